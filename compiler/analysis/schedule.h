@@ -1,0 +1,74 @@
+/* What analysis makes of a checked graph and what codegen compiles: for each generated function a list of
+ * kernel calls over buffers with planned places. Nothing behind this point knows layers any more. */
+#ifndef SURGERY_SCHEDULE_H
+#define SURGERY_SCHEDULE_H
+#include "compiler/graph/graph.h"
+#include "compiler/kernels/kernels.h"
+
+typedef int32_t BufferId;
+
+typedef enum Space { /* where a buffer lives: a base pointer of sg_run (runtime/abi.h) */
+  SPACE_NONE,        /* NULL */
+  SPACE_ARENA,       /* planned; see Schedule */
+  SPACE_WEIGHTS,     /* the state dict: raw tensors, at a byte offset */
+  SPACE_PACKED,      /* what pack() derives from the weights */
+  SPACE_GRADS,       /* gradients of the trainable parameters */
+  SPACE_INPUT,       /* x of the run */
+  SPACE_OUTPUT,      /* y[index] of the run */
+  SPACE_TARGET,
+  SPACE_LOSS,
+  SPACE_RNG,
+  SPACE_CLASS_WEIGHTS
+} Space;
+
+typedef struct Buffer {
+  const char *name;    /* for dumps: the value's or the parameter's name */
+  Space space;
+  int index;           /* SPACE_OUTPUT: which */
+  bool per_sample;     /* SPACE_ARENA: bytes are for one sample, and so is the offset */
+  int64_t bytes, offset; /* offset is filled by the memory plan for SPACE_ARENA */
+  int first, last;     /* the calls between which it must live; by the memory plan */
+} Buffer;
+
+typedef struct Call {
+  KernelId kernel;
+  BufferId buf[MAX_CALL_BUFFERS]; /* NO_ID: NULL */
+  int buf_count;
+  uint64_t word[MAX_CALL_WORDS];  /* the bytes of the kernel's K */
+  int word_count;
+  CallPlan plan;
+  NodeId node;         /* what it is done for; NO_ID: none (loss, packing) */
+  const char *role;    /* "forward", "grad_input", "grad_weight", "pack", … for dumps and symbols */
+} Call;
+
+/* The arena of a function for n samples: per_sample * n + fixed + threads * scratch bytes. Buffers with
+ * per_sample lie at base + offset * n, the others at base + per_sample_bytes * n + offset, a thread's scratch
+ * behind them. All sizes and offsets are multiples of 64. */
+typedef struct Schedule {
+  const char *name;    /* "pack", "forward", "prefix", "tail", "step" */
+  bool present;
+  VEC(Buffer) buffers;
+  VEC(Call) calls;
+  int64_t per_sample_bytes, fixed_bytes, scratch_bytes;
+} Schedule;
+
+#include "compiler/frontend/settings.h"
+
+typedef struct Plan {
+  Graph *graph;
+  const TrainConfig *train; /* NULL without a train block */
+  Schedule pack;    /* weights → packed */
+  Schedule forward; /* x → outputs, evaluation */
+  Schedule prefix;  /* x → features: all that is frozen before the first trainable layer; absent when empty */
+  Schedule tail;    /* features → outputs, evaluation; absent without prefix */
+  Schedule step;    /* features (or x) and target → loss, outputs, grads; absent when nothing is trainable */
+  int64_t weights_bytes, packed_bytes, grads_bytes; /* grads_bytes = 4 × trainable numbers, 64-aligned tensors */
+  VEC(int64_t) weight_offset; /* by ParamId: bytes into the weights, 64-aligned */
+  VEC(int64_t) grad_offset;   /* by ParamId: bytes into grads, or -1 */
+  Shape features;   /* what the prefix returns, plain or blocked as `features_blocked` says */
+  bool features_blocked;
+  int64_t features_bytes;  /* for one sample */
+} Plan;
+
+void schedule_dump(const Plan *plan, const Schedule *schedule, FILE *out);
+#endif

@@ -1,0 +1,71 @@
+/* Diagnostics: what the user did wrong, collected and printed at the end, in the form of language.md
+ * section 9. Three kinds of failure, three functions: diag_error (the user's mistake), fail_environment
+ * (file, disk, memory), BUG (ours). Codes are the rows of codes.def; each has a page for `explain`. */
+#ifndef SURGERY_BASE_DIAG_H
+#define SURGERY_BASE_DIAG_H
+#include "source.h"
+#include <stdio.h>
+
+typedef enum DiagCode {
+#define CODE(code, severity, title, page) DIAG_##code,
+#include "codes.def"
+#undef CODE
+  DIAG_COUNT
+} DiagCode;
+
+typedef enum DiagSeverity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTE } DiagSeverity;
+
+typedef struct DiagLabel {
+  Span span;
+  const char *text;
+} DiagLabel;
+
+typedef struct Diag {
+  DiagCode code;
+  DiagSeverity severity;
+  Span span;              /* the primary place: carets stand under it */
+  const char *message;    /* one line, no full stop */
+  const char *caret_text; /* behind the carets of the primary place, or NULL */
+  VEC(DiagLabel) labels;  /* further places, in the order they are printed */
+  VEC(const char *) help; /* "help: …" lines */
+  VEC(const char *) notes;
+} Diag;
+
+typedef struct Diags {
+  Arena *arena;
+  Sources *sources;
+  VEC(Diag *) all;
+  size_t errors, warnings;
+} Diags;
+
+/* The severity is the code's. The Diag returned may be given labels, helps and notes. Never NULL. */
+Diag *diag_report(Diags *diags, DiagCode code, Span span, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void diag_caret(Diags *diags, Diag *diag, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void diag_label(Diags *diags, Diag *diag, Span span, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void diag_help(Diags *diags, Diag *diag, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void diag_note(Diags *diags, Diag *diag, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Prints everything collected, in source order for the same file, and forgets it. */
+void diag_print_text(Diags *diags, FILE *out, bool color);
+void diag_print_json(Diags *diags, FILE *out);
+/* NULL where there is no such code. */
+const char *diag_code_name(DiagCode code);           /* "E0301" */
+bool diag_code_parse(const char *name, DiagCode *out);
+const char *diag_code_title(DiagCode code);
+const char *diag_code_page(DiagCode code);
+
+/* The nearest of `names` to `wrong` by edit distance, or NULL when nothing is near enough to offer. */
+const char *suggest_name(const char *wrong, const char *const *names, size_t count);
+
+/* The environment failed (file, disk, memory): one line with the system's reason, exit status 3. */
+_Noreturn void fail_environment(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Our own bug: says what was being compiled, asks for a report, exit status 70. */
+_Noreturn void bug(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+#define BUG(...) bug(__FILE__, __LINE__, __VA_ARGS__)
+#define ASSERT(cond)                                                                                       \
+  do {                                                                                                     \
+    if (!(cond)) BUG("assertion failed: %s", #cond);                                                       \
+  } while (0)
+#endif

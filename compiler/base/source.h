@@ -1,0 +1,36 @@
+/* Source files and places in them. A place is a file and a byte span; line and column exist only when
+ * something is printed. */
+#ifndef SURGERY_BASE_SOURCE_H
+#define SURGERY_BASE_SOURCE_H
+#include "arena.h"
+
+typedef struct Span {
+  uint32_t source;     /* index into Sources; SPAN_NONE.source where there is no place */
+  uint32_t begin, end; /* bytes, half open */
+} Span;
+#define SPAN_NO_SOURCE UINT32_MAX
+#define SPAN_NONE ((Span){SPAN_NO_SOURCE, 0, 0})
+static inline Span span_join(Span a, Span b) {
+  if (a.source == SPAN_NO_SOURCE) return b;
+  if (b.source != a.source) return a;
+  return (Span){a.source, a.begin < b.begin ? a.begin : b.begin, a.end > b.end ? a.end : b.end};
+}
+
+typedef struct Source {
+  const char *path; /* as the user wrote it; "<zoo>/resnet.surgery" for the built-in models */
+  const char *text; /* `length` bytes, then a NUL; may hold NUL bytes itself */
+  uint32_t length;
+} Source;
+
+typedef struct Sources {
+  Arena *arena;
+  VEC(Source) files;
+} Sources;
+
+/* Reads a whole file (at most 64 MiB). Returns its index, or -1 with errno set (EFBIG when too large). */
+int sources_add_file(Sources *sources, const char *path);
+/* Adds text that lives in memory; it is copied. */
+int sources_add_text(Sources *sources, const char *path, const char *text, size_t length);
+/* 1-based line and column (column counts UTF-8 code points). */
+void source_position(const Source *source, uint32_t offset, int *line, int *column);
+#endif

@@ -1,0 +1,90 @@
+/* From syntax to a network: constants, includes, model bodies → graph; then the edits in order.
+ * run_script() is what the driver calls; the rest is shared by frontend/ and edit/. */
+#ifndef SURGERY_FRONTEND_H
+#define SURGERY_FRONTEND_H
+#include "compiler/frontend/settings.h"
+#include "compiler/graph/graph.h"
+#include "grammar/ast.h"
+
+typedef struct NameValue {
+  const char *name, *value;
+} NameValue;
+
+/* One compilation: what the command line gave and what all passes share. */
+typedef struct Session {
+  Arena *arena;
+  Sources sources;
+  Diags diags;
+  VEC(NameValue) defines;        /* -D */
+  VEC(const char *) include_dirs; /* -I */
+  VEC(NameValue) weights;        /* --weights NAME=FILE; name NULL: a directory */
+  VEC(const char *) dependencies; /* every file read, for -MD */
+} Session;
+
+/* ---- constants ---- */
+typedef enum ConstKind { CONST_NONE, CONST_INT, CONST_FLOAT, CONST_BOOL, CONST_TEXT, CONST_LIST, CONST_MODEL,
+                         CONST_HOLE, CONST_VALUE, CONST_LAYER } ConstKind;
+typedef struct Const Const;
+struct Const { /* what an expression is at compile time */
+  ConstKind kind;
+  int64_t integer;
+  double number;
+  const char *text;
+  VEC(Const) list;       /* lists and tuples */
+  const Stmt *model;     /* CONST_MODEL: its STMT_MODEL */
+  int32_t id;            /* CONST_VALUE: ValueId; CONST_LAYER: ModuleId */
+};
+typedef struct Scope Scope; /* names → Const, with a parent; frontend/constants.c */
+Scope *scope_create(Arena *arena, Scope *parent);
+void scope_set(Scope *scope, const char *name, Const value);
+const Const *scope_get(const Scope *scope, const char *name); /* parents too; NULL */
+/* False with a diagnostic when it cannot be evaluated. */
+bool eval_const(Session *s, Scope *scope, const Expr *expr, Const *out);
+
+/* ---- layers and models ---- */
+/* Builds LAYER (`Linear(_, 10)`, `Sequential(…)`, a model) as a new module `local` under `parent`, with its
+ * parameters and children. NO_ID with diagnostics when it is wrong. */
+ModuleId build_layer(Session *s, Graph *g, Scope *scope, const Expr *layer, ModuleId parent, const char *local, Span origin);
+/* Calls a module on values: adds the nodes of its forward at the end of the order. NO_ID with diagnostics. */
+ValueId call_module(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin);
+/* A whole donor by its model expression, `resnet18` or `MyModel(10)`: graph with modules, nodes, stages, input. NULL
+ * with diagnostics. Shapes are not inferred. */
+Graph *build_donor(Session *s, Scope *scope, const Expr *model, Span origin);
+
+/* ---- the script ---- */
+typedef struct Script { /* a script after all its statements have run */
+  Graph *graph;
+  TrainConfig *train;      /* NULL without a train block */
+  Scope *constants;
+} Script;
+/* Parses, resolves, edits, infers and checks. False when there are errors in s->diags. */
+bool run_script(Session *s, const char *path, Script *out);
+
+/* ---- compiler/edit: each statement of the script acts on the graph ---- */
+typedef struct EditContext {
+  Session *s;
+  Scope *scope;
+  Graph *graph;            /* NULL before the take */
+  TrainConfig *train;
+  VEC(const Stmt *) expects; /* checked after shapes */
+} EditContext;
+/* Runs one edit statement (take … expect, input, labels, train). False with diagnostics. */
+bool edit_run(EditContext *e, const Stmt *stmt);
+/* After the last edit and the shapes: the expects. */
+bool edit_check_expects(EditContext *e);
+
+/* ---- selectors: compiler/graph/select.c ---- */
+typedef struct Selection {
+  VEC(ModuleId) modules;   /* layers, containers included where everything in them is picked */
+  VEC(NodeId) nodes;       /* calls, in forward order */
+  VEC(ParamId) params;     /* parameters and buffers, in state-dict order */
+  bool only_params;        /* single tensors were picked (fc.weight, parameters[:10]) */
+} Selection;
+/* False with a diagnostic (nothing matched, out of range) naming the nearest names. Cut-off layers are not
+ * matched unless `with_cut`. */
+bool select_resolve(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut, Selection *out);
+
+/* ---- analysis ---- */
+/* Fills in every value's and parameter's shape and every `_`. False with diagnostics that blame the edit. */
+bool infer_shapes(Session *s, Graph *g);
+#endif

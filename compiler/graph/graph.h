@@ -1,0 +1,200 @@
+/* The network: modules with dotted names, parameters, nodes (calls) and values, all by index.
+ *
+ * A module is a layer or a container, as in PyTorch's module tree. A node is one call of a layer or of a
+ * function in the data flow; a layer that is called twice has two nodes, named as
+ * torchvision.models.feature_extraction names them (relu, relu_1). A value is what a node returns.
+ * The frontend builds the graph, edits change it, analysis only reads it (shapes and trainability are
+ * filled in by analysis/shape.c, after which nothing may change it). */
+#ifndef SURGERY_GRAPH_H
+#define SURGERY_GRAPH_H
+#include "compiler/base/arena.h"
+#include "compiler/base/diag.h"
+#include "compiler/base/source.h"
+
+typedef int32_t NodeId, ValueId, ModuleId, ParamId;
+#define NO_ID (-1)
+
+/* ---- operators: rows of grammar/ops.def ---- */
+
+typedef enum OpId {
+  OP_NONE, /* a container */
+#define OP(NAME, ...) OP_##NAME,
+#include "grammar/ops.def"
+#undef OP
+  OP_COUNT
+} OpId;
+
+#define HOLE_VALUE INT64_MIN /* an INT argument written as _ until shapes fill it in */
+#define NONE_VALUE (INT64_MIN + 1) /* an argument left at none */
+
+/* The union of all operators' arguments; each is named as in torch.nn. */
+typedef struct OpArgs {
+  int64_t in_channels, out_channels, in_features, out_features, num_features, groups, dim, start_dim, end_dim;
+  int64_t kernel_size[2], stride[2], padding[2], dilation[2], output_size[2]; /* (height, width) */
+  double eps, momentum, negative_slope, p;
+  bool bias, affine, inplace, ceil_mode, count_include_pad, keepdim;
+  const char *approximate;
+  struct { int64_t at[8]; int count; } dims; /* ARG(dim, INTS) of mean is stored here */
+} OpArgs;
+
+typedef enum ArgType { ARG_INT, ARG_PAIR, ARG_FLOAT, ARG_BOOL, ARG_TEXT, ARG_INTS } ArgType;
+typedef struct ArgInfo {
+  const char *name;
+  ArgType type;
+  size_t offset;        /* in OpArgs */
+  const char *fallback; /* the default as in the language; NULL: required */
+  bool hole;            /* may be _ */
+} ArgInfo;
+
+#define MAX_SHAPE_RANK 6
+typedef enum DType { DTYPE_F32, DTYPE_I64 } DType;
+/* Without the batch: an image of 3 channels is rank 3, (3, 224, 224), and is printed (N, 3, 224, 224). */
+typedef struct Shape {
+  int rank; /* -1: not known */
+  int64_t dim[MAX_SHAPE_RANK];
+  DType dtype;
+} Shape;
+
+typedef struct ParamInfo {
+  const char *name; /* "weight" */
+  DType dtype;
+  bool is_buffer;
+  size_t present_offset; /* of the BOOL in OpArgs that asks for it; SIZE_MAX: always */
+} ParamInfo;
+
+typedef enum OpBatch { BATCH_SAME, BATCH_STATISTICS, BATCH_NOISE } OpBatch;
+#define INPUTS_MANY (-1)
+typedef struct OpInfo {
+  const char *name;
+  bool is_layer;
+  int inputs;
+  const ArgInfo *args; /* ended by name == NULL */
+  const ParamInfo *params; /* ended by name == NULL */
+  OpBatch batch;
+  const char *doc;
+} OpInfo;
+
+const OpInfo *op_info(OpId op);
+/* By name; OP_NONE when there is none. */
+OpId op_find(const char *name, bool layer);
+
+/* ---- the network ---- */
+
+typedef struct Param { /* one entry of the state dict */
+  const char *name;    /* the full key, layer1.0.conv1.weight */
+  ModuleId module;
+  int role;            /* index into op_info(module.op)->params */
+  Shape shape;         /* all its dimensions; rank -1 while an argument is still _ */
+  bool is_buffer;
+  bool trainable;      /* false: frozen (or a buffer) */
+  /* where its value comes from, by compiler/edit/weights.c; in order: fresh, or read from a donor */
+  int donor;           /* index into Graph.donors, or NO_ID: fresh, PyTorch's default initialisation */
+  const char *donor_key; /* its name in the donor's file */
+} Param;
+
+typedef struct Module {
+  const char *name;  /* dotted, "" for the root */
+  const char *local; /* its last component */
+  const char *type;  /* "Conv2d", "Sequential", "BasicBlock" */
+  OpId op;           /* OP_NONE for a container */
+  OpArgs args;       /* of a layer */
+  Span args_span;    /* where the arguments stand: `Linear(512, 10)` */
+  ModuleId parent;   /* NO_ID for the root */
+  VEC(ModuleId) children; /* in declared order */
+  VEC(ParamId) params;    /* of this module itself, in order */
+  bool frozen;       /* by freeze: stored statistics, no noise (parameters have their own flag) */
+  bool alive;        /* false: removed or cut off */
+  Span origin;       /* the statement that brought it here (take, replace, …) */
+} Module;
+
+typedef struct Node {
+  OpId op;
+  const char *name;  /* unique dotted name */
+  ModuleId module;   /* the layer it calls; NO_ID for a function */
+  ModuleId scope;    /* the innermost container in whose forward it stands */
+  OpArgs args;       /* of a function; a layer's are in its module (use node_args) */
+  VEC(ValueId) inputs;
+  ValueId output;
+  int stage;         /* index into Graph.stages, or NO_ID: head or none */
+  bool alive;        /* false: removed or cut off; kept so that `replace fc` can re-attach the way to it */
+  Span origin;
+} Node;
+
+typedef struct Value {
+  NodeId producer;   /* NO_ID for the network's input */
+  Shape shape;       /* rank -1 until analysis/shape.c has run */
+} Value;
+
+typedef struct Stage {
+  const char *name;
+} Stage;
+
+typedef struct Donor_ {
+  const char *model; /* "resnet18", for --weights NAME=FILE */
+  const char *path;  /* resolved weight file; NULL with `from random` */
+  Span span;
+} DonorFile;
+
+typedef struct Output {
+  const char *name;
+  ValueId value;
+} Output;
+
+/* Preprocessing of image files, in order; sizes are (height, width). */
+typedef enum PreprocessKind { PRE_RESIZE, PRE_CENTER_CROP, PRE_NORMALIZE, PRE_GRAYSCALE } PreprocessKind;
+typedef struct Preprocess {
+  PreprocessKind kind;
+  int64_t size[2];   /* resize: (s, NONE_VALUE) keeps the aspect, the shorter side becomes s */
+  double mean[4], std[4];
+  int channels;      /* of mean and std */
+} Preprocess;
+
+typedef enum InputKind { INPUT_IMAGE, INPUT_TENSOR, INPUT_TOKENS } InputKind;
+typedef struct Input {
+  InputKind kind;
+  Shape shape;
+  VEC(Preprocess) preprocess;
+  Span span;         /* of the statement; SPAN_NONE for a model's own default */
+} Input;
+
+typedef struct Graph {
+  Arena *arena;
+  const char *name;
+  VEC(Module) modules; /* 0 is the root */
+  VEC(Param) params;   /* by id; the state dict's order is graph_state_dict() */
+  VEC(Node) nodes;     /* by id */
+  VEC(Value) values;
+  VEC(NodeId) order;   /* every node, alive or not, in forward order */
+  VEC(Stage) stages;
+  VEC(DonorFile) donors;
+  VEC(Output) outputs; /* at least one; the first is named "output" unless the script names it */
+  ValueId input_value;
+  Input input;
+  VEC(const char *) labels;
+} Graph;
+
+Graph *graph_create(Arena *arena, const char *name);
+ModuleId graph_add_module(Graph *g, ModuleId parent, const char *local, const char *type, OpId op, Span origin);
+/* Adds the module's parameters as its operator's row asks; their shapes are filled in by the shape pass. */
+void graph_add_params(Graph *g, ModuleId module);
+/* The name is made unique with _1, _2 as torchvision's feature extraction does. Appends to the order. */
+NodeId graph_add_node(Graph *g, OpId op, ModuleId module, ModuleId scope, const char *name, Span origin);
+ValueId graph_add_value(Graph *g, NodeId producer);
+ModuleId graph_find_module(const Graph *g, const char *name); /* alive ones; NO_ID */
+NodeId graph_find_node(const Graph *g, const char *name);
+const OpArgs *node_args(const Graph *g, NodeId node);
+/* True when `module` is `ancestor` or lies below it. */
+bool module_within(const Graph *g, ModuleId module, ModuleId ancestor);
+/* Alive parameters (buffers too when asked) in PyTorch's state_dict() order, alive modules depth first. */
+typedef VEC(ParamId) ParamList;
+ParamList graph_state_dict(const Graph *g, Arena *arena, bool buffers);
+/* "(N, 512, 7, 7)"; "(?)" when unknown. Params are printed without N by shape_text_plain: "[512, 256, 3, 3]". */
+const char *shape_text(Arena *arena, const Shape *shape);
+const char *shape_text_plain(Arena *arena, const Shape *shape);
+int64_t shape_count(const Shape *shape); /* elements for one sample */
+bool shape_equal(const Shape *a, const Shape *b);
+/* The invariants: every input of an alive node is produced before it by an alive node or is the network's
+ * input, names are unique, every output is alive … BUG() where one fails. Run between passes. */
+void graph_check(const Graph *g);
+void graph_dump(const Graph *g, FILE *out); /* one line per node: name, op, inputs, shape, frozen */
+#endif

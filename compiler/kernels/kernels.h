@@ -1,0 +1,137 @@
+/* The kernels' contract, shared by the templates (clang, to bitcode), the compiler that calls them with
+ * constants, and the tests that call them natively.
+ *
+ * Layouts. PLAIN is row-major (N, …) as in PyTorch. BLOCKED is for (N, C, H, W): [N][CB][H][W][16] with
+ * CB = ceil(C / 16); the lanes beyond C hold zeros in every blocked activation and gradient, always (each
+ * kernel that writes one keeps it so). All buffers are 64-byte aligned; a blocked row is a whole cache line.
+ *
+ * A template does the work units [begin, end) of a call; units are independent of each other, so that any
+ * number of threads may share them, and no result depends on how they were shared. `n` is the batch. `k` points to
+ * constants: in compiled programs the optimiser sees their values, in tests they are ordinary memory.
+ * `scratch` is private to the thread, 64-byte aligned, of the size that the plan function asked for.
+ * `accumulate` != 0 adds to what the output holds; 0 overwrites. A buffer that a call does not use is NULL.
+ *
+ * This header holds only sizes and declarations: it is compiled by cc and clang, without libc. */
+#ifndef SURGERY_KERNELS_H
+#define SURGERY_KERNELS_H
+#include <stdint.h>
+#include <stddef.h>
+
+#define LANES 16
+#define BLOCKS(c) (((c) + LANES - 1) / LANES)
+
+typedef enum Activation { ACT_NONE, ACT_RELU, ACT_RELU6, ACT_LEAKY_RELU, ACT_SIGMOID, ACT_TANH, ACT_GELU,
+                          ACT_GELU_TANH } Activation;
+
+/* How a call is cut into units; filled by plan_KERNEL(k) on the compiler's side. */
+typedef struct CallPlan {
+  int64_t units_per_sample, units_fixed; /* the call has units_per_sample * n + units_fixed units */
+  int64_t scratch_bytes;                 /* for each thread */
+  double flops_per_sample;               /* 2 for a multiply-add */
+} CallPlan;
+
+/* Every constant is 8 bytes wide (int64_t or double): the compiler passes them as an array of words. */
+
+/* ---- conv.c ---- */
+
+/* x: blocked, or plain when plain_x; w: packed by conv2d_pack (or _pack_transposed); bias: oc padded to 16;
+ * residual, y: blocked. y = act(conv(x, w) + bias + residual). Groups: 1, or each group's ic and oc multiples of 16.
+ * up_h, up_w spread the input with up - 1 zeros between its pixels before the convolution (gradient of a strided
+ * one); 1 is none. oh, ow are given, not derived: positions past the input read zeros. */
+typedef struct Conv2dK {
+  int64_t groups, ic, ih, iw, oc, oh, ow, kh, kw, stride_h, stride_w, pad_h, pad_w, dil_h, dil_w, up_h, up_w;
+  int64_t plain_x, activation, has_bias, has_residual, accumulate;
+} Conv2dK;
+/* raw OIHW weights (and batch normalisation to fold, and bias) → packed weights [OCB][ICB][KH][KW][16 ic][16 oc]
+ * (plain_x: [OCB][KH][KW][IC][16 oc]) and bias [OCB*16]. Grouped: OCB over all output channels, ICB within the group. */
+typedef struct Conv2dPackK {
+  int64_t groups, ic, oc, kh, kw, plain_x, has_bias, fold_bn, bn_affine;
+  double eps;
+} Conv2dPackK;
+/* raw OIHW → the packed weights of the convolution that computes the input's gradient: in and out channels
+ * exchanged, kernel flipped. ic, oc are those of the forward convolution. */
+/* dw (raw OIHW) from x and dy over the whole batch. */
+typedef struct Conv2dGradWeightK {
+  int64_t groups, ic, ih, iw, oc, oh, ow, kh, kw, stride_h, stride_w, pad_h, pad_w, dil_h, dil_w, plain_x, accumulate;
+} Conv2dGradWeightK;
+/* db[oc] = sum of dy over batch and pixels; dy blocked. */
+typedef struct ChannelSumK { int64_t c, hw, accumulate; } ChannelSumK;
+/* Depthwise (groups == ic == oc): w packed [CB][KH][KW][16]. Uses Conv2dK and Conv2dGradWeightK. */
+/* Any groups at all, slowly, with raw OIHW weights: conv2d_any*, Conv2dK and Conv2dGradWeightK; x never plain. */
+
+/* ---- pool.c ---- all blocked; global average pooling is adaptive_avgpool to 1 × 1 ---- */
+typedef struct Pool2dK {
+  int64_t c, ih, iw, oh, ow, kh, kw, stride_h, stride_w, pad_h, pad_w, dil_h, dil_w, count_include_pad, accumulate;
+} Pool2dK;
+typedef struct AdaptivePoolK { int64_t c, ih, iw, oh, ow, accumulate; } AdaptivePoolK;
+
+/* ---- norm.c ---- plain: (N, C); else blocked (N, C, HW) ---- */
+/* batchnorm_stats: x → mean[c], inv_std[c] of the batch (biased variance), and updates running_mean,
+ * running_var (unbiased, as PyTorch), and num_batches_tracked. mean and inv_std are padded to 16. */
+/* batchnorm_apply: y = act((x - mean) * inv_std * weight + bias + residual). use_running: mean is running_mean
+ * and inv_std is running_var, to which eps is added. */
+/* batchnorm_grad_sums: db[c] = sum dz, dw[c] = sum dz * xhat, with dz = dy where y > 0 (has_relu; y is read) else dy. Written to
+ * sums [2][CB*16]; batchnorm_grad_params copies them to dweight, dbias; batchnorm_grad_input computes dx
+ * (batch statistics: through mean and variance; use_running: dz * weight * inv_std), and, where
+ * has_residual, adds dz to dresidual as `residual_accumulate` says. */
+typedef struct BatchNormK {
+  int64_t c, hw, plain, affine, activation, has_residual, use_running, accumulate, residual_accumulate;
+  double eps, momentum;
+} BatchNormK;
+
+/* ---- elementwise.c ---- count: elements for one sample, pad lanes included; c: channels when blocked (to keep
+ * the pad lanes zero), 0 when plain ---- */
+typedef struct ElementwiseK { int64_t count, c, hw, activation, accumulate, inputs; double slope; } ElementwiseK;
+/* dropout: y = x * mask / (1 - p); mask from (seed, step) in `rng` (two uint64), the layer's number and the
+ * element's index in the batch, so that backward makes the same mask again. */
+typedef struct DropoutK { int64_t count, layer, accumulate; double p; } DropoutK;
+
+/* ---- layout.c ---- */
+typedef struct LayoutK { int64_t c, h, w, accumulate; } LayoutK; /* to_blocked, to_plain: (C, H, W) */
+/* cat_copy: channels [0, c) of x (blocked, c channels) → channels [to, to + c) of y (blocked, total channels);
+ * cat_grad: the other way, with accumulate. Plain: rows of `outer` × (c * inner) into `outer` × (total * inner). */
+typedef struct CatK { int64_t c, to, total, hw, plain, outer, inner, accumulate; } CatK;
+/* mean over one run of dimensions of a plain tensor seen as (N, outer, reduce, inner) → (N, outer, inner). */
+typedef struct MeanK { int64_t outer, reduce, inner, accumulate; } MeanK;
+/* softmax over the middle of (N, outer, reduce, inner), plain. */
+
+/* ---- loss.c ---- plain ---- */
+/* cross_entropy: logits (N, classes, positions), target int32 (N, positions) → loss (one float, mean over all), dlogits.
+ * smoothing: label_smoothing. weights: class weights [classes] or NULL; the mean is then weighted as PyTorch's. */
+typedef struct CrossEntropyK { int64_t classes, positions, has_weights; double smoothing; } CrossEntropyK;
+/* mse: x, target f32 → loss (mean), dx. l1 the same. */
+typedef struct RegressionK { int64_t count; } RegressionK;
+
+/* ---- runtime/blas.c, by OpenBLAS: not templates; rows: rows for one sample ---- */
+/* linear: y = x W^T + b, then act (none or relu); linear_grad_input: dx = dy W; linear_grad_weight: dw = dy^T x;
+ * linear_grad_bias: column sums. All plain; x (N*rows, in), W (out, in). */
+typedef struct LinearK { int64_t rows, in, out, has_bias, activation, accumulate; } LinearK;
+
+/* ---- the list ---- */
+typedef enum KernelId {
+#define KERNEL(name, K, kind, buffers) KERNEL_##name,
+#include "compiler/kernels/kernels.def"
+#undef KERNEL
+  KERNEL_COUNT
+} KernelId;
+
+#define SGK_TEMPLATE_ARGS void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch
+#define SGK_RUNTIME_ARGS void *const *buf, int64_t n
+#define SGK_DECLARE_TEMPLATE(name, K) void sgk_##name(SGK_TEMPLATE_ARGS, const K *k);
+#define SGK_DECLARE_RUNTIME(name, K) void sgr_##name(SGK_RUNTIME_ARGS, const K *k);
+#define KERNEL(name, K, kind, buffers) SGK_DECLARE_##kind(name, K)
+#include "compiler/kernels/kernels.def"
+#undef KERNEL
+
+#define MAX_CALL_BUFFERS 12
+#define MAX_CALL_WORDS 32
+typedef struct KernelInfo {
+  const char *name;      /* "conv2d" */
+  const char *symbol;    /* "sgk_conv2d", or "sgr_linear" */
+  int is_template;
+  const char *buffers;   /* as in kernels.def */
+  int words;             /* sizeof(K) / 8 */
+  void (*plan)(const void *k, CallPlan *plan); /* plan_NAME of compiler/kernels/plan*.c */
+} KernelInfo;
+const KernelInfo *kernel_info(KernelId kernel);
+#endif

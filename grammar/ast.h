@@ -1,0 +1,177 @@
+/* The syntax tree: what the parser builds, nothing resolved. Names, shapes, files and constants get a
+ * meaning in compiler/frontend and compiler/edit. All memory belongs to the arena given to parse().
+ * Lists are singly linked through `next`, in source order. */
+#ifndef SURGERY_GRAMMAR_AST_H
+#define SURGERY_GRAMMAR_AST_H
+#include "compiler/base/arena.h"
+#include "compiler/base/diag.h"
+#include "compiler/base/source.h"
+
+typedef struct Expr Expr;
+typedef struct Arg Arg;
+typedef struct Selector Selector;
+typedef struct Stmt Stmt;
+
+/* ---- expressions: constants, layers `Linear(_, 10)`, and the values of a forward ---- */
+
+typedef enum ExprKind {
+  EXPR_INT,    /* integer; 12M and 3k are 12000000 and 3000 */
+  EXPR_FLOAT,  /* number */
+  EXPR_STRING, /* text (escapes resolved) */
+  EXPR_BOOL,   /* integer: 0 or 1 */
+  EXPR_NONE,   /* none */
+  EXPR_HOLE,   /* _ */
+  EXPR_NAME,   /* text */
+  EXPR_MEMBER, /* left.text; text may be a number, as in layers.0 */
+  EXPR_INDEX,  /* left[right] */
+  EXPR_CALL,   /* left(args); `Sequential(pool = AdaptiveAvgPool2d(1), Flatten())` has named args */
+  EXPR_LIST,   /* [args] */
+  EXPR_TUPLE,  /* (args) with a comma */
+  EXPR_UNARY,  /* op left: '-', 'n' (not) */
+  EXPR_BINARY, /* left op right: + - * / % < > and 'L' <=, 'G' >=, '=' ==, '!' !=, 'a' and, 'o' or,
+                  '/'+'/' is 'D' (floor division) */
+  EXPR_RANGE   /* left..right, half open; in `for` only */
+} ExprKind;
+
+struct Expr {
+  ExprKind kind;
+  Span span;
+  char op;
+  int64_t integer;
+  double number;
+  const char *text;
+  Expr *left, *right;
+  Arg *args;
+};
+
+struct Arg {
+  Arg *next;
+  const char *name; /* NULL for a positional argument */
+  Span name_span;
+  Expr *value;
+};
+
+/* ---- selectors ---- */
+
+typedef enum SelectorKind {
+  SELECT_ALL,        /* all */
+  SELECT_NAME,       /* text: a dotted name, or a glob when is_glob */
+  SELECT_REGEX,      /* text: the expression between the slashes */
+  SELECT_EVERY,      /* text: a type; right: the selector behind `in`, or NULL */
+  SELECT_RANGE,      /* left..right, both ends included */
+  SELECT_STAGES,     /* [index] or left[index]: left is NULL for the whole network */
+  SELECT_CHILDREN,   /* children[index], left.children[index] */
+  SELECT_PARAMETERS, /* parameters[index] */
+  SELECT_BACKBONE,
+  SELECT_HEAD,
+  SELECT_UNION,      /* left, right */
+  SELECT_EXCEPT,     /* left except right */
+  SELECT_REGION      /* left[dims]: a region of a tensor, `fc.weight[:, :10]`; only in load and save.
+                        `fc.weight[:10]` is parsed as SELECT_STAGES with left; load and save reread it. */
+} SelectorKind;
+
+typedef struct Index Index;
+struct Index {
+  Index *next;    /* the next dimension of a region */
+  bool is_range;  /* a:b, else one index in `begin` */
+  Expr *begin, *end; /* NULL where missing */
+  Span span;
+};
+
+struct Selector {
+  SelectorKind kind;
+  Span span;
+  const char *text;
+  bool is_glob;
+  bool parameters_of; /* `parameters of SEL` (freeze, unfreeze): PyTorch's requires_grad alone */
+  Selector *left, *right;
+  Index *index;
+};
+
+/* ---- statements ---- */
+
+typedef struct Donor {
+  Span span;
+  Expr *model;      /* EXPR_NAME or EXPR_CALL, or EXPR_STRING for an ONNX file */
+  Selector *slice;  /* NULL: whole. SELECT_STAGES/CHILDREN/RANGE/NAME (`take bert_base.encoder`) */
+  const char *from; /* the file behind `from`, or NULL */
+  Span from_span;
+  bool from_random; /* `from random` */
+} Donor;
+
+typedef struct Allow Allow; /* allow missing /re/, unexpected /re/ */
+struct Allow {
+  Allow *next;
+  const char *what; /* "missing", "unexpected", "shape", "dtype" as written */
+  Span what_span;
+  Selector *selector;
+};
+
+typedef enum StmtKind {
+  /* what is done to the network */
+  STMT_TAKE,     /* donor */
+  STMT_REMOVE,   /* selector */
+  STMT_REPLACE,  /* selector, value = LAYER */
+  STMT_INSERT,   /* name (may be NULL), value, selector, after */
+  STMT_APPEND,   /* name (may be NULL), value = LAYER; or donor for a stitched slice */
+  STMT_PREPEND,  /* the same */
+  STMT_RENAME,   /* selector, to (a dotted name) */
+  STMT_FREEZE,   /* selector */
+  STMT_UNFREEZE, /* selector */
+  STMT_LOAD,     /* selector, file, under, allow; source = right side of `load A = B from` */
+  STMT_SAVE,     /* selector, file */
+  STMT_INIT,     /* selector, value = EXPR_CALL */
+  STMT_ADAPT,    /* selector, value = number of channels */
+  STMT_OUTPUT,   /* outputs: args-like list in `body`, each STMT_OUTPUT_ITEM */
+  STMT_OUTPUT_ITEM, /* name, selector */
+  STMT_EXPECT,   /* selector (or NULL for `parameters`), shape, or compare + value; see expect_what */
+  STMT_INPUT,    /* name = image|tensor|tokens, args, body: the preprocessing (STMT_SETTING) */
+  STMT_LABELS,   /* args: strings */
+  STMT_TRAIN,    /* body of STMT_SETTING, STMT_GROUP, STMT_PHASE, STMT_FREEZE, STMT_SAVE … */
+  STMT_PHASE,    /* name, body */
+  STMT_GROUP,    /* selector, settings in args: `group layer4 lr=1e-5 weight_decay=0` */
+  STMT_SETTING,  /* one setting of input or train: name, args: `optimizer Adam(lr=1e-3)` has the one arg
+                    EXPR_CALL; `resize 256`, `batch 16`, `augment a(224), b` have their values as args */
+  /* declarations and constants */
+  STMT_MODEL,    /* name, params (Arg: name, default value or NULL), body; or value for `model m(a) = Net(a, 3)` */
+  STMT_PARAM,    /* name, value */
+  STMT_LET,      /* name, value */
+  STMT_FOR,      /* loop variables in params (several unpack a tuple), value (EXPR_RANGE or a list), body */
+  STMT_IF,       /* value, body, other */
+  STMT_INCLUDE,  /* file */
+  STMT_STAGES,   /* body of STMT_OUTPUT_ITEM: name (may be NULL: the selector's own), selector */
+  STMT_FORWARD,  /* params: the names of the inputs; body */
+  STMT_RETURN,   /* value */
+  STMT_ASSIGN,   /* name = value: a layer in a model, a value in a forward. name may be an interpolated
+                    string, "block{i}"; then name_parts is the EXPR_STRING with the braces still in it */
+  STMT_EXPR      /* value alone: an unnamed layer in a model (its name is the next number) */
+} StmtKind;
+
+struct Stmt {
+  Stmt *next;
+  StmtKind kind;
+  Span span;        /* the whole statement */
+  const char *name;
+  Span name_span;
+  bool name_is_template; /* the name holds {…} to be filled in */
+  Selector *selector, *source;
+  Expr *value;
+  Arg *args, *params;
+  Donor *donor;
+  const char *file, *under, *to;
+  Span file_span, under_span, to_span;
+  Allow *allow;
+  bool after;       /* insert … after */
+  char compare;     /* expect: 0 for a shape in `value` (EXPR_TUPLE, first element the name N), else
+                       the operator as in EXPR_BINARY */
+  Stmt *body, *other;
+};
+
+/* Parses one source. Always returns what could be read (NULL for an empty script); every mistake is in
+ * `diags`, one message for each statement that cannot be read. Nesting deeper than 200 is refused. */
+Stmt *parse(Arena *arena, Diags *diags, Sources *sources, uint32_t source);
+/* Parses one expression, for -D NAME=VALUE. NULL and a diagnostic when it is not one. */
+Expr *parse_expression(Arena *arena, Diags *diags, Sources *sources, uint32_t source);
+/* One line per node, indented; for --dump=parse and the golden tests. */
+void ast_dump(const Stmt *first, FILE *out);
+#endif

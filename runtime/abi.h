@@ -1,0 +1,66 @@
+/* What generated code and the runtime share: these few structs and the functions at the end. Everything
+ * that is not needed at every call travels in the manifest, a JSON text. SG_ABI is checked when a network is
+ * opened: an object and a runtime of different versions refuse each other. */
+#ifndef SURGERY_ABI_H
+#define SURGERY_ABI_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define SG_ABI 1
+#define SG_MAX_OUTPUTS 16
+
+/* One call of a generated function. Pointers that a function does not use may be NULL. 64-byte aligned. */
+typedef struct sg_run {
+  void *weights;     /* the state dict, tensors at the manifest's offsets */
+  void *packed;      /* derived from it by pack() */
+  void *grads;       /* written by step() */
+  void *arena;       /* at least the manifest's bytes for n */
+  int64_t n;         /* samples */
+  const void *x;     /* (n, …) plain f32; features for tail and step where the network has a prefix */
+  void *y[SG_MAX_OUTPUTS]; /* outputs, plain f32; prefix writes features to y[0] */
+  const void *target; /* int32 classes, or f32 */
+  float *loss;       /* one float, the batch's mean */
+  const uint64_t *rng; /* {seed, step} */
+  const float *class_weights;
+} sg_run;
+
+typedef void sg_function(const sg_run *run);
+
+/* The one object that a compiled network exports: NAME_network. */
+typedef struct sg_network {
+  uint32_t abi, size; /* SG_ABI, sizeof(sg_network) */
+  const char *manifest; /* JSON, NUL-terminated; see below */
+  const void *embedded; /* a safetensors image, or NULL */
+  uint64_t embedded_bytes;
+  sg_function *pack, *forward, *prefix, *tail, *step; /* NULL where the network has none */
+} sg_network;
+
+/* The manifest:
+ * { "name": "ants", "script": "ants_bees.surgery", "compiler": "0.1.0", "cpu": "sapphirerapids", "cpu_features": "+avx512f,…",
+ *   "weights_file": "/abs/ants.safetensors" (where the compiler wrote them) or null,
+ *   "input": { "kind": "image"|"tensor"|"tokens", "shape": [3, 224, 224],
+ *              "preprocess": [ {"op": "grayscale"}, {"op": "resize", "size": [256, null]}, {"op": "center_crop", "size": [224, 224]},
+ *                              {"op": "normalize", "mean": [..], "std": [..]} ] },
+ *   "outputs": [ {"name": "output", "shape": [2]} ], "labels": ["ants", "bees"] (empty: none given),
+ *   "tensors": [ {"name": "conv1.weight", "shape": [64, 3, 7, 7], "dtype": "f32"|"i64", "offset": 0 (bytes),
+ *                 "buffer": false, "trainable": false, "grad": byte offset in grads or -1, "group": 0 (index into train.groups),
+ *                 "fresh": null | {"kind": "uniform", "bound": 0.04} | {"kind": "constant", "value": 1}} ],
+ *   "weights_bytes": .., "packed_bytes": .., "grads_bytes": ..,
+ *   "functions": { "forward": {"per_sample": bytes, "fixed": bytes, "scratch": bytes a thread}, "prefix": …, "tail": …, "step": … },
+ *   "features": {"bytes": for one sample, "shape": [512]} or null,
+ *   "parameters": {"total": .., "trainable": .., "frozen": ..}, "flops": for one sample,
+ *   "layers": [ {"name": "conv1", "type": "Conv2d", "shape": [64, 112, 112], "parameters": 9408, "frozen": true} ],
+ *   "train": null | { "optimizer": {"type": "Adam", "lr": .., …torch's argument names}, "loss": {"type": "CrossEntropy", "label_smoothing": 0, "weight": [..]|null},
+ *              "groups": [ {} , {"lr": 1e-5, "weight_decay": 0} ] (0 is the default group: no overrides),
+ *              "batch": 16, "epochs": 25, "seed": 0, "augment": [ {"op": "random_resized_crop", "size": [224, 224], "scale": [0.08, 1], "ratio": [0.75, 1.3333]},
+ *                                                                 {"op": "horizontal_flip", "p": 0.5} ] } } */
+
+/* ---- the runtime's functions that generated code calls ---- */
+
+typedef void sg_task(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch);
+/* Divides [0, units) over the threads of the one OpenMP pool. Thread t's scratch is scratch + t * scratch_bytes. */
+void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes);
+/* Threads that sg_parallel uses; at least 1. Set by surgery_set_threads, else OMP_NUM_THREADS, else the CPUs
+ * the process may use. */
+int sg_threads(void);
+#endif

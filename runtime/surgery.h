@@ -1,0 +1,97 @@
+/* The public interface of Surgery's runtime: weight files, data sets, and compiled networks. Usable from C
+ * and C++ alone. Functions return 0 (or a pointer) when done, and -1 (or NULL) with *err filled when not;
+ * nothing here exits, prints or changes the locale. `err` may be NULL. */
+#ifndef SURGERY_H
+#define SURGERY_H
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum surgery_status {
+  SURGERY_OK = 0,
+  SURGERY_BAD_INPUT = 1,    /* a file or argument is wrong: the user can mend it */
+  SURGERY_ENVIRONMENT = 3,  /* open, read, write, memory failed: the system's reason is in the message */
+  SURGERY_INTERRUPTED = 4
+} surgery_status;
+
+typedef struct surgery_error {
+  surgery_status status;
+  char message[1024]; /* one or more lines, without a final newline: file, tensor, byte offset, rule */
+} surgery_error;
+
+/* ---- weight files (runtime/weights/) ---- */
+
+typedef enum surgery_dtype {
+  SURGERY_F32, SURGERY_F64, SURGERY_F16, SURGERY_BF16, SURGERY_I64, SURGERY_I32, SURGERY_I16, SURGERY_I8,
+  SURGERY_U8, SURGERY_BOOL, SURGERY_U16, SURGERY_U32, SURGERY_U64
+} surgery_dtype;
+const char *surgery_dtype_name(surgery_dtype dtype); /* "f32" */
+size_t surgery_dtype_size(surgery_dtype dtype);
+
+#define SURGERY_MAX_RANK 8
+typedef struct surgery_tensor {
+  const char *name; /* as in the file, less what surgery_weights_note tells was taken off */
+  surgery_dtype dtype;
+  int rank;
+  int64_t shape[SURGERY_MAX_RANK];
+  int64_t count; /* elements */
+} surgery_tensor;
+
+typedef struct surgery_weights surgery_weights;
+/* Opens by content, not by name: safetensors, PyTorch zip and legacy, npz, a sharded index.json. Only headers are read. */
+surgery_weights *surgery_weights_open(const char *path, surgery_error *err);
+void surgery_weights_close(surgery_weights *weights);
+size_t surgery_weights_count(const surgery_weights *weights);
+const surgery_tensor *surgery_weights_at(const surgery_weights *weights, size_t index); /* file order */
+/* NULL when there is none of that name. */
+const surgery_tensor *surgery_weights_find(const surgery_weights *weights, const char *name);
+/* Format, and what was recognised around the tensors: "pytorch-zip; under 'state_dict'; prefix 'module.' taken off". */
+const char *surgery_weights_note(const surgery_weights *weights);
+/* The tensor's values in row-major order, converted to f32 (read) or i64 (read_i64: integer dtypes and bool only).
+ * `count` must be the tensor's. */
+int surgery_weights_read(surgery_weights *weights, const surgery_tensor *tensor, float *to, int64_t count, surgery_error *err);
+int surgery_weights_read_i64(surgery_weights *weights, const surgery_tensor *tensor, int64_t *to, int64_t count,
+                             surgery_error *err);
+/* A value of a safetensors file's __metadata__; NULL when there is none. */
+const char *surgery_weights_metadata(const surgery_weights *weights, const char *key);
+
+typedef struct surgery_tensor_out {
+  const char *name;
+  surgery_dtype dtype; /* f32 or i64 */
+  int rank;
+  int64_t shape[SURGERY_MAX_RANK];
+  const void *data;    /* row-major */
+} surgery_tensor_out;
+/* By suffix: .safetensors (sorted, aligned), .pth/.pt, .npz. The file appears whole or not at all: temporary name in
+ * the same folder, synced, renamed, folder synced. `metadata` is pairs of key, value, ended by NULL; may be NULL. */
+int surgery_weights_write(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
+                          surgery_error *err);
+
+/* ---- compiled networks (runtime/net.c) ---- */
+
+struct sg_network;
+typedef struct surgery_net surgery_net; /* for one thread of use at a time; weights are its own */
+
+/* weights: a file; NULL: embedded ones, else the file that the compiler wrote. */
+surgery_net *surgery_open(const struct sg_network *network, const char *weights, surgery_error *err);
+void surgery_close(surgery_net *net);
+/* x: (n, …) f32 plain; y: (n, …) of the first output. Returns 0, or -1: no memory. */
+int surgery_forward(surgery_net *net, size_t n, const float *x, float *y);
+/* One step with the script's optimizer (or SGD(lr=0.01) without a train block). loss: the batch's mean before the update. -1: nothing
+ * is trainable, or no memory. */
+int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss);
+/* selector: a dotted prefix or a glob; NULL: all. */
+int surgery_save(surgery_net *net, const char *path, const char *selector, surgery_error *err);
+void surgery_set_threads(int threads);
+int surgery_threads(void);
+
+/* The main() of a compiled program. */
+int surgery_main(const struct sg_network *network, int argc, char **argv);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
