@@ -7,6 +7,9 @@
 #include "compiler/base/diag.h"
 #include "compiler/base/source.h"
 
+/* No tree is higher than this, so that code which walks one may recurse. */
+enum { AST_MAX_DEPTH = 200 };
+
 typedef struct Expr Expr;
 typedef struct Arg Arg;
 typedef struct Selector Selector;
@@ -37,6 +40,7 @@ struct Expr {
   ExprKind kind;
   Span span;
   char op;
+  uint16_t depth; /* of the tree from here down; never above AST_MAX_DEPTH */
   int64_t integer;
   double number;
   const char *text;
@@ -83,6 +87,7 @@ struct Selector {
   Span span;
   const char *text;
   bool is_glob;
+  uint16_t depth;     /* as in Expr */
   bool parameters_of; /* `parameters of SEL` (freeze, unfreeze): PyTorch's requires_grad alone */
   Selector *left, *right;
   Index *index;
@@ -150,6 +155,7 @@ typedef enum StmtKind {
 struct Stmt {
   Stmt *next;
   StmtKind kind;
+  uint16_t depth;   /* of blocks in blocks, and of else if behind else if; as in Expr */
   Span span;        /* the whole statement */
   const char *name;
   Span name_span;

@@ -10,6 +10,9 @@
 extern "C" {
 #endif
 
+/* Generated headers hold the same text, so that they can do without this file. */
+#ifndef SURGERY_ERROR_DEFINED
+#define SURGERY_ERROR_DEFINED
 typedef enum surgery_status {
   SURGERY_OK = 0,
   SURGERY_BAD_INPUT = 1,    /* a file or argument is wrong: the user can mend it */
@@ -21,6 +24,7 @@ typedef struct surgery_error {
   surgery_status status;
   char message[1024]; /* one or more lines, without a final newline: file, tensor, byte offset, rule */
 } surgery_error;
+#endif
 
 /* ---- weight files (runtime/weights/) ---- */
 

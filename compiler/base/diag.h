@@ -47,7 +47,9 @@ void diag_label(Diags *diags, Diag *diag, Span span, const char *format, ...)
 void diag_help(Diags *diags, Diag *diag, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void diag_note(Diags *diags, Diag *diag, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Prints everything collected, in source order for the same file, and forgets it. */
+/* Prints everything collected, in source order for the same file, and forgets it; `errors` and `warnings`
+ * keep counting. At most 50 in text and 1000 in JSON (an array of objects: code, severity, message, file, line,
+ * column, end_line, end_column, caret, labels, help, notes; file and places are null where there is no place). */
 void diag_print_text(Diags *diags, FILE *out, bool color);
 void diag_print_json(Diags *diags, FILE *out);
 /* NULL where there is no such code. */
@@ -61,6 +63,8 @@ const char *suggest_name(const char *wrong, const char *const *names, size_t cou
 
 /* The environment failed (file, disk, memory): one line with the system's reason, exit status 3. */
 _Noreturn void fail_environment(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* What is being compiled from here on; BUG prints it. Kept by reference, so `sources` must live on. */
+void bug_compiling(const Sources *sources, Span span);
 /* Our own bug: says what was being compiled, asks for a report, exit status 70. */
 _Noreturn void bug(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 #define BUG(...) bug(__FILE__, __LINE__, __VA_ARGS__)

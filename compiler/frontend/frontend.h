@@ -19,6 +19,13 @@ typedef struct Session {
   VEC(const char *) include_dirs; /* -I */
   VEC(NameValue) weights;        /* --weights NAME=FILE; name NULL: a directory */
   VEC(const char *) dependencies; /* every file read, for -MD */
+  /* the frontend's own state */
+  struct Scope *zoo;             /* the built-in models; zoo_scope() fills it */
+  VEC(const char *) params;      /* every `param` seen, for -D */
+  const struct CallFrame *calls; /* the models that are being built or called, innermost first */
+  int depth;                     /* of nested evaluation; bounded, so that no script overflows the stack */
+  int64_t steps;                 /* work done at compile time; bounded, so that no loop runs for ever */
+  bool syntax_errors;            /* unknown names may then be a consequence and are not reported */
 } Session;
 
 /* ---- constants ---- */
@@ -31,7 +38,9 @@ struct Const { /* what an expression is at compile time */
   double number;
   const char *text;
   VEC(Const) list;       /* lists and tuples */
-  const Stmt *model;     /* CONST_MODEL: its STMT_MODEL */
+  const Stmt *model;     /* CONST_MODEL: its STMT_MODEL; NULL for a layer type (text: its name, id: its OpId) */
+  struct Scope *scope;   /* CONST_MODEL: where it was declared */
+  const Expr *expr;      /* CONST_MODEL: a layer with its arguments, `let act = ReLU(inplace=true)`; else NULL */
   int32_t id;            /* CONST_VALUE: ValueId; CONST_LAYER: ModuleId */
 };
 typedef struct Scope Scope; /* names → Const, with a parent; frontend/constants.c */
@@ -50,6 +59,16 @@ ValueId call_module(Session *s, Graph *g, ModuleId module, const ValueId *inputs
 /* A whole donor by its model expression, `resnet18` or `MyModel(10)`: graph with modules, nodes, stages, input. NULL
  * with diagnostics. Shapes are not inferred. */
 Graph *build_donor(Session *s, Scope *scope, const Expr *model, Span origin);
+/* The built-in models that can be taken without arguments, sorted by name; for `surgeryc zoo`. */
+const char *const *zoo_models(Session *s, size_t *count);
+/* The scope of the built-in models: the parent of every script's. */
+Scope *zoo_scope(Session *s);
+
+/* ---- settings: the blocks input, labels, train; called by compiler/edit. False with diagnostics. ---- */
+bool eval_input(Session *s, Scope *scope, Graph *g, const Stmt *stmt);
+bool eval_labels(Session *s, Scope *scope, Graph *g, const Stmt *stmt);
+/* Fills `train` from its defaults (Adam(lr=1e-3), CrossEntropy, batch 32, epochs 10, seed 0) and the block. */
+bool eval_train(Session *s, Scope *scope, Graph *g, const Stmt *stmt, TrainConfig *train);
 
 /* ---- the script ---- */
 typedef struct Script { /* a script after all its statements have run */
@@ -67,6 +86,8 @@ typedef struct EditContext {
   Graph *graph;            /* NULL before the take */
   TrainConfig *train;
   VEC(const Stmt *) expects; /* checked after shapes */
+  VEC(const Stmt *) early;   /* input, labels and train that stand before the take: they run after it */
+  bool taken;                /* there was a take, perhaps a wrong one */
 } EditContext;
 /* Runs one edit statement (take … expect, input, labels, train). False with diagnostics. */
 bool edit_run(EditContext *e, const Stmt *stmt);

@@ -35,6 +35,7 @@ typedef struct OpArgs {
   bool bias, affine, inplace, ceil_mode, count_include_pad, keepdim;
   const char *approximate;
   struct { int64_t at[8]; int count; } dims; /* ARG(dim, INTS) of mean is stored here */
+  Span arg_span[8]; /* where each argument stands, in the row's order; end 0: it was left out */
 } OpArgs;
 
 typedef enum ArgType { ARG_INT, ARG_PAIR, ARG_FLOAT, ARG_BOOL, ARG_TEXT, ARG_INTS } ArgType;
@@ -80,6 +81,16 @@ OpId op_find(const char *name, bool layer);
 
 /* ---- the network ---- */
 
+/* How a tensor gets a fresh value: the layer's default initialisation in PyTorch, or what `init` says. */
+typedef enum FreshKind { FRESH_CONSTANT, FRESH_UNIFORM, FRESH_NORMAL } FreshKind;
+typedef enum FreshFan { FAN_NONE, FAN_IN, FAN_OUT, FAN_MEAN } FreshFan;
+typedef struct FreshInit {
+  FreshKind kind;
+  double value; /* the constant; the bound of U(-value, value); the deviation of N(0, value^2) */
+  double shift; /* added to every number; only by `init` */
+  FreshFan fan; /* only by `init`, until the shape is known: value is still to be divided by sqrt(fan) */
+} FreshInit;
+
 typedef struct Param { /* one entry of the state dict */
   const char *name;    /* the full key, layer1.0.conv1.weight */
   ModuleId module;
@@ -90,6 +101,9 @@ typedef struct Param { /* one entry of the state dict */
   /* where its value comes from, by compiler/edit/weights.c; in order: fresh, or read from a donor */
   int donor;           /* index into Graph.donors, or NO_ID: fresh, PyTorch's default initialisation */
   const char *donor_key; /* its name in the donor's file */
+  bool has_init;         /* an `init` statement: `init` replaces the default */
+  FreshInit init;
+  int64_t adapt_from;    /* `adapt`: the input channels in the donor's file, repeated to those of `shape`; 0: no */
 } Param;
 
 typedef struct Module {
@@ -104,7 +118,9 @@ typedef struct Module {
   VEC(ParamId) params;    /* of this module itself, in order */
   bool frozen;       /* by freeze: stored statistics, no noise (parameters have their own flag) */
   bool alive;        /* false: removed or cut off */
+  bool cut;          /* the take cut it off: `replace` can put a layer back in its place */
   Span origin;       /* the statement that brought it here (take, replace, …) */
+  const struct ModelBody *body; /* the frontend's: the declaration a call follows; NULL: a layer, or children in order */
 } Module;
 
 typedef struct Node {
@@ -117,6 +133,7 @@ typedef struct Node {
   ValueId output;
   int stage;         /* index into Graph.stages, or NO_ID: head or none */
   bool alive;        /* false: removed or cut off; kept so that `replace fc` can re-attach the way to it */
+  bool cut;          /* dead because the take cut it off, and not because an edit removed it */
   Span origin;
 } Node;
 
@@ -133,6 +150,7 @@ typedef struct Donor_ {
   const char *model; /* "resnet18", for --weights NAME=FILE */
   const char *path;  /* resolved weight file; NULL with `from random` */
   Span span;
+  struct surgery_weights *open; /* by compiler/edit/weights.c, until weights_close() */
 } DonorFile;
 
 typedef struct Output {

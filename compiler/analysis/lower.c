@@ -1,0 +1,149 @@
+/* Buffers, calls, layouts and gradient bookkeeping for the lowering families. Emits no kernel of its own but
+ * layout conversions and the sums of gradients. */
+#include "compiler/analysis/lower.h"
+
+static int64_t round_up(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+BufferId new_buffer(Lower *l, const char *name, bool per_sample, int64_t bytes) {
+  Buffer b = {.name = name, .space = SPACE_ARENA, .per_sample = per_sample, .bytes = round_up(bytes)};
+  vec_push(l->arena, &l->s->buffers, b);
+  return (BufferId)(l->s->buffers.count - 1);
+}
+
+BufferId place_buffer(Lower *l, Space space, int index, int64_t offset, const char *name) {
+  for (size_t i = 0; i < l->s->buffers.count; i++) {
+    const Buffer *b = &l->s->buffers.at[i];
+    if (b->space == space && b->index == index && b->offset == offset) return (BufferId)i;
+  }
+  vec_push(l->arena, &l->s->buffers, (Buffer){.name = name, .space = space, .index = index, .offset = offset});
+  return (BufferId)(l->s->buffers.count - 1);
+}
+
+void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId n, const char *role, const BufferId *buf,
+               int count) {
+  const KernelInfo *info = kernel_info(kernel);
+  ASSERT(k_bytes == (size_t)info->words * 8 && info->words <= MAX_CALL_WORDS && count <= MAX_CALL_BUFFERS);
+  Call call = {.kernel = kernel, .buf_count = count, .word_count = info->words, .node = n, .role = role};
+  memcpy(call.buf, buf, (size_t)count * sizeof *buf);
+  memcpy(call.word, k, k_bytes);
+  if (info->plan) info->plan(k, &call.plan);
+  vec_push(l->arena, &l->s->calls, call);
+}
+
+const Shape *value_shape(const Lower *l, ValueId v) { return &l->g->values.at[v].shape; }
+Layout home_layout(const Shape *shape) { return shape->rank == 3 ? LAYOUT_BLOCKED : LAYOUT_PLAIN; }
+
+int64_t layout_bytes(const Shape *shape, Layout layout) {
+  int64_t count = layout == LAYOUT_BLOCKED ? BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2]
+                                           : shape_count(shape);
+  return round_up(count * 4);
+}
+
+static const char *value_name(const Lower *l, ValueId v) {
+  NodeId producer = l->g->values.at[v].producer;
+  return producer == NO_ID ? "input" : l->g->nodes.at[producer].name;
+}
+
+BufferId value_out(Lower *l, ValueId v, Layout layout) {
+  l->value[v].at[layout] = new_buffer(l, value_name(l, v), true, layout_bytes(value_shape(l, v), layout));
+  return l->value[v].at[layout];
+}
+
+static LayoutK layout_constants(const Shape *shape, bool accumulate) {
+  return (LayoutK){.c = shape->dim[0], .h = shape->dim[1], .w = shape->dim[2], .accumulate = accumulate};
+}
+
+BufferId value_in(Lower *l, ValueId v, Layout layout) {
+  ValueState *state = &l->value[v];
+  if (state->at[layout] != NO_ID) return state->at[layout];
+  BufferId from = state->at[1 - layout];
+  if (from == NO_ID) BUG("%s is used before it is made", value_name(l, v));
+  BufferId to = value_out(l, v, layout);
+  LayoutK k = layout_constants(value_shape(l, v), false);
+  NodeId producer = l->g->values.at[v].producer;
+  if (layout == LAYOUT_BLOCKED) EMIT(l, to_blocked, &k, producer, "layout", from, to);
+  else EMIT(l, to_plain, &k, producer, "layout", from, to);
+  return to;
+}
+
+BufferId value_home(Lower *l, ValueId v) { return value_in(l, v, home_layout(value_shape(l, v))); }
+
+ParamId find_param(const Graph *g, NodeId n, const char *role) {
+  const Module *m = &g->modules.at[g->nodes.at[n].module];
+  for (size_t i = 0; i < m->params.count; i++)
+    if (streq(op_info(m->op)->params[g->params.at[m->params.at[i]].role].name, role)) return m->params.at[i];
+  return NO_ID;
+}
+
+BufferId param_buffer(Lower *l, NodeId n, const char *role) {
+  ParamId p = find_param(l->g, n, role);
+  if (p == NO_ID) return NO_ID;
+  return place_buffer(l, SPACE_WEIGHTS, 0, l->plan->weight_offset.at[p], l->g->params.at[p].name);
+}
+
+/* ---- gradients ---- */
+
+bool wants_grad(const Lower *l, ValueId v) { return l->t->needs_grad[v]; }
+
+static ElementwiseK elementwise_of(const Shape *shape, Layout layout, bool accumulate) {
+  bool blocked = layout == LAYOUT_BLOCKED;
+  return (ElementwiseK){.count = blocked ? BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2] : shape_count(shape),
+                        .c = blocked ? shape->dim[0] : 0,
+                        .hw = blocked ? shape->dim[1] * shape->dim[2] : 0,
+                        .accumulate = accumulate};
+}
+
+static ValueId group_value(const Lower *l, NodeId n) { return l->g->nodes.at[l->node[n].last].output; }
+
+BufferId grad_of_group(Lower *l, NodeId n, Layout layout) {
+  ValueId v = group_value(l, n);
+  const Shape *shape = value_shape(l, v);
+  BufferId grad = l->value[v].grad;
+  if (home_layout(shape) == layout) return grad;
+  BufferId other = new_buffer(l, arena_printf(l->arena, "d %s", value_name(l, v)), true, layout_bytes(shape, layout));
+  LayoutK k = layout_constants(shape, false);
+  if (layout == LAYOUT_BLOCKED) EMIT(l, to_blocked, &k, n, "layout", grad, other);
+  else EMIT(l, to_plain, &k, n, "layout", grad, other);
+  return other;
+}
+
+BufferId grad_before_activation(Lower *l, NodeId n, Layout layout) {
+  NodeState *state = &l->node[n];
+  if (state->dz != NO_ID) return state->dz;
+  BufferId dy = grad_of_group(l, n, layout);
+  state->dz = dy;
+  if (state->activation == ACT_NONE) return dy;
+  ElementwiseK k = elementwise_of(value_shape(l, group_value(l, n)), layout, false);
+  k.activation = state->activation;
+  /* In place: the gradient of the group's value is used by this group alone. */
+  EMIT(l, activation_grad, &k, n, "grad_activation", NO_ID, state->y, dy, dy);
+  return dy;
+}
+
+GradOut grad_begin(Lower *l, ValueId v, Layout layout) {
+  const Shape *shape = value_shape(l, v);
+  ValueState *state = &l->value[v];
+  const char *name = arena_printf(l->arena, "d %s", value_name(l, v));
+  if (layout != home_layout(shape))
+    return (GradOut){new_buffer(l, name, true, layout_bytes(shape, layout)), false, v, layout};
+  if (state->grad == NO_ID) state->grad = new_buffer(l, name, true, layout_bytes(shape, layout));
+  GradOut out = {state->grad, state->grad_written, v, layout};
+  return out;
+}
+
+void grad_end(Lower *l, NodeId n, const GradOut *out) {
+  const Shape *shape = value_shape(l, out->value);
+  if (out->layout != home_layout(shape)) {
+    GradOut home = grad_begin(l, out->value, home_layout(shape));
+    LayoutK k = layout_constants(shape, home.accumulate);
+    if (home.layout == LAYOUT_BLOCKED) EMIT(l, to_blocked, &k, n, "layout", out->buffer, home.buffer);
+    else EMIT(l, to_plain, &k, n, "layout", out->buffer, home.buffer);
+  }
+  l->value[out->value].grad_written = true;
+}
+
+BufferId grad_param(Lower *l, ParamId p, bool *accumulate) {
+  *accumulate = l->param_written[p];
+  l->param_written[p] = true;
+  return place_buffer(l, SPACE_GRADS, 0, l->plan->grad_offset.at[p], arena_printf(l->arena, "d %s", l->g->params.at[p].name));
+}

@@ -1,0 +1,110 @@
+/* The memory plan: each arena buffer lives from the first call that uses it to the last, and gets the lowest
+ * offset at which nothing that lives at the same time is in its way; large buffers first. Buffers whose size grows
+ * with the batch and fixed ones are planned apart, since their order in memory must not depend on n.
+ * Works on plain records only; tests/analysis checks it without a network. */
+#include "compiler/analysis/analysis.h"
+#include <stdlib.h>
+
+static void find_lifetimes(Schedule *s) {
+  for (size_t i = 0; i < s->buffers.count; i++) s->buffers.at[i].first = s->buffers.at[i].last = -1;
+  for (size_t c = 0; c < s->calls.count; c++) {
+    const Call *call = &s->calls.at[c];
+    for (int k = 0; k < call->buf_count; k++) {
+      if (call->buf[k] == NO_ID) continue;
+      Buffer *b = &s->buffers.at[call->buf[k]];
+      if (b->first < 0) b->first = (int)c;
+      b->last = (int)c;
+    }
+  }
+}
+
+static bool overlap_in_time(const Buffer *a, const Buffer *b) { return a->first <= b->last && b->first <= a->last; }
+
+static int by_size(const void *pa, const void *pb) {
+  const Buffer *a = *(Buffer *const *)pa, *b = *(Buffer *const *)pb;
+  if (a->bytes != b->bytes) return a->bytes < b->bytes ? 1 : -1;
+  return a->first != b->first ? (a->first > b->first) - (a->first < b->first) : (a > b) - (a < b);
+}
+
+static int by_offset(const void *pa, const void *pb) {
+  const Buffer *a = *(Buffer *const *)pa, *b = *(Buffer *const *)pb;
+  return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+/* Places the buffers of one kind; returns the bytes that they need together. */
+static int64_t place(Arena *arena, Schedule *s, bool per_sample) {
+  Buffer **all = arena_array(arena, Buffer *, s->buffers.count + 1);
+  Buffer **placed = arena_array(arena, Buffer *, s->buffers.count + 1);
+  Buffer **near = arena_array(arena, Buffer *, s->buffers.count + 1);
+  size_t count = 0, placed_count = 0;
+  for (size_t i = 0; i < s->buffers.count; i++) {
+    Buffer *b = &s->buffers.at[i];
+    if (b->space == SPACE_ARENA && b->per_sample == per_sample && b->first >= 0) all[count++] = b;
+  }
+  qsort(all, count, sizeof *all, by_size);
+  int64_t total = 0;
+  for (size_t i = 0; i < count; i++) {
+    size_t near_count = 0;
+    for (size_t k = 0; k < placed_count; k++)
+      if (overlap_in_time(placed[k], all[i])) near[near_count++] = placed[k];
+    qsort(near, near_count, sizeof *near, by_offset);
+    int64_t at = 0;
+    for (size_t k = 0; k < near_count && near[k]->offset < at + all[i]->bytes; k++)
+      if (near[k]->offset + near[k]->bytes > at) at = near[k]->offset + near[k]->bytes;
+    all[i]->offset = at;
+    placed[placed_count++] = all[i];
+    if (at + all[i]->bytes > total) total = at + all[i]->bytes;
+  }
+  return total;
+}
+
+void plan_memory(Arena *arena, Schedule *s) {
+  find_lifetimes(s);
+  s->per_sample_bytes = place(arena, s, true);
+  s->fixed_bytes = place(arena, s, false);
+  s->scratch_bytes = 0;
+  for (size_t c = 0; c < s->calls.count; c++)
+    if (s->calls.at[c].plan.scratch_bytes > s->scratch_bytes) s->scratch_bytes = s->calls.at[c].plan.scratch_bytes;
+  s->scratch_bytes = (s->scratch_bytes + 63) / 64 * 64;
+}
+
+/* 'x w bias? >y' → what the k-th buffer of a kernel is: its mark, or ' '. */
+static char buffer_mark(const char *buffers, int k, bool *optional) {
+  const char *at = buffers;
+  while (k-- > 0) {
+    at += strcspn(at, " ");
+    at += strspn(at, " ");
+  }
+  size_t length = strcspn(at, " ");
+  *optional = length > 0 && at[length - 1] == '?';
+  return *at == '>' || *at == '+' ? *at : ' ';
+}
+
+void schedule_check(const Plan *plan, const Schedule *s) {
+  bool *written = calloc(s->buffers.count + 1, sizeof *written);
+  if (!written) fail_environment("no memory to check the schedule");
+  for (size_t c = 0; c < s->calls.count; c++) {
+    const Call *call = &s->calls.at[c];
+    const KernelInfo *info = kernel_info(call->kernel);
+    for (int k = 0; k < call->buf_count; k++) {
+      bool optional, arena = call->buf[k] != NO_ID && s->buffers.at[call->buf[k]].space == SPACE_ARENA;
+      char mark = buffer_mark(info->buffers, k, &optional);
+      if (call->buf[k] == NO_ID && !optional)
+        BUG("%s: call %zu (%s) lacks buffer %d", s->name, c, info->name, k);
+      if (arena && mark == ' ' && !written[call->buf[k]])
+        BUG("%s: call %zu (%s) reads %s before it is written", s->name, c, info->name,
+            s->buffers.at[call->buf[k]].name);
+    }
+    for (int k = 0; k < call->buf_count; k++)
+      if (call->buf[k] != NO_ID) written[call->buf[k]] = true;
+  }
+  free(written);
+  for (size_t i = 0; i < s->buffers.count; i++)
+    for (size_t k = 0; k < i; k++) {
+      const Buffer *a = &s->buffers.at[i], *b = &s->buffers.at[k];
+      if (a->space != SPACE_ARENA || b->space != SPACE_ARENA || a->per_sample != b->per_sample) continue;
+      if (a->first < 0 || b->first < 0 || !overlap_in_time(a, b)) continue;
+      if (a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes)
+        BUG("%s: %s and %s share memory while both live", s->name, a->name, b->name);
+    }
+}

@@ -1,0 +1,231 @@
+/* Makes the Plan: places for the weights and gradients, then each schedule by lowering the right part of the
+ * graph: forward (all, evaluation), prefix (what is frozen before the frontier), tail (the rest, evaluation) and step
+ * (the rest, training, with loss and gradients); pack is filled on the way. */
+#include "compiler/analysis/lower.h"
+
+static LowerFn *const lower_rule[OP_COUNT] = {
+#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc) [OP_##NAME] = LOWER,
+#include "grammar/ops.def"
+#undef OP
+};
+static LowerFn *const grad_rule[OP_COUNT] = {
+#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc) [OP_##NAME] = GRAD,
+#include "grammar/ops.def"
+#undef OP
+};
+#define NO_GRAD NULL
+#define PARAM(name, dtype, role, GRAD, present) GRAD,
+#define PARAMS(...) __VA_ARGS__
+GradParamFn grad_conv2d_weight, grad_conv2d_bias, grad_linear_weight, grad_linear_bias, grad_batchnorm_weight,
+    grad_batchnorm_bias;
+#define MAX_ROLES 8
+static GradParamFn *const grad_param_rule[OP_COUNT][MAX_ROLES] = {
+#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc) [OP_##NAME] = {PARAMS NULL},
+#include "grammar/ops.def"
+#undef OP
+};
+
+/* ---- places of weights and gradients ---- */
+
+static int64_t tensor_bytes(const Param *p) {
+  int64_t bytes = shape_count(&p->shape) * (p->shape.dtype == DTYPE_I64 ? 8 : 4);
+  return (bytes + 63) / 64 * 64;
+}
+
+static void place_tensors(Plan *plan) {
+  Graph *g = plan->graph;
+  for (size_t i = 0; i < g->params.count; i++) {
+    vec_push(g->arena, &plan->weight_offset, -1);
+    vec_push(g->arena, &plan->grad_offset, -1);
+  }
+  ParamList all = graph_state_dict(g, g->arena, true);
+  for (size_t i = 0; i < all.count; i++) {
+    const Param *p = &g->params.at[all.at[i]];
+    plan->weight_offset.at[all.at[i]] = plan->weights_bytes;
+    plan->weights_bytes += tensor_bytes(p);
+    if (!p->trainable) continue;
+    plan->grad_offset.at[all.at[i]] = plan->grads_bytes;
+    plan->grads_bytes += tensor_bytes(p);
+  }
+}
+
+/* ---- one schedule ---- */
+
+typedef struct Part { /* which part of the forward order a schedule takes */
+  int begin, end;     /* places in Graph.order */
+  ValueId input;      /* what flows in */
+  bool training;
+} Part;
+
+static bool in_part(const Lower *l, const Part *part, int position) {
+  return position >= part->begin && position < part->end && l->t->used[l->g->order.at[position]];
+}
+
+static void count_uses(Lower *l, const Part *part) {
+  for (int i = part->begin; i < part->end; i++) {
+    NodeId id = l->g->order.at[i];
+    if (!in_part(l, part, i)) continue;
+    const Node *n = &l->g->nodes.at[id];
+    for (size_t k = 0; k < n->inputs.count; k++) {
+      l->value[n->inputs.at[k]].uses++;
+      l->value[n->inputs.at[k]].only_user = id;
+    }
+  }
+  for (size_t i = 0; i < l->g->outputs.count; i++) l->value[l->g->outputs.at[i].value].uses += 2;
+  if (l->t->frontier != NO_ID) l->value[l->t->frontier].uses += 2;
+}
+
+static Lower start_lower(Plan *plan, const Trainability *t, Schedule *s, void *packs, const Part *part) {
+  const Graph *g = plan->graph;
+  Lower l = {.arena = g->arena, .plan = plan, .g = g, .t = t, .s = s, .training = part->training, .packs = packs,
+             .value = arena_array(g->arena, ValueState, g->values.count + 1),
+             .node = arena_array(g->arena, NodeState, g->nodes.count + 1),
+             .param_written = arena_array(g->arena, bool, g->params.count + 1)};
+  for (size_t i = 0; i < g->values.count; i++)
+    l.value[i] = (ValueState){.at = {NO_ID, NO_ID}, .grad = NO_ID, .only_user = NO_ID};
+  for (size_t i = 0; i < g->nodes.count; i++)
+    l.node[i] = (NodeState){.last = (NodeId)i, .bn = NO_ID, .residual = NO_ID, .y = NO_ID, .packed = NO_ID, .mean = NO_ID,
+                            .inv_std = NO_ID, .sums = NO_ID, .dz = NO_ID};
+  s->present = true;
+  count_uses(&l, part);
+  /* The network's own input is plain; features are at home in their layout. */
+  Layout layout = part->input == g->input_value ? LAYOUT_PLAIN : home_layout(&g->values.at[part->input].shape);
+  l.value[part->input].at[layout] = place_buffer(&l, SPACE_INPUT, 0, 0, "x");
+  return l;
+}
+
+static void lower_part(Lower *l, const Part *part) {
+  for (int i = part->begin; i < part->end; i++) {
+    NodeId id = l->g->order.at[i];
+    if (!in_part(l, part, i) || l->node[id].lowered) continue;
+    l->node[id].lowered = true;
+    lower_rule[l->g->nodes.at[id].op](l, id);
+    vec_push(l->arena, &l->heads, id);
+  }
+}
+
+static void write_output(Lower *l, ValueId v, int index, Layout layout) {
+  const Shape *shape = value_shape(l, v);
+  BufferId from = value_in(l, v, layout), to = place_buffer(l, SPACE_OUTPUT, index, 0, "y");
+  ElementwiseK k = {.count = layout == LAYOUT_BLOCKED ? BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2]
+                                                      : shape_count(shape)};
+  EMIT(l, copy, &k, NO_ID, "output", from, to);
+}
+
+static void write_outputs(Lower *l) {
+  for (size_t i = 0; i < l->g->outputs.count; i++) write_output(l, l->g->outputs.at[i].value, (int)i, LAYOUT_PLAIN);
+}
+
+static void lower_loss(Lower *l, const TrainConfig *train) {
+  ValueId logits = l->g->outputs.at[0].value;
+  const Shape *shape = value_shape(l, logits);
+  BufferId x = value_in(l, logits, LAYOUT_PLAIN), loss = place_buffer(l, SPACE_LOSS, 0, 0, "loss");
+  BufferId target = place_buffer(l, SPACE_TARGET, 0, 0, "target");
+  GradOut dx = {NO_ID, false, logits, LAYOUT_PLAIN};
+  if (wants_grad(l, logits)) dx = grad_begin(l, logits, LAYOUT_PLAIN);
+  if (train && train->loss.kind == LOSS_MSE) {
+    RegressionK k = {.count = shape_count(shape)};
+    EMIT(l, mse, &k, NO_ID, "loss", x, target, loss, dx.buffer);
+  } else {
+    CrossEntropyK k = {.classes = shape->rank ? shape->dim[0] : 1, .smoothing = train ? train->loss.label_smoothing : 0,
+                       .has_weights = train && train->loss.weight.count > 0};
+    k.positions = shape_count(shape) / k.classes;
+    BufferId weights = k.has_weights ? place_buffer(l, SPACE_CLASS_WEIGHTS, 0, 0, "class weights") : NO_ID;
+    EMIT(l, cross_entropy, &k, NO_ID, "loss", x, target, weights, loss, dx.buffer);
+  }
+  if (dx.buffer != NO_ID) grad_end(l, NO_ID, &dx);
+}
+
+static void lower_backward(Lower *l) {
+  for (size_t i = l->heads.count; i-- > 0;) {
+    NodeId id = l->heads.at[i];
+    const Node *n = &l->g->nodes.at[id];
+    ValueId out = l->g->nodes.at[l->node[id].last].output;
+    if (!wants_grad(l, out) || !l->value[out].grad_written) continue;
+    if (n->module != NO_ID) {
+      const Module *m = &l->g->modules.at[n->module];
+      for (size_t k = 0; k < m->params.count; k++) {
+        const Param *p = &l->g->params.at[m->params.at[k]];
+        if (p->trainable) grad_param_rule[n->op][p->role](l, id, m->params.at[k]);
+      }
+    }
+    bool inputs = l->node[id].residual != NO_ID && wants_grad(l, l->node[id].residual);
+    for (size_t k = 0; k < n->inputs.count; k++) inputs |= wants_grad(l, n->inputs.at[k]);
+    if (inputs) grad_rule[n->op](l, id);
+  }
+}
+
+/* A trainable parameter that the loss does not depend on has gradient zero; its place is never written, so the
+ * runtime clears grads once when it allocates them. */
+
+static void finish(Plan *plan, Schedule *s) {
+  plan_memory(plan->graph->arena, s);
+  schedule_check(plan, s);
+}
+
+static void make_schedule(Plan *plan, const Trainability *t, Schedule *s, void *packs, Part part, bool features) {
+  Lower l = start_lower(plan, t, s, packs, &part);
+  lower_part(&l, &part);
+  if (features) {
+    const Shape *shape = value_shape(&l, t->frontier);
+    write_output(&l, t->frontier, 0, home_layout(shape));
+  } else write_outputs(&l);
+  if (part.training) {
+    lower_loss(&l, plan->train);
+    lower_backward(&l);
+  }
+  finish(plan, s);
+}
+
+Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train) {
+  Plan *plan = arena_new(arena, Plan);
+  plan->graph = g;
+  plan->train = train;
+  plan->pack.name = "pack", plan->forward.name = "forward", plan->prefix.name = "prefix", plan->tail.name = "tail",
+  plan->step.name = "step";
+  plan->pack.present = true;
+  place_tensors(plan);
+  Trainability t = analyse_trainability(g), whole = t;
+  whole.frontier = NO_ID;
+  VEC(PackRecord) packs = {0};
+  int end = (int)g->order.count, cut = t.frontier_position + 1;
+  make_schedule(plan, &whole, &plan->forward, &packs, (Part){0, end, g->input_value, false}, false);
+  if (t.trainable > 0) {
+    bool split = t.frontier != NO_ID;
+    ValueId from = split ? t.frontier : g->input_value;
+    if (split) {
+      plan->features = g->values.at[from].shape;
+      plan->features_blocked = home_layout(&plan->features) == LAYOUT_BLOCKED;
+      /* Samples lie behind one another without gaps, whatever the alignment of the whole. */
+      plan->features_bytes = plan->features_blocked ? layout_bytes(&plan->features, LAYOUT_BLOCKED)
+                                                    : shape_count(&plan->features) * 4;
+      make_schedule(plan, &t, &plan->prefix, &packs, (Part){0, cut, g->input_value, false}, true);
+      make_schedule(plan, &t, &plan->tail, &packs, (Part){cut, end, from, false}, false);
+    }
+    make_schedule(plan, &t, &plan->step, &packs, (Part){cut, end, from, true}, false);
+  }
+  finish(plan, &plan->pack);
+  return plan;
+}
+
+void schedule_dump(const Plan *plan, const Schedule *s, FILE *out) {
+  static const char *const space[] = {"null",   "arena", "weights", "packed", "grads",        "input",
+                                      "output", "target", "loss",   "rng",    "class_weights"};
+  if (!s->present) return;
+  fprintf(out, "%s: %lld bytes a sample + %lld + %lld a thread\n", s->name, (long long)s->per_sample_bytes,
+          (long long)s->fixed_bytes, (long long)s->scratch_bytes);
+  for (size_t c = 0; c < s->calls.count; c++) {
+    const Call *call = &s->calls.at[c];
+    const char *node = call->node == NO_ID ? "-" : plan->graph->nodes.at[call->node].name;
+    fprintf(out, "  %3zu %s %s.%s (", c, kernel_info(call->kernel)->name, node, call->role);
+    for (int k = 0; k < call->buf_count; k++) {
+      if (call->buf[k] == NO_ID) {
+        fprintf(out, "%s-", k ? ", " : "");
+        continue;
+      }
+      const Buffer *b = &s->buffers.at[call->buf[k]];
+      fprintf(out, "%s%s[%lld%s]", k ? ", " : "", space[b->space], (long long)b->offset, b->per_sample ? "n" : "");
+    }
+    fprintf(out, ")\n");
+  }
+}

@@ -1,0 +1,83 @@
+/* The shape pass: walks the live nodes in forward order, asks each operator's rule for its output, fills in
+ * every `_` and gives the parameters their shapes. A wrong shape is reported once, at the edit that caused it; what
+ * lies behind it is left unknown, so that one mistake gives one message. */
+#include "compiler/analysis/shape.h"
+
+typedef bool ShapeRule(ShapeContext *c);
+static ShapeRule *const rules[OP_COUNT] = {
+#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc) [OP_##NAME] = SHAPE,
+#include "grammar/ops.def"
+#undef OP
+};
+
+static Shape vector_shape(int64_t a) { return (Shape){.rank = 1, .dim = {a}}; }
+
+/* The shape of one parameter of a layer whose arguments are all known. */
+static Shape param_shape(OpId op, const OpArgs *a, const char *role) {
+  bool weight = streq(role, "weight");
+  switch (op) {
+  case OP_Conv2d:
+    if (!weight) return vector_shape(a->out_channels);
+    return (Shape){.rank = 4,
+                   .dim = {a->out_channels, a->in_channels / a->groups, a->kernel_size[0], a->kernel_size[1]}};
+  case OP_Linear:
+    return weight ? (Shape){.rank = 2, .dim = {a->out_features, a->in_features}} : vector_shape(a->out_features);
+  case OP_BatchNorm1d:
+  case OP_BatchNorm2d:
+    if (streq(role, "num_batches_tracked")) return (Shape){.rank = 0, .dtype = DTYPE_I64};
+    return vector_shape(a->num_features);
+  default:
+    BUG("%s has a parameter %s without a shape", op_info(op)->name, role);
+  }
+}
+
+static void fill_params(Graph *g, ModuleId id) {
+  const Module *m = &g->modules.at[id];
+  for (size_t i = 0; i < m->params.count; i++) {
+    Param *p = &g->params.at[m->params.at[i]];
+    p->shape = param_shape(m->op, &m->args, op_info(m->op)->params[p->role].name);
+  }
+}
+
+/* False when an input of the node is not known, because a rule before it has failed. */
+static bool gather_inputs(const Graph *g, const Node *node, Shape *in) {
+  for (size_t i = 0; i < node->inputs.count; i++) {
+    in[i] = g->values.at[node->inputs.at[i]].shape;
+    if (in[i].rank < 0) return false;
+  }
+  return true;
+}
+
+/* The product of a shape must stay far from overflow: 2^40 elements for one sample. */
+static bool shape_is_sane(ShapeContext *c) {
+  int64_t count = 1;
+  for (int i = 0; i < c->out->rank; i++) {
+    if (c->out->dim[i] <= 0 || count > ((int64_t)1 << 40) / c->out->dim[i]) {
+      diag_report(&c->s->diags, DIAG_E0309, c->node->origin, "%s gives an output of more than 2^40 numbers, %s",
+                  c->node->name, shape_text(c->g->arena, c->out));
+      return false;
+    }
+    count *= c->out->dim[i];
+  }
+  return true;
+}
+
+bool infer_shapes(Session *s, Graph *g) {
+  size_t errors = s->diags.errors;
+  for (size_t i = 0; i < g->values.count; i++)
+    if ((ValueId)i != g->input_value) g->values.at[i].shape.rank = -1;
+  g->values.at[g->input_value].shape = g->input.shape;
+  for (size_t i = 0; i < g->order.count; i++) {
+    Node *node = &g->nodes.at[g->order.at[i]];
+    if (!node->alive) continue;
+    Shape *in = arena_array(g->arena, Shape, node->inputs.count + 1);
+    if (!gather_inputs(g, node, in)) continue;
+    Module *module = node->module == NO_ID ? NULL : &g->modules.at[node->module];
+    Shape out = {.rank = -1};
+    ShapeContext c = {s,  g, node, node->op, module ? &module->args : &node->args, in, node->inputs.count, &out};
+    if (!rules[node->op](&c) || !shape_is_sane(&c)) continue;
+    g->values.at[node->output].shape = out;
+    if (module) fill_params(g, node->module);
+  }
+  return s->diags.errors == errors;
+}

@@ -1,0 +1,28 @@
+/* Shape rules, one for each SHAPE of ops.def. Called by shape.c alone. */
+#ifndef SURGERY_SHAPE_H
+#define SURGERY_SHAPE_H
+#include "compiler/frontend/frontend.h"
+
+typedef struct ShapeContext {
+  Session *s;
+  Graph *g;
+  Node *node;
+  OpId op;
+  OpArgs *args;     /* of the layer or the function; a rule fills in its `_` */
+  const Shape *in;  /* shapes of the inputs, without N */
+  size_t in_count;
+  Shape *out;       /* to be set */
+} ShapeContext;
+
+/* False with a diagnostic that blames the statement which brought the node here. */
+#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc) bool SHAPE(ShapeContext *c);
+#include "grammar/ops.def"
+#undef OP
+
+/* Expected-against-got messages, built in one place (shape_errors.c). Each returns false. */
+bool shape_wants_features(ShapeContext *c, const char *what, const char *argument, int64_t wants, int64_t got);
+bool shape_wants_rank(ShapeContext *c, const char *wants, const char *help);
+bool shape_window_too_large(ShapeContext *c, const char *axis, int64_t window, int64_t size);
+bool shape_mismatch(ShapeContext *c, size_t other, const char *rule);
+bool shape_bad_dimension(ShapeContext *c, int64_t dim);
+#endif

@@ -1,0 +1,163 @@
+/* The shape rules of the operators: from the shapes of the inputs and the arguments to the shape of the
+ * output, all without N. Formulas are PyTorch's. */
+#include "compiler/analysis/shape.h"
+
+bool shape_same(ShapeContext *c) {
+  *c->out = c->in[0];
+  return true;
+}
+
+/* Fills in `_`, or compares what the layer was declared with to what flows in. */
+static bool match_features(ShapeContext *c, const char *what, const char *argument, int64_t *declared, int64_t got) {
+  if (*declared == HOLE_VALUE) *declared = got;
+  return *declared == got || shape_wants_features(c, what, argument, *declared, got);
+}
+
+static int64_t conv_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
+  int64_t span = in + 2 * padding - dilation * (kernel - 1) - 1;
+  return span < 0 ? 0 : span / stride + 1;
+}
+
+static const char *const axis_name[2] = {"high", "wide"};
+
+bool shape_conv2d(ShapeContext *c) {
+  const OpArgs *a = c->args;
+  if (c->in[0].rank != 3)
+    return shape_wants_rank(c, "(N, C, H, W)", "a convolution needs a map: put it before the flatten");
+  if (!match_features(c, "input channels", "in_channels", &c->args->in_channels, c->in[0].dim[0])) return false;
+  *c->out = (Shape){.rank = 3, .dim = {a->out_channels}};
+  for (int i = 0; i < 2; i++) {
+    c->out->dim[1 + i] =
+        conv_size(c->in[0].dim[1 + i], a->kernel_size[i], a->stride[i], a->padding[i], a->dilation[i]);
+    if (c->out->dim[1 + i] <= 0)
+      return shape_window_too_large(c, axis_name[i], a->dilation[i] * (a->kernel_size[i] - 1) + 1,
+                                    c->in[0].dim[1 + i] + 2 * a->padding[i]);
+  }
+  return true;
+}
+
+bool shape_linear(ShapeContext *c) {
+  const Shape *in = &c->in[0];
+  if (in->rank < 1) return shape_wants_rank(c, "(N, features)", "there is nothing to multiply with");
+  int64_t features = in->dim[in->rank - 1];
+  int64_t declared = c->args->in_features;
+  bool map = in->rank == 3; /* almost always a forgotten Flatten; PyTorch would take the width for the features */
+  if (map && (declared == HOLE_VALUE || declared != features))
+    return shape_wants_rank(c, "(N, features)", NULL);
+  if (!match_features(c, "input features", "in_features", &c->args->in_features, features)) return false;
+  *c->out = *in;
+  c->out->dim[in->rank - 1] = c->args->out_features;
+  return true;
+}
+
+bool shape_batchnorm1d(ShapeContext *c) {
+  if (c->in[0].rank != 1) return shape_wants_rank(c, "(N, C)", "BatchNorm2d is the one for maps");
+  *c->out = c->in[0];
+  return match_features(c, "features", "num_features", &c->args->num_features, c->in[0].dim[0]);
+}
+
+bool shape_batchnorm2d(ShapeContext *c) {
+  if (c->in[0].rank != 3) return shape_wants_rank(c, "(N, C, H, W)", "BatchNorm1d is the one behind a flatten");
+  *c->out = c->in[0];
+  return match_features(c, "channels", "num_features", &c->args->num_features, c->in[0].dim[0]);
+}
+
+/* A dimension counted with the batch as 0, negative from the end → one counted without it; -1: not there. */
+static int inner_dimension(const Shape *shape, int64_t dim) {
+  int64_t all = shape->rank + 1;
+  if (dim < 0) dim += all;
+  return dim >= 1 && dim < all ? (int)(dim - 1) : -1;
+}
+
+bool shape_softmax(ShapeContext *c) {
+  *c->out = c->in[0];
+  return inner_dimension(&c->in[0], c->args->dim) >= 0 || shape_bad_dimension(c, c->args->dim);
+}
+
+/* PyTorch's pooling_output_shape: with ceil_mode the last window must begin inside the input or its left padding. */
+static int64_t pool_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, bool ceil_mode) {
+  int64_t span = in + 2 * padding - dilation * (kernel - 1) - 1;
+  if (span < 0 && !(ceil_mode && span + stride - 1 >= 0)) return 0;
+  int64_t out = (span + (ceil_mode ? stride - 1 : 0)) / stride + 1;
+  if (ceil_mode && (out - 1) * stride >= in + padding) out--;
+  return out;
+}
+
+bool shape_pool2d(ShapeContext *c) {
+  OpArgs *a = c->args;
+  if (c->in[0].rank != 3) return shape_wants_rank(c, "(N, C, H, W)", "pooling needs a map: put it before the flatten");
+  *c->out = c->in[0];
+  for (int i = 0; i < 2; i++) {
+    if (a->stride[i] == NONE_VALUE) a->stride[i] = a->kernel_size[i];
+    int64_t dilation = c->op == OP_MaxPool2d ? a->dilation[i] : 1;
+    if (a->padding[i] > a->kernel_size[i] / 2) {
+      diag_report(&c->s->diags, DIAG_E0306, c->node->origin, "%s: padding %lld is more than half of the window %lld",
+                  c->node->name, (long long)a->padding[i], (long long)a->kernel_size[i]);
+      return false;
+    }
+    c->out->dim[1 + i] =
+        pool_size(c->in[0].dim[1 + i], a->kernel_size[i], a->stride[i], a->padding[i], dilation, a->ceil_mode);
+    if (c->out->dim[1 + i] <= 0)
+      return shape_window_too_large(c, axis_name[i], dilation * (a->kernel_size[i] - 1) + 1,
+                                    c->in[0].dim[1 + i] + 2 * a->padding[i]);
+  }
+  return true;
+}
+
+bool shape_adaptive_avgpool2d(ShapeContext *c) {
+  if (c->in[0].rank != 3) return shape_wants_rank(c, "(N, C, H, W)", "pooling needs a map: put it before the flatten");
+  *c->out = c->in[0];
+  for (int i = 0; i < 2; i++)
+    if (c->args->output_size[i] != NONE_VALUE) c->out->dim[1 + i] = c->args->output_size[i];
+  return true;
+}
+
+bool shape_flatten(ShapeContext *c) {
+  const Shape *in = &c->in[0];
+  int first = inner_dimension(in, c->args->start_dim), last = inner_dimension(in, c->args->end_dim);
+  if (first < 0) return shape_bad_dimension(c, c->args->start_dim);
+  if (last < first) return shape_bad_dimension(c, c->args->end_dim);
+  int64_t merged = 1;
+  for (int i = first; i <= last; i++) merged *= in->dim[i];
+  *c->out = (Shape){.rank = in->rank - (last - first), .dtype = in->dtype};
+  for (int i = 0; i < first; i++) c->out->dim[i] = in->dim[i];
+  c->out->dim[first] = merged;
+  for (int i = last + 1; i < in->rank; i++) c->out->dim[first + i - last] = in->dim[i];
+  return true;
+}
+
+bool shape_add(ShapeContext *c) {
+  *c->out = c->in[0];
+  return shape_equal(&c->in[0], &c->in[1]) || shape_mismatch(c, 1, "both sides of + must have the same shape");
+}
+
+bool shape_cat(ShapeContext *c) {
+  int dim = inner_dimension(&c->in[0], c->args->dim);
+  if (dim < 0) return shape_bad_dimension(c, c->args->dim);
+  *c->out = c->in[0];
+  for (size_t i = 1; i < c->in_count; i++) {
+    Shape other = c->in[i];
+    if (other.rank != c->in[0].rank) return shape_mismatch(c, i, "cat joins values of the same rank");
+    c->out->dim[dim] += other.dim[dim];
+    other.dim[dim] = c->in[0].dim[dim];
+    if (!shape_equal(&other, &c->in[0]))
+      return shape_mismatch(c, i, "cat joins values that differ in the joined dimension alone");
+  }
+  return true;
+}
+
+bool shape_mean(ShapeContext *c) {
+  const Shape *in = &c->in[0];
+  bool gone[MAX_SHAPE_RANK] = {false};
+  for (int i = 0; i < c->args->dims.count; i++) {
+    int dim = inner_dimension(in, c->args->dims.at[i]);
+    if (dim < 0 || gone[dim]) return shape_bad_dimension(c, c->args->dims.at[i]);
+    gone[dim] = true;
+  }
+  *c->out = (Shape){.rank = 0, .dtype = in->dtype};
+  for (int i = 0; i < in->rank; i++) {
+    if (!gone[i]) c->out->dim[c->out->rank++] = in->dim[i];
+    else if (c->args->keepdim) c->out->dim[c->out->rank++] = 1;
+  }
+  return true;
+}

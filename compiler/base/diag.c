@@ -1,0 +1,132 @@
+/* Diagnostics: collecting them, the codes and their pages, and the two ways to end the process. Printing
+ * is in diag_print.c. Called by every pass that can find a mistake in a script. */
+#include "compiler/base/diag.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#define ERROR SEVERITY_ERROR
+#define WARNING SEVERITY_WARNING
+#define NOTE SEVERITY_NOTE
+static const struct {
+  const char *name;
+  DiagSeverity severity;
+  const char *title, *page;
+} codes[DIAG_COUNT] = {
+#define CODE(code, severity, title, page) [DIAG_##code] = {#code, severity, title, page},
+#include "codes.def"
+#undef CODE
+};
+#undef ERROR
+#undef WARNING
+#undef NOTE
+
+Diag *diag_report(Diags *diags, DiagCode code, Span span, const char *format, ...) {
+  ASSERT((unsigned)code < DIAG_COUNT);
+  Diag *diag = arena_new(diags->arena, Diag);
+  diag->code = code;
+  diag->severity = codes[code].severity;
+  diag->span = span;
+  va_list args;
+  va_start(args, format);
+  diag->message = arena_vprintf(diags->arena, format, args);
+  va_end(args);
+  if (diag->severity == SEVERITY_ERROR) diags->errors++;
+  if (diag->severity == SEVERITY_WARNING) diags->warnings++;
+  vec_push(diags->arena, &diags->all, diag);
+  return diag;
+}
+
+void diag_caret(Diags *diags, Diag *diag, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  diag->caret_text = arena_vprintf(diags->arena, format, args);
+  va_end(args);
+}
+
+void diag_label(Diags *diags, Diag *diag, Span span, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  DiagLabel label = {span, arena_vprintf(diags->arena, format, args)};
+  va_end(args);
+  vec_push(diags->arena, &diag->labels, label);
+}
+
+void diag_help(Diags *diags, Diag *diag, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  const char *text = arena_vprintf(diags->arena, format, args);
+  va_end(args);
+  vec_push(diags->arena, &diag->help, text);
+}
+
+void diag_note(Diags *diags, Diag *diag, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  const char *text = arena_vprintf(diags->arena, format, args);
+  va_end(args);
+  vec_push(diags->arena, &diag->notes, text);
+}
+
+const char *diag_code_name(DiagCode code) { return (unsigned)code < DIAG_COUNT ? codes[code].name : NULL; }
+const char *diag_code_title(DiagCode code) { return (unsigned)code < DIAG_COUNT ? codes[code].title : NULL; }
+const char *diag_code_page(DiagCode code) { return (unsigned)code < DIAG_COUNT ? codes[code].page : NULL; }
+
+bool diag_code_parse(const char *name, DiagCode *out) {
+  for (int i = 0; name && i < DIAG_COUNT; i++)
+    if (strcasecmp(name, codes[i].name) == 0) {
+      *out = (DiagCode)i;
+      return true;
+    }
+  return false;
+}
+
+void fail_environment(const char *format, ...) {
+  int reason = errno;
+  char message[1024];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(message, sizeof message, format, args);
+  va_end(args);
+  const char *why = reason ? strerror(reason) : NULL;
+  fflush(stdout);
+  if (why && !strstr(message, why)) /* a caller may have said it already */
+    fprintf(stderr, "surgeryc: %s: %s\n", message, why);
+  else
+    fprintf(stderr, "surgeryc: %s\n", message);
+  exit(3);
+}
+
+/* The only mutable state of this folder: a bug can be met anywhere, also where no context is at hand. */
+static const Sources *compiling_sources;
+static Span compiling_span = {SPAN_NO_SOURCE, 0, 0};
+
+void bug_compiling(const Sources *sources, Span span) {
+  compiling_sources = sources;
+  compiling_span = span;
+}
+
+static void print_compiling(void) {
+  if (!compiling_sources || compiling_span.source >= compiling_sources->files.count) return;
+  const Source *source = &compiling_sources->files.at[compiling_span.source];
+  if (compiling_span.begin > source->length || compiling_span.end > source->length) return;
+  int line, column;
+  source_position(source, compiling_span.begin, &line, &column);
+  int length = compiling_span.end > compiling_span.begin ? (int)(compiling_span.end - compiling_span.begin) : 0;
+  const char *text = source->text + compiling_span.begin;
+  const char *newline = length ? memchr(text, '\n', (size_t)length) : NULL;
+  if (newline) length = (int)(newline - text);
+  fprintf(stderr, "  while compiling %s:%d:%d: %.*s\n", source->path, line, column, length < 200 ? length : 200, text);
+}
+
+void bug(const char *file, int line, const char *format, ...) {
+  fflush(stdout);
+  fprintf(stderr, "surgeryc: this is a bug in surgeryc " SURGERY_VERSION " (%s:%d): ", file, line);
+  va_list args;
+  va_start(args, format);
+  vfprintf(stderr, format, args);
+  va_end(args);
+  fputc('\n', stderr);
+  print_compiling();
+  fprintf(stderr, "  please report it, with the script and this message\n");
+  exit(70);
+}

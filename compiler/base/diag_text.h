@@ -1,0 +1,14 @@
+/* Text from a script made fit to be shown: shared by the printers of diagnostics and the parser. */
+#ifndef SURGERY_BASE_DIAG_TEXT_H
+#define SURGERY_BASE_DIAG_TEXT_H
+#include "compiler/base/arena.h"
+
+/* Length in bytes of the valid UTF-8 code point at `at`, with it in `*point`; 0 when there is none. */
+int utf8_decode(const char *at, const char *end, uint32_t *point);
+/* A copy that is valid UTF-8 without control characters (so that no message can drive a terminal):
+ * what is not becomes U+FFFD. */
+char *clean_text(Arena *arena, const char *text, size_t length);
+/* Columns that a code point takes in a terminal: 0, 1 or 2. */
+int utf8_width(uint32_t point);
+bool is_control(uint32_t point);
+#endif

@@ -1,0 +1,75 @@
+/* Source files: reading them and turning byte offsets into lines and columns. Must not look at what the
+ * bytes mean. Called by the driver (the script), the front end (includes, the zoo) and the diagnostics. */
+#include "compiler/base/source.h"
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+enum { LARGEST_SOURCE = 64 << 20 };
+
+int sources_add_text(Sources *sources, const char *path, const char *text, size_t length) {
+  if (length > LARGEST_SOURCE) {
+    errno = EFBIG;
+    return -1;
+  }
+  Source source = {.path = arena_strdup(sources->arena, path),
+                   .text = arena_strndup(sources->arena, text, length),
+                   .length = (uint32_t)length};
+  vec_push(sources->arena, &sources->files, source);
+  return (int)sources->files.count - 1;
+}
+
+/* Reads until the end rather than trusting a size, so that pipes and /dev/stdin work too. */
+static int read_all(FILE *file, Sources *sources, Source *out) {
+  size_t capacity = 16 << 10, length = 0;
+  struct stat status;
+  if (fstat(fileno(file), &status) == 0) {
+    if (S_ISDIR(status.st_mode)) return errno = EISDIR, -1;
+    if (status.st_size > LARGEST_SOURCE) return errno = EFBIG, -1;
+    if (status.st_size > 0) capacity = (size_t)status.st_size + 1;
+  }
+  char *text = arena_alloc(sources->arena, capacity + 1);
+  for (;;) {
+    size_t got = fread(text + length, 1, capacity - length, file);
+    length += got;
+    if (length > LARGEST_SOURCE) return errno = EFBIG, -1;
+    if (got == 0) break;
+    if (length == capacity) {
+      text = arena_grow(sources->arena, text, length, capacity * 2 + 1);
+      capacity *= 2;
+    }
+  }
+  if (ferror(file)) return -1;
+  text[length] = '\0';
+  out->text = text;
+  out->length = (uint32_t)length;
+  return 0;
+}
+
+int sources_add_file(Sources *sources, const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (!file) return -1;
+  Source source = {0};
+  int failed = read_all(file, sources, &source);
+  int reason = errno;
+  fclose(file);
+  if (failed) {
+    errno = reason ? reason : EIO;
+    return -1;
+  }
+  source.path = arena_strdup(sources->arena, path);
+  vec_push(sources->arena, &sources->files, source);
+  return (int)sources->files.count - 1;
+}
+
+void source_position(const Source *source, uint32_t offset, int *line, int *column) {
+  if (offset > source->length) offset = source->length;
+  const char *at = source->text, *end = source->text + offset;
+  if (offset >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0) at += 3; /* a byte order mark is no column */
+  int lines = 1;
+  for (const char *newline; (newline = memchr(at, '\n', (size_t)(end - at))); at = newline + 1) lines++;
+  int columns = 1;
+  for (; at < end; at++) columns += ((unsigned char)*at & 0xC0) != 0x80; /* not a continuation byte */
+  *line = lines;
+  *column = columns;
+}

@@ -1,0 +1,51 @@
+/* "did you mean 'layer4'?": the nearest name by edit distance (insert, delete, replace, swap neighbours;
+ * another case of the same letter counts half). Must not print. Called where a name was not found. */
+#include "compiler/base/diag.h"
+#include <ctype.h>
+
+enum { LONGEST = 128, EDIT = 2, CASE = 1 };
+
+static int replace_cost(char a, char b) {
+  if (a == b) return 0;
+  return tolower((unsigned char)a) == tolower((unsigned char)b) ? CASE : EDIT;
+}
+
+static int least(int a, int b) { return a < b ? a : b; }
+
+/* Optimal string alignment distance; three rows are enough because a swap looks two rows back. */
+static int distance(const char *a, int a_length, const char *b, int b_length) {
+  int rows[3][LONGEST + 1];
+  for (int j = 0; j <= b_length; j++) rows[0][j] = j * EDIT;
+  for (int i = 1; i <= a_length; i++) {
+    int *row = rows[i % 3], *above = rows[(i + 2) % 3], *above2 = rows[(i + 1) % 3];
+    row[0] = i * EDIT;
+    for (int j = 1; j <= b_length; j++) {
+      row[j] = least(above[j - 1] + replace_cost(a[i - 1], b[j - 1]), least(above[j], row[j - 1]) + EDIT);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = least(row[j], above2[j - 2] + EDIT);
+    }
+  }
+  return rows[a_length % 3][b_length];
+}
+
+const char *suggest_name(const char *wrong, const char *const *names, size_t count) {
+  if (!wrong) return NULL;
+  size_t length = strnlen(wrong, LONGEST + 1);
+  if (length == 0 || length > LONGEST) return NULL;
+  int limit = (int)(length < 3 ? 1 : length / 3) * EDIT; /* a third of the letters may be wrong */
+  const char *best = NULL;
+  for (size_t i = 0; i < count; i++) {
+    if (!names[i]) continue;
+    size_t other = strnlen(names[i], LONGEST + 1);
+    if (other == 0 || other > LONGEST) continue;
+    int difference = other > length ? (int)(other - length) : (int)(length - other);
+    if (difference * EDIT > limit) continue;
+    int d = distance(wrong, (int)length, names[i], (int)other);
+    if (d >= (int)(length > other ? length : other) * EDIT) continue; /* nothing in common */
+    if (d < limit || (d == limit && !best)) {
+      best = names[i];
+      limit = d;
+    }
+  }
+  return best;
+}

@@ -1,0 +1,156 @@
+/* What an object shows to the outside: NAME_network, and either main() or the functions of the C interface
+ * (cli.md; emit/header.c declares them), all of them thin: the work is in the runtime and in the schedules'
+ * functions. Called by module.c. */
+#include "compiler/codegen/internal.h"
+#include "runtime/abi.h"
+
+LLVMValueRef text_global(Codegen *cg, const char *name, const char *text) {
+  LLVMValueRef value = LLVMConstStringInContext2(cg->context, text, strlen(text), false);
+  LLVMValueRef global = LLVMAddGlobal(cg->module, LLVMTypeOf(value), name);
+  LLVMSetInitializer(global, value);
+  LLVMSetGlobalConstant(global, true);
+  LLVMSetLinkage(global, LLVMPrivateLinkage);
+  LLVMSetUnnamedAddress(global, LLVMGlobalUnnamedAddr);
+  return global;
+}
+
+static const char *exported(Codegen *cg, const char *what) {
+  return arena_printf(cg->arena, "%s_%s", cg->options->name, what);
+}
+
+/* NAME_embedded: hidden, so that two networks in one program and their libraries stay apart. */
+static LLVMValueRef embedded_global(Codegen *cg) {
+  const CodegenOptions *o = cg->options;
+  if (!o->embedded_bytes) return LLVMConstNull(cg->ptr);
+  LLVMTypeRef type = LLVMArrayType2(LLVMInt8TypeInContext(cg->context), o->embedded_bytes);
+  LLVMValueRef global = LLVMAddGlobal(cg->module, type, exported(cg, "embedded"));
+  LLVMSetGlobalConstant(global, true);
+  LLVMSetVisibility(global, LLVMHiddenVisibility);
+  LLVMSetAlignment(global, 64);
+  if (o->embedded)
+    LLVMSetInitializer(global, LLVMConstStringInContext2(cg->context, o->embedded, o->embedded_bytes, true));
+  return global;
+}
+
+static LLVMValueRef network_global(Codegen *cg, LLVMValueRef functions[5]) {
+  LLVMValueRef fields[10] = {LLVMConstInt(cg->i32, SG_ABI, false), LLVMConstInt(cg->i32, sizeof(sg_network), false),
+                             text_global(cg, "manifest", cg->options->manifest), embedded_global(cg),
+                             LLVMConstInt(cg->i64, cg->options->embedded_bytes, false)};
+  for (int i = 0; i < 5; i++) fields[5 + i] = functions[i] ? functions[i] : LLVMConstNull(cg->ptr);
+  LLVMValueRef global = LLVMAddGlobal(cg->module, cg->network_type, exported(cg, "network"));
+  LLVMSetInitializer(global, LLVMConstNamedStruct(cg->network_type, fields, 10));
+  LLVMSetGlobalConstant(global, true);
+  LLVMSetAlignment(global, 8);
+  return global;
+}
+
+/* NAME_what(…) { return surgery_what(first…, …); } with the network put in front where `with_network`. */
+static void forwarder(Codegen *cg, const char *what, LLVMTypeRef result, const LLVMTypeRef *params, unsigned count,
+                      LLVMValueRef network) {
+  LLVMTypeRef mine[8], theirs[8];
+  LLVMValueRef args[8];
+  unsigned extra = network ? 1 : 0;
+  ASSERT(count + extra <= 8);
+  theirs[0] = cg->ptr;
+  args[0] = network;
+  LLVMTypeRef type = LLVMFunctionType(result, (memcpy(mine, params, sizeof *mine * count), mine), count, false);
+  LLVMValueRef function = begin_function(cg, exported(cg, what), type, LLVMExternalLinkage);
+  for (unsigned i = 0; i < count; i++) {
+    theirs[i + extra] = params[i];
+    args[i + extra] = LLVMGetParam(function, i);
+  }
+  LLVMTypeRef callee_type = LLVMFunctionType(result, theirs, count + extra, false);
+  LLVMValueRef callee = external_function(cg, arena_printf(cg->arena, "surgery_%s", what), callee_type);
+  LLVMValueRef value = LLVMBuildCall2(cg->builder, callee_type, callee, args, count + extra, "");
+  LLVMSetTailCall(value, true);
+  if (result == cg->nothing) LLVMBuildRetVoid(cg->builder);
+  else LLVMBuildRet(cg->builder, value);
+}
+
+static void store_field(Codegen *cg, LLVMValueRef run, unsigned field, LLVMValueRef value) {
+  LLVMBuildStore(cg->builder, value, LLVMBuildStructGEP2(cg->builder, cg->run_type, run, field, ""));
+}
+
+static LLVMValueRef offset_by(Codegen *cg, LLVMValueRef base, LLVMValueRef bytes) {
+  return LLVMBuildInBoundsGEP2(cg->builder, LLVMInt8TypeInContext(cg->context), base, &bytes, 1, "");
+}
+
+static LLVMValueRef behind(Codegen *cg, LLVMValueRef base, int64_t bytes) {
+  return offset_by(cg, base, LLVMConstInt(cg->i64, (uint64_t)(bytes + 63) / 64 * 64, false));
+}
+
+/* An sg_run on the stack over the caller's one block of weights: the state dict, then what pack() derives, then the arena
+ * of pack() itself, where it needs one. */
+static LLVMValueRef raw_run(Codegen *cg, LLVMValueRef weights, LLVMValueRef n) {
+  LLVMValueRef run = LLVMBuildAlloca(cg->builder, cg->run_type, "run");
+  LLVMBuildStore(cg->builder, LLVMConstNull(cg->run_type), run);
+  store_field(cg, run, RUN_WEIGHTS, weights);
+  LLVMValueRef packed = behind(cg, weights, cg->plan->weights_bytes);
+  store_field(cg, run, RUN_PACKED, packed);
+  store_field(cg, run, RUN_ARENA, behind(cg, packed, cg->plan->packed_bytes));
+  store_field(cg, run, RUN_N, n);
+  return run;
+}
+
+static void call_schedule(Codegen *cg, LLVMValueRef function, LLVMValueRef run) {
+  LLVMBuildCall2(cg->builder, LLVMGlobalGetValueType(function), function, &run, 1, "");
+}
+
+/* void NAME_pack(void *weights) */
+static void export_pack(Codegen *cg, LLVMValueRef pack) {
+  LLVMTypeRef type = LLVMFunctionType(cg->nothing, &cg->ptr, 1, false);
+  LLVMValueRef function = begin_function(cg, exported(cg, "pack"), type, LLVMExternalLinkage);
+  if (pack) call_schedule(cg, pack, raw_run(cg, LLVMGetParam(function, 0), LLVMConstInt(cg->i64, 1, false)));
+  LLVMBuildRetVoid(cg->builder);
+}
+
+/* void NAME_forward_raw(const void *weights, void *arena, size_t n, const float *x, float *y) */
+static void export_forward_raw(Codegen *cg, LLVMValueRef forward) {
+  if (!forward) return;
+  LLVMTypeRef params[] = {cg->ptr, cg->ptr, cg->i64, cg->ptr, cg->ptr};
+  LLVMTypeRef type = LLVMFunctionType(cg->nothing, params, 5, false);
+  LLVMValueRef function = begin_function(cg, exported(cg, "forward_raw"), type, LLVMExternalLinkage);
+  LLVMValueRef n = LLVMGetParam(function, 2), y = LLVMGetParam(function, 4);
+  LLVMValueRef run = raw_run(cg, LLVMGetParam(function, 0), n);
+  store_field(cg, run, RUN_ARENA, LLVMGetParam(function, 1));
+  store_field(cg, run, RUN_X, LLVMGetParam(function, 3));
+  LLVMValueRef outputs = LLVMBuildStructGEP2(cg->builder, cg->run_type, run, RUN_Y, "");
+  int64_t floats = 0; /* of the outputs before this one, for one sample */
+  for (size_t i = 0; i < cg->plan->graph->outputs.count && i < SG_MAX_OUTPUTS; i++) {
+    LLVMValueRef bytes = LLVMBuildMul(cg->builder, n, LLVMConstInt(cg->i64, (uint64_t)floats * 4, false), "");
+    LLVMValueRef at = LLVMConstInt(cg->i64, i, false);
+    LLVMBuildStore(cg->builder, offset_by(cg, y, bytes),
+                   LLVMBuildInBoundsGEP2(cg->builder, cg->ptr, outputs, &at, 1, ""));
+    floats += shape_count(&cg->plan->graph->values.at[cg->plan->graph->outputs.at[i].value].shape);
+  }
+  call_schedule(cg, forward, run);
+  LLVMBuildRetVoid(cg->builder);
+}
+
+static void export_interface(Codegen *cg, LLVMValueRef network, LLVMValueRef functions[5]) {
+  LLVMTypeRef p = cg->ptr, i = cg->i32, z = cg->i64;
+  forwarder(cg, "open", p, (LLVMTypeRef[]){p, p}, 2, network);
+  forwarder(cg, "forward", i, (LLVMTypeRef[]){p, z, p, p}, 4, NULL);
+  forwarder(cg, "train_step", i, (LLVMTypeRef[]){p, z, p, p, p}, 5, NULL);
+  forwarder(cg, "save", i, (LLVMTypeRef[]){p, p, p, p}, 4, NULL);
+  forwarder(cg, "close", cg->nothing, (LLVMTypeRef[]){p}, 1, NULL);
+  export_pack(cg, functions[0]);
+  export_forward_raw(cg, functions[1]);
+}
+
+/* int main(int argc, char **argv) { return surgery_main(&NAME_network, argc, argv); } */
+static void export_main(Codegen *cg, LLVMValueRef network) {
+  LLVMTypeRef mine[] = {cg->i32, cg->ptr}, theirs[] = {cg->ptr, cg->i32, cg->ptr};
+  LLVMValueRef function =
+      begin_function(cg, "main", LLVMFunctionType(cg->i32, mine, 2, false), LLVMExternalLinkage);
+  LLVMTypeRef type = LLVMFunctionType(cg->i32, theirs, 3, false);
+  LLVMValueRef args[] = {network, LLVMGetParam(function, 0), LLVMGetParam(function, 1)};
+  LLVMBuildRet(cg->builder,
+               LLVMBuildCall2(cg->builder, type, external_function(cg, "surgery_main", type), args, 3, ""));
+}
+
+void export_network(Codegen *cg, LLVMValueRef functions[5]) {
+  LLVMValueRef network = network_global(cg, functions);
+  if (cg->options->program) export_main(cg, network);
+  else export_interface(cg, network, functions);
+}

@@ -1,0 +1,53 @@
+/* What the files of codegen/ share: the state of one module under construction. */
+#ifndef SURGERY_CODEGEN_INTERNAL_H
+#define SURGERY_CODEGEN_INTERNAL_H
+#include "compiler/codegen/codegen.h"
+
+typedef struct Task { /* a kernel with its constants: one function (template) or one constants global (runtime) */
+  KernelId kernel;
+  const uint64_t *word;
+  int word_count;
+  LLVMValueRef function; /* template: sg_task; runtime: the external sgr_ function */
+  LLVMValueRef constants;
+} Task;
+
+typedef struct Codegen {
+  Arena *arena;
+  LLVMContextRef context;
+  LLVMModuleRef module;
+  LLVMBuilderRef builder;
+  const Plan *plan;
+  const CodegenTarget *target;
+  const CodegenOptions *options;
+  LLVMTypeRef ptr, i64, i32, nothing;
+  LLVMTypeRef task_type;    /* void(buf, n, begin, end, scratch) */
+  LLVMTypeRef run_type;     /* struct sg_run */
+  LLVMTypeRef network_type; /* struct sg_network */
+  VEC(Task) tasks;
+} Codegen;
+
+/* The fields of sg_run in order, with y one field. */
+enum { RUN_WEIGHTS, RUN_PACKED, RUN_GRADS, RUN_ARENA, RUN_N, RUN_X, RUN_Y, RUN_TARGET, RUN_LOSS, RUN_RNG,
+       RUN_CLASS_WEIGHTS, RUN_FIELDS };
+
+/* templates.c: the embedded templates as a module, everything in it internal and ready for inlining. */
+LLVMModuleRef templates_load(LLVMContextRef context, const CodegenTarget *target);
+/* Gives a function that holds code the target's attributes. */
+void templates_set_target(LLVMContextRef context, LLVMValueRef function, const CodegenTarget *target);
+void add_attribute(LLVMContextRef context, LLVMValueRef function, LLVMAttributeIndex index, const char *name);
+
+/* tasks.c: the task of a call, made at its first use and named after it. */
+const Task *task_for_call(Codegen *cg, const Call *call);
+
+/* schedules.c: void NAME_SCHEDULE_fn(const sg_run *); NULL for an absent schedule. */
+LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule);
+
+/* exports.c: NAME_network and what else the object shows. functions: pack, forward, prefix, tail, step. */
+void export_network(Codegen *cg, LLVMValueRef functions[5]);
+/* A function with a body to be, the builder at its entry. */
+LLVMValueRef begin_function(Codegen *cg, const char *name, LLVMTypeRef type, LLVMLinkage linkage);
+/* An external function, declared once. */
+LLVMValueRef external_function(Codegen *cg, const char *name, LLVMTypeRef type);
+/* A private constant string. */
+LLVMValueRef text_global(Codegen *cg, const char *name, const char *text);
+#endif

@@ -1,0 +1,78 @@
+/* The commands that build or check: each sets the passes up and runs them. */
+#include "compiler/driver/driver.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+static EmitKind kind_of(const Options *o) {
+  static const struct { const char *name, *suffix; EmitKind kind; } kinds[] = {
+      {"exe", NULL, EMIT_EXE},       {"obj", ".o", EMIT_OBJ},   {"static", ".a", EMIT_STATIC},
+      {"shared", ".so", EMIT_SHARED}, {"llvm", ".ll", EMIT_LLVM}, {"asm", ".s", EMIT_ASM},
+  };
+  size_t length = o->output ? strlen(o->output) : 0;
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    if (o->emit && streq(o->emit, kinds[i].name)) return kinds[i].kind;
+    size_t n = kinds[i].suffix ? strlen(kinds[i].suffix) : 0;
+    if (!o->emit && n && length > n && streq(o->output + length - n, kinds[i].suffix)) return kinds[i].kind;
+  }
+  return EMIT_EXE;
+}
+
+/* Without -o: the script's name, with the kind's suffix, in the working directory, as compilers do. */
+static const char *default_output(Session *s, const Options *o, EmitKind kind) {
+  static const char *const suffix[] = {[EMIT_EXE] = "", [EMIT_OBJ] = ".o", [EMIT_STATIC] = ".a", [EMIT_SHARED] = ".so",
+                                       [EMIT_LLVM] = ".ll", [EMIT_ASM] = ".s"};
+  const char *slash = strrchr(o->script, '/'), *base = slash ? slash + 1 : o->script;
+  const char *dot = strrchr(base, '.');
+  size_t length = dot && dot != base ? (size_t)(dot - base) : strlen(base);
+  /* A script without a suffix must not be written over by its program. */
+  const char *end = kind == EMIT_EXE && !(dot && dot != base) ? ".out" : suffix[kind];
+  return arena_printf(s->arena, "%.*s%s", (int)length, base, end);
+}
+
+static const char *depfile_name(Session *s, const Options *o, const char *output) {
+  return o->depfile ? o->depfile : arena_printf(s->arena, "%s.d", output);
+}
+
+ExitStatus command_build(Session *s, const Options *o) {
+  Compilation c = {.s = s, .o = o};
+  if (streq(o->emit, "graph")) {
+    Options graph = *o;
+    graph.dump = "edit";
+    c.o = &graph;
+    return run_passes(&c, "edit");
+  }
+  EmitKind kind = kind_of(o);
+  const char *output = o->output ? o->output : default_output(s, o, kind);
+  c.emit = (EmitOptions){.output = output, .kind = kind, .cpu = o->cpu, .opt_level = o->opt_level,
+                         .time_passes = o->time_passes, .script_name = o->script};
+  bool text = kind == EMIT_LLVM || kind == EMIT_ASM;
+  if (streq(output, o->script)) {
+    fprintf(stderr, "surgeryc: the output %s is the script itself\n", output);
+    return EXIT_USAGE;
+  }
+  const char *wrong_cpu = emit_cpu_error(s->arena, o->cpu);
+  if (wrong_cpu) {
+    fprintf(stderr, "surgeryc: %s\n", wrong_cpu);
+    return EXIT_USAGE;
+  }
+  ExitStatus status = run_passes(&c, NULL);
+  if (status == EXIT_DONE && o->write_depfile && !o->stop_after && !text &&
+      !emit_depfile(s, depfile_name(s, o, output), output))
+    return EXIT_ENVIRONMENT;
+  return status;
+}
+
+ExitStatus command_check(Session *s, const Options *o) {
+  Compilation c = {.s = s, .o = o};
+  return run_passes(&c, "plan");
+}
+
+ExitStatus command_explain(Session *s, const Options *o) {
+  DiagCode code;
+  if (!diag_code_parse(o->script, &code)) {
+    fprintf(stderr, "surgeryc: there is no message %s\n", o->script);
+    return EXIT_USAGE;
+  }
+  printf("%s: %s\n\n%s", diag_code_name(code), diag_code_title(code), diag_code_page(code));
+  return EXIT_DONE;
+}

@@ -1,0 +1,48 @@
+/* The command line of surgeryc. Nothing else includes this header. */
+#ifndef SURGERY_DRIVER_H
+#define SURGERY_DRIVER_H
+#include "compiler/analysis/analysis.h"
+#include "compiler/emit/emit.h"
+#include "compiler/frontend/frontend.h"
+
+typedef enum ExitStatus { EXIT_DONE = 0, EXIT_WRONG_INPUT = 1, EXIT_USAGE = 2, EXIT_ENVIRONMENT = 3, EXIT_BUG = 70 } ExitStatus;
+
+typedef struct Options {
+  const char *command;     /* "build", "check", … */
+  const char *script;      /* the first argument behind the command */
+  VEC(const char *) rest;  /* further arguments */
+  const char *output, *emit, *cpu, *depfile, *stop_after, *dump, *diagnostics, *color;
+  bool compile_only, embed_weights, write_depfile, werror, time_passes;
+  int opt_level, threads;
+} Options;
+
+/* Reads argv; on wrong usage prints one line to stderr and exits 2; answers --help and --version itself. */
+void parse_options(int argc, char **argv, Session *s, Options *o);
+void print_help(FILE *out, const char *command);
+
+/* Prints what the session collected; true when the compilation may go on. */
+bool report(Session *s, const Options *o);
+
+/* The passes in their order, passes.c. The state grows from pass to pass. */
+typedef struct Compilation {
+  Session *s;
+  const Options *o;
+  Script script;
+  Plan *plan;
+  EmitOptions emit;
+} Compilation;
+/* Runs the passes up to `last` (NULL: all), or to --stop-after. */
+ExitStatus run_passes(Compilation *c, const char *last);
+bool pass_exists(const char *name);
+void list_passes(FILE *out);
+
+/* One function a command. */
+ExitStatus command_build(Session *s, const Options *o);
+ExitStatus command_check(Session *s, const Options *o);
+ExitStatus command_plan(Session *s, const Options *o);
+ExitStatus command_zoo(Session *s, const Options *o);
+ExitStatus command_explain(Session *s, const Options *o);
+
+/* weights_out.c: the values of the state dict, filled and written beside the output, or into it. */
+bool write_weights(Compilation *c);
+#endif

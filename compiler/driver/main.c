@@ -1,0 +1,41 @@
+/* surgeryc: reads the command line, runs one command, returns its exit status (cli.md). */
+#include "compiler/driver/driver.h"
+#include <locale.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+typedef struct Command {
+  const char *name;
+  ExitStatus (*run)(Session *s, const Options *o);
+} Command;
+
+static const Command commands[] = {
+    {"build", command_build}, {"check", command_check},     {"plan", command_plan},
+    {"zoo", command_zoo},     {"explain", command_explain},
+};
+
+bool report(Session *s, const Options *o) {
+  bool color = streq(o->color, "always") || (!streq(o->color, "never") && isatty(2) && !getenv("NO_COLOR"));
+  size_t errors = s->diags.errors, warnings = s->diags.warnings;
+  if (streq(o->diagnostics, "json")) diag_print_json(&s->diags, stderr);
+  else diag_print_text(&s->diags, stderr, color);
+  return errors == 0 && !(o->werror && warnings > 0);
+}
+
+int main(int argc, char **argv) {
+  setlocale(LC_CTYPE, "C.UTF-8");
+  Arena *arena = arena_create();
+  Session *s = arena_new(arena, Session);
+  s->arena = arena;
+  s->sources.arena = arena;
+  s->diags.arena = arena;
+  s->diags.sources = &s->sources;
+  Options o = {.command = "build", .color = "auto", .diagnostics = "text", .opt_level = 3};
+  parse_options(argc, argv, s, &o);
+  ExitStatus status = EXIT_USAGE;
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+    if (streq(commands[i].name, o.command)) status = commands[i].run(s, &o);
+  arena_destroy(arena);
+  if (fflush(stdout) != 0 || ferror(stdout)) return EXIT_ENVIRONMENT;
+  return status;
+}

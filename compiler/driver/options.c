@@ -1,0 +1,173 @@
+/* The options of surgeryc and their help: one table, from which getopt's list and --help are made. */
+#include "compiler/driver/driver.h"
+#include <getopt.h>
+#include <stdlib.h>
+
+typedef struct OptionRow {
+  const char *name;   /* long name */
+  int id;             /* the short letter, or a number from 256 on */
+  const char *value;  /* its argument's name; NULL: none */
+  const char *help;
+} OptionRow;
+
+enum { OPT_EMIT = 256, OPT_WEIGHTS, OPT_EMBED, OPT_MD, OPT_MF, OPT_CPU, OPT_THREADS, OPT_DIAGNOSTICS, OPT_COLOR, OPT_STOP,
+       OPT_DUMP, OPT_TIME, OPT_VERSION };
+
+static const OptionRow rows[] = {
+    {"output", 'o', "FILE", "what to write; its suffix (.o .a .so .ll .s) chooses the kind where --emit does not"},
+    {"emit", OPT_EMIT, "KIND", "exe (default), obj, static, shared, llvm, asm or graph"},
+    {"compile", 'c', NULL, "the same as --emit=obj"},
+    {"weights", OPT_WEIGHTS, "W", "NAME=FILE: the weights of that model; or a folder to look in"},
+    {"embed-weights", OPT_EMBED, NULL, "put the weights into the output"},
+    {"define", 'D', "NAME=VALUE", "set a `param` of the script"},
+    {"include", 'I', "DIR", "where `include` looks"},
+    {"MD", OPT_MD, NULL, "write a dependency file for make and ninja"},
+    {"MF", OPT_MF, "FILE", "its name (default: the output's with .d)"},
+    {"cpu", OPT_CPU, "NAME", "native (default), x86-64-v2, x86-64-v3, x86-64-v4 or a name that LLVM knows"},
+    {"threads", OPT_THREADS, "N", "threads that the compiler itself uses"},
+    {"optimize", 'O', "LEVEL", "0 to 3 (default 3)"},
+    {"diagnostics", OPT_DIAGNOSTICS, "FORM", "text (default) or json, on stderr"},
+    {"color", OPT_COLOR, "WHEN", "auto (default), always or never"},
+    {"Werror", 'W', "error", "warnings are errors: -Werror"},
+    {"stop-after", OPT_STOP, "PASS", "stop behind a pass: parse, edit, plan, weights or emit"},
+    {"dump", OPT_DUMP, "PASS", "print what a pass made, on stdout"},
+    {"time-passes", OPT_TIME, NULL, "say how long each pass took, on stderr"},
+    {"help", 'h', NULL, "this text"},
+    {"version", OPT_VERSION, NULL, "the version"},
+};
+#define ROW_COUNT (sizeof rows / sizeof *rows)
+
+static const char *const command_help[][2] = {
+    {"build", "surgeryc SCRIPT.surgery [-o OUT]\n\nCompiles a script to a native program, object, library or LLVM IR.\n"},
+    {"check", "surgeryc check SCRIPT\n\nAll checks, no output; the exit status is the answer.\n"},
+    {"plan", "surgeryc plan SCRIPT\n\nWhat the script does: layers, shapes, parameters, FLOPs, memory.\n"},
+    {"zoo", "surgeryc zoo\n\nThe built-in architectures.\n"},
+    {"explain", "surgeryc explain CODE\n\nOne message explained, with an example and the cure.\n"},
+};
+#define COMMAND_COUNT (sizeof command_help / sizeof *command_help)
+
+void print_help(FILE *out, const char *command) {
+  for (size_t i = 0; i < COMMAND_COUNT; i++)
+    if (streq(command, command_help[i][0])) fprintf(out, "usage: %s\n", command_help[i][1]);
+  if (streq(command, "build")) {
+    fputs("commands:\n", out);
+    for (size_t i = 1; i < COMMAND_COUNT; i++) {
+      const char *text = strstr(command_help[i][1], "\n\n") + 2;
+      fprintf(out, "  surgeryc %-14s %s", command_help[i][0], text);
+    }
+    fputc('\n', out);
+  }
+  fputs("options:\n", out);
+  for (size_t i = 0; i < ROW_COUNT; i++) {
+    char left[64], letter[8] = "   ";
+    if (rows[i].id < 256) snprintf(letter, sizeof letter, "-%c,", rows[i].id);
+    snprintf(left, sizeof left, "%s --%s%s%s", letter, rows[i].name, rows[i].value ? "=" : "", rows[i].value ? rows[i].value : "");
+    fprintf(out, "  %-28s %s\n", left, rows[i].help);
+  }
+  fputs("\nexit status: 0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, 70 a bug\n", out);
+}
+
+_Noreturn static void usage(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fputs("surgeryc: ", stderr);
+  vfprintf(stderr, format, args);
+  fputs("; see surgeryc --help\n", stderr);
+  va_end(args);
+  exit(EXIT_USAGE);
+}
+
+static int whole_number(const char *option, const char *text, int low, int high) {
+  char *end;
+  long value = strtol(text, &end, 10);
+  if (!*text || *end || value < low || value > high) usage("%s wants a number from %d to %d, not '%s'", option, low, high, text);
+  return (int)value;
+}
+
+static NameValue split_pair(Session *s, const char *text) {
+  const char *equals = strchr(text, '=');
+  return equals ? (NameValue){arena_strndup(s->arena, text, (size_t)(equals - text)), equals + 1} : (NameValue){NULL, text};
+}
+
+static void one_of(const char *option, const char *value, const char *const *allowed, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (streq(value, allowed[i])) return;
+  const char *near = suggest_name(value, allowed, count);
+  usage("%s does not know '%s'%s%s%s", option, value, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+#define ONE_OF(option, value, ...)                                                                           \
+  one_of(option, value, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static void take_option(Session *s, Options *o, int id, const char *value) {
+  switch (id) {
+  case 'o': o->output = value; break;
+  case OPT_EMIT: ONE_OF("--emit", value, "exe", "obj", "static", "shared", "llvm", "asm", "graph"); o->emit = value; break;
+  case 'c': o->emit = "obj"; break;
+  case OPT_WEIGHTS: vec_push(s->arena, &s->weights, split_pair(s, value)); break;
+  case OPT_EMBED: o->embed_weights = true; break;
+  case 'D': {
+    NameValue pair = split_pair(s, value);
+    if (!pair.name || !*pair.name) usage("-D wants NAME=VALUE, not '%s'", value);
+    vec_push(s->arena, &s->defines, pair);
+    break;
+  }
+  case 'I': vec_push(s->arena, &s->include_dirs, value); break;
+  case OPT_MD: o->write_depfile = true; break;
+  case OPT_MF: o->write_depfile = true; o->depfile = value; break;
+  case OPT_CPU: o->cpu = value; break;
+  case OPT_THREADS: o->threads = whole_number("--threads", value, 1, 256); break;
+  case 'O': o->opt_level = whole_number("-O", value, 0, 3); break;
+  case OPT_DIAGNOSTICS: ONE_OF("--diagnostics", value, "text", "json"); o->diagnostics = value; break;
+  case OPT_COLOR: ONE_OF("--color", value, "auto", "always", "never"); o->color = value; break;
+  case 'W':
+    if (!streq(value, "error")) usage("-W%s is not an option, -Werror is", value);
+    o->werror = true;
+    break;
+  case OPT_STOP: if (!pass_exists(value)) usage("there is no pass '%s'", value); o->stop_after = value; break;
+  case OPT_DUMP: if (!pass_exists(value)) usage("there is no pass '%s'", value); o->dump = value; break;
+  case OPT_TIME: o->time_passes = true; break;
+  case OPT_VERSION: puts("surgeryc " SURGERY_VERSION); exit(EXIT_DONE);
+  case 'h': print_help(stdout, o->command); exit(EXIT_DONE);
+  default: exit(EXIT_USAGE);
+  }
+}
+
+static bool is_command(const char *text) {
+  for (size_t i = 0; i < COMMAND_COUNT; i++)
+    if (streq(text, command_help[i][0])) return true;
+  return false;
+}
+
+/* gcc spells these with one dash. */
+static void accept_single_dash(int argc, char **argv) {
+  for (int i = 1; i < argc; i++) {
+    if (streq(argv[i], "-MD")) argv[i] = "--MD";
+    else if (streq(argv[i], "-MF")) argv[i] = "--MF";
+  }
+}
+
+void parse_options(int argc, char **argv, Session *s, Options *o) {
+  struct option list[ROW_COUNT + 1] = {0};
+  char letters[2 * ROW_COUNT + 2] = "";
+  for (size_t i = 0; i < ROW_COUNT; i++) {
+    list[i] = (struct option){rows[i].name, rows[i].value ? required_argument : no_argument, NULL, rows[i].id};
+    if (rows[i].id < 256) snprintf(letters + strlen(letters), sizeof letters - strlen(letters), "%c%s", rows[i].id, rows[i].value ? ":" : "");
+  }
+  if (argc > 1 && is_command(argv[1])) {
+    o->command = argv[1];
+    argv[1] = argv[0];
+    argv++, argc--;
+  }
+  accept_single_dash(argc, argv);
+  int id;
+  while ((id = getopt_long(argc, argv, letters, list, NULL)) != -1) take_option(s, o, id, optarg);
+  if (optind < argc) o->script = argv[optind++];
+  for (; optind < argc; optind++) vec_push(s->arena, &o->rest, argv[optind]);
+  bool wants_script = !streq(o->command, "zoo");
+  if (wants_script && !o->script) {
+    if (streq(o->command, "build") && argc <= 1) print_help(stderr, "build");
+    else usage("%s is missing", streq(o->command, "explain") ? "the code" : "the script");
+    exit(EXIT_USAGE);
+  }
+  if (o->rest.count > 0) usage("one %s at a time, '%s' is too much", streq(o->command, "explain") ? "code" : "script", o->rest.at[0]);
+}

@@ -1,0 +1,77 @@
+/* The door to the edits: which function runs a statement, and the statements that wait for the take. Decides
+ * nothing about the network itself. Called by frontend/ for every statement of a script, in order. */
+#include "compiler/edit/edit.h"
+
+bool edit_unsupported(EditContext *e, const Stmt *stmt, const char *what, const char *instead) {
+  Diag *d = diag_report(&e->s->diags, DIAG_E0220, stmt->span, "%s is not supported yet by this version", what);
+  if (instead) diag_help(&e->s->diags, d, "%s", instead);
+  return false;
+}
+
+static bool run_train(EditContext *e, const Stmt *stmt) {
+  TrainConfig *train = arena_new(e->s->arena, TrainConfig);
+  bool ok = eval_train(e->s, e->scope, e->graph, stmt, train);
+  train->span = stmt->span;
+  e->train = train;
+  return ok;
+}
+
+static bool run_setting(EditContext *e, const Stmt *stmt) {
+  switch (stmt->kind) {
+  case STMT_INPUT: return eval_input(e->s, e->scope, e->graph, stmt);
+  case STMT_LABELS: return eval_labels(e->s, e->scope, e->graph, stmt);
+  default: return run_train(e, stmt);
+  }
+}
+
+static bool run_take(EditContext *e, const Stmt *stmt) {
+  bool ok = edit_take(e, stmt);
+  if (!e->graph) return false;
+  for (size_t i = 0; i < e->early.count; i++) ok &= run_setting(e, e->early.at[i]);
+  e->early.count = 0;
+  return ok;
+}
+
+/* One mistake, one message: after a take that failed, or beside statements that could not be read, an edit
+ * without a network is no news. */
+static bool no_network(EditContext *e, const Stmt *stmt) {
+  if (e->taken || e->s->syntax_errors) return false;
+  Diag *d = diag_report(&e->s->diags, DIAG_E0210, stmt->span, "there is no network yet to work on");
+  diag_help(&e->s->diags, d, "begin with a take, for example: take resnet18[0:5]");
+  e->taken = true; /* said once */
+  return false;
+}
+
+bool edit_run(EditContext *e, const Stmt *stmt) {
+  bool setting = stmt->kind == STMT_INPUT || stmt->kind == STMT_LABELS || stmt->kind == STMT_TRAIN;
+  if (stmt->kind == STMT_TAKE) return run_take(e, stmt);
+  if (stmt->kind == STMT_EXPECT) {
+    if (!e->graph) return no_network(e, stmt);
+    vec_push(e->s->arena, &e->expects, stmt);
+    return true;
+  }
+  if (setting && !e->graph) {
+    vec_push(e->s->arena, &e->early, stmt);
+    return true;
+  }
+  if (!e->graph) return no_network(e, stmt);
+  switch (stmt->kind) {
+  case STMT_INPUT:
+  case STMT_LABELS:
+  case STMT_TRAIN: return run_setting(e, stmt);
+  case STMT_REMOVE: return edit_remove(e, stmt);
+  case STMT_REPLACE: return edit_replace(e, stmt);
+  case STMT_INSERT: return edit_insert(e, stmt);
+  case STMT_APPEND: return edit_append(e, stmt);
+  case STMT_PREPEND: return edit_prepend(e, stmt);
+  case STMT_FREEZE:
+  case STMT_UNFREEZE: return edit_freeze(e, stmt);
+  case STMT_RENAME: return edit_rename(e, stmt);
+  case STMT_INIT: return edit_init(e, stmt);
+  case STMT_ADAPT: return edit_adapt(e, stmt);
+  case STMT_LOAD: return edit_unsupported(e, stmt, "load", "give the weights of the whole network in the take: from \"FILE\"");
+  case STMT_SAVE: return edit_unsupported(e, stmt, "save", "the compiled program's export writes its weights");
+  case STMT_OUTPUT: return edit_unsupported(e, stmt, "output", "a network ends where its slice ends: take net[a:b]");
+  default: BUG("statement of kind %d is no edit", stmt->kind);
+  }
+}

@@ -1,0 +1,72 @@
+/* The statements that act on the network, one function each, and what they share. Private to compiler/edit; the
+ * rest of the compiler calls edit_run and edit_check_expects (frontend.h). Each returns false with diagnostics, and
+ * then leaves the graph as it was: its invariants (graph_check) hold after every statement. */
+#ifndef SURGERY_EDIT_H
+#define SURGERY_EDIT_H
+#include "compiler/frontend/frontend.h"
+#include "compiler/graph/select.h"
+
+bool edit_take(EditContext *e, const Stmt *stmt);
+bool edit_remove(EditContext *e, const Stmt *stmt);
+bool edit_replace(EditContext *e, const Stmt *stmt);
+bool edit_insert(EditContext *e, const Stmt *stmt);
+bool edit_append(EditContext *e, const Stmt *stmt);
+bool edit_prepend(EditContext *e, const Stmt *stmt);
+bool edit_freeze(EditContext *e, const Stmt *stmt);
+bool edit_rename(EditContext *e, const Stmt *stmt);
+bool edit_init(EditContext *e, const Stmt *stmt);
+bool edit_adapt(EditContext *e, const Stmt *stmt);
+bool edit_unsupported(EditContext *e, const Stmt *stmt, const char *what, const char *instead);
+
+/* Cuts the network down to these nodes (take.c decides which). The cut-off part stays in the graph, dead. */
+bool edit_cut(EditContext *e, Graph *g, const Picked *slice, Span span);
+/* Puts a new layer in the place of one that the take cut off, with the parameter-free way to it. */
+bool edit_reattach(EditContext *e, const Stmt *stmt, const Unit *unit);
+
+/* ---- shared by the edits (rewire.c) ---- */
+
+typedef VEC(ValueId) ValueList;
+
+/* One call of a unit: the nodes of one run through it, the values that enter and those that leave. */
+typedef struct CallSite {
+  NodeList nodes;
+  ValueList in, out; /* each value once */
+} CallSite;
+typedef VEC(CallSite) CallSites;
+
+/* The calls of a unit: one for a region or a function; for a layer as many as forward calls it. */
+bool edit_call_sites(EditContext *e, const Unit *unit, Span span, Arena *arena, CallSites *out);
+/* The values that enter and leave a set of nodes, dead or alive; users outside the set count only when alive. */
+void edit_boundary(const Graph *g, const bool *set, Arena *arena, ValueList *in, ValueList *out);
+/* Whoever uses `from` uses `to` instead: nodes with an id below `before` (dead ones too), and the outputs. A node
+ * whose input changes gets the edit's span as its origin: when it no longer fits, that edit is to blame. */
+void edit_redirect(Graph *g, ValueId from, ValueId to, size_t before, Span by);
+/* The same for one node. */
+void edit_redirect_node(Graph *g, NodeId node, ValueId from, ValueId to, Span by);
+/* Moves the nodes from place `first` to the end of the order to the place `to`, which lies before them. */
+void edit_move_order(Graph *g, size_t first, size_t to);
+size_t edit_order_place(const Graph *g, NodeId node);
+/* The place right behind the producer of a value. */
+size_t edit_place_after(const Graph *g, ValueId value);
+/* Gone for good: dead, and its name free for others. */
+void edit_retire_node(Graph *g, NodeId node);
+void edit_retire_module(Graph *g, ModuleId module);
+/* A layer lives when one of its calls does, a container when one of its children does. */
+void edit_update_alive(Graph *g);
+
+/* Builds the statement's LAYER under `parent`. NO_ID with diagnostics, and nothing is left behind. */
+ModuleId edit_build(EditContext *e, const Stmt *stmt, ModuleId parent, const char *local);
+/* Calls it on `in`; the new nodes stand at the end of the order and belong to `stage`. NO_ID with diagnostics. */
+ValueId edit_call(EditContext *e, ModuleId module, ValueId in, int stage, Span origin);
+/* Takes back what edit_build and edit_call made since the graph had so many modules and nodes. */
+void edit_undo(Graph *g, size_t modules, size_t nodes);
+/* The new layer's name (as written, or its type in lower case) made unique by `nth`; reports when it is taken.
+ * NULL then. *parent becomes the container of a dotted name. */
+const char *edit_new_name(EditContext *e, const Stmt *stmt, size_t nth, ModuleId *parent);
+int edit_stage_of(const Graph *g, ValueId value);
+/* "conv1, bn1, relu": at most twelve. */
+const char *edit_list_names(Arena *arena, const char *const *names, size_t count);
+const char *edit_value_name(const Graph *g, ValueId value);
+/* Reports a selector that picked single tensors where layers are wanted. True when it did. */
+bool edit_reject_tensors(EditContext *e, const Stmt *stmt, const Picked *picked, const char *verb);
+#endif

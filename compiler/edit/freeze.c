@@ -1,0 +1,50 @@
+/* freeze and unfreeze. Freezing a layer stops its gradient, its batch statistics and its noise; freezing tensors,
+ * or `parameters of`, stops the gradient alone, as requires_grad = False does. Called by edit.c. */
+#include "compiler/edit/edit.h"
+
+typedef struct Effect {
+  size_t subjects; /* tensors and layers on which the statement could act at all */
+  size_t changed;
+} Effect;
+
+static void set_param(Param *p, bool trainable, Effect *effect) {
+  if (p->is_buffer) return;
+  effect->subjects++;
+  effect->changed += p->trainable != trainable;
+  p->trainable = trainable;
+}
+
+static void set_module(Module *m, bool frozen, Effect *effect) {
+  if (m->op == OP_NONE) return;
+  bool matters = op_info(m->op)->batch != BATCH_SAME; /* else the parameters are all there is */
+  effect->subjects += matters;
+  effect->changed += matters && m->frozen != frozen;
+  m->frozen = frozen;
+}
+
+static void report_no_effect(EditContext *e, const Stmt *stmt, const Effect *effect, bool freeze) {
+  if (effect->subjects == 0) {
+    Diag *d = diag_report(&e->s->diags, DIAG_W0202, stmt->span, "there is nothing to %s in it", freeze ? "freeze" : "unfreeze");
+    diag_help(&e->s->diags, d, "it has no trainable parameters, no batch statistics and no noise");
+  } else if (effect->changed == 0) {
+    diag_report(&e->s->diags, DIAG_W0201, stmt->span, "%s", freeze ? "all of it is frozen already" : "none of it is frozen");
+  }
+}
+
+bool edit_freeze(EditContext *e, const Stmt *stmt) {
+  Graph *g = e->graph;
+  bool freeze = stmt->kind == STMT_FREEZE;
+  Arena *scratch = arena_create();
+  Picked picked;
+  bool ok = select_units(e->s, g, e->scope, stmt->selector, false, scratch, &picked);
+  if (ok) {
+    Effect effect = {0};
+    for (size_t i = 0; i < g->params.count; i++)
+      if (picked.param[i] && g->modules.at[g->params.at[i].module].alive) set_param(&g->params.at[i], !freeze, &effect);
+    for (size_t i = 1; i < g->modules.count && !stmt->selector->parameters_of; i++)
+      if (picked.module[i] && g->modules.at[i].alive) set_module(&g->modules.at[i], freeze, &effect);
+    report_no_effect(e, stmt, &effect, freeze);
+  }
+  arena_destroy(scratch);
+  return ok;
+}

@@ -1,0 +1,291 @@
+/* What the edits share: which values enter and leave a part of the network, how uses are turned from one value to
+ * another, where new calls stand in the order, and what is alive afterwards. Reports nothing about the language
+ * but what several edits would say alike. Called by the edits. */
+#include "compiler/edit/edit.h"
+#include <ctype.h>
+
+/* ---- boundaries ---- */
+
+static void add_once(Arena *arena, ValueList *list, ValueId value) {
+  for (size_t i = 0; i < list->count; i++)
+    if (list->at[i] == value) return;
+  vec_push(arena, list, value);
+}
+
+void edit_boundary(const Graph *g, const bool *set, Arena *arena, ValueList *in, ValueList *out) {
+  bool *inside = arena_array(arena, bool, g->values.count + 1);
+  for (size_t i = 0; i < g->nodes.count; i++)
+    if (set[i]) inside[g->nodes.at[i].output] = true;
+  for (size_t i = 0; i < g->order.count; i++) {
+    NodeId id = g->order.at[i];
+    const Node *n = &g->nodes.at[id];
+    if (!set[id] && !n->alive) continue;
+    for (size_t k = 0; k < n->inputs.count; k++) {
+      ValueId value = n->inputs.at[k];
+      if (set[id] && !inside[value]) add_once(arena, in, value);
+      if (!set[id] && inside[value]) add_once(arena, out, value);
+    }
+  }
+  for (size_t i = 0; i < g->outputs.count; i++)
+    if (inside[g->outputs.at[i].value]) add_once(arena, out, g->outputs.at[i].value);
+}
+
+static void site_boundary(const Graph *g, Arena *arena, CallSite *site) {
+  bool *set = arena_array(arena, bool, g->nodes.count + 1);
+  for (size_t i = 0; i < site->nodes.count; i++) set[site->nodes.at[i]] = true;
+  edit_boundary(g, set, arena, &site->in, &site->out);
+  if (site->out.count == 0 && site->nodes.count > 0) /* nobody uses it */
+    vec_push(arena, &site->out, g->nodes.at[site->nodes.at[site->nodes.count - 1]].output);
+}
+
+/* How often forward runs through a container: as often as it calls the layer that it calls least. */
+static size_t container_calls(const Graph *g, const Unit *unit) {
+  size_t least = 0;
+  for (size_t i = 0; i < unit->nodes.count; i++) {
+    ModuleId layer = g->nodes.at[unit->nodes.at[i]].module;
+    if (layer == NO_ID) continue;
+    size_t calls = 0;
+    for (size_t k = 0; k < unit->nodes.count; k++) calls += g->nodes.at[unit->nodes.at[k]].module == layer;
+    if (least == 0 || calls < least) least = calls;
+  }
+  return least;
+}
+
+/* Stretches of the order without a foreign live node in between. */
+static void split_runs(const Graph *g, const Unit *unit, Arena *arena, CallSites *out) {
+  size_t next = 0;
+  bool open = false;
+  for (size_t i = 0; i < g->order.count && next < unit->nodes.count; i++) {
+    NodeId id = g->order.at[i];
+    if (id != unit->nodes.at[next]) {
+      if (g->nodes.at[id].alive) open = false;
+      continue;
+    }
+    if (!open) vec_push(arena, out, (CallSite){0});
+    open = true;
+    vec_push(arena, &out->at[out->count - 1].nodes, id);
+    next++;
+  }
+}
+
+bool edit_call_sites(EditContext *e, const Unit *unit, Span span, Arena *arena, CallSites *out) {
+  const Graph *g = e->graph;
+  bool layer = unit->module != NO_ID && g->modules.at[unit->module].op != OP_NONE;
+  size_t calls = unit->module == NO_ID || layer ? 1 : container_calls(g, unit);
+  if (layer) {
+    for (size_t i = 0; i < unit->nodes.count; i++) {
+      vec_push(arena, out, (CallSite){0});
+      vec_push(arena, &out->at[i].nodes, unit->nodes.at[i]);
+    }
+  } else if (calls > 1) {
+    split_runs(g, unit, arena, out);
+    if (out->count != calls) {
+      Diag *d = diag_report(&e->s->diags, DIAG_E0216, span, "forward runs %zu times through '%s', without a break", calls,
+                            unit->name);
+      diag_help(&e->s->diags, d, "name the layers inside it instead");
+      return false;
+    }
+  } else if (unit->nodes.count > 0) {
+    vec_push(arena, out, (CallSite){.nodes = unit->nodes});
+  }
+  for (size_t i = 0; i < out->count; i++) site_boundary(g, arena, &out->at[i]);
+  return true;
+}
+
+/* ---- rewiring ---- */
+
+void edit_redirect_node(Graph *g, NodeId node, ValueId from, ValueId to, Span by) {
+  Node *n = &g->nodes.at[node];
+  for (size_t k = 0; k < n->inputs.count; k++) {
+    if (n->inputs.at[k] != from) continue;
+    n->inputs.at[k] = to;
+    n->origin = by;
+  }
+}
+
+void edit_redirect(Graph *g, ValueId from, ValueId to, size_t before, Span by) {
+  for (size_t i = 0; i < before && i < g->nodes.count; i++) edit_redirect_node(g, (NodeId)i, from, to, by);
+  for (size_t i = 0; i < g->outputs.count; i++)
+    if (g->outputs.at[i].value == from) g->outputs.at[i].value = to;
+}
+
+void edit_move_order(Graph *g, size_t first, size_t to) {
+  size_t moved = g->order.count - first;
+  if (moved == 0 || to >= first) return;
+  Arena *scratch = arena_create();
+  NodeId *keep = arena_array(scratch, NodeId, moved);
+  memcpy(keep, g->order.at + first, moved * sizeof *keep);
+  memmove(g->order.at + to + moved, g->order.at + to, (first - to) * sizeof *keep);
+  memcpy(g->order.at + to, keep, moved * sizeof *keep);
+  arena_destroy(scratch);
+}
+
+size_t edit_order_place(const Graph *g, NodeId node) {
+  for (size_t i = 0; i < g->order.count; i++)
+    if (g->order.at[i] == node) return i;
+  BUG("node '%s' is not in the order", g->nodes.at[node].name);
+}
+
+size_t edit_place_after(const Graph *g, ValueId value) {
+  NodeId producer = g->values.at[value].producer;
+  return producer == NO_ID ? 0 : edit_order_place(g, producer) + 1;
+}
+
+int edit_stage_of(const Graph *g, ValueId value) {
+  NodeId producer = g->values.at[value].producer;
+  return producer == NO_ID ? NO_ID : g->nodes.at[producer].stage;
+}
+
+/* ---- life and death ---- */
+
+void edit_retire_node(Graph *g, NodeId node) {
+  Node *n = &g->nodes.at[node];
+  n->alive = n->cut = false;
+  n->name = arena_printf(g->arena, "%s~%d", n->name, node); /* no name in the language has a ~ */
+}
+
+void edit_retire_module(Graph *g, ModuleId module) {
+  Module *m = &g->modules.at[module];
+  m->alive = m->cut = false;
+  for (size_t i = 0; i < m->children.count; i++) edit_retire_module(g, m->children.at[i]);
+}
+
+void edit_update_alive(Graph *g) {
+  size_t count = g->modules.count;
+  Arena *scratch = arena_create();
+  bool *called = arena_array(scratch, bool, count), *live = arena_array(scratch, bool, count);
+  for (size_t i = 0; i < g->nodes.count; i++) {
+    const Node *n = &g->nodes.at[i];
+    if (n->module == NO_ID) continue;
+    called[n->module] = true;
+    live[n->module] |= n->alive;
+  }
+  for (size_t i = count; i-- > 1;) { /* children have higher ids than their parents */
+    Module *m = &g->modules.at[i];
+    if (called[i]) m->alive = live[i];
+    if (m->op != OP_NONE || m->children.count == 0) continue;
+    m->alive = false;
+    for (size_t k = 0; k < m->children.count; k++) m->alive |= g->modules.at[m->children.at[k]].alive;
+  }
+  for (size_t i = 1; i < count; i++)
+    if (g->modules.at[i].alive) g->modules.at[i].cut = false;
+  arena_destroy(scratch);
+}
+
+/* ---- new layers ---- */
+
+void edit_undo(Graph *g, size_t modules, size_t nodes) {
+  for (size_t i = nodes; i < g->nodes.count; i++)
+    if (g->nodes.at[i].alive) edit_retire_node(g, (NodeId)i);
+  for (size_t i = modules; i < g->modules.count; i++) {
+    Module *parent = &g->modules.at[g->modules.at[i].parent];
+    g->modules.at[i].alive = false;
+    size_t kept = 0;
+    for (size_t k = 0; k < parent->children.count; k++)
+      if (parent->children.at[k] != (ModuleId)i) parent->children.at[kept++] = parent->children.at[k];
+    parent->children.count = kept;
+  }
+}
+
+/* A new layer may have the name of one that was cut off: that one can then no longer be put back. */
+static void free_name(Graph *g, const char *name) {
+  size_t length = strlen(name);
+  for (size_t i = 0; i < g->nodes.count; i++) {
+    const Node *n = &g->nodes.at[i];
+    if (!n->alive && n->cut && strncmp(n->name, name, length) == 0 && (n->name[length] == 0 || n->name[length] == '.'))
+      edit_retire_node(g, (NodeId)i);
+  }
+  for (size_t i = 1; i < g->modules.count; i++)
+    if (!g->modules.at[i].alive && g->modules.at[i].cut && streq(g->modules.at[i].name, name))
+      edit_retire_module(g, (ModuleId)i);
+}
+
+ModuleId edit_build(EditContext *e, const Stmt *stmt, ModuleId parent, const char *local) {
+  Graph *g = e->graph;
+  size_t modules = g->modules.count, nodes = g->nodes.count;
+  ModuleId module = build_layer(e->s, g, e->scope, stmt->value, parent, local, stmt->span);
+  if (module == NO_ID) {
+    edit_undo(g, modules, nodes);
+    return NO_ID;
+  }
+  free_name(g, g->modules.at[module].name);
+  return module;
+}
+
+ValueId edit_call(EditContext *e, ModuleId module, ValueId in, int stage, Span origin) {
+  Graph *g = e->graph;
+  size_t nodes = g->nodes.count;
+  ValueId out = call_module(e->s, g, module, &in, 1, origin);
+  for (size_t i = nodes; i < g->nodes.count; i++) {
+    g->nodes.at[i].stage = stage;
+    g->nodes.at[i].origin = origin;
+  }
+  return out;
+}
+
+/* ---- names ---- */
+
+static bool name_taken(const Graph *g, const char *name) {
+  return graph_find_module(g, name) != NO_ID || graph_find_node(g, name) != NO_ID;
+}
+
+static const char *type_of_layer(Arena *arena, const Expr *layer) {
+  const Expr *name = layer->kind == EXPR_CALL ? layer->left : layer;
+  char *text = arena_strdup(arena, name && name->text ? name->text : "layer");
+  for (char *p = text; *p; p++) *p = (char)tolower((unsigned char)*p);
+  return text;
+}
+
+static const char *unique_name(const Graph *g, const char *name) {
+  const char *unique = name;
+  for (int n = 1; name_taken(g, unique); n++) unique = arena_printf(g->arena, "%s_%d", name, n);
+  return unique;
+}
+
+const char *edit_new_name(EditContext *e, const Stmt *stmt, size_t nth, ModuleId *parent) {
+  Graph *g = e->graph;
+  *parent = 0;
+  if (!stmt->name) return unique_name(g, type_of_layer(e->s->arena, stmt->value));
+  if (nth > 0) return unique_name(g, arena_printf(e->s->arena, "%s_%zu", stmt->name, nth));
+  if (name_taken(g, stmt->name)) {
+    Diag *d = diag_report(&e->s->diags, DIAG_E0218, stmt->name_span, "there is already a layer '%s'", stmt->name);
+    ModuleId old = graph_find_module(g, stmt->name);
+    if (old != NO_ID) diag_label(&e->s->diags, d, g->modules.at[old].origin, "it came here");
+    diag_help(&e->s->diags, d, "choose another name, or: replace %s with …", stmt->name);
+    return NULL;
+  }
+  const char *dot = strrchr(stmt->name, '.');
+  if (!dot) return stmt->name;
+  const char *above = arena_strndup(e->s->arena, stmt->name, (size_t)(dot - stmt->name));
+  *parent = graph_find_module(g, above);
+  if (*parent != NO_ID && g->modules.at[*parent].op == OP_NONE) return dot + 1;
+  Diag *d = diag_report(&e->s->diags, DIAG_E0201, stmt->name_span, "there is no container '%s' for '%s'", above, stmt->name);
+  diag_help(&e->s->diags, d, "give the new layer a name without dots");
+  return NULL;
+}
+
+const char *edit_list_names(Arena *arena, const char *const *names, size_t count) {
+  const char *text = "";
+  for (size_t i = 0; i < count && i < 12; i++) text = arena_printf(arena, "%s%s%s", text, i ? ", " : "", names[i]);
+  return count > 12 ? arena_printf(arena, "%s and %zu more", text, count - 12) : text;
+}
+
+const char *edit_value_name(const Graph *g, ValueId value) {
+  NodeId producer = g->values.at[value].producer;
+  return producer == NO_ID ? "the network's input" : g->nodes.at[producer].name;
+}
+
+bool edit_reject_tensors(EditContext *e, const Stmt *stmt, const Picked *picked, const char *verb) {
+  if (!picked->tensors) return false;
+  const Graph *g = e->graph;
+  const char *name = "it", *layer = NULL;
+  for (size_t i = 0; i < g->params.count; i++)
+    if (picked->param[i] && !picked->module[g->params.at[i].module]) {
+      name = g->params.at[i].name;
+      layer = g->modules.at[g->params.at[i].module].name;
+      break;
+    }
+  Diag *d = diag_report(&e->s->diags, DIAG_E0221, stmt->selector->span, "%s acts on layers, and '%s' is a parameter", verb, name);
+  if (layer && *layer) diag_help(&e->s->diags, d, "name its layer: %s %s", verb, layer);
+  return true;
+}

@@ -1,0 +1,156 @@
+/* From objects to programs and libraries, by the system's cc and ar. Finds the runtime library next to the
+ * compiler. Called by emit.c; must not look into plans. */
+#include "compiler/emit/emit.h"
+#include <glob.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef SURGERY_SANITIZE
+#define SURGERY_SANITIZE "" /* how the runtime was built: its sanitizers must be linked too */
+#endif
+
+typedef VEC(const char *) Args;
+#define arg(...) vec_push(arena, &args, __VA_ARGS__)
+
+const char *plain_path(Arena *arena, const char *path) {
+  return *path == '-' ? arena_printf(arena, "./%s", path) : path;
+}
+
+static bool is_file(const char *path) {
+  struct stat st;
+  return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* libsurgery_runtime.a: in the given folder; of the build tree that this compiler stands in; of the prefix that it is
+ * installed in. NULL when there is none. */
+static const char *find_runtime(Arena *arena, const EmitOptions *o) {
+  static const char *const places[] = {"runtime", "../lib", "../lib/surgery", "../lib64", "../runtime", "../../runtime"};
+  if (o->runtime_dir) {
+    const char *path = arena_printf(arena, "%s/libsurgery_runtime.a", o->runtime_dir);
+    return is_file(path) ? plain_path(arena, path) : NULL;
+  }
+  char self[PATH_MAX];
+  ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (length <= 0) return NULL;
+  self[length] = 0;
+  const char *folder = dirname(self);
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    const char *path = arena_printf(arena, "%s/%s/libsurgery_runtime.a", folder, places[i]);
+    if (is_file(path)) return path;
+  }
+  return NULL;
+}
+
+/* The folder of the OpenMP build of OpenBLAS where the system has several: it shares its threads with the
+ * generated code. Its libopenblas.so.0 has the same name as the others', hence the run path. */
+static const char *find_openblas(Arena *arena) {
+  static const char *const patterns[] = {"/usr/lib/*/openblas-openmp", "/usr/lib/openblas-openmp", "/usr/lib64/openblas-openmp"};
+  const char *found = NULL;
+  for (size_t i = 0; i < sizeof patterns / sizeof *patterns && !found; i++) {
+    glob_t matches;
+    if (glob(patterns[i], 0, NULL, &matches) == 0)
+      for (size_t k = 0; k < matches.gl_pathc && !found; k++)
+        if (is_file(arena_printf(arena, "%s/libopenblas.so", matches.gl_pathv[k])))
+          found = arena_strdup(arena, matches.gl_pathv[k]);
+    globfree(&matches);
+  }
+  return found;
+}
+
+static bool add_libraries(Arena *arena, Args *to, const EmitOptions *o) {
+  static const char *const libraries[] = {"-lopenblas", "-ljpeg", "-lpng", "-lz", "-ljansson", "-lzip", "-lgomp",
+                                          "-lpthread", "-lm"};
+  Args args = *to;
+  const char *runtime = find_runtime(arena, o);
+  if (!runtime)
+    return o->runtime_dir ? emit_complain("there is no libsurgery_runtime.a in '%s'", o->runtime_dir)
+                          : emit_complain("libsurgery_runtime.a is neither beside surgeryc (runtime/) nor in its "
+                                          "prefix (../lib): is Surgery installed whole?");
+  arg(runtime);
+  const char *openblas = find_openblas(arena);
+  if (openblas) {
+    arg(arena_printf(arena, "-L%s", openblas));
+    arg(arena_printf(arena, "-Wl,-rpath,%s", openblas));
+  }
+  for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) arg(libraries[i]);
+  if (*SURGERY_SANITIZE) arg("-fsanitize=" SURGERY_SANITIZE);
+  arg(NULL);
+  *to = args;
+  return true;
+}
+
+static void add_objects(Arena *arena, Args *to, const char *const *objects) {
+  Args args = *to;
+  for (; *objects; objects++) arg(plain_path(arena, *objects));
+  *to = args;
+}
+
+bool link_program(Arena *arena, const EmitOptions *o, const char *const *objects, const char *out) {
+  Args args = {0};
+  arg("cc");
+  arg("-o");
+  arg(plain_path(arena, out));
+  arg("-Wl,--gc-sections,--as-needed,-O1");
+  add_objects(arena, &args, objects);
+  return add_libraries(arena, &args, o) && run_program(args.at, NULL, "linking the program");
+}
+
+/* Only the network's and the runtime's public names leave the library. */
+static bool write_exports(OutFile *f, Arena *arena, const char *name, const char *folder) {
+  const char *text = arena_printf(arena, "{ global: %s_*; surgery_*; local: *; };\n", name);
+  return outfile_intermediate(f, arena_printf(arena, "%s/exports.map", folder)) &&
+         outfile_write(f, text, strlen(text)) && outfile_close(f);
+}
+
+bool link_shared(Arena *arena, const EmitOptions *o, const char *name, const char *folder, const char *const *objects,
+                 const char *out) {
+  OutFile map;
+  Args args = {0};
+  const char *slash = strrchr(o->output, '/');
+  if (!write_exports(&map, arena, name, folder)) {
+    outfile_discard(&map);
+    return false;
+  }
+  arg("cc");
+  arg("-shared");
+  arg("-o");
+  arg(plain_path(arena, out));
+  arg("-Xlinker");
+  arg("-soname");
+  arg("-Xlinker");
+  arg(slash ? slash + 1 : o->output);
+  arg("-Xlinker");
+  arg(arena_printf(arena, "--version-script=%s", map.path));
+  /* nodelete: threads of the OpenMP pool outlive a dlclose and would find their code gone. */
+  arg("-Wl,--gc-sections,--as-needed,-O1,-z,defs,-z,nodelete");
+  if (*SURGERY_SANITIZE) arg("-Wl,-z,undefs"); /* the sanitizers are the program's */
+  add_objects(arena, &args, objects);
+  bool done = add_libraries(arena, &args, o) && run_program(args.at, NULL, "linking the library");
+  outfile_discard(&map);
+  return done;
+}
+
+bool link_relocatable(Arena *arena, const char *const *objects, const char *out) {
+  Args args = {0};
+  arg("cc");
+  arg("-r");
+  arg("-nostdlib");
+  arg("-o");
+  arg(plain_path(arena, out));
+  add_objects(arena, &args, objects);
+  arg(NULL);
+  return run_program(args.at, NULL, "joining the objects");
+}
+
+bool link_archive(Arena *arena, const char *folder, const char *const *objects, const char *out) {
+  Args args = {0};
+  arg("ar");
+  arg("rcsD"); /* D: the same bytes every time */
+  arg(out);
+  add_objects(arena, &args, objects);
+  arg(NULL);
+  return run_program(args.at, folder, "making the library");
+}

@@ -1,0 +1,245 @@
+/* The manifest that a compiled network carries: runtime/abi.h describes it, runtime/manifest.c reads it. JSON by
+ * jansson, keys in the order they are set. Reads the plan and its graph; changes neither. Called by emit.c. */
+#include "compiler/edit/weights.h"
+#include "compiler/emit/emit.h"
+#include "compiler/emit/manifest.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <math.h>
+
+/* Text that need not be UTF-8 (labels, paths): what is none becomes U+FFFD, since JSON cannot hold it. */
+json_t *manifest_string(const char *text) {
+  if (!text) return json_null();
+  json_t *whole = json_string(text);
+  if (whole) return whole;
+  size_t length = strlen(text), used = 0;
+  char *mended = malloc(length * 3 + 1);
+  if (!mended) fail_environment("no memory for the manifest");
+  for (size_t i = 0; i < length;) {
+    size_t size = 1;
+    json_t *one = NULL; /* the shortest run of bytes that is a character */
+    for (; size <= 4 && i + size <= length && !one; size++) one = json_stringn(text + i, size);
+    if (one) size--;
+    else size = 1;
+    memcpy(mended + used, one ? text + i : "\xEF\xBF\xBD", one ? size : 3);
+    used += one ? size : 3;
+    i += size;
+    json_decref(one);
+  }
+  json_t *string = json_stringn(mended, used);
+  free(mended);
+  return string;
+}
+
+json_t *manifest_pair(double a, double b) {
+  json_t *pair = json_array();
+  json_array_append_new(pair, json_real(a));
+  json_array_append_new(pair, json_real(b));
+  return pair;
+}
+
+json_t *manifest_size(const int64_t size[2]) {
+  json_t *pair = json_array();
+  for (int i = 0; i < 2; i++) json_array_append_new(pair, size[i] == NONE_VALUE ? json_null() : json_integer(size[i]));
+  return pair;
+}
+
+static json_t *shape_json(const Shape *shape) {
+  json_t *dims = json_array();
+  for (int i = 0; i < shape->rank; i++) json_array_append_new(dims, json_integer(shape->dim[i]));
+  return dims;
+}
+
+static json_t *numbers(const double *at, int count) {
+  json_t *list = json_array();
+  for (int i = 0; i < count; i++) json_array_append_new(list, json_real(at[i]));
+  return list;
+}
+
+static json_t *preprocess_json(const Preprocess *p) {
+  switch (p->kind) {
+  case PRE_GRAYSCALE: return json_pack("{s:s}", "op", "grayscale");
+  case PRE_RESIZE: return json_pack("{s:s, s:o}", "op", "resize", "size", manifest_size(p->size));
+  case PRE_CENTER_CROP: return json_pack("{s:s, s:o}", "op", "center_crop", "size", manifest_size(p->size));
+  case PRE_NORMALIZE:
+    return json_pack("{s:s, s:o, s:o}", "op", "normalize", "mean", numbers(p->mean, p->channels), "std",
+                     numbers(p->std, p->channels));
+  }
+  BUG("preprocessing of kind %d", (int)p->kind);
+}
+
+static json_t *input_json(const Input *input) {
+  static const char *const kinds[] = {[INPUT_IMAGE] = "image", [INPUT_TENSOR] = "tensor", [INPUT_TOKENS] = "tokens"};
+  json_t *steps = json_array();
+  for (size_t i = 0; i < input->preprocess.count; i++)
+    json_array_append_new(steps, preprocess_json(&input->preprocess.at[i]));
+  return json_pack("{s:s, s:o, s:o}", "kind", kinds[input->kind], "shape", shape_json(&input->shape), "preprocess", steps);
+}
+
+static json_t *outputs_json(const Graph *g) {
+  json_t *list = json_array();
+  for (size_t i = 0; i < g->outputs.count; i++)
+    json_array_append_new(list, json_pack("{s:o, s:o}", "name", manifest_string(g->outputs.at[i].name), "shape",
+                                          shape_json(&g->values.at[g->outputs.at[i].value].shape)));
+  return list;
+}
+
+static json_t *fresh_json(const Graph *g, ParamId id) {
+  if (g->params.at[id].donor != NO_ID) return json_null();
+  FreshInit fresh = param_fresh_init(g, id);
+  switch (fresh.kind) {
+  case FRESH_CONSTANT: return json_pack("{s:s, s:f}", "kind", "constant", "value", fresh.value);
+  case FRESH_UNIFORM: return json_pack("{s:s, s:f}", "kind", "uniform", "bound", fresh.value);
+  case FRESH_NORMAL: return json_pack("{s:s, s:f}", "kind", "normal", "deviation", fresh.value);
+  }
+  BUG("fresh values of kind %d", (int)fresh.kind);
+}
+
+static int group_of(const TrainConfig *train, ParamId id) {
+  for (size_t i = 0; train && i < train->groups.count; i++)
+    for (size_t k = 0; k < train->groups.at[i].params.count; k++)
+      if (train->groups.at[i].params.at[k] == id) return (int)i + 1;
+  return 0;
+}
+
+static json_t *tensors_json(const Plan *plan, const ParamList *state) {
+  const Graph *g = plan->graph;
+  json_t *list = json_array();
+  for (size_t i = 0; i < state->count; i++) {
+    ParamId id = state->at[i];
+    const Param *p = &g->params.at[id];
+    int64_t grad = (size_t)id < plan->grad_offset.count ? plan->grad_offset.at[id] : -1;
+    json_array_append_new(
+        list, json_pack("{s:o, s:o, s:s, s:I, s:b, s:b, s:I, s:i, s:o}", "name", manifest_string(p->name), "shape",
+                        shape_json(&p->shape), "dtype", p->shape.dtype == DTYPE_I64 ? "i64" : "f32", "offset",
+                        (json_int_t)plan->weight_offset.at[id], "buffer", p->is_buffer, "trainable",
+                        p->trainable && !p->is_buffer, "grad", (json_int_t)grad, "group", group_of(plan->train, id),
+                        "fresh", fresh_json(g, id)));
+  }
+  return list;
+}
+
+static json_t *parameters_json(const Graph *g, const ParamList *state) {
+  int64_t total = 0, trainable = 0;
+  for (size_t i = 0; i < state->count; i++) {
+    const Param *p = &g->params.at[state->at[i]];
+    if (p->is_buffer) continue;
+    total += shape_count(&p->shape);
+    if (p->trainable) trainable += shape_count(&p->shape);
+  }
+  return json_pack("{s:I, s:I, s:I}", "total", (json_int_t)total, "trainable", (json_int_t)trainable, "frozen",
+                   (json_int_t)(total - trainable));
+}
+
+static json_t *functions_json(const Plan *plan) {
+  const Schedule *schedules[] = {&plan->pack, &plan->forward, &plan->prefix, &plan->tail, &plan->step};
+  json_t *functions = json_object();
+  for (int i = 0; i < 5; i++) {
+    const Schedule *s = schedules[i];
+    if (!s->present) continue;
+    json_object_set_new(functions, s->name,
+                        json_pack("{s:I, s:I, s:I}", "per_sample", (json_int_t)s->per_sample_bytes, "fixed",
+                                  (json_int_t)s->fixed_bytes, "scratch", (json_int_t)s->scratch_bytes));
+  }
+  return functions;
+}
+
+/* A layer counts as frozen when it was frozen whole, or when nothing of what it has can be learnt. */
+static json_t *layer_json(const Graph *g, const Module *m, const Shape *shape) {
+  int64_t count = 0;
+  bool trains = false, has = false;
+  for (size_t i = 0; i < m->params.count; i++) {
+    const Param *p = &g->params.at[m->params.at[i]];
+    if (p->is_buffer) continue;
+    has = true;
+    count += shape_count(&p->shape);
+    trains |= p->trainable;
+  }
+  return json_pack("{s:o, s:o, s:o, s:I, s:b}", "name", manifest_string(m->name), "type", manifest_string(m->type),
+                   "shape", shape_json(shape), "parameters", (json_int_t)count, "frozen", has ? !trains : m->frozen);
+}
+
+/* Layers in the order in which the data meets them first. */
+static json_t *layers_json(const Graph *g) {
+  json_t *list = json_array();
+  bool *seen = calloc(g->modules.count + 1, sizeof *seen);
+  if (!seen) fail_environment("no memory for the manifest");
+  for (size_t i = 0; i < g->order.count; i++) {
+    const Node *node = &g->nodes.at[g->order.at[i]];
+    if (!node->alive || node->module == NO_ID || seen[node->module]) continue;
+    seen[node->module] = true;
+    json_array_append_new(list, layer_json(g, &g->modules.at[node->module], &g->values.at[node->output].shape));
+  }
+  free(seen);
+  return list;
+}
+
+/* Must pack() run again after a step? Where it reads a tensor that learns, or statistics that move. */
+static bool packs_what_moves(const Plan *plan, const ParamList *state) {
+  const Graph *g = plan->graph;
+  if (!plan->step.present) return false;
+  for (size_t i = 0; i < plan->pack.calls.count; i++) {
+    const Call *call = &plan->pack.calls.at[i];
+    for (int b = 0; b < call->buf_count; b++) {
+      const Buffer *buffer = call->buf[b] == NO_ID ? NULL : &plan->pack.buffers.at[call->buf[b]];
+      if (!buffer || buffer->space != SPACE_WEIGHTS) continue;
+      for (size_t k = 0; k < state->count; k++) {
+        const Param *p = &g->params.at[state->at[k]];
+        if (plan->weight_offset.at[state->at[k]] != buffer->offset) continue;
+        if (p->is_buffer ? !g->modules.at[p->module].frozen : p->trainable) return true;
+      }
+    }
+  }
+  return false;
+}
+
+static json_t *features_json(const Plan *plan) {
+  if (!plan->prefix.present) return json_null();
+  return json_pack("{s:I, s:o}", "bytes", (json_int_t)plan->features_bytes, "shape", shape_json(&plan->features));
+}
+
+static const char *base_name(Arena *arena, const EmitOptions *o) {
+  const char *slash = strrchr(o->output, '/'), *base = slash ? slash + 1 : o->output;
+  const char *dot = o->kind == EMIT_EXE ? NULL : strrchr(base, '.');
+  return dot && dot != base ? arena_strndup(arena, base, (size_t)(dot - base)) : base;
+}
+
+static json_t *labels_json(const Graph *g) {
+  json_t *list = json_array();
+  for (size_t i = 0; i < g->labels.count; i++) json_array_append_new(list, manifest_string(g->labels.at[i]));
+  return list;
+}
+
+const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o, const char *cpu, const char *features) {
+  const Graph *g = plan->graph;
+  ParamList state = graph_state_dict(g, arena, true);
+  double flops = 0;
+  for (size_t i = 0; i < plan->forward.calls.count; i++) flops += plan->forward.calls.at[i].plan.flops_per_sample;
+  json_t *root = json_object();
+  json_object_set_new(root, "name", manifest_string(base_name(arena, o)));
+  json_object_set_new(root, "script", manifest_string(o->script_name));
+  json_object_set_new(root, "compiler", json_string(SURGERY_VERSION));
+  json_object_set_new(root, "cpu", json_string(cpu));
+  json_object_set_new(root, "cpu_features", json_string(features));
+  json_object_set_new(root, "weights_file", manifest_string(o->weights_file));
+  json_object_set_new(root, "input", input_json(&g->input));
+  json_object_set_new(root, "outputs", outputs_json(g));
+  json_object_set_new(root, "labels", labels_json(g));
+  json_object_set_new(root, "tensors", tensors_json(plan, &state));
+  json_object_set_new(root, "weights_bytes", json_integer(plan->weights_bytes));
+  json_object_set_new(root, "packed_bytes", json_integer(plan->packed_bytes));
+  json_object_set_new(root, "grads_bytes", json_integer(plan->grads_bytes));
+  json_object_set_new(root, "repack", json_boolean(packs_what_moves(plan, &state)));
+  json_object_set_new(root, "functions", functions_json(plan));
+  json_object_set_new(root, "features", features_json(plan));
+  json_object_set_new(root, "parameters", parameters_json(g, &state));
+  json_object_set_new(root, "flops", json_real(flops));
+  json_object_set_new(root, "layers", layers_json(g));
+  json_object_set_new(root, "train", manifest_train(plan->train));
+  char *text = json_dumps(root, JSON_COMPACT);
+  json_decref(root);
+  if (!text) BUG("the manifest cannot be written as JSON");
+  const char *copy = arena_strdup(arena, text);
+  free(text);
+  return copy;
+}

@@ -1,0 +1,161 @@
+/* Files that appear whole or not at all, and the removal of temporaries on failure and on signals. Knows
+ * nothing of what is written. Called by the other files of emit/. */
+#include "compiler/emit/emit.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX_TEMPORARIES 8
+/* What the signal handler removes; only plain memory that is written before the file exists. */
+static char temporaries[MAX_TEMPORARIES][PATH_MAX];
+static volatile sig_atomic_t temporary_used[MAX_TEMPORARIES];
+volatile sig_atomic_t emit_child; /* process.c: the running program, leader of its own group */
+
+static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
+static struct sigaction before[sizeof watched / sizeof *watched];
+
+static void on_signal(int number) {
+  if (emit_child > 0) {
+    kill(-(pid_t)emit_child, SIGKILL);
+    waitpid((pid_t)emit_child, NULL, 0);
+  }
+  for (int i = MAX_TEMPORARIES - 1; i >= 0; i--) /* a folder was there before its files */
+    if (temporary_used[i] && unlink(temporaries[i])) rmdir(temporaries[i]);
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
+void outfile_watch_signals(bool on) {
+  for (size_t i = 0; i < sizeof watched / sizeof *watched; i++) {
+    if (on) {
+      struct sigaction action = {.sa_handler = on_signal};
+      sigfillset(&action.sa_mask);
+      sigaction(watched[i], NULL, &before[i]);
+      if (before[i].sa_handler == SIG_DFL) sigaction(watched[i], &action, NULL);
+    } else {
+      sigaction(watched[i], &before[i], NULL);
+    }
+  }
+}
+
+bool emit_complain(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fputs("surgeryc: ", stderr);
+  vfprintf(stderr, format, args);
+  fputc('\n', stderr);
+  va_end(args);
+  return false;
+}
+
+/* A path too long for the list could not be created either. */
+static int take_slot(const char *path) {
+  for (int i = 0; i < MAX_TEMPORARIES; i++) {
+    if (temporary_used[i] || strlen(path) >= PATH_MAX) continue;
+    strcpy(temporaries[i], path);
+    temporary_used[i] = 1;
+    return i;
+  }
+  return -1;
+}
+
+static void free_slot(OutFile *f) {
+  if (f->slot >= 0) temporary_used[f->slot] = 0;
+  f->slot = -1;
+}
+
+/* "dir/.name.PID-K", hidden so that no glob of a build picks it up. */
+static const char *temporary_name(Arena *arena, const char *target) {
+  static unsigned counter;
+  const char *slash = strrchr(target, '/');
+  int folder = slash ? (int)(slash + 1 - target) : 0;
+  return arena_printf(arena, "%.*s.%.200s.%d-%u", folder, target, target + folder, (int)getpid(), counter++);
+}
+
+static bool create(OutFile *f, const char *path, const char *shown) {
+  f->path = path;
+  f->slot = take_slot(path);
+  f->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (f->fd >= 0) return true;
+  int reason = errno;
+  free_slot(f);
+  return emit_complain("cannot write '%s': %s", shown, strerror(reason));
+}
+
+bool outfile_create(Arena *arena, OutFile *f, const char *target) {
+  *f = OUTFILE_NONE;
+  f->target = target;
+  struct stat st;
+  bool there = stat(target, &st) == 0;
+  if (there && S_ISDIR(st.st_mode)) return emit_complain("cannot write '%s': it is a folder", target);
+  if (there && !S_ISREG(st.st_mode)) { /* /dev/null, a pipe: never replaced by a file */
+    f->path = target;
+    f->fd = open(target, O_WRONLY | O_CLOEXEC);
+    return f->fd >= 0 || emit_complain("cannot write '%s': %s", target, strerror(errno));
+  }
+  if (there) { /* through a symbolic link to the file it names, as cc does */
+    char *real = realpath(target, NULL);
+    if (real) f->target = arena_strdup(arena, real);
+    free(real);
+  }
+  return create(f, temporary_name(arena, f->target), target);
+}
+
+bool outfile_intermediate(OutFile *f, const char *path) {
+  *f = OUTFILE_NONE;
+  return create(f, path, path);
+}
+
+bool outfile_folder(Arena *arena, OutFile *f, const char *target) {
+  *f = OUTFILE_NONE;
+  f->path = temporary_name(arena, target);
+  f->slot = take_slot(f->path);
+  if (mkdir(f->path, 0700) == 0) return true;
+  int reason = errno;
+  free_slot(f);
+  return emit_complain("cannot make a folder beside '%s': %s", target, strerror(reason));
+}
+
+static const char *shown(const OutFile *f) { return f->target ? f->target : f->path; }
+
+bool outfile_write(OutFile *f, const void *bytes, size_t count) {
+  const char *at = bytes;
+  while (count) {
+    ssize_t done = write(f->fd, at, count < 1 << 30 ? count : 1 << 30);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return emit_complain("cannot write '%s': %s", shown(f), strerror(errno));
+    at += done;
+    count -= (size_t)done;
+  }
+  return true;
+}
+
+bool outfile_close(OutFile *f) {
+  int fd = f->fd;
+  f->fd = -1;
+  if (fd >= 0 && close(fd)) return emit_complain("cannot write '%s': %s", shown(f), strerror(errno));
+  return true;
+}
+
+bool outfile_commit(OutFile *f) {
+  if (!outfile_close(f)) return false;
+  if (f->slot < 0) return true;
+  if (rename(f->path, f->target)) return emit_complain("cannot write '%s': %s", f->target, strerror(errno));
+  free_slot(f);
+  f->path = NULL;
+  return true;
+}
+
+void outfile_discard(OutFile *f) {
+  if (f->fd >= 0) close(f->fd);
+  f->fd = -1;
+  if (f->slot >= 0 && unlink(f->path)) rmdir(f->path);
+  free_slot(f);
+}

@@ -1,0 +1,321 @@
+/* Arguments: which value belongs to which name, and what an operator's row makes of them. The ranges here keep
+ * every later product of sizes within 64 bits; what depends on the input's shape is checked by the shape pass. */
+#include "compiler/frontend/internal.h"
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* ---- positions and names ---- */
+
+static const char *formal_list(Arena *arena, const Formal *formals, size_t count) {
+  const char *text = "";
+  for (size_t i = 0; i < count; i++) text = arena_printf(arena, "%s%s%s", text, i ? ", " : "", formals[i].name);
+  return text;
+}
+
+static bool unknown_argument(Session *s, const char *callee, const Formal *formals, size_t count, const Arg *arg) {
+  Diag *d = front_error(s, DIAG_E0108, arg->name_span, "%s has no argument '%s'", callee, arg->name);
+  const char **names = arena_array(s->arena, const char *, count + 1);
+  for (size_t i = 0; i < count; i++) names[i] = formals[i].name;
+  front_suggest(s, d, arg->name, names, count);
+  if (count)
+    diag_note(&s->diags, d, "%s takes %s", callee, formal_list(s->arena, formals, count));
+  else
+    diag_note(&s->diags, d, "%s takes no arguments", callee);
+  return false;
+}
+
+static bool missing_arguments(Session *s, const char *callee, const Formal *formals, size_t count, const Arg **bound,
+                              Span call) {
+  const char *text = "";
+  int missing = 0;
+  for (size_t i = 0; i < count; i++)
+    if (formals[i].required && !bound[i]) text = arena_printf(s->arena, "%s%s'%s'", text, missing++ ? ", " : "", formals[i].name);
+  if (!missing) return true;
+  Diag *d = front_error(s, DIAG_E0110, call, "%s lacks the argument%s %s", callee, missing > 1 ? "s" : "", text);
+  diag_note(&s->diags, d, "%s takes %s", callee, formal_list(s->arena, formals, count));
+  return false;
+}
+
+bool bind_arguments(Session *s, const char *callee, const Formal *formals, size_t count, const Arg *args, Span call,
+                    const Arg **bound) {
+  bool good = true, named = false;
+  size_t position = 0;
+  for (size_t i = 0; i < count; i++) bound[i] = NULL;
+  for (const Arg *arg = args; arg; arg = arg->next) {
+    size_t at = position;
+    if (arg->name) {
+      named = true;
+      for (at = 0; at < count && !streq(formals[at].name, arg->name); at++) {}
+      if (at == count) {
+        good = unknown_argument(s, callee, formals, count, arg);
+        continue;
+      }
+    } else if (named) {
+      front_error(s, DIAG_E0109, arg->value->span, "%s: an argument without a name stands behind one with a name", callee);
+      return false;
+    } else if (position++ >= count) {
+      size_t given = 0;
+      for (const Arg *a = args; a; a = a->next) given++;
+      Diag *d = front_error(s, DIAG_E0109, arg->value->span, "%s takes at most %zu argument%s, %zu are given", callee,
+                            count, count == 1 ? "" : "s", given);
+      if (count) diag_note(&s->diags, d, "%s takes %s", callee, formal_list(s->arena, formals, count));
+      return false;
+    }
+    if (bound[at]) {
+      Diag *d = front_error(s, DIAG_E0111, arg->name ? arg->name_span : arg->value->span,
+                            "%s is given its argument '%s' twice", callee, formals[at].name);
+      diag_label(&s->diags, d, bound[at]->value->span, "first here");
+      good = false;
+      continue;
+    }
+    bound[at] = arg;
+  }
+  return good && missing_arguments(s, callee, formals, count, bound, call);
+}
+
+/* ---- kinds and ranges ---- */
+
+static bool wrong_kind(Session *s, const Const *c, Span span, const char *callee, const char *name, const char *wanted) {
+  Diag *d = front_error(s, DIAG_E0112, span, "%s: %s must be %s, not %s", callee, name, wanted,
+                        c->kind == CONST_INT || c->kind == CONST_FLOAT || c->kind == CONST_TEXT || c->kind == CONST_BOOL
+                            ? const_text(s->arena, c)
+                            : const_kind(c));
+  if (c->kind == CONST_FLOAT && c->number == floor(c->number))
+    diag_help(&s->diags, d, "'/' gives a number with a fraction; '//' divides integers");
+  return false;
+}
+
+bool want_int(Session *s, const Const *c, Span span, const char *callee, const char *name, int64_t min, int64_t max,
+              int64_t *out) {
+  if (c->kind != CONST_INT) return wrong_kind(s, c, span, callee, name, "an integer");
+  if (c->integer < min || c->integer > max) {
+    front_error(s, DIAG_E0113, span, "%s: %s must lie between %" PRId64 " and %" PRId64 ", not %" PRId64, callee, name,
+                min, max, c->integer);
+    return false;
+  }
+  *out = c->integer;
+  return true;
+}
+
+bool want_float(Session *s, const Const *c, Span span, const char *callee, const char *name, double min, double max,
+                double *out) {
+  if (c->kind != CONST_INT && c->kind != CONST_FLOAT) return wrong_kind(s, c, span, callee, name, "a number");
+  double value = c->kind == CONST_INT ? (double)c->integer : c->number;
+  if (!(value >= min && value <= max)) {
+    if (max < 1e30)
+      front_error(s, DIAG_E0113, span, "%s: %s must lie between %g and %g, not %g", callee, name, min, max, value);
+    else
+      front_error(s, DIAG_E0113, span, "%s: %s must be at least %g, not %g", callee, name, min, value);
+    return false;
+  }
+  *out = value;
+  return true;
+}
+
+bool want_bool(Session *s, const Const *c, Span span, const char *callee, const char *name, bool *out) {
+  if (c->kind != CONST_BOOL) return wrong_kind(s, c, span, callee, name, "true or false");
+  *out = c->integer != 0;
+  return true;
+}
+
+/* ---- an operator's row ---- */
+
+#define SIZE_LIMIT INT32_MAX /* of channels and features: two of them multiply within 64 bits */
+static const struct {
+  const char *name;
+  double min, max;
+} ranges[] = {
+    {"kernel_size", 1, 65535}, {"stride", 1, 65535},   {"dilation", 1, 65535}, {"output_size", 1, 65535},
+    {"padding", 0, 65535},     {"dim", -8, 7},         {"start_dim", -8, 7},   {"end_dim", -8, 7},
+    {"p", 0, 1},               {"momentum", 0, 1},     {"eps", 0, 1e30},       {"negative_slope", -1e30, 1e30},
+};
+
+static void range_of(const char *name, double *min, double *max) {
+  *min = 1;
+  *max = SIZE_LIMIT;
+  for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+    if (streq(ranges[i].name, name)) {
+      *min = ranges[i].min;
+      *max = ranges[i].max;
+    }
+}
+
+typedef struct OpArg { /* one argument on its way into OpArgs */
+  Session *s;
+  const char *callee;
+  const ArgInfo *info;
+  Span span;
+  void *at;
+} OpArg;
+
+static bool put_int(const OpArg *a, const Const *c, int64_t *out) {
+  double min, max;
+  range_of(a->info->name, &min, &max);
+  return want_int(a->s, c, a->span, a->callee, a->info->name, (int64_t)min, (int64_t)max, out);
+}
+
+static bool put_pair(const OpArg *a, const Const *c, int64_t *out) {
+  if (c->kind == CONST_INT) {
+    if (!put_int(a, c, &out[0])) return false;
+    out[1] = out[0];
+    return true;
+  }
+  if (c->kind != CONST_LIST || c->list.count != 2)
+    return wrong_kind(a->s, c, a->span, a->callee, a->info->name, "an integer or two, (height, width)");
+  return put_int(a, &c->list.at[0], &out[0]) && put_int(a, &c->list.at[1], &out[1]);
+}
+
+static bool put_ints(const OpArg *a, const Const *c, OpArgs *out) {
+  size_t count = c->kind == CONST_LIST ? c->list.count : 1;
+  if (count == 0 || count > sizeof out->dims.at / sizeof *out->dims.at)
+    return wrong_kind(a->s, c, a->span, a->callee, a->info->name, "an integer or a list of one to eight");
+  out->dims.count = (int)count;
+  for (size_t i = 0; i < count; i++)
+    if (!put_int(a, c->kind == CONST_LIST ? &c->list.at[i] : c, &out->dims.at[i])) return false;
+  return true;
+}
+
+static bool put_text(const OpArg *a, const Const *c, const char **out) {
+  if (c->kind != CONST_TEXT) return wrong_kind(a->s, c, a->span, a->callee, a->info->name, "a text");
+  if (streq(a->info->name, "approximate") && !streq(c->text, "none") && !streq(c->text, "tanh"))
+    return wrong_kind(a->s, c, a->span, a->callee, a->info->name, "\"none\" or \"tanh\"");
+  *out = c->text;
+  return true;
+}
+
+static bool put_hole(const OpArg *a) {
+  if (a->info->hole) {
+    *(int64_t *)a->at = HOLE_VALUE;
+    return true;
+  }
+  Diag *d = front_error(a->s, DIAG_E0112, a->span, "%s: %s cannot be inferred from what flows in", a->callee, a->info->name);
+  diag_help(&a->s->diags, d, "write its value in the place of _");
+  return false;
+}
+
+static bool put_arg(const OpArg *a, const Const *c, OpArgs *out) {
+  double min, max;
+  if (c->kind == CONST_HOLE) return put_hole(a);
+  switch (a->info->type) {
+  case ARG_INT: return put_int(a, c, a->at);
+  case ARG_PAIR:
+    if (c->kind == CONST_NONE && streq(a->info->fallback, "none")) {
+      ((int64_t *)a->at)[0] = ((int64_t *)a->at)[1] = NONE_VALUE;
+      return true;
+    }
+    return put_pair(a, c, a->at);
+  case ARG_FLOAT: range_of(a->info->name, &min, &max); return want_float(a->s, c, a->span, a->callee, a->info->name, min, max, a->at);
+  case ARG_BOOL: return want_bool(a->s, c, a->span, a->callee, a->info->name, a->at);
+  case ARG_TEXT: return put_text(a, c, a->at);
+  case ARG_INTS: return put_ints(a, c, out);
+  }
+  return false;
+}
+
+/* A default, as ops.def writes it: a number, true, false, none or a quoted text. */
+static void put_fallback(Arena *arena, const ArgInfo *info, void *at, OpArgs *out) {
+  const char *text = info->fallback;
+  int64_t whole = streq(text, "none") ? NONE_VALUE : strtoll(text, NULL, 10);
+  switch (info->type) {
+  case ARG_INT: *(int64_t *)at = whole; break;
+  case ARG_PAIR: ((int64_t *)at)[0] = ((int64_t *)at)[1] = whole; break;
+  case ARG_FLOAT: *(double *)at = strtod(text, NULL); break;
+  case ARG_BOOL: *(bool *)at = streq(text, "true"); break;
+  case ARG_TEXT: *(const char **)at = arena_strndup(arena, text + 1, strlen(text) - 2); break;
+  case ARG_INTS:
+    out->dims.at[0] = whole;
+    out->dims.count = 1;
+    break;
+  }
+}
+
+/* padding="same" keeps the size where the stride is 1; "valid" is none at all. */
+static bool named_padding(const OpArg *a, const Const *c, OpArgs *out) {
+  if (streq(c->text, "valid")) {
+    out->padding[0] = out->padding[1] = 0;
+    return true;
+  }
+  if (!streq(c->text, "same")) return wrong_kind(a->s, c, a->span, a->callee, "padding", "a size, \"same\" or \"valid\"");
+  for (int i = 0; i < 2; i++) {
+    int64_t total = out->dilation[i] * (out->kernel_size[i] - 1);
+    if (out->stride[i] != 1 || total % 2 != 0) {
+      Diag *d = front_error(a->s, DIAG_E0113, a->span, "%s: padding=\"same\" needs a stride of 1 and an odd kernel", a->callee);
+      diag_help(&a->s->diags, d, "give the padding as a number");
+      return false;
+    }
+    out->padding[i] = total / 2;
+  }
+  return true;
+}
+
+static bool check_conv(Session *s, const OpArgs *a, Span call) {
+  if (a->out_channels % a->groups != 0 || (a->in_channels != HOLE_VALUE && a->in_channels % a->groups != 0)) {
+    bool out = a->out_channels % a->groups != 0;
+    Diag *d = front_error(s, DIAG_E0113, call, "Conv2d: groups=%" PRId64 " does not divide %s=%" PRId64, a->groups,
+                          out ? "out_channels" : "in_channels", out ? a->out_channels : a->in_channels);
+    diag_help(&s->diags, d, "each group takes in_channels / groups channels and makes out_channels / groups of them");
+    return false;
+  }
+  return true;
+}
+
+/* Behind this bound no tensor fits into any memory, and byte counts still fit into 64 bits. */
+static bool check_weight(Session *s, const char *callee, double numbers, Span call) {
+  if (numbers <= (double)(INT64_C(1) << 40)) return true;
+  front_error(s, DIAG_E0113, call, "%s: its weight would have %.3g numbers: at most 2^40", callee, numbers);
+  return false;
+}
+
+static bool check_op(Session *s, OpId op, const OpArgs *a, Span call) {
+  double in = a->in_channels == HOLE_VALUE ? 1 : (double)a->in_channels;
+  if (op == OP_Conv2d)
+    return check_conv(s, a, call) &&
+           check_weight(s, "Conv2d", in / (double)a->groups * (double)a->out_channels * (double)a->kernel_size[0] *
+                                         (double)a->kernel_size[1], call);
+  in = a->in_features == HOLE_VALUE ? 1 : (double)a->in_features;
+  if (op == OP_Linear) return check_weight(s, "Linear", in * (double)a->out_features, call);
+  return true;
+}
+
+enum { MAX_OP_ARGS = 16 };
+
+static size_t op_formals(const OpInfo *op, Formal *formals) {
+  size_t count = 0;
+  for (; op->args[count].name; count++) {
+    ASSERT(count < MAX_OP_ARGS);
+    formals[count] = (Formal){op->args[count].name, op->args[count].fallback == NULL};
+  }
+  return count;
+}
+
+bool bind_op(Eval *e, OpId op, const Arg *args, Span call, OpArgs *out) {
+  const OpInfo *info = op_info(op);
+  Formal formals[MAX_OP_ARGS] = {0};
+  const Arg *bound[MAX_OP_ARGS];
+  size_t count = op_formals(info, formals);
+  *out = (OpArgs){0};
+  if (!bind_arguments(e->s, info->name, formals, count, args, call, bound)) return false;
+  bool good = true;
+  OpArg padding = {0};
+  Const padding_text = {0};
+  for (size_t i = 0; i < count; i++) {
+    OpArg a = {e->s, info->name, &info->args[i], bound[i] ? bound[i]->value->span : call, (char *)out + info->args[i].offset};
+    Const value;
+    if (!bound[i]) {
+      put_fallback(e->s->arena, a.info, a.at, out);
+      continue;
+    }
+    if (i < sizeof out->arg_span / sizeof *out->arg_span) out->arg_span[i] = a.span;
+    if (!eval_expr(e, bound[i]->value, &value)) {
+      good = false;
+    } else if (op == OP_Conv2d && value.kind == CONST_TEXT && streq(a.info->name, "padding")) {
+      padding = a; /* needs the dilation, which comes behind it */
+      padding_text = value;
+    } else if (!put_arg(&a, &value, out)) {
+      good = false;
+    }
+  }
+  if (good && padding.s) good = named_padding(&padding, &padding_text, out);
+  return good && check_op(e->s, op, out, call);
+}

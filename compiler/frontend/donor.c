@@ -1,0 +1,104 @@
+/* A whole donor: its modules, its data flow, its stages and its default input. Weights and slices are the
+ * business of compiler/edit, shapes that of compiler/analysis. */
+#include "compiler/frontend/internal.h"
+#include "compiler/frontend/donor.h"
+
+/* The last place in the forward order that a selection calls; -1 when it calls nothing. */
+static int64_t last_call(const Selection *selection, const size_t *position) {
+  int64_t last = -1;
+  for (size_t i = 0; i < selection->nodes.count; i++) {
+    int64_t at = (int64_t)position[selection->nodes.at[i]];
+    if (at > last) last = at;
+  }
+  return last;
+}
+
+static const char *stage_name(Session *s, const Stmt *item, size_t index) {
+  if (item->name) return item->name;
+  if (item->selector->kind == SELECT_NAME && !item->selector->is_glob) return item->selector->text;
+  return arena_printf(s->arena, "stage%zu", index);
+}
+
+/* Each stage reaches from the end of the one before to its own last call; what follows the last is the head. */
+static bool assign_stages(Session *s, Graph *g, Scope *scope, const Stmt *stmt) {
+  size_t *position = arena_array(s->arena, size_t, g->nodes.count + 1);
+  int64_t done = -1;
+  for (size_t i = 0; i < g->order.count; i++) position[g->order.at[i]] = i;
+  for (const Stmt *item = stmt->body; item; item = item->next) {
+    Selection selection = {0};
+    if (!select_resolve(s, g, scope, item->selector, false, &selection)) return false;
+    int64_t last = last_call(&selection, position);
+    const char *name = stage_name(s, item, g->stages.count);
+    if (last <= done) {
+      Diag *d = front_error(s, DIAG_E0125, item->span, last < 0 ? "the stage '%s' is called nowhere" : "the stage '%s' does not lie behind the one before it", name);
+      diag_help(&s->diags, d, "stages are listed in forward order, and each ends later than the one before");
+      return false;
+    }
+    for (int64_t at = done + 1; at <= last; at++) g->nodes.at[g->order.at[at]].stage = (int)g->stages.count;
+    vec_push(g->arena, &g->stages, (Stage){name});
+    done = last;
+  }
+  return true;
+}
+
+static const char *network_name(const Expr *model) {
+  const Expr *callee = model->kind == EXPR_CALL ? model->left : model;
+  return callee->text ? callee->text : "network";
+}
+
+static bool unknown_network(Session *s, Scope *scope, const Expr *callee) {
+  if (s->syntax_errors) return false;
+  Diag *d = front_error(s, DIAG_E0102, callee->span, "there is no network '%s'", callee->text);
+  NameList names = {0};
+  scope_names(s->arena, scope, &names);
+  front_suggest(s, d, callee->text, names.at, names.count);
+  diag_note(&s->diags, d, "`surgeryc zoo` lists the built-in ones; a script may declare its own with `model`");
+  return false;
+}
+
+static bool is_network(Session *s, Scope *scope, const Expr *model) {
+  const Expr *callee = model->kind == EXPR_CALL ? model->left : model;
+  if (model->kind == EXPR_STRING) {
+    Diag *d = front_error(s, DIAG_E0129, model->span, "networks from ONNX files are not supported yet by this version");
+    diag_help(&s->diags, d, "declare the network with `model`, and name the file of its weights behind `from`");
+    return false;
+  }
+  if (callee->kind != EXPR_NAME) {
+    front_error(s, DIAG_E0128, model->span, "a network is named, as in `take resnet18` or `take MyModel(10)`");
+    return false;
+  }
+  if (scope_get(scope, callee->text) || op_find(callee->text, true) != OP_NONE || streq(callee->text, "Sequential")) return true;
+  return unknown_network(s, scope, callee);
+}
+
+/* One value in, one value out. */
+static bool trace_network(Session *s, Graph *g, const Expr *model, Span origin) {
+  const ModelBody *body = g->modules.at[0].body;
+  if (body && body->forward && body->forward->params && body->forward->params->next) {
+    Diag *d = front_error(s, DIAG_E0128, body->forward->span, "a network has one input; '%s' has several", g->name);
+    diag_help(&s->diags, d, "a model with several inputs can be a part of another model");
+    return false;
+  }
+  g->input_value = graph_add_value(g, NO_ID);
+  ValueId result = call_module(s, g, 0, &g->input_value, 1, origin);
+  if (result == NO_ID) return false;
+  if (result == g->input_value) {
+    front_error(s, DIAG_E0128, model->span, "the network '%s' has no layers: its output is its input", g->name);
+    return false;
+  }
+  vec_push(g->arena, &g->outputs, (Output){"output", result});
+  return true;
+}
+
+Graph *build_donor(Session *s, Scope *scope, const Expr *model, Span origin) {
+  if (!scope) scope = zoo_scope(s);
+  if (!is_network(s, scope, model)) return NULL;
+  Graph *g = graph_create(s->arena, network_name(model));
+  if (!build_root(s, g, scope, model, origin) || !trace_network(s, g, model, origin)) return NULL;
+  const ModelBody *body = g->modules.at[0].body;
+  if (body && body->stages && !assign_stages(s, g, body->scope, body->stages)) return NULL;
+  if (body && body->input && !eval_input(s, body->scope, g, body->input)) return NULL;
+  g->input.span = SPAN_NONE; /* the model's own, which a script's `input` overrides */
+  graph_check(g);
+  return g;
+}

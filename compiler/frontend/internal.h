@@ -1,0 +1,110 @@
+/* What the frontend's files share: evaluation with its limits, blocks of statements, binding of arguments.
+ * Nothing outside compiler/frontend includes it. */
+#ifndef SURGERY_FRONTEND_INTERNAL_H
+#define SURGERY_FRONTEND_INTERNAL_H
+#include "compiler/frontend/frontend.h"
+
+/* One model that is being built or called: errors inside name the places that led there. */
+typedef struct CallFrame {
+  const struct CallFrame *outer;
+  Span span;
+  const char *what; /* "in the model BasicBlock" */
+  int models;       /* how many models lie around, this one counted */
+} CallFrame;
+
+/* A model after its body has run: what a call of it needs. Lives as long as the graph. */
+typedef struct ModelBody {
+  const Stmt *model;
+  Scope *scope; /* its arguments, constants and layers */
+  const Stmt *forward, *stages, *input; /* NULL where the body has none */
+} ModelBody;
+
+typedef struct Trace { /* one run of a forward */
+  ModuleId module;
+  Span origin;
+  bool returned;
+  ValueId value;
+} Trace;
+
+typedef struct Eval { /* where an expression stands */
+  Session *s;
+  Scope *scope;
+  Graph *graph;      /* NULL outside models: there are no layers to look into */
+  const Stmt *model; /* the model whose body or forward this is, or NULL */
+  Trace *trace;      /* NULL outside a forward: there are no values */
+} Eval;
+
+/* ---- limits (scope.c): each returns false, with a diagnostic the first time, when a bound is reached ---- */
+enum { MAX_MODELS = 100, MAX_DEPTH = 3000, MAX_STEPS = 2000000, MAX_LAYERS = 20000, MAX_TEXT = 65536 };
+bool front_charge(Session *s, Span span, int64_t steps);
+bool front_enter(Session *s, Span span);
+void front_leave(Session *s);
+bool front_room(Session *s, const Graph *g, Span span);
+
+/* Reports an error and labels it with the calls that led there. */
+Diag *front_error(Session *s, DiagCode code, Span span, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Adds "did you mean" where one of the names is near. */
+void front_suggest(Session *s, Diag *diag, const char *wrong, const char *const *names, size_t count);
+typedef VEC(const char *) NameList;
+void scope_names(Arena *arena, const Scope *scope, NameList *out); /* parents' names too */
+void op_names(Arena *arena, bool layers, NameList *out);
+/* This scope's own entry, parents not asked; NULL. */
+const Const *scope_own(const Scope *scope, const char *name);
+/* A copy of the innermost scope: what a layer written now and built later must see. NULL: out of steps. */
+Scope *scope_snapshot(Session *s, Span span, const Scope *scope);
+
+/* ---- constants (constants.c, const_ops.c) ---- */
+bool eval_expr(Eval *e, const Expr *expr, Const *out);
+bool eval_condition(Eval *e, const Expr *expr, bool *out);
+bool const_truth(const Const *c);
+const char *const_kind(const Const *c);                /* "an integer" */
+const char *const_text(Arena *arena, const Const *c);  /* the value as one would write it, shortened */
+bool const_unary(Eval *e, const Expr *expr, const Const *a, Const *out);
+bool const_binary(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out);
+/* len, min, max, int: false in *known when `name` is none of them. */
+bool const_function(Eval *e, const Expr *call, const char *name, bool *known, Const *out);
+bool unknown_name(Eval *e, const Expr *name);
+Const const_int(int64_t value);
+Const const_bool(bool value);
+
+/* ---- blocks (block.c): let, for, if, and a handler for what else may stand there ---- */
+typedef struct Block Block;
+struct Block {
+  Eval eval;
+  bool (*other)(Block *block, const Stmt *stmt);
+  void *data;
+  bool keep_going; /* go on with the next statement behind a wrong one, so that all errors are found */
+  bool stopped;    /* set by the handler: nothing further runs (return) */
+};
+bool run_block(Block *block, const Stmt *first);
+/* Fills in the braces of "block{i}". */
+bool expand_name(Eval *e, const Stmt *stmt, const char **out);
+bool declare_model(Session *s, Scope *scope, const Stmt *stmt);
+const char *stmt_title(const Stmt *stmt); /* "replace", for messages */
+
+/* ---- arguments (arguments.c) ---- */
+typedef struct Formal {
+  const char *name;
+  bool required;
+} Formal;
+/* Finds the argument for each formal; bound[i] is NULL where it was left out. */
+bool bind_arguments(Session *s, const char *callee, const Formal *formals, size_t count, const Arg *args, Span call,
+                    const Arg **bound);
+/* The arguments of an operator as its row says, checked and with defaults filled in. */
+bool bind_op(Eval *e, OpId op, const Arg *args, Span call, OpArgs *out);
+bool want_int(Session *s, const Const *c, Span span, const char *callee, const char *name, int64_t min, int64_t max,
+              int64_t *out);
+bool want_float(Session *s, const Const *c, Span span, const char *callee, const char *name, double min, double max,
+                double *out);
+bool want_bool(Session *s, const Const *c, Span span, const char *callee, const char *name, bool *out);
+
+/* ---- forward (forward.c) ---- */
+bool trace_call(Eval *e, const Expr *call, Const *out);
+bool trace_add(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out);
+bool child_of(Eval *e, const Expr *place, const Const *layer, const char *name, Const *out);
+
+/* ---- after all statements (settings_check.c) ---- */
+/* Before the shape pass and behind it; `take` and `labels` are where those statements stand. */
+bool settings_check(Session *s, Graph *g, const TrainConfig *train, Span take);
+bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span labels);
+#endif

@@ -1,0 +1,239 @@
+/* A whole script: its statements in order, with its includes and constants; then shapes and expectations.
+ * run_script() is what the driver calls. What an edit does is the business of compiler/edit. */
+#include "compiler/frontend/internal.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+enum { MAX_INCLUDES = 50 };
+
+typedef struct Including { /* the files that are being read, innermost first */
+  const struct Including *outer;
+  const char *path, *real;
+  int depth;
+} Including;
+
+typedef struct Running {
+  EditContext edit;
+  NameList included; /* real paths: each file is read once */
+  const Including *file;
+  Span take, labels; /* where they stand, for what is found out later */
+  bool took, take_failed;
+} Running;
+
+static bool run_file(Running *r, uint32_t source, const char *path, const char *real);
+
+/* ---- include ---- */
+
+static const char *real_path(Arena *arena, const char *path) {
+  char *real = realpath(path, NULL);
+  if (!real) return NULL;
+  const char *kept = arena_strdup(arena, real);
+  free(real);
+  return kept;
+}
+
+static const char *beside(Arena *arena, const char *file, const char *name) {
+  const char *slash = strrchr(file, '/');
+  if (*name == '/' || !slash) return name;
+  return arena_printf(arena, "%.*s/%s", (int)(slash - file), file, name);
+}
+
+/* Beside the including file first, then the -I folders in their order. */
+static const char *find_include(Session *s, const char *from, const char *name, const char **real) {
+  const char *path = beside(s->arena, from, name);
+  *real = real_path(s->arena, path);
+  for (size_t i = 0; !*real && *name != '/' && i < s->include_dirs.count; i++) {
+    path = arena_printf(s->arena, "%s/%s", s->include_dirs.at[i], name);
+    *real = real_path(s->arena, path);
+  }
+  return *real ? path : NULL;
+}
+
+static bool include_missing(Session *s, const Stmt *stmt, const char *from) {
+  Diag *d = front_error(s, DIAG_E0117, stmt->file_span, "there is no file \"%s\"", stmt->file);
+  diag_note(&s->diags, d, "looked for %s", beside(s->arena, from, stmt->file));
+  for (size_t i = 0; *stmt->file != '/' && i < s->include_dirs.count; i++)
+    diag_note(&s->diags, d, "looked for %s/%s", s->include_dirs.at[i], stmt->file);
+  diag_help(&s->diags, d, "-I DIR adds a folder to the search");
+  return false;
+}
+
+static bool include_allowed(Running *r, const Stmt *stmt, const char *real) {
+  Session *s = r->edit.s;
+  for (const Including *f = r->file; f; f = f->outer)
+    if (streq(f->real, real)) {
+      Diag *d = front_error(s, DIAG_E0118, stmt->file_span, "\"%s\" includes itself", stmt->file);
+      for (const Including *g = r->file; g; g = g->outer) diag_note(&s->diags, d, "in %s", g->path);
+      return false;
+    }
+  if (r->file->depth < MAX_INCLUDES) return true;
+  front_error(s, DIAG_E0118, stmt->file_span, "includes are nested more than %d deep", (int)MAX_INCLUDES);
+  return false;
+}
+
+static bool run_include(Running *r, const Stmt *stmt) {
+  Session *s = r->edit.s;
+  const char *real, *path = find_include(s, r->file->path, stmt->file, &real);
+  if (!path) return include_missing(s, stmt, r->file->path);
+  if (!include_allowed(r, stmt, real)) return false;
+  for (size_t i = 0; i < r->included.count; i++)
+    if (streq(r->included.at[i], real)) return true;
+  vec_push(s->arena, &r->included, real);
+  int source = sources_add_file(&s->sources, path);
+  if (source < 0) {
+    front_error(s, DIAG_E0117, stmt->file_span, "\"%s\" cannot be read: %s", path, strerror(errno));
+    return false;
+  }
+  return run_file(r, (uint32_t)source, path, real);
+}
+
+/* ---- param and -D ---- */
+
+static const char *define_of(const Session *s, const char *name) {
+  for (size_t i = s->defines.count; i-- > 0;) /* the last one counts */
+    if (streq(s->defines.at[i].name, name)) return s->defines.at[i].value;
+  return NULL;
+}
+
+static bool wrong_define(Session *s, const Stmt *stmt, const char *text, const Const *declared) {
+  Diag *d = front_error(s, DIAG_E0116, stmt->name_span, "-D %s=%s: the parameter is %s", stmt->name, text, const_kind(declared));
+  diag_help(&s->diags, d, "its default is %s", const_text(s->arena, declared));
+  return false;
+}
+
+/* A text may be given without quotes, as a shell takes them away; everything else is an expression. */
+static bool read_define(Session *s, const Stmt *stmt, const char *text, Const *value) {
+  Const declared = *value;
+  if (declared.kind == CONST_TEXT && *text != '"') {
+    *value = (Const){.kind = CONST_TEXT, .text = text};
+    return true;
+  }
+  const char *path = arena_printf(s->arena, "-D %s", stmt->name);
+  int source = sources_add_text(&s->sources, path, text, strlen(text));
+  Expr *expr = source < 0 ? NULL : parse_expression(s->arena, &s->diags, &s->sources, (uint32_t)source);
+  if (!expr || !eval_const(s, NULL, expr, value)) return false;
+  if (declared.kind == CONST_FLOAT && value->kind == CONST_INT) *value = (Const){.kind = CONST_FLOAT, .number = (double)value->integer};
+  if (declared.kind == CONST_BOOL && value->kind == CONST_INT && (value->integer == 0 || value->integer == 1))
+    *value = const_bool(value->integer != 0);
+  if (value->kind == declared.kind || declared.kind == CONST_NONE) return true;
+  return wrong_define(s, stmt, text, &declared);
+}
+
+static bool run_param(Block *b, const Stmt *stmt) {
+  Session *s = b->eval.s;
+  Const value = {0};
+  for (size_t i = 0; i < s->params.count; i++)
+    if (streq(s->params.at[i], stmt->name)) {
+      front_error(s, DIAG_E0114, stmt->name_span, "the param '%s' is declared twice", stmt->name);
+      return false;
+    }
+  vec_push(s->arena, &s->params, stmt->name);
+  if (stmt->value && !eval_expr(&b->eval, stmt->value, &value)) return false;
+  const char *text = define_of(s, stmt->name);
+  if (!text && !stmt->value) {
+    Diag *d = front_error(s, DIAG_E0116, stmt->span, "the param '%s' has no default and is not given", stmt->name);
+    diag_help(&s->diags, d, "give it with -D %s=VALUE", stmt->name);
+    return false;
+  }
+  if (text && !read_define(s, stmt, text, &value)) return false;
+  scope_set(b->eval.scope, stmt->name, value);
+  return true;
+}
+
+static bool check_defines(Session *s) {
+  bool good = true;
+  for (size_t i = 0; i < s->defines.count; i++) {
+    const char *name = s->defines.at[i].name;
+    bool known = false;
+    for (size_t k = 0; k < s->params.count; k++) known = known || streq(s->params.at[k], name);
+    if (known) continue;
+    Diag *d = front_error(s, DIAG_E0115, SPAN_NONE, "-D %s: the script has no param '%s'", name, name);
+    front_suggest(s, d, name, s->params.at, s->params.count);
+    if (s->params.count == 0) diag_help(&s->diags, d, "declare it: param %s = …", name);
+    good = false;
+  }
+  return good;
+}
+
+/* ---- statements ---- */
+
+static bool needs_model(Session *s, const Stmt *stmt) {
+  Diag *d = front_error(s, DIAG_E0121, stmt->span, "'%s' stands only in a model", stmt_title(stmt));
+  if (stmt->kind == STMT_ASSIGN || stmt->kind == STMT_EXPR)
+    diag_help(&s->diags, d, "`append NAME = LAYER` adds a layer to the network; `let` names a constant");
+  return false;
+}
+
+static bool script_statement(Block *b, const Stmt *stmt) {
+  Running *r = b->data;
+  switch (stmt->kind) {
+  case STMT_INCLUDE: return run_include(r, stmt);
+  case STMT_PARAM: return run_param(b, stmt);
+  case STMT_ASSIGN:
+  case STMT_EXPR:
+  case STMT_RETURN:
+  case STMT_FORWARD:
+  case STMT_STAGES: return needs_model(b->eval.s, stmt);
+  case STMT_SETTING:
+  case STMT_GROUP:
+  case STMT_PHASE:
+    front_error(b->eval.s, DIAG_E0121, stmt->span, "'%s' stands only in a train or input block", stmt_title(stmt));
+    return false;
+  default: break;
+  }
+  if (r->take_failed) return true; /* every edit would fail for want of a network: said once */
+  if (stmt->kind == STMT_LABELS) r->labels = stmt->span;
+  if (stmt->kind == STMT_TAKE && !r->took) {
+    r->take = stmt->span;
+    r->took = true;
+  }
+  bool good = edit_run(&r->edit, stmt);
+  if (stmt->kind == STMT_TAKE && !r->edit.graph) r->take_failed = true;
+  return good;
+}
+
+static bool run_file(Running *r, uint32_t source, const char *path, const char *real) {
+  Session *s = r->edit.s;
+  Including file = {r->file, path, real, r->file ? r->file->depth + 1 : 0};
+  size_t errors = s->diags.errors;
+  vec_push(s->arena, &s->dependencies, path);
+  const Stmt *first = parse(s->arena, &s->diags, &s->sources, source);
+  bool good = s->diags.errors == errors;
+  if (!good) s->syntax_errors = true;
+  Block block = {.eval = {.s = s, .scope = r->edit.scope}, .other = script_statement, .data = r, .keep_going = true};
+  r->file = &file;
+  good = run_block(&block, first) && good;
+  r->file = file.outer;
+  return good;
+}
+
+static bool no_take(Session *s, uint32_t source) {
+  Diag *d = front_error(s, DIAG_E0126, (Span){source, 0, 0}, "the script takes no network");
+  diag_help(&s->diags, d, "begin with one: take resnet18");
+  return false;
+}
+
+bool run_script(Session *s, const char *path, Script *out) {
+  *out = (Script){0};
+  const char *real = real_path(s->arena, path);
+  int source = sources_add_file(&s->sources, path);
+  if (source < 0) fail_environment("%s: %s", path, strerror(errno));
+  Running *r = arena_new(s->arena, Running);
+  r->edit = (EditContext){.s = s, .scope = scope_create(s->arena, zoo_scope(s))};
+  if (real) vec_push(s->arena, &r->included, real);
+  bool good = run_file(r, (uint32_t)source, path, real ? real : path);
+  if (!s->syntax_errors) good = check_defines(s) && good;
+  if (!r->took && !s->syntax_errors) good = no_take(s, (uint32_t)source);
+  good = good && s->diags.errors == 0 && r->edit.graph;
+  if (good) good = settings_check(s, r->edit.graph, r->edit.train, r->take);
+  if (good) good = infer_shapes(s, r->edit.graph);
+  if (good) {
+    good = edit_check_expects(&r->edit);
+    good = settings_check_shapes(s, r->edit.graph, r->edit.train, r->labels) && good;
+  }
+  out->graph = r->edit.graph;
+  out->train = r->edit.train;
+  out->constants = r->edit.scope;
+  return good && s->diags.errors == 0;
+}

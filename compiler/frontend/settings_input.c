@@ -1,0 +1,247 @@
+/* The statements `input` and `labels`: the shape of one sample, the preprocessing of image files, the names of
+ * the classes. Called by compiler/edit for the script and by donor.c for a model's own default. */
+#include "compiler/frontend/internal.h"
+#include "compiler/frontend/settings_names.h"
+
+enum { MAX_SIDE = 65535 };
+
+/* ---- preprocessing ---- */
+
+typedef struct InputBlock {
+  Graph *g;
+  Input *input;
+} InputBlock;
+
+static bool one_size(Session *s, const Const *c, Span span, const char *name, bool aspect, int64_t size[2]) {
+  if (c->kind == CONST_LIST && c->list.count == 2)
+    return want_int(s, &c->list.at[0], span, name, "the height", 1, MAX_SIDE, &size[0]) &&
+           want_int(s, &c->list.at[1], span, name, "the width", 1, MAX_SIDE, &size[1]);
+  if (!want_int(s, c, span, name, "the size", 1, MAX_SIDE, &size[0])) return false;
+  size[1] = aspect ? NONE_VALUE : size[0];
+  return true;
+}
+
+/* `resize 256`, `resize (256, 320)`, `center_crop 224`. */
+static bool read_size(Block *b, const Stmt *stmt, bool aspect, int64_t size[2]) {
+  static const Formal formals[] = {{"size", true}};
+  const Arg *bound[1];
+  Const c;
+  if (!bind_arguments(b->eval.s, stmt->name, formals, 1, stmt->args, stmt->span, bound)) return false;
+  return eval_expr(&b->eval, bound[0]->value, &c) &&
+         one_size(b->eval.s, &c, bound[0]->value->span, stmt->name, aspect, size);
+}
+
+static bool read_channels(Block *b, const Arg *arg, const char *name, double min, double out[4], int *count) {
+  Session *s = b->eval.s;
+  Const c;
+  if (!eval_expr(&b->eval, arg->value, &c)) return false;
+  Const single = {.kind = CONST_LIST};
+  if (c.kind != CONST_LIST) {
+    vec_push(s->arena, &single.list, c);
+    c = single;
+  }
+  if (c.list.count < 1 || c.list.count > 4) {
+    front_error(s, DIAG_E0504, arg->value->span, "normalize: %s has one number for each channel, not %zu", name, c.list.count);
+    return false;
+  }
+  for (size_t i = 0; i < c.list.count; i++)
+    if (!want_float(s, &c.list.at[i], arg->value->span, "normalize", name, min, 1e6, &out[i])) return false;
+  *count = (int)c.list.count;
+  return true;
+}
+
+static bool read_normalize(Block *b, const Stmt *stmt, Preprocess *out) {
+  static const Formal formals[] = {{"mean", true}, {"std", true}};
+  static const char *const known[] = {"imagenet"};
+  Session *s = b->eval.s;
+  const Arg *bound[2], *first = stmt->args;
+  if (first && !first->next && !first->name && first->value->kind == EXPR_NAME) {
+    if (streq(first->value->text, "imagenet")) {
+      memcpy(out->mean, (double[]){0.485, 0.456, 0.406, 0}, sizeof out->mean);
+      memcpy(out->std, (double[]){0.229, 0.224, 0.225, 1}, sizeof out->std);
+      out->channels = 3;
+      return true;
+    }
+    Diag *d = front_error(s, DIAG_E0502, first->value->span, "normalize does not know '%s'", first->value->text);
+    front_suggest(s, d, first->value->text, known, 1);
+    diag_help(&s->diags, d, "write `normalize imagenet` or `normalize mean=[0.5] std=[0.5]`");
+    return false;
+  }
+  int means, stds;
+  if (!bind_arguments(s, "normalize", formals, 2, stmt->args, stmt->span, bound)) return false;
+  if (!read_channels(b, bound[0], "mean", -1e6, out->mean, &means)) return false;
+  if (!read_channels(b, bound[1], "std", 1e-6, out->std, &stds)) return false;
+  if (means != stds) {
+    front_error(s, DIAG_E0504, stmt->span, "normalize: mean has %d number%s, std has %d", means, means == 1 ? "" : "s", stds);
+    return false;
+  }
+  out->channels = means;
+  return true;
+}
+
+static bool read_preprocess(Block *b, const Stmt *stmt, Preprocess *out) {
+  if (streq(stmt->name, "resize")) {
+    out->kind = PRE_RESIZE;
+    return read_size(b, stmt, true, out->size);
+  }
+  if (streq(stmt->name, "center_crop")) {
+    out->kind = PRE_CENTER_CROP;
+    return read_size(b, stmt, false, out->size);
+  }
+  if (streq(stmt->name, "normalize")) {
+    out->kind = PRE_NORMALIZE;
+    return read_normalize(b, stmt, out);
+  }
+  out->kind = PRE_GRAYSCALE;
+  return bind_arguments(b->eval.s, "grayscale", NULL, 0, stmt->args, stmt->span, (const Arg *[1]){NULL});
+}
+
+static bool input_statement(Block *b, const Stmt *stmt) {
+  static const char *const known[] = {"resize", "center_crop", "normalize", "grayscale"};
+  static const char *const later[] = {"crop", "pad", "to_tensor", "rescale"};
+  InputBlock *to = b->data;
+  Session *s = b->eval.s;
+  Preprocess step = {0};
+  if (stmt->kind != STMT_SETTING) {
+    front_error(s, DIAG_E0121, stmt->span, "'%s' does not stand in an input block", stmt_title(stmt));
+    return false;
+  }
+  if (!known_name(s, DIAG_E0501, "preprocessing step", stmt->name, stmt->name_span, known, LENGTH(known), later, LENGTH(later)))
+    return false;
+  if (!read_preprocess(b, stmt, &step)) return false;
+  size_t count = to->input->preprocess.count;
+  if (count > 0 && to->input->preprocess.at[count - 1].kind == PRE_NORMALIZE) {
+    Diag *d = front_error(s, DIAG_E0506, stmt->span, "%s stands behind normalize", stmt->name);
+    diag_help(&s->diags, d, "the other steps work on the picture; normalize is the last");
+    return false;
+  }
+  vec_push(to->g->arena, &to->input->preprocess, step);
+  return true;
+}
+
+/* What the steps make must be what the network takes. */
+static bool check_preprocess(Session *s, const Input *input, const Stmt *stmt) {
+  int64_t size[2] = {NONE_VALUE, NONE_VALUE};
+  int64_t channels = input->shape.dim[0];
+  for (size_t i = 0; i < input->preprocess.count; i++) {
+    const Preprocess *step = &input->preprocess.at[i];
+    if (step->kind == PRE_RESIZE || step->kind == PRE_CENTER_CROP) memcpy(size, step->size, sizeof size);
+    if (step->kind == PRE_GRAYSCALE && channels != 1) {
+      front_error(s, DIAG_E0506, stmt->span, "grayscale makes 1 channel, but the input has %lld", (long long)channels);
+      return false;
+    }
+    if (step->kind == PRE_NORMALIZE && step->channels != channels) {
+      Diag *d = front_error(s, DIAG_E0506, stmt->span, "normalize is for %d channel%s, but the input has %lld", step->channels,
+                            step->channels == 1 ? "" : "s", (long long)channels);
+      diag_help(&s->diags, d, "give one mean and one std for each channel: normalize mean=[0.5] std=[0.5]");
+      return false;
+    }
+  }
+  if (size[0] == NONE_VALUE || (size[0] == input->shape.dim[1] && size[1] == input->shape.dim[2])) return true;
+  Diag *d;
+  if (size[1] == NONE_VALUE) {
+    d = front_error(s, DIAG_E0506, stmt->span, "resize %lld sets the shorter side and leaves the other open", (long long)size[0]);
+    diag_help(&s->diags, d, "add `center_crop (%lld, %lld)`, or write resize (%lld, %lld)", (long long)input->shape.dim[1],
+              (long long)input->shape.dim[2], (long long)input->shape.dim[1], (long long)input->shape.dim[2]);
+  } else {
+    d = front_error(s, DIAG_E0506, stmt->span, "the preprocessing makes pictures of %lld x %lld, but the input is %s",
+                    (long long)size[0], (long long)size[1], shape_text(s->arena, &input->shape));
+    diag_help(&s->diags, d, "the last resize or crop gives the input's height and width");
+  }
+  return false;
+}
+
+/* ---- the shape ---- */
+
+static bool read_image(Eval *e, const Stmt *stmt, Input *out) {
+  static const Formal formals[] = {{"channels", true}, {"height", true}, {"width", true}};
+  const Arg *bound[3];
+  out->kind = INPUT_IMAGE;
+  out->shape.rank = 3;
+  if (!bind_arguments(e->s, "image", formals, 3, stmt->args, stmt->span, bound)) return false;
+  for (int i = 0; i < 3; i++) {
+    Const c;
+    if (!eval_expr(e, bound[i]->value, &c)) return false;
+    if (!want_int(e->s, &c, bound[i]->value->span, "image", formals[i].name, 1, i ? MAX_SIDE : 4, &out->shape.dim[i])) return false;
+  }
+  return true;
+}
+
+static bool read_tensor(Eval *e, const Stmt *stmt, Input *out) {
+  double product = 1;
+  out->kind = INPUT_TENSOR;
+  for (const Arg *arg = stmt->args; arg; arg = arg->next) {
+    Const c;
+    if (arg->name) {
+      front_error(e->s, DIAG_E0108, arg->name_span, "tensor takes its sizes without names: tensor(784)");
+      return false;
+    }
+    if (out->shape.rank == MAX_SHAPE_RANK) {
+      front_error(e->s, DIAG_E0109, arg->value->span, "tensor has at most %d dimensions", MAX_SHAPE_RANK);
+      return false;
+    }
+    if (!eval_expr(e, arg->value, &c)) return false;
+    if (!want_int(e->s, &c, arg->value->span, "tensor", "a size", 1, INT32_MAX, &out->shape.dim[out->shape.rank++])) return false;
+    product *= (double)out->shape.dim[out->shape.rank - 1];
+  }
+  if (out->shape.rank == 0) {
+    Diag *d = front_error(e->s, DIAG_E0110, stmt->span, "tensor lacks its sizes");
+    diag_help(&e->s->diags, d, "the batch is left out: tensor(784) takes (N, 784)");
+    return false;
+  }
+  if (product <= 4294967296.0) return true;
+  front_error(e->s, DIAG_E0113, stmt->span, "one sample would have %.3g numbers: at most 2^32", product);
+  return false;
+}
+
+bool eval_input(Session *s, Scope *scope, Graph *g, const Stmt *stmt) {
+  static const char *const known[] = {"image", "tensor"};
+  static const char *const later[] = {"tokens"};
+  Eval e = {.s = s, .scope = scope};
+  Input input = {.shape = {.rank = 0, .dtype = DTYPE_F32}, .span = stmt->span};
+  if (!known_name(s, DIAG_E0502, "kind of input", stmt->name, stmt->name_span, known, LENGTH(known), later, LENGTH(later)))
+    return false;
+  bool image = streq(stmt->name, "image");
+  if (!(image ? read_image : read_tensor)(&e, stmt, &input)) return false;
+  if (!image && stmt->body) {
+    front_error(s, DIAG_E0506, stmt->body->span, "preprocessing is for images; a tensor comes as it is");
+    return false;
+  }
+  InputBlock to = {g, &input};
+  Block block = {.eval = e, .other = input_statement, .data = &to, .keep_going = true};
+  if (!run_block(&block, stmt->body) || !check_preprocess(s, &input, stmt)) return false;
+  g->input = input;
+  return true;
+}
+
+/* ---- labels ---- */
+
+static bool push_label(Session *s, Graph *g, Scope *seen, const Const *c, Span span) {
+  if (c->kind != CONST_TEXT || !*c->text) {
+    front_error(s, DIAG_E0507, span, "a label is a text, not %s", c->kind == CONST_TEXT ? "an empty one" : const_kind(c));
+    return false;
+  }
+  if (scope_own(seen, c->text)) {
+    front_error(s, DIAG_E0507, span, "the label \"%s\" is given twice", c->text);
+    return false;
+  }
+  scope_set(seen, c->text, *c);
+  vec_push(g->arena, &g->labels, c->text);
+  return true;
+}
+
+bool eval_labels(Session *s, Scope *scope, Graph *g, const Stmt *stmt) {
+  Eval e = {.s = s, .scope = scope};
+  Scope *seen = scope_create(s->arena, NULL);
+  g->labels.count = 0;
+  for (const Arg *arg = stmt->args; arg; arg = arg->next) {
+    Const c;
+    if (!eval_expr(&e, arg->value, &c)) return false;
+    if (c.kind != CONST_LIST && !push_label(s, g, seen, &c, arg->value->span)) return false;
+    for (size_t i = 0; c.kind == CONST_LIST && i < c.list.count; i++) /* labels names, with `let names = [...]` */
+      if (!push_label(s, g, seen, &c.list.at[i], arg->value->span)) return false;
+  }
+  if (g->labels.count > 0) return true;
+  front_error(s, DIAG_E0507, stmt->span, "labels lacks its names: labels \"ants\", \"bees\"");
+  return false;
+}

@@ -1,0 +1,166 @@
+/* Building and asking the network graph: modules, parameters, nodes, values, shapes as text.
+ * It knows nothing of the language; the frontend and the edits call it. */
+#include "compiler/graph/graph.h"
+
+Graph *graph_create(Arena *arena, const char *name) {
+  Graph *g = arena_new(arena, Graph);
+  g->arena = arena;
+  g->name = name;
+  g->input_value = NO_ID;
+  g->input.shape.rank = -1;
+  g->input.span = SPAN_NONE;
+  vec_push(arena, &g->modules,
+           (Module){.name = "", .local = "", .type = "", .parent = NO_ID, .alive = true, .origin = SPAN_NONE,
+                    .args_span = SPAN_NONE});
+  return g;
+}
+
+ModuleId graph_add_module(Graph *g, ModuleId parent, const char *local, const char *type, OpId op, Span origin) {
+  ASSERT(parent >= 0 && (size_t)parent < g->modules.count);
+  const char *above = g->modules.at[parent].name;
+  ModuleId id = (ModuleId)g->modules.count;
+  vec_push(g->arena, &g->modules,
+           (Module){.name = *above ? arena_printf(g->arena, "%s.%s", above, local) : local,
+                    .local = local,
+                    .type = type,
+                    .op = op,
+                    .args_span = SPAN_NONE,
+                    .parent = parent,
+                    .alive = true,
+                    .origin = origin});
+  vec_push(g->arena, &g->modules.at[parent].children, id);
+  return id;
+}
+
+void graph_add_params(Graph *g, ModuleId id) {
+  Module *module = &g->modules.at[id];
+  const ParamInfo *info = op_info(module->op)->params;
+  for (int role = 0; info[role].name; role++) {
+    size_t present = info[role].present_offset;
+    if (present != SIZE_MAX && !*(const bool *)((const char *)&module->args + present)) continue;
+    ParamId param = (ParamId)g->params.count;
+    vec_push(g->arena, &g->params,
+             (Param){.name = *module->name ? arena_printf(g->arena, "%s.%s", module->name, info[role].name)
+                                           : info[role].name,
+                     .module = id,
+                     .role = role,
+                     .shape = {.rank = -1, .dtype = info[role].dtype},
+                     .is_buffer = info[role].is_buffer,
+                     .trainable = !info[role].is_buffer,
+                     .donor = NO_ID});
+    vec_push(g->arena, &module->params, param);
+  }
+}
+
+/* The number N of "wanted_N" when `name` has that form, 0 for `wanted` itself, -1 otherwise. */
+static int64_t suffix_of(const char *name, const char *wanted, size_t length) {
+  if (strncmp(name, wanted, length) != 0) return -1;
+  const char *rest = name + length;
+  if (!*rest) return 0;
+  if (rest[0] != '_' || !rest[1] || strlen(rest) > 10) return -1;
+  int64_t n = 0;
+  for (rest++; *rest; rest++) {
+    if (*rest < '0' || *rest > '9') return -1;
+    n = n * 10 + (*rest - '0');
+  }
+  return n;
+}
+
+NodeId graph_add_node(Graph *g, OpId op, ModuleId module, ModuleId scope, const char *name, Span origin) {
+  size_t length = strlen(name);
+  int64_t last = -1; /* the highest suffix in use: the next one is free, whatever else is called */
+  for (size_t i = 0; i < g->nodes.count; i++) {
+    int64_t n = suffix_of(g->nodes.at[i].name, name, length);
+    if (n > last) last = n;
+  }
+  NodeId id = (NodeId)g->nodes.count;
+  vec_push(g->arena, &g->nodes,
+           (Node){.op = op,
+                  .name = last < 0 ? name : arena_printf(g->arena, "%s_%lld", name, (long long)last + 1),
+                  .module = module,
+                  .scope = scope,
+                  .output = NO_ID,
+                  .stage = NO_ID,
+                  .alive = true,
+                  .origin = origin});
+  g->nodes.at[id].output = graph_add_value(g, id);
+  vec_push(g->arena, &g->order, id);
+  return id;
+}
+
+ValueId graph_add_value(Graph *g, NodeId producer) {
+  ValueId id = (ValueId)g->values.count;
+  vec_push(g->arena, &g->values, (Value){.producer = producer, .shape = {.rank = -1}});
+  return id;
+}
+
+ModuleId graph_find_module(const Graph *g, const char *name) {
+  for (size_t i = 0; i < g->modules.count; i++)
+    if (g->modules.at[i].alive && streq(g->modules.at[i].name, name)) return (ModuleId)i;
+  return NO_ID;
+}
+
+NodeId graph_find_node(const Graph *g, const char *name) {
+  for (size_t i = 0; i < g->nodes.count; i++)
+    if (g->nodes.at[i].alive && streq(g->nodes.at[i].name, name)) return (NodeId)i;
+  return NO_ID;
+}
+
+const OpArgs *node_args(const Graph *g, NodeId node) {
+  const Node *n = &g->nodes.at[node];
+  return n->module == NO_ID ? &n->args : &g->modules.at[n->module].args;
+}
+
+bool module_within(const Graph *g, ModuleId module, ModuleId ancestor) {
+  for (; module != NO_ID; module = g->modules.at[module].parent)
+    if (module == ancestor) return true;
+  return false;
+}
+
+static void collect_params(const Graph *g, Arena *arena, bool buffers, ModuleId id, ParamList *out) {
+  const Module *module = &g->modules.at[id];
+  if (!module->alive) return;
+  for (size_t i = 0; i < module->params.count; i++)
+    if (buffers || !g->params.at[module->params.at[i]].is_buffer) vec_push(arena, out, module->params.at[i]);
+  for (size_t i = 0; i < module->children.count; i++)
+    collect_params(g, arena, buffers, module->children.at[i], out);
+}
+
+ParamList graph_state_dict(const Graph *g, Arena *arena, bool buffers) {
+  ParamList out = {0};
+  collect_params(g, arena, buffers, 0, &out);
+  return out;
+}
+
+static const char *dims_text(Arena *arena, const Shape *shape, const char *open, const char *close) {
+  const char *text = open;
+  bool first = open[1] == '\0'; /* "(N" already holds a dimension */
+  for (int i = 0; i < shape->rank; i++, first = false)
+    text = arena_printf(arena, "%s%s%lld", text, first ? "" : ", ", (long long)shape->dim[i]);
+  return arena_printf(arena, "%s%s", text, close);
+}
+
+const char *shape_text(Arena *arena, const Shape *shape) {
+  if (shape->rank < 0) return "(?)";
+  return dims_text(arena, shape, "(N", shape->rank == 0 ? ",)" : ")");
+}
+
+const char *shape_text_plain(Arena *arena, const Shape *shape) {
+  if (shape->rank < 0) return "[?]";
+  return dims_text(arena, shape, "[", "]");
+}
+
+int64_t shape_count(const Shape *shape) {
+  ASSERT(shape->rank >= 0);
+  int64_t count = 1;
+  for (int i = 0; i < shape->rank; i++)
+    if (__builtin_mul_overflow(count, shape->dim[i], &count)) BUG("a shape's product overflows");
+  return count;
+}
+
+bool shape_equal(const Shape *a, const Shape *b) {
+  if (a->rank != b->rank || a->dtype != b->dtype) return false;
+  for (int i = 0; i < a->rank; i++)
+    if (a->dim[i] != b->dim[i]) return false;
+  return true;
+}

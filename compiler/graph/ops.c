@@ -1,0 +1,63 @@
+/* The table of operators, made from the rows of grammar/ops.def: names, arguments, parameters, and what
+ * differs in training. It holds no logic of any operator; shapes and code generation have their own
+ * expansions of the same rows. Used by everything that looks at an OpId. */
+#include "compiler/graph/graph.h"
+
+/* How a row's words become initialisers. A default is a literal, or one of the three sentinels. */
+#define REQUIRED NULL, false
+#define HOLE NULL, true
+#define NONE "none", false
+#define OFFSET_INT(name) offsetof(OpArgs, name)
+#define OFFSET_PAIR(name) offsetof(OpArgs, name)
+#define OFFSET_FLOAT(name) offsetof(OpArgs, name)
+#define OFFSET_BOOL(name) offsetof(OpArgs, name)
+#define OFFSET_TEXT(name) offsetof(OpArgs, name)
+#define OFFSET_INTS(name) offsetof(OpArgs, name##s) /* `dim` as a list is the field dims */
+#define ARG(name, type, fallback) {#name, ARG_##type, OFFSET_##type(name), fallback},
+#define ARGS(...) __VA_ARGS__
+#define DTYPE_f32 DTYPE_F32
+#define DTYPE_i64 DTYPE_I64
+#define ROLE_LEARNT false
+#define ROLE_BUFFER true
+#define PRESENT_always SIZE_MAX
+#define PRESENT_bias offsetof(OpArgs, bias)
+#define PRESENT_affine offsetof(OpArgs, affine)
+#define PARAM(name, dtype, role, grad, present) {#name, DTYPE_##dtype, ROLE_##role, PRESENT_##present},
+#define PARAMS(...) __VA_ARGS__
+
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers" /* a literal default leaves `hole` false */
+#define OP(NAME, kind, inputs, args, params, ...)                                                          \
+  static const ArgInfo args_##NAME[] = {args{0}};                                                          \
+  static const ParamInfo params_##NAME[] = {params{0}};
+#include "grammar/ops.def"
+#undef OP
+
+#define KIND_LAYER true
+#define KIND_FUNCTION false
+#define INPUTS_1 1
+#define INPUTS_2 2
+#define INPUTS_3 3
+#define INPUTS_MANY_ INPUTS_MANY
+#define MANY MANY_
+#define CONCAT(a, b) a##b
+#define INPUTS(n) CONCAT(INPUTS_, n)
+#define OP(NAME, kind, inputs, args, params, shape, lower, grad, batch, doc)                               \
+  [OP_##NAME] = {#NAME, KIND_##kind, INPUTS(inputs), args_##NAME, params_##NAME, BATCH_##batch, doc},
+static const ArgInfo no_args[] = {{0}};
+static const ParamInfo no_params[] = {{0}};
+static const OpInfo table[OP_COUNT] = {
+    [OP_NONE] = {"", false, 0, no_args, no_params, BATCH_SAME, "a container"},
+#include "grammar/ops.def"
+};
+#undef OP
+
+const OpInfo *op_info(OpId op) {
+  ASSERT(op >= OP_NONE && op < OP_COUNT);
+  return &table[op];
+}
+
+OpId op_find(const char *name, bool layer) {
+  for (int op = OP_NONE + 1; op < OP_COUNT; op++)
+    if (table[op].is_layer == layer && streq(table[op].name, name)) return (OpId)op;
+  return OP_NONE;
+}

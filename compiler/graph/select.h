@@ -1,0 +1,73 @@
+/* What a selector picked, in the form that the edits need: the flags by id that select_resolve flattens, and
+ * besides the units, one for each thing that the selector names as one (a layer, a container, a stage, a range).
+ * Private to compiler/graph and compiler/edit; everybody else calls select_resolve (frontend.h). */
+#ifndef SURGERY_SELECT_H
+#define SURGERY_SELECT_H
+#include "compiler/frontend/frontend.h"
+
+typedef VEC(NodeId) NodeList;
+
+/* One thing that an edit acts on as a whole. */
+typedef struct Unit {
+  const char *name;
+  ModuleId module; /* the layer or container it is; NO_ID for one call of a function, or a region of several layers */
+  NodeList nodes;  /* its calls, in forward order; cut-off ones where `cut` */
+  bool cut;        /* the take cut it off (only with with_cut) */
+} Unit;
+
+typedef struct Picked {
+  Arena *arena;
+  bool *module, *node, *param; /* by id */
+  VEC(Unit) units;             /* in the order in which they were found; none twice */
+  bool layers, tensors;        /* some part picked layers; some part picked single tensors */
+} Picked;
+
+/* As select_resolve; everything lies in `arena`, which may be freed when the edit is done. */
+bool select_units(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut, Arena *arena,
+                  Picked *out);
+
+/* ---- shared by the files select*.c ---- */
+typedef struct SelectContext {
+  Session *s;
+  const Graph *g;
+  Scope *scope;
+  Arena *arena;
+  bool with_cut;
+  int depth;
+  size_t parts;
+} SelectContext;
+
+Picked picked_create(const Graph *g, Arena *arena);
+void picked_add_module(const Graph *g, Picked *p, ModuleId module);
+void picked_add_node(const Graph *g, Picked *p, NodeId node);
+void picked_add_param(const Graph *g, Picked *p, ParamId param);
+/* One unit of all these nodes (in forward order). */
+void picked_add_region(const Graph *g, Picked *p, const bool *nodes, const char *name);
+bool select_pick(SelectContext *c, const Selector *selector, Picked *into);
+
+/* Patterns: globs, regular expressions, types (select_match.c). */
+bool select_glob(SelectContext *c, const Selector *selector, Picked *into);
+bool select_regex(SelectContext *c, const Selector *selector, Picked *into);
+bool select_every(SelectContext *c, const Selector *selector, Picked *into);
+/* Counting: stages, children, parameters, backbone, head (select_index.c). */
+bool select_stages(SelectContext *c, const Selector *selector, Picked *into);
+bool select_children(SelectContext *c, const Selector *selector, Picked *into);
+bool select_parameters(SelectContext *c, const Selector *selector, Picked *into);
+bool select_backbone(SelectContext *c, const Selector *selector, Picked *into);
+bool select_head(SelectContext *c, const Selector *selector, Picked *into);
+/* Each reports and returns false (select_errors.c). */
+bool select_unknown_name(SelectContext *c, const Selector *selector);
+bool select_no_match(SelectContext *c, const Selector *selector, const char *what);
+bool select_no_type(SelectContext *c, const Selector *selector, bool inside);
+
+/* The layer that the node calls, or the container in whose forward the function stands. */
+static inline ModuleId node_home(const Graph *g, NodeId node) {
+  const Node *n = &g->nodes.at[node];
+  return n->module != NO_ID ? n->module : n->scope;
+}
+/* The node is a call of the module, or stands in its forward or below. */
+static inline bool node_within(const Graph *g, NodeId node, ModuleId module) {
+  ModuleId home = node_home(g, node);
+  return home == NO_ID ? module == 0 : module_within(g, home, module);
+}
+#endif

@@ -1,0 +1,16 @@
+/* What lexer.l, tokens.c, parser.y and parse.c share. Nobody else includes it. */
+#ifndef SURGERY_GRAMMAR_PARSE_INTERNAL_H
+#define SURGERY_GRAMMAR_PARSE_INTERNAL_H
+#include "grammar/build.h"
+#include "grammar/tokens.h"
+#include "parser.h"
+
+/* What flex gives besides the parser's tokens; the parser never sees these. */
+enum { RAW_NEWLINE = 1000, RAW_SEMICOLON, RAW_OPEN_STRING, RAW_OPEN_REGEX, RAW_SUFFIXED, RAW_BAD };
+
+/* syntax_error.c: the message for a token that does not fit; `expected` are symbol names of the grammar. */
+void report_syntax(Lexer *lexer, int found, Span span, const char *const *expected, int count);
+/* The keywords, for suggestions. */
+extern const char *const keyword_names[];
+extern const int keyword_count;
+#endif

@@ -1,0 +1,69 @@
+/* The commands of a compiled program: one file each, found through the table in main.c. Results go to stdout, messages to
+ * stderr. This is the only part of the runtime that prints. */
+#ifndef SURGERY_CLI_H
+#define SURGERY_CLI_H
+#include <stdio.h>
+#include "runtime/data/dataset.h"
+#include "runtime/net.h"
+
+typedef enum ExitStatus { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_ENVIRONMENT = 3, EXIT_INTERRUPTED = 130 } ExitStatus;
+
+typedef enum OptionKind {
+  OPTION_FLAG,  /* bool */
+  OPTION_TEXT,  /* const char * */
+  OPTION_COUNT, /* int64_t, 1 or more */
+  OPTION_SIZE,  /* int64_t, 0 or more */
+  OPTION_RATE,  /* double, 0 or more, finite */
+  OPTION_REFUSED /* known, and not there yet: `argument` says why */
+} OptionKind;
+
+typedef struct CliOption {
+  const char *name;
+  OptionKind kind;
+  size_t offset;        /* in the command's struct of arguments; for the common ones in Cli */
+  const char *argument; /* "FILE", for the help; NULL for a flag */
+  const char *help;
+} CliOption;
+
+typedef struct Cli Cli;
+typedef struct CliCommand {
+  const char *name, *arguments, *summary, *more; /* "FILE…", one line, lines below the options or NULL */
+  const CliOption *options;                      /* ended by a NULL name */
+  bool operands;                                 /* takes names that are no options */
+  ExitStatus (*run)(Cli *cli);
+} CliCommand;
+
+struct Cli {
+  const struct sg_network *network;
+  const char *program;       /* argv[0]'s base name */
+  const CliCommand *command;
+  const char *weights;       /* common options */
+  int64_t threads;
+  bool quiet, help;
+  char **operand;
+  int operand_count;
+};
+
+extern const CliCommand command_info, command_predict, command_eval, command_train, command_bench, command_export;
+
+/* ---- options.c ---- */
+/* Reads argv[1 …] into cli and `arguments` (the command's own struct, holding the defaults). False: *status is the exit status, and
+ * what had to be said was said (help on stdout). */
+bool cli_parse(Cli *cli, void *arguments, ExitStatus *status);
+void cli_message(const Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3))); /* "ants: …" on stderr */
+ExitStatus cli_usage(const Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3))); /* with a pointer to --help */
+ExitStatus cli_error(const Cli *cli, const surgery_error *err); /* prints it; its exit status */
+/* At the end of a command: a full disk or a closed pipe behind stdout is an error too. */
+ExitStatus cli_finish(const Cli *cli, ExitStatus status);
+
+/* ---- common.c ---- */
+surgery_net *cli_open(Cli *cli, surgery_error *err); /* with --weights and --threads */
+DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets);
+/* A class's name: the script's label, else the data set's, else its number. Returns `to` or the name. */
+const char *cli_label(const Manifest *manifest, const Dataset *set, int64_t class, char to[24]);
+const char *cli_thousands(int64_t number, char to[32]); /* 11,176,512 */
+const char *cli_bytes(double bytes, char to[32]);       /* 44.7 MB */
+void cli_cpu(char *to, size_t size);                    /* the machine's processor */
+void cli_broken(void *cli, const char *message);        /* "left out: …" on stderr */
+double cli_median(double *values, int64_t count);       /* sorts them; 0 for none */
+#endif

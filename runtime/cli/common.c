@@ -1,0 +1,72 @@
+/* What several commands need: opening the network, describing its data, printing numbers. */
+#include <stdlib.h>
+#include <string.h>
+#include "runtime/cli/cli.h"
+
+surgery_net *cli_open(Cli *cli, surgery_error *err) {
+  if (cli->threads) surgery_set_threads((int)cli->threads);
+  return surgery_open(cli->network, cli->weights, err);
+}
+
+DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets) {
+  const Manifest *m = net->manifest;
+  DatasetSpec spec = {.input = &m->input, .role = role, .classes = net_classes(m), .labels = m->labels, .label_count = m->label_count};
+  if (!with_targets) return spec;
+  spec.target = m->train.loss == LOSS_TYPE_MSE ? TARGET_VALUES : TARGET_CLASSES;
+  spec.target_count = spec.target == TARGET_VALUES ? m->outputs[0].shape.count : net_positions(m);
+  if (role == ROLE_TRAIN) spec.augment = m->train.augment, spec.augment_count = m->train.augment_count;
+  return spec;
+}
+
+const char *cli_label(const Manifest *m, const Dataset *set, int64_t class, char to[24]) {
+  if (class >= 0 && (size_t)class < m->label_count) return m->labels[class];
+  if (set && class >= 0 && (size_t)class < set->class_count) return set->class_names[class];
+  snprintf(to, 24, "%lld", (long long)class);
+  return to;
+}
+
+const char *cli_thousands(int64_t number, char to[32]) {
+  char digits[24];
+  int length = snprintf(digits, sizeof digits, "%lld", (long long)number), at = 0;
+  for (int i = 0; i < length; i++) {
+    if (i && (length - i) % 3 == 0 && digits[i - 1] != '-') to[at++] = ',';
+    to[at++] = digits[i];
+  }
+  to[at] = 0;
+  return to;
+}
+
+const char *cli_bytes(double bytes, char to[32]) {
+  static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
+  int unit = 0;
+  while (bytes >= 1000 && unit < 4) bytes /= 1000, unit++;
+  snprintf(to, 32, unit ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+  return to;
+}
+
+void cli_cpu(char *to, size_t size) {
+  char line[256];
+  snprintf(to, size, "unknown");
+  FILE *file = fopen("/proc/cpuinfo", "re");
+  while (file && fgets(line, sizeof line, file)) {
+    char *colon = strchr(line, ':');
+    if (strncmp(line, "model name", 10) != 0 || !colon) continue;
+    line[strcspn(line, "\n")] = 0;
+    snprintf(to, size, "%s", colon + 2);
+    break;
+  }
+  if (file) fclose(file);
+}
+
+void cli_broken(void *context, const char *message) { cli_message(context, "left out: %s", message); }
+
+static int compare(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+double cli_median(double *values, int64_t count) {
+  if (count < 1) return 0;
+  qsort(values, (size_t)count, sizeof *values, compare);
+  return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}

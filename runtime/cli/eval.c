@@ -1,0 +1,114 @@
+/* `eval --data DIR`: loss, top-1, top-5, each class, the confusion matrix. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "runtime/cli/cli.h"
+#include "runtime/train/evaluate.h"
+
+#define WIDEST_MATRIX 20 /* classes; above, the most frequent confusions are listed */
+
+typedef struct EvalArguments { const char *data; int64_t batch; } EvalArguments;
+
+typedef struct Watch { Cli *cli; int64_t broken; bool bar; } Watch;
+
+static void tell_broken(void *context, const char *message) {
+  Watch *watch = context;
+  watch->broken++;
+  if (watch->bar) fprintf(stderr, "\r\033[K");
+  cli_broken(watch->cli, message);
+}
+
+static void tell_progress(void *context, int64_t done, int64_t total) {
+  const Watch *watch = context;
+  if (watch->bar) fprintf(stderr, "\r%lld of %lld%s", (long long)done, (long long)total, done == total ? "\r\033[K" : "");
+}
+
+static void print_classes(const Metrics *m, const Manifest *manifest, const Dataset *set) {
+  char number[24];
+  printf("\nclass                   right    of   share\n");
+  for (int64_t c = 0; c < m->classes; c++)
+    if (m->seen[c])
+      printf("%-20s  %7lld %5lld  %.4f\n", cli_label(manifest, set, c, number), (long long)m->right[c], (long long)m->seen[c],
+             (double)m->right[c] / (double)m->seen[c]);
+}
+
+static void print_matrix(const Metrics *m, const Manifest *manifest, const Dataset *set) {
+  char number[24];
+  printf("\nconfusion (rows: true, columns: predicted)\n%-14s", "");
+  for (int64_t c = 0; c < m->classes; c++) printf(" %7.7s", cli_label(manifest, set, c, number));
+  putchar('\n');
+  for (int64_t t = 0; t < m->classes; t++) {
+    printf("%-14.14s", cli_label(manifest, set, t, number));
+    for (int64_t c = 0; c < m->classes; c++) printf(" %7lld", (long long)m->confusion[t * m->classes + c]);
+    putchar('\n');
+  }
+}
+
+static void print_confusions(const Metrics *m, const Manifest *manifest, const Dataset *set) {
+  char a[24], b[24];
+  printf("\nmost frequent confusions\n");
+  int64_t last = INT64_MAX, last_at = -1;
+  for (int k = 0; k < WIDEST_MATRIX; k++) { /* the next smaller count, equals by their place */
+    int64_t best = 0, at = -1;
+    for (int64_t i = 0; i < m->classes * m->classes; i++) {
+      int64_t count = i / m->classes == i % m->classes ? 0 : m->confusion[i];
+      if (count > best && (count < last || (count == last && i > last_at))) best = count, at = i;
+    }
+    if (at < 0) return;
+    printf("%7lld  %s taken for %s\n", (long long)best, cli_label(manifest, set, at / m->classes, a), cli_label(manifest, set, at % m->classes, b));
+    last = best, last_at = at;
+  }
+}
+
+static void print_metrics(const Metrics *m, const Manifest *manifest, const Dataset *set) {
+  printf("samples  %lld\nloss     %.6f\n", (long long)m->samples, metrics_loss(m));
+  if (!m->classes) return;
+  printf("top-1    %.4f  (%lld of %lld)\n", metrics_top1(m), (long long)m->top1, (long long)m->targets);
+  if (m->classes > 5) printf("top-5    %.4f\n", metrics_top5(m));
+  print_classes(m, manifest, set);
+  if (m->confusion && m->classes <= WIDEST_MATRIX) print_matrix(m, manifest, set);
+  else if (m->confusion) print_confusions(m, manifest, set);
+}
+
+static int eval(Cli *cli, const EvalArguments *a, surgery_net *net, surgery_error *err) {
+  Watch watch = {.cli = cli, .bar = !cli->quiet && isatty(STDERR_FILENO)};
+  DatasetSpec spec = cli_spec(net, ROLE_TEST, true);
+  FeedOptions o = {.broken = tell_broken, .context = &watch};
+  Metrics metrics;
+  Dataset *set = dataset_open(a->data, &spec, err);
+  Feed *feed = set ? feed_open(net, set, &o, err) : NULL;
+  int status = -1;
+  if (feed && metrics_init(&metrics, net->manifest, err) == 0) {
+    status = evaluate(net, feed, a->batch, &metrics, NULL, tell_progress, &watch, err);
+    if (status == 0) print_metrics(&metrics, net->manifest, set);
+    if (status == 0 && watch.broken)
+      cli_message(cli, "%lld of %lld samples were left out", (long long)watch.broken, (long long)set->count);
+    metrics_free(&metrics);
+  }
+  feed_close(feed);
+  dataset_close(set);
+  return status;
+}
+
+static ExitStatus run(Cli *cli) {
+  EvalArguments a = {.batch = 16};
+  ExitStatus status;
+  surgery_error err;
+  if (!cli_parse(cli, &a, &status)) return status;
+  if (!a.data) return cli_usage(cli, "--data DIR is wanted");
+  surgery_net *net = cli_open(cli, &err);
+  if (!net) return cli_error(cli, &err);
+  status = eval(cli, &a, net, &err) ? cli_error(cli, &err) : EXIT_DONE;
+  surgery_close(net);
+  return status;
+}
+
+static const CliOption options[] = {{"data", OPTION_TEXT, offsetof(EvalArguments, data), "DIR", "the data set"},
+                                    {"batch", OPTION_COUNT, offsetof(EvalArguments, batch), "N", "samples at once (default 16)"},
+                                    {NULL, OPTION_FLAG, 0, NULL, NULL}};
+const CliCommand command_eval = {
+    "eval", "--data DIR [options]", "loss, top-1, top-5, per class, confusion matrix",
+    "DIR: a folder of class folders with pictures, an IDX pair (the t10k- one where there are two), CIFAR binary batches, CSV, or\n"
+    "an .npz or .safetensors file with x and y.",
+    options, false, run};

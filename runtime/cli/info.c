@@ -1,0 +1,100 @@
+/* `info`: what the program is made of. */
+#include <string.h>
+#include "runtime/cli/cli.h"
+
+typedef struct InfoArguments { bool layers; } InfoArguments;
+
+static void print_shapes(const Manifest *m) {
+  static const char *const kinds[] = {"image", "tensor", "tokens"};
+  char shape[SHAPE_TEXT];
+  printf("network     %s", m->name);
+  if (m->script) printf(", from %s", m->script);
+  printf("\ninput       %s %s\n", manifest_shape_text(&m->input.shape, shape), kinds[m->input.kind]);
+  for (size_t i = 0; i < m->output_count; i++) {
+    printf("%-10s  %s", i ? "" : "output", manifest_shape_text(&m->outputs[i].shape, shape));
+    if (m->output_count > 1) printf(" %s", m->outputs[i].name);
+    putchar('\n');
+  }
+  if (m->label_count == 0) return;
+  printf("labels      ");
+  for (size_t i = 0; i < m->label_count && i < 10; i++) printf("%s%s", i ? ", " : "", m->labels[i]);
+  printf(m->label_count > 10 ? ", … (%zu)\n" : "\n", m->label_count);
+}
+
+static void print_preprocess(const ManifestInput *input) {
+  if (input->step_count == 0) return;
+  printf("pictures    ");
+  for (size_t i = 0; i < input->step_count; i++) {
+    const PreprocessStep *s = &input->steps[i];
+    if (i) printf(", ");
+    if (s->op == PREPROCESS_GRAYSCALE) printf("grayscale");
+    else if (s->op == PREPROCESS_NORMALIZE) printf("normalize");
+    else printf(s->size[1] < 0 ? "%s %lld" : "%s %lld x %lld", s->op == PREPROCESS_RESIZE ? "resize" : "center_crop", (long long)s->size[0],
+                (long long)s->size[1]);
+  }
+  putchar('\n');
+}
+
+static void print_memory(const Manifest *m) {
+  char a[32], b[32], c[32];
+  printf("memory      weights %s, packed %s\n", cli_bytes((double)m->weights_bytes, a), cli_bytes((double)m->packed_bytes, b));
+  for (int64_t n = 1; n <= 16; n += 15) {
+    printf("            n = %-3lld forward %s", (long long)n, cli_bytes((double)net_arena_bytes(m, NET_FORWARD, n), a));
+    if (m->parameters_trainable) {
+      if (m->features_bytes) printf(", prefix %s", cli_bytes((double)net_arena_bytes(m, NET_PREFIX, n), b));
+      printf(", train step %s", cli_bytes((double)net_arena_bytes(m, NET_STEP, n), c));
+    }
+    putchar('\n');
+  }
+}
+
+static void print_training(const ManifestTrain *t) {
+  if (!t->given) return;
+  printf("training    %s(lr=%g), %s, batch %lld, %lld epochs, seed %llu", optimizer_type_name(t->optimizer.type), t->optimizer.lr,
+         t->loss == LOSS_TYPE_MSE ? "MSE" : "CrossEntropy", (long long)t->batch, (long long)t->epochs, (unsigned long long)t->seed);
+  for (size_t i = 0; i < t->augment_count; i++)
+    printf("%s%s", i ? ", " : "; augment ", t->augment[i].op == AUGMENT_OP_HORIZONTAL_FLIP ? "horizontal_flip" : "random_resized_crop");
+  putchar('\n');
+}
+
+static void print_layers(const Manifest *m) {
+  char shape[SHAPE_TEXT], number[32];
+  size_t widest = 5, type = 4;
+  for (size_t i = 0; i < m->layer_count; i++) {
+    if (strlen(m->layers[i].name) > widest) widest = strlen(m->layers[i].name);
+    if (strlen(m->layers[i].type) > type) type = strlen(m->layers[i].type);
+  }
+  printf("\n%-*s  %-*s  %-22s  %12s\n", (int)widest, "layer", (int)type, "type", "output", "parameters");
+  for (size_t i = 0; i < m->layer_count; i++) {
+    const ManifestLayer *l = &m->layers[i];
+    printf("%-*s  %-*s  %-22s  %12s%s\n", (int)widest, l->name, (int)type, l->type, manifest_shape_text(&l->shape, shape),
+           cli_thousands(l->parameters, number), l->frozen ? "  frozen" : "");
+  }
+}
+
+static ExitStatus run(Cli *cli) {
+  InfoArguments arguments = {false};
+  ExitStatus status;
+  surgery_error err;
+  if (!cli_parse(cli, &arguments, &status)) return status;
+  surgery_net *net = cli_open(cli, &err);
+  if (!net) return cli_error(cli, &err);
+  const Manifest *m = net->manifest;
+  char frozen[32], trainable[32], cpu[128];
+  print_shapes(m);
+  print_preprocess(&m->input);
+  printf("parameters  %s frozen, %s trainable\n", cli_thousands(m->parameters_frozen, frozen), cli_thousands(m->parameters_trainable, trainable));
+  if (m->flops > 0) printf("work        %.3g GFLOP for one sample\n", m->flops / 1e9);
+  printf("weights     %s\n", net->weights_path);
+  print_memory(m);
+  print_training(&m->train);
+  cli_cpu(cpu, sizeof cpu);
+  printf("processor   %s; compiled for %s; %d threads\n", cpu, m->cpu ? m->cpu : "the base CPU", surgery_threads());
+  if (arguments.layers) print_layers(m);
+  surgery_close(net);
+  return EXIT_DONE;
+}
+
+static const CliOption options[] = {{"layers", OPTION_FLAG, offsetof(InfoArguments, layers), NULL, "every layer with its type, output and parameters"},
+                                    {NULL, OPTION_FLAG, 0, NULL, NULL}};
+const CliCommand command_info = {"info", "[options]", "inputs, outputs, layers, weights, memory, CPU, threads", NULL, options, false, run};

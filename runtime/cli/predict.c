@@ -1,0 +1,225 @@
+/* `predict FILE…`: classes with probabilities, or what the outputs look like; raw outputs into .npy files. */
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "runtime/cli/cli.h"
+
+typedef struct PredictArguments {
+  int64_t top, batch;
+  bool json;
+  const char *out;
+} PredictArguments;
+
+typedef struct Prediction {
+  Cli *cli;
+  const PredictArguments *a;
+  surgery_net *net;
+  Dataset *set;
+  bool classifier; /* the output is one row of logits or probabilities a sample */
+  bool softmax;    /* to be applied here */
+  int64_t printed, broken, rows;
+  float *kept[SG_MAX_OUTPUTS]; /* for --out: (rows, …) */
+} Prediction;
+
+static bool ends_in_softmax(const Manifest *m) { return m->layer_count && strcmp(m->layers[m->layer_count - 1].type, "Softmax") == 0; }
+
+static void probabilities(const Prediction *p, const float *y, int64_t count, double *to) {
+  double largest = -INFINITY, sum = 0;
+  for (int64_t i = 0; i < count; i++) largest = fmax(largest, y[i]);
+  for (int64_t i = 0; i < count; i++) sum += to[i] = p->softmax ? exp(y[i] - largest) : y[i];
+  for (int64_t i = 0; i < count && p->softmax; i++) to[i] /= sum;
+}
+
+/* The next best class after `last` (-1: the best); equals by number. NaN is worse than all. */
+static int64_t next_best(const double *value, int64_t count, int64_t last) {
+  int64_t best = -1;
+  for (int64_t i = 0; i < count; i++) {
+    double v = isnan(value[i]) ? -INFINITY : value[i], l = last < 0 ? INFINITY : isnan(value[last]) ? -INFINITY : value[last];
+    if (last >= 0 && (v > l || (v == l && i <= last))) continue;
+    if (best < 0 || v > (isnan(value[best]) ? -INFINITY : value[best])) best = i;
+  }
+  return best;
+}
+
+/* A text as JSON wants it: valid UTF-8. */
+static json_t *json_text(const char *text) {
+  json_t *string = json_string(text);
+  if (string) return string;
+  char *copy = strdup(text);
+  for (char *c = copy; c && *c; c++)
+    if (*c & 0x80) *c = '?';
+  string = json_string(copy ? copy : "?");
+  free(copy);
+  return string;
+}
+
+static json_t *json_classes(const Prediction *p, const double *value, int64_t count) {
+  json_t *list = json_array();
+  char number[24];
+  int64_t class = -1;
+  for (int64_t k = 0; k < p->a->top && k < count; k++) {
+    class = next_best(value, count, class);
+    json_t *one = json_object();
+    json_object_set_new(one, "class", json_integer(class));
+    json_object_set_new(one, "label", json_text(cli_label(p->net->manifest, NULL, class, number)));
+    json_object_set_new(one, "probability", isfinite(value[class]) ? json_real(value[class]) : json_null());
+    json_array_append_new(list, one);
+  }
+  return list;
+}
+
+static json_t *json_values(const float *y, const ManifestShape *shape) {
+  json_t *list = json_array();
+  for (int64_t i = 0; i < shape->count; i++) json_array_append_new(list, isfinite(y[i]) ? json_real(y[i]) : json_null());
+  return list;
+}
+
+static void print_classes(const Prediction *p, const char *name, const double *value, int64_t count) {
+  char number[24];
+  int64_t class = -1;
+  printf("%s:", name);
+  for (int64_t k = 0; k < p->a->top && k < count; k++) {
+    class = next_best(value, count, class);
+    printf("%s %s %.4f", k ? " " : "", cli_label(p->net->manifest, NULL, class, number), value[class]);
+  }
+  putchar('\n');
+}
+
+static void print_values(const char *name, const char *output, const float *y, const ManifestShape *shape) {
+  char text[SHAPE_TEXT];
+  double sum = 0, squares = 0, least = INFINITY, most = -INFINITY;
+  printf("%s:%s%s", name, output ? " " : "", output ? output : "");
+  if (shape->count <= 8) {
+    for (int64_t i = 0; i < shape->count; i++) printf(" %.6g", (double)y[i]);
+    putchar('\n');
+    return;
+  }
+  for (int64_t i = 0; i < shape->count; i++) {
+    sum += y[i], squares += (double)y[i] * y[i];
+    least = fmin(least, y[i]), most = fmax(most, y[i]);
+  }
+  double mean = sum / (double)shape->count;
+  printf(" %s mean %.6g std %.6g min %.6g max %.6g\n", tensor_shape_text(shape->rank, shape->dim, text), mean,
+         sqrt(fmax(0, squares / (double)shape->count - mean * mean)), least, most);
+}
+
+static int print_sample(Prediction *p, int64_t index, int64_t row) {
+  const Manifest *m = p->net->manifest;
+  char name[1200];
+  p->set->name(p->set, index, name, sizeof name);
+  const float *y = (const float *)p->net->outputs[0] + row * m->outputs[0].shape.count;
+  int64_t count = m->outputs[0].shape.count;
+  double *value = p->classifier ? malloc((size_t)count * sizeof *value + 1) : NULL;
+  if (p->classifier && !value) return -1;
+  if (p->classifier) probabilities(p, y, count, value);
+  if (p->a->json) {
+    json_t *object = json_object();
+    json_object_set_new(object, "file", json_text(name));
+    if (p->classifier) json_object_set_new(object, "classes", json_classes(p, value, count));
+    else json_object_set_new(object, "values", json_values(y, &m->outputs[0].shape));
+    char *text = json_dumps(object, JSON_PRESERVE_ORDER);
+    printf("%s%s", p->printed ? ",\n" : "[\n", text ? text : "null");
+    free(text);
+    json_decref(object);
+  } else if (p->classifier) {
+    print_classes(p, name, value, count);
+  } else {
+    for (size_t o = 0; o < m->output_count; o++)
+      print_values(name, m->output_count > 1 ? m->outputs[o].name : NULL,
+                   (const float *)p->net->outputs[o] + row * m->outputs[o].shape.count, &m->outputs[o].shape);
+  }
+  free(value);
+  p->printed++;
+  return 0;
+}
+
+static int keep_outputs(Prediction *p, int64_t n) {
+  const Manifest *m = p->net->manifest;
+  for (size_t o = 0; o < m->output_count; o++) {
+    size_t each = (size_t)m->outputs[o].shape.count * sizeof(float);
+    float *more = realloc(p->kept[o], (size_t)(p->rows + n) * each + 1);
+    if (!more) return -1;
+    p->kept[o] = more;
+    memcpy((char *)more + (size_t)p->rows * each, p->net->outputs[o], (size_t)n * each);
+  }
+  p->rows += n;
+  return 0;
+}
+
+/* FILE for one output; FILE with .NAME before its suffix for each of several. */
+static int write_outputs(const Prediction *p, surgery_error *err) {
+  const Manifest *m = p->net->manifest;
+  for (size_t o = 0; o < m->output_count; o++) {
+    char path[4200];
+    const char *dot = strrchr(p->a->out, '.');
+    int stem = dot && !strchr(dot, '/') ? (int)(dot - p->a->out) : (int)strlen(p->a->out);
+    if (m->output_count == 1) snprintf(path, sizeof path, "%s", p->a->out);
+    else snprintf(path, sizeof path, "%.*s.%s%s", stem, p->a->out, m->outputs[o].name, p->a->out + stem);
+    int64_t dim[SURGERY_MAX_RANK + 1] = {p->rows};
+    memcpy(dim + 1, m->outputs[o].shape.dim, sizeof m->outputs[o].shape.dim);
+    if (npy_write(path, m->outputs[o].shape.rank + 1, dim, p->kept[o], err)) return -1;
+    if (!p->cli->quiet) cli_message(p->cli, "wrote %s", path);
+  }
+  return 0;
+}
+
+static int predict_all(Prediction *p, surgery_error *err) {
+  LoaderOptions o = {.count = p->set->count, .batch = p->a->batch, .threads = surgery_threads()};
+  Loader *loader = loader_start(p->set, &o, err);
+  if (!loader) return -1;
+  Batch batch;
+  int status;
+  while ((status = loader_next(loader, &batch, err)) > 0) {
+    for (size_t i = 0; i < batch.broken_count; i++) cli_broken(p->cli, batch.broken[i]);
+    p->broken += (int64_t)batch.broken_count;
+    if (net_run(p->net, NET_FORWARD, batch.n, batch.x, NULL, NULL, NULL, err)) status = -1;
+    bool memory = true;
+    for (int64_t i = 0; status > 0 && memory && i < batch.n; i++) memory = print_sample(p, batch.index[i], i) == 0;
+    if (status > 0 && memory && p->a->out && batch.n) memory = keep_outputs(p, batch.n) == 0;
+    if (!memory) {
+      *err = (surgery_error){.status = SURGERY_ENVIRONMENT, .message = "no memory"};
+      status = -1;
+    }
+    if (status < 0) break;
+  }
+  loader_stop(loader);
+  if (p->a->json && status == 0) printf(p->printed ? "\n]\n" : "[]\n");
+  return status == 0 && p->a->out && p->rows ? write_outputs(p, err) : status;
+}
+
+static ExitStatus run(Cli *cli) {
+  PredictArguments a = {.top = 5, .batch = 16};
+  ExitStatus status;
+  surgery_error err;
+  if (!cli_parse(cli, &a, &status)) return status;
+  if (cli->operand_count == 0) return cli_usage(cli, "which files?");
+  Prediction p = {.cli = cli, .a = &a, .net = cli_open(cli, &err)};
+  if (!p.net) return cli_error(cli, &err);
+  const Manifest *m = p.net->manifest;
+  p.classifier = m->output_count == 1 && m->outputs[0].shape.rank == 1 && m->outputs[0].shape.count > 1 && net_classes(m) > 1;
+  p.softmax = !ends_in_softmax(m);
+  DatasetSpec spec = cli_spec(p.net, ROLE_TEST, false);
+  p.set = dataset_open_inputs((const char *const *)cli->operand, (size_t)cli->operand_count, &spec, &err);
+  if (!p.set || predict_all(&p, &err)) status = cli_error(cli, &err);
+  else if (p.broken) {
+    cli_message(cli, "%lld of %lld inputs could not be used", (long long)p.broken, (long long)p.set->count);
+    status = EXIT_INPUT;
+  } else status = EXIT_DONE;
+  for (size_t o = 0; o < SG_MAX_OUTPUTS; o++) free(p.kept[o]);
+  dataset_close(p.set);
+  surgery_close(p.net);
+  return status;
+}
+
+static const CliOption options[] = {
+    {"top", OPTION_COUNT, offsetof(PredictArguments, top), "K", "how many classes to print (default 5)"},
+    {"json", OPTION_FLAG, offsetof(PredictArguments, json), NULL, "one JSON array: file, classes (class, label, probability) or values"},
+    {"batch", OPTION_COUNT, offsetof(PredictArguments, batch), "N", "samples at once (default 16)"},
+    {"out", OPTION_TEXT, offsetof(PredictArguments, out), "FILE.npy", "the raw outputs, (N, …); FILE.NAME.npy for each of several outputs"},
+    {NULL, OPTION_FLAG, 0, NULL, NULL}};
+const CliCommand command_predict = {
+    "predict", "[options] FILE…", "classes with probabilities for pictures and arrays",
+    "FILE: a picture (JPEG, PNG), a .npy, IDX or .npz file, or a folder of pictures. A picture that cannot be read is named,\n"
+    "the others are predicted, and the exit status is 1.",
+    options, true, run};

@@ -1,0 +1,91 @@
+/* The bar and the lines of progress.h. */
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+#include "runtime/cli/progress.h"
+
+#define BAR 20          /* characters */
+#define REDRAW 0.1      /* seconds */
+
+Progress progress_new(Cli *cli) { return (Progress){.cli = cli, .terminal = !cli->quiet && isatty(STDERR_FILENO)}; }
+
+void progress_clear(Progress *p) {
+  if (p->bar) fputs("\r\033[K", stderr);
+  p->bar = false;
+}
+
+static const char *clock_text(double seconds, char to[32]) {
+  long long s = seconds > 0 && seconds < 1e9 ? (long long)(seconds + 0.5) : 0;
+  if (s >= 3600) snprintf(to, 32, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+  else snprintf(to, 32, "%lld:%02lld", s / 60, s % 60);
+  return to;
+}
+
+static bool due(Progress *p, bool last) {
+  double now = seconds_now();
+  if (!p->terminal || (!last && now - p->drawn < REDRAW)) return false;
+  p->drawn = now;
+  p->bar = true;
+  return true;
+}
+
+static void draw_bar(int64_t done, int64_t total) {
+  int filled = total > 0 ? (int)(done * BAR / total) : 0;
+  fputs("\r\033[K[", stderr);
+  for (int i = 0; i < BAR; i++) fputc(i < filled ? '#' : '.', stderr);
+  fputs("] ", stderr);
+}
+
+static void tell_features(Progress *p, const TrainEvent *e) {
+  if (!due(p, e->done == e->total)) return;
+  draw_bar(e->done, e->total);
+  fprintf(stderr, "features: %lld of %lld images, %.1f s", (long long)e->done, (long long)e->total, e->seconds);
+}
+
+static void tell_cached(Progress *p, const TrainEvent *e) {
+  char bytes[32];
+  progress_clear(p);
+  if (p->cli->quiet) return;
+  fprintf(stderr, "features: %lld images in %.1f s, kept in %s: the frozen part does not run again\n", (long long)e->total, e->seconds,
+          cli_bytes((double)e->bytes, bytes));
+}
+
+static void tell_step(Progress *p, const TrainEvent *e) {
+  char left[32];
+  if (!due(p, false)) return;
+  fputs("\r\033[K", stderr);
+  fprintf(stderr, "epoch %lld/%lld ", (long long)e->epoch, (long long)e->epochs);
+  int filled = (int)(e->done * BAR / e->total);
+  for (int i = 0; i < BAR; i++) fputc(i < filled ? '#' : '.', stderr);
+  fprintf(stderr, " loss %.4f", e->loss);
+  if (!isnan(e->accuracy)) fprintf(stderr, "  acc %.3f", e->accuracy);
+  fprintf(stderr, "  %.1f images/s  %s left", e->rate, clock_text(e->left, left));
+}
+
+static void tell_epoch(Progress *p, const TrainEvent *e) {
+  progress_clear(p);
+  if (p->cli->quiet) return;
+  fprintf(stderr, "epoch %lld/%lld: loss %.4f", (long long)e->epoch, (long long)e->epochs, e->loss);
+  if (!isnan(e->accuracy)) fprintf(stderr, ", accuracy %.4f", e->accuracy);
+  if (!isnan(e->val_loss)) fprintf(stderr, "; validation loss %.4f", e->val_loss);
+  if (!isnan(e->val_accuracy)) fprintf(stderr, ", accuracy %.4f", e->val_accuracy);
+  fprintf(stderr, "; %.2f s, %.0f images/s\n", e->seconds, e->rate);
+}
+
+void progress_event(void *progress, const TrainEvent *event) {
+  Progress *p = progress;
+  switch (event->kind) {
+  case TRAIN_FEATURES: tell_features(p, event); break;
+  case TRAIN_CACHED: tell_cached(p, event); break;
+  case TRAIN_STEP: tell_step(p, event); break;
+  case TRAIN_EPOCH: tell_epoch(p, event); break;
+  case TRAIN_BROKEN:
+    progress_clear(p);
+    cli_broken(p->cli, event->text);
+    break;
+  case TRAIN_CHECKPOINT:
+    progress_clear(p);
+    if (!p->cli->quiet) cli_message(p->cli, "checkpoint: %s", event->text);
+    break;
+  }
+}

@@ -1,0 +1,91 @@
+/* Samples as arrays: `x` and `y` of an .npz or .safetensors file, read through the weight readers. x is taken as it is:
+ * preprocessed already, any number type. Called by dataset.c. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "runtime/data/dataset.h"
+#include "runtime/error.h"
+
+static bool is_float(surgery_dtype dtype) {
+  return dtype == SURGERY_F32 || dtype == SURGERY_F64 || dtype == SURGERY_F16 || dtype == SURGERY_BF16;
+}
+
+/* Classes that someone kept as floats: they must be whole numbers. */
+static int whole_numbers(const char *path, const float *from, int64_t count, int64_t *to, surgery_error *err) {
+  for (int64_t i = 0; i < count; i++) {
+    if (!(from[i] == floorf(from[i]) && fabsf(from[i]) < 1e9f))
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: y[%lld] is %g, which is no class", path, (long long)i, (double)from[i]);
+    to[i] = (int64_t)from[i];
+  }
+  return 0;
+}
+
+static void *read_classes(const Dataset *set, surgery_weights *file, const surgery_tensor *y, surgery_error *err) {
+  int64_t *numbers = malloc((size_t)y->count * sizeof *numbers + 1);
+  float *floats = is_float(y->dtype) ? malloc((size_t)y->count * sizeof *floats + 1) : NULL;
+  void *targets = NULL;
+  int status = 0;
+  if (!numbers || (is_float(y->dtype) && !floats)) status = sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for y", set->path);
+  else if (!floats) status = surgery_weights_read_i64(file, y, numbers, y->count, err);
+  else {
+    status = surgery_weights_read(file, y, floats, y->count, err);
+    if (status == 0) status = whole_numbers(set->path, floats, y->count, numbers, err);
+  }
+  if (status == 0) targets = dataset_targets_from_i64(set, numbers, y->count, set->path, err);
+  free(numbers), free(floats);
+  return targets;
+}
+
+static void *read_targets(Dataset *set, surgery_weights *file, const surgery_tensor *y, surgery_error *err) {
+  char shape[SHAPE_TEXT];
+  if (y->rank < 1 || y->shape[0] != set->count || y->count != set->count * set->spec.target_count) {
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: y is %s: %lld samples in x, %lld target numbers for each are wanted", set->path,
+            tensor_shape_text(y->rank, y->shape, shape), (long long)set->count, (long long)set->spec.target_count);
+    return NULL;
+  }
+  if (set->spec.target == TARGET_CLASSES) return read_classes(set, file, y, err);
+  float *targets = malloc((size_t)y->count * sizeof *targets + 1);
+  if (!targets) sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for y", set->path);
+  else if (surgery_weights_read(file, y, targets, y->count, err) == 0) return targets;
+  free(targets);
+  return NULL;
+}
+
+static int read_samples(Dataset *set, surgery_weights *file, surgery_error *err) {
+  const surgery_tensor *x = surgery_weights_find(file, "x"), *y = surgery_weights_find(file, "y");
+  bool wants_y = set->spec.target != TARGET_NONE;
+  if (!x || (wants_y && !y))
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: no array '%s' in it: a data set has x, the samples, and y, the targets", set->path, x ? "y" : "x");
+  if (x->rank < 1) return sg_fail(err, SURGERY_BAD_INPUT, "%s: x is a single number", set->path);
+  set->count = x->shape[0];
+  if (set->count == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: holds no samples", set->path);
+  if (dataset_check_sample(&set->spec, set->path, x->rank - 1, x->shape + 1, err)) return -1;
+  void *targets = NULL;
+  if (wants_y) {
+    if (!(targets = read_targets(set, file, y, err))) return -1;
+    if (dataset_check_targets(set, targets, set->path, err)) {
+      free(targets);
+      return -1;
+    }
+  }
+  float *values = malloc((size_t)x->count * sizeof *values + 1);
+  if (!values || surgery_weights_read(file, x, values, x->count, err)) {
+    if (!values) sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for x", set->path);
+    free(values), free(targets);
+    return -1;
+  }
+  return dataset_use_floats(set, values, targets, err);
+}
+
+Dataset *dataset_open_weights(const char *path, const DatasetSpec *spec, surgery_error *err) {
+  surgery_weights *file = surgery_weights_open(path, err);
+  if (!file) return NULL;
+  Dataset *set = dataset_new("arrays", path, spec, err);
+  if (set && read_samples(set, file, err)) {
+    dataset_close(set);
+    set = NULL;
+  }
+  surgery_weights_close(file);
+  return set;
+}

@@ -1,0 +1,177 @@
+/* From pixels to a network's input: colours, the manifest's steps, the augmentations, normalisation; torchvision's
+ * arithmetic and rounding. Randomness comes from the given seed alone. Called by the sources of data sets. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "runtime/data/image_resize.h"
+#include "runtime/error.h"
+
+/* ITU-R 601-2 luma in PIL's fixed point. */
+static uint8_t luma(const uint8_t *rgb) {
+  return (uint8_t)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16);
+}
+
+/* A copy of the picture with `channels` channels. */
+static int convert(const Picture *from, int channels, Picture *to, surgery_error *err) {
+  size_t count = (size_t)from->width * (size_t)from->height;
+  *to = (Picture){from->width, from->height, channels, malloc(count * (size_t)channels + 1)};
+  if (!to->pixels) return sg_fail_memory(err, "a picture", count * (size_t)channels);
+  for (size_t i = 0; i < count; i++) {
+    const uint8_t *p = from->pixels + i * (size_t)from->channels;
+    uint8_t *q = to->pixels + i * (size_t)channels;
+    if (channels == from->channels) memcpy(q, p, (size_t)channels);
+    else if (channels == 1) q[0] = luma(p);
+    else q[0] = q[1] = q[2] = p[0];
+  }
+  return 0;
+}
+
+static void make_gray(Picture *p) {
+  if (p->channels != 3) return;
+  for (size_t i = 0; i < (size_t)p->width * (size_t)p->height; i++) {
+    uint8_t *rgb = p->pixels + 3 * i;
+    rgb[0] = rgb[1] = rgb[2] = luma(rgb);
+  }
+}
+
+static int replace(Picture *p, Picture with, int failed) {
+  if (failed) return failed;
+  free(p->pixels);
+  *p = with;
+  return 0;
+}
+
+#define MAX_SIDE 32768
+
+/* Width -1: the shorter side becomes `size`, the longer keeps the aspect, rounded down as torchvision does. */
+static int resize_step(Picture *p, const int64_t size[2], surgery_error *err) {
+  int64_t height = size[0], width = size[1];
+  if (width < 0) {
+    int64_t shorter = p->width < p->height ? p->width : p->height, longer = p->width < p->height ? p->height : p->width;
+    int64_t far = (int64_t)((double)size[0] * (double)longer / (double)shorter);
+    height = p->width < p->height ? far : size[0];
+    width = p->width < p->height ? size[0] : far;
+  }
+  if (height < 1 || width < 1 || height > MAX_SIDE || width > MAX_SIDE)
+    return sg_fail(err, SURGERY_BAD_INPUT, "%d x %d pixels cannot be resized to %lld x %lld", p->width, p->height,
+                   (long long)width, (long long)height);
+  if (height == p->height && width == p->width) return 0;
+  Picture out;
+  int failed = picture_resize(p, (Box){0, 0, p->width, p->height}, (int)width, (int)height, &out, err);
+  return replace(p, out, failed);
+}
+
+/* Python's round(): halves go to the even number. */
+static int half_even(double v) { return (int)nearbyint(v); }
+
+static int center_crop_step(Picture *p, const int64_t size[2], surgery_error *err) {
+  if (size[0] > MAX_SIDE || size[1] > MAX_SIDE) return sg_fail(err, SURGERY_BAD_INPUT, "a crop of more than %d pixels", MAX_SIDE);
+  int height = (int)size[0], width = (int)size[1];
+  /* torchvision pads a smaller picture to the size first, the odd pixel at the right and below. */
+  int top = p->height >= height ? half_even((p->height - height) / 2.0) : -((height - p->height) / 2);
+  int left = p->width >= width ? half_even((p->width - width) / 2.0) : -((width - p->width) / 2);
+  Picture out;
+  int failed = picture_crop(p, (Box){left, top, width, height}, &out, err);
+  return replace(p, out, failed);
+}
+
+/* torchvision's RandomResizedCrop.get_params. */
+static Box random_box(Random *random, const AugmentStep *a, int width, int height) {
+  double area = (double)width * height, low = log(a->ratio[0]), high = log(a->ratio[1]);
+  for (int attempt = 0; attempt < 10; attempt++) {
+    double target = area * (a->scale[0] + (a->scale[1] - a->scale[0]) * random_uniform(random));
+    double ratio = exp(low + (high - low) * random_uniform(random));
+    int w = half_even(sqrt(target * ratio)), h = half_even(sqrt(target / ratio));
+    if (w <= 0 || h <= 0 || w > width || h > height) continue;
+    int top = (int)random_below(random, (uint64_t)(height - h + 1));
+    int left = (int)random_below(random, (uint64_t)(width - w + 1));
+    return (Box){left, top, w, h};
+  }
+  double in_ratio = (double)width / height;
+  int w = width, h = height;
+  if (in_ratio < a->ratio[0]) h = half_even(width / a->ratio[0]);
+  else if (in_ratio > a->ratio[1]) w = half_even(height * a->ratio[1]);
+  return (Box){(width - w) / 2, (height - h) / 2, w, h};
+}
+
+static void flip(Picture *p) {
+  for (int y = 0; y < p->height; y++) {
+    uint8_t *row = p->pixels + (size_t)y * (size_t)p->width * (size_t)p->channels;
+    for (int x = 0; x < p->width / 2; x++)
+      for (int c = 0; c < p->channels; c++) {
+        uint8_t *a = row + x * p->channels + c, *b = row + (p->width - 1 - x) * p->channels + c;
+        uint8_t t = *a;
+        *a = *b, *b = t;
+      }
+  }
+}
+
+/* *cropped: the sizing steps of the preprocessing are replaced. */
+static int augment(Picture *p, const DatasetSpec *spec, uint64_t seed, bool *cropped, surgery_error *err) {
+  Random random = random_stream(seed, 0);
+  for (size_t i = 0; i < spec->augment_count; i++) {
+    const AugmentStep *a = &spec->augment[i];
+    if (a->op == AUGMENT_OP_HORIZONTAL_FLIP) {
+      if (random_uniform(&random) < a->p) flip(p);
+      continue;
+    }
+    Picture out;
+    Box box = random_box(&random, a, p->width, p->height);
+    int failed = picture_resize(p, box, (int)a->size[1], (int)a->size[0], &out, err);
+    if (replace(p, out, failed)) return -1;
+    *cropped = true;
+  }
+  return 0;
+}
+
+static int run_steps(Picture *p, const ManifestInput *input, bool cropped, const PreprocessStep **normalize, surgery_error *err) {
+  for (size_t i = 0; i < input->step_count; i++) {
+    const PreprocessStep *s = &input->steps[i];
+    int failed = 0;
+    switch (s->op) {
+    case PREPROCESS_GRAYSCALE: make_gray(p); break;
+    case PREPROCESS_RESIZE: failed = cropped ? 0 : resize_step(p, s->size, err); break;
+    case PREPROCESS_CENTER_CROP: failed = cropped ? 0 : center_crop_step(p, s->size, err); break;
+    case PREPROCESS_NORMALIZE: *normalize = s; break;
+    }
+    if (failed) return failed;
+  }
+  return 0;
+}
+
+/* (H, W, C) bytes → (C, H, W) floats: / 255, then minus mean, over std, in float as torch does. */
+static void to_floats(const Picture *p, const PreprocessStep *normalize, float *x) {
+  size_t count = (size_t)p->width * (size_t)p->height;
+  for (int c = 0; c < p->channels; c++) {
+    int k = normalize ? (normalize->channels == 1 ? 0 : c) : 0;
+    float mean = normalize ? (float)normalize->mean[k] : 0, std = normalize ? (float)normalize->std[k] : 1;
+    float table[256];
+    for (int v = 0; v < 256; v++) table[v] = ((float)v / 255.0f - mean) / std;
+    const uint8_t *from = p->pixels + c;
+    float *to = x + (size_t)c * count;
+    for (size_t i = 0; i < count; i++) to[i] = table[from[i * (size_t)p->channels]];
+  }
+}
+
+int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t seed, float *x, surgery_error *err) {
+  const ManifestShape *want = &spec->input->shape;
+  int channels = want->rank == 3 ? (int)want->dim[0] : 1;
+  if (channels != 1 && channels != 3)
+    return sg_fail(err, SURGERY_BAD_INPUT, "a picture has 1 or 3 channels, but the input has %d", channels);
+  Picture p = {0};
+  const PreprocessStep *normalize = NULL;
+  bool cropped = false;
+  int failed = convert(picture, channels, &p, err);
+  if (!failed && seed != DATASET_NO_AUGMENT) failed = augment(&p, spec, seed, &cropped, err);
+  if (!failed) failed = run_steps(&p, spec->input, cropped, &normalize, err);
+  if (!failed && (want->rank != 3 || p.height != want->dim[1] || p.width != want->dim[2])) {
+    char text[SHAPE_TEXT];
+    failed = sg_fail(err, SURGERY_BAD_INPUT,
+                     "the picture is %d x %d pixels after preprocessing, but the input is %s; add `resize (H, W)` to the "
+                     "script's input block",
+                     p.width, p.height, manifest_shape_text(want, text));
+  }
+  if (!failed) to_floats(&p, normalize, x);
+  free(p.pixels);
+  return failed;
+}

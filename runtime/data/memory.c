@@ -1,0 +1,136 @@
+/* Data sets whose samples lie in memory: floats that are inputs already, or the bytes of pictures. The sources (idx, cifar, csv,
+ * arrays) read a file and hand the result over here. Must not know any format. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "runtime/data/dataset.h"
+#include "runtime/error.h"
+
+typedef struct Memory {
+  float *values;  /* (count, input count), or NULL */
+  uint8_t *bytes; /* pictures, or NULL */
+  int height, width, channels;
+  bool planar;
+  void *targets;  /* int32 or float: four bytes each */
+} Memory;
+
+static void memory_close(Dataset *set) {
+  Memory *memory = set->source;
+  if (!memory) return;
+  free(memory->values), free(memory->bytes), free(memory->targets), free(memory);
+}
+
+static const char *memory_name(const Dataset *set, int64_t index, char *to, size_t size) {
+  snprintf(to, size, "%s[%lld]", set->path, (long long)index);
+  return to;
+}
+
+/* A planar picture (C, H, W) as an interleaved one. */
+static void interleave(const uint8_t *from, int64_t pixels, int channels, uint8_t *to) {
+  for (int64_t p = 0; p < pixels; p++)
+    for (int c = 0; c < channels; c++) to[p * channels + c] = from[c * pixels + p];
+}
+
+static int load_picture(Dataset *set, const uint8_t *bytes, uint64_t seed, float *x, surgery_error *err) {
+  const Memory *memory = set->source;
+  int64_t pixels = (int64_t)memory->height * memory->width;
+  Picture picture = {.width = memory->width, .height = memory->height, .channels = memory->channels};
+  if (!memory->planar || memory->channels == 1) {
+    picture.pixels = (uint8_t *)bytes; /* picture_to_input does not change it */
+    return picture_to_input(&picture, &set->spec, seed, x, err);
+  }
+  picture.pixels = malloc((size_t)(pixels * memory->channels) + 1);
+  if (!picture.pixels) return sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for a picture", set->path);
+  interleave(bytes, pixels, memory->channels, picture.pixels);
+  int status = picture_to_input(&picture, &set->spec, seed, x, err);
+  free(picture.pixels);
+  return status;
+}
+
+static int memory_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err) {
+  const Memory *memory = set->source;
+  int64_t count = set->spec.input->shape.count;
+  size_t target_bytes = (size_t)set->spec.target_count * 4;
+  if (target && memory->targets) memcpy(target, (const char *)memory->targets + (size_t)index * target_bytes, target_bytes);
+  if (memory->values) {
+    memcpy(x, memory->values + index * count, (size_t)count * sizeof *x);
+    return 0;
+  }
+  int64_t size = (int64_t)memory->height * memory->width * memory->channels;
+  const uint8_t *bytes = memory->bytes + index * size;
+  if (set->spec.input->kind == INPUT_IMAGE) return load_picture(set, bytes, seed, x, err);
+  for (int64_t i = 0; i < count; i++) x[i] = (float)bytes[i] / 255.0f;
+  return 0;
+}
+
+static Memory *attach(Dataset *set, void *targets) {
+  Memory *memory = calloc(1, sizeof *memory);
+  if (!memory) return NULL;
+  memory->targets = targets;
+  set->source = memory;
+  set->load = memory_load, set->name = memory_name, set->close = memory_close;
+  return memory;
+}
+
+int dataset_use_floats(Dataset *set, float *values, void *targets, surgery_error *err) {
+  Memory *memory = attach(set, targets);
+  if (!memory) {
+    free(values), free(targets);
+    return sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory", set->path);
+  }
+  memory->values = values;
+  set->cheap = true;
+  return 0;
+}
+
+int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int channels, bool planar, void *targets,
+                      surgery_error *err) {
+  const ManifestInput *input = set->spec.input;
+  char shape[SHAPE_TEXT];
+  if (input->kind != INPUT_IMAGE && (int64_t)height * width * channels != input->shape.count) {
+    free(bytes), free(targets);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: a sample is %d × %d × %d bytes, but the input is %s", set->path, height, width, channels,
+                   manifest_shape_text(&input->shape, shape));
+  }
+  Memory *memory = attach(set, targets);
+  if (!memory) {
+    free(bytes), free(targets);
+    return sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory", set->path);
+  }
+  memory->bytes = bytes;
+  memory->height = height, memory->width = width, memory->channels = channels, memory->planar = planar;
+  set->can_augment = input->kind == INPUT_IMAGE;
+  set->cheap = !set->can_augment;
+  return 0;
+}
+
+int dataset_check_targets(Dataset *set, const void *targets, const char *what, surgery_error *err) {
+  const DatasetSpec *spec = &set->spec;
+  if (spec->target != TARGET_CLASSES) return 0;
+  const int32_t *classes = targets;
+  for (int64_t i = 0; i < set->count * spec->target_count; i++)
+    if (classes[i] < 0 || classes[i] >= spec->classes)
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: label %d of sample %lld is not in 0..%lld: the network has %lld classes", what,
+                     classes[i], (long long)(i / spec->target_count), (long long)spec->classes - 1, (long long)spec->classes);
+  if (spec->target_count != 1) return 0;
+  set->labels = malloc((size_t)set->count * sizeof *set->labels + 1);
+  if (!set->labels) return sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for %lld labels", what, (long long)set->count);
+  memcpy(set->labels, classes, (size_t)set->count * sizeof *set->labels);
+  return 0;
+}
+
+void *dataset_targets_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what, surgery_error *err) {
+  int32_t *targets = malloc((size_t)count * 4 + 1);
+  if (!targets) {
+    sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for %lld labels", what, (long long)count);
+    return NULL;
+  }
+  bool classes = set->spec.target == TARGET_CLASSES;
+  for (int64_t i = 0; i < count; i++) {
+    float real = (float)values[i];
+    /* outside int32 is outside every range of classes too: -1 is refused by dataset_check_targets, with its place */
+    if (classes) targets[i] = values[i] < 0 || values[i] > INT32_MAX ? -1 : (int32_t)values[i];
+    else memcpy(&targets[i], &real, sizeof real);
+  }
+  return targets;
+}

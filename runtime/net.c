@@ -1,0 +1,271 @@
+/* Opening and running a compiled network: memory, the lazy packing of weights, one call of a generated function. Must not know
+ * of data sets or commands. Called by C programs through surgery.h, by train/ and by cli/. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "runtime/error.h"
+#include "runtime/net.h"
+
+static sg_function *function_of(const sg_network *network, NetFunction function) {
+  sg_function *const table[NET_FUNCTIONS] = {[NET_FORWARD] = network->forward, [NET_PREFIX] = network->prefix,
+                                             [NET_TAIL] = network->tail, [NET_STEP] = network->step, [NET_PACK] = network->pack};
+  return table[function];
+}
+
+bool net_has(const surgery_net *net, NetFunction function) { return function_of(net->network, function) != NULL; }
+
+/* Zeroed: generated code relies on nothing of it, but a read of what was never written should be the same each time. */
+static void *aligned(int64_t bytes) {
+  void *memory = NULL;
+  if (bytes < 0 || (uint64_t)bytes > SIZE_MAX / 2) return NULL;
+  size_t size = ((size_t)bytes + 127) / 64 * 64;
+  if (posix_memalign(&memory, 64, size)) return NULL;
+  return memset(memory, 0, size);
+}
+
+/* Makes *memory at least `need` bytes; its old content is given up. */
+static int grow(void **memory, int64_t *have, int64_t need, int64_t bytes, surgery_error *err) {
+  if (*memory && *have >= need) return 0;
+  free(*memory);
+  *have = 0;
+  void *fresh = NULL;
+  if (bytes >= 0 && (uint64_t)bytes <= SIZE_MAX / 2 && posix_memalign(&fresh, 64, ((size_t)bytes + 127) / 64 * 64)) fresh = NULL;
+  *memory = fresh;
+  if (!fresh) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory: %lld bytes are needed; a smaller batch takes less", (long long)bytes);
+  *have = need;
+  return 0;
+}
+
+int64_t net_arena_bytes(const Manifest *m, NetFunction function, int64_t n) {
+  const ManifestFunction *f = &m->functions[function];
+  int64_t samples, scratch, total;
+  if (n < 0 || __builtin_mul_overflow(f->per_sample, n, &samples) || __builtin_mul_overflow(f->scratch, (int64_t)sg_threads(), &scratch) ||
+      __builtin_add_overflow(samples, scratch, &total) || __builtin_add_overflow(total, f->fixed, &total))
+    return -1;
+  return total;
+}
+
+static int reserve_outputs(surgery_net *net, int64_t n, surgery_error *err) {
+  if (net->outputs_n >= n) return 0;
+  for (size_t i = 0; i < net->manifest->output_count; i++) {
+    int64_t have = 0, bytes;
+    if (__builtin_mul_overflow(net->manifest->outputs[i].shape.count * 4, n, &bytes)) bytes = -1;
+    free(net->outputs[i]);
+    net->outputs[i] = NULL;
+    net->outputs_n = 0;
+    if (grow(&net->outputs[i], &have, bytes, bytes, err)) return -1;
+  }
+  net->outputs_n = n;
+  return 0;
+}
+
+static int reserve_arena(surgery_net *net, NetFunction function, int64_t n, surgery_error *err) {
+  int64_t bytes = net_arena_bytes(net->manifest, function, n);
+  void *arena = net->arena;
+  int status = grow(&arena, &net->arena_bytes, bytes < 0 ? INT64_MAX : bytes, bytes, err);
+  net->arena = arena;
+  return status;
+}
+
+static int pack(surgery_net *net, surgery_error *err) {
+  if (!net->packed_stale) return 0;
+  if (net->network->pack) {
+    if (reserve_arena(net, NET_PACK, 1, err)) return -1;
+    sg_run run = {.weights = net->weights, .packed = net->packed, .arena = net->arena, .n = 1, .rng = net->rng};
+    net->network->pack(&run);
+  }
+  net->packed_stale = false;
+  return 0;
+}
+
+int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target, float *loss,
+            surgery_error *err) {
+  if (loss) *loss = 0;
+  if (!net_has(net, function)) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no such function");
+  if (n <= 0) return n < 0 ? sg_fail(err, SURGERY_BAD_INPUT, "a negative number of samples") : 0;
+  if (pack(net, err) || reserve_arena(net, function, n, err)) return -1;
+  if (function != NET_PREFIX && reserve_outputs(net, n, err)) return -1;
+  sg_run run = {.weights = net->weights, .packed = net->packed, .grads = net->grads, .arena = net->arena, .n = n, .x = x,
+                .target = target, .loss = loss, .rng = net->rng, .class_weights = net->manifest->train.class_weights};
+  if (function != NET_PREFIX) memcpy(run.y, net->outputs, sizeof run.y);
+  if (y) run.y[0] = y;
+  function_of(net->network, function)(&run);
+  return 0;
+}
+
+static bool is_aligned(const void *p) { return ((uintptr_t)p & 63) == 0; }
+
+/* x itself, or a copy of it on a 64-byte boundary. */
+static const void *stage(surgery_net *net, int64_t n, const float *x, surgery_error *err) {
+  if (is_aligned(x) || n <= 0) return x;
+  int64_t bytes;
+  if (__builtin_mul_overflow(net->manifest->input.shape.count * 4, n, &bytes)) bytes = -1;
+  if (grow(&net->staging, &net->staging_bytes, bytes < 0 ? INT64_MAX : bytes, bytes, err)) return NULL;
+  return memcpy(net->staging, x, (size_t)bytes);
+}
+
+int net_forward(surgery_net *net, int64_t n, const float *x, float *y, surgery_error *err) {
+  if (n == 0) return 0;
+  if (n < 0) return sg_fail(err, SURGERY_BAD_INPUT, "a negative number of samples");
+  const void *aligned_x = stage(net, n, x, err);
+  if (!aligned_x) return -1;
+  if (net_run(net, NET_FORWARD, n, aligned_x, is_aligned(y) ? y : NULL, NULL, NULL, err)) return -1;
+  if (!is_aligned(y)) memcpy(y, net->outputs[0], (size_t)(net->manifest->outputs[0].shape.count * n) * 4);
+  return 0;
+}
+
+int net_features(surgery_net *net, int64_t n, const float *x, surgery_error *err) {
+  if (n == 0) return 0;
+  int64_t bytes;
+  if (__builtin_mul_overflow(net->manifest->features_bytes, n, &bytes)) bytes = -1;
+  if (grow(&net->features, &net->features_n, n, bytes, err)) return -1;
+  const void *aligned_x = stage(net, n, x, err);
+  return aligned_x ? net_run(net, NET_PREFIX, n, aligned_x, net->features, NULL, NULL, err) : -1;
+}
+
+int64_t net_classes(const Manifest *m) {
+  const ManifestShape *shape = &m->outputs[0].shape;
+  return m->train.loss == LOSS_TYPE_MSE || shape->rank < 1 ? 0 : shape->dim[0];
+}
+
+int64_t net_positions(const Manifest *m) {
+  int64_t positions = 1;
+  for (int i = 1; i < m->outputs[0].shape.rank; i++) positions *= m->outputs[0].shape.dim[i];
+  return positions;
+}
+
+const char *net_lonely_batchnorm(const surgery_net *net, int64_t n) {
+  if (n > 1) return NULL;
+  for (size_t i = 0; i < net->manifest->layer_count; i++) {
+    const ManifestLayer *layer = &net->manifest->layers[i];
+    if (layer->frozen || strncmp(layer->type, "BatchNorm", 9) != 0) continue;
+    int64_t values = n;
+    for (int d = 1; d < layer->shape.rank; d++) values *= layer->shape.dim[d];
+    if (values == 1) return layer->name;
+  }
+  return NULL;
+}
+
+/* A kernel indexes by the class: one outside would read past the logits. */
+static int check_classes(const Manifest *m, int64_t n, const int32_t *target, surgery_error *err) {
+  int64_t classes = net_classes(m), count = classes ? n * net_positions(m) : 0;
+  for (int64_t i = 0; i < count; i++)
+    if (target[i] < 0 || target[i] >= classes)
+      return sg_fail(err, SURGERY_BAD_INPUT, "target %d is not in 0..%lld", target[i], (long long)classes - 1);
+  return 0;
+}
+
+int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target, float *loss, surgery_error *err) {
+  if (!net_has(net, NET_STEP) || !net->optimizer)
+    return sg_fail(err, SURGERY_BAD_INPUT, "nothing in this network is trainable: all of it is frozen");
+  const char *lonely = n ? net_lonely_batchnorm(net, n) : NULL;
+  if (lonely)
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: batch normalisation expects more than 1 value per channel when training, but the batch "
+                   "holds 1 sample; use a larger batch, or freeze the layer", lonely);
+  if (check_classes(net->manifest, n, target, err)) return -1;
+  return net_run(net, NET_STEP, n, x, NULL, target, loss, err);
+}
+
+void net_update(surgery_net *net) {
+  optimizer_apply(net->optimizer, net->weights, net->grads);
+  net->rng[1]++;
+  net->packed_stale = net->packed_stale || net->manifest->repack;
+}
+
+static int check_functions(const surgery_net *net, surgery_error *err) {
+  const sg_network *w = net->network;
+  bool trains = false;
+  for (size_t i = 0; i < net->manifest->tensor_count; i++) trains |= net->manifest->tensors[i].trainable;
+  if (!w->forward) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no forward function");
+  if (w->prefix && (!w->tail || net->manifest->features_bytes <= 0))
+    return sg_fail(err, SURGERY_BAD_INPUT, "the network has a prefix, but no tail or no features in its manifest");
+  if (trains && !w->step) return sg_fail(err, SURGERY_BAD_INPUT, "the network has trainable tensors but no step function");
+  return 0;
+}
+
+static int open_memory(surgery_net *net, surgery_error *err) {
+  const Manifest *m = net->manifest;
+  net->weights = aligned(m->weights_bytes);
+  net->packed = aligned(m->packed_bytes);
+  net->grads = aligned(m->grads_bytes);
+  if (!net->weights || !net->packed || !net->grads)
+    return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the network: %lld bytes of weights, %lld packed, %lld of gradients",
+                   (long long)m->weights_bytes, (long long)m->packed_bytes, (long long)m->grads_bytes);
+  net->packed_stale = true;
+  net->rng[0] = m->train.seed;
+  if (!net->network->step) return 0;
+  net->optimizer = optimizer_new(m, err);
+  return net->optimizer ? 0 : -1;
+}
+
+static int open_weights(surgery_net *net, const char *given, surgery_error *err) {
+  if (!given && net->network->embedded) return net_load_embedded(net, err);
+  if (net_find_weights(net, given, &net->weights_path, err)) return -1;
+  surgery_weights *file = surgery_weights_open(net->weights_path, err);
+  if (!file) return -1;
+  int status = net_load_weights(net, file, net->weights_path, err);
+  surgery_weights_close(file);
+  return status;
+}
+
+surgery_net *surgery_open(const sg_network *network, const char *weights, surgery_error *err) {
+  if (network->abi != SG_ABI || network->size != sizeof *network) {
+    sg_fail(err, SURGERY_BAD_INPUT, "the network was compiled for version %u of the runtime (%u bytes), this is version %d (%zu bytes): "
+            "compile it again with the surgeryc that came with this runtime", network->abi, network->size, SG_ABI, sizeof *network);
+    return NULL;
+  }
+  surgery_net *net = calloc(1, sizeof *net);
+  if (!net) {
+    sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+    return NULL;
+  }
+  net->network = network;
+  net->manifest = manifest_parse(network->manifest, err);
+  if (!net->manifest || check_functions(net, err) || open_memory(net, err) || open_weights(net, weights, err)) {
+    surgery_close(net);
+    return NULL;
+  }
+  return net;
+}
+
+void surgery_close(surgery_net *net) {
+  if (!net) return;
+  for (int i = 0; i < SG_MAX_OUTPUTS; i++) free(net->outputs[i]);
+  free(net->weights), free(net->packed), free(net->grads), free(net->arena);
+  free(net->features), free(net->staging), free(net->weights_path);
+  optimizer_free(net->optimizer);
+  manifest_free(net->manifest);
+  free(net);
+}
+
+int surgery_forward(surgery_net *net, size_t n, const float *x, float *y) {
+  return n > INT64_MAX ? -1 : net_forward(net, (int64_t)n, x, y, NULL);
+}
+
+int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss) {
+  float ignored;
+  if (!loss) loss = &ignored;
+  *loss = 0;
+  if (n > INT64_MAX / 64 || !net->optimizer) return -1;
+  if (n == 0) return 0;
+  const void *input = NULL;
+  if (net_has(net, NET_PREFIX)) {
+    if (net_features(net, (int64_t)n, x, NULL)) return -1;
+    input = net->features;
+  } else if (!(input = stage(net, (int64_t)n, x, NULL))) {
+    return -1;
+  }
+  if (net_gradients(net, (int64_t)n, input, target, loss, NULL)) return -1;
+  net_update(net);
+  return 0;
+}
+
+int surgery_save(surgery_net *net, const char *path, const char *selector, surgery_error *err) {
+  surgery_tensor_out *tensors = NULL;
+  size_t count = 0;
+  if (net_select(net, selector, &tensors, &count, err)) return -1;
+  const char *const metadata[] = {"format", "pt", "network", net->manifest->name, NULL};
+  int status = surgery_weights_write(path, tensors, count, metadata, err);
+  free(tensors);
+  return status;
+}

@@ -1,0 +1,165 @@
+/* Where a network's weights are, and reading them strictly: what is missing, superfluous or of another shape is listed in one
+ * message, and the network keeps what it had. Called by surgery_open and by --resume. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "runtime/error.h"
+#include "runtime/net.h"
+#include "runtime/random.h"
+
+/* A list for one message: the first lines, then how many more there are. */
+typedef struct Report {
+  char text[900];
+  size_t used;
+  int lines, left_out;
+} Report;
+
+static void report(Report *r, const char *kind, const char *name, const char *detail) {
+  char line[480];
+  int length = snprintf(line, sizeof line, "\n  %s %s%s", kind, name, detail);
+  if (length < 0 || (size_t)length >= sizeof line || r->used + (size_t)length >= sizeof r->text - 40 || r->lines >= 12) {
+    r->left_out++;
+    return;
+  }
+  memcpy(r->text + r->used, line, (size_t)length + 1);
+  r->used += (size_t)length;
+  r->lines++;
+}
+
+static bool ends_with(const char *text, const char *end) {
+  size_t a = strlen(text), b = strlen(end);
+  return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+static bool may_be_missing(const char *name) { return ends_with(name, "num_batches_tracked"); }
+static bool may_be_superfluous(const char *name) { return may_be_missing(name) || strncmp(name, "optimizer.", 10) == 0; }
+
+static const ManifestTensor *manifest_find(const Manifest *m, const char *name) {
+  for (size_t i = 0; i < m->tensor_count; i++)
+    if (strcmp(m->tensors[i].name, name) == 0) return &m->tensors[i];
+  return NULL;
+}
+
+static bool same_shape(const surgery_tensor *have, const ManifestShape *want) {
+  if (have->rank != want->rank) return have->count == 1 && want->count == 1;
+  for (int i = 0; i < want->rank; i++)
+    if (have->shape[i] != want->dim[i]) return false;
+  return true;
+}
+
+static void compare(const Manifest *m, surgery_weights *file, Report *r) {
+  for (size_t i = 0; i < m->tensor_count; i++) {
+    const ManifestTensor *want = &m->tensors[i];
+    const surgery_tensor *have = surgery_weights_find(file, want->name);
+    char a[SHAPE_TEXT], b[SHAPE_TEXT], detail[2 * SHAPE_TEXT + 40];
+    if (!have) {
+      if (!may_be_missing(want->name)) report(r, "missing", want->name, "");
+    } else if (!same_shape(have, &want->shape)) {
+      snprintf(detail, sizeof detail, ": %s in the file, %s in the network", tensor_shape_text(have->rank, have->shape, a),
+               tensor_shape_text(want->shape.rank, want->shape.dim, b));
+      report(r, "shape of", want->name, detail);
+    }
+  }
+  for (size_t i = 0; i < surgery_weights_count(file); i++) {
+    const surgery_tensor *have = surgery_weights_at(file, i);
+    if (!may_be_superfluous(have->name) && !manifest_find(m, have->name)) report(r, "not in the network:", SG_Q(have->name), "");
+  }
+}
+
+int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err) {
+  const Manifest *m = net->manifest;
+  Report r = {.used = 0};
+  compare(m, file, &r);
+  if (r.lines || r.left_out) {
+    if (r.left_out) snprintf(r.text + r.used, sizeof r.text - r.used, "\n  and %d more", r.left_out);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: these are not the weights of '%s':%s", path, m->name, r.text);
+  }
+  for (size_t i = 0; i < m->tensor_count; i++) {
+    const ManifestTensor *want = &m->tensors[i];
+    const surgery_tensor *have = surgery_weights_find(file, want->name);
+    unsigned char *to = net->weights + want->offset;
+    int status = 0;
+    if (!have) memset(to, 0, (size_t)want->shape.count * (want->i64 ? 8 : 4));
+    else if (want->i64) status = surgery_weights_read_i64(file, have, (int64_t *)(void *)to, want->shape.count, err);
+    else status = surgery_weights_read(file, have, (float *)(void *)to, want->shape.count, err);
+    if (status) return -1;
+  }
+  net->packed_stale = true;
+  return 0;
+}
+
+/* The readers take files; an image in the program becomes one in memory. */
+int net_load_embedded(surgery_net *net, surgery_error *err) {
+  char path[40];
+  int fd = memfd_create("weights", MFD_CLOEXEC);
+  if (fd < 0) return sg_fail_system(err, errno, "the embedded weights");
+  const char *from = net->network->embedded;
+  for (uint64_t done = 0; done < net->network->embedded_bytes;) {
+    ssize_t wrote = write(fd, from + done, net->network->embedded_bytes - done);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) {
+      int reason = errno;
+      close(fd);
+      return sg_fail_system(err, reason, "the embedded weights");
+    }
+    done += (uint64_t)wrote;
+  }
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  surgery_weights *file = surgery_weights_open(path, err);
+  int status = file ? net_load_weights(net, file, "the embedded weights", err) : -1;
+  surgery_weights_close(file);
+  close(fd);
+  if (status == 0 && !(net->weights_path = strdup("embedded"))) status = sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  return status;
+}
+
+/* The same base name in the folder of the running program, for a program that was moved with its weights. */
+static char *beside_program(const char *weights_file) {
+  char program[PATH_MAX];
+  ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+  if (length <= 0) return NULL;
+  program[length] = 0;
+  char *slash = strrchr(program, '/');
+  const char *base = strrchr(weights_file, '/');
+  char *path = NULL;
+  if (!slash) return NULL;
+  *slash = 0;
+  return asprintf(&path, "%s/%s", program, base ? base + 1 : weights_file) < 0 ? NULL : path;
+}
+
+int net_find_weights(const surgery_net *net, const char *given, char **path, surgery_error *err) {
+  const char *compiled = net->manifest->weights_file;
+  *path = NULL;
+  if (!given && !compiled)
+    return sg_fail(err, SURGERY_BAD_INPUT, "the program carries no weights and knows of no file: give one with --weights FILE");
+  if (given || access(compiled, F_OK) == 0) {
+    *path = strdup(given ? given : compiled);
+    return *path ? 0 : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  }
+  *path = beside_program(compiled);
+  if (*path && access(*path, F_OK) == 0) return 0;
+  sg_fail(err, SURGERY_BAD_INPUT, "the weights are neither at %s nor at %s: give the file with --weights FILE", compiled,
+          *path ? *path : "the program's place");
+  free(*path);
+  *path = NULL;
+  return -1;
+}
+
+void net_init_fresh(surgery_net *net, uint64_t seed) {
+  for (size_t i = 0; i < net->manifest->tensor_count; i++) {
+    const ManifestTensor *t = &net->manifest->tensors[i];
+    if (t->fresh == FRESH_VALUES_NONE || t->i64) continue;
+    float *to = (float *)(void *)(net->weights + t->offset);
+    if (t->fresh == FRESH_VALUES_UNIFORM) random_fill_uniform(seed, t->name, t->fresh_value, to, t->shape.count);
+    if (t->fresh == FRESH_VALUES_NORMAL) random_fill_normal(seed, t->name, t->fresh_value, to, t->shape.count);
+    for (int64_t k = 0; k < t->shape.count; k++) {
+      if (t->fresh == FRESH_VALUES_CONSTANT) to[k] = (float)t->fresh_value;
+      if (t->fresh_shift != 0) to[k] += (float)t->fresh_shift;
+    }
+    net->packed_stale = true;
+  }
+}

@@ -1,0 +1,182 @@
+/* The feature cache and the stream of batches of feed.h. Does no output; what is worth telling goes to the options' callbacks. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "runtime/error.h"
+#include "runtime/train/feed.h"
+
+#define CACHE_BATCH 16 /* for the prefix: large enough for the kernels, small in memory */
+
+struct Feed {
+  surgery_net *net;
+  Dataset *set;
+  FeedOptions o;
+  Loader *loader;       /* of the running pass, without a cache */
+  unsigned char *cache; /* [count] features, or NULL */
+  uint8_t *good;        /* [count]: has features */
+  unsigned char *targets; /* [count] */
+  double seconds;
+  char **broken;        /* messages told so far */
+  int64_t broken_count;
+  const int64_t *order; /* of the running pass on the cache */
+  int64_t at, batch, batch_room;
+  unsigned char *x, *target; /* a batch gathered from the cache */
+};
+
+double seconds_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int64_t target_bytes(const Feed *f) { return f->set->spec.target_count * 4; }
+
+/* A sample is found broken in every pass again; it is told once. */
+static int tell_broken(Feed *f, const Batch *batch, surgery_error *err) {
+  for (size_t i = 0; i < batch->broken_count; i++) {
+    bool known = false;
+    for (int64_t k = 0; k < f->broken_count && !known; k++) known = strcmp(f->broken[k], batch->broken[i]) == 0;
+    if (known) continue;
+    char **more = realloc(f->broken, (size_t)(f->broken_count + 1) * sizeof *more);
+    if (more) f->broken = more;
+    if (!more || !(more[f->broken_count] = strdup(batch->broken[i]))) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+    f->broken_count++;
+    if (f->o.broken) f->o.broken(f->o.context, batch->broken[i]);
+  }
+  return 0;
+}
+
+static int keep_features(Feed *f, const Batch *batch, surgery_error *err) {
+  int64_t bytes = f->net->manifest->features_bytes;
+  if (net_features(f->net, batch->n, batch->x, err)) return -1;
+  for (int64_t i = 0; i < batch->n; i++) {
+    int64_t index = batch->index[i];
+    memcpy(f->cache + index * bytes, (const unsigned char *)f->net->features + i * bytes, (size_t)bytes);
+    memcpy(f->targets + index * target_bytes(f), (const char *)batch->target + i * target_bytes(f), (size_t)target_bytes(f));
+    f->good[index] = 1;
+  }
+  return 0;
+}
+
+static int fill_cache(Feed *f, surgery_error *err) {
+  double start = seconds_now();
+  LoaderOptions o = {.count = f->set->count, .batch = CACHE_BATCH, .threads = sg_threads()};
+  Loader *loader = loader_start(f->set, &o, err);
+  if (!loader) return -1;
+  Batch batch;
+  int status;
+  while ((status = loader_next(loader, &batch, err)) > 0) {
+    if (f->o.stop && *f->o.stop) status = sg_fail(err, SURGERY_INTERRUPTED, "interrupted before the first step: there is nothing to save");
+    else if (tell_broken(f, &batch, err) || keep_features(f, &batch, err)) status = -1;
+    if (status < 0) break;
+    if (f->o.progress) f->o.progress(f->o.context, batch.first + batch.taken, f->set->count, seconds_now() - start);
+  }
+  loader_stop(loader);
+  f->seconds = seconds_now() - start;
+  return status;
+}
+
+/* Whether a cache is possible, and memory for it; no memory is no error: the prefix then runs each time. */
+static bool make_cache(Feed *f) {
+  const Manifest *m = f->net->manifest;
+  int64_t bytes, count = f->set->count;
+  if (!f->o.cache || (f->o.augment && f->set->can_augment) || !net_has(f->net, NET_PREFIX)) return false;
+  if (__builtin_mul_overflow(m->features_bytes, count, &bytes) || bytes > f->o.cache_limit) return false;
+  f->cache = malloc((size_t)bytes + 1);
+  f->good = calloc((size_t)count + 1, 1);
+  f->targets = malloc((size_t)(count * target_bytes(f)) + 1);
+  if (f->cache && f->good && f->targets) return true;
+  free(f->cache), free(f->good), free(f->targets);
+  f->cache = f->good = f->targets = NULL;
+  return false;
+}
+
+Feed *feed_open(surgery_net *net, Dataset *set, const FeedOptions *options, surgery_error *err) {
+  Feed *f = calloc(1, sizeof *f);
+  if (!f) {
+    sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+    return NULL;
+  }
+  f->net = net, f->set = set, f->o = *options;
+  if (make_cache(f)) {
+    if (fill_cache(f, err)) {
+      feed_close(f);
+      return NULL;
+    }
+    if (f->broken_count == set->count) {
+      sg_fail(err, SURGERY_BAD_INPUT, "%s: none of the %lld samples can be used: %s", set->path, (long long)set->count, f->broken[0]);
+      feed_close(f);
+      return NULL;
+    }
+  }
+  return f;
+}
+
+void feed_close(Feed *f) {
+  if (!f) return;
+  loader_stop(f->loader);
+  for (int64_t i = 0; i < f->broken_count; i++) free(f->broken[i]);
+  free(f->broken), free(f->cache), free(f->good), free(f->targets), free(f->x), free(f->target);
+  free(f);
+}
+
+static int reserve_batch(Feed *f, int64_t batch, surgery_error *err) {
+  if (f->batch_room >= batch) return 0;
+  int64_t bytes;
+  void *x = NULL;
+  free(f->x), free(f->target);
+  f->x = NULL, f->batch_room = 0;
+  f->target = calloc((size_t)batch, (size_t)target_bytes(f) + 4);
+  if (__builtin_mul_overflow(f->net->manifest->features_bytes, batch, &bytes) || !f->target || posix_memalign(&x, 64, (size_t)bytes + 64))
+    return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for a batch of %lld samples", (long long)batch);
+  f->x = x;
+  f->batch_room = batch;
+  return 0;
+}
+
+int feed_start(Feed *f, uint64_t epoch, const int64_t *order, int64_t first, int64_t batch, surgery_error *err) {
+  if (batch > f->set->count) batch = f->set->count;
+  if (f->cache) {
+    f->order = order, f->at = first, f->batch = batch;
+    return reserve_batch(f, batch, err);
+  }
+  loader_stop(f->loader);
+  LoaderOptions o = {.order = order, .count = f->set->count, .first = first, .batch = batch, .augment = f->o.augment,
+                     .seed = f->o.seed, .epoch = epoch, .threads = sg_threads()};
+  f->loader = loader_start(f->set, &o, err);
+  return f->loader ? 0 : -1;
+}
+
+static int next_cached(Feed *f, FeedBatch *batch) {
+  int64_t bytes = f->net->manifest->features_bytes, left = f->set->count - f->at;
+  batch->taken = left < f->batch ? left : f->batch;
+  for (int64_t i = 0; i < batch->taken; i++) {
+    int64_t index = f->order ? f->order[f->at + i] : f->at + i;
+    if (!f->good[index]) continue;
+    memcpy(f->x + batch->n * bytes, f->cache + index * bytes, (size_t)bytes);
+    memcpy(f->target + batch->n * target_bytes(f), f->targets + index * target_bytes(f), (size_t)target_bytes(f));
+    batch->n++;
+  }
+  f->at += batch->taken;
+  batch->x = f->x, batch->target = f->target;
+  return batch->taken > 0;
+}
+
+int feed_next(Feed *f, FeedBatch *batch, surgery_error *err) {
+  *batch = (FeedBatch){.n = 0};
+  if (f->cache) return next_cached(f, batch);
+  Batch loaded;
+  int status = loader_next(f->loader, &loaded, err);
+  if (status <= 0) return status;
+  if (tell_broken(f, &loaded, err)) return -1;
+  *batch = (FeedBatch){.n = loaded.n, .taken = loaded.taken, .x = loaded.x, .target = loaded.target};
+  if (!net_has(f->net, NET_PREFIX)) return 1;
+  if (net_features(f->net, loaded.n, loaded.x, err)) return -1;
+  batch->x = f->net->features;
+  return 1;
+}
+
+int64_t feed_count(const Feed *f) { return f->set->count; }
+int64_t feed_broken(const Feed *f) { return f->broken_count; }
+double feed_seconds(const Feed *f) { return f->seconds; }
+int64_t feed_cached_bytes(const Feed *f) { return f->cache ? f->set->count * f->net->manifest->features_bytes : 0; }

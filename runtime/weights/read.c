@@ -1,0 +1,200 @@
+/* Reads one tensor's values: contiguous, strided or inflated, in any dtype and byte order. The places were checked when
+ * the file was opened; a file that has shrunk since gives an error, never a signal (hence pread, not a mapping). Uses no
+ * state of the open file, so several threads may read at once. */
+#include "runtime/weights/weights.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+enum { CHUNK = 1 << 18 }; /* bytes; stays in the second-level cache between reading and converting */
+
+/* A sequential view of one tensor's raw bytes. */
+typedef struct Feed {
+  const WeightFile *file;
+  const WeightTensor *tensor;
+  uint64_t at;   /* next byte in the file */
+  uint64_t end;  /* deflated: end of the compressed stream */
+  z_stream z;
+  uint32_t crc;
+  unsigned char *packed; /* CHUNK bytes; deflated only */
+} Feed;
+
+static int feed_inflate(Feed *f, unsigned char *to, size_t size, surgery_error *err) {
+  f->z.next_out = to;
+  f->z.avail_out = (uInt)size;
+  while (f->z.avail_out > 0) {
+    if (f->z.avail_in == 0) {
+      size_t n = f->end - f->at < CHUNK ? (size_t)(f->end - f->at) : CHUNK;
+      if (n && sg_pread(f->file->fd, f->file->path, f->packed, f->at, n, err)) return -1;
+      f->at += n;
+      f->z.next_in = f->packed;
+      f->z.avail_in = (uInt)n;
+    }
+    int result = inflate(&f->z, Z_NO_FLUSH);
+    if (result == Z_OK) continue;
+    if (result == Z_STREAM_END && f->z.avail_out == 0) break;
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': the compressed data from byte %llu %s", f->file->path,
+                   SG_Q(f->tensor->pub.name), ULL(f->tensor->offset),
+                   result == Z_STREAM_END || result == Z_BUF_ERROR ? "end before the tensor does" : "are broken");
+  }
+  f->crc = (uint32_t)crc32(f->crc, to, (uInt)size);
+  return 0;
+}
+
+/* Up to CHUNK bytes at a time for a deflated tensor. */
+static int feed_get(Feed *f, void *to, size_t size, surgery_error *err) {
+  if (!f->tensor->deflated) {
+    if (sg_pread(f->file->fd, f->file->path, to, f->at, size, err)) return -1;
+    f->at += size;
+    return 0;
+  }
+  unsigned char *at = to;
+  while (size > 0) {
+    size_t n = size < CHUNK ? size : CHUNK;
+    if (feed_inflate(f, at, n, err)) return -1;
+    at += n;
+    size -= n;
+  }
+  return 0;
+}
+
+static void feed_close(Feed *f) {
+  if (f->packed) inflateEnd(&f->z);
+  free(f->packed);
+}
+
+static int feed_open(Feed *f, const surgery_weights *w, const WeightTensor *t, surgery_error *err) {
+  *f = (Feed){.file = weights_file(w, t), .tensor = t, .at = t->offset, .crc = (uint32_t)crc32(0, NULL, 0)};
+  if (!t->deflated) {
+    posix_fadvise(f->file->fd, (off_t)t->offset, (off_t)t->span, POSIX_FADV_WILLNEED);
+    return 0;
+  }
+  f->end = t->offset + t->packed;
+  f->packed = malloc(CHUNK);
+  if (!f->packed || inflateInit2(&f->z, -MAX_WBITS) != Z_OK) {
+    free(f->packed);
+    return sg_fail_memory(err, f->file->path, CHUNK);
+  }
+  unsigned char header[256];
+  for (uint64_t left = t->skip; left > 0;) {
+    size_t n = left < sizeof header ? (size_t)left : sizeof header;
+    if (feed_inflate(f, header, n, err)) return feed_close(f), -1;
+    left -= n;
+  }
+  return 0;
+}
+
+static int feed_finish(Feed *f, surgery_error *err) {
+  if (f->tensor->deflated && f->crc != f->tensor->crc) {
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': the archive's checksum is %08x, its data's %08x", f->file->path,
+                   SG_Q(f->tensor->pub.name), f->tensor->crc, f->crc);
+  }
+  return 0;
+}
+
+/* Where the values go. */
+typedef struct Target {
+  float *f32;
+  int64_t *i64;
+} Target;
+
+static int convert(const Feed *f, const unsigned char *from, Target to, size_t at, size_t count, surgery_error *err) {
+  const WeightTensor *t = f->tensor;
+  if (to.f32) {
+    dtype_to_f32(t->pub.dtype, t->big_endian, from, to.f32 + at, count);
+  } else if (!dtype_to_i64(t->pub.dtype, t->big_endian, from, to.i64 + at, count)) {
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': a u64 value is too large for i64", f->file->path,
+                   SG_Q(t->pub.name));
+  }
+  return 0;
+}
+
+static bool row_major(const surgery_tensor *t, const int64_t *stride) {
+  int64_t expected = 1;
+  for (int i = t->rank - 1; i >= 0; i--) {
+    if (t->shape[i] != 1 && stride[i] != expected) return false;
+    expected *= t->shape[i];
+  }
+  return true;
+}
+
+static int read_contiguous(Feed *f, Target to, surgery_error *err) {
+  const surgery_tensor *t = &f->tensor->pub;
+  if (t->dtype == SURGERY_F32 && to.f32 && !f->tensor->big_endian) return feed_get(f, to.f32, (size_t)t->count * 4, err);
+  size_t size = surgery_dtype_size(t->dtype), per_chunk = CHUNK / size;
+  unsigned char *chunk = malloc(CHUNK);
+  if (!chunk) return sg_fail_memory(err, f->file->path, CHUNK);
+  int status = 0;
+  for (size_t at = 0; at < (size_t)t->count && !status; at += per_chunk) {
+    size_t n = (size_t)t->count - at < per_chunk ? (size_t)t->count - at : per_chunk;
+    status = feed_get(f, chunk, n * size, err) || convert(f, chunk, to, at, n, err) ? -1 : 0;
+  }
+  free(chunk);
+  return status;
+}
+
+/* Collects `n` elements in row-major order from the raw span; index and place go on from call to call. */
+static void gather(const WeightTensor *t, const unsigned char *raw, int64_t *index, uint64_t *place, unsigned char *to,
+                   size_t n) {
+  size_t size = surgery_dtype_size(t->pub.dtype);
+  for (size_t i = 0; i < n; i++) {
+    memcpy(to + i * size, raw + *place * size, size);
+    for (int d = t->pub.rank - 1; d >= 0; d--) {
+      *place += (uint64_t)t->stride[d];
+      if (++index[d] < t->pub.shape[d]) break;
+      *place -= (uint64_t)t->stride[d] * (uint64_t)t->pub.shape[d];
+      index[d] = 0;
+    }
+  }
+}
+
+static int read_strided(Feed *f, Target to, surgery_error *err) {
+  const WeightTensor *t = f->tensor;
+  size_t size = surgery_dtype_size(t->pub.dtype), per_chunk = CHUNK / size, count = (size_t)t->pub.count;
+  unsigned char *raw = malloc((size_t)t->span), *chunk = malloc(CHUNK);
+  int64_t index[SURGERY_MAX_RANK] = {0};
+  uint64_t place = 0;
+  int status = raw && chunk ? feed_get(f, raw, (size_t)t->span, err)
+                            : sg_fail_memory(err, f->file->path, (size_t)t->span + CHUNK);
+  for (size_t at = 0; at < count && !status; at += per_chunk) {
+    size_t n = count - at < per_chunk ? count - at : per_chunk;
+    gather(t, raw, index, &place, chunk, n);
+    status = convert(f, chunk, to, at, n, err);
+  }
+  free(raw);
+  free(chunk);
+  return status;
+}
+
+static int read_values(surgery_weights *w, const surgery_tensor *tensor, Target to, int64_t count, surgery_error *err) {
+  const WeightTensor *t = (const WeightTensor *)tensor;
+  if (!tensor || t < w->tensors || t >= w->tensors + w->count) {
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: the tensor asked for is not of this file", w->files[0].path);
+  }
+  if (count != tensor->count) {
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' has %lld elements, %lld were asked for",
+                   weights_file(w, t)->path, SG_Q(tensor->name), (long long)tensor->count, (long long)count);
+  }
+  if (count == 0) return 0;
+  Feed feed;
+  if (feed_open(&feed, w, t, err)) return -1;
+  int status = row_major(tensor, t->stride) ? read_contiguous(&feed, to, err) : read_strided(&feed, to, err);
+  if (!status) status = feed_finish(&feed, err);
+  feed_close(&feed);
+  return status;
+}
+
+int surgery_weights_read(surgery_weights *w, const surgery_tensor *tensor, float *to, int64_t count,
+                         surgery_error *err) {
+  return read_values(w, tensor, (Target){.f32 = to}, count, err);
+}
+
+int surgery_weights_read_i64(surgery_weights *w, const surgery_tensor *tensor, int64_t *to, int64_t count,
+                             surgery_error *err) {
+  if (tensor && !dtype_is_integer(tensor->dtype)) {
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' is %s; only integers can be read as i64", w->files[0].path,
+                   SG_Q(tensor->name), surgery_dtype_name(tensor->dtype));
+  }
+  return read_values(w, tensor, (Target){.i64 = to}, count, err);
+}

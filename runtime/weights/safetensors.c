@@ -1,0 +1,184 @@
+/* Reads a safetensors header: 8 bytes of length, JSON, then the tensors' bytes without a gap. Follows the format's own
+ * description (huggingface/safetensors, README) and refuses what it forbids. Reads no tensor's bytes. */
+#include "runtime/weights/weights.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+enum { LARGEST_HEADER = 100000000 };
+
+typedef struct Header {
+  surgery_weights *w;
+  uint32_t file;
+  const char *path;
+  uint64_t data, data_size; /* where the tensors' bytes begin, and how many there are */
+  surgery_error *err;
+} Header;
+
+#define REFUSE(h, format, ...) sg_fail((h)->err, SURGERY_BAD_INPUT, "%s: " format, (h)->path, __VA_ARGS__)
+
+static json_t *parse(Header *h, const char *text, size_t length) {
+  json_error_t error;
+  json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
+  if (!root) {
+    uint64_t at = 8 + (uint64_t)(error.position > 0 ? error.position : 0);
+    switch (json_error_code(&error)) {
+    case json_error_duplicate_key: REFUSE(h, "byte %llu: the header has a key twice: %s", ULL(at), error.text); break;
+    case json_error_invalid_utf8: REFUSE(h, "byte %llu: the header is not UTF-8", ULL(at)); break;
+    case json_error_out_of_memory: sg_fail_memory(h->err, h->path, length); break;
+    default: REFUSE(h, "byte %llu: the header is not JSON: %s", ULL(at), error.text); break;
+    }
+    return NULL;
+  }
+  if (json_is_object(root)) return root;
+  REFUSE(h, "byte 8: the header must be a JSON object%s", "");
+  json_decref(root);
+  return NULL;
+}
+
+static int read_metadata(Header *h, json_t *object) {
+  if (!json_is_object(object)) return REFUSE(h, "header: '%s' must be an object of strings", "__metadata__");
+  surgery_weights *w = h->w;
+  WeightPair *pairs = pool_array(&w->pool, json_object_size(object), sizeof *pairs);
+  if (!pairs) return sg_fail_memory(h->err, h->path, json_object_size(object) * sizeof *pairs);
+  const char *key;
+  json_t *value;
+  size_t n = 0;
+  json_object_foreach(object, key, value) {
+    if (!json_is_string(value)) {
+      return REFUSE(h, "header: __metadata__ '%s' must be a string", SG_Q(key));
+    }
+    pairs[n].key = pool_strndup(&w->pool, key, strlen(key));
+    pairs[n].value = pool_strndup(&w->pool, json_string_value(value), json_string_length(value));
+    if (!pairs[n].key || !pairs[n].value) return sg_fail_memory(h->err, h->path, json_string_length(value));
+    n++;
+  }
+  w->metadata = pairs;
+  w->metadata_count = n;
+  return 0;
+}
+
+/* A list of `most` non-negative integers at the most; their number, or -1. */
+static int64_t integers(Header *h, const char *tensor, const char *key, json_t *list, int64_t *to, size_t most) {
+  if (!json_is_array(list)) return REFUSE(h, "header: tensor '%s': '%s' must be a list of integers", SG_Q(tensor), key);
+  if (json_array_size(list) > most) {
+    return REFUSE(h, "header: tensor '%s': '%s' has %zu entries; at most %zu are supported", SG_Q(tensor), key,
+                  json_array_size(list), most);
+  }
+  for (size_t i = 0; i < json_array_size(list); i++) {
+    json_t *item = json_array_get(list, i);
+    if (!json_is_integer(item) || json_integer_value(item) < 0) {
+      return REFUSE(h, "header: tensor '%s': '%s' must be a list of integers that are not negative", SG_Q(tensor), key);
+    }
+    to[i] = json_integer_value(item);
+  }
+  return (int64_t)json_array_size(list);
+}
+
+static int read_tensor(Header *h, const char *name, json_t *object) {
+  json_t *dtype_name = json_object_get(object, "dtype");
+  if (!json_is_object(object) || !json_is_string(dtype_name)) {
+    return REFUSE(h, "header: tensor '%s' must be an object with 'dtype', 'shape' and 'data_offsets'", SG_Q(name));
+  }
+  int dtype = dtype_from_safetensors(json_string_value(dtype_name), json_string_length(dtype_name));
+  if (dtype < 0) {
+    return REFUSE(h, "header: tensor '%s': unknown dtype '%s' (known: F64, F32, F16, BF16, I64 to I8, U64 to U8, BOOL)",
+                  SG_Q(name), SG_Q(json_string_value(dtype_name)));
+  }
+  int64_t shape[SURGERY_MAX_RANK], range[2];
+  int64_t rank = integers(h, name, "shape", json_object_get(object, "shape"), shape, SURGERY_MAX_RANK);
+  if (rank < 0) return -1;
+  int64_t ends = integers(h, name, "data_offsets", json_object_get(object, "data_offsets"), range, 2);
+  if (ends < 0) return -1;
+  if (ends != 2) return REFUSE(h, "header: tensor '%s': 'data_offsets' must be [begin, end]", SG_Q(name));
+  WeightTensor *t = weights_add(h->w, name, strlen(name), h->err);
+  if (!t) return -1;
+  t->file = h->file;
+  if (weights_shape(h->w, t, (surgery_dtype)dtype, rank, shape, 8, h->err)) return -1;
+  uint64_t begin = (uint64_t)range[0], end = (uint64_t)range[1];
+  if (begin > end) {
+    return REFUSE(h, "tensor '%s': data_offsets [%llu, %llu] are out of order", SG_Q(name), ULL(begin), ULL(end));
+  }
+  if (end > h->data_size) {
+    return REFUSE(h, "tensor '%s': data_offsets [%llu, %llu] go past the end: byte %llu of a file of %llu", SG_Q(name),
+                  ULL(begin), ULL(end), ULL(h->data + end), ULL(h->data + h->data_size));
+  }
+  if (end - begin != t->span) {
+    return REFUSE(h, "tensor '%s' (byte %llu): %s of shape %s takes %llu bytes, but data_offsets give %llu", SG_Q(name),
+                  ULL(h->data + begin), surgery_dtype_name(t->pub.dtype), SHAPE(t->pub.rank, t->pub.shape), ULL(t->span),
+                  ULL(end - begin));
+  }
+  t->offset = h->data + begin;
+  return 0;
+}
+
+static int by_offset(const void *a, const void *b) {
+  const WeightTensor *x = a, *y = b;
+  if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
+  /* Of two at one place the empty one stands first; both empty: by name, so that the order is the same everywhere. */
+  if (x->span != y->span) return x->span < y->span ? -1 : 1;
+  return strcmp(x->pub.name, y->pub.name);
+}
+
+/* In file order every tensor begins where the one before it ended, and the last ends with the file. */
+static int check_cover(Header *h, size_t first) {
+  WeightTensor *tensors = h->w->tensors + first;
+  size_t count = h->w->count - first;
+  if (count) qsort(tensors, count, sizeof *tensors, by_offset);
+  uint64_t at = h->data;
+  for (size_t i = 0; i < count; i++) {
+    const WeightTensor *t = &tensors[i];
+    if (t->offset > at) {
+      return REFUSE(h, "a hole of %llu bytes at byte %llu, before tensor '%s'", ULL(t->offset - at), ULL(at),
+                    SG_Q(t->pub.name));
+    }
+    if (t->offset < at) {
+      return REFUSE(h, "tensor '%s' (byte %llu) overlaps '%s', which ends at byte %llu", SG_Q(t->pub.name),
+                    ULL(t->offset), SG_Q(tensors[i - 1].pub.name), ULL(at));
+    }
+    at = t->offset + t->span;
+  }
+  if (at != h->data + h->data_size) {
+    return REFUSE(h, "%llu trailing bytes at byte %llu, after the last tensor", ULL(h->data + h->data_size - at), ULL(at));
+  }
+  return 0;
+}
+
+static int read_header(Header *h, const char *text, size_t length) {
+  json_t *root = parse(h, text, length);
+  if (!root) return -1;
+  size_t first = h->w->count;
+  int status = 0;
+  const char *name;
+  json_t *value;
+  json_object_foreach(root, name, value) {
+    status = strcmp(name, "__metadata__") == 0 ? read_metadata(h, value) : read_tensor(h, name, value);
+    if (status) break;
+  }
+  json_decref(root);
+  return status ? -1 : check_cover(h, first);
+}
+
+int safetensors_read(surgery_weights *w, uint32_t file, surgery_error *err) {
+  const WeightFile *f = &w->files[file];
+  Header h = {.w = w, .file = file, .path = f->path, .err = err};
+  uint64_t length = 0;
+  if (f->size < 8) return REFUSE(&h, "too short for any weight file: %llu bytes; safetensors needs 8 at least", ULL(f->size));
+  if (sg_pread(f->fd, f->path, &length, 0, 8, err)) return -1;
+  if (length > LARGEST_HEADER) {
+    return REFUSE(&h, "byte 0: a safetensors header of %llu bytes; at most %d are allowed", ULL(length), LARGEST_HEADER);
+  }
+  if (length > f->size - 8) {
+    return REFUSE(&h, "byte 0: the header's %llu bytes go past the end of the file (%llu bytes)", ULL(length),
+                  ULL(f->size));
+  }
+  h.data = 8 + length;
+  h.data_size = f->size - h.data;
+  char *text = malloc((size_t)length + 1);
+  if (!text) return sg_fail_memory(err, f->path, (size_t)length + 1);
+  int status = sg_pread(f->fd, f->path, text, 8, (size_t)length, err);
+  if (!status) status = read_header(&h, text, (size_t)length);
+  free(text);
+  w->note = "safetensors";
+  return status;
+}

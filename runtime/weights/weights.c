@@ -1,0 +1,235 @@
+/* Opening a weight file: its format found by content, a reader called, common prefixes taken off, names sorted. Knows every
+ * reader by name and none from inside. Called through surgery.h by the compiler (take, load) and compiled programs. */
+#include "runtime/weights/weights.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+int weights_add_file(surgery_weights *w, const char *path, surgery_error *err) {
+  WeightFile *files = pool_grow(&w->pool, w->files, w->file_count, w->file_count + 1, sizeof *files);
+  char *copy = pool_strndup(&w->pool, path, strlen(path));
+  if (!files || !copy) return sg_fail_memory(err, path, sizeof *files);
+  w->files = files;
+  uint64_t size = 0;
+  int fd = sg_open_regular(path, &size, err);
+  if (fd < 0) return -1;
+  w->files[w->file_count] = (WeightFile){fd, size, copy};
+  return (int)w->file_count++;
+}
+
+const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t) { return &w->files[t->file]; }
+
+WeightTensor *weights_add(surgery_weights *w, const char *name, size_t length, surgery_error *err) {
+  if (w->count == w->capacity) {
+    size_t capacity = w->capacity * 2 + 64;
+    WeightTensor *grown = capacity < UINT32_MAX ? realloc(w->tensors, capacity * sizeof *grown) : NULL;
+    if (!grown) return sg_fail_memory(err, w->files[0].path, capacity * sizeof *grown), NULL;
+    w->tensors = grown;
+    w->capacity = capacity;
+  }
+  WeightTensor *t = &w->tensors[w->count];
+  memset(t, 0, sizeof *t);
+  t->pub.name = pool_strndup(&w->pool, name, length);
+  if (!t->pub.name) return sg_fail_memory(err, w->files[0].path, length), NULL;
+  w->count++;
+  return t;
+}
+
+int weights_shape(surgery_weights *w, WeightTensor *t, surgery_dtype dtype, int64_t rank, const int64_t *shape,
+                  uint64_t at, surgery_error *err) {
+  const char *path = weights_file(w, t)->path;
+  if (rank < 0 || rank > SURGERY_MAX_RANK) {
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): %lld dimensions; at most %d are supported", path,
+                   SG_Q(t->pub.name), ULL(at), (long long)rank, SURGERY_MAX_RANK);
+  }
+  t->pub.dtype = dtype;
+  t->pub.rank = (int)rank;
+  /* Zeros do not excuse an overflow among the other sizes: strides are their products. */
+  int64_t nonzero = (int64_t)surgery_dtype_size(dtype), count = 1;
+  for (int i = (int)rank - 1; i >= 0; i--) {
+    t->pub.shape[i] = shape[i];
+    t->stride[i] = nonzero / (int64_t)surgery_dtype_size(dtype);
+    bool negative = shape[i] < 0;
+    if (negative || __builtin_mul_overflow(nonzero, shape[i] > 0 ? shape[i] : 1, &nonzero)) {
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): %s in the shape %s of %s", path,
+                     SG_Q(t->pub.name), ULL(at), negative ? "a negative size" : "the product overflows",
+                     SHAPE((int)rank, shape), surgery_dtype_name(dtype));
+    }
+    count = shape[i] == 0 ? 0 : count * shape[i];
+  }
+  t->pub.count = count;
+  t->span = (uint64_t)count * surgery_dtype_size(dtype);
+  return 0;
+}
+
+/* ---- what the first bytes say ---- */
+
+typedef struct Magic {
+  const char *bytes;
+  size_t length, at;
+  const char *what;
+} Magic;
+
+/* Files that people really hand over by mistake: each with the reason and the cure. */
+static const Magic strangers[] = {
+    {"\x89HDF\r\n\x1a\n", 8, 0, "is an HDF5 file (Keras); export the weights as safetensors or .npz"},
+    {"GGUF", 4, 0, "is a GGUF file; safetensors, PyTorch and .npz files are read"},
+    {"\x1f\x8b", 2, 0, "is compressed by gzip; unpack it first (gunzip)"},
+    {"BZh", 3, 0, "is compressed by bzip2; unpack it first"},
+    {"\xfd" "7zXZ", 5, 0, "is compressed by xz; unpack it first"},
+    {"\x28\xb5\x2f\xfd", 4, 0, "is compressed by zstd; unpack it first"},
+    {"version https://git-lfs", 23, 0, "is a Git LFS pointer, not the file itself; run `git lfs pull`"},
+    {"<!DOCTYPE", 9, 0, "is a web page, not a weight file; the download went wrong"},
+    {"<!doctype", 9, 0, "is a web page, not a weight file; the download went wrong"},
+    {"<html", 5, 0, "is a web page, not a weight file; the download went wrong"},
+    {"\x89PNG", 4, 0, "is a PNG picture, not a weight file"},
+    {"\xff\xd8\xff", 3, 0, "is a JPEG picture, not a weight file"},
+    {"\x7f" "ELF", 4, 0, "is a program or library, not a weight file"},
+};
+
+static bool starts(const unsigned char *head, size_t have, const char *magic, size_t length, size_t at) {
+  return have >= at + length && memcmp(head + at, magic, length) == 0;
+}
+
+/* A tar header is known by "ustar", or (version 7, what Python 2's tarfile could write) by the first member's name. */
+static bool is_tar(const unsigned char *head, size_t have) {
+  return starts(head, have, "ustar", 5, 257) || (have == 512 && starts(head, have, "storages\0", 9, 0)) ||
+         (have == 512 && starts(head, have, "sys_info\0", 9, 0));
+}
+
+static bool is_json(const unsigned char *head, size_t have) {
+  size_t i = 0;
+  while (i < have && strchr(" \t\r\n", head[i]) && head[i]) i++;
+  return i < have && head[i] == '{';
+}
+
+/* A safetensors file may begin with any byte: its header's length, whose lowest byte comes first. */
+static bool plausible_header(const unsigned char *head, uint64_t size) {
+  uint64_t length = 0;
+  memcpy(&length, head, 8);
+  return length >= 2 && length <= size - 8;
+}
+
+int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error *err) {
+  const WeightFile *f = &w->files[file];
+  unsigned char head[512];
+  size_t have = f->size < sizeof head ? (size_t)f->size : sizeof head;
+  if (sg_pread(f->fd, f->path, head, 0, have, err)) return -1;
+  if (have == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: is empty", f->path);
+  if (starts(head, have, "PK\3\4", 4, 0) || starts(head, have, "PK\5\6", 4, 0)) return torch_zip_read(w, file, err);
+  if (starts(head, have, "\x93NUMPY", 6, 0)) return npy_read(w, file, err);
+  if (is_tar(head, have)) return torch_tar_read(w, file, err);
+  for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
+    const Magic *m = &strangers[i];
+    if (starts(head, have, m->bytes, m->length, m->at)) {
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: %s", f->path, m->what);
+    }
+  }
+  /* Before pickle: a header of 640 bytes begins with 80 02 as a pickle does; but then a '{' follows. */
+  if (have > 8 && is_json(head + 8, have - 8)) return safetensors_read(w, file, err);
+  if (have >= 2 && head[0] == 0x80 && head[1] <= 5) return torch_legacy_read(w, file, err);
+  if (is_json(head, have)) {
+    if (!nested) return index_read(w, file, err);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: an index cannot name another index as a shard", f->path);
+  }
+  if (have <= 8 || plausible_header(head, f->size)) return safetensors_read(w, file, err);
+  return sg_fail(err, SURGERY_BAD_INPUT,
+                 "%s: not a weight file that is known here (safetensors, PyTorch, .npz, .npy, *.index.json); it begins "
+                 "with bytes %02x %02x %02x %02x",
+                 f->path, head[0], head[1], head[2], head[3]);
+}
+
+/* ---- after the reader ---- */
+
+static bool all_begin_with(const surgery_weights *w, const char *prefix) {
+  size_t length = strlen(prefix);
+  for (size_t i = 0; i < w->count; i++) {
+    const char *name = w->tensors[i].pub.name;
+    if (strncmp(name, prefix, length) != 0 || !name[length]) return false;
+  }
+  return w->count > 0;
+}
+
+/* DataParallel and torch.compile wrap a model in a module of one child; the names they add are no part of the network. */
+static int strip_prefixes(surgery_weights *w, surgery_error *err) {
+  static const char *const prefixes[] = {"module.", "_orig_mod."};
+  for (int round = 0; round < 4; round++) {
+    const char *found = NULL;
+    for (size_t i = 0; i < 2 && !found; i++) {
+      if (all_begin_with(w, prefixes[i])) found = prefixes[i];
+    }
+    if (!found) break;
+    for (size_t i = 0; i < w->count; i++) w->tensors[i].pub.name += strlen(found);
+    w->note = pool_printf(&w->pool, "%s; prefix '%s' taken off", w->note, found);
+    if (!w->note) return sg_fail_memory(err, w->files[0].path, 64);
+  }
+  return 0;
+}
+
+static int compare_names(const void *a, const void *b, void *context) {
+  const surgery_weights *w = context;
+  return strcmp(w->tensors[*(const uint32_t *)a].pub.name, w->tensors[*(const uint32_t *)b].pub.name);
+}
+
+static int weights_finish(surgery_weights *w, surgery_error *err) {
+  if (strip_prefixes(w, err)) return -1;
+  w->by_name = pool_array(&w->pool, w->count, sizeof *w->by_name);
+  if (!w->by_name) return sg_fail_memory(err, w->files[0].path, w->count * sizeof *w->by_name);
+  for (size_t i = 0; i < w->count; i++) w->by_name[i] = (uint32_t)i;
+  qsort_r(w->by_name, w->count, sizeof *w->by_name, compare_names, w);
+  for (size_t i = 1; i < w->count; i++) {
+    const WeightTensor *a = &w->tensors[w->by_name[i - 1]], *b = &w->tensors[w->by_name[i]];
+    if (strcmp(a->pub.name, b->pub.name) == 0) {
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: two tensors are named '%s' (their data at bytes %llu and %llu)",
+                     weights_file(w, b)->path, SG_Q(b->pub.name), ULL(a->offset), ULL(b->offset));
+    }
+  }
+  return 0;
+}
+
+surgery_weights *surgery_weights_open(const char *path, surgery_error *err) {
+  surgery_weights *w = calloc(1, sizeof *w);
+  if (!w) return sg_fail_memory(err, path, sizeof *w), NULL;
+  w->note = "";
+  if (weights_add_file(w, path, err) < 0 || weights_detect(w, 0, false, err) || weights_finish(w, err)) {
+    surgery_weights_close(w);
+    return NULL;
+  }
+  return w;
+}
+
+void surgery_weights_close(surgery_weights *w) {
+  if (!w) return;
+  for (size_t i = 0; i < w->file_count; i++) close(w->files[i].fd);
+  free(w->tensors);
+  pool_free(&w->pool);
+  free(w);
+}
+
+size_t surgery_weights_count(const surgery_weights *w) { return w->count; }
+
+const surgery_tensor *surgery_weights_at(const surgery_weights *w, size_t index) {
+  return index < w->count ? &w->tensors[index].pub : NULL;
+}
+
+const surgery_tensor *surgery_weights_find(const surgery_weights *w, const char *name) {
+  size_t low = 0, high = w->count;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    const surgery_tensor *t = &w->tensors[w->by_name[middle]].pub;
+    int order = strcmp(name, t->name);
+    if (order == 0) return t;
+    if (order < 0) high = middle;
+    else low = middle + 1;
+  }
+  return NULL;
+}
+
+const char *surgery_weights_note(const surgery_weights *w) { return w->note; }
+
+const char *surgery_weights_metadata(const surgery_weights *w, const char *key) {
+  for (size_t i = 0; i < w->metadata_count; i++) {
+    if (strcmp(w->metadata[i].key, key) == 0) return w->metadata[i].value;
+  }
+  return NULL;
+}

@@ -1,0 +1,30 @@
+/* The three writers behind surgery_weights_write, and the text they build headers in. Private to runtime/weights/. */
+#ifndef SURGERY_WEIGHTS_WRITE_H
+#define SURGERY_WEIGHTS_WRITE_H
+#include "runtime/weights/weights.h"
+
+/* Tensors are checked: names given and different, shapes possible. safetensors keeps metadata; the other formats have no place
+ * for it and leave it out. */
+int write_safetensors(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
+                      surgery_error *err);
+int write_torch(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
+                surgery_error *err);
+int write_npz(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata, surgery_error *err);
+/* For tests: ZIP64 from `limit` on, as in zip.h. */
+int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count, uint64_t limit, surgery_error *err);
+
+size_t out_bytes(const surgery_tensor_out *tensor);
+
+/* Growing bytes; once memory has run out, `failed` stays set and nothing more is added. */
+typedef struct Bytes {
+  unsigned char *at;
+  size_t count, capacity;
+  bool failed;
+} Bytes;
+void bytes_add(Bytes *b, const void *data, size_t size);
+void bytes_text(Bytes *b, const char *text);
+void bytes_format(Bytes *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void bytes_le(Bytes *b, uint64_t value, unsigned bytes); /* little-endian */
+void bytes_fill(Bytes *b, char c, size_t count);
+void bytes_free(Bytes *b);
+#endif

@@ -1,0 +1,198 @@
+/* The convolutions' gradients: by x (conv2d with transposed weights), by w, by the bias, and the slow kernels for any
+ * grouping; against naive twins, and by finite differences of the forward kernel. */
+#include "tests/kernels/conv_tests.h"
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct Tensors { float *x, *w, *dy, *x_in, *dy_in; } Tensors;
+
+static Tensors tensors_new(const Shape *s, int64_t n, int plain_x) {
+  Tensors t = { .x = random_floats(n * s->ic * s->ih * s->iw, 1),
+                .w = random_floats(s->oc * s->ic / s->groups * s->kh * s->kw, 2),
+                .dy = random_floats(n * s->oc * s->oh * s->ow, 3) };
+  t.x_in = plain_x ? copy_floats(t.x, n * s->ic * s->ih * s->iw) : to_blocked(t.x, n, s->ic, s->ih * s->iw);
+  t.dy_in = to_blocked(t.dy, n, s->oc, s->oh * s->ow);
+  return t;
+}
+static void tensors_free(Tensors *t) {
+  free(t->x);
+  free(t->w);
+  free(t->dy);
+  free(t->x_in);
+  free(t->dy_in);
+}
+
+static void add_before(Result *r, const float *before) {
+  for (int64_t i = 0; i < r->count; i++) r->value[i] += before[i];
+}
+
+static void check_grad_input(const Shape *s, int64_t n, int accumulate, int any) {
+  Conv2dK k = input_gradient_constants(s);
+  Conv2dGradWeightK slow = gradient_constants(s);
+  k.accumulate = slow.accumulate = accumulate;
+  Tensors t = tensors_new(s, n, 0);
+  int64_t pixels = s->ih * s->iw, count = n * BLOCKS(s->ic) * pixels * LANES;
+  float *before = random_floats(n * s->ic * pixels, 4);
+  float *dx = accumulate ? to_blocked(before, n, s->ic, pixels) : nan_floats(count);
+  if (any) {
+    void *buf[] = { t.dy_in, t.w, dx };
+    run_splits(s->name, KERNEL_conv2d_any_grad_input, TEMPLATE(conv2d_any_grad_input), &slow, buf, n, dx, count);
+  } else {
+    Conv2dPackK pack = { s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0 };
+    float *packed = nan_floats(BLOCKS(s->ic) * BLOCKS(s->oc / s->groups) * s->kh * s->kw * LANES * LANES);
+    void *pack_buf[] = { t.w, packed }, *buf[] = { t.dy_in, packed, NULL, NULL, dx };
+    run_kernel(KERNEL_conv2d_pack_transposed, TEMPLATE(conv2d_pack_transposed), &pack, pack_buf, 0, 0, 0);
+    run_splits(s->name, KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, dx, count);
+    free(packed);
+  }
+  Result want = naive_grad_input(s, n, t.dy, t.w);
+  if (accumulate) add_before(&want, before);
+  float *got = from_blocked(s->name, dx, n, s->ic, pixels);
+  expect_close(s->name, got, &want);
+  result_free(&want);
+  tensors_free(&t);
+  free(before);
+  free(dx);
+  free(got);
+}
+
+static void check_grad_weight(const Shape *s, int64_t n, int accumulate, int plain_x, int any) {
+  Conv2dGradWeightK k = gradient_constants(s);
+  k.accumulate = accumulate;
+  k.plain_x = plain_x;
+  Tensors t = tensors_new(s, n, plain_x);
+  int64_t count = s->oc * s->ic / s->groups * s->kh * s->kw;
+  float *before = random_floats(count, 4), *dw = accumulate ? copy_floats(before, count) : nan_floats(count);
+  void *buf[] = { t.x_in, t.dy_in, dw };
+  if (any) run_splits(s->name, KERNEL_conv2d_any_grad_weight, TEMPLATE(conv2d_any_grad_weight), &k, buf, n, dw, count);
+  else run_splits(s->name, KERNEL_conv2d_grad_weight, TEMPLATE(conv2d_grad_weight), &k, buf, n, dw, count);
+  Result want = naive_grad_weight(s, n, t.x, t.dy);
+  if (accumulate) add_before(&want, before);
+  expect_close(s->name, dw, &want);
+  result_free(&want);
+  tensors_free(&t);
+  free(before);
+  free(dw);
+}
+
+#define EACH_SHAPE(s) \
+  for (const Shape *row = conv_shapes; row->name; row++) \
+    for (Shape s = *row, *once = &s; once && (shape_finish(&s), 1); once = NULL)
+
+void test_grad_input(void **state) {
+  (void)state;
+  EACH_SHAPE(s) for (int64_t n = 0; n <= 3; n += n + 1) check_grad_input(&s, n, n == 3, 0);
+}
+
+void test_grad_weight(void **state) {
+  (void)state;
+  EACH_SHAPE(s) for (int64_t n = 0; n <= 3; n += n + 1) {
+    check_grad_weight(&s, n, n == 3, 0, 0);
+    if (s.groups == 1) check_grad_weight(&s, n, n == 1, 1, 0);
+  }
+  Shape many = { "many small images", 1, 17, 3, 3, 40, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0 };
+  shape_finish(&many);
+  check_grad_weight(&many, 67, 0, 0, 0);
+}
+
+void test_gradients_any(void **state) {
+  (void)state;
+  static const Shape odd[] = {
+    { "groups 3 of 2", 3, 6, 5, 6, 9, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0 },
+    { "groups 5 of 4, stride 2", 5, 20, 7, 7, 35, 3, 2, 2, 2, 1, 1, 1, 2, 0, 0 },
+    { "3x3, stride past the kernel", 1, 16, 13, 13, 16, 3, 3, 5, 4, 0, 1, 1, 1, 0, 0 },
+    { "groups 2", 2, 32, 6, 7, 64, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0 },
+    { 0 },
+  };
+  for (const Shape *row = odd; row->name; row++) {
+    Shape s = *row;
+    shape_finish(&s);
+    for (int64_t n = 0; n <= 3; n += n + 1) {
+      check_grad_input(&s, n, n == 3, 1);
+      check_grad_weight(&s, n, n == 3, 0, 1);
+    }
+  }
+}
+
+void test_channel_sum(void **state) {
+  (void)state;
+  static const struct { int64_t c, hw, n; } rows[] = { { 1, 1, 1 }, { 16, 49, 3 }, { 17, 5, 2 }, { 40, 196, 1 }, { 3, 7, 0 } };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (int accumulate = 0; accumulate < 2; accumulate++) {
+      int64_t c = rows[i].c, hw = rows[i].hw, n = rows[i].n;
+      ChannelSumK k = { c, hw, accumulate };
+      float *x = random_floats(n * c * hw, 1), *in = to_blocked(x, n, c, hw), *before = random_floats(c, 2);
+      float *sum = accumulate ? copy_floats(before, c) : nan_floats(c);
+      void *buf[] = { in, sum };
+      run_splits("channel_sum", KERNEL_channel_sum, TEMPLATE(channel_sum), &k, buf, n, sum, c);
+      for (int64_t o = 0; o < c; o++) {
+        double want = accumulate ? before[o] : 0;
+        for (int64_t j = 0; j < n * hw; j++) want += x[(j / hw * c + o) * hw + j % hw];
+        assert_float_equal(sum[o], want, 2e-5); /* measured 2e-6 for sums of 196 numbers below 1 */
+      }
+      free(x);
+      free(in);
+      free(before);
+      free(sum);
+    }
+}
+
+/* The forward kernel as a scalar function: sum of conv(x, w) * dy. */
+static double weighted_sum(const Shape *s, int64_t n, const Tensors *t) {
+  Conv2dK k = forward_constants(s);
+  Conv2dPackK pack = { s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0 };
+  int64_t count = n * BLOCKS(s->oc) * s->oh * s->ow * LANES;
+  float *in = to_blocked(t->x, n, s->ic, s->ih * s->iw), *y = nan_floats(count), *bias = nan_floats(BLOCKS(s->oc) * LANES);
+  float *packed = nan_floats(BLOCKS(s->oc) * BLOCKS(s->ic / s->groups) * s->kh * s->kw * LANES * LANES);
+  void *pack_buf[] = { t->w, NULL, NULL, NULL, NULL, NULL, packed, bias }, *buf[] = { in, packed, NULL, NULL, y };
+  run_kernel(KERNEL_conv2d_pack, TEMPLATE(conv2d_pack), &pack, pack_buf, 0, 0, 0);
+  run_kernel(KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, 0, 0);
+  double sum = 0;
+  for (int64_t i = 0; i < count; i++) sum += (double)y[i] * t->dy_in[i];
+  free(in);
+  free(y);
+  free(bias);
+  free(packed);
+  return sum;
+}
+
+/* A convolution is linear in x and in w, so a large step is exact up to rounding. */
+static double slope(const Shape *s, int64_t n, const Tensors *t, float *at) {
+  float old = *at;
+  *at = old + 4;
+  double up = weighted_sum(s, n, t);
+  *at = old - 4;
+  double down = weighted_sum(s, n, t);
+  *at = old;
+  return (up - down) / 8;
+}
+
+static void check_finite_differences(const Shape *s) {
+  const int64_t n = 2, weights = s->oc * s->ic / s->groups * s->kh * s->kw, inputs = n * s->ic * s->ih * s->iw;
+  Tensors t = tensors_new(s, n, 0);
+  Conv2dK k = input_gradient_constants(s);
+  Conv2dGradWeightK kw = gradient_constants(s);
+  Conv2dPackK pack = { s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0 };
+  float *packed = nan_floats(BLOCKS(s->ic) * BLOCKS(s->oc / s->groups) * s->kh * s->kw * LANES * LANES);
+  float *dx_blocked = nan_floats(n * BLOCKS(s->ic) * s->ih * s->iw * LANES), *dw = nan_floats(weights);
+  void *pack_buf[] = { t.w, packed }, *x_buf[] = { t.dy_in, packed, NULL, NULL, dx_blocked }, *w_buf[] = { t.x_in, t.dy_in, dw };
+  run_kernel(KERNEL_conv2d_pack_transposed, TEMPLATE(conv2d_pack_transposed), &pack, pack_buf, 0, 0, 0);
+  run_kernel(KERNEL_conv2d, TEMPLATE(conv2d), &k, x_buf, n, 0, 0);
+  run_kernel(KERNEL_conv2d_grad_weight, TEMPLATE(conv2d_grad_weight), &kw, w_buf, n, 0, 0);
+  float *dx = from_blocked(s->name, dx_blocked, n, s->ic, s->ih * s->iw);
+  for (int64_t i = 0; i < 3; i++) { /* step 4, outputs up to 60, float: measured 6e-5 at most */
+    int64_t x_at = i * (inputs - 1) / 2, w_at = i * (weights - 1) / 2;
+    assert_float_equal(dx[x_at], slope(s, n, &t, &t.x[x_at]), 1e-3);
+    assert_float_equal(dw[w_at], slope(s, n, &t, &t.w[w_at]), 1e-3);
+  }
+  tensors_free(&t);
+  free(packed);
+  free(dx_blocked);
+  free(dw);
+  free(dx);
+}
+
+void test_finite_differences(void **state) {
+  (void)state;
+  EACH_SHAPE(s) check_finite_differences(&s);
+}

@@ -1,0 +1,50 @@
+/* The convolutions' naive twins, in double over plain tensors, and the means to run a template: buffers of exactly
+ * the promised size, filled with NaN where nothing may be read. Shared by the conv_*.c tests. */
+#ifndef SURGERY_TESTS_CONV_NAIVE_H
+#define SURGERY_TESTS_CONV_NAIVE_H
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "compiler/kernels/kernels.h"
+
+/* One convolution: what all kernels' constants are made of. */
+typedef struct Shape {
+  const char *name;
+  int64_t groups, ic, ih, iw, oc, kh, kw, stride_h, stride_w, pad_h, pad_w, dil_h, dil_w;
+  int64_t oh, ow; /* filled by shape_finish */
+} Shape;
+void shape_finish(Shape *s);
+Conv2dK forward_constants(const Shape *s);
+/* The input's gradient as a convolution of dy with transposed weights. */
+Conv2dK input_gradient_constants(const Shape *s);
+Conv2dGradWeightK gradient_constants(const Shape *s);
+
+/* Plain tensors of floats, with the sum of magnitudes of each result, from which its tolerance follows. */
+typedef struct Result { double *value, *magnitude; int64_t count; } Result;
+Result naive_forward(const Shape *s, int64_t n, const float *x, const float *w);
+Result naive_grad_input(const Shape *s, int64_t n, const float *dy, const float *w);
+Result naive_grad_weight(const Shape *s, int64_t n, const float *x, const float *dy);
+void result_free(Result *r);
+
+float *random_floats(int64_t count, uint64_t seed); /* in [-1, 1); malloc, 64-byte aligned, exact size */
+float *nan_floats(int64_t count);
+float *copy_floats(const float *x, int64_t count);
+float *to_blocked(const float *x, int64_t n, int64_t c, int64_t pixels); /* pad lanes zero */
+/* Back to plain; fails the test when a pad lane is not zero. */
+float *from_blocked(const char *what, const float *x, int64_t n, int64_t c, int64_t pixels);
+
+typedef void Template(SGK_TEMPLATE_ARGS, const void *k);
+#define TEMPLATE(name) ((Template *)(void (*)(void))sgk_##name)
+/* Runs a kernel over all its units, `step` of them a call, in order or backwards. Its scratch is filled with NaN. */
+void run_kernel(KernelId id, Template *function, const void *k, void *const *buf, int64_t n, int64_t step, int backwards);
+/* Runs it whole, unit by unit, by threes and backwards, each time from a copy of `out` as it was given, and fails when
+ * any bit differs. `out` (count floats) must be one of buf; it holds the result. */
+void run_splits(const char *what, KernelId id, Template *function, const void *k, void **buf, int64_t n, float *out,
+                int64_t count);
+/* |got - want| ≤ 1e-6 * magnitude + 1e-6: some ten roundings of the largest partial sum; measured at most 0.4 of it. */
+void expect_close(const char *what, const float *got, const Result *want);
+
+extern const Shape conv_shapes[]; /* ends with a row without a name */
+#endif

@@ -1,0 +1,50 @@
+/* The shapes at which every convolution kernel is tested: full, odd, one pixel, few and many channels, strides,
+ * borders wider than the kernel, dilation, long and asymmetric kernels, groups, several bands of rows. */
+#include "tests/kernels/conv_naive.h"
+
+/* name, groups, ic, ih, iw, oc, kh, kw, stride, padding, dilation */
+#define ROW(name, g, ic, ih, iw, oc, kh, kw, sh, sw, ph, pw, dh, dw) \
+  { name, g, ic, ih, iw, oc, kh, kw, sh, sw, ph, pw, dh, dw, 0, 0 }
+
+const Shape conv_shapes[] = {
+  ROW("one pixel, one channel", 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1),
+  ROW("one pixel, 3x3", 1, 3, 1, 1, 17, 3, 3, 1, 1, 1, 1, 1, 1),
+  ROW("one output pixel", 1, 16, 5, 5, 16, 5, 5, 1, 1, 0, 0, 1, 1),
+  ROW("3x3", 1, 16, 8, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1),
+  ROW("3x3, odd channels", 1, 17, 7, 9, 40, 3, 3, 1, 1, 1, 1, 1, 1),
+  ROW("3x3, no padding", 1, 24, 9, 16, 33, 3, 3, 1, 1, 0, 0, 1, 1),
+  ROW("3x3, width 14", 1, 40, 6, 14, 64, 3, 3, 1, 1, 1, 1, 1, 1),
+  ROW("3x3, width 15", 1, 3, 5, 15, 24, 3, 3, 1, 1, 1, 1, 1, 1),
+  ROW("3x3, width 29", 1, 16, 4, 29, 48, 3, 3, 1, 1, 1, 1, 1, 1),
+  ROW("3x3, several bands", 1, 3, 45, 28, 17, 3, 3, 1, 1, 1, 1, 1, 1),
+  ROW("3x3 stride 2", 1, 16, 15, 15, 32, 3, 3, 2, 2, 1, 1, 1, 1),
+  ROW("3x3 stride 2, even", 1, 33, 14, 14, 17, 3, 3, 2, 2, 1, 1, 1, 1),
+  ROW("3x3 stride 3", 1, 3, 17, 19, 16, 3, 3, 3, 3, 1, 1, 1, 1),
+  ROW("3x3 stride 2 and 1", 1, 16, 9, 9, 16, 3, 3, 2, 1, 1, 1, 1, 1),
+  ROW("3x3, stride past the kernel", 1, 16, 13, 13, 16, 3, 3, 5, 4, 0, 1, 1, 1),
+  ROW("3x3, wide padding", 1, 3, 4, 5, 16, 3, 3, 1, 1, 3, 4, 1, 1),
+  ROW("3x3 stride 2, wide padding", 1, 16, 4, 5, 3, 3, 3, 2, 2, 4, 3, 1, 1),
+  ROW("3x3 dilation 2", 1, 16, 9, 11, 24, 3, 3, 1, 1, 2, 2, 2, 2),
+  ROW("3x3 dilation 2 stride 2", 1, 17, 11, 12, 16, 3, 3, 2, 2, 2, 2, 2, 2),
+  ROW("3x3 dilation 3 stride 2", 1, 16, 13, 12, 16, 3, 3, 2, 2, 1, 2, 3, 3),
+  ROW("2x2", 1, 16, 7, 7, 16, 2, 2, 1, 1, 0, 0, 1, 1),
+  ROW("2x2 stride 2", 1, 3, 7, 8, 16, 2, 2, 2, 2, 1, 0, 1, 1),
+  ROW("5x5", 1, 17, 9, 10, 16, 5, 5, 1, 1, 2, 2, 1, 1),
+  ROW("7x7 stride 2", 1, 3, 30, 33, 64, 7, 7, 2, 2, 3, 3, 1, 1),
+  ROW("11x11 stride 4", 1, 3, 35, 38, 24, 11, 11, 4, 4, 2, 2, 1, 1),
+  ROW("1x7", 1, 16, 9, 9, 16, 1, 7, 1, 1, 0, 3, 1, 1),
+  ROW("7x1 stride 2", 1, 16, 9, 9, 16, 7, 1, 2, 2, 3, 0, 1, 1),
+  ROW("1x13", 1, 3, 3, 20, 17, 1, 13, 1, 1, 0, 6, 1, 1),
+  ROW("1x1", 1, 40, 7, 7, 96, 1, 1, 1, 1, 0, 0, 1, 1),
+  ROW("1x1, many inputs", 1, 400, 3, 5, 33, 1, 1, 1, 1, 0, 0, 1, 1),
+  ROW("1x1, several bands", 1, 16, 29, 30, 16, 1, 1, 1, 1, 0, 0, 1, 1),
+  ROW("1x1 stride 2", 1, 24, 9, 8, 17, 1, 1, 2, 2, 0, 0, 1, 1),
+  ROW("1x1 stride 3, padding", 1, 16, 7, 8, 16, 1, 1, 3, 2, 1, 2, 1, 1),
+  ROW("many channels at 7x7", 1, 96, 7, 7, 80, 3, 3, 1, 1, 1, 1, 1, 1),
+  ROW("width 4", 1, 16, 7, 4, 16, 3, 3, 1, 1, 1, 1, 1, 1),
+  ROW("width 1", 1, 16, 17, 1, 33, 3, 1, 1, 1, 1, 0, 1, 1),
+  ROW("groups 2", 2, 32, 6, 7, 64, 3, 3, 1, 1, 1, 1, 1, 1),
+  ROW("groups 3 stride 2", 3, 96, 7, 7, 48, 3, 3, 2, 2, 1, 1, 1, 1),
+  ROW("groups 2, 1x1", 2, 64, 5, 5, 32, 1, 1, 1, 1, 0, 0, 1, 1),
+  { 0 },
+};

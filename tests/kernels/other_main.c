@@ -1,0 +1,13 @@
+/* The program of the tests in other_*.c: every template but the convolutions, against naive twins in double, finite
+ * differences and PyTorch's numbers. Prints the largest errors at its end. */
+#include "tests/kernels/other_support.h"
+
+int main(void) {
+  const TestGroup *groups[] = {&math_group,   &elementwise_group, &pool_group, &norm_group,
+                               &layout_group, &reduce_group,      &loss_group, &golden_group};
+  int failed = 0;
+  for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+    failed += _cmocka_run_group_tests(groups[i]->name, groups[i]->tests, groups[i]->count, NULL, NULL);
+  print_errors();
+  return failed != 0;
+}

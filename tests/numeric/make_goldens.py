@@ -1,0 +1,184 @@
+#!/usr/bin/python3
+"""Makes goldens/*.safetensors: what PyTorch computes for whole networks. Run with Debian's python3-torch and
+python3-torchvision; the versions are in each file's metadata. Weights and inputs are not stored: both sides make them
+from the tensor's name with the same counter-based formula (fill_values here, numtool.c there).
+
+forward_N    logits for N pictures in evaluation mode
+sample/KEY   64 entries of the gradient of KEY after one step's backward, at the places of sample_places
+max/KEY      the largest entry of that gradient, by absolute value; norm/KEY its Euclidean norm
+losses/WHAT  ten losses of training: all layers, head alone, freeze parameters of all (statistics moving)
+"""
+import json, struct, sys
+import numpy as np
+import torch, torchvision
+from torch import nn
+
+MASK = (1 << 64) - 1
+
+
+def fnv(text):
+    h = 0xCBF29CE484222325
+    for b in text.encode():
+        h = ((h ^ b) * 0x100000001B3) & MASK
+    return h
+
+
+def mix(seed, count):
+    """splitmix64 of seed + i * golden ratio, for i = 1 … count."""
+    with np.errstate(over="ignore"):
+        z = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def uniform(name, count):
+    """float32 in [-1, 1): 24 random bits."""
+    return ((mix(fnv(name), count) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)).astype(np.float32)
+
+
+def fill_values(name, shape):
+    count = int(np.prod(shape)) if shape else 1
+    u = uniform(name, count)
+    last = name.rsplit(".", 1)[-1]
+    if last == "num_batches_tracked":
+        return np.zeros(shape, np.int64)
+    if last == "running_mean" or last == "bias":
+        v = np.float32(0.1) * u
+    elif last == "running_var":
+        v = np.float32(1) + np.float32(0.5) * u
+    elif len(shape) == 1:
+        v = np.float32(1) + np.float32(0.2) * u
+    else:
+        v = np.float32(np.sqrt(6.0 / np.prod(shape[1:]))) * u
+    return v.astype(np.float32).reshape(shape)
+
+
+def filled(model):
+    state = model.state_dict()
+    model.load_state_dict({k: torch.from_numpy(np.array(fill_values(k, tuple(v.shape)))) for k, v in state.items()})
+    return model
+
+
+def inputs(n, shape, classes):
+    x = uniform("x", n * int(np.prod(shape))).reshape((n,) + shape)
+    y = (mix(fnv("y"), n) % np.uint64(classes)).astype(np.int64)
+    return torch.from_numpy(x), torch.from_numpy(y)
+
+
+def sample_places(name, count, k=64):
+    return (mix(fnv("sample " + name), k) % np.uint64(count)).astype(np.int64)
+
+
+def write(path, tensors):
+    head, body = {"__metadata__": {"torch": torch.__version__, "torchvision": torchvision.__version__}}, b""
+    for name, value in tensors.items():
+        data = np.ascontiguousarray(value, np.float32).tobytes()
+        head[name] = {"dtype": "F32", "shape": list(np.shape(value)), "data_offsets": [len(body), len(body) + len(data)]}
+        body += data
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + body)
+    print(path, len(body))
+
+
+class LeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 5, padding=2)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(400, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = torch.max_pool2d(torch.relu(self.conv1(x)), 2)
+        x = torch.max_pool2d(torch.relu(self.conv2(x)), 2)
+        x = torch.relu(self.fc1(x.flatten(1)))
+        return self.fc3(torch.relu(self.fc2(x)))
+
+
+class EvalDropout(nn.Module):
+    """Dropout off, as `freeze` of the dropout does, so that no random stream has to be shared."""
+
+    def forward(self, x):
+        return x
+
+
+def without_dropout(model):
+    for name, child in model.named_children():
+        setattr(model, name, EvalDropout()) if isinstance(child, nn.Dropout) else without_dropout(child)
+    return model
+
+
+def gradients(out, model, x, y):
+    model.train()
+    model.zero_grad()
+    nn.functional.cross_entropy(model(x), y).backward()
+    for name, p in model.named_parameters():
+        g = p.grad.numpy().reshape(-1)
+        out["sample/" + name] = g[sample_places(name, g.size)]
+        out["max/" + name] = np.abs(g).max()
+        out["norm/" + name] = np.sqrt((g.astype(np.float64) ** 2).sum())
+
+
+def losses(model, x, y, parameters, batch, lr):
+    optimizer = torch.optim.SGD(parameters, lr=lr, momentum=0.9)
+    got = []
+    for step in range(10):
+        at = (step * batch) % len(x)
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x[at:at + batch]), y[at:at + batch])
+        loss.backward()
+        optimizer.step()
+        got.append(loss.item())
+    return got
+
+
+def set_eval_batchnorm(model):
+    for m in model.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            m.eval()
+
+
+def main():
+    torch.manual_seed(0)
+    torch.set_num_threads(2)
+    zoo = torchvision.models
+    wanted = sys.argv[1:] or ["resnet18", "resnet50", "vgg11_bn", "mobilenet_v2", "squeezenet1_1", "alexnet", "lenet", "training"]
+    for name in wanted:
+        out = {}
+        if name == "training":
+            x, y = inputs(20, (3, 64, 64), 10)
+            model = filled(zoo.resnet18(num_classes=10)).train()
+            out["losses/full"] = losses(model, x, y, model.parameters(), 4, 0.005)
+            model = filled(zoo.resnet18(num_classes=10)).eval()
+            for p in model.parameters():
+                p.requires_grad = False
+            for p in model.fc.parameters():
+                p.requires_grad = True
+            out["losses/head"] = losses(model, x, y, model.fc.parameters(), 4, 1e-5)
+            model = filled(zoo.resnet18(num_classes=10))
+            for p in model.parameters():
+                p.requires_grad = False
+            for p in model.fc.parameters():
+                p.requires_grad = True
+            model.train()
+            out["losses/statistics"] = losses(model, x, y, model.fc.parameters(), 4, 0.005)
+            out["running_mean/layer4.1.bn2"] = model.layer4[1].bn2.running_mean.numpy()
+            out["running_var/layer4.1.bn2"] = model.layer4[1].bn2.running_var.numpy()
+        else:
+            shape = (1, 28, 28) if name == "lenet" else (3, 224, 224)
+            model = filled(LeNet() if name == "lenet" else getattr(zoo, name)()).eval()
+            with torch.no_grad():
+                for n in (1, 3):
+                    out[f"forward_{n}"] = model(inputs(n, shape, 1000)[0]).numpy()
+            if name in ("resnet18", "mobilenet_v2", "lenet"):
+                small = (1, 28, 28) if name == "lenet" else (3, 96, 96)
+                x, y = inputs(4, small, 10 if name == "lenet" else 1000)
+                gradients(out, without_dropout(model), x, y)
+        write(f"goldens/{name}.safetensors", out)
+
+
+main()

@@ -1,0 +1,292 @@
+/* Opening networks with right and wrong weights, running them, saving parts. */
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "runtime/net.h"
+#include "runtime/random.h"
+#include "tests/runtime/fake.h"
+
+static surgery_error err;
+
+static void expect_message(const char *part) {
+  if (!strstr(err.message, part)) fail_msg("'%s' is not in:\n%s", part, err.message);
+}
+
+static surgery_net *open_fake(sg_network *network, FakeKind kind, const char *weights) {
+  *network = fake_network(&(FakeOptions){.kind = kind});
+  surgery_net *net = surgery_open(network, weights, &err);
+  if (!net) fail_msg("%s", err.message);
+  return net;
+}
+
+static void close_fake(surgery_net *net, sg_network *network) {
+  surgery_close(net);
+  free((void *)network->manifest);
+}
+
+static void test_open_and_forward(void **state) {
+  (void)state;
+  sg_network network;
+  float x[3 * FAKE_INPUT + 1], y[3 * FAKE_CLASSES + 1], z[FAKE_CLASSES];
+  fake_write_weights(test_path("w.safetensors"), 1);
+  surgery_net *net = open_fake(&network, FAKE_FULL, test_path("w.safetensors"));
+  random_fill_uniform(5, "x", 1, x, 3 * FAKE_INPUT + 1);
+  assert_int_equal(surgery_forward(net, 0, x, y), 0);
+  fake_packs = 0;
+  assert_int_equal(surgery_forward(net, 3, x + 1, y + 1), 0); /* no alignment is asked of the caller */
+  assert_int_equal(surgery_forward(net, 1, x + 1 + FAKE_INPUT, z), 0);
+  for (int i = 0; i < FAKE_CLASSES; i++) assert_true(y[1 + FAKE_CLASSES + i] == z[i]);
+  assert_int_equal(fake_packs, 1); /* once: the weights did not change */
+  assert_true(net->arena_bytes >= 3 * 128);
+  assert_int_equal(net_arena_bytes(net->manifest, NET_FORWARD, INT64_MAX / 2), -1);
+  assert_int_equal(surgery_forward(net, SIZE_MAX, x, y), -1);
+  assert_int_equal(surgery_forward(net, (size_t)1 << 55, x, y), -1); /* no such memory */
+  assert_int_equal(surgery_forward(net, 3, x + 1, y + 1), 0);
+  close_fake(net, &network);
+}
+
+static void test_train_step(void **state) {
+  (void)state;
+  sg_network network;
+  static float x[64 * FAKE_INPUT];
+  static int32_t label[64];
+  float loss, first = 0;
+  test_clusters(3, 64, x, label);
+  fake_write_weights(test_path("w.safetensors"), 1);
+  surgery_net *net = open_fake(&network, FAKE_FULL, test_path("w.safetensors"));
+  fake_packs = 0;
+  for (int i = 0; i < 40; i++) {
+    assert_int_equal(surgery_train_step(net, 64, x, label, &loss), 0);
+    if (i == 0) first = loss;
+  }
+  assert_true(loss < first * 0.8f);
+  assert_int_equal(fake_packs, 40);
+  assert_int_equal(surgery_train_step(net, 0, x, label, &loss), 0);
+  label[5] = 10;
+  assert_int_equal(surgery_train_step(net, 64, x, label, &loss), -1); /* would read past the logits */
+  label[5] = -1;
+  assert_int_equal(surgery_train_step(net, 64, x, label, NULL), -1);
+  close_fake(net, &network);
+  net = open_fake(&network, FAKE_FROZEN, test_path("w.safetensors"));
+  assert_int_equal(surgery_train_step(net, 1, x, label, &loss), -1); /* nothing is trainable */
+  close_fake(net, &network);
+}
+
+static void test_frozen_stays(void **state) {
+  (void)state;
+  sg_network network;
+  static float x[64 * FAKE_INPUT];
+  static int32_t label[64];
+  float loss;
+  test_clusters(3, 64, x, label);
+  fake_write_weights(test_path("w.safetensors"), 1);
+  surgery_net *net = open_fake(&network, FAKE_HEAD, test_path("w.safetensors"));
+  unsigned char before[9664];
+  memcpy(before, net->weights, sizeof before);
+  fake_packs = 0;
+  for (int i = 0; i < 10; i++) assert_int_equal(surgery_train_step(net, 64, x, label, &loss), 0);
+  assert_memory_equal(before, net->weights, 4 * (FAKE_INPUT + 1) * FAKE_HIDDEN); /* fc1, bit for bit */
+  assert_memory_not_equal(before + 8320, net->weights + 8320, 1280);
+  assert_int_equal(fake_packs, 1); /* "repack": false */
+  close_fake(net, &network);
+}
+
+/* A weight file with fc1.weight of the wrong shape, fc2.bias missing and a stranger in it. */
+static void write_wrong(const char *path) {
+  static float numbers[64 * 64];
+  const surgery_tensor_out tensors[] = {{"fc1.weight", SURGERY_F32, 2, {64, 32}, numbers}, {"fc1.bias", SURGERY_F32, 1, {32}, numbers},
+                                        {"fc2.weight", SURGERY_F32, 2, {10, 32}, numbers}, {"fc3.weight", SURGERY_F32, 1, {4}, numbers},
+                                        {"optimizer.exp_avg.fc1.bias", SURGERY_F32, 1, {32}, numbers}};
+  assert_int_equal(surgery_weights_write(path, tensors, 5, NULL, &err), 0);
+}
+
+static void test_wrong_weights(void **state) {
+  (void)state;
+  sg_network network = fake_network(&(FakeOptions){.kind = FAKE_FULL});
+  write_wrong(test_path("wrong.safetensors"));
+  assert_null(surgery_open(&network, test_path("wrong.safetensors"), &err));
+  expect_message("shape of fc1.weight: (64, 32) in the file, (32, 64) in the network"); /* all in one message */
+  expect_message("missing fc2.bias");
+  expect_message("not in the network: fc3.weight");
+  assert_null(strstr(err.message, "optimizer."));
+  assert_null(strstr(err.message, "num_batches_tracked"));
+  assert_int_equal(err.status, SURGERY_BAD_INPUT);
+  assert_null(surgery_open(&network, test_path("none.safetensors"), &err));
+  assert_int_equal(err.status, SURGERY_ENVIRONMENT);
+  expect_message("none.safetensors");
+  assert_null(surgery_open(&network, NULL, &err));
+  expect_message("--weights");
+  test_write("garbage.safetensors", "garbage garbage garbage", 23);
+  assert_null(surgery_open(&network, test_path("garbage.safetensors"), &err));
+  expect_message("garbage.safetensors");
+  assert_null(surgery_open(&network, NULL, NULL)); /* err may be NULL */
+  network.abi = 99;
+  assert_null(surgery_open(&network, NULL, &err));
+  expect_message("version 99");
+  free((void *)network.manifest);
+}
+
+static void test_where_weights_are(void **state) {
+  (void)state;
+  fake_write_weights(test_path("own.safetensors"), 1);
+  sg_network network = fake_network(&(FakeOptions){.kind = FAKE_FULL, .weights_file = test_path("own.safetensors")});
+  surgery_net *net = surgery_open(&network, NULL, &err);
+  assert_non_null(net);
+  assert_string_equal(net->weights_path, test_path("own.safetensors"));
+  close_fake(net, &network);
+  network = fake_network(&(FakeOptions){.kind = FAKE_FULL, .weights_file = "/nonexistent/gone.safetensors"});
+  assert_null(surgery_open(&network, NULL, &err)); /* neither there nor beside the program: both are named */
+  expect_message("/nonexistent/gone.safetensors");
+  char program[512], beside[600];
+  ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+  program[length] = 0;
+  snprintf(beside, sizeof beside, "%.*s/gone.safetensors", (int)(strrchr(program, '/') - program), program);
+  expect_message(beside);
+  fake_write_weights(beside, 1);
+  net = surgery_open(&network, NULL, &err);
+  unlink(beside);
+  assert_non_null(net);
+  close_fake(net, &network);
+}
+
+static void test_embedded(void **state) {
+  (void)state;
+  size_t size;
+  fake_write_weights(test_path("w.safetensors"), 4);
+  char *image = test_read("w.safetensors", &size);
+  sg_network network = fake_network(&(FakeOptions){.kind = FAKE_FULL});
+  network.embedded = image, network.embedded_bytes = size;
+  surgery_net *net = surgery_open(&network, NULL, &err);
+  if (!net) fail_msg("%s", err.message);
+  float expected[32];
+  random_fill_uniform(4, "fc1.bias", 0.125, expected, 32);
+  assert_memory_equal(net->weights + 8192, expected, sizeof expected);
+  surgery_close(net);
+  network.embedded_bytes = size / 2;
+  assert_null(surgery_open(&network, NULL, &err));
+  free(image);
+  free((void *)network.manifest);
+}
+
+static void test_save(void **state) {
+  (void)state;
+  sg_network network;
+  fake_write_weights(test_path("w.safetensors"), 1);
+  surgery_net *net = open_fake(&network, FAKE_FULL, test_path("w.safetensors"));
+  assert_int_equal(surgery_save(net, test_path("head.safetensors"), "fc2", &err), 0);
+  surgery_weights *file = surgery_weights_open(test_path("head.safetensors"), &err);
+  assert_int_equal(surgery_weights_count(file), 2);
+  assert_non_null(surgery_weights_find(file, "fc2.bias"));
+  surgery_weights_close(file);
+  assert_int_equal(surgery_save(net, test_path("x.safetensors"), "fc22", &err), -1);
+  expect_message("did you mean 'fc2'");
+  assert_int_equal(surgery_save(net, "/nonexistent/x.safetensors", NULL, &err), -1);
+  assert_int_equal(err.status, SURGERY_ENVIRONMENT);
+  close_fake(net, &network);
+}
+
+/* A full disk: the old file stays, no other is left behind. */
+static void test_full_disk(void **state) {
+  (void)state;
+  sg_network network;
+  fake_write_weights(test_path("w.safetensors"), 1);
+  surgery_net *net = open_fake(&network, FAKE_FULL, test_path("w.safetensors"));
+  size_t before;
+  test_write("full/old.safetensors", "precious", 8);
+  struct rlimit limit, small;
+  getrlimit(RLIMIT_FSIZE, &limit);
+  small = limit, small.rlim_cur = 4096;
+  void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
+  int status = surgery_save(net, test_path("full/old.safetensors"), NULL, &err);
+  setrlimit(RLIMIT_FSIZE, &limit);
+  signal(SIGXFSZ, handler);
+  assert_int_equal(status, -1);
+  assert_int_equal(err.status, SURGERY_ENVIRONMENT);
+  char *text = test_read("full/old.safetensors", &before);
+  assert_int_equal(before, 8);
+  assert_memory_equal(text, "precious", 8);
+  free(text);
+  assert_int_equal(rmdir(test_path("full")), -1); /* holds old.safetensors */
+  unlink(test_path("full/old.safetensors"));
+  assert_int_equal(rmdir(test_path("full")), 0); /* and held nothing else */
+  close_fake(net, &network);
+}
+
+static void test_selectors(void **state) {
+  (void)state;
+  static const struct { const char *selector, *name; bool picks; } rows[] = {
+      {"all", "layer1.0.conv1.weight", true},      {"layer1", "layer1.0.conv1.weight", true},
+      {"layer1", "layer10.weight", false},         {"layer*.*.conv?", "layer1.0.conv1.weight", true},
+      {"layer*.conv?", "layer1.0.conv1.weight", false}, {"**.conv*", "conv1.weight", true},
+      {"**.conv*", "a.b.c.conv2.bias", true},      {"**.bn*", "layer1.0.conv1.weight", false},
+      {"{conv,fc}1", "fc1.weight", true},          {"{conv,fc}1.bias", "fc1.weight", false},
+      {"fc, conv1", "conv1.weight", true},         {"fc.weight", "fc.weight", true},
+      {"**", "x", true},                           {"", "x", false},
+      {"*", "a.b", true},                          {"{a", "a", false}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (net_selects(rows[i].selector, rows[i].name) != rows[i].picks) fail_msg("'%s' and '%s'", rows[i].selector, rows[i].name);
+}
+
+static void test_bad_manifests(void **state) {
+  (void)state;
+  sg_network good = fake_network(&(FakeOptions){.kind = FAKE_HEAD, .train = "{\"batch\": 4}"});
+  static const struct { const char *from, *to; } rows[] = {
+      {"\"weights_bytes\": ", "\"weights_bytes\": -"}, {"\"offset\": 8192", "\"offset\": 819200"}, {"[32, 64]", "[32, -64]"},
+      {"[32, 64]", "[3037000500, 3037000500]"}, {"\"dtype\": \"f32\"", "\"dtype\": \"f16\""}, {"\"group\": 0", "\"group\": 7"},
+      {"\"kind\": \"tensor\"", "\"kind\": \"smell\""}, {"\"batch\": 4", "\"batch\": 0"}, {"\"outputs\"", "\"inputs\""}, {"{", "["}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    const char *at = strstr(good.manifest, rows[i].from);
+    assert_non_null(at);
+    char *text;
+    if (asprintf(&text, "%.*s%s%s", (int)(at - good.manifest), good.manifest, rows[i].to, at + strlen(rows[i].from)) < 0) abort();
+    err.message[0] = 0;
+    if (manifest_parse(text, &err)) fail_msg("accepted: %s", rows[i].to);
+    expect_message("manifest");
+    free(text);
+  }
+  free((void *)good.manifest);
+}
+
+static void test_random(void **state) {
+  (void)state;
+  Random a = random_stream(1, 2), b = random_stream(1, 2), c = random_stream(1, 3);
+  int64_t order[100];
+  double mean = 0;
+  bool seen[100] = {false}, moved = false;
+  for (int i = 0; i < 1000; i++) {
+    uint64_t v = random_u64(&a);
+    assert_true(v == random_u64(&b));
+    if (i == 0) assert_true(v != random_u64(&c));
+  }
+  /* Philox4x32-10 with key and counter 0, the first known answer of the authors' Random123: 6627e8d5 e169c58d bc57ac4c 9b00dbd8 */
+  Random zero = random_stream(0, 0);
+  assert_true(random_u64(&zero) == 0x6627e8d5e169c58du && random_u64(&zero) == 0xbc57ac4c9b00dbd8u);
+  for (int i = 0; i < 10000; i++) {
+    assert_true(random_below(&a, 7) < 7);
+    mean += random_uniform(&a) / 10000;
+  }
+  assert_true(fabs(mean - 0.5) < 0.02);
+  random_permutation(1, 2, order, 100);
+  for (int i = 0; i < 100; i++) {
+    assert_true(order[i] >= 0 && order[i] < 100 && !seen[order[i]]);
+    seen[order[i]] = true;
+    moved |= order[i] != i;
+  }
+  assert_true(moved);
+}
+
+int run_net_tests(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_open_and_forward), cmocka_unit_test(test_train_step), cmocka_unit_test(test_frozen_stays),
+      cmocka_unit_test(test_wrong_weights), cmocka_unit_test(test_where_weights_are), cmocka_unit_test(test_embedded),
+      cmocka_unit_test(test_save), cmocka_unit_test(test_full_disk), cmocka_unit_test(test_selectors),
+      cmocka_unit_test(test_bad_manifests), cmocka_unit_test(test_random)};
+  return cmocka_run_group_tests_name("networks", tests, NULL, NULL);
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/python3
+"""Writes the lists that test_zoo compares with: one file per built-in model, made from torchvision.
+
+    /usr/bin/python3 tests/zoo/make_lists.py        (Debian's python3-torchvision; 0.14 made the committed ones)
+
+Lines, in order: `children NAME…`, `parameters COUNT`, `nodes NAME…` (torchvision.models.feature_extraction,
+where the model has function calls of interest), then one `KEY SHAPE` per entry of state_dict().
+lenet and mlp are not torchvision's: their modules stand here as PyTorch would write them.
+"""
+import collections
+import pathlib
+
+import torch.nn as nn
+import torchvision
+from torchvision.models.feature_extraction import NodePathTracer
+
+HERE = pathlib.Path(__file__).parent / "lists"
+MODELS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "vgg11", "vgg11_bn", "vgg16", "vgg16_bn",
+          "alexnet", "squeezenet1_0", "squeezenet1_1", "mobilenet_v2"]
+
+
+def lenet():
+    return nn.Sequential(collections.OrderedDict([
+        ("conv1", nn.Conv2d(1, 6, 5, padding=2)), ("relu1", nn.ReLU()), ("pool1", nn.MaxPool2d(2)),
+        ("conv2", nn.Conv2d(6, 16, 5)), ("relu2", nn.ReLU()), ("pool2", nn.MaxPool2d(2)), ("flatten", nn.Flatten()),
+        ("fc1", nn.Linear(400, 120)), ("relu3", nn.ReLU()), ("fc2", nn.Linear(120, 84)), ("relu4", nn.ReLU()),
+        ("fc3", nn.Linear(84, 10))]))
+
+
+def mlp():
+    return nn.Sequential(collections.OrderedDict([
+        ("fc1", nn.Linear(784, 512)), ("relu1", nn.ReLU()), ("fc2", nn.Linear(512, 256)), ("relu2", nn.ReLU()),
+        ("fc3", nn.Linear(256, 10))]))
+
+
+def write(name, model):
+    lines = ["children " + " ".join(n for n, _ in model.named_children()),
+             "parameters %d" % sum(p.numel() for p in model.parameters())]
+    # Without torchvision.ops as leaves: its blocks are containers here, as they are in the state dict.
+    tracer = NodePathTracer(leaf_modules=[])
+    tracer.trace(model.eval())
+    nodes = list(tracer.node_to_qualname.values())
+    lines.append("nodes " + " ".join(nodes[1:]))  # without the input
+    for key, value in model.state_dict().items():
+        lines.append("%s [%s]" % (key, ", ".join(str(d) for d in value.shape)))
+    (HERE / (name + ".txt")).write_text("\n".join(lines) + "\n")
+
+
+HERE.mkdir(exist_ok=True)
+for name in MODELS:
+    write(name, getattr(torchvision.models, name)())
+write("lenet", lenet())
+write("mlp", mlp())
