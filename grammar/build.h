@@ -50,7 +50,8 @@ ArgList args_add(ArgList list, Arg *arg);
 ArgList args_checked(Lexer *lx, ArgList list, bool mixed);
 
 Selector *build_path(Lexer *lx, Span span, const char *text);
-Selector *build_selector(Lexer *lx, Span span, SelectorKind kind, const char *text, Selector *left, Selector *right);
+Selector *build_selector(Lexer *lx, Span span, SelectorKind kind, const char *text, Selector *left,
+                         Selector *right);
 /* `[…]` behind a selector (NULL: at its start): stages, children, parameters, or a region. */
 Selector *build_indexed(Lexer *lx, Span span, Selector *left, IndexList indices);
 SelectorList selectors_add(Lexer *lx, SelectorList list, Selector *selector);

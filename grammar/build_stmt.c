@@ -12,8 +12,10 @@ Stmt *build_stmt(Lexer *lx, StmtKind kind, Span span) {
 
 StmtList stmts_add(StmtList list, Stmt *stmt) {
   if (!stmt) return list;
-  if (list.last) list.last->next = stmt;
-  else list.first = stmt;
+  if (list.last)
+    list.last->next = stmt;
+  else
+    list.first = stmt;
   list.last = stmt;
   if (stmt->depth > list.depth) list.depth = stmt->depth;
   return list;
@@ -39,10 +41,12 @@ void stmt_name(Stmt *stmt, const char *name, Span span) {
 }
 
 void stmt_addition(Stmt *stmt, Donor *donor) {
-  bool layer = !donor->slice && !donor->from && !donor->from_random && donor->from_span.source == SPAN_NO_SOURCE &&
-               donor->model->kind != EXPR_STRING;
-  if (layer) stmt->value = donor->model;
-  else stmt->donor = donor;
+  bool layer = !donor->slice && !donor->from && !donor->from_random &&
+               donor->from_span.source == SPAN_NO_SOURCE && donor->model->kind != EXPR_STRING;
+  if (layer)
+    stmt->value = donor->model;
+  else
+    stmt->donor = donor;
 }
 
 void stmt_target(Lexer *lx, Stmt *stmt, const char *path, Span span) {
@@ -67,8 +71,10 @@ Allow *build_allow(Lexer *lx, const char *what, Span what_span, Selector *select
 }
 
 AllowList allows_add(AllowList list, Allow *allow) {
-  if (list.last) list.last->next = allow;
-  else list.first = allow;
+  if (list.last)
+    list.last->next = allow;
+  else
+    list.first = allow;
   list.last = allow;
   return list;
 }

@@ -139,6 +139,9 @@ statement
   | EXPECT single comparison expr { $$ = build_stmt(lexer, STMT_EXPECT, @$); $$->compare = $3; $$->value = $4;
                                     bool count = $2->kind == SELECT_NAME && streq($2->text, "parameters");
                                     $$->selector = count ? NULL : $2; }
+  | EXPECT PARAMETERS OF single comparison expr
+                                  { $$ = build_stmt(lexer, STMT_EXPECT, @$); $$->selector = $4; $$->compare = $5;
+                                    $$->value = $6; }
   /* input, labels, training */
   | INPUT NAME                    { $$ = build_stmt(lexer, STMT_INPUT, @$); stmt_name($$, $2.text, @2); }
   | INPUT NAME block              { $$ = build_stmt(lexer, STMT_INPUT, @$); stmt_name($$, $2.text, @2);

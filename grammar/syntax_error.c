@@ -28,11 +28,14 @@ static const char *form_of(int statement) {
 
 /* What need not be listed one by one: the beginnings of a value or a selector, and how either may go on. */
 static bool part_of(const char *const *all, int count, const char *name) {
-  static const char *const value_begins[] = {"a name", "a string", "an integer", "a number", "'true'", "'false'",
-                                             "'none'", "'_'", "'not'", "'-'", "'('", "'['"};
-  static const char *const selector_begins[] = {"a layer", "a regular expression", "'every'", "'('", "'['", "'parameters'"};
-  static const char *const value_goes_on[] = {"'+'", "'-'", "'*'", "'/'", "'%'", "'//'", "'<'", "'>'", "'<='", "'>='",
-                                              "'=='", "'!='", "'and'", "'or'", "a member", "'('", "'['", "an assignment"};
+  static const char *const value_begins[] = {"a name", "a string", "an integer", "a number",
+                                             "'true'", "'false'",  "'none'",     "'_'",
+                                             "'not'",  "'-'",      "'('",        "'['"};
+  static const char *const selector_begins[] = {"a layer", "a regular expression", "'every'", "'('",
+                                                "'['",     "'parameters'"};
+  static const char *const value_goes_on[] = {"'+'",   "'-'",  "'*'",      "'/'",  "'%'",  "'//'",
+                                              "'<'",   "'>'",  "'<='",     "'>='", "'=='", "'!='",
+                                              "'and'", "'or'", "a member", "'('",  "'['",  "an assignment"};
   static const char *const selector_goes_on[] = {"'except'", "'..'", "'['", "'in'", "','"};
   static const struct {
     const char *sign; /* stands for the whole group when it is expected */
@@ -66,7 +69,8 @@ static const char *expectation(Lexer *lx, const char *const *names, int count) {
   }
   if (n == 0) return NULL;
   const char *text = listed[0];
-  for (int i = 1; i < n; i++) text = arena_printf(lx->arena, "%s%s%s", text, i == n - 1 ? " or " : ", ", listed[i]);
+  for (int i = 1; i < n; i++)
+    text = arena_printf(lx->arena, "%s%s%s", text, i == n - 1 ? " or " : ", ", listed[i]);
   return text;
 }
 
@@ -90,13 +94,17 @@ static bool report_first_word(Lexer *lx) {
   bool known = near && streq(near, word); /* group and phase outside a train block */
   bool second = lx->statement_tokens == 2;
   if ((!near || known) && (!second || lx->first_token == TOK_SETTING)) return false;
-  Diag *diag = lexer_report(lx, DIAG_E0001, lx->first, "'%s' does not begin a statement%s", lexer_show(lx, lx->first),
-                            known ? " here" : "");
+  Diag *diag = lexer_report(lx, DIAG_E0001, lx->first, "'%s' does not begin a statement%s",
+                            lexer_show(lx, lx->first), known ? " here" : "");
   if (!diag) return true;
-  if (known) diag_help(lx->diags, diag, "it stands in a block: train { %s … }", word);
-  else if (near) diag_help(lx->diags, diag, "did you mean '%s'?", near);
-  else diag_help(lx->diags, diag, "statements begin with a keyword such as take, remove, replace, insert, append, freeze, "
-                                  "input or train; a layer in a model is declared as NAME = LAYER");
+  if (known)
+    diag_help(lx->diags, diag, "it stands in a block: train { %s … }", word);
+  else if (near)
+    diag_help(lx->diags, diag, "did you mean '%s'?", near);
+  else
+    diag_help(lx->diags, diag,
+              "statements begin with a keyword such as take, remove, replace, insert, append, freeze, "
+              "input or train; a layer in a model is declared as NAME = LAYER");
   return true;
 }
 
@@ -123,13 +131,16 @@ void report_syntax(Lexer *lx, int found_end, Span span, const char *const *expec
     return;
   }
   const char *wanted = expectation(lx, expected, count);
-  const char *found = found_end ? "the end of the statement" : arena_printf(lx->arena, "'%s'", lexer_show(lx, span));
+  const char *found =
+      found_end ? "the end of the statement" : arena_printf(lx->arena, "'%s'", lexer_show(lx, span));
   const char *near = found_end ? NULL : misspelt(lx, span, expected, count);
   Diag *diag = wanted ? lexer_report(lx, DIAG_E0002, span, "expected %s, found %s", wanted, found)
                       : lexer_report(lx, DIAG_E0002, span, "%s cannot stand here", found);
   const char *form = form_of(lx->statement);
-  if (diag && near) diag_help(lx->diags, diag, "did you mean '%s'?", near);
-  else if (diag && form) diag_help(lx->diags, diag, "it is written: %s", form);
+  if (diag && near)
+    diag_help(lx->diags, diag, "did you mean '%s'?", near);
+  else if (diag && form)
+    diag_help(lx->diags, diag, "it is written: %s", form);
   /* Where the end itself did not fit, nothing is left to be skipped. */
   lx->recovering = !found_end;
 }

@@ -11,10 +11,14 @@ static double suffix_factor(const char *suffix) {
   if (*suffix == '\0') return 1;
   if (suffix[1] != '\0') return 0;
   switch (*suffix) {
-  case 'k': return 1e3;
-  case 'M': return 1e6;
-  case 'G': return 1e9;
-  default: return 0;
+  case 'k':
+    return 1e3;
+  case 'M':
+    return 1e6;
+  case 'G':
+    return 1e9;
+  default:
+    return 0;
   }
 }
 
@@ -29,21 +33,25 @@ bool number_value(Lexer *lx, Span span, TokenValue *value, int *token) {
   size_t length = 0;
   for (uint32_t at = span.begin; at < span.end; at++) {
     if (lx->text[at] == '_') continue;
-    if (length + 1 == sizeof digits) return bad_number(lx, span, "is too long for a number", "write it as 1e100");
+    if (length + 1 == sizeof digits)
+      return bad_number(lx, span, "is too long for a number", "write it as 1e100");
     digits[length++] = lx->text[at];
   }
   digits[length] = '\0';
   size_t plain = strspn(digits, "0123456789");
-  bool is_float = digits[plain] == '.' || ((digits[plain] == 'e' || digits[plain] == 'E') && digits[plain + 1] != '\0');
+  bool is_float =
+      digits[plain] == '.' || ((digits[plain] == 'e' || digits[plain] == 'E') && digits[plain + 1] != '\0');
   char *end;
   errno = 0;
   double number = strtod(digits, &end);
   /* strtod also reads 0x10; the language does not. */
   double factor = (digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X')) ? 0 : suffix_factor(end);
   if (factor == 0)
-    return bad_number(lx, span, "is not a number", "numbers are written 10, 0.5, 1e-3, 3k (3000), 12M (12000000)");
+    return bad_number(lx, span, "is not a number",
+                      "numbers are written 10, 0.5, 1e-3, 3k (3000), 12M (12000000)");
   number *= factor;
-  if (!isfinite(number)) return bad_number(lx, span, "is too large for a number", "the largest is about 1.8e308");
+  if (!isfinite(number))
+    return bad_number(lx, span, "is too large for a number", "the largest is about 1.8e308");
   value->number = number;
   *token = TOK_FLOAT;
   if (factor == 1 && is_float) return true;
@@ -66,7 +74,8 @@ bool string_value(Lexer *lx, Span span, TokenValue *value) {
   if (!closed || slashes % 2) {
     Diag *diag = lexer_report(lx, DIAG_E0006, (Span){span.source, span.begin, span.begin + 1},
                               "this string is never closed");
-    if (diag) diag_help(lx->diags, diag, "close it with '\"' on the same line; a quote inside is written \\\"");
+    if (diag)
+      diag_help(lx->diags, diag, "close it with '\"' on the same line; a quote inside is written \\\"");
     return false;
   }
   char *text = arena_alloc(lx->arena, (size_t)(end - at) + 1), *out = text;
@@ -82,9 +91,16 @@ bool string_value(Lexer *lx, Span span, TokenValue *value) {
     }
     at++;
     switch (*at) {
-    case 'n': *out++ = '\n'; break;
-    case 't': *out++ = '\t'; break;
-    case '"': case '\\': *out++ = *at; break;
+    case 'n':
+      *out++ = '\n';
+      break;
+    case 't':
+      *out++ = '\t';
+      break;
+    case '"':
+    case '\\':
+      *out++ = *at;
+      break;
     default: {
       Span escape = {span.source, offset, offset + 2};
       Diag *diag = lexer_report(lx, DIAG_E0013, escape, "'%s' is no escape", lexer_show(lx, escape));
@@ -109,8 +125,9 @@ bool regex_value(Lexer *lx, Span span, TokenValue *value) {
     return false;
   }
   if (at == end || memchr(at, '\0', (size_t)(end - at))) {
-    Diag *diag = lexer_report(lx, DIAG_E0010, span, at == end ? "an empty regular expression"
-                                                               : "a zero byte in a regular expression");
+    Diag *diag =
+        lexer_report(lx, DIAG_E0010, span,
+                     at == end ? "an empty regular expression" : "a zero byte in a regular expression");
     if (diag) diag_help(lx->diags, diag, "/conv/ finds every name with conv in it; `all` picks everything");
     return false;
   }
@@ -126,14 +143,20 @@ bool regex_value(Lexer *lx, Span span, TokenValue *value) {
 void report_bad_character(Lexer *lx, Span span) {
   static const struct {
     const char *bytes, *what, *help;
-  } known[] = {
-      {"\xE2\x80\x9C", "a typographic quote", "write \""},       {"\xE2\x80\x9D", "a typographic quote", "write \""},
-      {"\xE2\x80\x98", "a typographic quote", "write \""},       {"\xE2\x80\x99", "a typographic quote", "write \""},
-      {"\xE2\x80\x93", "a dash", "write -"},                     {"\xE2\x88\x92", "a minus sign of typography", "write -"},
-      {"\xE2\x80\xA6", "an ellipsis", "a range is written with two dots, conv1..layer2"},
-      {"\xC2\xA0", "a no-break space", "write a space"},         {"\xEF\xBB\xBF", "a byte order mark", "remove it"},
-      {"'", "a single quote", "strings stand between \" and \""}, {"...", "'...'", "a range is written with two dots, conv1..layer2"},
-      {"&", "'&'", "write and"}, {"|", "'|'", "write or; a union of selectors is written A, B"}, {"!", "'!'", "write not"}};
+  } known[] = {{"\xE2\x80\x9C", "a typographic quote", "write \""},
+               {"\xE2\x80\x9D", "a typographic quote", "write \""},
+               {"\xE2\x80\x98", "a typographic quote", "write \""},
+               {"\xE2\x80\x99", "a typographic quote", "write \""},
+               {"\xE2\x80\x93", "a dash", "write -"},
+               {"\xE2\x88\x92", "a minus sign of typography", "write -"},
+               {"\xE2\x80\xA6", "an ellipsis", "a range is written with two dots, conv1..layer2"},
+               {"\xC2\xA0", "a no-break space", "write a space"},
+               {"\xEF\xBB\xBF", "a byte order mark", "remove it"},
+               {"'", "a single quote", "strings stand between \" and \""},
+               {"...", "'...'", "a range is written with two dots, conv1..layer2"},
+               {"&", "'&'", "write and"},
+               {"|", "'|'", "write or; a union of selectors is written A, B"},
+               {"!", "'!'", "write not"}};
   const char *text = lx->text + span.begin;
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     uint32_t length = (uint32_t)strlen(known[i].bytes);
@@ -147,7 +170,8 @@ void report_bad_character(Lexer *lx, Span span) {
   int bytes = utf8_decode(text, lx->text + span.end, &point);
   Span one = {span.source, span.begin, span.begin + (bytes ? (uint32_t)bytes : 1)};
   if (!bytes || is_control(point))
-    lexer_report(lx, DIAG_E0003, one, "the byte 0x%02X is not of the language", (unsigned)(unsigned char)*text);
+    lexer_report(lx, DIAG_E0003, one, "the byte 0x%02X is not of the language",
+                 (unsigned)(unsigned char)*text);
   else
     lexer_report(lx, DIAG_E0003, one, "the character '%s' is not of the language", lexer_show(lx, one));
 }

@@ -1,102 +1,15 @@
-/* Tokens for the parser: raw words from flex become keywords, names and paths by where they stand, and
- * newlines and semicolons become ends of statements. Must not build trees or know what names mean.
+/* Tokens for the parser: raw words from flex, read in their place, and the ends of statements that newlines
+ * and semicolons make. Must not build trees or know what names mean.
  *
- *  - A keyword is one only as the first word of a statement, and not in front of `=` (`train = Linear(3, 4)`).
- *  - Words like `with` and `from` are keywords only behind a value or a selector.
- *  - Behind a keyword that takes a selector, words are paths and globs until `with`, `to` …
- *  - A newline ends a statement unless a bracket is open or a comma or operator stands before it. Should the
- *    next line begin with a keyword and a word, the statement ends all the same: then a bracket was forgotten.
- *  - Every statement ends with END, also before `}`; END never stands twice or at the start.
+ *  - A newline ends a statement unless a bracket is open, or a comma or operator stands before it. Should the
+ *    next line plainly begin a statement, it ends all the same: then a bracket was forgotten.
+ *  - Every statement ends with END, also before `}`; END never stands twice, nor at the start.
  *  - After a mistake what is left of the statement is skipped, with the blocks in it.
  */
 #include "compiler/base/diag_text.h"
 #include "grammar/parse_internal.h"
 
 int surgery_yylex(SURGERY_YYSTYPE *value, Span *span, void *scanner);
-
-typedef struct Word {
-  const char *text;
-  int token;
-} Word;
-
-static const Word keywords[] = {
-#define KEYWORD(word, TOKEN, doc, form) {#word, TOK_##TOKEN},
-#include "grammar/keywords.def"
-#undef KEYWORD
-};
-static const Word setting_keywords[] = {{"group", TOK_GROUP}, {"phase", TOK_PHASE}};
-/* Behind a value; the same in both ways of reading. */
-static const Word joining_words[] = {{"from", TOK_FROM}, {"in", TOK_IN}};
-static const Word selector_words[] = {{"with", TOK_WITH},     {"to", TOK_TO},       {"except", TOK_EXCEPT},
-                                      {"under", TOK_UNDER},   {"allow", TOK_ALLOW}, {"before", TOK_BEFORE},
-                                      {"after", TOK_AFTER}};
-static const Word value_words[] = {{"and", TOK_AND},       {"or", TOK_OR}, {"before", TOK_BEFORE}, {"after", TOK_AFTER},
-                                   {"with", TOK_WITH}, {"to", TOK_TO}};
-/* Where a value may stand. */
-static const Word constant_words[] = {{"true", TOK_TRUE},   {"True", TOK_TRUE}, {"false", TOK_FALSE},
-                                      {"False", TOK_FALSE}, {"none", TOK_NONE}, {"None", TOK_NONE},
-                                      {"_", TOK_HOLE},      {"not", TOK_NOT}};
-#define FIND(words, lexer, span) find_word((words), sizeof(words) / sizeof *(words), (lexer)->text + (span).begin, (span).end - (span).begin)
-
-static int find_word(const Word *words, size_t count, const char *text, size_t length) {
-  for (size_t i = 0; i < count; i++)
-    if (words[i].text[0] == text[0] && strlen(words[i].text) == length && memcmp(words[i].text, text, length) == 0)
-      return words[i].token;
-  return 0;
-}
-
-static bool span_is(const Lexer *lx, Span span, const char *word) {
-  size_t length = strlen(word);
-  return span.end - span.begin == length && memcmp(lx->text + span.begin, word, length) == 0;
-}
-
-/* ---- looking ahead in the text, where one token is not enough ---- */
-
-static bool word_byte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-static uint32_t skip_blanks(const Lexer *lx, uint32_t at) {
-  while (at < lx->length && (lx->text[at] == ' ' || lx->text[at] == '\t')) at++;
-  return at;
-}
-
-static Span word_at(const Lexer *lx, uint32_t at) {
-  uint32_t end = at;
-  while (end < lx->length && word_byte(lx->text[end])) end++;
-  return (Span){lx->source, at, end};
-}
-
-/* Does `=` (and not `==`) come next? */
-static bool assignment_follows(const Lexer *lx) {
-  uint32_t at = skip_blanks(lx, lx->offset);
-  return at < lx->length && lx->text[at] == '=' && !(at + 1 < lx->length && lx->text[at + 1] == '=');
-}
-
-/* A keyword and then a word, a string or a pattern: no value and no list of arguments goes on like that. */
-static bool statement_follows(const Lexer *lx) {
-  Span word = word_at(lx, lx->offset);
-  if (word.begin == word.end || !FIND(keywords, lx, word)) return false;
-  uint32_t at = skip_blanks(lx, word.end);
-  if (at == word.end || at >= lx->length) return false;
-  if (lx->text[at] == '"') return true;
-  /* `freeze /conv/`, `freeze **.bn*`, `freeze [0:5]`; with a blank behind it, it may be an operator. */
-  if (strchr("/*[", lx->text[at])) return at + 1 < lx->length && lx->text[at + 1] > ' ';
-  Span next = word_at(lx, at);
-  if (next.begin == next.end || (lx->text[at] >= '0' && lx->text[at] <= '9')) return false;
-  return !FIND(joining_words, lx, next) && !FIND(selector_words, lx, next) && !FIND(value_words, lx, next);
-}
-
-static bool else_follows(const Lexer *lx) {
-  uint32_t at = lx->offset;
-  while (at < lx->length) {
-    char c = lx->text[at];
-    if (c == ' ' || c == '\t' || c == '\r' || c == '\n') at++;
-    else if (c != '#') break;
-    else while (at < lx->length && lx->text[at] != '\n') at++;
-  }
-  return span_is(lx, word_at(lx, at), "else");
-}
 
 /* ---- messages ---- */
 
@@ -123,7 +36,9 @@ Diag *lexer_report(Lexer *lx, DiagCode code, Span span, const char *format, ...)
 
 /* ---- brackets ---- */
 
-static Bracket *innermost(Lexer *lx) { return lx->open ? &lx->brackets[lx->open - 1] : NULL; }
+static Bracket *innermost(Lexer *lx) {
+  return lx->open ? &lx->brackets[lx->open - 1] : NULL;
+}
 static bool in_bracket(Lexer *lx) {
   return lx->lost_brackets || (lx->open && innermost(lx)->kind != '{');
 }
@@ -243,13 +158,6 @@ static void end_of_text(Lexer *lx) {
   }
 }
 
-/* Two words side by side: nothing in brackets goes on like that, so that even `freze all` is seen there. */
-static bool words_follow(const Lexer *lx) {
-  Span word = word_at(lx, lx->offset), next = word_at(lx, skip_blanks(lx, word.end));
-  if (word.begin == word.end || next.begin == next.end || next.begin == word.end || span_is(lx, word, "not")) return false;
-  return !FIND(joining_words, lx, next) && !FIND(value_words, lx, next);
-}
-
 /* Queues the END when the newline ends the statement. */
 static void newline(Lexer *lx) {
   bool new_statement = statement_follows(lx) || (in_bracket(lx) && !lx->selector && words_follow(lx));
@@ -257,108 +165,86 @@ static void newline(Lexer *lx) {
     if (!new_statement) return;
     drop_brackets(lx);
   }
-  if (lx->at_start || lx->previous == '}') return; /* behind a block the END has come, unless `else` is next */
+  if (lx->at_start || lx->previous == '}')
+    return; /* behind a block the END has come, unless `else` is next */
   if (lx->offset < lx->length && lx->text[lx->offset] == '{') return; /* nothing begins like that */
   switch (lx->previous) {
-  case ',': case '+': case '-': case '*': case '/': case '%': case '<': case '>': case '=': case TOK_FLOORDIV:
-  case TOK_LE: case TOK_GE: case TOK_EQ: case TOK_NE: case TOK_DOTDOT: case TOK_AND: case TOK_OR: case TOK_NOT:
-  case TOK_EXCEPT: case TOK_UPDATE:
+  case ',':
+  case '+':
+  case '-':
+  case '*':
+  case '/':
+  case '%':
+  case '<':
+  case '>':
+  case '=':
+  case TOK_FLOORDIV:
+  case TOK_LE:
+  case TOK_GE:
+  case TOK_EQ:
+  case TOK_NE:
+  case TOK_DOTDOT:
+  case TOK_AND:
+  case TOK_OR:
+  case TOK_NOT:
+  case TOK_EXCEPT:
+  case TOK_UPDATE:
     if (!new_statement) return;
   }
   queue_end(lx);
 }
 
-/* ---- words ---- */
-
-static int first_word(Lexer *lx, Span span) {
-  int token = in_settings(lx) ? FIND(setting_keywords, lx, span) : 0;
-  if (!token) token = FIND(keywords, lx, span);
-  if (token && !assignment_follows(lx)) {
-    lx->statement = token;
-    switch (token) {
-    case TOK_REMOVE: case TOK_REPLACE: case TOK_RENAME: case TOK_FREEZE: case TOK_UNFREEZE: case TOK_LOAD:
-    case TOK_SAVE: case TOK_INIT: case TOK_ADAPT: case TOK_OUTPUT: case TOK_EXPECT: case TOK_STAGES: case TOK_GROUP:
-      lx->selector = true;
-    }
-    return token;
-  }
-  return in_settings(lx) ? TOK_SETTING : TOK_NAME;
-}
-
-static int value_word(Lexer *lx, Span span) {
-  int token = 0;
-  if (lx->previous == '}' && span_is(lx, span, "else")) token = TOK_ELSE;
-  else if (lx->previous == TOK_ELSE && span_is(lx, span, "if")) token = TOK_IF;
-  if (token) return lx->statement = token;
-  if (lx->previous == TOK_TO && lx->statement == TOK_ADAPT && span_is(lx, span, "channels")) return TOK_CHANNELS;
-  if (!lx->operand) token = FIND(constant_words, lx, span);
-  else if (!(token = FIND(joining_words, lx, span))) token = FIND(value_words, lx, span);
-  if (lx->operand && token && assignment_follows(lx)) return TOK_NAME; /* a setting called `to` */
-  if (token == TOK_BEFORE || token == TOK_AFTER) lx->selector = true;
-  return token ? token : TOK_NAME;
-}
-
-/* Is the next word on this line one that goes on with the selector's own meaning, as the type of `every`? */
-static bool plain_word_follows(const Lexer *lx) {
-  Span next = word_at(lx, skip_blanks(lx, lx->offset));
-  return next.begin < next.end && !FIND(joining_words, lx, next) && !FIND(selector_words, lx, next);
-}
-
-static int selector_word(Lexer *lx, Span span) {
-  if (!lx->operand) {
-    if (lx->previous != TOK_EVERY && span_is(lx, span, "every") && plain_word_follows(lx)) return TOK_EVERY;
-    if ((lx->previous == TOK_FREEZE || lx->previous == TOK_UNFREEZE) && span_is(lx, span, "parameters") &&
-        span_is(lx, word_at(lx, skip_blanks(lx, lx->offset)), "of"))
-      return TOK_PARAMETERS;
-    return TOK_PATH;
-  }
-  if (lx->previous == TOK_PARAMETERS && span_is(lx, span, "of")) return TOK_OF;
-  int token = FIND(joining_words, lx, span);
-  if (!token) token = FIND(selector_words, lx, span);
-  if (token == TOK_WITH || (token == TOK_TO && lx->statement == TOK_ADAPT)) lx->selector = false;
-  if (token == TOK_ALLOW) lx->allowing = true;
-  if (!token && lx->statement == TOK_GROUP) { /* the first setting, as in `group layer4 lr=1e-5` */
-    lx->selector = false;
-    return TOK_NAME;
-  }
-  return token ? token : TOK_PATH;
-}
+/* ---- one token ---- */
 
 /* A raw word as the parser's token; YYerror when a mistake in it was reported. */
 static int classify(Lexer *lx, int raw, Span span, TokenValue *value) {
   int token = raw;
   bool fine = true;
   switch (raw) {
-  case TOK_NAME: token = lx->at_start ? first_word(lx, span) : value_word(lx, span); break;
-  case TOK_PATH: token = selector_word(lx, span); break;
+  case TOK_NAME:
+    token = lx->at_start ? first_word(lx, span, in_settings(lx)) : value_word(lx, span);
+    break;
+  case TOK_PATH:
+    token = selector_word(lx, span);
+    break;
   case TOK_MEMBER: /* .5 where a value begins */
     if (!lx->operand) token = TOK_FLOAT, fine = number_value(lx, span, value, &token);
     break;
-  case TOK_INT: case TOK_FLOAT: case RAW_SUFFIXED: fine = number_value(lx, span, value, &token); break;
-  case TOK_STRING: case RAW_OPEN_STRING: fine = string_value(lx, span, value), token = TOK_STRING; break;
-  case TOK_REGEX: case RAW_OPEN_REGEX: fine = regex_value(lx, span, value), token = TOK_REGEX; break;
-  case RAW_BAD: report_bad_character(lx, span), fine = false; break;
-  case '<': case '>': case TOK_LE: case TOK_GE: case TOK_EQ: case TOK_NE: lx->selector = false; break;
+  case TOK_INT:
+  case TOK_FLOAT:
+  case RAW_SUFFIXED:
+    fine = number_value(lx, span, value, &token);
+    break;
+  case TOK_STRING:
+  case RAW_OPEN_STRING:
+    fine = string_value(lx, span, value), token = TOK_STRING;
+    break;
+  case TOK_REGEX:
+  case RAW_OPEN_REGEX:
+    fine = regex_value(lx, span, value), token = TOK_REGEX;
+    break;
+  case RAW_BAD:
+    report_bad_character(lx, span), fine = false;
+    break;
+  case '<':
+  case '>':
+  case TOK_LE:
+  case TOK_GE:
+  case TOK_EQ:
+  case TOK_NE:
+    lx->selector = false;
+    break;
   }
   if (token == TOK_NAME || token == TOK_PATH || token == TOK_SETTING)
     value->text = arena_strndup(lx->arena, lx->text + span.begin, span.end - span.begin);
-  if (token == TOK_MEMBER) value->text = arena_strndup(lx->arena, lx->text + span.begin + 1, span.end - span.begin - 1);
+  if (token == TOK_MEMBER)
+    value->text = arena_strndup(lx->arena, lx->text + span.begin + 1, span.end - span.begin - 1);
   lx->prefixes = token == TOK_NOT || (token == '-' && !lx->operand) ? lx->prefixes + 1 : 0;
   if (lx->prefixes > AST_MAX_DEPTH) {
     lexer_report(lx, DIAG_E0008, span, "more than %d signs one behind the other", AST_MAX_DEPTH);
     fine = false;
   }
   return fine ? token : TOK_SURGERY_YYerror;
-}
-
-static bool ends_operand(const Lexer *lx, int token) {
-  switch (token) {
-  case TOK_NAME: case TOK_INT: case TOK_FLOAT: case TOK_STRING: case TOK_MEMBER: case TOK_REGEX: case TOK_TRUE:
-  case TOK_FALSE: case TOK_NONE: case TOK_HOLE: case TOK_PARAMETERS: case ')': case ']': return true;
-  case TOK_PATH: /* in `allow missing SEL` the first word is none of the selector */
-    return !(lx->allowing && (lx->previous == TOK_ALLOW || lx->previous == ','));
-  default: return false;
-  }
 }
 
 static void begin_statement(Lexer *lx, Span span) {
@@ -383,15 +269,25 @@ static int read_token(Lexer *lx, TokenValue *value, Span *span) {
     }
     SURGERY_YYSTYPE unused;
     int raw = surgery_yylex(&unused, span, lx->scanner);
-    if (raw == 0) { end_of_text(lx); continue; }
-    if (raw == RAW_NEWLINE) { newline(lx); continue; }
+    if (raw == 0) {
+      end_of_text(lx);
+      continue;
+    }
+    if (raw == RAW_NEWLINE) {
+      newline(lx);
+      continue;
+    }
     if (raw == RAW_SEMICOLON) {
       drop_brackets(lx);
       if (!lx->at_start) queue_end(lx);
       continue;
     }
     bool first = lx->at_start;
-    if (raw == '}') { close_block(lx, *span); if (lx->queued) continue; return raw; }
+    if (raw == '}') {
+      close_block(lx, *span);
+      if (lx->queued) continue;
+      return raw;
+    }
     if (first) begin_statement(lx, *span);
     int token = classify(lx, raw, *span, value);
     if (raw == '(' || raw == '[' || raw == '{') open_bracket(lx, (char)raw, *span);
@@ -440,10 +336,3 @@ int next_token(Lexer *lx, TokenValue *value, Span *span) {
     }
   }
 }
-
-const char *const keyword_names[] = {
-#define KEYWORD(word, TOKEN, doc, form) #word,
-#include "grammar/keywords.def"
-#undef KEYWORD
-    "group", "phase"};
-const int keyword_count = sizeof keyword_names / sizeof *keyword_names;

@@ -41,7 +41,7 @@ typedef struct Lexer {
   bool allowing; /* behind the `allow` of a load */
   int previous;  /* the token before, and where it ended */
   uint32_t previous_end;
-  int prefixes;  /* how many of - and not stand one behind the other */
+  int prefixes; /* how many of - and not stand one behind the other */
 
   int statement;        /* the keyword that began this statement; 0 for none */
   int statement_blocks; /* braces open around it */
@@ -55,11 +55,11 @@ typedef struct Lexer {
 
   Queued queue[4];
   int queued, token_blocks;
-  bool recovering;      /* a mistake was reported: the rest of the statement is skipped, not judged */
-  bool unclosed;        /* a block that is open at the end of the text was reported */
+  bool recovering; /* a mistake was reported: the rest of the statement is skipped, not judged */
+  bool unclosed;   /* a block that is open at the end of the text was reported */
   int mistakes;
-  uint32_t judged;      /* 1 + where the statement began that an action of the parser found fault with */
-  int start_token;      /* given first: tells the parser what to read; then 0 */
+  uint32_t judged; /* 1 + where the statement began that an action of the parser found fault with */
+  int start_token; /* given first: tells the parser what to read; then 0 */
 } Lexer;
 
 /* The next token for the parser. */
@@ -69,6 +69,18 @@ Diag *lexer_report(Lexer *lexer, DiagCode code, Span span, const char *format, .
     __attribute__((format(printf, 4, 5)));
 /* The text of a span, fit to be shown between quotes, cut to a readable length. */
 const char *lexer_show(Lexer *lexer, Span span);
+
+/* token_words.c. A keyword and then a word, a string or a pattern: no value and no list goes on like that. */
+bool statement_follows(const Lexer *lexer);
+/* Two words side by side: nothing in brackets goes on like that, so that even `freze all` is seen there. */
+bool words_follow(const Lexer *lexer);
+bool else_follows(const Lexer *lexer);
+/* The token for a word at the start of a statement (in a block of `settings` or not), in a value, in a
+ * selector. */
+int first_word(Lexer *lexer, Span span, bool settings);
+int value_word(Lexer *lexer, Span span);
+int selector_word(Lexer *lexer, Span span);
+bool ends_operand(const Lexer *lexer, int token);
 
 /* token_values.c: false, with a message, when the text is not what it looks like. */
 bool number_value(Lexer *lexer, Span span, TokenValue *value, int *token);

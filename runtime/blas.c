@@ -1,5 +1,6 @@
-/* Linear layers by OpenBLAS: the only file that includes cblas.h. Called by generated code (compiler/kernels/kernels.h,
- * RUNTIME rows). All matrices are plain, row-major; sizes are checked here before they become BLAS's int. */
+/* Linear layers by OpenBLAS: the only file that includes cblas.h. Called by generated code
+ * (compiler/kernels/kernels.h, RUNTIME rows). All matrices are plain, row-major; sizes are checked here
+ * before they become BLAS's int. */
 #include "compiler/kernels/kernels.h"
 #include "runtime/abi.h"
 #include <cblas.h>
@@ -11,16 +12,18 @@
 
 /* ---- which of OpenBLAS's kernels ---- */
 
-/* OpenBLAS takes CPUs younger than itself for an AVX2 machine, at half the speed where there is AVX-512. It chooses in its own
- * constructor, from the CPU or from OPENBLAS_CORETYPE; to set that variable earlier is no way out (what
- * .preinit_array sets is lost when libc takes over the environment, and a shared library has no such section). So
- * our constructor, which runs after that of the library we depend on, has it choose again. */
+/* OpenBLAS takes CPUs younger than itself for an AVX2 machine, at half the speed where there is AVX-512. It
+ * chooses in its own constructor, from the CPU or from OPENBLAS_CORETYPE; to set that variable earlier is no
+ * way out (what .preinit_array sets is lost when libc takes over the environment, and a shared library has no
+ * such section). So our constructor, which runs after that of the library we depend on, has it choose again.
+ */
 extern void gotoblas_dynamic_init(void) __attribute__((weak)); /* absent in builds for one CPU */
 extern void gotoblas_dynamic_quit(void) __attribute__((weak));
 
 static int is_less_than_avx512(const char *core) {
-  static const char *const less[] = {"Haswell", "Zen", "Sandybridge", "Nehalem", "Excavator", "Steamroller",
-                                     "Piledriver", "Bulldozer", "Barcelona", "Prescott", "Core2"};
+  static const char *const less[] = {"Haswell",   "Zen",         "Sandybridge", "Nehalem",
+                                     "Excavator", "Steamroller", "Piledriver",  "Bulldozer",
+                                     "Barcelona", "Prescott",    "Core2"};
   for (size_t i = 0; i < sizeof less / sizeof *less; i++)
     if (strcmp(core, less[i]) == 0) return 1;
   return 0;
@@ -45,12 +48,17 @@ __attribute__((constructor)) void sgr_choose_blas_core(void) {
 /* ---- products ---- */
 
 /* Element (i, j) lies at i * row + j * col; one of the two is 1. */
-typedef struct Matrix { const float *at; int64_t row, col; } Matrix;
+typedef struct Matrix {
+  const float *at;
+  int64_t row, col;
+} Matrix;
 
 /* Rows of a, or terms of the sum, in one BLAS call: keeps 64-bit counts within BLAS's int. */
 #define AT_ONCE ((int64_t)1 << 24)
 
-static int fits(Matrix a) { return a.row <= INT_MAX && a.col <= INT_MAX; }
+static int fits(Matrix a) {
+  return a.row <= INT_MAX && a.col <= INT_MAX;
+}
 
 static float dot(const float *a, int64_t a_step, const float *b, int64_t b_step, int64_t count) {
   double sum = 0;
@@ -74,17 +82,17 @@ static int leading(Matrix a, int64_t rows, int64_t cols) {
   return (int)(lead > least ? lead : least);
 }
 
-/* By one matrix-vector product for each row, sized within int. gemv reads the whole of b for each row, but without
- * packing it first. */
+/* By one matrix-vector product for each row, sized within int. gemv reads the whole of b for each row, but
+ * without packing it first. */
 static void rows_by_gemv(int m, int n, int k, Matrix a, Matrix b, float beta, float *c) {
   int straight = b.col == 1; /* b is (k, n) in memory, else (n, k) */
   for (int i = 0; i < m; i++)
-    cblas_sgemv(CblasRowMajor, straight ? CblasTrans : CblasNoTrans, straight ? k : n, straight ? n : k, 1, b.at,
-                leading(b, k, n), a.at + i * a.row, (int)a.col, beta, c + (int64_t)i * n, 1);
+    cblas_sgemv(CblasRowMajor, straight ? CblasTrans : CblasNoTrans, straight ? k : n, straight ? n : k, 1,
+                b.at, leading(b, k, n), a.at + i * a.row, (int)a.col, beta, c + (int64_t)i * n, 1);
 }
 
-/* Measured on two cores: for one row gemv is twice as fast from some size on; for a few rows it stays ahead while b
- * is in the cache; below, OpenBLAS has kernels for small matrices that no loop of ours beats. */
+/* Measured on two cores: for one row gemv is twice as fast from some size on; for a few rows it stays ahead
+ * while b is in the cache; below, OpenBLAS has kernels for small matrices that no loop of ours beats. */
 static int prefers_gemv(int64_t m, int64_t n, int64_t k) {
   int64_t size = n * k;
   return size >= 1 << 16 && (m == 1 || (m <= 8 && size <= 1 << 20));
@@ -111,21 +119,25 @@ static void product(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, int64_t
       if (prefers_gemv(rows, n, terms))
         rows_by_gemv(rows, (int)n, terms, pa, pb, beta, c + i * n);
       else
-        cblas_sgemm(CblasRowMajor, a.col == 1 ? CblasNoTrans : CblasTrans, b.col == 1 ? CblasNoTrans : CblasTrans, rows,
-                    (int)n, terms, 1, pa.at, leading(a, rows, terms), pb.at, leading(b, terms, n), beta, c + i * n,
-                    (int)n);
+        cblas_sgemm(CblasRowMajor, a.col == 1 ? CblasNoTrans : CblasTrans,
+                    b.col == 1 ? CblasNoTrans : CblasTrans, rows, (int)n, terms, 1, pa.at,
+                    leading(a, rows, terms), pb.at, leading(b, terms, n), beta, c + i * n, (int)n);
     }
   if (caller_threads != sg_threads()) omp_set_num_threads(caller_threads);
 }
 
-static float activated(float x, int64_t activation) { return activation == ACT_RELU && x < 0 ? 0 : x; }
+static float activated(float x, int64_t activation) {
+  return activation == ACT_RELU && x < 0 ? 0 : x;
+}
 
 /* y += act(x W^T + b): BLAS adds before an activation could come, so row by row here. */
-static void linear_added(const float *x, const float *w, const float *bias, float *y, int64_t rows, const LinearK *k) {
+static void linear_added(const float *x, const float *w, const float *bias, float *y, int64_t rows,
+                         const LinearK *k) {
 #pragma omp parallel for num_threads(sg_threads())
   for (int64_t i = 0; i < rows; i++)
     for (int64_t o = 0; o < k->out; o++)
-      y[i * k->out + o] += activated(dot(x + i * k->in, 1, w + o * k->in, 1, k->in) + (bias ? bias[o] : 0), k->activation);
+      y[i * k->out + o] +=
+          activated(dot(x + i * k->in, 1, w + o * k->in, 1, k->in) + (bias ? bias[o] : 0), k->activation);
 }
 
 /* x: (rows, in), w: (out, in), bias: [out] → y: (rows, out); activation: none or relu */
@@ -147,15 +159,18 @@ void sgr_linear(SGK_RUNTIME_ARGS, const LinearK *k) {
 
 /* dx = dy W */
 void sgr_linear_grad_input(SGK_RUNTIME_ARGS, const LinearK *k) {
-  product(n * k->rows, k->in, k->out, (Matrix){buf[0], k->out, 1}, (Matrix){buf[1], k->in, 1}, k->accumulate, buf[2]);
+  product(n * k->rows, k->in, k->out, (Matrix){buf[0], k->out, 1}, (Matrix){buf[1], k->in, 1}, k->accumulate,
+          buf[2]);
 }
 
 /* dw = dy^T x */
 void sgr_linear_grad_weight(SGK_RUNTIME_ARGS, const LinearK *k) {
-  product(k->out, k->in, n * k->rows, (Matrix){buf[1], 1, k->out}, (Matrix){buf[0], k->in, 1}, k->accumulate, buf[2]);
+  product(k->out, k->in, n * k->rows, (Matrix){buf[1], 1, k->out}, (Matrix){buf[0], k->in, 1}, k->accumulate,
+          buf[2]);
 }
 
-/* db = column sums of dy, in double; a thread's share is a run of columns, so the order of the sum is fixed */
+/* db = column sums of dy, in double; a thread's share is a run of columns, so the order of the sum is fixed
+ */
 void sgr_linear_grad_bias(SGK_RUNTIME_ARGS, const LinearK *k) {
   enum { COLUMNS = 64 };
   const float *dy = buf[0];
@@ -167,6 +182,7 @@ void sgr_linear_grad_bias(SGK_RUNTIME_ARGS, const LinearK *k) {
     double sum[COLUMNS] = {0};
     for (int64_t i = 0; i < rows; i++)
       for (int64_t c = 0; c < count; c++) sum[c] += dy[i * k->out + from + c];
-    for (int64_t c = 0; c < count; c++) db[from + c] = (float)(k->accumulate ? db[from + c] + sum[c] : sum[c]);
+    for (int64_t c = 0; c < count; c++)
+      db[from + c] = (float)(k->accumulate ? db[from + c] + sum[c] : sum[c]);
   }
 }

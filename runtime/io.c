@@ -18,8 +18,8 @@
 enum { BUFFER = 1 << 16, LARGEST_CALL = 1 << 30 };
 
 struct SgWriter {
-  int fd, folder;          /* folder: descriptor of the directory, so that a rename of it does no harm */
-  char *path;              /* as the caller gave it, for messages */
+  int fd, folder;           /* folder: descriptor of the directory, so that a rename of it does no harm */
+  char *path;               /* as the caller gave it, for messages */
   char *target, *temporary; /* names inside folder */
   uint64_t at;
   size_t filled;
@@ -84,7 +84,8 @@ static int make_temporary(SgWriter *w, surgery_error *err) {
     }
     w->fd = openat(w->folder, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (w->fd >= 0) return 0;
-    if (errno != EEXIST) return sg_fail_system(err, errno, "%s: no temporary file can be made beside it", w->path);
+    if (errno != EEXIST)
+      return sg_fail_system(err, errno, "%s: no temporary file can be made beside it", w->path);
   }
   return sg_fail_system(err, EEXIST, "%s: no temporary file can be made beside it", w->path);
 }
@@ -143,7 +144,9 @@ int sg_writer_write(SgWriter *w, const void *data, size_t size, surgery_error *e
   return 0;
 }
 
-uint64_t sg_writer_at(const SgWriter *w) { return w->at; }
+uint64_t sg_writer_at(const SgWriter *w) {
+  return w->at;
+}
 
 int sg_writer_commit(SgWriter *w, surgery_error *err) {
   if (flush(w, err)) {
@@ -154,7 +157,8 @@ int sg_writer_commit(SgWriter *w, surgery_error *err) {
   const char *step = NULL;
   if (fsync(fd)) step = "not written to the disk";
   if (close(fd) && !step) step = "not closed";
-  if (!step && renameat(w->folder, w->temporary, w->folder, w->target)) step = "the finished file cannot be renamed";
+  if (!step && renameat(w->folder, w->temporary, w->folder, w->target))
+    step = "the finished file cannot be renamed";
   if (step) {
     sg_fail_system(err, errno, "%s: %s", w->path, step);
     unlinkat(w->folder, w->temporary, 0);
@@ -200,10 +204,12 @@ int sg_open_regular(const char *path, uint64_t *size, surgery_error *err) {
 int sg_pread(int fd, const char *path, void *to, uint64_t offset, size_t size, surgery_error *err) {
   unsigned char *at = to;
   while (size > 0) {
-    if (offset > INT64_MAX) return sg_fail(err, SURGERY_BAD_INPUT, "%s: no file has a byte %llu", path, (unsigned long long)offset);
+    if (offset > INT64_MAX)
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: no file has a byte %llu", path, (unsigned long long)offset);
     ssize_t n = pread(fd, at, size < LARGEST_CALL ? size : LARGEST_CALL, (off_t)offset);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return sg_fail_system(err, errno, "%s: cannot be read at byte %llu", path, (unsigned long long)offset);
+    if (n < 0)
+      return sg_fail_system(err, errno, "%s: cannot be read at byte %llu", path, (unsigned long long)offset);
     if (n == 0) {
       return sg_fail(err, SURGERY_BAD_INPUT, "%s: ends at byte %llu, where %zu more were expected", path,
                      (unsigned long long)offset, size);
@@ -222,7 +228,8 @@ int sg_map_open(SgMap *map, const char *path, surgery_error *err) {
   if (fd < 0) return -1;
   int status = 0;
   if (size > SIZE_MAX / 2) {
-    status = sg_fail(err, SURGERY_BAD_INPUT, "%s: too large to be mapped (%llu bytes)", path, (unsigned long long)size);
+    status = sg_fail(err, SURGERY_BAD_INPUT, "%s: too large to be mapped (%llu bytes)", path,
+                     (unsigned long long)size);
   } else if (size > 0) {
     void *data = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data == MAP_FAILED) {

@@ -1,5 +1,5 @@
-/* Files, whole or not at all: writing through a temporary name, reading with the position given, mapping. Used by
- * weights/, data/, checkpoints and reports. Knows nothing of any format. */
+/* Files, whole or not at all: writing through a temporary name, reading with the position given, mapping.
+ * Used by weights/, data/, checkpoints and reports. Knows nothing of any format. */
 #ifndef SURGERY_RUNTIME_IO_H
 #define SURGERY_RUNTIME_IO_H
 #include "runtime/surgery.h"
@@ -7,14 +7,14 @@
 /* ---- writing ---- */
 
 typedef struct SgWriter SgWriter;
-/* Makes a temporary file in the folder of `path` (through a symbolic link: of its target). An existing `path` must be a regular
- * file; it keeps its permissions. */
+/* Makes a temporary file in the folder of `path` (through a symbolic link: of its target). An existing `path`
+ * must be a regular file; it keeps its permissions. */
 SgWriter *sg_writer_open(const char *path, surgery_error *err);
 int sg_writer_write(SgWriter *writer, const void *data, size_t size, surgery_error *err);
 /* Bytes written so far. */
 uint64_t sg_writer_at(const SgWriter *writer);
-/* Flush, sync, rename to `path`, sync the folder; frees the writer. On failure the old file is as it was and the
- * temporary one is gone. */
+/* Flush, sync, rename to `path`, sync the folder; frees the writer. On failure the old file is as it was and
+ * the temporary one is gone. */
 int sg_writer_commit(SgWriter *writer, surgery_error *err);
 /* Gives up: removes the temporary file, frees the writer. NULL is allowed. */
 void sg_writer_abort(SgWriter *writer);
@@ -28,9 +28,9 @@ int sg_open_regular(const char *path, uint64_t *size, surgery_error *err);
 /* Exactly `size` bytes from `offset`; a file that ends before is an error that says so. */
 int sg_pread(int fd, const char *path, void *to, uint64_t offset, size_t size, surgery_error *err);
 
-/* A file mapped for reading. Only for files that nobody shortens meanwhile (data sets): touching a page past the
- * end of a file that has shrunk kills the process; weight files are therefore read with sg_pread. An empty file
- * gives data == NULL, size == 0. */
+/* A file mapped for reading. Only for files that nobody shortens meanwhile (data sets): touching a page past
+ * the end of a file that has shrunk kills the process; weight files are therefore read with sg_pread. An
+ * empty file gives data == NULL, size == 0. */
 typedef struct SgMap {
   const unsigned char *data;
   size_t size;

@@ -1,6 +1,6 @@
-/* Parses the manifest that a compiled network carries (runtime/abi.h) into the structs of manifest.h. The text comes from
- * our own compiler, yet nothing in it is trusted: kinds, ranges and the agreement of sizes are checked, because
- * pointers are made of them. Called by net.c alone. */
+/* Parses the manifest that a compiled network carries (runtime/abi.h) into the structs of manifest.h. The
+ * text comes from our own compiler, yet nothing in it is trusted: kinds, ranges and the agreement of sizes
+ * are checked, because pointers are made of them. Called by net.c alone. */
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -145,12 +145,17 @@ static void read_input(Reader *r, json_t *root, ManifestInput *input) {
     wrong(r, "input", "is missing or has no kind");
     return;
   }
-  if (strcmp(kind, "image") == 0) input->kind = INPUT_IMAGE;
-  else if (strcmp(kind, "tensor") == 0) input->kind = INPUT_TENSOR;
-  else if (strcmp(kind, "tokens") == 0) input->kind = INPUT_TOKENS;
-  else wrong(r, "input.kind", "is not image, tensor or tokens");
+  if (strcmp(kind, "image") == 0)
+    input->kind = INPUT_IMAGE;
+  else if (strcmp(kind, "tensor") == 0)
+    input->kind = INPUT_TENSOR;
+  else if (strcmp(kind, "tokens") == 0)
+    input->kind = INPUT_TOKENS;
+  else
+    wrong(r, "input.kind", "is not image, tensor or tokens");
   input->shape = read_shape(r, json, "shape");
-  if (input->kind == INPUT_IMAGE && input->shape.rank != 3) wrong(r, "input.shape", "of an image is not (C, H, W)");
+  if (input->kind == INPUT_IMAGE && input->shape.rank != 3)
+    wrong(r, "input.shape", "of an image is not (C, H, W)");
   json_t *steps = json_object_get(json, "preprocess");
   input->step_count = json_array_size(steps);
   input->steps = reserve(r, input->step_count, sizeof *input->steps);
@@ -193,7 +198,8 @@ static void read_tensor(Reader *r, json_t *json, Manifest *m, ManifestTensor *te
   int64_t bytes = tensor->shape.count * (tensor->i64 ? 8 : 4);
   if (tensor->offset % 4 || tensor->offset > m->weights_bytes || bytes > m->weights_bytes - tensor->offset)
     wrong(r, "offset", "of a tensor lies outside the weights");
-  if (tensor->grad >= 0 && (tensor->grad % 4 || tensor->i64 || tensor->grad > m->grads_bytes || bytes > m->grads_bytes - tensor->grad))
+  if (tensor->grad >= 0 && (tensor->grad % 4 || tensor->i64 || tensor->grad > m->grads_bytes ||
+                            bytes > m->grads_bytes - tensor->grad))
     wrong(r, "grad", "of a tensor lies outside the gradients");
   if (tensor->trainable && tensor->grad < 0) wrong(r, "grad", "of a trainable tensor is missing");
 }
@@ -206,7 +212,8 @@ static void read_tensors(Reader *r, json_t *root, Manifest *m) {
   if (!json_is_array(list)) wrong(r, "tensors", "is missing");
   m->tensor_count = json_array_size(list);
   m->tensors = reserve(r, m->tensor_count, sizeof *m->tensors);
-  for (size_t i = 0; i < m->tensor_count && !r->failed; i++) read_tensor(r, json_array_get(list, i), m, &m->tensors[i]);
+  for (size_t i = 0; i < m->tensor_count && !r->failed; i++)
+    read_tensor(r, json_array_get(list, i), m, &m->tensors[i]);
 }
 
 static void read_functions(Reader *r, json_t *root, Manifest *m) {
@@ -244,8 +251,10 @@ static void read_outputs(Reader *r, json_t *root, Manifest *m) {
   m->labels = reserve(r, m->label_count, sizeof *m->labels);
   for (size_t i = 0; i < m->label_count && !r->failed; i++) {
     json_t *label = json_array_get(labels, i);
-    if (!json_is_string(label)) wrong(r, "labels", "holds something that is no text");
-    else if (!(m->labels[i] = strdup(json_string_value(label)))) no_memory(r);
+    if (!json_is_string(label))
+      wrong(r, "labels", "holds something that is no text");
+    else if (!(m->labels[i] = strdup(json_string_value(label))))
+      no_memory(r);
   }
 }
 
@@ -272,9 +281,12 @@ static void read_optimizer(Reader *r, json_t *json, OptimizerSettings *o) {
   const char *type = json_string_value(json_object_get(json, "type"));
   *o = (OptimizerSettings){.type = OPTIMIZER_TYPE_SGD, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
   if (!type) return;
-  if (strcmp(type, "Adam") == 0) o->type = OPTIMIZER_TYPE_ADAM, o->lr = 1e-3;
-  else if (strcmp(type, "AdamW") == 0) o->type = OPTIMIZER_TYPE_ADAMW, o->lr = 1e-3, o->weight_decay = 1e-2;
-  else if (strcmp(type, "SGD") != 0) wrong(r, "train.optimizer", "is not SGD, Adam or AdamW");
+  if (strcmp(type, "Adam") == 0)
+    o->type = OPTIMIZER_TYPE_ADAM, o->lr = 1e-3;
+  else if (strcmp(type, "AdamW") == 0)
+    o->type = OPTIMIZER_TYPE_ADAMW, o->lr = 1e-3, o->weight_decay = 1e-2;
+  else if (strcmp(type, "SGD") != 0)
+    wrong(r, "train.optimizer", "is not SGD, Adam or AdamW");
   o->lr = read_number(json, "lr", o->lr);
   o->momentum = read_number(json, "momentum", 0);
   o->dampening = read_number(json, "dampening", 0);
@@ -311,8 +323,10 @@ static void read_augment(Reader *r, json_t *json, AugmentStep *step) {
 
 static void read_loss(Reader *r, json_t *json, ManifestTrain *train) {
   const char *type = json_string_value(json_object_get(json, "type"));
-  if (type && strcmp(type, "MSE") == 0) train->loss = LOSS_TYPE_MSE;
-  else if (type && strcmp(type, "CrossEntropy") != 0) wrong(r, "train.loss", "is not CrossEntropy or MSE");
+  if (type && strcmp(type, "MSE") == 0)
+    train->loss = LOSS_TYPE_MSE;
+  else if (type && strcmp(type, "CrossEntropy") != 0)
+    wrong(r, "train.loss", "is not CrossEntropy or MSE");
   train->label_smoothing = read_number(json, "label_smoothing", 0);
   json_t *weight = json_object_get(json, "weight");
   if (json_array_size(weight) == 0) return;
@@ -359,7 +373,8 @@ Manifest *manifest_parse(const char *text, surgery_error *err) {
   json_error_t where;
   json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &where);
   if (!json_is_object(root)) {
-    sg_fail(err, SURGERY_BAD_INPUT, "the network's manifest is no JSON object: %s (byte %d)", where.text, where.position);
+    sg_fail(err, SURGERY_BAD_INPUT, "the network's manifest is no JSON object: %s (byte %d)", where.text,
+            where.position);
     json_decref(root);
     return NULL;
   }
@@ -411,4 +426,6 @@ const char *manifest_shape_text(const ManifestShape *shape, char to[SHAPE_TEXT])
   return print_dims("N", shape->rank, shape->dim, to);
 }
 
-const char *tensor_shape_text(int rank, const int64_t *dim, char to[SHAPE_TEXT]) { return print_dims("", rank, dim, to); }
+const char *tensor_shape_text(int rank, const int64_t *dim, char to[SHAPE_TEXT]) {
+  return print_dims("", rank, dim, to);
+}

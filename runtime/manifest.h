@@ -1,11 +1,16 @@
-/* The manifest of a compiled network (runtime/abi.h describes the JSON) as structs. Parsed once when a network is
- * opened; everything belongs to the Manifest and is read-only afterwards. */
+/* The manifest of a compiled network (runtime/abi.h describes the JSON) as structs. Parsed once when a
+ * network is opened; everything belongs to the Manifest and is read-only afterwards. */
 #ifndef SURGERY_MANIFEST_H
 #define SURGERY_MANIFEST_H
 #include "runtime/surgery.h"
 
 typedef enum InputKind { INPUT_IMAGE, INPUT_TENSOR, INPUT_TOKENS } InputKind;
-typedef enum PreprocessOp { PREPROCESS_GRAYSCALE, PREPROCESS_RESIZE, PREPROCESS_CENTER_CROP, PREPROCESS_NORMALIZE } PreprocessOp;
+typedef enum PreprocessOp {
+  PREPROCESS_GRAYSCALE,
+  PREPROCESS_RESIZE,
+  PREPROCESS_CENTER_CROP,
+  PREPROCESS_NORMALIZE
+} PreprocessOp;
 #define MANIFEST_MAX_CHANNELS 16
 typedef struct PreprocessStep {
   PreprocessOp op;
@@ -22,7 +27,11 @@ typedef struct AugmentStep {
   double p;                  /* horizontal_flip */
 } AugmentStep;
 
-typedef struct ManifestShape { int rank; int64_t dim[SURGERY_MAX_RANK]; int64_t count; /* product */ } ManifestShape;
+typedef struct ManifestShape {
+  int rank;
+  int64_t dim[SURGERY_MAX_RANK];
+  int64_t count; /* product */
+} ManifestShape;
 
 typedef struct ManifestInput {
   InputKind kind;
@@ -31,9 +40,17 @@ typedef struct ManifestInput {
   size_t step_count;
 } ManifestInput;
 
-typedef struct ManifestOutput { char *name; ManifestShape shape; } ManifestOutput;
+typedef struct ManifestOutput {
+  char *name;
+  ManifestShape shape;
+} ManifestOutput;
 
-typedef enum FreshValues { FRESH_VALUES_NONE, FRESH_VALUES_UNIFORM, FRESH_VALUES_NORMAL, FRESH_VALUES_CONSTANT } FreshValues;
+typedef enum FreshValues {
+  FRESH_VALUES_NONE,
+  FRESH_VALUES_UNIFORM,
+  FRESH_VALUES_NORMAL,
+  FRESH_VALUES_CONSTANT
+} FreshValues;
 typedef struct ManifestTensor {
   char *name;
   ManifestShape shape;
@@ -46,7 +63,9 @@ typedef struct ManifestTensor {
   double fresh_shift; /* added to each */
 } ManifestTensor;
 
-typedef struct ManifestFunction { int64_t per_sample, fixed, scratch; /* bytes; scratch for a thread */ } ManifestFunction;
+typedef struct ManifestFunction {
+  int64_t per_sample, fixed, scratch; /* bytes; scratch for a thread */
+} ManifestFunction;
 
 typedef struct ManifestLayer {
   char *name, *type;
@@ -61,12 +80,15 @@ typedef struct OptimizerSettings { /* torch.optim's names and defaults */
   double lr, momentum, dampening, weight_decay, beta1, beta2, eps;
   bool nesterov, amsgrad, maximize;
 } OptimizerSettings;
-typedef struct OptimizerGroup { double lr, weight_decay, momentum; /* NAN: the optimizer's own */ } OptimizerGroup;
+typedef struct OptimizerGroup {
+  double lr, weight_decay, momentum; /* NAN: the optimizer's own */
+} OptimizerGroup;
 
 typedef enum LossType { LOSS_TYPE_CROSS_ENTROPY, LOSS_TYPE_MSE } LossType;
 
 typedef struct ManifestTrain {
-  bool given; /* false: no train block; the rest are defaults: SGD(lr=0.01), CrossEntropy, batch 16, 10 epochs */
+  bool given; /* false: no train block; the rest are defaults: SGD(lr=0.01), CrossEntropy, batch 16, 10 epochs
+               */
   OptimizerSettings optimizer;
   LossType loss;
   double label_smoothing;
@@ -93,14 +115,14 @@ typedef struct Manifest {
   size_t tensor_count;
   int64_t weights_bytes, packed_bytes, grads_bytes;
   ManifestFunction functions[NET_FUNCTIONS]; /* zeros for one that is not there */
-  int64_t features_bytes; /* 0: no prefix */
+  int64_t features_bytes;                    /* 0: no prefix */
   ManifestShape features;
   int64_t parameters_total, parameters_trainable, parameters_frozen;
   double flops;
   ManifestLayer *layers;
   size_t layer_count;
-  bool repack; /* a trained tensor or a moving buffer is part of `packed`: pack() runs again after a step. "repack" in
-                  the JSON; true where it is not given */
+  bool repack; /* a trained tensor or a moving buffer is part of `packed`: pack() runs again after a step.
+                  "repack" in the JSON; true where it is not given */
   ManifestTrain train;
 } Manifest;
 
@@ -109,6 +131,6 @@ Manifest *manifest_parse(const char *json, surgery_error *err);
 void manifest_free(Manifest *manifest);
 /* "(N, 512, 7, 7)", as shapes are printed everywhere; returns `to`. */
 #define SHAPE_TEXT 192
-const char *manifest_shape_text(const ManifestShape *shape, char to[SHAPE_TEXT]);      /* with the batch */
+const char *manifest_shape_text(const ManifestShape *shape, char to[SHAPE_TEXT]); /* with the batch */
 const char *tensor_shape_text(int rank, const int64_t *dim, char to[SHAPE_TEXT]); /* "(64, 3, 7, 7)" */
 #endif

@@ -1,5 +1,6 @@
-/* Opening and running a compiled network: memory, the lazy packing of weights, one call of a generated function. Must not know
- * of data sets or commands. Called by C programs through surgery.h, by train/ and by cli/. */
+/* Opening and running a compiled network: memory, the lazy packing of weights, one call of a generated
+ * function. Must not know of data sets or commands. Called by C programs through surgery.h, by train/ and by
+ * cli/. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,14 +8,20 @@
 #include "runtime/net.h"
 
 static sg_function *function_of(const sg_network *network, NetFunction function) {
-  sg_function *const table[NET_FUNCTIONS] = {[NET_FORWARD] = network->forward, [NET_PREFIX] = network->prefix,
-                                             [NET_TAIL] = network->tail, [NET_STEP] = network->step, [NET_PACK] = network->pack};
+  sg_function *const table[NET_FUNCTIONS] = {[NET_FORWARD] = network->forward,
+                                             [NET_PREFIX] = network->prefix,
+                                             [NET_TAIL] = network->tail,
+                                             [NET_STEP] = network->step,
+                                             [NET_PACK] = network->pack};
   return table[function];
 }
 
-bool net_has(const surgery_net *net, NetFunction function) { return function_of(net->network, function) != NULL; }
+bool net_has(const surgery_net *net, NetFunction function) {
+  return function_of(net->network, function) != NULL;
+}
 
-/* Zeroed: generated code relies on nothing of it, but a read of what was never written should be the same each time. */
+/* Zeroed: generated code relies on nothing of it, but a read of what was never written should be the same
+ * each time. */
 static void *aligned(int64_t bytes) {
   void *memory = NULL;
   if (bytes < 0 || (uint64_t)bytes > SIZE_MAX / 2) return NULL;
@@ -29,9 +36,13 @@ static int grow(void **memory, int64_t *have, int64_t need, int64_t bytes, surge
   free(*memory);
   *have = 0;
   void *fresh = NULL;
-  if (bytes >= 0 && (uint64_t)bytes <= SIZE_MAX / 2 && posix_memalign(&fresh, 64, ((size_t)bytes + 127) / 64 * 64)) fresh = NULL;
+  if (bytes >= 0 && (uint64_t)bytes <= SIZE_MAX / 2 &&
+      posix_memalign(&fresh, 64, ((size_t)bytes + 127) / 64 * 64))
+    fresh = NULL;
   *memory = fresh;
-  if (!fresh) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory: %lld bytes are needed; a smaller batch takes less", (long long)bytes);
+  if (!fresh)
+    return sg_fail(err, SURGERY_ENVIRONMENT, "no memory: %lld bytes are needed; a smaller batch takes less",
+                   (long long)bytes);
   *have = need;
   return 0;
 }
@@ -39,7 +50,8 @@ static int grow(void **memory, int64_t *have, int64_t need, int64_t bytes, surge
 int64_t net_arena_bytes(const Manifest *m, NetFunction function, int64_t n) {
   const ManifestFunction *f = &m->functions[function];
   int64_t samples, scratch, total;
-  if (n < 0 || __builtin_mul_overflow(f->per_sample, n, &samples) || __builtin_mul_overflow(f->scratch, (int64_t)sg_threads(), &scratch) ||
+  if (n < 0 || __builtin_mul_overflow(f->per_sample, n, &samples) ||
+      __builtin_mul_overflow(f->scratch, (int64_t)sg_threads(), &scratch) ||
       __builtin_add_overflow(samples, scratch, &total) || __builtin_add_overflow(total, f->fixed, &total))
     return -1;
   return total;
@@ -71,29 +83,40 @@ static int pack(surgery_net *net, surgery_error *err) {
   if (!net->packed_stale) return 0;
   if (net->network->pack) {
     if (reserve_arena(net, NET_PACK, 1, err)) return -1;
-    sg_run run = {.weights = net->weights, .packed = net->packed, .arena = net->arena, .n = 1, .rng = net->rng};
+    sg_run run = {
+        .weights = net->weights, .packed = net->packed, .arena = net->arena, .n = 1, .rng = net->rng};
     net->network->pack(&run);
   }
   net->packed_stale = false;
   return 0;
 }
 
-int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target, float *loss,
-            surgery_error *err) {
+int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target,
+            float *loss, surgery_error *err) {
   if (loss) *loss = 0;
   if (!net_has(net, function)) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no such function");
   if (n <= 0) return n < 0 ? sg_fail(err, SURGERY_BAD_INPUT, "a negative number of samples") : 0;
   if (pack(net, err) || reserve_arena(net, function, n, err)) return -1;
   if (function != NET_PREFIX && reserve_outputs(net, n, err)) return -1;
-  sg_run run = {.weights = net->weights, .packed = net->packed, .grads = net->grads, .arena = net->arena, .n = n, .x = x,
-                .target = target, .loss = loss, .rng = net->rng, .class_weights = net->manifest->train.class_weights};
+  sg_run run = {.weights = net->weights,
+                .packed = net->packed,
+                .grads = net->grads,
+                .arena = net->arena,
+                .n = n,
+                .x = x,
+                .target = target,
+                .loss = loss,
+                .rng = net->rng,
+                .class_weights = net->manifest->train.class_weights};
   if (function != NET_PREFIX) memcpy(run.y, net->outputs, sizeof run.y);
   if (y) run.y[0] = y;
   function_of(net->network, function)(&run);
   return 0;
 }
 
-static bool is_aligned(const void *p) { return ((uintptr_t)p & 63) == 0; }
+static bool is_aligned(const void *p) {
+  return ((uintptr_t)p & 63) == 0;
+}
 
 /* x itself, or a copy of it on a 64-byte boundary. */
 static const void *stage(surgery_net *net, int64_t n, const float *x, surgery_error *err) {
@@ -151,17 +174,22 @@ static int check_classes(const Manifest *m, int64_t n, const int32_t *target, su
   int64_t classes = net_classes(m), count = classes ? n * net_positions(m) : 0;
   for (int64_t i = 0; i < count; i++)
     if (target[i] < 0 || target[i] >= classes)
-      return sg_fail(err, SURGERY_BAD_INPUT, "target %d is not in 0..%lld", target[i], (long long)classes - 1);
+      return sg_fail(err, SURGERY_BAD_INPUT, "target %d is not in 0..%lld", target[i],
+                     (long long)classes - 1);
   return 0;
 }
 
-int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target, float *loss, surgery_error *err) {
+int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target, float *loss,
+                  surgery_error *err) {
   if (!net_has(net, NET_STEP) || !net->optimizer)
     return sg_fail(err, SURGERY_BAD_INPUT, "nothing in this network is trainable: all of it is frozen");
   const char *lonely = n ? net_lonely_batchnorm(net, n) : NULL;
   if (lonely)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: batch normalisation expects more than 1 value per channel when training, but the batch "
-                   "holds 1 sample; use a larger batch, or freeze the layer", lonely);
+    return sg_fail(
+        err, SURGERY_BAD_INPUT,
+        "%s: batch normalisation expects more than 1 value per channel when training, but the batch "
+        "holds 1 sample; use a larger batch, or freeze the layer",
+        lonely);
   if (check_classes(net->manifest, n, target, err)) return -1;
   return net_run(net, NET_STEP, n, x, NULL, target, loss, err);
 }
@@ -178,8 +206,10 @@ static int check_functions(const surgery_net *net, surgery_error *err) {
   for (size_t i = 0; i < net->manifest->tensor_count; i++) trains |= net->manifest->tensors[i].trainable;
   if (!w->forward) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no forward function");
   if (w->prefix && (!w->tail || net->manifest->features_bytes <= 0))
-    return sg_fail(err, SURGERY_BAD_INPUT, "the network has a prefix, but no tail or no features in its manifest");
-  if (trains && !w->step) return sg_fail(err, SURGERY_BAD_INPUT, "the network has trainable tensors but no step function");
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "the network has a prefix, but no tail or no features in its manifest");
+  if (trains && !w->step)
+    return sg_fail(err, SURGERY_BAD_INPUT, "the network has trainable tensors but no step function");
   return 0;
 }
 
@@ -189,7 +219,8 @@ static int open_memory(surgery_net *net, surgery_error *err) {
   net->packed = aligned(m->packed_bytes);
   net->grads = aligned(m->grads_bytes);
   if (!net->weights || !net->packed || !net->grads)
-    return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the network: %lld bytes of weights, %lld packed, %lld of gradients",
+    return sg_fail(err, SURGERY_ENVIRONMENT,
+                   "no memory for the network: %lld bytes of weights, %lld packed, %lld of gradients",
                    (long long)m->weights_bytes, (long long)m->packed_bytes, (long long)m->grads_bytes);
   net->packed_stale = true;
   net->rng[0] = m->train.seed;
@@ -210,8 +241,11 @@ static int open_weights(surgery_net *net, const char *given, surgery_error *err)
 
 surgery_net *surgery_open(const sg_network *network, const char *weights, surgery_error *err) {
   if (network->abi != SG_ABI || network->size != sizeof *network) {
-    sg_fail(err, SURGERY_BAD_INPUT, "the network was compiled for version %u of the runtime (%u bytes), this is version %d (%zu bytes): "
-            "compile it again with the surgeryc that came with this runtime", network->abi, network->size, SG_ABI, sizeof *network);
+    sg_fail(
+        err, SURGERY_BAD_INPUT,
+        "the network was compiled for version %u of the runtime (%u bytes), this is version %d (%zu bytes): "
+        "compile it again with the surgeryc that came with this runtime",
+        network->abi, network->size, SG_ABI, sizeof *network);
     return NULL;
   }
   surgery_net *net = calloc(1, sizeof *net);
@@ -221,7 +255,8 @@ surgery_net *surgery_open(const sg_network *network, const char *weights, surger
   }
   net->network = network;
   net->manifest = manifest_parse(network->manifest, err);
-  if (!net->manifest || check_functions(net, err) || open_memory(net, err) || open_weights(net, weights, err)) {
+  if (!net->manifest || check_functions(net, err) || open_memory(net, err) ||
+      open_weights(net, weights, err)) {
     surgery_close(net);
     return NULL;
   }

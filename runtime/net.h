@@ -1,5 +1,6 @@
-/* An opened network, as the runtime's own parts see it: net.c opens and runs, net_load.c finds and reads weights,
- * net_select.c picks tensors by name, train/ and cli/ use them. Not public: C callers have surgery.h. */
+/* An opened network, as the runtime's own parts see it: net.c opens and runs, net_load.c finds and reads
+ * weights, net_select.c picks tensors by name, train/ and cli/ use them. Not public: C callers have
+ * surgery.h. */
 #ifndef SURGERY_NET_H
 #define SURGERY_NET_H
 #include "runtime/abi.h"
@@ -11,32 +12,33 @@ struct surgery_net {
   Manifest *manifest;
   unsigned char *weights, *packed, *grads; /* 64-byte aligned, sizes in the manifest */
   unsigned char *arena;
-  int64_t arena_bytes;         /* the most that a call needed so far; it is kept */
+  int64_t arena_bytes;           /* the most that a call needed so far; it is kept */
   void *outputs[SG_MAX_OUTPUTS]; /* of the last call, plain f32 */
-  int64_t outputs_n;           /* samples they have room for */
-  void *features, *staging;    /* what prefix returns; an aligned copy of x */
+  int64_t outputs_n;             /* samples they have room for */
+  void *features, *staging;      /* what prefix returns; an aligned copy of x */
   int64_t features_n, staging_bytes;
   bool packed_stale;
-  Optimizer *optimizer;        /* NULL: nothing is trainable */
-  uint64_t rng[2];             /* seed; steps done */
-  char *weights_path;          /* a file, or "embedded" */
+  Optimizer *optimizer; /* NULL: nothing is trainable */
+  uint64_t rng[2];      /* seed; steps done */
+  char *weights_path;   /* a file, or "embedded" */
 };
 
 /* Bytes of arena for n samples on the threads of now; -1: more than an int64 holds. */
 int64_t net_arena_bytes(const Manifest *manifest, NetFunction function, int64_t n);
 bool net_has(const surgery_net *net, NetFunction function);
-/* Runs pack first where the weights have changed. x: plain f32, or features for tail and step where the network has a prefix; 64-byte
- * aligned. y: NULL, or where the first output (prefix: the features) goes, 64-byte aligned; the others always lie in
- * net->outputs. target, loss: step alone. n == 0 does nothing. */
-int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target, float *loss,
-            surgery_error *err);
+/* Runs pack first where the weights have changed. x: plain f32, or features for tail and step where the
+ * network has a prefix; 64-byte aligned. y: NULL, or where the first output (prefix: the features) goes,
+ * 64-byte aligned; the others always lie in net->outputs. target, loss: step alone. n == 0 does nothing. */
+int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target,
+            float *loss, surgery_error *err);
 /* x → the first output by forward; any alignment. */
 int net_forward(surgery_net *net, int64_t n, const float *x, float *y, surgery_error *err);
 /* The prefix on n samples into net->features. */
 int net_features(surgery_net *net, int64_t n, const float *x, surgery_error *err);
-/* Loss and gradients of one batch, of features where there is a prefix; the weights stay. Then net_update applies them. Splitting
- * the two lets the training loop refuse a loss that is not finite. */
-int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target, float *loss, surgery_error *err);
+/* Loss and gradients of one batch, of features where there is a prefix; the weights stay. Then net_update
+ * applies them. Splitting the two lets the training loop refuse a loss that is not finite. */
+int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target, float *loss,
+                  surgery_error *err);
 void net_update(surgery_net *net);
 /* A trainable BatchNorm that would see one value per channel in a batch of n: its name, else NULL. */
 const char *net_lonely_batchnorm(const surgery_net *net, int64_t n);
@@ -46,8 +48,9 @@ int64_t net_positions(const Manifest *manifest); /* targets for one sample: 1 fo
 
 /* ---- net_load.c ---- */
 int net_find_weights(const surgery_net *net, const char *given, char **path, surgery_error *err);
-/* Strict: all that is missing, superfluous or of another shape is in one message, and then nothing was changed. num_batches_tracked may
- * be missing (0), and what a checkpoint keeps of the optimizer may be there. */
+/* Strict: all that is missing, superfluous or of another shape is in one message, and then nothing was
+ * changed. num_batches_tracked may be missing (0), and what a checkpoint keeps of the optimizer may be there.
+ */
 int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err);
 int net_load_embedded(surgery_net *net, surgery_error *err);
 /* New values for the tensors that the script made fresh, from the seed and each tensor's name. */
@@ -59,5 +62,6 @@ bool net_selects(const char *selector, const char *name);
 /* The name in the list nearest to `wanted`, or NULL when none is near. */
 const char *nearest_name(const char *wanted, const char *const *names, size_t count);
 /* The selected tensors as writable records; free the list. An error when there is none. */
-int net_select(const surgery_net *net, const char *selector, surgery_tensor_out **tensors, size_t *count, surgery_error *err);
+int net_select(const surgery_net *net, const char *selector, surgery_tensor_out **tensors, size_t *count,
+               surgery_error *err);
 #endif

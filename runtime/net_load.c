@@ -1,5 +1,5 @@
-/* Where a network's weights are, and reading them strictly: what is missing, superfluous or of another shape is listed in one
- * message, and the network keeps what it had. Called by surgery_open and by --resume. */
+/* Where a network's weights are, and reading them strictly: what is missing, superfluous or of another shape
+ * is listed in one message, and the network keeps what it had. Called by surgery_open and by --resume. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -21,7 +21,8 @@ typedef struct Report {
 static void report(Report *r, const char *kind, const char *name, const char *detail) {
   char line[480];
   int length = snprintf(line, sizeof line, "\n  %s %s%s", kind, name, detail);
-  if (length < 0 || (size_t)length >= sizeof line || r->used + (size_t)length >= sizeof r->text - 40 || r->lines >= 12) {
+  if (length < 0 || (size_t)length >= sizeof line || r->used + (size_t)length >= sizeof r->text - 40 ||
+      r->lines >= 12) {
     r->left_out++;
     return;
   }
@@ -35,8 +36,12 @@ static bool ends_with(const char *text, const char *end) {
   return a >= b && strcmp(text + a - b, end) == 0;
 }
 
-static bool may_be_missing(const char *name) { return ends_with(name, "num_batches_tracked"); }
-static bool may_be_superfluous(const char *name) { return may_be_missing(name) || strncmp(name, "optimizer.", 10) == 0; }
+static bool may_be_missing(const char *name) {
+  return ends_with(name, "num_batches_tracked");
+}
+static bool may_be_superfluous(const char *name) {
+  return may_be_missing(name) || strncmp(name, "optimizer.", 10) == 0;
+}
 
 static const ManifestTensor *manifest_find(const Manifest *m, const char *name) {
   for (size_t i = 0; i < m->tensor_count; i++)
@@ -59,14 +64,16 @@ static void compare(const Manifest *m, surgery_weights *file, Report *r) {
     if (!have) {
       if (!may_be_missing(want->name)) report(r, "missing", want->name, "");
     } else if (!same_shape(have, &want->shape)) {
-      snprintf(detail, sizeof detail, ": %s in the file, %s in the network", tensor_shape_text(have->rank, have->shape, a),
+      snprintf(detail, sizeof detail, ": %s in the file, %s in the network",
+               tensor_shape_text(have->rank, have->shape, a),
                tensor_shape_text(want->shape.rank, want->shape.dim, b));
       report(r, "shape of", want->name, detail);
     }
   }
   for (size_t i = 0; i < surgery_weights_count(file); i++) {
     const surgery_tensor *have = surgery_weights_at(file, i);
-    if (!may_be_superfluous(have->name) && !manifest_find(m, have->name)) report(r, "not in the network:", SG_Q(have->name), "");
+    if (!may_be_superfluous(have->name) && !manifest_find(m, have->name))
+      report(r, "not in the network:", SG_Q(have->name), "");
   }
 }
 
@@ -83,9 +90,12 @@ int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, 
     const surgery_tensor *have = surgery_weights_find(file, want->name);
     unsigned char *to = net->weights + want->offset;
     int status = 0;
-    if (!have) memset(to, 0, (size_t)want->shape.count * (want->i64 ? 8 : 4));
-    else if (want->i64) status = surgery_weights_read_i64(file, have, (int64_t *)(void *)to, want->shape.count, err);
-    else status = surgery_weights_read(file, have, (float *)(void *)to, want->shape.count, err);
+    if (!have)
+      memset(to, 0, (size_t)want->shape.count * (want->i64 ? 8 : 4));
+    else if (want->i64)
+      status = surgery_weights_read_i64(file, have, (int64_t *)(void *)to, want->shape.count, err);
+    else
+      status = surgery_weights_read(file, have, (float *)(void *)to, want->shape.count, err);
     if (status) return -1;
   }
   net->packed_stale = true;
@@ -113,7 +123,8 @@ int net_load_embedded(surgery_net *net, surgery_error *err) {
   int status = file ? net_load_weights(net, file, "the embedded weights", err) : -1;
   surgery_weights_close(file);
   close(fd);
-  if (status == 0 && !(net->weights_path = strdup("embedded"))) status = sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  if (status == 0 && !(net->weights_path = strdup("embedded")))
+    status = sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   return status;
 }
 
@@ -135,14 +146,16 @@ int net_find_weights(const surgery_net *net, const char *given, char **path, sur
   const char *compiled = net->manifest->weights_file;
   *path = NULL;
   if (!given && !compiled)
-    return sg_fail(err, SURGERY_BAD_INPUT, "the program carries no weights and knows of no file: give one with --weights FILE");
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "the program carries no weights and knows of no file: give one with --weights FILE");
   if (given || access(compiled, F_OK) == 0) {
     *path = strdup(given ? given : compiled);
     return *path ? 0 : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   }
   *path = beside_program(compiled);
   if (*path && access(*path, F_OK) == 0) return 0;
-  sg_fail(err, SURGERY_BAD_INPUT, "the weights are neither at %s nor at %s: give the file with --weights FILE", compiled,
+  sg_fail(err, SURGERY_BAD_INPUT,
+          "the weights are neither at %s nor at %s: give the file with --weights FILE", compiled,
           *path ? *path : "the program's place");
   free(*path);
   *path = NULL;
@@ -154,8 +167,10 @@ void net_init_fresh(surgery_net *net, uint64_t seed) {
     const ManifestTensor *t = &net->manifest->tensors[i];
     if (t->fresh == FRESH_VALUES_NONE || t->i64) continue;
     float *to = (float *)(void *)(net->weights + t->offset);
-    if (t->fresh == FRESH_VALUES_UNIFORM) random_fill_uniform(seed, t->name, t->fresh_value, to, t->shape.count);
-    if (t->fresh == FRESH_VALUES_NORMAL) random_fill_normal(seed, t->name, t->fresh_value, to, t->shape.count);
+    if (t->fresh == FRESH_VALUES_UNIFORM)
+      random_fill_uniform(seed, t->name, t->fresh_value, to, t->shape.count);
+    if (t->fresh == FRESH_VALUES_NORMAL)
+      random_fill_normal(seed, t->name, t->fresh_value, to, t->shape.count);
     for (int64_t k = 0; k < t->shape.count; k++) {
       if (t->fresh == FRESH_VALUES_CONSTANT) to[k] = (float)t->fresh_value;
       if (t->fresh_shift != 0) to[k] += (float)t->fresh_shift;

@@ -1,11 +1,12 @@
-/* Picking tensors by dotted names and globs, for surgery_save and `export --only`. The small brother of the compiler's
- * selectors: names, layers, globs and unions of them; it does not know types or order. */
+/* Picking tensors by dotted names and globs, for surgery_save and `export --only`. The small brother of the
+ * compiler's selectors: names, layers, globs and unions of them; it does not know types or order. */
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/error.h"
 #include "runtime/net.h"
 
-/* One component [p, p_end) of a pattern against one of a name: *, ? and {a,b} within it. Depth is bounded by the pattern's length. */
+/* One component [p, p_end) of a pattern against one of a name: *, ? and {a,b} within it. Depth is bounded by
+ * the pattern's length. */
 static bool match_component(const char *p, const char *p_end, const char *s, const char *s_end) {
   while (p < p_end) {
     if (*p == '*') {
@@ -20,7 +21,8 @@ static bool match_component(const char *p, const char *p_end, const char *s, con
         const char *stop = word;
         while (stop < close && *stop != ',') stop++;
         size_t length = (size_t)(stop - word);
-        if ((size_t)(s_end - s) >= length && memcmp(s, word, length) == 0 && match_component(close + 1, p_end, s + length, s_end))
+        if ((size_t)(s_end - s) >= length && memcmp(s, word, length) == 0 &&
+            match_component(close + 1, p_end, s + length, s_end))
           return true;
         word = stop + 1;
       }
@@ -125,13 +127,16 @@ static int nothing_selected(const surgery_net *net, const char *begin, const cha
     for (size_t i = 0; i < m->tensor_count; i++) names[count++] = m->tensors[i].name;
     near = nearest_name(wanted, names, count);
   }
-  sg_fail(err, SURGERY_BAD_INPUT, near ? "the selector '%s' matches no tensor; did you mean '%s'?" : "the selector '%s' matches no tensor",
+  sg_fail(err, SURGERY_BAD_INPUT,
+          near ? "the selector '%s' matches no tensor; did you mean '%s'?"
+               : "the selector '%s' matches no tensor",
           SG_Q(wanted), near);
   free(names);
   return -1;
 }
 
-int net_select(const surgery_net *net, const char *selector, surgery_tensor_out **tensors, size_t *count, surgery_error *err) {
+int net_select(const surgery_net *net, const char *selector, surgery_tensor_out **tensors, size_t *count,
+               surgery_error *err) {
   const Manifest *m = net->manifest;
   if (!selector) selector = "all";
   const char *begin, *end;
@@ -147,7 +152,9 @@ int net_select(const surgery_net *net, const char *selector, surgery_tensor_out 
     const ManifestTensor *t = &m->tensors[i];
     if (!net_selects(selector, t->name)) continue;
     surgery_tensor_out *out = &(*tensors)[(*count)++];
-    *out = (surgery_tensor_out){.name = t->name, .dtype = t->i64 ? SURGERY_I64 : SURGERY_F32, .rank = t->shape.rank,
+    *out = (surgery_tensor_out){.name = t->name,
+                                .dtype = t->i64 ? SURGERY_I64 : SURGERY_F32,
+                                .rank = t->shape.rank,
                                 .data = net->weights + t->offset};
     memcpy(out->shape, t->shape.dim, sizeof out->shape);
   }

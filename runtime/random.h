@@ -1,7 +1,8 @@
 /* Random numbers by counter: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as
- * 1, 2, 3", SC 2011). A number depends on (seed, stream, position) alone, never on what was drawn before elsewhere:
- * so a shuffle, an augmentation, an initial value is the same on any number of threads and after a resume.
- * Used by the training loop, the loader, the augmentations and, for fresh weights, by the compiler too. */
+ * 1, 2, 3", SC 2011). A number depends on (seed, stream, position) alone, never on what was drawn before
+ * elsewhere: so a shuffle, an augmentation, an initial value is the same on any number of threads and after a
+ * resume. Used by the training loop, the loader, the augmentations and, for fresh weights, by the compiler
+ * too. */
 #ifndef SURGERY_RANDOM_H
 #define SURGERY_RANDOM_H
 #include <stdint.h>
@@ -15,8 +16,8 @@ typedef struct Random {
 
 Random random_stream(uint64_t seed, uint64_t stream);
 uint64_t random_u64(Random *random);
-double random_uniform(Random *random);                  /* [0, 1), 53 bits */
-uint64_t random_below(Random *random, uint64_t bound);  /* [0, bound), unbiased; bound >= 1 */
+double random_uniform(Random *random);                 /* [0, 1), 53 bits */
+uint64_t random_below(Random *random, uint64_t bound); /* [0, bound), unbiased; bound >= 1 */
 /* A stream's number from a text (a tensor's dotted name) or from two numbers (epoch, index). */
 uint64_t random_key_text(const char *text);
 uint64_t random_key(uint64_t a, uint64_t b);

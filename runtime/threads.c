@@ -1,5 +1,5 @@
-/* The one pool of threads: OpenMP's, which OpenBLAS uses too. Divides the work units of a call; knows nothing of
- * what they do. Called by generated code for every kernel. */
+/* The one pool of threads: OpenMP's, which OpenBLAS uses too. Divides the work units of a call; knows nothing
+ * of what they do. Called by generated code for every kernel. */
 #include "runtime/abi.h"
 #include "runtime/surgery.h"
 #include <omp.h>
@@ -11,7 +11,9 @@
 
 static atomic_int chosen_threads; /* 0: not chosen yet */
 
-static int limit(long threads) { return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : (int)threads; }
+static int limit(long threads) {
+  return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : (int)threads;
+}
 
 /* OMP_NUM_THREADS may be a list, one number for each level of nesting: the first counts. */
 static int default_threads(void) {
@@ -34,15 +36,21 @@ int sg_threads(void) {
   return atomic_compare_exchange_strong(&chosen_threads, &none, threads) ? threads : none;
 }
 
-int surgery_threads(void) { return sg_threads(); }
+int surgery_threads(void) {
+  return sg_threads();
+}
 
 /* Below 1: back to the default. */
-void surgery_set_threads(int threads) { atomic_store(&chosen_threads, threads < 1 ? default_threads() : limit(threads)); }
+void surgery_set_threads(int threads) {
+  atomic_store(&chosen_threads, threads < 1 ? default_threads() : limit(threads));
+}
 
-void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes) {
+void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch,
+                 int64_t scratch_bytes) {
   if (units <= 0) return;
   int threads = sg_threads();
-  if (units == 1 || threads == 1 || omp_in_parallel()) { /* within a region the pool is taken: no second one */
+  if (units == 1 || threads == 1 ||
+      omp_in_parallel()) { /* within a region the pool is taken: no second one */
     task(buf, n, 0, units, scratch);
     return;
   }

@@ -16,7 +16,7 @@ void lower_batchnorm(Lower *l, NodeId n) {
   const Node *node = &l->g->nodes.at[n];
   NodeState *state = &l->node[n];
   Layout layout = home_layout(value_shape(l, node->output));
-  fuse_epilogue(l, n, layout == LAYOUT_BLOCKED, !l->training || !wants_grad(l, node->output));
+  fuse_epilogue(l, n, layout == LAYOUT_BLOCKED, true);
   BatchNormK k = norm_constants(l, n);
   BufferId x = value_in(l, node->inputs.at[0], layout);
   if (k.use_running) {

@@ -67,9 +67,15 @@ void diag_note(Diags *diags, Diag *diag, const char *format, ...) {
   vec_push(diags->arena, &diag->notes, text);
 }
 
-const char *diag_code_name(DiagCode code) { return (unsigned)code < DIAG_COUNT ? codes[code].name : NULL; }
-const char *diag_code_title(DiagCode code) { return (unsigned)code < DIAG_COUNT ? codes[code].title : NULL; }
-const char *diag_code_page(DiagCode code) { return (unsigned)code < DIAG_COUNT ? codes[code].page : NULL; }
+const char *diag_code_name(DiagCode code) {
+  return (unsigned)code < DIAG_COUNT ? codes[code].name : NULL;
+}
+const char *diag_code_title(DiagCode code) {
+  return (unsigned)code < DIAG_COUNT ? codes[code].title : NULL;
+}
+const char *diag_code_page(DiagCode code) {
+  return (unsigned)code < DIAG_COUNT ? codes[code].page : NULL;
+}
 
 bool diag_code_parse(const char *name, DiagCode *out) {
   for (int i = 0; name && i < DIAG_COUNT; i++)
@@ -111,11 +117,13 @@ static void print_compiling(void) {
   if (compiling_span.begin > source->length || compiling_span.end > source->length) return;
   int line, column;
   source_position(source, compiling_span.begin, &line, &column);
-  int length = compiling_span.end > compiling_span.begin ? (int)(compiling_span.end - compiling_span.begin) : 0;
+  int length =
+      compiling_span.end > compiling_span.begin ? (int)(compiling_span.end - compiling_span.begin) : 0;
   const char *text = source->text + compiling_span.begin;
   const char *newline = length ? memchr(text, '\n', (size_t)length) : NULL;
   if (newline) length = (int)(newline - text);
-  fprintf(stderr, "  while compiling %s:%d:%d: %.*s\n", source->path, line, column, length < 200 ? length : 200, text);
+  fprintf(stderr, "  while compiling %s:%d:%d: %.*s\n", source->path, line, column,
+          length < 200 ? length : 200, text);
 }
 
 void bug(const char *file, int line, const char *format, ...) {

@@ -15,7 +15,9 @@ typedef struct Printer {
   int gutter; /* digits of the largest line number of the message */
 } Printer;
 
-static const char *paint(const Printer *p, const char *escape) { return p->color ? escape : ""; }
+static const char *paint(const Printer *p, const char *escape) {
+  return p->color ? escape : "";
+}
 #define BOLD paint(p, "\033[1m")
 #define RED paint(p, "\033[1;31m")
 #define YELLOW paint(p, "\033[1;33m")
@@ -38,7 +40,7 @@ static const Source *source_of(const Printer *p, Span span) {
 
 /* One source line cut to what is shown: where the shown part begins and ends, in bytes. */
 typedef struct Line {
-  uint32_t begin, end;           /* of the whole line, without its newline */
+  uint32_t begin, end; /* of the whole line, without its newline */
   uint32_t shown_begin, shown_end;
 } Line;
 
@@ -74,7 +76,8 @@ static Line find_line(const Source *source, uint32_t offset) {
   const char *shown = begin;
   if (skip_columns(begin, end, MOST_COLUMNS) < end) shown = skip_back(at, begin, BEFORE_SPAN);
   const char *shown_end = skip_columns(shown, end, MOST_COLUMNS);
-  return (Line){(uint32_t)(begin - text), (uint32_t)(end - text), (uint32_t)(shown - text), (uint32_t)(shown_end - text)};
+  return (Line){(uint32_t)(begin - text), (uint32_t)(end - text), (uint32_t)(shown - text),
+                (uint32_t)(shown_end - text)};
 }
 
 /* Writes bytes as they look in a terminal and returns the columns they take; `out` NULL only counts. */
@@ -113,7 +116,8 @@ static void print_marks(Printer *p, const Source *source, Line line, Span span, 
   if (end > line.shown_end) end = line.shown_end; /* the rest of a span of several lines is not drawn */
   if (end < begin) end = begin;
   const char *bytes = source->text;
-  int indent = write_cells(NULL, bytes + line.shown_begin, bytes + begin) + (line.shown_begin > line.begin ? 3 : 0);
+  int indent =
+      write_cells(NULL, bytes + line.shown_begin, bytes + begin) + (line.shown_begin > line.begin ? 3 : 0);
   int width = write_cells(NULL, bytes + begin, bytes + end);
   fprintf(p->out, "  %s%*s |%s %*s%s", BLUE, p->gutter, "", PLAIN, indent, "", color);
   for (int i = 0; i < (width ? width : 1); i++) fputc(mark, p->out);
@@ -165,20 +169,24 @@ static void print_one(Printer *p, const Diag *diag) {
   if (source) {
     int line, column;
     source_position(source, diag->span.begin, &line, &column);
-    fprintf(p->out, "%s%s:%d:%d: ", BOLD, clean_text(p->arena, source->path, strlen(source->path)), line, column);
+    fprintf(p->out, "%s%s:%d:%d: ", BOLD, clean_text(p->arena, source->path, strlen(source->path)), line,
+            column);
   } else {
     fprintf(p->out, "%ssurgeryc: ", BOLD);
   }
-  fprintf(p->out, "%s%s[%s]:%s%s %s%s\n", color, diag_severity_name(diag->severity), diag_code_name(diag->code), PLAIN,
-          BOLD, clean_text(p->arena, diag->message, strlen(diag->message)), PLAIN);
+  fprintf(p->out, "%s%s[%s]:%s%s %s%s\n", color, diag_severity_name(diag->severity),
+          diag_code_name(diag->code), PLAIN, BOLD, clean_text(p->arena, diag->message, strlen(diag->message)),
+          PLAIN);
   Shown shown = {diag->span.source, 0};
   if (source) print_place(p, diag->span, '^', color, diag->caret_text, &shown);
   for (size_t i = 0; i < diag->labels.count; i++)
     print_place(p, diag->labels.at[i].span, '-', BLUE, diag->labels.at[i].text, &shown);
   for (size_t i = 0; i < diag->notes.count; i++)
-    fprintf(p->out, "  %snote:%s %s\n", CYAN, PLAIN, clean_text(p->arena, diag->notes.at[i], strlen(diag->notes.at[i])));
+    fprintf(p->out, "  %snote:%s %s\n", CYAN, PLAIN,
+            clean_text(p->arena, diag->notes.at[i], strlen(diag->notes.at[i])));
   for (size_t i = 0; i < diag->help.count; i++)
-    fprintf(p->out, "  %shelp:%s %s\n", GREEN, PLAIN, clean_text(p->arena, diag->help.at[i], strlen(diag->help.at[i])));
+    fprintf(p->out, "  %shelp:%s %s\n", GREEN, PLAIN,
+            clean_text(p->arena, diag->help.at[i], strlen(diag->help.at[i])));
 }
 
 void diag_print_text(Diags *diags, FILE *out, bool color) {
@@ -197,7 +205,8 @@ void diag_print_text(Diags *diags, FILE *out, bool color) {
     fputs("surgeryc: and", out);
     for (int i = 0, first = 1; i < 3; i++)
       if (hidden[i]) {
-        fprintf(out, "%s %zu more %s%s", first ? "" : ",", hidden[i], diag_severity_name(i), hidden[i] > 1 ? "s" : "");
+        fprintf(out, "%s %zu more %s%s", first ? "" : ",", hidden[i], diag_severity_name(i),
+                hidden[i] > 1 ? "s" : "");
         first = 0;
       }
     fputs(" that are not shown\n", out);

@@ -10,7 +10,9 @@ static int replace_cost(char a, char b) {
   return tolower((unsigned char)a) == tolower((unsigned char)b) ? CASE : EDIT;
 }
 
-static int least(int a, int b) { return a < b ? a : b; }
+static int least(int a, int b) {
+  return a < b ? a : b;
+}
 
 /* Optimal string alignment distance; three rows are enough because a swap looks two rows back. */
 static int distance(const char *a, int a_length, const char *b, int b_length) {

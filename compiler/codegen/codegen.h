@@ -27,7 +27,11 @@ typedef struct CodegenOptions {
   uint64_t embedded_bytes; /* of the weights; 0: none. The bytes themselves are the symbol NAME_embedded, */
   const void *embedded;    /* defined here from these bytes, or elsewhere when this is NULL */
   bool program;           /* main() instead of the C interface */
+  /* A plan may be spread over `parts` modules, to be made by as many threads and linked together: part 0 has all but
+   * some of the tasks, which are hidden symbols of the others. 0 parts is 1. */
+  int part, parts;
 } CodegenOptions;
+#define CODEGEN_MAX_PARTS 8
 
 /* The module for a plan, not yet optimised: NAME_network with its functions, one task function for each
  * distinct (kernel, constants), the C interface or main(). The caller disposes of it before the context. */

@@ -4,9 +4,11 @@
 #include "compiler/codegen/codegen.h"
 
 typedef struct Task { /* a kernel with its constants: one function (template) or one constants global (runtime) */
+  const char *name;
   KernelId kernel;
   const uint64_t *word;
   int word_count;
+  int part;              /* the module that holds a template's function */
   LLVMValueRef function; /* template: sg_task; runtime: the external sgr_ function */
   LLVMValueRef constants;
 } Task;
@@ -24,6 +26,7 @@ typedef struct Codegen {
   LLVMTypeRef run_type;     /* struct sg_run */
   LLVMTypeRef network_type; /* struct sg_network */
   VEC(Task) tasks;
+  int64_t part_size[CODEGEN_MAX_PARTS]; /* of its tasks' templates, to share the work evenly */
 } Codegen;
 
 /* The fields of sg_run in order, with y one field. */
@@ -36,7 +39,8 @@ LLVMModuleRef templates_load(LLVMContextRef context, const CodegenTarget *target
 void templates_set_target(LLVMContextRef context, LLVMValueRef function, const CodegenTarget *target);
 void add_attribute(LLVMContextRef context, LLVMValueRef function, LLVMAttributeIndex index, const char *name);
 
-/* tasks.c: the task of a call, made at its first use and named after it. */
+/* tasks.c: the task of a call, made at its first use and named after it. Every part of a plan asks for the same tasks in the
+ * same order, and so comes to the same names and the same division. */
 const Task *task_for_call(Codegen *cg, const Call *call);
 
 /* schedules.c: void NAME_SCHEDULE_fn(const sg_run *); NULL for an absent schedule. */

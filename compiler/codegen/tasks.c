@@ -7,20 +7,28 @@ static bool same(const Task *task, const Call *call) {
          memcmp(task->word, call->word, sizeof *call->word * (size_t)call->word_count) == 0;
 }
 
-/* "sg_conv2d.layer1.0.conv1.forward". LLVM appends a number where a name is taken. */
+/* "sg_conv2d.layer1.0.conv1.forward"; where that is taken (the same layer and role with other constants) a number follows. */
 static const char *task_name(Codegen *cg, const Call *call) {
   const char *kernel = kernel_info(call->kernel)->name;
   const char *role = call->role ? call->role : "call";
-  if (call->node == NO_ID) return arena_printf(cg->arena, "sg_%s.%s", kernel, role);
-  return arena_printf(cg->arena, "sg_%s.%s.%s", kernel, cg->plan->graph->nodes.at[call->node].name, role);
+  const char *name = call->node == NO_ID ? arena_printf(cg->arena, "sg_%s.%s", kernel, role)
+                                         : arena_printf(cg->arena, "sg_%s.%s.%s", kernel,
+                                                        cg->plan->graph->nodes.at[call->node].name, role);
+  const char *unique = name;
+  for (size_t i = 0, number = 1; i < cg->tasks.count; i++)
+    if (streq(cg->tasks.at[i].name, unique)) {
+      unique = arena_printf(cg->arena, "%s.%zu", name, ++number);
+      i = (size_t)-1; /* look again from the start */
+    }
+  return unique;
 }
 
 /* The constants as one global of words; a load of a double from it folds as well as one of an integer. */
-static LLVMValueRef constants_global(Codegen *cg, const Call *call, const char *name) {
+static LLVMValueRef constants_global(Codegen *cg, const Task *task) {
   LLVMValueRef words[MAX_CALL_WORDS];
-  for (int i = 0; i < call->word_count; i++) words[i] = LLVMConstInt(cg->i64, call->word[i], false);
-  LLVMValueRef array = LLVMConstArray2(cg->i64, words, (uint64_t)call->word_count);
-  LLVMValueRef global = LLVMAddGlobal(cg->module, LLVMTypeOf(array), arena_printf(cg->arena, "k.%s", name));
+  for (int i = 0; i < task->word_count; i++) words[i] = LLVMConstInt(cg->i64, task->word[i], false);
+  LLVMValueRef array = LLVMConstArray2(cg->i64, words, (uint64_t)task->word_count);
+  LLVMValueRef global = LLVMAddGlobal(cg->module, LLVMTypeOf(array), arena_printf(cg->arena, "k.%s", task->name));
   LLVMSetInitializer(global, array);
   LLVMSetGlobalConstant(global, true);
   LLVMSetLinkage(global, LLVMPrivateLinkage);
@@ -38,7 +46,10 @@ static LLVMTypeRef template_type(Codegen *cg) {
  * promised to be reached by no other pointer: the table of buffers is never written while tasks run. */
 static LLVMValueRef specialise(Codegen *cg, LLVMValueRef template, LLVMValueRef constants, const char *name) {
   LLVMBasicBlockRef back = LLVMGetInsertBlock(cg->builder);
-  LLVMValueRef task = begin_function(cg, name, cg->task_type, LLVMInternalLinkage);
+  bool elsewhere = cg->options->part > 0; /* used by another module than this one */
+  LLVMValueRef task =
+      begin_function(cg, name, cg->task_type, elsewhere ? LLVMExternalLinkage : LLVMInternalLinkage);
+  if (elsewhere) LLVMSetVisibility(task, LLVMHiddenVisibility);
   add_attribute(cg->context, task, LLVMAttributeFunctionIndex, "noinline");
   add_attribute(cg->context, task, 1, "noalias");
   add_attribute(cg->context, task, 1, "readonly");
@@ -54,8 +65,36 @@ static LLVMValueRef specialise(Codegen *cg, LLVMValueRef template, LLVMValueRef 
   args[5] = constants;
   LLVMBuildCall2(cg->builder, template_type(cg), template, args, 6, "");
   LLVMBuildRetVoid(cg->builder);
-  LLVMPositionBuilderAtEnd(cg->builder, back);
+  if (back) LLVMPositionBuilderAtEnd(cg->builder, back);
   return task;
+}
+
+/* How much there is to optimise in a template: what is left of it differs, but the order of size is right. */
+static int64_t template_size(LLVMValueRef template) {
+  int64_t blocks = 0;
+  for (LLVMBasicBlockRef b = LLVMGetFirstBasicBlock(template); b; b = LLVMGetNextBasicBlock(b)) blocks++;
+  return blocks;
+}
+
+static int lightest_part(Codegen *cg) {
+  int best = 0;
+  for (int i = 1; i < cg->options->parts; i++)
+    if (cg->part_size[i] < cg->part_size[best]) best = i;
+  return best;
+}
+
+/* The task's function in this module: its body, its declaration, or nothing where nobody calls it. */
+static void make_template_task(Codegen *cg, Task *task, const char *symbol) {
+  LLVMValueRef template = LLVMGetNamedFunction(cg->module, symbol);
+  if (!template || LLVMIsDeclaration(template)) BUG("the embedded kernels have no template %s", symbol);
+  task->part = lightest_part(cg);
+  cg->part_size[task->part] += template_size(template);
+  if (task->part == cg->options->part) {
+    task->function = specialise(cg, template, constants_global(cg, task), task->name);
+  } else if (cg->options->part == 0) {
+    task->function = external_function(cg, task->name, cg->task_type);
+    LLVMSetVisibility(task->function, LLVMHiddenVisibility);
+  }
 }
 
 const Task *task_for_call(Codegen *cg, const Call *call) {
@@ -64,19 +103,16 @@ const Task *task_for_call(Codegen *cg, const Call *call) {
   const KernelInfo *info = kernel_info(call->kernel);
   if (call->word_count != info->words)
     BUG("a call of %s has %d constants instead of %d", info->name, call->word_count, info->words);
-  Task task = {.kernel = call->kernel, .word_count = call->word_count};
+  Task task = {.name = task_name(cg, call), .kernel = call->kernel, .word_count = call->word_count};
   uint64_t *word = arena_array(cg->arena, uint64_t, call->word_count);
   memcpy(word, call->word, sizeof *word * (size_t)call->word_count);
   task.word = word;
-  const char *name = task_name(cg, call);
-  task.constants = constants_global(cg, call, name);
   if (info->is_template) {
-    LLVMValueRef template = LLVMGetNamedFunction(cg->module, info->symbol);
-    if (!template || LLVMIsDeclaration(template)) BUG("the embedded kernels have no template %s", info->symbol);
-    task.function = specialise(cg, template, task.constants, name);
-  } else {
+    make_template_task(cg, &task, info->symbol);
+  } else if (cg->options->part == 0) {
     LLVMTypeRef params[] = {cg->ptr, cg->i64, cg->ptr};
     task.function = external_function(cg, info->symbol, LLVMFunctionType(cg->nothing, params, 3, false));
+    task.constants = constants_global(cg, &task);
   }
   vec_push(cg->arena, &cg->tasks, task);
   return &cg->tasks.at[cg->tasks.count - 1];

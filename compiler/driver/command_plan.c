@@ -65,7 +65,7 @@ static void print_memory(Session *s, const Schedule *f) {
 ExitStatus command_plan(Session *s, const Options *o) {
   Compilation c = {.s = s, .o = o};
   ExitStatus status = run_passes(&c, "plan");
-  if (status != EXIT_DONE) return status;
+  if (status != EXIT_DONE || !c.plan) return status; /* no plan: --stop-after */
   const Graph *g = c.script.graph;
   const Plan *p = c.plan;
   print_layers(s, g);

@@ -22,5 +22,6 @@ ExitStatus command_zoo(Session *s, const Options *o) {
   size_t count;
   const char *const *names = zoo_models(s, &count);
   for (size_t i = 0; i < count; i++) print_model(s, names[i]);
-  return report(s, o) ? EXIT_DONE : EXIT_BUG;
+  report(s, o);
+  return may_go_on(s, o) ? EXIT_DONE : EXIT_BUG;
 }

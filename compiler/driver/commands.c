@@ -29,13 +29,23 @@ static const char *default_output(Session *s, const Options *o, EmitKind kind) {
   return arena_printf(s->arena, "%.*s%s", (int)length, base, end);
 }
 
-static const char *depfile_name(Session *s, const Options *o, const char *output) {
-  return o->depfile ? o->depfile : arena_printf(s->arena, "%s.d", output);
+/* The passes under the eye of the signal handler; what they made gets its names only when all have succeeded. */
+static ExitStatus build(Compilation *c) {
+  ExitStatus status = run_passes(c, NULL);
+  if (status == EXIT_DONE && !outfile_commit(&c->weights)) status = EXIT_ENVIRONMENT;
+  outfile_discard(&c->weights);
+  if (status == EXIT_DONE && c->depfile && !c->o->stop_after && !emit_depfile(c->s, c->depfile, c->emit.output))
+    status = EXIT_ENVIRONMENT;
+  return status;
 }
 
 ExitStatus command_build(Session *s, const Options *o) {
-  Compilation c = {.s = s, .o = o};
+  Compilation c = {.s = s, .o = o, .weights = OUTFILE_NONE};
   if (streq(o->emit, "graph")) {
+    if (o->output) {
+      fprintf(stderr, "surgeryc: --emit=graph prints to stdout: it goes without -o\n");
+      return EXIT_USAGE;
+    }
     Options graph = *o;
     graph.dump = "edit";
     c.o = &graph;
@@ -45,20 +55,15 @@ ExitStatus command_build(Session *s, const Options *o) {
   const char *output = o->output ? o->output : default_output(s, o, kind);
   c.emit = (EmitOptions){.output = output, .kind = kind, .cpu = o->cpu, .opt_level = o->opt_level,
                          .time_passes = o->time_passes, .script_name = o->script};
-  bool text = kind == EMIT_LLVM || kind == EMIT_ASM;
-  if (streq(output, o->script)) {
-    fprintf(stderr, "surgeryc: the output %s is the script itself\n", output);
-    return EXIT_USAGE;
-  }
+  if (o->write_depfile) c.depfile = o->depfile ? o->depfile : arena_printf(s->arena, "%s.d", output);
   const char *wrong_cpu = emit_cpu_error(s->arena, o->cpu);
   if (wrong_cpu) {
     fprintf(stderr, "surgeryc: %s\n", wrong_cpu);
     return EXIT_USAGE;
   }
-  ExitStatus status = run_passes(&c, NULL);
-  if (status == EXIT_DONE && o->write_depfile && !o->stop_after && !text &&
-      !emit_depfile(s, depfile_name(s, o, output), output))
-    return EXIT_ENVIRONMENT;
+  outfile_watch_signals(true);
+  ExitStatus status = build(&c);
+  outfile_watch_signals(false);
   return status;
 }
 

@@ -20,20 +20,25 @@ typedef struct Options {
 void parse_options(int argc, char **argv, Session *s, Options *o);
 void print_help(FILE *out, const char *command);
 
-/* Prints what the session collected; true when the compilation may go on. */
-bool report(Session *s, const Options *o);
+/* No error was collected, and with -Werror no warning. */
+bool may_go_on(const Session *s, const Options *o);
+/* Prints what the session collected, in the order of the script: once in a run, so that JSON is one array. */
+void report(Session *s, const Options *o);
 
 /* The passes in their order, passes.c. The state grows from pass to pass. */
 typedef struct Compilation {
   Session *s;
   const Options *o;
+  Stmt *syntax;
   Script script;
   Plan *plan;
   EmitOptions emit;
+  const char *depfile; /* NULL: none is wanted */
+  OutFile weights;     /* written, and renamed when all is done */
 } Compilation;
-/* Runs the passes up to `last` (NULL: all), or to --stop-after. */
+/* Runs the passes up to `last` (NULL: all), or to --stop-after, and reports. */
 ExitStatus run_passes(Compilation *c, const char *last);
-bool pass_exists(const char *name);
+const char *const *pass_names(size_t *count);
 void list_passes(FILE *out);
 
 /* One function a command. */
@@ -44,5 +49,6 @@ ExitStatus command_zoo(Session *s, const Options *o);
 ExitStatus command_explain(Session *s, const Options *o);
 
 /* weights_out.c: the values of the state dict, filled and written beside the output, or into it. */
-bool write_weights(Compilation *c);
+ExitStatus write_weights(Compilation *c);
+void dump_weights(Compilation *c);
 #endif

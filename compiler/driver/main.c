@@ -1,5 +1,6 @@
 /* surgeryc: reads the command line, runs one command, returns its exit status (cli.md). */
 #include "compiler/driver/driver.h"
+#include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,12 +15,15 @@ static const Command commands[] = {
     {"zoo", command_zoo},     {"explain", command_explain},
 };
 
-bool report(Session *s, const Options *o) {
+bool may_go_on(const Session *s, const Options *o) {
+  return s->diags.errors == 0 && !(o->werror && s->diags.warnings > 0);
+}
+
+void report(Session *s, const Options *o) {
   bool color = streq(o->color, "always") || (!streq(o->color, "never") && isatty(2) && !getenv("NO_COLOR"));
-  size_t errors = s->diags.errors, warnings = s->diags.warnings;
+  fflush(stdout);
   if (streq(o->diagnostics, "json")) diag_print_json(&s->diags, stderr);
   else diag_print_text(&s->diags, stderr, color);
-  return errors == 0 && !(o->werror && warnings > 0);
 }
 
 int main(int argc, char **argv) {
@@ -36,6 +40,7 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
     if (streq(commands[i].name, o.command)) status = commands[i].run(s, &o);
   arena_destroy(arena);
-  if (fflush(stdout) != 0 || ferror(stdout)) return EXIT_ENVIRONMENT;
-  return status;
+  if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+  fprintf(stderr, "surgeryc: standard output: %s\n", strerror(errno));
+  return status == EXIT_DONE ? EXIT_ENVIRONMENT : status;
 }

@@ -11,7 +11,7 @@ typedef struct OptionRow {
 } OptionRow;
 
 enum { OPT_EMIT = 256, OPT_WEIGHTS, OPT_EMBED, OPT_MD, OPT_MF, OPT_CPU, OPT_THREADS, OPT_DIAGNOSTICS, OPT_COLOR, OPT_STOP,
-       OPT_DUMP, OPT_TIME, OPT_VERSION };
+       OPT_DUMP, OPT_TIME, OPT_VERSION, OPT_WERROR, OPT_EXPLAIN };
 
 static const OptionRow rows[] = {
     {"output", 'o', "FILE", "what to write; its suffix (.o .a .so .ll .s) chooses the kind where --emit does not"},
@@ -26,12 +26,13 @@ static const OptionRow rows[] = {
     {"cpu", OPT_CPU, "NAME", "native (default), x86-64-v2, x86-64-v3, x86-64-v4 or a name that LLVM knows"},
     {"threads", OPT_THREADS, "N", "threads that the compiler itself uses"},
     {"optimize", 'O', "LEVEL", "0 to 3 (default 3)"},
-    {"diagnostics", OPT_DIAGNOSTICS, "FORM", "text (default) or json, on stderr"},
+    {"diagnostics", OPT_DIAGNOSTICS, "FORM", "text (default) or json: one array; on stderr"},
     {"color", OPT_COLOR, "WHEN", "auto (default), always or never"},
-    {"Werror", 'W', "error", "warnings are errors: -Werror"},
-    {"stop-after", OPT_STOP, "PASS", "stop behind a pass: parse, edit, plan, weights or emit"},
+    {"Werror", OPT_WERROR, NULL, "warnings are errors"},
+    {"stop-after", OPT_STOP, "PASS", "stop behind a pass"},
     {"dump", OPT_DUMP, "PASS", "print what a pass made, on stdout"},
     {"time-passes", OPT_TIME, NULL, "say how long each pass took, on stderr"},
+    {"explain", OPT_EXPLAIN, "CODE", "the same as the command explain"},
     {"help", 'h', NULL, "this text"},
     {"version", OPT_VERSION, NULL, "the version"},
 };
@@ -45,6 +46,14 @@ static const char *const command_help[][2] = {
     {"explain", "surgeryc explain CODE\n\nOne message explained, with an example and the cure.\n"},
 };
 #define COMMAND_COUNT (sizeof command_help / sizeof *command_help)
+
+/* gcc spells these with one dash, and so do the build systems that call it. */
+static bool is_single_dash(const char *name) {
+  static const char *const names[] = {"MD", "MF", "Werror"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (streq(name, names[i])) return true;
+  return false;
+}
 
 void print_help(FILE *out, const char *command) {
   for (size_t i = 0; i < COMMAND_COUNT; i++)
@@ -60,10 +69,13 @@ void print_help(FILE *out, const char *command) {
   fputs("options:\n", out);
   for (size_t i = 0; i < ROW_COUNT; i++) {
     char left[64], letter[8] = "   ";
+    const char *value = rows[i].value ? rows[i].value : "";
     if (rows[i].id < 256) snprintf(letter, sizeof letter, "-%c,", rows[i].id);
-    snprintf(left, sizeof left, "%s --%s%s%s", letter, rows[i].name, rows[i].value ? "=" : "", rows[i].value ? rows[i].value : "");
+    if (is_single_dash(rows[i].name)) snprintf(left, sizeof left, "     -%s%s%s", rows[i].name, *value ? " " : "", value);
+    else snprintf(left, sizeof left, "%s --%s%s%s", letter, rows[i].name, *value ? "=" : "", value);
     fprintf(out, "  %-28s %s\n", left, rows[i].help);
   }
+  if (!streq(command, "zoo") && !streq(command, "explain")) list_passes(out);
   fputs("\nexit status: 0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, 70 a bug\n", out);
 }
 
@@ -98,6 +110,13 @@ static void one_of(const char *option, const char *value, const char *const *all
 #define ONE_OF(option, value, ...)                                                                           \
   one_of(option, value, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
+static const char *known_pass(const char *option, const char *value) {
+  size_t count;
+  const char *const *names = pass_names(&count);
+  one_of(option, value, names, count);
+  return value;
+}
+
 static void take_option(Session *s, Options *o, int id, const char *value) {
   switch (id) {
   case 'o': o->output = value; break;
@@ -119,12 +138,10 @@ static void take_option(Session *s, Options *o, int id, const char *value) {
   case 'O': o->opt_level = whole_number("-O", value, 0, 3); break;
   case OPT_DIAGNOSTICS: ONE_OF("--diagnostics", value, "text", "json"); o->diagnostics = value; break;
   case OPT_COLOR: ONE_OF("--color", value, "auto", "always", "never"); o->color = value; break;
-  case 'W':
-    if (!streq(value, "error")) usage("-W%s is not an option, -Werror is", value);
-    o->werror = true;
-    break;
-  case OPT_STOP: if (!pass_exists(value)) usage("there is no pass '%s'", value); o->stop_after = value; break;
-  case OPT_DUMP: if (!pass_exists(value)) usage("there is no pass '%s'", value); o->dump = value; break;
+  case OPT_WERROR: o->werror = true; break;
+  case OPT_STOP: o->stop_after = known_pass("--stop-after", value); break;
+  case OPT_DUMP: o->dump = known_pass("--dump", value); break;
+  case OPT_EXPLAIN: o->command = "explain"; o->script = value; break;
   case OPT_TIME: o->time_passes = true; break;
   case OPT_VERSION: puts("surgeryc " SURGERY_VERSION); exit(EXIT_DONE);
   case 'h': print_help(stdout, o->command); exit(EXIT_DONE);
@@ -138,12 +155,18 @@ static bool is_command(const char *text) {
   return false;
 }
 
-/* gcc spells these with one dash. */
-static void accept_single_dash(int argc, char **argv) {
-  for (int i = 1; i < argc; i++) {
-    if (streq(argv[i], "-MD")) argv[i] = "--MD";
-    else if (streq(argv[i], "-MF")) argv[i] = "--MF";
-  }
+/* Not behind "--", where names of files begin. */
+static void accept_single_dash(Session *s, int argc, char **argv) {
+  for (int i = 1; i < argc && !streq(argv[i], "--"); i++)
+    if (argv[i][0] == '-' && is_single_dash(argv[i] + 1)) argv[i] = (char *)arena_printf(s->arena, "-%s", argv[i]);
+}
+
+/* "surgeryc chek x.surgery": two names, the first nearly a command. */
+static void refuse_misspelt_command(const Options *o) {
+  const char *names[COMMAND_COUNT], *near;
+  for (size_t i = 0; i < COMMAND_COUNT; i++) names[i] = command_help[i][0];
+  if (streq(o->command, "build") && o->rest.count > 0 && (near = suggest_name(o->script, names, COMMAND_COUNT)))
+    usage("there is no command '%s', did you mean '%s'?", o->script, near);
 }
 
 void parse_options(int argc, char **argv, Session *s, Options *o) {
@@ -158,11 +181,12 @@ void parse_options(int argc, char **argv, Session *s, Options *o) {
     argv[1] = argv[0];
     argv++, argc--;
   }
-  accept_single_dash(argc, argv);
+  accept_single_dash(s, argc, argv);
   int id;
   while ((id = getopt_long(argc, argv, letters, list, NULL)) != -1) take_option(s, o, id, optarg);
-  if (optind < argc) o->script = argv[optind++];
+  if (optind < argc && !o->script) o->script = argv[optind++];
   for (; optind < argc; optind++) vec_push(s->arena, &o->rest, argv[optind]);
+  refuse_misspelt_command(o);
   bool wants_script = !streq(o->command, "zoo");
   if (wants_script && !o->script) {
     if (streq(o->command, "build") && argc <= 1) print_help(stderr, "build");

@@ -1,25 +1,28 @@
-/* The passes, in the order in which they run: one row each. --stop-after, --dump and --time-passes come from here. */
+/* The passes, in the order in which they run: one row each. --stop-after, --dump, --time-passes and their help come
+ * from here. What the passes collected about the script is printed once, behind the last of them. */
 #include "compiler/driver/driver.h"
 #include <errno.h>
 #include <time.h>
 
 /* Syntax alone: reported here only when the compilation stops here, since `edit` reads the script again with
  * its includes. */
-static bool run_parse(Compilation *c) {
-  if (!streq(c->o->stop_after, "parse") && !streq(c->o->dump, "parse")) return true;
+static ExitStatus run_parse(Compilation *c) {
+  if (!streq(c->o->stop_after, "parse") && !streq(c->o->dump, "parse")) return EXIT_DONE;
   int source = sources_add_file(&c->s->sources, c->o->script);
   if (source < 0) fail_environment("%s: %s", c->o->script, strerror(errno));
-  Stmt *first = parse(c->s->arena, &c->s->diags, &c->s->sources, (uint32_t)source);
-  if (streq(c->o->dump, "parse")) ast_dump(first, stdout);
-  return c->s->diags.errors == 0;
+  c->syntax = parse(c->s->arena, &c->s->diags, &c->s->sources, (uint32_t)source);
+  return c->s->diags.errors == 0 ? EXIT_DONE : EXIT_WRONG_INPUT;
 }
+static void dump_parse(Compilation *c) { ast_dump(c->syntax, stdout); }
 
-static bool run_edit(Compilation *c) { return run_script(c->s, c->o->script, &c->script); }
+static ExitStatus run_edit(Compilation *c) {
+  return run_script(c->s, c->o->script, &c->script) ? EXIT_DONE : EXIT_WRONG_INPUT;
+}
 static void dump_edit(Compilation *c) { graph_dump(c->script.graph, stdout); }
 
-static bool run_plan(Compilation *c) {
+static ExitStatus run_plan(Compilation *c) {
   c->plan = make_plan(c->s->arena, c->script.graph, c->script.train);
-  return true;
+  return EXIT_DONE;
 }
 static void dump_plan(Compilation *c) {
   const Plan *p = c->plan;
@@ -28,29 +31,37 @@ static void dump_plan(Compilation *c) {
 }
 static void check_plan(Compilation *c) { graph_check(c->script.graph); }
 
-static bool run_emit(Compilation *c) { return emit_output(c->s, c->plan, &c->emit); }
+static ExitStatus run_emit(Compilation *c) {
+  return emit_output(c->s, c->plan, &c->emit) ? EXIT_DONE : EXIT_ENVIRONMENT;
+}
+static void dump_emit(Compilation *c) { printf("%s\n", c->emit.output); }
 
 typedef struct Pass {
-  const char *name;
-  bool (*run)(Compilation *c);   /* false: it said why */
-  void (*dump)(Compilation *c);  /* may be NULL */
-  void (*check)(Compilation *c); /* the invariants behind it; may be NULL */
-  bool environment;              /* its failures are the environment's */
+  const char *name, *help;
+  ExitStatus (*run)(Compilation *c); /* not EXIT_DONE: it said why, in a diagnostic or on stderr */
+  void (*dump)(Compilation *c);
+  void (*check)(Compilation *c);     /* the invariants behind it; may be NULL */
 } Pass;
 
 static const Pass passes[] = {
-    {"parse", run_parse, NULL, NULL, false},
-    {"edit", run_edit, dump_edit, NULL, false},
-    {"plan", run_plan, dump_plan, check_plan, false},
-    {"weights", write_weights, NULL, NULL, true},
-    {"emit", run_emit, NULL, NULL, true},
+    {"parse", "the syntax tree", run_parse, dump_parse, NULL},
+    {"edit", "the network after the last edit, with shapes", run_edit, dump_edit, NULL},
+    {"plan", "the kernel calls of each function and their memory", run_plan, dump_plan, check_plan},
+    {"weights", "the tensors and where their values come from", write_weights, dump_weights, NULL},
+    {"emit", "the name of the file that was written", run_emit, dump_emit, NULL},
 };
 #define PASS_COUNT (sizeof passes / sizeof *passes)
 
-bool pass_exists(const char *name) {
-  for (size_t i = 0; i < PASS_COUNT; i++)
-    if (streq(name, passes[i].name)) return true;
-  return false;
+const char *const *pass_names(size_t *count) {
+  static const char *names[PASS_COUNT];
+  for (size_t i = 0; i < PASS_COUNT; i++) names[i] = passes[i].name;
+  *count = PASS_COUNT;
+  return names;
+}
+
+void list_passes(FILE *out) {
+  fputs("\npasses, and what --dump prints of each:\n", out);
+  for (size_t i = 0; i < PASS_COUNT; i++) fprintf(out, "  %-10s %s\n", passes[i].name, passes[i].help);
 }
 
 static double seconds(void) {
@@ -59,16 +70,23 @@ static double seconds(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static ExitStatus run_pass(Compilation *c, const Pass *pass) {
+  double start = seconds();
+  ExitStatus status = pass->run(c);
+  if (c->o->time_passes) fprintf(stderr, "%-8s %7.3f s\n", pass->name, seconds() - start);
+  if (status == EXIT_DONE && !may_go_on(c->s, c->o)) status = EXIT_WRONG_INPUT;
+  if (status != EXIT_DONE) return status;
+  if (pass->check) pass->check(c);
+  if (streq(c->o->dump, pass->name)) pass->dump(c);
+  return EXIT_DONE;
+}
+
 ExitStatus run_passes(Compilation *c, const char *last) {
-  for (size_t i = 0; i < PASS_COUNT; i++) {
-    double start = seconds();
-    bool done = passes[i].run(c);
-    if (c->o->time_passes) fprintf(stderr, "%-8s %7.3f s\n", passes[i].name, seconds() - start);
-    if (!report(c->s, c->o)) return EXIT_WRONG_INPUT;
-    if (!done) return passes[i].environment ? EXIT_ENVIRONMENT : EXIT_WRONG_INPUT;
-    if (passes[i].check) passes[i].check(c);
-    if (passes[i].dump && streq(c->o->dump, passes[i].name)) passes[i].dump(c);
+  ExitStatus status = EXIT_DONE;
+  for (size_t i = 0; i < PASS_COUNT && status == EXIT_DONE; i++) {
+    status = run_pass(c, &passes[i]);
     if (streq(last, passes[i].name) || streq(c->o->stop_after, passes[i].name)) break;
   }
-  return EXIT_DONE;
+  report(c->s, c->o);
+  return status;
 }

@@ -1,11 +1,14 @@
 /* The state dict's values: read from the donors or freshly initialised, then written beside the output (or into it).
- * One file a network: OUT.safetensors, in the order of the state dict, with the script's name in its metadata. */
+ * One file a network: OUT.safetensors, in the order of the state dict, with the script's name in its metadata. It gets
+ * its name only when the rest of the compilation has succeeded, so that a failure leaves an older build whole. */
 #include "compiler/driver/driver.h"
 #include "compiler/edit/weights.h"
 #include "runtime/surgery.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,84 +17,121 @@ static bool same_file(const char *a, const char *b) {
   return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
-/* The donors' own files are never written over. */
-static bool overwrites_donor(Compilation *c, const char *path) {
-  const Graph *g = c->script.graph;
-  for (size_t i = 0; i < g->donors.count; i++)
-    if (g->donors.at[i].path && same_file(path, g->donors.at[i].path)) {
-      fprintf(stderr, "surgeryc: %s would be overwritten, and its weights are read from it: choose another output name\n", path);
-      return true;
-    }
+static const char *with_suffix(Compilation *c, bool replace, const char *suffix) {
+  const char *out = c->emit.output, *slash = strrchr(out, '/'), *base = slash ? slash + 1 : out;
+  const char *dot = strrchr(base, '.');
+  size_t length = replace && dot && dot != base ? (size_t)(dot - out) : strlen(out);
+  return arena_printf(c->s->arena, "%.*s%s", (int)length, out, suffix);
+}
+
+/* A program has no suffix of its own: "resnet18-f37072fd.2" loses nothing. */
+static const char *weights_path(Compilation *c) { return with_suffix(c, c->emit.kind != EMIT_EXE, ".safetensors"); }
+
+/* What was read is never written over: not the script and its includes, not the donors' weights. */
+static bool overwrites_input(Compilation *c) {
+  bool header = c->emit.kind == EMIT_OBJ || c->emit.kind == EMIT_STATIC || c->emit.kind == EMIT_SHARED;
+  const char *written[] = {c->emit.output, c->o->embed_weights ? NULL : weights_path(c),
+                           header ? with_suffix(c, true, ".h") : NULL, c->depfile};
+  const Session *s = c->s;
+  for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+    for (size_t k = 0; written[i] && k < s->dependencies.count; k++)
+      if (same_file(written[i], s->dependencies.at[k])) {
+        fprintf(stderr, "surgeryc: %s would be overwritten, and it is one of the inputs: choose another output name\n", written[i]);
+        return true;
+      }
+  if (c->depfile && streq(c->depfile, c->emit.output)) {
+    fprintf(stderr, "surgeryc: %s would be both the output and its dependency file\n", c->depfile);
+    return true;
+  }
   return false;
 }
 
-static bool fill_all(Compilation *c, char *weights, surgery_tensor_out *out, const ParamList *all) {
+static ExitStatus failed(const surgery_error *err) {
+  fprintf(stderr, "surgeryc: %s\n", err->message);
+  return err->status == SURGERY_ENVIRONMENT ? EXIT_ENVIRONMENT : EXIT_WRONG_INPUT;
+}
+
+static ExitStatus fill_all(Compilation *c, char *weights, surgery_tensor_out *out, const ParamList *all) {
   const Graph *g = c->script.graph;
   for (size_t i = 0; i < all->count; i++) {
     const Param *p = &g->params.at[all->at[i]];
     void *to = weights + c->plan->weight_offset.at[all->at[i]];
     surgery_error err = {0};
-    if (!weights_fill(c->s, g, c->script.train, all->at[i], to, &err)) {
-      fprintf(stderr, "surgeryc: %s: %s\n", p->name, err.message);
-      return false;
-    }
+    if (!weights_fill(c->s, g, c->script.train, all->at[i], to, &err)) return failed(&err);
     out[i] = (surgery_tensor_out){.name = p->name, .dtype = p->shape.dtype == DTYPE_I64 ? SURGERY_I64 : SURGERY_F32,
                                   .rank = p->shape.rank, .data = to};
     for (int k = 0; k < p->shape.rank; k++) out[i].shape[k] = p->shape.dim[k];
   }
-  return true;
+  return EXIT_DONE;
 }
 
-/* Reads a file that was just written, to be put into the output. */
-static bool read_back(Compilation *c, const char *path) {
+/* A signal waits until the writer is through: its own temporary is not on the list of what is removed then. */
+static ExitStatus write_file(Compilation *c, const surgery_tensor_out *out, size_t count) {
+  const char *metadata[] = {"format", "pt", "script", c->o->script, NULL};
+  surgery_error err = {0};
+  sigset_t ours, old;
+  sigemptyset(&ours);
+  sigaddset(&ours, SIGINT), sigaddset(&ours, SIGTERM), sigaddset(&ours, SIGHUP);
+  sigprocmask(SIG_BLOCK, &ours, &old);
+  int wrong = surgery_weights_write(c->weights.path, out, count, metadata, &err);
+  sigprocmask(SIG_SETMASK, &old, NULL);
+  if (!wrong) return EXIT_DONE;
+  fprintf(stderr, "surgeryc: cannot write '%s': %s\n", c->weights.target, err.message);
+  return EXIT_ENVIRONMENT;
+}
+
+/* Maps the file that was just written, to be put into the output; it goes when the compilation ends. */
+static void read_back(Compilation *c) {
   struct stat st;
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0 || fstat(file, &st) != 0) fail_environment("%s: %s", path, strerror(errno));
-  char *bytes = arena_alloc(c->s->arena, (size_t)st.st_size + 1);
-  for (off_t at = 0; at < st.st_size;) {
-    ssize_t got = read(file, bytes + at, (size_t)(st.st_size - at));
-    if (got <= 0) fail_environment("%s: %s", path, got < 0 ? strerror(errno) : "shorter than it was");
-    at += got;
-  }
+  int file = open(c->weights.path, O_RDONLY | O_CLOEXEC);
+  if (file < 0 || fstat(file, &st) != 0) fail_environment("%s: %s", c->weights.path, strerror(errno));
+  void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, file, 0);
+  if (bytes == MAP_FAILED) fail_environment("%s: %s", c->weights.path, strerror(errno));
   close(file);
+  outfile_discard(&c->weights);
   c->emit.embedded = bytes;
   c->emit.embedded_bytes = (size_t)st.st_size;
-  return true;
 }
 
-static const char *weights_path(Compilation *c) {
-  const char *out = c->emit.output, *slash = strrchr(out, '/'), *base = slash ? slash + 1 : out;
-  const char *dot = strrchr(base, '.');
-  bool suffix = dot && dot != base && c->emit.kind != EMIT_EXE;
-  size_t length = suffix ? (size_t)(dot - out) : strlen(out);
-  return arena_printf(c->s->arena, "%.*s.safetensors", (int)length, out);
+static const char *absolute(Arena *arena, const char *path) {
+  const char *slash = strrchr(path, '/');
+  char *folder = realpath(slash ? arena_strndup(arena, path, slash == path ? 1 : (size_t)(slash - path)) : ".", NULL);
+  const char *whole = folder ? arena_printf(arena, "%s/%s", streq(folder, "/") ? "" : folder, slash ? slash + 1 : path) : path;
+  free(folder);
+  return whole;
 }
 
-bool write_weights(Compilation *c) {
-  const char *path = weights_path(c);
-  if (!c->o->embed_weights && overwrites_donor(c, path)) return false;
+/* Writing to a device or a pipe (-o /dev/stdout) leaves no place for a second file. */
+static bool has_no_place(const Compilation *c) {
+  struct stat st;
+  return !c->o->embed_weights && stat(c->emit.output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+ExitStatus write_weights(Compilation *c) {
+  if (overwrites_input(c)) return EXIT_USAGE;
+  if (has_no_place(c)) return EXIT_DONE;
+  if (!outfile_reserve(c->s->arena, &c->weights, weights_path(c), ".safetensors")) return EXIT_ENVIRONMENT;
   ParamList all = graph_state_dict(c->script.graph, c->s->arena, true);
   char *weights = NULL;
   if (posix_memalign((void **)&weights, 64, (size_t)c->plan->weights_bytes + 64) != 0)
     fail_environment("no memory for %lld bytes of weights", (long long)c->plan->weights_bytes);
   surgery_tensor_out *out = arena_array(c->s->arena, surgery_tensor_out, all.count + 1);
-  const char *metadata[] = {"format", "pt", "script", c->o->script, NULL};
-  surgery_error err = {0};
-  bool done = fill_all(c, weights, out, &all);
-  if (done && c->o->embed_weights) path = arena_printf(c->s->arena, "%s.embed-%ld.safetensors", path, (long)getpid());
-  if (done && surgery_weights_write(path, out, all.count, metadata, &err) != 0) {
-    fprintf(stderr, "surgeryc: %s\n", err.message);
-    done = false;
-  }
+  ExitStatus status = fill_all(c, weights, out, &all);
+  if (status == EXIT_DONE) status = write_file(c, out, all.count);
   free(weights);
-  if (!done) return false;
-  if (c->o->embed_weights) {
-    read_back(c, path);
-    unlink(path);
-    return true;
+  if (status != EXIT_DONE) return status;
+  if (c->o->embed_weights) read_back(c);
+  else c->emit.weights_file = absolute(c->s->arena, c->weights.target);
+  return EXIT_DONE;
+}
+
+void dump_weights(Compilation *c) {
+  const Graph *g = c->script.graph;
+  ParamList all = graph_state_dict(g, c->s->arena, true);
+  for (size_t i = 0; i < all.count; i++) {
+    const Param *p = &g->params.at[all.at[i]];
+    const char *from = p->donor != NO_ID ? g->donors.at[p->donor].path : NULL;
+    printf("%-40s %-4s %-22s %s\n", p->name, p->shape.dtype == DTYPE_I64 ? "i64" : "f32", shape_text(c->s->arena, &p->shape),
+           from ? from : "fresh");
   }
-  char *absolute = realpath(path, NULL);
-  c->emit.weights_file = absolute ? arena_strdup(c->s->arena, absolute) : path;
-  free(absolute);
-  return true;
 }

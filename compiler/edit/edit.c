@@ -3,7 +3,8 @@
 #include "compiler/edit/edit.h"
 
 bool edit_unsupported(EditContext *e, const Stmt *stmt, const char *what, const char *instead) {
-  Diag *d = diag_report(&e->s->diags, DIAG_E0220, stmt->span, "%s is not supported yet by this version", what);
+  Diag *d =
+      diag_report(&e->s->diags, DIAG_E0220, stmt->span, "%s is not supported yet by this version", what);
   if (instead) diag_help(&e->s->diags, d, "%s", instead);
   return false;
 }
@@ -18,9 +19,12 @@ static bool run_train(EditContext *e, const Stmt *stmt) {
 
 static bool run_setting(EditContext *e, const Stmt *stmt) {
   switch (stmt->kind) {
-  case STMT_INPUT: return eval_input(e->s, e->scope, e->graph, stmt);
-  case STMT_LABELS: return eval_labels(e->s, e->scope, e->graph, stmt);
-  default: return run_train(e, stmt);
+  case STMT_INPUT:
+    return eval_input(e->s, e->scope, e->graph, stmt);
+  case STMT_LABELS:
+    return eval_labels(e->s, e->scope, e->graph, stmt);
+  default:
+    return run_train(e, stmt);
   }
 }
 
@@ -58,20 +62,35 @@ bool edit_run(EditContext *e, const Stmt *stmt) {
   switch (stmt->kind) {
   case STMT_INPUT:
   case STMT_LABELS:
-  case STMT_TRAIN: return run_setting(e, stmt);
-  case STMT_REMOVE: return edit_remove(e, stmt);
-  case STMT_REPLACE: return edit_replace(e, stmt);
-  case STMT_INSERT: return edit_insert(e, stmt);
-  case STMT_APPEND: return edit_append(e, stmt);
-  case STMT_PREPEND: return edit_prepend(e, stmt);
+  case STMT_TRAIN:
+    return run_setting(e, stmt);
+  case STMT_REMOVE:
+    return edit_remove(e, stmt);
+  case STMT_REPLACE:
+    return edit_replace(e, stmt);
+  case STMT_INSERT:
+    return edit_insert(e, stmt);
+  case STMT_APPEND:
+    return edit_append(e, stmt);
+  case STMT_PREPEND:
+    return edit_prepend(e, stmt);
   case STMT_FREEZE:
-  case STMT_UNFREEZE: return edit_freeze(e, stmt);
-  case STMT_RENAME: return edit_rename(e, stmt);
-  case STMT_INIT: return edit_init(e, stmt);
-  case STMT_ADAPT: return edit_adapt(e, stmt);
-  case STMT_LOAD: return edit_unsupported(e, stmt, "load", "give the weights of the whole network in the take: from \"FILE\"");
-  case STMT_SAVE: return edit_unsupported(e, stmt, "save", "the compiled program's export writes its weights");
-  case STMT_OUTPUT: return edit_unsupported(e, stmt, "output", "a network ends where its slice ends: take net[a:b]");
-  default: BUG("statement of kind %d is no edit", stmt->kind);
+  case STMT_UNFREEZE:
+    return edit_freeze(e, stmt);
+  case STMT_RENAME:
+    return edit_rename(e, stmt);
+  case STMT_INIT:
+    return edit_init(e, stmt);
+  case STMT_ADAPT:
+    return edit_adapt(e, stmt);
+  case STMT_LOAD:
+    return edit_unsupported(e, stmt, "load",
+                            "give the weights of the whole network in the take: from \"FILE\"");
+  case STMT_SAVE:
+    return edit_unsupported(e, stmt, "save", "the compiled program's export writes its weights");
+  case STMT_OUTPUT:
+    return edit_unsupported(e, stmt, "output", "a network ends where its slice ends: take net[a:b]");
+  default:
+    BUG("statement of kind %d is no edit", stmt->kind);
   }
 }

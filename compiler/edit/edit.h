@@ -1,6 +1,7 @@
-/* The statements that act on the network, one function each, and what they share. Private to compiler/edit; the
- * rest of the compiler calls edit_run and edit_check_expects (frontend.h). Each returns false with diagnostics, and
- * then leaves the graph as it was: its invariants (graph_check) hold after every statement. */
+/* The statements that act on the network, one function each, and what they share. Private to compiler/edit;
+ * the rest of the compiler calls edit_run and edit_check_expects (frontend.h). Each returns false with
+ * diagnostics, and then leaves the graph as it was: its invariants (graph_check) hold after every statement.
+ */
 #ifndef SURGERY_EDIT_H
 #define SURGERY_EDIT_H
 #include "compiler/frontend/frontend.h"
@@ -36,10 +37,12 @@ typedef VEC(CallSite) CallSites;
 
 /* The calls of a unit: one for a region or a function; for a layer as many as forward calls it. */
 bool edit_call_sites(EditContext *e, const Unit *unit, Span span, Arena *arena, CallSites *out);
-/* The values that enter and leave a set of nodes, dead or alive; users outside the set count only when alive. */
+/* The values that enter and leave a set of nodes, dead or alive; users outside the set count only when alive.
+ */
 void edit_boundary(const Graph *g, const bool *set, Arena *arena, ValueList *in, ValueList *out);
-/* Whoever uses `from` uses `to` instead: nodes with an id below `before` (dead ones too), and the outputs. A node
- * whose input changes gets the edit's span as its origin: when it no longer fits, that edit is to blame. */
+/* Whoever uses `from` uses `to` instead: nodes with an id below `before` (dead ones too), and the outputs. A
+ * node whose input changes gets the edit's span as its origin: when it no longer fits, that edit is to blame.
+ */
 void edit_redirect(Graph *g, ValueId from, ValueId to, size_t before, Span by);
 /* The same for one node. */
 void edit_redirect_node(Graph *g, NodeId node, ValueId from, ValueId to, Span by);
@@ -56,12 +59,13 @@ void edit_update_alive(Graph *g);
 
 /* Builds the statement's LAYER under `parent`. NO_ID with diagnostics, and nothing is left behind. */
 ModuleId edit_build(EditContext *e, const Stmt *stmt, ModuleId parent, const char *local);
-/* Calls it on `in`; the new nodes stand at the end of the order and belong to `stage`. NO_ID with diagnostics. */
+/* Calls it on `in`; the new nodes stand at the end of the order and belong to `stage`. NO_ID with
+ * diagnostics. */
 ValueId edit_call(EditContext *e, ModuleId module, ValueId in, int stage, Span origin);
 /* Takes back what edit_build and edit_call made since the graph had so many modules and nodes. */
 void edit_undo(Graph *g, size_t modules, size_t nodes);
-/* The new layer's name (as written, or its type in lower case) made unique by `nth`; reports when it is taken.
- * NULL then. *parent becomes the container of a dotted name. */
+/* The new layer's name (as written, or its type in lower case) made unique by `nth`; reports when it is
+ * taken. NULL then. *parent becomes the container of a dotted name. */
 const char *edit_new_name(EditContext *e, const Stmt *stmt, size_t nth, ModuleId *parent);
 int edit_stage_of(const Graph *g, ValueId value);
 /* "conv1, bn1, relu": at most twelve. */

@@ -1,6 +1,6 @@
-/* expect: what the script states about shapes and parameter counts, checked when the last edit has run and every
- * shape is known; and the other thing that is only known then, whether a train block has anything to train. Called
- * by frontend/ through edit_check_expects. */
+/* expect: what the script states about shapes and parameter counts, checked when the last edit has run and
+ * every shape is known; and the other thing that is only known then, whether a train block has anything to
+ * train. Called by frontend/ through edit_check_expects. */
 #include "compiler/edit/edit.h"
 #include "compiler/edit/weights.h"
 #include <inttypes.h>
@@ -19,24 +19,37 @@ static const char *count_text(Arena *arena, int64_t n) {
 
 static bool compare(char op, double got, double wanted) {
   switch (op) {
-  case '<': return got < wanted;
-  case '>': return got > wanted;
-  case 'L': return got <= wanted;
-  case 'G': return got >= wanted;
-  case '=': return got == wanted;
-  case '!': return got != wanted;
-  default: return false;
+  case '<':
+    return got < wanted;
+  case '>':
+    return got > wanted;
+  case 'L':
+    return got <= wanted;
+  case 'G':
+    return got >= wanted;
+  case '=':
+    return got == wanted;
+  case '!':
+    return got != wanted;
+  default:
+    return false;
   }
 }
 
 static const char *operator_text(char op) {
   switch (op) {
-  case 'L': return "<=";
-  case 'G': return ">=";
-  case '=': return "==";
-  case '!': return "!=";
-  case '<': return "<";
-  default: return ">";
+  case 'L':
+    return "<=";
+  case 'G':
+    return ">=";
+  case '=':
+    return "==";
+  case '!':
+    return "!=";
+  case '<':
+    return "<";
+  default:
+    return ">";
   }
 }
 
@@ -51,7 +64,8 @@ static bool check_count(EditContext *e, const Stmt *stmt, Arena *scratch) {
   Const wanted;
   int64_t got = 0;
   Picked picked;
-  if (stmt->selector && !select_units(e->s, g, e->scope, stmt->selector, false, scratch, &picked)) return false;
+  if (stmt->selector && !select_units(e->s, g, e->scope, stmt->selector, false, scratch, &picked))
+    return false;
   ParamList params = graph_state_dict(g, scratch, false);
   for (size_t i = 0; i < params.count; i++) {
     const Param *p = &g->params.at[params.at[i]];
@@ -64,7 +78,8 @@ static bool check_count(EditContext *e, const Stmt *stmt, Arena *scratch) {
     return malformed(e, stmt->value->span, "parameters are compared with a number");
   double number = wanted.kind == CONST_INT ? (double)wanted.integer : wanted.number;
   if (compare(stmt->compare, (double)got, number)) return true;
-  const char *limit = wanted.kind == CONST_INT ? count_text(scratch, wanted.integer) : arena_printf(scratch, "%g", number);
+  const char *limit =
+      wanted.kind == CONST_INT ? count_text(scratch, wanted.integer) : arena_printf(scratch, "%g", number);
   Diag *d = diag_report(&e->s->diags, DIAG_E0224, stmt->span, "expected parameters %s %s, but there are %s",
                         operator_text(stmt->compare), limit, count_text(scratch, got));
   diag_caret(&e->s->diags, d, "%s", count_text(scratch, got));
@@ -90,7 +105,8 @@ static bool read_shape(EditContext *e, const Expr *expr, Wanted *out) {
   for (; arg; arg = arg->next) {
     Const value = {.kind = CONST_INT, .integer = HOLE_VALUE};
     if (arg->value->kind != EXPR_HOLE && !eval_const(e->s, e->scope, arg->value, &value)) return false;
-    if (value.kind != CONST_INT) return malformed(e, arg->value->span, "a shape is made of whole numbers, with N or _");
+    if (value.kind != CONST_INT)
+      return malformed(e, arg->value->span, "a shape is made of whole numbers, with N or _");
     if (out->rank == MAX_SHAPE_RANK) return malformed(e, expr->span, "no value has that many dimensions");
     out->dim[out->rank++] = value.integer;
   }
@@ -120,19 +136,24 @@ static bool find_value(EditContext *e, const Stmt *stmt, const Picked *picked, A
   const Unit *u = &picked->units.at[0];
   CallSites sites = {0};
   if (!edit_call_sites(e, u, stmt->selector->span, scratch, &sites)) return false;
-  if (sites.count == 0) return malformed(e, stmt->selector->span, "forward never runs through this layer, so it has no output");
-  if (sites.at[0].out.count != 1) return malformed(e, stmt->selector->span, "several values leave this part of the network");
+  if (sites.count == 0)
+    return malformed(e, stmt->selector->span, "forward never runs through this layer, so it has no output");
+  if (sites.at[0].out.count != 1)
+    return malformed(e, stmt->selector->span, "several values leave this part of the network");
   *out = sites.at[0].out.at[0];
   return true;
 }
 
-static bool report_shape(EditContext *e, const Stmt *stmt, const char *name, const char *wanted, const char *got) {
-  Diag *d = diag_report(&e->s->diags, DIAG_E0223, stmt->value->span, "expected %s %s, but it is %s", name, wanted, got);
+static bool report_shape(EditContext *e, const Stmt *stmt, const char *name, const char *wanted,
+                         const char *got) {
+  Diag *d = diag_report(&e->s->diags, DIAG_E0223, stmt->value->span, "expected %s %s, but it is %s", name,
+                        wanted, got);
   diag_caret(&e->s->diags, d, "it is %s", got);
   return false;
 }
 
-static bool check_tensor(EditContext *e, const Stmt *stmt, const Picked *picked, const Wanted *w, Arena *scratch) {
+static bool check_tensor(EditContext *e, const Stmt *stmt, const Picked *picked, const Wanted *w,
+                         Arena *scratch) {
   const Graph *g = e->graph;
   for (size_t i = 0; i < g->params.count; i++) {
     const Param *p = &g->params.at[i];
@@ -173,7 +194,8 @@ static void check_training(EditContext *e) {
   if (!e->train) return;
   for (size_t i = 0; i < g->params.count; i++)
     if (g->params.at[i].trainable && g->modules.at[g->params.at[i].module].alive) return;
-  Diag *d = diag_report(&e->s->diags, DIAG_W0203, e->train->span, "there is nothing to train: every parameter is frozen");
+  Diag *d = diag_report(&e->s->diags, DIAG_W0203, e->train->span,
+                        "there is nothing to train: every parameter is frozen");
   diag_help(&e->s->diags, d, "replace or unfreeze a layer, or remove the train block");
 }
 
@@ -183,9 +205,12 @@ bool edit_check_expects(EditContext *e) {
   bool ok = true;
   for (size_t i = 0; i < e->expects.count; i++) {
     const Stmt *stmt = e->expects.at[i];
-    if (stmt->compare) ok &= check_count(e, stmt, scratch);
-    else if (!stmt->selector || !stmt->value) ok = malformed(e, stmt->span, "this expectation states nothing");
-    else ok &= check_shape(e, stmt, scratch);
+    if (stmt->compare)
+      ok &= check_count(e, stmt, scratch);
+    else if (!stmt->selector || !stmt->value)
+      ok = malformed(e, stmt->span, "this expectation states nothing");
+    else
+      ok &= check_shape(e, stmt, scratch);
   }
   ok &= weights_check(e->s, e->graph);
   check_training(e);

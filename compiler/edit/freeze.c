@@ -1,5 +1,5 @@
-/* freeze and unfreeze. Freezing a layer stops its gradient, its batch statistics and its noise; freezing tensors,
- * or `parameters of`, stops the gradient alone, as requires_grad = False does. Called by edit.c. */
+/* freeze and unfreeze. Freezing a layer stops its gradient, its batch statistics and its noise; freezing
+ * tensors, or `parameters of`, stops the gradient alone, as requires_grad = False does. Called by edit.c. */
 #include "compiler/edit/edit.h"
 
 typedef struct Effect {
@@ -24,10 +24,12 @@ static void set_module(Module *m, bool frozen, Effect *effect) {
 
 static void report_no_effect(EditContext *e, const Stmt *stmt, const Effect *effect, bool freeze) {
   if (effect->subjects == 0) {
-    Diag *d = diag_report(&e->s->diags, DIAG_W0202, stmt->span, "there is nothing to %s in it", freeze ? "freeze" : "unfreeze");
+    Diag *d = diag_report(&e->s->diags, DIAG_W0202, stmt->span, "there is nothing to %s in it",
+                          freeze ? "freeze" : "unfreeze");
     diag_help(&e->s->diags, d, "it has no trainable parameters, no batch statistics and no noise");
   } else if (effect->changed == 0) {
-    diag_report(&e->s->diags, DIAG_W0201, stmt->span, "%s", freeze ? "all of it is frozen already" : "none of it is frozen");
+    diag_report(&e->s->diags, DIAG_W0201, stmt->span, "%s",
+                freeze ? "all of it is frozen already" : "none of it is frozen");
   }
 }
 
@@ -40,7 +42,8 @@ bool edit_freeze(EditContext *e, const Stmt *stmt) {
   if (ok) {
     Effect effect = {0};
     for (size_t i = 0; i < g->params.count; i++)
-      if (picked.param[i] && g->modules.at[g->params.at[i].module].alive) set_param(&g->params.at[i], !freeze, &effect);
+      if (picked.param[i] && g->modules.at[g->params.at[i].module].alive)
+        set_param(&g->params.at[i], !freeze, &effect);
     for (size_t i = 1; i < g->modules.count && !stmt->selector->parameters_of; i++)
       if (picked.module[i] && g->modules.at[i].alive) set_module(&g->modules.at[i], freeze, &effect);
     report_no_effect(e, stmt, &effect, freeze);

@@ -1,5 +1,6 @@
-/* insert, append, prepend: a new layer on an edge of the data flow. `after X` changes what all users of X's value
- * see, as wrapping X in Sequential(X, new) would; `before X` changes what X alone sees. Called by edit.c. */
+/* insert, append, prepend: a new layer on an edge of the data flow. `after X` changes what all users of X's
+ * value see, as wrapping X in Sequential(X, new) would; `before X` changes what X alone sees. Called by
+ * edit.c. */
 #include "compiler/edit/edit.h"
 
 static bool report_edge(EditContext *e, const Stmt *stmt, const Unit *u, const ValueList *many) {
@@ -7,10 +8,12 @@ static bool report_edge(EditContext *e, const Stmt *stmt, const Unit *u, const V
   VEC(const char *) names = {0};
   for (size_t i = 0; i < many->count; i++) vec_push(scratch, &names, edit_value_name(e->graph, many->at[i]));
   const char *list = edit_list_names(scratch, names.at, names.count);
-  Diag *d = diag_report(&e->s->diags, DIAG_E0217, stmt->selector->span, "%zu values %s '%s': which one is meant?", many->count,
-                        stmt->after ? "leave" : "enter", u->name);
+  Diag *d =
+      diag_report(&e->s->diags, DIAG_E0217, stmt->selector->span, "%zu values %s '%s': which one is meant?",
+                  many->count, stmt->after ? "leave" : "enter", u->name);
   diag_note(&e->s->diags, d, "they are %s", list);
-  if (many->count > 0) diag_help(&e->s->diags, d, "name the layer whose value is meant: insert … after %s", names.at[0]);
+  if (many->count > 0)
+    diag_help(&e->s->diags, d, "name the layer whose value is meant: insert … after %s", names.at[0]);
   arena_destroy(scratch);
   return false;
 }
@@ -65,7 +68,8 @@ static bool insert_at_unit(EditContext *e, const Stmt *stmt, const Unit *u, size
       edit_redirect(g, value, out, before, stmt->span);
       continue;
     }
-    for (size_t k = 0; k < site->nodes.count; k++) edit_redirect_node(g, site->nodes.at[k], value, out, stmt->span);
+    for (size_t k = 0; k < site->nodes.count; k++)
+      edit_redirect_node(g, site->nodes.at[k], value, out, stmt->span);
   }
   edit_update_alive(g);
   return true;
@@ -76,7 +80,8 @@ bool edit_insert(EditContext *e, const Stmt *stmt) {
   Picked picked;
   bool ok = select_units(e->s, e->graph, e->scope, stmt->selector, false, scratch, &picked) &&
             !edit_reject_tensors(e, stmt, &picked, "insert");
-  for (size_t i = 0; ok && i < picked.units.count; i++) ok = insert_at_unit(e, stmt, &picked.units.at[i], i, scratch);
+  for (size_t i = 0; ok && i < picked.units.count; i++)
+    ok = insert_at_unit(e, stmt, &picked.units.at[i], i, scratch);
   arena_destroy(scratch);
   return ok;
 }

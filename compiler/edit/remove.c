@@ -1,5 +1,6 @@
-/* remove SEL: each picked layer is bypassed, its input flows on. A function of two inputs can be bypassed when both
- * are the same value once the rest of what was picked is gone, as in a whole residual block. Called by edit.c. */
+/* remove SEL: each picked layer is bypassed, its input flows on. A function of two inputs can be bypassed
+ * when both are the same value once the rest of what was picked is gone, as in a whole residual block. Called
+ * by edit.c. */
 #include "compiler/edit/edit.h"
 
 /* Where each value comes from once the picked nodes are gone. False and reported when that is not clear. */
@@ -13,7 +14,8 @@ static bool plan_bypass(EditContext *e, const Stmt *stmt, const Picked *picked, 
     ValueId through = n->inputs.count ? flows[n->inputs.at[0]] : NO_ID;
     for (size_t k = 1; k < n->inputs.count; k++) {
       if (flows[n->inputs.at[k]] == through) continue;
-      Diag *d = diag_report(&e->s->diags, DIAG_E0213, stmt->selector->span, "'%s' cannot be bypassed: it has several inputs", n->name);
+      Diag *d = diag_report(&e->s->diags, DIAG_E0213, stmt->selector->span,
+                            "'%s' cannot be bypassed: it has several inputs", n->name);
       diag_caret(&e->s->diags, d, "%s or %s, which goes on?", edit_value_name(g, through),
                  edit_value_name(g, flows[n->inputs.at[k]]));
       diag_help(&e->s->diags, d, "remove the branch that is to go along with it, down to where the two part");

@@ -1,5 +1,5 @@
-/* rename A to B: a layer's or container's last name, and with it the names and keys below. Where the weights come
- * from does not change. Called by edit.c. */
+/* rename A to B: a layer's or container's last name, and with it the names and keys below. Where the weights
+ * come from does not change. Called by edit.c. */
 #include "compiler/edit/edit.h"
 
 static const char *moved(const Graph *g, const char *name, const char *old, const char *new) {
@@ -9,9 +9,11 @@ static const char *moved(const Graph *g, const char *name, const char *old, cons
 }
 
 /* relu and relu_1 are calls of one layer: all of them follow it. */
-static const char *moved_call(const Graph *g, const Node *n, ModuleId module, const char *old, const char *new) {
+static const char *moved_call(const Graph *g, const Node *n, ModuleId module, const char *old,
+                              const char *new) {
   size_t length = strlen(old);
-  if (n->module == module && strncmp(n->name, old, length) == 0) return arena_printf(g->arena, "%s%s", new, n->name + length);
+  if (n->module == module && strncmp(n->name, old, length) == 0)
+    return arena_printf(g->arena, "%s%s", new, n->name + length);
   return moved(g, n->name, old, new);
 }
 
@@ -26,7 +28,8 @@ static bool check_names(EditContext *e, const Stmt *stmt, const Module *m, const
   size_t above = strlen(m->name) - strlen(m->local);
   *local = strncmp(stmt->to, m->name, above) == 0 ? stmt->to + above : stmt->to;
   if (!**local || strchr(*local, '.'))
-    return wrong(e, stmt->to_span, "a layer stays in its container when it is renamed", "change the last component only");
+    return wrong(e, stmt->to_span, "a layer stays in its container when it is renamed",
+                 "change the last component only");
   const char *full = arena_printf(g->arena, "%.*s%s", (int)above, m->name, *local);
   bool taken = graph_find_module(g, full) != NO_ID || graph_find_node(g, full) != NO_ID;
   if (!taken) return true;
@@ -44,20 +47,24 @@ bool edit_rename(EditContext *e, const Stmt *stmt) {
   bool ok = select_units(e->s, g, e->scope, stmt->selector, false, scratch, &picked) &&
             !edit_reject_tensors(e, stmt, &picked, "rename");
   if (ok && (picked.units.count != 1 || picked.units.at[0].module == NO_ID))
-    ok = wrong(e, stmt->selector->span, "rename takes one layer or container", "write one statement for each");
+    ok =
+        wrong(e, stmt->selector->span, "rename takes one layer or container", "write one statement for each");
   if (ok) {
     id = picked.units.at[0].module;
     ok = check_names(e, stmt, &g->modules.at[id], &local);
   }
   if (ok) {
     const char *old = g->modules.at[id].name;
-    const char *new = arena_printf(g->arena, "%.*s%s", (int)(strlen(old) - strlen(g->modules.at[id].local)), old, local);
+    const char *new =
+        arena_printf(g->arena, "%.*s%s", (int)(strlen(old) - strlen(g->modules.at[id].local)), old, local);
     for (size_t i = 0; i < g->params.count; i++)
-      if (module_within(g, g->params.at[i].module, id)) g->params.at[i].name = moved(g, g->params.at[i].name, old, new);
+      if (module_within(g, g->params.at[i].module, id))
+        g->params.at[i].name = moved(g, g->params.at[i].name, old, new);
     for (size_t i = 0; i < g->nodes.count; i++)
       if (node_within(g, (NodeId)i, id)) g->nodes.at[i].name = moved_call(g, &g->nodes.at[i], id, old, new);
     for (size_t i = 0; i < g->modules.count; i++)
-      if (module_within(g, (ModuleId)i, id)) g->modules.at[i].name = moved(g, g->modules.at[i].name, old, new);
+      if (module_within(g, (ModuleId)i, id))
+        g->modules.at[i].name = moved(g, g->modules.at[i].name, old, new);
     g->modules.at[id].local = local;
   }
   arena_destroy(scratch);

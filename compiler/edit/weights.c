@@ -1,11 +1,12 @@
-/* Binding the donor's parameters to the tensors of its weight file, strictly: all that is missing or has another
- * shape is listed in one message, and nothing is half bound. Reads headers only; weights_fill.c reads values.
- * Called by take.c. */
+/* Binding the donor's parameters to the tensors of its weight file, strictly: all that is missing or has
+ * another shape is listed in one message, and nothing is half bound. Reads headers only; weights_fill.c reads
+ * values. Called by take.c. */
 #include "compiler/edit/weights.h"
 
 static const char *tensor_shape(Arena *arena, const surgery_tensor *t) {
   const char *text = "[";
-  for (int i = 0; i < t->rank; i++) text = arena_printf(arena, "%s%s%lld", text, i ? ", " : "", (long long)t->shape[i]);
+  for (int i = 0; i < t->rank; i++)
+    text = arena_printf(arena, "%s%s%lld", text, i ? ", " : "", (long long)t->shape[i]);
   return arena_printf(arena, "%s]", text);
 }
 
@@ -27,41 +28,54 @@ typedef struct Mismatch {
   size_t missing, shapes, matched;
 } Mismatch;
 
-static void compare_all(Session *s, const Graph *g, surgery_weights *file, const ParamList *params, Mismatch *m) {
+static void compare_all(Session *s, const Graph *g, surgery_weights *file, const ParamList *params,
+                        Mismatch *m) {
   for (size_t i = 0; i < params->count; i++) {
     const Param *p = &g->params.at[params->at[i]];
     const surgery_tensor *t = surgery_weights_find(file, p->donor_key ? p->donor_key : p->name);
     if (!t && may_be_missing(g, p)) continue;
     if (!t) {
       m->missing++;
-      vec_push(s->arena, &m->lines, arena_printf(s->arena, "missing: %s %s", p->name, shape_text_plain(s->arena, &p->shape)));
+      vec_push(s->arena, &m->lines,
+               arena_printf(s->arena, "missing: %s %s", p->name, shape_text_plain(s->arena, &p->shape)));
     } else if (p->shape.rank >= 0 && !p->adapt_from && !shape_fits(&p->shape, t)) {
       m->shapes++;
       vec_push(s->arena, &m->lines,
-               arena_printf(s->arena, "shape: %s is %s in the file, %s in the network", p->name, tensor_shape(s->arena, t),
-                            shape_text_plain(s->arena, &p->shape)));
+               arena_printf(s->arena, "shape: %s is %s in the file, %s in the network", p->name,
+                            tensor_shape(s->arena, t), shape_text_plain(s->arena, &p->shape)));
     } else {
       m->matched++;
     }
   }
 }
 
-static void report_mismatch(Session *s, const DonorFile *donor, surgery_weights *file, const Mismatch *m, size_t wanted) {
-  const char *what = m->missing && m->shapes ? arena_printf(s->arena, "%zu tensors are missing, %zu have another shape", m->missing, m->shapes)
-                     : m->missing ? arena_printf(s->arena, "%zu tensor%s missing", m->missing, m->missing == 1 ? " is" : "s are")
-                                  : arena_printf(s->arena, "%zu tensor%s another shape", m->shapes, m->shapes == 1 ? " has" : "s have");
-  Diag *d = diag_report(&s->diags, DIAG_E0405, donor->span, "%s does not fit %s: %s", donor->path, donor->model, what);
+static void report_mismatch(Session *s, const DonorFile *donor, surgery_weights *file, const Mismatch *m,
+                            size_t wanted) {
+  const char *missing =
+      arena_printf(s->arena, "%zu tensor%s missing", m->missing, m->missing == 1 ? " is" : "s are");
+  const char *shapes =
+      arena_printf(s->arena, "%zu tensor%s another shape", m->shapes, m->shapes == 1 ? " has" : "s have");
+  const char *what = !m->shapes    ? missing
+                     : !m->missing ? shapes
+                                   : arena_printf(s->arena, "%s, %s", missing, shapes);
+  Diag *d = diag_report(&s->diags, DIAG_E0405, donor->span, "%s does not fit %s: %s", donor->path,
+                        donor->model, what);
   for (size_t i = 0; i < m->lines.count && i < 20; i++) diag_note(&s->diags, d, "%s", m->lines.at[i]);
   if (m->lines.count > 20) diag_note(&s->diags, d, "and %zu more", m->lines.count - 20);
   size_t count = surgery_weights_count(file);
-  diag_note(&s->diags, d, "%zu of the %zu tensors that are wanted fit; the file has %zu%s%s", m->matched, wanted, count,
-            count ? ", the first is " : "", count ? surgery_weights_at(file, 0)->name : "");
+  diag_note(&s->diags, d, "%zu of the %zu tensors that are wanted fit; the file has %zu%s%s", m->matched,
+            wanted, count, count ? ", the first is " : "", count ? surgery_weights_at(file, 0)->name : "");
   const char *guess = m->matched < wanted ? weights_guess_model(s, file) : NULL;
-  if (guess && !streq(guess, donor->model)) diag_help(&s->diags, d, "the file has the tensors of %s: take %s", guess, guess);
-  else diag_help(&s->diags, d, "use the file that belongs to %s, or declare the network that the file belongs to", donor->model);
+  if (guess && !streq(guess, donor->model))
+    diag_help(&s->diags, d, "the file has the tensors of %s: take %s", guess, guess);
+  else
+    diag_help(&s->diags, d,
+              "use the file that belongs to %s, or declare the network that the file belongs to",
+              donor->model);
 }
 
-static void report_notes(Session *s, const Graph *g, surgery_weights *file, const DonorFile *donor, const ParamList *params) {
+static void report_notes(Session *s, const Graph *g, surgery_weights *file, const DonorFile *donor,
+                         const ParamList *params) {
   const char *note = surgery_weights_note(file), *more = note ? strchr(note, ';') : NULL;
   if (more) {
     while (*more == ';' || *more == ' ') more++;
@@ -87,7 +101,8 @@ bool weights_bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
   file->open = surgery_weights_open(path, &err);
   if (!file->open) {
     Diag *d = diag_report(&s->diags, DIAG_E0403, span, "the weights cannot be read: %s", err.message);
-    diag_help(&s->diags, d, "get the file again, or save it with torch.save(model.state_dict(), FILE) or as safetensors");
+    diag_help(&s->diags, d,
+              "get the file again, or save it with torch.save(model.state_dict(), FILE) or as safetensors");
     return false;
   }
   ParamList params = graph_state_dict(g, s->arena, true);

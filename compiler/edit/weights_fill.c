@@ -1,5 +1,6 @@
-/* The values of one parameter: read from its donor's file, or fresh. Fresh numbers come from a stream of their own
- * for each name, so that they depend on seed and name alone. Called by the driver when it writes the weights. */
+/* The values of one parameter: read from its donor's file, or fresh. Fresh numbers come from a stream of
+ * their own for each name, so that they depend on seed and name alone. Called by the driver when it writes
+ * the weights. */
 #include "compiler/edit/weights.h"
 #include "runtime/random.h"
 #include <math.h>
@@ -10,7 +11,8 @@
 static int64_t fan_of(const Shape *weight, FreshFan fan) {
   int64_t window = 1;
   for (int i = 2; i < weight->rank; i++) window *= weight->dim[i];
-  int64_t in = weight->rank > 1 ? weight->dim[1] * window : 1, out = weight->rank > 0 ? weight->dim[0] * window : 1;
+  int64_t in = weight->rank > 1 ? weight->dim[1] * window : 1,
+          out = weight->rank > 0 ? weight->dim[0] * window : 1;
   return fan == FAN_IN ? in : fan == FAN_OUT ? out : (in + out) / 2;
 }
 
@@ -45,7 +47,8 @@ FreshInit param_fresh_init(const Graph *g, ParamId id) {
 static void fill_normal(uint64_t seed, const char *name, double deviation, float *to, int64_t count) {
   Random random = random_stream(seed, random_key_text(name));
   for (int64_t i = 0; i < count; i += 2) {
-    double radius = deviation * sqrt(-2 * log(1 - random_uniform(&random))), angle = 2 * M_PI * random_uniform(&random);
+    double radius = deviation * sqrt(-2 * log(1 - random_uniform(&random))),
+           angle = 2 * M_PI * random_uniform(&random);
     to[i] = (float)(radius * cos(angle));
     if (i + 1 < count) to[i + 1] = (float)(radius * sin(angle));
   }
@@ -70,7 +73,8 @@ static void fill_fresh(const Graph *g, ParamId id, uint64_t seed, void *to) {
 
 /* ---- from the donor ---- */
 
-static bool fail(surgery_error *err, surgery_status status, const char *file, const char *name, const char *why) {
+static bool fail(surgery_error *err, surgery_status status, const char *file, const char *name,
+                 const char *why) {
   if (err) {
     err->status = status;
     snprintf(err->message, sizeof err->message, "%s: %s: %s", file, name, why);
@@ -80,7 +84,8 @@ static bool fail(surgery_error *err, surgery_status status, const char *file, co
 
 /* timm's rule: one channel is the sum over all; n channels repeat the old ones, scaled so that the sum stays.
  * from: (out, old, window), to: (out, new, window). */
-static void adapt_channels(const float *from, int64_t out, int64_t old, int64_t window, int64_t new, float *to) {
+static void adapt_channels(const float *from, int64_t out, int64_t old, int64_t window, int64_t new,
+                           float *to) {
   for (int64_t o = 0; o < out; o++)
     for (int64_t c = 0; c < new; c++)
       for (int64_t w = 0; w < window; w++) {
@@ -93,11 +98,14 @@ static void adapt_channels(const float *from, int64_t out, int64_t old, int64_t 
       }
 }
 
-static bool read_adapted(const Param *p, const DonorFile *donor, const surgery_tensor *t, float *to, surgery_error *err) {
+static bool read_adapted(const Param *p, const DonorFile *donor, const surgery_tensor *t, float *to,
+                         surgery_error *err) {
   const Shape *s = &p->shape;
   bool fits = s->rank == 4 && t->rank == 4 && t->shape[0] == s->dim[0] && t->shape[1] == p->adapt_from &&
               t->shape[2] == s->dim[2] && t->shape[3] == s->dim[3];
-  if (!fits) return fail(err, SURGERY_BAD_INPUT, donor->path, p->donor_key, "its shape is not the one that adapt expects");
+  if (!fits)
+    return fail(err, SURGERY_BAD_INPUT, donor->path, p->donor_key,
+                "its shape is not the one that adapt expects");
   float *old = malloc((size_t)t->count * sizeof *old + 1);
   if (!old) return fail(err, SURGERY_ENVIRONMENT, donor->path, p->donor_key, "no memory");
   bool ok = surgery_weights_read(donor->open, t, old, t->count, err) == 0;
@@ -110,7 +118,8 @@ static bool read_donor(const Param *p, DonorFile *donor, void *to, surgery_error
   if (!donor->open) donor->open = surgery_weights_open(donor->path, err);
   if (!donor->open) return false;
   const surgery_tensor *t = surgery_weights_find(donor->open, p->donor_key);
-  if (!t) return fail(err, SURGERY_BAD_INPUT, donor->path, p->donor_key, "the tensor is no longer in the file");
+  if (!t)
+    return fail(err, SURGERY_BAD_INPUT, donor->path, p->donor_key, "the tensor is no longer in the file");
   if (p->adapt_from) return read_adapted(p, donor, t, to, err);
   if (t->count != shape_count(&p->shape))
     return fail(err, SURGERY_BAD_INPUT, donor->path, p->donor_key, "the tensor's size has changed");
@@ -118,7 +127,8 @@ static bool read_donor(const Param *p, DonorFile *donor, void *to, surgery_error
   return surgery_weights_read(donor->open, t, to, t->count, err) == 0;
 }
 
-bool weights_fill(Session *s, const Graph *g, const TrainConfig *train, ParamId id, void *to, surgery_error *err) {
+bool weights_fill(Session *s, const Graph *g, const TrainConfig *train, ParamId id, void *to,
+                  surgery_error *err) {
   const Param *p = &g->params.at[id];
   if (p->donor != NO_ID) return read_donor(p, &g->donors.at[p->donor], to, err);
   fill_fresh(g, id, train ? (uint64_t)train->seed : 0, to);

@@ -1,6 +1,6 @@
-/* Which file a donor's weights are in. The order: --weights NAME=FILE, then the script's `from`; without it, the
- * network's own file in the --weights folders, in $SURGERY_WEIGHTS and in PyTorch's hub cache. The hash in a
- * torchvision file name is checked. Opens nothing for its tensors. Called by weights.c. */
+/* Which file a donor's weights are in. The order: --weights NAME=FILE, then the script's `from`; without it,
+ * the network's own file in the --weights folders, in $SURGERY_WEIGHTS and in PyTorch's hub cache. The hash
+ * in a torchvision file name is checked. Opens nothing for its tensors. Called by weights.c. */
 #include "compiler/edit/weights.h"
 #include "compiler/edit/sha256.h"
 #include <ctype.h>
@@ -13,14 +13,22 @@
 static const struct {
   const char *model, *file;
 } canonical[] = {
-    {"resnet18", "resnet18-f37072fd.pth"},           {"resnet34", "resnet34-b627a593.pth"},
-    {"resnet50", "resnet50-0676ba61.pth"},           {"resnet50", "resnet50-11ad3fa6.pth"},
-    {"resnet101", "resnet101-63fe2227.pth"},         {"resnet101", "resnet101-cd907fc2.pth"},
-    {"resnet152", "resnet152-394f9c45.pth"},         {"resnet152", "resnet152-f82ba261.pth"},
-    {"vgg11", "vgg11-8a719046.pth"},                 {"vgg11_bn", "vgg11_bn-6002323d.pth"},
-    {"vgg16", "vgg16-397923af.pth"},                 {"vgg16_bn", "vgg16_bn-6c64b313.pth"},
-    {"alexnet", "alexnet-owt-7be5be79.pth"},         {"squeezenet1_0", "squeezenet1_0-b66bff10.pth"},
-    {"squeezenet1_1", "squeezenet1_1-b8a52dc0.pth"}, {"mobilenet_v2", "mobilenet_v2-b0353104.pth"},
+    {"resnet18", "resnet18-f37072fd.pth"},
+    {"resnet34", "resnet34-b627a593.pth"},
+    {"resnet50", "resnet50-0676ba61.pth"},
+    {"resnet50", "resnet50-11ad3fa6.pth"},
+    {"resnet101", "resnet101-63fe2227.pth"},
+    {"resnet101", "resnet101-cd907fc2.pth"},
+    {"resnet152", "resnet152-394f9c45.pth"},
+    {"resnet152", "resnet152-f82ba261.pth"},
+    {"vgg11", "vgg11-8a719046.pth"},
+    {"vgg11_bn", "vgg11_bn-6002323d.pth"},
+    {"vgg16", "vgg16-397923af.pth"},
+    {"vgg16_bn", "vgg16_bn-6c64b313.pth"},
+    {"alexnet", "alexnet-owt-7be5be79.pth"},
+    {"squeezenet1_0", "squeezenet1_0-b66bff10.pth"},
+    {"squeezenet1_1", "squeezenet1_1-b8a52dc0.pth"},
+    {"mobilenet_v2", "mobilenet_v2-b0353104.pth"},
     {"mobilenet_v2", "mobilenet_v2-7ebf99e0.pth"},
 };
 static const char *const suffixes[] = {".pth", ".safetensors", ".pt", ".bin", ".npz"};
@@ -80,8 +88,9 @@ static bool check_hash(Session *s, const char *path, Span span, bool explicit) {
   char text[65];
   const char *wanted = name_hash(path);
   if (!wanted || !file_hash(path, text) || strncmp(text, wanted, 8) == 0) return true;
-  Diag *d = diag_report(&s->diags, explicit ? DIAG_W0401 : DIAG_E0404, span, "%s: its name says that its SHA-256 begins with %.8s, but it is %.8s…",
-                        path, wanted, text);
+  Diag *d =
+      diag_report(&s->diags, explicit ? DIAG_W0401 : DIAG_E0404, span,
+                  "%s: its name says that its SHA-256 begins with %.8s, but it is %.8s…", path, wanted, text);
   if (explicit) return true;
   diag_help(&s->diags, d, "download it again; if this file is meant, name it with --weights or from");
   return false;
@@ -98,7 +107,8 @@ static void search_folder(Search *q, const char *folder, bool any_name) {
   }
   vec_push(q->s->arena, &q->places, folder);
   for (size_t i = 0; i < sizeof canonical / sizeof *canonical; i++)
-    if (streq(canonical[i].model, q->model)) try_file(q, arena_printf(q->s->arena, "%s/%s", folder, canonical[i].file));
+    if (streq(canonical[i].model, q->model))
+      try_file(q, arena_printf(q->s->arena, "%s/%s", folder, canonical[i].file));
   for (size_t i = 0; any_name && i < sizeof suffixes / sizeof *suffixes; i++)
     try_file(q, arena_printf(q->s->arena, "%s/%s%s", folder, q->model, suffixes[i]));
 }
@@ -114,9 +124,12 @@ static void search_list(Search *q, const char *folders) {
 static void search_hub(Search *q) {
   const char *torch = getenv("TORCH_HOME"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
   Arena *a = q->s->arena;
-  if (torch && *torch) search_folder(q, arena_printf(a, "%s/hub/checkpoints", torch), false);
-  else if (cache && *cache) search_folder(q, arena_printf(a, "%s/torch/hub/checkpoints", cache), false);
-  else if (home && *home) search_folder(q, arena_printf(a, "%s/.cache/torch/hub/checkpoints", home), false);
+  if (torch && *torch)
+    search_folder(q, arena_printf(a, "%s/hub/checkpoints", torch), false);
+  else if (cache && *cache)
+    search_folder(q, arena_printf(a, "%s/torch/hub/checkpoints", cache), false);
+  else if (home && *home)
+    search_folder(q, arena_printf(a, "%s/.cache/torch/hub/checkpoints", home), false);
 }
 
 static const char *list_places(Search *q) {
@@ -136,7 +149,8 @@ static const char *named_on_command_line(const Session *s, const char *model) {
 }
 
 static bool report_missing(Search *q, Span span, const char *path, int reason) {
-  Diag *d = diag_report(&q->s->diags, DIAG_E0401, span, "the weight file %s is not there: %s", path, strerror(reason));
+  Diag *d = diag_report(&q->s->diags, DIAG_E0401, span, "the weight file %s is not there: %s", path,
+                        strerror(reason));
   if (q->places.count > 0) diag_note(&q->s->diags, d, "looked for %s", list_places(q));
   diag_help(&q->s->diags, d, "correct the path, or say where it is: --weights %s=FILE", q->model);
   return false;
@@ -153,7 +167,8 @@ static bool find_from(Search *q, const Donor *donor) {
   if (slash) vec_push(a, &q->places, arena_printf(a, "%.*s/%s", (int)(slash - script), script, from));
   vec_push(a, &q->places, from);
   for (size_t i = 0; i < q->s->weights.count; i++)
-    if (!q->s->weights.at[i].name) vec_push(a, &q->places, arena_printf(a, "%s/%s", q->s->weights.at[i].value, from));
+    if (!q->s->weights.at[i].name)
+      vec_push(a, &q->places, arena_printf(a, "%s/%s", q->s->weights.at[i].value, from));
   for (size_t i = 0; i < q->places.count && !q->found; i++) try_file(q, q->places.at[i]);
   return q->found || report_missing(q, donor->from_span, from, ENOENT);
 }
@@ -166,7 +181,8 @@ static bool find_canonical(Search *q, const Donor *donor, bool built_in) {
   if (q->found) return true;
   Span span = donor->model->span;
   if (!built_in) {
-    Diag *d = diag_report(&q->s->diags, DIAG_N0402, span, "%s starts with fresh values: no weight file was given", q->model);
+    Diag *d = diag_report(&q->s->diags, DIAG_N0402, span,
+                          "%s starts with fresh values: no weight file was given", q->model);
     diag_help(&q->s->diags, d, "take %s from \"FILE\", or from random to say so", q->model);
     return true;
   }
@@ -174,9 +190,13 @@ static bool find_canonical(Search *q, const Donor *donor, bool built_in) {
   for (size_t i = 0; i < sizeof canonical / sizeof *canonical && !file; i++)
     if (streq(canonical[i].model, q->model)) file = canonical[i].file;
   Diag *d = diag_report(&q->s->diags, DIAG_E0402, span, "there are no weights for %s", q->model);
-  if (file) diag_note(&q->s->diags, d, "looked for %s in %s", file, q->places.count ? list_places(q) : "no place at all");
-  else if (q->places.count) diag_note(&q->s->diags, d, "looked for %s.pth and its like in %s", q->model, list_places(q));
-  diag_help(&q->s->diags, d, "--weights %s=FILE, or in the script: take %s from \"FILE\"", q->model, q->model);
+  if (file)
+    diag_note(&q->s->diags, d, "looked for %s in %s", file,
+              q->places.count ? list_places(q) : "no place at all");
+  else if (q->places.count)
+    diag_note(&q->s->diags, d, "looked for %s.pth and its like in %s", q->model, list_places(q));
+  diag_help(&q->s->diags, d, "--weights %s=FILE, or in the script: take %s from \"FILE\"", q->model,
+            q->model);
   diag_help(&q->s->diags, d, "to start with fresh values: take %s from random", q->model);
   return false;
 }
@@ -195,7 +215,8 @@ bool weights_find(Session *s, Scope *scope, const Donor *donor, const char *mode
   bool explicit = given || donor->from;
   if (given) {
     if (donor->from && !streq(given, donor->from))
-      diag_report(&s->diags, DIAG_N0404, donor->from_span, "--weights %s=%s takes the place of this file", model, given);
+      diag_report(&s->diags, DIAG_N0404, donor->from_span, "--weights %s=%s takes the place of this file",
+                  model, given);
     if (!try_file(&q, given)) {
       vec_push(s->arena, &q.places, given);
       return report_missing(&q, donor->model->span, given, ENOENT);

@@ -1,5 +1,5 @@
-/* Which built-in network a weight file belongs to, for the message when it is not the one that was taken. Called by
- * weights.c after a mismatch, never otherwise. */
+/* Which built-in network a weight file belongs to, for the message when it is not the one that was taken.
+ * Called by weights.c after a mismatch, never otherwise. */
 #include "compiler/edit/weights.h"
 
 static bool same_shape(const Shape *shape, const surgery_tensor *t) {

@@ -49,11 +49,13 @@ bool outfile_create(Arena *arena, OutFile *f, const char *target);
 /* An intermediate file of exactly this path; a fresh folder beside `target` for such files. */
 bool outfile_intermediate(OutFile *f, const char *path);
 bool outfile_folder(Arena *arena, OutFile *f, const char *target);
+/* The name of a temporary for `target`, ending in `suffix`, that somebody else will write. */
+bool outfile_reserve(Arena *arena, OutFile *f, const char *target, const char *suffix);
 bool outfile_write(OutFile *f, const void *bytes, size_t count);
 bool outfile_close(OutFile *f);      /* errors of late writing show here */
 bool outfile_commit(OutFile *f);     /* closes and renames */
 void outfile_discard(OutFile *f);    /* removes; harmless after a commit, or twice */
-void outfile_watch_signals(bool on); /* while on, SIGINT, SIGTERM and SIGHUP remove temporaries */
+void outfile_watch_signals(bool on); /* while on, SIGINT, SIGTERM and SIGHUP remove temporaries; may be nested */
 /* One line on stderr; returns false. */
 bool emit_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_TEMPORARIES 8
+#define MAX_TEMPORARIES 16 /* output, header, folder, weights, exports, an object for each part */
 /* What the signal handler removes; only plain memory that is written before the file exists. */
 static char temporaries[MAX_TEMPORARIES][PATH_MAX];
 static volatile sig_atomic_t temporary_used[MAX_TEMPORARIES];
@@ -33,6 +33,8 @@ static void on_signal(int number) {
 }
 
 void outfile_watch_signals(bool on) {
+  static int depth; /* the driver watches over its own files and over the calls that watch too */
+  if (on ? depth++ > 0 : --depth > 0) return;
   for (size_t i = 0; i < sizeof watched / sizeof *watched; i++) {
     if (on) {
       struct sigaction action = {.sa_handler = on_signal};
@@ -79,6 +81,14 @@ static const char *temporary_name(Arena *arena, const char *target) {
   return arena_printf(arena, "%.*s.%.200s.%d-%u", folder, target, target + folder, (int)getpid(), counter++);
 }
 
+/* Through a symbolic link to the file it names, as cc does. */
+static const char *behind_link(Arena *arena, const char *target) {
+  char *real = realpath(target, NULL);
+  const char *path = real ? arena_strdup(arena, real) : target;
+  free(real);
+  return path;
+}
+
 static bool create(OutFile *f, const char *path, const char *shown) {
   f->path = path;
   f->slot = take_slot(path);
@@ -100,17 +110,23 @@ bool outfile_create(Arena *arena, OutFile *f, const char *target) {
     f->fd = open(target, O_WRONLY | O_CLOEXEC);
     return f->fd >= 0 || emit_complain("cannot write '%s': %s", target, strerror(errno));
   }
-  if (there) { /* through a symbolic link to the file it names, as cc does */
-    char *real = realpath(target, NULL);
-    if (real) f->target = arena_strdup(arena, real);
-    free(real);
-  }
+  if (there) f->target = behind_link(arena, target);
   return create(f, temporary_name(arena, f->target), target);
 }
 
 bool outfile_intermediate(OutFile *f, const char *path) {
   *f = OUTFILE_NONE;
   return create(f, path, path);
+}
+
+bool outfile_reserve(Arena *arena, OutFile *f, const char *target, const char *suffix) {
+  *f = OUTFILE_NONE;
+  struct stat st;
+  if (stat(target, &st) == 0 && !S_ISREG(st.st_mode)) return emit_complain("cannot write '%s': it is no plain file", target);
+  f->target = behind_link(arena, target);
+  f->path = arena_printf(arena, "%s%s", temporary_name(arena, f->target), suffix);
+  f->slot = take_slot(f->path);
+  return f->slot >= 0 || emit_complain("cannot write '%s': %s", target, strerror(ENAMETOOLONG));
 }
 
 bool outfile_folder(Arena *arena, OutFile *f, const char *target) {

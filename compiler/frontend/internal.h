@@ -35,7 +35,7 @@ typedef struct Eval { /* where an expression stands */
 } Eval;
 
 /* ---- limits (scope.c): each returns false, with a diagnostic the first time, when a bound is reached ---- */
-enum { MAX_MODELS = 100, MAX_DEPTH = 3000, MAX_STEPS = 2000000, MAX_LAYERS = 20000, MAX_TEXT = 65536 };
+enum { MAX_MODELS = 100, MAX_DEPTH = 3000, MAX_STEPS = 2000000, MAX_LAYERS = 10000, MAX_TEXT = 65536 };
 bool front_charge(Session *s, Span span, int64_t steps);
 bool front_enter(Session *s, Span span);
 void front_leave(Session *s);

@@ -1,5 +1,6 @@
 /* Globs over dotted names: see glob.h. Knows nothing of networks. The method is Thompson's: a program of
- * instructions with splits, run on all branches in step, so that no pattern is exponential. Called by select.c. */
+ * instructions with splits, run on all branches in step, so that no pattern is exponential. Called by
+ * select.c. */
 #include "compiler/graph/glob.h"
 
 #define GLOB_MAX_NESTING 16
@@ -32,7 +33,9 @@ static int emit(Glob *g, GlobStep step) {
   return (int)g->steps.count - 1;
 }
 
-static int here(const Glob *g) { return (int)g->steps.count; }
+static int here(const Glob *g) {
+  return (int)g->steps.count;
+}
 
 /* Any number of characters of the kind `op`. */
 static void emit_star(Glob *g, GlobOp op) {
@@ -43,7 +46,9 @@ static void emit_star(Glob *g, GlobOp op) {
   g->steps.at[split].or_to = here(g);
 }
 
-static bool ends_alternative(const GlobParser *p, char c) { return c == 0 || (p->nesting > 0 && (c == ',' || c == '}')); }
+static bool ends_alternative(const GlobParser *p, char c) {
+  return c == 0 || (p->nesting > 0 && (c == ',' || c == '}'));
+}
 
 static bool parse_sequence(GlobParser *p);
 
@@ -123,9 +128,12 @@ static bool parse_sequence(GlobParser *p) {
     } else if (c == '{') {
       if (!parse_braces(p)) return false;
     } else {
-      if (c == '*') emit_star(p->glob, GLOB_NOT_DOT);
-      else if (c == '?') emit(p->glob, (GlobStep){.op = GLOB_NOT_DOT});
-      else emit(p->glob, (GlobStep){.op = GLOB_CHAR, .c = c});
+      if (c == '*')
+        emit_star(p->glob, GLOB_NOT_DOT);
+      else if (c == '?')
+        emit(p->glob, (GlobStep){.op = GLOB_NOT_DOT});
+      else
+        emit(p->glob, (GlobStep){.op = GLOB_CHAR, .c = c});
       p->at++;
     }
     at_component = c == '.';
@@ -181,7 +189,8 @@ bool glob_match(Glob *g, const char *name) {
     round++;
     for (int i = 0; i < count; i++) {
       const GlobStep *s = &g->steps.at[g->now[i]];
-      bool fits = s->op == GLOB_ANY || (s->op == GLOB_NOT_DOT && *c != '.') || (s->op == GLOB_CHAR && s->c == *c);
+      bool fits =
+          s->op == GLOB_ANY || (s->op == GLOB_NOT_DOT && *c != '.') || (s->op == GLOB_CHAR && s->c == *c);
       if (fits) add_state(g, g->then, &next, g->now[i] + 1, round);
     }
     int *swap = g->now;

@@ -1,6 +1,6 @@
-/* Globs over dotted names (language.md, section 2): `*` and `?` stay within one component, `**` is any number of
- * components (none too), `{a,b}` is either. Matching takes time proportional to pattern × name, whatever the
- * pattern: it is compiled to a small automaton that is followed in all its states at once. */
+/* Globs over dotted names (language.md, section 2): `*` and `?` stay within one component, `**` is any number
+ * of components (none too), `{a,b}` is either. Matching takes time proportional to pattern × name, whatever
+ * the pattern: it is compiled to a small automaton that is followed in all its states at once. */
 #ifndef SURGERY_GLOB_H
 #define SURGERY_GLOB_H
 #include "compiler/base/arena.h"

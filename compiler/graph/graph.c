@@ -1,6 +1,7 @@
 /* Building and asking the network graph: modules, parameters, nodes, values, shapes as text.
  * It knows nothing of the language; the frontend and the edits call it. */
 #include "compiler/graph/graph.h"
+#include "compiler/graph/graph_names.h"
 
 Graph *graph_create(Arena *arena, const char *name) {
   Graph *g = arena_new(arena, Graph);
@@ -52,31 +53,12 @@ void graph_add_params(Graph *g, ModuleId id) {
   }
 }
 
-/* The number N of "wanted_N" when `name` has that form, 0 for `wanted` itself, -1 otherwise. */
-static int64_t suffix_of(const char *name, const char *wanted, size_t length) {
-  if (strncmp(name, wanted, length) != 0) return -1;
-  const char *rest = name + length;
-  if (!*rest) return 0;
-  if (rest[0] != '_' || !rest[1] || strlen(rest) > 10) return -1;
-  int64_t n = 0;
-  for (rest++; *rest; rest++) {
-    if (*rest < '0' || *rest > '9') return -1;
-    n = n * 10 + (*rest - '0');
-  }
-  return n;
-}
-
 NodeId graph_add_node(Graph *g, OpId op, ModuleId module, ModuleId scope, const char *name, Span origin) {
-  size_t length = strlen(name);
-  int64_t last = -1; /* the highest suffix in use: the next one is free, whatever else is called */
-  for (size_t i = 0; i < g->nodes.count; i++) {
-    int64_t n = suffix_of(g->nodes.at[i].name, name, length);
-    if (n > last) last = n;
-  }
+  int64_t suffix = graph_free_suffix(g, name);
   NodeId id = (NodeId)g->nodes.count;
   vec_push(g->arena, &g->nodes,
            (Node){.op = op,
-                  .name = last < 0 ? name : arena_printf(g->arena, "%s_%lld", name, (long long)last + 1),
+                  .name = suffix == 0 ? name : arena_printf(g->arena, "%s_%lld", name, (long long)suffix),
                   .module = module,
                   .scope = scope,
                   .output = NO_ID,

@@ -175,6 +175,7 @@ typedef struct Input {
   Span span;         /* of the statement; SPAN_NONE for a model's own default */
 } Input;
 
+typedef struct NameIndex NameIndex;
 typedef struct Graph {
   Arena *arena;
   const char *name;
@@ -189,6 +190,7 @@ typedef struct Graph {
   ValueId input_value;
   Input input;
   VEC(const char *) labels;
+  NameIndex *names;    /* of graph_names.c */
 } Graph;
 
 Graph *graph_create(Arena *arena, const char *name);

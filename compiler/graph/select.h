@@ -1,6 +1,6 @@
 /* What a selector picked, in the form that the edits need: the flags by id that select_resolve flattens, and
- * besides the units, one for each thing that the selector names as one (a layer, a container, a stage, a range).
- * Private to compiler/graph and compiler/edit; everybody else calls select_resolve (frontend.h). */
+ * besides the units, one for each thing that the selector names as one (a layer, a container, a stage, a
+ * range). Private to compiler/graph and compiler/edit; everybody else calls select_resolve (frontend.h). */
 #ifndef SURGERY_SELECT_H
 #define SURGERY_SELECT_H
 #include "compiler/frontend/frontend.h"
@@ -10,7 +10,8 @@ typedef VEC(NodeId) NodeList;
 /* One thing that an edit acts on as a whole. */
 typedef struct Unit {
   const char *name;
-  ModuleId module; /* the layer or container it is; NO_ID for one call of a function, or a region of several layers */
+  ModuleId module; /* the layer or container it is; NO_ID for one call of a function, or a region of several
+                      layers */
   NodeList nodes;  /* its calls, in forward order; cut-off ones where `cut` */
   bool cut;        /* the take cut it off (only with with_cut) */
 } Unit;
@@ -23,8 +24,8 @@ typedef struct Picked {
 } Picked;
 
 /* As select_resolve; everything lies in `arena`, which may be freed when the edit is done. */
-bool select_units(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut, Arena *arena,
-                  Picked *out);
+bool select_units(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut,
+                  Arena *arena, Picked *out);
 
 /* ---- shared by the files select*.c ---- */
 typedef struct SelectContext {

@@ -1,5 +1,5 @@
-/* The messages of a selector that matches nothing: what was looked for, and the nearest thing there is. Called by
- * select*.c. */
+/* The messages of a selector that matches nothing: what was looked for, and the nearest thing there is.
+ * Called by select*.c. */
 #include "compiler/graph/select.h"
 #include "compiler/graph/glob.h"
 #include <ctype.h>
@@ -13,7 +13,8 @@ static Names all_names(const SelectContext *c) {
   for (size_t i = 1; i < g->modules.count; i++)
     if (g->modules.at[i].alive) vec_push(c->arena, &names, g->modules.at[i].name);
   for (size_t i = 0; i < g->nodes.count; i++)
-    if (g->nodes.at[i].alive && g->nodes.at[i].module == NO_ID) vec_push(c->arena, &names, g->nodes.at[i].name);
+    if (g->nodes.at[i].alive && g->nodes.at[i].module == NO_ID)
+      vec_push(c->arena, &names, g->nodes.at[i].name);
   for (size_t i = 0; i < g->params.count; i++)
     if (g->modules.at[g->params.at[i].module].alive) vec_push(c->arena, &names, g->params.at[i].name);
   return names;
@@ -30,6 +31,15 @@ static const char *deeper_name(const SelectContext *c, const char *local, size_t
     ++*count;
   }
   return first;
+}
+
+/* `downsampel` where layer2.0.downsample and its like exist. */
+static const char *near_local(const SelectContext *c, const char *wrong) {
+  Names names = {0};
+  if (strlen(wrong) > GLOB_MAX_LENGTH || strchr(wrong, '.')) return NULL;
+  for (size_t i = 1; i < c->g->modules.count; i++)
+    if (c->g->modules.at[i].alive) vec_push(c->arena, &names, c->g->modules.at[i].local);
+  return suggest_name(wrong, names.at, names.count);
 }
 
 /* The innermost container of a dotted name that exists, and what it holds. */
@@ -58,11 +68,17 @@ static void help_nearest(SelectContext *c, Diag *d, const char *name) {
   Names names = all_names(c);
   const char *near = strlen(name) <= GLOB_MAX_LENGTH ? suggest_name(name, names.at, names.count) : NULL;
   size_t count = 0;
-  const char *deeper = strchr(name, '.') ? NULL : deeper_name(c, name, &count);
-  if (deeper && count == 1) diag_help(&c->s->diags, d, "did you mean '%s'?", deeper);
-  else if (deeper) diag_help(&c->s->diags, d, "did you mean '%s'? '**.%s' picks all %zu of that name", deeper, name, count);
-  else if (near) diag_help(&c->s->diags, d, "did you mean '%s'?", near);
-  else help_children(c, d, name);
+  const char *local = near ? NULL : near_local(c, name);
+  const char *deeper = strchr(name, '.') ? NULL : deeper_name(c, local ? local : name, &count);
+  if (deeper && count == 1)
+    diag_help(&c->s->diags, d, "did you mean '%s'?", deeper);
+  else if (deeper)
+    diag_help(&c->s->diags, d, "did you mean '%s'? '**.%s' picks all %zu of that name", deeper,
+              local ? local : name, count);
+  else if (near)
+    diag_help(&c->s->diags, d, "did you mean '%s'?", near);
+  else
+    help_children(c, d, name);
 }
 
 static bool is_cut(const Graph *g, const char *name) {
@@ -76,8 +92,10 @@ static bool is_cut(const Graph *g, const char *name) {
 bool select_unknown_name(SelectContext *c, const Selector *sel) {
   const char *name = sel->text;
   if (is_cut(c->g, name)) {
-    Diag *d = diag_report(&c->s->diags, DIAG_E0202, sel->span, "'%s' is not in the network: the take cut it off", name);
-    diag_help(&c->s->diags, d, "take a longer slice, or put a new layer in its place: replace %s with …", name);
+    Diag *d = diag_report(&c->s->diags, DIAG_E0202, sel->span,
+                          "'%s' is not in the network: the take cut it off", name);
+    diag_help(&c->s->diags, d, "take a longer slice, or put a new layer in its place: replace %s with …",
+              name);
     return false;
   }
   Diag *d = diag_report(&c->s->diags, DIAG_E0201, sel->span, "there is no layer or parameter '%s'", name);
@@ -101,8 +119,8 @@ bool select_no_match(SelectContext *c, const Selector *sel, const char *what) {
     return false;
   }
   const char *quote = sel->kind == SELECT_REGEX ? "/" : "'";
-  Diag *d = diag_report(&c->s->diags, DIAG_E0201, sel->span, "no layer and no parameter matches %s%s%s", quote, sel->text,
-                        quote);
+  Diag *d = diag_report(&c->s->diags, DIAG_E0201, sel->span, "no layer and no parameter matches %s%s%s",
+                        quote, sel->text, quote);
   const char *plain = plain_text(c, sel->text);
   if (*plain) help_nearest(c, d, plain);
   if (sel->is_glob && strchr(sel->text, '*') && !strstr(sel->text, "**"))
@@ -112,7 +130,8 @@ bool select_no_match(SelectContext *c, const Selector *sel, const char *what) {
 
 bool select_no_type(SelectContext *c, const Selector *sel, bool inside) {
   if (inside) {
-    Diag *d = diag_report(&c->s->diags, DIAG_E0203, sel->span, "there is no %s in what stands behind 'in'", sel->text);
+    Diag *d = diag_report(&c->s->diags, DIAG_E0203, sel->span, "there is no %s in what stands behind 'in'",
+                          sel->text);
     diag_help(&c->s->diags, d, "without 'in', every %s picks those of the whole network", sel->text);
     return false;
   }
@@ -124,7 +143,8 @@ bool select_no_type(SelectContext *c, const Selector *sel, bool inside) {
     for (size_t k = 0; k < types.count && !known; k++) known = streq(types.at[k], m->type);
     if (!known) vec_push(c->arena, &types, m->type);
   }
-  const char *near = strlen(sel->text) <= GLOB_MAX_LENGTH ? suggest_name(sel->text, types.at, types.count) : NULL;
+  const char *near =
+      strlen(sel->text) <= GLOB_MAX_LENGTH ? suggest_name(sel->text, types.at, types.count) : NULL;
   if (near) diag_help(&c->s->diags, d, "did you mean '%s'?", near);
   const char *list = "";
   for (size_t i = 0; i < types.count && i < 12; i++)

@@ -1,6 +1,6 @@
-/* Selectors that count: stages, children, parameters, and backbone and head, which are counted by stages. Bounds
- * follow Python (half open, negative from the end, either may be missing), except that what lies out of range or
- * is empty is an error which says how many there are. Called by select.c. */
+/* Selectors that count: stages, children, parameters, and backbone and head, which are counted by stages.
+ * Bounds follow Python (half open, negative from the end, either may be missing), except that what lies out
+ * of range or is empty is an error which says how many there are. Called by select.c. */
 #include "compiler/graph/select.h"
 #include <inttypes.h>
 
@@ -14,12 +14,14 @@ static const char *list_names(SelectContext *c, const Counted *k) {
   size_t shown = k->names.count > 12 ? 10 : k->names.count;
   for (size_t i = 0; i < shown; i++)
     text = arena_printf(c->arena, "%s%s%s", text, i ? ", " : "", k->names.at[i]);
-  if (shown < k->names.count) text = arena_printf(c->arena, "%s, … %s", text, k->names.at[k->names.count - 1]);
+  if (shown < k->names.count)
+    text = arena_printf(c->arena, "%s, … %s", text, k->names.at[k->names.count - 1]);
   return text;
 }
 
 static bool bad_index(SelectContext *c, Span span, const Counted *k, const char *problem) {
-  Diag *d = diag_report(&c->s->diags, DIAG_E0204, span, "%s: %s has %zu %s", problem, k->of, k->names.count, k->what);
+  Diag *d = diag_report(&c->s->diags, DIAG_E0204, span, "%s: %s has %zu %s", problem, k->of, k->names.count,
+                        k->what);
   if (k->names.count > 0) diag_note(&c->s->diags, d, "they are %s", list_names(c, k));
   if (k->names.count > 1)
     diag_help(&c->s->diags, d, "count from 0 to %zu, or from -1 to -%zu from the end; [a:b] stops before b",
@@ -57,7 +59,8 @@ static bool eval_index(SelectContext *c, const Selector *sel, const Counted *k, 
     end = (begin < 0 ? begin + count : begin) + 1;
   }
   if (begin < -count || begin > count || end < -count || end > count)
-    return bad_index(c, span, k, arena_printf(c->arena, "[%" PRId64 ":%" PRId64 "] is out of range", begin, end));
+    return bad_index(c, span, k,
+                     arena_printf(c->arena, "[%" PRId64 ":%" PRId64 "] is out of range", begin, end));
   int64_t from = begin < 0 ? begin + count : begin, to = end < 0 ? end + count : end;
   if (from >= to)
     return bad_index(c, span, k, arena_printf(c->arena, "[%" PRId64 ":%" PRId64 "] is empty", begin, end));
@@ -91,7 +94,8 @@ static ModuleList children_of(SelectContext *c, ModuleId parent, bool forward_or
   return out;
 }
 
-static bool pick_children(SelectContext *c, const Selector *sel, ModuleId parent, bool forward_order, Picked *into) {
+static bool pick_children(SelectContext *c, const Selector *sel, ModuleId parent, bool forward_order,
+                          Picked *into) {
   const Graph *g = c->g;
   ModuleList children = children_of(c, parent, forward_order);
   const char *of = parent == 0 ? g->name : g->modules.at[parent].name;
@@ -163,9 +167,11 @@ bool select_stages(SelectContext *c, const Selector *sel, Picked *into) {
   if (!eval_index(c, sel, &k, &first, &last)) return false;
   bool *nodes = arena_array(c->arena, bool, g->nodes.count + 1);
   for (size_t i = 0; i < g->nodes.count; i++)
-    for (size_t s = first; s < last; s++) nodes[i] |= g->nodes.at[i].alive && g->nodes.at[i].stage == stages.at[s];
-  const char *name = last - first == 1 ? arena_strdup(c->s->arena, k.names.at[first])
-                                       : arena_printf(c->s->arena, "%s..%s", k.names.at[first], k.names.at[last - 1]);
+    for (size_t s = first; s < last; s++)
+      nodes[i] |= g->nodes.at[i].alive && g->nodes.at[i].stage == stages.at[s];
+  const char *name = last - first == 1
+                         ? arena_strdup(c->s->arena, k.names.at[first])
+                         : arena_printf(c->s->arena, "%s..%s", k.names.at[first], k.names.at[last - 1]);
   picked_add_region(g, into, nodes, name);
   return true;
 }
@@ -211,7 +217,10 @@ bool select_parameters(SelectContext *c, const Selector *sel, Picked *into) {
   ModuleId within = 0;
   if (sel->left && !single_module(c, sel->left, &within)) return false;
   ParamList all = graph_state_dict(g, c->arena, false), params = {0};
-  Counted k = {.what = "parameters", .of = within ? g->modules.at[within].name : g->name ? g->name : "the network"};
+  Counted k = {.what = "parameters",
+               .of = within    ? g->modules.at[within].name
+                     : g->name ? g->name
+                               : "the network"};
   for (size_t i = 0; i < all.count; i++) {
     if (!module_within(g, g->params.at[all.at[i]].module, within)) continue;
     vec_push(c->arena, &params, all.at[i]);

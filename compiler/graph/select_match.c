@@ -1,5 +1,6 @@
-/* Selectors by pattern: globs, regular expressions, `every TYPE`. A pattern is tried on the dotted names of layers
- * and of the functions in the data flow; when none of these fits, on the keys of the parameters, so that
+/* Selectors by pattern: globs, regular expressions, `every TYPE`. A pattern is tried on the dotted names of
+ * layers and of the functions in the data flow; when none of these fits, on the keys of the parameters, so
+ * that
  * `**.bias` and /^fc\./ pick tensors. Called by select.c. */
 #include "compiler/graph/select.h"
 #include "compiler/graph/glob.h"
@@ -50,7 +51,9 @@ static bool pick_tensors(SelectContext *c, NameTest *test, void *pattern, Picked
   return any;
 }
 
-static bool test_glob(void *pattern, const char *name) { return glob_match(pattern, name); }
+static bool test_glob(void *pattern, const char *name) {
+  return glob_match(pattern, name);
+}
 
 bool select_glob(SelectContext *c, const Selector *sel, Picked *into) {
   const char *reason = NULL;
@@ -85,10 +88,13 @@ static const char *regex_danger(const char *text) {
   return NULL;
 }
 
-static bool test_regex(void *pattern, const char *name) { return regexec(pattern, name, 0, NULL, 0) == 0; }
+static bool test_regex(void *pattern, const char *name) {
+  return regexec(pattern, name, 0, NULL, 0) == 0;
+}
 
 static bool bad_regex(SelectContext *c, const Selector *sel, const char *reason) {
-  Diag *d = diag_report(&c->s->diags, DIAG_E0207, sel->span, "the regular expression cannot be used: %s", reason);
+  Diag *d =
+      diag_report(&c->s->diags, DIAG_E0207, sel->span, "the regular expression cannot be used: %s", reason);
   diag_help(&c->s->diags, d, "it is a POSIX extended one, searched for in the dotted name; \\. is a dot");
   return false;
 }

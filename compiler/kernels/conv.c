@@ -1,9 +1,10 @@
 /* Direct convolution, blocked by 16 output channels: y = act(conv(x, w) + bias + residual).
- * The input of a band is copied once with its borders (1 × 1 reads in place); then tiles of some 14 output pixels × 2
- * output blocks stay in registers while input channels and taps go by: each input number is broadcast and multiplied
- * with two vectors of weights. Input blocks pass in chunks whose weights fit the first-level cache; between chunks the sums
- * rest in y. Every output is summed in the same order (chunk, channel, tap) however the work is shared.
- * Called by generated code with constants, which make the tile's shape constant, and by tests without. */
+ * The input of a band is copied once with its borders (1 × 1 reads in place); then tiles of some 14 output
+ * pixels × 2 output blocks stay in registers while input channels and taps go by: each input number is
+ * broadcast and multiplied with two vectors of weights. Input blocks pass in chunks whose weights fit the
+ * first-level cache; between chunks the sums rest in y. Every output is summed in the same order (chunk,
+ * channel, tap) however the work is shared. Called by generated code with constants, which make the tile's
+ * shape constant, and by tests without. */
 #include "compiler/kernels/conv_units.h"
 #include "compiler/kernels/conv_vec.h"
 
@@ -19,7 +20,7 @@ typedef struct Tile {
   int64_t x_tap_h, x_tap_w;      /* between taps, in x and in w */
   int64_t w_tap_h, w_tap_w, w_block, w_out;
   int64_t y_row, y_col, y_out;
-  int64_t blocks, last_lanes;    /* input blocks, and channels in the last of them */
+  int64_t blocks, last_lanes; /* input blocks, and channels in the last of them */
 } Tile;
 
 /* What differs from call to call. */
@@ -37,63 +38,72 @@ INLINE void sum_tile(const Tile *t, const Span *s, const float *x, const float *
       for (int64_t tw = 0; tw < s->taps_w; tw++) {
         const float *xp = x + c * t->x_block + th * t->x_tap_h + tw * t->x_tap_w;
         const float *wp = w + c * t->w_block + th * t->w_tap_h + tw * t->w_tap_w;
-        NO_UNROLL for (int64_t i = 0; i < lanes; i++) {
+        NO_UNROLL
+        for (int64_t i = 0; i < lanes; i++) {
           v16 weights[2];
-          UNROLL for (int64_t b = 0; b < outs; b++) weights[b] = *(const v16 *)(wp + i * LANES + b * t->w_out);
-          UNROLL for (int64_t j = 0; j < pixels; j++) {
+          UNROLL
+          for (int64_t b = 0; b < outs; b++) weights[b] = *(const v16 *)(wp + i * LANES + b * t->w_out);
+          UNROLL
+          for (int64_t j = 0; j < pixels; j++) {
             float in = xp[(j / cols) * t->x_row + (j % cols) * t->x_col + i];
-            UNROLL for (int64_t b = 0; b < outs; b++) acc[b * pixels + j] += weights[b] * in;
+            UNROLL
+            for (int64_t b = 0; b < outs; b++) acc[b * pixels + j] += weights[b] * in;
           }
         }
       }
   }
 }
 
+/* Where in y the sum number q of a tile goes: sums are ordered by output block, row, column. */
+INLINE int64_t place(const Tile *t, int64_t q, int64_t pixels, int64_t cols) {
+  return q / pixels * t->y_out + q % pixels / cols * t->y_row + q % pixels % cols * t->y_col;
+}
+
 /* One tile: rows × cols pixels × outs output blocks. */
-INLINE void tile(const Tile *t, const Span *s, const float *x, const float *w, const float *bias, const float *residual,
-                 float *y, int64_t rows, int64_t cols, int64_t outs) {
+INLINE void tile(const Tile *t, const Span *s, const float *x, const float *w, const float *bias,
+                 const float *residual, float *y, int64_t rows, int64_t cols, int64_t outs) {
   v16 acc[MAX_SUMS];
-  const int64_t pixels = rows * cols;
+  const int64_t pixels = rows * cols, sums = outs * pixels;
   if (s->begin == 0) {
     /* The output's lines come from far while the sums are made, not when they are stored. */
-    UNROLL for (int64_t b = 0; b < outs; b++)
-      UNROLL for (int64_t j = 0; j < pixels; j++)
-        __builtin_prefetch(y + b * t->y_out + (j / cols) * t->y_row + (j % cols) * t->y_col, 1);
-    UNROLL for (int64_t b = 0; b < outs; b++) {
-      v16 start = { 0 };
-      if (t->k->has_bias) start = *(const v16 *)(bias + b * LANES);
-      UNROLL for (int64_t j = 0; j < pixels; j++) {
-        int64_t at = b * t->y_out + (j / cols) * t->y_row + (j % cols) * t->y_col;
-        acc[b * pixels + j] = start;
-        if (t->k->has_residual) acc[b * pixels + j] += *(const v16 *)(residual + at);
-        if (t->k->accumulate) acc[b * pixels + j] += *(const v16 *)(y + at);
-      }
+    UNROLL
+    for (int64_t q = 0; q < sums; q++) __builtin_prefetch(y + place(t, q, pixels, cols), 1);
+    UNROLL
+    for (int64_t q = 0; q < sums; q++) {
+      int64_t at = place(t, q, pixels, cols);
+      acc[q] = (v16){0};
+      if (t->k->has_bias) acc[q] = *(const v16 *)(bias + q / pixels * LANES);
+      if (t->k->has_residual) acc[q] += *(const v16 *)(residual + at);
+      if (t->k->accumulate) acc[q] += *(const v16 *)(y + at);
     }
   } else {
-    UNROLL for (int64_t b = 0; b < outs; b++)
-      UNROLL for (int64_t j = 0; j < pixels; j++)
-        acc[b * pixels + j] = *(const v16 *)(y + b * t->y_out + (j / cols) * t->y_row + (j % cols) * t->y_col);
+    UNROLL
+    for (int64_t q = 0; q < sums; q++) acc[q] = *(const v16 *)(y + place(t, q, pixels, cols));
   }
   sum_tile(t, s, x, w, acc, rows, cols, outs);
   int64_t activation = s->end == t->blocks ? t->k->activation : ACT_NONE;
-  UNROLL for (int64_t b = 0; b < outs; b++)
-    UNROLL for (int64_t j = 0; j < pixels; j++)
-      *(v16 *)(y + b * t->y_out + (j / cols) * t->y_row + (j % cols) * t->y_col) =
-        activate(acc[b * pixels + j], activation);
+  UNROLL
+  for (int64_t q = 0; q < sums; q++)
+    *(v16 *)(y + place(t, q, pixels, cols)) = activate(acc[q], activation);
 }
 
 INLINE void tile_outs(const Tile *t, const Span *s, const float *x, const float *w, const float *bias,
                       const float *residual, float *y, int64_t rows, int64_t cols, int64_t outs) {
-  if (outs == 2 && sgk_wide_vectors) tile(t, s, x, w, bias, residual, y, rows, cols, 2);
-  else tile(t, s, x, w, bias, residual, y, rows, cols, 1);
+  if (outs == 2 && sgk_wide_vectors)
+    tile(t, s, x, w, bias, residual, y, rows, cols, 2);
+  else
+    tile(t, s, x, w, bias, residual, y, rows, cols, 1);
 }
 
-/* `width` pixels of `rows` rows: tiles side by side. rest_a, rest_b: the constants that width % cols_max may be. */
-INLINE void strip(const Tile *t, const Span *s, const float *x, const float *w, const float *bias, const float *residual,
-                  float *y, int64_t rows, int64_t width, int64_t rest_a, int64_t rest_b, int64_t outs) {
+/* `width` pixels of `rows` rows: tiles side by side. rest_a, rest_b: the constants that
+ * width % cols_max may be. */
+INLINE void strip(const Tile *t, const Span *s, const float *x, const float *w, const float *bias,
+                  const float *residual, float *y, int64_t rows, int64_t width, int64_t rest_a,
+                  int64_t rest_b, int64_t outs) {
   int64_t c = 0;
   for (; c + t->cols_max <= width; c += t->cols_max)
-    tile_outs(t, s, x + c * t->x_col, w, bias, residual + c * t->y_col, y + c * t->y_col, rows, t->cols_max, outs);
+    tile_outs(t, s, x + c * t->x_col, w, bias, residual + c * t->y_col, y + c * t->y_col, rows, t->cols_max,
+              outs);
   if (c == width) return;
   if (width - c == rest_a)
     tile_outs(t, s, x + c * t->x_col, w, bias, residual + c * t->y_col, y + c * t->y_col, rows, rest_a, outs);
@@ -106,12 +116,13 @@ typedef struct Band {
   const float *x;        /* flat: the band's first pixel; else the scratch copy */
   const float *residual; /* flat: at the band's first pixel, else at the image's start; of output block 0 */
   float *y;
-  int64_t begin, end;    /* output rows, or pixels when flat */
+  int64_t begin, end; /* output rows, or pixels when flat */
 } Band;
 
-/* Output blocks [out, out + outs) of one band, one chunk of input blocks. w, bias: of the first of these blocks. */
-INLINE void convolve_outs(const Tile *t, const ConvUnits *u, const Band *band, Span s, int64_t out, const float *w,
-                     const float *bias, int64_t outs) {
+/* Output blocks [out, out + outs) of one band, one chunk of input blocks. w, bias: of the first of these
+ * blocks. */
+INLINE void convolve_outs(const Tile *t, const ConvUnits *u, const Band *band, Span s, int64_t out,
+                          const float *w, const float *bias, int64_t outs) {
   const Conv2dK *k = t->k;
   const float *residual = band->residual + out * t->y_out;
   float *y = band->y + out * t->y_out;
@@ -132,13 +143,16 @@ INLINE void convolve_outs(const Tile *t, const ConvUnits *u, const Band *band, S
       s.taps_h = tv.count;
       s.taps_w = th.count;
       int64_t width = ceil_div(max64(0, k->ow - pw), h.phases);
-      int64_t row = ceil_div(max64(0, band->begin - ph), v.phases), stop = ceil_div(max64(0, band->end - ph), v.phases);
+      int64_t row = ceil_div(max64(0, band->begin - ph), v.phases),
+              stop = ceil_div(max64(0, band->end - ph), v.phases);
       const float *wp = w + tv.first * (t->w_tap_h / v.every) + th.first * (t->w_tap_w / h.every);
       while (row < stop) {
         int64_t at = (ph + row * v.phases) * k->ow * LANES + pw * LANES;
         const float *from = band->x; /* without taps nothing is read */
         if (tv.count && th.count)
-          from += ((row * v.in_stride + tv.base - low_h) / u->pick_h * u->in_cols + (th.base - low_w) / u->pick_w) * lanes;
+          from += ((row * v.in_stride + tv.base - low_h) / u->pick_h * u->in_cols +
+                   (th.base - low_w) / u->pick_w) *
+                  lanes;
         if (rows_max > 1 && row + rows_max <= stop && width == widest) {
           tile_outs(t, &s, from, wp, bias, residual + at, y + at, rows_max, widest, outs);
           row += rows_max;
@@ -153,10 +167,11 @@ INLINE void convolve_outs(const Tile *t, const ConvUnits *u, const Band *band, S
 
 INLINE void convolve(const Tile *t, const ConvUnits *u, const Band *band, Span s, int64_t out, const float *w,
                      const float *bias, int64_t outs) {
-  if (sgk_wide_vectors) convolve_outs(t, u, band, s, out, w, bias, outs);
+  if (sgk_wide_vectors)
+    convolve_outs(t, u, band, s, out, w, bias, outs);
   else
     for (int64_t b = 0; b < outs; b++)
-      convolve_outs(t, u, band, s, out + b, w + b * t->w_out, bias + (t->k->has_bias ? b * LANES : 0), 1);
+      convolve_outs(t, u, band, s, out + b, w + b * t->w_out, t->k->has_bias ? bias + b * LANES : bias, 1);
 }
 
 INLINE Tile conv_tile(const Conv2dK *k, const ConvUnits *u) {
@@ -164,7 +179,7 @@ INLINE Tile conv_tile(const Conv2dK *k, const ConvUnits *u) {
   const Axis h = conv_axis(k->kw, k->stride_w, k->pad_w, k->dil_w, k->up_w);
   const int64_t lanes = k->plain_x ? 1 : LANES, inputs = k->ic / k->groups;
   const int64_t width = u->flat ? u->band : ceil_div(k->ow, h.phases);
-  Tile t = { .k = k };
+  Tile t = {.k = k};
   t.cols_max = ceil_div(width, ceil_div(width, TILE_PIXELS));
   t.x_col = u->flat ? LANES : h.in_stride / u->pick_w * lanes;
   t.x_row = u->flat ? 0 : v.in_stride / u->pick_h * u->in_cols * lanes;
@@ -184,8 +199,10 @@ INLINE Tile conv_tile(const Conv2dK *k, const ConvUnits *u) {
   return t;
 }
 
-/* Copies the rows that a band looks at, with zeros outside the image: x → [in_blocks][in_rows][in_cols][lanes]. */
-INLINE void copy_band(const Conv2dK *k, const ConvUnits *u, const float *x, int64_t begin, int64_t end, float *to) {
+/* Copies the rows that a band looks at, with zeros outside the image: x →
+ * [in_blocks][in_rows][in_cols][lanes]. */
+INLINE void copy_band(const Conv2dK *k, const ConvUnits *u, const float *x, int64_t begin, int64_t end,
+                      float *to) {
   const Axis v = conv_axis(k->kh, k->stride_h, k->pad_h, k->dil_h, k->up_h);
   const Axis h = conv_axis(k->kw, k->stride_w, k->pad_w, k->dil_w, k->up_w);
   const int64_t low_h = axis_low(&v, begin), low_w = axis_low(&h, 0);
@@ -214,8 +231,8 @@ INLINE void copy_band(const Conv2dK *k, const ConvUnits *u, const float *x, int6
 }
 
 /* Pairs of output blocks [pair, stop) of one band of `count` images from `image` on. */
-INLINE void run_band(void *const *buf, const Conv2dK *k, const ConvUnits *u, int64_t image, int64_t count, int64_t band,
-                     int64_t pair, int64_t stop, float *scratch) {
+INLINE void run_band(void *const *buf, const Conv2dK *k, const ConvUnits *u, int64_t image, int64_t count,
+                     int64_t band, int64_t pair, int64_t stop, float *scratch) {
   const float *x = buf[0], *w = buf[1], *bias = buf[2], *residual = buf[3];
   float *y = buf[4];
   const Tile t = conv_tile(k, u);
@@ -225,7 +242,7 @@ INLINE void run_band(void *const *buf, const Conv2dK *k, const ConvUnits *u, int
   const int64_t chunk = k->plain_x ? u->in_blocks : max64(1, CHUNK_BYTES / (2 * 64 * LANES * k->kh * k->kw));
   const int64_t from = u->flat ? band * u->band : 0;
   if (!k->has_residual) residual = y; /* never read; the tile only moves it along */
-  Band b = { .begin = band * u->band, .end = min64((band + 1) * u->band, u->flat ? u->cols : u->rows) };
+  Band b = {.begin = band * u->band, .end = min64((band + 1) * u->band, u->flat ? u->cols : u->rows)};
   for (int64_t g = pair / group_pairs; g * group_pairs < stop; g++) {
     if (!u->flat)
       for (int64_t i = 0; i < count; i++)
@@ -235,12 +252,13 @@ INLINE void run_band(void *const *buf, const Conv2dK *k, const ConvUnits *u, int
     for (; p < last; p++) {
       int64_t out = g * u->out_blocks + 2 * p, outs = min64(2, u->out_blocks - 2 * p);
       for (int64_t c = 0; c < u->in_blocks; c += chunk) {
-        Span s = { .begin = c, .end = min64(c + chunk, u->in_blocks) };
+        Span s = {.begin = c, .end = min64(c + chunk, u->in_blocks)};
         for (int64_t i = 0; i < count; i++) {
-          b.x = u->flat ? x + (image + i) * x_image + g * loaded_floats + from * LANES : scratch + i * u->in_image;
+          b.x = u->flat ? x + (image + i) * x_image + g * loaded_floats + from * LANES
+                        : scratch + i * u->in_image;
           b.residual = residual + (image + i) * y_image + from * LANES;
           b.y = y + (image + i) * y_image + from * LANES;
-          convolve(&t, u, &b, s, out, w + out * t.w_out, bias + (k->has_bias ? out * LANES : 0), outs);
+          convolve(&t, u, &b, s, out, w + out * t.w_out, k->has_bias ? bias + out * LANES : bias, outs);
         }
       }
     }

@@ -1,14 +1,17 @@
-/* From raw OIHW weights to the order in which the convolution templates read them, with an inference BatchNorm
- * folded in where asked. A unit is one block of the packed output; nothing depends on the batch. Run once after weights
- * were loaded or changed, by the generated pack(). */
+/* From raw OIHW weights to the order in which the convolution templates read them, with an inference
+ * BatchNorm folded in where asked. A unit is one block of the packed output; nothing depends on the batch.
+ * Run once after weights were loaded or changed, by the generated pack(). */
 #include "compiler/kernels/conv_vec.h"
 
-/* What a folded BatchNorm makes of output channel c: w * scale, bias * scale + shift. In double, rounded once. */
-typedef struct Fold { double scale, shift; } Fold;
+/* What a folded BatchNorm makes of output channel c: w * scale, bias * scale + shift. In double, rounded
+ * once. */
+typedef struct Fold {
+  double scale, shift;
+} Fold;
 
 INLINE Fold fold_channel(void *const *buf, const Conv2dPackK *k, int64_t c) {
   const float *gamma = buf[2], *beta = buf[3], *mean = buf[4], *var = buf[5];
-  Fold f = { 1, 0 };
+  Fold f = {1, 0};
   if (!k->fold_bn) return f;
   f.scale = 1 / __builtin_sqrt((double)var[c] + k->eps);
   if (k->bn_affine) f.scale *= gamma[c];
@@ -52,7 +55,8 @@ void sgk_conv2d_pack(SGK_TEMPLATE_ARGS, const Conv2dPackK *k) {
   }
 }
 
-/* packed: [ICB][OCB of a group][KH][KW][16 oc][16 ic], kernel flipped; a unit is a block of forward input channels. */
+/* packed: [ICB][OCB of a group][KH][KW][16 oc][16 ic], kernel flipped; a unit is a block of forward input
+ * channels. */
 void sgk_conv2d_pack_transposed(SGK_TEMPLATE_ARGS, const Conv2dPackK *k) {
   const float *w = buf[0];
   const int64_t inputs = k->ic / k->groups, outputs = k->oc / k->groups, taps = k->kh * k->kw;
@@ -64,7 +68,8 @@ void sgk_conv2d_pack_transposed(SGK_TEMPLATE_ARGS, const Conv2dPackK *k) {
       for (int64_t o = 0; o < out_blocks * LANES; o++)
         for (int64_t t = 0; t < taps; t++) {
           float value = 0;
-          if (c < k->ic && o < outputs) value = w[((group * outputs + o) * inputs + c % inputs) * taps + taps - 1 - t];
+          if (c < k->ic && o < outputs)
+            value = w[((group * outputs + o) * inputs + c % inputs) * taps + taps - 1 - t];
           to[((o / LANES * taps + t) * LANES + o % LANES) * LANES + lane] = value;
         }
     }

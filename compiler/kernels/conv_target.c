@@ -1,8 +1,8 @@
-/* What the convolution templates know of the target: one constant, which codegen may set otherwise before it optimises.
- * Here it is that of the machine this file is compiled for (the bitcode: AVX-512). */
+/* What the convolution templates know of the target: one constant. As bitcode this file exists
+ * twice, wide and (SGK_NARROW) narrow; natively it is that of the machine it is compiled for. */
 #include "compiler/kernels/conv_vec.h"
 
-#ifdef __AVX512F__
+#if defined(__AVX512F__) && !defined(SGK_NARROW)
 const int64_t sgk_wide_vectors = 1;
 #else
 const int64_t sgk_wide_vectors = 0;

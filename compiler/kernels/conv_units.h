@@ -1,30 +1,32 @@
-/* How conv2d and conv2d_grad_weight are cut into work units: shared by the templates and by plan_conv.c, so that
- * both agree. Sizes are chosen for cache, not for one machine; every value follows from the constants. */
+/* How conv2d and conv2d_grad_weight are cut into work units: shared by the templates and by plan_conv.c, so
+ * that both agree. Sizes are chosen for cache, not for one machine; every value follows from the constants.
+ */
 #ifndef SURGERY_CONV_UNITS_H
 #define SURGERY_CONV_UNITS_H
 #include "compiler/kernels/conv_axis.h"
 
 /* ---- conv2d ----
  * A unit is a share of the output blocks of one band of output rows of one image, or, where images are small,
- * of several whole images, so that the weights are fetched once for all of them. Units of the same band follow each
- * other: a call that is given several of them copies the band's input once. */
+ * of several whole images, so that the weights are fetched once for all of them. Units of the same band
+ * follow each other: a call that is given several of them copies the band's input once. */
 #define CONV_PIXELS 400         /* output pixels for which one fetch of the weights should serve */
 #define CONV_INPUT_BYTES 786432 /* of one band; stays in the second-level cache */
 #define CONV_PARTS 16           /* shares of the output blocks, at most */
 
 typedef struct ConvUnits {
-  int64_t flat;   /* 1 × 1, stride 1: the image is read in place, as one row of pixels */
-  int64_t images; /* in a unit; more than 1 only where bands is 1 */
+  int64_t flat;                    /* 1 × 1, stride 1: the image is read in place, as one row of pixels */
+  int64_t images;                  /* in a unit; more than 1 only where bands is 1 */
   int64_t rows, cols, band, bands; /* the output; `band` rows (flat: pixels) in a band */
-  int64_t parts;  /* of a band and image */
+  int64_t parts;                   /* of a band and image */
   int64_t in_blocks, out_blocks;   /* within a group; in_blocks: channels when plain */
-  int64_t pairs;  /* of output blocks, all groups */
+  int64_t pairs;                   /* of output blocks, all groups */
   int64_t pick_h, pick_w; /* only every pick-th row and column of the input is looked at, and copied */
-  int64_t in_rows, in_cols, in_block, in_image; /* scratch: rows, columns, floats in a block, floats in an image */
+  int64_t in_rows, in_cols, in_block,
+      in_image; /* scratch: rows, columns, floats in a block, floats in an image */
 } ConvUnits;
 
 INLINE ConvUnits conv_units(const Conv2dK *k) {
-  ConvUnits u = { 0 };
+  ConvUnits u = {0};
   Axis h = conv_axis(k->kw, k->stride_w, k->pad_w, k->dil_w, k->up_w);
   int64_t lanes = k->plain_x ? 1 : LANES;
   u.flat = !k->plain_x && k->kh == 1 && k->kw == 1 && k->stride_h == 1 && k->stride_w == 1 && k->pad_h == 0 &&
@@ -55,35 +57,38 @@ INLINE ConvUnits conv_units(const Conv2dK *k) {
   u.bands = ceil_div(k->oh, min64(most, k->oh));
   u.band = ceil_div(k->oh, u.bands);
   u.bands = ceil_div(k->oh, u.band);
-  u.in_rows = u.pick_h > 1 ? u.band : ((u.band - 1) * k->stride_h + (k->kh - 1) * k->dil_h) / k->up_h + 1 + (k->up_h > 1);
+  u.in_rows = u.pick_h > 1
+                  ? u.band
+                  : ((u.band - 1) * k->stride_h + (k->kh - 1) * k->dil_h) / k->up_h + 1 + (k->up_h > 1);
   u.in_block = ceil_div(u.in_rows * u.in_cols * lanes, LANES) * LANES;
   u.in_image = u.in_block * u.in_blocks;
   u.images = 1;
-  if (u.bands == 1) u.images = max64(1, min64(CONV_PIXELS / (k->oh * k->ow), CONV_INPUT_BYTES / (u.in_image * 4)));
+  if (u.bands == 1)
+    u.images = max64(1, min64(CONV_PIXELS / (k->oh * k->ow), CONV_INPUT_BYTES / (u.in_image * 4)));
   return u;
 }
 
 /* ---- conv2d_grad_weight ----
- * A unit makes the weights of one pair of output blocks, `blocks` input blocks (one channel when plain) and `taps_h`
- * kernel rows, over the whole batch, in the order of the images: no sum is ever shared between units. The sums wait in
- * scratch while bands of x and dy that fit the first-level cache go by. */
+ * A unit makes the weights of one pair of output blocks, `blocks` input blocks (one channel when plain) and
+ * `taps_h` kernel rows, over the whole batch, in the order of the images: no sum is ever shared between
+ * units. The sums wait in scratch while bands of x and dy that fit the first-level cache go by. */
 #define GRAD_BYTES 36864 /* of x and dy in one band */
 #define GRAD_TAPS_W 12   /* plain: sums held at a time for a pair of output blocks */
 
 typedef struct GradUnits {
   int64_t flat;
-  int64_t rows, cols;           /* the output, flat: one row */
-  int64_t band_rows, band_cols; /* of the output */
-  int64_t images;               /* small ones that pass together */
+  int64_t rows, cols;                   /* the output, flat: one row */
+  int64_t band_rows, band_cols;         /* of the output */
+  int64_t images;                       /* small ones that pass together */
   int64_t in_blocks, out_blocks, pairs; /* within a group */
-  int64_t blocks, taps_h;       /* of a unit */
+  int64_t blocks, taps_h;               /* of a unit */
   int64_t block_units, tap_units, units;
-  int64_t sums;                 /* floats of scratch for the sums */
-  int64_t in_rows, in_cols;     /* plain: the padded copy of x in scratch */
+  int64_t sums;             /* floats of scratch for the sums */
+  int64_t in_rows, in_cols; /* plain: the padded copy of x in scratch */
 } GradUnits;
 
 INLINE GradUnits grad_units(const Conv2dGradWeightK *k) {
-  GradUnits u = { 0 };
+  GradUnits u = {0};
   u.flat = !k->plain_x && k->kh == 1 && k->kw == 1 && k->stride_h == 1 && k->stride_w == 1 && k->pad_h == 0 &&
            k->pad_w == 0 && k->ih == k->oh && k->iw == k->ow;
   u.rows = u.flat ? 1 : k->oh;

@@ -1,7 +1,8 @@
-/* Depthwise convolution (a kernel for each channel), its gradients by x and by w. Blocks of 16 channels are vectors, so
- * a tap is one product for each pixel: memory, not arithmetic, is the limit. Rows and columns at the border are
- * clipped; nothing is copied. The input's gradient is the same sum with the kernel flipped, over dy spread by the stride.
- * A unit is a band of rows of one block of one image; for the weights' gradient one block over the whole batch. */
+/* Depthwise convolution (a kernel for each channel), its gradients by x and by w. Blocks of 16 channels are
+ * vectors, so a tap is one product for each pixel: memory, not arithmetic, is the limit. Rows and columns at
+ * the border are clipped; nothing is copied. The input's gradient is the same sum with the kernel flipped,
+ * over dy spread by the stride. A unit is a band of rows of one block of one image; for the weights' gradient
+ * one block over the whole batch. */
 #include "compiler/kernels/conv_units.h"
 #include "compiler/kernels/conv_vec.h"
 
@@ -22,16 +23,19 @@ INLINE void clip(const Axis *a, const Taps *t, int64_t at, int64_t in, int64_t *
   if (*end > t->count) *end = t->count;
 }
 
-/* `pixels` neighbouring outputs of one phase, taps [v0, v1) × [h0, h1). x: at tap (0, 0) of the first output. */
-INLINE void depthwise_tile(const Plane *p, const Taps *tv, const Taps *th, int64_t v0, int64_t v1, int64_t h0, int64_t h1,
-                           const float *x, const float *w, const float *bias, const float *residual, float *y,
-                           int64_t pixels) {
+/* `pixels` neighbouring outputs of one phase, taps [v0, v1) × [h0, h1). x: at tap (0, 0)
+ * of the first output. */
+INLINE void depthwise_tile(const Plane *p, const Taps *tv, const Taps *th, int64_t v0, int64_t v1, int64_t h0,
+                           int64_t h1, const float *x, const float *w, const float *bias,
+                           const float *residual, float *y, int64_t pixels) {
   v16 acc[MAX_PIXELS];
   /* The output's lines come from far: ask for those of the next row while this one is made. */
-  UNROLL for (int64_t j = 0; j < pixels; j++)
+  UNROLL
+  for (int64_t j = 0; j < pixels; j++)
     __builtin_prefetch(y + (p->v.phases * p->ow + j * p->h.phases) * LANES, 1);
-  UNROLL for (int64_t j = 0; j < pixels; j++) {
-    acc[j] = (v16){ 0 };
+  UNROLL
+  for (int64_t j = 0; j < pixels; j++) {
+    acc[j] = (v16){0};
     if (p->has_bias) acc[j] = *(const v16 *)bias;
     if (p->has_residual) acc[j] += *(const v16 *)(residual + j * p->h.phases * LANES);
     if (p->accumulate) acc[j] += *(const v16 *)(y + j * p->h.phases * LANES);
@@ -42,15 +46,18 @@ INLINE void depthwise_tile(const Plane *p, const Taps *tv, const Taps *th, int64
       if (p->flip) kh = p->v.kernel - 1 - kh, kw = p->h.kernel - 1 - kw;
       v16 weight = *(const v16 *)(w + (kh * p->h.kernel + kw) * LANES);
       const float *from = x + (a * p->v.tap_in * p->iw + b * p->h.tap_in) * LANES;
-      UNROLL for (int64_t j = 0; j < pixels; j++) acc[j] += *(const v16 *)(from + j * p->h.in_stride * LANES) * weight;
+      UNROLL
+      for (int64_t j = 0; j < pixels; j++)
+        acc[j] += *(const v16 *)(from + j * p->h.in_stride * LANES) * weight;
     }
-  UNROLL for (int64_t j = 0; j < pixels; j++)
+  UNROLL
+  for (int64_t j = 0; j < pixels; j++)
     *(v16 *)(y + j * p->h.phases * LANES) = activate(acc[j], p->activation);
 }
 
 /* One output row, one column phase. x: the plane; residual, y: the row. */
-INLINE void depthwise_row(const Plane *p, const Taps *tv, int64_t row_at, int64_t pw, const float *x, const float *w,
-                          const float *bias, const float *residual, float *y) {
+INLINE void depthwise_row(const Plane *p, const Taps *tv, int64_t row_at, int64_t pw, const float *x,
+                          const float *w, const float *bias, const float *residual, float *y) {
   const Taps th = axis_taps(&p->h, pw);
   const int64_t width = ceil_div(max64(0, p->ow - pw), p->h.phases), s = p->h.in_stride;
   int64_t v0, v1;
@@ -80,8 +87,8 @@ INLINE void depthwise_row(const Plane *p, const Taps *tv, int64_t row_at, int64_
   }
 }
 
-INLINE void depthwise_units(const Plane *p, int64_t channels, const float *x, const float *w, const float *bias,
-                            const float *residual, float *y, int64_t begin, int64_t end) {
+INLINE void depthwise_units(const Plane *p, int64_t channels, const float *x, const float *w,
+                            const float *bias, const float *residual, float *y, int64_t begin, int64_t end) {
   const int64_t bands = depthwise_bands(channels, p->oh), rows = ceil_div(p->oh, bands);
   for (int64_t unit = begin; unit < end; unit++) {
     int64_t plane = unit / bands, block = plane % BLOCKS(channels), first = unit % bands * rows;
@@ -89,63 +96,83 @@ INLINE void depthwise_units(const Plane *p, int64_t channels, const float *x, co
       int64_t at = (plane * p->oh + row) * p->ow * LANES;
       const Taps tv = axis_taps(&p->v, row % p->v.phases);
       for (int64_t pw = 0; pw < p->h.phases; pw++)
-        depthwise_row(p, &tv, tv.base + row / p->v.phases * p->v.in_stride, pw, x + plane * p->ih * p->iw * LANES,
-                      w + block * p->v.kernel * p->h.kernel * LANES, p->has_bias ? bias + block * LANES : bias,
-                      p->has_residual ? residual + at : y + at, y + at);
+        depthwise_row(p, &tv, tv.base + row / p->v.phases * p->v.in_stride, pw,
+                      x + plane * p->ih * p->iw * LANES, w + block * p->v.kernel * p->h.kernel * LANES,
+                      p->has_bias ? bias + block * LANES : bias, p->has_residual ? residual + at : y + at,
+                      y + at);
     }
   }
 }
 
 void sgk_depthwise(SGK_TEMPLATE_ARGS, const Conv2dK *k) {
-  const Plane p = { .v = conv_axis(k->kh, k->stride_h, k->pad_h, k->dil_h, k->up_h),
-                    .h = conv_axis(k->kw, k->stride_w, k->pad_w, k->dil_w, k->up_w),
-                    .ih = k->ih, .iw = k->iw, .oh = k->oh, .ow = k->ow,
-                    .activation = k->activation, .has_bias = k->has_bias, .has_residual = k->has_residual,
-                    .accumulate = k->accumulate };
+  const Plane p = {.v = conv_axis(k->kh, k->stride_h, k->pad_h, k->dil_h, k->up_h),
+                   .h = conv_axis(k->kw, k->stride_w, k->pad_w, k->dil_w, k->up_w),
+                   .ih = k->ih,
+                   .iw = k->iw,
+                   .oh = k->oh,
+                   .ow = k->ow,
+                   .activation = k->activation,
+                   .has_bias = k->has_bias,
+                   .has_residual = k->has_residual,
+                   .accumulate = k->accumulate};
   depthwise_units(&p, k->oc, buf[0], buf[1], buf[2], buf[3], buf[4], begin, end);
 }
 
 void sgk_depthwise_grad_input(SGK_TEMPLATE_ARGS, const Conv2dGradWeightK *k) {
-  const Plane p = { .v = conv_axis(k->kh, 1, k->dil_h * (k->kh - 1) - k->pad_h, k->dil_h, k->stride_h),
-                    .h = conv_axis(k->kw, 1, k->dil_w * (k->kw - 1) - k->pad_w, k->dil_w, k->stride_w),
-                    .ih = k->oh, .iw = k->ow, .oh = k->ih, .ow = k->iw, .flip = 1, .accumulate = k->accumulate };
+  const Plane p = {.v = conv_axis(k->kh, 1, k->dil_h * (k->kh - 1) - k->pad_h, k->dil_h, k->stride_h),
+                   .h = conv_axis(k->kw, 1, k->dil_w * (k->kw - 1) - k->pad_w, k->dil_w, k->stride_w),
+                   .ih = k->oh,
+                   .iw = k->ow,
+                   .oh = k->ih,
+                   .ow = k->iw,
+                   .flip = 1,
+                   .accumulate = k->accumulate};
   depthwise_units(&p, k->ic, buf[0], buf[1], NULL, NULL, buf[2], begin, end);
 }
 
 /* ---- weights' gradient ---- */
 
-/* sums[taps] += x at `taps` neighbouring taps × dy over outputs [begin, end) of a row; two sums a tap, in turn. */
-INLINE void sum_row(const Conv2dGradWeightK *k, const float *x, const float *dy, int64_t begin, int64_t end, float *sums,
-                    int64_t taps) {
+/* sums[taps] += x at `taps` neighbouring taps × dy over outputs [begin, end) of a row; two sums a tap, in
+ * turn. */
+INLINE void sum_row(const Conv2dGradWeightK *k, const float *x, const float *dy, int64_t begin, int64_t end,
+                    float *sums, int64_t taps) {
   v16 acc[2 * TAPS_W];
-  UNROLL for (int64_t t = 0; t < taps; t++) {
+  UNROLL
+  for (int64_t t = 0; t < taps; t++) {
     acc[t] = *(const v16 *)(sums + t * LANES);
-    acc[TAPS_W + t] = (v16){ 0 };
+    acc[TAPS_W + t] = (v16){0};
   }
   int64_t c = begin;
-  NO_UNROLL for (; c + 2 <= end; c += 2)
-    UNROLL for (int64_t two = 0; two < 2; two++) {
-      v16 d = *(const v16 *)(dy + (c + two) * LANES);
-      UNROLL for (int64_t t = 0; t < taps; t++)
-        acc[two * TAPS_W + t] += d * *(const v16 *)(x + ((c + two) * k->stride_w + t * k->dil_w) * LANES);
-    }
+  NO_UNROLL
+  for (; c + 2 <= end; c += 2) {
+    const float *xp = x + c * k->stride_w * LANES, *dp = dy + c * LANES;
+    UNROLL
+    for (int64_t q = 0; q < 2 * taps; q++)
+      acc[q / taps * TAPS_W + q % taps] +=
+          *(const v16 *)(dp + q / taps * LANES) *
+          *(const v16 *)(xp + (q / taps * k->stride_w + q % taps * k->dil_w) * LANES);
+  }
   if (c < end) {
     v16 d = *(const v16 *)(dy + c * LANES);
-    UNROLL for (int64_t t = 0; t < taps; t++) acc[t] += d * *(const v16 *)(x + (c * k->stride_w + t * k->dil_w) * LANES);
+    UNROLL
+    for (int64_t t = 0; t < taps; t++)
+      acc[t] += d * *(const v16 *)(x + (c * k->stride_w + t * k->dil_w) * LANES);
   }
-  UNROLL for (int64_t t = 0; t < taps; t++) *(v16 *)(sums + t * LANES) = acc[t] + acc[TAPS_W + t];
+  UNROLL
+  for (int64_t t = 0; t < taps; t++) *(v16 *)(sums + t * LANES) = acc[t] + acc[TAPS_W + t];
 }
 
 /* Outputs [begin, end) of an axis for which taps [0, taps) from `tap` on all lie inside. */
-INLINE void tap_range(int64_t tap, int64_t taps, int64_t stride, int64_t pad, int64_t dil, int64_t in, int64_t out,
-                      int64_t *begin, int64_t *end) {
+INLINE void tap_range(int64_t tap, int64_t taps, int64_t stride, int64_t pad, int64_t dil, int64_t in,
+                      int64_t out, int64_t *begin, int64_t *end) {
   int64_t low = tap * dil - pad, room = in - low - (taps - 1) * dil;
   *begin = min64(out, low < 0 ? ceil_div(-low, stride) : 0);
   *end = max64(*begin, min64(out, room <= 0 ? 0 : ceil_div(room, stride)));
 }
 
 /* `taps` kernel columns from `tap` on: the inner outputs together, those at the border tap by tap. */
-INLINE void sum_taps(const Conv2dGradWeightK *k, const float *x, const float *dy, int64_t tap, int64_t taps, float *sums) {
+INLINE void sum_taps(const Conv2dGradWeightK *k, const float *x, const float *dy, int64_t tap, int64_t taps,
+                     float *sums) {
   int64_t begin, end;
   tap_range(tap, taps, k->stride_w, k->pad_w, k->dil_w, k->iw, k->ow, &begin, &end);
   sum_row(k, x + (tap * k->dil_w - k->pad_w) * LANES, dy, begin, end, sums, taps);

@@ -7,8 +7,8 @@
 typedef v16 Map(v16 a, v16 b, v16 c, const ElementwiseK *k);
 
 /* y = f(a, b, c) over the units; inputs that are NULL read as zeros. */
-SIMD void map_units(Map *f, const float *a, const float *b, const float *c, float *y, int64_t begin, int64_t end,
-                    const ElementwiseK *k) {
+SIMD void map_units(Map *f, const float *a, const float *b, const float *c, float *y, int64_t begin,
+                    int64_t end, const ElementwiseK *k) {
   /* only the sigmoid makes something of the zeros in the pad lanes */
   int64_t pad_from = INT64_MAX;
   if (k->c % LANES && k->activation == ACT_SIGMOID) pad_from = (BLOCKS(k->c) - 1) * k->hw * LANES;
@@ -42,8 +42,8 @@ void sgk_activation(SGK_TEMPLATE_ARGS, const ElementwiseK *k) {
 SIMD v16 map_activate_grad(v16 x, v16 y, v16 dy, const ElementwiseK *k) {
   return v16_activate_grad(x, y, dy, k->activation, k->slope);
 }
-/* dx = dy * act'(x). Reads y alone for relu, relu6, sigmoid, tanh and for leaky relu of a positive slope; x alone
- * for both GELUs and for leaky relu of any other slope; the one that is not read may be NULL. */
+/* dx = dy * act'(x). Reads y alone for relu, relu6, sigmoid, tanh and for leaky relu of a positive slope; x
+ * alone for both GELUs and for leaky relu of any other slope; the one that is not read may be NULL. */
 void sgk_activation_grad(SGK_TEMPLATE_ARGS, const ElementwiseK *k) {
   const float *x = activation_grad_reads_x(k->activation, k->slope) ? buf[0] : NULL;
   const float *y = activation_grad_reads_y(k->activation, k->slope) ? buf[1] : NULL;
@@ -58,7 +58,9 @@ void sgk_add(SGK_TEMPLATE_ARGS, const ElementwiseK *k) {
   map_units(map_add, buf[0], buf[1], NULL, buf[2], begin, end, k);
 }
 
-SIMD v16 map_copy(v16 x, v16 b, v16 c, const ElementwiseK *k) { return x; }
+SIMD v16 map_copy(v16 x, v16 b, v16 c, const ElementwiseK *k) {
+  return x;
+}
 /* y = x, or y += x; k->activation must be ACT_NONE */
 void sgk_copy(SGK_TEMPLATE_ARGS, const ElementwiseK *k) {
   map_units(map_copy, buf[0], NULL, NULL, buf[1], begin, end, k);
@@ -80,7 +82,9 @@ SIMD v16u hash32(v16u z) {
   return z ^ (z >> 16);
 }
 
-typedef struct DropoutKey { uint32_t first, second; } DropoutKey;
+typedef struct DropoutKey {
+  uint32_t first, second;
+} DropoutKey;
 
 /* 24 random bits for each of 16 elements from `index` on, a function of the key and the index alone. */
 SIMD v16i dropout_bits(DropoutKey key, uint64_t index) {
@@ -92,8 +96,8 @@ SIMD v16i dropout_bits(DropoutKey key, uint64_t index) {
   return (v16i)(hash32((z ^ key.second) + high * 0x9e3779b9u) >> 8);
 }
 
-/* y = x * mask / (1 - p). The mask is a function of rng (seed, step), the layer and the element's place in the
- * batch, so the gradient is the same call with dy for x. */
+/* y = x * mask / (1 - p). The mask is a function of rng (seed, step), the layer and the element's place in
+ * the batch, so the gradient is the same call with dy for x. */
 void sgk_dropout(SGK_TEMPLATE_ARGS, const DropoutK *k) {
   const float *x = buf[0];
   const uint64_t *rng = buf[1];

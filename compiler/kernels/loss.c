@@ -1,5 +1,6 @@
 /* Losses over a batch, with the gradient already divided by what the mean divides by. One unit does the whole
- * call, so that the sum has one order; sums are kept in double. Called by generated code and by tests/kernels.
+ * call, so that the sum has one order; sums are kept in double. Called by generated code and by
+ * tests/kernels.
  *
  * As in PyTorch, the mean of nothing (n == 0, or every target ignored) is not a number. */
 #include "compiler/kernels/mathf.h"
@@ -8,7 +9,10 @@
 /* ln(x) for positive, normal x: x = 2^e m with m near 1, ln m = 2 artanh((m - 1) / (m + 1)), whose series in
  * s^2 <= 0.0295 is cut after 10 terms, below 1e-16. */
 static inline double natural_log(double x) {
-  union { double value; uint64_t bits; } u = {x};
+  union {
+    double value;
+    uint64_t bits;
+  } u = {x};
   if (!(x > 0) || x > 0x1.fffffffffffffp1023) return x * 0 + x; /* NaN and infinity go through */
   int64_t e = (int64_t)(u.bits >> 52) - 1023;
   u.bits = (u.bits & 0xfffffffffffffu) | 0x3ff0000000000000u;
@@ -24,7 +28,8 @@ static inline double natural_log(double x) {
 /* ---- cross entropy ----
  * For one position, with target t, class weights w and smoothing e over C classes:
  *   loss = sum over c of a_c * -log softmax(z)_c,  a_c = (1 - e) w_t [c = t] + e w_c / C
- * and the mean divides by the sum of w_t over all positions that are not ignored (torch.nn.CrossEntropyLoss). */
+ * and the mean divides by the sum of w_t over all positions that are not ignored (torch.nn.CrossEntropyLoss).
+ */
 
 typedef struct Loss {
   const CrossEntropyK *k;
@@ -34,14 +39,19 @@ typedef struct Loss {
 } Loss;
 
 /* A target outside of the classes (PyTorch's ignore_index is -100) counts for nothing. */
-SIMD int counts(const CrossEntropyK *k, int32_t target) { return target >= 0 && target < k->classes; }
-SIMD double weight_of(const Loss *l, int64_t c) { return l->weights ? (double)l->weights[c] : 1.0; }
+SIMD int counts(const CrossEntropyK *k, int32_t target) {
+  return target >= 0 && target < k->classes;
+}
+SIMD double weight_of(const Loss *l, int64_t c) {
+  return l->weights ? (double)l->weights[c] : 1.0;
+}
 
 /* From what the classes gave at one position: max and sum of exp(z - max), and for smoothing the sum of
- * w_c (z_c - max). Returns the loss; *scale is what exp(z_c - max) is multiplied by in the gradient, and *at_target the
- * gradient at the target, taken in double because of the difference 1 - softmax of a sure network. */
-SIMD double position_loss(const Loss *l, float target_logit, int32_t target, float max, double sum, double dot,
-                          float *scale, float *at_target) {
+ * w_c (z_c - max). Returns the loss; *scale is what exp(z_c - max) is multiplied by in the gradient, and
+ * *at_target the gradient at the target, taken in double because of the difference 1 - softmax of a sure
+ * network. */
+SIMD double position_loss(const Loss *l, float target_logit, int32_t target, float max, double sum,
+                          double dot, float *scale, float *at_target) {
   double smoothing = l->k->smoothing, share = smoothing / (double)l->k->classes;
   double own = (1 - smoothing) * weight_of(l, target), all = own;
   if (smoothing != 0) all += share * l->all_weights;
@@ -52,7 +62,9 @@ SIMD double position_loss(const Loss *l, float target_logit, int32_t target, flo
   return smoothing != 0 ? loss - share * dot : loss;
 }
 /* What the gradient loses at class c by smoothing, but for w_c. */
-SIMD float smooth_part(const Loss *l) { return (float)(l->k->smoothing / (double)l->k->classes / l->divisor); }
+SIMD float smooth_part(const Loss *l) {
+  return (float)(l->k->smoothing / (double)l->k->classes / l->divisor);
+}
 
 SIMD v16 class_weights(const Loss *l, int64_t c, int64_t lanes) {
   return l->weights ? v16_load_lanes(l->weights + c, lanes) : v16_keep(v16_first_lanes(lanes), v16_set(1));
@@ -71,8 +83,7 @@ SIMD double row_loss(const Loss *l, const float *z, float *dz, int32_t target) {
     sum += v16_widen(v16_keep(v16_first_lanes(classes - c), v16_exp(v)));
     if (l->k->smoothing != 0) dot += v16_widen(v * class_weights(l, c, classes - c));
   }
-  double loss = position_loss(l, z[target], target, max, v16d_sum(sum), v16d_sum(dot), &scale,
-                              &at_target);
+  double loss = position_loss(l, z[target], target, max, v16d_sum(sum), v16d_sum(dot), &scale, &at_target);
   if (!dz) return loss;
   for (int64_t c = 0; c < classes; c += 16) {
     v16 g = v16_exp(v16_load_lanes(z + c, classes - c) - max) * scale;
@@ -99,7 +110,8 @@ SIMD double columns_loss(const Loss *l, const float *z, float *dz, const int32_t
   float scales[16], at_target[16];
   for (int64_t i = 0; i < lanes && i < 16; i++) {
     if (!counts(l->k, target[i])) continue;
-    loss += position_loss(l, z[target[i] * step + i], target[i], max[i], sum[i], dot[i], &scales[i], &at_target[i]);
+    loss += position_loss(l, z[target[i] * step + i], target[i], max[i], sum[i], dot[i], &scales[i],
+                          &at_target[i]);
     scale[i] = scales[i];
     counted[i] = -1;
   }

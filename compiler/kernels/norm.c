@@ -1,37 +1,48 @@
-/* Batch normalisation (Ioffe and Szegedy, 2015) of blocked (N, C, HW) and of plain (N, C): statistics, application,
- * gradients. Sums are kept in double, over short runs in float, so that a large mean does not drown a small
- * variance. Called by generated code and by tests/kernels.
+/* Batch normalisation (Ioffe and Szegedy, 2015) of blocked (N, C, HW) and of plain (N, C): statistics,
+ * application, gradients. Sums are kept in double, over short runs in float, so that a large mean does not
+ * drown a small variance. Called by generated code and by tests/kernels.
  *
- * The activation after it may be none, relu, relu6, sigmoid or tanh (and a GELU, but only without a gradient: these
- * kernels take the derivative from y). */
+ * The activation after it may be none, relu, relu6, sigmoid or tanh (and a GELU, but only without a gradient:
+ * these kernels take the derivative from y). */
 #include "compiler/kernels/mathf.h"
 #include "compiler/kernels/units.h"
 
 /* How a channel block lies in memory: its first vector in sample 0, and the distances in floats. */
-typedef struct Block { int64_t first, sample, pixel, lanes; } Block;
+typedef struct Block {
+  int64_t first, sample, pixel, lanes;
+} Block;
 
 SIMD Block block_of(const BatchNormK *k, int64_t block) {
   int64_t lanes = block_lanes(block, k->c);
   if (k->plain) return (Block){block * LANES, k->c, k->c, lanes};
   return (Block){block * k->hw * LANES, BLOCKS(k->c) * k->hw * LANES, LANES, LANES};
 }
-SIMD int64_t pixels_of(const BatchNormK *k) { return k->plain ? 1 : k->hw; }
+SIMD int64_t pixels_of(const BatchNormK *k) {
+  return k->plain ? 1 : k->hw;
+}
 
 /* A run short enough for the nearest cache and for float sums: some pixels of one sample, or, where
  * samples are small, all pixels of several. */
 #define RUN_VECTORS 128
-typedef struct Run { int64_t n0, n1, p0, p1; } Run;
+typedef struct Run {
+  int64_t n0, n1, p0, p1;
+} Run;
+
+/* Fewer where a sample has few pixels: then one accumulator takes most of the sum. */
+SIMD int64_t run_samples(int64_t pixels) {
+  return (pixels < 16 ? RUN_VECTORS / 4 : RUN_VECTORS) / pixels;
+}
 
 SIMD int64_t runs_of(int64_t n, int64_t pixels) {
   if (pixels >= RUN_VECTORS) return n * units_of(pixels, RUN_VECTORS);
-  return units_of(n, RUN_VECTORS / pixels);
+  return units_of(n, run_samples(pixels));
 }
 SIMD Run run_at(int64_t i, int64_t n, int64_t pixels) {
   if (pixels >= RUN_VECTORS) {
     UnitRun r = unit_run(i, pixels, RUN_VECTORS);
     return (Run){r.sample, r.sample + 1, r.from, r.to};
   }
-  int64_t samples = RUN_VECTORS / pixels, end = (i + 1) * samples;
+  int64_t samples = run_samples(pixels), end = (i + 1) * samples;
   return (Run){i * samples, end < n ? end : n, 0, pixels};
 }
 
@@ -72,7 +83,10 @@ SIMD void run_deviations(const float *x, Run r, Block b, v16 about, v16 *deviati
 }
 
 /* Count, mean and sum of squared deviations, joined run by run (Chan, Golub and LeVeque, 1979). */
-typedef struct Moments { double count; v16d mean, squares; } Moments;
+typedef struct Moments {
+  double count;
+  v16d mean, squares;
+} Moments;
 
 SIMD Moments block_moments(const float *x, int64_t n, int64_t pixels, Block b) {
   Moments m = {0, {0}, {0}};
@@ -94,8 +108,8 @@ SIMD Moments block_moments(const float *x, int64_t n, int64_t pixels, Block b) {
   return m;
 }
 
-/* x → mean, inv_std (padded to 16, pads zero), and the running buffers. A unit is a channel block. Of a single
- * value the variance is 0; of none the mean too, and the running buffers stay as they are. */
+/* x → mean, inv_std (padded to 16, pads zero), and the running buffers. A unit is a channel block. Of a
+ * single value the variance is 0; of none the mean too, and the running buffers stay as they are. */
 void sgk_batchnorm_stats(SGK_TEMPLATE_ARGS, const BatchNormK *k) {
   float *mean = buf[1], *inv_std = buf[2], *running_mean = buf[3], *running_var = buf[4];
   int64_t *tracked = buf[5], values = n * pixels_of(k);
@@ -106,10 +120,12 @@ void sgk_batchnorm_stats(SGK_TEMPLATE_ARGS, const BatchNormK *k) {
       int64_t c = block * LANES + i;
       double squares = m.squares[i] > 0 ? m.squares[i] : m.squares[i] * 0; /* NaN stays */
       mean[c] = i < lanes ? (float)m.mean[i] : 0;
-      inv_std[c] = i < lanes ? (float)(1.0 / __builtin_sqrt((values ? squares / (double)values : 0) + k->eps)) : 0;
+      inv_std[c] =
+          i < lanes ? (float)(1.0 / __builtin_sqrt((values ? squares / (double)values : 0) + k->eps)) : 0;
       if (i >= lanes || !values) continue;
       double unbiased = values > 1 ? squares / (double)(values - 1) : 0;
-      if (running_mean) running_mean[c] = (float)(k->momentum * m.mean[i] + (1 - k->momentum) * running_mean[c]);
+      if (running_mean)
+        running_mean[c] = (float)(k->momentum * m.mean[i] + (1 - k->momentum) * running_mean[c]);
       if (running_var) running_var[c] = (float)(k->momentum * unbiased + (1 - k->momentum) * running_var[c]);
     }
     if (block == 0 && tracked && values) *tracked += 1;
@@ -120,14 +136,17 @@ void sgk_batchnorm_stats(SGK_TEMPLATE_ARGS, const BatchNormK *k) {
 
 /* A channel block's constants. The statistics are those of the batch, or the running ones, raw tensors of c
  * values, whose variance is turned into a deviation here. */
-typedef struct Scales { v16 mean, inv_std, weight, bias; } Scales;
+typedef struct Scales {
+  v16 mean, inv_std, weight, bias;
+} Scales;
 
 SIMD Scales scales_of(const BatchNormK *k, int64_t block, const float *mean, const float *inv_std,
                       const float *weight, const float *bias) {
   int64_t at = block * LANES, lanes = block_lanes(block, k->c);
   Scales s = {v16_load_lanes(mean + at, lanes), v16_load_lanes(inv_std + at, lanes), v16_set(1), v16_set(0)};
   if (k->use_running)
-    for (int64_t i = 0; i < lanes; i++) s.inv_std[i] = (float)(1.0 / __builtin_sqrt((double)s.inv_std[i] + k->eps));
+    for (int64_t i = 0; i < lanes; i++)
+      s.inv_std[i] = (float)(1.0 / __builtin_sqrt((double)s.inv_std[i] + k->eps));
   if (weight) s.weight = v16_load_lanes(weight + at, lanes);
   if (bias) s.bias = v16_load_lanes(bias + at, lanes);
   return s;
@@ -138,7 +157,8 @@ SIMD Scales scales_of(const BatchNormK *k, int64_t block, const float *mean, con
 typedef void Each(void *const *buf, int64_t n, int64_t block, int64_t at, int64_t count, int64_t lanes,
                   const BatchNormK *k);
 
-SIMD void each_unit(Each *each, void *const *buf, int64_t n, int64_t begin, int64_t end, const BatchNormK *k) {
+SIMD void each_unit(Each *each, void *const *buf, int64_t n, int64_t begin, int64_t end,
+                    const BatchNormK *k) {
   int64_t blocks = BLOCKS(k->c);
   for (int64_t unit = begin; unit < end; unit++) {
     if (k->plain) {
@@ -154,7 +174,8 @@ SIMD void each_unit(Each *each, void *const *buf, int64_t n, int64_t begin, int6
 SIMD void apply_run(void *const *buf, int64_t n, int64_t block, int64_t at, int64_t count, int64_t lanes,
                     const BatchNormK *k) {
   Scales s = scales_of(k, block, buf[1], buf[2], k->affine ? buf[3] : NULL, k->affine ? buf[4] : NULL);
-  const float *x = (const float *)buf[0] + at, *residual = k->has_residual ? (const float *)buf[5] + at : NULL;
+  const float *x = (const float *)buf[0] + at,
+              *residual = k->has_residual ? (const float *)buf[5] + at : NULL;
   float *y = (float *)buf[6] + at;
   v16 scale = s.inv_std * s.weight;
   int clear = k->activation == ACT_SIGMOID && !k->plain && block_lanes(block, k->c) < LANES;
@@ -169,7 +190,9 @@ SIMD void apply_run(void *const *buf, int64_t n, int64_t block, int64_t at, int6
 }
 
 /* y = act((x - mean) * inv_std * weight + bias + residual); y may be x or the residual */
-void sgk_batchnorm_apply(SGK_TEMPLATE_ARGS, const BatchNormK *k) { each_unit(apply_run, buf, n, begin, end, k); }
+void sgk_batchnorm_apply(SGK_TEMPLATE_ARGS, const BatchNormK *k) {
+  each_unit(apply_run, buf, n, begin, end, k);
+}
 
 /* ---- gradients ---- */
 
@@ -180,8 +203,8 @@ SIMD v16 load_dz(const float *dy, const float *y, int64_t lanes, const BatchNorm
   return v16_activate_grad(v16_set(0), v16_load_lanes(y, lanes), g, k->activation, 1);
 }
 
-SIMD void add_products(const float *x, const float *dy, const float *y, int64_t at, v16 *sum, v16 *sum_x, v16 mean,
-                       int64_t lanes, const BatchNormK *k) {
+SIMD void add_products(const float *x, const float *dy, const float *y, int64_t at, v16 *sum, v16 *sum_x,
+                       v16 mean, int64_t lanes, const BatchNormK *k) {
   v16 dz = load_dz(dy + at, y ? y + at : NULL, lanes, k);
   *sum += dz;
   *sum_x += dz * (v16_load_lanes(x + at, lanes) - mean);
@@ -250,8 +273,8 @@ SIMD void grad_input_run(void *const *buf, int64_t n, int64_t block, int64_t at,
   }
 }
 
-/* dx from dz, and dz itself for the residual. With use_running neither x nor sums is read. dx may be dy where there
- * is no dresidual of the same buffer. */
+/* dx from dz, and dz itself for the residual. With use_running neither x nor sums is read. dx may be dy where
+ * there is no dresidual of the same buffer. */
 void sgk_batchnorm_grad_input(SGK_TEMPLATE_ARGS, const BatchNormK *k) {
   each_unit(grad_input_run, buf, n, begin, end, k);
 }

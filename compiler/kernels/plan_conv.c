@@ -1,5 +1,5 @@
-/* The host's side of the convolution templates: units, scratch and arithmetic of a call, from its constants. The cuts
- * themselves are in conv_units.h, which the templates read too. Called through kernel_info(). */
+/* The host's side of the convolution templates: units, scratch and arithmetic of a call, from its constants.
+ * The cuts themselves are in conv_units.h, which the templates read too. Called through kernel_info(). */
 #include "compiler/kernels/conv_units.h"
 
 static double conv_flops(double oc, double ic_of_group, int64_t kh, int64_t kw, int64_t oh, int64_t ow) {
@@ -11,69 +11,71 @@ static double forward_flops(const Conv2dK *k) {
 static double gradient_flops(const Conv2dGradWeightK *k) {
   return conv_flops(k->oc, k->ic / k->groups, k->kh, k->kw, k->oh, k->ow);
 }
-static int64_t whole_lines(int64_t floats) { return ceil_div(floats, LANES) * LANES * 4; }
+static int64_t whole_lines(int64_t floats) {
+  return ceil_div(floats, LANES) * LANES * 4;
+}
 
 void plan_conv2d(const void *constants, CallPlan *plan) {
   const Conv2dK *k = constants;
   ConvUnits u = conv_units(k);
-  *plan = (CallPlan){ .units_per_sample = u.bands * u.parts,
-                      .scratch_bytes = u.flat ? 0 : whole_lines(u.images * u.in_image),
-                      /* the gradient of a strided convolution multiplies by no zeros */
-                      .flops_per_sample = forward_flops(k) / (double)(k->up_h * k->up_w) };
+  *plan = (CallPlan){.units_per_sample = u.bands * u.parts,
+                     .scratch_bytes = u.flat ? 0 : whole_lines(u.images * u.in_image),
+                     /* the gradient of a strided convolution multiplies by no zeros */
+                     .flops_per_sample = forward_flops(k) / (double)(k->up_h * k->up_w)};
 }
 
 void plan_conv2d_pack(const void *constants, CallPlan *plan) {
   const Conv2dPackK *k = constants;
-  *plan = (CallPlan){ .units_fixed = BLOCKS(k->oc) };
+  *plan = (CallPlan){.units_fixed = BLOCKS(k->oc)};
 }
 void plan_conv2d_pack_transposed(const void *constants, CallPlan *plan) {
   const Conv2dPackK *k = constants;
-  *plan = (CallPlan){ .units_fixed = BLOCKS(k->ic) };
+  *plan = (CallPlan){.units_fixed = BLOCKS(k->ic)};
 }
 void plan_depthwise_pack(const void *constants, CallPlan *plan) {
   const Conv2dPackK *k = constants;
-  *plan = (CallPlan){ .units_fixed = BLOCKS(k->oc) };
+  *plan = (CallPlan){.units_fixed = BLOCKS(k->oc)};
 }
 
 void plan_conv2d_grad_weight(const void *constants, CallPlan *plan) {
   const Conv2dGradWeightK *k = constants;
   GradUnits u = grad_units(k);
-  *plan = (CallPlan){ .units_fixed = u.units,
-                      .scratch_bytes = whole_lines(u.sums + (k->plain_x ? u.in_rows * u.in_cols : 0)),
-                      .flops_per_sample = gradient_flops(k) };
+  *plan = (CallPlan){.units_fixed = u.units,
+                     .scratch_bytes = whole_lines(u.sums + (k->plain_x ? u.in_rows * u.in_cols : 0)),
+                     .flops_per_sample = gradient_flops(k)};
 }
 
 void plan_channel_sum(const void *constants, CallPlan *plan) {
   const ChannelSumK *k = constants;
-  *plan = (CallPlan){ .units_fixed = BLOCKS(k->c), .flops_per_sample = (double)k->c * (double)k->hw };
+  *plan = (CallPlan){.units_fixed = BLOCKS(k->c), .flops_per_sample = (double)k->c * (double)k->hw};
 }
 
 void plan_depthwise(const void *constants, CallPlan *plan) {
   const Conv2dK *k = constants;
-  *plan = (CallPlan){ .units_per_sample = BLOCKS(k->oc) * depthwise_bands(k->oc, k->oh),
-                      .flops_per_sample = forward_flops(k) };
+  *plan = (CallPlan){.units_per_sample = BLOCKS(k->oc) * depthwise_bands(k->oc, k->oh),
+                     .flops_per_sample = forward_flops(k)};
 }
 void plan_depthwise_grad_input(const void *constants, CallPlan *plan) {
   const Conv2dGradWeightK *k = constants;
-  *plan = (CallPlan){ .units_per_sample = BLOCKS(k->ic) * depthwise_bands(k->ic, k->ih),
-                      .flops_per_sample = gradient_flops(k) };
+  *plan = (CallPlan){.units_per_sample = BLOCKS(k->ic) * depthwise_bands(k->ic, k->ih),
+                     .flops_per_sample = gradient_flops(k)};
 }
 void plan_depthwise_grad_weight(const void *constants, CallPlan *plan) {
   const Conv2dGradWeightK *k = constants;
-  *plan = (CallPlan){ .units_fixed = BLOCKS(k->oc),
-                      .scratch_bytes = k->kh * k->kw * LANES * 4,
-                      .flops_per_sample = gradient_flops(k) };
+  *plan = (CallPlan){.units_fixed = BLOCKS(k->oc),
+                     .scratch_bytes = k->kh * k->kw * LANES * 4,
+                     .flops_per_sample = gradient_flops(k)};
 }
 
 void plan_conv2d_any(const void *constants, CallPlan *plan) {
   const Conv2dK *k = constants;
-  *plan = (CallPlan){ .units_per_sample = BLOCKS(k->oc), .flops_per_sample = forward_flops(k) };
+  *plan = (CallPlan){.units_per_sample = BLOCKS(k->oc), .flops_per_sample = forward_flops(k)};
 }
 void plan_conv2d_any_grad_input(const void *constants, CallPlan *plan) {
   const Conv2dGradWeightK *k = constants;
-  *plan = (CallPlan){ .units_per_sample = BLOCKS(k->ic), .flops_per_sample = gradient_flops(k) };
+  *plan = (CallPlan){.units_per_sample = BLOCKS(k->ic), .flops_per_sample = gradient_flops(k)};
 }
 void plan_conv2d_any_grad_weight(const void *constants, CallPlan *plan) {
   const Conv2dGradWeightK *k = constants;
-  *plan = (CallPlan){ .units_fixed = k->oc, .flops_per_sample = gradient_flops(k) };
+  *plan = (CallPlan){.units_fixed = k->oc, .flops_per_sample = gradient_flops(k)};
 }

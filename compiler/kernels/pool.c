@@ -1,13 +1,16 @@
-/* Pooling of blocked activations: maximum, mean, adaptive mean, and their gradients. A forward unit is one row of
- * the output of a channel block; a gradient's unit is a whole plane of a channel block, since windows overlap.
- * Windows and borders are PyTorch's. Called by generated code and by tests/kernels. */
+/* Pooling of blocked activations: maximum, mean, adaptive mean, and their gradients. A forward unit is one
+ * row of the output of a channel block; a gradient's unit is a whole plane of a channel block, since windows
+ * overlap. Windows and borders are PyTorch's. Called by generated code and by tests/kernels. */
 #include "compiler/kernels/simd.h"
 #include "compiler/kernels/units.h"
 
 /* The positions of a window that lie inside the input: first, first + step, …, `count` of them. */
-typedef struct Window { int64_t first, count; } Window;
+typedef struct Window {
+  int64_t first, count;
+} Window;
 
-SIMD Window window_at(int64_t out, int64_t stride, int64_t pad, int64_t dilation, int64_t size, int64_t kernel) {
+SIMD Window window_at(int64_t out, int64_t stride, int64_t pad, int64_t dilation, int64_t size,
+                      int64_t kernel) {
   int64_t start = out * stride - pad;
   int64_t skip = start < 0 ? (-start + dilation - 1) / dilation : 0;
   int64_t end = start < size ? (size - 1 - start) / dilation + 1 : 0;
@@ -94,8 +97,8 @@ void sgk_maxpool2d_grad(SGK_TEMPLATE_ARGS, const Pool2dK *k) {
 
 /* ---- mean ---- */
 
-/* What a window's sum is divided by. With count_include_pad the padding counts, but not what ceil_mode lets hang
- * over it. */
+/* What a window's sum is divided by. With count_include_pad the padding counts, but not what ceil_mode lets
+ * hang over it. */
 SIMD float avg_divisor(const Pool2dK *k, int64_t oh, int64_t ow, Window h, Window w) {
   if (!k->count_include_pad) return (float)(h.count * w.count);
   int64_t rows = k->ih + k->pad_h - (oh * k->stride_h - k->pad_h);

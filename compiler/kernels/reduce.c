@@ -1,5 +1,5 @@
-/* Reductions over one run of dimensions of a plain tensor seen as (N, outer, reduce, inner): mean, softmax and
- * their gradients. A unit is one (sample, outer). Called by generated code and by tests/kernels.
+/* Reductions over one run of dimensions of a plain tensor seen as (N, outer, reduce, inner): mean, softmax
+ * and their gradients. A unit is one (sample, outer). Called by generated code and by tests/kernels.
  *
  * With inner == 1 the run lies together and vectors go along it; else they go along inner. */
 #include "compiler/kernels/mathf.h"
@@ -19,7 +19,8 @@ void sgk_mean(SGK_TEMPLATE_ARGS, const MeanK *k) {
     }
     for (int64_t i = 0; i < k->inner; i += 16) {
       v16d sum = {0};
-      for (int64_t r = 0; r < k->reduce; r++) sum += v16_widen(v16_load_lanes(x + r * k->inner + i, k->inner - i));
+      for (int64_t r = 0; r < k->reduce; r++)
+        sum += v16_widen(v16_load_lanes(x + r * k->inner + i, k->inner - i));
       v16_store_or_add(y + i, v16_narrow(sum / (double)k->reduce), k->inner - i, k->accumulate);
     }
   }
@@ -37,7 +38,8 @@ void sgk_mean_grad(SGK_TEMPLATE_ARGS, const MeanK *k) {
     }
     for (int64_t i = 0; i < k->inner; i += 16) {
       v16 g = v16_load_lanes(dy + i, k->inner - i) / count;
-      for (int64_t r = 0; r < k->reduce; r++) v16_store_or_add(dx + r * k->inner + i, g, k->inner - i, k->accumulate);
+      for (int64_t r = 0; r < k->reduce; r++)
+        v16_store_or_add(dx + r * k->inner + i, g, k->inner - i, k->accumulate);
     }
   }
 }
@@ -69,7 +71,7 @@ SIMD void softmax_columns(const float *x, float *y, int64_t lanes, const MeanK *
   v16 scale = 1.0f / sum;
   for (int64_t r = 0; r < k->reduce; r++)
     v16_store_or_add(y + r * k->inner, v16_exp(v16_load_lanes(x + r * k->inner, lanes) - max) * scale, lanes,
-                 k->accumulate);
+                     k->accumulate);
 }
 
 /* x → y of the same shape */

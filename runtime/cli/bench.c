@@ -5,7 +5,9 @@
 #include "runtime/random.h"
 #include "runtime/train/feed.h"
 
-typedef struct BenchArguments { int64_t batch, runs; } BenchArguments;
+typedef struct BenchArguments {
+  int64_t batch, runs;
+} BenchArguments;
 
 typedef struct Bench {
   surgery_net *net;
@@ -14,7 +16,9 @@ typedef struct Bench {
   void *target;
 } Bench;
 
-static int forward(Bench *b, surgery_error *err) { return net_run(b->net, NET_FORWARD, b->n, b->x, NULL, NULL, NULL, err); }
+static int forward(Bench *b, surgery_error *err) {
+  return net_run(b->net, NET_FORWARD, b->n, b->x, NULL, NULL, NULL, err);
+}
 
 static int step(Bench *b, surgery_error *err) {
   float loss;
@@ -28,14 +32,17 @@ static int step(Bench *b, surgery_error *err) {
   return 0;
 }
 
-static int head_step(Bench *b, surgery_error *err) { /* on features that are there: what the feature cache leaves to do */
+static int
+head_step(Bench *b,
+          surgery_error *err) { /* on features that are there: what the feature cache leaves to do */
   float loss;
   if (net_gradients(b->net, b->n, b->net->features, b->target, &loss, err)) return -1;
   net_update(b->net);
   return 0;
 }
 
-static int measure(Bench *b, const char *what, int (*work)(Bench *, surgery_error *), int64_t runs, surgery_error *err) {
+static int measure(Bench *b, const char *what, int (*work)(Bench *, surgery_error *), int64_t runs,
+                   surgery_error *err) {
   double *ms = malloc((size_t)runs * sizeof *ms);
   if (!ms || work(b, err)) { /* the first run packs the weights and warms up */
     if (!ms) *err = (surgery_error){.status = SURGERY_ENVIRONMENT, .message = "no memory"};
@@ -60,8 +67,9 @@ static int make_batch(Bench *b, surgery_error *err) {
   const Manifest *m = b->net->manifest;
   int64_t count, targets = net_classes(m) ? net_positions(m) : m->outputs[0].shape.count, wanted;
   void *x = NULL;
-  if (__builtin_mul_overflow(m->input.shape.count, b->n, &count) || __builtin_mul_overflow(targets, b->n, &wanted) || count > INT64_MAX / 8 ||
-      wanted > INT64_MAX / 8 || posix_memalign(&x, 64, (size_t)count * 4 + 64) || !(b->target = calloc((size_t)wanted + 1, 4))) {
+  if (__builtin_mul_overflow(m->input.shape.count, b->n, &count) ||
+      __builtin_mul_overflow(targets, b->n, &wanted) || count > INT64_MAX / 8 || wanted > INT64_MAX / 8 ||
+      posix_memalign(&x, 64, (size_t)count * 4 + 64) || !(b->target = calloc((size_t)wanted + 1, 4))) {
     free(x);
     *err = (surgery_error){.status = SURGERY_ENVIRONMENT, .message = "no memory for the batch"};
     return -1;
@@ -69,7 +77,8 @@ static int make_batch(Bench *b, surgery_error *err) {
   b->x = x;
   random_fill_uniform(0, "bench", 1, b->x, count);
   Random random = random_stream(0, 1);
-  for (int64_t i = 0; i < wanted && net_classes(m); i++) ((int32_t *)b->target)[i] = (int32_t)random_below(&random, (uint64_t)net_classes(m));
+  for (int64_t i = 0; i < wanted && net_classes(m); i++)
+    ((int32_t *)b->target)[i] = (int32_t)random_below(&random, (uint64_t)net_classes(m));
   return 0;
 }
 
@@ -78,13 +87,15 @@ static int bench(const BenchArguments *a, surgery_net *net, surgery_error *err) 
   char cpu[128], bytes[32];
   int status = make_batch(&b, err);
   cli_cpu(cpu, sizeof cpu);
-  if (status == 0) printf("%s, n = %lld, %d threads, median of %lld runs; %s\n", net->manifest->name, (long long)a->batch, surgery_threads(),
-                          (long long)a->runs, cpu);
+  if (status == 0)
+    printf("%s, n = %lld, %d threads, median of %lld runs; %s\n", net->manifest->name, (long long)a->batch,
+           surgery_threads(), (long long)a->runs, cpu);
   if (status == 0) status = measure(&b, "forward", forward, a->runs, err);
   if (net->optimizer && status == 0) {
     optimizer_set_lr(net->optimizer, 0); /* random targets must not drive the weights away */
     status = measure(&b, "train step", step, a->runs, err);
-    if (status == 0 && net_has(net, NET_PREFIX)) status = measure(&b, "  on features", head_step, a->runs, err);
+    if (status == 0 && net_has(net, NET_PREFIX))
+      status = measure(&b, "  on features", head_step, a->runs, err);
   }
   if (status == 0) printf("arena               %s\n", cli_bytes((double)net->arena_bytes, bytes));
   free(b.x), free(b.target);
@@ -103,7 +114,10 @@ static ExitStatus run(Cli *cli) {
   return status;
 }
 
-static const CliOption options[] = {{"batch", OPTION_COUNT, offsetof(BenchArguments, batch), "N", "samples at once (default 1)"},
-                                    {"runs", OPTION_COUNT, offsetof(BenchArguments, runs), "N", "runs to take the median of (default 20)"},
-                                    {NULL, OPTION_FLAG, 0, NULL, NULL}};
-const CliCommand command_bench = {"bench", "[options]", "how long forward and a training step take on this machine", NULL, options, false, run};
+static const CliOption options[] = {
+    {"batch", OPTION_COUNT, offsetof(BenchArguments, batch), "N", "samples at once (default 1)"},
+    {"runs", OPTION_COUNT, offsetof(BenchArguments, runs), "N", "runs to take the median of (default 20)"},
+    {NULL, OPTION_FLAG, 0, NULL, NULL}};
+const CliCommand command_bench = {
+    "bench", "[options]", "how long forward and a training step take on this machine", NULL, options,
+    false,   run};

@@ -1,19 +1,25 @@
-/* The commands of a compiled program: one file each, found through the table in main.c. Results go to stdout, messages to
- * stderr. This is the only part of the runtime that prints. */
+/* The commands of a compiled program: one file each, found through the table in main.c. Results go to stdout,
+ * messages to stderr. This is the only part of the runtime that prints. */
 #ifndef SURGERY_CLI_H
 #define SURGERY_CLI_H
 #include <stdio.h>
 #include "runtime/data/dataset.h"
 #include "runtime/net.h"
 
-typedef enum ExitStatus { EXIT_DONE = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_ENVIRONMENT = 3, EXIT_INTERRUPTED = 130 } ExitStatus;
+typedef enum ExitStatus {
+  EXIT_DONE = 0,
+  EXIT_INPUT = 1,
+  EXIT_USAGE = 2,
+  EXIT_ENVIRONMENT = 3,
+  EXIT_INTERRUPTED = 130
+} ExitStatus;
 
 typedef enum OptionKind {
-  OPTION_FLAG,  /* bool */
-  OPTION_TEXT,  /* const char * */
-  OPTION_COUNT, /* int64_t, 1 or more */
-  OPTION_SIZE,  /* int64_t, 0 or more */
-  OPTION_RATE,  /* double, 0 or more, finite */
+  OPTION_FLAG,   /* bool */
+  OPTION_TEXT,   /* const char * */
+  OPTION_COUNT,  /* int64_t, 1 or more */
+  OPTION_SIZE,   /* int64_t, 0 or more */
+  OPTION_RATE,   /* double, 0 or more, finite */
   OPTION_REFUSED /* known, and not there yet: `argument` says why */
 } OptionKind;
 
@@ -35,23 +41,26 @@ typedef struct CliCommand {
 
 struct Cli {
   const struct sg_network *network;
-  const char *program;       /* argv[0]'s base name */
+  const char *program; /* argv[0]'s base name */
   const CliCommand *command;
-  const char *weights;       /* common options */
+  const char *weights; /* common options */
   int64_t threads;
   bool quiet, help;
   char **operand;
   int operand_count;
 };
 
-extern const CliCommand command_info, command_predict, command_eval, command_train, command_bench, command_export;
+extern const CliCommand command_info, command_predict, command_eval, command_train, command_bench,
+    command_export;
 
 /* ---- options.c ---- */
-/* Reads argv[1 …] into cli and `arguments` (the command's own struct, holding the defaults). False: *status is the exit status, and
- * what had to be said was said (help on stdout). */
+/* Reads argv[1 …] into cli and `arguments` (the command's own struct, holding the defaults). False: *status
+ * is the exit status, and what had to be said was said (help on stdout). */
 bool cli_parse(Cli *cli, void *arguments, ExitStatus *status);
-void cli_message(const Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3))); /* "ants: …" on stderr */
-ExitStatus cli_usage(const Cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3))); /* with a pointer to --help */
+void cli_message(const Cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* "ants: …" on stderr */
+ExitStatus cli_usage(const Cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));                      /* with a pointer to --help */
 ExitStatus cli_error(const Cli *cli, const surgery_error *err); /* prints it; its exit status */
 /* At the end of a command: a full disk or a closed pipe behind stdout is an error too. */
 ExitStatus cli_finish(const Cli *cli, ExitStatus status);

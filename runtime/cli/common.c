@@ -10,7 +10,11 @@ surgery_net *cli_open(Cli *cli, surgery_error *err) {
 
 DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets) {
   const Manifest *m = net->manifest;
-  DatasetSpec spec = {.input = &m->input, .role = role, .classes = net_classes(m), .labels = m->labels, .label_count = m->label_count};
+  DatasetSpec spec = {.input = &m->input,
+                      .role = role,
+                      .classes = net_classes(m),
+                      .labels = m->labels,
+                      .label_count = m->label_count};
   if (!with_targets) return spec;
   spec.target = m->train.loss == LOSS_TYPE_MSE ? TARGET_VALUES : TARGET_CLASSES;
   spec.target_count = spec.target == TARGET_VALUES ? m->outputs[0].shape.count : net_positions(m);
@@ -19,8 +23,8 @@ DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets
 }
 
 const char *cli_label(const Manifest *m, const Dataset *set, int64_t class, char to[24]) {
-  if (class >= 0 && (size_t)class < m->label_count) return m->labels[class];
-  if (set && class >= 0 && (size_t)class < set->class_count) return set->class_names[class];
+  if (class >= 0 && (size_t) class < m->label_count) return m->labels[class];
+  if (set && class >= 0 && (size_t) class < set->class_count) return set->class_names[class];
   snprintf(to, 24, "%lld", (long long)class);
   return to;
 }
@@ -58,7 +62,9 @@ void cli_cpu(char *to, size_t size) {
   if (file) fclose(file);
 }
 
-void cli_broken(void *context, const char *message) { cli_message(context, "left out: %s", message); }
+void cli_broken(void *context, const char *message) {
+  cli_message(context, "left out: %s", message);
+}
 
 static int compare(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;

@@ -8,9 +8,16 @@
 
 #define WIDEST_MATRIX 20 /* classes; above, the most frequent confusions are listed */
 
-typedef struct EvalArguments { const char *data; int64_t batch; } EvalArguments;
+typedef struct EvalArguments {
+  const char *data;
+  int64_t batch;
+} EvalArguments;
 
-typedef struct Watch { Cli *cli; int64_t broken; bool bar; } Watch;
+typedef struct Watch {
+  Cli *cli;
+  int64_t broken;
+  bool bar;
+} Watch;
 
 static void tell_broken(void *context, const char *message) {
   Watch *watch = context;
@@ -21,7 +28,8 @@ static void tell_broken(void *context, const char *message) {
 
 static void tell_progress(void *context, int64_t done, int64_t total) {
   const Watch *watch = context;
-  if (watch->bar) fprintf(stderr, "\r%lld of %lld%s", (long long)done, (long long)total, done == total ? "\r\033[K" : "");
+  if (watch->bar)
+    fprintf(stderr, "\r%lld of %lld%s", (long long)done, (long long)total, done == total ? "\r\033[K" : "");
 }
 
 static void print_classes(const Metrics *m, const Manifest *manifest, const Dataset *set) {
@@ -29,8 +37,8 @@ static void print_classes(const Metrics *m, const Manifest *manifest, const Data
   printf("\nclass                   right    of   share\n");
   for (int64_t c = 0; c < m->classes; c++)
     if (m->seen[c])
-      printf("%-20s  %7lld %5lld  %.4f\n", cli_label(manifest, set, c, number), (long long)m->right[c], (long long)m->seen[c],
-             (double)m->right[c] / (double)m->seen[c]);
+      printf("%-20s  %7lld %5lld  %.4f\n", cli_label(manifest, set, c, number), (long long)m->right[c],
+             (long long)m->seen[c], (double)m->right[c] / (double)m->seen[c]);
 }
 
 static void print_matrix(const Metrics *m, const Manifest *manifest, const Dataset *set) {
@@ -56,7 +64,8 @@ static void print_confusions(const Metrics *m, const Manifest *manifest, const D
       if (count > best && (count < last || (count == last && i > last_at))) best = count, at = i;
     }
     if (at < 0) return;
-    printf("%7lld  %s taken for %s\n", (long long)best, cli_label(manifest, set, at / m->classes, a), cli_label(manifest, set, at % m->classes, b));
+    printf("%7lld  %s taken for %s\n", (long long)best, cli_label(manifest, set, at / m->classes, a),
+           cli_label(manifest, set, at % m->classes, b));
     last = best, last_at = at;
   }
 }
@@ -67,8 +76,10 @@ static void print_metrics(const Metrics *m, const Manifest *manifest, const Data
   printf("top-1    %.4f  (%lld of %lld)\n", metrics_top1(m), (long long)m->top1, (long long)m->targets);
   if (m->classes > 5) printf("top-5    %.4f\n", metrics_top5(m));
   print_classes(m, manifest, set);
-  if (m->confusion && m->classes <= WIDEST_MATRIX) print_matrix(m, manifest, set);
-  else if (m->confusion) print_confusions(m, manifest, set);
+  if (m->confusion && m->classes <= WIDEST_MATRIX)
+    print_matrix(m, manifest, set);
+  else if (m->confusion)
+    print_confusions(m, manifest, set);
 }
 
 static int eval(Cli *cli, const EvalArguments *a, surgery_net *net, surgery_error *err) {
@@ -104,11 +115,16 @@ static ExitStatus run(Cli *cli) {
   return status;
 }
 
-static const CliOption options[] = {{"data", OPTION_TEXT, offsetof(EvalArguments, data), "DIR", "the data set"},
-                                    {"batch", OPTION_COUNT, offsetof(EvalArguments, batch), "N", "samples at once (default 16)"},
-                                    {NULL, OPTION_FLAG, 0, NULL, NULL}};
-const CliCommand command_eval = {
-    "eval", "--data DIR [options]", "loss, top-1, top-5, per class, confusion matrix",
-    "DIR: a folder of class folders with pictures, an IDX pair (the t10k- one where there are two), CIFAR binary batches, CSV, or\n"
-    "an .npz or .safetensors file with x and y.",
-    options, false, run};
+static const CliOption options[] = {
+    {"data", OPTION_TEXT, offsetof(EvalArguments, data), "DIR", "the data set"},
+    {"batch", OPTION_COUNT, offsetof(EvalArguments, batch), "N", "samples at once (default 16)"},
+    {NULL, OPTION_FLAG, 0, NULL, NULL}};
+const CliCommand command_eval = {"eval",
+                                 "--data DIR [options]",
+                                 "loss, top-1, top-5, per class, confusion matrix",
+                                 "DIR: a folder of class folders with pictures, an IDX pair (the t10k- one "
+                                 "where there are two), CIFAR binary batches, CSV, or\n"
+                                 "an .npz or .safetensors file with x and y.",
+                                 options,
+                                 false,
+                                 run};

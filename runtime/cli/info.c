@@ -2,7 +2,9 @@
 #include <string.h>
 #include "runtime/cli/cli.h"
 
-typedef struct InfoArguments { bool layers; } InfoArguments;
+typedef struct InfoArguments {
+  bool layers;
+} InfoArguments;
 
 static void print_shapes(const Manifest *m) {
   static const char *const kinds[] = {"image", "tensor", "tokens"};
@@ -27,19 +29,25 @@ static void print_preprocess(const ManifestInput *input) {
   for (size_t i = 0; i < input->step_count; i++) {
     const PreprocessStep *s = &input->steps[i];
     if (i) printf(", ");
-    if (s->op == PREPROCESS_GRAYSCALE) printf("grayscale");
-    else if (s->op == PREPROCESS_NORMALIZE) printf("normalize");
-    else printf(s->size[1] < 0 ? "%s %lld" : "%s %lld x %lld", s->op == PREPROCESS_RESIZE ? "resize" : "center_crop", (long long)s->size[0],
-                (long long)s->size[1]);
+    if (s->op == PREPROCESS_GRAYSCALE)
+      printf("grayscale");
+    else if (s->op == PREPROCESS_NORMALIZE)
+      printf("normalize");
+    else
+      printf(s->size[1] < 0 ? "%s %lld" : "%s %lld x %lld",
+             s->op == PREPROCESS_RESIZE ? "resize" : "center_crop", (long long)s->size[0],
+             (long long)s->size[1]);
   }
   putchar('\n');
 }
 
 static void print_memory(const Manifest *m) {
   char a[32], b[32], c[32];
-  printf("memory      weights %s, packed %s\n", cli_bytes((double)m->weights_bytes, a), cli_bytes((double)m->packed_bytes, b));
+  printf("memory      weights %s, packed %s\n", cli_bytes((double)m->weights_bytes, a),
+         cli_bytes((double)m->packed_bytes, b));
   for (int64_t n = 1; n <= 16; n += 15) {
-    printf("            n = %-3lld forward %s", (long long)n, cli_bytes((double)net_arena_bytes(m, NET_FORWARD, n), a));
+    printf("            n = %-3lld forward %s", (long long)n,
+           cli_bytes((double)net_arena_bytes(m, NET_FORWARD, n), a));
     if (m->parameters_trainable) {
       if (m->features_bytes) printf(", prefix %s", cli_bytes((double)net_arena_bytes(m, NET_PREFIX, n), b));
       printf(", train step %s", cli_bytes((double)net_arena_bytes(m, NET_STEP, n), c));
@@ -50,10 +58,13 @@ static void print_memory(const Manifest *m) {
 
 static void print_training(const ManifestTrain *t) {
   if (!t->given) return;
-  printf("training    %s(lr=%g), %s, batch %lld, %lld epochs, seed %llu", optimizer_type_name(t->optimizer.type), t->optimizer.lr,
-         t->loss == LOSS_TYPE_MSE ? "MSE" : "CrossEntropy", (long long)t->batch, (long long)t->epochs, (unsigned long long)t->seed);
+  printf("training    %s(lr=%g), %s, batch %lld, %lld epochs, seed %llu",
+         optimizer_type_name(t->optimizer.type), t->optimizer.lr,
+         t->loss == LOSS_TYPE_MSE ? "MSE" : "CrossEntropy", (long long)t->batch, (long long)t->epochs,
+         (unsigned long long)t->seed);
   for (size_t i = 0; i < t->augment_count; i++)
-    printf("%s%s", i ? ", " : "; augment ", t->augment[i].op == AUGMENT_OP_HORIZONTAL_FLIP ? "horizontal_flip" : "random_resized_crop");
+    printf("%s%s", i ? ", " : "; augment ",
+           t->augment[i].op == AUGMENT_OP_HORIZONTAL_FLIP ? "horizontal_flip" : "random_resized_crop");
   putchar('\n');
 }
 
@@ -67,8 +78,9 @@ static void print_layers(const Manifest *m) {
   printf("\n%-*s  %-*s  %-22s  %12s\n", (int)widest, "layer", (int)type, "type", "output", "parameters");
   for (size_t i = 0; i < m->layer_count; i++) {
     const ManifestLayer *l = &m->layers[i];
-    printf("%-*s  %-*s  %-22s  %12s%s\n", (int)widest, l->name, (int)type, l->type, manifest_shape_text(&l->shape, shape),
-           cli_thousands(l->parameters, number), l->frozen ? "  frozen" : "");
+    printf("%-*s  %-*s  %-22s  %12s%s\n", (int)widest, l->name, (int)type, l->type,
+           manifest_shape_text(&l->shape, shape), cli_thousands(l->parameters, number),
+           l->frozen ? "  frozen" : "");
   }
 }
 
@@ -83,18 +95,22 @@ static ExitStatus run(Cli *cli) {
   char frozen[32], trainable[32], cpu[128];
   print_shapes(m);
   print_preprocess(&m->input);
-  printf("parameters  %s frozen, %s trainable\n", cli_thousands(m->parameters_frozen, frozen), cli_thousands(m->parameters_trainable, trainable));
+  printf("parameters  %s frozen, %s trainable\n", cli_thousands(m->parameters_frozen, frozen),
+         cli_thousands(m->parameters_trainable, trainable));
   if (m->flops > 0) printf("work        %.3g GFLOP for one sample\n", m->flops / 1e9);
   printf("weights     %s\n", net->weights_path);
   print_memory(m);
   print_training(&m->train);
   cli_cpu(cpu, sizeof cpu);
-  printf("processor   %s; compiled for %s; %d threads\n", cpu, m->cpu ? m->cpu : "the base CPU", surgery_threads());
+  printf("processor   %s; compiled for %s; %d threads\n", cpu, m->cpu ? m->cpu : "the base CPU",
+         surgery_threads());
   if (arguments.layers) print_layers(m);
   surgery_close(net);
   return EXIT_DONE;
 }
 
-static const CliOption options[] = {{"layers", OPTION_FLAG, offsetof(InfoArguments, layers), NULL, "every layer with its type, output and parameters"},
+static const CliOption options[] = {{"layers", OPTION_FLAG, offsetof(InfoArguments, layers), NULL,
+                                     "every layer with its type, output and parameters"},
                                     {NULL, OPTION_FLAG, 0, NULL, NULL}};
-const CliCommand command_info = {"info", "[options]", "inputs, outputs, layers, weights, memory, CPU, threads", NULL, options, false, run};
+const CliCommand command_info = {
+    "info", "[options]", "inputs, outputs, layers, weights, memory, CPU, threads", NULL, options, false, run};

@@ -10,8 +10,11 @@ static const CliCommand *const commands[] = {&command_info,  &command_predict, &
 static void print_help(FILE *out, const char *program) {
   fprintf(out, "usage: %s COMMAND [options]\n\n", program);
   for (size_t i = 0; i < COMMANDS; i++) fprintf(out, "  %-8s  %s\n", commands[i]->name, commands[i]->summary);
-  fprintf(out, "\n%s COMMAND --help tells a command's options.\n"
-               "Exit status: 0 done, 1 an input is wrong, 2 wrong usage, 3 the environment failed (file, disk, memory), 130 interrupted.\n", program);
+  fprintf(out,
+          "\n%s COMMAND --help tells a command's options.\n"
+          "Exit status: 0 done, 1 an input is wrong, 2 wrong usage, 3 the environment failed (file, disk, "
+          "memory), 130 interrupted.\n",
+          program);
 }
 
 static ExitStatus unknown_command(const char *program, const char *name) {

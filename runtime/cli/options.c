@@ -1,5 +1,5 @@
-/* Options from tables: the same row gives getopt_long its entry, --help its line and the argument its place. Messages of the
- * commands are printed here too. */
+/* Options from tables: the same row gives getopt_long its entry, --help its line and the argument its place.
+ * Messages of the commands are printed here too. */
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -13,12 +13,16 @@
 
 static const CliOption common[] = {
     {"weights", OPTION_TEXT, offsetof(Cli, weights), "FILE", "weights instead of the program's own"},
-    {"threads", OPTION_COUNT, offsetof(Cli, threads), "N", "threads to compute with (default: all processors)"},
+    {"threads", OPTION_COUNT, offsetof(Cli, threads), "N",
+     "threads to compute with (default: all processors)"},
     {"quiet", OPTION_FLAG, offsetof(Cli, quiet), NULL, "no progress, no remarks"},
     {"help", OPTION_FLAG, offsetof(Cli, help), NULL, "this text"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 
-typedef struct Row { const CliOption *option; bool own; } Row;
+typedef struct Row {
+  const CliOption *option;
+  bool own;
+} Row;
 
 static int collect(const CliCommand *command, Row rows[MAX_OPTIONS]) {
   int count = 0;
@@ -86,21 +90,30 @@ static bool store(const CliOption *o, char *base, const char *value) {
   void *to = base + o->offset;
   char *end;
   switch (o->kind) {
-  case OPTION_FLAG: *(bool *)to = true; return true;
-  case OPTION_TEXT: *(const char **)to = value; return *value != 0;
-  case OPTION_COUNT: return whole_number(value, 1, to);
-  case OPTION_SIZE: return whole_number(value, 0, to);
+  case OPTION_FLAG:
+    *(bool *)to = true;
+    return true;
+  case OPTION_TEXT:
+    *(const char **)to = value;
+    return *value != 0;
+  case OPTION_COUNT:
+    return whole_number(value, 1, to);
+  case OPTION_SIZE:
+    return whole_number(value, 0, to);
   case OPTION_RATE:
     errno = 0;
     *(double *)to = strtod(value, &end);
     return end != value && !*end && isfinite(*(double *)to) && *(double *)to >= 0;
-  default: return false;
+  default:
+    return false;
   }
 }
 
 static ExitStatus wrong_value(const Cli *cli, const CliOption *o, const char *value) {
-  static const char *const wants[] = {[OPTION_TEXT] = "a text", [OPTION_COUNT] = "a whole number, 1 or more",
-                                      [OPTION_SIZE] = "a whole number, 0 or more", [OPTION_RATE] = "a number, 0 or more"};
+  static const char *const wants[] = {[OPTION_TEXT] = "a text",
+                                      [OPTION_COUNT] = "a whole number, 1 or more",
+                                      [OPTION_SIZE] = "a whole number, 0 or more",
+                                      [OPTION_RATE] = "a number, 0 or more"};
   if (o->kind == OPTION_REFUSED) return cli_usage(cli, "--%s: %s", o->name, o->help);
   return cli_usage(cli, "--%s %s: %s is wanted", o->name, value, wants[o->kind]);
 }
@@ -121,17 +134,23 @@ bool cli_parse(Cli *cli, void *arguments, ExitStatus *status) {
   struct option list[MAX_OPTIONS + 1];
   int count = collect(cli->command, rows), key, index;
   for (int i = 0; i < count; i++)
-    list[i] = (struct option){rows[i].option->name, rows[i].option->kind == OPTION_FLAG ? no_argument : required_argument, NULL, 256 + i};
+    list[i] =
+        (struct option){rows[i].option->name,
+                        rows[i].option->kind == OPTION_FLAG ? no_argument : required_argument, NULL, 256 + i};
   list[count] = (struct option){NULL, 0, NULL, 0};
   char **argv = cli->operand;
   int argc = cli->operand_count;
   optind = 0, opterr = 0; /* 0: getopt starts anew, for a second call in one process */
   *status = EXIT_USAGE;
   while ((key = getopt_long(argc, argv, ":h", list, &index)) != -1) {
-    if (key == 'h') cli->help = true;
-    else if (key == ':') return *status = cli_usage(cli, "%s wants a value", argv[optind - 1]), false;
-    else if (key == '?' && optopt && optopt < 256) return *status = cli_usage(cli, "there is no option '-%c'", optopt), false;
-    else if (key < 256) return *status = unknown_option(cli, argv[optind - 1], rows, count), false;
+    if (key == 'h')
+      cli->help = true;
+    else if (key == ':')
+      return *status = cli_usage(cli, "%s wants a value", argv[optind - 1]), false;
+    else if (key == '?' && optopt && optopt < 256)
+      return *status = cli_usage(cli, "there is no option '-%c'", optopt), false;
+    else if (key < 256)
+      return *status = unknown_option(cli, argv[optind - 1], rows, count), false;
     else if (!store(rows[key - 256].option, rows[key - 256].own ? arguments : (char *)cli, optarg))
       return *status = wrong_value(cli, rows[key - 256].option, optarg), false;
   }
@@ -140,7 +159,9 @@ bool cli_parse(Cli *cli, void *arguments, ExitStatus *status) {
     return *status = EXIT_DONE, false;
   }
   cli->operand = argv + optind, cli->operand_count = argc - optind;
-  if (cli->operand_count && !cli->command->operands) return *status = cli_usage(cli, "'%s' is not expected here", cli->operand[0]), false;
-  if (cli->threads > 1024) return *status = cli_usage(cli, "--threads %lld: at most 1024", (long long)cli->threads), false;
+  if (cli->operand_count && !cli->command->operands)
+    return *status = cli_usage(cli, "'%s' is not expected here", cli->operand[0]), false;
+  if (cli->threads > 1024)
+    return *status = cli_usage(cli, "--threads %lld: at most 1024", (long long)cli->threads), false;
   return true;
 }

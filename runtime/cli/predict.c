@@ -22,7 +22,9 @@ typedef struct Prediction {
   float *kept[SG_MAX_OUTPUTS]; /* for --out: (rows, …) */
 } Prediction;
 
-static bool ends_in_softmax(const Manifest *m) { return m->layer_count && strcmp(m->layers[m->layer_count - 1].type, "Softmax") == 0; }
+static bool ends_in_softmax(const Manifest *m) {
+  return m->layer_count && strcmp(m->layers[m->layer_count - 1].type, "Softmax") == 0;
+}
 
 static void probabilities(const Prediction *p, const float *y, int64_t count, double *to) {
   double largest = -INFINITY, sum = 0;
@@ -35,7 +37,9 @@ static void probabilities(const Prediction *p, const float *y, int64_t count, do
 static int64_t next_best(const double *value, int64_t count, int64_t last) {
   int64_t best = -1;
   for (int64_t i = 0; i < count; i++) {
-    double v = isnan(value[i]) ? -INFINITY : value[i], l = last < 0 ? INFINITY : isnan(value[last]) ? -INFINITY : value[last];
+    double v = isnan(value[i]) ? -INFINITY : value[i], l = last < 0             ? INFINITY
+                                                           : isnan(value[last]) ? -INFINITY
+                                                                                : value[last];
     if (last >= 0 && (v > l || (v == l && i <= last))) continue;
     if (best < 0 || v > (isnan(value[best]) ? -INFINITY : value[best])) best = i;
   }
@@ -71,7 +75,8 @@ static json_t *json_classes(const Prediction *p, const double *value, int64_t co
 
 static json_t *json_values(const float *y, const ManifestShape *shape) {
   json_t *list = json_array();
-  for (int64_t i = 0; i < shape->count; i++) json_array_append_new(list, isfinite(y[i]) ? json_real(y[i]) : json_null());
+  for (int64_t i = 0; i < shape->count; i++)
+    json_array_append_new(list, isfinite(y[i]) ? json_real(y[i]) : json_null());
   return list;
 }
 
@@ -116,8 +121,10 @@ static int print_sample(Prediction *p, int64_t index, int64_t row) {
   if (p->a->json) {
     json_t *object = json_object();
     json_object_set_new(object, "file", json_text(name));
-    if (p->classifier) json_object_set_new(object, "classes", json_classes(p, value, count));
-    else json_object_set_new(object, "values", json_values(y, &m->outputs[0].shape));
+    if (p->classifier)
+      json_object_set_new(object, "classes", json_classes(p, value, count));
+    else
+      json_object_set_new(object, "values", json_values(y, &m->outputs[0].shape));
     char *text = json_dumps(object, JSON_PRESERVE_ORDER);
     printf("%s%s", p->printed ? ",\n" : "[\n", text ? text : "null");
     free(text);
@@ -154,8 +161,10 @@ static int write_outputs(const Prediction *p, surgery_error *err) {
     char path[4200];
     const char *dot = strrchr(p->a->out, '.');
     int stem = dot && !strchr(dot, '/') ? (int)(dot - p->a->out) : (int)strlen(p->a->out);
-    if (m->output_count == 1) snprintf(path, sizeof path, "%s", p->a->out);
-    else snprintf(path, sizeof path, "%.*s.%s%s", stem, p->a->out, m->outputs[o].name, p->a->out + stem);
+    if (m->output_count == 1)
+      snprintf(path, sizeof path, "%s", p->a->out);
+    else
+      snprintf(path, sizeof path, "%.*s.%s%s", stem, p->a->out, m->outputs[o].name, p->a->out + stem);
     int64_t dim[SURGERY_MAX_RANK + 1] = {p->rows};
     memcpy(dim + 1, m->outputs[o].shape.dim, sizeof m->outputs[o].shape.dim);
     if (npy_write(path, m->outputs[o].shape.rank + 1, dim, p->kept[o], err)) return -1;
@@ -175,7 +184,8 @@ static int predict_all(Prediction *p, surgery_error *err) {
     p->broken += (int64_t)batch.broken_count;
     if (net_run(p->net, NET_FORWARD, batch.n, batch.x, NULL, NULL, NULL, err)) status = -1;
     bool memory = true;
-    for (int64_t i = 0; status > 0 && memory && i < batch.n; i++) memory = print_sample(p, batch.index[i], i) == 0;
+    for (int64_t i = 0; status > 0 && memory && i < batch.n; i++)
+      memory = print_sample(p, batch.index[i], i) == 0;
     if (status > 0 && memory && p->a->out && batch.n) memory = keep_outputs(p, batch.n) == 0;
     if (!memory) {
       *err = (surgery_error){.status = SURGERY_ENVIRONMENT, .message = "no memory"};
@@ -197,15 +207,18 @@ static ExitStatus run(Cli *cli) {
   Prediction p = {.cli = cli, .a = &a, .net = cli_open(cli, &err)};
   if (!p.net) return cli_error(cli, &err);
   const Manifest *m = p.net->manifest;
-  p.classifier = m->output_count == 1 && m->outputs[0].shape.rank == 1 && m->outputs[0].shape.count > 1 && net_classes(m) > 1;
+  p.classifier = m->output_count == 1 && m->outputs[0].shape.rank == 1 && m->outputs[0].shape.count > 1 &&
+                 net_classes(m) > 1;
   p.softmax = !ends_in_softmax(m);
   DatasetSpec spec = cli_spec(p.net, ROLE_TEST, false);
   p.set = dataset_open_inputs((const char *const *)cli->operand, (size_t)cli->operand_count, &spec, &err);
-  if (!p.set || predict_all(&p, &err)) status = cli_error(cli, &err);
+  if (!p.set || predict_all(&p, &err))
+    status = cli_error(cli, &err);
   else if (p.broken) {
     cli_message(cli, "%lld of %lld inputs could not be used", (long long)p.broken, (long long)p.set->count);
     status = EXIT_INPUT;
-  } else status = EXIT_DONE;
+  } else
+    status = EXIT_DONE;
   for (size_t o = 0; o < SG_MAX_OUTPUTS; o++) free(p.kept[o]);
   dataset_close(p.set);
   surgery_close(p.net);
@@ -214,12 +227,18 @@ static ExitStatus run(Cli *cli) {
 
 static const CliOption options[] = {
     {"top", OPTION_COUNT, offsetof(PredictArguments, top), "K", "how many classes to print (default 5)"},
-    {"json", OPTION_FLAG, offsetof(PredictArguments, json), NULL, "one JSON array: file, classes (class, label, probability) or values"},
+    {"json", OPTION_FLAG, offsetof(PredictArguments, json), NULL,
+     "one JSON array: file, classes (class, label, probability) or values"},
     {"batch", OPTION_COUNT, offsetof(PredictArguments, batch), "N", "samples at once (default 16)"},
-    {"out", OPTION_TEXT, offsetof(PredictArguments, out), "FILE.npy", "the raw outputs, (N, …); FILE.NAME.npy for each of several outputs"},
+    {"out", OPTION_TEXT, offsetof(PredictArguments, out), "FILE.npy",
+     "the raw outputs, (N, …); FILE.NAME.npy for each of several outputs"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
-const CliCommand command_predict = {
-    "predict", "[options] FILE…", "classes with probabilities for pictures and arrays",
-    "FILE: a picture (JPEG, PNG), a .npy, IDX or .npz file, or a folder of pictures. A picture that cannot be read is named,\n"
-    "the others are predicted, and the exit status is 1.",
-    options, true, run};
+const CliCommand command_predict = {"predict",
+                                    "[options] FILE…",
+                                    "classes with probabilities for pictures and arrays",
+                                    "FILE: a picture (JPEG, PNG), a .npy, IDX or .npz file, or a folder of "
+                                    "pictures. A picture that cannot be read is named,\n"
+                                    "the others are predicted, and the exit status is 1.",
+                                    options,
+                                    true,
+                                    run};

@@ -4,10 +4,12 @@
 #include <unistd.h>
 #include "runtime/cli/progress.h"
 
-#define BAR 20          /* characters */
-#define REDRAW 0.1      /* seconds */
+#define BAR 20     /* characters */
+#define REDRAW 0.1 /* seconds */
 
-Progress progress_new(Cli *cli) { return (Progress){.cli = cli, .terminal = !cli->quiet && isatty(STDERR_FILENO)}; }
+Progress progress_new(Cli *cli) {
+  return (Progress){.cli = cli, .terminal = !cli->quiet && isatty(STDERR_FILENO)};
+}
 
 void progress_clear(Progress *p) {
   if (p->bar) fputs("\r\033[K", stderr);
@@ -16,8 +18,10 @@ void progress_clear(Progress *p) {
 
 static const char *clock_text(double seconds, char to[32]) {
   long long s = seconds > 0 && seconds < 1e9 ? (long long)(seconds + 0.5) : 0;
-  if (s >= 3600) snprintf(to, 32, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
-  else snprintf(to, 32, "%lld:%02lld", s / 60, s % 60);
+  if (s >= 3600)
+    snprintf(to, 32, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+  else
+    snprintf(to, 32, "%lld:%02lld", s / 60, s % 60);
   return to;
 }
 
@@ -39,15 +43,16 @@ static void draw_bar(int64_t done, int64_t total) {
 static void tell_features(Progress *p, const TrainEvent *e) {
   if (!due(p, e->done == e->total)) return;
   draw_bar(e->done, e->total);
-  fprintf(stderr, "features: %lld of %lld images, %.1f s", (long long)e->done, (long long)e->total, e->seconds);
+  fprintf(stderr, "features: %lld of %lld images, %.1f s", (long long)e->done, (long long)e->total,
+          e->seconds);
 }
 
 static void tell_cached(Progress *p, const TrainEvent *e) {
   char bytes[32];
   progress_clear(p);
   if (p->cli->quiet) return;
-  fprintf(stderr, "features: %lld images in %.1f s, kept in %s: the frozen part does not run again\n", (long long)e->total, e->seconds,
-          cli_bytes((double)e->bytes, bytes));
+  fprintf(stderr, "features: %lld images in %.1f s, kept in %s: the frozen part does not run again\n",
+          (long long)e->total, e->seconds, cli_bytes((double)e->bytes, bytes));
 }
 
 static void tell_step(Progress *p, const TrainEvent *e) {
@@ -75,10 +80,18 @@ static void tell_epoch(Progress *p, const TrainEvent *e) {
 void progress_event(void *progress, const TrainEvent *event) {
   Progress *p = progress;
   switch (event->kind) {
-  case TRAIN_FEATURES: tell_features(p, event); break;
-  case TRAIN_CACHED: tell_cached(p, event); break;
-  case TRAIN_STEP: tell_step(p, event); break;
-  case TRAIN_EPOCH: tell_epoch(p, event); break;
+  case TRAIN_FEATURES:
+    tell_features(p, event);
+    break;
+  case TRAIN_CACHED:
+    tell_cached(p, event);
+    break;
+  case TRAIN_STEP:
+    tell_step(p, event);
+    break;
+  case TRAIN_EPOCH:
+    tell_epoch(p, event);
+    break;
   case TRAIN_BROKEN:
     progress_clear(p);
     cli_broken(p->cli, event->text);

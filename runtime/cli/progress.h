@@ -1,5 +1,5 @@
-/* What a person sees of a training: a bar that is drawn again and again where stderr is a terminal, a line for each epoch where
- * it is not. Called by cli/train.c as the loop's observer. */
+/* What a person sees of a training: a bar that is drawn again and again where stderr is a terminal, a line
+ * for each epoch where it is not. Called by cli/train.c as the loop's observer. */
 #ifndef SURGERY_PROGRESS_H
 #define SURGERY_PROGRESS_H
 #include "runtime/cli/cli.h"
@@ -7,9 +7,9 @@
 
 typedef struct Progress {
   Cli *cli;
-  bool terminal;      /* stderr is one, and not --quiet */
-  double drawn;       /* when the bar was drawn last, seconds */
-  bool bar;           /* one is on the line */
+  bool terminal; /* stderr is one, and not --quiet */
+  double drawn;  /* when the bar was drawn last, seconds */
+  bool bar;      /* one is on the line */
 } Progress;
 
 Progress progress_new(Cli *cli);

@@ -1,5 +1,5 @@
-/* `train --data DIR`: the script's training with what the command line says otherwise, then the weights into a file. What could
- * fail at the end (an --out that cannot be written) is tried before the first step. */
+/* `train --data DIR`: the script's training with what the command line says otherwise, then the weights into
+ * a file. What could fail at the end (an --out that cannot be written) is tried before the first step. */
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -41,7 +41,8 @@ static int check_writable(const char *path, surgery_error *err) {
   static const char *const suffixes[] = {".safetensors", ".pth", ".pt", ".npz"};
   bool known = false;
   for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) known |= has_suffix(path, suffixes[i]);
-  if (!known) return sg_fail(err, SURGERY_BAD_INPUT, "%s: weights are written as .safetensors, .pth or .npz", path);
+  if (!known)
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: weights are written as .safetensors, .pth or .npz", path);
   SgWriter *writer = sg_writer_open(path, err);
   sg_writer_abort(writer);
   return writer ? 0 : -1;
@@ -49,7 +50,8 @@ static int check_writable(const char *path, surgery_error *err) {
 
 /* OUT, and OUT with -checkpoint.safetensors for its suffix. */
 static int choose_files(Job *job, surgery_error *err) {
-  int made = job->a->out ? asprintf(&job->out, "%s", job->a->out) : asprintf(&job->out, "%s-trained.safetensors", job->net->manifest->name);
+  int made = job->a->out ? asprintf(&job->out, "%s", job->a->out)
+                         : asprintf(&job->out, "%s-trained.safetensors", job->net->manifest->name);
   if (made < 0) {
     job->out = NULL;
     return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
@@ -67,12 +69,19 @@ static int choose_files(Job *job, surgery_error *err) {
 static int choose_options(Job *job, surgery_error *err) {
   const ManifestTrain *script = &job->net->manifest->train;
   const TrainArguments *a = job->a;
-  TrainPosition before = {.batch = script->batch, .seed = script->seed, .shuffle = true, .lr = script->optimizer.lr};
+  TrainPosition before = {
+      .batch = script->batch, .seed = script->seed, .shuffle = true, .lr = script->optimizer.lr};
   if (a->resume && checkpoint_peek(a->resume, &before, err)) return -1;
-  job->o = (TrainOptions){.epochs = a->epochs >= 0 ? a->epochs : script->epochs, .batch = a->batch > 0 ? a->batch : before.batch,
-                          .steps = a->steps > 0 ? a->steps : 0, .seed = a->seed >= 0 ? (uint64_t)a->seed : before.seed,
-                          .shuffle = before.shuffle && !a->no_shuffle, .cache = !a->no_cache, .resume = a->resume, .log = a->log,
-                          .checkpoint_every = a->checkpoint_every > 0 ? a->checkpoint_every : 0, .stop = &stop_requested,
+  job->o = (TrainOptions){.epochs = a->epochs >= 0 ? a->epochs : script->epochs,
+                          .batch = a->batch > 0 ? a->batch : before.batch,
+                          .steps = a->steps > 0 ? a->steps : 0,
+                          .seed = a->seed >= 0 ? (uint64_t)a->seed : before.seed,
+                          .shuffle = before.shuffle && !a->no_shuffle,
+                          .cache = !a->no_cache,
+                          .resume = a->resume,
+                          .log = a->log,
+                          .checkpoint_every = a->checkpoint_every > 0 ? a->checkpoint_every : 0,
+                          .stop = &stop_requested,
                           .observe = progress_event};
   if (job->net->optimizer) optimizer_set_lr(job->net->optimizer, isnan(a->lr) ? before.lr : a->lr);
   /* a new seed means new first weights, but not in place of weights that someone gave */
@@ -90,13 +99,15 @@ static int open_data(Job *job, surgery_error *err) {
   }
   if (!val) return 0;
   DatasetSpec val_spec = cli_spec(job->net, ROLE_TEST, true);
-  if (val_spec.label_count == 0) val_spec.labels = job->train->class_names, val_spec.label_count = job->train->class_count;
+  if (val_spec.label_count == 0)
+    val_spec.labels = job->train->class_names, val_spec.label_count = job->train->class_count;
   return (job->val = dataset_open(val, &val_spec, err)) ? 0 : -1;
 }
 
 static int run_training(Job *job, surgery_error *err) {
   Progress progress = progress_new(job->cli);
-  struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESETHAND | SA_RESTART}, old_int, old_term;
+  struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESETHAND | SA_RESTART}, old_int,
+                   old_term;
   sigemptyset(&action.sa_mask);
   job->o.checkpoint = job->checkpoint;
   job->o.context = &progress;
@@ -121,12 +132,14 @@ static void print_result(const Job *job) {
 }
 
 static ExitStatus train(Job *job, surgery_error *err) {
-  if (choose_files(job, err) || choose_options(job, err) || open_data(job, err) || run_training(job, err)) return cli_error(job->cli, err);
+  if (choose_files(job, err) || choose_options(job, err) || open_data(job, err) || run_training(job, err))
+    return cli_error(job->cli, err);
   const TrainResult *r = &job->result;
-  if (r->broken) cli_message(job->cli, "%lld samples could not be used and were left out", (long long)r->broken);
+  if (r->broken)
+    cli_message(job->cli, "%lld samples could not be used and were left out", (long long)r->broken);
   if (r->interrupted) {
-    cli_message(job->cli, "interrupted after step %lld; go on with: %s train --data %s --resume %s", (long long)r->steps, job->cli->program,
-                job->a->data, job->checkpoint);
+    cli_message(job->cli, "interrupted after step %lld; to go on, repeat the command with --resume %s",
+                (long long)r->steps, job->checkpoint);
     return EXIT_INTERRUPTED;
   }
   if (surgery_save(job->net, job->out, NULL, err)) return cli_error(job->cli, err);
@@ -140,7 +153,8 @@ static ExitStatus run(Cli *cli) {
   surgery_error err;
   if (!cli_parse(cli, &a, &status)) return status;
   if (!a.data) return cli_usage(cli, "--data DIR is wanted");
-  if (a.resume && cli->weights) return cli_usage(cli, "--resume has weights of its own: --weights does not go with it");
+  if (a.resume && cli->weights)
+    return cli_usage(cli, "--resume has weights of its own: --weights does not go with it");
   const char *given = cli->weights;
   if (a.resume) cli->weights = a.resume;
   Job job = {.cli = cli, .a = &a, .net = cli_open(cli, &err)};
@@ -156,23 +170,35 @@ static ExitStatus run(Cli *cli) {
 #define AT(field) offsetof(TrainArguments, field)
 static const CliOption options[] = {
     {"data", OPTION_TEXT, AT(data), "DIR", "the training set"},
-    {"val", OPTION_TEXT, AT(val), "DIR", "the validation set (default: the t10k- or test_ part beside an IDX or CIFAR training set)"},
+    {"val", OPTION_TEXT, AT(val), "DIR",
+     "the validation set (default: the t10k- or test_ part beside an IDX or CIFAR training set)"},
     {"epochs", OPTION_SIZE, AT(epochs), "N", "times through the training set (default: the script's)"},
     {"batch", OPTION_COUNT, AT(batch), "N", "samples in a step (default: the script's)"},
     {"lr", OPTION_RATE, AT(lr), "X", "learning rate; groups with a rate of their own keep it"},
-    {"seed", OPTION_SIZE, AT(seed), "N", "of shuffling, augmentation, dropout and the fresh layers' first weights"},
+    {"seed", OPTION_SIZE, AT(seed), "N",
+     "of shuffling, augmentation, dropout and the fresh layers' first weights"},
     {"steps", OPTION_COUNT, AT(steps), "N", "stop after so many steps in all"},
     {"no-shuffle", OPTION_FLAG, AT(no_shuffle), NULL, "the samples in the order of the data set, each epoch"},
-    {"no-cache", OPTION_FLAG, AT(no_cache), NULL, "run the frozen part in every epoch instead of keeping its features"},
+    {"no-cache", OPTION_FLAG, AT(no_cache), NULL,
+     "run the frozen part in every epoch instead of keeping its features"},
     {"out", OPTION_TEXT, AT(out), "FILE", "the trained weights (default: NAME-trained.safetensors here)"},
-    {"resume", OPTION_TEXT, AT(resume), "FILE", "go on from a checkpoint; seed, batch and shuffling are its own"},
-    {"checkpoint-every", OPTION_COUNT, AT(checkpoint_every), "N", "save a checkpoint every N epochs, beside --out"},
+    {"resume", OPTION_TEXT, AT(resume), "FILE",
+     "go on from a checkpoint; seed, batch and shuffling are its own"},
+    {"checkpoint-every", OPTION_COUNT, AT(checkpoint_every), "N",
+     "save a checkpoint every N epochs, beside --out"},
     {"log", OPTION_TEXT, AT(log), "FILE.csv", "a row for each step and each epoch"},
-    {"report", OPTION_REFUSED, AT(report), "FILE.html", "there are no reports in this version; --log FILE.csv has the numbers"},
+    {"report", OPTION_REFUSED, AT(report), "FILE.html",
+     "there are no reports in this version; --log FILE.csv has the numbers"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
-const CliCommand command_train = {
-    "train", "--data DIR [options]", "train what the script left trainable",
-    "DIR: a folder of class folders with pictures, an IDX pair, CIFAR binary batches, CSV, or an .npz or .safetensors file with x and y.\n"
-    "The log has the columns row (step or epoch), epoch, step, loss, lr, train_loss, train_acc, val_loss, val_acc, seconds.\n"
-    "Ctrl-C finishes the step, saves a checkpoint beside --out and ends with status 130; a second one ends at once.",
-    options, false, run};
+const CliCommand command_train = {"train",
+                                  "--data DIR [options]",
+                                  "train what the script left trainable",
+                                  "DIR: a folder of class folders with pictures, an IDX pair, CIFAR binary "
+                                  "batches, CSV, or an .npz or .safetensors file with x and y.\n"
+                                  "The log has the columns row (step or epoch), epoch, step, loss, lr, "
+                                  "train_loss, train_acc, val_loss, val_acc, seconds.\n"
+                                  "Ctrl-C finishes the step, saves a checkpoint beside --out and ends with "
+                                  "status 130; a second one ends at once.",
+                                  options,
+                                  false,
+                                  run};

@@ -1,5 +1,5 @@
-/* Samples as arrays: `x` and `y` of an .npz or .safetensors file, read through the weight readers. x is taken as it is:
- * preprocessed already, any number type. Called by dataset.c. */
+/* Samples as arrays: `x` and `y` of an .npz or .safetensors file, read through the weight readers. x is taken
+ * as it is: preprocessed already, any number type. Called by dataset.c. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,22 +12,27 @@ static bool is_float(surgery_dtype dtype) {
 }
 
 /* Classes that someone kept as floats: they must be whole numbers. */
-static int whole_numbers(const char *path, const float *from, int64_t count, int64_t *to, surgery_error *err) {
+static int whole_numbers(const char *path, const float *from, int64_t count, int64_t *to,
+                         surgery_error *err) {
   for (int64_t i = 0; i < count; i++) {
     if (!(from[i] == floorf(from[i]) && fabsf(from[i]) < 1e9f))
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: y[%lld] is %g, which is no class", path, (long long)i, (double)from[i]);
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: y[%lld] is %g, which is no class", path, (long long)i,
+                     (double)from[i]);
     to[i] = (int64_t)from[i];
   }
   return 0;
 }
 
-static void *read_classes(const Dataset *set, surgery_weights *file, const surgery_tensor *y, surgery_error *err) {
+static void *read_classes(const Dataset *set, surgery_weights *file, const surgery_tensor *y,
+                          surgery_error *err) {
   int64_t *numbers = malloc((size_t)y->count * sizeof *numbers + 1);
   float *floats = is_float(y->dtype) ? malloc((size_t)y->count * sizeof *floats + 1) : NULL;
   void *targets = NULL;
   int status = 0;
-  if (!numbers || (is_float(y->dtype) && !floats)) status = sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for y", set->path);
-  else if (!floats) status = surgery_weights_read_i64(file, y, numbers, y->count, err);
+  if (!numbers || (is_float(y->dtype) && !floats))
+    status = sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for y", set->path);
+  else if (!floats)
+    status = surgery_weights_read_i64(file, y, numbers, y->count, err);
   else {
     status = surgery_weights_read(file, y, floats, y->count, err);
     if (status == 0) status = whole_numbers(set->path, floats, y->count, numbers, err);
@@ -40,14 +45,17 @@ static void *read_classes(const Dataset *set, surgery_weights *file, const surge
 static void *read_targets(Dataset *set, surgery_weights *file, const surgery_tensor *y, surgery_error *err) {
   char shape[SHAPE_TEXT];
   if (y->rank < 1 || y->shape[0] != set->count || y->count != set->count * set->spec.target_count) {
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: y is %s: %lld samples in x, %lld target numbers for each are wanted", set->path,
-            tensor_shape_text(y->rank, y->shape, shape), (long long)set->count, (long long)set->spec.target_count);
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: y is %s: %lld samples in x, %lld target numbers for each are wanted",
+            set->path, tensor_shape_text(y->rank, y->shape, shape), (long long)set->count,
+            (long long)set->spec.target_count);
     return NULL;
   }
   if (set->spec.target == TARGET_CLASSES) return read_classes(set, file, y, err);
   float *targets = malloc((size_t)y->count * sizeof *targets + 1);
-  if (!targets) sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for y", set->path);
-  else if (surgery_weights_read(file, y, targets, y->count, err) == 0) return targets;
+  if (!targets)
+    sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for y", set->path);
+  else if (surgery_weights_read(file, y, targets, y->count, err) == 0)
+    return targets;
   free(targets);
   return NULL;
 }
@@ -56,7 +64,9 @@ static int read_samples(Dataset *set, surgery_weights *file, surgery_error *err)
   const surgery_tensor *x = surgery_weights_find(file, "x"), *y = surgery_weights_find(file, "y");
   bool wants_y = set->spec.target != TARGET_NONE;
   if (!x || (wants_y && !y))
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: no array '%s' in it: a data set has x, the samples, and y, the targets", set->path, x ? "y" : "x");
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "%s: no array '%s' in it: a data set has x, the samples, and y, the targets", set->path,
+                   x ? "y" : "x");
   if (x->rank < 1) return sg_fail(err, SURGERY_BAD_INPUT, "%s: x is a single number", set->path);
   set->count = x->shape[0];
   if (set->count == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: holds no samples", set->path);

@@ -1,5 +1,5 @@
-/* CIFAR's binary batches (cs.toronto.edu/~kriz/cifar.html): records of one label byte (CIFAR-100: two, coarse and fine) and
- * 3 × 32 × 32 bytes, planes of red, green, blue. Called by dataset.c. */
+/* CIFAR's binary batches (cs.toronto.edu/~kriz/cifar.html): records of one label byte (CIFAR-100: two, coarse
+ * and fine) and 3 × 32 × 32 bytes, planes of red, green, blue. Called by dataset.c. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +15,18 @@ static bool ends_with(const char *text, const char *end) {
   return a >= b && strcmp(text + a - b, end) == 0;
 }
 
-static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int compare_names(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
-static bool is_test(const char *name) { return strncmp(name, "test", 4) == 0; }
+static bool is_test(const char *name) {
+  return strncmp(name, "test", 4) == 0;
+}
 
-/* The batches of a folder in the order of their names: those of the role, or all where none says which it is. */
-static int list_batches(const char *folder, DatasetRole role, char ***files, size_t *count, surgery_error *err) {
+/* The batches of a folder in the order of their names: those of the role, or all where none says which it is.
+ */
+static int list_batches(const char *folder, DatasetRole role, char ***files, size_t *count,
+                        surgery_error *err) {
   DIR *dir = opendir(folder);
   *files = NULL, *count = 0;
   if (!dir) return 0;
@@ -31,8 +37,10 @@ static int list_batches(const char *folder, DatasetRole role, char ***files, siz
       if (pass == 0 && is_test(entry->d_name) != (role == ROLE_TEST)) continue;
       char **more = realloc(*files, (*count + 1) * sizeof **files);
       if (more) *files = more;
-      if (!more || asprintf(&more[*count], "%s/%s", folder, entry->d_name) < 0) status = sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
-      else ++*count;
+      if (!more || asprintf(&more[*count], "%s/%s", folder, entry->d_name) < 0)
+        status = sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+      else
+        ++*count;
     }
   }
   closedir(dir);
@@ -40,7 +48,8 @@ static int list_batches(const char *folder, DatasetRole role, char ***files, siz
   return status;
 }
 
-/* 3073 or 3074; a size that both divide is CIFAR-10's, unless the network has as many classes as CIFAR-100 (fine or coarse). */
+/* 3073 or 3074; a size that both divide is CIFAR-10's, unless the network has as many classes as CIFAR-100
+ * (fine or coarse). */
 static int record_size(size_t size, const DatasetSpec *spec) {
   bool ten = size && size % (PIXELS + 1) == 0, hundred = size && size % (PIXELS + 2) == 0;
   if (ten && hundred && (spec->classes == 100 || spec->classes == 20)) ten = false;
@@ -57,8 +66,9 @@ static int append_batch(Batches *b, const char *path, const DatasetSpec *spec, s
   if (sg_map_open(&map, path, err)) return -1;
   int record = record_size(map.size, spec);
   if (!record) {
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: %zu bytes are no CIFAR batch: records have 3073 bytes (CIFAR-10) or 3074 (CIFAR-100)%s", path,
-            map.size, map.size > PIXELS ? "; truncated?" : "");
+    sg_fail(err, SURGERY_BAD_INPUT,
+            "%s: %zu bytes are no CIFAR batch: records have 3073 bytes (CIFAR-10) or 3074 (CIFAR-100)%s",
+            path, map.size, map.size > PIXELS ? "; truncated?" : "");
     sg_map_close(&map);
     return -1;
   }
@@ -87,7 +97,8 @@ static Dataset *make_set(Batches *b, const char *path, const DatasetSpec *spec, 
   void *targets = NULL;
   if (!set) return NULL;
   set->count = b->count;
-  bool good = spec->target == TARGET_NONE || (targets = dataset_targets_from_i64(set, b->labels, b->count, path, err));
+  bool good = spec->target == TARGET_NONE ||
+              (targets = dataset_targets_from_i64(set, b->labels, b->count, path, err));
   if (good && targets && dataset_check_targets(set, targets, path, err)) {
     free(targets);
     good = false;
@@ -104,7 +115,8 @@ Dataset *dataset_open_cifar(const char *path, const DatasetSpec *spec, surgery_e
   size_t count;
   Batches batches = {.bytes = NULL};
   if (spec->target != TARGET_NONE && spec->target_count != 1) {
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: CIFAR has one label a picture, the network wants %lld targets", path, (long long)spec->target_count);
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: CIFAR has one label a picture, the network wants %lld targets", path,
+            (long long)spec->target_count);
     return NULL;
   }
   int status = list_batches(path, spec->role, &files, &count, err);

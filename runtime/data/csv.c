@@ -1,5 +1,6 @@
-/* CSV, gzipped or not: a row a sample, the label last or in the column that the header names label, class or target. Commas,
- * semicolons or tabs; quotes; labels may be numbers or names. Values go to the network as they are. Called by dataset.c. */
+/* CSV, gzipped or not: a row a sample, the label last or in the column that the header names label, class or
+ * target. Commas, semicolons or tabs; quotes; labels may be numbers or names. Values go to the network as
+ * they are. Called by dataset.c. */
 #include <ctype.h>
 #include <locale.h>
 #include <math.h>
@@ -16,21 +17,22 @@ typedef struct Csv {
   const char *path;
   const DatasetSpec *spec;
   surgery_error *err;
-  locale_t c;         /* numbers have a point, whatever the program's locale */
-  char *at;           /* the rest of the text */
+  locale_t c; /* numbers have a point, whatever the program's locale */
+  char *at;   /* the rest of the text */
   int64_t line;
   char separator;
   char **cells;
   int columns, label, targets; /* columns of a row; the label's, -1: none; target columns */
-  float *values;      /* growing; rows × inputs */
-  char **names;       /* growing; the labels as text, in the file's memory */
-  float *reals;       /* growing; targets as numbers */
+  float *values;               /* growing; rows × inputs */
+  char **names;                /* growing; the labels as text, in the file's memory */
+  float *reals;                /* growing; targets as numbers */
   int64_t rows, room;
   int64_t inputs;
 } Csv;
 
 static int fail_line(Csv *csv, const char *what, const char *detail) {
-  return sg_fail(csv->err, SURGERY_BAD_INPUT, "%s: line %lld: %s%s", csv->path, (long long)csv->line, what, detail);
+  return sg_fail(csv->err, SURGERY_BAD_INPUT, "%s: line %lld: %s%s", csv->path, (long long)csv->line, what,
+                 detail);
 }
 
 static char find_separator(const char *text) {
@@ -49,8 +51,10 @@ static int count_columns(const char *text, char separator) {
   int64_t columns = 1;
   bool quoted = false;
   for (const char *p = text; *p && (quoted || (*p != '\n' && *p != '\r')); p++) {
-    if (*p == '"') quoted = !quoted;
-    else if (*p == separator && !quoted) columns++;
+    if (*p == '"')
+      quoted = !quoted;
+    else if (*p == separator && !quoted)
+      columns++;
   }
   return columns > 1 << 24 ? -1 : (int)columns;
 }
@@ -67,7 +71,8 @@ static int next_cell(Csv *csv, char **cell, bool *last) {
       *to++ = *p;
     }
     while (*p == ' ') p++;
-    if (*p && *p != csv->separator && *p != '\n' && *p != '\r') return fail_line(csv, "text behind a closing quote", "");
+    if (*p && *p != csv->separator && *p != '\n' && *p != '\r')
+      return fail_line(csv, "text behind a closing quote", "");
   } else {
     while (*p && *p != csv->separator && *p != '\n' && *p != '\r') p++;
     to = p;
@@ -86,10 +91,14 @@ static int next_row(Csv *csv) {
   for (;;) { /* blank lines are no rows */
     csv->line++;
     size_t blank = strspn(csv->at, " ");
-    if (csv->at[blank] == '\n') csv->at += blank + 1;
-    else if (csv->at[blank] == '\r') csv->at += blank + 1 + (csv->at[blank + 1] == '\n');
-    else if (csv->at[blank] == 0) return 0;
-    else break;
+    if (csv->at[blank] == '\n')
+      csv->at += blank + 1;
+    else if (csv->at[blank] == '\r')
+      csv->at += blank + 1 + (csv->at[blank + 1] == '\n');
+    else if (csv->at[blank] == 0)
+      return 0;
+    else
+      break;
   }
   bool last = false;
   int columns = 0;
@@ -116,7 +125,8 @@ static bool names_label(const char *cell) {
   return strcasecmp(cell, "label") == 0 || strcasecmp(cell, "class") == 0 || strcasecmp(cell, "target") == 0;
 }
 
-/* The first row is a header where a column other than the last is no number, or one is named label. Fixes which columns are what. */
+/* The first row is a header where a column other than the last is no number, or one is named label. Fixes
+ * which columns are what. */
 static int read_layout(Csv *csv, bool *header) {
   double ignored;
   int named = -1;
@@ -132,8 +142,10 @@ static int read_layout(Csv *csv, bool *header) {
   csv->label = csv->targets == 1 && named >= 0 ? named : csv->columns - csv->targets;
   if (csv->columns - csv->targets == csv->inputs) return 0;
   char shape[SHAPE_TEXT];
-  return sg_fail(csv->err, SURGERY_BAD_INPUT, "%s: %d columns: with %d for the target, %d are left, but the input is %s: %lld numbers", csv->path,
-                 csv->columns, csv->targets, csv->columns - csv->targets, manifest_shape_text(&csv->spec->input->shape, shape), (long long)csv->inputs);
+  return sg_fail(csv->err, SURGERY_BAD_INPUT,
+                 "%s: %d columns: with %d for the target, %d are left, but the input is %s: %lld numbers",
+                 csv->path, csv->columns, csv->targets, csv->columns - csv->targets,
+                 manifest_shape_text(&csv->spec->input->shape, shape), (long long)csv->inputs);
 }
 
 static int make_room(Csv *csv) {
@@ -145,7 +157,8 @@ static int make_room(Csv *csv) {
   if (names) csv->names = names;
   float *reals = realloc(csv->reals, (size_t)(room * csv->targets) * sizeof *reals + 1);
   if (reals) csv->reals = reals;
-  if (!values || !names || !reals) return sg_fail(csv->err, SURGERY_ENVIRONMENT, "%s: no memory for %lld rows", csv->path, (long long)room);
+  if (!values || !names || !reals)
+    return sg_fail(csv->err, SURGERY_ENVIRONMENT, "%s: no memory for %lld rows", csv->path, (long long)room);
   csv->room = room;
   return 0;
 }
@@ -161,15 +174,20 @@ static int keep_row(Csv *csv) {
       csv->names[csv->rows] = csv->cells[i];
       continue;
     }
-    if (!read_number(csv, csv->cells[i], &number) || !isfinite((float)number)) return fail_line(csv, "not a number: ", SG_Q(csv->cells[i]));
-    if (target) csv->reals[csv->rows * csv->targets + i - csv->label] = (float)number;
-    else *to++ = (float)number;
+    if (!read_number(csv, csv->cells[i], &number) || !isfinite((float)number))
+      return fail_line(csv, "not a number: ", SG_Q(csv->cells[i]));
+    if (target)
+      csv->reals[csv->rows * csv->targets + i - csv->label] = (float)number;
+    else
+      *to++ = (float)number;
   }
   csv->rows++;
   return 0;
 }
 
-static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int compare_names(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 /* Names as labels: the sorted different ones are the classes. */
 static int name_classes(const Csv *csv, Dataset *set, int32_t *targets) {
@@ -181,7 +199,8 @@ static int name_classes(const Csv *csv, Dataset *set, int32_t *targets) {
   for (int64_t i = 0; i < csv->rows; i++)
     if (count == 0 || strcmp(sorted[count - 1], sorted[i]) != 0) sorted[count++] = sorted[i];
   int32_t *map = malloc(count * sizeof *map + 1);
-  int status = map ? dataset_map_classes(csv->spec, csv->path, sorted, count, map, csv->err) : sg_fail(csv->err, SURGERY_ENVIRONMENT, "no memory");
+  int status = map ? dataset_map_classes(csv->spec, csv->path, sorted, count, map, csv->err)
+                   : sg_fail(csv->err, SURGERY_ENVIRONMENT, "no memory");
   for (int64_t i = 0; i < csv->rows && status == 0; i++) {
     char **found = bsearch(&csv->names[i], sorted, count, sizeof *sorted, compare_names);
     targets[i] = map[found - sorted];
@@ -249,7 +268,8 @@ Dataset *dataset_open_csv(const char *path, const DatasetSpec *spec, surgery_err
   uint8_t *text;
   size_t size;
   if (spec->target == TARGET_CLASSES && spec->target_count != 1) {
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: a CSV row has one label, the network wants %lld", path, (long long)spec->target_count);
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: a CSV row has one label, the network wants %lld", path,
+            (long long)spec->target_count);
     return NULL;
   }
   if (gzip_read(path, CSV_LIMIT, &text, &size, err)) return NULL;
@@ -257,9 +277,12 @@ Dataset *dataset_open_csv(const char *path, const DatasetSpec *spec, surgery_err
   Dataset *set = NULL;
   const uint8_t *zero = memchr(text, 0, size);
   if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) csv.at += 3; /* byte order mark */
-  if (zero) sg_fail(err, SURGERY_BAD_INPUT, "%s: byte %td: a zero byte: this is no text", path, zero - text);
-  else if (!(csv.c = newlocale(LC_ALL_MASK, "C", (locale_t)0))) sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
-  else if (read_rows(&csv) == 0) set = make_set(&csv);
+  if (zero)
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: byte %td: a zero byte: this is no text", path, zero - text);
+  else if (!(csv.c = newlocale(LC_ALL_MASK, "C", (locale_t)0)))
+    sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  else if (read_rows(&csv) == 0)
+    set = make_set(&csv);
   if (csv.c) freelocale(csv.c);
   free(csv.cells), free(csv.values), free(csv.names), free(csv.reals), free(text);
   return set;

@@ -1,5 +1,6 @@
-/* Looks at what a path holds and asks the right source; what all sources share. The order of looking: a folder by the names in
- * it, a file by its first bytes, its suffix only where those say nothing. Called by the commands. */
+/* Looks at what a path holds and asks the right source; what all sources share. The order of looking: a
+ * folder by the names in it, a file by its first bytes, its suffix only where those say nothing. Called by
+ * the commands. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -35,7 +36,8 @@ static bool ends_with(const char *text, const char *end) {
   return a >= b && strcasecmp(text + a - b, end) == 0;
 }
 
-int dataset_check_sample(const DatasetSpec *spec, const char *path, int rank, const int64_t *dim, surgery_error *err) {
+int dataset_check_sample(const DatasetSpec *spec, const char *path, int rank, const int64_t *dim,
+                         surgery_error *err) {
   const ManifestShape *want = &spec->input->shape;
   char a[SHAPE_TEXT], b[SHAPE_TEXT];
   ManifestShape have = {.rank = rank, .count = 1};
@@ -53,7 +55,8 @@ int dataset_check_sample(const DatasetSpec *spec, const char *path, int rank, co
   if (same && lefts > 1 && rights > 1)
     same = lefts == rights && memcmp(left, right, (size_t)lefts * sizeof *left) == 0;
   if (same) return 0;
-  return sg_fail(err, SURGERY_BAD_INPUT, "%s: its samples are %s, but the input is %s", path, manifest_shape_text(&have, a), manifest_shape_text(want, b));
+  return sg_fail(err, SURGERY_BAD_INPUT, "%s: its samples are %s, but the input is %s", path,
+                 manifest_shape_text(&have, a), manifest_shape_text(want, b));
 }
 
 static int find_label(const DatasetSpec *spec, const char *name) {
@@ -62,26 +65,40 @@ static int find_label(const DatasetSpec *spec, const char *name) {
   return -1;
 }
 
-int dataset_map_classes(const DatasetSpec *spec, const char *path, char *const *names, size_t count, int32_t *map,
-                        surgery_error *err) {
+int dataset_map_classes(const DatasetSpec *spec, const char *path, char *const *names, size_t count,
+                        int32_t *map, surgery_error *err) {
   size_t known = 0;
   const char *unknown = NULL;
   for (size_t i = 0; i < count; i++) {
     map[i] = find_label(spec, names[i]);
-    if (map[i] < 0) unknown = names[i];
-    else known++;
+    if (map[i] < 0)
+      unknown = names[i];
+    else
+      known++;
   }
   if (known && known < count)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: the class '%s' is not among the network's %zu labels ('%s', …)", path, SG_Q(unknown),
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "%s: the class '%s' is not among the network's %zu labels ('%s', …)", path, SG_Q(unknown),
                    spec->label_count, spec->labels[0]);
   if (!known)
     for (size_t i = 0; i < count; i++) map[i] = (int32_t)i;
   if (spec->target == TARGET_CLASSES && !known && (int64_t)count > spec->classes)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: %zu classes, but the network has %lld", path, count, (long long)spec->classes);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: %zu classes, but the network has %lld", path, count,
+                   (long long)spec->classes);
   return 0;
 }
 
-typedef enum PathKind { PATH_MISSING, PATH_OTHER, PATH_FOLDER, PATH_PICTURE, PATH_IDX, PATH_CIFAR, PATH_CSV, PATH_NPY, PATH_WEIGHTS } PathKind;
+typedef enum PathKind {
+  PATH_MISSING,
+  PATH_OTHER,
+  PATH_FOLDER,
+  PATH_PICTURE,
+  PATH_IDX,
+  PATH_CIFAR,
+  PATH_CSV,
+  PATH_NPY,
+  PATH_WEIGHTS
+} PathKind;
 
 static PathKind kind_of_folder(const char *path) {
   if (idx_folder_has(path, ROLE_TRAIN)) return PATH_IDX;
@@ -122,18 +139,28 @@ static PathKind kind_of(const char *path) {
   return S_ISREG(st.st_mode) ? kind_of_file(path) : PATH_OTHER;
 }
 
-#define ACCEPTED                                                                                                    \
-  "a folder of class folders with pictures, an IDX pair, CIFAR batches, a .csv, or an .npz or .safetensors with x and y"
+#define ACCEPTED                                                                                             \
+  "a folder of class folders with pictures, an IDX pair, CIFAR batches, a .csv, or an .npz or .safetensors " \
+  "with x and y"
 
 Dataset *dataset_open(const char *path, const DatasetSpec *spec, surgery_error *err) {
   switch (kind_of(path)) {
-  case PATH_FOLDER: return dataset_open_folder(path, spec, err);
-  case PATH_IDX: return dataset_open_idx(path, spec, err);
-  case PATH_CIFAR: return dataset_open_cifar(path, spec, err);
-  case PATH_CSV: return dataset_open_csv(path, spec, err);
-  case PATH_WEIGHTS: return dataset_open_weights(path, spec, err);
-  case PATH_MISSING: sg_fail_system(err, errno, "%s", path); return NULL;
-  default: sg_fail(err, SURGERY_BAD_INPUT, "%s: not a data set; that is " ACCEPTED, path); return NULL;
+  case PATH_FOLDER:
+    return dataset_open_folder(path, spec, err);
+  case PATH_IDX:
+    return dataset_open_idx(path, spec, err);
+  case PATH_CIFAR:
+    return dataset_open_cifar(path, spec, err);
+  case PATH_CSV:
+    return dataset_open_csv(path, spec, err);
+  case PATH_WEIGHTS:
+    return dataset_open_weights(path, spec, err);
+  case PATH_MISSING:
+    sg_fail_system(err, errno, "%s", path);
+    return NULL;
+  default:
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: not a data set; that is " ACCEPTED, path);
+    return NULL;
   }
 }
 
@@ -158,7 +185,8 @@ static const Dataset *part_of(const Dataset *set, int64_t *index) {
   return NULL;
 }
 
-static int parts_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err) {
+static int parts_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target,
+                      surgery_error *err) {
   Dataset *part = (Dataset *)part_of(set, &index);
   return part->load(part, index, seed, x, target, err);
 }
@@ -180,37 +208,53 @@ static Dataset *open_folder_of_pictures(const char *path, const DatasetSpec *spe
   size_t count = 0;
   Dataset *set = NULL;
   if (picture_list(path, &files, &count, err)) return NULL;
-  if (count == 0) sg_fail(err, SURGERY_BAD_INPUT, "%s: no pictures in this folder", path);
-  else set = dataset_open_pictures((const char *const *)files, count, spec, err);
+  if (count == 0)
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: no pictures in this folder", path);
+  else
+    set = dataset_open_pictures((const char *const *)files, count, spec, err);
   for (size_t i = 0; i < count; i++) free(files[i]);
   free(files);
   return set;
 }
 
 /* One part, from paths[0 …]; *taken: how many paths it took. */
-static Dataset *open_part(const char *const *paths, size_t count, size_t *taken, const DatasetSpec *spec, surgery_error *err) {
+static Dataset *open_part(const char *const *paths, size_t count, size_t *taken, const DatasetSpec *spec,
+                          surgery_error *err) {
   PathKind kind = kind_of(paths[0]);
   int reason = errno;
   *taken = 1;
   /* a picture that is not there is a broken picture: named, and the others are still predicted */
   if (kind == PATH_PICTURE || (kind == PATH_MISSING && picture_suffix(paths[0]))) {
-    while (*taken < count && (kind = kind_of(paths[*taken]), kind == PATH_PICTURE || (kind == PATH_MISSING && picture_suffix(paths[*taken]))))
+    while (*taken < count &&
+           (kind = kind_of(paths[*taken]),
+            kind == PATH_PICTURE || (kind == PATH_MISSING && picture_suffix(paths[*taken]))))
       ++*taken;
     return dataset_open_pictures(paths, *taken, spec, err);
   }
   switch (kind) {
-  case PATH_FOLDER: return open_folder_of_pictures(paths[0], spec, err);
-  case PATH_IDX: return dataset_open_idx(paths[0], spec, err);
-  case PATH_CIFAR: return dataset_open_cifar(paths[0], spec, err);
-  case PATH_CSV: return dataset_open_csv(paths[0], spec, err);
-  case PATH_NPY: return dataset_open_npy(paths[0], spec, err);
-  case PATH_WEIGHTS: return dataset_open_weights(paths[0], spec, err);
-  case PATH_MISSING: sg_fail_system(err, reason, "%s", paths[0]); return NULL;
-  default: sg_fail(err, SURGERY_BAD_INPUT, "%s: neither a picture nor an array (.npy, IDX, .npz)", paths[0]); return NULL;
+  case PATH_FOLDER:
+    return open_folder_of_pictures(paths[0], spec, err);
+  case PATH_IDX:
+    return dataset_open_idx(paths[0], spec, err);
+  case PATH_CIFAR:
+    return dataset_open_cifar(paths[0], spec, err);
+  case PATH_CSV:
+    return dataset_open_csv(paths[0], spec, err);
+  case PATH_NPY:
+    return dataset_open_npy(paths[0], spec, err);
+  case PATH_WEIGHTS:
+    return dataset_open_weights(paths[0], spec, err);
+  case PATH_MISSING:
+    sg_fail_system(err, reason, "%s", paths[0]);
+    return NULL;
+  default:
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: neither a picture nor an array (.npy, IDX, .npz)", paths[0]);
+    return NULL;
   }
 }
 
-Dataset *dataset_open_inputs(const char *const *paths, size_t count, const DatasetSpec *spec, surgery_error *err) {
+Dataset *dataset_open_inputs(const char *const *paths, size_t count, const DatasetSpec *spec,
+                             surgery_error *err) {
   Dataset *set = dataset_new("files", count ? paths[0] : "", spec, err);
   if (!set) return NULL;
   Parts *parts = calloc(1, sizeof *parts);

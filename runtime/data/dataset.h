@@ -1,8 +1,9 @@
-/* Data sets: a number of samples, each a preprocessed input and a target. One kind for every source: a folder of
- * class folders, single pictures, IDX, CIFAR, CSV, npy, npz, safetensors. dataset.c looks at a path and asks the
- * right source; loader.c makes batches of any of them on threads of its own.
+/* Data sets: a number of samples, each a preprocessed input and a target. One kind for every source: a folder
+ * of class folders, single pictures, IDX, CIFAR, CSV, npy, npz, safetensors. dataset.c looks at a path and
+ * asks the right source; loader.c makes batches of any of them on threads of its own.
  *
- * Nothing here prints. Files are untrusted: sizes in them are checked before they are multiplied or allocated. */
+ * Nothing here prints. Files are untrusted: sizes in them are checked before they are multiplied or
+ * allocated. */
 #ifndef SURGERY_DATASET_H
 #define SURGERY_DATASET_H
 #include "runtime/manifest.h"
@@ -22,9 +23,10 @@ typedef struct DatasetSpec {
   TargetKind target;
   int64_t target_count; /* for one sample; 1 for plain classification */
   int64_t classes;      /* TARGET_CLASSES: the network's; a label outside is an error */
-  char *const *labels;  /* names of the classes (the script's, or the training set's for a validation set), may be NULL */
+  char *const *labels; /* names of the classes (the script's, or the training set's for a validation set), may
+                          be NULL */
   size_t label_count;
-  DatasetRole role;     /* which of several: train- or t10k-, data_batch_* or test_batch */
+  DatasetRole role;           /* which of several: train- or t10k-, data_batch_* or test_batch */
   const AugmentStep *augment; /* for `load` with a seed; none for a validation set */
   size_t augment_count;
 } DatasetSpec;
@@ -33,20 +35,21 @@ typedef struct DatasetSpec {
 
 typedef struct Dataset Dataset;
 struct Dataset {
-  const char *format;   /* "folder", "idx", "cifar", "csv", "npz", … for messages */
-  char *path;           /* as given */
+  const char *format; /* "folder", "idx", "cifar", "csv", "npz", … for messages */
+  char *path;         /* as given */
   int64_t count;
-  char **class_names;   /* NULL where the source has none */
+  char **class_names; /* NULL where the source has none */
   size_t class_count;
-  int32_t *labels;      /* [count], each checked to be in [0, classes); NULL unless TARGET_CLASSES with target_count 1 */
-  bool can_augment;     /* pixels: the augmentations apply */
-  bool cheap;           /* load only copies: more threads would not help */
+  int32_t *labels;  /* [count], each checked to be in [0, classes); NULL unless TARGET_CLASSES with
+                       target_count 1 */
+  bool can_augment; /* pixels: the augmentations apply */
+  bool cheap;       /* load only copies: more threads would not help */
   DatasetSpec spec;
 
   /* Fills x: the preprocessed sample, plain, spec.input->shape.count floats; and target (int32 or float,
-   * target_count of them; NULL: not wanted). With a seed other than DATASET_NO_AUGMENT spec.augment is applied,
-   * the randomness drawn from that seed alone. Several threads may call it at once.
-   * 0: done. 1: this sample is unusable (a broken picture) and to be left out, *err says which and why. -1: stop. */
+   * target_count of them; NULL: not wanted). With a seed other than DATASET_NO_AUGMENT spec.augment is
+   * applied, the randomness drawn from that seed alone. Several threads may call it at once. 0: done. 1: this
+   * sample is unusable (a broken picture) and to be left out, *err says which and why. -1: stop. */
   int (*load)(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err);
   /* Which sample: a path, or "file.npy[3]". Returns `to`. */
   const char *(*name)(const Dataset *set, int64_t index, char *to, size_t size);
@@ -57,39 +60,47 @@ struct Dataset {
 /* ---- dataset.c ---- */
 Dataset *dataset_open(const char *path, const DatasetSpec *spec, surgery_error *err);
 /* For predict: pictures, .npy, IDX, folders; in the order given; spec->target is TARGET_NONE. */
-Dataset *dataset_open_inputs(const char *const *paths, size_t count, const DatasetSpec *spec, surgery_error *err);
+Dataset *dataset_open_inputs(const char *const *paths, size_t count, const DatasetSpec *spec,
+                             surgery_error *err);
 /* Frees class_names, labels, path and the set itself after set->close. NULL is fine. */
 void dataset_close(Dataset *set);
 /* For sources: a zeroed set with format, path and spec; NULL: no memory. */
 Dataset *dataset_new(const char *format, const char *path, const DatasetSpec *spec, surgery_error *err);
 /* For sources that name their classes (sorted as strcmp does): fills map[i], the network's number of class i:
- * by name where spec->labels holds all the names, else i itself. -1: some names are known and others not, or there are more
- * than spec->classes. */
-int dataset_map_classes(const DatasetSpec *spec, const char *path, char *const *names, size_t count, int32_t *map,
-                        surgery_error *err);
+ * by name where spec->labels holds all the names, else i itself. -1: some names are known and others not, or
+ * there are more than spec->classes. */
+int dataset_map_classes(const DatasetSpec *spec, const char *path, char *const *names, size_t count,
+                        int32_t *map, surgery_error *err);
 /* A t10k- or test_ part beside the training part in one folder: it can serve as the validation set. */
 bool dataset_has_test_part(const char *path);
 
-/* Whether an array of samples with these dimensions (without the batch) is the input: the same but for ones, or one of the two is
- * flat. -1 with both shapes in *err: it is not. */
-int dataset_check_sample(const DatasetSpec *spec, const char *path, int rank, const int64_t *dim, surgery_error *err);
+/* Whether an array of samples with these dimensions (without the batch) is the input: the same but for ones,
+ * or one of the two is flat. -1 with both shapes in *err: it is not. */
+int dataset_check_sample(const DatasetSpec *spec, const char *path, int rank, const int64_t *dim,
+                         surgery_error *err);
 
 /* ---- sources: each returns NULL with *err ---- */
-Dataset *dataset_open_idx(const char *path, const DatasetSpec *spec, surgery_error *err);     /* idx.c: folder or images file */
-Dataset *dataset_open_cifar(const char *path, const DatasetSpec *spec, surgery_error *err);   /* cifar.c: folder or .bin */
-Dataset *dataset_open_csv(const char *path, const DatasetSpec *spec, surgery_error *err);     /* csv.c: .csv, .csv.gz */
-Dataset *dataset_open_weights(const char *path, const DatasetSpec *spec, surgery_error *err); /* arrays.c: npz, safetensors: x, y */
-Dataset *dataset_open_npy(const char *path, const DatasetSpec *spec, surgery_error *err);     /* npy.c: inputs alone */
-bool idx_folder_has(const char *folder, DatasetRole role);   /* a pair that serves the role */
+Dataset *dataset_open_idx(const char *path, const DatasetSpec *spec,
+                          surgery_error *err); /* idx.c: folder or images file */
+Dataset *dataset_open_cifar(const char *path, const DatasetSpec *spec,
+                            surgery_error *err); /* cifar.c: folder or .bin */
+Dataset *dataset_open_csv(const char *path, const DatasetSpec *spec,
+                          surgery_error *err); /* csv.c: .csv, .csv.gz */
+Dataset *dataset_open_weights(const char *path, const DatasetSpec *spec,
+                              surgery_error *err); /* arrays.c: npz, safetensors: x, y */
+Dataset *dataset_open_npy(const char *path, const DatasetSpec *spec,
+                          surgery_error *err);             /* npy.c: inputs alone */
+bool idx_folder_has(const char *folder, DatasetRole role); /* a pair that serves the role */
 bool cifar_folder_has(const char *folder, DatasetRole role);
 /* npy.c: writes (rank, dim) floats as version 1.0, little-endian, C order; whole or not at all. */
 int npy_write(const char *path, int rank, const int64_t *dim, const float *values, surgery_error *err);
-/* folder.c: DIR/class/picture, classes sorted by name, pictures by path, as torchvision's ImageFolder (its suffixes too:
- * jpg jpeg png ppm bmp pgm tif tiff webp, of which those that cannot be decoded are unusable samples). No class
- * folder, or none with a picture: an error that says so. */
+/* folder.c: DIR/class/picture, classes sorted by name, pictures by path, as torchvision's ImageFolder (its
+ * suffixes too: jpg jpeg png ppm bmp pgm tif tiff webp, of which those that cannot be decoded are unusable
+ * samples). No class folder, or none with a picture: an error that says so. */
 Dataset *dataset_open_folder(const char *path, const DatasetSpec *spec, surgery_error *err);
 /* folder.c: single pictures, without targets. */
-Dataset *dataset_open_pictures(const char *const *files, size_t count, const DatasetSpec *spec, surgery_error *err);
+Dataset *dataset_open_pictures(const char *const *files, size_t count, const DatasetSpec *spec,
+                               surgery_error *err);
 /* folder.c: all pictures under a folder, at any depth, sorted. Caller frees each and the list. */
 int picture_list(const char *folder, char ***files, size_t *count, surgery_error *err);
 bool picture_suffix(const char *path); /* by name alone */
@@ -101,28 +112,31 @@ typedef struct Picture {
 } Picture;
 /* JPEG and PNG by content; EXIF orientation is not applied (as PIL's open does not). */
 int picture_decode(const char *path, Picture *picture, surgery_error *err);
-/* The whole way from pixels to the network's input: colours to the input's channels (1: PIL's "L", 3: RGB), the manifest's
- * steps in order, / 255, normalise; x: (C, H, W). With a seed: spec->augment first, random_resized_crop in place of the
- * resize and center_crop steps. `picture` is not changed. Draws from random_stream(seed, 0). -1: the result has
- * another size than the input wants, or no memory. */
-int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t seed, float *x, surgery_error *err);
+/* The whole way from pixels to the network's input: colours to the input's channels (1: PIL's "L", 3: RGB),
+ * the manifest's steps in order, / 255, normalise; x: (C, H, W). With a seed: spec->augment first,
+ * random_resized_crop in place of the resize and center_crop steps. `picture` is not changed. Draws from
+ * random_stream(seed, 0). -1: the result has another size than the input wants, or no memory. */
+int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t seed, float *x,
+                     surgery_error *err);
 
 /* ---- samples in memory (memory.c), for the sources ---- */
 /* Takes ownership of values: (count, input count) floats that are inputs already. -1: both are freed. */
 int dataset_use_floats(Dataset *set, float *values, void *targets, surgery_error *err);
-/* Takes ownership of bytes: (count, height, width, channels), or (count, channels, height, width) when planar. As an image input they
- * go through picture_to_input; as a tensor input they become bytes / 255 in the file's order. */
-int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int channels, bool planar, void *targets,
-                      surgery_error *err);
-/* `targets`: (count, target_count) int32 or float, owned; NULL with TARGET_NONE. Checks classes; fills set->labels. `what` names
- * the file that holds them. */
+/* Takes ownership of bytes: (count, height, width, channels), or (count, channels, height, width) when
+ * planar. As an image input they go through picture_to_input; as a tensor input they become bytes / 255 in
+ * the file's order. */
+int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int channels, bool planar,
+                      void *targets, surgery_error *err);
+/* `targets`: (count, target_count) int32 or float, owned; NULL with TARGET_NONE. Checks classes; fills
+ * set->labels. `what` names the file that holds them. */
 int dataset_check_targets(Dataset *set, const void *targets, const char *what, surgery_error *err);
 /* The same for integers as files hold them; makes the targets (malloc). NULL with *err. */
-void *dataset_targets_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what, surgery_error *err);
+void *dataset_targets_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what,
+                               surgery_error *err);
 
 /* ---- gzip.c ---- */
-/* The whole file, unpacked where it is gzipped, and one zero byte behind it (not counted). A truncated or damaged one is an error; so is
- * one that unpacks to more than `limit` bytes. Free *to. */
+/* The whole file, unpacked where it is gzipped, and one zero byte behind it (not counted). A truncated or
+ * damaged one is an error; so is one that unpacks to more than `limit` bytes. Free *to. */
 int gzip_read(const char *path, size_t limit, uint8_t **to, size_t *size, surgery_error *err);
 
 /* ---- batches (loader.c) ---- */

@@ -1,6 +1,6 @@
-/* IDX files, MNIST's format (yann.lecun.com/exdb/mnist): two zero bytes, a type, a rank, big-endian sizes, the numbers. A set is
- * a pair of files, images and labels, gzipped or not, found by the usual names. Unsigned bytes are pixels; other types are
- * values as they are. Called by dataset.c. */
+/* IDX files, MNIST's format (yann.lecun.com/exdb/mnist): two zero bytes, a type, a rank, big-endian sizes,
+ * the numbers. A set is a pair of files, images and labels, gzipped or not, found by the usual names.
+ * Unsigned bytes are pixels; other types are values as they are. Called by dataset.c. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +20,9 @@ typedef struct Idx {
 } Idx;
 
 static int element_size(int type) {
-  static const struct { int type, size; } sizes[] = {{0x08, 1}, {0x09, 1}, {0x0B, 2}, {0x0C, 4}, {0x0D, 4}, {0x0E, 8}};
+  static const struct {
+    int type, size;
+  } sizes[] = {{0x08, 1}, {0x09, 1}, {0x0B, 2}, {0x0C, 4}, {0x0D, 4}, {0x0E, 8}};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
     if (sizes[i].type == type) return sizes[i].size;
   return 0;
@@ -29,13 +31,17 @@ static int element_size(int type) {
 static int idx_parse(Idx *idx, size_t size, const char *path, surgery_error *err) {
   const uint8_t *f = idx->file;
   if (size < 4 || f[0] || f[1])
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: not an IDX file: byte 0: it begins with 00 00, a type and a rank", path);
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "%s: not an IDX file: byte 0: it begins with 00 00, a type and a rank", path);
   idx->type = f[2], idx->rank = f[3], idx->count = 1;
   int bytes = element_size(idx->type);
   if (!bytes) return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte 2: unknown IDX type 0x%02x", path, idx->type);
-  if (idx->rank < 1 || idx->rank > 4) return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte 3: rank %d is not 1..4", path, idx->rank);
+  if (idx->rank < 1 || idx->rank > 4)
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte 3: rank %d is not 1..4", path, idx->rank);
   size_t header = 4 + 4 * (size_t)idx->rank;
-  if (size < header) return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte 4: truncated: %zu bytes, the header alone has %zu", path, size, header);
+  if (size < header)
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte 4: truncated: %zu bytes, the header alone has %zu", path,
+                   size, header);
   for (int i = 0; i < idx->rank; i++) {
     const uint8_t *d = f + 4 + 4 * i;
     idx->dim[i] = (int64_t)d[0] << 24 | d[1] << 16 | d[2] << 8 | d[3];
@@ -44,8 +50,10 @@ static int idx_parse(Idx *idx, size_t size, const char *path, surgery_error *err
   }
   size_t have = size - header;
   if (idx->count > INT64_MAX / 8 || (uint64_t)idx->count * (unsigned)bytes != have)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte %zu: the header announces %lld numbers of %d bytes, but %zu bytes follow%s", path, header,
-                   (long long)idx->count, bytes, have, (uint64_t)idx->count * (unsigned)bytes > have ? " (truncated?)" : "");
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "%s: byte %zu: the header announces %lld numbers of %d bytes, but %zu bytes follow%s",
+                   path, header, (long long)idx->count, bytes, have,
+                   (uint64_t)idx->count * (unsigned)bytes > have ? " (truncated?)" : "");
   idx->data = f + header;
   return 0;
 }
@@ -69,22 +77,32 @@ static double idx_number(const Idx *idx, int64_t i) {
   double d;
   uint32_t low = (uint32_t)bits;
   switch (idx->type) {
-  case 0x08: return (double)bits;
-  case 0x09: return (int8_t)bits;
-  case 0x0B: return (int16_t)bits;
-  case 0x0C: return (int32_t)low;
-  case 0x0D: memcpy(&f, &low, 4); return f;
-  default: memcpy(&d, &bits, 8); return d;
+  case 0x08:
+    return (double)bits;
+  case 0x09:
+    return (int8_t)bits;
+  case 0x0B:
+    return (int16_t)bits;
+  case 0x0C:
+    return (int32_t)low;
+  case 0x0D:
+    memcpy(&f, &low, 4);
+    return f;
+  default:
+    memcpy(&d, &bits, 8);
+    return d;
   }
 }
 
 static void *idx_targets(const Dataset *set, const Idx *labels, const char *path, surgery_error *err) {
   if (labels->rank != 1 && labels->count != set->count * set->spec.target_count) {
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: labels of rank %d, one number a sample is wanted", path, labels->rank);
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: labels of rank %d, one number a sample is wanted", path,
+            labels->rank);
     return NULL;
   }
   if (labels->dim[0] != set->count || labels->count != set->count * set->spec.target_count) {
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: %lld labels, but %lld samples in %s", path, (long long)labels->dim[0], (long long)set->count, set->path);
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: %lld labels, but %lld samples in %s", path,
+            (long long)labels->dim[0], (long long)set->count, set->path);
     return NULL;
   }
   int64_t *values = malloc((size_t)labels->count * sizeof *values + 1);
@@ -107,13 +125,15 @@ static int use_pixels(Dataset *set, Idx *idx, void *targets, surgery_error *err)
   if (set->spec.input->kind == INPUT_IMAGE) {
     if (idx->rank < 3 || (idx->rank == 4 && idx->dim[3] != 1 && idx->dim[3] != 3)) {
       free(targets);
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: no pictures: (N, H, W) or (N, H, W, 3) is wanted for an image input", set->path);
+      return sg_fail(err, SURGERY_BAD_INPUT,
+                     "%s: no pictures: (N, H, W) or (N, H, W, 3) is wanted for an image input", set->path);
     }
     h = idx->dim[1], w = idx->dim[2], c = idx->rank == 4 ? idx->dim[3] : 1;
   }
   if (h < 1 || w < 1 || h > 65535 || w > INT32_MAX || (set->spec.input->kind == INPUT_IMAGE && w > 65535)) {
     free(targets);
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: a sample of %lld × %lld is no picture", set->path, (long long)h, (long long)w);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: a sample of %lld × %lld is no picture", set->path,
+                   (long long)h, (long long)w);
   }
   uint8_t *bytes = idx->file;
   memmove(bytes, idx->data, (size_t)idx->count);
@@ -126,8 +146,8 @@ static int use_values(Dataset *set, const Idx *idx, void *targets, surgery_error
   int64_t each = idx->dim[0] ? idx->count / idx->dim[0] : 0;
   if (each != set->spec.input->shape.count) {
     free(targets);
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: a sample has %lld numbers, but the input is %s", set->path, (long long)each,
-                   manifest_shape_text(&set->spec.input->shape, shape));
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: a sample has %lld numbers, but the input is %s", set->path,
+                   (long long)each, manifest_shape_text(&set->spec.input->shape, shape));
   }
   float *values = malloc((size_t)idx->count * sizeof *values + 1);
   if (!values) {
@@ -138,12 +158,15 @@ static int use_values(Dataset *set, const Idx *idx, void *targets, surgery_error
   return dataset_use_floats(set, values, targets, err);
 }
 
-static Dataset *open_pair(const char *images, const char *labels, const DatasetSpec *spec, surgery_error *err) {
+static Dataset *open_pair(const char *images, const char *labels, const DatasetSpec *spec,
+                          surgery_error *err) {
   Idx x = {.file = NULL}, y = {.file = NULL};
   void *targets = NULL;
   Dataset *set = NULL;
   bool done = false;
-  if (idx_read(&x, images, err) || (labels && idx_read(&y, labels, err)) || !(set = dataset_new("idx", images, spec, err))) goto end;
+  if (idx_read(&x, images, err) || (labels && idx_read(&y, labels, err)) ||
+      !(set = dataset_new("idx", images, spec, err)))
+    goto end;
   set->count = x.dim[0];
   if (set->count == 0) {
     sg_fail(err, SURGERY_BAD_INPUT, "%s: holds no samples", images);
@@ -164,7 +187,8 @@ end:
   return NULL;
 }
 
-/* The labels' file of an images' file: 'images' → 'labels', and idx3, idx4 → idx1; with or without .gz. NULL: no such file. */
+/* The labels' file of an images' file: 'images' → 'labels', and idx3, idx4 → idx1; with or without .gz. NULL:
+ * no such file. */
 static char *labels_beside(const char *images) {
   char *path = malloc(strlen(images) + 8), *at, *gz;
   if (!path) return NULL;
@@ -178,8 +202,10 @@ static char *labels_beside(const char *images) {
   if ((at = strstr(base, "idx3")) || (at = strstr(base, "idx4")) || (at = strstr(base, "idx2"))) at[3] = '1';
   if (access(path, F_OK) == 0) return path;
   size_t length = strlen(path);
-  if ((gz = strrchr(path, '.')) && strcmp(gz, ".gz") == 0) *gz = 0;
-  else memcpy(path + length, ".gz", 4);
+  if ((gz = strrchr(path, '.')) && strcmp(gz, ".gz") == 0)
+    *gz = 0;
+  else
+    memcpy(path + length, ".gz", 4);
   if (access(path, F_OK) == 0) return path;
   free(path);
   return NULL;
@@ -239,9 +265,12 @@ Dataset *dataset_open_idx(const char *path, const DatasetSpec *spec, surgery_err
   Dataset *set = NULL;
   if (spec->target != TARGET_NONE) labels = labels_beside(images);
   if (spec->target != TARGET_NONE && !labels)
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: no file of labels beside it: the pair is named like train-images-idx3-ubyte and "
-            "train-labels-idx1-ubyte, with or without .gz", images);
-  else set = open_pair(images, labels, spec, err);
+    sg_fail(err, SURGERY_BAD_INPUT,
+            "%s: no file of labels beside it: the pair is named like train-images-idx3-ubyte and "
+            "train-labels-idx1-ubyte, with or without .gz",
+            images);
+  else
+    set = open_pair(images, labels, spec, err);
   free(images), free(labels);
   return set;
 }

@@ -1,14 +1,14 @@
-/* Batches of a data set, made ahead by threads of its own while the caller computes. What a batch holds depends on (seed, epoch,
- * order) alone, never on timing: samples go to fixed places of a slot, and slots are handed out in order. Broken samples are left
- * out of their batch. Called by train/ and the commands. */
+/* Batches of a data set, made ahead by threads of its own while the caller computes. What a batch holds
+ * depends on (seed, epoch, order) alone, never on timing: samples go to fixed places of a slot, and slots are
+ * handed out in order. Broken samples are left out of their batch. Called by train/ and the commands. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/data/dataset.h"
 #include "runtime/error.h"
 
-#define SLOTS 3          /* batches in the making or in use */
-#define CHEAP_UNIT 256   /* samples a thread takes at once where loading only copies */
+#define SLOTS 3        /* batches in the making or in use */
+#define CHEAP_UNIT 256 /* samples a thread takes at once where loading only copies */
 #define MAX_THREADS 64
 
 typedef enum SampleState { SAMPLE_GOOD, SAMPLE_BROKEN } SampleState;
@@ -18,7 +18,7 @@ typedef struct Slot {
   char *target;
   int64_t *index;
   uint8_t *state;
-  char **broken; /* messages, at the sample's place until the batch is handed out */
+  char **broken;   /* messages, at the sample's place until the batch is handed out */
   int64_t waiting; /* samples not yet loaded */
 } Slot;
 
@@ -30,7 +30,7 @@ struct Loader {
   int threads;
   pthread_mutex_t lock;
   pthread_cond_t work, done;
-  int64_t unit, next;      /* samples a job has; the next sample to be taken */
+  int64_t unit, next;       /* samples a job has; the next sample to be taken */
   int64_t handed, released; /* batches given to the caller; batches whose slot is free again */
   bool stop, failed;
   surgery_error failure;
@@ -47,13 +47,17 @@ static int load_sample(Loader *l, int64_t sample, surgery_error *err) {
   int64_t at = sample % l->o.batch, position = l->o.first + sample;
   int64_t index = l->o.order ? l->o.order[position] : position;
   uint64_t seed = DATASET_NO_AUGMENT;
-  if (l->o.augment && l->set->can_augment) seed = random_key(random_key(l->o.seed, l->o.epoch), (uint64_t)index) >> 1;
-  void *target = l->set->spec.target == TARGET_NONE ? NULL : slot->target + at * l->set->spec.target_count * 4;
+  if (l->o.augment && l->set->can_augment)
+    seed = random_key(random_key(l->o.seed, l->o.epoch), (uint64_t)index) >> 1;
+  void *target =
+      l->set->spec.target == TARGET_NONE ? NULL : slot->target + at * l->set->spec.target_count * 4;
   surgery_error why = {.status = SURGERY_OK};
-  int status = l->set->load(l->set, index, seed, slot->x + at * l->set->spec.input->shape.count, target, &why);
+  int status =
+      l->set->load(l->set, index, seed, slot->x + at * l->set->spec.input->shape.count, target, &why);
   slot->index[at] = index;
   slot->state[at] = status == 0 ? SAMPLE_GOOD : SAMPLE_BROKEN;
-  if (status > 0 && !(slot->broken[at] = strdup(why.message))) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  if (status > 0 && !(slot->broken[at] = strdup(why.message)))
+    return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   if (status < 0) *err = why;
   return status < 0 ? -1 : 0;
 }
@@ -63,7 +67,8 @@ static void *work(void *argument) {
   int64_t total = l->o.count - l->o.first;
   pthread_mutex_lock(&l->lock);
   for (;;) {
-    while (!l->stop && !l->failed && l->next < total && l->next / l->o.batch >= l->released + SLOTS) pthread_cond_wait(&l->work, &l->lock);
+    while (!l->stop && !l->failed && l->next < total && l->next / l->o.batch >= l->released + SLOTS)
+      pthread_cond_wait(&l->work, &l->lock);
     if (l->stop || l->failed || l->next >= total) break;
     int64_t begin = l->next, batch = begin / l->o.batch;
     int64_t end = begin + l->unit, batch_end = batch * l->o.batch + batch_size(l, batch);
@@ -118,7 +123,9 @@ Loader *loader_start(Dataset *set, const LoaderOptions *options, surgery_error *
     loader_stop(l);
     return NULL;
   }
-  int wanted = set->cheap || options->threads < 1 ? 1 : options->threads < MAX_THREADS ? options->threads : MAX_THREADS;
+  int wanted = set->cheap || options->threads < 1 ? 1
+               : options->threads < MAX_THREADS   ? options->threads
+                                                  : MAX_THREADS;
   while (l->threads < wanted && pthread_create(&l->thread[l->threads], NULL, work, l) == 0) l->threads++;
   if (l->threads == 0) {
     sg_fail(err, SURGERY_ENVIRONMENT, "no thread can be started to load data");

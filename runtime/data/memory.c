@@ -1,5 +1,5 @@
-/* Data sets whose samples lie in memory: floats that are inputs already, or the bytes of pictures. The sources (idx, cifar, csv,
- * arrays) read a file and hand the result over here. Must not know any format. */
+/* Data sets whose samples lie in memory: floats that are inputs already, or the bytes of pictures. The
+ * sources (idx, cifar, csv, arrays) read a file and hand the result over here. Must not know any format. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@ typedef struct Memory {
   uint8_t *bytes; /* pictures, or NULL */
   int height, width, channels;
   bool planar;
-  void *targets;  /* int32 or float: four bytes each */
+  void *targets; /* int32 or float: four bytes each */
 } Memory;
 
 static void memory_close(Dataset *set) {
@@ -47,11 +47,13 @@ static int load_picture(Dataset *set, const uint8_t *bytes, uint64_t seed, float
   return status;
 }
 
-static int memory_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err) {
+static int memory_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target,
+                       surgery_error *err) {
   const Memory *memory = set->source;
   int64_t count = set->spec.input->shape.count;
   size_t target_bytes = (size_t)set->spec.target_count * 4;
-  if (target && memory->targets) memcpy(target, (const char *)memory->targets + (size_t)index * target_bytes, target_bytes);
+  if (target && memory->targets)
+    memcpy(target, (const char *)memory->targets + (size_t)index * target_bytes, target_bytes);
   if (memory->values) {
     memcpy(x, memory->values + index * count, (size_t)count * sizeof *x);
     return 0;
@@ -83,14 +85,14 @@ int dataset_use_floats(Dataset *set, float *values, void *targets, surgery_error
   return 0;
 }
 
-int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int channels, bool planar, void *targets,
-                      surgery_error *err) {
+int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int channels, bool planar,
+                      void *targets, surgery_error *err) {
   const ManifestInput *input = set->spec.input;
   char shape[SHAPE_TEXT];
   if (input->kind != INPUT_IMAGE && (int64_t)height * width * channels != input->shape.count) {
     free(bytes), free(targets);
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: a sample is %d × %d × %d bytes, but the input is %s", set->path, height, width, channels,
-                   manifest_shape_text(&input->shape, shape));
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: a sample is %d × %d × %d bytes, but the input is %s",
+                   set->path, height, width, channels, manifest_shape_text(&input->shape, shape));
   }
   Memory *memory = attach(set, targets);
   if (!memory) {
@@ -110,16 +112,20 @@ int dataset_check_targets(Dataset *set, const void *targets, const char *what, s
   const int32_t *classes = targets;
   for (int64_t i = 0; i < set->count * spec->target_count; i++)
     if (classes[i] < 0 || classes[i] >= spec->classes)
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: label %d of sample %lld is not in 0..%lld: the network has %lld classes", what,
-                     classes[i], (long long)(i / spec->target_count), (long long)spec->classes - 1, (long long)spec->classes);
+      return sg_fail(err, SURGERY_BAD_INPUT,
+                     "%s: label %d of sample %lld is not in 0..%lld: the network has %lld classes", what,
+                     classes[i], (long long)(i / spec->target_count), (long long)spec->classes - 1,
+                     (long long)spec->classes);
   if (spec->target_count != 1) return 0;
   set->labels = malloc((size_t)set->count * sizeof *set->labels + 1);
-  if (!set->labels) return sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for %lld labels", what, (long long)set->count);
+  if (!set->labels)
+    return sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for %lld labels", what, (long long)set->count);
   memcpy(set->labels, classes, (size_t)set->count * sizeof *set->labels);
   return 0;
 }
 
-void *dataset_targets_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what, surgery_error *err) {
+void *dataset_targets_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what,
+                               surgery_error *err) {
   int32_t *targets = malloc((size_t)count * 4 + 1);
   if (!targets) {
     sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for %lld labels", what, (long long)count);
@@ -128,9 +134,12 @@ void *dataset_targets_from_i64(const Dataset *set, const int64_t *values, int64_
   bool classes = set->spec.target == TARGET_CLASSES;
   for (int64_t i = 0; i < count; i++) {
     float real = (float)values[i];
-    /* outside int32 is outside every range of classes too: -1 is refused by dataset_check_targets, with its place */
-    if (classes) targets[i] = values[i] < 0 || values[i] > INT32_MAX ? -1 : (int32_t)values[i];
-    else memcpy(&targets[i], &real, sizeof real);
+    /* outside int32 is outside every range of classes too: -1 is refused by dataset_check_targets, with its
+     * place */
+    if (classes)
+      targets[i] = values[i] < 0 || values[i] > INT32_MAX ? -1 : (int32_t)values[i];
+    else
+      memcpy(&targets[i], &real, sizeof real);
   }
   return targets;
 }

@@ -1,4 +1,5 @@
-/* The feature cache and the stream of batches of feed.h. Does no output; what is worth telling goes to the options' callbacks. */
+/* The feature cache and the stream of batches of feed.h. Does no output; what is worth telling goes to the
+ * options' callbacks. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -11,12 +12,12 @@ struct Feed {
   surgery_net *net;
   Dataset *set;
   FeedOptions o;
-  Loader *loader;       /* of the running pass, without a cache */
-  unsigned char *cache; /* [count] features, or NULL */
-  uint8_t *good;        /* [count]: has features */
+  Loader *loader;         /* of the running pass, without a cache */
+  unsigned char *cache;   /* [count] features, or NULL */
+  uint8_t *good;          /* [count]: has features */
   unsigned char *targets; /* [count] */
   double seconds;
-  char **broken;        /* messages told so far */
+  char **broken; /* messages told so far */
   int64_t broken_count;
   const int64_t *order; /* of the running pass on the cache */
   int64_t at, batch, batch_room;
@@ -29,17 +30,21 @@ double seconds_now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int64_t target_bytes(const Feed *f) { return f->set->spec.target_count * 4; }
+static int64_t target_bytes(const Feed *f) {
+  return f->set->spec.target_count * 4;
+}
 
 /* A sample is found broken in every pass again; it is told once. */
 static int tell_broken(Feed *f, const Batch *batch, surgery_error *err) {
   for (size_t i = 0; i < batch->broken_count; i++) {
     bool known = false;
-    for (int64_t k = 0; k < f->broken_count && !known; k++) known = strcmp(f->broken[k], batch->broken[i]) == 0;
+    for (int64_t k = 0; k < f->broken_count && !known; k++)
+      known = strcmp(f->broken[k], batch->broken[i]) == 0;
     if (known) continue;
     char **more = realloc(f->broken, (size_t)(f->broken_count + 1) * sizeof *more);
     if (more) f->broken = more;
-    if (!more || !(more[f->broken_count] = strdup(batch->broken[i]))) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+    if (!more || !(more[f->broken_count] = strdup(batch->broken[i])))
+      return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
     f->broken_count++;
     if (f->o.broken) f->o.broken(f->o.context, batch->broken[i]);
   }
@@ -52,7 +57,8 @@ static int keep_features(Feed *f, const Batch *batch, surgery_error *err) {
   for (int64_t i = 0; i < batch->n; i++) {
     int64_t index = batch->index[i];
     memcpy(f->cache + index * bytes, (const unsigned char *)f->net->features + i * bytes, (size_t)bytes);
-    memcpy(f->targets + index * target_bytes(f), (const char *)batch->target + i * target_bytes(f), (size_t)target_bytes(f));
+    memcpy(f->targets + index * target_bytes(f), (const char *)batch->target + i * target_bytes(f),
+           (size_t)target_bytes(f));
     f->good[index] = 1;
   }
   return 0;
@@ -66,10 +72,14 @@ static int fill_cache(Feed *f, surgery_error *err) {
   Batch batch;
   int status;
   while ((status = loader_next(loader, &batch, err)) > 0) {
-    if (f->o.stop && *f->o.stop) status = sg_fail(err, SURGERY_INTERRUPTED, "interrupted before the first step: there is nothing to save");
-    else if (tell_broken(f, &batch, err) || keep_features(f, &batch, err)) status = -1;
+    if (f->o.stop && *f->o.stop)
+      status =
+          sg_fail(err, SURGERY_INTERRUPTED, "interrupted before the first step: there is nothing to save");
+    else if (tell_broken(f, &batch, err) || keep_features(f, &batch, err))
+      status = -1;
     if (status < 0) break;
-    if (f->o.progress) f->o.progress(f->o.context, batch.first + batch.taken, f->set->count, seconds_now() - start);
+    if (f->o.progress)
+      f->o.progress(f->o.context, batch.first + batch.taken, f->set->count, seconds_now() - start);
   }
   loader_stop(loader);
   f->seconds = seconds_now() - start;
@@ -104,7 +114,8 @@ Feed *feed_open(surgery_net *net, Dataset *set, const FeedOptions *options, surg
       return NULL;
     }
     if (f->broken_count == set->count) {
-      sg_fail(err, SURGERY_BAD_INPUT, "%s: none of the %lld samples can be used: %s", set->path, (long long)set->count, f->broken[0]);
+      sg_fail(err, SURGERY_BAD_INPUT, "%s: none of the %lld samples can be used: %s", set->path,
+              (long long)set->count, f->broken[0]);
       feed_close(f);
       return NULL;
     }
@@ -127,22 +138,30 @@ static int reserve_batch(Feed *f, int64_t batch, surgery_error *err) {
   free(f->x), free(f->target);
   f->x = NULL, f->batch_room = 0;
   f->target = calloc((size_t)batch, (size_t)target_bytes(f) + 4);
-  if (__builtin_mul_overflow(f->net->manifest->features_bytes, batch, &bytes) || !f->target || posix_memalign(&x, 64, (size_t)bytes + 64))
+  if (__builtin_mul_overflow(f->net->manifest->features_bytes, batch, &bytes) || !f->target ||
+      posix_memalign(&x, 64, (size_t)bytes + 64))
     return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for a batch of %lld samples", (long long)batch);
   f->x = x;
   f->batch_room = batch;
   return 0;
 }
 
-int feed_start(Feed *f, uint64_t epoch, const int64_t *order, int64_t first, int64_t batch, surgery_error *err) {
+int feed_start(Feed *f, uint64_t epoch, const int64_t *order, int64_t first, int64_t batch,
+               surgery_error *err) {
   if (batch > f->set->count) batch = f->set->count;
   if (f->cache) {
     f->order = order, f->at = first, f->batch = batch;
     return reserve_batch(f, batch, err);
   }
   loader_stop(f->loader);
-  LoaderOptions o = {.order = order, .count = f->set->count, .first = first, .batch = batch, .augment = f->o.augment,
-                     .seed = f->o.seed, .epoch = epoch, .threads = sg_threads()};
+  LoaderOptions o = {.order = order,
+                     .count = f->set->count,
+                     .first = first,
+                     .batch = batch,
+                     .augment = f->o.augment,
+                     .seed = f->o.seed,
+                     .epoch = epoch,
+                     .threads = sg_threads()};
   f->loader = loader_start(f->set, &o, err);
   return f->loader ? 0 : -1;
 }
@@ -154,7 +173,8 @@ static int next_cached(Feed *f, FeedBatch *batch) {
     int64_t index = f->order ? f->order[f->at + i] : f->at + i;
     if (!f->good[index]) continue;
     memcpy(f->x + batch->n * bytes, f->cache + index * bytes, (size_t)bytes);
-    memcpy(f->target + batch->n * target_bytes(f), f->targets + index * target_bytes(f), (size_t)target_bytes(f));
+    memcpy(f->target + batch->n * target_bytes(f), f->targets + index * target_bytes(f),
+           (size_t)target_bytes(f));
     batch->n++;
   }
   f->at += batch->taken;
@@ -176,7 +196,15 @@ int feed_next(Feed *f, FeedBatch *batch, surgery_error *err) {
   return 1;
 }
 
-int64_t feed_count(const Feed *f) { return f->set->count; }
-int64_t feed_broken(const Feed *f) { return f->broken_count; }
-double feed_seconds(const Feed *f) { return f->seconds; }
-int64_t feed_cached_bytes(const Feed *f) { return f->cache ? f->set->count * f->net->manifest->features_bytes : 0; }
+int64_t feed_count(const Feed *f) {
+  return f->set->count;
+}
+int64_t feed_broken(const Feed *f) {
+  return f->broken_count;
+}
+double feed_seconds(const Feed *f) {
+  return f->seconds;
+}
+int64_t feed_cached_bytes(const Feed *f) {
+  return f->cache ? f->set->count * f->net->manifest->features_bytes : 0;
+}

@@ -1,6 +1,6 @@
-/* A data set as a network's tail and step take it: the samples themselves, or, behind a frozen prefix, their features. Where the
- * samples are always the same (no augmentation) the prefix runs once for each and the features are kept: the feature cache.
- * Used by loop.c and evaluate.c. */
+/* A data set as a network's tail and step take it: the samples themselves, or, behind a frozen prefix, their
+ * features. Where the samples are always the same (no augmentation) the prefix runs once for each and the
+ * features are kept: the feature cache. Used by loop.c and evaluate.c. */
 #ifndef SURGERY_FEED_H
 #define SURGERY_FEED_H
 #include <signal.h>
@@ -8,20 +8,21 @@
 #include "runtime/net.h"
 
 typedef struct FeedOptions {
-  bool augment;         /* the set's augmentations apply: nothing can be cached */
+  bool augment; /* the set's augmentations apply: nothing can be cached */
   bool cache;
-  int64_t cache_limit;  /* bytes; more are not kept, and the prefix runs each time */
+  int64_t cache_limit; /* bytes; more are not kept, and the prefix runs each time */
   uint64_t seed;
   const volatile sig_atomic_t *stop; /* may be NULL; set: feed_open gives up with SURGERY_INTERRUPTED */
   void (*broken)(void *context, const char *message); /* once for each unusable sample */
-  void (*progress)(void *context, int64_t done, int64_t total, double seconds); /* while the cache is filled */
+  void (*progress)(void *context, int64_t done, int64_t total,
+                   double seconds); /* while the cache is filled */
   void *context;
 } FeedOptions;
 
 typedef struct FeedBatch {
-  int64_t n;            /* usable samples, may be 0 */
-  int64_t taken;        /* positions of the order done with, broken ones too */
-  const void *x;        /* 64-byte aligned: features behind a prefix, else samples */
+  int64_t n;     /* usable samples, may be 0 */
+  int64_t taken; /* positions of the order done with, broken ones too */
+  const void *x; /* 64-byte aligned: features behind a prefix, else samples */
   const void *target;
 } FeedBatch;
 
@@ -29,12 +30,14 @@ typedef struct Feed Feed;
 /* Fills the cache where that is possible. The set must outlive it. */
 Feed *feed_open(surgery_net *net, Dataset *set, const FeedOptions *options, surgery_error *err);
 void feed_close(Feed *feed); /* NULL is fine */
-/* One pass: order (NULL: as they are; else kept by the caller) from position `first` on. Ends the pass before. */
-int feed_start(Feed *feed, uint64_t epoch, const int64_t *order, int64_t first, int64_t batch, surgery_error *err);
+/* One pass: order (NULL: as they are; else kept by the caller) from position `first` on. Ends the pass
+ * before. */
+int feed_start(Feed *feed, uint64_t epoch, const int64_t *order, int64_t first, int64_t batch,
+               surgery_error *err);
 int feed_next(Feed *feed, FeedBatch *batch, surgery_error *err); /* 1, 0 at the end, -1 */
-int64_t feed_count(const Feed *feed);  /* positions: all samples, broken ones too */
-int64_t feed_broken(const Feed *feed); /* found so far */
-int64_t feed_cached_bytes(const Feed *feed); /* 0: no cache */
-double feed_seconds(const Feed *feed);       /* that filling it took */
-double seconds_now(void);                    /* monotonic */
+int64_t feed_count(const Feed *feed);                            /* positions: all samples, broken ones too */
+int64_t feed_broken(const Feed *feed);                           /* found so far */
+int64_t feed_cached_bytes(const Feed *feed);                     /* 0: no cache */
+double feed_seconds(const Feed *feed);                           /* that filling it took */
+double seconds_now(void);                                        /* monotonic */
 #endif

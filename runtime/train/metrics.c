@@ -7,12 +7,17 @@
 
 int metrics_init(Metrics *m, const Manifest *manifest, surgery_error *err) {
   const ManifestTrain *train = &manifest->train;
-  *m = (Metrics){.loss = train->loss, .classes = net_classes(manifest), .positions = net_positions(manifest),
-                 .values = manifest->outputs[0].shape.count, .label_smoothing = train->label_smoothing, .class_weights = train->class_weights};
+  *m = (Metrics){.loss = train->loss,
+                 .classes = net_classes(manifest),
+                 .positions = net_positions(manifest),
+                 .values = manifest->outputs[0].shape.count,
+                 .label_smoothing = train->label_smoothing,
+                 .class_weights = train->class_weights};
   size_t classes = (size_t)m->classes;
   m->seen = calloc(classes + 1, sizeof *m->seen);
   m->right = calloc(classes + 1, sizeof *m->right);
-  if (classes && classes <= METRICS_MAX_CONFUSION) m->confusion = calloc(classes * classes, sizeof *m->confusion);
+  if (classes && classes <= METRICS_MAX_CONFUSION)
+    m->confusion = calloc(classes * classes, sizeof *m->confusion);
   if (m->seen && m->right && (m->confusion || !classes || classes > METRICS_MAX_CONFUSION)) return 0;
   metrics_free(m);
   return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the metrics of %zu classes", classes);
@@ -30,8 +35,10 @@ static void add_cross_entropy(Metrics *m, const float *logit, int64_t stride, in
   for (int64_t c = 0; c < m->classes; c++) sum += exp(logit[c * stride] - largest);
   double log_sum = log(sum) + largest, weight = m->class_weights ? m->class_weights[target] : 1;
   if (m->label_smoothing > 0)
-    for (int64_t c = 0; c < m->classes; c++) all += (m->class_weights ? m->class_weights[c] : 1) * (log_sum - logit[c * stride]);
-  m->loss_sum += (1 - m->label_smoothing) * weight * (log_sum - logit[target * stride]) + m->label_smoothing / (double)m->classes * all;
+    for (int64_t c = 0; c < m->classes; c++)
+      all += (m->class_weights ? m->class_weights[c] : 1) * (log_sum - logit[c * stride]);
+  m->loss_sum += (1 - m->label_smoothing) * weight * (log_sum - logit[target * stride]) +
+                 m->label_smoothing / (double)m->classes * all;
   m->weight_sum += weight;
 }
 
@@ -69,6 +76,12 @@ void metrics_add(Metrics *m, int64_t n, const float *y, const void *target) {
   }
 }
 
-double metrics_loss(const Metrics *m) { return m->loss_sum / m->weight_sum; }
-double metrics_top1(const Metrics *m) { return m->classes ? (double)m->top1 / (double)m->targets : NAN; }
-double metrics_top5(const Metrics *m) { return m->classes ? (double)m->top5 / (double)m->targets : NAN; }
+double metrics_loss(const Metrics *m) {
+  return m->loss_sum / m->weight_sum;
+}
+double metrics_top1(const Metrics *m) {
+  return m->classes ? (double)m->top1 / (double)m->targets : NAN;
+}
+double metrics_top5(const Metrics *m) {
+  return m->classes ? (double)m->top5 / (double)m->targets : NAN;
+}

@@ -1,5 +1,5 @@
-/* What a classifier or a regression did on a data set: loss as torch computes it, top-1, top-5, each class, the confusion
- * matrix. Filled by evaluate.c and the training loop, printed by the commands. */
+/* What a classifier or a regression did on a data set: loss as torch computes it, top-1, top-5, each class,
+ * the confusion matrix. Filled by evaluate.c and the training loop, printed by the commands. */
 #ifndef SURGERY_METRICS_H
 #define SURGERY_METRICS_H
 #include "runtime/manifest.h"
@@ -23,7 +23,7 @@ int metrics_init(Metrics *metrics, const Manifest *manifest, surgery_error *err)
 void metrics_free(Metrics *metrics);
 /* y: (n, classes, positions) logits and int32 targets, or (n, …) values and float targets. */
 void metrics_add(Metrics *metrics, int64_t n, const float *y, const void *target);
-double metrics_loss(const Metrics *metrics);               /* NAN before the first sample */
-double metrics_top1(const Metrics *metrics);               /* 0..1; NAN where it is no classifier */
+double metrics_loss(const Metrics *metrics); /* NAN before the first sample */
+double metrics_top1(const Metrics *metrics); /* 0..1; NAN where it is no classifier */
 double metrics_top5(const Metrics *metrics);
 #endif

@@ -1,6 +1,6 @@
-/* The optimizers of optimizer.h. The arithmetic follows torch/optim/{sgd,adam,adamw}.py (1.13, single tensor form) operation
- * by operation, in one pass over each tensor; scalars are computed in double and rounded to f32 where torch hands them
- * to a kernel. Does no input or output. */
+/* The optimizers of optimizer.h. The arithmetic follows torch/optim/{sgd,adam,adamw}.py (1.13, single tensor
+ * form) operation by operation, in one pass over each tensor; scalars are computed in double and rounded to
+ * f32 where torch hands them to a kernel. Does no input or output. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,8 @@
 #include "runtime/error.h"
 #include "runtime/train/optimizer.h"
 
-#define CHUNK 8192      /* numbers for one unit of work */
+#define CHUNK 8192   /* numbers for one unit of work */
+#define FEW_CHUNKS 4 /* so few are done sooner than other threads are woken */
 #define MAX_STATES 3
 
 typedef struct Chunk {
@@ -43,7 +44,9 @@ static int state_names(const OptimizerSettings *o, const char *names[MAX_STATES]
   return o->amsgrad ? 3 : 2;
 }
 
-static double group_value(double own, double common) { return isnan(own) ? common : own; }
+static double group_value(double own, double common) {
+  return isnan(own) ? common : own;
+}
 
 static bool has_momentum(const Manifest *m) {
   for (size_t g = 0; g < m->train.group_count; g++)
@@ -54,12 +57,14 @@ static bool has_momentum(const Manifest *m) {
 static int check_settings(const Manifest *m, surgery_error *err) {
   const OptimizerSettings *o = &m->train.optimizer;
   for (size_t g = 0; g < m->train.group_count; g++) {
-    double lr = group_value(m->train.groups[g].lr, o->lr), decay = group_value(m->train.groups[g].weight_decay, o->weight_decay);
+    double lr = group_value(m->train.groups[g].lr, o->lr),
+           decay = group_value(m->train.groups[g].weight_decay, o->weight_decay);
     double momentum = group_value(m->train.groups[g].momentum, o->momentum);
     if (!(lr >= 0) || !(decay >= 0) || !(momentum >= 0) || isinf(lr) || isinf(decay) || isinf(momentum))
       return sg_fail(err, SURGERY_BAD_INPUT, "optimizer: lr, weight_decay and momentum must be 0 or more");
     if (o->type == OPTIMIZER_TYPE_SGD && o->nesterov && (momentum <= 0 || o->dampening != 0))
-      return sg_fail(err, SURGERY_BAD_INPUT, "optimizer: nesterov requires a momentum above 0 and no dampening");
+      return sg_fail(err, SURGERY_BAD_INPUT,
+                     "optimizer: nesterov requires a momentum above 0 and no dampening");
   }
   if (o->type != OPTIMIZER_TYPE_SGD &&
       !(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1 && o->eps >= 0))
@@ -76,7 +81,10 @@ static void make_chunks(Optimizer *o) {
     for (int64_t at = 0; at < t->shape.count; at += CHUNK) {
       int64_t count = t->shape.count - at < CHUNK ? t->shape.count - at : CHUNK;
       if (o->chunks)
-        o->chunks[used] = (Chunk){.weight = t->offset + 4 * at, .grad = t->grad + 4 * at, .count = (int32_t)count, .group = t->group};
+        o->chunks[used] = (Chunk){.weight = t->offset + 4 * at,
+                                  .grad = t->grad + 4 * at,
+                                  .count = (int32_t)count,
+                                  .group = t->group};
       used++;
     }
   }
@@ -112,8 +120,10 @@ void optimizer_free(Optimizer *o) {
   free(o->chunks), free(o->rates), free(o);
 }
 
-/* torch/optim/sgd.py: _single_tensor_sgd. buf is NULL without momentum; first: buf becomes a copy of the gradient. */
-static void sgd(int64_t count, float *w, const float *g, float *buf, const Rates *r, const OptimizerSettings *o, bool first) {
+/* torch/optim/sgd.py: _single_tensor_sgd. buf is NULL without momentum; first: buf becomes a copy of the
+ * gradient. */
+static void sgd(int64_t count, float *w, const float *g, float *buf, const Rates *r,
+                const OptimizerSettings *o, bool first) {
   float sign = o->maximize ? -1.0f : 1.0f;
   for (int64_t i = 0; i < count; i++) {
     float d = sign * g[i];
@@ -127,10 +137,10 @@ static void sgd(int64_t count, float *w, const float *g, float *buf, const Rates
   }
 }
 
-/* torch/optim/adam.py and adamw.py: decay_factor is AdamW's 1 - lr * weight_decay, and 1 for Adam, whose weight_decay is added
- * to the gradient. maximum is NULL without amsgrad. */
-static void adam(int64_t count, float *restrict w, const float *restrict g, float *restrict m, float *restrict v,
-                 float *restrict maximum, const Rates *r, float sign) {
+/* torch/optim/adam.py and adamw.py: decay_factor is AdamW's 1 - lr * weight_decay, and 1 for Adam, whose
+ * weight_decay is added to the gradient. maximum is NULL without amsgrad. */
+static void adam(int64_t count, float *restrict w, const float *restrict g, float *restrict m,
+                 float *restrict v, float *restrict maximum, const Rates *r, float sign) {
   for (int64_t i = 0; i < count; i++) {
     float p = w[i] * r->decay_factor;
     float d = sign * g[i] + r->weight_decay * p;
@@ -163,9 +173,17 @@ static Rates rates_of(const Optimizer *o, const OptimizerGroup *group) {
   const OptimizerSettings *s = &o->manifest->train.optimizer;
   double lr = group_value(group->lr, o->lr), decay = group_value(group->weight_decay, s->weight_decay);
   double bias1 = 1 - pow(s->beta1, (double)o->steps), bias2 = 1 - pow(s->beta2, (double)o->steps);
-  Rates r = {.step_size = (float)lr, .weight_decay = (float)decay, .decay_factor = 1, .momentum = (float)group_value(group->momentum, s->momentum),
-             .one_less_dampening = (float)(1 - s->dampening), .beta1 = (float)s->beta1, .one_less_beta1 = (float)(1 - s->beta1),
-             .beta2 = (float)s->beta2, .one_less_beta2 = (float)(1 - s->beta2), .bias2_sqrt = (float)sqrt(bias2), .eps = (float)s->eps};
+  Rates r = {.step_size = (float)lr,
+             .weight_decay = (float)decay,
+             .decay_factor = 1,
+             .momentum = (float)group_value(group->momentum, s->momentum),
+             .one_less_dampening = (float)(1 - s->dampening),
+             .beta1 = (float)s->beta1,
+             .one_less_beta1 = (float)(1 - s->beta1),
+             .beta2 = (float)s->beta2,
+             .one_less_beta2 = (float)(1 - s->beta2),
+             .bias2_sqrt = (float)sqrt(bias2),
+             .eps = (float)s->eps};
   if (s->type == OPTIMIZER_TYPE_SGD) return r;
   r.step_size = (float)(lr / bias1);
   if (s->type == OPTIMIZER_TYPE_ADAMW) r.decay_factor = (float)(1 - lr * decay), r.weight_decay = 0;
@@ -175,15 +193,30 @@ static Rates rates_of(const Optimizer *o, const OptimizerGroup *group) {
 void optimizer_apply(Optimizer *o, unsigned char *weights, const unsigned char *grads) {
   o->steps++;
   o->weights = weights, o->grads = grads;
-  for (size_t g = 0; g < o->manifest->train.group_count; g++) o->rates[g] = rates_of(o, &o->manifest->train.groups[g]);
-  sg_parallel(apply_chunks, (void *const[]){o}, 1, o->chunk_count, NULL, 0);
+  for (size_t g = 0; g < o->manifest->train.group_count; g++)
+    o->rates[g] = rates_of(o, &o->manifest->train.groups[g]);
+  void *const buf[] = {o};
+  if (o->chunk_count <= FEW_CHUNKS)
+    apply_chunks(buf, 1, 0, o->chunk_count, NULL);
+  else
+    sg_parallel(apply_chunks, buf, 1, o->chunk_count, NULL, 0);
 }
 
-double optimizer_lr(const Optimizer *o) { return o->lr; }
-void optimizer_set_lr(Optimizer *o, double lr) { o->lr = lr; }
-int64_t *optimizer_steps(Optimizer *o) { return &o->steps; }
-int optimizer_state_count(const Optimizer *o) { return o->state_count; }
-unsigned char *optimizer_state(Optimizer *o, int index) { return o->state[index]; }
+double optimizer_lr(const Optimizer *o) {
+  return o->lr;
+}
+void optimizer_set_lr(Optimizer *o, double lr) {
+  o->lr = lr;
+}
+int64_t *optimizer_steps(Optimizer *o) {
+  return &o->steps;
+}
+int optimizer_state_count(const Optimizer *o) {
+  return o->state_count;
+}
+unsigned char *optimizer_state(Optimizer *o, int index) {
+  return o->state[index];
+}
 
 const char *optimizer_state_name(const Optimizer *o, int index) {
   const char *names[MAX_STATES];

@@ -1,17 +1,19 @@
-/* SGD, Adam and AdamW with the arithmetic of torch.optim (1.13), over the flat tensors of an opened network. State is kept
- * for trainable tensors alone, in arrays laid out as the gradients are. Called by net.c; checkpoints read and write the state. */
+/* SGD, Adam and AdamW with the arithmetic of torch.optim (1.13), over the flat tensors of an opened network.
+ * State is kept for trainable tensors alone, in arrays laid out as the gradients are. Called by net.c;
+ * checkpoints read and write the state. */
 #ifndef SURGERY_OPTIMIZER_H
 #define SURGERY_OPTIMIZER_H
 #include "runtime/manifest.h"
 
 typedef struct Optimizer Optimizer;
-/* Reads manifest->train.optimizer and the groups; both must outlive it. NULL with *err: no memory, or arguments that torch refuses. */
+/* Reads manifest->train.optimizer and the groups; both must outlive it. NULL with *err: no memory, or
+ * arguments that torch refuses. */
 Optimizer *optimizer_new(const Manifest *manifest, surgery_error *err);
 void optimizer_free(Optimizer *optimizer);
 /* One step: every trainable tensor in weights is updated from its gradient. On the threads of sg_parallel. */
 void optimizer_apply(Optimizer *optimizer, unsigned char *weights, const unsigned char *grads);
-double optimizer_lr(const Optimizer *optimizer);            /* of the default group */
-void optimizer_set_lr(Optimizer *optimizer, double lr);     /* groups with a rate of their own keep it */
+double optimizer_lr(const Optimizer *optimizer);        /* of the default group */
+void optimizer_set_lr(Optimizer *optimizer, double lr); /* groups with a rate of their own keep it */
 /* For checkpoints: steps done, and the state arrays (grads_bytes each) by torch's names. */
 int64_t *optimizer_steps(Optimizer *optimizer);
 int optimizer_state_count(const Optimizer *optimizer);

@@ -10,7 +10,8 @@ static unsigned char *room(Bytes *b, size_t size) {
   if (size > b->capacity - b->count) {
     size_t capacity = 0;
     unsigned char *grown = NULL;
-    if (!__builtin_add_overflow(b->count, size, &capacity) && !__builtin_add_overflow(capacity, capacity / 2 + 256, &capacity)) {
+    if (!__builtin_add_overflow(b->count, size, &capacity) &&
+        !__builtin_add_overflow(capacity, capacity / 2 + 256, &capacity)) {
       grown = realloc(b->at, capacity);
     }
     if (!grown) {
@@ -30,7 +31,9 @@ void bytes_add(Bytes *b, const void *data, size_t size) {
   if (at) memcpy(at, data, size);
 }
 
-void bytes_text(Bytes *b, const char *text) { bytes_add(b, text, strlen(text)); }
+void bytes_text(Bytes *b, const char *text) {
+  bytes_add(b, text, strlen(text));
+}
 
 void bytes_format(Bytes *b, const char *format, ...) {
   char text[256]; /* callers format numbers */
@@ -38,11 +41,15 @@ void bytes_format(Bytes *b, const char *format, ...) {
   va_start(args, format);
   int length = vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  if (length < 0 || (size_t)length >= sizeof text) b->failed = true;
-  else bytes_add(b, text, (size_t)length);
+  if (length < 0 || (size_t)length >= sizeof text)
+    b->failed = true;
+  else
+    bytes_add(b, text, (size_t)length);
 }
 
-void bytes_le(Bytes *b, uint64_t value, unsigned bytes) { bytes_add(b, &value, bytes); }
+void bytes_le(Bytes *b, uint64_t value, unsigned bytes) {
+  bytes_add(b, &value, bytes);
+}
 
 void bytes_fill(Bytes *b, char c, size_t count) {
   unsigned char *at = count ? room(b, count) : NULL;

@@ -1,7 +1,8 @@
-/* A machine for Python pickles that builds a tree of tagged values. It never imports, calls or executes anything: what a
- * pickle wants to call is looked up in a fixed table of names (pickle_globals.c), whose rows say which plain value
- * comes out; any other call is an error that names it. Protocols 2 to 5, the opcodes that data need. Used by the
- * PyTorch readers; works on untrusted input: memory is bounded by the pickle's length. */
+/* A machine for Python pickles that builds a tree of tagged values. It never imports, calls or executes
+ * anything: what a pickle wants to call is looked up in a fixed table of names (pickle_globals.c), whose rows
+ * say which plain value comes out; any other call is an error that names it. Protocols 2 to 5, the opcodes
+ * that data need. Used by the PyTorch readers; works on untrusted input: memory is bounded by the pickle's
+ * length. */
 #ifndef SURGERY_WEIGHTS_PICKLE_H
 #define SURGERY_WEIGHTS_PICKLE_H
 #include "runtime/weights/weights.h"
@@ -9,9 +10,9 @@
 /* A window on a part of a file, read in sequence. */
 typedef struct ByteStream {
   const WeightFile *file;
-  uint64_t end;           /* absolute */
-  uint64_t window_at;     /* absolute byte of window[0] */
-  size_t have, next;      /* bytes in the window, next one to give */
+  uint64_t end;       /* absolute */
+  uint64_t window_at; /* absolute byte of window[0] */
+  size_t have, next;  /* bytes in the window, next one to give */
   unsigned char window[1 << 14];
 } ByteStream;
 
@@ -23,20 +24,40 @@ int stream_get(ByteStream *s, void *to, size_t size, const char *what, surgery_e
 void stream_seek(ByteStream *s, uint64_t at); /* at <= end */
 
 typedef enum PickleKind {
-  PICKLE_NONE, PICKLE_BOOL, PICKLE_INT,
-  PICKLE_BIG,     /* an integer of more than 64 bits: its little-endian bytes in text */
-  PICKLE_FLOAT, PICKLE_STRING, PICKLE_BYTES, PICKLE_TUPLE, PICKLE_LIST, PICKLE_SET, PICKLE_DICT,
-  PICKLE_GLOBAL,  /* a name, never what it stands for */
-  PICKLE_OBJECT,  /* an instance of a class, with the state that would have been given to it */
-  PICKLE_OPAQUE,  /* what an allowed call gave that no reader looks into: a device, a numpy scalar */
-  PICKLE_STORAGE, PICKLE_TENSOR
+  PICKLE_NONE,
+  PICKLE_BOOL,
+  PICKLE_INT,
+  PICKLE_BIG, /* an integer of more than 64 bits: its little-endian bytes in text */
+  PICKLE_FLOAT,
+  PICKLE_STRING,
+  PICKLE_BYTES,
+  PICKLE_TUPLE,
+  PICKLE_LIST,
+  PICKLE_SET,
+  PICKLE_DICT,
+  PICKLE_GLOBAL, /* a name, never what it stands for */
+  PICKLE_OBJECT, /* an instance of a class, with the state that would have been given to it */
+  PICKLE_OPAQUE, /* what an allowed call gave that no reader looks into: a device, a numpy scalar */
+  PICKLE_STORAGE,
+  PICKLE_TENSOR
 } PickleKind;
 
 typedef enum GlobalAction {
   GLOBAL_UNKNOWN, /* may be the class of a module's object; may not be called */
-  GLOBAL_DICT, GLOBAL_DEFAULTDICT, GLOBAL_LIST, GLOBAL_TUPLE, GLOBAL_SET,
-  GLOBAL_OPAQUE, GLOBAL_CONSTANT, GLOBAL_STORAGE, GLOBAL_TENSOR_TYPE, GLOBAL_DTYPE,
-  GLOBAL_REBUILD, GLOBAL_REBUILD_V3, GLOBAL_PARAMETER, GLOBAL_FROM_TYPE
+  GLOBAL_DICT,
+  GLOBAL_DEFAULTDICT,
+  GLOBAL_LIST,
+  GLOBAL_TUPLE,
+  GLOBAL_SET,
+  GLOBAL_OPAQUE,
+  GLOBAL_CONSTANT,
+  GLOBAL_STORAGE,
+  GLOBAL_TENSOR_TYPE,
+  GLOBAL_DTYPE,
+  GLOBAL_REBUILD,
+  GLOBAL_REBUILD_V3,
+  GLOBAL_PARAMETER,
+  GLOBAL_FROM_TYPE
 } GlobalAction;
 
 typedef struct PickleValue PickleValue;
@@ -49,26 +70,26 @@ typedef struct PickleGlobal {
 
 typedef struct PickleStorage {
   const char *key;
-  int dtype;       /* surgery_dtype; -1: untyped, elements are bytes */
-  uint64_t numel;  /* of the whole storage, in elements */
-  uint64_t view;   /* legacy: a storage that is a part of another begins at this element … */
+  int dtype;           /* surgery_dtype; -1: untyped, elements are bytes */
+  uint64_t numel;      /* of the whole storage, in elements */
+  uint64_t view;       /* legacy: a storage that is a part of another begins at this element … */
   uint64_t view_numel; /* … and has so many; numel where it is not a view */
-  uint64_t offset; /* tar and legacy: absolute byte of the data, once known */
+  uint64_t offset;     /* tar and legacy: absolute byte of the data, once known */
   bool placed;
 } PickleStorage;
 
 typedef struct PickleTensor {
   const PickleStorage *storage;
-  int64_t offset;   /* elements */
+  int64_t offset;                    /* elements */
   const PickleValue *shape, *stride; /* tuples of integers, checked */
-  int dtype;        /* of _rebuild_tensor_v3; -1: the storage's */
+  int dtype;                         /* of _rebuild_tensor_v3; -1: the storage's */
 } PickleTensor;
 
 struct PickleValue {
   uint8_t kind;
-  bool seen;        /* free for whoever walks the tree */
+  bool seen;                /* free for whoever walks the tree */
   uint32_t count, capacity; /* items (dict: keys and values together), or bytes of text */
-  uint64_t at;      /* absolute byte in the file of the opcode that made it */
+  uint64_t at;              /* absolute byte in the file of the opcode that made it */
   union {
     int64_t integer; /* and bool */
     double number;
@@ -102,13 +123,15 @@ struct PickleMachine {
   bool stopped;
 };
 
-/* Runs one pickle from m->from to its STOP, after which m->from stands. The value, or NULL with *err filled. */
+/* Runs one pickle from m->from to its STOP, after which m->from stands. The value, or NULL with *err filled.
+ */
 PickleValue *pickle_load(PickleMachine *m);
 
 /* For pickle_globals.c and persistent(): */
 PickleValue *pickle_value(PickleMachine *m, PickleKind kind); /* NULL without memory, *err filled */
 /* Message "PATH: byte N: …"; returns -1. */
-int pickle_refuse(PickleMachine *m, uint64_t at, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int pickle_refuse(PickleMachine *m, uint64_t at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 int pickle_append(PickleMachine *m, PickleValue *list, PickleValue *item);
 /* Looks the name up in the table; unknown ones get a row of their own. */
 PickleValue *pickle_global(PickleMachine *m, const char *module, const char *name);
@@ -117,6 +140,18 @@ PickleValue *pickle_newobj(PickleMachine *m, PickleValue *class, PickleValue *ar
 /* The value under a text key of a dict; NULL when there is none. */
 PickleValue *pickle_get(const PickleValue *dict, const char *key);
 bool pickle_text_is(const PickleValue *value, const char *text);
+
+/* Between pickle.c and pickle_ops.c. push(NULL) fails, so that it can take what a maker returned. */
+int pickle_push(PickleMachine *m, PickleValue *value);
+/* What lies below the last mark is out of an opcode's reach: the stack's first reachable place. */
+size_t pickle_floor(const PickleMachine *m);
+int pickle_need(PickleMachine *m, size_t values, const char *opcode);
+/* The values above the last mark leave the stack; they stay readable until the next push. */
+int pickle_pop_mark(PickleMachine *m, const char *opcode, PickleValue ***first, size_t *count);
+int pickle_no_memory(PickleMachine *m);
+/* Runs one opcode. */
+int pickle_step(PickleMachine *m);
+
 /* "a tuple", for messages. */
 const char *pickle_kind_name(PickleKind kind);
 #endif

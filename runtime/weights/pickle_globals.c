@@ -1,6 +1,6 @@
-/* The names a weight file may use, and what comes out when a pickle "calls" one of them: a plain value, made here.
- * A name that is not in the table may stand as the class of a module's object and is searched for tensors there
- * (torch_tree.c decides); calling it is refused, by name. Nothing is ever imported. */
+/* The names a weight file may use, and what comes out when a pickle "calls" one of them: a plain value, made
+ * here. A name that is not in the table may stand as the class of a module's object and is searched for
+ * tensors there (torch_tree.c decides); calling it is refused, by name. Nothing is ever imported. */
 #include "runtime/weights/pickle.h"
 
 #define CURE "; nothing was run. Save the tensors alone instead: torch.save(model.state_dict(), path)"
@@ -132,11 +132,13 @@ static PickleValue *make_dict(PickleMachine *m, const PickleGlobal *g, const Pic
   return dict;
 }
 
-static PickleValue *make_sequence(PickleMachine *m, const PickleGlobal *g, PickleKind kind, const PickleValue *args) {
+static PickleValue *make_sequence(PickleMachine *m, const PickleGlobal *g, PickleKind kind,
+                                  const PickleValue *args) {
   PickleValue *made = pickle_value(m, kind);
   if (!made || args->count == 0) return made;
   const PickleValue *from = args->items[0];
-  if (args->count > 1 || (from->kind != PICKLE_LIST && from->kind != PICKLE_TUPLE && from->kind != PICKLE_SET)) {
+  if (args->count > 1 ||
+      (from->kind != PICKLE_LIST && from->kind != PICKLE_TUPLE && from->kind != PICKLE_SET)) {
     return refuse_args(m, g, "one list or tuple");
   }
   for (uint32_t i = 0; i < from->count; i++) {
@@ -153,8 +155,8 @@ static bool all_integers(const PickleValue *v) {
   return true;
 }
 
-/* _rebuild_tensor(storage, offset, size, stride), v2 with requires_grad and hooks, v3 with hooks and dtype after those. Sizes against
- * the storage are checked when the tensor is used, for then its name is known. */
+/* _rebuild_tensor(storage, offset, size, stride), v2 with requires_grad and hooks, v3 with hooks and dtype
+ * after those. Sizes against the storage are checked when the tensor is used, for then its name is known. */
 static PickleValue *rebuild(PickleMachine *m, const PickleGlobal *g, const PickleValue *args) {
   static const char expected[] = "(storage, offset, size, stride, …)";
   uint32_t least = g->action == GLOBAL_REBUILD_V3 ? 7 : 4;
@@ -162,7 +164,8 @@ static PickleValue *rebuild(PickleMachine *m, const PickleGlobal *g, const Pickl
       !all_integers(args->items[2]) || !all_integers(args->items[3])) {
     return refuse_args(m, g, expected);
   }
-  if (args->items[2]->count != args->items[3]->count) return refuse_args(m, g, "a size and a stride of the same length");
+  if (args->items[2]->count != args->items[3]->count)
+    return refuse_args(m, g, "a size and a stride of the same length");
   int dtype = -1;
   if (g->action == GLOBAL_REBUILD_V3) {
     const PickleValue *type = args->items[6];
@@ -175,19 +178,23 @@ static PickleValue *rebuild(PickleMachine *m, const PickleGlobal *g, const Pickl
   if (!v) return NULL;
   v->tensor = pool_alloc(m->pool, sizeof *v->tensor);
   if (!v->tensor) return sg_fail_memory(m->err, m->path, sizeof *v->tensor), NULL;
-  *v->tensor = (PickleTensor){args->items[0]->storage, args->items[1]->integer, args->items[2], args->items[3], dtype};
+  *v->tensor =
+      (PickleTensor){args->items[0]->storage, args->items[1]->integer, args->items[2], args->items[3], dtype};
   return v;
 }
 
-/* (function, type, args, state): a tensor with attributes of its own; what function rebuilds is what we want. */
+/* (function, type, args, state): a tensor with attributes of its own; what function rebuilds is what we want.
+ */
 static PickleValue *from_type(PickleMachine *m, const PickleGlobal *g, const PickleValue *args) {
   const PickleValue *function = args->count == 4 ? args->items[0] : NULL;
   bool fits = function && function->kind == PICKLE_GLOBAL && args->items[2]->kind == PICKLE_TUPLE &&
               function->global->action >= GLOBAL_REBUILD && function->global->action <= GLOBAL_PARAMETER;
-  return fits ? pickle_reduce(m, args->items[0], args->items[2]) : refuse_args(m, g, "those of a tensor's function");
+  return fits ? pickle_reduce(m, args->items[0], args->items[2])
+              : refuse_args(m, g, "those of a tensor's function");
 }
 
-/* The outermost class, when the whole pickle is an instance of one that nobody here knows: the better half of the reason. */
+/* The outermost class, when the whole pickle is an instance of one that nobody here knows: the better half of
+ * the reason. */
 static const PickleGlobal *outermost_class(const PickleMachine *m) {
   const PickleValue *bottom = m->depth ? m->stack[0] : NULL;
   return bottom && bottom->kind == PICKLE_OBJECT ? bottom->global : NULL;
@@ -196,8 +203,10 @@ static const PickleGlobal *outermost_class(const PickleMachine *m) {
 static PickleValue *refuse_call(PickleMachine *m, const PickleGlobal *g) {
   const PickleGlobal *outer = outermost_class(m);
   if (outer) {
-    pickle_refuse(m, m->op_at, "the pickle (of a '%s.%s') calls '%s.%s', a global that is not allowed in a weight file" CURE,
-                  SG_Q(outer->module), SG_Q(outer->name), SG_Q(g->module), SG_Q(g->name));
+    pickle_refuse(
+        m, m->op_at,
+        "the pickle (of a '%s.%s') calls '%s.%s', a global that is not allowed in a weight file" CURE,
+        SG_Q(outer->module), SG_Q(outer->name), SG_Q(g->module), SG_Q(g->name));
   } else {
     pickle_refuse(m, m->op_at, "the pickle calls '%s.%s', a global that is not allowed in a weight file" CURE,
                   SG_Q(g->module), SG_Q(g->name));
@@ -214,21 +223,34 @@ PickleValue *pickle_reduce(PickleMachine *m, PickleValue *callable, PickleValue 
   const PickleGlobal *g = callable->global;
   PickleValue *made;
   switch (g->action) {
-  case GLOBAL_DICT: return make_dict(m, g, args->count ? args->items[0] : NULL);
-  case GLOBAL_DEFAULTDICT: return make_dict(m, g, args->count > 1 ? args->items[1] : NULL);
-  case GLOBAL_LIST: return make_sequence(m, g, PICKLE_LIST, args);
-  case GLOBAL_TUPLE: return make_sequence(m, g, PICKLE_TUPLE, args);
-  case GLOBAL_SET: return make_sequence(m, g, PICKLE_SET, args);
+  case GLOBAL_DICT:
+    return make_dict(m, g, args->count ? args->items[0] : NULL);
+  case GLOBAL_DEFAULTDICT:
+    return make_dict(m, g, args->count > 1 ? args->items[1] : NULL);
+  case GLOBAL_LIST:
+    return make_sequence(m, g, PICKLE_LIST, args);
+  case GLOBAL_TUPLE:
+    return make_sequence(m, g, PICKLE_TUPLE, args);
+  case GLOBAL_SET:
+    return make_sequence(m, g, PICKLE_SET, args);
   case GLOBAL_OPAQUE:
     made = pickle_value(m, PICKLE_OPAQUE);
     if (made) made->global = g;
     return made;
-  case GLOBAL_REBUILD: case GLOBAL_REBUILD_V3: return rebuild(m, g, args);
+  case GLOBAL_REBUILD:
+  case GLOBAL_REBUILD_V3:
+    return rebuild(m, g, args);
   case GLOBAL_PARAMETER:
     if (args->count && args->items[0]->kind == PICKLE_TENSOR) return args->items[0];
     return refuse_args(m, g, "a tensor and its flags");
-  case GLOBAL_FROM_TYPE: return from_type(m, g, args);
-  case GLOBAL_UNKNOWN: case GLOBAL_CONSTANT: case GLOBAL_STORAGE: case GLOBAL_TENSOR_TYPE: case GLOBAL_DTYPE: break;
+  case GLOBAL_FROM_TYPE:
+    return from_type(m, g, args);
+  case GLOBAL_UNKNOWN:
+  case GLOBAL_CONSTANT:
+  case GLOBAL_STORAGE:
+  case GLOBAL_TENSOR_TYPE:
+  case GLOBAL_DTYPE:
+    break;
   }
   return refuse_call(m, g);
 }
@@ -236,7 +258,7 @@ PickleValue *pickle_reduce(PickleMachine *m, PickleValue *callable, PickleValue 
 PickleValue *pickle_newobj(PickleMachine *m, PickleValue *class, PickleValue *args) {
   if (class->kind != PICKLE_GLOBAL || args->kind != PICKLE_TUPLE) {
     pickle_refuse(m, m->op_at, "NEWOBJ needs a class and a tuple, not %s and %s",
-                  pickle_kind_name((PickleKind)class->kind), pickle_kind_name((PickleKind)args->kind));
+                  pickle_kind_name((PickleKind) class->kind), pickle_kind_name((PickleKind)args->kind));
     return NULL;
   }
   bool empty_parameter = class->global->action == GLOBAL_PARAMETER && args->count == 0;

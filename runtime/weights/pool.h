@@ -1,16 +1,17 @@
-/* Memory of one open weight file: freed all at once, bounded by a limit that follows from the file's size. Unlike the
- * compiler's arenas an allocation may fail: NULL, never an exit. Used by the readers alone. */
+/* Memory of one open weight file: freed all at once, bounded by a limit that follows from the file's size.
+ * Unlike the compiler's arenas an allocation may fail: NULL, never an exit. Used by the readers alone. */
 #ifndef SURGERY_WEIGHTS_POOL_H
 #define SURGERY_WEIGHTS_POOL_H
 #include <stddef.h>
 
 typedef struct Pool {
   struct PoolBlock *blocks;
-  size_t left;         /* bytes free in the newest block */
-  size_t used, limit;  /* bytes from malloc; 0: no limit */
+  size_t left;        /* bytes free in the newest block */
+  size_t used, limit; /* bytes from malloc; 0: no limit */
 } Pool;
 
-void *pool_alloc(Pool *pool, size_t size); /* zeroed, 16-byte aligned; NULL past the limit or without memory */
+void *pool_alloc(Pool *pool,
+                 size_t size); /* zeroed, 16-byte aligned; NULL past the limit or without memory */
 void *pool_array(Pool *pool, size_t count, size_t size);
 char *pool_strndup(Pool *pool, const char *text, size_t length);
 char *pool_printf(Pool *pool, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,6 +1,6 @@
-/* Reads one tensor's values: contiguous, strided or inflated, in any dtype and byte order. The places were checked when
- * the file was opened; a file that has shrunk since gives an error, never a signal (hence pread, not a mapping). Uses no
- * state of the open file, so several threads may read at once. */
+/* Reads one tensor's values: contiguous, strided or inflated, in any dtype and byte order. The places were
+ * checked when the file was opened; a file that has shrunk since gives an error, never a signal (hence pread,
+ * not a mapping). Uses no state of the open file, so several threads may read at once. */
 #include "runtime/weights/weights.h"
 
 #include <fcntl.h>
@@ -13,8 +13,8 @@ enum { CHUNK = 1 << 18 }; /* bytes; stays in the second-level cache between read
 typedef struct Feed {
   const WeightFile *file;
   const WeightTensor *tensor;
-  uint64_t at;   /* next byte in the file */
-  uint64_t end;  /* deflated: end of the compressed stream */
+  uint64_t at;  /* next byte in the file */
+  uint64_t end; /* deflated: end of the compressed stream */
   z_stream z;
   uint32_t crc;
   unsigned char *packed; /* CHUNK bytes; deflated only */
@@ -34,9 +34,10 @@ static int feed_inflate(Feed *f, unsigned char *to, size_t size, surgery_error *
     int result = inflate(&f->z, Z_NO_FLUSH);
     if (result == Z_OK) continue;
     if (result == Z_STREAM_END && f->z.avail_out == 0) break;
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': the compressed data from byte %llu %s", f->file->path,
-                   SG_Q(f->tensor->pub.name), ULL(f->tensor->offset),
-                   result == Z_STREAM_END || result == Z_BUF_ERROR ? "end before the tensor does" : "are broken");
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': the compressed data from byte %llu %s",
+                   f->file->path, SG_Q(f->tensor->pub.name), ULL(f->tensor->offset),
+                   result == Z_STREAM_END || result == Z_BUF_ERROR ? "end before the tensor does"
+                                                                   : "are broken");
   }
   f->crc = (uint32_t)crc32(f->crc, to, (uInt)size);
   return 0;
@@ -87,8 +88,8 @@ static int feed_open(Feed *f, const surgery_weights *w, const WeightTensor *t, s
 
 static int feed_finish(Feed *f, surgery_error *err) {
   if (f->tensor->deflated && f->crc != f->tensor->crc) {
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': the archive's checksum is %08x, its data's %08x", f->file->path,
-                   SG_Q(f->tensor->pub.name), f->tensor->crc, f->crc);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': the archive's checksum is %08x, its data's %08x",
+                   f->file->path, SG_Q(f->tensor->pub.name), f->tensor->crc, f->crc);
   }
   return 0;
 }
@@ -99,7 +100,8 @@ typedef struct Target {
   int64_t *i64;
 } Target;
 
-static int convert(const Feed *f, const unsigned char *from, Target to, size_t at, size_t count, surgery_error *err) {
+static int convert(const Feed *f, const unsigned char *from, Target to, size_t at, size_t count,
+                   surgery_error *err) {
   const WeightTensor *t = f->tensor;
   if (to.f32) {
     dtype_to_f32(t->pub.dtype, t->big_endian, from, to.f32 + at, count);
@@ -121,7 +123,8 @@ static bool row_major(const surgery_tensor *t, const int64_t *stride) {
 
 static int read_contiguous(Feed *f, Target to, surgery_error *err) {
   const surgery_tensor *t = &f->tensor->pub;
-  if (t->dtype == SURGERY_F32 && to.f32 && !f->tensor->big_endian) return feed_get(f, to.f32, (size_t)t->count * 4, err);
+  if (t->dtype == SURGERY_F32 && to.f32 && !f->tensor->big_endian)
+    return feed_get(f, to.f32, (size_t)t->count * 4, err);
   size_t size = surgery_dtype_size(t->dtype), per_chunk = CHUNK / size;
   unsigned char *chunk = malloc(CHUNK);
   if (!chunk) return sg_fail_memory(err, f->file->path, CHUNK);
@@ -135,8 +138,8 @@ static int read_contiguous(Feed *f, Target to, surgery_error *err) {
 }
 
 /* Collects `n` elements in row-major order from the raw span; index and place go on from call to call. */
-static void gather(const WeightTensor *t, const unsigned char *raw, int64_t *index, uint64_t *place, unsigned char *to,
-                   size_t n) {
+static void gather(const WeightTensor *t, const unsigned char *raw, int64_t *index, uint64_t *place,
+                   unsigned char *to, size_t n) {
   size_t size = surgery_dtype_size(t->pub.dtype);
   for (size_t i = 0; i < n; i++) {
     memcpy(to + i * size, raw + *place * size, size);
@@ -167,7 +170,8 @@ static int read_strided(Feed *f, Target to, surgery_error *err) {
   return status;
 }
 
-static int read_values(surgery_weights *w, const surgery_tensor *tensor, Target to, int64_t count, surgery_error *err) {
+static int read_values(surgery_weights *w, const surgery_tensor *tensor, Target to, int64_t count,
+                       surgery_error *err) {
   const WeightTensor *t = (const WeightTensor *)tensor;
   if (!tensor || t < w->tensors || t >= w->tensors + w->count) {
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: the tensor asked for is not of this file", w->files[0].path);
@@ -193,8 +197,8 @@ int surgery_weights_read(surgery_weights *w, const surgery_tensor *tensor, float
 int surgery_weights_read_i64(surgery_weights *w, const surgery_tensor *tensor, int64_t *to, int64_t count,
                              surgery_error *err) {
   if (tensor && !dtype_is_integer(tensor->dtype)) {
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' is %s; only integers can be read as i64", w->files[0].path,
-                   SG_Q(tensor->name), surgery_dtype_name(tensor->dtype));
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' is %s; only integers can be read as i64",
+                   w->files[0].path, SG_Q(tensor->name), surgery_dtype_name(tensor->dtype));
   }
   return read_values(w, tensor, (Target){.i64 = to}, count, err);
 }

@@ -1,5 +1,6 @@
-/* Reads a safetensors header: 8 bytes of length, JSON, then the tensors' bytes without a gap. Follows the format's own
- * description (huggingface/safetensors, README) and refuses what it forbids. Reads no tensor's bytes. */
+/* Reads a safetensors header: 8 bytes of length, JSON, then the tensors' bytes without a gap. Follows the
+ * format's own description (huggingface/safetensors, README) and refuses what it forbids. Reads no tensor's
+ * bytes. */
 #include "runtime/weights/weights.h"
 
 #include <jansson.h>
@@ -23,10 +24,18 @@ static json_t *parse(Header *h, const char *text, size_t length) {
   if (!root) {
     uint64_t at = 8 + (uint64_t)(error.position > 0 ? error.position : 0);
     switch (json_error_code(&error)) {
-    case json_error_duplicate_key: REFUSE(h, "byte %llu: the header has a key twice: %s", ULL(at), error.text); break;
-    case json_error_invalid_utf8: REFUSE(h, "byte %llu: the header is not UTF-8", ULL(at)); break;
-    case json_error_out_of_memory: sg_fail_memory(h->err, h->path, length); break;
-    default: REFUSE(h, "byte %llu: the header is not JSON: %s", ULL(at), error.text); break;
+    case json_error_duplicate_key:
+      REFUSE(h, "byte %llu: the header has a key twice: %s", ULL(at), error.text);
+      break;
+    case json_error_invalid_utf8:
+      REFUSE(h, "byte %llu: the header is not UTF-8", ULL(at));
+      break;
+    case json_error_out_of_memory:
+      sg_fail_memory(h->err, h->path, length);
+      break;
+    default:
+      REFUSE(h, "byte %llu: the header is not JSON: %s", ULL(at), error.text);
+      break;
     }
     return NULL;
   }
@@ -59,16 +68,19 @@ static int read_metadata(Header *h, json_t *object) {
 }
 
 /* A list of `most` non-negative integers at the most; their number, or -1. */
-static int64_t integers(Header *h, const char *tensor, const char *key, json_t *list, int64_t *to, size_t most) {
-  if (!json_is_array(list)) return REFUSE(h, "header: tensor '%s': '%s' must be a list of integers", SG_Q(tensor), key);
+static int64_t integers(Header *h, const char *tensor, const char *key, json_t *list, int64_t *to,
+                        size_t most) {
+  if (!json_is_array(list))
+    return REFUSE(h, "header: tensor '%s': '%s' must be a list of integers", SG_Q(tensor), key);
   if (json_array_size(list) > most) {
-    return REFUSE(h, "header: tensor '%s': '%s' has %zu entries; at most %zu are supported", SG_Q(tensor), key,
-                  json_array_size(list), most);
+    return REFUSE(h, "header: tensor '%s': '%s' has %zu entries; at most %zu are supported", SG_Q(tensor),
+                  key, json_array_size(list), most);
   }
   for (size_t i = 0; i < json_array_size(list); i++) {
     json_t *item = json_array_get(list, i);
     if (!json_is_integer(item) || json_integer_value(item) < 0) {
-      return REFUSE(h, "header: tensor '%s': '%s' must be a list of integers that are not negative", SG_Q(tensor), key);
+      return REFUSE(h, "header: tensor '%s': '%s' must be a list of integers that are not negative",
+                    SG_Q(tensor), key);
     }
     to[i] = json_integer_value(item);
   }
@@ -78,12 +90,14 @@ static int64_t integers(Header *h, const char *tensor, const char *key, json_t *
 static int read_tensor(Header *h, const char *name, json_t *object) {
   json_t *dtype_name = json_object_get(object, "dtype");
   if (!json_is_object(object) || !json_is_string(dtype_name)) {
-    return REFUSE(h, "header: tensor '%s' must be an object with 'dtype', 'shape' and 'data_offsets'", SG_Q(name));
+    return REFUSE(h, "header: tensor '%s' must be an object with 'dtype', 'shape' and 'data_offsets'",
+                  SG_Q(name));
   }
   int dtype = dtype_from_safetensors(json_string_value(dtype_name), json_string_length(dtype_name));
   if (dtype < 0) {
-    return REFUSE(h, "header: tensor '%s': unknown dtype '%s' (known: F64, F32, F16, BF16, I64 to I8, U64 to U8, BOOL)",
-                  SG_Q(name), SG_Q(json_string_value(dtype_name)));
+    return REFUSE(
+        h, "header: tensor '%s': unknown dtype '%s' (known: F64, F32, F16, BF16, I64 to I8, U64 to U8, BOOL)",
+        SG_Q(name), SG_Q(json_string_value(dtype_name)));
   }
   int64_t shape[SURGERY_MAX_RANK], range[2];
   int64_t rank = integers(h, name, "shape", json_object_get(object, "shape"), shape, SURGERY_MAX_RANK);
@@ -97,16 +111,17 @@ static int read_tensor(Header *h, const char *name, json_t *object) {
   if (weights_shape(h->w, t, (surgery_dtype)dtype, rank, shape, 8, h->err)) return -1;
   uint64_t begin = (uint64_t)range[0], end = (uint64_t)range[1];
   if (begin > end) {
-    return REFUSE(h, "tensor '%s': data_offsets [%llu, %llu] are out of order", SG_Q(name), ULL(begin), ULL(end));
+    return REFUSE(h, "tensor '%s': data_offsets [%llu, %llu] are out of order", SG_Q(name), ULL(begin),
+                  ULL(end));
   }
   if (end > h->data_size) {
-    return REFUSE(h, "tensor '%s': data_offsets [%llu, %llu] go past the end: byte %llu of a file of %llu", SG_Q(name),
-                  ULL(begin), ULL(end), ULL(h->data + end), ULL(h->data + h->data_size));
+    return REFUSE(h, "tensor '%s': data_offsets [%llu, %llu] go past the end: byte %llu of a file of %llu",
+                  SG_Q(name), ULL(begin), ULL(end), ULL(h->data + end), ULL(h->data + h->data_size));
   }
   if (end - begin != t->span) {
-    return REFUSE(h, "tensor '%s' (byte %llu): %s of shape %s takes %llu bytes, but data_offsets give %llu", SG_Q(name),
-                  ULL(h->data + begin), surgery_dtype_name(t->pub.dtype), SHAPE(t->pub.rank, t->pub.shape), ULL(t->span),
-                  ULL(end - begin));
+    return REFUSE(h, "tensor '%s' (byte %llu): %s of shape %s takes %llu bytes, but data_offsets give %llu",
+                  SG_Q(name), ULL(h->data + begin), surgery_dtype_name(t->pub.dtype),
+                  SHAPE(t->pub.rank, t->pub.shape), ULL(t->span), ULL(end - begin));
   }
   t->offset = h->data + begin;
   return 0;
@@ -115,15 +130,16 @@ static int read_tensor(Header *h, const char *name, json_t *object) {
 static int by_offset(const void *a, const void *b) {
   const WeightTensor *x = a, *y = b;
   if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
-  /* Of two at one place the empty one stands first; both empty: by name, so that the order is the same everywhere. */
+  /* Of two at one place the empty one stands first; both empty: by name, so that the order is the same
+   * everywhere. */
   if (x->span != y->span) return x->span < y->span ? -1 : 1;
   return strcmp(x->pub.name, y->pub.name);
 }
 
 /* In file order every tensor begins where the one before it ended, and the last ends with the file. */
 static int check_cover(Header *h, size_t first) {
-  WeightTensor *tensors = h->w->tensors + first;
   size_t count = h->w->count - first;
+  WeightTensor *tensors = count ? h->w->tensors + first : NULL;
   if (count) qsort(tensors, count, sizeof *tensors, by_offset);
   uint64_t at = h->data;
   for (size_t i = 0; i < count; i++) {
@@ -139,7 +155,8 @@ static int check_cover(Header *h, size_t first) {
     at = t->offset + t->span;
   }
   if (at != h->data + h->data_size) {
-    return REFUSE(h, "%llu trailing bytes at byte %llu, after the last tensor", ULL(h->data + h->data_size - at), ULL(at));
+    return REFUSE(h, "%llu trailing bytes at byte %llu, after the last tensor",
+                  ULL(h->data + h->data_size - at), ULL(at));
   }
   return 0;
 }
@@ -163,10 +180,13 @@ int safetensors_read(surgery_weights *w, uint32_t file, surgery_error *err) {
   const WeightFile *f = &w->files[file];
   Header h = {.w = w, .file = file, .path = f->path, .err = err};
   uint64_t length = 0;
-  if (f->size < 8) return REFUSE(&h, "too short for any weight file: %llu bytes; safetensors needs 8 at least", ULL(f->size));
+  if (f->size < 8)
+    return REFUSE(&h, "too short for any weight file: %llu bytes; safetensors needs 8 at least",
+                  ULL(f->size));
   if (sg_pread(f->fd, f->path, &length, 0, 8, err)) return -1;
   if (length > LARGEST_HEADER) {
-    return REFUSE(&h, "byte 0: a safetensors header of %llu bytes; at most %d are allowed", ULL(length), LARGEST_HEADER);
+    return REFUSE(&h, "byte 0: a safetensors header of %llu bytes; at most %d are allowed", ULL(length),
+                  LARGEST_HEADER);
   }
   if (length > f->size - 8) {
     return REFUSE(&h, "byte 0: the header's %llu bytes go past the end of the file (%llu bytes)", ULL(length),

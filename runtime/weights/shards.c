@@ -1,5 +1,5 @@
-/* A model in several files: *.index.json, whose "weight_map" gives each tensor's file. The shards are files of any known format in the
- * same folder; an index cannot name another folder. */
+/* A model in several files: *.index.json, whose "weight_map" gives each tensor's file. The shards are files
+ * of any known format in the same folder; an index cannot name another folder. */
 #include "runtime/weights/weights.h"
 
 #include <jansson.h>
@@ -42,7 +42,8 @@ static int read_map(Index *x, json_t *map) {
   json_object_foreach(map, tensor, shard) {
     const char *name = json_string_value(shard);
     if (!name || !plain_name(name)) {
-      return REFUSE(x, "tensor '%s': the shard '%s' must be a file's name without a path", SG_Q(tensor), SG_Q(name ? name : ""));
+      return REFUSE(x, "tensor '%s': the shard '%s' must be a file's name without a path", SG_Q(tensor),
+                    SG_Q(name ? name : ""));
     }
     Row *row = &x->rows[x->count];
     row->tensor = pool_strndup(&x->w->pool, tensor, strlen(tensor));
@@ -71,7 +72,8 @@ static int read_shard(Index *x, size_t from, size_t to) {
   surgery_error why = {0};
   int file = weights_add_file(w, path, &why);
   if (file < 0) {
-    return sg_fail(x->err, why.status, "%s: its shard for tensor '%s' is missing: %s", x->path, SG_Q(x->rows[from].tensor), why.message);
+    return sg_fail(x->err, why.status, "%s: its shard for tensor '%s' is missing: %s", x->path,
+                   SG_Q(x->rows[from].tensor), why.message);
   }
   size_t first = w->count, kept = first;
   const char *note = w->note;
@@ -88,7 +90,9 @@ static int read_shard(Index *x, size_t from, size_t to) {
   }
   w->count = kept;
   for (size_t i = from; i < to; i++) {
-    if (!found[i - from]) return REFUSE(x, "tensor '%s' is listed in shard '%s', but is not there", SG_Q(x->rows[i].tensor), SG_Q(shard));
+    if (!found[i - from])
+      return REFUSE(x, "tensor '%s' is listed in shard '%s', but is not there", SG_Q(x->rows[i].tensor),
+                    SG_Q(shard));
   }
   return 0;
 }
@@ -108,7 +112,8 @@ static int read_shards(Index *x) {
 int index_read(surgery_weights *w, uint32_t file, surgery_error *err) {
   WeightFile f = w->files[file]; /* a copy: the list grows */
   Index x = {.w = w, .path = f.path, .err = err};
-  if (f.size > LARGEST_INDEX) return REFUSE(&x, "an index of %llu bytes; at most %d are allowed", ULL(f.size), LARGEST_INDEX);
+  if (f.size > LARGEST_INDEX)
+    return REFUSE(&x, "an index of %llu bytes; at most %d are allowed", ULL(f.size), LARGEST_INDEX);
   char *text = malloc((size_t)f.size + 1);
   if (!text) return sg_fail_memory(err, f.path, (size_t)f.size + 1);
   int status = sg_pread(f.fd, f.path, text, 0, (size_t)f.size, err);

@@ -1,6 +1,6 @@
-/* PyTorch's format before 1.6: pickles of a magic number, the protocol 1001, facts about the machine, and the tree; then a list of storage
- * keys, then each storage as a count of elements and its bytes, always little-endian (whatever the machine's facts say: the
- * writer converted). */
+/* PyTorch's format before 1.6: pickles of a magic number, the protocol 1001, facts about the machine, and the
+ * tree; then a list of storage keys, then each storage as a count of elements and its bytes, always
+ * little-endian (whatever the machine's facts say: the writer converted). */
 #include "runtime/weights/torch.h"
 
 static const unsigned char magic[] = {0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
@@ -11,8 +11,9 @@ static int check_magic(TorchFile *t) {
   PickleValue *v = pickle_load(&t->machine);
   if (!v) return -1;
   if (v->kind != PICKLE_BIG || v->count != sizeof magic || memcmp(v->text, magic, sizeof magic) != 0) {
-    return sg_fail(t->err, SURGERY_BAD_INPUT, "%s: byte 0: a Python pickle (of %s), but not PyTorch's: its magic number is missing", t->machine.path,
-                   pickle_kind_name((PickleKind)v->kind));
+    return sg_fail(t->err, SURGERY_BAD_INPUT,
+                   "%s: byte 0: a Python pickle (of %s), but not PyTorch's: its magic number is missing",
+                   t->machine.path, pickle_kind_name((PickleKind)v->kind));
   }
   v = pickle_load(&t->machine);
   if (!v) return -1;
@@ -28,17 +29,22 @@ static int check_magic(TorchFile *t) {
 static int place_storage(TorchFile *t, const char *key) {
   PickleStorage **s = torch_find_storages(t, key);
   uint64_t at = stream_at(&t->stream), numel, bytes;
-  if (!s) return pickle_refuse(&t->machine, at, "storage '%s' is in the file's list, but nothing refers to it", SG_Q(key));
-  if ((*s)->placed) return pickle_refuse(&t->machine, at, "storage '%s' is twice in the file's list", SG_Q(key));
+  if (!s)
+    return pickle_refuse(&t->machine, at, "storage '%s' is in the file's list, but nothing refers to it",
+                         SG_Q(key));
+  if ((*s)->placed)
+    return pickle_refuse(&t->machine, at, "storage '%s' is twice in the file's list", SG_Q(key));
   if (stream_get(&t->stream, &numel, 8, "the size of a storage", t->err)) return -1;
   if (__builtin_mul_overflow(numel, torch_element_size(*s), &bytes) || bytes > stream_left(&t->stream)) {
-    return pickle_refuse(&t->machine, at, "storage '%s' of %llu elements goes past the end of the file (%llu bytes are left)", SG_Q(key),
-                         ULL(numel), ULL(stream_left(&t->stream)));
+    return pickle_refuse(&t->machine, at,
+                         "storage '%s' of %llu elements goes past the end of the file (%llu bytes are left)",
+                         SG_Q(key), ULL(numel), ULL(stream_left(&t->stream)));
   }
-  for (PickleStorage **end = t->storages.at + t->storages.sorted; s < end && strcmp((*s)->key, key) == 0; s++) {
+  for (PickleStorage **end = t->storages.at + t->storages.sorted; s < end && strcmp((*s)->key, key) == 0;
+       s++) {
     if ((*s)->numel != numel) {
-      return pickle_refuse(&t->machine, at, "storage '%s' has %llu elements here, but %llu in the pickle", SG_Q(key), ULL(numel),
-                           ULL((*s)->numel));
+      return pickle_refuse(&t->machine, at, "storage '%s' has %llu elements here, but %llu in the pickle",
+                           SG_Q(key), ULL(numel), ULL((*s)->numel));
     }
     (*s)->offset = at + 8;
     (*s)->placed = true;
@@ -50,7 +56,9 @@ static int place_storage(TorchFile *t, const char *key) {
 static int place_storages(TorchFile *t) {
   PickleValue *keys = pickle_load(&t->machine);
   if (!keys) return -1;
-  if (keys->kind != PICKLE_LIST) return pickle_refuse(&t->machine, keys->at, "the list of storages is %s", pickle_kind_name((PickleKind)keys->kind));
+  if (keys->kind != PICKLE_LIST)
+    return pickle_refuse(&t->machine, keys->at, "the list of storages is %s",
+                         pickle_kind_name((PickleKind)keys->kind));
   torch_sort_storages(t);
   for (size_t i = 1; i < t->storages.count; i++) {
     const PickleStorage *a = t->storages.at[i - 1], *b = t->storages.at[i];
@@ -65,10 +73,11 @@ static int place_storages(TorchFile *t) {
   return 0;
 }
 
-static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint64_t *offset, uint64_t *bytes) {
+static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint64_t *offset,
+                  uint64_t *bytes) {
   if (!s->placed) {
-    return sg_fail(t->err, SURGERY_BAD_INPUT, "%s: tensor '%s': its storage '%s' is not in the file", t->machine.path, SG_Q(tensor),
-                   SG_Q(s->key));
+    return sg_fail(t->err, SURGERY_BAD_INPUT, "%s: tensor '%s': its storage '%s' is not in the file",
+                   t->machine.path, SG_Q(tensor), SG_Q(s->key));
   }
   *offset = s->offset;
   *bytes = s->numel * torch_element_size(s);

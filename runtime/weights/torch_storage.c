@@ -1,16 +1,17 @@
-/* Storages: what a persistent id in a PyTorch pickle stands for. Only records; no byte of data is read here. */
+/* Storages: what a persistent id in a PyTorch pickle stands for. Only records; no byte of data is read here.
+ */
 #include "runtime/weights/torch.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* Memory for a pickle's values: each takes at least a byte in the file and some 60 here; what is beyond that was made to be
- * large. */
+/* Memory for a pickle's values: each takes at least a byte in the file and some 60 here; what is beyond that
+ * was made to be large. */
 enum { VALUE_FACTOR = 96 };
 static const size_t LEAST_LIMIT = (size_t)64 << 20, MOST_LIMIT = (size_t)4 << 30;
 
-void torch_begin(TorchFile *t, surgery_weights *w, uint32_t file, const char *format, uint64_t begin, uint64_t end,
-                 surgery_error *err) {
+void torch_begin(TorchFile *t, surgery_weights *w, uint32_t file, const char *format, uint64_t begin,
+                 uint64_t end, surgery_error *err) {
   t->w = w;
   t->file = file;
   t->format = format;
@@ -18,8 +19,12 @@ void torch_begin(TorchFile *t, surgery_weights *w, uint32_t file, const char *fo
   uint64_t bytes = end - begin;
   t->pool.limit = bytes > MOST_LIMIT / VALUE_FACTOR ? MOST_LIMIT : LEAST_LIMIT + (size_t)bytes * VALUE_FACTOR;
   stream_open(&t->stream, &w->files[file], begin, end);
-  t->machine = (PickleMachine){.pool = &t->pool, .from = &t->stream, .path = w->files[file].path, .err = err,
-                               .persistent = torch_persistent, .context = t};
+  t->machine = (PickleMachine){.pool = &t->pool,
+                               .from = &t->stream,
+                               .path = w->files[file].path,
+                               .err = err,
+                               .persistent = torch_persistent,
+                               .context = t};
 }
 
 void torch_end(TorchFile *t) {
@@ -56,8 +61,10 @@ PickleStorage **torch_find_storages(TorchFile *t, const char *key) {
   size_t low = 0, high = t->storages.sorted;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
-    if (strcmp(t->storages.at[middle]->key, key) < 0) low = middle + 1;
-    else high = middle;
+    if (strcmp(t->storages.at[middle]->key, key) < 0)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low < t->storages.sorted && strcmp(t->storages.at[low]->key, key) == 0 ? &t->storages.at[low] : NULL;
 }
@@ -73,7 +80,8 @@ const char *torch_key(TorchFile *t, const PickleValue *v) {
   } else if (v->kind == PICKLE_INT) {
     key = pool_printf(&t->pool, "%" PRId64, v->integer);
   } else {
-    pickle_refuse(&t->machine, v->at, "a key must be a text or an integer, not %s", pickle_kind_name((PickleKind)v->kind));
+    pickle_refuse(&t->machine, v->at, "a key must be a text or an integer, not %s",
+                  pickle_kind_name((PickleKind)v->kind));
     return NULL;
   }
   if (!key) sg_fail_memory(t->err, t->machine.path, 24);
@@ -93,9 +101,11 @@ static int set_view(PickleMachine *m, PickleStorage *s, const PickleValue *view)
     return refuse_id(m, "whose view is not (key, offset, numel)"), -1;
   }
   int64_t offset = view->items[1]->integer, numel = view->items[2]->integer;
-  if (offset < 0 || numel < 0 || (uint64_t)offset > s->numel || (uint64_t)numel > s->numel - (uint64_t)offset) {
-    return pickle_refuse(m, m->op_at, "storage '%s': a view of %lld elements from %lld is past its %llu elements", SG_Q(s->key),
-                         (long long)numel, (long long)offset, ULL(s->numel));
+  if (offset < 0 || numel < 0 || (uint64_t)offset > s->numel ||
+      (uint64_t)numel > s->numel - (uint64_t)offset) {
+    return pickle_refuse(m, m->op_at,
+                         "storage '%s': a view of %lld elements from %lld is past its %llu elements",
+                         SG_Q(s->key), (long long)numel, (long long)offset, ULL(s->numel));
   }
   s->view = (uint64_t)offset;
   s->view_numel = (uint64_t)numel;
@@ -120,7 +130,8 @@ PickleValue *torch_persistent(PickleMachine *m, PickleValue *id) {
     return refuse_id(m, "of a storage has no number of elements");
   }
   const char *key = torch_key(t, id->items[2]);
-  PickleStorage *s = key ? torch_new_storage(t, key, type->global->dtype, (uint64_t)id->items[4]->integer) : NULL;
+  PickleStorage *s =
+      key ? torch_new_storage(t, key, type->global->dtype, (uint64_t)id->items[4]->integer) : NULL;
   if (!s || (id->count > 5 && set_view(m, s, id->items[5]))) return NULL;
   PickleValue *v = pickle_value(m, PICKLE_STORAGE);
   if (v) v->storage = s;

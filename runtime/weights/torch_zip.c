@@ -1,5 +1,5 @@
-/* PyTorch's zip format (since 1.6): ROOT/data.pkl, ROOT/data/KEY for each storage, ROOT/byteorder. Also tells apart what else is
- * a zip archive: .npz goes to npz_read, TorchScript is refused. */
+/* PyTorch's zip format (since 1.6): ROOT/data.pkl, ROOT/data/KEY for each storage, ROOT/byteorder. Also tells
+ * apart what else is a zip archive: .npz goes to npz_read, TorchScript is refused. */
 #include "runtime/weights/torch.h"
 #include "runtime/weights/zip.h"
 
@@ -22,7 +22,8 @@ static bool ends_with(const char *text, const char *end) {
 static const ZipEntry *find_in_root(const ZipDirectory *zip, const char *name) {
   for (size_t i = 0; i < zip->count; i++) {
     const char *slash = strchr(zip->entries[i].name, '/');
-    if (strcmp(zip->entries[i].name, name) == 0 || (slash && strcmp(slash + 1, name) == 0)) return &zip->entries[i];
+    if (strcmp(zip->entries[i].name, name) == 0 || (slash && strcmp(slash + 1, name) == 0))
+      return &zip->entries[i];
   }
   return NULL;
 }
@@ -35,13 +36,15 @@ static bool has_code(const ZipDirectory *zip) {
   return false;
 }
 
-static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint64_t *offset, uint64_t *bytes) {
+static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint64_t *offset,
+                  uint64_t *bytes) {
   const Archive *a = t->container;
   char name[600];
   int length = snprintf(name, sizeof name, "%sdata/%s", a->root, s->key);
   const ZipEntry *e = length > 0 && (size_t)length < sizeof name ? zip_find(&a->zip, name) : NULL;
   if (!e) {
-    return sg_fail(t->err, SURGERY_BAD_INPUT, "%s: tensor '%s': its storage '%s' is not in the archive (no entry '%sdata/%s')",
+    return sg_fail(t->err, SURGERY_BAD_INPUT,
+                   "%s: tensor '%s': its storage '%s' is not in the archive (no entry '%sdata/%s')",
                    t->machine.path, SG_Q(tensor), SG_Q(s->key), SG_Q(a->root), SG_Q(s->key));
   }
   *bytes = e->size;
@@ -58,10 +61,12 @@ static int read_byteorder(TorchFile *t, const Archive *a, const char *path) {
   if (e->size < sizeof text && sg_pread(a->zip.file->fd, path, text, at, (size_t)e->size, t->err)) return -1;
   t->big_endian = strcmp(text, "big") == 0;
   if (t->big_endian || strcmp(text, "little") == 0) return 0;
-  return sg_fail(t->err, SURGERY_BAD_INPUT, "%s: byte %llu: byteorder '%s' is neither 'little' nor 'big'", path, ULL(at), SG_Q(text));
+  return sg_fail(t->err, SURGERY_BAD_INPUT, "%s: byte %llu: byteorder '%s' is neither 'little' nor 'big'",
+                 path, ULL(at), SG_Q(text));
 }
 
-static int read_pickle(surgery_weights *w, uint32_t file, Archive *a, const ZipEntry *pickle, surgery_error *err) {
+static int read_pickle(surgery_weights *w, uint32_t file, Archive *a, const ZipEntry *pickle,
+                       surgery_error *err) {
   uint64_t at;
   if (zip_locate(&a->zip, pickle, false, &at, err)) return -1;
   TorchFile t = {.locate = locate, .container = a};
@@ -79,13 +84,18 @@ static int read_archive(surgery_weights *w, uint32_t file, Archive *a, surgery_e
   const ZipEntry *pickle = find_in_root(&a->zip, "data.pkl");
   if (find_in_root(&a->zip, "constants.pkl") || (pickle && has_code(&a->zip))) {
     return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: is a TorchScript program (torch.jit.save), which holds code. Load it in PyTorch and save its tensors: "
-                   "torch.save(model.state_dict(), path)", path);
+                   "%s: is a TorchScript program (torch.jit.save), which holds code. Load it in PyTorch and "
+                   "save its tensors: "
+                   "torch.save(model.state_dict(), path)",
+                   path);
   }
-  if (find_in_root(&a->zip, "model.json") || find_in_root(&a->zip, "attributes.pkl") || (!pickle && has_code(&a->zip))) {
+  if (find_in_root(&a->zip, "model.json") || find_in_root(&a->zip, "attributes.pkl") ||
+      (!pickle && has_code(&a->zip))) {
     return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: is a TorchScript program of a PyTorch before 1.4 (torch.jit.save), which holds code. Load it in PyTorch and save "
-                   "its tensors: torch.save(model.state_dict(), path)", path);
+                   "%s: is a TorchScript program of a PyTorch before 1.4 (torch.jit.save), which holds code. "
+                   "Load it in PyTorch and save "
+                   "its tensors: torch.save(model.state_dict(), path)",
+                   path);
   }
   if (pickle) {
     a->root = pool_strndup(&a->pool, pickle->name, strlen(pickle->name) - strlen("data.pkl"));
@@ -94,8 +104,10 @@ static int read_archive(surgery_weights *w, uint32_t file, Archive *a, surgery_e
   for (size_t i = 0; i < a->zip.count; i++) {
     if (ends_with(a->zip.entries[i].name, ".npy")) return npz_read(w, file, &a->zip, err);
   }
-  return sg_fail(err, SURGERY_BAD_INPUT, "%s: a zip archive of %zu entries, but neither PyTorch's (no data.pkl) nor .npz (no .npy entry)",
-                 path, a->zip.count);
+  return sg_fail(
+      err, SURGERY_BAD_INPUT,
+      "%s: a zip archive of %zu entries, but neither PyTorch's (no data.pkl) nor .npz (no .npy entry)", path,
+      a->zip.count);
 }
 
 int torch_zip_read(surgery_weights *w, uint32_t file, surgery_error *err) {

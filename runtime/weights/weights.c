@@ -1,5 +1,6 @@
-/* Opening a weight file: its format found by content, a reader called, common prefixes taken off, names sorted. Knows every
- * reader by name and none from inside. Called through surgery.h by the compiler (take, load) and compiled programs. */
+/* Opening a weight file: its format found by content, a reader called, common prefixes taken off, names
+ * sorted. Knows every reader by name and none from inside. Called through surgery.h by the compiler (take,
+ * load) and compiled programs. */
 #include "runtime/weights/weights.h"
 
 #include <stdlib.h>
@@ -17,7 +18,9 @@ int weights_add_file(surgery_weights *w, const char *path, surgery_error *err) {
   return (int)w->file_count++;
 }
 
-const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t) { return &w->files[t->file]; }
+const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t) {
+  return &w->files[t->file];
+}
 
 WeightTensor *weights_add(surgery_weights *w, const char *name, size_t length, surgery_error *err) {
   if (w->count == w->capacity) {
@@ -35,11 +38,12 @@ WeightTensor *weights_add(surgery_weights *w, const char *name, size_t length, s
   return t;
 }
 
-int weights_shape(surgery_weights *w, WeightTensor *t, surgery_dtype dtype, int64_t rank, const int64_t *shape,
-                  uint64_t at, surgery_error *err) {
+int weights_shape(surgery_weights *w, WeightTensor *t, surgery_dtype dtype, int64_t rank,
+                  const int64_t *shape, uint64_t at, surgery_error *err) {
   const char *path = weights_file(w, t)->path;
   if (rank < 0 || rank > SURGERY_MAX_RANK) {
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): %lld dimensions; at most %d are supported", path,
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "%s: tensor '%s' (byte %llu): %lld dimensions; at most %d are supported", path,
                    SG_Q(t->pub.name), ULL(at), (long long)rank, SURGERY_MAX_RANK);
   }
   t->pub.dtype = dtype;
@@ -76,7 +80,9 @@ static const Magic strangers[] = {
     {"GGUF", 4, 0, "is a GGUF file; safetensors, PyTorch and .npz files are read"},
     {"\x1f\x8b", 2, 0, "is compressed by gzip; unpack it first (gunzip)"},
     {"BZh", 3, 0, "is compressed by bzip2; unpack it first"},
-    {"\xfd" "7zXZ", 5, 0, "is compressed by xz; unpack it first"},
+    {"\xfd"
+     "7zXZ",
+     5, 0, "is compressed by xz; unpack it first"},
     {"\x28\xb5\x2f\xfd", 4, 0, "is compressed by zstd; unpack it first"},
     {"version https://git-lfs", 23, 0, "is a Git LFS pointer, not the file itself; run `git lfs pull`"},
     {"<!DOCTYPE", 9, 0, "is a web page, not a weight file; the download went wrong"},
@@ -84,14 +90,17 @@ static const Magic strangers[] = {
     {"<html", 5, 0, "is a web page, not a weight file; the download went wrong"},
     {"\x89PNG", 4, 0, "is a PNG picture, not a weight file"},
     {"\xff\xd8\xff", 3, 0, "is a JPEG picture, not a weight file"},
-    {"\x7f" "ELF", 4, 0, "is a program or library, not a weight file"},
+    {"\x7f"
+     "ELF",
+     4, 0, "is a program or library, not a weight file"},
 };
 
 static bool starts(const unsigned char *head, size_t have, const char *magic, size_t length, size_t at) {
   return have >= at + length && memcmp(head + at, magic, length) == 0;
 }
 
-/* A tar header is known by "ustar", or (version 7, what Python 2's tarfile could write) by the first member's name. */
+/* A tar header is known by "ustar", or (version 7, what Python 2's tarfile could write) by the first member's
+ * name. */
 static bool is_tar(const unsigned char *head, size_t have) {
   return starts(head, have, "ustar", 5, 257) || (have == 512 && starts(head, have, "storages\0", 9, 0)) ||
          (have == 512 && starts(head, have, "sys_info\0", 9, 0));
@@ -116,7 +125,8 @@ int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error
   size_t have = f->size < sizeof head ? (size_t)f->size : sizeof head;
   if (sg_pread(f->fd, f->path, head, 0, have, err)) return -1;
   if (have == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: is empty", f->path);
-  if (starts(head, have, "PK\3\4", 4, 0) || starts(head, have, "PK\5\6", 4, 0)) return torch_zip_read(w, file, err);
+  if (starts(head, have, "PK\3\4", 4, 0) || starts(head, have, "PK\5\6", 4, 0))
+    return torch_zip_read(w, file, err);
   if (starts(head, have, "\x93NUMPY", 6, 0)) return npy_read(w, file, err);
   if (is_tar(head, have)) return torch_tar_read(w, file, err);
   for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
@@ -133,10 +143,11 @@ int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: an index cannot name another index as a shard", f->path);
   }
   if (have <= 8 || plausible_header(head, f->size)) return safetensors_read(w, file, err);
-  return sg_fail(err, SURGERY_BAD_INPUT,
-                 "%s: not a weight file that is known here (safetensors, PyTorch, .npz, .npy, *.index.json); it begins "
-                 "with bytes %02x %02x %02x %02x",
-                 f->path, head[0], head[1], head[2], head[3]);
+  return sg_fail(
+      err, SURGERY_BAD_INPUT,
+      "%s: not a weight file that is known here (safetensors, PyTorch, .npz, .npy, *.index.json); it begins "
+      "with bytes %02x %02x %02x %02x",
+      f->path, head[0], head[1], head[2], head[3]);
 }
 
 /* ---- after the reader ---- */
@@ -150,7 +161,8 @@ static bool all_begin_with(const surgery_weights *w, const char *prefix) {
   return w->count > 0;
 }
 
-/* DataParallel and torch.compile wrap a model in a module of one child; the names they add are no part of the network. */
+/* DataParallel and torch.compile wrap a model in a module of one child; the names they add are no part of the
+ * network. */
 static int strip_prefixes(surgery_weights *w, surgery_error *err) {
   static const char *const prefixes[] = {"module.", "_orig_mod."};
   for (int round = 0; round < 4; round++) {
@@ -180,7 +192,8 @@ static int weights_finish(surgery_weights *w, surgery_error *err) {
   for (size_t i = 1; i < w->count; i++) {
     const WeightTensor *a = &w->tensors[w->by_name[i - 1]], *b = &w->tensors[w->by_name[i]];
     if (strcmp(a->pub.name, b->pub.name) == 0) {
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: two tensors are named '%s' (their data at bytes %llu and %llu)",
+      return sg_fail(err, SURGERY_BAD_INPUT,
+                     "%s: two tensors are named '%s' (their data at bytes %llu and %llu)",
                      weights_file(w, b)->path, SG_Q(b->pub.name), ULL(a->offset), ULL(b->offset));
     }
   }
@@ -206,7 +219,9 @@ void surgery_weights_close(surgery_weights *w) {
   free(w);
 }
 
-size_t surgery_weights_count(const surgery_weights *w) { return w->count; }
+size_t surgery_weights_count(const surgery_weights *w) {
+  return w->count;
+}
 
 const surgery_tensor *surgery_weights_at(const surgery_weights *w, size_t index) {
   return index < w->count ? &w->tensors[index].pub : NULL;
@@ -219,13 +234,17 @@ const surgery_tensor *surgery_weights_find(const surgery_weights *w, const char 
     const surgery_tensor *t = &w->tensors[w->by_name[middle]].pub;
     int order = strcmp(name, t->name);
     if (order == 0) return t;
-    if (order < 0) high = middle;
-    else low = middle + 1;
+    if (order < 0)
+      high = middle;
+    else
+      low = middle + 1;
   }
   return NULL;
 }
 
-const char *surgery_weights_note(const surgery_weights *w) { return w->note; }
+const char *surgery_weights_note(const surgery_weights *w) {
+  return w->note;
+}
 
 const char *surgery_weights_metadata(const surgery_weights *w, const char *key) {
   for (size_t i = 0; i < w->metadata_count; i++) {

@@ -1,6 +1,6 @@
-/* What the readers share: the open file(s), the list of tensors that each reader fills, and the reading of their values. A
- * reader turns a header into weights_add() calls and nothing else; the values are read later, by place and stride,
- * in read.c. Private to runtime/weights/. */
+/* What the readers share: the open file(s), the list of tensors that each reader fills, and the reading of
+ * their values. A reader turns a header into weights_add() calls and nothing else; the values are read later,
+ * by place and stride, in read.c. Private to runtime/weights/. */
 #ifndef SURGERY_WEIGHTS_WEIGHTS_H
 #define SURGERY_WEIGHTS_WEIGHTS_H
 #include "runtime/error.h"
@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weight files are read in the machine's byte order");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "weight files are read in the machine's byte order");
 
 typedef struct WeightFile {
   int fd;
@@ -19,14 +20,15 @@ typedef struct WeightFile {
 } WeightFile;
 
 typedef struct WeightTensor {
-  surgery_tensor pub;  /* first: the public pointer is this one's */
-  uint32_t file;       /* index into weights->files */
+  surgery_tensor pub; /* first: the public pointer is this one's */
+  uint32_t file;      /* index into weights->files */
   bool big_endian, deflated;
-  uint64_t offset;     /* absolute byte of the first element; deflated: of the compressed stream */
-  uint64_t span;       /* bytes from the first element's to the end of the last one's; inside the file, checked */
+  uint64_t offset; /* absolute byte of the first element; deflated: of the compressed stream */
+  uint64_t span;   /* bytes from the first element's to the end of the last one's; inside the file, checked */
   int64_t stride[SURGERY_MAX_RANK]; /* in elements, never negative */
-  uint64_t skip, packed; /* deflated: bytes before the first element in the unpacked stream, bytes of the compressed stream */
-  uint32_t crc;        /* deflated: of the whole unpacked stream */
+  uint64_t skip, packed; /* deflated: bytes before the first element in the unpacked stream, bytes of the
+                            compressed stream */
+  uint32_t crc;          /* deflated: of the whole unpacked stream */
 } WeightTensor;
 
 typedef struct WeightPair {
@@ -47,13 +49,13 @@ struct surgery_weights {
 
 /* ---- for readers ---- */
 
-/* A zeroed tensor at the end of the list, its name copied; NULL, with *err filled, without memory. The pointer is
- * good until the next call. */
+/* A zeroed tensor at the end of the list, its name copied; NULL, with *err filled, without memory. The
+ * pointer is good until the next call. */
 WeightTensor *weights_add(surgery_weights *w, const char *name, size_t length, surgery_error *err);
-/* Sets dtype, shape, count, row-major strides and span. Refuses ranks over 8, negative sizes, and products past 2^63 bytes.
- * `at`: absolute byte in the file where the shape stands, for the message. */
-int weights_shape(surgery_weights *w, WeightTensor *t, surgery_dtype dtype, int64_t rank, const int64_t *shape,
-                  uint64_t at, surgery_error *err);
+/* Sets dtype, shape, count, row-major strides and span. Refuses ranks over 8, negative sizes, and products
+ * past 2^63 bytes. `at`: absolute byte in the file where the shape stands, for the message. */
+int weights_shape(surgery_weights *w, WeightTensor *t, surgery_dtype dtype, int64_t rank,
+                  const int64_t *shape, uint64_t at, surgery_error *err);
 const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t);
 
 /* The readers. files[file] is open; each fills tensors and note. 0, or -1. */
@@ -64,21 +66,22 @@ int torch_tar_read(surgery_weights *w, uint32_t file, surgery_error *err);
 int npy_read(surgery_weights *w, uint32_t file, surgery_error *err);
 int index_read(surgery_weights *w, uint32_t file, surgery_error *err);
 
-/* Looks at the first bytes of files[file] and calls its reader. nested: from an index, where another index is refused. */
+/* Looks at the first bytes of files[file] and calls its reader. nested: from an index, where another index is
+ * refused. */
 int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error *err);
 /* Adds an open file; path is copied. Returns its index, or -1. */
 int weights_add_file(surgery_weights *w, const char *path, surgery_error *err);
 
 /* ---- dtype.c ---- */
 
-/* From `count` elements of `dtype`, unaligned, to f32 or i64. Only integer dtypes and bool go to i64; false if a u64 does
- * not fit. */
+/* From `count` elements of `dtype`, unaligned, to f32 or i64. Only integer dtypes and bool go to i64; false
+ * if a u64 does not fit. */
 void dtype_to_f32(surgery_dtype dtype, bool swap, const unsigned char *from, float *to, size_t count);
 bool dtype_to_i64(surgery_dtype dtype, bool swap, const unsigned char *from, int64_t *to, size_t count);
 bool dtype_is_integer(surgery_dtype dtype);
 /* Each format's name for a dtype, NULL where it has none, and back (-1). */
 const char *dtype_safetensors(surgery_dtype dtype);
-const char *dtype_npy(surgery_dtype dtype);   /* "<f4" */
+const char *dtype_npy(surgery_dtype dtype);     /* "<f4" */
 const char *dtype_storage(surgery_dtype dtype); /* "FloatStorage" */
 int dtype_from_safetensors(const char *name, size_t length);
 int dtype_from_npy(const char *name); /* without the byte order: "f4" */

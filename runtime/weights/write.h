@@ -1,17 +1,20 @@
-/* The three writers behind surgery_weights_write, and the text they build headers in. Private to runtime/weights/. */
+/* The three writers behind surgery_weights_write, and the text they build headers in. Private to
+ * runtime/weights/. */
 #ifndef SURGERY_WEIGHTS_WRITE_H
 #define SURGERY_WEIGHTS_WRITE_H
 #include "runtime/weights/weights.h"
 
-/* Tensors are checked: names given and different, shapes possible. safetensors keeps metadata; the other formats have no place
- * for it and leave it out. */
-int write_safetensors(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
-                      surgery_error *err);
-int write_torch(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
-                surgery_error *err);
-int write_npz(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata, surgery_error *err);
+/* Tensors are checked: names given and different, shapes possible. safetensors keeps metadata; the other
+ * formats have no place for it and leave it out. */
+int write_safetensors(const char *path, const surgery_tensor_out *tensors, size_t count,
+                      const char *const *metadata, surgery_error *err);
+int write_torch(const char *path, const surgery_tensor_out *tensors, size_t count,
+                const char *const *metadata, surgery_error *err);
+int write_npz(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
+              surgery_error *err);
 /* For tests: ZIP64 from `limit` on, as in zip.h. */
-int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count, uint64_t limit, surgery_error *err);
+int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count, uint64_t limit,
+                      surgery_error *err);
 
 size_t out_bytes(const surgery_tensor_out *tensor);
 

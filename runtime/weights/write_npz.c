@@ -1,4 +1,5 @@
-/* Writes .npz: a zip archive of stored NAME.npy entries, version 1.0, each array's data aligned to 64 bytes in the file. */
+/* Writes .npz: a zip archive of stored NAME.npy entries, version 1.0, each array's data aligned to 64 bytes
+ * in the file. */
 #include "runtime/weights/write.h"
 #include "runtime/weights/zip.h"
 
@@ -20,7 +21,8 @@ static void build_header(Bytes *b, const surgery_tensor_out *t) {
 
 static int add_array(ZipWriter *zip, const char *path, const surgery_tensor_out *t, surgery_error *err) {
   if (!dtype_npy(t->dtype)) {
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': numpy has no dtype %s", path, SG_Q(t->name), surgery_dtype_name(t->dtype));
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': numpy has no dtype %s", path, SG_Q(t->name),
+                   surgery_dtype_name(t->dtype));
   }
   Bytes header = {0}, name = {0};
   build_header(&header, t);
@@ -28,14 +30,16 @@ static int add_array(ZipWriter *zip, const char *path, const surgery_tensor_out 
   bytes_add(&name, ".npy", 5);
   int status = header.failed || name.failed ? sg_fail_memory(err, path, header.count + name.count) : 0;
   if (!status) {
-    status = zip_writer_add(zip, (const char *)name.at, (ZipData){header.at, t->data, header.count, out_bytes(t)}, ALIGNMENT, err);
+    status = zip_writer_add(zip, (const char *)name.at,
+                            (ZipData){header.at, t->data, header.count, out_bytes(t)}, ALIGNMENT, err);
   }
   bytes_free(&header);
   bytes_free(&name);
   return status;
 }
 
-int write_npz(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata, surgery_error *err) {
+int write_npz(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
+              surgery_error *err) {
   ZipWriter *zip = zip_writer_open(path, 0, err);
   if (!zip) return -1;
   for (size_t i = 0; i < count; i++) {

@@ -1,5 +1,5 @@
-/* Writes safetensors as the reference implementation does: tensors by dtype (widest first), then by name; the header padded to a
- * multiple of 8 by spaces, so that every tensor is aligned to its own size. */
+/* Writes safetensors as the reference implementation does: tensors by dtype (widest first), then by name; the
+ * header padded to a multiple of 8 by spaces, so that every tensor is aligned to its own size. */
 #include "runtime/weights/write.h"
 
 #include <inttypes.h>
@@ -7,15 +7,17 @@
 
 /* The reference's enumeration of dtypes, from last to first: larger ones never follow smaller ones. */
 static int dtype_order(surgery_dtype dtype) {
-  static const surgery_dtype order[] = {SURGERY_U64, SURGERY_I64, SURGERY_F64, SURGERY_F32, SURGERY_U32, SURGERY_I32, SURGERY_BF16,
-                                        SURGERY_F16, SURGERY_U16, SURGERY_I16, SURGERY_I8, SURGERY_U8, SURGERY_BOOL};
+  static const surgery_dtype order[] = {SURGERY_U64, SURGERY_I64,  SURGERY_F64, SURGERY_F32, SURGERY_U32,
+                                        SURGERY_I32, SURGERY_BF16, SURGERY_F16, SURGERY_U16, SURGERY_I16,
+                                        SURGERY_I8,  SURGERY_U8,   SURGERY_BOOL};
   int place = 0;
   while (order[place] != dtype) place++;
   return place;
 }
 
 static int by_dtype_and_name(const void *a, const void *b) {
-  const surgery_tensor_out *x = *(const surgery_tensor_out *const *)a, *y = *(const surgery_tensor_out *const *)b;
+  const surgery_tensor_out *x = *(const surgery_tensor_out *const *)a,
+                           *y = *(const surgery_tensor_out *const *)b;
   int dx = dtype_order(x->dtype), dy = dtype_order(y->dtype);
   return dx != dy ? dx - dy : strcmp(x->name, y->name);
 }
@@ -23,10 +25,16 @@ static int by_dtype_and_name(const void *a, const void *b) {
 static bool is_utf8(const char *text) {
   const unsigned char *c = (const unsigned char *)text;
   while (*c) {
-    unsigned need = *c < 0x80 ? 0 : *c >= 0xc2 && *c < 0xe0 ? 1 : (*c & 0xf0) == 0xe0 ? 2 : *c >= 0xf0 && *c < 0xf5 ? 3 : 9;
+    unsigned need = *c < 0x80                 ? 0
+                    : *c >= 0xc2 && *c < 0xe0 ? 1
+                    : (*c & 0xf0) == 0xe0     ? 2
+                    : *c >= 0xf0 && *c < 0xf5 ? 3
+                                              : 9;
     if (need == 9) return false;
     /* Overlong forms, surrogates and what is past U+10FFFF show in the second byte. */
-    if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90) || (*c == 0xf4 && c[1] > 0x8f)) return false;
+    if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90) ||
+        (*c == 0xf4 && c[1] > 0x8f))
+      return false;
     for (c++; need > 0; need--, c++) {
       if ((*c & 0xc0) != 0x80) return false;
     }
@@ -38,9 +46,12 @@ static void add_string(Bytes *b, const char *text) {
   bytes_text(b, "\"");
   for (; *text; text++) {
     unsigned char c = (unsigned char)*text;
-    if (c == '"' || c == '\\') bytes_format(b, "\\%c", c);
-    else if (c < 0x20) bytes_format(b, "\\u%04x", c);
-    else bytes_add(b, text, 1);
+    if (c == '"' || c == '\\')
+      bytes_format(b, "\\%c", c);
+    else if (c < 0x20)
+      bytes_format(b, "\\u%04x", c);
+    else
+      bytes_add(b, text, 1);
   }
   bytes_text(b, "\"");
 }
@@ -49,7 +60,8 @@ static int add_metadata(Bytes *b, const char *path, const char *const *metadata,
   bytes_text(b, "\"__metadata__\":{");
   for (size_t i = 0; metadata[i]; i += 2) {
     if (!metadata[i + 1] || !is_utf8(metadata[i]) || !is_utf8(metadata[i + 1])) {
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: metadata '%s' must have a value, both UTF-8", path, SG_Q(metadata[i]));
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: metadata '%s' must have a value, both UTF-8", path,
+                     SG_Q(metadata[i]));
     }
     for (size_t before = 0; before < i; before += 2) {
       if (strcmp(metadata[before], metadata[i]) == 0) {
@@ -74,8 +86,8 @@ static void add_tensor(Bytes *b, const surgery_tensor_out *t, uint64_t *offset) 
   *offset = end;
 }
 
-static int build_header(Bytes *b, const char *path, const surgery_tensor_out **sorted, size_t count, const char *const *metadata,
-                        surgery_error *err) {
+static int build_header(Bytes *b, const char *path, const surgery_tensor_out **sorted, size_t count,
+                        const char *const *metadata, surgery_error *err) {
   uint64_t offset = 0;
   bytes_fill(b, 0, 8); /* the length's place */
   bytes_text(b, "{");
@@ -83,7 +95,8 @@ static int build_header(Bytes *b, const char *path, const surgery_tensor_out **s
   if (comma && add_metadata(b, path, metadata, err)) return -1;
   for (size_t i = 0; i < count; i++, comma = true) {
     if (strcmp(sorted[i]->name, "__metadata__") == 0 || !is_utf8(sorted[i]->name)) {
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: '%s' cannot be a tensor's name in safetensors", path, SG_Q(sorted[i]->name));
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: '%s' cannot be a tensor's name in safetensors", path,
+                     SG_Q(sorted[i]->name));
     }
     if (comma) bytes_text(b, ",");
     add_tensor(b, sorted[i], &offset);
@@ -92,12 +105,15 @@ static int build_header(Bytes *b, const char *path, const surgery_tensor_out **s
   bytes_fill(b, ' ', (8 - b->count % 8) % 8);
   if (b->failed) return sg_fail_memory(err, path, b->count);
   uint64_t length = b->count - 8;
-  if (length > 100000000) return sg_fail(err, SURGERY_BAD_INPUT, "%s: the header of %zu tensors is larger than the format allows", path, count);
+  if (length > 100000000)
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: the header of %zu tensors is larger than the format allows",
+                   path, count);
   memcpy(b->at, &length, 8);
   return 0;
 }
 
-int write_safetensors(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata, surgery_error *err) {
+int write_safetensors(const char *path, const surgery_tensor_out *tensors, size_t count,
+                      const char *const *metadata, surgery_error *err) {
   const surgery_tensor_out **sorted = calloc(count + 1, sizeof *sorted);
   if (!sorted) return sg_fail_memory(err, path, count * sizeof *sorted);
   for (size_t i = 0; i < count; i++) sorted[i] = &tensors[i];

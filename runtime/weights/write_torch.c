@@ -1,5 +1,5 @@
-/* Writes PyTorch's zip format: an OrderedDict of contiguous CPU tensors, pickle protocol 2, every storage an aligned entry of its own. What
- * torch.load reads, with weights_only=True too. */
+/* Writes PyTorch's zip format: an OrderedDict of contiguous CPU tensors, pickle protocol 2, every storage an
+ * aligned entry of its own. What torch.load reads, with weights_only=True too. */
 #include "runtime/weights/write.h"
 #include "runtime/weights/zip.h"
 
@@ -58,14 +58,15 @@ static void add_tensor(Bytes *b, const surgery_tensor_out *t, size_t key) {
   bytes_text(b, "tR");
 }
 
-static int build_pickle(Bytes *b, const char *path, const surgery_tensor_out *tensors, size_t count, surgery_error *err) {
+static int build_pickle(Bytes *b, const char *path, const surgery_tensor_out *tensors, size_t count,
+                        surgery_error *err) {
   bytes_text(b, "\x80\x02");
   bytes_text(b, empty_dict);
   bytes_text(b, "(");
   for (size_t i = 0; i < count; i++) {
     if (!dtype_storage(tensors[i].dtype)) {
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': PyTorch's format has no dtype %s", path, SG_Q(tensors[i].name),
-                     surgery_dtype_name(tensors[i].dtype));
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': PyTorch's format has no dtype %s", path,
+                     SG_Q(tensors[i].name), surgery_dtype_name(tensors[i].dtype));
     }
     add_tensor(b, &tensors[i], i);
   }
@@ -73,18 +74,23 @@ static int build_pickle(Bytes *b, const char *path, const surgery_tensor_out *te
   return b->failed ? sg_fail_memory(err, path, b->count) : 0;
 }
 
-static int add_entries(ZipWriter *zip, const Bytes *pickle, const surgery_tensor_out *tensors, size_t count, surgery_error *err) {
-  if (zip_writer_add(zip, "archive/data.pkl", (ZipData){NULL, pickle->at, 0, pickle->count}, ALIGNMENT, err)) return -1;
+static int add_entries(ZipWriter *zip, const Bytes *pickle, const surgery_tensor_out *tensors, size_t count,
+                       surgery_error *err) {
+  if (zip_writer_add(zip, "archive/data.pkl", (ZipData){NULL, pickle->at, 0, pickle->count}, ALIGNMENT, err))
+    return -1;
   if (zip_writer_add(zip, "archive/byteorder", (ZipData){NULL, "little", 0, 6}, ALIGNMENT, err)) return -1;
   for (size_t i = 0; i < count; i++) {
     char name[48];
     snprintf(name, sizeof name, "archive/data/%zu", i);
-    if (zip_writer_add(zip, name, (ZipData){NULL, tensors[i].data, 0, out_bytes(&tensors[i])}, ALIGNMENT, err)) return -1;
+    if (zip_writer_add(zip, name, (ZipData){NULL, tensors[i].data, 0, out_bytes(&tensors[i])}, ALIGNMENT,
+                       err))
+      return -1;
   }
   return zip_writer_add(zip, "archive/version", (ZipData){NULL, "3\n", 0, 2}, ALIGNMENT, err);
 }
 
-int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count, uint64_t limit, surgery_error *err) {
+int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count, uint64_t limit,
+                      surgery_error *err) {
   Bytes pickle = {0};
   int status = build_pickle(&pickle, path, tensors, count, err);
   ZipWriter *zip = status ? NULL : zip_writer_open(path, limit, err);
@@ -95,6 +101,7 @@ int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_
   return -1;
 }
 
-int write_torch(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata, surgery_error *err) {
+int write_torch(const char *path, const surgery_tensor_out *tensors, size_t count,
+                const char *const *metadata, surgery_error *err) {
   return write_torch_limit(path, tensors, count, 0, err);
 }

@@ -1,5 +1,6 @@
-/* Zip archives as weight files use them: the directory of one that is read, ZIP64 included, and one that is written with
- * stored, aligned entries. Knows nothing of what the entries hold. Format: PKWARE's APPNOTE 6.3. */
+/* Zip archives as weight files use them: the directory of one that is read, ZIP64 included, and one that is
+ * written with stored, aligned entries. Knows nothing of what the entries hold. Format: PKWARE's APPNOTE 6.3.
+ */
 #ifndef SURGERY_WEIGHTS_ZIP_H
 #define SURGERY_WEIGHTS_ZIP_H
 #include "runtime/weights/weights.h"
@@ -14,10 +15,10 @@ typedef struct ZipEntry {
 
 typedef struct ZipDirectory {
   const WeightFile *file;
-  ZipEntry *entries;      /* in the directory's order */
+  ZipEntry *entries; /* in the directory's order */
   uint32_t *by_name;
   size_t count;
-  uint64_t at;            /* absolute byte where the directory begins: entries end before it */
+  uint64_t at; /* absolute byte where the directory begins: entries end before it */
 } ZipDirectory;
 
 enum { ZIP_STORED = 0, ZIP_DEFLATED = 8 };
@@ -25,16 +26,19 @@ enum { ZIP_STORED = 0, ZIP_DEFLATED = 8 };
 /* Memory is the pool's. */
 int zip_read_directory(ZipDirectory *zip, const WeightFile *file, Pool *pool, surgery_error *err);
 const ZipEntry *zip_find(const ZipDirectory *zip, const char *name);
-/* Absolute byte of an entry's data, its local header looked at; refuses encrypted entries and, unless deflated is allowed,
- * compressed ones. */
-int zip_locate(const ZipDirectory *zip, const ZipEntry *entry, bool allow_deflated, uint64_t *at, surgery_error *err);
+/* Absolute byte of an entry's data, its local header looked at; refuses encrypted entries and, unless
+ * deflated is allowed, compressed ones. */
+int zip_locate(const ZipDirectory *zip, const ZipEntry *entry, bool allow_deflated, uint64_t *at,
+               surgery_error *err);
 
 /* ---- writing ---- */
 
 typedef struct ZipWriter ZipWriter;
-/* `limit`: sizes, offsets (0xffffffff) and counts (0xffff) from which on ZIP64 is used; 0 for the format's own. */
+/* `limit`: sizes, offsets (0xffffffff) and counts (0xffff) from which on ZIP64 is used; 0 for the format's
+ * own. */
 ZipWriter *zip_writer_open(const char *path, uint64_t limit, surgery_error *err);
-/* One stored entry; its data begin at a multiple of `align` (a power of two). `head` is written before `data`. */
+/* One stored entry; its data begin at a multiple of `align` (a power of two). `head` is written before
+ * `data`. */
 typedef struct ZipData {
   const void *head, *data;
   size_t head_size, size;

@@ -1,5 +1,5 @@
-/* Reads a zip archive's directory from its end, and finds entries' data. Every number is checked against the file's size
- * before it is used. */
+/* Reads a zip archive's directory from its end, and finds entries' data. Every number is checked against the
+ * file's size before it is used. */
 #include "runtime/weights/zip.h"
 
 #include <stdlib.h>
@@ -13,11 +13,13 @@ static uint64_t le(const unsigned char *at, unsigned bytes) {
 }
 
 static int refuse(const WeightFile *f, uint64_t at, const char *what, surgery_error *err) {
-  return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte %llu: the zip archive is broken: %s", f->path, ULL(at), what);
+  return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte %llu: the zip archive is broken: %s", f->path, ULL(at),
+                 what);
 }
 
 static int refuse_entry(const WeightFile *f, const ZipEntry *e, const char *what, surgery_error *err) {
-  return sg_fail(err, SURGERY_BAD_INPUT, "%s: zip entry '%s' (byte %llu): %s", f->path, SG_Q(e->name), ULL(e->header), what);
+  return sg_fail(err, SURGERY_BAD_INPUT, "%s: zip entry '%s' (byte %llu): %s", f->path, SG_Q(e->name),
+                 ULL(e->header), what);
 }
 
 /* What the record at the archive's end says. */
@@ -42,13 +44,15 @@ static int find_end(const WeightFile *f, unsigned char *record, uint64_t *at, su
   }
   free(bytes);
   if (status || found) return status;
-  return refuse(f, f->size, "it has no end of its directory; the file is cut off or was not completely downloaded", err);
+  return refuse(f, f->size,
+                "it has no end of its directory; the file is cut off or was not completely downloaded", err);
 }
 
 static int read_end64(const WeightFile *f, End *end, surgery_error *err) {
   unsigned char locator[LOCATOR_SIZE], record[END64_SIZE];
   uint64_t at = end->at - LOCATOR_SIZE;
-  if (end->at < LOCATOR_SIZE + END64_SIZE) return refuse(f, end->at, "no room for the ZIP64 records it needs", err);
+  if (end->at < LOCATOR_SIZE + END64_SIZE)
+    return refuse(f, end->at, "no room for the ZIP64 records it needs", err);
   if (sg_pread(f->fd, f->path, locator, at, sizeof locator, err)) return -1;
   if (memcmp(locator, "PK\6\7", 4) != 0) return refuse(f, at, "no ZIP64 locator", err);
   uint64_t record_at = le(locator + 8, 8);
@@ -76,7 +80,8 @@ static int read_end(const WeightFile *f, End *end, surgery_error *err) {
   if (end->offset > end->at || end->size > end->at - end->offset) {
     return refuse(f, end->at, "its directory is past its end", err);
   }
-  if (end->count > end->size / CENTRAL_SIZE) return refuse(f, end->at, "more entries than its directory can hold", err);
+  if (end->count > end->size / CENTRAL_SIZE)
+    return refuse(f, end->at, "more entries than its directory can hold", err);
   return 0;
 }
 
@@ -98,13 +103,15 @@ static bool read_extra64(ZipEntry *e, const unsigned char *extra, size_t length)
 }
 
 /* One entry of the directory at bytes[*next]; advances *next. */
-static int read_entry(ZipDirectory *zip, ZipEntry *e, const unsigned char *bytes, uint64_t size, uint64_t *next, Pool *pool,
-                      surgery_error *err) {
+static int read_entry(ZipDirectory *zip, ZipEntry *e, const unsigned char *bytes, uint64_t size,
+                      uint64_t *next, Pool *pool, surgery_error *err) {
   const unsigned char *c = bytes + *next;
   uint64_t at = zip->at + *next, left = size - *next;
-  if (left < CENTRAL_SIZE || memcmp(c, "PK\1\2", 4) != 0) return refuse(zip->file, at, "no entry where one should be", err);
+  if (left < CENTRAL_SIZE || memcmp(c, "PK\1\2", 4) != 0)
+    return refuse(zip->file, at, "no entry where one should be", err);
   size_t name = (size_t)le(c + 28, 2), extra = (size_t)le(c + 30, 2), comment = (size_t)le(c + 32, 2);
-  if (left - CENTRAL_SIZE < name + extra + comment) return refuse(zip->file, at, "an entry past the directory's end", err);
+  if (left - CENTRAL_SIZE < name + extra + comment)
+    return refuse(zip->file, at, "an entry past the directory's end", err);
   e->flags = (uint16_t)le(c + 8, 2);
   e->method = (uint16_t)le(c + 10, 2);
   e->crc = (uint32_t)le(c + 16, 4);
@@ -114,9 +121,12 @@ static int read_entry(ZipDirectory *zip, ZipEntry *e, const unsigned char *bytes
   if (memchr(c + CENTRAL_SIZE, 0, name)) return refuse(zip->file, at, "a zero byte in an entry's name", err);
   e->name = pool_strndup(pool, (const char *)c + CENTRAL_SIZE, name);
   if (!e->name) return sg_fail_memory(err, zip->file->path, name);
-  if (!read_extra64(e, c + CENTRAL_SIZE + name, extra)) return refuse_entry(zip->file, e, "its extra field is broken", err);
-  if (e->header > zip->at || e->packed > zip->at - e->header) return refuse_entry(zip->file, e, "its data go past the archive's end", err);
-  if (e->method == ZIP_STORED && e->size != e->packed) return refuse_entry(zip->file, e, "stored, but of two sizes", err);
+  if (!read_extra64(e, c + CENTRAL_SIZE + name, extra))
+    return refuse_entry(zip->file, e, "its extra field is broken", err);
+  if (e->header > zip->at || e->packed > zip->at - e->header)
+    return refuse_entry(zip->file, e, "its data go past the archive's end", err);
+  if (e->method == ZIP_STORED && e->size != e->packed)
+    return refuse_entry(zip->file, e, "stored, but of two sizes", err);
   *next += CENTRAL_SIZE + name + extra + comment;
   return 0;
 }
@@ -133,7 +143,8 @@ static int sort(ZipDirectory *zip, Pool *pool, surgery_error *err) {
   qsort_r(zip->by_name, zip->count, sizeof *zip->by_name, by_name, zip);
   for (size_t i = 1; i < zip->count; i++) {
     const ZipEntry *e = &zip->entries[zip->by_name[i]];
-    if (strcmp(zip->entries[zip->by_name[i - 1]].name, e->name) == 0) return refuse_entry(zip->file, e, "two entries of this name", err);
+    if (strcmp(zip->entries[zip->by_name[i - 1]].name, e->name) == 0)
+      return refuse_entry(zip->file, e, "two entries of this name", err);
   }
   return 0;
 }
@@ -146,7 +157,8 @@ int zip_read_directory(ZipDirectory *zip, const WeightFile *f, Pool *pool, surge
   zip->entries = pool_array(pool, zip->count, sizeof *zip->entries);
   unsigned char *bytes = malloc((size_t)end.size + 1);
   int status = 0;
-  if (!zip->entries || !bytes) status = sg_fail_memory(err, f->path, (size_t)end.size + zip->count * sizeof *zip->entries);
+  if (!zip->entries || !bytes)
+    status = sg_fail_memory(err, f->path, (size_t)end.size + zip->count * sizeof *zip->entries);
   if (!status) status = sg_pread(f->fd, f->path, bytes, end.offset, (size_t)end.size, err);
   uint64_t next = 0;
   for (size_t i = 0; i < zip->count && !status; i++) {
@@ -163,25 +175,31 @@ const ZipEntry *zip_find(const ZipDirectory *zip, const char *name) {
     const ZipEntry *e = &zip->entries[zip->by_name[middle]];
     int order = strcmp(name, e->name);
     if (order == 0) return e;
-    if (order < 0) high = middle;
-    else low = middle + 1;
+    if (order < 0)
+      high = middle;
+    else
+      low = middle + 1;
   }
   return NULL;
 }
 
-int zip_locate(const ZipDirectory *zip, const ZipEntry *e, bool allow_deflated, uint64_t *at, surgery_error *err) {
+int zip_locate(const ZipDirectory *zip, const ZipEntry *e, bool allow_deflated, uint64_t *at,
+               surgery_error *err) {
   const WeightFile *f = zip->file;
   unsigned char local[LOCAL_SIZE];
   if (e->flags & 1) return refuse_entry(f, e, "is encrypted", err);
   if (e->method != ZIP_STORED && !(allow_deflated && e->method == ZIP_DEFLATED)) {
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: zip entry '%s' (byte %llu): is compressed (method %u); %s", f->path, SG_Q(e->name),
-                   ULL(e->header), e->method, allow_deflated ? "only deflate is known" : "PyTorch stores its entries. Unpack and pack it again with zip -0");
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: zip entry '%s' (byte %llu): is compressed (method %u); %s",
+                   f->path, SG_Q(e->name), ULL(e->header), e->method,
+                   allow_deflated ? "only deflate is known"
+                                  : "PyTorch stores its entries. Unpack and pack it again with zip -0");
   }
   if (zip->at - e->header < LOCAL_SIZE) return refuse_entry(f, e, "its data go past the archive's end", err);
   if (sg_pread(f->fd, f->path, local, e->header, sizeof local, err)) return -1;
   if (memcmp(local, "PK\3\4", 4) != 0) return refuse_entry(f, e, "no local header there", err);
   uint64_t name = le(local + 26, 2), data = e->header + LOCAL_SIZE + name + le(local + 28, 2);
-  if (data > zip->at || e->packed > zip->at - data) return refuse_entry(f, e, "its data go past the archive's end", err);
+  if (data > zip->at || e->packed > zip->at - data)
+    return refuse_entry(f, e, "its data go past the archive's end", err);
   char *written = malloc((size_t)name + 1);
   if (!written) return sg_fail_memory(err, f->path, (size_t)name + 1);
   int status = sg_pread(f->fd, f->path, written, e->header + LOCAL_SIZE, (size_t)name, err);

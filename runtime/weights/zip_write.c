@@ -1,5 +1,6 @@
-/* Writes a zip archive of stored entries: each local header padded so that the data are aligned, the directory at the end, ZIP64
- * records only where a number needs them. Sizes and checksums are known beforehand, so nothing is written twice. */
+/* Writes a zip archive of stored entries: each local header padded so that the data are aligned, the
+ * directory at the end, ZIP64 records only where a number needs them. Sizes and checksums are known
+ * beforehand, so nothing is written twice. */
 #include "runtime/weights/write.h"
 #include "runtime/weights/zip.h"
 
@@ -48,7 +49,8 @@ static uint32_t checksum(uint32_t crc, const unsigned char *data, size_t size) {
   return crc;
 }
 
-/* What local header and directory entry have in common: version 2.0 (4.5 with ZIP64), UTF-8 names, stored, 1 January 1980. */
+/* What local header and directory entry have in common: version 2.0 (4.5 with ZIP64), UTF-8 names, stored, 1
+ * January 1980. */
 static void add_common(Bytes *b, bool large, uint32_t crc, uint64_t size, size_t name, size_t extra) {
   bytes_le(b, large ? 45 : 20, 2);
   bytes_le(b, 0x0800, 2);
@@ -80,8 +82,10 @@ static void add_directory_entry(ZipWriter *zip, const char *name, uint32_t crc, 
   }
 }
 
-/* The local header: ZIP64 sizes where needed, then an extra field "FB" (PyTorch's) of as many bytes as the alignment takes. */
-static void add_local(Bytes *b, const ZipWriter *zip, const char *name, uint32_t crc, uint64_t size, unsigned align) {
+/* The local header: ZIP64 sizes where needed, then an extra field "FB" (PyTorch's) of as many bytes as the
+ * alignment takes. */
+static void add_local(Bytes *b, const ZipWriter *zip, const char *name, uint32_t crc, uint64_t size,
+                      unsigned align) {
   bool large = size >= zip->limit;
   size_t extra64 = large ? 20 : 0;
   uint64_t data = sg_writer_at(zip->out) + 30 + strlen(name) + extra64;
@@ -104,14 +108,18 @@ static void add_local(Bytes *b, const ZipWriter *zip, const char *name, uint32_t
 }
 
 int zip_writer_add(ZipWriter *zip, const char *name, ZipData data, unsigned align, surgery_error *err) {
-  if (strlen(name) > 0xffff) return sg_fail(err, SURGERY_BAD_INPUT, "%s: the name '%s' is too long for a zip entry", zip->path, SG_Q(name));
+  if (strlen(name) > 0xffff)
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: the name '%s' is too long for a zip entry", zip->path,
+                   SG_Q(name));
   uint64_t at = sg_writer_at(zip->out), size = (uint64_t)data.head_size + data.size;
   uint32_t crc = checksum(checksum(0, data.head, data.head_size), data.data, data.size);
   Bytes local = {0};
   add_local(&local, zip, name, crc, size, align);
   add_directory_entry(zip, name, crc, size, at);
   zip->count++;
-  int status = local.failed || zip->directory.failed ? sg_fail_memory(err, zip->path, local.count + zip->directory.count) : 0;
+  int status = local.failed || zip->directory.failed
+                   ? sg_fail_memory(err, zip->path, local.count + zip->directory.count)
+                   : 0;
   if (!status) status = sg_writer_write(zip->out, local.at, local.count, err);
   if (!status) status = sg_writer_write(zip->out, data.head, data.head_size, err);
   if (!status) status = sg_writer_write(zip->out, data.data, data.size, err);
@@ -149,8 +157,9 @@ static void add_end(ZipWriter *zip, uint64_t at, uint64_t size) {
 
 int zip_writer_commit(ZipWriter *zip, surgery_error *err) {
   add_end(zip, sg_writer_at(zip->out), zip->directory.count);
-  int status = zip->directory.failed ? sg_fail_memory(err, zip->path, zip->directory.count)
-                                     : sg_writer_write(zip->out, zip->directory.at, zip->directory.count, err);
+  int status = zip->directory.failed
+                   ? sg_fail_memory(err, zip->path, zip->directory.count)
+                   : sg_writer_write(zip->out, zip->directory.at, zip->directory.count, err);
   if (status) {
     zip_writer_abort(zip);
     return -1;

@@ -96,7 +96,7 @@ static void refusals(void **state) {
       {"model Net() { forward x { return cat(x, 1) } }\ntake Net from random", "E0122", "a list of values"},
       {"model Net() { forward x { return cat([], 1) } }\ntake Net from random", "E0122", "a list of values"},
       {"model Net() { forward x { return cat([x, 1], 1) } }\ntake Net from random", "E0122", "a list of values"},
-      {"model Net() { forward x { return flatten(x, start=1) } }\ntake Net from random", "E0108", "did you mean 'start_dim'"},
+      {"model Net() { forward x { return flatten(x, start_dm=1) } }\ntake Net from random", "E0108", "did you mean 'start_dim'"},
       {"model Net() { forward x { if x { x = relu(x) }\n return x } }\ntake Net from random", "E0104", "not known when the script is compiled"},
       {"model Net() { forward x, y { return x + y } }\ntake Net from random", "E0128", "one input"},
       {"model Net() { a = Sequential(ReLU()); forward x { return a.1(x) } }\ntake Net from random", "E0101", "has no layer '1'"},
@@ -116,8 +116,8 @@ static void hostile(void **state) {
       {"model A() = B()\nmodel B() = A()\ntake A from random", "E0120", "nested more than 100 deep"},
       {"model Tree(n) { if n > 0 { a = Tree(n - 1); b = Tree(n - 1) } else { ReLU() } }\ntake Tree(60) from random", "E0119", "too large"},
       {"model Deep(n) { if n > 0 { a = Deep(n - 1)\n forward x { return a(a(x)) } } else { ReLU() } }\ntake Deep(60) from random", "E0119", "too large"},
-      {"model Net() { for i in 0..100000 { ReLU() } }\ntake Net from random", "E0119", "20000 layers"},
-      {"model Net() { forward x { for i in 0..100000 { x = relu(x) }\n return x } }\ntake Net from random", "E0119", "20000 layers"},
+      {"model Net() { for i in 0..100000 { ReLU() } }\ntake Net from random", "E0119", "10000 layers"},
+      {"model Net() { forward x { for i in 0..100000 { x = relu(x) }\n return x } }\ntake Net from random", "E0119", "10000 layers"},
   };
   REFUSE_ALL(table);
 }

@@ -102,7 +102,7 @@ static void all_at_once(void **state) {
 }
 
 static void loops_of_edits(void **state) {
-  Run r = accepted("take lenet from random\nfor i in 0..3 { append \"extra{i}\" = Linear(_, 10 + i) }\nif true { freeze conv1 }\n"
+  Run r = accepted("take lenet from random\nfor i in 0..3 { append Linear(_, 10 + i) }\nif true { freeze conv1 }\n"
                    "expect output (N, 12)\n");
   run_end(&r);
 }

@@ -2,22 +2,28 @@
 #include "tests/kernels/conv_tests.h"
 #include <math.h>
 #include <stdlib.h>
+#include "tests/kernels/kernel_coverage.h"
+
+TEST_KERNEL(depthwise);
+TEST_KERNEL(depthwise_pack);
+TEST_KERNEL(depthwise_grad_input);
+TEST_KERNEL(depthwise_grad_weight);
 
 static const Shape shapes[] = {
-  /* name, groups (= c), ic, ih, iw, oc, kernel, stride, padding, dilation */
-  { "one pixel", 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 0 },
-  { "one pixel, 3x3", 3, 3, 1, 1, 3, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0 },
-  { "3x3", 16, 16, 9, 23, 16, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0 },
-  { "3x3, odd channels", 40, 40, 7, 7, 40, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0 },
-  { "3x3 stride 2", 17, 17, 14, 15, 17, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0 },
-  { "3x3 stride 3, no padding", 24, 24, 14, 16, 24, 3, 3, 3, 3, 0, 0, 1, 1, 0, 0 },
-  { "5x5 stride 2", 16, 16, 12, 25, 16, 5, 5, 2, 2, 2, 2, 1, 1, 0, 0 },
-  { "5x3, wide padding", 3, 3, 4, 5, 3, 5, 3, 1, 1, 5, 4, 1, 1, 0, 0 },
-  { "3x3 dilation 2", 33, 33, 9, 12, 33, 3, 3, 1, 1, 2, 2, 2, 2, 0, 0 },
-  { "3x3 dilation 2 stride 2", 16, 16, 9, 12, 16, 3, 3, 2, 2, 2, 2, 2, 2, 0, 0 },
-  { "7x11, kernel past the image", 16, 16, 5, 6, 16, 7, 11, 1, 1, 3, 5, 1, 1, 0, 0 },
-  { "2x2, stride past the kernel", 16, 16, 11, 12, 16, 2, 2, 3, 4, 0, 0, 1, 1, 0, 0 },
-  { 0 },
+    /* name, groups (= c), ic, ih, iw, oc, kernel, stride, padding, dilation */
+    {"one pixel", 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 0},
+    {"one pixel, 3x3", 3, 3, 1, 1, 3, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+    {"3x3", 16, 16, 9, 23, 16, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+    {"3x3, odd channels", 40, 40, 7, 7, 40, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+    {"3x3 stride 2", 17, 17, 14, 15, 17, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0},
+    {"3x3 stride 3, no padding", 24, 24, 14, 16, 24, 3, 3, 3, 3, 0, 0, 1, 1, 0, 0},
+    {"5x5 stride 2", 16, 16, 12, 25, 16, 5, 5, 2, 2, 2, 2, 1, 1, 0, 0},
+    {"5x3, wide padding", 3, 3, 4, 5, 3, 5, 3, 1, 1, 5, 4, 1, 1, 0, 0},
+    {"3x3 dilation 2", 33, 33, 9, 12, 33, 3, 3, 1, 1, 2, 2, 2, 2, 0, 0},
+    {"3x3 dilation 2 stride 2", 16, 16, 9, 12, 16, 3, 3, 2, 2, 2, 2, 2, 2, 0, 0},
+    {"7x11, kernel past the image", 16, 16, 5, 6, 16, 7, 11, 1, 1, 3, 5, 1, 1, 0, 0},
+    {"2x2, stride past the kernel", 16, 16, 11, 12, 16, 2, 2, 3, 4, 0, 0, 1, 1, 0, 0},
+    {0},
 };
 
 static void check_depthwise(const Shape *s, int64_t n, int activation, int extras, int fold_bn) {
@@ -26,18 +32,20 @@ static void check_depthwise(const Shape *s, int64_t n, int activation, int extra
   k.has_bias = 1;
   k.has_residual = extras;
   k.accumulate = extras;
-  Conv2dPackK pack = { s->groups, s->ic, s->oc, s->kh, s->kw, 0, 1, fold_bn, 1, 1e-5 };
+  Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 1, fold_bn, 1, 1e-5};
   int64_t c = s->oc, pixels = s->oh * s->ow, count = n * BLOCKS(c) * pixels * LANES;
-  float *x = random_floats(n * c * s->ih * s->iw, 1), *w = random_floats(c * s->kh * s->kw, 2), *bias = random_floats(c, 3);
+  float *x = random_floats(n * c * s->ih * s->iw, 1), *w = random_floats(c * s->kh * s->kw, 2),
+        *bias = random_floats(c, 3);
   float *residual = random_floats(n * c * pixels, 4), *before = random_floats(n * c * pixels, 5);
-  float *gamma = random_floats(c, 6), *beta = random_floats(c, 7), *mean = random_floats(c, 8), *var = random_floats(c, 9);
+  float *gamma = random_floats(c, 6), *beta = random_floats(c, 7), *mean = random_floats(c, 8),
+        *var = random_floats(c, 9);
   for (int64_t i = 0; i < c; i++) var[i] = fabsf(var[i]) + 0.1f;
   float *x_in = to_blocked(x, n, c, s->ih * s->iw), *residual_in = to_blocked(residual, n, c, pixels);
   float *y = extras ? to_blocked(before, n, c, pixels) : nan_floats(count);
   float *packed = nan_floats(BLOCKS(c) * s->kh * s->kw * LANES), *packed_bias = nan_floats(BLOCKS(c) * LANES);
-  void *pack_buf[] = { w, bias, gamma, beta, mean, var, packed, packed_bias };
+  void *pack_buf[] = {w, bias, gamma, beta, mean, var, packed, packed_bias};
   run_kernel(KERNEL_depthwise_pack, TEMPLATE(depthwise_pack), &pack, pack_buf, 0, 0, 0);
-  void *buf[] = { x_in, packed, packed_bias, extras ? residual_in : NULL, y };
+  void *buf[] = {x_in, packed, packed_bias, extras ? residual_in : NULL, y};
   run_splits(s->name, KERNEL_depthwise, TEMPLATE(depthwise), &k, buf, n, y, count);
   Result want = naive_forward(s, n, x, w);
   for (int64_t i = 0; i < want.count; i++) {
@@ -52,7 +60,8 @@ static void check_depthwise(const Shape *s, int64_t n, int activation, int extra
   float *got = from_blocked(s->name, y, n, c, pixels);
   expect_close(s->name, got, &want);
   result_free(&want);
-  float *all[] = { x, w, bias, residual, before, gamma, beta, mean, var, x_in, residual_in, y, packed, packed_bias, got };
+  float *all[] = {x,   w,    bias,        residual, before, gamma,       beta, mean,
+                  var, x_in, residual_in, y,        packed, packed_bias, got};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
@@ -72,19 +81,22 @@ void test_depthwise(void **state) {
 static void check_gradients(const Shape *s, int64_t n, int accumulate) {
   Conv2dGradWeightK k = gradient_constants(s);
   k.accumulate = accumulate;
-  Conv2dPackK pack = { s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0 };
+  Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
   int64_t c = s->ic, in = s->ih * s->iw, out = s->oh * s->ow, taps = s->kh * s->kw;
-  float *x = random_floats(n * c * in, 1), *w = random_floats(c * taps, 2), *dy = random_floats(n * c * out, 3);
+  float *x = random_floats(n * c * in, 1), *w = random_floats(c * taps, 2),
+        *dy = random_floats(n * c * out, 3);
   float *x_before = random_floats(n * c * in, 4), *w_before = random_floats(c * taps, 5);
   float *x_in = to_blocked(x, n, c, in), *dy_in = to_blocked(dy, n, c, out);
   float *packed = nan_floats(BLOCKS(c) * taps * LANES), *bias = nan_floats(BLOCKS(c) * LANES);
   float *dx = accumulate ? to_blocked(x_before, n, c, in) : nan_floats(n * BLOCKS(c) * in * LANES);
   float *dw = accumulate ? copy_floats(w_before, c * taps) : nan_floats(c * taps);
-  void *pack_buf[] = { w, NULL, NULL, NULL, NULL, NULL, packed, bias };
+  void *pack_buf[] = {w, NULL, NULL, NULL, NULL, NULL, packed, bias};
   run_kernel(KERNEL_depthwise_pack, TEMPLATE(depthwise_pack), &pack, pack_buf, 0, 0, 0);
-  void *x_buf[] = { dy_in, packed, dx }, *w_buf[] = { x_in, dy_in, dw };
-  run_splits(s->name, KERNEL_depthwise_grad_input, TEMPLATE(depthwise_grad_input), &k, x_buf, n, dx, n * BLOCKS(c) * in * LANES);
-  run_splits(s->name, KERNEL_depthwise_grad_weight, TEMPLATE(depthwise_grad_weight), &k, w_buf, n, dw, c * taps);
+  void *x_buf[] = {dy_in, packed, dx}, *w_buf[] = {x_in, dy_in, dw};
+  run_splits(s->name, KERNEL_depthwise_grad_input, TEMPLATE(depthwise_grad_input), &k, x_buf, n, dx,
+             n * BLOCKS(c) * in * LANES);
+  run_splits(s->name, KERNEL_depthwise_grad_weight, TEMPLATE(depthwise_grad_weight), &k, w_buf, n, dw,
+             c * taps);
   Result want_x = naive_grad_input(s, n, dy, w), want_w = naive_grad_weight(s, n, x, dy);
   for (int64_t i = 0; accumulate && i < want_x.count; i++) want_x.value[i] += x_before[i];
   for (int64_t i = 0; accumulate && i < want_w.count; i++) want_w.value[i] += w_before[i];
@@ -93,7 +105,7 @@ static void check_gradients(const Shape *s, int64_t n, int accumulate) {
   expect_close(s->name, dw, &want_w);
   result_free(&want_x);
   result_free(&want_w);
-  float *all[] = { x, w, dy, x_before, w_before, x_in, dy_in, packed, bias, dx, dw, got };
+  float *all[] = {x, w, dy, x_before, w_before, x_in, dy_in, packed, bias, dx, dw, got};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 

@@ -3,9 +3,16 @@
 #include "tests/kernels/conv_tests.h"
 #include <math.h>
 #include <stdlib.h>
+#include "tests/kernels/kernel_coverage.h"
+
+TEST_KERNEL(conv2d);
+TEST_KERNEL(conv2d_pack);
+TEST_KERNEL(conv2d_any);
 
 /* What is added to a plain convolution. */
-typedef struct Epilogue { int activation, bias, residual, accumulate, fold_bn; } Epilogue;
+typedef struct Epilogue {
+  int activation, bias, residual, accumulate, fold_bn;
+} Epilogue;
 
 static double activated(double x, int activation) {
   if (activation == ACT_NONE) return x;
@@ -13,10 +20,12 @@ static double activated(double x, int activation) {
   return activation == ACT_RELU6 && x > 6 ? 6 : x;
 }
 
-typedef struct Parameters { float *w, *bias, *bn[4]; } Parameters;
+typedef struct Parameters {
+  float *w, *bias, *bn[4];
+} Parameters;
 
 static Parameters parameters_new(const Shape *s) {
-  Parameters p = { random_floats(s->oc * s->ic / s->groups * s->kh * s->kw, 2), random_floats(s->oc, 3), { 0 } };
+  Parameters p = {random_floats(s->oc * s->ic / s->groups * s->kh * s->kw, 2), random_floats(s->oc, 3), {0}};
   for (int i = 0; i < 4; i++) p.bn[i] = random_floats(s->oc, 10 + i);
   for (int64_t c = 0; c < s->oc; c++) p.bn[3][c] = fabsf(p.bn[3][c]) + 0.1f;
   return p;
@@ -51,34 +60,38 @@ static void check_forward(const Shape *s, int64_t n, const Epilogue *e, int plai
   k.has_bias = e->bias || e->fold_bn;
   k.has_residual = e->residual;
   k.accumulate = e->accumulate;
-  Conv2dPackK pack = { s->groups, s->ic, s->oc, s->kh, s->kw, plain_x, e->bias, e->fold_bn, 1, 1e-5 };
+  Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, plain_x, e->bias, e->fold_bn, 1, 1e-5};
   int64_t y_count = n * s->oc * s->oh * s->ow, y_blocked = n * BLOCKS(s->oc) * s->oh * s->ow * LANES;
   Parameters p = parameters_new(s);
-  float *x = random_floats(n * s->ic * s->ih * s->iw, 1), *residual = random_floats(y_count, 4), *before = random_floats(y_count, 5);
+  float *x = random_floats(n * s->ic * s->ih * s->iw, 1), *residual = random_floats(y_count, 4),
+        *before = random_floats(y_count, 5);
   float *x_in = plain_x ? copy_floats(x, n * s->ic * s->ih * s->iw) : to_blocked(x, n, s->ic, s->ih * s->iw);
   float *residual_in = to_blocked(residual, n, s->oc, s->oh * s->ow);
   float *y = e->accumulate ? to_blocked(before, n, s->oc, s->oh * s->ow) : nan_floats(y_blocked);
   int64_t rows = plain_x ? s->ic : BLOCKS(s->ic / s->groups) * LANES;
-  float *packed = nan_floats(BLOCKS(s->oc) * LANES * rows * s->kh * s->kw), *packed_bias = nan_floats(BLOCKS(s->oc) * LANES);
-  void *pack_buf[] = { p.w, e->bias ? p.bias : NULL, p.bn[0], p.bn[1], p.bn[2], p.bn[3], packed, packed_bias };
-  run_kernel(KERNEL_conv2d_pack, TEMPLATE(conv2d_pack), &pack, pack_buf, 0, 0, 0);
-  void *buf[] = { x_in, any ? p.w : packed, k.has_bias ? any ? p.bias : packed_bias : NULL,
-                  e->residual ? residual_in : NULL, y };
-  if (any) run_splits(s->name, KERNEL_conv2d_any, TEMPLATE(conv2d_any), &k, buf, n, y, y_blocked);
-  else run_splits(s->name, KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, y, y_blocked);
+  float *packed = nan_floats(BLOCKS(s->oc) * LANES * rows * s->kh * s->kw),
+        *packed_bias = nan_floats(BLOCKS(s->oc) * LANES);
+  void *pack_buf[] = {p.w, e->bias ? p.bias : NULL, p.bn[0], p.bn[1], p.bn[2], p.bn[3], packed, packed_bias};
+  if (!any) run_kernel(KERNEL_conv2d_pack, TEMPLATE(conv2d_pack), &pack, pack_buf, 0, 0, 0);
+  void *buf[] = {x_in, any ? p.w : packed, k.has_bias ? any ? p.bias : packed_bias : NULL,
+                 e->residual ? residual_in : NULL, y};
+  if (any)
+    run_splits(s->name, KERNEL_conv2d_any, TEMPLATE(conv2d_any), &k, buf, n, y, y_blocked);
+  else
+    run_splits(s->name, KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, y, y_blocked);
   Result want = naive_forward(s, n, x, p.w);
   naive_epilogue(s, e, &p, residual, before, &want);
   float *got = from_blocked(s->name, y, n, s->oc, s->oh * s->ow);
   expect_close(s->name, got, &want);
   result_free(&want);
   parameters_free(&p);
-  float *all[] = { x, residual, before, x_in, residual_in, y, packed, packed_bias, got };
+  float *all[] = {x, residual, before, x_in, residual_in, y, packed, packed_bias, got};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
 static const Epilogue epilogues[] = {
-  { ACT_NONE, 0, 0, 0, 0 }, { ACT_RELU, 1, 0, 0, 0 },  { ACT_RELU6, 1, 1, 0, 0 }, { ACT_NONE, 0, 0, 1, 0 },
-  { ACT_RELU, 1, 1, 0, 1 }, { ACT_NONE, 0, 0, 0, 1 },
+    {ACT_NONE, 0, 0, 0, 0}, {ACT_RELU, 1, 0, 0, 0}, {ACT_RELU6, 1, 1, 0, 0},
+    {ACT_NONE, 0, 0, 1, 0}, {ACT_RELU, 1, 1, 0, 1}, {ACT_NONE, 0, 0, 0, 1},
 };
 #define EPILOGUES (sizeof epilogues / sizeof *epilogues)
 
@@ -108,10 +121,10 @@ void test_forward_plain(void **state) {
 void test_forward_any(void **state) {
   (void)state;
   static const Shape odd[] = {
-    { "groups 3 of 2", 3, 6, 5, 6, 9, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0 },
-    { "groups 5 of 4, stride 2", 5, 20, 7, 7, 35, 3, 2, 2, 2, 1, 1, 1, 2, 0, 0 },
-    { "depthwise, two outputs each", 17, 17, 6, 5, 34, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0 },
-    { 0 },
+      {"groups 3 of 2", 3, 6, 5, 6, 9, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+      {"groups 5 of 4, stride 2", 5, 20, 7, 7, 35, 3, 2, 2, 2, 1, 1, 1, 2, 0, 0},
+      {"depthwise, two outputs each", 17, 17, 6, 5, 34, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+      {0},
   };
   for (const Shape *row = odd; row->name; row++) {
     Shape s = *row;
@@ -129,19 +142,20 @@ void test_forward_any(void **state) {
 /* One image alone and among others: the same bits. */
 void test_forward_batch(void **state) {
   (void)state;
-  Shape s = { "batch", 1, 33, 7, 7, 48, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0 };
+  Shape s = {"batch", 1, 33, 7, 7, 48, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0};
   shape_finish(&s);
   Conv2dK k = forward_constants(&s);
   int64_t n = 13, x_image = BLOCKS(s.ic) * s.ih * s.iw * LANES, y_image = BLOCKS(s.oc) * s.oh * s.ow * LANES;
   float *plain = random_floats(n * s.ic * s.ih * s.iw, 1), *x = to_blocked(plain, n, s.ic, s.ih * s.iw);
-  float *w = random_floats(BLOCKS(s.oc) * BLOCKS(s.ic) * 9 * LANES * LANES, 2), *y = nan_floats(n * y_image), *one = nan_floats(y_image);
-  void *buf[] = { x, w, NULL, NULL, y };
+  float *w = random_floats(BLOCKS(s.oc) * BLOCKS(s.ic) * 9 * LANES * LANES, 2), *y = nan_floats(n * y_image),
+        *one = nan_floats(y_image);
+  void *buf[] = {x, w, NULL, NULL, y};
   run_splits("batch", KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, y, n * y_image);
   for (int64_t i = 0; i < n; i++) {
-    void *single[] = { x + i * x_image, w, NULL, NULL, one };
+    void *single[] = {x + i * x_image, w, NULL, NULL, one};
     run_kernel(KERNEL_conv2d, TEMPLATE(conv2d), &k, single, 1, 0, 0);
     assert_memory_equal(one, y + i * y_image, (size_t)y_image * sizeof(float));
   }
-  float *all[] = { plain, x, w, y, one };
+  float *all[] = {plain, x, w, y, one};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }

@@ -1,15 +1,24 @@
-/* The convolutions' gradients: by x (conv2d with transposed weights), by w, by the bias, and the slow kernels for any
- * grouping; against naive twins, and by finite differences of the forward kernel. */
+/* The convolutions' gradients: by x (conv2d with transposed weights), by w, by the bias, and the slow kernels
+ * for any grouping; against naive twins, and by finite differences of the forward kernel. */
 #include "tests/kernels/conv_tests.h"
 #include <math.h>
 #include <stdlib.h>
+#include "tests/kernels/kernel_coverage.h"
 
-typedef struct Tensors { float *x, *w, *dy, *x_in, *dy_in; } Tensors;
+TEST_KERNEL(conv2d_pack_transposed);
+TEST_KERNEL(conv2d_grad_weight);
+TEST_KERNEL(channel_sum);
+TEST_KERNEL(conv2d_any_grad_input);
+TEST_KERNEL(conv2d_any_grad_weight);
+
+typedef struct Tensors {
+  float *x, *w, *dy, *x_in, *dy_in;
+} Tensors;
 
 static Tensors tensors_new(const Shape *s, int64_t n, int plain_x) {
-  Tensors t = { .x = random_floats(n * s->ic * s->ih * s->iw, 1),
-                .w = random_floats(s->oc * s->ic / s->groups * s->kh * s->kw, 2),
-                .dy = random_floats(n * s->oc * s->oh * s->ow, 3) };
+  Tensors t = {.x = random_floats(n * s->ic * s->ih * s->iw, 1),
+               .w = random_floats(s->oc * s->ic / s->groups * s->kh * s->kw, 2),
+               .dy = random_floats(n * s->oc * s->oh * s->ow, 3)};
   t.x_in = plain_x ? copy_floats(t.x, n * s->ic * s->ih * s->iw) : to_blocked(t.x, n, s->ic, s->ih * s->iw);
   t.dy_in = to_blocked(t.dy, n, s->oc, s->oh * s->ow);
   return t;
@@ -35,12 +44,13 @@ static void check_grad_input(const Shape *s, int64_t n, int accumulate, int any)
   float *before = random_floats(n * s->ic * pixels, 4);
   float *dx = accumulate ? to_blocked(before, n, s->ic, pixels) : nan_floats(count);
   if (any) {
-    void *buf[] = { t.dy_in, t.w, dx };
-    run_splits(s->name, KERNEL_conv2d_any_grad_input, TEMPLATE(conv2d_any_grad_input), &slow, buf, n, dx, count);
+    void *buf[] = {t.dy_in, t.w, dx};
+    run_splits(s->name, KERNEL_conv2d_any_grad_input, TEMPLATE(conv2d_any_grad_input), &slow, buf, n, dx,
+               count);
   } else {
-    Conv2dPackK pack = { s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0 };
+    Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
     float *packed = nan_floats(BLOCKS(s->ic) * BLOCKS(s->oc / s->groups) * s->kh * s->kw * LANES * LANES);
-    void *pack_buf[] = { t.w, packed }, *buf[] = { t.dy_in, packed, NULL, NULL, dx };
+    void *pack_buf[] = {t.w, packed}, *buf[] = {t.dy_in, packed, NULL, NULL, dx};
     run_kernel(KERNEL_conv2d_pack_transposed, TEMPLATE(conv2d_pack_transposed), &pack, pack_buf, 0, 0, 0);
     run_splits(s->name, KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, dx, count);
     free(packed);
@@ -63,9 +73,12 @@ static void check_grad_weight(const Shape *s, int64_t n, int accumulate, int pla
   Tensors t = tensors_new(s, n, plain_x);
   int64_t count = s->oc * s->ic / s->groups * s->kh * s->kw;
   float *before = random_floats(count, 4), *dw = accumulate ? copy_floats(before, count) : nan_floats(count);
-  void *buf[] = { t.x_in, t.dy_in, dw };
-  if (any) run_splits(s->name, KERNEL_conv2d_any_grad_weight, TEMPLATE(conv2d_any_grad_weight), &k, buf, n, dw, count);
-  else run_splits(s->name, KERNEL_conv2d_grad_weight, TEMPLATE(conv2d_grad_weight), &k, buf, n, dw, count);
+  void *buf[] = {t.x_in, t.dy_in, dw};
+  if (any)
+    run_splits(s->name, KERNEL_conv2d_any_grad_weight, TEMPLATE(conv2d_any_grad_weight), &k, buf, n, dw,
+               count);
+  else
+    run_splits(s->name, KERNEL_conv2d_grad_weight, TEMPLATE(conv2d_grad_weight), &k, buf, n, dw, count);
   Result want = naive_grad_weight(s, n, t.x, t.dy);
   if (accumulate) add_before(&want, before);
   expect_close(s->name, dw, &want);
@@ -75,8 +88,8 @@ static void check_grad_weight(const Shape *s, int64_t n, int accumulate, int pla
   free(dw);
 }
 
-#define EACH_SHAPE(s) \
-  for (const Shape *row = conv_shapes; row->name; row++) \
+#define EACH_SHAPE(s)                                                                                        \
+  for (const Shape *row = conv_shapes; row->name; row++)                                                     \
     for (Shape s = *row, *once = &s; once && (shape_finish(&s), 1); once = NULL)
 
 void test_grad_input(void **state) {
@@ -90,7 +103,7 @@ void test_grad_weight(void **state) {
     check_grad_weight(&s, n, n == 3, 0, 0);
     if (s.groups == 1) check_grad_weight(&s, n, n == 1, 1, 0);
   }
-  Shape many = { "many small images", 1, 17, 3, 3, 40, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0 };
+  Shape many = {"many small images", 1, 17, 3, 3, 40, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0};
   shape_finish(&many);
   check_grad_weight(&many, 67, 0, 0, 0);
 }
@@ -98,11 +111,11 @@ void test_grad_weight(void **state) {
 void test_gradients_any(void **state) {
   (void)state;
   static const Shape odd[] = {
-    { "groups 3 of 2", 3, 6, 5, 6, 9, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0 },
-    { "groups 5 of 4, stride 2", 5, 20, 7, 7, 35, 3, 2, 2, 2, 1, 1, 1, 2, 0, 0 },
-    { "3x3, stride past the kernel", 1, 16, 13, 13, 16, 3, 3, 5, 4, 0, 1, 1, 1, 0, 0 },
-    { "groups 2", 2, 32, 6, 7, 64, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0 },
-    { 0 },
+      {"groups 3 of 2", 3, 6, 5, 6, 9, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+      {"groups 5 of 4, stride 2", 5, 20, 7, 7, 35, 3, 2, 2, 2, 1, 1, 1, 2, 0, 0},
+      {"3x3, stride past the kernel", 1, 16, 13, 13, 16, 3, 3, 5, 4, 0, 1, 1, 1, 0, 0},
+      {"groups 2", 2, 32, 6, 7, 64, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+      {0},
   };
   for (const Shape *row = odd; row->name; row++) {
     Shape s = *row;
@@ -116,19 +129,21 @@ void test_gradients_any(void **state) {
 
 void test_channel_sum(void **state) {
   (void)state;
-  static const struct { int64_t c, hw, n; } rows[] = { { 1, 1, 1 }, { 16, 49, 3 }, { 17, 5, 2 }, { 40, 196, 1 }, { 3, 7, 0 } };
+  static const struct {
+    int64_t c, hw, n;
+  } rows[] = {{1, 1, 1}, {16, 49, 3}, {17, 5, 2}, {40, 196, 1}, {3, 7, 0}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     for (int accumulate = 0; accumulate < 2; accumulate++) {
       int64_t c = rows[i].c, hw = rows[i].hw, n = rows[i].n;
-      ChannelSumK k = { c, hw, accumulate };
+      ChannelSumK k = {c, hw, accumulate};
       float *x = random_floats(n * c * hw, 1), *in = to_blocked(x, n, c, hw), *before = random_floats(c, 2);
       float *sum = accumulate ? copy_floats(before, c) : nan_floats(c);
-      void *buf[] = { in, sum };
+      void *buf[] = {in, sum};
       run_splits("channel_sum", KERNEL_channel_sum, TEMPLATE(channel_sum), &k, buf, n, sum, c);
       for (int64_t o = 0; o < c; o++) {
         double want = accumulate ? before[o] : 0;
         for (int64_t j = 0; j < n * hw; j++) want += x[(j / hw * c + o) * hw + j % hw];
-        assert_float_equal(sum[o], want, 2e-5); /* measured 2e-6 for sums of 196 numbers below 1 */
+        assert_float_equal(sum[o], want, 1e-5); /* measured 2.8e-6 for sums of 196 numbers below 1 */
       }
       free(x);
       free(in);
@@ -140,11 +155,12 @@ void test_channel_sum(void **state) {
 /* The forward kernel as a scalar function: sum of conv(x, w) * dy. */
 static double weighted_sum(const Shape *s, int64_t n, const Tensors *t) {
   Conv2dK k = forward_constants(s);
-  Conv2dPackK pack = { s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0 };
+  Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
   int64_t count = n * BLOCKS(s->oc) * s->oh * s->ow * LANES;
-  float *in = to_blocked(t->x, n, s->ic, s->ih * s->iw), *y = nan_floats(count), *bias = nan_floats(BLOCKS(s->oc) * LANES);
+  float *in = to_blocked(t->x, n, s->ic, s->ih * s->iw), *y = nan_floats(count),
+        *bias = nan_floats(BLOCKS(s->oc) * LANES);
   float *packed = nan_floats(BLOCKS(s->oc) * BLOCKS(s->ic / s->groups) * s->kh * s->kw * LANES * LANES);
-  void *pack_buf[] = { t->w, NULL, NULL, NULL, NULL, NULL, packed, bias }, *buf[] = { in, packed, NULL, NULL, y };
+  void *pack_buf[] = {t->w, NULL, NULL, NULL, NULL, NULL, packed, bias}, *buf[] = {in, packed, NULL, NULL, y};
   run_kernel(KERNEL_conv2d_pack, TEMPLATE(conv2d_pack), &pack, pack_buf, 0, 0, 0);
   run_kernel(KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, 0, 0);
   double sum = 0;
@@ -168,22 +184,24 @@ static double slope(const Shape *s, int64_t n, const Tensors *t, float *at) {
 }
 
 static void check_finite_differences(const Shape *s) {
-  const int64_t n = 2, weights = s->oc * s->ic / s->groups * s->kh * s->kw, inputs = n * s->ic * s->ih * s->iw;
+  const int64_t n = 2, weights = s->oc * s->ic / s->groups * s->kh * s->kw,
+                inputs = n * s->ic * s->ih * s->iw;
   Tensors t = tensors_new(s, n, 0);
   Conv2dK k = input_gradient_constants(s);
   Conv2dGradWeightK kw = gradient_constants(s);
-  Conv2dPackK pack = { s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0 };
+  Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
   float *packed = nan_floats(BLOCKS(s->ic) * BLOCKS(s->oc / s->groups) * s->kh * s->kw * LANES * LANES);
   float *dx_blocked = nan_floats(n * BLOCKS(s->ic) * s->ih * s->iw * LANES), *dw = nan_floats(weights);
-  void *pack_buf[] = { t.w, packed }, *x_buf[] = { t.dy_in, packed, NULL, NULL, dx_blocked }, *w_buf[] = { t.x_in, t.dy_in, dw };
+  void *pack_buf[] = {t.w, packed}, *x_buf[] = {t.dy_in, packed, NULL, NULL, dx_blocked},
+       *w_buf[] = {t.x_in, t.dy_in, dw};
   run_kernel(KERNEL_conv2d_pack_transposed, TEMPLATE(conv2d_pack_transposed), &pack, pack_buf, 0, 0, 0);
   run_kernel(KERNEL_conv2d, TEMPLATE(conv2d), &k, x_buf, n, 0, 0);
   run_kernel(KERNEL_conv2d_grad_weight, TEMPLATE(conv2d_grad_weight), &kw, w_buf, n, 0, 0);
   float *dx = from_blocked(s->name, dx_blocked, n, s->ic, s->ih * s->iw);
-  for (int64_t i = 0; i < 3; i++) { /* step 4, outputs up to 60, float: measured 6e-5 at most */
+  for (int64_t i = 0; i < 3; i++) { /* step 4, outputs up to 60, float: measured 2.5e-5 at most */
     int64_t x_at = i * (inputs - 1) / 2, w_at = i * (weights - 1) / 2;
-    assert_float_equal(dx[x_at], slope(s, n, &t, &t.x[x_at]), 1e-3);
-    assert_float_equal(dw[w_at], slope(s, n, &t, &t.w[w_at]), 1e-3);
+    assert_float_equal(dx[x_at], slope(s, n, &t, &t.x[x_at]), 2e-4);
+    assert_float_equal(dw[w_at], slope(s, n, &t, &t.w[w_at]), 2e-4);
   }
   tensors_free(&t);
   free(packed);

@@ -10,26 +10,66 @@ void shape_finish(Shape *s) {
 }
 
 Conv2dK forward_constants(const Shape *s) {
-  return (Conv2dK){ .groups = s->groups, .ic = s->ic, .ih = s->ih, .iw = s->iw, .oc = s->oc, .oh = s->oh, .ow = s->ow,
-                    .kh = s->kh, .kw = s->kw, .stride_h = s->stride_h, .stride_w = s->stride_w, .pad_h = s->pad_h,
-                    .pad_w = s->pad_w, .dil_h = s->dil_h, .dil_w = s->dil_w, .up_h = 1, .up_w = 1 };
+  return (Conv2dK){.groups = s->groups,
+                   .ic = s->ic,
+                   .ih = s->ih,
+                   .iw = s->iw,
+                   .oc = s->oc,
+                   .oh = s->oh,
+                   .ow = s->ow,
+                   .kh = s->kh,
+                   .kw = s->kw,
+                   .stride_h = s->stride_h,
+                   .stride_w = s->stride_w,
+                   .pad_h = s->pad_h,
+                   .pad_w = s->pad_w,
+                   .dil_h = s->dil_h,
+                   .dil_w = s->dil_w,
+                   .up_h = 1,
+                   .up_w = 1};
 }
 
 Conv2dK input_gradient_constants(const Shape *s) {
-  return (Conv2dK){ .groups = s->groups, .ic = s->oc, .ih = s->oh, .iw = s->ow, .oc = s->ic, .oh = s->ih, .ow = s->iw,
-                    .kh = s->kh, .kw = s->kw, .stride_h = 1, .stride_w = 1,
-                    .pad_h = s->dil_h * (s->kh - 1) - s->pad_h, .pad_w = s->dil_w * (s->kw - 1) - s->pad_w,
-                    .dil_h = s->dil_h, .dil_w = s->dil_w, .up_h = s->stride_h, .up_w = s->stride_w };
+  return (Conv2dK){.groups = s->groups,
+                   .ic = s->oc,
+                   .ih = s->oh,
+                   .iw = s->ow,
+                   .oc = s->ic,
+                   .oh = s->ih,
+                   .ow = s->iw,
+                   .kh = s->kh,
+                   .kw = s->kw,
+                   .stride_h = 1,
+                   .stride_w = 1,
+                   .pad_h = s->dil_h * (s->kh - 1) - s->pad_h,
+                   .pad_w = s->dil_w * (s->kw - 1) - s->pad_w,
+                   .dil_h = s->dil_h,
+                   .dil_w = s->dil_w,
+                   .up_h = s->stride_h,
+                   .up_w = s->stride_w};
 }
 
 Conv2dGradWeightK gradient_constants(const Shape *s) {
-  return (Conv2dGradWeightK){ .groups = s->groups, .ic = s->ic, .ih = s->ih, .iw = s->iw, .oc = s->oc, .oh = s->oh,
-                              .ow = s->ow, .kh = s->kh, .kw = s->kw, .stride_h = s->stride_h, .stride_w = s->stride_w,
-                              .pad_h = s->pad_h, .pad_w = s->pad_w, .dil_h = s->dil_h, .dil_w = s->dil_w };
+  return (Conv2dGradWeightK){.groups = s->groups,
+                             .ic = s->ic,
+                             .ih = s->ih,
+                             .iw = s->iw,
+                             .oc = s->oc,
+                             .oh = s->oh,
+                             .ow = s->ow,
+                             .kh = s->kh,
+                             .kw = s->kw,
+                             .stride_h = s->stride_h,
+                             .stride_w = s->stride_w,
+                             .pad_h = s->pad_h,
+                             .pad_w = s->pad_w,
+                             .dil_h = s->dil_h,
+                             .dil_w = s->dil_w};
 }
 
 static Result result_new(int64_t count) {
-  return (Result){ calloc((size_t)count + 1, sizeof(double)), calloc((size_t)count + 1, sizeof(double)), count };
+  return (Result){calloc((size_t)count + 1, sizeof(double)), calloc((size_t)count + 1, sizeof(double)),
+                  count};
 }
 void result_free(Result *r) {
   free(r->value);
@@ -51,14 +91,19 @@ static void each_product(const Shape *s, int64_t n, Product *product, void *cont
           for (int64_t ox = 0; ox < s->ow; ox++)
             for (int64_t kh = 0; kh < s->kh; kh++)
               for (int64_t kw = 0; kw < s->kw; kw++) {
-                int64_t iy = oy * s->stride_h - s->pad_h + kh * s->dil_h, ix = ox * s->stride_w - s->pad_w + kw * s->dil_w;
+                int64_t iy = oy * s->stride_h - s->pad_h + kh * s->dil_h,
+                        ix = ox * s->stride_w - s->pad_w + kw * s->dil_w;
                 if (iy < 0 || iy >= s->ih || ix < 0 || ix >= s->iw) continue;
                 product(context, ((b * s->ic + o / outputs * inputs + i) * s->ih + iy) * s->iw + ix,
-                        ((o * inputs + i) * s->kh + kh) * s->kw + kw, ((b * s->oc + o) * s->oh + oy) * s->ow + ox);
+                        ((o * inputs + i) * s->kh + kh) * s->kw + kw,
+                        ((b * s->oc + o) * s->oh + oy) * s->ow + ox);
               }
 }
 
-typedef struct Sum { Result r; const float *a, *b; } Sum;
+typedef struct Sum {
+  Result r;
+  const float *a, *b;
+} Sum;
 static void into_y(void *context, int64_t x, int64_t w, int64_t y) {
   Sum *s = context;
   result_add(&s->r, y, (double)s->a[x] * s->b[w]);
@@ -73,17 +118,17 @@ static void into_w(void *context, int64_t x, int64_t w, int64_t y) {
 }
 
 Result naive_forward(const Shape *s, int64_t n, const float *x, const float *w) {
-  Sum sum = { result_new(n * s->oc * s->oh * s->ow), x, w };
+  Sum sum = {result_new(n * s->oc * s->oh * s->ow), x, w};
   each_product(s, n, into_y, &sum);
   return sum.r;
 }
 Result naive_grad_input(const Shape *s, int64_t n, const float *dy, const float *w) {
-  Sum sum = { result_new(n * s->ic * s->ih * s->iw), dy, w };
+  Sum sum = {result_new(n * s->ic * s->ih * s->iw), dy, w};
   each_product(s, n, into_x, &sum);
   return sum.r;
 }
 Result naive_grad_weight(const Shape *s, int64_t n, const float *x, const float *dy) {
-  Sum sum = { result_new(s->oc * s->ic / s->groups * s->kh * s->kw), x, dy };
+  Sum sum = {result_new(s->oc * s->ic / s->groups * s->kh * s->kw), x, dy};
   each_product(s, n, into_w, &sum);
   return sum.r;
 }
@@ -130,13 +175,16 @@ float *from_blocked(const char *what, const float *x, int64_t n, int64_t c, int6
     for (int64_t i = 0; i < BLOCKS(c) * LANES; i++)
       for (int64_t p = 0; p < pixels; p++) {
         float value = x[((b * BLOCKS(c) + i / LANES) * pixels + p) * LANES + i % LANES];
-        if (i < c) y[(b * c + i) * pixels + p] = value;
-        else if (value != 0) fail_msg("%s: pad lane %d of image %d, pixel %d holds %g", what, (int)i, (int)b, (int)p, value);
+        if (i < c)
+          y[(b * c + i) * pixels + p] = value;
+        else if (value != 0)
+          fail_msg("%s: pad lane %d of image %d, pixel %d holds %g", what, (int)i, (int)b, (int)p, value);
       }
   return y;
 }
 
-void run_kernel(KernelId id, Template *function, const void *k, void *const *buf, int64_t n, int64_t step, int backwards) {
+void run_kernel(KernelId id, Template *function, const void *k, void *const *buf, int64_t n, int64_t step,
+                int backwards) {
   CallPlan plan;
   kernel_info(id)->plan(k, &plan);
   int64_t units = plan.units_per_sample * n + plan.units_fixed;
@@ -152,14 +200,15 @@ void run_kernel(KernelId id, Template *function, const void *k, void *const *buf
   free(scratch);
 }
 
-void run_splits(const char *what, KernelId id, Template *function, const void *k, void **buf, int64_t n, float *out,
-                int64_t count) {
-  static const struct { int step, backwards; } ways[] = { { 1, 0 }, { 3, 0 }, { 7, 1 }, { 0, 0 } };
+void run_splits(const char *what, KernelId id, Template *function, const void *k, void **buf, int64_t n,
+                float *out, int64_t count) {
+  static const struct { int step, backwards; } ways[] = {{1, 0}, {3, 0}, {7, 1}, {0, 0}};
   float *given = copy_floats(out, count), *first = NULL;
   for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
     memcpy(out, given, (size_t)count * sizeof(float));
     run_kernel(id, function, k, buf, n, ways[i].step, ways[i].backwards);
-    if (!first) first = copy_floats(out, count);
+    if (!first)
+      first = copy_floats(out, count);
     else if (memcmp(first, out, (size_t)count * sizeof(float)))
       fail_msg("%s, n = %d: %d units a call give other bits", what, (int)n, ways[i].step);
   }
@@ -171,6 +220,7 @@ void expect_close(const char *what, const float *got, const Result *want) {
   for (int64_t i = 0; i < want->count; i++) {
     double error = fabs(got[i] - want->value[i]);
     if (!(error <= 1e-6 * want->magnitude[i] + 1e-6))
-      fail_msg("%s: element %d of %d: got %.9g, want %.9g", what, (int)i, (int)want->count, got[i], want->value[i]);
+      fail_msg("%s: element %d of %d: got %.9g, want %.9g", what, (int)i, (int)want->count, got[i],
+               want->value[i]);
   }
 }

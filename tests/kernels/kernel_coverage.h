@@ -1,5 +1,5 @@
-/* TEST_KERNEL(name): at file scope, above the tests of that row of kernels.def. tests/kernels/coverage.c looks
- * for these marks and fails for a row that has none. */
+/* TEST_KERNEL(name): at file scope, above the tests of that row of kernels.def. tests/kernels/coverage.c
+ * looks for these marks and fails for a row that has none. */
 #ifndef SURGERY_TESTS_KERNEL_COVERAGE_H
 #define SURGERY_TESTS_KERNEL_COVERAGE_H
 #include "compiler/kernels/kernels.h"

@@ -1,5 +1,5 @@
-/* The program of the tests in other_*.c: every template but the convolutions, against naive twins in double, finite
- * differences and PyTorch's numbers. Prints the largest errors at its end. */
+/* The program of the tests in other_*.c: every template but the convolutions, against naive twins in double,
+ * finite differences and PyTorch's numbers. Prints the largest errors at its end. */
 #include "tests/kernels/other_support.h"
 
 int main(void) {

@@ -5,7 +5,10 @@
 
 #define GUARD_BYTES 64
 #define GUARD 0xa5
-typedef struct Held { unsigned char *at; size_t bytes; } Held;
+typedef struct Held {
+  unsigned char *at;
+  size_t bytes;
+} Held;
 static Held held[4096];
 static size_t held_count;
 
@@ -52,7 +55,9 @@ int free_after(void **state) {
 /* ---- values ---- */
 
 static uint64_t random_state = 1;
-void seed_random(uint64_t seed) { random_state = seed * 2 + 1; }
+void seed_random(uint64_t seed) {
+  random_state = seed * 2 + 1;
+}
 double random_uniform(double low, double high) {
   random_state = random_state * 6364136223846793005u + 1442695040888963407u;
   return low + (high - low) * ((double)(random_state >> 11) / 9007199254740992.0);
@@ -77,7 +82,9 @@ double *from_floats(const float *values, int64_t count) {
   return at;
 }
 
-int64_t blocked_count(int64_t n, int64_t c, int64_t hw) { return n * BLOCKS(c) * hw * LANES; }
+int64_t blocked_count(int64_t n, int64_t c, int64_t hw) {
+  return n * BLOCKS(c) * hw * LANES;
+}
 static int64_t blocked_at(int64_t s, int64_t ch, int64_t p, int64_t c, int64_t hw) {
   return ((s * BLOCKS(c) + ch / LANES) * hw + p) * LANES + ch % LANES;
 }
@@ -106,9 +113,9 @@ double *from_blocked(const float *blocked, int64_t n, int64_t c, int64_t hw) {
 /* ---- running ---- */
 
 typedef void Shim(void *const *buf, int64_t n, int64_t begin, int64_t end, const void *k);
-#define SHIM_TEMPLATE(name)                                                                                \
-  static void shim_##name(void *const *buf, int64_t n, int64_t begin, int64_t end, const void *k) {        \
-    sgk_##name(buf, n, begin, end, NULL, k);                                                               \
+#define SHIM_TEMPLATE(name)                                                                                  \
+  static void shim_##name(void *const *buf, int64_t n, int64_t begin, int64_t end, const void *k) {          \
+    sgk_##name(buf, n, begin, end, NULL, k);                                                                 \
   }
 #define SHIM_RUNTIME(name) enum { shim_##name = 0 };
 #define KERNEL(name, K, kind, buffers) SHIM_##kind(name)
@@ -161,7 +168,10 @@ void run_kernel(KernelId kernel, void *const *buf, int64_t n, const void *k, con
 
 /* ---- judging ---- */
 
-typedef struct Worst { const char *label; double error, tolerance; } Worst;
+typedef struct Worst {
+  const char *label;
+  double error, tolerance;
+} Worst;
 static Worst worst[256];
 static size_t worst_count;
 
@@ -189,8 +199,8 @@ void check_close(const char *label, const double *got, const double *want, int64
     if (got[i] == want[i] || (isnan(got[i]) && isnan(want[i]))) continue;
     double error = fabs(got[i] - want[i]) / largest;
     if (!(error <= tolerance))
-      fail_msg("%s: element %d is %.9g, not %.9g (error %.3g of the largest, %.3g allowed)", label, (int)i, got[i],
-               want[i], error, tolerance);
+      fail_msg("%s: element %d is %.9g, not %.9g (error %.3g of the largest, %.3g allowed)", label, (int)i,
+               got[i], want[i], error, tolerance);
     note_error(label, error, tolerance);
   }
   note_error(label, 0, tolerance);
@@ -217,7 +227,10 @@ void check_gradient(const char *label, Function *f, const void *context, const d
 /* ---- PyTorch's numbers ---- */
 
 static float *golden_values;
-static struct { char name[48]; int64_t at, count; } golden_index[1024];
+static struct {
+  char name[48];
+  int64_t at, count;
+} golden_index[1024];
 static size_t golden_names;
 
 static void load_goldens(void) {

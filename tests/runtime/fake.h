@@ -1,5 +1,5 @@
-/* A compiled network made by hand: 64 → 32 (ReLU) → 10 in plain C, with a manifest, as generated code would bring it. The
- * runtime's tests open, run and train it without the compiler. */
+/* A compiled network made by hand: 64 → 32 (ReLU) → 10 in plain C, with a manifest, as generated code would
+ * bring it. The runtime's tests open, run and train it without the compiler. */
 #ifndef TESTS_RUNTIME_FAKE_H
 #define TESTS_RUNTIME_FAKE_H
 #include <stdio.h>
@@ -8,12 +8,13 @@
 #include "runtime/surgery.h"
 
 /* Stays on in release builds, where assert is gone. */
-#define MUST(condition) ((condition) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition), abort()))
+#define MUST(condition)                                                                                      \
+  ((condition) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition), abort()))
 
 typedef enum FakeKind {
-  FAKE_FULL,   /* both layers learn */
-  FAKE_HEAD,   /* fc1 is frozen: prefix, tail, step on features */
-  FAKE_FROZEN  /* nothing learns: no step */
+  FAKE_FULL,  /* both layers learn */
+  FAKE_HEAD,  /* fc1 is frozen: prefix, tail, step on features */
+  FAKE_FROZEN /* nothing learns: no step */
 } FakeKind;
 
 typedef struct FakeOptions {
@@ -36,7 +37,7 @@ extern int fake_packs, fake_prefixes; /* how often pack ran; samples that went t
 #define FAKE_CLASSES 10
 
 /* ---- files for the tests (files.c) ---- */
-const char *test_path(const char *name);    /* in a folder of this run; a few calls stay valid */
+const char *test_path(const char *name); /* in a folder of this run; a few calls stay valid */
 void test_write(const char *name, const void *data, size_t size);
 void test_write_gz(const char *name, const void *data, size_t size);
 char *test_read(const char *name, size_t *size); /* NULL: not there; malloc */
@@ -51,4 +52,5 @@ int run_net_tests(void);
 int run_data_tests(void);
 int run_train_tests(void);
 int run_cli_tests(void);
+int run_as_program(int argc, char **argv); /* argv[1]: the weights' file; then a command */
 #endif

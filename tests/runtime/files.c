@@ -22,7 +22,8 @@ const char *test_path(const char *name) {
   }
   char *path = paths[next++ % 16];
   snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-  for (char *slash = path + strlen(folder) + 1; (slash = strchr(slash, '/')); slash++) { /* the folders on the way */
+  for (char *slash = path + strlen(folder) + 1; (slash = strchr(slash, '/'));
+       slash++) { /* the folders on the way */
     *slash = 0;
     mkdir(path, 0777);
     *slash = '/';
@@ -63,7 +64,7 @@ char *test_read(const char *name, size_t *size) {
 void test_clusters(uint64_t seed, int64_t count, float *x, int32_t *label) {
   float centre[FAKE_CLASSES][FAKE_INPUT];
   for (int c = 0; c < FAKE_CLASSES; c++) {
-    char name[16];
+    char name[24];
     snprintf(name, sizeof name, "centre %d", c);
     random_fill_uniform(1, name, 1, centre[c], FAKE_INPUT); /* the same clusters for every seed */
   }
@@ -71,7 +72,7 @@ void test_clusters(uint64_t seed, int64_t count, float *x, int32_t *label) {
   for (int64_t n = 0; n < count; n++) {
     label[n] = (int32_t)random_below(&random, FAKE_CLASSES);
     for (int i = 0; i < FAKE_INPUT; i++)
-      x[n * FAKE_INPUT + i] = centre[label[n]][i] + (float)(1.2 * (2 * random_uniform(&random) - 1));
+      x[n * FAKE_INPUT + i] = centre[label[n]][i] + (float)(1.0 * (2 * random_uniform(&random) - 1));
   }
 }
 

@@ -1,5 +1,7 @@
-/* Every tensor of the fixtures and of the real files in the shared data folder, against what PyTorch and numpy read out of them
- * (*.golden, made by make_goldens.py): names in order, dtypes, shapes, and checksums of the values as f32 and as i64. */
+/* Every tensor of the fixtures and of the real files in the shared data folder, against what PyTorch and
+ * numpy read out of them
+ * (*.golden, made by make_goldens.py): names in order, dtypes, shapes, and checksums of the values as f32 and
+ * as i64. */
 #include "tests/weights/support.h"
 
 #include <inttypes.h>
@@ -13,18 +15,21 @@ static void check_tensor(surgery_weights *w, size_t index, const char *line) {
   const surgery_tensor *t = surgery_weights_at(w, index);
   assert_non_null(t);
   char dims[200] = "-";
-  for (int d = 0, used = 0; d < t->rank; d++) used += sprintf(dims + used, d ? ",%" PRId64 : "%" PRId64, t->shape[d]);
+  for (int d = 0, used = 0; d < t->rank; d++)
+    used += sprintf(dims + used, d ? ",%" PRId64 : "%" PRId64, t->shape[d]);
   surgery_error err = {0};
   float *values = malloc((size_t)t->count * 4 + 1);
   int64_t *integers = malloc((size_t)t->count * 8 + 1);
   if (surgery_weights_read(w, t, values, t->count, &err)) fail_msg("%s", err.message);
   uLong crc = crc32_z(0, (const Bytef *)values, (size_t)t->count * 4);
-  int used = snprintf(actual, sizeof actual, "tensor %s %s %s %08lx ", t->name, surgery_dtype_name(t->dtype), dims, crc);
+  int used = snprintf(actual, sizeof actual, "tensor %s %s %s %08lx ", t->name, surgery_dtype_name(t->dtype),
+                      dims, crc);
   if (surgery_weights_read_i64(w, t, integers, t->count, &err)) {
     if (t->dtype >= SURGERY_I64) fail_msg("%s", err.message);
     snprintf(actual + used, sizeof actual - (size_t)used, "-");
   } else {
-    snprintf(actual + used, sizeof actual - (size_t)used, "%08lx", crc32_z(0, (const Bytef *)integers, (size_t)t->count * 8));
+    snprintf(actual + used, sizeof actual - (size_t)used, "%08lx",
+             crc32_z(0, (const Bytef *)integers, (size_t)t->count * 8));
   }
   free(values);
   free(integers);
@@ -50,7 +55,8 @@ static void check_list(const char *list, const char *folder) {
     assert_int_equal(sscanf(line, "file %299s %u", name, &count), 2);
     snprintf(path, sizeof path, "%.250s/%s", folder, name);
     surgery_weights *w = open_ok(path);
-    if (surgery_weights_count(w) != count) fail_msg("%s: %zu tensors, not %u", path, surgery_weights_count(w), count);
+    if (surgery_weights_count(w) != count)
+      fail_msg("%s: %zu tensors, not %u", path, surgery_weights_count(w), count);
     for (unsigned i = 0; i < count; i++) {
       assert_true(next_line(f, line, sizeof line));
       check_tensor(w, i, line);
@@ -70,7 +76,9 @@ static void need_shared_data(void) {
   skip();
 }
 
-static void test_fixtures(void **state) { check_list("fixtures.golden", FOLDER "/fixtures"); }
+static void test_fixtures(void **state) {
+  check_list("fixtures.golden", FOLDER "/fixtures");
+}
 static void test_shared(void **state) {
   need_shared_data();
   check_list("shared.golden", SHARED_DATA);
@@ -83,10 +91,13 @@ static void expect_note(const char *path, const char *expected) {
 }
 
 static void test_notes(void **state) {
-  expect_note(FOLDER "/fixtures/zip_in_state_dict.pth", "pytorch-zip; under 'state_dict'; prefix 'module.' taken off");
+  expect_note(FOLDER "/fixtures/zip_in_state_dict.pth",
+              "pytorch-zip; under 'state_dict'; prefix 'module.' taken off");
   expect_note(FOLDER "/fixtures/legacy_in_model.pth", "pytorch-legacy; under 'model'; under 'state_dict'");
-  expect_note(FOLDER "/fixtures/zip_in_net.pth", "pytorch-zip; under 'net'; prefix '_orig_mod.' taken off; prefix 'module.' taken off");
-  expect_note(FOLDER "/fixtures/zip_module.pth", "pytorch-zip; a whole module, 'torch.nn.modules.container.Sequential'");
+  expect_note(FOLDER "/fixtures/zip_in_net.pth",
+              "pytorch-zip; under 'net'; prefix '_orig_mod.' taken off; prefix 'module.' taken off");
+  expect_note(FOLDER "/fixtures/zip_module.pth",
+              "pytorch-zip; a whole module, 'torch.nn.modules.container.Sequential'");
   expect_note(FOLDER "/fixtures/tar.pth", "pytorch-tar");
   expect_note(FOLDER "/fixtures/sharded.index.json", "index of 3 shards");
   surgery_weights *w = open_ok(FOLDER "/fixtures/all.safetensors");
@@ -100,26 +111,34 @@ static void test_notes(void **state) {
 
 static void test_refused(void **state) {
   need_shared_data();
-  expect_refused(SHARED_DATA "/refused/silero_vad.jit", "is a TorchScript program (torch.jit.save), which holds code. Load it in "
+  expect_refused(SHARED_DATA "/refused/silero_vad.jit",
+                 "is a TorchScript program (torch.jit.save), which holds code. Load it in "
                  "PyTorch and save its tensors: torch.save(model.state_dict(), path)");
-  expect_refused(SHARED_DATA "/refused/mnist_cnn_abc3698.pt", "is a TorchScript program of a PyTorch before 1.4 (torch.jit.save), which "
+  expect_refused(SHARED_DATA "/refused/mnist_cnn_abc3698.pt",
+                 "is a TorchScript program of a PyTorch before 1.4 (torch.jit.save), which "
                  "holds code. Load it in PyTorch and save its tensors: torch.save(model.state_dict(), path)");
-  expect_refused(SHARED_DATA "/refused/hf_trainer_rng_state.pth", "byte 4008: the pickle calls 'numpy._core.multiarray._reconstruct', a "
+  expect_refused(SHARED_DATA "/refused/hf_trainer_rng_state.pth",
+                 "byte 4008: the pickle calls 'numpy._core.multiarray._reconstruct', a "
                  "global that is not allowed in a weight file" ADVICE);
-  expect_refused(SHARED_DATA "/refused/hf_trainer_training_args.bin", "byte 325: the pickle (of a 'transformers.training_args.TrainingArguments') "
-                 "calls 'transformers.trainer_utils.IntervalStrategy', a global that is not allowed in a weight file" ADVICE);
+  expect_refused(SHARED_DATA "/refused/hf_trainer_training_args.bin",
+                 "byte 325: the pickle (of a 'transformers.training_args.TrainingArguments') "
+                 "calls 'transformers.trainer_utils.IntervalStrategy', a global that is not allowed in a "
+                 "weight file" ADVICE);
 }
 
 static void test_read_arguments(void **state) {
-  surgery_weights *w = open_ok(FOLDER "/fixtures/zip_views.pth"), *other = open_ok(FOLDER "/fixtures/zip_bare.pth");
+  surgery_weights *w = open_ok(FOLDER "/fixtures/zip_views.pth"),
+                  *other = open_ok(FOLDER "/fixtures/zip_bare.pth");
   const surgery_tensor *t = surgery_weights_find(w, "whole");
   float values[24];
   int64_t integers[24];
   surgery_error err;
   assert_int_equal(surgery_weights_read(w, t, values, 23, &err), -1);
-  assert_string_equal(err.message, FOLDER "/fixtures/zip_views.pth: tensor 'whole' has 24 elements, 23 were asked for");
+  assert_string_equal(err.message,
+                      FOLDER "/fixtures/zip_views.pth: tensor 'whole' has 24 elements, 23 were asked for");
   assert_int_equal(surgery_weights_read_i64(w, t, integers, 24, &err), -1);
-  assert_string_equal(err.message, FOLDER "/fixtures/zip_views.pth: tensor 'whole' is f32; only integers can be read as i64");
+  assert_string_equal(err.message, FOLDER
+                      "/fixtures/zip_views.pth: tensor 'whole' is f32; only integers can be read as i64");
   assert_int_equal(surgery_weights_read(other, t, values, 24, &err), -1);
   assert_string_equal(err.message, FOLDER "/fixtures/zip_bare.pth: the tensor asked for is not of this file");
   assert_int_equal(surgery_weights_read(w, NULL, values, 24, NULL), -1);
@@ -130,7 +149,7 @@ static void test_read_arguments(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_fixtures), cmocka_unit_test(test_notes), cmocka_unit_test(test_read_arguments),
+      cmocka_unit_test(test_fixtures), cmocka_unit_test(test_notes),   cmocka_unit_test(test_read_arguments),
       cmocka_unit_test(test_shared),   cmocka_unit_test(test_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,8 +22,10 @@ const char *scratch(const char *name) {
   static char paths[8][400];
   static int next;
   if (!*folder) {
+    /* In memory where that is possible: thousands of small files are rewritten, and disks sync those. */
     const char *base = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%.200s/surgery-weights-XXXXXX", base && *base ? base : "/tmp");
+    if (!base || !*base) base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    snprintf(folder, sizeof folder, "%.200s/surgery-weights-XXXXXX", base);
     if (!mkdtemp(folder)) fail_msg("no scratch folder '%s'", folder);
     atexit(remove_folder);
   }

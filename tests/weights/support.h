@@ -14,7 +14,8 @@
 #include "runtime/surgery.h"
 #include "runtime/weights/write.h"
 
-/* A fresh folder below TMPDIR, made on first use and removed at exit. scratch("x") is a path in it, good for 8 calls. */
+/* A fresh folder below TMPDIR, else /dev/shm, else /tmp, made on first use and removed at exit. scratch("x")
+ * is a path in it, good for 8 calls. */
 const char *scratch(const char *name);
 bool exists(const char *path);
 void write_bytes(const char *path, const void *data, size_t size);

@@ -1,0 +1,103 @@
+/* Writes the weight files that the scripts of tests/lang name, good ones and broken ones, into the folder
+ * given as argument. Run once before them, as a fixture of ctest. */
+#include "compiler/edit/weights.h"
+#include "compiler/frontend/frontend.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static const char *folder;
+static Session *session;
+
+static const char *path_of(const char *name) {
+  return arena_printf(session->arena, "%s/%s", folder, name);
+}
+
+static void write_bytes(const char *name, const void *bytes, size_t count) {
+  FILE *file = fopen(path_of(name), "wb");
+  if (!file || fwrite(bytes, 1, count, file) != count || fclose(file) != 0) {
+    perror(name);
+    exit(1);
+  }
+}
+
+static void write_tensors(const char *name, const surgery_tensor_out *tensors, size_t count) {
+  surgery_error err;
+  if (surgery_weights_write(path_of(name), tensors, count, NULL, &err) == 0) return;
+  fprintf(stderr, "%s\n", err.message);
+  exit(1);
+}
+
+/* A file with all tensors of a built-in network, freshly initialised. */
+static void write_network(const char *model, const char *name) {
+  Expr expr = {.kind = EXPR_NAME, .span = SPAN_NONE, .text = model};
+  Graph *g = build_donor(session, zoo_scope(session), &expr, SPAN_NONE);
+  if (!g || !infer_shapes(session, g)) exit(1);
+  ParamList params = graph_state_dict(g, session->arena, true);
+  surgery_tensor_out *tensors = arena_array(session->arena, surgery_tensor_out, params.count);
+  for (size_t i = 0; i < params.count; i++) {
+    const Param *p = &g->params.at[params.at[i]];
+    bool i64 = p->shape.dtype == DTYPE_I64;
+    void *data = arena_alloc(session->arena, (size_t)shape_count(&p->shape) * (i64 ? 8 : 4));
+    if (!weights_fill(session, g, NULL, params.at[i], data, NULL)) exit(1);
+    tensors[i] = (surgery_tensor_out){
+        .name = p->name, .dtype = i64 ? SURGERY_I64 : SURGERY_F32, .rank = p->shape.rank, .data = data};
+    for (int k = 0; k < p->shape.rank; k++) tensors[i].shape[k] = p->shape.dim[k];
+  }
+  write_tensors(name, tensors, params.count);
+}
+
+/* The network Tiny of the scripts. Its file is old: it lacks num_batches_tracked. */
+static void write_tiny(void) {
+  static const float zeros[64];
+  surgery_tensor_out tiny[] = {
+      {"conv.weight", SURGERY_F32, 4, {2, 1, 3, 3}, zeros},
+      {"conv.bias", SURGERY_F32, 1, {2}, zeros},
+      {"bn.weight", SURGERY_F32, 1, {2}, zeros},
+      {"bn.bias", SURGERY_F32, 1, {2}, zeros},
+      {"bn.running_mean", SURGERY_F32, 1, {2}, zeros},
+      {"bn.running_var", SURGERY_F32, 1, {2}, zeros},
+      {"fc.weight", SURGERY_F32, 2, {3, 8}, zeros},
+      {"fc.bias", SURGERY_F32, 1, {3}, zeros},
+  };
+  write_tensors("tiny.safetensors", tiny, 8);
+  write_tensors("tiny-0badc0de.safetensors", tiny, 8);
+  write_tensors("folder/Tiny.safetensors", tiny, 8);
+  write_tensors("tiny-missing.safetensors", tiny, 6);
+  tiny[6].shape[1] = 9;
+  tiny[7].name = "fc.offset";
+  write_tensors("tiny-shape.safetensors", tiny, 8);
+}
+
+static void write_broken(void) {
+  unsigned char garbage[4096];
+  for (size_t i = 0; i < sizeof garbage; i++) garbage[i] = (unsigned char)(i * i * 31 + 7 * i + 13);
+  write_bytes("garbage.pth", garbage, sizeof garbage);
+  write_bytes("folder/squeezenet1_1-b8a52dc0.pth", garbage, sizeof garbage);
+  write_bytes("empty.pth", garbage, 0);
+  FILE *whole = fopen(path_of("lenet.safetensors"), "rb");
+  static unsigned char start[2000];
+  if (!whole || fread(start, 1, sizeof start, whole) != sizeof start) exit(1);
+  fclose(whole);
+  write_bytes("truncated.safetensors", start, sizeof start);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2) return 2;
+  folder = argv[1];
+  Arena *arena = arena_create();
+  session = arena_new(arena, Session);
+  session->arena = session->sources.arena = session->diags.arena = arena;
+  session->diags.sources = &session->sources;
+  if ((mkdir(folder, 0777) != 0 && errno != EEXIST) ||
+      (mkdir(path_of("folder"), 0777) != 0 && errno != EEXIST)) {
+    perror(folder);
+    return 1;
+  }
+  write_network("lenet", "lenet.safetensors");
+  write_tiny();
+  write_broken();
+  diag_print_text(&session->diags, stderr, false);
+  arena_destroy(arena);
+  return 0;
+}
