@@ -84,8 +84,9 @@ surgery_net *surgery_open(const struct sg_network *network, const char *weights,
 void surgery_close(surgery_net *net);
 /* x: (n, …) f32 plain; y: (n, …) of the first output. Returns 0, or -1: no memory. */
 int surgery_forward(surgery_net *net, size_t n, const float *x, float *y);
-/* target: a class for each sample; where the loss is MSE, the target's floats, behind a cast. One step with the script's optimizer (or SGD(lr=0.01) without a train block). loss: the batch's mean before the update. -1: nothing
- * is trainable, or no memory. */
+/* One step with the script's optimizer (or SGD(lr=0.01) without a train block). target: a class for each sample; where
+ * the loss is MSE, the target's floats behind a cast. loss: the batch's mean before the update. -1: nothing is trainable,
+ * a target is no class, a trainable BatchNorm got one value per channel, or no memory. */
 int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss);
 /* selector: a dotted prefix or a glob; NULL: all. */
 int surgery_save(surgery_net *net, const char *path, const char *selector, surgery_error *err);

@@ -13,6 +13,7 @@ typedef struct CodegenTarget {
   const char *triple;
   const char *cpu;      /* LLVM's name; the host's for "native" */
   const char *features; /* "+avx2,+fma,…": what the code may use; "" where the name alone says it */
+  bool wide_vectors;    /* AVX-512: decides which of the embedded templates are taken */
   int opt_level;
 } CodegenTarget;
 

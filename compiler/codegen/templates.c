@@ -60,7 +60,9 @@ static void prepare_function(LLVMContextRef context, LLVMValueRef function, cons
 
 LLVMModuleRef templates_load(LLVMContextRef context, const CodegenTarget *target) {
   LLVMMemoryBufferRef bytes =
-      LLVMCreateMemoryBufferWithMemoryRange((const char *)kernels_bc, kernels_bc_size, "kernels", false);
+      target->wide_vectors
+          ? LLVMCreateMemoryBufferWithMemoryRange((const char *)kernels_bc, kernels_bc_size, "kernels", false)
+          : LLVMCreateMemoryBufferWithMemoryRange((const char *)kernels_bc_narrow, kernels_bc_narrow_size, "kernels", false);
   LLVMModuleRef module;
   if (LLVMParseBitcodeInContext2(context, bytes, &module)) BUG("the embedded kernel templates cannot be read");
   LLVMDisposeMemoryBuffer(bytes);

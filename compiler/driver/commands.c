@@ -39,18 +39,31 @@ static ExitStatus build(Compilation *c) {
   return status;
 }
 
+/* --emit=graph: the dump of the edited network, on stdout or in a file. */
+static ExitStatus build_graph(Compilation *c) {
+  ExitStatus status = run_passes(c, "edit");
+  if (status != EXIT_DONE || !c->script.graph) return status;
+  if (!c->o->output) {
+    graph_dump(c->script.graph, stdout);
+    return EXIT_DONE;
+  }
+  if (would_overwrite_input(c->s, c->o->output)) return EXIT_USAGE;
+  char *text = NULL;
+  size_t size = 0;
+  FILE *memory = open_memstream(&text, &size);
+  if (!memory) fail_environment("no memory");
+  graph_dump(c->script.graph, memory);
+  if (fclose(memory) != 0) fail_environment("no memory");
+  OutFile file;
+  bool done = outfile_create(c->s->arena, &file, c->o->output) && outfile_write(&file, text, size) && outfile_commit(&file);
+  outfile_discard(&file);
+  free(text);
+  return done ? EXIT_DONE : EXIT_ENVIRONMENT;
+}
+
 ExitStatus command_build(Session *s, const Options *o) {
   Compilation c = {.s = s, .o = o, .weights = OUTFILE_NONE};
-  if (streq(o->emit, "graph")) {
-    if (o->output) {
-      fprintf(stderr, "surgeryc: --emit=graph prints to stdout: it goes without -o\n");
-      return EXIT_USAGE;
-    }
-    Options graph = *o;
-    graph.dump = "edit";
-    c.o = &graph;
-    return run_passes(&c, "edit");
-  }
+  if (streq(o->emit, "graph")) return build_graph(&c);
   EmitKind kind = kind_of(o);
   const char *output = o->output ? o->output : default_output(s, o, kind);
   c.emit = (EmitOptions){.output = output, .kind = kind, .cpu = o->cpu, .opt_level = o->opt_level,

@@ -50,5 +50,7 @@ ExitStatus command_explain(Session *s, const Options *o);
 
 /* weights_out.c: the values of the state dict, filled and written beside the output, or into it. */
 ExitStatus write_weights(Compilation *c);
+/* What was read is never written over, the script and its includes as little as the donors' weights; says so. */
+bool would_overwrite_input(const Session *s, const char *path);
 void dump_weights(Compilation *c);
 #endif

@@ -27,23 +27,24 @@ static const char *with_suffix(Compilation *c, bool replace, const char *suffix)
 /* A program has no suffix of its own: "resnet18-f37072fd.2" loses nothing. */
 static const char *weights_path(Compilation *c) { return with_suffix(c, c->emit.kind != EMIT_EXE, ".safetensors"); }
 
-/* What was read is never written over: not the script and its includes, not the donors' weights. */
-static bool overwrites_input(Compilation *c) {
-  bool header = c->emit.kind == EMIT_OBJ || c->emit.kind == EMIT_STATIC || c->emit.kind == EMIT_SHARED;
-  const char *written[] = {c->emit.output, c->o->embed_weights ? NULL : weights_path(c),
-                           header ? with_suffix(c, true, ".h") : NULL, c->depfile};
-  const Session *s = c->s;
-  for (size_t i = 0; i < sizeof written / sizeof *written; i++)
-    for (size_t k = 0; written[i] && k < s->dependencies.count; k++)
-      if (same_file(written[i], s->dependencies.at[k])) {
-        fprintf(stderr, "surgeryc: %s would be overwritten, and it is one of the inputs: choose another output name\n", written[i]);
-        return true;
-      }
-  if (c->depfile && streq(c->depfile, c->emit.output)) {
-    fprintf(stderr, "surgeryc: %s would be both the output and its dependency file\n", c->depfile);
-    return true;
-  }
+bool would_overwrite_input(const Session *s, const char *path) {
+  for (size_t k = 0; path && k < s->dependencies.count; k++)
+    if (same_file(path, s->dependencies.at[k])) {
+      fprintf(stderr, "surgeryc: %s would be overwritten, and it is one of the inputs: choose another output name\n", path);
+      return true;
+    }
   return false;
+}
+
+static bool names_collide(Compilation *c) {
+  bool header = c->emit.kind == EMIT_OBJ || c->emit.kind == EMIT_STATIC || c->emit.kind == EMIT_SHARED;
+  if (would_overwrite_input(c->s, c->emit.output) || would_overwrite_input(c->s, c->depfile) ||
+      (header && would_overwrite_input(c->s, with_suffix(c, true, ".h"))) ||
+      (!c->o->embed_weights && would_overwrite_input(c->s, weights_path(c))))
+    return true;
+  if (!c->depfile || !streq(c->depfile, c->emit.output)) return false;
+  fprintf(stderr, "surgeryc: %s would be both the output and its dependency file\n", c->depfile);
+  return true;
 }
 
 static ExitStatus failed(const surgery_error *err) {
@@ -101,14 +102,16 @@ static const char *absolute(Arena *arena, const char *path) {
   return whole;
 }
 
-/* Writing to a device or a pipe (-o /dev/stdout) leaves no place for a second file. */
+/* Writing to a device or a pipe (-o /dev/stdout, whatever that is at the moment) leaves no place for a second file. */
 static bool has_no_place(const Compilation *c) {
   struct stat st;
-  return !c->o->embed_weights && stat(c->emit.output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+  if (c->o->embed_weights) return false;
+  if (strncmp(c->emit.output, "/dev/", 5) == 0 || strncmp(c->emit.output, "/proc/", 6) == 0) return true;
+  return stat(c->emit.output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
 ExitStatus write_weights(Compilation *c) {
-  if (overwrites_input(c)) return EXIT_USAGE;
+  if (names_collide(c)) return EXIT_USAGE;
   if (has_no_place(c)) return EXIT_DONE;
   if (!outfile_reserve(c->s->arena, &c->weights, weights_path(c), ".safetensors")) return EXIT_ENVIRONMENT;
   ParamList all = graph_state_dict(c->script.graph, c->s->arena, true);
@@ -131,7 +134,7 @@ void dump_weights(Compilation *c) {
   for (size_t i = 0; i < all.count; i++) {
     const Param *p = &g->params.at[all.at[i]];
     const char *from = p->donor != NO_ID ? g->donors.at[p->donor].path : NULL;
-    printf("%-40s %-4s %-22s %s\n", p->name, p->shape.dtype == DTYPE_I64 ? "i64" : "f32", shape_text(c->s->arena, &p->shape),
+    printf("%-40s %-4s %-22s %s\n", p->name, p->shape.dtype == DTYPE_I64 ? "i64" : "f32", shape_text_plain(c->s->arena, &p->shape),
            from ? from : "fresh");
   }
 }

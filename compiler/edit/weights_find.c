@@ -2,7 +2,7 @@
  * the network's own file in the --weights folders, in $SURGERY_WEIGHTS and in PyTorch's hub cache. The hash
  * in a torchvision file name is checked. Opens nothing for its tensors. Called by weights.c. */
 #include "compiler/edit/weights.h"
-#include "compiler/edit/sha256.h"
+#include <nettle/sha2.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -73,13 +73,13 @@ static bool file_hash(const char *path, char text[65]) {
   if (!file) return false;
   static uint8_t buffer[1 << 16];
   uint8_t digest[32];
-  Sha256 hash;
+  struct sha256_ctx hash;
   size_t count;
-  sha256_begin(&hash);
-  while ((count = fread(buffer, 1, sizeof buffer, file)) > 0) sha256_add(&hash, buffer, count);
+  sha256_init(&hash);
+  while ((count = fread(buffer, 1, sizeof buffer, file)) > 0) sha256_update(&hash, count, buffer);
   bool ok = !ferror(file);
   fclose(file);
-  sha256_end(&hash, digest);
+  sha256_digest(&hash, sizeof digest, digest);
   for (int i = 0; i < 32; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
   return ok;
 }

@@ -61,7 +61,7 @@ static const char *find_openblas(Arena *arena) {
 }
 
 static bool add_libraries(Arena *arena, Args *to, const EmitOptions *o) {
-  static const char *const libraries[] = {"-lopenblas", "-ljpeg", "-lpng", "-lz", "-ljansson", "-lzip", "-lgomp",
+  static const char *const libraries[] = {"-lopenblas", "-ljpeg", "-lpng", "-lz", "-ljansson", "-lgomp",
                                           "-lpthread", "-lm"};
   Args args = *to;
   const char *runtime = find_runtime(arena, o);

@@ -190,7 +190,7 @@ typedef struct Graph {
   ValueId input_value;
   Input input;
   VEC(const char *) labels;
-  NameIndex *names;    /* of graph_names.c */
+  NameIndex *names;    /* of graph_names.c; NULL where nodes were renamed since the last graph_add_node() */
 } Graph;
 
 Graph *graph_create(Arena *arena, const char *name);

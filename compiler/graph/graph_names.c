@@ -1,6 +1,6 @@
 /* Which node names are in use, so that a network of many calls with long names is built in linear time. The
- * index is only a memory of the nodes' names: whoever renames a node writes to the node alone, and the index
- * notices that the pointer has changed and starts over. Called by graph_add_node(). */
+ * index is a memory of the nodes' names; whoever renames nodes has it forgotten (call_module() does so for all
+ * edits, each time it begins). Called by graph_add_node(). */
 #include "compiler/graph/graph_names.h"
 
 typedef struct Used {
@@ -10,7 +10,7 @@ typedef struct Used {
 } Used;
 
 struct NameIndex {
-  VEC(const char *) seen; /* by node: the name that was indexed */
+  size_t seen; /* how many nodes are indexed */
   VEC(Used) used;
   uint32_t *slots; /* open addressing: index + 1 into used; 0 is free */
   size_t slot_count;
@@ -61,14 +61,9 @@ static void mark_name(Arena *arena, NameIndex *index, const char *name) {
 }
 
 static void refresh(Graph *g) {
-  NameIndex *index = g->names;
-  bool stale = !index || index->seen.count > g->nodes.count;
-  for (size_t i = 0; !stale && i < index->seen.count; i++) stale = index->seen.at[i] != g->nodes.at[i].name;
-  if (stale) index = g->names = arena_new(g->arena, NameIndex);
-  for (size_t i = index->seen.count; i < g->nodes.count; i++) {
-    mark_name(g->arena, index, g->nodes.at[i].name);
-    vec_push(g->arena, &index->seen, g->nodes.at[i].name);
-  }
+  if (!g->names || g->names->seen > g->nodes.count) g->names = arena_new(g->arena, NameIndex);
+  for (NameIndex *index = g->names; index->seen < g->nodes.count; index->seen++)
+    mark_name(g->arena, index, g->nodes.at[index->seen].name);
 }
 
 int64_t graph_free_suffix(Graph *g, const char *name) {

@@ -192,7 +192,7 @@ static int read_array(surgery_weights *w, uint32_t file, Npy *n, uint64_t at, ui
                       const ZipEntry *e) {
   const WeightFile *f = &w->files[file];
   unsigned char head[LARGEST_PREFIX];
-  size_t have = size < sizeof head ? (size_t)size : sizeof head, begin, length;
+  size_t have = size < sizeof head ? (size_t)size : sizeof head, begin = 0, length = 0;
   if (peek(n, f, at, e, head, have) || read_prefix(n, head, have, &begin, &length)) return -1;
   if (length > size - begin) return refuse(n, "cut off in its header");
   unsigned char *bytes = malloc(begin + length + 1);

@@ -68,7 +68,7 @@ static int read_end64(const WeightFile *f, End *end, surgery_error *err) {
 }
 
 static int read_end(const WeightFile *f, End *end, surgery_error *err) {
-  unsigned char r[END_SIZE];
+  unsigned char r[END_SIZE] = {0};
   if (find_end(f, r, &end->at, err)) return -1;
   end->split = le(r + 4, 2) != le(r + 6, 2) || le(r + 8, 2) != le(r + 10, 2);
   end->count = le(r + 10, 2);

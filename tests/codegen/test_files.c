@@ -162,7 +162,7 @@ void test_static_library(void **state) {
   write_text("use.c", "#include \"libtiny.h\"\nint main(void) { surgery_error e; return libtiny_open(\"/nowhere.pth\", &e) != NULL "
                       "|| e.status == SURGERY_OK; }\n");
   const char *cc[] = {"cc", "-o", "use", "use.c", "libtiny.a", RUNTIME_DIR "/libsurgery_runtime.a",
-                      "-L/usr/lib/x86_64-linux-gnu/openblas-openmp", "-lopenblas", "-ljpeg", "-lpng", "-lz", "-ljansson", "-lzip",
+                      "-L/usr/lib/x86_64-linux-gnu/openblas-openmp", "-lopenblas", "-ljpeg", "-lpng", "-lz", "-ljansson", 
                       "-lgomp", "-lm", *SANITIZE ? "-fsanitize=" SANITIZE : "-g", NULL};
   assert_int_equal(run(cc), 0);
   assert_int_equal(run((const char *[]){"./use", NULL}), 0);

@@ -1,36 +1,7 @@
-/* Values: SHA-256, PyTorch's default initialisation, init's distributions, adapt's rule, and what is read
+/* Values: PyTorch's default initialisation, init's distributions, adapt's rule, and what is read
  * from a donor's file. */
 #include "tests/edit/script.h"
-#include "compiler/edit/sha256.h"
 #include <math.h>
-
-static void sha(const char *text, size_t step, const char *wanted) {
-  Sha256 hash;
-  uint8_t digest[32];
-  char got[65];
-  sha256_begin(&hash);
-  for (size_t i = 0, n = strlen(text); i < n; i += step)
-    sha256_add(&hash, text + i, n - i < step ? n - i : step);
-  sha256_end(&hash, digest);
-  for (int i = 0; i < 32; i++) snprintf(got + 2 * i, 3, "%02x", digest[i]);
-  assert_string_equal(got, wanted);
-}
-
-/* The vectors of FIPS 180-4, and lengths around a block. */
-static void test_sha256(void **state) {
-  static const char two[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
-  char a[129] = {0};
-  sha("", 1, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  sha("abc", 1, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  for (size_t step = 1; step < 70; step++)
-    sha(two, step, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-  memset(a, 'a', 55);
-  sha(a, 7, "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318");
-  memset(a, 'a', 64);
-  sha(a, 64, "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb");
-  memset(a, 'a', 128);
-  sha(a, 100, "6836cf13bac400e9105071cd6af47084dfacad4e5e302c94bfed24e013afb73e");
-}
 
 static ParamId find(const Graph *g, const char *name) {
   for (size_t i = 0; i < g->params.count; i++)
@@ -205,7 +176,7 @@ static void test_binding(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_sha256), cmocka_unit_test(test_defaults),
+  const struct CMUnitTest tests[] = { cmocka_unit_test(test_defaults),
                                      cmocka_unit_test(test_seeds),  cmocka_unit_test(test_init),
                                      cmocka_unit_test(test_donor),  cmocka_unit_test(test_adapt),
                                      cmocka_unit_test(test_binding)};

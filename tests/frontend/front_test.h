@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -26,12 +27,19 @@ static inline Session *session_create(void) {
   return s;
 }
 
+static char test_folder_name[] = "/tmp/surgery-front-XXXXXX";
+
+static inline int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at) { return remove(path); }
+static inline void remove_test_folder(void) { nftw(test_folder_name, remove_entry, 8, FTW_DEPTH | FTW_PHYS); }
+
 static inline const char *test_folder(void) {
-  static char folder[] = "/tmp/surgery-front-XXXXXX";
   static bool made;
-  if (!made) assert_non_null(mkdtemp(folder));
+  if (!made) {
+    assert_non_null(mkdtemp(test_folder_name));
+    atexit(remove_test_folder);
+  }
   made = true;
-  return folder;
+  return test_folder_name;
 }
 
 static inline const char *test_path(const char *name) {

@@ -48,7 +48,7 @@ training)
       replace fc with Linear(_, 10)
       input image(3, 64, 64)
       $2
-      train { optimizer SGD(lr=$3, momentum=0.9); loss CrossEntropy; batch 4; epochs 2 }"
+      train { optimizer SGD(lr=$3, momentum=0.9); loss CrossEntropy; batch 10; epochs 5 }"
     ./$1 train --data data.safetensors --weights $1.filled.safetensors --steps 10 --no-shuffle --log $1.csv --out $1.after.safetensors
     "$numtool" losses "$goldens/training.safetensors" losses/$1 $1.csv 1e-4
   }
