@@ -75,7 +75,8 @@ bool infer_shapes(Session *s, Graph *g) {
     Module *module = node->module == NO_ID ? NULL : &g->modules.at[node->module];
     Shape out = {.rank = -1};
     ShapeContext c = {s,  g, node, node->op, module ? &module->args : &node->args, in, node->inputs.count, &out};
-    if (!rules[node->op](&c) || !shape_is_sane(&c)) continue;
+    rules[node->op](&c);
+    if (out.rank < 0 || !shape_is_sane(&c)) continue;
     g->values.at[node->output].shape = out;
     if (module) fill_params(g, node->module);
   }

@@ -14,7 +14,8 @@ typedef struct ShapeContext {
   Shape *out;       /* to be set */
 } ShapeContext;
 
-/* False with a diagnostic that blames the statement which brought the node here. */
+/* False with a diagnostic that blames the statement which brought the node here; *out may be set all the same, to what
+ * the layer's own arguments say. */
 #define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc) bool SHAPE(ShapeContext *c);
 #include "grammar/ops.def"
 #undef OP

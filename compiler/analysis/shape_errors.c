@@ -32,45 +32,71 @@ static Origin find_origin(const ShapeContext *c, ValueId value) {
   return origin;
 }
 
+/* "ends with layer2: (N, 128, 28, 28), pooled to (N, 128)" */
+static const char *flow_text(const ShapeContext *c, const Origin *o, const Shape *flows) {
+  Arena *arena = c->g->arena;
+  const char *at = shape_text(arena, o->shape), *here = shape_text(arena, flows);
+  const char *start = arena_printf(arena, "%s %s: %s", o->node ? "ends with" : "is", o->name, at);
+  if (streq(at, here)) return start;
+  bool pooled = o->shape->rank == 3 && flows->rank == 1 && flows->dim[0] == o->shape->dim[0];
+  return arena_printf(arena, "%s, %s %s", start, pooled ? "pooled to" : "then", here);
+}
+
+static bool same_span(Span a, Span b) { return a.source == b.source && a.begin == b.begin; }
+
 static void label_origin(ShapeContext *c, Diag *d, size_t input) {
   ValueId value = c->node->inputs.at[input];
   Origin o = find_origin(c, value);
-  const Shape *flows = &c->g->values.at[value].shape;
-  const char *at = shape_text(c->g->arena, o.shape), *here = shape_text(c->g->arena, flows);
+  const char *text = flow_text(c, &o, &c->g->values.at[value].shape);
   Span span = o.node ? o.node->origin : c->g->input.span;
-  bool same_place = span.source == c->node->origin.source && span.begin == c->node->origin.begin;
-  const char *text = arena_printf(c->g->arena, "%s %s: %s%s%s%s", o.node && !same_place ? "ends with" : "from", o.name, at,
-                                  streq(at, here) ? "" : ", ", streq(at, here) ? "" : o.shape->rank == 3 && flows->rank == 1 && flows->dim[0] == o.shape->dim[0] ? "pooled to " : "then ",
-                                  streq(at, here) ? "" : here);
-  if (span.source == SPAN_NO_SOURCE || same_place) diag_note(&c->s->diags, d, "what flows in comes %s", text);
+  if (span.source == SPAN_NO_SOURCE || same_span(span, d->span)) diag_note(&c->s->diags, d, "what flows in %s", text);
   else diag_label(&c->s->diags, d, span, "%s", text);
 }
 
-/* Where the layer's arguments stand in the script, or the statement that brought it. */
-static Span blame(const ShapeContext *c) {
-  if (c->node->module != NO_ID) {
-    Span args = c->g->modules.at[c->node->module].args_span;
-    if (args.source != SPAN_NO_SOURCE && args.end > args.begin && args.source == c->node->origin.source) return args;
+/* Of the statements that made the way from the last learnt layer to this node the one that came last: it is
+ * what broke the shapes. */
+static Span last_edit(const ShapeContext *c) {
+  const Graph *g = c->g;
+  Span last = c->node->origin;
+  NodeId id = g->values.at[c->node->inputs.at[0]].producer;
+  while (id != NO_ID) {
+    const Node *n = &g->nodes.at[id];
+    if (n->origin.source == last.source && n->origin.begin > last.begin) last = n->origin;
+    bool learnt = n->module != NO_ID && g->modules.at[n->module].params.count > 0;
+    if (learnt || n->inputs.count != 1) break;
+    id = g->values.at[n->inputs.at[0]].producer;
   }
-  return c->node->origin;
+  return last;
+}
+
+/* Where the layer's arguments stand in the script, when its own statement came last; else the edit to blame. */
+static Span blame(const ShapeContext *c) {
+  Span edit = last_edit(c);
+  if (c->node->module == NO_ID || !same_span(edit, c->node->origin)) return edit;
+  Span args = c->g->modules.at[c->node->module].args_span;
+  bool there = args.source == edit.source && args.end > args.begin;
+  return there ? args : edit;
 }
 
 bool shape_wants_features(ShapeContext *c, const char *what, const char *argument, int64_t wants, int64_t got) {
   const char *type = op_info(c->op)->name;
-  bool own = c->node->module != NO_ID && c->g->modules.at[c->node->module].args.arg_span[0].end > 0 &&
-             c->g->modules.at[c->node->module].args.arg_span[0].source == c->node->origin.source;
-  Span span = own ? c->g->modules.at[c->node->module].args.arg_span[0] : blame(c);
+  Span argument_span = c->node->module == NO_ID ? SPAN_NONE : c->g->modules.at[c->node->module].args.arg_span[0];
+  bool own = argument_span.end > 0 && argument_span.source == c->node->origin.source &&
+             same_span(last_edit(c), c->node->origin);
+  Span span = own ? argument_span : blame(c);
   Diag *d = diag_report(&c->s->diags, DIAG_E0301, span, "%s expects %lld %s but %lld flow in", type, (long long)wants, what,
                         (long long)got);
-  diag_caret(&c->s->diags, d, "wants %lld", (long long)wants);
+  if (own) diag_caret(&c->s->diags, d, "wants %lld", (long long)wants);
+  else diag_caret(&c->s->diags, d, "%s behind it wants %lld", c->node->name, (long long)wants);
   label_origin(c, d, 0);
   int64_t out = c->op == OP_Conv2d ? c->args->out_channels : c->op == OP_Linear ? c->args->out_features : -1;
   if (!own) {
-    diag_note(&c->s->diags, d, "%s is the layer that no longer fits: it wants %lld, and after this edit %lld arrive",
-              c->node->name, (long long)wants, (long long)got);
     if (out >= 0)
       diag_help(&c->s->diags, d, "replace %s with %s(%lld, %lld%s)", c->node->name, type, (long long)got, (long long)out,
                 c->op == OP_Conv2d ? ", …" : "");
+    else
+      diag_help(&c->s->diags, d, "let the edit give %lld, or replace %s with %s(%lld) too", (long long)wants, c->node->name, type,
+                (long long)got);
   } else if (c->op == OP_Linear) {
     diag_help(&c->s->diags, d, "Linear(%lld, %lld), or Linear(_, %lld) to have it inferred", (long long)got, (long long)out,
               (long long)out);
@@ -87,12 +113,12 @@ bool shape_wants_rank(ShapeContext *c, const char *wants, const char *help) {
   diag_caret(&c->s->diags, d, "%s wants %s", c->node->name, wants);
   label_origin(c, d, 0);
   if (help) diag_help(&c->s->diags, d, "%s", help);
-  else {
-    int64_t count = shape_count(&c->in[0]);
-    diag_help(&c->s->diags, d, "a Flatten is missing: Sequential(Flatten(), Linear(%lld, %lld))%s", (long long)count,
-              (long long)c->args->out_features,
-              c->in[0].dim[1] > 1 ? ", with AdaptiveAvgPool2d(1) before it to pool the map first" : "");
-  }
+  else if (c->in[0].dim[1] * c->in[0].dim[2] > 1)
+    diag_help(&c->s->diags, d, "pool and flatten it first: Sequential(AdaptiveAvgPool2d(1), Flatten(), Linear(%lld, %lld))",
+              (long long)c->in[0].dim[0], (long long)c->args->out_features);
+  else
+    diag_help(&c->s->diags, d, "a Flatten is missing: Sequential(Flatten(), Linear(%lld, %lld))", (long long)c->in[0].dim[0],
+              (long long)c->args->out_features);
   return false;
 }
 

@@ -24,16 +24,16 @@ bool shape_conv2d(ShapeContext *c) {
   const OpArgs *a = c->args;
   if (c->in[0].rank != 3)
     return shape_wants_rank(c, "(N, C, H, W)", "a convolution needs a map: put it before the flatten");
-  if (!match_features(c, "input channels", "in_channels", &c->args->in_channels, c->in[0].dim[0])) return false;
-  *c->out = (Shape){.rank = 3, .dim = {a->out_channels}};
+  bool fits = match_features(c, "input channels", "in_channels", &c->args->in_channels, c->in[0].dim[0]);
+  Shape out = {.rank = 3, .dim = {a->out_channels}};
   for (int i = 0; i < 2; i++) {
-    c->out->dim[1 + i] =
-        conv_size(c->in[0].dim[1 + i], a->kernel_size[i], a->stride[i], a->padding[i], a->dilation[i]);
-    if (c->out->dim[1 + i] <= 0)
+    out.dim[1 + i] = conv_size(c->in[0].dim[1 + i], a->kernel_size[i], a->stride[i], a->padding[i], a->dilation[i]);
+    if (out.dim[1 + i] <= 0)
       return shape_window_too_large(c, axis_name[i], a->dilation[i] * (a->kernel_size[i] - 1) + 1,
                                     c->in[0].dim[1 + i] + 2 * a->padding[i]);
   }
-  return true;
+  *c->out = out;
+  return fits;
 }
 
 bool shape_linear(ShapeContext *c) {
@@ -44,22 +44,26 @@ bool shape_linear(ShapeContext *c) {
   bool map = in->rank == 3; /* almost always a forgotten Flatten; PyTorch would take the width for the features */
   if (map && (declared == HOLE_VALUE || declared != features))
     return shape_wants_rank(c, "(N, features)", NULL);
-  if (!match_features(c, "input features", "in_features", &c->args->in_features, features)) return false;
+  bool fits = match_features(c, "input features", "in_features", &c->args->in_features, features);
   *c->out = *in;
   c->out->dim[in->rank - 1] = c->args->out_features;
-  return true;
+  return fits;
 }
 
 bool shape_batchnorm1d(ShapeContext *c) {
   if (c->in[0].rank != 1) return shape_wants_rank(c, "(N, C)", "BatchNorm2d is the one for maps");
+  bool fits = match_features(c, "features", "num_features", &c->args->num_features, c->in[0].dim[0]);
   *c->out = c->in[0];
-  return match_features(c, "features", "num_features", &c->args->num_features, c->in[0].dim[0]);
+  c->out->dim[0] = c->args->num_features;
+  return fits;
 }
 
 bool shape_batchnorm2d(ShapeContext *c) {
   if (c->in[0].rank != 3) return shape_wants_rank(c, "(N, C, H, W)", "BatchNorm1d is the one behind a flatten");
+  bool fits = match_features(c, "channels", "num_features", &c->args->num_features, c->in[0].dim[0]);
   *c->out = c->in[0];
-  return match_features(c, "channels", "num_features", &c->args->num_features, c->in[0].dim[0]);
+  c->out->dim[0] = c->args->num_features;
+  return fits;
 }
 
 /* A dimension counted with the batch as 0, negative from the end → one counted without it; -1: not there. */
@@ -70,8 +74,8 @@ static int inner_dimension(const Shape *shape, int64_t dim) {
 }
 
 bool shape_softmax(ShapeContext *c) {
-  *c->out = c->in[0];
-  return inner_dimension(&c->in[0], c->args->dim) >= 0 || shape_bad_dimension(c, c->args->dim);
+  if (inner_dimension(&c->in[0], c->args->dim) < 0) return shape_bad_dimension(c, c->args->dim);
+  return shape_same(c);
 }
 
 /* PyTorch's pooling_output_shape: with ceil_mode the last window must begin inside the input or its left padding. */
@@ -86,7 +90,7 @@ static int64_t pool_size(int64_t in, int64_t kernel, int64_t stride, int64_t pad
 bool shape_pool2d(ShapeContext *c) {
   OpArgs *a = c->args;
   if (c->in[0].rank != 3) return shape_wants_rank(c, "(N, C, H, W)", "pooling needs a map: put it before the flatten");
-  *c->out = c->in[0];
+  Shape out = c->in[0];
   for (int i = 0; i < 2; i++) {
     if (a->stride[i] == NONE_VALUE) a->stride[i] = a->kernel_size[i];
     int64_t dilation = c->op == OP_MaxPool2d ? a->dilation[i] : 1;
@@ -95,12 +99,13 @@ bool shape_pool2d(ShapeContext *c) {
                   c->node->name, (long long)a->padding[i], (long long)a->kernel_size[i]);
       return false;
     }
-    c->out->dim[1 + i] =
+    out.dim[1 + i] =
         pool_size(c->in[0].dim[1 + i], a->kernel_size[i], a->stride[i], a->padding[i], dilation, a->ceil_mode);
-    if (c->out->dim[1 + i] <= 0)
+    if (out.dim[1 + i] <= 0)
       return shape_window_too_large(c, axis_name[i], dilation * (a->kernel_size[i] - 1) + 1,
                                     c->in[0].dim[1 + i] + 2 * a->padding[i]);
   }
+  *c->out = out;
   return true;
 }
 
@@ -134,15 +139,16 @@ bool shape_add(ShapeContext *c) {
 bool shape_cat(ShapeContext *c) {
   int dim = inner_dimension(&c->in[0], c->args->dim);
   if (dim < 0) return shape_bad_dimension(c, c->args->dim);
-  *c->out = c->in[0];
+  Shape out = c->in[0];
   for (size_t i = 1; i < c->in_count; i++) {
     Shape other = c->in[i];
     if (other.rank != c->in[0].rank) return shape_mismatch(c, i, "cat joins values of the same rank");
-    c->out->dim[dim] += other.dim[dim];
+    out.dim[dim] += other.dim[dim];
     other.dim[dim] = c->in[0].dim[dim];
     if (!shape_equal(&other, &c->in[0]))
       return shape_mismatch(c, i, "cat joins values that differ in the joined dimension alone");
   }
+  *c->out = out;
   return true;
 }
 

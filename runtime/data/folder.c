@@ -73,15 +73,31 @@ static int read_folder(const char *folder, Names *folders, Names *pictures, surg
   return failed;
 }
 
-#define MAX_DEPTH 64 /* a link may lead back up */
+/* The folders from the top to the one that is read; a link may lead back up to one of them. */
+typedef struct Trail {
+  const struct Trail *above;
+  dev_t device;
+  ino_t number;
+} Trail;
 
-static int walk(const char *folder, int depth, Names *out, surgery_error *err) {
+static bool passed_already(const Trail *above, const struct stat *st) {
+  for (; above; above = above->above)
+    if (above->device == st->st_dev && above->number == st->st_ino) return true;
+  return false;
+}
+
+/* All pictures at any depth, a folder's own before those of its subfolders. */
+static int walk(const char *folder, const Trail *above, Names *out, surgery_error *err) {
+  struct stat st;
+  if (stat(folder, &st)) return sg_fail_system(err, errno, "%s", folder);
+  if (passed_already(above, &st)) return 0;
+  Trail here = {above, st.st_dev, st.st_ino};
   Names folders = {0}, pictures = {0};
   int failed = read_folder(folder, &folders, &pictures, err);
   for (size_t i = 0; !failed && i < pictures.count; i++) failed = names_add(out, join(folder, pictures.at[i]), err);
-  for (size_t i = 0; !failed && depth < MAX_DEPTH && i < folders.count; i++) {
+  for (size_t i = 0; !failed && i < folders.count; i++) {
     char *path = join(folder, folders.at[i]);
-    failed = path ? walk(path, depth + 1, out, err) : sg_fail_memory(err, folder, 0);
+    failed = path ? walk(path, &here, out, err) : sg_fail_memory(err, folder, 0);
     free(path);
   }
   names_free(&folders);
@@ -91,7 +107,7 @@ static int walk(const char *folder, int depth, Names *out, surgery_error *err) {
 
 int picture_list(const char *folder, char ***files, size_t *count, surgery_error *err) {
   Names out = {0};
-  int failed = walk(folder, 0, &out, err);
+  int failed = walk(folder, NULL, &out, err);
   if (failed) names_free(&out);
   *files = out.at;
   *count = out.count;
@@ -172,7 +188,7 @@ static int gather(Dataset *set, const Names *classes, int32_t **of, surgery_erro
   for (size_t c = 0; c < classes->count; c++) {
     size_t before = files->paths.count;
     char *folder = join(set->path, classes->at[c]);
-    int failed = folder ? walk(folder, 0, &files->paths, err) : sg_fail_memory(err, set->path, 0);
+    int failed = folder ? walk(folder, NULL, &files->paths, err) : sg_fail_memory(err, set->path, 0);
     free(folder);
     int32_t *grown = failed ? NULL : realloc(*of, (files->paths.count + 1) * sizeof **of);
     if (!grown) return failed ? failed : sg_fail_memory(err, set->path, files->paths.count * sizeof **of);

@@ -14,9 +14,13 @@
 
 /* PIL's limit against decompression bombs. */
 #define MAX_PIXELS 178956970ull
+/* Each scan of a progressive JPEG goes over the whole picture, however few bytes it has: a small file could keep the
+ * machine busy for hours. Real ones have about ten. */
+#define MAX_SCANS 500
 
 static int reserve(Picture *p, uint64_t width, uint64_t height, int channels, const char *path, surgery_error *err) {
-  if (width == 0 || height == 0 || width > MAX_PIXELS / height)
+  if (width == 0 || height == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: a picture without pixels", path);
+  if (width > MAX_PIXELS / height)
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: %llu x %llu pixels are more than the limit of %llu", path,
                    (unsigned long long)width, (unsigned long long)height, MAX_PIXELS);
   size_t bytes = (size_t)width * (size_t)height * (size_t)channels;
@@ -29,6 +33,7 @@ static int reserve(Picture *p, uint64_t width, uint64_t height, int channels, co
 typedef struct JpegState {
   struct jpeg_decompress_struct info;
   struct jpeg_error_mgr errors;
+  struct jpeg_progress_mgr progress;
   jmp_buf leave;
   char message[JMSG_LENGTH_MAX];
   JSAMPROW row; /* of four channels, when the file has them */
@@ -43,6 +48,13 @@ static void jpeg_leave(j_common_ptr info) {
 /* A warning about a file that ends too early is an error, as in PIL; the others are tolerated, as there. */
 static void jpeg_warn(j_common_ptr info, int level) {
   if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) jpeg_leave(info);
+}
+
+static void jpeg_watch(j_common_ptr info) {
+  JpegState *state = info->client_data;
+  if (state->info.input_scan_number <= MAX_SCANS) return;
+  snprintf(state->message, sizeof state->message, "more than %d scans", MAX_SCANS);
+  longjmp(state->leave, 1);
 }
 
 /* Adobe's CMYK is stored inverted; PIL's conversion to RGB. */
@@ -85,11 +97,12 @@ static int decode_jpeg(FILE *file, const char *path, Picture *p, surgery_error *
   int result;
   if (setjmp(s->leave) == 0) {
     jpeg_create_decompress(&s->info);
-    s->info.client_data = s;
+    s->progress.progress_monitor = jpeg_watch;
+    s->info.progress = &s->progress;
     jpeg_stdio_src(&s->info, file);
     result = jpeg_rows(s, p, path, err);
   } else {
-    result = sg_fail(err, SURGERY_BAD_INPUT, "%s: not a whole JPEG: %s", path, s->message);
+    result = sg_fail(err, SURGERY_BAD_INPUT, "%s: a broken JPEG: %s", path, s->message);
   }
   jpeg_destroy_decompress(&s->info);
   free(s->row);
@@ -112,7 +125,9 @@ static void png_leave(png_structp png, png_const_charp text) {
 
 static void png_ignore(png_structp png, png_const_charp text) {}
 
-/* Eight bits, gray or RGB; palettes are looked up, alpha is dropped, as PIL's convert() does. */
+/* Eight bits, gray or RGB; palettes are looked up, alpha is dropped, as PIL's convert() does. Of 16 bits the upper
+ * eight are taken; PIL does so with RGB, but cuts gray off at 255, which leaves nothing of a picture. What comes after
+ * the pixels is not read, as in PIL. */
 static int png_rows(png_structp png, png_infop info, PngState *s, Picture *p, const char *path, surgery_error *err) {
   png_read_info(png, info);
   png_set_expand(png);
@@ -127,7 +142,6 @@ static int png_rows(png_structp png, png_infop info, PngState *s, Picture *p, co
   if (!(s->rows = malloc(sizeof *s->rows * height))) return sg_fail_memory(err, path, sizeof *s->rows * height);
   for (uint32_t y = 0; y < height; y++) s->rows[y] = p->pixels + (size_t)y * (size_t)p->width * (size_t)channels;
   png_read_image(png, s->rows);
-  png_read_end(png, NULL);
   return 0;
 }
 
@@ -143,7 +157,7 @@ static int decode_png(FILE *file, const char *path, Picture *p, surgery_error *e
     png_init_io(png, file);
     result = png_rows(png, info, state, p, path, err);
   } else {
-    result = sg_fail(err, SURGERY_BAD_INPUT, "%s: not a whole PNG: %s", path, state->message);
+    result = sg_fail(err, SURGERY_BAD_INPUT, "%s: a broken PNG: %s", path, state->message);
   }
   png_destroy_read_struct(&png, &info, NULL);
   free(state->rows);

@@ -41,7 +41,8 @@ static int replace(Picture *p, Picture with, int failed) {
   return 0;
 }
 
-#define MAX_SIDE 32768
+/* Of what a resize makes: a picture one pixel high may become very wide. */
+#define MAX_RESIZED (1 << 26)
 
 /* Width -1: the shorter side becomes `size`, the longer keeps the aspect, rounded down as torchvision does. */
 static int resize_step(Picture *p, const int64_t size[2], surgery_error *err) {
@@ -52,7 +53,7 @@ static int resize_step(Picture *p, const int64_t size[2], surgery_error *err) {
     height = p->width < p->height ? far : size[0];
     width = p->width < p->height ? size[0] : far;
   }
-  if (height < 1 || width < 1 || height > MAX_SIDE || width > MAX_SIDE)
+  if (height < 1 || width < 1 || height > MAX_RESIZED / width)
     return sg_fail(err, SURGERY_BAD_INPUT, "%d x %d pixels cannot be resized to %lld x %lld", p->width, p->height,
                    (long long)width, (long long)height);
   if (height == p->height && width == p->width) return 0;
@@ -65,7 +66,8 @@ static int resize_step(Picture *p, const int64_t size[2], surgery_error *err) {
 static int half_even(double v) { return (int)nearbyint(v); }
 
 static int center_crop_step(Picture *p, const int64_t size[2], surgery_error *err) {
-  if (size[0] > MAX_SIDE || size[1] > MAX_SIDE) return sg_fail(err, SURGERY_BAD_INPUT, "a crop of more than %d pixels", MAX_SIDE);
+  if (size[0] > MAX_RESIZED / size[1])
+    return sg_fail(err, SURGERY_BAD_INPUT, "a crop of %lld x %lld pixels is too large", (long long)size[0], (long long)size[1]);
   int height = (int)size[0], width = (int)size[1];
   /* torchvision pads a smaller picture to the size first, the odd pixel at the right and below. */
   int top = p->height >= height ? half_even((p->height - height) / 2.0) : -((height - p->height) / 2);
@@ -75,8 +77,7 @@ static int center_crop_step(Picture *p, const int64_t size[2], surgery_error *er
   return replace(p, out, failed);
 }
 
-/* torchvision's RandomResizedCrop.get_params. */
-static Box random_box(Random *random, const AugmentStep *a, int width, int height) {
+Box picture_random_box(Random *random, const AugmentStep *a, int width, int height) {
   double area = (double)width * height, low = log(a->ratio[0]), high = log(a->ratio[1]);
   for (int attempt = 0; attempt < 10; attempt++) {
     double target = area * (a->scale[0] + (a->scale[1] - a->scale[0]) * random_uniform(random));
@@ -89,8 +90,8 @@ static Box random_box(Random *random, const AugmentStep *a, int width, int heigh
   }
   double in_ratio = (double)width / height;
   int w = width, h = height;
-  if (in_ratio < a->ratio[0]) h = half_even(width / a->ratio[0]);
-  else if (in_ratio > a->ratio[1]) w = half_even(height * a->ratio[1]);
+  if (in_ratio < a->ratio[0]) h = (int)fmax(1, half_even(width / a->ratio[0]));
+  else if (in_ratio > a->ratio[1]) w = (int)fmax(1, half_even(height * a->ratio[1]));
   return (Box){(width - w) / 2, (height - h) / 2, w, h};
 }
 
@@ -116,7 +117,7 @@ static int augment(Picture *p, const DatasetSpec *spec, uint64_t seed, bool *cro
       continue;
     }
     Picture out;
-    Box box = random_box(&random, a, p->width, p->height);
+    Box box = picture_random_box(&random, a, p->width, p->height);
     int failed = picture_resize(p, box, (int)a->size[1], (int)a->size[0], &out, err);
     if (replace(p, out, failed)) return -1;
     *cropped = true;

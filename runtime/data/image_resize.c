@@ -25,7 +25,7 @@ static void filter_free(Filter *f) {
 }
 
 static int filter_make(Filter *f, int in, int out) {
-  double scale = (double)in / out, stretch = scale < 1 ? 1 : scale, support = stretch;
+  double scale = (double)in / out, stretch = scale < 1 ? 1 : scale, support = stretch, shrink = 1 / stretch;
   f->width = (int)ceil(support) * 2 + 1;
   f->taps = malloc(sizeof *f->taps * (size_t)out);
   f->weight = calloc((size_t)out * (size_t)f->width, sizeof *f->weight);
@@ -40,7 +40,7 @@ static int filter_make(Filter *f, int in, int out) {
     if (first < 0) first = 0;
     if (last > in) last = in;
     for (int k = 0; k < last - first; k++) {
-      double x = fabs((k + first - center + 0.5) / stretch);
+      double x = fabs((k + first - center + 0.5) * shrink);
       w[k] = x < 1 ? 1 - x : 0;
       sum += w[k];
     }

@@ -9,7 +9,7 @@ freeze conv1
 train { batch 8 }'
 printf '%s\n' "$warned" >warning.surgery
 printf 'include "net.surgery"\ntake Tiny from random\nfreeze conv1\nfreeze conv1\nreplace fc with Linear(5, 3)\n' >both.surgery
-printf 'include "net.surgery"\ntake Tiny from random\nfrezee all\nreplace fc with Linaer(5, 3)\nlabels 3\n' >three.surgery
+printf 'include "net.surgery"\ntake Tiny from random\nfrezee all\nfreeze cnov1\nlabels 3\n' >three.surgery
 
 # no message: one empty array
 run 0 "$SURGERYC" check "$RUN_WORK/tiny.surgery" --diagnostics=json

@@ -20,7 +20,7 @@ only_files edit
 only_files plan
 only_files weights net.safetensors
 only_files emit net net.safetensors
-matches parse.dump '^model Tiny'
+matches parse.dump '^take donor Tiny\(classes\) from random$'
 matches edit.dump '^conv1 = Conv2d\(.*\) \(N, 4, 8, 8\) .*frozen$'
 matches plan.dump '^forward: [0-9]+ bytes a sample'
 matches plan.dump '^step: '
