@@ -180,4 +180,6 @@ Stmt *parse(Arena *arena, Diags *diags, Sources *sources, uint32_t source);
 Expr *parse_expression(Arena *arena, Diags *diags, Sources *sources, uint32_t source);
 /* One line per node, indented; for --dump=parse and the golden tests. */
 void ast_dump(const Stmt *first, FILE *out);
+/* An operator as it is written: "<=" for 'L'. */
+const char *operator_name(char op);
 #endif

@@ -40,7 +40,7 @@ static void dump_args(const Arg *arg, FILE *out) {
   }
 }
 
-static const char *operator_name(char op) {
+const char *operator_name(char op) {
   switch (op) {
   case 'L':
     return "<=";

@@ -34,7 +34,7 @@ typedef struct NodeState {
 
 typedef struct PackRecord { /* one entry of the packed weights, shared by all schedules */
   ModuleId conv_module, bn_module;
-  bool transposed;
+  bool plain, transposed; /* plain: for an input in the plain layout; a layer called twice may need both */
   int64_t offset, bias_offset;
 } PackRecord;
 

@@ -82,10 +82,10 @@ static BufferId packed_weights(Lower *l, NodeId conv, NodeId bn, bool plain, boo
   PackRecord *found = NULL;
   for (size_t i = 0; i < l->packs->count && !found; i++) {
     PackRecord *r = &l->packs->at[i];
-    if (r->conv_module == cm && r->bn_module == bm && r->transposed == transposed) found = r;
+    if (r->conv_module == cm && r->bn_module == bm && r->plain == plain && r->transposed == transposed) found = r;
   }
   if (!found) {
-    PackRecord r = {cm, bm, transposed, l->plan->packed_bytes, l->plan->packed_bytes + bytes};
+    PackRecord r = {cm, bm, plain, transposed, l->plan->packed_bytes, l->plan->packed_bytes + bytes};
     l->plan->packed_bytes += bytes + bias_bytes;
     vec_push(l->arena, l->packs, r);
     found = &l->packs->at[l->packs->count - 1];
@@ -126,20 +126,26 @@ static NodeId foldable_bn(Lower *l, NodeId n) {
   return through || l->t->varies[next] ? NO_ID : next;
 }
 
+/* Where a gradient comes back through a following sum it stays a node of its own: its other side needs that
+ * gradient too, whether this convolution does or not, and both need it behind the activation. */
+static bool takes_sum(const Lower *l, NodeId n) {
+  NodeId next = only_follower(l, n);
+  return !l->training || next == NO_ID || !wants_grad(l, l->g->nodes.at[next].output);
+}
+
 void lower_conv2d(Lower *l, NodeId n) {
   NodeState *state = &l->node[n];
   const Node *node = &l->g->nodes.at[n];
   const OpArgs *a = node_args(l->g, n);
   ConvKind kind = conv_kind(a);
-  bool plain = takes_plain(l, n), grads = l->training && wants_grad(l, node->output);
+  bool plain = takes_plain(l, n);
   if (kind != CONV_ANY) {
     state->bn = foldable_bn(l, n);
     if (state->bn != NO_ID) {
       l->node[state->bn].fused = l->node[state->bn].lowered = true;
       state->last = state->bn;
     }
-    /* With a gradient through it the sum stays a node of its own: its two sides need the gradient after the activation. */
-    fuse_epilogue(l, n, !grads, true);
+    fuse_epilogue(l, n, takes_sum(l, n), true);
   }
   Conv2dK k = conv_constants(l, n, plain);
   k.activation = state->activation;

@@ -84,6 +84,8 @@ void grad_batchnorm_input(Lower *l, NodeId n) {
   GradOut side = {NO_ID, false, NO_ID, layout};
   if (residual) side = grad_begin(l, state->residual, layout);
   GradOut dx = grad_begin(l, node->inputs.at[0], layout);
+  /* bn(x) + x: both gradients are of the same value; the kernel writes dx first. */
+  if (residual && state->residual == node->inputs.at[0]) side.accumulate = true;
   k.accumulate = dx.accumulate;
   k.has_residual = residual;
   k.residual_accumulate = side.accumulate;

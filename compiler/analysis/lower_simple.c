@@ -132,8 +132,7 @@ static CatK cat_constants(const Lower *l, NodeId n, size_t input, int64_t to) {
 void lower_cat(Lower *l, NodeId n) {
   const Node *node = &l->g->nodes.at[n];
   Layout layout = cat_constants(l, n, 0, 0).plain ? LAYOUT_PLAIN : LAYOUT_BLOCKED;
-  BufferId in[64];
-  ASSERT(node->inputs.count <= 64);
+  BufferId *in = arena_array(l->arena, BufferId, node->inputs.count + 1);
   for (size_t i = 0; i < node->inputs.count; i++) in[i] = value_in(l, node->inputs.at[i], layout);
   l->node[n].y = value_out(l, node->output, layout);
   int64_t to = 0;

@@ -5,6 +5,10 @@
 #include "compiler/analysis/analysis.h"
 #include <stdlib.h>
 
+#ifndef SURGERY_REDZONE /* bytes that belong to nobody behind each buffer, poisoned by the code of a sanitized build */
+#define SURGERY_REDZONE 0
+#endif
+
 static void find_lifetimes(Schedule *s) {
   for (size_t i = 0; i < s->buffers.count; i++) s->buffers.at[i].first = s->buffers.at[i].last = -1;
   for (size_t c = 0; c < s->calls.count; c++) {
@@ -49,11 +53,13 @@ static int64_t place(Arena *arena, Schedule *s, bool per_sample) {
       if (overlap_in_time(placed[k], all[i])) near[near_count++] = placed[k];
     qsort(near, near_count, sizeof *near, by_offset);
     int64_t at = 0;
-    for (size_t k = 0; k < near_count && near[k]->offset < at + all[i]->bytes; k++)
-      if (near[k]->offset + near[k]->bytes > at) at = near[k]->offset + near[k]->bytes;
+    for (size_t k = 0; k < near_count && near[k]->offset < at + all[i]->bytes + SURGERY_REDZONE; k++) {
+      int64_t behind = near[k]->offset + near[k]->bytes + SURGERY_REDZONE;
+      if (behind > at) at = behind;
+    }
     all[i]->offset = at;
     placed[placed_count++] = all[i];
-    if (at + all[i]->bytes > total) total = at + all[i]->bytes;
+    if (at + all[i]->bytes + SURGERY_REDZONE > total) total = at + all[i]->bytes + SURGERY_REDZONE;
   }
   return total;
 }

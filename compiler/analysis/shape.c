@@ -62,6 +62,24 @@ static bool shape_is_sane(ShapeContext *c) {
   return true;
 }
 
+/* A layer that is declared and never called has parameters all the same, as in PyTorch; but where its arguments say `_`,
+ * nothing that flows in tells them. */
+static void fill_uncalled(Session *s, Graph *g) {
+  for (size_t i = 1; i < g->modules.count; i++) {
+    const Module *m = &g->modules.at[i];
+    if (!m->alive || m->params.count == 0 || g->params.at[m->params.at[0]].shape.rank >= 0) continue;
+    const ArgInfo *hole = op_info(m->op)->args;
+    while (hole->name && !(hole->hole && *(const int64_t *)((const char *)&m->args + hole->offset) == HOLE_VALUE)) hole++;
+    if (!hole->name) {
+      fill_params(g, (ModuleId)i);
+      continue;
+    }
+    Diag *d = diag_report(&s->diags, DIAG_E0112, m->args_span, "%s: nothing flows into it, so %s cannot be inferred", m->name,
+                          hole->name);
+    diag_help(&s->diags, d, "call the layer in a forward, remove it, or write the value in the place of _");
+  }
+}
+
 bool infer_shapes(Session *s, Graph *g) {
   size_t errors = s->diags.errors;
   for (size_t i = 0; i < g->values.count; i++)
@@ -80,5 +98,6 @@ bool infer_shapes(Session *s, Graph *g) {
     g->values.at[node->output].shape = out;
     if (module) fill_params(g, node->module);
   }
+  if (s->diags.errors == errors) fill_uncalled(s, g);
   return s->diags.errors == errors;
 }

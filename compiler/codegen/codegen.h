@@ -1,7 +1,7 @@
 /* From a finished Plan to machine code through LLVM's C API. emit/ calls these four in order: choose a
  * target, build the module, optimise it, turn it into bytes. Nothing here writes a file or reads one: the
- * kernel templates are embedded in the compiler. A module that LLVM finds invalid is a BUG(), never an error of
- * the user. One context a module, so that two modules may be made by two threads. */
+ * kernel templates are embedded in the compiler. A module that LLVM finds invalid is a BUG(), never an error
+ * of the user. One context a module, so that two modules may be made by two threads. */
 #ifndef SURGERY_CODEGEN_H
 #define SURGERY_CODEGEN_H
 #include "compiler/analysis/schedule.h"
@@ -23,27 +23,27 @@ bool codegen_target(Arena *arena, const char *cpu, int opt_level, CodegenTarget 
 void codegen_target_dispose(CodegenTarget *target);
 
 typedef struct CodegenOptions {
-  const char *name;       /* prefix of everything exported, a C identifier: NAME_network, NAME_forward … */
-  const char *manifest;   /* the JSON text of runtime/abi.h */
+  const char *name;        /* prefix of everything exported, a C identifier: NAME_network, NAME_forward … */
+  const char *manifest;    /* the JSON text of runtime/abi.h */
   uint64_t embedded_bytes; /* of the weights; 0: none. The bytes themselves are the symbol NAME_embedded, */
   const void *embedded;    /* defined here from these bytes, or elsewhere when this is NULL */
-  bool program;           /* main() instead of the C interface */
-  /* A plan may be spread over `parts` modules, to be made by as many threads and linked together: part 0 has all but
-   * some of the tasks, which are hidden symbols of the others. 0 parts is 1. */
+  bool program;            /* main() instead of the C interface */
+  /* A plan may be spread over `parts` modules, to be made by as many threads and linked together: part 0 has
+   * all but some of the tasks, which are hidden symbols of the others. 0 parts is 1. */
   int part, parts;
 } CodegenOptions;
 #define CODEGEN_MAX_PARTS 8
 
 /* The module for a plan, not yet optimised: NAME_network with its functions, one task function for each
  * distinct (kernel, constants), the C interface or main(). The caller disposes of it before the context. */
-LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *plan, const CodegenTarget *target,
-                             const CodegenOptions *options);
+LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *plan,
+                             const CodegenTarget *target, const CodegenOptions *options);
 /* Inlines the templates and runs LLVM's pipeline for target->opt_level. */
 void codegen_optimise(LLVMModuleRef module, const CodegenTarget *target);
 /* An object file's bytes, or assembly text. The caller disposes of the buffer. */
 LLVMMemoryBufferRef codegen_emit(LLVMModuleRef module, const CodegenTarget *target, LLVMCodeGenFileType type);
 
-/* "dir/one-two.o" → "one_two": the last component without its suffix made a C identifier that is no keyword of
- * C or C++ and no prefix of the runtime. */
+/* "dir/one-two.o" → "one_two": the last component without its suffix made a C identifier that is no keyword
+ * of C or C++ and no prefix of the runtime. */
 const char *codegen_identifier(Arena *arena, const char *path);
 #endif

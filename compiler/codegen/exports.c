@@ -33,7 +33,8 @@ static LLVMValueRef embedded_global(Codegen *cg) {
 }
 
 static LLVMValueRef network_global(Codegen *cg, LLVMValueRef functions[5]) {
-  LLVMValueRef fields[10] = {LLVMConstInt(cg->i32, SG_ABI, false), LLVMConstInt(cg->i32, sizeof(sg_network), false),
+  LLVMValueRef fields[10] = {LLVMConstInt(cg->i32, SG_ABI, false),
+                             LLVMConstInt(cg->i32, sizeof(sg_network), false),
                              text_global(cg, "manifest", cg->options->manifest), embedded_global(cg),
                              LLVMConstInt(cg->i64, cg->options->embedded_bytes, false)};
   for (int i = 0; i < 5; i++) fields[5 + i] = functions[i] ? functions[i] : LLVMConstNull(cg->ptr);
@@ -44,16 +45,17 @@ static LLVMValueRef network_global(Codegen *cg, LLVMValueRef functions[5]) {
   return global;
 }
 
-/* NAME_what(…) { return surgery_what(first…, …); } with the network put in front where `with_network`. */
-static void forwarder(Codegen *cg, const char *what, LLVMTypeRef result, const LLVMTypeRef *params, unsigned count,
-                      LLVMValueRef network) {
+/* NAME_what(…) { return surgery_what(first…, …); } with `network` put in front where there is one. */
+static void forwarder(Codegen *cg, const char *what, LLVMTypeRef result, const LLVMTypeRef *params,
+                      unsigned count, LLVMValueRef network) {
   LLVMTypeRef mine[8], theirs[8];
   LLVMValueRef args[8];
   unsigned extra = network ? 1 : 0;
   ASSERT(count + extra <= 8);
   theirs[0] = cg->ptr;
   args[0] = network;
-  LLVMTypeRef type = LLVMFunctionType(result, (memcpy(mine, params, sizeof *mine * count), mine), count, false);
+  LLVMTypeRef type =
+      LLVMFunctionType(result, (memcpy(mine, params, sizeof *mine * count), mine), count, false);
   LLVMValueRef function = begin_function(cg, exported(cg, what), type, LLVMExternalLinkage);
   for (unsigned i = 0; i < count; i++) {
     theirs[i + extra] = params[i];
@@ -63,8 +65,10 @@ static void forwarder(Codegen *cg, const char *what, LLVMTypeRef result, const L
   LLVMValueRef callee = external_function(cg, arena_printf(cg->arena, "surgery_%s", what), callee_type);
   LLVMValueRef value = LLVMBuildCall2(cg->builder, callee_type, callee, args, count + extra, "");
   LLVMSetTailCall(value, true);
-  if (result == cg->nothing) LLVMBuildRetVoid(cg->builder);
-  else LLVMBuildRet(cg->builder, value);
+  if (result == cg->nothing)
+    LLVMBuildRetVoid(cg->builder);
+  else
+    LLVMBuildRet(cg->builder, value);
 }
 
 static void store_field(Codegen *cg, LLVMValueRef run, unsigned field, LLVMValueRef value) {
@@ -79,8 +83,8 @@ static LLVMValueRef behind(Codegen *cg, LLVMValueRef base, int64_t bytes) {
   return offset_by(cg, base, LLVMConstInt(cg->i64, (uint64_t)(bytes + 63) / 64 * 64, false));
 }
 
-/* An sg_run on the stack over the caller's one block of weights: the state dict, then what pack() derives, then the arena
- * of pack() itself, where it needs one. */
+/* An sg_run on the stack over the caller's one block of weights: the state dict, then what pack() derives,
+ * then the arena of pack() itself, where it needs one. */
 static LLVMValueRef raw_run(Codegen *cg, LLVMValueRef weights, LLVMValueRef n) {
   LLVMValueRef run = LLVMBuildAlloca(cg->builder, cg->run_type, "run");
   LLVMBuildStore(cg->builder, LLVMConstNull(cg->run_type), run);
@@ -151,6 +155,8 @@ static void export_main(Codegen *cg, LLVMValueRef network) {
 
 void export_network(Codegen *cg, LLVMValueRef functions[5]) {
   LLVMValueRef network = network_global(cg, functions);
-  if (cg->options->program) export_main(cg, network);
-  else export_interface(cg, network, functions);
+  if (cg->options->program)
+    export_main(cg, network);
+  else
+    export_interface(cg, network, functions);
 }

@@ -3,7 +3,8 @@
 #define SURGERY_CODEGEN_INTERNAL_H
 #include "compiler/codegen/codegen.h"
 
-typedef struct Task { /* a kernel with its constants: one function (template) or one constants global (runtime) */
+typedef struct Task { /* a kernel with its constants: one function (template) or one constants global
+                         (runtime) */
   const char *name;
   KernelId kernel;
   const uint64_t *word;
@@ -30,8 +31,20 @@ typedef struct Codegen {
 } Codegen;
 
 /* The fields of sg_run in order, with y one field. */
-enum { RUN_WEIGHTS, RUN_PACKED, RUN_GRADS, RUN_ARENA, RUN_N, RUN_X, RUN_Y, RUN_TARGET, RUN_LOSS, RUN_RNG,
-       RUN_CLASS_WEIGHTS, RUN_FIELDS };
+enum {
+  RUN_WEIGHTS,
+  RUN_PACKED,
+  RUN_GRADS,
+  RUN_ARENA,
+  RUN_N,
+  RUN_X,
+  RUN_Y,
+  RUN_TARGET,
+  RUN_LOSS,
+  RUN_RNG,
+  RUN_CLASS_WEIGHTS,
+  RUN_FIELDS
+};
 
 /* templates.c: the embedded templates as a module, everything in it internal and ready for inlining. */
 LLVMModuleRef templates_load(LLVMContextRef context, const CodegenTarget *target);
@@ -39,8 +52,8 @@ LLVMModuleRef templates_load(LLVMContextRef context, const CodegenTarget *target
 void templates_set_target(LLVMContextRef context, LLVMValueRef function, const CodegenTarget *target);
 void add_attribute(LLVMContextRef context, LLVMValueRef function, LLVMAttributeIndex index, const char *name);
 
-/* tasks.c: the task of a call, made at its first use and named after it. Every part of a plan asks for the same tasks in the
- * same order, and so comes to the same names and the same division. */
+/* tasks.c: the task of a call, made at its first use and named after it. Every part of a plan asks for the
+ * same tasks in the same order, and so comes to the same names and the same division. */
 const Task *task_for_call(Codegen *cg, const Call *call);
 
 /* schedules.c: void NAME_SCHEDULE_fn(const sg_run *); NULL for an absent schedule. */

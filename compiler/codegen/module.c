@@ -6,9 +6,10 @@
 #include <llvm-c/Transforms/PassBuilder.h>
 
 /* The structs below are built by hand for LLVM: these are the C layouts they must equal. */
-_Static_assert(offsetof(sg_run, weights) == 0 && offsetof(sg_run, packed) == 8 && offsetof(sg_run, grads) == 16 &&
-                   offsetof(sg_run, arena) == 24 && offsetof(sg_run, n) == 32 && offsetof(sg_run, x) == 40 &&
-                   offsetof(sg_run, y) == 48 && offsetof(sg_run, target) == 48 + 8 * SG_MAX_OUTPUTS &&
+_Static_assert(offsetof(sg_run, weights) == 0 && offsetof(sg_run, packed) == 8 &&
+                   offsetof(sg_run, grads) == 16 && offsetof(sg_run, arena) == 24 &&
+                   offsetof(sg_run, n) == 32 && offsetof(sg_run, x) == 40 && offsetof(sg_run, y) == 48 &&
+                   offsetof(sg_run, target) == 48 + 8 * SG_MAX_OUTPUTS &&
                    offsetof(sg_run, loss) == 56 + 8 * SG_MAX_OUTPUTS &&
                    offsetof(sg_run, rng) == 64 + 8 * SG_MAX_OUTPUTS &&
                    offsetof(sg_run, class_weights) == 72 + 8 * SG_MAX_OUTPUTS &&
@@ -18,7 +19,8 @@ _Static_assert(offsetof(sg_network, abi) == 0 && offsetof(sg_network, size) == 4
                    offsetof(sg_network, manifest) == 8 && offsetof(sg_network, embedded) == 16 &&
                    offsetof(sg_network, embedded_bytes) == 24 && offsetof(sg_network, pack) == 32 &&
                    offsetof(sg_network, forward) == 40 && offsetof(sg_network, prefix) == 48 &&
-                   offsetof(sg_network, tail) == 56 && offsetof(sg_network, step) == 64 && sizeof(sg_network) == 72,
+                   offsetof(sg_network, tail) == 56 && offsetof(sg_network, step) == 64 &&
+                   sizeof(sg_network) == 72,
                "sg_network is not what codegen builds");
 
 static void make_types(Codegen *cg) {
@@ -35,7 +37,8 @@ static void make_types(Codegen *cg) {
   run[RUN_Y] = LLVMArrayType2(cg->ptr, SG_MAX_OUTPUTS);
   cg->run_type = LLVMStructCreateNamed(c, "sg_run");
   LLVMStructSetBody(cg->run_type, run, RUN_FIELDS, false);
-  LLVMTypeRef network[] = {cg->i32, cg->i32, cg->ptr, cg->ptr, cg->i64, cg->ptr, cg->ptr, cg->ptr, cg->ptr, cg->ptr};
+  LLVMTypeRef network[] = {cg->i32, cg->i32, cg->ptr, cg->ptr, cg->i64,
+                           cg->ptr, cg->ptr, cg->ptr, cg->ptr, cg->ptr};
   cg->network_type = LLVMStructCreateNamed(c, "sg_network");
   LLVMStructSetBody(cg->network_type, network, 10, false);
 }
@@ -76,8 +79,8 @@ LLVMValueRef external_function(Codegen *cg, const char *name, LLVMTypeRef type) 
   return function;
 }
 
-LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *plan, const CodegenTarget *target,
-                             const CodegenOptions *options) {
+LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *plan,
+                             const CodegenTarget *target, const CodegenOptions *options) {
   Codegen cg = {.arena = arena, .context = context, .plan = plan, .target = target, .options = options};
   cg.module = templates_load(context, target);
   LLVMSetModuleIdentifier(cg.module, options->name, strlen(options->name));
@@ -101,21 +104,40 @@ LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *p
   return cg.module;
 }
 
-/* What LLVM's own -O2 does, less what kernels written with vectors do not need: it takes half of -O2's time, and the convolutions run
- * as fast. Inlining first, since the templates are never worth a pass of their own; then constants are carried through loops and
- * branches (ipsccp), which drops most of a template, before anything looks at what is left; loops whose length is now known
- * are unrolled, accumulators become registers (sroa). */
-static const char kernel_pipeline[] =
-    "always-inline,globaldce,ipsccp,function(simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(loop-rotate,licm),"
-    "simplifycfg,loop(loop-idiom,indvars,loop-deletion,loop-unroll-full),sroa,early-cse<memssa>,gvn,memcpyopt,dse,"
-    "instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),loop-vectorize,instcombine<no-verify-fixpoint>,"
-    "loop-mssa(licm),simplifycfg)";
+/* What LLVM's own -O2 does, less what kernels written with vectors do not need: it takes half of -O2's time,
+ * and the convolutions run as fast. Inlining first, since the templates are never worth a pass of their own;
+ * then constants are carried through loops and branches (ipsccp), which drops most of a template, before
+ * anything looks at what is left; loops whose length is now known are unrolled, accumulators become registers
+ * (sroa). -O2 and -O3 differ in the machine code alone. */
+static const char kernel_pipeline[] = "always-inline,globaldce,ipsccp,function(simplifycfg,instcombine<no-"
+                                      "verify-fixpoint>,loop-mssa(loop-rotate,licm),"
+                                      "simplifycfg,loop(loop-idiom,indvars,loop-deletion,loop-unroll-full),"
+                                      "sroa,early-cse<memssa>,gvn,memcpyopt,dse,"
+                                      "instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm),loop-"
+                                      "vectorize,instcombine<no-verify-fixpoint>,"
+                                      "loop-mssa(licm),simplifycfg)";
 
-/* -O2 and -O3 differ in the machine code alone. */
+#ifndef SURGERY_SANITIZE
+#define SURGERY_SANITIZE ""
+#endif
+
+/* In a build of Surgery with AddressSanitizer the generated code is checked too: after its optimisation, so
+ * that the checks are of the accesses that are left. */
+static const char *sanitized(LLVMModuleRef module, const char *pipeline, char *space, size_t size) {
+  if (!strstr(SURGERY_SANITIZE, "address")) return pipeline;
+  LLVMContextRef context = LLVMGetModuleContext(module);
+  for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f))
+    if (!LLVMIsDeclaration(f)) add_attribute(context, f, LLVMAttributeFunctionIndex, "sanitize_address");
+  snprintf(space, size, "%s,asan", pipeline);
+  return space;
+}
+
 void codegen_optimise(LLVMModuleRef module, const CodegenTarget *target) {
+  char space[sizeof kernel_pipeline + 8];
   const char *pipeline = target->opt_level == 0   ? "always-inline,globaldce,default<O0>"
                          : target->opt_level == 1 ? "always-inline,globaldce,default<O1>"
                                                   : kernel_pipeline;
+  pipeline = sanitized(module, pipeline, space, sizeof space);
   LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
   LLVMPassBuilderOptionsSetLoopVectorization(options, target->opt_level > 1);
   LLVMPassBuilderOptionsSetSLPVectorization(options, target->opt_level > 1);
@@ -130,7 +152,8 @@ void codegen_optimise(LLVMModuleRef module, const CodegenTarget *target) {
   verify(module, "after optimisation");
 }
 
-LLVMMemoryBufferRef codegen_emit(LLVMModuleRef module, const CodegenTarget *target, LLVMCodeGenFileType type) {
+LLVMMemoryBufferRef codegen_emit(LLVMModuleRef module, const CodegenTarget *target,
+                                 LLVMCodeGenFileType type) {
   LLVMMemoryBufferRef out = NULL;
   char *message = NULL;
   if (LLVMTargetMachineEmitToMemoryBuffer(target->machine, module, type, &message, &out))
@@ -140,14 +163,17 @@ LLVMMemoryBufferRef codegen_emit(LLVMModuleRef module, const CodegenTarget *targ
 
 /* Words that cannot be a type's name in C or C++, and prefixes whose functions the runtime has itself. */
 static const char *const taken[] = {
-    "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char",
-    "class", "compl", "concept", "const", "constexpr", "continue", "decltype", "default", "delete", "do", "double",
-    "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if", "inline", "int",
-    "linux", "long", "main", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or",
-    "or_eq", "private", "protected", "public", "register", "requires", "restrict", "return", "sg", "short", "signed",
-    "sizeof", "static", "struct", "surgery", "switch", "template", "this", "throw", "true", "try", "typedef", "typeid",
-    "typename", "typeof", "union", "unix", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while",
-    "xor", "xor_eq"};
+    "alignas",  "alignof",   "and",      "and_eq",    "asm",      "auto",     "bitand",   "bitor",
+    "bool",     "break",     "case",     "catch",     "char",     "class",    "compl",    "concept",
+    "const",    "constexpr", "continue", "decltype",  "default",  "delete",   "do",       "double",
+    "else",     "enum",      "explicit", "export",    "extern",   "false",    "float",    "for",
+    "friend",   "goto",      "if",       "inline",    "int",      "linux",    "long",     "main",
+    "mutable",  "namespace", "new",      "noexcept",  "not",      "not_eq",   "nullptr",  "operator",
+    "or",       "or_eq",     "private",  "protected", "public",   "register", "requires", "restrict",
+    "return",   "sg",        "short",    "signed",    "sizeof",   "static",   "struct",   "surgery",
+    "switch",   "template",  "this",     "throw",     "true",     "try",      "typedef",  "typeid",
+    "typename", "typeof",    "union",    "unix",      "unsigned", "using",    "virtual",  "void",
+    "volatile", "wchar_t",   "while",    "xor",       "xor_eq"};
 
 const char *codegen_identifier(Arena *arena, const char *path) {
   const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;

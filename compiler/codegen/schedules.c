@@ -4,6 +4,10 @@
 #include "compiler/codegen/internal.h"
 #include "runtime/abi.h"
 
+#ifndef SURGERY_SANITIZE
+#define SURGERY_SANITIZE "" /* how the compiler was built */
+#endif
+
 typedef struct Frame { /* one function under construction */
   Codegen *cg;
   const Schedule *schedule;
@@ -45,17 +49,28 @@ static LLVMValueRef linear(Frame *f, int64_t factor, int64_t constant) {
 static LLVMValueRef base_of(Frame *f, const Buffer *buffer) {
   LLVMTypeRef ptr = f->cg->ptr;
   switch (buffer->space) {
-  case SPACE_NONE: return LLVMConstNull(ptr);
-  case SPACE_ARENA: return load_field(f, RUN_ARENA, ptr);
-  case SPACE_WEIGHTS: return load_field(f, RUN_WEIGHTS, ptr);
-  case SPACE_PACKED: return load_field(f, RUN_PACKED, ptr);
-  case SPACE_GRADS: return load_field(f, RUN_GRADS, ptr);
-  case SPACE_INPUT: return load_field(f, RUN_X, ptr);
-  case SPACE_OUTPUT: return load_output(f, buffer->index);
-  case SPACE_TARGET: return load_field(f, RUN_TARGET, ptr);
-  case SPACE_LOSS: return load_field(f, RUN_LOSS, ptr);
-  case SPACE_RNG: return load_field(f, RUN_RNG, ptr);
-  case SPACE_CLASS_WEIGHTS: return load_field(f, RUN_CLASS_WEIGHTS, ptr);
+  case SPACE_NONE:
+    return LLVMConstNull(ptr);
+  case SPACE_ARENA:
+    return load_field(f, RUN_ARENA, ptr);
+  case SPACE_WEIGHTS:
+    return load_field(f, RUN_WEIGHTS, ptr);
+  case SPACE_PACKED:
+    return load_field(f, RUN_PACKED, ptr);
+  case SPACE_GRADS:
+    return load_field(f, RUN_GRADS, ptr);
+  case SPACE_INPUT:
+    return load_field(f, RUN_X, ptr);
+  case SPACE_OUTPUT:
+    return load_output(f, buffer->index);
+  case SPACE_TARGET:
+    return load_field(f, RUN_TARGET, ptr);
+  case SPACE_LOSS:
+    return load_field(f, RUN_LOSS, ptr);
+  case SPACE_RNG:
+    return load_field(f, RUN_RNG, ptr);
+  case SPACE_CLASS_WEIGHTS:
+    return load_field(f, RUN_CLASS_WEIGHTS, ptr);
   }
   BUG("buffer %s lies in no space", buffer->name);
 }
@@ -95,18 +110,45 @@ static void emit_call(Frame *f, const Call *call) {
   }
   int64_t scratch = (call->plan.scratch_bytes + 63) / 64 * 64;
   if (scratch > f->schedule->scratch_bytes)
-    BUG("%s of %s needs %lld bytes of scratch, the plan has %lld", info->name, f->schedule->name, (long long)scratch,
-        (long long)f->schedule->scratch_bytes);
+    BUG("%s of %s needs %lld bytes of scratch, the plan has %lld", info->name, f->schedule->name,
+        (long long)scratch, (long long)f->schedule->scratch_bytes);
   LLVMValueRef place = LLVMConstNull(cg->ptr);
   if (scratch)
     place = add_bytes(f, load_field(f, RUN_ARENA, cg->ptr),
                       linear(f, f->schedule->per_sample_bytes, f->schedule->fixed_bytes));
   LLVMTypeRef params[] = {cg->ptr, cg->ptr, cg->i64, cg->i64, cg->ptr, cg->i64};
   LLVMTypeRef type = LLVMFunctionType(cg->nothing, params, 6, false);
-  LLVMValueRef args[] = {task->function, f->table, f->n,
-                         linear(f, call->plan.units_per_sample, call->plan.units_fixed), place,
-                         linear(f, 0, scratch)};
+  LLVMValueRef args[] = {task->function, f->table,
+                         f->n,           linear(f, call->plan.units_per_sample, call->plan.units_fixed),
+                         place,          linear(f, 0, scratch)};
   LLVMBuildCall2(cg->builder, type, external_function(cg, "sg_parallel", type), args, 6, "");
+}
+
+/* ---- in a build with AddressSanitizer: what lies in the arena may be touched only while it lives ---- */
+
+static void mark_memory(Frame *f, const char *how, LLVMValueRef from, LLVMValueRef bytes) {
+  Codegen *cg = f->cg;
+  LLVMTypeRef params[] = {cg->ptr, cg->i64}, type = LLVMFunctionType(cg->nothing, params, 2, false);
+  LLVMValueRef args[] = {from, bytes};
+  LLVMBuildCall2(cg->builder, type, external_function(cg, how, type), args, 2, "");
+}
+
+/* The whole arena but the scratch: poisoned before the first call, and handed back free behind the last. */
+static void mark_arena(Frame *f, const char *how) {
+  const Schedule *s = f->schedule;
+  if (!strstr(SURGERY_SANITIZE, "address") || (!s->per_sample_bytes && !s->fixed_bytes)) return;
+  mark_memory(f, how, load_field(f, RUN_ARENA, f->cg->ptr), linear(f, s->per_sample_bytes, s->fixed_bytes));
+}
+
+/* The buffers whose life begins with call `c`, or (`ends`) ends with it. */
+static void mark_buffers(Frame *f, int c, bool ends) {
+  if (!strstr(SURGERY_SANITIZE, "address")) return;
+  for (size_t i = 0; i < f->schedule->buffers.count; i++) {
+    const Buffer *b = &f->schedule->buffers.at[i];
+    if (b->space != SPACE_ARENA || b->first < 0 || (ends ? b->last : b->first) != c) continue;
+    mark_memory(f, ends ? "__asan_poison_memory_region" : "__asan_unpoison_memory_region",
+                address_of(f, (BufferId)i), b->per_sample ? linear(f, b->bytes, 0) : linear(f, 0, b->bytes));
+  }
 }
 
 LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule) {
@@ -119,7 +161,13 @@ LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule) {
   /* One table for all calls: sg_parallel returns when the work is done. */
   f.table = LLVMBuildArrayAlloca(cg->builder, cg->ptr, LLVMConstInt(cg->i64, MAX_CALL_BUFFERS, false), "buf");
   f.n = load_field(&f, RUN_N, cg->i64);
-  for (size_t i = 0; i < schedule->calls.count; i++) emit_call(&f, &schedule->calls.at[i]);
+  mark_arena(&f, "__asan_poison_memory_region");
+  for (size_t i = 0; i < schedule->calls.count; i++) {
+    mark_buffers(&f, (int)i, false);
+    emit_call(&f, &schedule->calls.at[i]);
+    mark_buffers(&f, (int)i, true);
+  }
+  mark_arena(&f, "__asan_unpoison_memory_region");
   LLVMBuildRetVoid(cg->builder);
   return function;
 }

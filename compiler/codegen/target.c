@@ -5,29 +5,33 @@
 #include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 
-/* LLVM's C API cannot list its CPUs and takes an unknown name for the oldest one; so the 64-bit x86 names that
- * may be asked for stand here. Where the host is no x86, names are handed on unchecked. */
+/* LLVM's C API cannot list its CPUs and takes an unknown name for the oldest one; so the 64-bit x86 names
+ * that may be asked for stand here. Where the host is no x86, names are handed on unchecked. */
 static const char *const x86_names[] = {
     /* with AVX-512 */
-    "x86-64-v4", "skylake-avx512", "cascadelake", "cooperlake", "cannonlake", "icelake-client", "icelake-server",
-    "tigerlake", "rocketlake", "sapphirerapids", "emeraldrapids", "graniterapids", "graniterapids-d", "knl", "knm",
-    "znver4", "znver5",
+    "x86-64-v4", "skylake-avx512", "cascadelake", "cooperlake", "cannonlake", "icelake-client",
+    "icelake-server", "tigerlake", "rocketlake", "sapphirerapids", "emeraldrapids", "graniterapids",
+    "graniterapids-d", "knl", "knm", "znver4", "znver5",
     /* without */
-    "x86-64", "x86-64-v2", "x86-64-v3", "nocona", "core2", "penryn", "nehalem", "westmere", "sandybridge", "ivybridge",
-    "haswell", "broadwell", "skylake", "alderlake", "raptorlake", "meteorlake", "gracemont", "arrowlake",
-    "arrowlake-s", "lunarlake", "pantherlake", "sierraforest", "grandridge", "clearwaterforest", "bonnell",
-    "silvermont", "goldmont", "goldmont-plus", "tremont", "k8", "k8-sse3", "amdfam10", "btver1", "btver2", "bdver1",
-    "bdver2", "bdver3", "bdver4", "znver1", "znver2", "znver3"};
+    "x86-64", "x86-64-v2", "x86-64-v3", "nocona", "core2", "penryn", "nehalem", "westmere", "sandybridge",
+    "ivybridge", "haswell", "broadwell", "skylake", "alderlake", "raptorlake", "meteorlake", "gracemont",
+    "arrowlake", "arrowlake-s", "lunarlake", "pantherlake", "sierraforest", "grandridge", "clearwaterforest",
+    "bonnell", "silvermont", "goldmont", "goldmont-plus", "tremont", "k8", "k8-sse3", "amdfam10", "btver1",
+    "btver2", "bdver1", "bdver2", "bdver3", "bdver4", "znver1", "znver2", "znver3"};
 enum { X86_NAMES = sizeof x86_names / sizeof *x86_names, X86_WIDE = 17 };
 
-/* The levels of the psABI, spelt out, so that a program can tell what it needs from the machine it runs on. */
+/* The levels of the psABI, spelt out, so that a program can tell what it needs from the machine it runs on.
+ */
 #define LEVEL2 "+cx16,+sahf,+popcnt,+sse3,+ssse3,+sse4.1,+sse4.2"
 #define LEVEL3 LEVEL2 ",+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe,+xsave"
 #define LEVEL4 LEVEL3 ",+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"
-static const struct { const char *name, *features; } levels[] = {
-    {"x86-64-v2", LEVEL2}, {"x86-64-v3", LEVEL3}, {"x86-64-v4", LEVEL4}};
+static const struct {
+  const char *name, *features;
+} levels[] = {{"x86-64-v2", LEVEL2}, {"x86-64-v3", LEVEL3}, {"x86-64-v4", LEVEL4}};
 
-static void fatal(const char *reason) { BUG("LLVM: %s", reason); }
+static void fatal(const char *reason) {
+  BUG("LLVM: %s", reason);
+}
 
 static void initialise(void) {
   static bool done;
@@ -37,8 +41,8 @@ static void initialise(void) {
   LLVMInitializeNativeAsmPrinter();
   LLVMInitializeNativeAsmParser();
   LLVMInstallFatalErrorHandler(fatal);
-  /* Loop strength reduction takes a third of the time of machine code and gains nothing here: the hot loops' addresses are
-   * a base, an index and a constant already. */
+  /* Loop strength reduction takes a third of the time of machine code and gains nothing here: the hot loops'
+   * addresses are a base, an index and a constant already. */
   LLVMParseCommandLineOptions(2, (const char *const[]){"surgeryc", "-disable-lsr"}, NULL);
 }
 
@@ -67,19 +71,28 @@ static const char *present_features(Arena *arena, const char *all) {
 
 /* Its place in x86_names, or -1 with *error. */
 static int find_name(Arena *arena, const char *cpu, const char **error) {
+  if (strchr(cpu, ',')) {
+    *error = arena_printf(
+        arena, "--cpu=%s: an output is for one CPU; give the least of them, or build one for each", cpu);
+    return -1;
+  }
   for (int i = 0; i < X86_NAMES; i++)
     if (streq(x86_names[i], cpu)) return i;
   const char *near = suggest_name(cpu, x86_names, X86_NAMES);
-  *error = near ? arena_printf(arena, "unknown CPU '%s'; did you mean '%s'? (also: native, x86-64-v2, x86-64-v3, "
-                                      "x86-64-v4)", cpu, near)
-                : arena_printf(arena, "unknown CPU '%s'; use native, x86-64-v2, x86-64-v3, x86-64-v4 or a CPU's "
-                                      "name as clang has it (haswell, znver4, sapphirerapids …)", cpu);
+  *error = near ? arena_printf(arena,
+                               "unknown CPU '%s'; did you mean '%s'? (also: native, x86-64-v2, x86-64-v3, "
+                               "x86-64-v4)",
+                               cpu, near)
+                : arena_printf(arena,
+                               "unknown CPU '%s'; use native, x86-64-v2, x86-64-v3, x86-64-v4 or a CPU's "
+                               "name as clang has it (haswell, znver4, sapphirerapids …)",
+                               cpu);
   return -1;
 }
 
 bool codegen_target(Arena *arena, const char *cpu, int opt_level, CodegenTarget *out, const char **error) {
-  static const LLVMCodeGenOptLevel speeds[] = {LLVMCodeGenLevelNone, LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault,
-                                               LLVMCodeGenLevelAggressive};
+  static const LLVMCodeGenOptLevel speeds[] = {LLVMCodeGenLevelNone, LLVMCodeGenLevelLess,
+                                               LLVMCodeGenLevelDefault, LLVMCodeGenLevelAggressive};
   initialise();
   *out = (CodegenTarget){.opt_level = opt_level < 0 ? 0 : opt_level > 3 ? 3 : opt_level};
   out->triple = take_message(arena, LLVMGetDefaultTargetTriple());
@@ -107,8 +120,8 @@ bool codegen_target(Arena *arena, const char *cpu, int opt_level, CodegenTarget 
     return false;
   }
   /* Position independent always: the same object serves programs (PIE) and shared libraries. */
-  out->machine = LLVMCreateTargetMachine(target, out->triple, out->cpu, asked, speeds[out->opt_level], LLVMRelocPIC,
-                                         LLVMCodeModelDefault);
+  out->machine = LLVMCreateTargetMachine(target, out->triple, out->cpu, asked, speeds[out->opt_level],
+                                         LLVMRelocPIC, LLVMCodeModelDefault);
   if (!out->machine) BUG("no target machine for %s, CPU %s", out->triple, out->cpu);
   return true;
 }

@@ -1,5 +1,5 @@
-/* Specialisation: for each distinct pair of a kernel and its constants one function that calls the template with
- * a pointer to those constants, which the optimiser then sees through. Called by schedules.c. */
+/* Specialisation: for each distinct pair of a kernel and its constants one function that calls the template
+ * with a pointer to those constants, which the optimiser then sees through. Called by schedules.c. */
 #include "compiler/codegen/internal.h"
 
 static bool same(const Task *task, const Call *call) {
@@ -7,7 +7,8 @@ static bool same(const Task *task, const Call *call) {
          memcmp(task->word, call->word, sizeof *call->word * (size_t)call->word_count) == 0;
 }
 
-/* "sg_conv2d.layer1.0.conv1.forward"; where that is taken (the same layer and role with other constants) a number follows. */
+/* "sg_conv2d.layer1.0.conv1.forward"; where that is taken (the same layer and role with other constants) a
+ * number follows. */
 static const char *task_name(Codegen *cg, const Call *call) {
   const char *kernel = kernel_info(call->kernel)->name;
   const char *role = call->role ? call->role : "call";
@@ -28,7 +29,8 @@ static LLVMValueRef constants_global(Codegen *cg, const Task *task) {
   LLVMValueRef words[MAX_CALL_WORDS];
   for (int i = 0; i < task->word_count; i++) words[i] = LLVMConstInt(cg->i64, task->word[i], false);
   LLVMValueRef array = LLVMConstArray2(cg->i64, words, (uint64_t)task->word_count);
-  LLVMValueRef global = LLVMAddGlobal(cg->module, LLVMTypeOf(array), arena_printf(cg->arena, "k.%s", task->name));
+  LLVMValueRef global =
+      LLVMAddGlobal(cg->module, LLVMTypeOf(array), arena_printf(cg->arena, "k.%s", task->name));
   LLVMSetInitializer(global, array);
   LLVMSetGlobalConstant(global, true);
   LLVMSetLinkage(global, LLVMPrivateLinkage);

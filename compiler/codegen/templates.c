@@ -5,7 +5,8 @@
 #include "compiler/kernels/bitcode.h"
 #include <llvm-c/BitReader.h>
 
-void add_attribute(LLVMContextRef context, LLVMValueRef function, LLVMAttributeIndex index, const char *name) {
+void add_attribute(LLVMContextRef context, LLVMValueRef function, LLVMAttributeIndex index,
+                   const char *name) {
   unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
   if (!kind) BUG("LLVM has no attribute %s", name);
   LLVMAddAttributeAtIndex(function, index, LLVMCreateEnumAttribute(context, kind, 0));
@@ -37,8 +38,10 @@ void templates_set_target(LLVMContextRef context, LLVMValueRef function, const C
   remove_text(function, "tune-cpu");
   remove_text(function, "min-legal-vector-width");
   set_text(context, function, "target-cpu", target->cpu);
-  if (*features) set_text(context, function, "target-features", features);
-  else remove_text(function, "target-features");
+  if (*features)
+    set_text(context, function, "target-features", features);
+  else
+    remove_text(function, "target-features");
   set_text(context, function, "prefer-vector-width", "512");
   set_text(context, function, "no-trapping-math", "true");
   LLVMDisposeMessage(features);
@@ -62,9 +65,11 @@ LLVMModuleRef templates_load(LLVMContextRef context, const CodegenTarget *target
   LLVMMemoryBufferRef bytes =
       target->wide_vectors
           ? LLVMCreateMemoryBufferWithMemoryRange((const char *)kernels_bc, kernels_bc_size, "kernels", false)
-          : LLVMCreateMemoryBufferWithMemoryRange((const char *)kernels_bc_narrow, kernels_bc_narrow_size, "kernels", false);
+          : LLVMCreateMemoryBufferWithMemoryRange((const char *)kernels_bc_narrow, kernels_bc_narrow_size,
+                                                  "kernels", false);
   LLVMModuleRef module;
-  if (LLVMParseBitcodeInContext2(context, bytes, &module)) BUG("the embedded kernel templates cannot be read");
+  if (LLVMParseBitcodeInContext2(context, bytes, &module))
+    BUG("the embedded kernel templates cannot be read");
   LLVMDisposeMemoryBuffer(bytes);
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(target->machine);
   LLVMSetModuleDataLayout(module, layout);

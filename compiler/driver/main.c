@@ -2,6 +2,7 @@
 #include "compiler/driver/driver.h"
 #include <errno.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ void report(Session *s, const Options *o) {
 
 int main(int argc, char **argv) {
   setlocale(LC_CTYPE, "C.UTF-8");
+  signal(SIGXFSZ, SIG_IGN); /* a file that may grow no more is an error of write(), which leaves no temporaries behind */
   Arena *arena = arena_create();
   Session *s = arena_new(arena, Session);
   s->arena = arena;

@@ -36,23 +36,6 @@ static bool compare(char op, double got, double wanted) {
   }
 }
 
-static const char *operator_text(char op) {
-  switch (op) {
-  case 'L':
-    return "<=";
-  case 'G':
-    return ">=";
-  case '=':
-    return "==";
-  case '!':
-    return "!=";
-  case '<':
-    return "<";
-  default:
-    return ">";
-  }
-}
-
 static bool malformed(EditContext *e, Span span, const char *why) {
   Diag *d = diag_report(&e->s->diags, DIAG_E0225, span, "%s", why);
   diag_help(&e->s->diags, d, "write a shape, expect output (N, 10), or a number, expect parameters <= 12M");
@@ -81,7 +64,7 @@ static bool check_count(EditContext *e, const Stmt *stmt, Arena *scratch) {
   const char *limit =
       wanted.kind == CONST_INT ? count_text(scratch, wanted.integer) : arena_printf(scratch, "%g", number);
   Diag *d = diag_report(&e->s->diags, DIAG_E0224, stmt->span, "expected parameters %s %s, but there are %s",
-                        operator_text(stmt->compare), limit, count_text(scratch, got));
+                        operator_name(stmt->compare), limit, count_text(scratch, got));
   diag_caret(&e->s->diags, d, "%s", count_text(scratch, got));
   return false;
 }

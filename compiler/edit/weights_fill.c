@@ -43,17 +43,6 @@ FreshInit param_fresh_init(const Graph *g, ParamId id) {
   return init;
 }
 
-/* Box and Muller: two uniform numbers give two normal ones. */
-static void fill_normal(uint64_t seed, const char *name, double deviation, float *to, int64_t count) {
-  Random random = random_stream(seed, random_key_text(name));
-  for (int64_t i = 0; i < count; i += 2) {
-    double radius = deviation * sqrt(-2 * log(1 - random_uniform(&random))),
-           angle = 2 * M_PI * random_uniform(&random);
-    to[i] = (float)(radius * cos(angle));
-    if (i + 1 < count) to[i + 1] = (float)(radius * sin(angle));
-  }
-}
-
 static void fill_fresh(const Graph *g, ParamId id, uint64_t seed, void *to) {
   const Param *p = &g->params.at[id];
   FreshInit init = param_fresh_init(g, id);
@@ -64,7 +53,7 @@ static void fill_fresh(const Graph *g, ParamId id, uint64_t seed, void *to) {
     return;
   }
   if (init.kind == FRESH_UNIFORM) random_fill_uniform(seed, p->name, init.value, f32, count);
-  if (init.kind == FRESH_NORMAL) fill_normal(seed, p->name, init.value, f32, count);
+  if (init.kind == FRESH_NORMAL) random_fill_normal(seed, p->name, init.value, f32, count);
   for (int64_t i = 0; i < count; i++) {
     if (init.kind == FRESH_CONSTANT) f32[i] = (float)init.value;
     if (init.shift != 0) f32[i] += (float)init.shift;

@@ -1,10 +1,12 @@
-/* The dependency file of -MD in the syntax that make and ninja read: one rule, every name escaped as gcc does. Called
- * by the driver. */
+/* The dependency file of -MD in the syntax that make and ninja read: one rule, every name escaped as gcc
+ * does. Called by the driver. */
 #include "compiler/emit/emit.h"
 
 typedef VEC(char) Text;
 
-static void put(Arena *arena, Text *text, char c) { vec_push(arena, text, c); }
+static void put(Arena *arena, Text *text, char c) {
+  vec_push(arena, text, c);
+}
 
 /* make takes a backslash for itself unless it stands before a blank or '#', where each is doubled. */
 static void put_name(Arena *arena, Text *text, const char *name, bool is_target) {
@@ -42,7 +44,8 @@ bool emit_depfile(Session *s, const char *path, const char *target) {
   put(s->arena, &text, '\n');
   OutFile f;
   outfile_watch_signals(true);
-  bool done = outfile_create(s->arena, &f, path) && outfile_write(&f, text.at, text.count) && outfile_commit(&f);
+  bool done =
+      outfile_create(s->arena, &f, path) && outfile_write(&f, text.at, text.count) && outfile_commit(&f);
   outfile_discard(&f);
   outfile_watch_signals(false);
   return done;

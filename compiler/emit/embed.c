@@ -15,7 +15,9 @@ enum { NAME_DATA = 1, NAME_SYMBOLS = 18, NAME_STRINGS = 26, NAME_NAMES = 34, NAM
 #error "embed.c writes ELF objects for x86-64 and AArch64"
 #endif
 
-static size_t round_up(size_t size, size_t to) { return (size + to - 1) / to * to; }
+static size_t round_up(size_t size, size_t to) {
+  return (size + to - 1) / to * to;
+}
 
 static bool pad(OutFile *f, size_t from, size_t to) {
   static const char zeros[64];
@@ -26,25 +28,51 @@ bool embed_object(OutFile *f, const char *symbol, const void *bytes, size_t coun
   char strings[512] = {0};
   size_t strings_size = (size_t)snprintf(strings + 1, sizeof strings - 1, "%s", symbol) + 2;
   if (strings_size > sizeof strings) BUG("the name %s is too long for a symbol", symbol);
-  Elf64_Sym symbols[2] = {{0}, {.st_name = 1, .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT), .st_other = STV_HIDDEN,
-                                .st_shndx = SECTION_DATA, .st_size = count}};
+  Elf64_Sym symbols[2] = {{0},
+                          {.st_name = 1,
+                           .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT),
+                           .st_other = STV_HIDDEN,
+                           .st_shndx = SECTION_DATA,
+                           .st_size = count}};
   size_t data = 64, symbols_at = data + round_up(count, 64), strings_at = symbols_at + sizeof symbols;
-  size_t names_at = strings_at + strings_size, end = names_at + sizeof section_names, table = round_up(end, 8);
+  size_t names_at = strings_at + strings_size, end = names_at + sizeof section_names,
+         table = round_up(end, 8);
   Elf64_Ehdr header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-                       .e_type = ET_REL, .e_machine = MACHINE, .e_version = EV_CURRENT, .e_shoff = table,
-                       .e_ehsize = sizeof header, .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = SECTIONS,
+                       .e_type = ET_REL,
+                       .e_machine = MACHINE,
+                       .e_version = EV_CURRENT,
+                       .e_shoff = table,
+                       .e_ehsize = sizeof header,
+                       .e_shentsize = sizeof(Elf64_Shdr),
+                       .e_shnum = SECTIONS,
                        .e_shstrndx = SECTION_NAMES};
   Elf64_Shdr sections[SECTIONS] = {
-      [SECTION_DATA] = {.sh_name = NAME_DATA, .sh_type = SHT_PROGBITS, .sh_flags = SHF_ALLOC, .sh_offset = data,
-                        .sh_size = count, .sh_addralign = 64},
-      [SECTION_SYMBOLS] = {.sh_name = NAME_SYMBOLS, .sh_type = SHT_SYMTAB, .sh_offset = symbols_at,
-                           .sh_size = sizeof symbols, .sh_link = SECTION_STRINGS, .sh_info = 1, .sh_addralign = 8,
+      [SECTION_DATA] = {.sh_name = NAME_DATA,
+                        .sh_type = SHT_PROGBITS,
+                        .sh_flags = SHF_ALLOC,
+                        .sh_offset = data,
+                        .sh_size = count,
+                        .sh_addralign = 64},
+      [SECTION_SYMBOLS] = {.sh_name = NAME_SYMBOLS,
+                           .sh_type = SHT_SYMTAB,
+                           .sh_offset = symbols_at,
+                           .sh_size = sizeof symbols,
+                           .sh_link = SECTION_STRINGS,
+                           .sh_info = 1,
+                           .sh_addralign = 8,
                            .sh_entsize = sizeof *symbols},
-      [SECTION_STRINGS] = {.sh_name = NAME_STRINGS, .sh_type = SHT_STRTAB, .sh_offset = strings_at,
-                           .sh_size = strings_size, .sh_addralign = 1},
-      [SECTION_NAMES] = {.sh_name = NAME_NAMES, .sh_type = SHT_STRTAB, .sh_offset = names_at,
-                         .sh_size = sizeof section_names, .sh_addralign = 1},
-      [SECTION_STACK] = {.sh_name = NAME_STACK, .sh_type = SHT_PROGBITS, .sh_offset = end, .sh_addralign = 1}};
+      [SECTION_STRINGS] = {.sh_name = NAME_STRINGS,
+                           .sh_type = SHT_STRTAB,
+                           .sh_offset = strings_at,
+                           .sh_size = strings_size,
+                           .sh_addralign = 1},
+      [SECTION_NAMES] = {.sh_name = NAME_NAMES,
+                         .sh_type = SHT_STRTAB,
+                         .sh_offset = names_at,
+                         .sh_size = sizeof section_names,
+                         .sh_addralign = 1},
+      [SECTION_STACK] = {
+          .sh_name = NAME_STACK, .sh_type = SHT_PROGBITS, .sh_offset = end, .sh_addralign = 1}};
   _Static_assert(sizeof header == 64, "the data begins behind the header");
   return outfile_write(f, &header, sizeof header) && outfile_write(f, bytes, count) &&
          pad(f, data + count, symbols_at) && outfile_write(f, symbols, sizeof symbols) &&

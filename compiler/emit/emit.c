@@ -1,5 +1,5 @@
-/* The driver's last call: a plan to files, by kind. The order of the work: names and temporaries first (so that a folder
- * that cannot be written is known at once), then code, then linking, then the renames. */
+/* The driver's last call: a plan to files, by kind. The order of the work: names and temporaries first (so
+ * that a folder that cannot be written is known at once), then code, then linking, then the renames. */
 #include "compiler/emit/emit.h"
 #include "compiler/codegen/codegen.h"
 #include <errno.h>
@@ -13,11 +13,11 @@ typedef struct Emit {
   Arena *arena;
   const Plan *plan;
   const EmitOptions *o;
-  const char *name;   /* the prefix of all that is exported */
+  const char *name; /* the prefix of all that is exported */
   CodegenTarget target;
-  int parts;          /* modules, each made by a thread */
+  int parts; /* modules, each made by a thread */
   OutFile out, header, folder, weights, object[CODEGEN_MAX_PARTS];
-  double last;        /* seconds, for --time-passes */
+  double last; /* seconds, for --time-passes */
 } Emit;
 
 static double now(void) {
@@ -60,10 +60,12 @@ static bool open_files(Emit *e) {
   e->out = e->header = e->folder = e->weights = OUTFILE_NONE;
   for (int i = 0; i < CODEGEN_MAX_PARTS; i++) e->object[i] = OUTFILE_NONE;
   const char *slash = strrchr(o->output, '/');
-  if (!*(slash ? slash + 1 : o->output)) return emit_complain("cannot write '%s': it has no file name", o->output);
+  if (!*(slash ? slash + 1 : o->output))
+    return emit_complain("cannot write '%s': it has no file name", o->output);
   if (!outfile_create(e->arena, &e->out, o->output)) return false;
   bool device = e->out.path == o->output;
-  if (device && o->kind == EMIT_STATIC) return emit_complain("cannot write a library to '%s': it is no plain file", o->output);
+  if (device && o->kind == EMIT_STATIC)
+    return emit_complain("cannot write a library to '%s': it is no plain file", o->output);
   if (has_header(o) && !device) {
     const char *path = header_path(e->arena, o->output);
     if (streq(path, o->output)) return emit_complain("'%s' would be both the output and its header", path);
@@ -81,8 +83,10 @@ typedef struct Part {
   double built, optimised, emitted; /* seconds from the start */
 } Part;
 
-static LLVMMemoryBufferRef module_bytes(const EmitOptions *o, LLVMModuleRef module, const CodegenTarget *target) {
-  if (o->kind != EMIT_LLVM) return codegen_emit(module, target, o->kind == EMIT_ASM ? LLVMAssemblyFile : LLVMObjectFile);
+static LLVMMemoryBufferRef module_bytes(const EmitOptions *o, LLVMModuleRef module,
+                                        const CodegenTarget *target) {
+  if (o->kind != EMIT_LLVM)
+    return codegen_emit(module, target, o->kind == EMIT_ASM ? LLVMAssemblyFile : LLVMObjectFile);
   char *ir = LLVMPrintModuleToString(module);
   LLVMMemoryBufferRef buffer = LLVMCreateMemoryBufferWithMemoryRangeCopy(ir, strlen(ir), "ir");
   LLVMDisposeMessage(ir);
@@ -94,8 +98,12 @@ static void *compile_part(void *argument) {
   const Emit *e = p->e;
   const EmitOptions *o = e->o;
   bool text = o->kind == EMIT_LLVM || o->kind == EMIT_ASM;
-  CodegenOptions options = {.name = e->name, .manifest = p->manifest, .embedded_bytes = o->embedded ? o->embedded_bytes : 0,
-                            .embedded = text ? o->embedded : NULL, .program = o->kind == EMIT_EXE, .part = p->part,
+  CodegenOptions options = {.name = e->name,
+                            .manifest = p->manifest,
+                            .embedded_bytes = o->embedded ? o->embedded_bytes : 0,
+                            .embedded = text ? o->embedded : NULL,
+                            .program = o->kind == EMIT_EXE,
+                            .part = p->part,
                             .parts = p->parts};
   Arena *arena = arena_create();
   CodegenTarget target;
@@ -115,7 +123,8 @@ static void *compile_part(void *argument) {
   return NULL;
 }
 
-/* Where cc joins the objects anyway, each CPU makes one; a handful of kernels is not worth a second thread. */
+/* Where cc joins the objects anyway, each CPU makes one; a handful of kernels is not worth a second thread.
+ */
 static int count_parts(const Emit *e) {
   enum { CALLS_A_PART = 8 };
   const Plan *p = e->plan;
@@ -124,14 +133,18 @@ static int count_parts(const Emit *e) {
   const Schedule *schedules[] = {&p->pack, &p->forward, &p->step};
   for (int i = 0; i < 3; i++) calls += schedules[i]->present ? schedules[i]->calls.count : 0;
   cpu_set_t cpus;
-  if (sched_getaffinity(0, sizeof cpus, &cpus) == 0 && (size_t)CPU_COUNT(&cpus) < most) most = (size_t)CPU_COUNT(&cpus);
+  if (sched_getaffinity(0, sizeof cpus, &cpus) == 0 && (size_t)CPU_COUNT(&cpus) < most)
+    most = (size_t)CPU_COUNT(&cpus);
   if (calls / CALLS_A_PART < most) most = calls / CALLS_A_PART;
   return most < 1 ? 1 : (int)most;
 }
 
-static double latest(double a, double b) { return a > b ? a : b; }
+static double latest(double a, double b) {
+  return a > b ? a : b;
+}
 
-/* Fills buffer[0 … parts). A thread that cannot be had costs time and nothing else. Signals stay with the main thread. */
+/* Fills buffer[0 … parts). A thread that cannot be had costs time and nothing else. Signals stay with the
+ * main thread. */
 static void compile(Emit *e, LLVMMemoryBufferRef buffer[CODEGEN_MAX_PARTS]) {
   Part part[CODEGEN_MAX_PARTS];
   pthread_t thread[CODEGEN_MAX_PARTS];
@@ -147,8 +160,10 @@ static void compile(Emit *e, LLVMMemoryBufferRef buffer[CODEGEN_MAX_PARTS]) {
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   Part end = {0};
   for (int i = 0; i < e->parts; i++) {
-    if (threaded[i]) pthread_join(thread[i], NULL);
-    else compile_part(&part[i]);
+    if (threaded[i])
+      pthread_join(thread[i], NULL);
+    else
+      compile_part(&part[i]);
     buffer[i] = part[i].buffer;
     end.built = latest(end.built, part[i].built);
     end.optimised = latest(end.optimised, part[i].optimised);
@@ -160,24 +175,27 @@ static void compile(Emit *e, LLVMMemoryBufferRef buffer[CODEGEN_MAX_PARTS]) {
 }
 
 static bool write_intermediate(OutFile *f, const char *path, LLVMMemoryBufferRef buffer) {
-  return outfile_intermediate(f, path) && outfile_write(f, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer)) &&
-         outfile_close(f);
+  return outfile_intermediate(f, path) &&
+         outfile_write(f, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer)) && outfile_close(f);
 }
 
 static bool write_weights(Emit *e, const char *path) {
   const char *symbol = arena_printf(e->arena, "%s_embedded", e->name);
   return outfile_intermediate(&e->weights, path) &&
-         embed_object(&e->weights, symbol, e->o->embedded, e->o->embedded_bytes) && outfile_close(&e->weights);
+         embed_object(&e->weights, symbol, e->o->embedded, e->o->embedded_bytes) &&
+         outfile_close(&e->weights);
 }
 
 /* The linker and ar make the file anew: an empty one is no archive to ar. A device is handed on as it is. */
 static bool make_way(Emit *e) {
   if (!outfile_close(&e->out)) return false;
-  if (e->out.slot >= 0 && unlink(e->out.path)) return emit_complain("cannot write '%s': %s", e->o->output, strerror(errno));
+  if (e->out.slot >= 0 && unlink(e->out.path))
+    return emit_complain("cannot write '%s': %s", e->o->output, strerror(errno));
   return true;
 }
 
-/* The objects in the folder: NAME.o, NAME_1.o … of the parts, NAME_weights.o. base: their names; path: with the folder. */
+/* The objects in the folder: NAME.o, NAME_1.o … of the parts, NAME_weights.o. base: their names; path: with
+ * the folder. */
 static bool write_objects(Emit *e, LLVMMemoryBufferRef *buffer, const char **base, const char **path) {
   const char *folder = plain_path(e->arena, e->folder.path);
   int count = 0;
@@ -196,12 +214,17 @@ static bool link_objects(Emit *e, LLVMMemoryBufferRef *buffer) {
   if (!write_objects(e, buffer, base, path) || !make_way(e)) return false;
   const char *slash = strrchr(e->out.path, '/'), *folder = plain_path(e->arena, e->folder.path);
   switch (o->kind) {
-  case EMIT_EXE: return link_program(e->arena, o, path, e->out.path);
-  case EMIT_SHARED: return link_shared(e->arena, o, e->name, folder, path, e->out.path);
-  case EMIT_OBJ: return link_relocatable(e->arena, path, e->out.path);
+  case EMIT_EXE:
+    return link_program(e->arena, o, path, e->out.path);
+  case EMIT_SHARED:
+    return link_shared(e->arena, o, e->name, folder, path, e->out.path);
+  case EMIT_OBJ:
+    return link_relocatable(e->arena, path, e->out.path);
   case EMIT_STATIC:
-    return link_archive(e->arena, folder, base, arena_printf(e->arena, "../%s", slash ? slash + 1 : e->out.path));
-  default: BUG("output kind %d is not linked", (int)o->kind);
+    return link_archive(e->arena, folder, base,
+                        arena_printf(e->arena, "../%s", slash ? slash + 1 : e->out.path));
+  default:
+    BUG("output kind %d is not linked", (int)o->kind);
   }
 }
 
@@ -209,8 +232,9 @@ static bool write_all(Emit *e) {
   LLVMMemoryBufferRef buffer[CODEGEN_MAX_PARTS];
   e->parts = count_parts(e);
   compile(e, buffer);
-  bool done = is_linked(e->o) ? link_objects(e, buffer)
-                              : outfile_write(&e->out, LLVMGetBufferStart(buffer[0]), LLVMGetBufferSize(buffer[0]));
+  bool done = is_linked(e->o)
+                  ? link_objects(e, buffer)
+                  : outfile_write(&e->out, LLVMGetBufferStart(buffer[0]), LLVMGetBufferSize(buffer[0]));
   for (int i = 0; i < e->parts; i++) LLVMDisposeMemoryBuffer(buffer[i]);
   if (!done) return false;
   timed(e, is_linked(e->o) ? "link" : "write", now());
@@ -222,7 +246,11 @@ static bool write_all(Emit *e) {
 }
 
 bool emit_output(Session *s, const Plan *plan, const EmitOptions *o) {
-  Emit e = {.arena = s->arena, .plan = plan, .o = o, .name = codegen_identifier(s->arena, o->output), .last = now()};
+  Emit e = {.arena = s->arena,
+            .plan = plan,
+            .o = o,
+            .name = codegen_identifier(s->arena, o->output),
+            .last = now()};
   const char *error = NULL;
   if (!codegen_target(s->arena, o->cpu, o->opt_level, &e.target, &error)) return emit_complain("%s", error);
   outfile_watch_signals(true);

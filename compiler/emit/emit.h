@@ -1,6 +1,6 @@
 /* The last stage: a Plan becomes files. emit_output() is all that the driver needs; the rest is shared by the
- * files of this folder and their tests. Nothing here changes the plan. Output files appear whole or not at all:
- * they are written under a temporary name in the same folder and renamed. */
+ * files of this folder and their tests. Nothing here changes the plan. Output files appear whole or not at
+ * all: they are written under a temporary name in the same folder and renamed. */
 #ifndef SURGERY_EMIT_H
 #define SURGERY_EMIT_H
 #include "compiler/analysis/schedule.h"
@@ -9,7 +9,7 @@
 typedef enum EmitKind { EMIT_EXE, EMIT_OBJ, EMIT_STATIC, EMIT_SHARED, EMIT_LLVM, EMIT_ASM } EmitKind;
 
 typedef struct EmitOptions {
-  const char *output;       /* its base name without suffix, as a C identifier, prefixes what the object exports */
+  const char *output; /* its base name without suffix, as a C identifier, prefixes what the object exports */
   EmitKind kind;
   const char *cpu;          /* NULL or "native": the host */
   int opt_level;            /* 0 to 3 */
@@ -18,13 +18,14 @@ typedef struct EmitOptions {
   const char *weights_file; /* absolute path of the weights beside the output, or NULL */
   const void *embedded;     /* a safetensors image to put into the output, or NULL */
   size_t embedded_bytes;
-  const char *runtime_dir;  /* where libsurgery_runtime.a is; NULL: found from the compiler's own place */
+  const char *runtime_dir; /* where libsurgery_runtime.a is; NULL: found from the compiler's own place */
 } EmitOptions;
 
-/* Writes o->output, and beside obj, static and shared its header OUT.h. False when the environment failed (folder,
- * disk, cc) or the CPU is unknown: one line on stderr, and nothing is left behind. */
+/* Writes o->output, and beside obj, static and shared its header OUT.h. False when the environment failed
+ * (folder, disk, cc) or the CPU is unknown: one line on stderr, and nothing is left behind. */
 bool emit_output(Session *s, const Plan *plan, const EmitOptions *o);
-/* For the driver, to refuse a wrong --cpu as wrong usage before any work: NULL when it is known, else one line. */
+/* For the driver, to refuse a wrong --cpu as wrong usage before any work: NULL when it is known, else one
+ * line. */
 const char *emit_cpu_error(Arena *arena, const char *cpu);
 /* The dependency file of -MD for make and ninja: "target: every file that was read". False as above. */
 bool emit_depfile(Session *s, const char *path, const char *target);
@@ -32,7 +33,8 @@ bool emit_depfile(Session *s, const char *path, const char *target);
 /* ---- shared inside emit/ ---- */
 
 /* The manifest of runtime/abi.h as JSON text in the arena. */
-const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o, const char *cpu, const char *cpu_features);
+const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o, const char *cpu,
+                          const char *cpu_features);
 /* The header that declares the C interface of a network called `name` (a C identifier). */
 const char *header_text(Arena *arena, const Plan *plan, const char *name, const EmitOptions *o);
 
@@ -52,27 +54,30 @@ bool outfile_folder(Arena *arena, OutFile *f, const char *target);
 /* The name of a temporary for `target`, ending in `suffix`, that somebody else will write. */
 bool outfile_reserve(Arena *arena, OutFile *f, const char *target, const char *suffix);
 bool outfile_write(OutFile *f, const void *bytes, size_t count);
-bool outfile_close(OutFile *f);      /* errors of late writing show here */
-bool outfile_commit(OutFile *f);     /* closes and renames */
-void outfile_discard(OutFile *f);    /* removes; harmless after a commit, or twice */
-void outfile_watch_signals(bool on); /* while on, SIGINT, SIGTERM and SIGHUP remove temporaries; may be nested */
+bool outfile_close(OutFile *f);   /* errors of late writing show here */
+bool outfile_commit(OutFile *f);  /* closes and renames */
+void outfile_discard(OutFile *f); /* removes; harmless after a commit, or twice */
+void outfile_watch_signals(
+    bool on); /* while on, SIGINT, SIGTERM and SIGHUP remove temporaries; may be nested */
 /* One line on stderr; returns false. */
 bool emit_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* process.c: runs argv[0] from PATH without a shell, in `folder` when it is not NULL; its messages go to stderr. False: it
- * could not be started or failed, and one line says so; `purpose` is what for ("linking"). */
+/* process.c: runs argv[0] from PATH without a shell, in `folder` when it is not NULL; its messages go to
+ * stderr. False: it could not be started or failed, and one line says so; `purpose` is what for ("linking").
+ */
 bool run_program(const char *const *argv, const char *folder, const char *purpose);
 
-/* link.c: `objects` ends with NULL; `out` is overwritten. link_shared keeps its own file in `folder`. link_archive
- * runs in `folder`, which `objects` and `out` are relative to. */
+/* link.c: `objects` ends with NULL; `out` is overwritten. link_shared keeps its own file in `folder`.
+ * link_archive runs in `folder`, which `objects` and `out` are relative to. */
 bool link_program(Arena *arena, const EmitOptions *o, const char *const *objects, const char *out);
-bool link_shared(Arena *arena, const EmitOptions *o, const char *name, const char *folder, const char *const *objects,
-                 const char *out);
+bool link_shared(Arena *arena, const EmitOptions *o, const char *name, const char *folder,
+                 const char *const *objects, const char *out);
 bool link_relocatable(Arena *arena, const char *const *objects, const char *out); /* several objects to one */
 bool link_archive(Arena *arena, const char *folder, const char *const *objects, const char *out);
 /* A file name that no program takes for an option. */
 const char *plain_path(Arena *arena, const char *path);
 
-/* embed.c: an ELF object that holds `count` bytes as the hidden symbol `symbol`, 64-byte aligned, read-only. */
+/* embed.c: an ELF object that holds `count` bytes as the hidden symbol `symbol`, 64-byte aligned, read-only.
+ */
 bool embed_object(OutFile *f, const char *symbol, const void *bytes, size_t count);
 #endif

@@ -1,5 +1,5 @@
-/* The C header beside an object or a library: the functions of cli.md and the network's sizes as constants. It
- * stands alone: C99 or C++, no include path. Called by emit.c. */
+/* The C header beside an object or a library: the functions of cli.md and the network's sizes as constants.
+ * It stands alone: C99 or C++, no include path. Called by emit.c. */
 #include "compiler/emit/emit.h"
 #include <ctype.h>
 #include <stdarg.h>
@@ -23,13 +23,15 @@ static void put(Writer *w, const char *format, ...) {
 static const char *in_comment(Arena *arena, const char *text) {
   char *copy = arena_strdup(arena, text ? text : "");
   for (char *c = copy; *c; c++)
-    if ((unsigned char)*c < ' ' || (*c == '/' && c > copy && c[-1] == '*') || (*c == '*' && c > copy && c[-1] == '/') ||
-        *c == '\\' || (*c == '?' && c[1] == '?'))
+    if ((unsigned char)*c < ' ' || (*c == '/' && c > copy && c[-1] == '*') ||
+        (*c == '*' && c > copy && c[-1] == '/') || *c == '\\' || (*c == '?' && c[1] == '?'))
       *c = '_';
   return copy;
 }
 
-static int64_t round64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+static int64_t round64(int64_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
 
 static const char *dims_text(Arena *arena, const Shape *shape) {
   const char *text = "";
@@ -38,7 +40,9 @@ static const char *dims_text(Arena *arena, const Shape *shape) {
   return text;
 }
 
-static const Shape *output_shape(const Graph *g, size_t i) { return &g->values.at[g->outputs.at[i].value].shape; }
+static const Shape *output_shape(const Graph *g, size_t i) {
+  return &g->values.at[g->outputs.at[i].value].shape;
+}
 
 static void put_top(Writer *w, const Plan *plan, const EmitOptions *o) {
   const Graph *g = plan->graph;
@@ -50,9 +54,11 @@ static void put_top(Writer *w, const Plan *plan, const EmitOptions *o) {
         in_comment(w->arena, g->outputs.at[i].name));
   for (size_t i = 0; i < g->labels.count; i++)
     put(w, " *   class %zu  %s\n", i, in_comment(w->arena, g->labels.at[i]));
-  put(w, " * Generated: do not edit. Link with libsurgery_runtime and its libraries (pkg-config surgery)%s. */\n",
-      o->kind == EMIT_SHARED ? "; this shared library holds them already" : "");
-  put(w, "#ifndef %s_NETWORK_H\n#define %s_NETWORK_H\n#include <stddef.h>\n#include <stdint.h>\n", w->upper, w->upper);
+  put(w, " * Generated: do not edit. %s */\n",
+      o->kind == EMIT_SHARED ? "Link with the shared library alone: the runtime is in it."
+                             : "Link with -lsurgery_runtime -lopenblas -ljpeg -lpng -lz -ljansson -lzip -lgomp -lm.");
+  put(w, "#ifndef %s_NETWORK_H\n#define %s_NETWORK_H\n#include <stddef.h>\n#include <stdint.h>\n", w->upper,
+      w->upper);
   put(w, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
 }
 
@@ -62,7 +68,8 @@ static void put_error(Writer *w) {
          "typedef enum surgery_status {\n"
          "  SURGERY_OK = 0,\n"
          "  SURGERY_BAD_INPUT = 1,   /* a file or argument is wrong: the user can mend it */\n"
-         "  SURGERY_ENVIRONMENT = 3, /* open, read, write, memory failed: the system's reason is in the message */\n"
+         "  SURGERY_ENVIRONMENT = 3, /* open, read, write, memory failed: the system's reason is in the "
+         "message */\n"
          "  SURGERY_INTERRUPTED = 4\n"
          "} surgery_status;\n"
          "typedef struct surgery_error {\n"
@@ -93,8 +100,8 @@ static void put_sizes(Writer *w, const Plan *plan) {
   put(w, "#define %s_OUTPUT_SHAPE {%s} /* of the first output */\n", w->upper, dims_text(w->arena, y));
   put(w, "#define %s_OUTPUT_COUNT %lld /* floats of the first output for one sample */\n", w->upper,
       (long long)shape_count(y));
-  put(w, "#define %s_RAW_OUTPUT_COUNT %lld /* floats of all outputs for one sample, for %s_forward_raw */\n", w->upper,
-      (long long)floats, w->name);
+  put(w, "#define %s_RAW_OUTPUT_COUNT %lld /* floats of all outputs for one sample, for %s_forward_raw */\n",
+      w->upper, (long long)floats, w->name);
   put(w, "#define %s_CLASSES %lld\n", w->upper, (long long)(y->rank ? y->dim[0] : 1));
   put(w, "#define %s_PARAMETERS %lld\n", w->upper, (long long)parameters);
   put(w, "#define %s_TRAINABLE_PARAMETERS %lld\n\n", w->upper, (long long)trainable);
@@ -107,7 +114,10 @@ static const char *arena_bytes(Writer *w, const Schedule *s) {
 
 /* The runtime has one arena for all functions, as large as the largest that it calls. */
 static void put_memory(Writer *w, const Plan *plan) {
-  put(w, "/* Bytes. The state dict, each tensor 64-byte aligned, and behind it what %s_pack derives from it. */\n", w->name);
+  put(w,
+      "/* Bytes. The state dict, each tensor 64-byte aligned, and behind it what %s_pack derives from it. "
+      "*/\n",
+      w->name);
   put(w, "#define %s_STATE_BYTES ((size_t)%lldu)\n", w->upper, (long long)round64(plan->weights_bytes));
   int64_t weights = round64(plan->weights_bytes) + round64(plan->packed_bytes);
   if (plan->pack.present) weights += plan->pack.per_sample_bytes + plan->pack.fixed_bytes;
@@ -121,16 +131,19 @@ static void put_memory(Writer *w, const Plan *plan) {
     put(w, "#define %s_TRAIN_BYTES(n) ((size_t)0) /* nothing is trainable */\n\n", w->upper);
     return;
   }
-  put(w, "/* Of a training step: activations and gradients, without weights, x, targets and the optimizer's state. */\n");
+  put(w, "/* Of a training step: activations and gradients, without weights, x, targets and the optimizer's "
+         "state. */\n");
   const char *step = arena_bytes(w, &plan->step);
   if (plan->prefix.present) {
     put(w, "#define %s_PREFIX_BYTES(n) %s /* the frozen layers before the first trainable one */\n", w->upper,
         arena_bytes(w, &plan->prefix));
     put(w, "#define %s_STEP_BYTES(n) %s\n", w->upper, step);
     put(w,
-        "#define %s_TRAIN_BYTES(n) \\\n  ((%s_PREFIX_BYTES(n) > %s_STEP_BYTES(n) ? %s_PREFIX_BYTES(n) : %s_STEP_BYTES(n)) "
+        "#define %s_TRAIN_BYTES(n) \\\n  ((%s_PREFIX_BYTES(n) > %s_STEP_BYTES(n) ? %s_PREFIX_BYTES(n) : "
+        "%s_STEP_BYTES(n)) "
         "+ (size_t)(n) * %lldu + %lldu)\n\n",
-        w->upper, w->upper, w->upper, w->upper, w->upper, (long long)plan->features_bytes, (long long)plan->grads_bytes);
+        w->upper, w->upper, w->upper, w->upper, w->upper, (long long)plan->features_bytes,
+        (long long)plan->grads_bytes);
   } else {
     put(w, "#define %s_TRAIN_BYTES(n) (%s + %lldu)\n\n", w->upper, step, (long long)plan->grads_bytes);
   }
@@ -139,22 +152,31 @@ static void put_memory(Writer *w, const Plan *plan) {
 static void put_functions(Writer *w, const Plan *plan) {
   const char *n = w->name, *x = shape_text(w->arena, &plan->graph->input.shape);
   const char *y = shape_text(w->arena, output_shape(plan->graph, 0));
-  put(w, "/* One network in memory with its own weights; for one thread of use at a time. */\ntypedef struct %s %s;\n", n, n);
-  put(w, "/* weights: a file; NULL: embedded ones, else the file that the compiler wrote. NULL with *err filled (err may\n"
+  put(w,
+      "/* One network in memory with its own weights; for one thread of use at a time. */\ntypedef struct %s "
+      "%s;\n",
+      n, n);
+  put(w, "/* weights: a file; NULL: embedded ones, else the file that the compiler wrote. NULL with *err "
+         "filled (err may\n"
          " * be NULL) when it cannot be read or does not fit. */\n");
   put(w, "%s *%s_open(const char *weights, surgery_error *err);\n", n, n);
   put(w, "/* x: %s, y: %s. 0, or -1: no memory. */\n", x, y);
   put(w, "int %s_forward(%s *net, size_t n, const float *x, float *y);\n", n, n);
-  put(w, "/* One step of the script's optimizer. target: (N); *loss: the batch's mean before the update. -1: nothing is\n"
+  put(w, "/* One step of the script's optimizer. target: (N); *loss: the batch's mean before the update. -1: "
+         "nothing is\n"
          " * trainable, or no memory. */\n");
   put(w, "int %s_train_step(%s *net, size_t n, const float *x, const int32_t *target, float *loss);\n", n, n);
-  put(w, "/* By suffix: .safetensors, .pth, .npz. selector: a dotted prefix or a glob; NULL: all. 0 or -1. */\n");
+  put(w, "/* By suffix: .safetensors, .pth, .npz. selector: a dotted prefix or a glob; NULL: all. 0 or -1. "
+         "*/\n");
   put(w, "int %s_save(%s *net, const char *path, const char *selector, surgery_error *err);\n", n, n);
   put(w, "void %s_close(%s *net);\n\n", n, n);
-  put(w, "/* For callers without an allocator. Every pointer is 64-byte aligned.\n"
-         " *   weights  %s_WEIGHTS_BYTES; write the tensors at the offsets of %s_TENSORS, then call %s_pack once\n"
-         " *   arena    %s_FORWARD_BYTES(n), contents need not be set\n"
-         " *   x, y     %s, then the outputs one after the other, each for all n samples: n * %s_RAW_OUTPUT_COUNT floats */\n",
+  put(w,
+      "/* For callers without an allocator. Every pointer is 64-byte aligned.\n"
+      " *   weights  %s_WEIGHTS_BYTES; write the tensors at the offsets of %s_TENSORS, then call %s_pack "
+      "once\n"
+      " *   arena    %s_FORWARD_BYTES(n), contents need not be set\n"
+      " *   x, y     %s, then the outputs one after the other, each for all n samples: n * "
+      "%s_RAW_OUTPUT_COUNT floats */\n",
       w->upper, w->upper, n, w->upper, x, w->upper);
   put(w, "void %s_pack(void *weights);\n", n);
   put(w, "void %s_forward_raw(const void *weights, void *arena, size_t n, const float *x, float *y);\n", n);
@@ -164,7 +186,8 @@ static const char *quoted(Arena *arena, const char *text) {
   const char *out = "";
   for (; *text; text++) {
     bool plain = isalnum((unsigned char)*text) || strchr("._-+ ", *text);
-    out = plain ? arena_printf(arena, "%s%c", out, *text) : arena_printf(arena, "%s\\%03o", out, (unsigned char)*text);
+    out = plain ? arena_printf(arena, "%s%c", out, *text)
+                : arena_printf(arena, "%s\\%03o", out, (unsigned char)*text);
   }
   return out;
 }
@@ -172,12 +195,15 @@ static const char *quoted(Arena *arena, const char *text) {
 static void put_tensors(Writer *w, const Plan *plan) {
   const Graph *g = plan->graph;
   ParamList state = graph_state_dict(g, w->arena, true);
-  put(w, "\n/* TENSOR(name, dtype, offset in bytes, elements): the state dict, f32 or i64, row-major. */\n#define %s_TENSORS(TENSOR)",
+  put(w,
+      "\n/* TENSOR(name, dtype, offset in bytes, elements): the state dict, f32 or i64, row-major. "
+      "*/\n#define %s_TENSORS(TENSOR)",
       w->upper);
   for (size_t i = 0; i < state.count; i++) {
     const Param *p = &g->params.at[state.at[i]];
-    put(w, " \\\n  TENSOR(\"%s\", %s, %lld, %lld)", quoted(w->arena, p->name), p->shape.dtype == DTYPE_I64 ? "i64" : "f32",
-        (long long)plan->weight_offset.at[state.at[i]], (long long)shape_count(&p->shape));
+    put(w, " \\\n  TENSOR(\"%s\", %s, %lld, %lld)", quoted(w->arena, p->name),
+        p->shape.dtype == DTYPE_I64 ? "i64" : "f32", (long long)plan->weight_offset.at[state.at[i]],
+        (long long)shape_count(&p->shape));
   }
   put(w, "\n\n#ifdef __cplusplus\n}\n#endif\n#endif\n");
 }

@@ -24,10 +24,11 @@ static bool is_file(const char *path) {
   return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* libsurgery_runtime.a: in the given folder; of the build tree that this compiler stands in; of the prefix that it is
- * installed in. NULL when there is none. */
+/* libsurgery_runtime.a: in the given folder; of the build tree that this compiler stands in; of the prefix
+ * that it is installed in. NULL when there is none. */
 static const char *find_runtime(Arena *arena, const EmitOptions *o) {
-  static const char *const places[] = {"runtime", "../lib", "../lib/surgery", "../lib64", "../runtime", "../../runtime"};
+  static const char *const places[] = {"runtime",  "../lib",     "../lib/surgery",
+                                       "../lib64", "../runtime", "../../runtime"};
   if (o->runtime_dir) {
     const char *path = arena_printf(arena, "%s/libsurgery_runtime.a", o->runtime_dir);
     return is_file(path) ? plain_path(arena, path) : NULL;
@@ -47,7 +48,8 @@ static const char *find_runtime(Arena *arena, const EmitOptions *o) {
 /* The folder of the OpenMP build of OpenBLAS where the system has several: it shares its threads with the
  * generated code. Its libopenblas.so.0 has the same name as the others', hence the run path. */
 static const char *find_openblas(Arena *arena) {
-  static const char *const patterns[] = {"/usr/lib/*/openblas-openmp", "/usr/lib/openblas-openmp", "/usr/lib64/openblas-openmp"};
+  static const char *const patterns[] = {"/usr/lib/*/openblas-openmp", "/usr/lib/openblas-openmp",
+                                         "/usr/lib64/openblas-openmp"};
   const char *found = NULL;
   for (size_t i = 0; i < sizeof patterns / sizeof *patterns && !found; i++) {
     glob_t matches;
@@ -61,14 +63,15 @@ static const char *find_openblas(Arena *arena) {
 }
 
 static bool add_libraries(Arena *arena, Args *to, const EmitOptions *o) {
-  static const char *const libraries[] = {"-lopenblas", "-ljpeg", "-lpng", "-lz", "-ljansson", "-lgomp",
-                                          "-lpthread", "-lm"};
+  static const char *const libraries[] = {"-lopenblas", "-ljpeg", "-lpng",     "-lz",
+                                          "-ljansson",  "-lgomp", "-lpthread", "-lm"};
   Args args = *to;
   const char *runtime = find_runtime(arena, o);
   if (!runtime)
-    return o->runtime_dir ? emit_complain("there is no libsurgery_runtime.a in '%s'", o->runtime_dir)
-                          : emit_complain("libsurgery_runtime.a is neither beside surgeryc (runtime/) nor in its "
-                                          "prefix (../lib): is Surgery installed whole?");
+    return o->runtime_dir
+               ? emit_complain("there is no libsurgery_runtime.a in '%s'", o->runtime_dir)
+               : emit_complain("libsurgery_runtime.a is neither beside surgeryc (runtime/) nor in its "
+                               "prefix (../lib): is Surgery installed whole?");
   arg(runtime);
   const char *openblas = find_openblas(arena);
   if (openblas) {
@@ -105,8 +108,8 @@ static bool write_exports(OutFile *f, Arena *arena, const char *name, const char
          outfile_write(f, text, strlen(text)) && outfile_close(f);
 }
 
-bool link_shared(Arena *arena, const EmitOptions *o, const char *name, const char *folder, const char *const *objects,
-                 const char *out) {
+bool link_shared(Arena *arena, const EmitOptions *o, const char *name, const char *folder,
+                 const char *const *objects, const char *out) {
   OutFile map;
   Args args = {0};
   const char *slash = strrchr(o->output, '/');

@@ -1,5 +1,6 @@
-/* The manifest that a compiled network carries: runtime/abi.h describes it, runtime/manifest.c reads it. JSON by
- * jansson, keys in the order they are set. Reads the plan and its graph; changes neither. Called by emit.c. */
+/* The manifest that a compiled network carries: runtime/abi.h describes it, runtime/manifest.c reads it. JSON
+ * by jansson, keys in the order they are set. Reads the plan and its graph; changes neither. Called by
+ * emit.c. */
 #include "compiler/edit/weights.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/manifest.h"
@@ -19,8 +20,10 @@ json_t *manifest_string(const char *text) {
     size_t size = 1;
     json_t *one = NULL; /* the shortest run of bytes that is a character */
     for (; size <= 4 && i + size <= length && !one; size++) one = json_stringn(text + i, size);
-    if (one) size--;
-    else size = 1;
+    if (one)
+      size--;
+    else
+      size = 1;
     memcpy(mended + used, one ? text + i : "\xEF\xBF\xBD", one ? size : 3);
     used += one ? size : 3;
     i += size;
@@ -40,7 +43,8 @@ json_t *manifest_pair(double a, double b) {
 
 json_t *manifest_size(const int64_t size[2]) {
   json_t *pair = json_array();
-  for (int i = 0; i < 2; i++) json_array_append_new(pair, size[i] == NONE_VALUE ? json_null() : json_integer(size[i]));
+  for (int i = 0; i < 2; i++)
+    json_array_append_new(pair, size[i] == NONE_VALUE ? json_null() : json_integer(size[i]));
   return pair;
 }
 
@@ -58,9 +62,12 @@ static json_t *numbers(const double *at, int count) {
 
 static json_t *preprocess_json(const Preprocess *p) {
   switch (p->kind) {
-  case PRE_GRAYSCALE: return json_pack("{s:s}", "op", "grayscale");
-  case PRE_RESIZE: return json_pack("{s:s, s:o}", "op", "resize", "size", manifest_size(p->size));
-  case PRE_CENTER_CROP: return json_pack("{s:s, s:o}", "op", "center_crop", "size", manifest_size(p->size));
+  case PRE_GRAYSCALE:
+    return json_pack("{s:s}", "op", "grayscale");
+  case PRE_RESIZE:
+    return json_pack("{s:s, s:o}", "op", "resize", "size", manifest_size(p->size));
+  case PRE_CENTER_CROP:
+    return json_pack("{s:s, s:o}", "op", "center_crop", "size", manifest_size(p->size));
   case PRE_NORMALIZE:
     return json_pack("{s:s, s:o, s:o}", "op", "normalize", "mean", numbers(p->mean, p->channels), "std",
                      numbers(p->std, p->channels));
@@ -69,18 +76,20 @@ static json_t *preprocess_json(const Preprocess *p) {
 }
 
 static json_t *input_json(const Input *input) {
-  static const char *const kinds[] = {[INPUT_IMAGE] = "image", [INPUT_TENSOR] = "tensor", [INPUT_TOKENS] = "tokens"};
+  static const char *const kinds[] = {
+      [INPUT_IMAGE] = "image", [INPUT_TENSOR] = "tensor", [INPUT_TOKENS] = "tokens"};
   json_t *steps = json_array();
   for (size_t i = 0; i < input->preprocess.count; i++)
     json_array_append_new(steps, preprocess_json(&input->preprocess.at[i]));
-  return json_pack("{s:s, s:o, s:o}", "kind", kinds[input->kind], "shape", shape_json(&input->shape), "preprocess", steps);
+  return json_pack("{s:s, s:o, s:o}", "kind", kinds[input->kind], "shape", shape_json(&input->shape),
+                   "preprocess", steps);
 }
 
 static json_t *outputs_json(const Graph *g) {
   json_t *list = json_array();
   for (size_t i = 0; i < g->outputs.count; i++)
-    json_array_append_new(list, json_pack("{s:o, s:o}", "name", manifest_string(g->outputs.at[i].name), "shape",
-                                          shape_json(&g->values.at[g->outputs.at[i].value].shape)));
+    json_array_append_new(list, json_pack("{s:o, s:o}", "name", manifest_string(g->outputs.at[i].name),
+                                          "shape", shape_json(&g->values.at[g->outputs.at[i].value].shape)));
   return list;
 }
 
@@ -88,9 +97,12 @@ static json_t *fresh_json(const Graph *g, ParamId id) {
   if (g->params.at[id].donor != NO_ID) return json_null();
   FreshInit fresh = param_fresh_init(g, id);
   switch (fresh.kind) {
-  case FRESH_CONSTANT: return json_pack("{s:s, s:f}", "kind", "constant", "value", fresh.value);
-  case FRESH_UNIFORM: return json_pack("{s:s, s:f}", "kind", "uniform", "bound", fresh.value);
-  case FRESH_NORMAL: return json_pack("{s:s, s:f}", "kind", "normal", "deviation", fresh.value);
+  case FRESH_CONSTANT:
+    return json_pack("{s:s, s:f}", "kind", "constant", "value", fresh.value);
+  case FRESH_UNIFORM:
+    return json_pack("{s:s, s:f}", "kind", "uniform", "bound", fresh.value);
+  case FRESH_NORMAL:
+    return json_pack("{s:s, s:f}", "kind", "normal", "deviation", fresh.value);
   }
   BUG("fresh values of kind %d", (int)fresh.kind);
 }
@@ -110,11 +122,11 @@ static json_t *tensors_json(const Plan *plan, const ParamList *state) {
     const Param *p = &g->params.at[id];
     int64_t grad = (size_t)id < plan->grad_offset.count ? plan->grad_offset.at[id] : -1;
     json_array_append_new(
-        list, json_pack("{s:o, s:o, s:s, s:I, s:b, s:b, s:I, s:i, s:o}", "name", manifest_string(p->name), "shape",
-                        shape_json(&p->shape), "dtype", p->shape.dtype == DTYPE_I64 ? "i64" : "f32", "offset",
-                        (json_int_t)plan->weight_offset.at[id], "buffer", p->is_buffer, "trainable",
-                        p->trainable && !p->is_buffer, "grad", (json_int_t)grad, "group", group_of(plan->train, id),
-                        "fresh", fresh_json(g, id)));
+        list, json_pack("{s:o, s:o, s:s, s:I, s:b, s:b, s:I, s:i, s:o}", "name", manifest_string(p->name),
+                        "shape", shape_json(&p->shape), "dtype", p->shape.dtype == DTYPE_I64 ? "i64" : "f32",
+                        "offset", (json_int_t)plan->weight_offset.at[id], "buffer", p->is_buffer, "trainable",
+                        p->trainable && !p->is_buffer, "grad", (json_int_t)grad, "group",
+                        group_of(plan->train, id), "fresh", fresh_json(g, id)));
   }
   return list;
 }
@@ -127,8 +139,8 @@ static json_t *parameters_json(const Graph *g, const ParamList *state) {
     total += shape_count(&p->shape);
     if (p->trainable) trainable += shape_count(&p->shape);
   }
-  return json_pack("{s:I, s:I, s:I}", "total", (json_int_t)total, "trainable", (json_int_t)trainable, "frozen",
-                   (json_int_t)(total - trainable));
+  return json_pack("{s:I, s:I, s:I}", "total", (json_int_t)total, "trainable", (json_int_t)trainable,
+                   "frozen", (json_int_t)(total - trainable));
 }
 
 static json_t *functions_json(const Plan *plan) {
@@ -155,8 +167,9 @@ static json_t *layer_json(const Graph *g, const Module *m, const Shape *shape) {
     count += shape_count(&p->shape);
     trains |= p->trainable;
   }
-  return json_pack("{s:o, s:o, s:o, s:I, s:b}", "name", manifest_string(m->name), "type", manifest_string(m->type),
-                   "shape", shape_json(shape), "parameters", (json_int_t)count, "frozen", has ? !trains : m->frozen);
+  return json_pack("{s:o, s:o, s:o, s:I, s:b}", "name", manifest_string(m->name), "type",
+                   manifest_string(m->type), "shape", shape_json(shape), "parameters", (json_int_t)count,
+                   "frozen", has ? !trains : m->frozen);
 }
 
 /* Layers in the order in which the data meets them first. */
@@ -168,7 +181,8 @@ static json_t *layers_json(const Graph *g) {
     const Node *node = &g->nodes.at[g->order.at[i]];
     if (!node->alive || node->module == NO_ID || seen[node->module]) continue;
     seen[node->module] = true;
-    json_array_append_new(list, layer_json(g, &g->modules.at[node->module], &g->values.at[node->output].shape));
+    json_array_append_new(list,
+                          layer_json(g, &g->modules.at[node->module], &g->values.at[node->output].shape));
   }
   free(seen);
   return list;
@@ -195,7 +209,8 @@ static bool packs_what_moves(const Plan *plan, const ParamList *state) {
 
 static json_t *features_json(const Plan *plan) {
   if (!plan->prefix.present) return json_null();
-  return json_pack("{s:I, s:o}", "bytes", (json_int_t)plan->features_bytes, "shape", shape_json(&plan->features));
+  return json_pack("{s:I, s:o}", "bytes", (json_int_t)plan->features_bytes, "shape",
+                   shape_json(&plan->features));
 }
 
 static const char *base_name(Arena *arena, const EmitOptions *o) {
@@ -210,11 +225,13 @@ static json_t *labels_json(const Graph *g) {
   return list;
 }
 
-const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o, const char *cpu, const char *features) {
+const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o, const char *cpu,
+                          const char *features) {
   const Graph *g = plan->graph;
   ParamList state = graph_state_dict(g, arena, true);
   double flops = 0;
-  for (size_t i = 0; i < plan->forward.calls.count; i++) flops += plan->forward.calls.at[i].plan.flops_per_sample;
+  for (size_t i = 0; i < plan->forward.calls.count; i++)
+    flops += plan->forward.calls.at[i].plan.flops_per_sample;
   json_t *root = json_object();
   json_object_set_new(root, "name", manifest_string(base_name(arena, o)));
   json_object_set_new(root, "script", manifest_string(o->script_name));

@@ -1,9 +1,11 @@
-/* The train block in the manifest: optimizer, loss, groups, augmentation, under torch's names. Called by manifest.c. */
+/* The train block in the manifest: optimizer, loss, groups, augmentation, under torch's names. Called by
+ * manifest.c. */
 #include "compiler/emit/manifest.h"
 #include <math.h>
 
 static json_t *optimizer_json(const OptimizerConfig *o) {
-  static const char *const names[] = {[OPTIMIZER_SGD] = "SGD", [OPTIMIZER_ADAM] = "Adam", [OPTIMIZER_ADAMW] = "AdamW"};
+  static const char *const names[] = {
+      [OPTIMIZER_SGD] = "SGD", [OPTIMIZER_ADAM] = "Adam", [OPTIMIZER_ADAMW] = "AdamW"};
   json_t *json = json_pack("{s:s, s:f, s:f, s:b}", "type", names[o->kind], "lr", o->lr, "weight_decay",
                            o->weight_decay, "maximize", o->maximize);
   if (!json) BUG("the optimizer's arguments are not finite");
@@ -24,9 +26,11 @@ static json_t *loss_json(const LossConfig *loss) {
   json_t *weight = json_null();
   if (loss->weight.count) {
     weight = json_array();
-    for (size_t i = 0; i < loss->weight.count; i++) json_array_append_new(weight, json_real(loss->weight.at[i]));
+    for (size_t i = 0; i < loss->weight.count; i++)
+      json_array_append_new(weight, json_real(loss->weight.at[i]));
   }
-  return json_pack("{s:s, s:f, s:o}", "type", "CrossEntropy", "label_smoothing", loss->label_smoothing, "weight", weight);
+  return json_pack("{s:s, s:f, s:o}", "type", "CrossEntropy", "label_smoothing", loss->label_smoothing,
+                   "weight", weight);
 }
 
 static void set_if_given(json_t *json, const char *key, double value) {
@@ -49,15 +53,18 @@ static json_t *groups_json(const TrainConfig *train) {
 
 static json_t *augment_json(const AugmentConfig *a) {
   if (a->kind == AUGMENT_HORIZONTAL_FLIP) return json_pack("{s:s, s:f}", "op", "horizontal_flip", "p", a->p);
-  return json_pack("{s:s, s:o, s:o, s:o}", "op", "random_resized_crop", "size", manifest_size(a->size), "scale",
-                   manifest_pair(a->scale[0], a->scale[1]), "ratio", manifest_pair(a->ratio[0], a->ratio[1]));
+  return json_pack("{s:s, s:o, s:o, s:o}", "op", "random_resized_crop", "size", manifest_size(a->size),
+                   "scale", manifest_pair(a->scale[0], a->scale[1]), "ratio",
+                   manifest_pair(a->ratio[0], a->ratio[1]));
 }
 
 json_t *manifest_train(const TrainConfig *train) {
   if (!train) return json_null();
   json_t *augment = json_array();
-  for (size_t i = 0; i < train->augment.count; i++) json_array_append_new(augment, augment_json(&train->augment.at[i]));
-  return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "optimizer", optimizer_json(&train->optimizer), "loss",
-                   loss_json(&train->loss), "groups", groups_json(train), "batch", (json_int_t)train->batch, "epochs",
-                   (json_int_t)train->epochs, "seed", (json_int_t)train->seed, "augment", augment);
+  for (size_t i = 0; i < train->augment.count; i++)
+    json_array_append_new(augment, augment_json(&train->augment.at[i]));
+  return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:o}", "optimizer", optimizer_json(&train->optimizer),
+                   "loss", loss_json(&train->loss), "groups", groups_json(train), "batch",
+                   (json_int_t)train->batch, "epochs", (json_int_t)train->epochs, "seed",
+                   (json_int_t)train->seed, "augment", augment);
 }

@@ -122,7 +122,8 @@ bool outfile_intermediate(OutFile *f, const char *path) {
 bool outfile_reserve(Arena *arena, OutFile *f, const char *target, const char *suffix) {
   *f = OUTFILE_NONE;
   struct stat st;
-  if (stat(target, &st) == 0 && !S_ISREG(st.st_mode)) return emit_complain("cannot write '%s': it is no plain file", target);
+  if (stat(target, &st) == 0 && !S_ISREG(st.st_mode))
+    return emit_complain("cannot write '%s': it is no plain file", target);
   f->target = behind_link(arena, target);
   f->path = arena_printf(arena, "%s%s", temporary_name(arena, f->target), suffix);
   f->slot = take_slot(f->path);
@@ -139,7 +140,9 @@ bool outfile_folder(Arena *arena, OutFile *f, const char *target) {
   return emit_complain("cannot make a folder beside '%s': %s", target, strerror(reason));
 }
 
-static const char *shown(const OutFile *f) { return f->target ? f->target : f->path; }
+static const char *shown(const OutFile *f) {
+  return f->target ? f->target : f->path;
+}
 
 bool outfile_write(OutFile *f, const void *bytes, size_t count) {
   const char *at = bytes;

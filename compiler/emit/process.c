@@ -37,8 +37,10 @@ bool run_program(const char *const *argv, const char *folder, const char *purpos
   if (!reason) emit_child = pid;
   sigprocmask(SIG_SETMASK, &old, NULL);
   if (reason == ENOENT)
-    return emit_complain("%s needs the program '%s', which is not installed (on Debian: apt install gcc); --emit=obj "
-                         "does without", purpose, argv[0]);
+    return emit_complain(
+        "%s needs the program '%s', which is not installed (on Debian: apt install gcc); --emit=obj "
+        "does without",
+        purpose, argv[0]);
   if (reason) return emit_complain("%s: cannot start '%s': %s", purpose, argv[0], strerror(reason));
   int status = 0;
   pid_t got;
@@ -46,7 +48,9 @@ bool run_program(const char *const *argv, const char *folder, const char *purpos
   while (got < 0 && errno == EINTR);
   emit_child = 0;
   if (got < 0) return emit_complain("%s: lost '%s': %s", purpose, argv[0], strerror(errno));
-  if (WIFSIGNALED(status)) return emit_complain("%s: '%s' was ended by signal %d", purpose, argv[0], WTERMSIG(status));
-  if (WEXITSTATUS(status)) return emit_complain("%s failed: '%s' ended with status %d", purpose, argv[0], WEXITSTATUS(status));
+  if (WIFSIGNALED(status))
+    return emit_complain("%s: '%s' was ended by signal %d", purpose, argv[0], WTERMSIG(status));
+  if (WEXITSTATUS(status))
+    return emit_complain("%s failed: '%s' ended with status %d", purpose, argv[0], WEXITSTATUS(status));
   return true;
 }

@@ -32,7 +32,21 @@ INLINE void pack_bias(void *const *buf, const Conv2dPackK *k, int64_t block, flo
   }
 }
 
-/* packed: [OCB][ICB][KH][KW][16 ic][16 oc], plain_x: [OCB][KH][KW][IC][16 oc]; a unit is an output block. */
+/* `lanes` numbers that lie `stride` apart; zeros in the other lanes. */
+INLINE v16 gather(const float *from, int64_t stride, int64_t lanes) {
+  v16 v = {0};
+  if (lanes >= LANES) {
+    for (int64_t i = 0; i < LANES; i++) v[i] = from[i * stride];
+  } else {
+    for (int64_t i = 0; i < lanes; i++) v[i] = from[i * stride];
+  }
+  return v;
+}
+
+typedef double v16d __attribute__((vector_size(128)));
+
+/* packed: [OCB][ICB][KH][KW][16 ic][16 oc], plain_x: [OCB][KH][KW][IC][16 oc]; a unit is an output block.
+ * The taps innermost: then each of the 16 filters is read from front to back, and what is written meanwhile is near. */
 void sgk_conv2d_pack(SGK_TEMPLATE_ARGS, const Conv2dPackK *k) {
   const float *w = buf[0];
   const int64_t inputs = k->ic / k->groups, taps = k->kh * k->kw;
@@ -41,17 +55,17 @@ void sgk_conv2d_pack(SGK_TEMPLATE_ARGS, const Conv2dPackK *k) {
     float *to = (float *)buf[6] + block * rows * taps * LANES;
     pack_bias(buf, k, block, buf[7]);
     const int64_t left = k->oc / k->groups - block % group_blocks * LANES, outs = left < LANES ? left : LANES;
-    for (int64_t lane = 0; lane < LANES; lane++) {
-      int64_t c = block * LANES + lane;
-      double scale = lane < outs ? fold_channel(buf, k, c).scale : 0;
-      for (int64_t i = 0; i < rows; i++)
-        for (int64_t t = 0; t < taps; t++) {
-          int64_t row = k->plain_x ? t * inputs + i : (i / LANES * taps + t) * LANES + i % LANES;
-          float value = 0;
-          if (lane < outs && i < inputs) value = (float)(w[(c * inputs + i) * taps + t] * scale);
-          to[row * LANES + lane] = value;
-        }
-    }
+    v16d scale = {0};
+    if (k->fold_bn)
+      for (int64_t lane = 0; lane < outs; lane++) scale[lane] = fold_channel(buf, k, block * LANES + lane).scale;
+    for (int64_t i = 0; i < rows; i++)
+      for (int64_t t = 0; t < taps; t++) {
+        int64_t row = k->plain_x ? t * inputs + i : (i / LANES * taps + t) * LANES + i % LANES;
+        v16 value = {0};
+        if (i < inputs) value = gather(w + (block * LANES * inputs + i) * taps + t, inputs * taps, outs);
+        if (k->fold_bn) value = __builtin_convertvector(__builtin_convertvector(value, v16d) * scale, v16);
+        *(v16 *)(to + row * LANES) = value;
+      }
   }
 }
 
@@ -63,16 +77,15 @@ void sgk_conv2d_pack_transposed(SGK_TEMPLATE_ARGS, const Conv2dPackK *k) {
   const int64_t out_blocks = BLOCKS(outputs);
   for (int64_t block = begin; block < end; block++) {
     float *to = (float *)buf[1] + block * out_blocks * taps * LANES * LANES;
-    for (int64_t lane = 0; lane < LANES; lane++) {
-      int64_t c = block * LANES + lane, group = c / inputs;
-      for (int64_t o = 0; o < out_blocks * LANES; o++)
-        for (int64_t t = 0; t < taps; t++) {
-          float value = 0;
-          if (c < k->ic && o < outputs)
-            value = w[((group * outputs + o) * inputs + c % inputs) * taps + taps - 1 - t];
-          to[((o / LANES * taps + t) * LANES + o % LANES) * LANES + lane] = value;
-        }
-    }
+    /* groups are whole blocks, or there is one group */
+    const int64_t c = block * LANES, group = c / inputs, left = k->ic - c, lanes = left < LANES ? left : LANES;
+    for (int64_t o = 0; o < out_blocks * LANES; o++)
+      for (int64_t t = 0; t < taps; t++) {
+        v16 value = {0};
+        if (o < outputs)
+          value = gather(w + ((group * outputs + o) * inputs + c % inputs) * taps + taps - 1 - t, taps, lanes);
+        *(v16 *)(to + ((o / LANES * taps + t) * LANES + o % LANES) * LANES) = value;
+      }
   }
 }
 

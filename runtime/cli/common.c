@@ -1,9 +1,17 @@
 /* What several commands need: opening the network, describing its data, printing numbers. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "runtime/cli/cli.h"
+#include "runtime/error.h"
 
 surgery_net *cli_open(Cli *cli, surgery_error *err) {
+  /* A name that was given and is not there is a wrong input; the system is well. */
+  if (cli->weights && access(cli->weights, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: %s", cli->weights, strerror(errno));
+    return NULL;
+  }
   if (cli->threads) surgery_set_threads((int)cli->threads);
   return surgery_open(cli->network, cli->weights, err);
 }

@@ -1,4 +1,5 @@
 /* surgery_main: which command, then that command. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/cli/cli.h"
@@ -31,6 +32,7 @@ int surgery_main(const struct sg_network *network, int argc, char **argv) {
   const char *program = argc > 0 && argv[0] ? argv[0] : "program", *slash = strrchr(program, '/');
   if (slash && slash[1]) program = slash + 1;
   Cli cli = {.network = network, .program = program};
+  signal(SIGXFSZ, SIG_IGN); /* a file that may grow no more is an error of write(), which leaves no temporaries behind */
   if (argc < 2) {
     print_help(stderr, program);
     return EXIT_USAGE;

@@ -139,6 +139,12 @@ static PathKind kind_of(const char *path) {
   return S_ISREG(st.st_mode) ? kind_of_file(path) : PATH_OTHER;
 }
 
+/* A name that is not there is the user's mistake; one that cannot be looked at is the system's. */
+static void fail_missing(surgery_error *err, const char *path, int reason) {
+  if (reason == ENOENT || reason == ENOTDIR) sg_fail(err, SURGERY_BAD_INPUT, "%s: %s", path, strerror(reason));
+  else sg_fail_system(err, reason, "%s", path);
+}
+
 #define ACCEPTED                                                                                             \
   "a folder of class folders with pictures, an IDX pair, CIFAR batches, a .csv, or an .npz or .safetensors " \
   "with x and y"
@@ -156,7 +162,7 @@ Dataset *dataset_open(const char *path, const DatasetSpec *spec, surgery_error *
   case PATH_WEIGHTS:
     return dataset_open_weights(path, spec, err);
   case PATH_MISSING:
-    sg_fail_system(err, errno, "%s", path);
+    fail_missing(err, path, errno);
     return NULL;
   default:
     sg_fail(err, SURGERY_BAD_INPUT, "%s: not a data set; that is " ACCEPTED, path);
@@ -245,7 +251,7 @@ static Dataset *open_part(const char *const *paths, size_t count, size_t *taken,
   case PATH_WEIGHTS:
     return dataset_open_weights(paths[0], spec, err);
   case PATH_MISSING:
-    sg_fail_system(err, reason, "%s", paths[0]);
+    fail_missing(err, paths[0], reason);
     return NULL;
   default:
     sg_fail(err, SURGERY_BAD_INPUT, "%s: neither a picture nor an array (.npy, IDX, .npz)", paths[0]);

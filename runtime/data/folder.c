@@ -1,5 +1,6 @@
 /* Pictures on disk as data sets: DIR/class/picture as torchvision's ImageFolder reads it, and lists of single
- * pictures. A picture that cannot be decoded is an unusable sample: named by the loader, left out and counted. */
+ * pictures. A picture that cannot be decoded is an unusable sample: named by the loader, left out and
+ * counted. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +12,8 @@
 #include "runtime/error.h"
 
 bool picture_suffix(const char *path) {
-  static const char *const known[] = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"};
+  static const char *const known[] = {".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
+                                      ".pgm", ".tif",  ".tiff", ".webp"};
   const char *dot = strrchr(path, '.');
   for (size_t i = 0; dot && i < sizeof known / sizeof *known; i++)
     if (strcasecmp(dot, known[i]) == 0) return true;
@@ -44,15 +46,19 @@ static int names_add(Names *n, char *name, surgery_error *err) {
   return 0;
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+static int by_name(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
 static char *join(const char *folder, const char *name) {
   char *path = NULL;
   size_t length = strlen(folder);
-  return asprintf(&path, "%s%s%s", folder, length && folder[length - 1] == '/' ? "" : "/", name) < 0 ? NULL : path;
+  return asprintf(&path, "%s%s%s", folder, length && folder[length - 1] == '/' ? "" : "/", name) < 0 ? NULL
+                                                                                                     : path;
 }
 
-/* The names in a folder, sorted: its subfolders, and its files with a picture's suffix. Either may be NULL. */
+/* The names in a folder, sorted: its subfolders, and its files with a picture's suffix. Either may be NULL.
+ */
 static int read_folder(const char *folder, Names *folders, Names *pictures, surgery_error *err) {
   DIR *dir = opendir(folder);
   if (!dir) return sg_fail_system(err, errno, "%s", folder);
@@ -63,7 +69,8 @@ static int read_folder(const char *folder, Names *folders, Names *pictures, surg
     struct stat st;
     bool there = path && stat(path, &st) == 0;
     free(path);
-    if (there && S_ISDIR(st.st_mode) && folders) failed = names_add(folders, strdup(e->d_name), err);
+    if (there && S_ISDIR(st.st_mode) && folders)
+      failed = names_add(folders, strdup(e->d_name), err);
     else if (there && S_ISREG(st.st_mode) && pictures && picture_suffix(e->d_name))
       failed = names_add(pictures, strdup(e->d_name), err);
   }
@@ -94,7 +101,8 @@ static int walk(const char *folder, const Trail *above, Names *out, surgery_erro
   Trail here = {above, st.st_dev, st.st_ino};
   Names folders = {0}, pictures = {0};
   int failed = read_folder(folder, &folders, &pictures, err);
-  for (size_t i = 0; !failed && i < pictures.count; i++) failed = names_add(out, join(folder, pictures.at[i]), err);
+  for (size_t i = 0; !failed && i < pictures.count; i++)
+    failed = names_add(out, join(folder, pictures.at[i]), err);
   for (size_t i = 0; !failed && i < folders.count; i++) {
     char *path = join(folder, folders.at[i]);
     failed = path ? walk(path, &here, out, err) : sg_fail_memory(err, folder, 0);
@@ -120,7 +128,8 @@ typedef struct Files {
   Names paths;
 } Files;
 
-static int files_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err) {
+static int files_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target,
+                      surgery_error *err) {
   const Files *files = set->source;
   const char *path = files->paths.at[index];
   Picture picture;
@@ -153,7 +162,8 @@ static void files_close(Dataset *set) {
 
 static Dataset *files_new(const char *format, const char *path, const DatasetSpec *spec, surgery_error *err) {
   if (spec->input->kind != INPUT_IMAGE) {
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: pictures, but the network's input is not an image: declare `input image(C, H, W)`", path);
+    sg_fail(err, SURGERY_BAD_INPUT,
+            "%s: pictures, but the network's input is not an image: declare `input image(C, H, W)`", path);
     return NULL;
   }
   Dataset *set = dataset_new(format, path, spec, err);
@@ -169,7 +179,8 @@ static Dataset *files_new(const char *format, const char *path, const DatasetSpe
   return NULL;
 }
 
-Dataset *dataset_open_pictures(const char *const *paths, size_t count, const DatasetSpec *spec, surgery_error *err) {
+Dataset *dataset_open_pictures(const char *const *paths, size_t count, const DatasetSpec *spec,
+                               surgery_error *err) {
   Dataset *set = files_new("pictures", count ? paths[0] : "", spec, err);
   if (!set) return NULL;
   Files *files = set->source;
@@ -195,33 +206,41 @@ static int gather(Dataset *set, const Names *classes, int32_t **of, surgery_erro
     *of = grown;
     for (size_t i = before; i < files->paths.count; i++) grown[i] = (int32_t)c;
     if (before == files->paths.count)
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s/%s: no pictures (.jpg, .jpeg, .png) in this class folder", set->path, classes->at[c]);
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s/%s: no pictures (.jpg, .jpeg, .png) in this class folder",
+                     set->path, classes->at[c]);
   }
   set->count = (int64_t)files->paths.count;
   return 0;
 }
 
-static int check_classes(const char *path, const Names *classes, const DatasetSpec *spec, surgery_error *err) {
+static int check_classes(const char *path, const Names *classes, const DatasetSpec *spec,
+                         surgery_error *err) {
   if (classes->count == 0)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: no class folders in it; pictures are expected as %s/CLASS/PICTURE.jpg", path, path);
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "%s: no class folders in it; pictures are expected as %s/CLASS/PICTURE.jpg", path, path);
   if (classes->count == 1 && spec->role == ROLE_TRAIN && spec->target == TARGET_CLASSES && spec->classes > 1)
     return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: one class folder alone, '%s', and the network tells %lld classes apart; is the path one folder too high?",
+                   "%s: one class folder alone, '%s', and the network tells %lld classes apart; is the path "
+                   "one folder too high?",
                    path, SG_Q(classes->at[0]), (long long)spec->classes);
   return 0;
 }
 
 static int fill_folder(Dataset *set, Names *classes, surgery_error *err) {
-  if (read_folder(set->path, classes, NULL, err) || check_classes(set->path, classes, &set->spec, err)) return -1;
+  if (read_folder(set->path, classes, NULL, err) || check_classes(set->path, classes, &set->spec, err))
+    return -1;
   int32_t *of = NULL, *map = calloc(classes->count + 1, sizeof *map);
   int failed = map ? gather(set, classes, &of, err) : sg_fail_memory(err, set->path, 0);
-  if (!failed && set->spec.target == TARGET_CLASSES) failed = dataset_map_classes(&set->spec, set->path, classes->at, classes->count, map, err);
+  if (!failed && set->spec.target == TARGET_CLASSES)
+    failed = dataset_map_classes(&set->spec, set->path, classes->at, classes->count, map, err);
   if (!failed && set->spec.target == TARGET_CLASSES && set->spec.target_count == 1) {
     for (int64_t i = 0; i < set->count; i++) of[i] = map[of[i]];
     set->labels = of;
     of = NULL;
   } else if (!failed && set->spec.target != TARGET_NONE) {
-    failed = sg_fail(err, SURGERY_BAD_INPUT, "%s: class folders give one class a picture, but the network wants other targets", set->path);
+    failed =
+        sg_fail(err, SURGERY_BAD_INPUT,
+                "%s: class folders give one class a picture, but the network wants other targets", set->path);
   }
   free(of);
   free(map);

@@ -1,6 +1,6 @@
-/* From a file to pixels: JPEG by libjpeg-turbo, PNG by libpng, chosen by the first bytes. The values are those of
- * PIL's Image.open: the slow exact DCT, smooth upsampling, no EXIF rotation, no gamma. Broken and hostile files end
- * in an error; the libraries' own exits are caught. Called by folder.c alone. */
+/* From a file to pixels: JPEG by libjpeg-turbo, PNG by libpng, chosen by the first bytes. The values are
+ * those of PIL's Image.open: the slow exact DCT, smooth upsampling, no EXIF rotation, no gamma. Broken and
+ * hostile files end in an error; the libraries' own exits are caught. Called by folder.c alone. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -14,11 +14,12 @@
 
 /* PIL's limit against decompression bombs. */
 #define MAX_PIXELS 178956970ull
-/* Each scan of a progressive JPEG goes over the whole picture, however few bytes it has: a small file could keep the
- * machine busy for hours. Real ones have about ten. */
+/* Each scan of a progressive JPEG goes over the whole picture, however few bytes it has: a small file could
+ * keep the machine busy for hours. Real ones have about ten. */
 #define MAX_SCANS 500
 
-static int reserve(Picture *p, uint64_t width, uint64_t height, int channels, const char *path, surgery_error *err) {
+static int reserve(Picture *p, uint64_t width, uint64_t height, int channels, const char *path,
+                   surgery_error *err) {
   if (width == 0 || height == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: a picture without pixels", path);
   if (width > MAX_PIXELS / height)
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: %llu x %llu pixels are more than the limit of %llu", path,
@@ -75,7 +76,8 @@ static int jpeg_rows(JpegState *s, Picture *p, const char *path, surgery_error *
   int channels = s->info.num_components == 1 ? 1 : 3;
   s->info.out_color_space = four ? JCS_CMYK : channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
   if (reserve(p, s->info.image_width, s->info.image_height, channels, path, err)) return -1;
-  if (four && !(s->row = malloc((size_t)p->width * 4))) return sg_fail_memory(err, path, (size_t)p->width * 4);
+  if (four && !(s->row = malloc((size_t)p->width * 4)))
+    return sg_fail_memory(err, path, (size_t)p->width * 4);
   jpeg_start_decompress(&s->info);
   while (s->info.output_scanline < s->info.output_height) {
     uint8_t *to = p->pixels + (size_t)s->info.output_scanline * (size_t)p->width * (size_t)channels;
@@ -125,10 +127,11 @@ static void png_leave(png_structp png, png_const_charp text) {
 
 static void png_ignore(png_structp png, png_const_charp text) {}
 
-/* Eight bits, gray or RGB; palettes are looked up, alpha is dropped, as PIL's convert() does. Of 16 bits the upper
- * eight are taken; PIL does so with RGB, but cuts gray off at 255, which leaves nothing of a picture. What comes after
- * the pixels is not read, as in PIL. */
-static int png_rows(png_structp png, png_infop info, PngState *s, Picture *p, const char *path, surgery_error *err) {
+/* Eight bits, gray or RGB; palettes are looked up, alpha is dropped, as PIL's convert() does. Of 16 bits the
+ * upper eight are taken; PIL does so with RGB, but cuts gray off at 255, which leaves nothing of a picture.
+ * What comes after the pixels is not read, as in PIL. */
+static int png_rows(png_structp png, png_infop info, PngState *s, Picture *p, const char *path,
+                    surgery_error *err) {
   png_read_info(png, info);
   png_set_expand(png);
   png_set_strip_16(png);
@@ -137,10 +140,13 @@ static int png_rows(png_structp png, png_infop info, PngState *s, Picture *p, co
   png_read_update_info(png, info);
   uint32_t height = png_get_image_height(png, info);
   int channels = png_get_channels(png, info);
-  if (channels != 1 && channels != 3) return sg_fail(err, SURGERY_BAD_INPUT, "%s: a PNG of %d channels", path, channels);
+  if (channels != 1 && channels != 3)
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: a PNG of %d channels", path, channels);
   if (reserve(p, png_get_image_width(png, info), height, channels, path, err)) return -1;
-  if (!(s->rows = malloc(sizeof *s->rows * height))) return sg_fail_memory(err, path, sizeof *s->rows * height);
-  for (uint32_t y = 0; y < height; y++) s->rows[y] = p->pixels + (size_t)y * (size_t)p->width * (size_t)channels;
+  if (!(s->rows = malloc(sizeof *s->rows * height)))
+    return sg_fail_memory(err, path, sizeof *s->rows * height);
+  for (uint32_t y = 0; y < height; y++)
+    s->rows[y] = p->pixels + (size_t)y * (size_t)p->width * (size_t)channels;
   png_read_image(png, s->rows);
   return 0;
 }
@@ -171,13 +177,18 @@ int picture_decode(const char *path, Picture *picture, surgery_error *err) {
   uint8_t head[8] = {0};
   size_t got = fread(head, 1, sizeof head, file);
   int result;
-  if (ferror(file)) result = sg_fail_system(err, errno, "%s", path);
-  else if (got == 0) result = sg_fail(err, SURGERY_BAD_INPUT, "%s: an empty file", path);
+  if (ferror(file))
+    result = sg_fail_system(err, errno, "%s", path);
+  else if (got == 0)
+    result = sg_fail(err, SURGERY_BAD_INPUT, "%s: an empty file", path);
   else {
     rewind(file);
-    if (memcmp(head, "\xff\xd8\xff", 3) == 0) result = decode_jpeg(file, path, picture, err);
-    else if (memcmp(head, "\x89PNG\r\n\x1a\n", 8) == 0) result = decode_png(file, path, picture, err);
-    else result = sg_fail(err, SURGERY_BAD_INPUT, "%s: neither a JPEG nor a PNG", path);
+    if (memcmp(head, "\xff\xd8\xff", 3) == 0)
+      result = decode_jpeg(file, path, picture, err);
+    else if (memcmp(head, "\x89PNG\r\n\x1a\n", 8) == 0)
+      result = decode_png(file, path, picture, err);
+    else
+      result = sg_fail(err, SURGERY_BAD_INPUT, "%s: neither a JPEG nor a PNG", path);
   }
   fclose(file);
   if (result) {

@@ -1,5 +1,6 @@
-/* From pixels to a network's input: colours, the manifest's steps, the augmentations, normalisation; torchvision's
- * arithmetic and rounding. Randomness comes from the given seed alone. Called by the sources of data sets. */
+/* From pixels to a network's input: colours, the manifest's steps, the augmentations, normalisation;
+ * torchvision's arithmetic and rounding. Randomness comes from the given seed alone. Called by the sources of
+ * data sets. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,12 @@ static int convert(const Picture *from, int channels, Picture *to, surgery_error
   for (size_t i = 0; i < count; i++) {
     const uint8_t *p = from->pixels + i * (size_t)from->channels;
     uint8_t *q = to->pixels + i * (size_t)channels;
-    if (channels == from->channels) memcpy(q, p, (size_t)channels);
-    else if (channels == 1) q[0] = luma(p);
-    else q[0] = q[1] = q[2] = p[0];
+    if (channels == from->channels)
+      memcpy(q, p, (size_t)channels);
+    else if (channels == 1)
+      q[0] = luma(p);
+    else
+      q[0] = q[1] = q[2] = p[0];
   }
   return 0;
 }
@@ -44,18 +48,20 @@ static int replace(Picture *p, Picture with, int failed) {
 /* Of what a resize makes: a picture one pixel high may become very wide. */
 #define MAX_RESIZED (1 << 26)
 
-/* Width -1: the shorter side becomes `size`, the longer keeps the aspect, rounded down as torchvision does. */
+/* Width -1: the shorter side becomes `size`, the longer keeps the aspect, rounded down as torchvision does.
+ */
 static int resize_step(Picture *p, const int64_t size[2], surgery_error *err) {
   int64_t height = size[0], width = size[1];
   if (width < 0) {
-    int64_t shorter = p->width < p->height ? p->width : p->height, longer = p->width < p->height ? p->height : p->width;
+    int64_t shorter = p->width < p->height ? p->width : p->height,
+            longer = p->width < p->height ? p->height : p->width;
     int64_t far = (int64_t)((double)size[0] * (double)longer / (double)shorter);
     height = p->width < p->height ? far : size[0];
     width = p->width < p->height ? size[0] : far;
   }
   if (height < 1 || width < 1 || height > MAX_RESIZED / width)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%d x %d pixels cannot be resized to %lld x %lld", p->width, p->height,
-                   (long long)width, (long long)height);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%d x %d pixels cannot be resized to %lld x %lld", p->width,
+                   p->height, (long long)width, (long long)height);
   if (height == p->height && width == p->width) return 0;
   Picture out;
   int failed = picture_resize(p, (Box){0, 0, p->width, p->height}, (int)width, (int)height, &out, err);
@@ -63,11 +69,14 @@ static int resize_step(Picture *p, const int64_t size[2], surgery_error *err) {
 }
 
 /* Python's round(): halves go to the even number. */
-static int half_even(double v) { return (int)nearbyint(v); }
+static int half_even(double v) {
+  return (int)nearbyint(v);
+}
 
 static int center_crop_step(Picture *p, const int64_t size[2], surgery_error *err) {
   if (size[0] > MAX_RESIZED / size[1])
-    return sg_fail(err, SURGERY_BAD_INPUT, "a crop of %lld x %lld pixels is too large", (long long)size[0], (long long)size[1]);
+    return sg_fail(err, SURGERY_BAD_INPUT, "a crop of %lld x %lld pixels is too large", (long long)size[0],
+                   (long long)size[1]);
   int height = (int)size[0], width = (int)size[1];
   /* torchvision pads a smaller picture to the size first, the odd pixel at the right and below. */
   int top = p->height >= height ? half_even((p->height - height) / 2.0) : -((height - p->height) / 2);
@@ -90,8 +99,10 @@ Box picture_random_box(Random *random, const AugmentStep *a, int width, int heig
   }
   double in_ratio = (double)width / height;
   int w = width, h = height;
-  if (in_ratio < a->ratio[0]) h = (int)fmax(1, half_even(width / a->ratio[0]));
-  else if (in_ratio > a->ratio[1]) w = (int)fmax(1, half_even(height * a->ratio[1]));
+  if (in_ratio < a->ratio[0])
+    h = (int)fmax(1, half_even(width / a->ratio[0]));
+  else if (in_ratio > a->ratio[1])
+    w = (int)fmax(1, half_even(height * a->ratio[1]));
   return (Box){(width - w) / 2, (height - h) / 2, w, h};
 }
 
@@ -125,15 +136,24 @@ static int augment(Picture *p, const DatasetSpec *spec, uint64_t seed, bool *cro
   return 0;
 }
 
-static int run_steps(Picture *p, const ManifestInput *input, bool cropped, const PreprocessStep **normalize, surgery_error *err) {
+static int run_steps(Picture *p, const ManifestInput *input, bool cropped, const PreprocessStep **normalize,
+                     surgery_error *err) {
   for (size_t i = 0; i < input->step_count; i++) {
     const PreprocessStep *s = &input->steps[i];
     int failed = 0;
     switch (s->op) {
-    case PREPROCESS_GRAYSCALE: make_gray(p); break;
-    case PREPROCESS_RESIZE: failed = cropped ? 0 : resize_step(p, s->size, err); break;
-    case PREPROCESS_CENTER_CROP: failed = cropped ? 0 : center_crop_step(p, s->size, err); break;
-    case PREPROCESS_NORMALIZE: *normalize = s; break;
+    case PREPROCESS_GRAYSCALE:
+      make_gray(p);
+      break;
+    case PREPROCESS_RESIZE:
+      failed = cropped ? 0 : resize_step(p, s->size, err);
+      break;
+    case PREPROCESS_CENTER_CROP:
+      failed = cropped ? 0 : center_crop_step(p, s->size, err);
+      break;
+    case PREPROCESS_NORMALIZE:
+      *normalize = s;
+      break;
     }
     if (failed) return failed;
   }
@@ -154,7 +174,8 @@ static void to_floats(const Picture *p, const PreprocessStep *normalize, float *
   }
 }
 
-int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t seed, float *x, surgery_error *err) {
+int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t seed, float *x,
+                     surgery_error *err) {
   const ManifestShape *want = &spec->input->shape;
   int channels = want->rank == 3 ? (int)want->dim[0] : 1;
   if (channels != 1 && channels != 3)
@@ -167,10 +188,11 @@ int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t s
   if (!failed) failed = run_steps(&p, spec->input, cropped, &normalize, err);
   if (!failed && (want->rank != 3 || p.height != want->dim[1] || p.width != want->dim[2])) {
     char text[SHAPE_TEXT];
-    failed = sg_fail(err, SURGERY_BAD_INPUT,
-                     "the picture is %d x %d pixels after preprocessing, but the input is %s; add `resize (H, W)` to the "
-                     "script's input block",
-                     p.width, p.height, manifest_shape_text(want, text));
+    failed = sg_fail(
+        err, SURGERY_BAD_INPUT,
+        "the picture is %d x %d pixels after preprocessing, but the input is %s; add `resize (H, W)` to the "
+        "script's input block",
+        p.width, p.height, manifest_shape_text(want, text));
   }
   if (!failed) to_floats(&p, normalize, x);
   free(p.pixels);

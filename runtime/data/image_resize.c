@@ -1,6 +1,6 @@
-/* Antialiased bilinear resizing, as PIL does it: a triangle filter as wide as the scale, coefficients in fixed
- * point with 22 bits, columns first, then rows, rounded to 8 bits in between. Same arithmetic, so that the results are
- * equal to the last bit. Called by image_input.c. */
+/* Antialiased bilinear resizing, as PIL does it: a triangle filter as wide as the scale, coefficients in
+ * fixed point with 22 bits, columns first, then rows, rounded to 8 bits in between. Same arithmetic, so that
+ * the results are equal to the last bit. Called by image_input.c. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,13 +9,13 @@
 
 #define PRECISION 22
 
-typedef struct Taps {   /* of one output position: `count` inputs from `first` on */
+typedef struct Taps { /* of one output position: `count` inputs from `first` on */
   int first, count;
 } Taps;
 
 typedef struct Filter {
-  Taps *taps;           /* [out] */
-  int32_t *weight;      /* [out][width] */
+  Taps *taps;      /* [out] */
+  int32_t *weight; /* [out][width] */
   int width;
 } Filter;
 
@@ -46,7 +46,8 @@ static int filter_make(Filter *f, int in, int out) {
     }
     f->taps[i] = (Taps){first, last - first};
     for (int k = 0; k < last - first; k++)
-      f->weight[(size_t)i * (size_t)f->width + (size_t)k] = (int32_t)(0.5 + (sum != 0 ? w[k] / sum : 0) * (1 << PRECISION));
+      f->weight[(size_t)i * (size_t)f->width + (size_t)k] =
+          (int32_t)(0.5 + (sum != 0 ? w[k] / sum : 0) * (1 << PRECISION));
   }
   free(w);
   return 0;
@@ -70,7 +71,8 @@ static void resample_row(const Filter *f, const uint8_t *from, uint8_t *to, int 
   }
 }
 
-static void resample_columns(const Filter *f, const uint8_t *from, uint8_t *to, int out, size_t row_bytes, int32_t *sum) {
+static void resample_columns(const Filter *f, const uint8_t *from, uint8_t *to, int out, size_t row_bytes,
+                             int32_t *sum) {
   for (int i = 0; i < out; i++) {
     const int32_t *w = f->weight + (size_t)i * (size_t)f->width;
     for (size_t x = 0; x < row_bytes; x++) sum[x] = 1 << (PRECISION - 1);
@@ -129,7 +131,8 @@ int picture_resize(const Picture *from, Box box, int width, int height, Picture 
   Filter f = {0};
   size_t row = (size_t)width * (size_t)from->channels;
   int32_t *sum = malloc(sizeof *sum * (row + 1));
-  if (!failed && (!sum || filter_make(&f, box.height, height))) failed = sg_fail(err, SURGERY_ENVIRONMENT, "no memory to resize a picture");
+  if (!failed && (!sum || filter_make(&f, box.height, height)))
+    failed = sg_fail(err, SURGERY_ENVIRONMENT, "no memory to resize a picture");
   if (!failed) failed = picture_new(to, width, height, from->channels, err);
   if (!failed) resample_columns(&f, middle.pixels, to->pixels, height, row, sum);
   filter_free(&f);

@@ -5,9 +5,11 @@
 
 /* image_resize.c */
 
-typedef struct Box { int left, top, width, height; } Box;
-/* The part `box` of `from`, resized to width × height with the antialiased bilinear filter; nothing outside the box is
- * looked at. A new picture in *to (free its pixels). -1: no memory. */
+typedef struct Box {
+  int left, top, width, height;
+} Box;
+/* The part `box` of `from`, resized to width × height with the antialiased bilinear filter; nothing outside
+ * the box is looked at. A new picture in *to (free its pixels). -1: no memory. */
 int picture_resize(const Picture *from, Box box, int width, int height, Picture *to, surgery_error *err);
 /* A cut-out; what lies outside the picture is black, as torchvision pads. */
 int picture_crop(const Picture *from, Box box, Picture *to, surgery_error *err);

@@ -138,6 +138,7 @@ int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error
   /* Before pickle: a header of 640 bytes begins with 80 02 as a pickle does; but then a '{' follows. */
   if (have > 8 && is_json(head + 8, have - 8)) return safetensors_read(w, file, err);
   if (have >= 2 && head[0] == 0x80 && head[1] <= 5) return torch_legacy_read(w, file, err);
+  if (onnx_plausible(head, have)) return onnx_read(w, file, err);
   if (is_json(head, have)) {
     if (!nested) return index_read(w, file, err);
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: an index cannot name another index as a shard", f->path);
@@ -145,7 +146,7 @@ int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error
   if (have <= 8 || plausible_header(head, f->size)) return safetensors_read(w, file, err);
   return sg_fail(
       err, SURGERY_BAD_INPUT,
-      "%s: not a weight file that is known here (safetensors, PyTorch, .npz, .npy, *.index.json); it begins "
+      "%s: not a weight file that is known here (safetensors, PyTorch, .npz, .npy, *.index.json, ONNX); it begins "
       "with bytes %02x %02x %02x %02x",
       f->path, head[0], head[1], head[2], head[3]);
 }

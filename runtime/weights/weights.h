@@ -65,6 +65,8 @@ int torch_legacy_read(surgery_weights *w, uint32_t file, surgery_error *err);
 int torch_tar_read(surgery_weights *w, uint32_t file, surgery_error *err);
 int npy_read(surgery_weights *w, uint32_t file, surgery_error *err);
 int index_read(surgery_weights *w, uint32_t file, surgery_error *err);
+int onnx_read(surgery_weights *w, uint32_t file, surgery_error *err);
+bool onnx_plausible(const unsigned char *head, size_t have); /* an ONNX model may begin so */
 
 /* Looks at the first bytes of files[file] and calls its reader. nested: from an index, where another index is
  * refused. */

@@ -1,6 +1,7 @@
-/* conv_codegen [N [RUNS [CPU]]]: the convolutions of ResNet-18 as the compiler specialises them, one thread: milliseconds, GFLOP/s and
- * the share of this core's peak, which a loop of fused multiply-adds made by the same code generator measures. Also what
- * specialising costs. Needs cc (to turn the object into something dlopen takes) and nothing else of the compiler. */
+/* conv_codegen [N [RUNS [CPU]]]: the convolutions of ResNet-18 as the compiler specialises them, one thread:
+ * milliseconds, GFLOP/s and the share of this core's peak, which a loop of fused multiply-adds made by the
+ * same code generator measures. Also what specialising costs. Needs cc (to turn the object into something
+ * dlopen takes) and nothing else of the compiler. */
 #include "compiler/codegen/codegen.h"
 #include "runtime/abi.h"
 #include <dlfcn.h>
@@ -15,21 +16,15 @@ typedef struct Layer {
   const char *name;
   int64_t ic, ih, oc, kernel, stride, residual;
 } Layer;
-static const Layer layers[] = {{"conv1 7x7/2 3-64 224", 3, 224, 64, 7, 2, 0},
-                               {"layer1 3x3 64 56", 64, 56, 64, 3, 1, 0},
-                               {"layer1 3x3 64 56 +res", 64, 56, 64, 3, 1, 1},
-                               {"layer2 3x3/2 64-128 56", 64, 56, 128, 3, 2, 0},
-                               {"layer2 1x1/2 64-128 56", 64, 56, 128, 1, 2, 0},
-                               {"layer2 3x3 128 28", 128, 28, 128, 3, 1, 0},
-                               {"layer2 3x3 128 28 +res", 128, 28, 128, 3, 1, 1},
-                               {"layer3 3x3/2 128-256 28", 128, 28, 256, 3, 2, 0},
-                               {"layer3 1x1/2 128-256 28", 128, 28, 256, 1, 2, 0},
-                               {"layer3 3x3 256 14", 256, 14, 256, 3, 1, 0},
-                               {"layer3 3x3 256 14 +res", 256, 14, 256, 3, 1, 1},
-                               {"layer4 3x3/2 256-512 14", 256, 14, 512, 3, 2, 0},
-                               {"layer4 1x1/2 256-512 14", 256, 14, 512, 1, 2, 0},
-                               {"layer4 3x3 512 7", 512, 7, 512, 3, 1, 0},
-                               {"layer4 3x3 512 7 +res", 512, 7, 512, 3, 1, 1}};
+static const Layer layers[] = {
+    {"conv1 7x7/2 3-64 224", 3, 224, 64, 7, 2, 0},      {"layer1 3x3 64 56", 64, 56, 64, 3, 1, 0},
+    {"layer1 3x3 64 56 +res", 64, 56, 64, 3, 1, 1},     {"layer2 3x3/2 64-128 56", 64, 56, 128, 3, 2, 0},
+    {"layer2 1x1/2 64-128 56", 64, 56, 128, 1, 2, 0},   {"layer2 3x3 128 28", 128, 28, 128, 3, 1, 0},
+    {"layer2 3x3 128 28 +res", 128, 28, 128, 3, 1, 1},  {"layer3 3x3/2 128-256 28", 128, 28, 256, 3, 2, 0},
+    {"layer3 1x1/2 128-256 28", 128, 28, 256, 1, 2, 0}, {"layer3 3x3 256 14", 256, 14, 256, 3, 1, 0},
+    {"layer3 3x3 256 14 +res", 256, 14, 256, 3, 1, 1},  {"layer4 3x3/2 256-512 14", 256, 14, 512, 3, 2, 0},
+    {"layer4 1x1/2 256-512 14", 256, 14, 512, 1, 2, 0}, {"layer4 3x3 512 7", 512, 7, 512, 3, 1, 0},
+    {"layer4 3x3 512 7 +res", 512, 7, 512, 3, 1, 1}};
 enum { LAYERS = sizeof layers / sizeof *layers };
 
 static double seconds[LAYERS], fastest[LAYERS];
@@ -49,8 +44,8 @@ static double used(void) {
 }
 
 /* Stands for the runtime's: one thread, and a clock around each call. */
-__attribute__((visibility("default"))) void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units,
-                                                        void *scratch, int64_t scratch_bytes) {
+__attribute__((visibility("default"))) void sg_parallel(sg_task *task, void *const *buf, int64_t n,
+                                                        int64_t units, void *scratch, int64_t scratch_bytes) {
   double t = now();
   task(buf, n, 0, units, scratch);
   seconds[at_call++] = now() - t;
@@ -58,17 +53,38 @@ __attribute__((visibility("default"))) void sg_parallel(sg_task *task, void *con
 
 static BufferId add_buffer(Arena *arena, Schedule *s, int64_t floats, bool per_sample) {
   int64_t bytes = (floats * 4 + 63) / 64 * 64, *total = per_sample ? &s->per_sample_bytes : &s->fixed_bytes;
-  vec_push(arena, &s->buffers, (Buffer){.name = "", .space = SPACE_ARENA, .per_sample = per_sample, .bytes = bytes, .offset = *total});
+  vec_push(
+      arena, &s->buffers,
+      (Buffer){.name = "", .space = SPACE_ARENA, .per_sample = per_sample, .bytes = bytes, .offset = *total});
   *total += bytes;
   return (BufferId)s->buffers.count - 1;
 }
 
 static void add_layer(Arena *arena, Schedule *s, const Layer *l) {
   int64_t out = (l->ih - 1) / l->stride + 1, pad = l->kernel / 2, plain = l->ic < LANES;
-  Conv2dK k = {.groups = 1, .ic = l->ic, .ih = l->ih, .iw = l->ih, .oc = l->oc, .oh = out, .ow = out, .kh = l->kernel,
-               .kw = l->kernel, .stride_h = l->stride, .stride_w = l->stride, .pad_h = pad, .pad_w = pad, .dil_h = 1, .dil_w = 1,
-               .up_h = 1, .up_w = 1, .plain_x = plain, .activation = ACT_RELU, .has_bias = 1, .has_residual = l->residual};
-  Call call = {.kernel = KERNEL_conv2d, .buf_count = 5, .word_count = sizeof k / 8, .node = NO_ID, .role = l->name};
+  Conv2dK k = {.groups = 1,
+               .ic = l->ic,
+               .ih = l->ih,
+               .iw = l->ih,
+               .oc = l->oc,
+               .oh = out,
+               .ow = out,
+               .kh = l->kernel,
+               .kw = l->kernel,
+               .stride_h = l->stride,
+               .stride_w = l->stride,
+               .pad_h = pad,
+               .pad_w = pad,
+               .dil_h = 1,
+               .dil_w = 1,
+               .up_h = 1,
+               .up_w = 1,
+               .plain_x = plain,
+               .activation = ACT_RELU,
+               .has_bias = 1,
+               .has_residual = l->residual};
+  Call call = {
+      .kernel = KERNEL_conv2d, .buf_count = 5, .word_count = sizeof k / 8, .node = NO_ID, .role = l->name};
   int64_t lanes = plain ? l->ic : BLOCKS(l->ic) * LANES, y = BLOCKS(l->oc) * LANES * out * out;
   call.buf[0] = add_buffer(arena, s, lanes * l->ih * l->ih, true);
   call.buf[1] = add_buffer(arena, s, BLOCKS(l->oc) * LANES * lanes * l->kernel * l->kernel, false);
@@ -86,13 +102,15 @@ static void add_layer(Arena *arena, Schedule *s, const Layer *l) {
 static void *load(LLVMMemoryBufferRef object) {
   char path[] = "/tmp/conv_codegen_XXXXXX", command[256];
   int fd = mkstemp(path);
-  if (fd < 0 || write(fd, LLVMGetBufferStart(object), LLVMGetBufferSize(object)) < 0) fail_environment("cannot write %s", path);
+  if (fd < 0 || write(fd, LLVMGetBufferStart(object), LLVMGetBufferSize(object)) < 0)
+    fail_environment("cannot write %s", path);
   close(fd);
   LLVMDisposeMemoryBuffer(object);
   snprintf(command, sizeof command, "cc -shared -o %s.so %s", path, path);
   if (system(command)) fail_environment("cannot link %s", path);
   snprintf(command, sizeof command, "%s.so", path);
-  void *library = dlopen(command, RTLD_LAZY); /* the C interface wants a runtime that is not here and not called */
+  void *library =
+      dlopen(command, RTLD_LAZY); /* the C interface wants a runtime that is not here and not called */
   if (!library) fail_environment("%s", dlerror());
   unlink(path);
   unlink(command);
@@ -103,21 +121,32 @@ static void *load(LLVMMemoryBufferRef object) {
 static double measure_peak(Arena *arena, const CodegenTarget *target) {
   enum { ROUNDS = 200000 }; /* short, so that some run is left alone by the rest of the machine */
   const int chains = target->wide_vectors ? 24 : 6; /* each of 1 or 2 registers, of 32 or 16 */
-  const char *text = "define <16 x float> @peak(i64 %n, <16 x float> %a, <16 x float> %b, <16 x float> %c) {\nentry:\n  br label %loop\nloop:\n"
+  const char *text = "define <16 x float> @peak(i64 %n, <16 x float> %a, <16 x float> %b, <16 x float> %c) "
+                     "{\nentry:\n  br label %loop\nloop:\n"
                      "  %i = phi i64 [0, %entry], [%next, %loop]\n";
   for (int c = 0; c < chains; c++)
     text = arena_printf(arena, "%s  %%x%d = phi <16 x float> [%%a, %%entry], [%%y%d, %%loop]\n", text, c, c);
   for (int c = 0; c < chains; c++)
-    text = arena_printf(arena, "%s  %%y%d = call <16 x float> @llvm.fma.v16f32(<16 x float> %%x%d, <16 x float> %%b, <16 x float> %%c)\n",
+    text = arena_printf(arena,
+                        "%s  %%y%d = call <16 x float> @llvm.fma.v16f32(<16 x float> %%x%d, <16 x float> "
+                        "%%b, <16 x float> %%c)\n",
                         text, c, c);
-  text = arena_printf(arena, "%s  %%next = add i64 %%i, 1\n  %%more = icmp ult i64 %%next, %%n\n  br i1 %%more, label %%loop, label "
-                             "%%done\ndone:\n", text);
+  text = arena_printf(
+      arena,
+      "%s  %%next = add i64 %%i, 1\n  %%more = icmp ult i64 %%next, %%n\n  br i1 %%more, label %%loop, label "
+      "%%done\ndone:\n",
+      text);
   for (int c = 1; c < chains; c++)
-    text = arena_printf(arena, "%s  %%s%d = fadd <16 x float> %s, %%y%d\n", text, c, c > 1 ? arena_printf(arena, "%%s%d", c - 1) : "%y0", c);
-  text = arena_printf(arena, "%s  ret <16 x float> %%s%d\n}\ndeclare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, "
-                             "<16 x float>)\ndefine void @run(i64 %%n, ptr %%p) {\n  %%a = load <16 x float>, ptr %%p\n  %%r = call "
-                             "<16 x float> @peak(i64 %%n, <16 x float> %%a, <16 x float> %%a, <16 x float> %%a)\n  store <16 x float> %%r, ptr %%p\n  "
-                             "ret void\n}\n", text, chains - 1);
+    text = arena_printf(arena, "%s  %%s%d = fadd <16 x float> %s, %%y%d\n", text, c,
+                        c > 1 ? arena_printf(arena, "%%s%d", c - 1) : "%y0", c);
+  text = arena_printf(
+      arena,
+      "%s  ret <16 x float> %%s%d\n}\ndeclare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, "
+      "<16 x float>)\ndefine void @run(i64 %%n, ptr %%p) {\n  %%a = load <16 x float>, ptr %%p\n  %%r = call "
+      "<16 x float> @peak(i64 %%n, <16 x float> %%a, <16 x float> %%a, <16 x float> %%a)\n  store <16 x "
+      "float> %%r, ptr %%p\n  "
+      "ret void\n}\n",
+      text, chains - 1);
   LLVMContextRef context = LLVMContextCreate();
   LLVMModuleRef module;
   char *message = NULL;
@@ -129,7 +158,8 @@ static double measure_peak(Arena *arena, const CodegenTarget *target) {
   for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f))
     for (int i = 0; i < 3; i++)
       LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex,
-                              LLVMCreateStringAttribute(context, key[i], (unsigned)strlen(key[i]), value[i], (unsigned)strlen(value[i])));
+                              LLVMCreateStringAttribute(context, key[i], (unsigned)strlen(key[i]), value[i],
+                                                        (unsigned)strlen(value[i])));
   void *library = load(codegen_emit(module, target, LLVMObjectFile));
   void (*run)(int64_t, float *) = (void (*)(int64_t, float *))dlsym(library, "run");
   float *x = aligned_alloc(64, 64);
@@ -184,16 +214,19 @@ int main(int argc, char **argv) {
       if (r == 0 || seconds[i] < fastest[i]) fastest[i] = seconds[i];
   }
   double peak = measure_peak(arena, &target), total = 0, flops = 0;
-  printf("%s, n = %lld, one thread, best of %lld; peak %.1f GFLOP/s\n", target.cpu, (long long)n, (long long)runs, peak);
+  printf("%s, n = %lld, one thread, best of %lld; peak %.1f GFLOP/s\n", target.cpu, (long long)n,
+         (long long)runs, peak);
   for (int i = 0; i < LAYERS; i++) {
     double work = s->calls.at[i].plan.flops_per_sample * (double)n;
-    printf("%-26s %8.3f ms  %6.1f GFLOP/s  %5.1f %%\n", layers[i].name, fastest[i] * 1e3, work / fastest[i] * 1e-9,
-           work / fastest[i] * 1e-7 / peak);
+    printf("%-26s %8.3f ms  %6.1f GFLOP/s  %5.1f %%\n", layers[i].name, fastest[i] * 1e3,
+           work / fastest[i] * 1e-9, work / fastest[i] * 1e-7 / peak);
     total += fastest[i];
     flops += work;
   }
-  printf("%-26s %8.3f ms  %6.1f GFLOP/s  %5.1f %%\n", "all", total * 1e3, flops / total * 1e-9, flops / total * 1e-7 / peak);
-  printf("specialising %d kernels: build %.0f ms, optimise %.0f ms, machine code %.0f ms of CPU; object %zu KB\n", LAYERS,
-         (t[1] - t[0]) * 1e3, (t[2] - t[1]) * 1e3, (t[3] - t[2]) * 1e3, object_bytes / 1024);
+  printf("%-26s %8.3f ms  %6.1f GFLOP/s  %5.1f %%\n", "all", total * 1e3, flops / total * 1e-9,
+         flops / total * 1e-7 / peak);
+  printf("specialising %d kernels: build %.0f ms, optimise %.0f ms, machine code %.0f ms of CPU; object %zu "
+         "KB\n",
+         LAYERS, (t[1] - t[0]) * 1e3, (t[2] - t[1]) * 1e3, (t[3] - t[2]) * 1e3, object_bytes / 1024);
   return 0;
 }

@@ -28,18 +28,29 @@ static void random_floats(float *at, size_t count, uint64_t seed) {
   for (size_t i = 0; i < count; i++) at[i] = tiny_random(&seed);
 }
 
-static void check_step(Fixture *f, const sg_network *network, unsigned char *weights, unsigned char *packed, const float *x, int n) {
+static void check_step(Fixture *f, const sg_network *network, unsigned char *weights, unsigned char *packed,
+                       const float *x, int n) {
   const Schedule *s = &f->plan->step;
   int32_t target[] = {3, 9, 0};
-  float loss = NAN, want_loss, *y = aligned((size_t)n * TINY_CLASSES * 4), *want = malloc(sizeof(float) * 10 * 400);
+  float loss = NAN, want_loss, *y = aligned((size_t)n * TINY_CLASSES * 4),
+        *want = malloc(sizeof(float) * 10 * 400);
   unsigned char *grads = aligned((size_t)f->plan->grads_bytes);
-  sg_run run = {.weights = weights, .packed = packed, .grads = grads, .n = n, .x = x, .y = {y}, .target = target, .loss = &loss,
-                .arena = aligned((size_t)(s->per_sample_bytes * n + s->fixed_bytes + 256 * s->scratch_bytes))};
+  sg_run run = {.weights = weights,
+                .packed = packed,
+                .grads = grads,
+                .n = n,
+                .x = x,
+                .y = {y},
+                .target = target,
+                .loss = &loss,
+                .arena =
+                    aligned((size_t)(s->per_sample_bytes * n + s->fixed_bytes + 256 * s->scratch_bytes))};
   network->step(&run);
   tiny_reference_step(f->plan, weights, n, x, target, &want_loss, want);
   assert_true(fabsf(loss - want_loss) < 1e-5f); /* measured 2e-7 */
-  for (int i = 0; i < 4000; i++) /* measured 1e-7 of values up to 0.5 */
-    if (!(fabsf(((float *)grads)[i] - want[i]) < 1e-5f)) fail_msg("dw[%d] is %g, not %g", i, ((float *)grads)[i], want[i]);
+  for (int i = 0; i < 4000; i++)                /* measured 1e-7 of values up to 0.5 */
+    if (!(fabsf(((float *)grads)[i] - want[i]) < 1e-5f))
+      fail_msg("dw[%d] is %g, not %g", i, ((float *)grads)[i], want[i]);
   free(run.arena), free(grads), free(want), free(y);
 }
 
@@ -54,7 +65,8 @@ void test_runs_as_reference(void **state) {
     void *library = load(f, &o);
     const char *name = arena_printf(f->arena, "tiny%d_", i);
     void (*pack)(void *) = dlsym(library, arena_printf(f->arena, "%spack", name));
-    void (*forward)(const void *, void *, size_t, const float *, float *) = dlsym(library, arena_printf(f->arena, "%sforward_raw", name));
+    void (*forward)(const void *, void *, size_t, const float *, float *) =
+        dlsym(library, arena_printf(f->arena, "%sforward_raw", name));
     const sg_network *network = dlsym(library, arena_printf(f->arena, "%snetwork", name));
     assert_true(pack && forward && network && network->abi == SG_ABI && network->size == sizeof *network);
     assert_true(network->forward && network->pack && network->step && !network->prefix && !network->tail);
@@ -63,13 +75,15 @@ void test_runs_as_reference(void **state) {
     pack(weights);
     for (int n = 1; n <= 3; n += 2) {
       const Schedule *s = &f->plan->forward;
-      float *x = aligned((size_t)n * TINY_INPUT * 4), *y = aligned((size_t)n * TINY_CLASSES * 4), want[3 * TINY_CLASSES];
+      float *x = aligned((size_t)n * TINY_INPUT * 4), *y = aligned((size_t)n * TINY_CLASSES * 4),
+            want[3 * TINY_CLASSES];
       void *arena = aligned((size_t)(s->per_sample_bytes * n + s->fixed_bytes + 256 * s->scratch_bytes));
       random_floats(x, (size_t)n * TINY_INPUT, (uint64_t)n);
       forward(weights, arena, (size_t)n, x, y);
       tiny_reference(f->plan, weights, n, x, want);
       for (int k = 0; k < n * TINY_CLASSES; k++) /* measured 1e-6 of values up to 3 */
-        if (!(fabsf(y[k] - want[k]) < 2e-5f)) fail_msg("%s, n = %d: y[%d] is %g, not %g", cpus[i], n, k, y[k], want[k]);
+        if (!(fabsf(y[k] - want[k]) < 2e-5f))
+          fail_msg("%s, n = %d: y[%d] is %g, not %g", cpus[i], n, k, y[k], want[k]);
       check_step(f, network, weights, weights + f->plan->weights_bytes, x, n);
       free(x), free(y), free(arena);
     }
@@ -121,11 +135,13 @@ static const char *read_text(Fixture *f, const char *path) {
   return f->session.sources.files.at[id].text;
 }
 
-#define USES                                                                                                           \
-  "int shape[] = TINY_INPUT_SHAPE;\n"                                                                                  \
-  "#define TENSOR(name, type, offset, count) + (offset) + (count)\n"                                                   \
-  "int main(void) { size_t n = 3; (void)shape; return !(TINY_CLASSES == 10 && TINY_PARAMETERS == 7450 && TINY_FORWARD_BYTES(n) > 0 &&"  \
-  " TINY_TRAIN_BYTES(n) >= TINY_FORWARD_BYTES(n) && TINY_WEIGHTS_BYTES >= TINY_STATE_BYTES && (0 TINY_TENSORS(TENSOR)) > 0 &&" \
+#define USES                                                                                                 \
+  "int shape[] = TINY_INPUT_SHAPE;\n"                                                                        \
+  "#define TENSOR(name, type, offset, count) + (offset) + (count)\n"                                         \
+  "int main(void) { size_t n = 3; (void)shape; return !(TINY_CLASSES == 10 && TINY_PARAMETERS == 7450 && "   \
+  "TINY_FORWARD_BYTES(n) > 0 &&"                                                                             \
+  " TINY_TRAIN_BYTES(n) >= TINY_FORWARD_BYTES(n) && TINY_WEIGHTS_BYTES >= TINY_STATE_BYTES && (0 "           \
+  "TINY_TENSORS(TENSOR)) > 0 &&"                                                                             \
   " tiny_open(\"/nowhere\", NULL) == NULL); }\n"
 
 void test_header_compiles(void **state) {
@@ -137,19 +153,24 @@ void test_header_compiles(void **state) {
   write_text("use.c", "#include \"tiny.h\"\n" USES);
   write_text("before.c", "#include \"tiny.h\"\n#include \"runtime/surgery.h\"\n" USES);
   write_text("after.c", "#include \"runtime/surgery.h\"\n#include \"tiny.h\"\n" USES);
-  static const char *const modes[][2] = {{"-std=c99", "c"}, {"-std=c11", "c"}, {"-std=c++11", "c++"}, {"-std=c++17", "c++"}};
+  static const char *const modes[][2] = {
+      {"-std=c99", "c"}, {"-std=c11", "c"}, {"-std=c++11", "c++"}, {"-std=c++17", "c++"}};
   for (size_t i = 0; i < 4; i++) {
-    const char *alone[] = {"cc", modes[i][0], "-x", modes[i][1], "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", "use.c", NULL};
-    const char *both[] = {"cc", modes[i][0], "-x", modes[i][1], "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", "-I",
-                          SOURCE_DIR, "before.c", "after.c", NULL};
+    const char *alone[] = {"cc",      modes[i][0],     "-x",    modes[i][1], "-Wall", "-Wextra", "-pedantic",
+                           "-Werror", "-fsyntax-only", "use.c", NULL};
+    const char *both[] = {"cc",      modes[i][0],     "-x", modes[i][1], "-Wall",    "-Wextra", "-pedantic",
+                          "-Werror", "-fsyntax-only", "-I", SOURCE_DIR,  "before.c", "after.c", NULL};
     assert_int_equal(run(alone), 0);
     assert_int_equal(run(both), 0);
   }
   /* The sizes are the plan's. */
   const Schedule *s = &f->plan->forward;
   const char *text = read_text(f, "tiny.h");
-  assert_non_null(strstr(text, arena_printf(f->arena, "TINY_FORWARD_BYTES(n) ((size_t)(n) * %lldu + %lldu + (size_t)surgery_threads() * %lldu)",
-                                            (long long)s->per_sample_bytes, (long long)s->fixed_bytes, (long long)s->scratch_bytes)));
+  assert_non_null(strstr(
+      text,
+      arena_printf(f->arena,
+                   "TINY_FORWARD_BYTES(n) ((size_t)(n) * %lldu + %lldu + (size_t)surgery_threads() * %lldu)",
+                   (long long)s->per_sample_bytes, (long long)s->fixed_bytes, (long long)s->scratch_bytes)));
 }
 
 /* A C program linked from the static library, the runtime and its libraries, as a user's build would. */
@@ -159,11 +180,25 @@ void test_static_library(void **state) {
   assert_true(emit_output(&f->session, f->plan, &o));
   assert_true(emit_output(&f->session, f->plan, &o)); /* again, over the old one */
   assert_string_equal(listing(f), "libtiny.a libtiny.h");
-  write_text("use.c", "#include \"libtiny.h\"\nint main(void) { surgery_error e; return libtiny_open(\"/nowhere.pth\", &e) != NULL "
+  write_text("use.c", "#include \"libtiny.h\"\nint main(void) { surgery_error e; return "
+                      "libtiny_open(\"/nowhere.pth\", &e) != NULL "
                       "|| e.status == SURGERY_OK; }\n");
-  const char *cc[] = {"cc", "-o", "use", "use.c", "libtiny.a", RUNTIME_DIR "/libsurgery_runtime.a",
-                      "-L/usr/lib/x86_64-linux-gnu/openblas-openmp", "-lopenblas", "-ljpeg", "-lpng", "-lz", "-ljansson", 
-                      "-lgomp", "-lm", *SANITIZE ? "-fsanitize=" SANITIZE : "-g", NULL};
+  const char *cc[] = {"cc",
+                      "-o",
+                      "use",
+                      "use.c",
+                      "libtiny.a",
+                      RUNTIME_DIR "/libsurgery_runtime.a",
+                      "-L/usr/lib/x86_64-linux-gnu/openblas-openmp",
+                      "-lopenblas",
+                      "-ljpeg",
+                      "-lpng",
+                      "-lz",
+                      "-ljansson",
+                      "-lgomp",
+                      "-lm",
+                      *SANITIZE ? "-fsanitize=" SANITIZE : "-g",
+                      NULL};
   assert_int_equal(run(cc), 0);
   assert_int_equal(run((const char *[]){"./use", NULL}), 0);
 }
@@ -201,14 +236,12 @@ void test_text_parses(void **state) {
 void test_odd_names(void **state) {
   Fixture *f = *state;
   static const char *const folders[] = {"-dash", "with space", "quote'\"$(x);"};
-  for (int i = 0; i < 3; i++) {
-    assert_int_equal(mkdir(folders[i], 0777), 0);
-    for (EmitKind kind = EMIT_EXE; kind <= EMIT_ASM; kind++) {
-      const char *path = arena_printf(f->arena, "%s/-o '\" %d.x", folders[i], (int)kind);
-      EmitOptions o = options(path, kind);
-      assert_true(emit_output(&f->session, f->plan, &o));
-      assert_int_equal(access(path, R_OK), 0);
-    }
+  for (int i = 0; i < 3; i++) assert_int_equal(mkdir(folders[i], 0777), 0);
+  for (EmitKind kind = EMIT_EXE; kind <= EMIT_ASM; kind++) {
+    const char *path = arena_printf(f->arena, "%s/-o '\" %d.x", folders[kind % 3], (int)kind);
+    EmitOptions o = options(path, kind);
+    assert_true(emit_output(&f->session, f->plan, &o));
+    assert_int_equal(access(path, R_OK), 0);
   }
   EmitOptions o = options("-o", EMIT_EXE);
   o.embedded = "weights";
@@ -219,11 +252,14 @@ void test_odd_names(void **state) {
 
 void test_depfile(void **state) {
   Fixture *f = *state;
-  static const char *const files[] = {"a b.surgery", "c$d.surgery", "e#f.surgery", "g\\ h.surgery", "<zoo>/resnet.surgery", "a b.surgery"};
+  static const char *const files[] = {"a b.surgery",   "c$d.surgery",          "e#f.surgery",
+                                      "g\\ h.surgery", "<zoo>/resnet.surgery", "a b.surgery"};
   f->session.sources.arena = f->arena;
   for (size_t i = 0; i < 6; i++) vec_push(f->arena, &f->session.dependencies, files[i]);
   assert_true(emit_depfile(&f->session, "out.d", "out dir/net"));
-  assert_string_equal(read_text(f, "out.d"), "out\\ dir/net: \\\n a\\ b.surgery \\\n c$$d.surgery \\\n e\\#f.surgery \\\n g\\\\\\ h.surgery\n");
+  assert_string_equal(
+      read_text(f, "out.d"),
+      "out\\ dir/net: \\\n a\\ b.surgery \\\n c$$d.surgery \\\n e\\#f.surgery \\\n g\\\\\\ h.surgery\n");
   /* make agrees: with all of them there the target is up to date, and a newer one makes it old. */
   write_text("Makefile", "target: ; @true\ninclude make.d\n");
   f->session.dependencies.count = 4;
@@ -237,21 +273,31 @@ void test_manifest(void **state) {
   Fixture *f = *state;
   EmitOptions o = options("dir/tiny.so", EMIT_SHARED);
   o.weights_file = "/abs/\xff.safetensors";
-  TrainConfig train = {.optimizer = {.kind = OPTIMIZER_ADAM, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
-                       .loss = {.kind = LOSS_CROSS_ENTROPY, .label_smoothing = 0.1}, .batch = 16, .epochs = 25};
+  TrainConfig train = {
+      .optimizer = {.kind = OPTIMIZER_ADAM, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
+      .loss = {.kind = LOSS_CROSS_ENTROPY, .label_smoothing = 0.1},
+      .batch = 16,
+      .epochs = 25};
   GroupConfig group = {.lr = 1e-5, .weight_decay = NAN, .momentum = NAN};
   vec_push(f->arena, &group.params, 4);
   vec_push(f->arena, &train.groups, group);
-  vec_push(f->arena, &train.augment, (AugmentConfig){.kind = AUGMENT_RANDOM_RESIZED_CROP, .size = {24, NONE_VALUE}, .scale = {0.08, 1}, .ratio = {0.75, 1.25}});
+  vec_push(f->arena, &train.augment,
+           (AugmentConfig){.kind = AUGMENT_RANDOM_RESIZED_CROP,
+                           .size = {24, NONE_VALUE},
+                           .scale = {0.08, 1},
+                           .ratio = {0.75, 1.25}});
   f->plan->train = &train;
-  json_t *root = json_loads(manifest_text(f->arena, f->plan, &o, "cpu", "+fma"), JSON_REJECT_DUPLICATES, NULL);
+  json_t *root =
+      json_loads(manifest_text(f->arena, f->plan, &o, "cpu", "+fma"), JSON_REJECT_DUPLICATES, NULL);
   assert_non_null(root);
   const char *name, *label, *weights, *optimizer, *tensor;
   json_int_t offset, grad, group_index, trainable, total, scratch, size, weights_bytes;
   double lr, beta2, group_lr;
   int repack;
-  assert_int_equal(json_unpack(root, "{s:s, s:[s], s:s, s:{s:I, s:I}, s:b, s:I}", "name", &name, "labels", &label, "weights_file", &weights,
-                               "parameters", "total", &total, "trainable", &trainable, "repack", &repack, "weights_bytes", &weights_bytes), 0);
+  assert_int_equal(json_unpack(root, "{s:s, s:[s], s:s, s:{s:I, s:I}, s:b, s:I}", "name", &name, "labels",
+                               &label, "weights_file", &weights, "parameters", "total", &total, "trainable",
+                               &trainable, "repack", &repack, "weights_bytes", &weights_bytes),
+                   0);
   assert_string_equal(name, "tiny");
   assert_string_equal(label, "nought */ \"one\"");
   assert_string_equal(weights, "/abs/\xEF\xBF\xBD.safetensors");
@@ -259,15 +305,19 @@ void test_manifest(void **state) {
   assert_int_equal(trainable, 4010);
   assert_int_equal(weights_bytes, f->plan->weights_bytes);
   assert_false(repack); /* only frozen layers are packed */
-  assert_int_equal(json_unpack(json_array_get(json_object_get(root, "tensors"), 4), "{s:s, s:I, s:I, s:I}", "name", &tensor, "offset",
-                               &offset, "grad", &grad, "group", &group_index), 0);
+  assert_int_equal(json_unpack(json_array_get(json_object_get(root, "tensors"), 4), "{s:s, s:I, s:I, s:I}",
+                               "name", &tensor, "offset", &offset, "grad", &grad, "group", &group_index),
+                   0);
   assert_string_equal(tensor, "fc.bias");
   assert_int_equal(offset, f->plan->weight_offset.at[4]);
   assert_int_equal(grad, f->plan->grad_offset.at[4]);
   assert_int_equal(group_index, 1);
-  assert_int_equal(json_unpack(root, "{s:{s:{s:s, s:f, s:[f,f!]}, s:[{!}, {s:f!}!], s:[{s:[I,n]}]}, s:{s:{s:I}}, s:n}", "train", "optimizer",
-                               "type", &optimizer, "lr", &lr, "betas", &beta2, &beta2, "groups", "lr", &group_lr, "augment", "size", &size,
-                               "functions", "step", "scratch", &scratch, "features"), 0);
+  assert_int_equal(
+      json_unpack(root, "{s:{s:{s:s, s:f, s:[f,f!]}, s:[{!}, {s:f!}!], s:[{s:[I,n]}]}, s:{s:{s:I}}, s:n}",
+                  "train", "optimizer", "type", &optimizer, "lr", &lr, "betas", &beta2, &beta2, "groups",
+                  "lr", &group_lr, "augment", "size", &size, "functions", "step", "scratch", &scratch,
+                  "features"),
+      0);
   assert_string_equal(optimizer, "Adam");
   assert_true(lr == 1e-3 && beta2 == 0.999 && group_lr == 1e-5);
   assert_int_equal(size, 24);

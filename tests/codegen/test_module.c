@@ -27,8 +27,8 @@ static void dispose(Built *b) {
   codegen_target_dispose(&b->target);
 }
 
-/* The constants of a template must have become immediate numbers: what is left of its global would be loads in loops. Those of
- * runtime kernels (linear…) stay. */
+/* The constants of a template must have become immediate numbers: what is left of its global would be loads
+ * in loops. Those of runtime kernels (linear…) stay. */
 static void check_constants_folded(LLVMModuleRef module) {
   for (LLVMValueRef g = LLVMGetFirstGlobal(module); g; g = LLVMGetNextGlobal(g)) {
     size_t length;
@@ -41,9 +41,11 @@ static void check_constants_folded(LLVMModuleRef module) {
 void test_specialised_for_cpus(void **state) {
   static const char *const cpus[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4", "native"};
   for (size_t i = 0; i < 4; i++)
-    for (int level = 1; level <= 3; level += 2) {
+    for (int level = i == 3 ? 1 : 3; level <= 3; level++) {
       Built b = build(*state, cpus[i], level, false);
-      assert_false(LLVMVerifyModule(b.module, LLVMReturnStatusAction, &(char *){NULL}));
+      char *message = NULL;
+      assert_false(LLVMVerifyModule(b.module, LLVMReturnStatusAction, &message));
+      LLVMDisposeMessage(message);
       check_constants_folded(b.module);
       LLVMMemoryBufferRef object = codegen_emit(b.module, &b.target, LLVMObjectFile);
       assert_true(LLVMGetBufferSize(object) > 1000);
@@ -77,16 +79,38 @@ void test_symbols(void **state) {
   Built b = build(f, "x86-64-v3", 3, false);
   const char *symbols = symbols_of(f, &b);
   dispose(&b);
-  static const char *const wanted[] = {
-      "sg_conv2d.conv1.forward", "sg_conv2d.conv2.forward", "sg_activation.act1.forward", "sg_conv2d_pack.conv1.pack",
-      "sg_cross_entropy.loss", "tiny_forward_fn", "tiny_step_fn", "tiny_pack_fn", "tiny_network", "tiny_open",
-      "tiny_forward", "tiny_train_step", "tiny_save", "tiny_close", "tiny_pack", "tiny_forward_raw", "sg_parallel",
-      "sgr_linear", "sgr_linear_grad_weight", "surgery_open"};
+  static const char *const wanted[] = {"sg_conv2d.conv1.forward",
+                                       "sg_conv2d.conv2.forward",
+                                       "sg_activation.act1.forward",
+                                       "sg_conv2d_pack.conv1.pack",
+                                       "sg_cross_entropy.loss",
+                                       "tiny_forward_fn",
+                                       "tiny_step_fn",
+                                       "tiny_pack_fn",
+                                       "tiny_network",
+                                       "tiny_open",
+                                       "tiny_forward",
+                                       "tiny_train_step",
+                                       "tiny_save",
+                                       "tiny_close",
+                                       "tiny_pack",
+                                       "tiny_forward_raw",
+                                       "sg_parallel",
+                                       "sgr_linear",
+                                       "sgr_linear_grad_weight",
+                                       "surgery_open"};
   for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
     if (!has_symbol(f, symbols, wanted[i])) fail_msg("no symbol %s in %s", wanted[i], symbols);
-  /* The same kernel with the same constants is one function; absent schedules and unused templates leave nothing. */
-  static const char *const unwanted[] = {"sg_activation.act2.forward", "sg_conv2d.conv1.forward.1", "tiny_prefix_fn",
-                                         "tiny_tail_fn", "sgk_conv2d", "sgk_maxpool2d", "main", "sgr_linear_grad_input"};
+  /* The same kernel with the same constants is one function; absent schedules and unused templates leave
+   * nothing. */
+  static const char *const unwanted[] = {"sg_activation.act2.forward",
+                                         "sg_conv2d.conv1.forward.1",
+                                         "tiny_prefix_fn",
+                                         "tiny_tail_fn",
+                                         "sgk_conv2d",
+                                         "sgk_maxpool2d",
+                                         "main",
+                                         "sgr_linear_grad_input"};
   for (size_t i = 0; i < sizeof unwanted / sizeof *unwanted; i++)
     if (has_symbol(f, symbols, unwanted[i])) fail_msg("the symbol %s should not be", unwanted[i]);
   assert_null(strstr(symbols, "conv1.grad"));
@@ -108,14 +132,17 @@ void test_cpu_names(void **state) {
   assert_non_null(strstr(error, "did you mean 'x86-64-v3'"));
   assert_non_null(strstr(emit_cpu_error(f->arena, "\xff toaster"), "unknown CPU"));
   assert_non_null(emit_cpu_error(f->arena, ""));
+  assert_non_null(strstr(emit_cpu_error(f->arena, "x86-64-v3,x86-64-v4"), "one CPU"));
 }
 
 void test_identifiers(void **state) {
   Fixture *f = *state;
   static const char *const cases[][2] = {
-      {"ants", "ants"}, {"out/ants.o", "ants"}, {"a.b/one-two.so", "one_two"}, {"3d.a", "net_3d"}, {"int.o", "int_"},
-      {"surgery.o", "surgery_"}, {"main", "main_"}, {"v1.2.o", "v1_2"}, {".hidden", "net_hidden"}, {"\xc3\xa4.o", "net_"},
-      {"a b'c\".o", "a_b_c_"}, {"-x.o", "net_x"}, {"class.a", "class_"}};
+      {"ants", "ants"},       {"out/ants.o", "ants"},  {"a.b/one-two.so", "one_two"},
+      {"3d.a", "net_3d"},     {"int.o", "int_"},       {"surgery.o", "surgery_"},
+      {"main", "main_"},      {"v1.2.o", "v1_2"},      {".hidden", "net_hidden"},
+      {"\xc3\xa4.o", "net_"}, {"a b'c\".o", "a_b_c_"}, {"-x.o", "net_x"},
+      {"class.a", "class_"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     assert_string_equal(codegen_identifier(f->arena, cases[i][0]), cases[i][1]);
 }

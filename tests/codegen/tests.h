@@ -1,4 +1,5 @@
-/* What the files of this test program share: setjmp-order includes of cmocka, a fresh folder for each test. */
+/* What the files of this test program share: setjmp-order includes of cmocka, a fresh folder for each test.
+ */
 #ifndef TESTS_CODEGEN_TESTS_H
 #define TESTS_CODEGEN_TESTS_H
 #include <stdarg.h>

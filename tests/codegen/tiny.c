@@ -6,12 +6,19 @@ enum { H1 = 10, W1 = 9, C1 = 20, H2 = 5, W2 = 5, C2 = 16, FEATURES = C2 * H2 * W
 enum { CONV1_WEIGHT, CONV1_BIAS, CONV2_WEIGHT, FC_WEIGHT, FC_BIAS, TENSORS };
 enum { NODE_CONV1, NODE_CONV2, NODE_ACT1, NODE_ACT2, NODE_FLATTEN, NODE_FC };
 
-static Shape shape_of(int rank, int64_t a, int64_t b, int64_t c, int64_t d) { return (Shape){rank, {a, b, c, d}, DTYPE_F32}; }
+static Shape shape_of(int rank, int64_t a, int64_t b, int64_t c, int64_t d) {
+  return (Shape){rank, {a, b, c, d}, DTYPE_F32};
+}
 
 static void add_param(Graph *g, Plan *plan, ModuleId module, const char *name, Shape shape, bool trainable) {
   ParamId id = (ParamId)g->params.count;
   vec_push(g->arena, &g->params,
-           (Param){.name = name, .module = module, .shape = shape, .trainable = trainable, .donor = 0, .donor_key = name});
+           (Param){.name = name,
+                   .module = module,
+                   .shape = shape,
+                   .trainable = trainable,
+                   .donor = 0,
+                   .donor_key = name});
   vec_push(g->arena, &g->modules.at[module].params, id);
   int64_t bytes = (shape_count(&shape) * 4 + 63) / 64 * 64;
   vec_push(g->arena, &plan->weight_offset, plan->weights_bytes);
@@ -51,36 +58,81 @@ static Graph *tiny_graph(Arena *arena, Plan *plan) {
   return g;
 }
 
-static BufferId buffer(Arena *arena, Schedule *s, const char *name, Space space, int64_t bytes, int64_t offset) {
+static BufferId buffer(Arena *arena, Schedule *s, const char *name, Space space, int64_t bytes,
+                       int64_t offset) {
   bool per_sample = space == SPACE_ARENA;
   if (per_sample) offset = s->per_sample_bytes, s->per_sample_bytes += (bytes + 63) / 64 * 64;
-  vec_push(arena, &s->buffers,
-           (Buffer){.name = name, .space = space, .per_sample = per_sample, .bytes = bytes, .offset = offset});
+  vec_push(
+      arena, &s->buffers,
+      (Buffer){.name = name, .space = space, .per_sample = per_sample, .bytes = bytes, .offset = offset});
   return (BufferId)s->buffers.count - 1;
 }
 
-#define CALL(arena, s, kernel, node, role, constants, ...)                                                             \
-  add_call(arena, s, kernel, node, role, &(constants), sizeof(constants), (BufferId[]){__VA_ARGS__},                   \
+#define CALL(arena, s, kernel, node, role, constants, ...)                                                   \
+  add_call(arena, s, kernel, node, role, &(constants), sizeof(constants), (BufferId[]){__VA_ARGS__},         \
            (int)(sizeof((BufferId[]){__VA_ARGS__}) / sizeof(BufferId)))
-static void add_call(Arena *arena, Schedule *s, KernelId kernel, NodeId node, const char *role, const void *k, size_t size,
-                     const BufferId *buf, int count) {
-  Call call = {.kernel = kernel, .buf_count = count, .word_count = (int)(size / 8), .node = node, .role = role};
+static void add_call(Arena *arena, Schedule *s, KernelId kernel, NodeId node, const char *role, const void *k,
+                     size_t size, const BufferId *buf, int count) {
+  Call call = {
+      .kernel = kernel, .buf_count = count, .word_count = (int)(size / 8), .node = node, .role = role};
   memcpy(call.buf, buf, sizeof *buf * (size_t)count);
   memcpy(call.word, k, size);
   if (kernel_info(kernel)->is_template) kernel_info(kernel)->plan(k, &call.plan);
+  for (int i = 0; i < count; i++) {
+    Buffer *b = buf[i] == NO_ID ? NULL : &s->buffers.at[buf[i]];
+    if (b && b->first < 0) b->first = (int)s->calls.count;
+    if (b) b->last = (int)s->calls.count;
+  }
   int64_t scratch = (call.plan.scratch_bytes + 63) / 64 * 64;
   if (scratch > s->scratch_bytes) s->scratch_bytes = scratch;
   vec_push(arena, &s->calls, call);
 }
 
-static const Conv2dK conv1_k = {.groups = 1, .ic = 3, .ih = H1, .iw = W1, .oc = C1, .oh = H1, .ow = W1, .kh = 3, .kw = 3,
-  .stride_h = 1, .stride_w = 1, .pad_h = 1, .pad_w = 1, .dil_h = 1, .dil_w = 1, .up_h = 1, .up_w = 1, .plain_x = 1,
-  .activation = ACT_RELU, .has_bias = 1};
-static const Conv2dK conv2_k = {.groups = 1, .ic = C1, .ih = H1, .iw = W1, .oc = C2, .oh = H2, .ow = W2, .kh = 3, .kw = 3,
-  .stride_h = 2, .stride_w = 2, .pad_h = 1, .pad_w = 1, .dil_h = 1, .dil_w = 1, .up_h = 1, .up_w = 1};
+static const Conv2dK conv1_k = {.groups = 1,
+                                .ic = 3,
+                                .ih = H1,
+                                .iw = W1,
+                                .oc = C1,
+                                .oh = H1,
+                                .ow = W1,
+                                .kh = 3,
+                                .kw = 3,
+                                .stride_h = 1,
+                                .stride_w = 1,
+                                .pad_h = 1,
+                                .pad_w = 1,
+                                .dil_h = 1,
+                                .dil_w = 1,
+                                .up_h = 1,
+                                .up_w = 1,
+                                .plain_x = 1,
+                                .activation = ACT_RELU,
+                                .has_bias = 1};
+static const Conv2dK conv2_k = {.groups = 1,
+                                .ic = C1,
+                                .ih = H1,
+                                .iw = W1,
+                                .oc = C2,
+                                .oh = H2,
+                                .ow = W2,
+                                .kh = 3,
+                                .kw = 3,
+                                .stride_h = 2,
+                                .stride_w = 2,
+                                .pad_h = 1,
+                                .pad_w = 1,
+                                .dil_h = 1,
+                                .dil_w = 1,
+                                .up_h = 1,
+                                .up_w = 1};
 static const LinearK fc_k = {.rows = 1, .in = FEATURES, .out = TINY_CLASSES, .has_bias = 1};
-enum { PACKED1 = 0, PACKED1_BIAS = 2 * 9 * 3 * 16 * 4, PACKED2 = PACKED1_BIAS + 128,
-       PACKED2_BIAS = PACKED2 + 2 * 9 * 256 * 4, PACKED_BYTES = PACKED2_BIAS + 64 };
+enum {
+  PACKED1 = 0,
+  PACKED1_BIAS = 2 * 9 * 3 * 16 * 4,
+  PACKED2 = PACKED1_BIAS + 128,
+  PACKED2_BIAS = PACKED2 + 2 * 9 * 256 * 4,
+  PACKED_BYTES = PACKED2_BIAS + 64
+};
 
 static void plan_pack(Arena *arena, Plan *p) {
   Schedule *s = &p->pack;
@@ -100,7 +152,8 @@ static void plan_pack(Arena *arena, Plan *p) {
 
 /* The calls from x to the logits, in `logits`; returns the flattened features. */
 static BufferId plan_layers(Arena *arena, Plan *p, Schedule *s, BufferId logits) {
-  ElementwiseK act = {.count = BLOCKS(C2) * H2 * W2 * LANES, .c = C2, .hw = H2 * W2, .activation = ACT_RELU6, .inputs = 1};
+  ElementwiseK act = {
+      .count = BLOCKS(C2) * H2 * W2 * LANES, .c = C2, .hw = H2 * W2, .activation = ACT_RELU6, .inputs = 1};
   LayoutK plain = {.c = C2, .h = H2, .w = W2};
   BufferId x = buffer(arena, s, "x", SPACE_INPUT, 0, 0);
   BufferId p1 = buffer(arena, s, "conv1.packed", SPACE_PACKED, 0, PACKED1);
@@ -114,7 +167,8 @@ static BufferId plan_layers(Arena *arena, Plan *p, Schedule *s, BufferId logits)
   CALL(arena, s, KERNEL_conv2d, NODE_CONV1, "forward", conv1_k, x, p1, pb1, NO_ID, v1);
   CALL(arena, s, KERNEL_conv2d, NODE_CONV2, "forward", conv2_k, v1, p2, NO_ID, NO_ID, v2);
   CALL(arena, s, KERNEL_activation, NODE_ACT1, "forward", act, v2, v2);
-  CALL(arena, s, KERNEL_activation, NODE_ACT2, "forward", act, v2, v2); /* the same constants: the same function */
+  CALL(arena, s, KERNEL_activation, NODE_ACT2, "forward", act, v2,
+       v2); /* the same constants: the same function */
   CALL(arena, s, KERNEL_to_plain, NODE_FLATTEN, "forward", plain, v2, v3);
   CALL(arena, s, KERNEL_linear, NODE_FC, "forward", fc_k, v3, w, b, logits);
   return v3;
@@ -158,7 +212,8 @@ void tiny_fill_weights(const Plan *plan, unsigned char *weights) {
   uint64_t seed = 7;
   for (size_t i = 0; i < TENSORS; i++) {
     float *at = (float *)(weights + plan->weight_offset.at[i]);
-    for (int64_t k = 0; k < shape_count(&plan->graph->params.at[i].shape); k++) at[k] = tiny_random(&seed) * 0.2f;
+    for (int64_t k = 0; k < shape_count(&plan->graph->params.at[i].shape); k++)
+      at[k] = tiny_random(&seed) * 0.2f;
   }
 }
 
@@ -166,7 +221,8 @@ static const float *tensor(const Plan *plan, const unsigned char *weights, int i
   return (const float *)(weights + plan->weight_offset.at[i]);
 }
 
-static void conv(const float *x, int ic, int ih, int iw, const float *w, const float *bias, int oc, int stride, float *y) {
+static void conv(const float *x, int ic, int ih, int iw, const float *w, const float *bias, int oc,
+                 int stride, float *y) {
   int oh = (ih - 1) / stride + 1, ow = (iw - 1) / stride + 1;
   for (int o = 0; o < oc; o++)
     for (int r = 0; r < oh; r++)
@@ -208,8 +264,8 @@ void tiny_reference(const Plan *plan, const unsigned char *weights, int n, const
   }
 }
 
-void tiny_reference_step(const Plan *plan, const unsigned char *weights, int n, const float *x, const int32_t *target,
-                         float *loss, float *dw) {
+void tiny_reference_step(const Plan *plan, const unsigned char *weights, int n, const float *x,
+                         const int32_t *target, float *loss, float *dw) {
   double total = 0;
   for (int i = 0; i < TINY_CLASSES * FEATURES; i++) dw[i] = 0;
   for (int s = 0; s < n; s++) {

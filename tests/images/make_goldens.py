@@ -2,7 +2,7 @@
 """Makes pictures/ (small pictures of every kind that must be read) and goldens.safetensors: what PIL and torchvision
 make of pictures. Run with Debian's python3-torchvision; give the folder hymenoptera_data as the argument.
 
-real/FILE/samples      uint8 (3, 56, 56): every 4th pixel of Resize(256), CenterCrop(224)
+real/FILE/samples      uint8 (3, 45, 45): every 5th pixel of Resize(256), CenterCrop(224)
 real/FILE/blocks       float32 (3, 14, 14): the mean of each block of 16 x 16 of it, 0 … 255
 real/FILE/means        float32 (3): channel means after ToTensor
 real/FILE/normalized   float32 (3): channel means after Normalize (ImageNet)
@@ -103,7 +103,7 @@ def real_picture(path):
     normalized = T.Normalize(MEAN, STD)(x)
     pixels = np.asarray(picture).transpose(2, 0, 1)
     blocks = pixels.reshape(3, 14, 16, 14, 16).astype(np.float64).mean((2, 4))
-    return {"samples": pixels[:, ::4, ::4], "blocks": blocks.astype(np.float32), "means": x.mean((1, 2), dtype=torch.float64).numpy().astype(np.float32),
+    return {"samples": pixels[:, ::5, ::5], "blocks": blocks.astype(np.float32), "means": x.mean((1, 2), dtype=torch.float64).numpy().astype(np.float32),
             "normalized": normalized.mean((1, 2), dtype=torch.float64).numpy().astype(np.float32)}
 
 

@@ -1,57 +1,18 @@
 #!/usr/bin/python3
 """Makes goldens/*.safetensors: what PyTorch computes for whole networks. Run with Debian's python3-torch and
 python3-torchvision; the versions are in each file's metadata. Weights and inputs are not stored: both sides make them
-from the tensor's name with the same counter-based formula (fill_values here, numtool.c there).
+from the tensor's name with the same counter-based formula (formula.py here, formula.c there).
 
 forward_N    logits for N pictures in evaluation mode
 sample/KEY   64 entries of the gradient of KEY after one step's backward (in f64), at the places of sample_places
 max/KEY      the largest entry of that gradient, by absolute value; norm/KEY its Euclidean norm
 losses/WHAT  ten losses of training: all layers, head alone, freeze parameters of all (statistics moving)
 """
-import json, struct, sys
+import sys
 import numpy as np
 import torch, torchvision
 from torch import nn
-
-MASK = (1 << 64) - 1
-
-
-def fnv(text):
-    h = 0xCBF29CE484222325
-    for b in text.encode():
-        h = ((h ^ b) * 0x100000001B3) & MASK
-    return h
-
-
-def mix(seed, count):
-    """splitmix64 of seed + i * golden ratio, for i = 1 … count."""
-    with np.errstate(over="ignore"):
-        z = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return z ^ (z >> np.uint64(31))
-
-
-def uniform(name, count):
-    """float32 in [-1, 1): 24 random bits."""
-    return ((mix(fnv(name), count) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)).astype(np.float32)
-
-
-def fill_values(name, shape):
-    count = int(np.prod(shape)) if shape else 1
-    u = uniform(name, count)
-    last = name.rsplit(".", 1)[-1]
-    if last == "num_batches_tracked":
-        return np.zeros(shape, np.int64)
-    if last == "running_mean" or last == "bias":
-        v = np.float32(0.1) * u
-    elif last == "running_var":
-        v = np.float32(1) + np.float32(0.5) * u
-    elif len(shape) == 1:
-        v = np.float32(1) + np.float32(0.2) * u
-    else:
-        v = np.float32(np.sqrt(6.0 / np.prod(shape[1:]))) * u
-    return v.astype(np.float32).reshape(shape)
+from formula import fill_values, fnv, mix, uniform, write
 
 
 def filled(model):
@@ -74,19 +35,6 @@ def inputs(n, shape, classes, salt=""):
 
 def sample_places(name, count, k=64):
     return (mix(fnv("sample " + name), k) % np.uint64(count)).astype(np.int64)
-
-
-def write(path, tensors):
-    head, body = {"__metadata__": {"torch": torch.__version__, "torchvision": torchvision.__version__}}, b""
-    for name, value in tensors.items():
-        data = np.ascontiguousarray(value, np.float32).tobytes()
-        head[name] = {"dtype": "F32", "shape": list(np.shape(value)), "data_offsets": [len(body), len(body) + len(data)]}
-        body += data
-    text = json.dumps(head).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text + body)
-    print(path, len(body))
 
 
 class LeNet(nn.Module):
@@ -180,7 +128,7 @@ def main():
                 small = (1, 28, 28) if name == "lenet" else (3, 96, 96)
                 x, y = inputs(4, small, 10 if name == "lenet" else 1000, SALT.get(name, ""))
                 gradients(out, without_dropout(model), x, y)
-        write(f"goldens/{name}.safetensors", out)
+        write(f"goldens/{name}.safetensors", out, {"torch": torch.__version__, "torchvision": torchvision.__version__})
 
 
 main()

@@ -1,4 +1,4 @@
-/* The C side of the numeric tests: makes the weights and inputs that make_goldens.py makes, by the same formula, and
+/* The C side of the numeric tests: makes the weights and inputs that make_goldens.py makes (formula.c), and
  * compares what compiled programs wrote with the goldens. Prints the measured error beside the tolerance; exit
  * status 0 when within it, 1 when not.
  *
@@ -11,6 +11,7 @@
  *   numtool same A B GLOB                  bit for bit; at least one tensor must match GLOB
  */
 #include "runtime/surgery.h"
+#include "tests/numeric/formula.h"
 #include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
@@ -32,37 +33,6 @@ static void *keep(void *memory) {
   if (!memory || !more) die("no memory");
   kept = more;
   return kept[count++] = memory;
-}
-
-static uint64_t fnv(const char *prefix, const char *text) {
-  uint64_t h = 0xCBF29CE484222325u;
-  for (; *prefix; prefix++) h = (h ^ (unsigned char)*prefix) * 0x100000001B3u;
-  for (; *text; text++) h = (h ^ (unsigned char)*text) * 0x100000001B3u;
-  return h;
-}
-
-static uint64_t mix(uint64_t seed, uint64_t i) {
-  uint64_t z = seed + (i + 1) * 0x9E3779B97F4A7C15u;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-  return z ^ (z >> 31);
-}
-
-static float uniform(uint64_t seed, uint64_t i) { return (float)(mix(seed, i) >> 40) * 0x1p-23f - 1.0f; }
-
-static bool ends_with(const char *name, const char *last) {
-  const char *dot = strrchr(name, '.');
-  return strcmp(dot ? dot + 1 : name, last) == 0;
-}
-
-static void fill_values(const surgery_tensor *t, float *to) {
-  uint64_t seed = fnv("", t->name);
-  float scale = 1, shift = 0;
-  if (ends_with(t->name, "running_mean") || ends_with(t->name, "bias")) scale = 0.1f;
-  else if (ends_with(t->name, "running_var")) scale = 0.5f, shift = 1;
-  else if (t->rank == 1) scale = 0.2f, shift = 1;
-  else scale = (float)sqrt(6.0 / (double)(t->count / t->shape[0]));
-  for (int64_t i = 0; i < t->count; i++) to[i] = shift + scale * uniform(seed, (uint64_t)i);
 }
 
 static surgery_weights *open_file(const char *path) {
@@ -88,7 +58,7 @@ static int fill(const char *in, const char *out) {
     const surgery_tensor *t = surgery_weights_at(w, i);
     void *data = keep(calloc((size_t)t->count + 1, 8));
     bool whole = t->dtype == SURGERY_I64;
-    if (!whole) fill_values(t, data);
+    if (!whole) formula_fill(t->name, t->rank, t->shape[0], t->count, data);
     list[i] = (surgery_tensor_out){.name = t->name, .dtype = whole ? SURGERY_I64 : SURGERY_F32, .rank = t->rank, .data = data};
     memcpy(list[i].shape, t->shape, sizeof t->shape);
   }
@@ -115,8 +85,8 @@ static int inputs(const char *out, int64_t n, int64_t classes, const char *salt,
   for (int i = 0; i < rank; i++) count *= dim[i + 1] = atoll(dims[i]);
   float *x = keep(malloc((size_t)count * sizeof *x));
   int64_t *y = keep(malloc((size_t)n * sizeof *y));
-  for (int64_t i = 0; i < count; i++) x[i] = uniform(fnv("x", salt), (uint64_t)i);
-  for (int64_t i = 0; i < n; i++) y[i] = (int64_t)(mix(fnv("", "y"), (uint64_t)i) % (uint64_t)classes);
+  for (int64_t i = 0; i < count; i++) x[i] = formula_uniform(formula_seed("x", salt), (uint64_t)i);
+  for (int64_t i = 0; i < n; i++) y[i] = (int64_t)(formula_mix(formula_seed("", "y"), (uint64_t)i) % (uint64_t)classes);
   if (strstr(out, ".npy")) {
     write_npy(out, x, count, dim, rank + 1);
     return 0;
@@ -181,7 +151,7 @@ static int gradients(const char *golden, const char *before, const char *after, 
     float *p = read_tensor(a, key, &count), *q = read_tensor(b, key, &count);
     for (int64_t k = 0; k < count; k++) norm += pow(((double)p[k] - q[k]) / lr, 2);
     for (int64_t k = 0; k < samples; k++) {
-      int64_t at = (int64_t)(mix(fnv("sample ", key), (uint64_t)k) % (uint64_t)count);
+      int64_t at = (int64_t)(formula_mix(formula_seed("sample ", key), (uint64_t)k) % (uint64_t)count);
       error = fmax(error, fabs(((double)p[at] - q[at]) / lr - want[k]) / largest);
     }
     double norm_error = largest > floor ? fabs(sqrt(norm) / want_norm - 1) : 0;

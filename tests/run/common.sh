@@ -1,6 +1,7 @@
 # Sourced by every script of this folder: a folder of its own to work in, and assertions that show what they saw. A
 # script calls `finish` last; without it, it has failed. The variables come from CMakeLists.txt:
 #   SURGERYC  the compiler          RUNTOOL  runtool.c          RUN_WORK  the fixture's folder (setup.sh)
+#   RUN_FAULTS  faults.c, to be preloaded
 #   RUN_SOURCE  this folder         SURGERY_SOURCE  the repository    SURGERY_SHARED_DATA  real weights, may be absent
 set -u
 export LC_ALL=C OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}"
@@ -118,6 +119,43 @@ only_files() { # FOLDER NAME…: exactly these, hidden ones too
 }
 number_after() { # FILE WORD: the second column of the line that begins so
   sed -n "s/^$2 *\([^ ]*\).*/\1/p" "$1" | head -n 1
+}
+
+# Two .npy files of one shape, no number further apart than TOLERANCE times the largest. The order of a sum depends on
+# the size of the batch, so that the last bits may differ.
+near() { # A.npy B.npy TOLERANCE
+  checks=$((checks + 1))
+  "$RUNTOOL" npy "$1" >near.a && "$RUNTOOL" npy "$2" >near.b && paste near.a near.b | awk -v most="$3" '
+    NR == 1 { if ($1 != $3 || $2 != $4) { print "shapes", $0; exit bad = 1 } columns = $2; next }
+    { for (i = 1; i <= columns; i++) {
+        d = $i - $(i + columns); d = d < 0 ? -d : d; if (d > worst) worst = d
+        v = $i < 0 ? -$i : $i; if (v > largest) largest = v; count++ } }
+    END { if (!bad && (!count || !(worst <= most * largest))) { print "apart by", worst, "of", largest; bad = 1 } exit bad }' >near.log ||
+    fail "$1 and $2 differ: $(cat near.log)"
+}
+
+# Runs a command again and again, with call 1, 2, 3 … of those that make files going wrong (faults.c), until one run gets
+# through untouched. Before each run: `prepare`; behind it: `examine STATUS`.
+every_fault() { # fail|kill LEAST-NUMBER COMMAND…
+  kind=$1 least=$2 call=1
+  shift 2
+  while :; do
+    prepare
+    rm -f "$tmp/called"
+    last_command="SURGERY_FAULT=$kind:$call $*"
+    LD_PRELOAD=$RUN_FAULTS ASAN_OPTIONS=verify_asan_link_order=0 SURGERY_FAULT=$kind:$call SURGERY_FAULT_CALLED=$tmp/called \
+      "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+    got=$?
+    [ -e "$tmp/called" ] || break
+    checks=$((checks + 1))
+    examine $got
+    [ $call -lt 500 ] && [ $failures -lt 20 ] || break
+    call=$((call + 1))
+  done 2>/dev/null
+  equals "status without a fault" "$got" 0
+  checks=$((checks + 1))
+  [ $call -gt "$least" ] || fail "only $((call - 1)) calls could go wrong"
+  echo "$kind: $((call - 1)) calls"
 }
 
 # A small file system that can be full: ./small, of SIZE (mount's spelling). False where this user may not mount.

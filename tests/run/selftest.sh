@@ -22,6 +22,10 @@ try 1 'exists nothing; finish'
 try 1 'touch there; absent there; finish'
 try 1 'touch a b; only_files . a; finish'
 try 1 'check what false; finish'
+header() { printf '%s' "printf '\\223NUMPY\\001\\000\\166\\000%-117s\\n' \"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }\""; }
+try 0 "{ $(header); printf 'aaaabbbb'; } >a.npy; near a.npy a.npy 0; finish"
+try 1 "{ $(header); printf 'aaaabbbb'; } >a.npy; { $(header); printf 'aaaabbbc'; } >b.npy; near a.npy b.npy 1e-7; finish"
+try 1 'near none.npy none.npy 1; finish'
 try 1 'finish'
 try 1 'true'
 try 77 'skip why'

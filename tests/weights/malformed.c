@@ -131,7 +131,7 @@ static const FileCase files[] = {
     {"header past the end", TEXT("\x64\0\0\0\0\0\0\0{}"),
      "byte 0: the header's 100 bytes go past the end of the file (10 bytes)"},
     {"garbage", TEXT("\xde\xad\xbe\xef garbage garbage"),
-     "not a weight file that is known here (safetensors, PyTorch, .npz, .npy, *.index.json); it begins with "
+     "not a weight file that is known here (safetensors, PyTorch, .npz, .npy, *.index.json, ONNX); it begins with "
      "bytes de ad be ef"},
     {"a picture", TEXT("\x89PNG\r\n\x1a\n and more"), "is a PNG picture, not a weight file"},
     {"gzip", TEXT("\x1f\x8b\10 and more"), "is compressed by gzip; unpack it first (gunzip)"},

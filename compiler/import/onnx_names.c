@@ -1,0 +1,128 @@
+/* Names out of an ONNX file: a table of them, and what they say about the module tree. A PyTorch export keeps the
+ * state-dict keys of its parameters, and since 1.13 the module path in its nodes' names; other files get names
+ * made into identifiers. Called by the import's other files. */
+#include "compiler/import/onnx_internal.h"
+#include <ctype.h>
+
+/* ---- the table ---- */
+
+struct NameTable {
+  Arena *arena;
+  size_t count, capacity; /* capacity: a power of two */
+  struct Entry {
+    const char *name;
+    int index;
+  } *at;
+};
+
+static struct Entry *find_entry(const NameTable *t, const char *name) {
+  uint64_t hash = 1469598103934665603u; /* FNV-1a */
+  for (const char *c = name; *c; c++) hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+  size_t i = (size_t)hash & (t->capacity - 1);
+  while (t->at[i].name && strcmp(t->at[i].name, name) != 0) i = (i + 1) & (t->capacity - 1);
+  return &t->at[i];
+}
+
+NameTable *names_create(Arena *arena) {
+  NameTable *t = arena_new(arena, NameTable);
+  *t = (NameTable){arena, 0, 64, arena_array(arena, struct Entry, 64)};
+  return t;
+}
+
+int names_find(const NameTable *t, const char *name) {
+  const struct Entry *entry = find_entry(t, name);
+  return entry->name ? entry->index : -1;
+}
+
+void names_set(NameTable *t, const char *name, int index) {
+  if (t->count * 2 >= t->capacity) {
+    NameTable grown = {t->arena, t->count, t->capacity * 2, arena_array(t->arena, struct Entry, t->capacity * 2)};
+    for (size_t i = 0; i < t->capacity; i++)
+      if (t->at[i].name) *find_entry(&grown, t->at[i].name) = t->at[i];
+    *t = grown;
+  }
+  struct Entry *entry = find_entry(t, name);
+  if (!entry->name) t->count++;
+  *entry = (struct Entry){name, index};
+}
+
+/* ---- state-dict keys ---- */
+
+/* "layer1.0.conv1.weight": words of letters, digits and _ between dots, short enough to be a name. */
+static bool is_key(const char *name) {
+  size_t length = strlen(name), dots = 0;
+  if (length > ONNX_MAX_NAME) return false;
+  for (size_t i = 0; i < length; i++) {
+    bool dot = name[i] == '.';
+    if (!dot && !isalnum((unsigned char)name[i]) && name[i] != '_') return false;
+    if (dot && (i == 0 || i + 1 == length || name[i - 1] == '.')) return false;
+    dots += dot;
+  }
+  return dots > 0 && dots <= ONNX_MAX_DEPTH;
+}
+
+/* What DataParallel and torch.compile put before every name. */
+static const char *unwrap(const OnnxImport *o, const char *name) {
+  static const char *const prefixes[] = {"module.", "_orig_mod."};
+  for (size_t i = 0; o->wrapped && i < 2; i++)
+    if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) return unwrap(o, name + strlen(prefixes[i]));
+  return name;
+}
+
+const char *name_from_params(OnnxImport *o, const OnnxItem *item) {
+  for (int i = 0; i < item->param_count; i++) {
+    const char *name = unwrap(o, item->params[i].name), *dot = strrchr(name, '.');
+    if (is_key(name) && streq(dot + 1, item->params[i].role))
+      return arena_strndup(o->s->arena, name, (size_t)(dot - name));
+  }
+  return NULL;
+}
+
+/* ---- nodes' names ---- */
+
+/* Letters, digits and _ (and dots inside, where a path may have them); never empty. */
+static const char *identifier(Arena *arena, const char *text, size_t length, bool dots) {
+  if (length > ONNX_MAX_NAME) length = ONNX_MAX_NAME;
+  char *name = arena_strndup(arena, text, length);
+  size_t count = 0;
+  for (size_t i = 0; i < length; i++) {
+    bool dot = dots && text[i] == '.' && count > 0 && name[count - 1] != '.' && i + 1 < length;
+    name[count++] = dot || isalnum((unsigned char)text[i]) ? text[i] : '_';
+  }
+  while (count > 0 && name[count - 1] == '.') count--;
+  name[count] = '\0';
+  return count ? name : "_";
+}
+
+/* PyTorch writes the children of "layer1" as "layer1.0", and theirs as "conv1": a step that continues the one before
+ * takes its place. */
+static const char *scope_path(OnnxImport *o, const char *begin, const char *end) {
+  Arena *arena = o->arena;
+  const char *path = "", *above = "", *last = "";
+  int depth = 0;
+  for (const char *step = begin; step < end && depth < ONNX_MAX_DEPTH;) {
+    const char *stop = memchr(step, '/', (size_t)(end - step));
+    if (!stop) stop = end;
+    if (stop > step) {
+      const char *word = identifier(arena, step, (size_t)(stop - step), true);
+      size_t length = strlen(last);
+      bool goes_on = *last && strncmp(word, last, length) == 0 && word[length] == '.';
+      if (!goes_on) above = path;
+      path = *above ? arena_printf(arena, "%s.%s", above, word) : word;
+      last = word;
+      depth++;
+      for (const char *c = word; *c; c++) depth += *c == '.';
+    }
+    step = stop + 1;
+  }
+  if (strlen(path) > 2 * ONNX_MAX_NAME) path = identifier(arena, path, ONNX_MAX_NAME, true);
+  return unwrap(o, path);
+}
+
+void name_from_node(OnnxImport *o, const char *name, const char *type, const char **scope, const char **last) {
+  const char *slash = strrchr(name, '/');
+  *scope = slash ? scope_path(o, name, slash) : NULL;
+  const char *own = slash ? slash + 1 : name;
+  if (!*own) own = type;
+  *last = identifier(o->arena, own, strlen(own), false);
+}

@@ -1,0 +1,19 @@
+#!/bin/sh
+# A network as an object file, linked into a C program by cc alone.
+# Usage: build.sh BUILD-FOLDER [WORK-FOLDER]; makes WORK-FOLDER/c-api (BUILD-FOLDER/examples/c-api). CC and CFLAGS count.
+set -eu
+[ $# -ge 1 ] || { echo "usage: $0 BUILD-FOLDER [WORK-FOLDER]" >&2; exit 2; }
+here=$(dirname "$0") build=$1 work=${2:-$1/examples/c-api}
+mkdir -p "$work"
+
+# digits.o, digits.h and digits.safetensors
+"$build/surgeryc" "$here/../digits/digits.surgery" --emit=obj -o "$work/digits.o"
+
+# Debian has several OpenBLAS; the OpenMP build shares its threads with the network.
+blas=
+for folder in /usr/lib/*/openblas-openmp; do
+  [ -e "$folder/libopenblas.so" ] && blas="-L$folder -Wl,-rpath,$folder" && break
+done
+${CC:-cc} ${CFLAGS:--O2} -I"$work" -I"$here/../../runtime" "$here/main.c" "$work/digits.o" -o "$work/c-api" \
+  -L"$build/runtime" -lsurgery_runtime $blas -lopenblas -ljpeg -lpng -lz -ljansson -lzip -lgomp -lm
+echo "$work/c-api"

@@ -1,0 +1,94 @@
+# Saving: a full disk, a file size limit, and death at every call by which a file is made. The old file stays whole until
+# the new one is; after an error, which has status 3 and the system's reason, no temporaries are left.
+. "$RUN_SOURCE/common.sh"
+old=$RUN_WORK/tiny.safetensors
+new=$RUN_WORK/trained.safetensors
+prepare() { rm -rf d && mkdir d && cp "$old" d/w.safetensors; }
+# The last of the calls is the sync of the folder, behind the rename: the new file is there then, and the message says so.
+has_been_written() { grep -q 'written, but its folder cannot be synced' "$tmp/err"; }
+
+# every call fails once: the old file, and nothing else
+examine() {
+  [ "$1" = 3 ] || fail "status $1"
+  only_files d w.safetensors
+  if has_been_written; then check "the new file" "$RUNTOOL" same d/w.safetensors "$new"
+  else check "the old file" cmp d/w.safetensors "$old"; fi
+  err 'No space left on device'
+}
+cp "$tiny" own && cp "$old" own.safetensors
+every_fault fail 3 ./own export --weights "$new" --out d/w.safetensors
+check "untouched, it is written" "$RUNTOOL" same d/w.safetensors "$new"
+
+# the process dies in every call: old or new, and whole
+died=0
+examine() {
+  [ "$1" -gt 128 ] && died=$((died + 1))
+  cmp -s d/w.safetensors "$old" || "$RUNTOOL" same d/w.safetensors "$new" 2>/dev/null || fail "the file is neither the old nor the new one"
+}
+every_fault kill 3 ./own export --weights "$new" --out d/w.safetensors
+check "it died each time" test $died -ge 3
+
+# training: --out, the checkpoint, whichever call fails
+prepare() { rm -rf d && mkdir d && cp "$old" d/w.safetensors && cp "$old" d/w-checkpoint.safetensors; }
+examine() {
+  [ "$1" = 3 ] || fail "status $1"
+  only_files d w.safetensors w-checkpoint.safetensors
+  "$RUNTOOL" list d/w.safetensors >/dev/null 2>&1 || fail "w.safetensors is damaged"
+  "$RUNTOOL" list d/w-checkpoint.safetensors >/dev/null 2>&1 || fail "the checkpoint is damaged"
+  has_been_written || check "the old weights" cmp d/w.safetensors "$old"
+  err 'No space left on device'
+}
+every_fault fail 9 ./own train --data "$data/idx" --epochs 2 --checkpoint-every 1 --quiet --out d/w.safetensors
+prepare
+examine() {
+  "$RUNTOOL" list d/w.safetensors >/dev/null 2>&1 || fail "w.safetensors is damaged"
+  "$RUNTOOL" list d/w-checkpoint.safetensors >/dev/null 2>&1 || fail "the checkpoint is damaged"
+}
+every_fault kill 9 ./own train --data "$data/idx" --epochs 2 --checkpoint-every 1 --quiet --out d/w.safetensors
+# .pth, .npz and predict's .npy go the same way
+for out in w.pth w.npz; do
+  prepare() { rm -rf d && mkdir d && echo old >d/$out; }
+  examine() {
+    [ "$1" = 3 ] || fail "status $1"
+    only_files d $out
+    has_been_written || check "the old $out" grep -qx old d/$out
+  }
+  every_fault fail 3 ./own export --out d/$out
+done
+prepare() { rm -rf d && mkdir d && echo old >d/y.npy; }
+examine() {
+  [ "$1" = 3 ] || fail "status $1"
+  only_files d y.npy
+  has_been_written || check "the old y.npy" grep -qx old d/y.npy
+}
+every_fault fail 3 ./own predict "$data/x.npy" --out d/y.npy
+
+# a real limit on the size of files
+rm -rf d && mkdir d && cp "$old" d/w.safetensors
+for command in 'export --out d/w.safetensors' "train --data $data/idx --quiet --out d/w.safetensors"; do
+  run 3 sh -c "ulimit -f 4; exec ./own $command"
+  err 'd/w\.safetensors.*File too large'
+  only_files d w.safetensors
+  check "the old file" cmp d/w.safetensors "$old"
+done
+# a really full disk
+if small_disk 12k; then
+  cp "$old" small/w.safetensors && head -c 3000 /dev/zero >small/fill
+  run 3 ./own export --out small/w.safetensors
+  err 'small/w\.safetensors.*No space left'
+  run 3 ./own train --data "$data/idx" --quiet --out small/w.safetensors
+  err 'small/w.*No space left'
+  only_files small w.safetensors fill
+  check "the old file" cmp small/w.safetensors "$old"
+  run 3 ./own train --data "$data/idx" --quiet --out fine.safetensors --log small/log.csv --epochs 200
+  err 'small/log\.csv'
+  small_disk_away
+else
+  echo "not root, or no tmpfs: the really full disk was not tried"
+fi
+# what cannot be written is known before the first step
+run 3 ./own train --data "$data/idx" --epochs 1000000 --out no/such/w.safetensors
+err 'no/such/w\.safetensors'
+run 3 ./own train --data "$data/idx" --epochs 1000000 --log no/such/log.csv
+err 'no/such/log\.csv'
+finish

@@ -1,0 +1,2 @@
+. "$RUN_SOURCE/slow/ants.inc"
+finds resnet18 resnet18/resnet18_fp16.safetensors 46 63

@@ -1,0 +1,2 @@
+. "$RUN_SOURCE/slow/ants.inc"
+finds resnet18 resnet18/resnet18.pth 46 63
