@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #define MAX_THREADS 256
@@ -45,6 +46,21 @@ void surgery_set_threads(int threads) {
   atomic_store(&chosen_threads, threads < 1 ? default_threads() : limit(threads));
 }
 
+/* The next units for one of `threads`: a share of what is left, smaller and smaller, so that threads which other programs slow
+ * down do not keep the rest waiting; never very few, since units that follow each other share work. */
+static bool take_units(_Atomic int64_t *next, int64_t units, int64_t threads, int64_t *begin, int64_t *end) {
+  const int64_t least = units / (16 * threads) + 1;
+  int64_t at = atomic_load_explicit(next, memory_order_relaxed), take;
+  do {
+    int64_t left = units - at;
+    if (left <= 0) return false;
+    take = left / (2 * threads);
+    if (take < least) take = left < least ? left : least;
+  } while (!atomic_compare_exchange_weak_explicit(next, &at, at + take, memory_order_relaxed, memory_order_relaxed));
+  *begin = at, *end = at + take;
+  return true;
+}
+
 void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch,
                  int64_t scratch_bytes) {
   if (units <= 0) return;
@@ -54,13 +70,12 @@ void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void
     task(buf, n, 0, units, scratch);
     return;
   }
+  _Atomic int64_t next = 0;
   /* Always all threads, though there be fewer units: libgomp ends threads when a region asks for fewer. */
 #pragma omp parallel num_threads(threads)
   {
-    /* OpenMP may give fewer threads than asked for, never more */
-    int64_t count = omp_get_num_threads(), me = omp_get_thread_num();
-    int64_t share = units / count, longer = units % count;
-    int64_t begin = me * share + (me < longer ? me : longer), end = begin + share + (me < longer);
-    if (begin < end) task(buf, n, begin, end, scratch ? (char *)scratch + me * scratch_bytes : NULL);
+    void *own = scratch ? (char *)scratch + omp_get_thread_num() * scratch_bytes : NULL;
+    int64_t begin, end;
+    while (take_units(&next, units, omp_get_num_threads(), &begin, &end)) task(buf, n, begin, end, own);
   }
 }

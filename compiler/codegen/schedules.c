@@ -1,6 +1,6 @@
 /* A schedule as a function: void NAME_SCHEDULE_fn(const sg_run *run). It computes where each buffer lies for
- * this batch and hands each call to the runtime's threads. Straight-line code: what depends on the batch is
- * only addresses and unit counts. Called by module.c. */
+ * this batch and hands each call to the runtime's threads. Straight-line code, but that a call of little work is done here and
+ * now: what depends on the batch is addresses, unit counts and that choice. Called by module.c. */
 #include "compiler/codegen/internal.h"
 #include "runtime/abi.h"
 
@@ -98,6 +98,57 @@ static void fill_table(Frame *f, const Call *call) {
   }
 }
 
+/* What a call costs, as bytes moved: its buffers in the arena, and sixteen operations for a byte. Zero where nothing of it is in
+ * the arena: not known. */
+typedef struct Cost {
+  int64_t per_sample, fixed;
+} Cost;
+#define SERIAL_COST (64 << 10) /* some microseconds: a second thread would hardly have begun */
+
+static Cost cost_of(const Frame *f, const Call *call) {
+  Cost cost = {(int64_t)(call->plan.flops_per_sample / 16), 0};
+  for (int i = 0; i < call->buf_count; i++) {
+    if (call->buf[i] == NO_ID) continue;
+    const Buffer *b = &f->schedule->buffers.at[call->buf[i]];
+    if (b->per_sample) cost.per_sample += b->bytes;
+    else cost.fixed += b->bytes;
+  }
+  return cost;
+}
+
+static void call_on_threads(Frame *f, const Task *task, LLVMValueRef units, LLVMValueRef scratch, int64_t scratch_bytes) {
+  Codegen *cg = f->cg;
+  LLVMTypeRef params[] = {cg->ptr, cg->ptr, cg->i64, cg->i64, cg->ptr, cg->i64};
+  LLVMTypeRef type = LLVMFunctionType(cg->nothing, params, 6, false);
+  LLVMValueRef args[] = {task->function, f->table, f->n, units, scratch, linear(f, 0, scratch_bytes)};
+  LLVMBuildCall2(cg->builder, type, external_function(cg, "sg_parallel", type), args, 6, "");
+}
+
+/* On the threads, or, where the batch is so small that it is done sooner, on this one alone. */
+static void call_task(Frame *f, const Task *task, LLVMValueRef units, LLVMValueRef scratch, int64_t scratch_bytes, Cost cost) {
+  Codegen *cg = f->cg;
+  LLVMBuilderRef b = cg->builder;
+  if (cost.per_sample + cost.fixed == 0 || cost.fixed > SERIAL_COST || cost.per_sample > SERIAL_COST) {
+    call_on_threads(f, task, units, scratch, scratch_bytes);
+    return;
+  }
+  LLVMValueRef function = LLVMGetBasicBlockParent(LLVMGetInsertBlock(b));
+  LLVMBasicBlockRef alone = LLVMAppendBasicBlockInContext(cg->context, function, "alone");
+  LLVMBasicBlockRef shared = LLVMAppendBasicBlockInContext(cg->context, function, "shared");
+  LLVMBasicBlockRef next = LLVMAppendBasicBlockInContext(cg->context, function, "next");
+  LLVMValueRef limit = LLVMConstInt(cg->i64, SERIAL_COST, false);
+  LLVMValueRef small = LLVMBuildICmp(b, LLVMIntSLE, linear(f, cost.per_sample, cost.fixed), limit, "");
+  LLVMBuildCondBr(b, small, alone, shared);
+  LLVMPositionBuilderAtEnd(b, alone);
+  LLVMValueRef all[] = {f->table, f->n, LLVMConstInt(cg->i64, 0, false), units, scratch};
+  LLVMBuildCall2(b, cg->task_type, task->function, all, 5, "");
+  LLVMBuildBr(b, next);
+  LLVMPositionBuilderAtEnd(b, shared);
+  call_on_threads(f, task, units, scratch, scratch_bytes);
+  LLVMBuildBr(b, next);
+  LLVMPositionBuilderAtEnd(b, next);
+}
+
 static void emit_call(Frame *f, const Call *call) {
   Codegen *cg = f->cg;
   const KernelInfo *info = kernel_info(call->kernel);
@@ -116,12 +167,7 @@ static void emit_call(Frame *f, const Call *call) {
   if (scratch)
     place = add_bytes(f, load_field(f, RUN_ARENA, cg->ptr),
                       linear(f, f->schedule->per_sample_bytes, f->schedule->fixed_bytes));
-  LLVMTypeRef params[] = {cg->ptr, cg->ptr, cg->i64, cg->i64, cg->ptr, cg->i64};
-  LLVMTypeRef type = LLVMFunctionType(cg->nothing, params, 6, false);
-  LLVMValueRef args[] = {task->function, f->table,
-                         f->n,           linear(f, call->plan.units_per_sample, call->plan.units_fixed),
-                         place,          linear(f, 0, scratch)};
-  LLVMBuildCall2(cg->builder, type, external_function(cg, "sg_parallel", type), args, 6, "");
+  call_task(f, task, linear(f, call->plan.units_per_sample, call->plan.units_fixed), place, scratch, cost_of(f, call));
 }
 
 /* ---- in a build with AddressSanitizer: what lies in the arena may be touched only while it lives ---- */

@@ -1,5 +1,5 @@
-/* `surgeryc plan`: what a script comes to, as a table on stdout: layers with shapes and parameters, totals, FLOPs, and
- * the exact memory of forward and train. */
+/* `surgeryc plan`: what a script comes to, as a table on stdout: layers with shapes and parameters, totals,
+ * FLOPs, and the exact memory of forward and train. */
 #include "compiler/driver/driver.h"
 #include "runtime/surgery.h"
 
@@ -50,16 +50,17 @@ static void print_layers(Session *s, const Graph *g) {
       seen[n->module] = true;
     }
     const char *type = n->module != NO_ID ? g->modules.at[n->module].type : op_info(n->op)->name;
-    printf("%-28s %-18s %-22s %12s  %s\n", n->name, type, shape_text(s->arena, &g->values.at[n->output].shape),
-           t.all ? grouped(s->arena, t.all) : "", frozen_text(g, n, t));
+    printf("%-28s %-18s %-22s %12s  %s\n", n->name, type,
+           shape_text(s->arena, &g->values.at[n->output].shape), t.all ? grouped(s->arena, t.all) : "",
+           frozen_text(g, n, t));
   }
 }
 
 static void print_memory(Session *s, const Schedule *f) {
   int64_t one = f->per_sample_bytes, rest = f->fixed_bytes;
-  printf("  %-8s %s bytes a sample + %s + %s a thread; 16 samples on %d threads: %s\n", f->name, grouped(s->arena, one),
-         grouped(s->arena, rest), grouped(s->arena, f->scratch_bytes), surgery_threads(),
-         grouped(s->arena, 16 * one + rest + surgery_threads() * f->scratch_bytes));
+  printf("  %-8s %s bytes a sample + %s + %s a thread; 16 samples on %d threads: %s\n", f->name,
+         grouped(s->arena, one), grouped(s->arena, rest), grouped(s->arena, f->scratch_bytes),
+         surgery_threads(), grouped(s->arena, 16 * one + rest + surgery_threads() * f->scratch_bytes));
 }
 
 ExitStatus command_plan(Session *s, const Options *o) {
@@ -80,13 +81,15 @@ ExitStatus command_plan(Session *s, const Options *o) {
   for (size_t i = 0; i < p->forward.calls.count; i++) flops += p->forward.calls.at[i].plan.flops_per_sample;
   printf("\ninput       %s\n", shape_text(s->arena, &g->input.shape));
   for (size_t i = 0; i < g->outputs.count; i++)
-    printf("%-11s %s\n", g->outputs.at[i].name, shape_text(s->arena, &g->values.at[g->outputs.at[i].value].shape));
+    printf("%-11s %s\n", g->outputs.at[i].name,
+           shape_text(s->arena, &g->values.at[g->outputs.at[i].value].shape));
   printf("parameters  %s: %s trained, %s frozen\n", grouped(s->arena, t.all), grouped(s->arena, t.trainable),
          grouped(s->arena, t.all - t.trainable));
   printf("forward     %.2f GFLOP a sample, %zu kernel calls\n", flops * 1e-9, p->forward.calls.count);
   if (p->prefix.present)
     printf("prefix      frozen up to %s: %s, run once for each image where preprocessing is deterministic\n",
-           g->nodes.at[g->order.at[analyse_trainability(g).frontier_position]].name, shape_text(s->arena, &p->features));
+           g->nodes.at[g->order.at[analyse_trainability(g).frontier_position]].name,
+           shape_text(s->arena, &p->features));
   printf("memory      weights %s bytes, packed %s, gradients %s\n", grouped(s->arena, p->weights_bytes),
          grouped(s->arena, p->packed_bytes), grouped(s->arena, p->grads_bytes));
   print_memory(s, &p->forward);

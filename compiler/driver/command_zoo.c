@@ -1,4 +1,5 @@
-/* `surgeryc zoo`: the built-in architectures with their input, output and size, each built and measured here. */
+/* `surgeryc zoo`: the built-in architectures with their input, output and size, each built and measured here.
+ */
 #include "compiler/driver/driver.h"
 
 static void print_model(Session *s, const char *name) {

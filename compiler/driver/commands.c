@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 static EmitKind kind_of(const Options *o) {
-  static const struct { const char *name, *suffix; EmitKind kind; } kinds[] = {
-      {"exe", NULL, EMIT_EXE},       {"obj", ".o", EMIT_OBJ},   {"static", ".a", EMIT_STATIC},
+  static const struct {
+    const char *name, *suffix;
+    EmitKind kind;
+  } kinds[] = {
+      {"exe", NULL, EMIT_EXE},        {"obj", ".o", EMIT_OBJ},    {"static", ".a", EMIT_STATIC},
       {"shared", ".so", EMIT_SHARED}, {"llvm", ".ll", EMIT_LLVM}, {"asm", ".s", EMIT_ASM},
   };
   size_t length = o->output ? strlen(o->output) : 0;
@@ -19,8 +22,8 @@ static EmitKind kind_of(const Options *o) {
 
 /* Without -o: the script's name, with the kind's suffix, in the working directory, as compilers do. */
 static const char *default_output(Session *s, const Options *o, EmitKind kind) {
-  static const char *const suffix[] = {[EMIT_EXE] = "", [EMIT_OBJ] = ".o", [EMIT_STATIC] = ".a", [EMIT_SHARED] = ".so",
-                                       [EMIT_LLVM] = ".ll", [EMIT_ASM] = ".s"};
+  static const char *const suffix[] = {[EMIT_EXE] = "",       [EMIT_OBJ] = ".o",   [EMIT_STATIC] = ".a",
+                                       [EMIT_SHARED] = ".so", [EMIT_LLVM] = ".ll", [EMIT_ASM] = ".s"};
   const char *slash = strrchr(o->script, '/'), *base = slash ? slash + 1 : o->script;
   const char *dot = strrchr(base, '.');
   size_t length = dot && dot != base ? (size_t)(dot - base) : strlen(base);
@@ -29,12 +32,14 @@ static const char *default_output(Session *s, const Options *o, EmitKind kind) {
   return arena_printf(s->arena, "%.*s%s", (int)length, base, end);
 }
 
-/* The passes under the eye of the signal handler; what they made gets its names only when all have succeeded. */
+/* The passes under the eye of the signal handler; what they made gets its names only when all have succeeded.
+ */
 static ExitStatus build(Compilation *c) {
   ExitStatus status = run_passes(c, NULL);
   if (status == EXIT_DONE && !outfile_commit(&c->weights)) status = EXIT_ENVIRONMENT;
   outfile_discard(&c->weights);
-  if (status == EXIT_DONE && c->depfile && !c->o->stop_after && !emit_depfile(c->s, c->depfile, c->emit.output))
+  if (status == EXIT_DONE && c->depfile && !c->o->stop_after &&
+      !emit_depfile(c->s, c->depfile, c->emit.output))
     status = EXIT_ENVIRONMENT;
   return status;
 }
@@ -55,7 +60,8 @@ static ExitStatus build_graph(Compilation *c) {
   graph_dump(c->script.graph, memory);
   if (fclose(memory) != 0) fail_environment("no memory");
   OutFile file;
-  bool done = outfile_create(c->s->arena, &file, c->o->output) && outfile_write(&file, text, size) && outfile_commit(&file);
+  bool done = outfile_create(c->s->arena, &file, c->o->output) && outfile_write(&file, text, size) &&
+              outfile_commit(&file);
   outfile_discard(&file);
   free(text);
   return done ? EXIT_DONE : EXIT_ENVIRONMENT;
@@ -66,8 +72,12 @@ ExitStatus command_build(Session *s, const Options *o) {
   if (streq(o->emit, "graph")) return build_graph(&c);
   EmitKind kind = kind_of(o);
   const char *output = o->output ? o->output : default_output(s, o, kind);
-  c.emit = (EmitOptions){.output = output, .kind = kind, .cpu = o->cpu, .opt_level = o->opt_level,
-                         .time_passes = o->time_passes, .script_name = o->script};
+  c.emit = (EmitOptions){.output = output,
+                         .kind = kind,
+                         .cpu = o->cpu,
+                         .opt_level = o->opt_level,
+                         .time_passes = o->time_passes,
+                         .script_name = o->script};
   if (o->write_depfile) c.depfile = o->depfile ? o->depfile : arena_printf(s->arena, "%s.d", output);
   const char *wrong_cpu = emit_cpu_error(s->arena, o->cpu);
   if (wrong_cpu) {

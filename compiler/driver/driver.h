@@ -5,12 +5,18 @@
 #include "compiler/emit/emit.h"
 #include "compiler/frontend/frontend.h"
 
-typedef enum ExitStatus { EXIT_DONE = 0, EXIT_WRONG_INPUT = 1, EXIT_USAGE = 2, EXIT_ENVIRONMENT = 3, EXIT_BUG = 70 } ExitStatus;
+typedef enum ExitStatus {
+  EXIT_DONE = 0,
+  EXIT_WRONG_INPUT = 1,
+  EXIT_USAGE = 2,
+  EXIT_ENVIRONMENT = 3,
+  EXIT_BUG = 70
+} ExitStatus;
 
 typedef struct Options {
-  const char *command;     /* "build", "check", … */
-  const char *script;      /* the first argument behind the command */
-  VEC(const char *) rest;  /* further arguments */
+  const char *command;    /* "build", "check", … */
+  const char *script;     /* the first argument behind the command */
+  VEC(const char *) rest; /* further arguments */
   const char *output, *emit, *cpu, *depfile, *stop_after, *dump, *diagnostics, *color;
   bool compile_only, embed_weights, write_depfile, werror, time_passes;
   int opt_level, threads;
@@ -50,7 +56,8 @@ ExitStatus command_explain(Session *s, const Options *o);
 
 /* weights_out.c: the values of the state dict, filled and written beside the output, or into it. */
 ExitStatus write_weights(Compilation *c);
-/* What was read is never written over, the script and its includes as little as the donors' weights; says so. */
+/* What was read is never written over, the script and its includes as little as the donors' weights; says so.
+ */
 bool would_overwrite_input(const Session *s, const char *path);
 void dump_weights(Compilation *c);
 #endif

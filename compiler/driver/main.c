@@ -23,13 +23,17 @@ bool may_go_on(const Session *s, const Options *o) {
 void report(Session *s, const Options *o) {
   bool color = streq(o->color, "always") || (!streq(o->color, "never") && isatty(2) && !getenv("NO_COLOR"));
   fflush(stdout);
-  if (streq(o->diagnostics, "json")) diag_print_json(&s->diags, stderr);
-  else diag_print_text(&s->diags, stderr, color);
+  if (streq(o->diagnostics, "json"))
+    diag_print_json(&s->diags, stderr);
+  else
+    diag_print_text(&s->diags, stderr, color);
 }
 
 int main(int argc, char **argv) {
   setlocale(LC_CTYPE, "C.UTF-8");
-  signal(SIGXFSZ, SIG_IGN); /* a file that may grow no more is an error of write(), which leaves no temporaries behind */
+  signal(
+      SIGXFSZ,
+      SIG_IGN); /* a file that may grow no more is an error of write(), which leaves no temporaries behind */
   Arena *arena = arena_create();
   Session *s = arena_new(arena, Session);
   s->arena = arena;

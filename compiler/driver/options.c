@@ -4,17 +4,33 @@
 #include <stdlib.h>
 
 typedef struct OptionRow {
-  const char *name;   /* long name */
-  int id;             /* the short letter, or a number from 256 on */
-  const char *value;  /* its argument's name; NULL: none */
+  const char *name;  /* long name */
+  int id;            /* the short letter, or a number from 256 on */
+  const char *value; /* its argument's name; NULL: none */
   const char *help;
 } OptionRow;
 
-enum { OPT_EMIT = 256, OPT_WEIGHTS, OPT_EMBED, OPT_MD, OPT_MF, OPT_CPU, OPT_THREADS, OPT_DIAGNOSTICS, OPT_COLOR, OPT_STOP,
-       OPT_DUMP, OPT_TIME, OPT_VERSION, OPT_WERROR, OPT_EXPLAIN };
+enum {
+  OPT_EMIT = 256,
+  OPT_WEIGHTS,
+  OPT_EMBED,
+  OPT_MD,
+  OPT_MF,
+  OPT_CPU,
+  OPT_THREADS,
+  OPT_DIAGNOSTICS,
+  OPT_COLOR,
+  OPT_STOP,
+  OPT_DUMP,
+  OPT_TIME,
+  OPT_VERSION,
+  OPT_WERROR,
+  OPT_EXPLAIN
+};
 
 static const OptionRow rows[] = {
-    {"output", 'o', "FILE", "what to write; its suffix (.o .a .so .ll .s) chooses the kind where --emit does not"},
+    {"output", 'o', "FILE",
+     "what to write; its suffix (.o .a .so .ll .s) chooses the kind where --emit does not"},
     {"emit", OPT_EMIT, "KIND", "exe (default), obj, static, shared, llvm, asm or graph"},
     {"compile", 'c', NULL, "the same as --emit=obj"},
     {"weights", OPT_WEIGHTS, "W", "NAME=FILE: the weights of that model; or a folder to look in"},
@@ -39,7 +55,8 @@ static const OptionRow rows[] = {
 #define ROW_COUNT (sizeof rows / sizeof *rows)
 
 static const char *const command_help[][2] = {
-    {"build", "surgeryc SCRIPT.surgery [-o OUT]\n\nCompiles a script to a native program, object, library or LLVM IR.\n"},
+    {"build", "surgeryc SCRIPT.surgery [-o OUT]\n\nCompiles a script to a native program, object, library or "
+              "LLVM IR.\n"},
     {"check", "surgeryc check SCRIPT\n\nAll checks, no output; the exit status is the answer.\n"},
     {"plan", "surgeryc plan SCRIPT\n\nWhat the script does: layers, shapes, parameters, FLOPs, memory.\n"},
     {"zoo", "surgeryc zoo\n\nThe built-in architectures.\n"},
@@ -71,12 +88,16 @@ void print_help(FILE *out, const char *command) {
     char left[64], letter[8] = "   ";
     const char *value = rows[i].value ? rows[i].value : "";
     if (rows[i].id < 256) snprintf(letter, sizeof letter, "-%c,", rows[i].id);
-    if (is_single_dash(rows[i].name)) snprintf(left, sizeof left, "     -%s%s%s", rows[i].name, *value ? " " : "", value);
-    else snprintf(left, sizeof left, "%s --%s%s%s", letter, rows[i].name, *value ? "=" : "", value);
+    if (is_single_dash(rows[i].name))
+      snprintf(left, sizeof left, "     -%s%s%s", rows[i].name, *value ? " " : "", value);
+    else
+      snprintf(left, sizeof left, "%s --%s%s%s", letter, rows[i].name, *value ? "=" : "", value);
     fprintf(out, "  %-28s %s\n", left, rows[i].help);
   }
   if (!streq(command, "zoo") && !streq(command, "explain")) list_passes(out);
-  fputs("\nexit status: 0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, 70 a bug\n", out);
+  fputs("\nexit status: 0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, "
+        "70 a bug\n",
+        out);
 }
 
 _Noreturn static void usage(const char *format, ...) {
@@ -92,23 +113,27 @@ _Noreturn static void usage(const char *format, ...) {
 static int whole_number(const char *option, const char *text, int low, int high) {
   char *end;
   long value = strtol(text, &end, 10);
-  if (!*text || *end || value < low || value > high) usage("%s wants a number from %d to %d, not '%s'", option, low, high, text);
+  if (!*text || *end || value < low || value > high)
+    usage("%s wants a number from %d to %d, not '%s'", option, low, high, text);
   return (int)value;
 }
 
 static NameValue split_pair(Session *s, const char *text) {
   const char *equals = strchr(text, '=');
-  return equals ? (NameValue){arena_strndup(s->arena, text, (size_t)(equals - text)), equals + 1} : (NameValue){NULL, text};
+  return equals ? (NameValue){arena_strndup(s->arena, text, (size_t)(equals - text)), equals + 1}
+                : (NameValue){NULL, text};
 }
 
 static void one_of(const char *option, const char *value, const char *const *allowed, size_t count) {
   for (size_t i = 0; i < count; i++)
     if (streq(value, allowed[i])) return;
   const char *near = suggest_name(value, allowed, count);
-  usage("%s does not know '%s'%s%s%s", option, value, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+  usage("%s does not know '%s'%s%s%s", option, value, near ? ", did you mean '" : "", near ? near : "",
+        near ? "'?" : "");
 }
 #define ONE_OF(option, value, ...)                                                                           \
-  one_of(option, value, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+  one_of(option, value, (const char *const[]){__VA_ARGS__},                                                  \
+         sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
 static const char *known_pass(const char *option, const char *value) {
   size_t count;
@@ -119,33 +144,79 @@ static const char *known_pass(const char *option, const char *value) {
 
 static void take_option(Session *s, Options *o, int id, const char *value) {
   switch (id) {
-  case 'o': o->output = value; break;
-  case OPT_EMIT: ONE_OF("--emit", value, "exe", "obj", "static", "shared", "llvm", "asm", "graph"); o->emit = value; break;
-  case 'c': o->emit = "obj"; break;
-  case OPT_WEIGHTS: vec_push(s->arena, &s->weights, split_pair(s, value)); break;
-  case OPT_EMBED: o->embed_weights = true; break;
+  case 'o':
+    o->output = value;
+    break;
+  case OPT_EMIT:
+    ONE_OF("--emit", value, "exe", "obj", "static", "shared", "llvm", "asm", "graph");
+    o->emit = value;
+    break;
+  case 'c':
+    o->emit = "obj";
+    break;
+  case OPT_WEIGHTS:
+    vec_push(s->arena, &s->weights, split_pair(s, value));
+    break;
+  case OPT_EMBED:
+    o->embed_weights = true;
+    break;
   case 'D': {
     NameValue pair = split_pair(s, value);
     if (!pair.name || !*pair.name) usage("-D wants NAME=VALUE, not '%s'", value);
     vec_push(s->arena, &s->defines, pair);
     break;
   }
-  case 'I': vec_push(s->arena, &s->include_dirs, value); break;
-  case OPT_MD: o->write_depfile = true; break;
-  case OPT_MF: o->write_depfile = true; o->depfile = value; break;
-  case OPT_CPU: o->cpu = value; break;
-  case OPT_THREADS: o->threads = whole_number("--threads", value, 1, 256); break;
-  case 'O': o->opt_level = whole_number("-O", value, 0, 3); break;
-  case OPT_DIAGNOSTICS: ONE_OF("--diagnostics", value, "text", "json"); o->diagnostics = value; break;
-  case OPT_COLOR: ONE_OF("--color", value, "auto", "always", "never"); o->color = value; break;
-  case OPT_WERROR: o->werror = true; break;
-  case OPT_STOP: o->stop_after = known_pass("--stop-after", value); break;
-  case OPT_DUMP: o->dump = known_pass("--dump", value); break;
-  case OPT_EXPLAIN: o->command = "explain"; o->script = value; break;
-  case OPT_TIME: o->time_passes = true; break;
-  case OPT_VERSION: puts("surgeryc " SURGERY_VERSION); exit(EXIT_DONE);
-  case 'h': print_help(stdout, o->command); exit(EXIT_DONE);
-  default: exit(EXIT_USAGE);
+  case 'I':
+    vec_push(s->arena, &s->include_dirs, value);
+    break;
+  case OPT_MD:
+    o->write_depfile = true;
+    break;
+  case OPT_MF:
+    o->write_depfile = true;
+    o->depfile = value;
+    break;
+  case OPT_CPU:
+    o->cpu = value;
+    break;
+  case OPT_THREADS:
+    o->threads = whole_number("--threads", value, 1, 256);
+    break;
+  case 'O':
+    o->opt_level = whole_number("-O", value, 0, 3);
+    break;
+  case OPT_DIAGNOSTICS:
+    ONE_OF("--diagnostics", value, "text", "json");
+    o->diagnostics = value;
+    break;
+  case OPT_COLOR:
+    ONE_OF("--color", value, "auto", "always", "never");
+    o->color = value;
+    break;
+  case OPT_WERROR:
+    o->werror = true;
+    break;
+  case OPT_STOP:
+    o->stop_after = known_pass("--stop-after", value);
+    break;
+  case OPT_DUMP:
+    o->dump = known_pass("--dump", value);
+    break;
+  case OPT_EXPLAIN:
+    o->command = "explain";
+    o->script = value;
+    break;
+  case OPT_TIME:
+    o->time_passes = true;
+    break;
+  case OPT_VERSION:
+    puts("surgeryc " SURGERY_VERSION);
+    exit(EXIT_DONE);
+  case 'h':
+    print_help(stdout, o->command);
+    exit(EXIT_DONE);
+  default:
+    exit(EXIT_USAGE);
   }
 }
 
@@ -158,14 +229,16 @@ static bool is_command(const char *text) {
 /* Not behind "--", where names of files begin. */
 static void accept_single_dash(Session *s, int argc, char **argv) {
   for (int i = 1; i < argc && !streq(argv[i], "--"); i++)
-    if (argv[i][0] == '-' && is_single_dash(argv[i] + 1)) argv[i] = (char *)arena_printf(s->arena, "-%s", argv[i]);
+    if (argv[i][0] == '-' && is_single_dash(argv[i] + 1))
+      argv[i] = (char *)arena_printf(s->arena, "-%s", argv[i]);
 }
 
 /* "surgeryc chek x.surgery": two names, the first nearly a command. */
 static void refuse_misspelt_command(const Options *o) {
   const char *names[COMMAND_COUNT], *near;
   for (size_t i = 0; i < COMMAND_COUNT; i++) names[i] = command_help[i][0];
-  if (streq(o->command, "build") && o->rest.count > 0 && (near = suggest_name(o->script, names, COMMAND_COUNT)))
+  if (streq(o->command, "build") && o->rest.count > 0 &&
+      (near = suggest_name(o->script, names, COMMAND_COUNT)))
     usage("there is no command '%s', did you mean '%s'?", o->script, near);
 }
 
@@ -173,8 +246,11 @@ void parse_options(int argc, char **argv, Session *s, Options *o) {
   struct option list[ROW_COUNT + 1] = {0};
   char letters[2 * ROW_COUNT + 2] = "";
   for (size_t i = 0; i < ROW_COUNT; i++) {
-    list[i] = (struct option){rows[i].name, rows[i].value ? required_argument : no_argument, NULL, rows[i].id};
-    if (rows[i].id < 256) snprintf(letters + strlen(letters), sizeof letters - strlen(letters), "%c%s", rows[i].id, rows[i].value ? ":" : "");
+    list[i] =
+        (struct option){rows[i].name, rows[i].value ? required_argument : no_argument, NULL, rows[i].id};
+    if (rows[i].id < 256)
+      snprintf(letters + strlen(letters), sizeof letters - strlen(letters), "%c%s", rows[i].id,
+               rows[i].value ? ":" : "");
   }
   if (argc > 1 && is_command(argv[1])) {
     o->command = argv[1];
@@ -189,9 +265,13 @@ void parse_options(int argc, char **argv, Session *s, Options *o) {
   refuse_misspelt_command(o);
   bool wants_script = !streq(o->command, "zoo");
   if (wants_script && !o->script) {
-    if (streq(o->command, "build") && argc <= 1) print_help(stderr, "build");
-    else usage("%s is missing", streq(o->command, "explain") ? "the code" : "the script");
+    if (streq(o->command, "build") && argc <= 1)
+      print_help(stderr, "build");
+    else
+      usage("%s is missing", streq(o->command, "explain") ? "the code" : "the script");
     exit(EXIT_USAGE);
   }
-  if (o->rest.count > 0) usage("one %s at a time, '%s' is too much", streq(o->command, "explain") ? "code" : "script", o->rest.at[0]);
+  if (o->rest.count > 0)
+    usage("one %s at a time, '%s' is too much", streq(o->command, "explain") ? "code" : "script",
+          o->rest.at[0]);
 }

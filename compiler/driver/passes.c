@@ -1,6 +1,8 @@
-/* The passes, in the order in which they run: one row each. --stop-after, --dump, --time-passes and their help come
- * from here. What the passes collected about the script is printed once, behind the last of them. */
+/* The passes, in the order in which they run: one row each. --stop-after, --dump, --time-passes and their
+ * help come from here. What the passes collected about the script is printed once, behind the last of them.
+ */
 #include "compiler/driver/driver.h"
+#include "compiler/edit/weights.h"
 #include <errno.h>
 #include <time.h>
 
@@ -13,12 +15,16 @@ static ExitStatus run_parse(Compilation *c) {
   c->syntax = parse(c->s->arena, &c->s->diags, &c->s->sources, (uint32_t)source);
   return c->s->diags.errors == 0 ? EXIT_DONE : EXIT_WRONG_INPUT;
 }
-static void dump_parse(Compilation *c) { ast_dump(c->syntax, stdout); }
+static void dump_parse(Compilation *c) {
+  ast_dump(c->syntax, stdout);
+}
 
 static ExitStatus run_edit(Compilation *c) {
   return run_script(c->s, c->o->script, &c->script) ? EXIT_DONE : EXIT_WRONG_INPUT;
 }
-static void dump_edit(Compilation *c) { graph_dump(c->script.graph, stdout); }
+static void dump_edit(Compilation *c) {
+  graph_dump(c->script.graph, stdout);
+}
 
 static ExitStatus run_plan(Compilation *c) {
   c->plan = make_plan(c->s->arena, c->script.graph, c->script.train);
@@ -29,18 +35,22 @@ static void dump_plan(Compilation *c) {
   const Schedule *all[] = {&p->pack, &p->forward, &p->prefix, &p->tail, &p->step};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) schedule_dump(p, all[i], stdout);
 }
-static void check_plan(Compilation *c) { graph_check(c->script.graph); }
+static void check_plan(Compilation *c) {
+  graph_check(c->script.graph);
+}
 
 static ExitStatus run_emit(Compilation *c) {
   return emit_output(c->s, c->plan, &c->emit) ? EXIT_DONE : EXIT_ENVIRONMENT;
 }
-static void dump_emit(Compilation *c) { printf("%s\n", c->emit.output); }
+static void dump_emit(Compilation *c) {
+  printf("%s\n", c->emit.output);
+}
 
 typedef struct Pass {
   const char *name, *help;
   ExitStatus (*run)(Compilation *c); /* not EXIT_DONE: it said why, in a diagnostic or on stderr */
   void (*dump)(Compilation *c);
-  void (*check)(Compilation *c);     /* the invariants behind it; may be NULL */
+  void (*check)(Compilation *c); /* the invariants behind it; may be NULL */
 } Pass;
 
 static const Pass passes[] = {
@@ -87,6 +97,7 @@ ExitStatus run_passes(Compilation *c, const char *last) {
     status = run_pass(c, &passes[i]);
     if (streq(last, passes[i].name) || streq(c->o->stop_after, passes[i].name)) break;
   }
+  if (c->script.graph) weights_close(c->script.graph);
   report(c->s, c->o);
   return status;
 }

@@ -1,6 +1,7 @@
-/* The state dict's values: read from the donors or freshly initialised, then written beside the output (or into it).
- * One file a network: OUT.safetensors, in the order of the state dict, with the script's name in its metadata. It gets
- * its name only when the rest of the compilation has succeeded, so that a failure leaves an older build whole. */
+/* The state dict's values: read from the donors or freshly initialised, then written beside the output (or
+ * into it). One file a network: OUT.safetensors, in the order of the state dict, with the script's name in
+ * its metadata. It gets its name only when the rest of the compilation has succeeded, so that a failure
+ * leaves an older build whole. */
 #include "compiler/driver/driver.h"
 #include "compiler/edit/weights.h"
 #include "runtime/surgery.h"
@@ -25,12 +26,16 @@ static const char *with_suffix(Compilation *c, bool replace, const char *suffix)
 }
 
 /* A program has no suffix of its own: "resnet18-f37072fd.2" loses nothing. */
-static const char *weights_path(Compilation *c) { return with_suffix(c, c->emit.kind != EMIT_EXE, ".safetensors"); }
+static const char *weights_path(Compilation *c) {
+  return with_suffix(c, c->emit.kind != EMIT_EXE, ".safetensors");
+}
 
 bool would_overwrite_input(const Session *s, const char *path) {
   for (size_t k = 0; path && k < s->dependencies.count; k++)
     if (same_file(path, s->dependencies.at[k])) {
-      fprintf(stderr, "surgeryc: %s would be overwritten, and it is one of the inputs: choose another output name\n", path);
+      fprintf(stderr,
+              "surgeryc: %s would be overwritten, and it is one of the inputs: choose another output name\n",
+              path);
       return true;
     }
   return false;
@@ -59,14 +64,17 @@ static ExitStatus fill_all(Compilation *c, char *weights, surgery_tensor_out *ou
     void *to = weights + c->plan->weight_offset.at[all->at[i]];
     surgery_error err = {0};
     if (!weights_fill(c->s, g, c->script.train, all->at[i], to, &err)) return failed(&err);
-    out[i] = (surgery_tensor_out){.name = p->name, .dtype = p->shape.dtype == DTYPE_I64 ? SURGERY_I64 : SURGERY_F32,
-                                  .rank = p->shape.rank, .data = to};
+    out[i] = (surgery_tensor_out){.name = p->name,
+                                  .dtype = p->shape.dtype == DTYPE_I64 ? SURGERY_I64 : SURGERY_F32,
+                                  .rank = p->shape.rank,
+                                  .data = to};
     for (int k = 0; k < p->shape.rank; k++) out[i].shape[k] = p->shape.dim[k];
   }
   return EXIT_DONE;
 }
 
-/* A signal waits until the writer is through: its own temporary is not on the list of what is removed then. */
+/* A signal waits until the writer is through: its own temporary is not on the list of what is removed then.
+ */
 static ExitStatus write_file(Compilation *c, const surgery_tensor_out *out, size_t count) {
   const char *metadata[] = {"format", "pt", "script", c->o->script, NULL};
   surgery_error err = {0};
@@ -81,28 +89,34 @@ static ExitStatus write_file(Compilation *c, const surgery_tensor_out *out, size
   return EXIT_ENVIRONMENT;
 }
 
-/* Maps the file that was just written, to be put into the output; it goes when the compilation ends. */
-static void read_back(Compilation *c) {
-  struct stat st;
+/* Maps the file that was just written, to be put into the output; its name goes at once. */
+static ExitStatus read_back(Compilation *c) {
+  struct stat st = {0};
   int file = open(c->weights.path, O_RDONLY | O_CLOEXEC);
-  if (file < 0 || fstat(file, &st) != 0) fail_environment("%s: %s", c->weights.path, strerror(errno));
-  void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-  if (bytes == MAP_FAILED) fail_environment("%s: %s", c->weights.path, strerror(errno));
-  close(file);
+  bool there = file >= 0 && fstat(file, &st) == 0;
+  void *bytes = there ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, file, 0) : MAP_FAILED;
+  if (bytes == MAP_FAILED) fprintf(stderr, "surgeryc: %s: %s\n", c->weights.path, strerror(errno));
+  if (file >= 0) close(file);
   outfile_discard(&c->weights);
+  if (bytes == MAP_FAILED) return EXIT_ENVIRONMENT;
   c->emit.embedded = bytes;
   c->emit.embedded_bytes = (size_t)st.st_size;
+  return EXIT_DONE;
 }
 
 static const char *absolute(Arena *arena, const char *path) {
   const char *slash = strrchr(path, '/');
-  char *folder = realpath(slash ? arena_strndup(arena, path, slash == path ? 1 : (size_t)(slash - path)) : ".", NULL);
-  const char *whole = folder ? arena_printf(arena, "%s/%s", streq(folder, "/") ? "" : folder, slash ? slash + 1 : path) : path;
+  char *folder =
+      realpath(slash ? arena_strndup(arena, path, slash == path ? 1 : (size_t)(slash - path)) : ".", NULL);
+  const char *whole =
+      folder ? arena_printf(arena, "%s/%s", streq(folder, "/") ? "" : folder, slash ? slash + 1 : path)
+             : path;
   free(folder);
   return whole;
 }
 
-/* Writing to a device or a pipe (-o /dev/stdout, whatever that is at the moment) leaves no place for a second file. */
+/* Writing to a device or a pipe (-o /dev/stdout, whatever that is at the moment) leaves no place for a second
+ * file. */
 static bool has_no_place(const Compilation *c) {
   struct stat st;
   if (c->o->embed_weights) return false;
@@ -123,8 +137,10 @@ ExitStatus write_weights(Compilation *c) {
   if (status == EXIT_DONE) status = write_file(c, out, all.count);
   free(weights);
   if (status != EXIT_DONE) return status;
-  if (c->o->embed_weights) read_back(c);
-  else c->emit.weights_file = absolute(c->s->arena, c->weights.target);
+  if (c->o->embed_weights)
+    read_back(c);
+  else
+    c->emit.weights_file = absolute(c->s->arena, c->weights.target);
   return EXIT_DONE;
 }
 
@@ -134,7 +150,7 @@ void dump_weights(Compilation *c) {
   for (size_t i = 0; i < all.count; i++) {
     const Param *p = &g->params.at[all.at[i]];
     const char *from = p->donor != NO_ID ? g->donors.at[p->donor].path : NULL;
-    printf("%-40s %-4s %-22s %s\n", p->name, p->shape.dtype == DTYPE_I64 ? "i64" : "f32", shape_text_plain(c->s->arena, &p->shape),
-           from ? from : "fresh");
+    printf("%-40s %-4s %-22s %s\n", p->name, p->shape.dtype == DTYPE_I64 ? "i64" : "f32",
+           shape_text_plain(c->s->arena, &p->shape), from ? from : "fresh");
   }
 }

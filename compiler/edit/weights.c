@@ -10,7 +10,11 @@ static const char *tensor_shape(Arena *arena, const surgery_tensor *t) {
   return arena_printf(arena, "%s]", text);
 }
 
-static bool shape_fits(const Shape *shape, const surgery_tensor *t) {
+static bool shape_fits(const Param *p, const surgery_tensor *t) {
+  const Shape *shape = &p->shape;
+  if (p->donor_form == DONOR_TRANSPOSED)
+    return shape->rank == 2 && t->rank == 2 && shape->dim[0] == t->shape[1] && shape->dim[1] == t->shape[0];
+  if (p->donor_form == DONOR_FLAT) return shape->rank == 1 && t->count == shape->dim[0];
   if (shape->rank == 0) return t->count == 1; /* a counter; old files hold it as [1] */
   if (shape->rank != t->rank) return false;
   for (int i = 0; i < t->rank; i++)
@@ -38,7 +42,7 @@ static void compare_all(Session *s, const Graph *g, surgery_weights *file, const
       m->missing++;
       vec_push(s->arena, &m->lines,
                arena_printf(s->arena, "missing: %s %s", p->name, shape_text_plain(s->arena, &p->shape)));
-    } else if (p->shape.rank >= 0 && !p->adapt_from && !shape_fits(&p->shape, t)) {
+    } else if (p->shape.rank >= 0 && !p->adapt_from && !shape_fits(p, t)) {
       m->shapes++;
       vec_push(s->arena, &m->lines,
                arena_printf(s->arena, "shape: %s is %s in the file, %s in the network", p->name,
@@ -90,7 +94,22 @@ static void report_notes(Session *s, const Graph *g, surgery_weights *file, cons
   }
 }
 
+/* An ONNX network comes with its weights; another file, or fresh values, take their place. */
+static void forget_source(Graph *g) {
+  weights_close(g);
+  g->donors.count = 0;
+  for (size_t i = 0; i < g->params.count; i++) {
+    g->params.at[i].donor = NO_ID;
+    g->params.at[i].donor_key = NULL;
+    g->params.at[i].donor_form = DONOR_AS_IS;
+  }
+}
+
 bool weights_bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
+  if (donor->model->kind == EXPR_STRING) {
+    if (!donor->from && !donor->from_random) return weights_check(s, g);
+    forget_source(g);
+  }
   const char *path, *model = weights_model_name(donor);
   Span span = donor->from && !donor->from_random ? donor->from_span : donor->model->span;
   if (!weights_find(s, scope, donor, model, &path)) return false;

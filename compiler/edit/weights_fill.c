@@ -103,6 +103,20 @@ static bool read_adapted(const Param *p, const DonorFile *donor, const surgery_t
   return ok;
 }
 
+/* (in, out) in the file, (out, in) in the network. */
+static bool read_transposed(const Param *p, const DonorFile *donor, const surgery_tensor *t, float *to, surgery_error *err) {
+  int64_t out = p->shape.dim[0], in = p->shape.dim[1];
+  if (t->rank != 2 || t->shape[0] != in || t->shape[1] != out)
+    return fail(err, SURGERY_BAD_INPUT, donor->path, p->donor_key, "the tensor's shape has changed");
+  float *from = malloc((size_t)t->count * sizeof *from + 1);
+  if (!from) return fail(err, SURGERY_ENVIRONMENT, donor->path, p->donor_key, "no memory");
+  bool ok = surgery_weights_read(donor->open, t, from, t->count, err) == 0;
+  for (int64_t o = 0; ok && o < out; o++)
+    for (int64_t i = 0; i < in; i++) to[o * in + i] = from[i * out + o];
+  free(from);
+  return ok;
+}
+
 static bool read_donor(const Param *p, DonorFile *donor, void *to, surgery_error *err) {
   if (!donor->open) donor->open = surgery_weights_open(donor->path, err);
   if (!donor->open) return false;
@@ -110,6 +124,7 @@ static bool read_donor(const Param *p, DonorFile *donor, void *to, surgery_error
   if (!t)
     return fail(err, SURGERY_BAD_INPUT, donor->path, p->donor_key, "the tensor is no longer in the file");
   if (p->adapt_from) return read_adapted(p, donor, t, to, err);
+  if (p->donor_form == DONOR_TRANSPOSED) return read_transposed(p, donor, t, to, err);
   if (t->count != shape_count(&p->shape))
     return fail(err, SURGERY_BAD_INPUT, donor->path, p->donor_key, "the tensor's size has changed");
   if (p->shape.dtype == DTYPE_I64) return surgery_weights_read_i64(donor->open, t, to, t->count, err) == 0;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_TEMPORARIES 16 /* output, header, folder, weights, exports, an object for each part */
@@ -21,11 +22,18 @@ volatile sig_atomic_t emit_child; /* process.c: the running program, leader of i
 static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
 static struct sigaction before[sizeof watched / sizeof *watched];
 
+/* First the chance to remove temporaries of its own: cc has some in /tmp. */
+static void end_child(pid_t child) {
+  enum { TRIES = 100 };
+  const struct timespec moment = {.tv_nsec = 20000000};
+  kill(-child, SIGTERM);
+  for (int i = 0; i < TRIES && waitpid(child, NULL, WNOHANG) == 0; i++) nanosleep(&moment, NULL);
+  kill(-child, SIGKILL);
+  waitpid(child, NULL, 0);
+}
+
 static void on_signal(int number) {
-  if (emit_child > 0) {
-    kill(-(pid_t)emit_child, SIGKILL);
-    waitpid((pid_t)emit_child, NULL, 0);
-  }
+  if (emit_child > 0) end_child((pid_t)emit_child);
   for (int i = MAX_TEMPORARIES - 1; i >= 0; i--) /* a folder was there before its files */
     if (temporary_used[i] && unlink(temporaries[i])) rmdir(temporaries[i]);
   signal(number, SIG_DFL);

@@ -2,6 +2,7 @@
  * business of compiler/edit, shapes that of compiler/analysis. */
 #include "compiler/frontend/internal.h"
 #include "compiler/frontend/donor.h"
+#include "compiler/import/onnx.h"
 
 /* The last place in the forward order that a selection calls; -1 when it calls nothing. */
 static int64_t last_call(const Selection *selection, const size_t *position) {
@@ -58,11 +59,6 @@ static bool unknown_network(Session *s, Scope *scope, const Expr *callee) {
 
 static bool is_network(Session *s, Scope *scope, const Expr *model) {
   const Expr *callee = model->kind == EXPR_CALL ? model->left : model;
-  if (model->kind == EXPR_STRING) {
-    Diag *d = front_error(s, DIAG_E0129, model->span, "networks from ONNX files are not supported yet by this version");
-    diag_help(&s->diags, d, "declare the network with `model`, and name the file of its weights behind `from`");
-    return false;
-  }
   if (callee->kind != EXPR_NAME) {
     front_error(s, DIAG_E0128, model->span, "a network is named, as in `take resnet18` or `take MyModel(10)`");
     return false;
@@ -92,6 +88,7 @@ static bool trace_network(Session *s, Graph *g, const Expr *model, Span origin) 
 
 Graph *build_donor(Session *s, Scope *scope, const Expr *model, Span origin) {
   if (!scope) scope = zoo_scope(s);
+  if (model->kind == EXPR_STRING) return import_onnx(s, model->text, model->span);
   if (!is_network(s, scope, model)) return NULL;
   Graph *g = graph_create(s->arena, network_name(model));
   if (!build_root(s, g, scope, model, origin) || !trace_network(s, g, model, origin)) return NULL;

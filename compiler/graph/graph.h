@@ -91,6 +91,13 @@ typedef struct FreshInit {
   FreshFan fan; /* only by `init`, until the shape is known: value is still to be divided by sqrt(fan) */
 } FreshInit;
 
+/* How the donor's file holds a tensor; the others are of ONNX files, which are read for their networks. */
+typedef enum DonorForm {
+  DONOR_AS_IS,
+  DONOR_TRANSPOSED, /* a Linear's weight as (in, out) */
+  DONOR_FLAT        /* a vector with dimensions of 1 around it */
+} DonorForm;
+
 typedef struct Param { /* one entry of the state dict */
   const char *name;    /* the full key, layer1.0.conv1.weight */
   ModuleId module;
@@ -101,6 +108,7 @@ typedef struct Param { /* one entry of the state dict */
   /* where its value comes from, by compiler/edit/weights.c; in order: fresh, or read from a donor */
   int donor;           /* index into Graph.donors, or NO_ID: fresh, PyTorch's default initialisation */
   const char *donor_key; /* its name in the donor's file */
+  DonorForm donor_form;
   bool has_init;         /* an `init` statement: `init` replaces the default */
   FreshInit init;
   int64_t adapt_from;    /* `adapt`: the input channels in the donor's file, repeated to those of `shape`; 0: no */

@@ -116,7 +116,9 @@ static const char *scope_path(OnnxImport *o, const char *begin, const char *end)
     step = stop + 1;
   }
   if (strlen(path) > 2 * ONNX_MAX_NAME) path = identifier(arena, path, ONNX_MAX_NAME, true);
-  return unwrap(o, path);
+  const char *inside = unwrap(o, arena_printf(arena, "%s.", path)); /* with a dot: the wrapper itself becomes "" */
+  size_t length = strlen(inside);
+  return length ? arena_strndup(arena, inside, length - 1) : "";
 }
 
 void name_from_node(OnnxImport *o, const char *name, const char *type, const char **scope, const char **last) {
@@ -125,4 +127,6 @@ void name_from_node(OnnxImport *o, const char *name, const char *type, const cha
   const char *own = slash ? slash + 1 : name;
   if (!*own) own = type;
   *last = identifier(o->arena, own, strlen(own), false);
+  bool number = (*last)[strspn(*last, "0123456789")] == '\0';
+  if (isdigit((unsigned char)**last) && !number) *last = arena_printf(o->arena, "_%s", *last);
 }

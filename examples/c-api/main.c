@@ -1,5 +1,5 @@
-/* Uses a compiled network from C: trains it for some steps, runs it forward, saves a part of it, and does the same forward
- * in memory that this program owns. Built by cc alone; see build.sh. */
+/* Uses a compiled network from C: trains it for some steps, runs it forward, saves a part of it, and does the
+ * same forward in memory that this program owns. Built by cc alone; see build.sh. */
 #include "digits.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,8 @@ static int read_tensor(surgery_weights *file, const char *name, int whole, void 
   surgery_error err;
   const surgery_tensor *tensor = surgery_weights_find(file, name);
   if (!tensor) return fprintf(stderr, "there is no %s\n", name), 1;
-  int status = whole ? surgery_weights_read_i64(file, tensor, to, count, &err) : surgery_weights_read(file, tensor, to, count, &err);
+  int status = whole ? surgery_weights_read_i64(file, tensor, to, count, &err)
+                     : surgery_weights_read(file, tensor, to, count, &err);
   if (status) fprintf(stderr, "%s\n", err.message);
   return status;
 }
@@ -40,17 +41,20 @@ static int read_weights(const char *path, unsigned char *weights) {
   if (!file) return fprintf(stderr, "%s\n", err.message), 1;
   enum { f32, i64 }; /* the words in the table */
   int failed = 0;
-#define READ(name, dtype, offset, count) failed |= read_tensor(file, name, dtype == i64, weights + (offset), count);
+#define READ(name, dtype, offset, count)                                                                     \
+  failed |= read_tensor(file, name, dtype == i64, weights + (offset), count);
   DIGITS_TENSORS(READ)
 #undef READ
   surgery_weights_close(file);
   return failed;
 }
 
-static void *memory(size_t bytes) { return aligned_alloc(64, (bytes + 63) / 64 * 64); }
+static void *memory(size_t bytes) {
+  return aligned_alloc(64, (bytes + 63) / 64 * 64);
+}
 
-/* The same forward without the library's memory. What is allocated here could as well be static: the sizes are known
- * when this file is compiled, but for the number of threads. */
+/* The same forward without the library's memory. What is allocated here could as well be static: the sizes
+ * are known when this file is compiled, but for the number of threads. */
 static int run_raw(const char *weights_file, const float *x, float *y) {
   unsigned char *weights = memory(DIGITS_WEIGHTS_BYTES), *arena = memory(DIGITS_FORWARD_BYTES(BATCH));
   int failed = !weights || !arena || read_weights(weights_file, weights);
@@ -80,7 +84,8 @@ int main(int argc, char **argv) {
   digits *net = digits_open(weights, &err);
   if (!net) return fprintf(stderr, "%s\n", err.message), 1;
   make_batch(x, target);
-  if (train(net, x, target, &first, &last) != 0 || digits_forward(net, BATCH, x, y) != 0) return fprintf(stderr, "no memory\n"), 3;
+  if (train(net, x, target, &first, &last) != 0 || digits_forward(net, BATCH, x, y) != 0)
+    return fprintf(stderr, "no memory\n"), 3;
   int right = 0;
   for (int i = 0; i < BATCH; i++) right += largest(y + i * DIGITS_CLASSES) == target[i];
   printf("%d parameters, %d trained\n", DIGITS_PARAMETERS, DIGITS_TRAINABLE_PARAMETERS);

@@ -106,7 +106,7 @@ static int find_file(OnnxReader *r, const OnnxTensor *d) {
   if (!path) return sg_fail_memory(r->err, r->path, strlen(d->location));
   for (size_t i = r->file + 1u; i < w->file_count; i++)
     if ((int)i != r->spill && strcmp(w->files[i].path, path) == 0) return (int)i;
-  uint64_t size;
+  uint64_t size = 0;
   WeightFile *files = pool_grow(&w->pool, w->files, w->file_count, w->file_count + 1, sizeof *files);
   if (!files) return sg_fail_memory(r->err, r->path, sizeof *files);
   w->files = files;

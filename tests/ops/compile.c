@@ -21,7 +21,7 @@ void (*const runtime_functions[])(void) = {
     (void (*)(void))surgery_forward, (void (*)(void))surgery_train_step, (void (*)(void))surgery_save,
 };
 
-/* Three of four without optimisation, which compiles in half the time; $OPS_OPTIMIZE is for all. */
+/* Three of four without optimisation, which compiles in half the time; $OPS_OPTIMIZE is for all, as $OPS_CPU is. */
 static int optimisation(int index) {
   const char *all = getenv("OPS_OPTIMIZE");
   return all ? atoi(all) : index % 4 ? 0 : 3;
@@ -47,7 +47,7 @@ static bool compile_case(const Case *c, const char *folder, int opt_level) {
     graph_check(script.graph);
     Plan *plan = make_plan(arena, script.graph, script.train);
     EmitOptions o = {.output = arena_printf(arena, "%s/%s.o", folder, c->symbol), .kind = EMIT_OBJ, .opt_level = opt_level,
-                     .script_name = path};
+                     .cpu = getenv("OPS_CPU"), .script_name = path};
     done = emit_output(s, plan, &o);
   } else {
     fprintf(stderr, "%s:\n", c->name);

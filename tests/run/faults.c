@@ -1,8 +1,9 @@
 /* Preloaded into a program (LD_PRELOAD): counts the calls by which it makes files, and lets one go wrong.
  *   SURGERY_FAULT=fail:N    call N fails, for want of space
- *   SURGERY_FAULT=kill:N    the process dies without notice in call N (a write has then put half of its bytes down)
- *   SURGERY_FAULT_CALLED=FILE  is made when call N came, so that a test knows when it has been through all of them
- * Counted are open for creation, mkdir, write to files, fsync, rename. Started by save-faults.sh and output-faults.sh. */
+ *   SURGERY_FAULT=kill:N    the process dies without notice in call N (a write has then put half of its bytes
+ * down) SURGERY_FAULT_CALLED=FILE  is made when call N came, so that a test knows when it has been through
+ * all of them Counted are open for creation, mkdir, write to files, fsync, rename. Started by save-faults.sh
+ * and output-faults.sh. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -71,8 +72,12 @@ ssize_t write(int fd, const void *bytes, size_t count) {
   return -1;
 }
 
-int fsync(int fd) { return goes_wrong() ? -1 : NEXT(int (*)(int), "fsync")(fd); }
-int mkdir(const char *path, mode_t mode) { return goes_wrong() ? -1 : NEXT(int (*)(const char *, mode_t), "mkdir")(path, mode); }
+int fsync(int fd) {
+  return goes_wrong() ? -1 : NEXT(int (*)(int), "fsync")(fd);
+}
+int mkdir(const char *path, mode_t mode) {
+  return goes_wrong() ? -1 : NEXT(int (*)(const char *, mode_t), "mkdir")(path, mode);
+}
 int rename(const char *from, const char *to) {
   return goes_wrong() ? -1 : NEXT(int (*)(const char *, const char *), "rename")(from, to);
 }

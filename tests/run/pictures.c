@@ -92,7 +92,8 @@ static int write_part(const char *dir, const char *idx, const char *part, int co
   snprintf(name, sizeof name, "idx/%s-labels-idx1-ubyte", idx);
   FILE *labels = create(dir, name);
   if (!images || !labels) return 1;
-  big_endian(images, 0x00000803), big_endian(images, (uint32_t)count), big_endian(images, SIDE), big_endian(images, SIDE);
+  big_endian(images, 0x00000803), big_endian(images, (uint32_t)count), big_endian(images, SIDE),
+      big_endian(images, SIDE);
   big_endian(labels, 0x00000801), big_endian(labels, (uint32_t)count);
   for (int i = 0; i < count; i++) {
     uint8_t *picture = pixels + i * PIXELS;
@@ -111,7 +112,8 @@ static int write_npy(const char *dir, const uint8_t *pixels) {
   if (!file) return 1;
   char header[128];
   memset(header, ' ', sizeof header);
-  int length = snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 1, 8, 8), }", TEST);
+  int length = snprintf(header, sizeof header,
+                        "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 1, 8, 8), }", TEST);
   header[length] = ' ';
   header[117] = '\n'; /* 10 + 118 is a multiple of 64 */
   fwrite("\x93NUMPY\x01\x00\x76\x00", 1, 10, file);
@@ -126,7 +128,8 @@ static int write_npy(const char *dir, const uint8_t *pixels) {
 int make_data(const char *dir) {
   static uint8_t train[TRAIN * PIXELS], test[TEST * PIXELS];
   char name[64];
-  if (folder(dir, "") || folder(dir, "idx") || folder(dir, "pictures") || folder(dir, "pictures/train") || folder(dir, "pictures/val"))
+  if (folder(dir, "") || folder(dir, "idx") || folder(dir, "pictures") || folder(dir, "pictures/train") ||
+      folder(dir, "pictures/val"))
     return 1;
   for (int c = 0; c < CLASSES; c++) {
     snprintf(name, sizeof name, "pictures/train/%s", names[c]);
@@ -134,7 +137,9 @@ int make_data(const char *dir) {
     snprintf(name, sizeof name, "pictures/val/%s", names[c]);
     if (folder(dir, name)) return 1;
   }
-  if (write_part(dir, "train", "train", TRAIN, train) || write_part(dir, "t10k", "val", TEST, test) || write_npy(dir, test)) return 1;
+  if (write_part(dir, "train", "train", TRAIN, train) || write_part(dir, "t10k", "val", TEST, test) ||
+      write_npy(dir, test))
+    return 1;
   FILE *classes = create(dir, "y.txt");
   if (!classes) return 1;
   for (int i = 0; i < TEST; i++) fprintf(classes, "%d\n", i % CLASSES);

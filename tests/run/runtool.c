@@ -1,6 +1,6 @@
-/* What the shell scripts of this folder cannot do themselves: small data sets, weight files compared bit for bit, JSON
- * and .npy files read. Knows nothing of surgeryc or of compiled programs. Exit status: 0 yes, 1 no (and it says why on
- * stderr), 2 wrong usage. Called by the scripts through common.sh. */
+/* What the shell scripts of this folder cannot do themselves: small data sets, weight files compared bit for
+ * bit, JSON and .npy files read. Knows nothing of surgeryc or of compiled programs. Exit status: 0 yes, 1 no
+ * (and it says why on stderr), 2 wrong usage. Called by the scripts through common.sh. */
 #include "runtime/surgery.h"
 #include <jansson.h>
 #include <stdarg.h>
@@ -33,12 +33,14 @@ static void *values_of(surgery_weights *file, const surgery_tensor *t, size_t *s
   *size = (size_t)t->count * (whole ? 8 : 4);
   void *to = malloc(*size + 1);
   if (!to) die("no memory");
-  if (whole ? surgery_weights_read_i64(file, t, to, t->count, &err) : surgery_weights_read(file, t, to, t->count, &err))
+  if (whole ? surgery_weights_read_i64(file, t, to, t->count, &err)
+            : surgery_weights_read(file, t, to, t->count, &err))
     die("%s", err.message);
   return to;
 }
 
-static bool equal(surgery_weights *a, const surgery_tensor *ta, surgery_weights *b, const surgery_tensor *tb) {
+static bool equal(surgery_weights *a, const surgery_tensor *ta, surgery_weights *b,
+                  const surgery_tensor *tb) {
   if (ta->count != tb->count || ta->dtype != tb->dtype) return false;
   size_t size;
   void *x = values_of(a, ta, &size), *y = values_of(b, tb, &size);
@@ -53,8 +55,8 @@ static bool chosen(const char *name, char **prefix, int count) {
   return count == 0;
 }
 
-/* same A B [PREFIX…], differ A B [PREFIX…]: every tensor so called, of which there must be one, is in both files and has
- * the same bits (differ: at least one other bit). */
+/* same A B [PREFIX…], differ A B [PREFIX…]: every tensor so called, of which there must be one, is in both
+ * files and has the same bits (differ: at least one other bit). */
 static int compare(bool same, const char *first, const char *second, char **prefix, int count) {
   surgery_weights *a = open_weights(first), *b = open_weights(second);
   int seen = 0, wrong = 0;
@@ -64,12 +66,15 @@ static int compare(bool same, const char *first, const char *second, char **pref
     seen++;
     if (!u || equal(a, t, b, u) != same) {
       wrong++;
-      fprintf(stderr, "runtool: %s: %s\n", t->name, !u ? "is not in the second file" : same ? "differs" : "is the same in both");
+      fprintf(stderr, "runtool: %s: %s\n", t->name,
+              !u     ? "is not in the second file"
+              : same ? "differs"
+                     : "is the same in both");
     }
   }
   if (seen == 0) die("%s holds no such tensor", first);
-  if (same && count == 0 && surgery_weights_count(a) != surgery_weights_count(b)) die("the files hold %zu and %zu tensors",
-                                                                                     surgery_weights_count(a), surgery_weights_count(b));
+  if (same && count == 0 && surgery_weights_count(a) != surgery_weights_count(b))
+    die("the files hold %zu and %zu tensors", surgery_weights_count(a), surgery_weights_count(b));
   surgery_weights_close(a), surgery_weights_close(b);
   return wrong ? 1 : 0;
 }
@@ -86,7 +91,8 @@ static int list(const char *path) {
   return 0;
 }
 
-/* json FILE [PATH]: the file is one JSON text. PATH: keys and numbers joined by dots; '#' at its end is the length. */
+/* json FILE [PATH]: the file is one JSON text. PATH: keys and numbers joined by dots; '#' at its end is the
+ * length. */
 static int json(const char *path, const char *at) {
   json_error_t error;
   json_t *root = json_load_file(path, JSON_DECODE_ANY, &error), *value = root;
@@ -101,7 +107,8 @@ static int json(const char *path, const char *at) {
     value = json_is_array(value) ? json_array_get(value, (size_t)atoi(key)) : json_object_get(value, key);
   }
   if (!value) die("%s: there is nothing at '%s'", path, at);
-  if (json_is_string(value)) puts(json_string_value(value));
+  if (json_is_string(value))
+    puts(json_string_value(value));
   else if (at) {
     json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
     putchar('\n');
@@ -116,9 +123,11 @@ static int npy(const char *path) {
   unsigned char head[10];
   char header[4096] = "";
   FILE *file = fopen(path, "rb");
-  if (!file || fread(head, 1, 10, file) != 10 || memcmp(head, "\x93NUMPY\x01\x00", 8) != 0) die("%s: no .npy file of version 1", path);
+  if (!file || fread(head, 1, 10, file) != 10 || memcmp(head, "\x93NUMPY\x01\x00", 8) != 0)
+    die("%s: no .npy file of version 1", path);
   size_t length = head[8] | (size_t)head[9] << 8;
-  if (length >= sizeof header || fread(header, 1, length, file) != length) die("%s: its header is cut short", path);
+  if (length >= sizeof header || fread(header, 1, length, file) != length)
+    die("%s: its header is cut short", path);
   const char *shape = strstr(header, "'shape': ");
   if (!strstr(header, "'descr': '<f4'") || !shape) die("%s: not f32: %s", path, header);
   long rows = 0, columns = 1;
@@ -142,6 +151,8 @@ int main(int argc, char **argv) {
   if (strcmp(what, "list") == 0 && argc == 3) return list(argv[2]);
   if (strcmp(what, "json") == 0 && (argc == 3 || argc == 4)) return json(argv[2], argc == 4 ? argv[3] : NULL);
   if (strcmp(what, "npy") == 0 && argc == 3) return npy(argv[2]);
-  fputs("usage: runtool data DIR | same A B [PREFIX…] | differ A B [PREFIX…] | list FILE | json FILE [PATH] | npy FILE\n", stderr);
+  fputs("usage: runtool data DIR | same A B [PREFIX…] | differ A B [PREFIX…] | list FILE | json FILE [PATH] "
+        "| npy FILE\n",
+        stderr);
   return 2;
 }

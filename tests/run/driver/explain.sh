@@ -17,6 +17,7 @@ for code in $codes; do
   esac
 done
 
+last_command=
 sources=$(find compiler grammar -name '*.[chyl]' -o -name '*.def' | grep -v compiler/base/codes.def)
 # shellcheck disable=SC2086
 used=$(grep -ohE 'DIAG_[EWN][0-9]{4}' $sources | sed 's/DIAG_//' | sort -u)

@@ -106,7 +106,27 @@ interrupt() { # SIGNAL DELAY…
   [ $ended != 0 ] || fail "$signal: no build was interrupted"
 }
 interrupt TERM 0.02 0.05 0.1 0.2 0.4 0.8 1.6 2.4
-interrupt INT 0.1 0.7
-interrupt HUP 0.3
+interrupt INT 0.05 0.7
+interrupt HUP 0.1 0.4
+
+# in the middle of linking: cc is asked to end, so that it can remove what it made, and then is waited for
+cat >path/cc <<'X'
+#!/bin/sh
+trap 'rm -f "$CC_TEMPORARY"; exit 1' TERM
+touch "$CC_TEMPORARY"
+/bin/sleep 20 &
+wait
+X
+chmod +x path/cc && mkdir linking
+env PATH="$tmp/path:$PATH" CC_TEMPORARY="$tmp/of-cc" "$SURGERYC" -O0 wide.surgery -o linking/net 2>err &
+pid=$!
+tries=0
+until [ -e of-cc ] || [ $tries = 200 ]; do sleep 0.1 && tries=$((tries + 1)); done
+exists linking/.net*/net.o
+kill -s TERM $pid
+{ wait $pid; } 2>/dev/null
+equals "status" $? 143
+absent of-cc
+only_files linking
 equals "temporaries here" "$(hidden .)" ""
 finish

@@ -92,6 +92,8 @@ for command in build check plan zoo explain; do
   run 0 "$SURGERYC" $command --help
   out "^usage: surgeryc"
 done
+run 0 "$SURGERYC" zoo
+out '^resnet18 +\(N, 3, 224, 224\) +\(N, 1000\) +11689512 '
 run 0 "$SURGERYC" --version
 out '^surgeryc [0-9]+\.[0-9]+\.[0-9]+$'
 finish

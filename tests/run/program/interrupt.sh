@@ -5,12 +5,13 @@ for net in tiny augmented; do
   for signal in INT TERM; do
     program=$RUN_WORK/$net
     w=$net-$signal
-    last_command="$net train, SIG$signal after 0.4 s"
+    last_command="$net train, SIG$signal in its course"
     # a shell gives its background jobs SIGINT ignored: env sets it right
     env --default-signal=INT,TERM "$program" train --data "$data/idx" --epochs 1000000 --checkpoint-every 999999 --out $w.safetensors \
       --log $w.csv >"$tmp/out" 2>"$tmp/err" &
     pid=$!
-    sleep 0.4
+    tries=0 # until the first epoch is in the log
+    until grep -q '^epoch' $w.csv 2>/dev/null || [ $tries = 300 ]; do sleep 0.1 && tries=$((tries + 1)); done
     kill -s $signal $pid
     wait $pid
     equals "status" $? 130

@@ -1,5 +1,6 @@
-/* Two networks in one program, each used by a thread of its own: the same numbers as one after the other. Prints what went
- * wrong; exit status 0 when nothing did. Compiled by c-api/networks.sh with the headers of tiny.o and other.o. */
+/* Two networks in one program, each used by a thread of its own: the same numbers as one after the other.
+ * Prints what went wrong; exit status 0 when nothing did. Compiled by c-api/networks.sh with the headers of
+ * tiny.o and other.o. */
 #include "other.h"
 #include "tiny.h"
 #include <pthread.h>
@@ -87,7 +88,8 @@ static void mistakes(void) {
   int32_t target = TINY_CLASSES;
   CHECK(!tiny_open("nowhere.safetensors", &err) && strstr(err.message, "nowhere.safetensors"));
   CHECK(!tiny_open("nowhere.safetensors", NULL));
-  CHECK(!tiny_open("other.safetensors", &err) && err.status == SURGERY_BAD_INPUT && strstr(err.message, "fc.weight"));
+  CHECK(!tiny_open("other.safetensors", &err) && err.status == SURGERY_BAD_INPUT &&
+        strstr(err.message, "fc.weight"));
   tiny *net = tiny_open(NULL, &err);
   CHECK(net != NULL);
   if (!net) return;
@@ -141,7 +143,8 @@ static void raw(void) {
 }
 
 int main(void) {
-  CHECK(TINY_PARAMETERS == 743 && TINY_TRAINABLE_PARAMETERS == 699 && TINY_CLASSES == 3 && OTHER_CLASSES == 5);
+  CHECK(TINY_PARAMETERS == 743 && TINY_TRAINABLE_PARAMETERS == 699 && TINY_CLASSES == 3 &&
+        OTHER_CLASSES == 5);
   threads();
   mistakes();
   alignment();
