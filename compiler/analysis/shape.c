@@ -65,9 +65,13 @@ static bool shape_is_sane(ShapeContext *c) {
 /* A layer that is declared and never called has parameters all the same, as in PyTorch; but where its arguments say `_`,
  * nothing that flows in tells them. */
 static void fill_uncalled(Session *s, Graph *g) {
+  bool *called = arena_array(g->arena, bool, g->modules.count + 1);
+  for (size_t i = 0; i < g->nodes.count; i++)
+    if (g->nodes.at[i].alive && g->nodes.at[i].module != NO_ID) called[g->nodes.at[i].module] = true;
   for (size_t i = 1; i < g->modules.count; i++) {
     const Module *m = &g->modules.at[i];
-    if (!m->alive || m->params.count == 0 || g->params.at[m->params.at[0]].shape.rank >= 0) continue;
+    /* One that is called and still unknown waits for the network's input. */
+    if (!m->alive || called[i] || m->params.count == 0 || g->params.at[m->params.at[0]].shape.rank >= 0) continue;
     const ArgInfo *hole = op_info(m->op)->args;
     while (hole->name && !(hole->hole && *(const int64_t *)((const char *)&m->args + hole->offset) == HOLE_VALUE)) hole++;
     if (!hole->name) {

@@ -33,8 +33,6 @@ static void find_frontier(const Graph *g, Trainability *t) {
   }
   for (size_t i = 0; i < g->outputs.count; i++) last_use[g->outputs.at[i].value] = end;
   int reach = last_use[g->input_value]; /* the last use of any value but the newest */
-  t->frontier = NO_ID;
-  t->frontier_position = -1;
   for (int i = 0; i < end; i++) {
     NodeId id = g->order.at[i];
     const Node *n = &g->nodes.at[id];
@@ -53,6 +51,8 @@ Trainability analyse_trainability(const Graph *g) {
       .used = arena_array(g->arena, bool, g->nodes.count + 1),
       .needs_grad = arena_array(g->arena, bool, g->values.count + 1),
       .varies = arena_array(g->arena, bool, g->nodes.count + 1),
+      .frontier = NO_ID,
+      .frontier_position = -1,
   };
   mark_used(g, t.used);
   for (size_t i = 0; i < g->order.count; i++) {

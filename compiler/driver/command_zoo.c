@@ -7,7 +7,7 @@ static void print_model(Session *s, const char *name) {
   call->kind = EXPR_NAME;
   call->text = name;
   call->span = SPAN_NONE;
-  Graph *g = build_donor(s, scope_create(s->arena, NULL), call, SPAN_NONE);
+  Graph *g = build_donor(s, zoo_scope(s), call, SPAN_NONE);
   if (!g || !infer_shapes(s, g)) return;
   int64_t count = 0;
   ParamList all = graph_state_dict(g, s->arena, false);

@@ -199,6 +199,8 @@ bool onnx_build(OnnxImport *o) {
   name_containers(o->g);
   const OnnxValue *out = &o->values.at[o->output];
   if (out->kind != VALUE_FLOW || out->item < 0) return onnx_broken(o, DIAG_E0604, "no layer gives the output '%s'", SG_Q(out->name));
+  if (out->pad[0] || out->pad[1])
+    return onnx_refuse(o, out->producer, "it gives the output; only Conv and AveragePool can take in a Pad");
   vec_push(o->g->arena, &o->g->outputs, (Output){"output", value_of(o, out->item)});
   graph_check(o->g);
   return true;

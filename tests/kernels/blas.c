@@ -157,8 +157,8 @@ static void check_units(int64_t units, int threads) {
   sg_parallel(mark, (void *[]){visits}, 3, units, scratch, 64);
   for (int64_t i = 0; i < 1000; i++) assert_int_equal(visits[i], i < units ? 3 : 0);
   for (int64_t t = 0; t < 256; t++) used += scratch[t * 8] != 0, calls += scratch[t * 8];
-  assert_true(used <= threads && calls <= threads && used == calls && (units > 0) == (used > 0));
-  if (units >= threads) assert_int_equal(used, threads);
+  /* A thread takes several shares, as long as there are units left. */
+  assert_true(used <= threads && calls >= used && calls <= units && (units > 0) == (used > 0));
 }
 static void test_parallel(void **state) {
   int before = surgery_threads();

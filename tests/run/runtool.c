@@ -98,22 +98,24 @@ static int json(const char *path, const char *at) {
   json_t *root = json_load_file(path, JSON_DECODE_ANY, &error), *value = root;
   if (!root) die("%s:%d:%d: %s", path, error.line, error.column, error.text);
   char *copy = strdup(at ? at : ""), *rest = copy;
-  for (char *key; value && (key = strsep(&rest, "."));) {
+  bool length = false;
+  for (char *key; value && !length && (key = strsep(&rest, "."));) {
     if (!*key) continue;
-    if (strcmp(key, "#") == 0) {
-      printf("%zu\n", json_is_array(value) ? json_array_size(value) : json_object_size(value));
-      return 0;
-    }
-    value = json_is_array(value) ? json_array_get(value, (size_t)atoi(key)) : json_object_get(value, key);
+    if (strcmp(key, "#") == 0)
+      length = true;
+    else
+      value = json_is_array(value) ? json_array_get(value, (size_t)atoi(key)) : json_object_get(value, key);
   }
+  free(copy);
   if (!value) die("%s: there is nothing at '%s'", path, at);
-  if (json_is_string(value))
+  if (length)
+    printf("%zu\n", json_is_array(value) ? json_array_size(value) : json_object_size(value));
+  else if (json_is_string(value))
     puts(json_string_value(value));
   else if (at) {
     json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
     putchar('\n');
   }
-  free(copy);
   json_decref(root);
   return 0;
 }

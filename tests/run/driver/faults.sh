@@ -21,11 +21,11 @@ if small_disk 1m; then
   err 'No space left'
   only_files small
   # an older build stays what it was
-  cp "$RUN_WORK/tiny" small/net && cp "$RUN_WORK/tiny.safetensors" small/net.safetensors
+  echo old >small/net && echo old >small/net.safetensors
   run 3 "$SURGERYC" -O0 wide.surgery -o small/net
   only_files small net net.safetensors
-  check "the old program" cmp small/net "$RUN_WORK/tiny"
-  check "the old weights" cmp small/net.safetensors "$RUN_WORK/tiny.safetensors"
+  check "the old program" grep -qx old small/net
+  check "the old weights" grep -qx old small/net.safetensors
   small_disk_away
 else
   echo "not root, or no tmpfs: the disk that is full while weights are written was not tried"
