@@ -45,7 +45,7 @@ typedef struct surgery_tensor {
 } surgery_tensor;
 
 typedef struct surgery_weights surgery_weights;
-/* Opens by content, not by name: safetensors, PyTorch zip and legacy, npz, a sharded index.json. Only headers are read. */
+/* Opens by content, not by name: safetensors, PyTorch zip and legacy, npz, a sharded index.json, ONNX. Only headers are read. */
 surgery_weights *surgery_weights_open(const char *path, surgery_error *err);
 void surgery_weights_close(surgery_weights *weights);
 size_t surgery_weights_count(const surgery_weights *weights);

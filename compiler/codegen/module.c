@@ -175,6 +175,11 @@ static const char *const taken[] = {
     "typename", "typeof",    "union",    "unix",      "unsigned", "using",    "virtual",  "void",
     "volatile", "wchar_t",   "while",    "xor",       "xor_eq"};
 
+/* The first words of the runtime's own functions: net_forward, log_open …; a program links both. */
+static const char *const runtime_words[] = {"cli",      "dataset", "feed",      "loader", "log",     "manifest", "metrics",
+                                            "net",      "npy",     "optimizer", "pickle", "picture", "pool",     "progress",
+                                            "random",   "stream",  "torch",     "train",  "weights", "zip"};
+
 const char *codegen_identifier(Arena *arena, const char *path) {
   const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
   const char *dot = strrchr(base, '.');
@@ -186,5 +191,7 @@ const char *codegen_identifier(Arena *arena, const char *path) {
   if (!isalpha((unsigned char)*name)) return arena_printf(arena, "net_%s", name + strspn(name, "_"));
   for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
     if (streq(taken[i], name)) return arena_printf(arena, "%s_", name);
+  for (size_t i = 0; i < sizeof runtime_words / sizeof *runtime_words; i++)
+    if (streq(runtime_words[i], name)) return arena_printf(arena, "%s_", name);
   return name;
 }

@@ -1,6 +1,7 @@
-/* `take "model.onnx"`: finds and reads the file, checks its frame (version, input, output), has its nodes turned into
- * a graph, and compares the shapes with what the file states. The file is not trusted: protobuf-c decodes it within a
- * bound of memory, and every field is checked where it is used. Called by frontend/donor.c. */
+/* `take "model.onnx"`: finds and reads the file, checks its frame (version, input, output), has its nodes
+ * turned into a graph, and compares the shapes with what the file states. The file is not trusted: protobuf-c
+ * decodes it within a bound of memory, and every field is checked where it is used. Called by
+ * frontend/donor.c. */
 #include "compiler/import/onnx_internal.h"
 #include "runtime/io.h"
 #include <ctype.h>
@@ -21,21 +22,24 @@ static const char *find_file(Session *s, const char *path, Span origin) {
   VEC(const char *) places = {0};
   const char *script = origin.source < s->sources.files.count ? s->sources.files.at[origin.source].path : "";
   const char *slash = strrchr(script, '/'), *list = "";
-  if (*path != '/' && slash) vec_push(s->arena, &places, arena_printf(s->arena, "%.*s/%s", (int)(slash - script), script, path));
+  if (*path != '/' && slash)
+    vec_push(s->arena, &places, arena_printf(s->arena, "%.*s/%s", (int)(slash - script), script, path));
   vec_push(s->arena, &places, path);
   for (size_t i = 0; *path != '/' && i < s->weights.count; i++)
-    if (!s->weights.at[i].name) vec_push(s->arena, &places, arena_printf(s->arena, "%s/%s", s->weights.at[i].value, path));
+    if (!s->weights.at[i].name)
+      vec_push(s->arena, &places, arena_printf(s->arena, "%s/%s", s->weights.at[i].value, path));
   for (size_t i = 0; i < places.count; i++) {
     if (is_file(places.at[i])) return places.at[i];
     list = arena_printf(s->arena, "%s%s%s", list, i ? ", " : "", places.at[i]);
   }
-  Diag *d = diag_report(&s->diags, DIAG_E0601, origin, "the ONNX file %s is not there", path);
+  Diag *d = diag_report(&s->diags, DIAG_E0401, origin, "the ONNX file %s is not there", path);
   diag_note(&s->diags, d, "looked for %s", list);
   diag_help(&s->diags, d, "correct the path, or name its folder: --weights FOLDER");
   return NULL;
 }
 
-/* malloc for protobuf-c with a limit: the file's size for its tensors, and so much for the structure around them. */
+/* malloc for protobuf-c with a limit: the file's size for its tensors, and so much for the structure around
+ * them. */
 typedef struct Budget {
   size_t left;
 } Budget;
@@ -47,7 +51,9 @@ static void *budget_alloc(void *data, size_t size) {
   return malloc(size ? size : 1);
 }
 
-static void budget_free(void *data, void *pointer) { free(pointer); }
+static void budget_free(void *data, void *pointer) {
+  free(pointer);
+}
 
 static bool unpack(OnnxImport *o, ProtobufCAllocator *allocator, Onnx__ModelProto **model) {
   surgery_error err = {0};
@@ -75,7 +81,8 @@ static bool read_version(OnnxImport *o, const Onnx__ModelProto *model) {
     if (!domain || !*domain || streq(domain, "ai.onnx")) o->opset = model->opset_import[i]->version;
   }
   if (o->opset >= ONNX_MIN_OPSET && o->opset <= ONNX_MAX_OPSET) return true;
-  return onnx_broken(o, DIAG_E0601, "it is of opset version %lld; versions %d to %d are read", (long long)o->opset, ONNX_MIN_OPSET, ONNX_MAX_OPSET);
+  return onnx_broken(o, DIAG_E0601, "it is of opset version %lld; versions %d to %d are read",
+                     (long long)o->opset, ONNX_MIN_OPSET, ONNX_MAX_OPSET);
 }
 
 static const Onnx__ValueInfoProto *find_info(Onnx__ValueInfoProto **infos, size_t count, const char *name) {
@@ -106,9 +113,11 @@ static bool read_input(OnnxImport *o) {
   if (!shape) return onnx_broken(o, DIAG_E0605, "the shape of the input '%s' is not stated", SG_Q(v->name));
   if (type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT && type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 &&
       type != ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE && type != ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16)
-    return onnx_broken(o, DIAG_E0605, "the input '%s' is not of a floating type (data type %d)", SG_Q(v->name), type);
+    return onnx_broken(o, DIAG_E0605, "the input '%s' is not of a floating type (data type %d)",
+                       SG_Q(v->name), type);
   if (shape->n_dim < 2 || shape->n_dim > MAX_SHAPE_RANK + 1)
-    return onnx_broken(o, DIAG_E0605, "the input '%s' has %zu dimensions; the batch and one to %d others are supported",
+    return onnx_broken(o, DIAG_E0605,
+                       "the input '%s' has %zu dimensions; the batch and one to %d others are supported",
                        SG_Q(v->name), shape->n_dim, MAX_SHAPE_RANK);
   v->rank = (int)shape->n_dim;
   o->batch = dim_of(shape->dim[0]);
@@ -120,7 +129,8 @@ static bool read_input(OnnxImport *o) {
     known.dim[i] = size;
     count *= (double)size;
     if (size > INT32_MAX || count > 4294967296.0)
-      return onnx_broken(o, DIAG_E0605, "one sample of the input '%s' would have more than 2^32 numbers", SG_Q(v->name));
+      return onnx_broken(o, DIAG_E0605, "one sample of the input '%s' would have more than 2^32 numbers",
+                         SG_Q(v->name));
   }
   input->shape = known;
   input->kind = fits_image(&known) ? INPUT_IMAGE : INPUT_TENSOR;
@@ -139,8 +149,10 @@ static bool check_output(OnnxImport *o) {
   }
   if (same) return true;
   const char *text = "(N";
-  for (size_t i = 1; i < stated->n_dim && i < 8; i++) text = arena_printf(o->arena, "%s, %lld", text, (long long)dim_of(stated->dim[i]));
-  return onnx_broken(o, DIAG_E0604, "the output is stated to be %s), but its nodes give %s", text, shape_text(o->arena, got));
+  for (size_t i = 1; i < stated->n_dim && i < 8; i++)
+    text = arena_printf(o->arena, "%s, %lld", text, (long long)dim_of(stated->dim[i]));
+  return onnx_broken(o, DIAG_E0604, "the output is stated to be %s), but its nodes give %s", text,
+                     shape_text(o->arena, got));
 }
 
 /* Reshapes to (-1, 512): the rest must be 512, or samples would be mixed. */
@@ -150,8 +162,10 @@ static bool check_features(OnnxImport *o) {
     if (!item->features) continue;
     const Shape *shape = &o->g->values.at[item->output].shape;
     if (shape->rank == 1 && shape->dim[0] == item->features) continue;
-    return onnx_broken(o, DIAG_E0603, "node '%s' (%s): a reshape to (-1, %lld) of (N, …) with %s is no flatten", SG_Q(item->name), item->type,
-                       (long long)item->features, shape->rank < 0 ? "open dimensions" : shape_text(o->arena, shape));
+    return onnx_broken(o, DIAG_E0603,
+                       "node '%s' (%s): a reshape to (-1, %lld) of (N, …) with %s is no flatten",
+                       SG_Q(item->name), item->type, (long long)item->features,
+                       shape->rank < 0 ? "open dimensions" : shape_text(o->arena, shape));
   }
   return true;
 }
@@ -160,7 +174,10 @@ static bool check_features(OnnxImport *o) {
 
 /* All operators that are not supported in one message. */
 static bool check_operators(OnnxImport *o) {
-  struct Missing { const char *name; int first, count; };
+  struct Missing {
+    const char *name;
+    int first, count;
+  };
   VEC(struct Missing) missing = {0};
   NameTable *seen = names_create(o->arena);
   for (int i = 0; i < (int)o->graph->n_node; i++) {
@@ -180,13 +197,15 @@ static bool check_operators(OnnxImport *o) {
     }
   }
   if (missing.count == 0) return true;
-  Diag *d = diag_report(&o->s->diags, DIAG_E0602, o->span, "%s has %zu operator%s not supported", SG_Q(o->path), missing.count,
-                        missing.count == 1 ? " that is" : "s that are");
+  Diag *d = diag_report(&o->s->diags, DIAG_E0602, o->span, "%s has %zu operator%s not supported",
+                        SG_Q(o->path), missing.count, missing.count == 1 ? " that is" : "s that are");
   for (size_t i = 0; i < missing.count && i < 40; i++)
-    diag_note(&o->s->diags, d, "%s, %d time%s; the first is the node '%s'", SG_Q(missing.at[i].name), missing.at[i].count,
-              missing.at[i].count == 1 ? "" : "s", onnx_node_name(o, missing.at[i].first));
+    diag_note(&o->s->diags, d, "%s, %d time%s; the first is the node '%s'", SG_Q(missing.at[i].name),
+              missing.at[i].count, missing.at[i].count == 1 ? "" : "s",
+              onnx_node_name(o, missing.at[i].first));
   if (missing.count > 40) diag_note(&o->s->diags, d, "and %zu more", missing.count - 40);
-  diag_help(&o->s->diags, d, "export the network without them, or take the part before them from a file of its own");
+  diag_help(&o->s->diags, d,
+            "export the network without them, or take the part before them from a file of its own");
   return false;
 }
 
@@ -197,10 +216,13 @@ static bool convert_node(OnnxImport *o, int i) {
   if (info->gelu >= 0) return convert_gelu(o, i);
   while (inputs > 0 && !*n->input[inputs - 1]) inputs--; /* left out at the end */
   if (inputs < info->op->min_inputs || inputs > info->op->max_inputs)
-    return onnx_refuse(o, i, "it has %zu inputs, which is too %s", inputs, inputs < info->op->min_inputs ? "few" : "many");
+    return onnx_refuse(o, i, "it has %zu inputs, which is too %s", inputs,
+                       inputs < info->op->min_inputs ? "few" : "many");
   for (size_t k = 1; k < n->n_output; k++) {
     int index = *n->output[k] ? names_find(o->names, n->output[k]) : -1;
-    if (index >= 0 && o->values.at[index].uses > 0) return onnx_refuse(o, i, "its output %zu, '%s', is used; only the first is supported", k + 1, SG_Q(n->output[k]));
+    if (index >= 0 && o->values.at[index].uses > 0)
+      return onnx_refuse(o, i, "its output %zu, '%s', is used; only the first is supported", k + 1,
+                         SG_Q(n->output[k]));
   }
   return attributes_known(o, i, info->op->attributes) && info->op->convert(o, i);
 }
@@ -232,14 +254,19 @@ static void report_tensors(OnnxImport *o) {
       const char *value = t->external_data[k]->value;
       if (!streq(t->external_data[k]->key, "location") || !value || names_find(seen, value) >= 0) continue;
       names_set(seen, value, 1);
-      vec_push(o->s->arena, &o->s->dependencies, arena_printf(o->s->arena, "%.*s%s", slash ? (int)(slash - o->path + 1) : 0, o->path, value));
+      vec_push(o->s->arena, &o->s->dependencies,
+               arena_printf(o->s->arena, "%.*s%s", slash ? (int)(slash - o->path + 1) : 0, o->path, value));
     }
   }
   for (size_t i = 0; i < o->g->params.count && !converted; i++) {
-    const surgery_tensor *t = o->g->params.at[i].donor == NO_ID ? NULL : surgery_weights_find(o->weights, o->g->params.at[i].donor_key);
+    const surgery_tensor *t = o->g->params.at[i].donor == NO_ID
+                                  ? NULL
+                                  : surgery_weights_find(o->weights, o->g->params.at[i].donor_key);
     if (t && t->dtype != SURGERY_F32) converted = surgery_dtype_name(t->dtype);
   }
-  if (converted) diag_report(&o->s->diags, DIAG_N0403, o->span, "%s holds %s, which is converted to f32", o->path, converted);
+  if (converted)
+    diag_report(&o->s->diags, DIAG_N0403, o->span, "%s holds %s, which is converted to f32", o->path,
+                converted);
 }
 
 static bool read_graph(OnnxImport *o, const Onnx__ModelProto *model) {
@@ -261,14 +288,16 @@ static bool read_file(OnnxImport *o) {
   Budget budget = {0};
   ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
   Onnx__ModelProto *model = NULL;
-  o->weights = surgery_weights_open(o->path, &err); /* checks all tensors, and that it is an ONNX file at all */
+  o->weights =
+      surgery_weights_open(o->path, &err); /* checks all tensors, and that it is an ONNX file at all */
   if (!o->weights) {
     Diag *d = diag_report(&o->s->diags, DIAG_E0601, o->span, "the ONNX file cannot be read: %s", err.message);
     diag_help(&o->s->diags, d, "export it again; torch.onnx.export writes such a file");
     return false;
   }
   if (strncmp(surgery_weights_note(o->weights), "onnx", 4) != 0)
-    return onnx_broken(o, DIAG_E0601, "it is a weight file (%s), not a network; take NAME from it", surgery_weights_note(o->weights));
+    return onnx_broken(o, DIAG_E0601, "it is a weight file (%s), not a network; take NAME from it",
+                       surgery_weights_note(o->weights));
   o->wrapped = strstr(surgery_weights_note(o->weights), "taken off") != NULL;
   bool good = unpack(o, &allocator, &model) && read_graph(o, model);
   if (model) onnx__model_proto__free_unpacked(model, &allocator);

@@ -3,10 +3,10 @@
 #define SURGERY_IMPORT_ONNX_H
 #include "compiler/frontend/frontend.h"
 
-/* The whole network of an ONNX file: modules, parameters (each bound to its tensor in the file, which stands open
- * as the graph's only donor), nodes, one input, one output, no stages. The input's shape is not known (rank -1)
- * where the file leaves other dimensions than the batch open. `path` is searched for as a take's `from`: beside
- * the script, in the working folder, in the folders of --weights. `origin` is the take, for messages. NULL with
- * diagnostics; the operators that are not supported are listed all at once. */
+/* The whole network of an ONNX file: modules, parameters (each bound to its tensor in the file, which stands
+ * open as the graph's only donor), nodes, one input, one output, no stages. The input's shape is not known
+ * (rank -1) where the file leaves other dimensions than the batch open. `path` is searched for as a take's
+ * `from`: beside the script, in the working folder, in the folders of --weights. `origin` is the take, for
+ * messages. NULL with diagnostics; the operators that are not supported are listed all at once. */
 Graph *import_onnx(Session *s, const char *path, Span origin);
 #endif

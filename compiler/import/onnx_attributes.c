@@ -1,11 +1,22 @@
-/* Attributes of a node, by name and type, and the messages about nodes. A node with an attribute that its operator's
- * row does not list is refused: what it would mean cannot be guessed. Called by the operators' functions. */
+/* Attributes of a node, by name and type, and the messages about nodes. A node with an attribute that its
+ * operator's row does not list is refused: what it would mean cannot be guessed. Called by the operators'
+ * functions. */
 #include "compiler/import/onnx_internal.h"
 
 const char *onnx_node_name(OnnxImport *o, int node) {
   const OnnxNode *n = o->nodes[node].node;
   const char *name = n->name && *n->name ? n->name : n->n_output > 0 ? n->output[0] : "";
   return arena_strdup(o->s->arena, SG_Q(name));
+}
+
+static void help_with(OnnxImport *o, Diag *d, DiagCode code) {
+  const char *help =
+      code == DIAG_E0601   ? "export the model again; torch.onnx.export writes such a file"
+      : code == DIAG_E0604 ? "export the model again, with its weights, one input and one output"
+      : code == DIAG_E0605 ? "export it for one tensor of floating numbers, the batch first"
+                           : "export it in another form, or declare the network with `model` and take the "
+                             "weights alone: take Net from FILE";
+  diag_help(&o->s->diags, d, "%s", help);
 }
 
 bool onnx_refuse(OnnxImport *o, int node, const char *format, ...) {
@@ -18,6 +29,7 @@ bool onnx_refuse(OnnxImport *o, int node, const char *format, ...) {
   Diag *d = diag_report(&o->s->diags, DIAG_E0603, o->span, "node '%s' (%s): %s", onnx_node_name(o, node),
                         SG_Q(n->op_type), text);
   diag_note(&o->s->diags, d, "in %s", SG_Q(o->path));
+  help_with(o, d, DIAG_E0603);
   return false;
 }
 
@@ -27,7 +39,7 @@ bool onnx_broken(OnnxImport *o, DiagCode code, const char *format, ...) {
   va_start(args, format);
   const char *text = arena_vprintf(o->s->arena, format, args);
   va_end(args);
-  diag_report(&o->s->diags, code, o->span, "%s: %s", SG_Q(o->path), text);
+  help_with(o, diag_report(&o->s->diags, code, o->span, "%s: %s", SG_Q(o->path), text), code);
   return false;
 }
 
@@ -39,12 +51,15 @@ static const Onnx__AttributeProto *find(OnnxImport *o, int node, const char *nam
 }
 
 /* A zero is not always written out: then the type alone says what the attribute is. */
-static bool has_type(OnnxImport *o, int node, const Onnx__AttributeProto *a, int type, bool present, const char *what) {
+static bool has_type(OnnxImport *o, int node, const Onnx__AttributeProto *a, int type, bool present,
+                     const char *what) {
   if (present || (a->has_type && a->type == type)) return true;
   return onnx_refuse(o, node, "the attribute %s is not %s", a->name, what);
 }
 
-bool attribute_there(OnnxImport *o, int node, const char *name) { return find(o, node, name) != NULL; }
+bool attribute_there(OnnxImport *o, int node, const char *name) {
+  return find(o, node, name) != NULL;
+}
 
 bool attribute_int(OnnxImport *o, int node, const char *name, int64_t *out) {
   const Onnx__AttributeProto *a = find(o, node, name);
@@ -73,8 +88,11 @@ bool attribute_text(OnnxImport *o, int node, const char *name, const char **out)
 bool attribute_ints(OnnxImport *o, int node, const char *name, int64_t *out, size_t *count, size_t most) {
   const Onnx__AttributeProto *a = find(o, node, name);
   if (!a) return true;
-  if (!has_type(o, node, a, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS, a->n_ints > 0, "a list of integers")) return false;
-  if (a->n_ints > most) return onnx_refuse(o, node, "the attribute %s has %zu numbers; at most %zu are read", name, a->n_ints, most);
+  if (!has_type(o, node, a, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS, a->n_ints > 0, "a list of integers"))
+    return false;
+  if (a->n_ints > most)
+    return onnx_refuse(o, node, "the attribute %s has %zu numbers; at most %zu are read", name, a->n_ints,
+                       most);
   for (size_t i = 0; i < a->n_ints; i++) out[i] = a->ints[i];
   *count = a->n_ints;
   return true;
@@ -91,12 +109,14 @@ static bool listed(const char *known, const char *word) {
 bool attributes_known(OnnxImport *o, int node, const char *known) {
   const OnnxNode *n = o->nodes[node].node;
   bool good = true;
-  if (n->n_attribute > 32) return onnx_refuse(o, node, "%zu attributes; no operator has as many", n->n_attribute);
+  if (n->n_attribute > 32)
+    return onnx_refuse(o, node, "%zu attributes; no operator has as many", n->n_attribute);
   for (size_t i = 0; i < n->n_attribute; i++) {
     const char *name = n->attribute[i]->name ? n->attribute[i]->name : "";
     if (!listed(known, name)) good = onnx_refuse(o, node, "the attribute %s is not supported", SG_Q(name));
     for (size_t k = 0; k < i; k++)
-      if (streq(name, n->attribute[k]->name)) good = onnx_refuse(o, node, "the attribute %s stands there twice", SG_Q(name));
+      if (streq(name, n->attribute[k]->name))
+        good = onnx_refuse(o, node, "the attribute %s stands there twice", SG_Q(name));
   }
   return good;
 }

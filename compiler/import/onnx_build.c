@@ -1,5 +1,5 @@
-/* From items to the graph: each gets its place in the module tree, its parameters are bound to the file's tensors,
- * and its call becomes a node. Called by onnx.c when all nodes were read. */
+/* From items to the graph: each gets its place in the module tree, its parameters are bound to the file's
+ * tensors, and its call becomes a node. Called by onnx.c when all nodes were read. */
 #include "compiler/import/onnx_internal.h"
 #include <ctype.h>
 
@@ -10,7 +10,8 @@ static const char *free_path(OnnxImport *o, const char *path) {
   if (names_find(o->paths, path) < 0) return path;
   int n = names_find(o->suffixes, path);
   const char *next = path;
-  for (n = n < 1 ? 1 : n; names_find(o->paths, next) >= 0; n++) next = arena_printf(o->arena, "%s_%d", path, n);
+  for (n = n < 1 ? 1 : n; names_find(o->paths, next) >= 0; n++)
+    next = arena_printf(o->arena, "%s_%d", path, n);
   names_set(o->suffixes, path, n);
   return next;
 }
@@ -45,7 +46,8 @@ static ModuleId add_layer(OnnxImport *o, const char *path, OpId op) {
   return add_module(o, 0, free_path(o, flat), type, op);
 }
 
-/* A container whose children are numbered is what PyTorch calls Sequential; the types of others are not in the file. */
+/* A container whose children are numbered is what PyTorch calls Sequential; the types of others are not in
+ * the file. */
 static void name_containers(Graph *g) {
   for (size_t i = 1; i < g->modules.count; i++) {
     Module *m = &g->modules.at[i];
@@ -64,12 +66,16 @@ static void name_containers(Graph *g) {
 typedef struct Place {
   const char *path; /* of the layer, or of the function's call */
   bool function;
-  bool own_scope;   /* the layer stands alone in its scope, as the forward of a module does */
+  bool own_scope; /* the layer stands alone in its scope, as the forward of a module does */
 } Place;
 
 typedef struct Scopes { /* how many items stand in each scope, and whether there are scopes inside it */
   NameTable *names;
-  VEC(struct ScopeUse { int items; bool deeper; }) use;
+  VEC(struct ScopeUse {
+    int items;
+    bool deeper;
+  })
+  use;
 } Scopes;
 
 static struct ScopeUse *scope_use(OnnxImport *o, Scopes *scopes, const char *scope) {
@@ -124,7 +130,8 @@ static Place find_place(OnnxImport *o, Scopes *scopes, const OnnxItem *item) {
 
 /* ---- layers and calls ---- */
 
-/* PyTorch calls the scope of a module's second run relu_1. Without parameters it is the same layer by its arguments. */
+/* PyTorch calls the scope of a module's second run relu_1. Without parameters it is the same layer by its
+ * arguments. */
 static ModuleId called_before(OnnxImport *o, const OnnxItem *item, const Place *place) {
   size_t length = strlen(place->path), digits = 0;
   if (!place->own_scope || item->param_count > 0) return NO_ID;
@@ -182,10 +189,12 @@ static void add_call(OnnxImport *o, Scopes *scopes, OnnxItem *item) {
     scope = g->modules.at[item->module].parent;
     name = g->modules.at[item->module].name;
   }
-  NodeId node = graph_add_node(g, place.function ? item->function : item->layer, item->module, scope, name, o->span);
+  NodeId node =
+      graph_add_node(g, place.function ? item->function : item->layer, item->module, scope, name, o->span);
   if (place.function) g->nodes.at[node].args = item->args;
   const int *inputs = item->more ? item->more : item->inputs;
-  for (int i = 0; i < item->input_count; i++) vec_push(g->arena, &g->nodes.at[node].inputs, value_of(o, inputs[i]));
+  for (int i = 0; i < item->input_count; i++)
+    vec_push(g->arena, &g->nodes.at[node].inputs, value_of(o, inputs[i]));
   item->output = g->nodes.at[node].output;
 }
 
@@ -198,7 +207,8 @@ bool onnx_build(OnnxImport *o) {
   for (size_t i = 0; i < o->items.count; i++) add_call(o, &scopes, &o->items.at[i]);
   name_containers(o->g);
   const OnnxValue *out = &o->values.at[o->output];
-  if (out->kind != VALUE_FLOW || out->item < 0) return onnx_broken(o, DIAG_E0604, "no layer gives the output '%s'", SG_Q(out->name));
+  if (out->kind != VALUE_FLOW || out->item < 0)
+    return onnx_broken(o, DIAG_E0604, "no layer gives the output '%s'", SG_Q(out->name));
   if (out->pad[0] || out->pad[1])
     return onnx_refuse(o, out->producer, "it gives the output; only Conv and AveragePool can take in a Pad");
   vec_push(o->g->arena, &o->g->outputs, (Output){"output", value_of(o, out->item)});

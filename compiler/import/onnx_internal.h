@@ -1,7 +1,7 @@
 /* What the files of the ONNX import share. The way: onnx.c reads the file (protobuf-c) and checks its frame;
  * onnx_values.c resolves names, constants and what is needed; onnx_ops.c has one row for each operator, whose
- * function (onnx_layers.c, onnx_shapes.c, onnx_simple.c) turns a node into an item; onnx_build.c names the items
- * (onnx_names.c) and makes the graph of them. Nothing outside compiler/import includes this. */
+ * function (onnx_layers.c, onnx_shapes.c, onnx_simple.c) turns a node into an item; onnx_build.c names the
+ * items (onnx_names.c) and makes the graph of them. Nothing outside compiler/import includes this. */
 #ifndef SURGERY_IMPORT_INTERNAL_H
 #define SURGERY_IMPORT_INTERNAL_H
 #include "compiler/import/onnx.h"
@@ -12,12 +12,18 @@
 typedef Onnx__NodeProto OnnxNode;
 typedef Onnx__TensorProto OnnxTensorProto;
 
-enum { ONNX_MAX_NODES = 10000, ONNX_MAX_INTS = 64, ONNX_MAX_NAME = 256, ONNX_MAX_DEPTH = 32, ONNX_MAX_REPORTS = 20 };
+enum {
+  ONNX_MAX_NODES = 10000,
+  ONNX_MAX_INTS = 64,
+  ONNX_MAX_NAME = 256,
+  ONNX_MAX_DEPTH = 32,
+  ONNX_MAX_REPORTS = 20
+};
 enum { ONNX_MIN_OPSET = 7, ONNX_MAX_OPSET = 24 };
 
 typedef struct NameTable NameTable; /* names → indices; onnx_names.c */
 NameTable *names_create(Arena *arena);
-int names_find(const NameTable *t, const char *name);             /* -1 */
+int names_find(const NameTable *t, const char *name);      /* -1 */
 void names_set(NameTable *t, const char *name, int index); /* the name is kept by reference */
 
 /* A number in a computed shape. */
@@ -37,24 +43,24 @@ typedef enum ValueKind {
 typedef struct OnnxValue {
   const char *name;
   ValueKind kind;
-  int producer;            /* node, -1: an initializer or the input */
-  int uses, user;          /* how many needed inputs and outputs read it; the last node that does */
-  int item, rank;          /* FLOW: the item that gives it (-1: the input), its rank with the batch */
-  int64_t pad[2];          /* FLOW: zeros that a Pad put around it and the next layer is still to take in */
+  int producer;   /* node, -1: an initializer or the input */
+  int uses, user; /* how many needed inputs and outputs read it; the last node that does */
+  int item, rank; /* FLOW: the item that gives it (-1: the input), its rank with the batch */
+  int64_t pad[2]; /* FLOW: zeros that a Pad put around it and the next layer is still to take in */
   const OnnxTensorProto *tensor;
-  const char *key;         /* TENSOR: its name in the file, for the weights reader */
-  bool transposed;         /* TENSOR: read through a Transpose */
-  bool is_number;          /* TENSOR: written as an attribute of one number */
+  const char *key; /* TENSOR: its name in the file, for the weights reader */
+  bool transposed; /* TENSOR: read through a Transpose */
+  bool is_number;  /* TENSOR: written as an attribute of one number */
   double number;
-  OnnxInt *ints;           /* INTS: at most ONNX_MAX_INTS */
+  OnnxInt *ints; /* INTS: at most ONNX_MAX_INTS */
   size_t count;
-  int first_item;          /* the first layer that has it as its weight; -1 */
+  int first_item; /* the first layer that has it as its weight; -1 */
 } OnnxValue;
 
 typedef struct OnnxParam {
-  const char *role;  /* "weight" */
-  const char *name;  /* as the node calls it: a state-dict key, where PyTorch exported the file */
-  const char *key;   /* in the file */
+  const char *role; /* "weight" */
+  const char *name; /* as the node calls it: a state-dict key, where PyTorch exported the file */
+  const char *key;  /* in the file */
   DonorForm form;
 } OnnxParam;
 
@@ -63,14 +69,14 @@ typedef struct OnnxItem {
   OpId layer, function; /* one may be OP_NONE */
   OpArgs args;
   const char *name, *type; /* of the node; its operator */
-  int inputs[2];        /* items, -1: the network's input; of cat in `more` */
+  int inputs[2];           /* items, -1: the network's input; of cat in `more` */
   int input_count;
   const int *more;
   OnnxParam params[4];
   int param_count;
-  int same_layer;       /* an earlier item that calls the same layer; -1 */
-  int64_t features;     /* what a Reshape says the result has; 0: nothing */
-  ValueId output;       /* filled in by onnx_build.c */
+  int same_layer;   /* an earlier item that calls the same layer; -1 */
+  int64_t features; /* what a Reshape says the result has; 0: nothing */
+  ValueId output;   /* filled in by onnx_build.c */
   ModuleId module;
 } OnnxItem;
 
@@ -78,9 +84,9 @@ typedef struct OnnxOp OnnxOp;
 typedef struct NodeInfo {
   const OnnxNode *node;
   const OnnxOp *op;
-  bool needed;    /* for the output */
-  bool done;      /* a constant, or taken in by another node */
-  int gelu;       /* index of the value that goes into a GELU of which this is the last node; -1 */
+  bool needed; /* for the output */
+  bool done;   /* a constant, or taken in by another node */
+  int gelu;    /* index of the value that goes into a GELU of which this is the last node; -1 */
 } NodeInfo;
 
 typedef struct OnnxImport {
@@ -108,7 +114,8 @@ bool onnx_refuse(OnnxImport *o, int node, const char *format, ...) __attribute__
 bool onnx_broken(OnnxImport *o, DiagCode code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 const char *onnx_node_name(OnnxImport *o, int node); /* for a message; its output's name where it has none */
 
-/* ---- attributes (onnx_attributes.c): false, reported, when one has another type; *out keeps its default ---- */
+/* ---- attributes (onnx_attributes.c): false, reported, when one has another type; *out keeps its default
+ * ---- */
 bool attribute_int(OnnxImport *o, int node, const char *name, int64_t *out);
 bool attribute_float(OnnxImport *o, int node, const char *name, double *out);
 bool attribute_text(OnnxImport *o, int node, const char *name, const char **out);
@@ -119,18 +126,20 @@ bool attribute_there(OnnxImport *o, int node, const char *name);
 bool attributes_known(OnnxImport *o, int node, const char *known);
 
 /* ---- values (onnx_values.c, onnx_constants.c) ---- */
-bool values_collect(OnnxImport *o);  /* names, needed nodes, uses; missing ones, cycles */
+bool values_collect(OnnxImport *o);    /* names, needed nodes, uses; missing ones, cycles */
 void constants_resolve(OnnxImport *o); /* Constant, and Identity, Cast and Transpose of constants */
 /* The node's input; NULL where it is left out. */
 OnnxValue *node_input(OnnxImport *o, int node, size_t index);
 OnnxValue *node_output(OnnxImport *o, int node);
-/* The input as a value that flows: its item and rank. False, reported where it is none; quietly where the node
- * that gives it has been reported. `pad`: the zeros around it, or NULL where there may be none. */
+/* The input as a value that flows: its item and rank. False, reported where it is none; quietly where the
+ * node that gives it has been reported. `pad`: the zeros around it, or NULL where there may be none. */
 bool flow_input(OnnxImport *o, int node, size_t index, int *item, int *rank, int64_t pad[2]);
 bool ints_known(const OnnxValue *v, int64_t *out, size_t *count, size_t most);
 bool scalar_value(const OnnxValue *v, double *out); /* a constant of one number */
-/* The shape of a constant with its Transpose, in the weights reader's words; false, reported, when it is no float tensor. */
-bool weight_input(OnnxImport *o, int node, size_t index, const char *what, int rank, OnnxValue **v, int64_t dims[8]);
+/* The shape of a constant with its Transpose, in the weights reader's words; false, reported, when it is no
+ * float tensor. */
+bool weight_input(OnnxImport *o, int node, size_t index, const char *what, int rank, OnnxValue **v,
+                  int64_t dims[8]);
 
 /* ---- items ---- */
 OnnxItem *item_add(OnnxImport *o, int node, OpId layer, OpId function, int input);
@@ -180,8 +189,8 @@ bool convert_identity(OnnxImport *o, int node);
 /* ---- names and graph ---- */
 /* "layer1.0.conv1" for parameters layer1.0.conv1.weight …; NULL where their names are no state-dict keys. */
 const char *name_from_params(OnnxImport *o, const OnnxItem *item);
-/* Where a node's name says it stands: "/layer1/layer1.0/relu/Relu" is Relu in the scope layer1.0.relu. Both are made
- * of letters, digits, `_` and dots; *scope is NULL where the name has none. */
+/* Where a node's name says it stands: "/layer1/layer1.0/relu/Relu" is Relu in the scope layer1.0.relu. Both
+ * are made of letters, digits, `_` and dots; *scope is NULL where the name has none. */
 void name_from_node(OnnxImport *o, const char *name, const char *type, const char **scope, const char **last);
 bool onnx_build(OnnxImport *o);
 #endif

@@ -1,6 +1,6 @@
-/* Names out of an ONNX file: a table of them, and what they say about the module tree. A PyTorch export keeps the
- * state-dict keys of its parameters, and since 1.13 the module path in its nodes' names; other files get names
- * made into identifiers. Called by the import's other files. */
+/* Names out of an ONNX file: a table of them, and what they say about the module tree. A PyTorch export keeps
+ * the state-dict keys of its parameters, and since 1.13 the module path in its nodes' names; other files get
+ * names made into identifiers. Called by the import's other files. */
 #include "compiler/import/onnx_internal.h"
 #include <ctype.h>
 
@@ -12,7 +12,7 @@ struct NameTable {
   struct Entry {
     const char *name;
     int index;
-  } *at;
+  } * at;
 };
 
 static struct Entry *find_entry(const NameTable *t, const char *name) {
@@ -36,7 +36,8 @@ int names_find(const NameTable *t, const char *name) {
 
 void names_set(NameTable *t, const char *name, int index) {
   if (t->count * 2 >= t->capacity) {
-    NameTable grown = {t->arena, t->count, t->capacity * 2, arena_array(t->arena, struct Entry, t->capacity * 2)};
+    NameTable grown = {t->arena, t->count, t->capacity * 2,
+                       arena_array(t->arena, struct Entry, t->capacity * 2)};
     for (size_t i = 0; i < t->capacity; i++)
       if (t->at[i].name) *find_entry(&grown, t->at[i].name) = t->at[i];
     *t = grown;
@@ -94,8 +95,8 @@ static const char *identifier(Arena *arena, const char *text, size_t length, boo
   return count ? name : "_";
 }
 
-/* PyTorch writes the children of "layer1" as "layer1.0", and theirs as "conv1": a step that continues the one before
- * takes its place. */
+/* PyTorch writes the children of "layer1" as "layer1.0", and theirs as "conv1": a step that continues the one
+ * before takes its place. */
 static const char *scope_path(OnnxImport *o, const char *begin, const char *end) {
   Arena *arena = o->arena;
   const char *path = "", *above = "", *last = "";
@@ -116,12 +117,14 @@ static const char *scope_path(OnnxImport *o, const char *begin, const char *end)
     step = stop + 1;
   }
   if (strlen(path) > 2 * ONNX_MAX_NAME) path = identifier(arena, path, ONNX_MAX_NAME, true);
-  const char *inside = unwrap(o, arena_printf(arena, "%s.", path)); /* with a dot: the wrapper itself becomes "" */
+  const char *inside =
+      unwrap(o, arena_printf(arena, "%s.", path)); /* with a dot: the wrapper itself becomes "" */
   size_t length = strlen(inside);
   return length ? arena_strndup(arena, inside, length - 1) : "";
 }
 
-void name_from_node(OnnxImport *o, const char *name, const char *type, const char **scope, const char **last) {
+void name_from_node(OnnxImport *o, const char *name, const char *type, const char **scope,
+                    const char **last) {
   const char *slash = strrchr(name, '/');
   *scope = slash ? scope_path(o, name, slash) : NULL;
   const char *own = slash ? slash + 1 : name;

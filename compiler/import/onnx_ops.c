@@ -1,12 +1,14 @@
-/* The ONNX operators that are read: the only list. A row names the operator, the attributes that its function reads or
- * that change nothing here, how many inputs it has, and the function that makes an item of a node. */
+/* The ONNX operators that are read: the only list. A row names the operator, the attributes that its function
+ * reads or that change nothing here, how many inputs it has, and the function that makes an item of a node.
+ */
 #include "compiler/import/onnx_internal.h"
 
 enum { MANY_INPUTS = 10000 };
 
 static const OnnxOp ops[] = {
     {"Add", "", 2, 2, convert_add},
-    {"AveragePool", "kernel_shape strides pads dilations auto_pad ceil_mode count_include_pad", 1, 1, convert_averagepool},
+    {"AveragePool", "kernel_shape strides pads dilations auto_pad ceil_mode count_include_pad", 1, 1,
+     convert_averagepool},
     {"BatchNormalization", "epsilon momentum spatial training_mode", 5, 5, convert_batchnorm},
     {"Cast", "to saturate", 1, 1, convert_cast},
     {"Clip", "min max", 1, 3, convert_clip},
@@ -21,7 +23,8 @@ static const OnnxOp ops[] = {
     {"Identity", "", 1, 1, convert_identity},
     {"LeakyRelu", "alpha", 1, 1, convert_leaky_relu},
     {"MatMul", "", 2, 2, convert_matmul},
-    {"MaxPool", "kernel_shape strides pads dilations auto_pad ceil_mode storage_order", 1, 1, convert_maxpool},
+    {"MaxPool", "kernel_shape strides pads dilations auto_pad ceil_mode storage_order", 1, 1,
+     convert_maxpool},
     {"Pad", "mode pads value", 1, 4, convert_pad},
     {"ReduceMean", "axes keepdims noop_with_empty_axes", 1, 2, convert_mean},
     {"Relu", "", 1, 1, convert_activation},

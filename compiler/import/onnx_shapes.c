@@ -1,6 +1,6 @@
-/* The ONNX operators about shapes: Flatten, Reshape, Squeeze, and the small computations on integers (Shape, Gather,
- * Unsqueeze, Concat) by which exporters write x.view(x.size(0), -1). A network here knows one change of shape, the
- * flatten; everything else is refused. */
+/* The ONNX operators about shapes: Flatten, Reshape, Squeeze, and the small computations on integers (Shape,
+ * Gather, Unsqueeze, Concat) by which exporters write x.view(x.size(0), -1). A network here knows one change
+ * of shape, the flatten; everything else is refused. */
 #include "compiler/import/onnx_internal.h"
 
 static bool add_flatten(OnnxImport *o, int node, int in, int64_t features) {
@@ -25,7 +25,10 @@ bool convert_flatten(OnnxImport *o, int node) {
   int in, rank;
   if (!flow_input(o, node, 0, &in, &rank, NULL) || !attribute_int(o, node, "axis", &axis)) return false;
   if (axis != 1 && axis + rank != 1)
-    return onnx_refuse(o, node, "the attribute axis=%lld is not supported, only 1: the batch stays, all else becomes one dimension", (long long)axis);
+    return onnx_refuse(
+        o, node,
+        "the attribute axis=%lld is not supported, only 1: the batch stays, all else becomes one dimension",
+        (long long)axis);
   return add_flatten(o, node, in, 0);
 }
 
@@ -33,7 +36,9 @@ static const char *ints_text(OnnxImport *o, const OnnxValue *v) {
   const char *text = "";
   for (size_t i = 0; i < v->count && i < 8; i++) {
     const OnnxInt *n = &v->ints[i];
-    const char *word = n->kind == INT_BATCH ? "N" : n->kind == INT_SIZE ? "?" : arena_printf(o->arena, "%lld", (long long)n->value);
+    const char *word = n->kind == INT_BATCH  ? "N"
+                       : n->kind == INT_SIZE ? "?"
+                                             : arena_printf(o->arena, "%lld", (long long)n->value);
     text = arena_printf(o->arena, "%s%s%s", text, i ? ", " : "", word);
   }
   return arena_printf(o->arena, "(%s%s)", text, v->count > 8 ? ", …" : "");
@@ -52,14 +57,18 @@ bool convert_reshape(OnnxImport *o, int node) {
   if (!flow_input(o, node, 0, &in, &rank, NULL) || !attribute_int(o, node, "allowzero", &zero)) return false;
   if (to && to->kind == VALUE_NONE) return false;
   if (!to || to->kind != VALUE_INTS) return onnx_refuse(o, node, "its target shape is not constant");
-  /* With the batch in front the rest is one dimension, whatever its size is written as: the count must agree. */
+  /* With the batch in front the rest is one dimension, whatever its size is written as: the count must agree.
+   */
   if (to->count == 2 && rank >= 2 && is_batch(o, &to->ints[0], zero == 0)) return add_flatten(o, node, in, 0);
   bool open = to->count == 2 && to->ints[0].kind == INT_KNOWN && to->ints[0].value == -1;
-  if (open && rank >= 2 && to->ints[1].kind == INT_KNOWN && to->ints[1].value > 0) return add_flatten(o, node, in, to->ints[1].value);
-  return onnx_refuse(o, node, "a reshape to %s is not supported, only a flatten to (N, -1)", ints_text(o, to));
+  if (open && rank >= 2 && to->ints[1].kind == INT_KNOWN && to->ints[1].value > 0)
+    return add_flatten(o, node, in, to->ints[1].value);
+  return onnx_refuse(o, node, "a reshape to %s is not supported, only a flatten to (N, -1)",
+                     ints_text(o, to));
 }
 
-/* Axes as an attribute (until opset 12) or as an input. Negative ones count from the end of `rank` dimensions. */
+/* Axes as an attribute (until opset 12) or as an input. Negative ones count from the end of `rank`
+ * dimensions. */
 static bool read_axes(OnnxImport *o, int node, int since, int rank, int64_t axes[8], size_t *count) {
   *count = 0;
   if (o->opset < since) {
@@ -91,7 +100,8 @@ bool convert_squeeze(OnnxImport *o, int node) {
   }
   if (!flow_input(o, node, 0, &in, &rank, NULL) || !read_axes(o, node, 13, rank, axes, &count)) return false;
   bool both = rank == 4 && count == 2 && axes[0] + axes[1] == 5 && axes[0] >= 2 && axes[1] >= 2;
-  if (!both) return onnx_refuse(o, node, "only a squeeze of height and width, (N, C, 1, 1) to (N, C), is supported");
+  if (!both)
+    return onnx_refuse(o, node, "only a squeeze of height and width, (N, C, 1, 1) to (N, C), is supported");
   return add_flatten(o, node, in, 0);
 }
 
@@ -125,11 +135,13 @@ bool convert_gather(OnnxImport *o, int node) {
   int64_t axis = 0, index[ONNX_MAX_INTS];
   size_t count;
   if (!shape_input(o, node, 0, &from) || !attribute_int(o, node, "axis", &axis)) return false;
-  if (axis != 0 || !ints_known(node_input(o, node, 1), index, &count, ONNX_MAX_INTS)) return onnx_refuse(o, node, "its indices are not constant");
+  if (axis != 0 || !ints_known(node_input(o, node, 1), index, &count, ONNX_MAX_INTS))
+    return onnx_refuse(o, node, "its indices are not constant");
   OnnxValue *out = give_ints(o, node, count);
   for (size_t i = 0; i < count; i++) {
     int64_t at = index[i] < 0 ? index[i] + (int64_t)from->count : index[i];
-    if (at < 0 || at >= (int64_t)from->count) return onnx_refuse(o, node, "index %lld of %zu", (long long)index[i], from->count);
+    if (at < 0 || at >= (int64_t)from->count)
+      return onnx_refuse(o, node, "index %lld of %zu", (long long)index[i], from->count);
     out->ints[i] = from->ints[at];
   }
   return true;
@@ -152,7 +164,9 @@ bool convert_cast(OnnxImport *o, int node) {
   int in, rank;
   if (v && v->kind == VALUE_INTS) return convert_unsqueeze(o, node);
   if (!flow_input(o, node, 0, &in, &rank, NULL) || !attribute_int(o, node, "to", &to)) return false;
-  if (to != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT) return onnx_refuse(o, node, "the attribute to=%lld is not supported; networks compute in f32", (long long)to);
+  if (to != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
+    return onnx_refuse(o, node, "the attribute to=%lld is not supported; networks compute in f32",
+                       (long long)to);
   return pass_on(o, node, in, rank);
 }
 
@@ -163,7 +177,8 @@ static bool concat_ints(OnnxImport *o, int node) {
   for (size_t i = 0; i < n->n_input; i++) {
     if (!shape_input(o, node, i, &v)) return false;
     count += v->count;
-    if (count > ONNX_MAX_INTS) return onnx_refuse(o, node, "a shape of more than %d dimensions", ONNX_MAX_INTS);
+    if (count > ONNX_MAX_INTS)
+      return onnx_refuse(o, node, "a shape of more than %d dimensions", ONNX_MAX_INTS);
   }
   OnnxValue *out = give_ints(o, node, count);
   for (size_t i = 0; i < n->n_input; i++) {
@@ -185,7 +200,8 @@ bool convert_concat(OnnxImport *o, int node) {
     if (!flow_input(o, node, i, &inputs[i], &rank, NULL)) return false;
   if (!in_range(o, node, "axis", axis, -rank, rank - 1)) return false;
   if (axis < 0) axis += rank;
-  if (axis == 0) return onnx_refuse(o, node, "the attribute axis=0 joins samples; the batch cannot be changed");
+  if (axis == 0)
+    return onnx_refuse(o, node, "the attribute axis=0 joins samples; the batch cannot be changed");
   in = inputs[0];
   OnnxItem *item = item_add(o, node, OP_NONE, OP_cat, in);
   item->args.dim = axis;
@@ -200,7 +216,8 @@ bool convert_mean(OnnxImport *o, int node) {
   size_t count;
   int in, rank;
   if (!flow_input(o, node, 0, &in, &rank, NULL) || !read_axes(o, node, 18, rank, axes, &count)) return false;
-  if (!attribute_int(o, node, "keepdims", &keep) || !attribute_int(o, node, "noop_with_empty_axes", &empty)) return false;
+  if (!attribute_int(o, node, "keepdims", &keep) || !attribute_int(o, node, "noop_with_empty_axes", &empty))
+    return false;
   if (count == 0 && empty) return pass_on(o, node, in, rank);
   if (count == 0) return onnx_refuse(o, node, "a mean over all dimensions, the batch too, is not supported");
   OpArgs a = {.keepdim = keep != 0};

@@ -1,4 +1,5 @@
-/* The ONNX operators that work on single numbers, and Softmax; and the GELU that exporters spell out in five nodes. */
+/* The ONNX operators that work on single numbers, and Softmax; and the GELU that exporters spell out in five
+ * nodes. */
 #include "compiler/import/onnx_internal.h"
 #include <math.h>
 
@@ -36,14 +37,18 @@ bool convert_clip(OnnxImport *o, int node) {
   if (!clip_bound(o, node, 1, "min", &min) || !clip_bound(o, node, 2, "max", &max)) return false;
   if (min == 0 && max == 6) return add_layer(o, node, OP_ReLU6, OP_NONE, (OpArgs){0});
   if (min == 0 && max >= 3.4e38) return add_layer(o, node, OP_ReLU, OP_relu, (OpArgs){0});
-  return onnx_refuse(o, node, "a clip to min=%g, max=%g is not supported, only 0 to 6 (ReLU6) and 0 upwards (ReLU)", min, max);
+  return onnx_refuse(o, node,
+                     "a clip to min=%g, max=%g is not supported, only 0 to 6 (ReLU6) and 0 upwards (ReLU)",
+                     min, max);
 }
 
 bool convert_gelu_node(OnnxImport *o, int node) {
   const char *approximate = "none";
   if (!attribute_text(o, node, "approximate", &approximate)) return false;
-  if (!streq(approximate, "none") && !streq(approximate, "tanh")) return onnx_refuse(o, node, "the attribute approximate=%s is not known", SG_Q(approximate));
-  return add_layer(o, node, OP_GELU, OP_NONE, (OpArgs){.approximate = streq(approximate, "none") ? "none" : "tanh"});
+  if (!streq(approximate, "none") && !streq(approximate, "tanh"))
+    return onnx_refuse(o, node, "the attribute approximate=%s is not known", SG_Q(approximate));
+  return add_layer(o, node, OP_GELU, OP_NONE,
+                   (OpArgs){.approximate = streq(approximate, "none") ? "none" : "tanh"});
 }
 
 bool convert_softmax(OnnxImport *o, int node) {
@@ -54,7 +59,9 @@ bool convert_softmax(OnnxImport *o, int node) {
   if (axis < 0) axis += rank;
   if (axis == 0) return onnx_refuse(o, node, "the attribute axis=0 goes over the batch");
   if (o->opset < 13 && axis != rank - 1)
-    return onnx_refuse(o, node, "the attribute axis=%lld flattens before opset 13; only the last dimension is supported", (long long)axis);
+    return onnx_refuse(
+        o, node, "the attribute axis=%lld flattens before opset 13; only the last dimension is supported",
+        (long long)axis);
   return add_layer(o, node, OP_Softmax, OP_NONE, (OpArgs){.dim = axis});
 }
 
@@ -68,7 +75,9 @@ bool convert_dropout(OnnxImport *o, int node) {
   return add_layer(o, node, OP_Dropout, OP_NONE, (OpArgs){.p = onnx_tidy(p)});
 }
 
-bool convert_identity(OnnxImport *o, int node) { return add_layer(o, node, OP_Identity, OP_NONE, (OpArgs){0}); }
+bool convert_identity(OnnxImport *o, int node) {
+  return add_layer(o, node, OP_Identity, OP_NONE, (OpArgs){0});
+}
 
 /* Add of two, Sum of any number. */
 bool convert_add(OnnxImport *o, int node) {
@@ -78,7 +87,9 @@ bool convert_add(OnnxImport *o, int node) {
   if (n->n_input == 1) return convert_identity(o, node);
   for (size_t i = 1; i < n->n_input; i++) {
     if (!flow_input(o, node, i, &other, &other_rank, NULL)) return false;
-    if (rank != other_rank) return onnx_refuse(o, node, "it adds values of %d and %d dimensions; only equal shapes are supported", rank, other_rank);
+    if (rank != other_rank)
+      return onnx_refuse(o, node, "it adds values of %d and %d dimensions; only equal shapes are supported",
+                         rank, other_rank);
     OnnxItem *item = item_add(o, node, OP_NONE, OP_add, in);
     item->inputs[1] = other;
     item->input_count = 2;
@@ -95,7 +106,8 @@ static bool is_number(OnnxValue *v, double number) {
   return scalar_value(v, &value) && fabs(value - number) <= 1e-5 * number;
 }
 
-/* The node's other input, when one of the two is this number and the order does not matter (or the number is last). */
+/* The node's other input, when one of the two is this number and the order does not matter (or the number is
+ * last). */
 static OnnxValue *beside_number(OnnxImport *o, int node, double number, bool any_order) {
   if (o->nodes[node].node->n_input != 2) return NULL;
   if (is_number(node_input(o, node, 1), number)) return node_input(o, node, 0);
@@ -103,7 +115,8 @@ static OnnxValue *beside_number(OnnxImport *o, int node, double number, bool any
 }
 
 static bool is_op(OnnxImport *o, int node, const char *type) {
-  return node >= 0 && o->nodes[node].needed && !o->nodes[node].done && streq(o->nodes[node].node->op_type, type);
+  return node >= 0 && o->nodes[node].needed && !o->nodes[node].done &&
+         streq(o->nodes[node].node->op_type, type);
 }
 
 /* The only node that reads the node's result. */
@@ -138,7 +151,8 @@ static void find_gelu(OnnxImport *o, int erf) {
   } else { /* (x * 0.5) * (1 + erf) */
     half = factor->producer;
     last = product;
-    if (!is_op(o, half, "Mul") || only_user(o, half) != product || beside_number(o, half, 0.5, true) != x) return;
+    if (!is_op(o, half, "Mul") || only_user(o, half) != product || beside_number(o, half, 0.5, true) != x)
+      return;
   }
   int parts[] = {scale, erf, add, product, half};
   for (int i = 0; i < 5; i++) o->nodes[parts[i]].done = true;
@@ -154,7 +168,8 @@ void onnx_find_gelus(OnnxImport *o) {
 bool convert_gelu(OnnxImport *o, int node) {
   const OnnxValue *x = &o->values.at[o->nodes[node].gelu];
   if (x->kind == VALUE_NONE) return false;
-  if (x->kind != VALUE_FLOW || x->pad[0] || x->pad[1]) return onnx_refuse(o, node, "a GELU of a constant or of padded values");
+  if (x->kind != VALUE_FLOW || x->pad[0] || x->pad[1])
+    return onnx_refuse(o, node, "a GELU of a constant or of padded values");
   item_add(o, node, OP_GELU, OP_NONE, x->item)->args.approximate = "none";
   item_done(o, node, x->rank);
   return true;

@@ -1,5 +1,6 @@
-/* The values of an ONNX graph by name: which node gives each, who reads it, and what the output needs. Reports what is
- * missing, given twice, or not in order (a cycle cannot be in order). Called by onnx.c before any node is read. */
+/* The values of an ONNX graph by name: which node gives each, who reads it, and what the output needs.
+ * Reports what is missing, given twice, or not in order (a cycle cannot be in order). Called by onnx.c before
+ * any node is read. */
 #include "compiler/import/onnx_internal.h"
 
 static int define(OnnxImport *o, const char *name, int producer) {
@@ -10,7 +11,8 @@ static int define(OnnxImport *o, const char *name, int producer) {
   }
   int index = (int)o->values.count;
   names_set(o->names, name, index);
-  vec_push(o->arena, &o->values, (OnnxValue){.name = name, .producer = producer, .user = -1, .item = -1, .first_item = -1});
+  vec_push(o->arena, &o->values,
+           (OnnxValue){.name = name, .producer = producer, .user = -1, .item = -1, .first_item = -1});
   return index;
 }
 
@@ -47,7 +49,8 @@ static bool define_input(OnnxImport *o) {
 static bool define_nodes(OnnxImport *o) {
   for (size_t i = 0; i < o->graph->n_node; i++) {
     const OnnxNode *n = o->nodes[i].node;
-    if (!n->op_type || n->n_output == 0) return onnx_broken(o, DIAG_E0604, "node %zu has no operator or no output", i);
+    if (!n->op_type || n->n_output == 0)
+      return onnx_broken(o, DIAG_E0604, "node %zu has no operator or no output", i);
     for (size_t k = 0; k < n->n_output; k++)
       if (*n->output[k] && define(o, n->output[k], (int)i) < 0) return false;
   }
@@ -61,12 +64,15 @@ static bool need_inputs(OnnxImport *o, int node) {
     if (!*n->input[k]) continue;
     int index = names_find(o->names, n->input[k]);
     if (index < 0)
-      return onnx_broken(o, DIAG_E0604, "node '%s' (%s) reads '%s', which neither a node nor an initializer gives",
+      return onnx_broken(o, DIAG_E0604,
+                         "node '%s' (%s) reads '%s', which neither a node nor an initializer gives",
                          onnx_node_name(o, node), SG_Q(n->op_type), SG_Q(n->input[k]));
     OnnxValue *v = &o->values.at[index];
     if (v->producer >= node)
-      return onnx_broken(o, DIAG_E0604, "node '%s' (%s) reads '%s', which comes behind it: the nodes form a cycle, or are not sorted",
-                         onnx_node_name(o, node), SG_Q(n->op_type), SG_Q(n->input[k]));
+      return onnx_broken(
+          o, DIAG_E0604,
+          "node '%s' (%s) reads '%s', which comes behind it: the nodes form a cycle, or are not sorted",
+          onnx_node_name(o, node), SG_Q(n->op_type), SG_Q(n->input[k]));
     v->uses++;
     if (v->user < 0) v->user = node;
     if (v->producer >= 0) o->nodes[v->producer].needed = true;
@@ -117,8 +123,9 @@ bool flow_input(OnnxImport *o, int node, size_t index, int *item, int *rank, int
   if (!v) return onnx_refuse(o, node, "its input %zu is left out", index + 1);
   if (v->kind == VALUE_NONE) return false;
   if (v->kind != VALUE_FLOW)
-    return onnx_refuse(o, node, "its input '%s' is a %s; only values that flow through the network are supported there",
-                       SG_Q(v->name), v->kind == VALUE_INTS ? "shape or list of integers" : "constant");
+    return onnx_refuse(
+        o, node, "its input '%s' is a %s; only values that flow through the network are supported there",
+        SG_Q(v->name), v->kind == VALUE_INTS ? "shape or list of integers" : "constant");
   if (pad)
     memcpy(pad, v->pad, sizeof v->pad);
   else if (v->pad[0] || v->pad[1])
@@ -133,8 +140,15 @@ bool flow_input(OnnxImport *o, int node, size_t index, int *item, int *rank, int
 OnnxItem *item_add(OnnxImport *o, int node, OpId layer, OpId function, int input) {
   const OnnxNode *n = o->nodes[node].node;
   vec_push(o->arena, &o->items,
-           (OnnxItem){.layer = layer, .function = function, .name = n->name ? n->name : "", .type = n->op_type,
-                      .inputs = {input}, .input_count = 1, .same_layer = -1, .module = NO_ID, .output = NO_ID});
+           (OnnxItem){.layer = layer,
+                      .function = function,
+                      .name = n->name ? n->name : "",
+                      .type = n->op_type,
+                      .inputs = {input},
+                      .input_count = 1,
+                      .same_layer = -1,
+                      .module = NO_ID,
+                      .output = NO_ID});
   return &o->items.at[o->items.count - 1];
 }
 
@@ -143,12 +157,24 @@ bool onnx_same_args(OpId op, const OpArgs *a, const OpArgs *b) {
     const char *x = (const char *)a + arg->offset, *y = (const char *)b + arg->offset;
     bool same = true;
     switch (arg->type) {
-    case ARG_INT: same = memcmp(x, y, sizeof(int64_t)) == 0; break;
-    case ARG_PAIR: same = memcmp(x, y, 2 * sizeof(int64_t)) == 0; break;
-    case ARG_FLOAT: same = memcmp(x, y, sizeof(double)) == 0; break;
-    case ARG_BOOL: same = *(const bool *)x == *(const bool *)y; break;
-    case ARG_TEXT: same = streq(*(const char *const *)x, *(const char *const *)y); break;
-    case ARG_INTS: same = a->dims.count == b->dims.count && memcmp(a->dims.at, b->dims.at, sizeof a->dims.at) == 0; break;
+    case ARG_INT:
+      same = memcmp(x, y, sizeof(int64_t)) == 0;
+      break;
+    case ARG_PAIR:
+      same = memcmp(x, y, 2 * sizeof(int64_t)) == 0;
+      break;
+    case ARG_FLOAT:
+      same = memcmp(x, y, sizeof(double)) == 0;
+      break;
+    case ARG_BOOL:
+      same = *(const bool *)x == *(const bool *)y;
+      break;
+    case ARG_TEXT:
+      same = streq(*(const char *const *)x, *(const char *const *)y);
+      break;
+    case ARG_INTS:
+      same = a->dims.count == b->dims.count && memcmp(a->dims.at, b->dims.at, sizeof a->dims.at) == 0;
+      break;
     }
     if (!same) return false;
   }
@@ -156,13 +182,16 @@ bool onnx_same_args(OpId op, const OpArgs *a, const OpArgs *b) {
 }
 
 static bool same_params(const OnnxItem *a, const OnnxItem *b) {
-  if (a->layer != b->layer || a->param_count != b->param_count || !onnx_same_args(a->layer, &a->args, &b->args)) return false;
+  if (a->layer != b->layer || a->param_count != b->param_count ||
+      !onnx_same_args(a->layer, &a->args, &b->args))
+    return false;
   for (int i = 0; i < a->param_count; i++)
     if (!streq(a->params[i].name, b->params[i].name) || a->params[i].form != b->params[i].form) return false;
   return true;
 }
 
-/* The first parameter is the one that tells layers apart: a second layer with it is the same layer called again. */
+/* The first parameter is the one that tells layers apart: a second layer with it is the same layer called
+ * again. */
 static void find_same_layer(OnnxImport *o, OnnxItem *item) {
   int index = names_find(o->names, item->params[0].name), self = (int)(item - o->items.at);
   OnnxValue *v = &o->values.at[index];
@@ -174,7 +203,8 @@ static void find_same_layer(OnnxImport *o, OnnxItem *item) {
     item->same_layer = v->first_item;
     return;
   }
-  diag_report(&o->s->diags, DIAG_W0601, o->span, "'%s' is the weight of two layers that differ otherwise; each gets a copy",
+  diag_report(&o->s->diags, DIAG_W0601, o->span,
+              "'%s' is the weight of two layers that differ otherwise; each gets a copy",
               SG_Q(item->params[0].name));
 }
 
@@ -194,5 +224,6 @@ void item_done(OnnxImport *o, int node, int rank) {
 
 bool in_range(OnnxImport *o, int node, const char *name, int64_t value, int64_t min, int64_t max) {
   if (value >= min && value <= max) return true;
-  return onnx_refuse(o, node, "%s must lie between %lld and %lld, not %lld", name, (long long)min, (long long)max, (long long)value);
+  return onnx_refuse(o, node, "%s must lie between %lld and %lld, not %lld", name, (long long)min,
+                     (long long)max, (long long)value);
 }

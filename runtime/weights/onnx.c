@@ -1,6 +1,6 @@
-/* ONNX files as weight files: their initializers, and the float tensors of Constant nodes, under the names that
- * the graph calls them by. Finds places and checks sizes; reads no value that stands plainly in a file. Called
- * by weights.c. */
+/* ONNX files as weight files: their initializers, and the float tensors of Constant nodes, under the names
+ * that the graph calls them by. Finds places and checks sizes; reads no value that stands plainly in a file.
+ * Called by weights.c. */
 #include "runtime/weights/onnx.h"
 
 #include <stdlib.h>
@@ -10,8 +10,21 @@ enum { MODEL_GRAPH = 7 };
 enum { GRAPH_NODE = 1, GRAPH_INITIALIZER = 5, GRAPH_SPARSE = 15 };
 enum { NODE_OUTPUT = 2, NODE_TYPE = 4, NODE_ATTRIBUTE = 5, NODE_DOMAIN = 7 };
 enum { ATTRIBUTE_NAME = 1, ATTRIBUTE_TENSOR = 5 };
-enum { TENSOR_DIMS = 1, TENSOR_TYPE, TENSOR_SEGMENT, TENSOR_FLOATS, TENSOR_INT32S, TENSOR_STRINGS, TENSOR_INT64S, TENSOR_NAME,
-       TENSOR_RAW, TENSOR_DOUBLES, TENSOR_UINT64S, TENSOR_EXTERNAL = 13, TENSOR_LOCATION = 14 };
+enum {
+  TENSOR_DIMS = 1,
+  TENSOR_TYPE,
+  TENSOR_SEGMENT,
+  TENSOR_FLOATS,
+  TENSOR_INT32S,
+  TENSOR_STRINGS,
+  TENSOR_INT64S,
+  TENSOR_NAME,
+  TENSOR_RAW,
+  TENSOR_DOUBLES,
+  TENSOR_UINT64S,
+  TENSOR_EXTERNAL = 13,
+  TENSOR_LOCATION = 14
+};
 enum { PAIR_KEY = 1, PAIR_VALUE = 2 };
 
 /* By TensorProto's number: the dtype, and the typed field that its values may stand in. */
@@ -41,7 +54,7 @@ static const struct {
 enum { TYPES = sizeof types / sizeof *types };
 
 #define REFUSE(r, d, format, ...)                                                                            \
-  sg_fail((r)->err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): " format, (r)->path, SG_Q((d)->name),     \
+  sg_fail((r)->err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): " format, (r)->path, SG_Q((d)->name),   \
           ULL((d)->begin), __VA_ARGS__)
 
 /* ---- the description of one tensor ---- */
@@ -92,12 +105,15 @@ static int read_typed(OnnxReader *r, const WireField *f, OnnxTensor *d) {
 
 static int read_tensor_field(OnnxReader *r, const WireField *f, OnnxTensor *d) {
   switch (f->number) {
-  case TENSOR_DIMS: return read_dims(r, f, d);
+  case TENSOR_DIMS:
+    return read_dims(r, f, d);
   case TENSOR_TYPE:
     d->data_type = f->value;
     return f->type == WIRE_VARINT ? 0 : wire_refuse(r, f->at, "a data type is not a number");
-  case TENSOR_SEGMENT: return wire_refuse(r, f->at, "a tensor in segments");
-  case TENSOR_NAME: return wire_text(r, f, "a tensor's name", &d->name);
+  case TENSOR_SEGMENT:
+    return wire_refuse(r, f->at, "a tensor in segments");
+  case TENSOR_NAME:
+    return wire_text(r, f, "a tensor's name", &d->name);
   case TENSOR_RAW:
     d->raw = *f;
     return f->type == WIRE_BYTES ? 0 : wire_refuse(r, f->at, "raw_data are not bytes");
@@ -106,12 +122,17 @@ static int read_tensor_field(OnnxReader *r, const WireField *f, OnnxTensor *d) {
   case TENSOR_STRINGS:
   case TENSOR_INT64S:
   case TENSOR_DOUBLES:
-  case TENSOR_UINT64S: return read_typed(r, f, d);
-  case TENSOR_EXTERNAL: return read_pair(r, f, d);
+  case TENSOR_UINT64S:
+    return read_typed(r, f, d);
+  case TENSOR_EXTERNAL:
+    return read_pair(r, f, d);
   case TENSOR_LOCATION:
     d->external = f->value == 1;
-    return f->type == WIRE_VARINT && f->value <= 1 ? 0 : wire_refuse(r, f->at, "data_location is neither 0 nor 1");
-  default: return 0;
+    return f->type == WIRE_VARINT && f->value <= 1
+               ? 0
+               : wire_refuse(r, f->at, "data_location is neither 0 nor 1");
+  default:
+    return 0;
   }
 }
 
@@ -133,8 +154,9 @@ static int inline_values(OnnxReader *r, const OnnxTensor *d, WeightTensor *t) {
   if (!d->raw.next && d->typed) return onnx_typed_values(r, d, t);
   uint64_t have = d->raw.next - d->raw.at;
   if (have != t->span) {
-    return REFUSE(r, d, "%s of shape %s takes %llu bytes, but %llu are there", surgery_dtype_name(t->pub.dtype),
-                  SHAPE(t->pub.rank, t->pub.shape), ULL(t->span), ULL(have));
+    return REFUSE(r, d, "%s of shape %s takes %llu bytes, but %llu are there",
+                  surgery_dtype_name(t->pub.dtype), SHAPE(t->pub.rank, t->pub.shape), ULL(t->span),
+                  ULL(have));
   }
   t->offset = d->raw.at;
   return 0;
@@ -143,14 +165,16 @@ static int inline_values(OnnxReader *r, const OnnxTensor *d, WeightTensor *t) {
 static int add_tensor(OnnxReader *r, const OnnxTensor *d) {
   if (!*d->name) return wire_refuse(r, d->begin, "a tensor without a name");
   if (d->data_type >= TYPES || types[d->data_type].dtype < 0) {
-    return REFUSE(r, d, "data type %llu%s%s%s is not read (float, double, float16, bfloat16, integers and bool are)",
-                  ULL(d->data_type), d->data_type < TYPES ? " (" : "", d->data_type < TYPES ? types[d->data_type].name : "",
-                  d->data_type < TYPES ? ")" : "");
+    return REFUSE(
+        r, d, "data type %llu%s%s%s is not read (float, double, float16, bfloat16, integers and bool are)",
+        ULL(d->data_type), d->data_type < TYPES ? " (" : "",
+        d->data_type < TYPES ? types[d->data_type].name : "", d->data_type < TYPES ? ")" : "");
   }
   WeightTensor *t = weights_add(r->w, d->name, strlen(d->name), r->err);
   if (!t) return -1;
   t->file = r->file;
-  if (weights_shape(r->w, t, (surgery_dtype)types[d->data_type].dtype, d->rank, d->dims, d->begin, r->err)) return -1;
+  if (weights_shape(r->w, t, (surgery_dtype)types[d->data_type].dtype, d->rank, d->dims, d->begin, r->err))
+    return -1;
   if (!d->external) return inline_values(r, d, t);
   if (d->raw.next || d->typed) return REFUSE(r, d, "its values stand here and in another file%s", "");
   return onnx_external_values(r, d, t);
@@ -159,8 +183,9 @@ static int add_tensor(OnnxReader *r, const OnnxTensor *d) {
 /* ---- the graph ---- */
 
 static bool is_float(const OnnxTensor *d) {
-  return d->data_type < TYPES && (types[d->data_type].dtype == SURGERY_F32 || types[d->data_type].dtype == SURGERY_F64 ||
-                                  types[d->data_type].dtype == SURGERY_F16 || types[d->data_type].dtype == SURGERY_BF16);
+  return d->data_type < TYPES &&
+         (types[d->data_type].dtype == SURGERY_F32 || types[d->data_type].dtype == SURGERY_F64 ||
+          types[d->data_type].dtype == SURGERY_F16 || types[d->data_type].dtype == SURGERY_BF16);
 }
 
 /* The tensor of an attribute named `value`; *found says whether it is there. */
@@ -216,7 +241,8 @@ static int read_graph(OnnxReader *r, const WireField *graph) {
 
 bool onnx_plausible(const unsigned char *head, size_t have) {
   /* ir_version comes first, then one of the model's other fields. */
-  return have >= 3 && head[0] == 0x08 && head[1] > 0 && head[1] < 0x40 && memchr("\x12\x1a\x22\x28\x32\x3a\x42\x72\xa2\xca", head[2], 10);
+  return have >= 3 && head[0] == 0x08 && head[1] > 0 && head[1] < 0x40 &&
+         memchr("\x12\x1a\x22\x28\x32\x3a\x42\x72\xa2\xca", head[2], 10);
 }
 
 int onnx_read(surgery_weights *w, uint32_t file, surgery_error *err) {
@@ -229,13 +255,16 @@ int onnx_read(surgery_weights *w, uint32_t file, surgery_error *err) {
   int status = 0;
   WireField f;
   if (end > INT32_MAX)
-    status = sg_fail(err, SURGERY_BAD_INPUT, "%s: %llu bytes; no protobuf message is larger than 2 GiB (larger models hold "
-                     "their tensors in other files)", r->path, ULL(end));
+    status = sg_fail(err, SURGERY_BAD_INPUT,
+                     "%s: %llu bytes; no protobuf message is larger than 2 GiB (larger models hold "
+                     "their tensors in other files)",
+                     r->path, ULL(end));
   for (uint64_t at = 0; at < end && !status; at = f.next) {
     status = wire_field(r, at, end, &f);
     if (!status && f.number == MODEL_GRAPH) status = read_graph(r, &f);
   }
-  if (!status && !r->has_graph) status = sg_fail(err, SURGERY_BAD_INPUT, "%s: is a protobuf message, but has no ONNX graph", r->path);
+  if (!status && !r->has_graph)
+    status = sg_fail(err, SURGERY_BAD_INPUT, "%s: is a protobuf message, but has no ONNX graph", r->path);
   free(r);
   return status ? -1 : 0;
 }

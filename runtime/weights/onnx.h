@@ -33,11 +33,11 @@ typedef struct OnnxTensor {
   uint64_t begin, end; /* of its message */
   const char *name;
   int64_t dims[SURGERY_MAX_RANK];
-  int64_t rank;        /* may be above SURGERY_MAX_RANK; dims then has the first */
-  uint64_t data_type;  /* ONNX's number */
-  WireField raw;       /* raw_data; next 0: absent */
-  uint32_t typed;      /* the number of its typed field (float_data …), 0: none */
-  WireField packed;    /* the only piece of the typed field, when it is packed; next 0: several pieces */
+  int64_t rank;       /* may be above SURGERY_MAX_RANK; dims then has the first */
+  uint64_t data_type; /* ONNX's number */
+  WireField raw;      /* raw_data; next 0: absent */
+  uint32_t typed;     /* the number of its typed field (float_data …), 0: none */
+  WireField packed;   /* the only piece of the typed field, when it is packed; next 0: several pieces */
   bool external;
   const char *location, *offset, *length; /* of external_data; NULL where absent */
 } OnnxTensor;

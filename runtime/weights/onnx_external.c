@@ -1,7 +1,7 @@
-/* ONNX values in another file. Its name comes out of an untrusted file, so it may only lead to a regular file in
- * the model's own folder or below: absolute names, "..", symbolic links anywhere on the way and files with
- * several names (hard links) are refused. Every step is opened relative to the one before, so that nothing can be
- * exchanged between the check and the use. Called by onnx.c. */
+/* ONNX values in another file. Its name comes out of an untrusted file, so it may only lead to a regular file
+ * in the model's own folder or below: absolute names, "..", symbolic links anywhere on the way and files with
+ * several names (hard links) are refused. Every step is opened relative to the one before, so that nothing
+ * can be exchanged between the check and the use. Called by onnx.c. */
 #include "runtime/weights/onnx.h"
 
 #include <errno.h>
@@ -11,12 +11,13 @@
 #include <unistd.h>
 
 #define REFUSE(r, d, format, ...)                                                                            \
-  sg_fail((r)->err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): " format, (r)->path, SG_Q((d)->name),     \
+  sg_fail((r)->err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): " format, (r)->path, SG_Q((d)->name),   \
           ULL((d)->begin), __VA_ARGS__)
 
 /* ---- numbers ---- */
 
-static int read_number(OnnxReader *r, const OnnxTensor *d, const char *what, const char *text, uint64_t *value) {
+static int read_number(OnnxReader *r, const OnnxTensor *d, const char *what, const char *text,
+                       uint64_t *value) {
   *value = 0;
   for (const char *c = text; *c; c++) {
     if (*c < '0' || *c > '9' || *value > (INT64_MAX - 9) / 10)
@@ -29,7 +30,8 @@ static int read_number(OnnxReader *r, const OnnxTensor *d, const char *what, con
 /* ---- the way to the file ---- */
 
 static int refuse_link(OnnxReader *r, const OnnxTensor *d, const char *what) {
-  return REFUSE(r, d, "its external data '%s' %s; they must be a file in the model's own folder", SG_Q(d->location), what);
+  return REFUSE(r, d, "its external data '%s' %s; they must be a file in the model's own folder",
+                SG_Q(d->location), what);
 }
 
 /* One step: `name` in the folder `at`. The folder's descriptor is closed in any case. */
@@ -43,7 +45,8 @@ static int open_step(OnnxReader *r, const OnnxTensor *d, int at, const char *nam
   int fd = openat(at, name, flags), reason = errno;
   close(at);
   if (fd < 0) {
-    return sg_fail_system(r->err, reason, "%s: tensor '%s' (byte %llu): its external data '%s' cannot be opened", r->path,
+    return sg_fail_system(r->err, reason,
+                          "%s: tensor '%s' (byte %llu): its external data '%s' cannot be opened", r->path,
                           SG_Q(d->name), ULL(d->begin), SG_Q(d->location));
   }
   return fd;
@@ -51,7 +54,8 @@ static int open_step(OnnxReader *r, const OnnxTensor *d, int at, const char *nam
 
 static int open_folder(OnnxReader *r) {
   const char *slash = strrchr(r->path, '/');
-  char *folder = pool_printf(&r->w->pool, "%.*s", slash ? (int)(slash - r->path + 1) : 1, slash ? r->path : ".");
+  char *folder =
+      pool_printf(&r->w->pool, "%.*s", slash ? (int)(slash - r->path + 1) : 1, slash ? r->path : ".");
   if (!folder) return sg_fail_memory(r->err, r->path, strlen(r->path));
   int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   return fd >= 0 ? fd : sg_fail_system(r->err, errno, "%s: its folder cannot be opened", r->path);
@@ -122,15 +126,16 @@ int onnx_external_values(OnnxReader *r, const OnnxTensor *d, WeightTensor *t) {
   if (d->offset && read_number(r, d, "offset", d->offset, &offset)) return -1;
   if (d->length && read_number(r, d, "length", d->length, &length)) return -1;
   if (length != t->span) {
-    return REFUSE(r, d, "%s of shape %s takes %llu bytes, but its external data are %llu", surgery_dtype_name(t->pub.dtype),
-                  SHAPE(t->pub.rank, t->pub.shape), ULL(t->span), ULL(length));
+    return REFUSE(r, d, "%s of shape %s takes %llu bytes, but its external data are %llu",
+                  surgery_dtype_name(t->pub.dtype), SHAPE(t->pub.rank, t->pub.shape), ULL(t->span),
+                  ULL(length));
   }
   int file = find_file(r, d);
   if (file < 0) return -1;
   uint64_t size = r->w->files[file].size;
   if (offset > size || length > size - offset) {
-    return REFUSE(r, d, "its external data, %llu bytes from byte %llu, go past the end of '%s' (%llu bytes)", ULL(length),
-                  ULL(offset), SG_Q(d->location), ULL(size));
+    return REFUSE(r, d, "its external data, %llu bytes from byte %llu, go past the end of '%s' (%llu bytes)",
+                  ULL(length), ULL(offset), SG_Q(d->location), ULL(size));
   }
   t->file = (uint32_t)file;
   t->offset = offset;

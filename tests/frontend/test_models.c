@@ -73,7 +73,7 @@ static void refusals(void **state) {
       {"take Nett() from random\nmodel Net() { a = ReLU() }", "E0102", "there is no network 'Nett'"},
       {"take resnet81 from random", "E0102", "did you mean 'resnet"},
       {"take ReLU() from random", "E0128", "is a layer, not a network"},
-      {"take \"model.onnx\"", "E0601", "model.onnx"},
+      {"take \"model.onnx\"", "E0401", "model.onnx"},
       {"model Net() { }\ntake Net from random", "E0128", "no layers"},
       {"model Net() { a = ReLU(); a = ReLU() }\ntake Net from random", "E0114", "'a' is declared twice"},
       {"model Net() { a = ReLU() }\nmodel Net() { a = ReLU() }", "E0114", "the model 'Net' is declared twice"},

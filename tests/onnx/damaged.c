@@ -1,6 +1,6 @@
-/* No damage may do more than give a message: every model of models/ cut off after each byte, and with bytes changed at
- * random (a fixed seed), is opened as weights and as a network; what is still accepted must be readable to the end. Run
- * under ASan and UBSan this is the proof; without them it is a weaker one. */
+/* No damage may do more than give a message: every model of models/ cut off after each byte, and with bytes
+ * changed at random (a fixed seed), is opened as weights and as a network; what is still accepted must be
+ * readable to the end. Run under ASan and UBSan this is the proof; without them it is a weaker one. */
 #include "tests/onnx/build.h"
 #include <dirent.h>
 #include <fcntl.h>

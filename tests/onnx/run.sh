@@ -3,6 +3,7 @@
 # removed when the case passes.
 #   NAME       models/NAME.onnx: its graph is golden/NAME.txt, its outputs are those of the goldens within 1e-5
 #   slice      a slice by children: its output is PyTorch's; and edits of it compile and train
+#   reference  every operator that is read stands in the language reference
 #   resnet18, resnet18-folded    exported on the spot by Debian's PyTorch; skipped (77) where that is not installed
 # With UPDATE=1 in the environment golden/NAME.txt is rewritten; read the diff.
 set -eu
@@ -67,6 +68,16 @@ slice)
       input tensor(7) }
     take Net from "'"$here"'/models/parallel.onnx"'
   predict named parallel 3 7
+  rm -rf "$work"
+  exit 0 ;;
+reference)
+  count=0
+  for op in $(sed -n 's/^ *{"\([A-Za-z]*\)".*/\1/p' "$here/../../compiler/import/onnx_ops.c"); do
+    sed -n '/^### Networks from ONNX/,/^## /p' "$here/../../grammar/README.md" | grep -qw "$op" || { echo "$op is not in grammar/README.md"; exit 1; }
+    count=$((count + 1))
+  done
+  echo "$count operators"
+  [ "$count" -gt 20 ]
   rm -rf "$work"
   exit 0 ;;
 resnet18 | resnet18-folded)

@@ -3,7 +3,15 @@
 #define SURGERY_TESTS_OPS_CHECK_H
 #include "tests/ops/net.h"
 
-typedef enum ErrorKind { ERROR_FORWARD, ERROR_LOSS, ERROR_GRADIENT, ERROR_STATISTICS, ERROR_BATCHES, ERROR_DIFFERENCES, ERROR_KINDS } ErrorKind;
+typedef enum ErrorKind {
+  ERROR_FORWARD,
+  ERROR_LOSS,
+  ERROR_GRADIENT,
+  ERROR_STATISTICS,
+  ERROR_BATCHES,
+  ERROR_DIFFERENCES,
+  ERROR_KINDS
+} ErrorKind;
 
 /* A measured error: when it is above its kind's tolerance, or NaN, one line says where and it counts as a failure. */
 void check_error(const Net *net, ErrorKind kind, const char *where, double error);

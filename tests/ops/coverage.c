@@ -65,7 +65,7 @@ static int lacks(const char *op, const char *what, const char *name) {
   return 1;
 }
 
-/* inplace means nothing here, and in_channels, in_features, num_features are given in every case. */
+/* Prints what the row lacks; returns how much. */
 static int judge_row(OpId op) {
   const OpInfo *info = op_info(op);
   const Seen *s = &seen[op];

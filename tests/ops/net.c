@@ -116,7 +116,8 @@ float *net_eval(Net *net, NetFunction function, int64_t n, const float *x) {
 float net_step(Net *net, const Batch *b, float **y) {
   pack(net);
   float *out = guard_alloc(net->outputs * 4 * b->n), loss = 0;
-  call(net, NET_STEP, &(sg_run){.n = b->n, .x = b->features ? b->features : b->x, .y = {out}, .target = b->target, .loss = &loss});
+  const float *x = b->features ? b->features : b->x;
+  call(net, NET_STEP, &(sg_run){.n = b->n, .x = x, .y = {out}, .target = b->target, .loss = &loss});
   if (y) *y = out;
   else guard_free(net, "y", out);
   return loss;
