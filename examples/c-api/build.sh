@@ -15,5 +15,5 @@ for folder in /usr/lib/*/openblas-openmp; do
   [ -e "$folder/libopenblas.so" ] && blas="-L$folder -Wl,-rpath,$folder" && break
 done
 ${CC:-cc} ${CFLAGS:--O2} -I"$work" -I"$here/../../runtime" "$here/main.c" "$work/digits.o" -o "$work/c-api" \
-  -L"$build/runtime" -lsurgery_runtime $blas -lopenblas -ljpeg -lpng -lz -ljansson -lzip -lgomp -lm
+  -L"$build/runtime" -lsurgery_runtime $blas -lopenblas -ljpeg -lpng -lz -ljansson -lgomp -lm
 echo "$work/c-api"

@@ -35,7 +35,7 @@ command -v c++ >/dev/null || echo "without a C++ compiler: the headers were trie
 
 blas=
 for folder in /usr/lib/*/openblas-openmp; do [ -e "$folder/libopenblas.so" ] && blas="-L$folder -Wl,-rpath,$folder"; done
-libraries="$SURGERY_RUNTIME $blas -lopenblas -ljpeg -lpng -lz -ljansson -lzip -lgomp -lm"
+libraries="$SURGERY_RUNTIME $blas -lopenblas -ljpeg -lpng -lz -ljansson -lgomp -lm"
 sanitize=${SURGERY_SANITIZE:+-fsanitize=$SURGERY_SANITIZE}
 compile() { "${CC:-cc}" -std=gnu11 -O1 -Wall -Werror $sanitize -I. "$RUN_SOURCE/scripts/two.c" "$@" -pthread; }
 
