@@ -14,7 +14,7 @@ typedef enum ExitStatus {
 } ExitStatus;
 
 typedef struct Options {
-  const char *command;    /* "build", "check", … */
+  const struct CommandRow *command;
   const char *script;     /* the first argument behind the command */
   VEC(const char *) rest; /* further arguments */
   const char *output, *emit, *cpu, *depfile, *stop_after, *dump, *diagnostics, *color;
@@ -24,7 +24,7 @@ typedef struct Options {
 
 /* Reads argv; on wrong usage prints one line to stderr and exits 2; answers --help and --version itself. */
 void parse_options(int argc, char **argv, Session *s, Options *o);
-void print_help(FILE *out, const char *command);
+void print_help(FILE *out, const struct CommandRow *command);
 
 /* No error was collected, and with -Werror no warning. */
 bool may_go_on(const Session *s, const Options *o);
@@ -46,6 +46,25 @@ typedef struct Compilation {
 ExitStatus run_passes(Compilation *c, const char *last);
 const char *const *pass_names(size_t *count);
 void list_passes(FILE *out);
+
+/* The commands, command_list.c. */
+typedef enum CommandId {
+  COMMAND_BUILD,
+  COMMAND_CHECK,
+  COMMAND_PLAN,
+  COMMAND_ZOO,
+  COMMAND_EXPLAIN,
+  COMMAND_COUNT
+} CommandId;
+typedef struct CommandRow {
+  const char *name;
+  ExitStatus (*run)(Session *s, const Options *o);
+  const char *argument; /* what it works on: "script"; NULL: nothing */
+  int least, most;      /* how many of them; most -1: any number */
+  const char *usage, *help;
+} CommandRow;
+extern const CommandRow command_rows[COMMAND_COUNT];
+const CommandRow *find_command(const char *name); /* NULL */
 
 /* One function a command. */
 ExitStatus command_build(Session *s, const Options *o);

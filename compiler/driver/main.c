@@ -6,16 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-typedef struct Command {
-  const char *name;
-  ExitStatus (*run)(Session *s, const Options *o);
-} Command;
-
-static const Command commands[] = {
-    {"build", command_build}, {"check", command_check},     {"plan", command_plan},
-    {"zoo", command_zoo},     {"explain", command_explain},
-};
-
 bool may_go_on(const Session *s, const Options *o) {
   return s->diags.errors == 0 && !(o->werror && s->diags.warnings > 0);
 }
@@ -40,11 +30,10 @@ int main(int argc, char **argv) {
   s->sources.arena = arena;
   s->diags.arena = arena;
   s->diags.sources = &s->sources;
-  Options o = {.command = "build", .color = "auto", .diagnostics = "text", .opt_level = 3};
+  Options o = {
+      .command = &command_rows[COMMAND_BUILD], .color = "auto", .diagnostics = "text", .opt_level = 3};
   parse_options(argc, argv, s, &o);
-  ExitStatus status = EXIT_USAGE;
-  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-    if (streq(commands[i].name, o.command)) status = commands[i].run(s, &o);
+  ExitStatus status = o.command->run(s, &o);
   arena_destroy(arena);
   if (fflush(stdout) == 0 && !ferror(stdout)) return status;
   fprintf(stderr, "surgeryc: standard output: %s\n", strerror(errno));

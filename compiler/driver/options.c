@@ -1,4 +1,5 @@
-/* The options of surgeryc and their help: one table, from which getopt's list and --help are made. */
+/* The options of surgeryc and their help: one table, from which getopt's list and --help are made, and which
+ * says which commands an option belongs to. The commands themselves are in command_list.c. */
 #include "compiler/driver/driver.h"
 #include <getopt.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@ typedef struct OptionRow {
   const char *name;  /* long name */
   int id;            /* the short letter, or a number from 256 on */
   const char *value; /* its argument's name; NULL: none */
+  unsigned commands; /* which have it: bits by CommandId */
   const char *help;
 } OptionRow;
 
@@ -28,41 +30,38 @@ enum {
   OPT_EXPLAIN
 };
 
+#define FOR(command) (1u << COMMAND_##command)
+#define SCRIPTS (FOR(BUILD) | FOR(CHECK) | FOR(PLAN)) /* those that read a script */
+#define PASSES (FOR(BUILD) | FOR(CHECK) | FOR(PLAN))  /* those that run the passes one can stop at */
+#define ALL (~0u)
+
 static const OptionRow rows[] = {
-    {"output", 'o', "FILE",
+    {"output", 'o', "FILE", FOR(BUILD),
      "what to write; its suffix (.o .a .so .ll .s) chooses the kind where --emit does not"},
-    {"emit", OPT_EMIT, "KIND", "exe (default), obj, static, shared, llvm, asm or graph"},
-    {"compile", 'c', NULL, "the same as --emit=obj"},
-    {"weights", OPT_WEIGHTS, "W", "NAME=FILE: the weights of that model; or a folder to look in"},
-    {"embed-weights", OPT_EMBED, NULL, "put the weights into the output"},
-    {"define", 'D', "NAME=VALUE", "set a `param` of the script"},
-    {"include", 'I', "DIR", "where `include` looks"},
-    {"MD", OPT_MD, NULL, "write a dependency file for make and ninja"},
-    {"MF", OPT_MF, "FILE", "its name (default: the output's with .d)"},
-    {"cpu", OPT_CPU, "NAME", "native (default), x86-64-v2, x86-64-v3, x86-64-v4 or a name that LLVM knows"},
-    {"threads", OPT_THREADS, "N", "threads that the compiler itself uses"},
-    {"optimize", 'O', "LEVEL", "0 to 3 (default 3)"},
-    {"diagnostics", OPT_DIAGNOSTICS, "FORM", "text (default) or json: one array; on stderr"},
-    {"color", OPT_COLOR, "WHEN", "auto (default), always or never"},
-    {"Werror", OPT_WERROR, NULL, "warnings are errors"},
-    {"stop-after", OPT_STOP, "PASS", "stop behind a pass"},
-    {"dump", OPT_DUMP, "PASS", "print what a pass made, on stdout"},
-    {"time-passes", OPT_TIME, NULL, "say how long each pass took, on stderr"},
-    {"explain", OPT_EXPLAIN, "CODE", "the same as the command explain"},
-    {"help", 'h', NULL, "this text"},
-    {"version", OPT_VERSION, NULL, "the version"},
+    {"emit", OPT_EMIT, "KIND", FOR(BUILD), "exe (default), obj, static, shared, llvm, asm or graph"},
+    {"compile", 'c', NULL, FOR(BUILD), "the same as --emit=obj"},
+    {"weights", OPT_WEIGHTS, "W", SCRIPTS, "NAME=FILE: the weights of that model; or a folder to look in"},
+    {"embed-weights", OPT_EMBED, NULL, FOR(BUILD), "put the weights into the output"},
+    {"define", 'D', "NAME=VALUE", SCRIPTS, "set a `param` of the script"},
+    {"include", 'I', "DIR", SCRIPTS, "where `include` looks"},
+    {"MD", OPT_MD, NULL, FOR(BUILD), "write a dependency file for make and ninja"},
+    {"MF", OPT_MF, "FILE", FOR(BUILD), "its name (default: the output's with .d)"},
+    {"cpu", OPT_CPU, "NAME", FOR(BUILD),
+     "native (default), x86-64-v2, x86-64-v3, x86-64-v4 or a name that LLVM knows"},
+    {"threads", OPT_THREADS, "N", FOR(BUILD), "threads that the compiler itself uses"},
+    {"optimize", 'O', "LEVEL", FOR(BUILD), "0 to 3 (default 3)"},
+    {"diagnostics", OPT_DIAGNOSTICS, "FORM", SCRIPTS | FOR(ZOO),
+     "text (default) or json: one array; on stderr"},
+    {"color", OPT_COLOR, "WHEN", ALL, "auto (default), always or never"},
+    {"Werror", OPT_WERROR, NULL, SCRIPTS, "warnings are errors"},
+    {"stop-after", OPT_STOP, "PASS", PASSES, "stop behind a pass"},
+    {"dump", OPT_DUMP, "PASS", PASSES, "print what a pass made, on stdout"},
+    {"time-passes", OPT_TIME, NULL, PASSES, "say how long each pass took, on stderr"},
+    {"explain", OPT_EXPLAIN, "CODE", FOR(BUILD) | FOR(EXPLAIN), "the same as the command explain"},
+    {"help", 'h', NULL, ALL, "this text"},
+    {"version", OPT_VERSION, NULL, ALL, "the version"},
 };
 #define ROW_COUNT (sizeof rows / sizeof *rows)
-
-static const char *const command_help[][2] = {
-    {"build", "surgeryc SCRIPT.surgery [-o OUT]\n\nCompiles a script to a native program, object, library or "
-              "LLVM IR.\n"},
-    {"check", "surgeryc check SCRIPT\n\nAll checks, no output; the exit status is the answer.\n"},
-    {"plan", "surgeryc plan SCRIPT\n\nWhat the script does: layers, shapes, parameters, FLOPs, memory.\n"},
-    {"zoo", "surgeryc zoo\n\nThe built-in architectures.\n"},
-    {"explain", "surgeryc explain CODE\n\nOne message explained, with an example and the cure.\n"},
-};
-#define COMMAND_COUNT (sizeof command_help / sizeof *command_help)
 
 /* gcc spells these with one dash, and so do the build systems that call it. */
 static bool is_single_dash(const char *name) {
@@ -72,29 +71,33 @@ static bool is_single_dash(const char *name) {
   return false;
 }
 
-void print_help(FILE *out, const char *command) {
-  for (size_t i = 0; i < COMMAND_COUNT; i++)
-    if (streq(command, command_help[i][0])) fprintf(out, "usage: %s\n", command_help[i][1]);
-  if (streq(command, "build")) {
+static bool has_option(const CommandRow *command, const OptionRow *row) {
+  return row->commands >> (command - command_rows) & 1;
+}
+
+static void print_option(FILE *out, const OptionRow *row) {
+  char left[64], letter[8] = "   ";
+  const char *value = row->value ? row->value : "";
+  if (row->id < 256) snprintf(letter, sizeof letter, "-%c,", row->id);
+  if (is_single_dash(row->name))
+    snprintf(left, sizeof left, "    -%s%s%s", row->name, *value ? " " : "", value);
+  else
+    snprintf(left, sizeof left, "%s --%s%s%s", letter, row->name, *value ? "=" : "", value);
+  fprintf(out, "  %-28s %s\n", left, row->help);
+}
+
+void print_help(FILE *out, const CommandRow *command) {
+  fprintf(out, "usage: %s\n\n%s\n\n", command->usage, command->help);
+  if (command == &command_rows[COMMAND_BUILD]) {
     fputs("commands:\n", out);
-    for (size_t i = 1; i < COMMAND_COUNT; i++) {
-      const char *text = strstr(command_help[i][1], "\n\n") + 2;
-      fprintf(out, "  surgeryc %-14s %s", command_help[i][0], text);
-    }
+    for (size_t i = 1; i < COMMAND_COUNT; i++)
+      fprintf(out, "  surgeryc %-14s %s\n", command_rows[i].name, command_rows[i].help);
     fputc('\n', out);
   }
   fputs("options:\n", out);
-  for (size_t i = 0; i < ROW_COUNT; i++) {
-    char left[64], letter[8] = "   ";
-    const char *value = rows[i].value ? rows[i].value : "";
-    if (rows[i].id < 256) snprintf(letter, sizeof letter, "-%c,", rows[i].id);
-    if (is_single_dash(rows[i].name))
-      snprintf(left, sizeof left, "     -%s%s%s", rows[i].name, *value ? " " : "", value);
-    else
-      snprintf(left, sizeof left, "%s --%s%s%s", letter, rows[i].name, *value ? "=" : "", value);
-    fprintf(out, "  %-28s %s\n", left, rows[i].help);
-  }
-  if (!streq(command, "zoo") && !streq(command, "explain")) list_passes(out);
+  for (size_t i = 0; i < ROW_COUNT; i++)
+    if (has_option(command, &rows[i])) print_option(out, &rows[i]);
+  if (PASSES >> (command - command_rows) & 1) list_passes(out);
   fputs("\nexit status: 0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, "
         "70 a bug\n",
         out);
@@ -203,7 +206,7 @@ static void take_option(Session *s, Options *o, int id, const char *value) {
     o->dump = known_pass("--dump", value);
     break;
   case OPT_EXPLAIN:
-    o->command = "explain";
+    o->command = &command_rows[COMMAND_EXPLAIN];
     o->script = value;
     break;
   case OPT_TIME:
@@ -220,12 +223,6 @@ static void take_option(Session *s, Options *o, int id, const char *value) {
   }
 }
 
-static bool is_command(const char *text) {
-  for (size_t i = 0; i < COMMAND_COUNT; i++)
-    if (streq(text, command_help[i][0])) return true;
-  return false;
-}
-
 /* Not behind "--", where names of files begin. */
 static void accept_single_dash(Session *s, int argc, char **argv) {
   for (int i = 1; i < argc && !streq(argv[i], "--"); i++)
@@ -236,42 +233,63 @@ static void accept_single_dash(Session *s, int argc, char **argv) {
 /* "surgeryc chek x.surgery": two names, the first nearly a command. */
 static void refuse_misspelt_command(const Options *o) {
   const char *names[COMMAND_COUNT], *near;
-  for (size_t i = 0; i < COMMAND_COUNT; i++) names[i] = command_help[i][0];
-  if (streq(o->command, "build") && o->rest.count > 0 &&
+  for (size_t i = 0; i < COMMAND_COUNT; i++) names[i] = command_rows[i].name;
+  if (o->command == command_rows && o->rest.count > 0 &&
       (near = suggest_name(o->script, names, COMMAND_COUNT)))
     usage("there is no command '%s', did you mean '%s'?", o->script, near);
+}
+
+static void refuse_options_of_others(const Options *o, const bool *given) {
+  for (size_t i = 0; i < ROW_COUNT; i++)
+    if (given[i] && !has_option(o->command, &rows[i]))
+      usage("%s takes no --%s", o->command->name, rows[i].name);
+}
+
+static void check_arguments(const Options *o, bool no_words) {
+  const CommandRow *c = o->command;
+  int count = (o->script != NULL) + (int)o->rest.count;
+  if (count < c->least) {
+    if (!no_words)
+      usage(count ? "%s wants %d arguments" : "the %s is missing", count ? c->name : c->argument, c->least);
+    print_help(stderr, c);
+    exit(EXIT_USAGE);
+  }
+  if (c->most < 0 || count <= c->most) return;
+  const char *extra = c->most == 0 ? o->script : o->rest.at[c->most - 1];
+  if (c->most == 1) usage("one %s at a time, '%s' is too much", c->argument, extra);
+  usage("'%s' is too much for %s", extra, c->name);
+}
+
+/* getopt's forms of the rows. */
+static void list_options(struct option list[ROW_COUNT + 1], char letters[2 * ROW_COUNT + 2]) {
+  char *end = letters;
+  for (size_t i = 0; i < ROW_COUNT; i++) {
+    int argument = rows[i].value ? required_argument : no_argument;
+    list[i] = (struct option){rows[i].name, argument, NULL, rows[i].id};
+    if (rows[i].id < 256) end += sprintf(end, "%c%s", rows[i].id, rows[i].value ? ":" : "");
+  }
 }
 
 void parse_options(int argc, char **argv, Session *s, Options *o) {
   struct option list[ROW_COUNT + 1] = {0};
   char letters[2 * ROW_COUNT + 2] = "";
-  for (size_t i = 0; i < ROW_COUNT; i++) {
-    list[i] =
-        (struct option){rows[i].name, rows[i].value ? required_argument : no_argument, NULL, rows[i].id};
-    if (rows[i].id < 256)
-      snprintf(letters + strlen(letters), sizeof letters - strlen(letters), "%c%s", rows[i].id,
-               rows[i].value ? ":" : "");
-  }
-  if (argc > 1 && is_command(argv[1])) {
-    o->command = argv[1];
+  bool given[ROW_COUNT] = {0}, no_words = argc <= 1;
+  list_options(list, letters);
+  const CommandRow *command = argc > 1 ? find_command(argv[1]) : NULL;
+  if (command) {
+    o->command = command;
     argv[1] = argv[0];
     argv++, argc--;
   }
   accept_single_dash(s, argc, argv);
   int id;
-  while ((id = getopt_long(argc, argv, letters, list, NULL)) != -1) take_option(s, o, id, optarg);
+  while ((id = getopt_long(argc, argv, letters, list, NULL)) != -1) {
+    for (size_t i = 0; i < ROW_COUNT; i++) given[i] |= rows[i].id == id;
+    take_option(s, o, id, optarg);
+  }
   if (optind < argc && !o->script) o->script = argv[optind++];
   for (; optind < argc; optind++) vec_push(s->arena, &o->rest, argv[optind]);
   refuse_misspelt_command(o);
-  bool wants_script = !streq(o->command, "zoo");
-  if (wants_script && !o->script) {
-    if (streq(o->command, "build") && argc <= 1)
-      print_help(stderr, "build");
-    else
-      usage("%s is missing", streq(o->command, "explain") ? "the code" : "the script");
-    exit(EXIT_USAGE);
-  }
-  if (o->rest.count > 0)
-    usage("one %s at a time, '%s' is too much", streq(o->command, "explain") ? "code" : "script",
-          o->rest.at[0]);
+  refuse_options_of_others(o, given);
+  check_arguments(o, no_words);
 }

@@ -80,6 +80,19 @@ err "nowhere\.surgery: No such file"
 run 3 "$SURGERYC" .
 err "directory"
 
+# an option of another command is refused, and each command's help shows its own alone
+run 2 "$SURGERYC" check a.surgery --emit=obj
+err "check takes no --emit"
+run 2 "$SURGERYC" explain E0301 -c
+err "explain takes no --compile"
+run 2 "$SURGERYC" zoo resnet18
+err "'resnet18' is too much for zoo"
+run 0 "$SURGERYC" plan --help
+out ' --define'
+out_lacks ' --emit'
+run 0 "$SURGERYC" explain --help
+out_lacks ' --define|^passes'
+
 # help and version
 run 0 "$SURGERYC" --help
 out '^usage: surgeryc SCRIPT'

@@ -1,0 +1,21 @@
+/* The commands of surgeryc: one row each, from which the dispatch, the usage lines and the list in --help
+ * come. Which options a command has is said in the options' own table, options.c. */
+#include "compiler/driver/driver.h"
+
+const CommandRow command_rows[COMMAND_COUNT] = {
+    [COMMAND_BUILD] = {"build", command_build, "script", 1, 1, "surgeryc SCRIPT.surgery [-o OUT]",
+                       "Compiles a script to a native program, object, library or LLVM IR."},
+    [COMMAND_CHECK] = {"check", command_check, "script", 1, 1, "surgeryc check SCRIPT",
+                       "All checks, no output; the exit status is the answer."},
+    [COMMAND_PLAN] = {"plan", command_plan, "script", 1, 1, "surgeryc plan SCRIPT",
+                      "What the script does: layers, shapes, parameters, FLOPs, memory."},
+    [COMMAND_ZOO] = {"zoo", command_zoo, NULL, 0, 0, "surgeryc zoo", "The built-in architectures."},
+    [COMMAND_EXPLAIN] = {"explain", command_explain, "code", 1, 1, "surgeryc explain CODE",
+                         "One message explained, with an example and the cure."},
+};
+
+const CommandRow *find_command(const char *name) {
+  for (size_t i = 0; i < COMMAND_COUNT; i++)
+    if (streq(name, command_rows[i].name)) return &command_rows[i];
+  return NULL;
+}
