@@ -1,31 +1,68 @@
 /* Fuzzing of the weight readers: opens the input as a weight file and reads every tensor. One program for
- * each PROLOGUE, which puts in front what a random change would only break: 0  the input is the whole file
- * (zip, npz, npy, tar, index) 1  pickles of PyTorch's legacy format: its magic number and protocol come first
- *   2  safetensors: the input's first two bytes are the header's length
- * Built by the targets fuzz_weights_* where clang-19 has libFuzzer; see CMakeLists.txt. */
+ * each FORM, which puts around the input what a random change would only break:
+ *   WHOLE        the input is the file
+ *   LEGACY       pickles of PyTorch's legacy format: its magic number and protocol come first
+ *   SAFETENSORS  the input's first two bytes are the header's length
+ *   TAR          a tar archive of three members; the input's first four bytes are the lengths of two
+ *   BESIDE       the input is the file, in a folder that also holds what an index or external data may name
+ * Built by programs/CMakeLists.txt. */
 #include "runtime/surgery.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static const unsigned char legacy[] = "\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.";
+enum { WHOLE, LEGACY, SAFETENSORS, TAR, BESIDE };
 
-static int put(int fd, const void *data, size_t size) {
-  return pwrite(fd, data, size, lseek(fd, 0, SEEK_END)) == (ssize_t)size ? 0 : -1;
+static const unsigned char legacy[] = "\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.";
+static int fd = -1;
+static char path[100];
+
+static void put(const void *data, size_t size) {
+  if (size && write(fd, data, size) != (ssize_t)size) abort();
 }
 
-static int put_input(int fd, const unsigned char *data, size_t size) {
-  if (PROLOGUE == 1 && put(fd, legacy, sizeof legacy - 1)) return -1;
-  if (PROLOGUE == 2) {
-    static const unsigned char zeros[6];
-    if (size < 2 || put(fd, data, 2) || put(fd, zeros, 6)) return -1;
-    data += 2;
-    size -= 2;
+static void put_member(const char *name, const unsigned char *data, size_t size) {
+  char header[513] = {0};
+  unsigned sum = 0;
+  snprintf(header, 100, "%s", name);
+  snprintf(header + 124, 12, "%011zo", size);
+  memcpy(header + 257, "ustar", 5);
+  memset(header + 148, ' ', 8);
+  for (int i = 0; i < 512; i++) sum += (unsigned char)header[i];
+  snprintf(header + 148, 8, "%06o", sum);
+  put(header, 512);
+  put(data, size);
+  memset(header, 0, 512);
+  put(header, -size % 512);
+}
+
+static void put_tar(const unsigned char *data, size_t size) {
+  static const char *const names[] = {"storages", "tensors"};
+  for (int i = 0; i < 2; i++) {
+    size_t length = size < 2 ? 0 : data[0] | (size_t)data[1] << 8;
+    if (size >= 2) data += 2, size -= 2;
+    if (length > size) length = size;
+    put_member(names[i], data, length);
+    data += length, size -= length;
   }
-  return put(fd, data, size);
+  put_member("pickle", data, size);
+}
+
+static void put_input(const unsigned char *data, size_t size) {
+  if (lseek(fd, 0, SEEK_SET) || ftruncate(fd, 0)) abort();
+  if (FORM == TAR) return put_tar(data, size);
+  if (FORM == LEGACY) put(legacy, sizeof legacy - 1);
+  if (FORM == SAFETENSORS) {
+    static const unsigned char zeros[6];
+    if (size < 2) return;
+    put(data, 2), put(zeros, 6);
+    data += 2, size -= 2;
+  }
+  put(data, size);
 }
 
 static void read_all(surgery_weights *w) {
@@ -42,19 +79,26 @@ static void read_all(surgery_weights *w) {
   }
 }
 
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
-  static int fd = -1;
-  static char path[64];
-  if (fd < 0) {
+/* The working folder is a scratch one that has copies of the seeds for BESIDE: run.sh sees to it. */
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+  if (FORM == BESIDE) {
+    snprintf(path, sizeof path, "./fuzzed-%d", (int)getpid());
+    fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+  } else {
     fd = memfd_create("weights", 0);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   }
-  if (fd < 0 || ftruncate(fd, 0) || put_input(fd, data, size)) return 0;
+  if (fd < 0) abort();
+  return 0;
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
+  put_input(data, size);
   surgery_error err = {0};
   surgery_weights *w = surgery_weights_open(path, &err);
   if (w)
     read_all(w);
-  else if (!err.message[0] || strlen(err.message) >= sizeof err.message)
+  else if (!err.message[0] || strlen(err.message) >= sizeof err.message || err.status == SURGERY_OK)
     abort();
   surgery_weights_close(w);
   return 0;

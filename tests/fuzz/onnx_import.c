@@ -1,5 +1,4 @@
-/* A fuzzer of the ONNX import, the weights reader included: bytes in, a graph or messages out. The target
- * fuzz_onnx builds it (clang with libFuzzer); run it on a copy of models/:  fuzz_onnx CORPUS -max_len=8192 */
+/* A fuzzer of the ONNX import, the weights reader included: bytes in, a graph or messages out. */
 #include "compiler/edit/weights.h"
 #include "compiler/import/onnx.h"
 #include <stdio.h>

@@ -1,0 +1,62 @@
+/* Fuzzing of data sets: the input's first byte chooses the format and the kind of network, the rest is the
+ * file. Every sample is loaded. The working folder is a scratch one. */
+#include "runtime/data/dataset.h"
+#include "runtime/io.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const names[] = {
+    "samples.csv", "data_batch_1.bin",    "train-images-idx3-ubyte", "samples.npy",
+    "samples.npz", "samples.safetensors", "train-labels-idx1-ubyte"};
+enum { NAMES = sizeof names / sizeof *names, IMAGES = 2, LABELS = 6 };
+
+static void write_plain(const char *name, const void *data, size_t size) {
+  int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (fd < 0 || write(fd, data, size) != (ssize_t)size || close(fd)) abort();
+}
+
+/* IDX sets are pairs: the other half is a good one of two samples. */
+static void write_other_half(int kind) {
+  static const unsigned char labels[] = {0, 0, 8, 1, 0, 0, 0, 2, 1, 0};
+  static const unsigned char images[16 + 8] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, 9};
+  if (kind == IMAGES) write_plain(names[LABELS], labels, sizeof labels);
+  if (kind == LABELS) write_plain(names[IMAGES], images, sizeof images);
+}
+
+static void load_all(Dataset *set, const DatasetSpec *spec) {
+  float *x = malloc((size_t)spec->input->shape.count * sizeof *x);
+  int64_t target[8];
+  char name[300];
+  surgery_error err;
+  for (int64_t i = 0; i < set->count && i < 100; i++) {
+    int status = set->load(set, i, DATASET_NO_AUGMENT, x, target, &err);
+    if (!set->name(set, i, name, sizeof name) || (status && !err.message[0])) abort();
+  }
+  free(x);
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
+  static const ManifestInput inputs[] = {{INPUT_TENSOR, {1, {4}, 4}, NULL, 0},
+                                         {INPUT_IMAGE, {3, {1, 2, 2}, 4}, NULL, 0},
+                                         {INPUT_IMAGE, {3, {3, 32, 32}, 3072}, NULL, 0}};
+  if (size == 0) return 0;
+  int kind = data[0] % NAMES, shape = data[0] / NAMES % 3, target = data[0] / NAMES / 3 % 3;
+  DatasetSpec spec = {.input = &inputs[shape], .target = (TargetKind)target, .target_count = 1, .classes = 3};
+  if (target == TARGET_VALUES) spec.target_count = 2, spec.classes = 0;
+  write_plain(names[kind], data + 1, size - 1);
+  write_other_half(kind);
+  const char *path = kind == LABELS ? names[IMAGES] : names[kind];
+  surgery_error err = {0};
+  Dataset *set =
+      target == TARGET_NONE ? dataset_open_inputs(&path, 1, &spec, &err) : dataset_open(path, &spec, &err);
+  if (set)
+    load_all(set, &spec);
+  else if (!err.message[0])
+    abort();
+  dataset_close(set);
+  return 0;
+}

@@ -1,0 +1,36 @@
+/* Fuzzing of pictures: decoded, and a decoded one taken the whole way to a network's input, plain and
+ * augmented. */
+#include "runtime/data/dataset.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static PreprocessStep steps[] = {
+    {.op = PREPROCESS_RESIZE, .size = {9, -1}},
+    {.op = PREPROCESS_CENTER_CROP, .size = {8, 8}},
+    {.op = PREPROCESS_NORMALIZE, .channels = 3, .mean = {0.5, 0.5, 0.5}, .std = {1, 1, 1}}};
+static const ManifestInput input = {INPUT_IMAGE, {3, {3, 8, 8}, 192}, steps, 3};
+static const AugmentStep augment[] = {
+    {.op = AUGMENT_OP_RANDOM_RESIZED_CROP, .size = {8, 8}, .scale = {0.08, 1}, .ratio = {0.75, 4.0 / 3}},
+    {.op = AUGMENT_OP_HORIZONTAL_FLIP, .p = 0.5}};
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
+  static int fd = -1;
+  char path[64];
+  float x[192];
+  if (fd < 0) fd = memfd_create("picture", 0);
+  if (fd < 0 || ftruncate(fd, 0) || pwrite(fd, data, size, 0) != (ssize_t)size) abort();
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  surgery_error err = {0};
+  Picture picture;
+  if (picture_decode(path, &picture, &err)) return err.message[0] && !picture.pixels ? 0 : (abort(), 0);
+  DatasetSpec spec = {.input = &input, .augment = augment, .augment_count = 2};
+  if ((int64_t)picture.width * picture.height < 1 << 20) { /* resizing has a time of its own */
+    (void)!picture_to_input(&picture, &spec, DATASET_NO_AUGMENT, x, &err);
+    (void)!picture_to_input(&picture, &spec, size, x, &err);
+  }
+  free(picture.pixels);
+  return 0;
+}
