@@ -4,6 +4,7 @@
  *
  *   numtool fill IN OUT                    the tensors of IN, filled from their names
  *   numtool inputs OUT N CLASSES SALT DIM…  x and y as .safetensors, or x alone as .npy
+ *   numtool maps OUT N RANK DIM… DIM…       x of the first RANK sizes, y of the others: floats, .safetensors
  *   numtool forward GOLDEN KEY Y.npy TOL   TOL × the largest golden output
  *   numtool gradients GOLDEN BEFORE AFTER LR TOL    from one step of SGD: (before - after) / LR
  *   numtool losses GOLDEN KEY LOG.csv TOL
@@ -94,6 +95,20 @@ static int inputs(const char *out, int64_t n, int64_t classes, const char *salt,
   surgery_tensor_out list[2] = {{.name = "x", .dtype = SURGERY_F32, .rank = rank + 1, .data = x},
                                 {.name = "y", .dtype = SURGERY_I64, .rank = 1, .shape = {n}, .data = y}};
   memcpy(list[0].shape, dim, sizeof dim);
+  return surgery_weights_write(out, list, 2, NULL, &err) == 0 ? 0 : 1;
+}
+
+static int maps(const char *out, int64_t n, int rank, int count, char **dims) {
+  surgery_tensor_out list[2] = {{.name = "x"}, {.name = "y"}};
+  for (int k = 0; k < 2; k++) {
+    int64_t size = n;
+    list[k].rank = 1 + (k ? count - rank : rank);
+    list[k].shape[0] = n;
+    for (int i = 1; i < list[k].rank; i++) size *= list[k].shape[i] = atoll(dims[(k ? rank : 0) + i - 1]);
+    float *values = keep(malloc((size_t)size * sizeof *values));
+    for (int64_t i = 0; i < size; i++) values[i] = formula_uniform(formula_seed(list[k].name, ""), (uint64_t)i);
+    list[k].data = values;
+  }
   return surgery_weights_write(out, list, 2, NULL, &err) == 0 ? 0 : 1;
 }
 
@@ -227,6 +242,8 @@ int main(int argc, char **argv) {
   if (strcmp(what, "fill") == 0 && argc == 4) return fill(argv[2], argv[3]);
   if (strcmp(what, "inputs") == 0 && argc >= 7)
     return inputs(argv[2], atoll(argv[3]), atoll(argv[4]), argv[5], argc - 6, argv + 6);
+  if (strcmp(what, "maps") == 0 && argc > 6 && argc <= 5 + 2 * (SURGERY_MAX_RANK - 1))
+    return maps(argv[2], atoll(argv[3]), atoi(argv[4]), argc - 5, argv + 5);
   if (strcmp(what, "forward") == 0 && argc == 6) return forward(argv[2], argv[3], argv[4], atof(argv[5]));
   if (strcmp(what, "gradients") == 0 && argc == 7) return gradients(argv[2], argv[3], argv[4], atof(argv[5]), atof(argv[6]));
   if (strcmp(what, "losses") == 0 && argc == 6) return losses(argv[2], argv[3], argv[4], atof(argv[5]));

@@ -1,0 +1,21 @@
+# The pretrained files that the scripts of examples/seeds name, filled by the formula of tests/numeric: donors.sh. Each is
+# written in the format that its name says, by the program of its own network.
+. "$(dirname "$0")/common.sh"
+rm -rf "$SEEDS_WORK"
+mkdir -p "$SEEDS_WORK/donors"
+cd "$SEEDS_WORK/donors"
+cp "$seeds/models.surgery" .
+donor() { # FILE NETWORK
+  printf 'include "models.surgery"\ntake %s from random\n' "$2" >net.surgery
+  "$SURGERYC" net.surgery -O1 -o net --color=never 2>log || { cat log; fail "$2 does not compile"; }
+  "$NUMTOOL" fill net.safetensors filled.safetensors
+  ./net export --weights filled.safetensors --out "$1" >log 2>&1 || { cat log; fail "$2 is not exported"; }
+}
+donor pretrained_cnn.pth CNN
+donor pretrained_complex_model.pth ComplexModel
+donor my_model.pth MyModel
+donor modular.pth Modular
+donor one_linear.pth OneLinear
+donor hypothetical.pth 'HypotheticalModel(size=32)'
+donor resnet18.pth resnet18
+rm -f net net.* filled.safetensors log

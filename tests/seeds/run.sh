@@ -1,0 +1,67 @@
+# One example of the questions, compiled, run, and held against what PyTorch computed for it (goldens/):
+# run.sh KIND SCRIPT GOLDEN ARGUMENTS…
+#   forward N DIM…        outputs for N samples, within 1e-4 of the largest
+#   train CLASSES DIM…    ten losses within 1e-4, the golden's tensors too; CLASSES 0: targets are maps
+#   wrong                 the script does not compile: the message is SCRIPT's golden in messages/
+. "$(dirname "$0")/common.sh"
+kind=$1 script=$2 golden=$3
+shift 3
+rm -rf "$SEEDS_WORK/$script"
+mkdir -p "$SEEDS_WORK/$script"
+cd "$SEEDS_WORK/$script"
+cp "$seeds/models.surgery" .
+ln -s ../donors/*.pth .
+# The network of question 004 has no stride: a small picture does for its numbers.
+small=no
+[ "$kind" != forward ] || case $script in 004-[23]*) small=yes ;; esac
+if [ $small = yes ]; then sed 's/HypotheticalModel/&(size=32)/; s/224/32/g' "$seeds/$script.surgery" >"$script.surgery"
+else cp "$seeds/$script.surgery" .; fi
+
+compile() { "$SURGERYC" "$script.surgery" -o net --weights resnet18=resnet18.pth --color=never 2>messages || { cat messages; fail "does not compile"; }; }
+filled() { # the donor's tensors are the formula's already; new layers get theirs
+  "$NUMTOOL" fill net.safetensors filled.safetensors
+  "$NUMTOOL" same net.safetensors filled.safetensors "$1"
+}
+
+case $kind in
+forward)
+  samples=$1; shift
+  compile
+  case $script in 004-1*) filled 'layer*' ;; 004*) filled 'block1*' ;; *) filled '*' ;; esac
+  "$NUMTOOL" inputs x.npy "$samples" 10 "" "$@"
+  ./net predict x.npy --weights filled.safetensors --out y.npy --batch 2 >predict
+  "$NUMTOOL" forward "$goldens/$golden.safetensors" forward y.npy 1e-4 ;;
+train)
+  classes=$1 rate=0.001
+  shift
+  case $script in *layers) rate=1e-6 ;; esac # as make_goldens.py says
+  compile
+  case $script in 00[03]*|001-[13]*) filled '[bcl]*' ;; *) filled '*' ;; esac
+  if [ "$classes" = 0 ]; then "$NUMTOOL" maps data.safetensors 8 3 "$@"
+  else "$NUMTOOL" inputs data.safetensors 8 "$classes" "" "$@"; fi
+  ./net train --data data.safetensors --weights filled.safetensors --epochs 5 --lr $rate --no-shuffle --log log.csv --out after.safetensors >train 2>&1
+  "$NUMTOOL" losses "$goldens/$golden.safetensors" losses log.csv 1e-4
+  "$SURGERYC" show "$goldens/$golden.safetensors" 2>/dev/null | sed -n 's|^ *tensor/\([^ ]*\).*|\1|p' >tensors || true
+  while read -r key; do "$NUMTOOL" tensor "$goldens/$golden.safetensors" "tensor/$key" after.safetensors "$key" 1e-3; done <tensors
+  # What is frozen is there afterwards bit for bit; what is trained is not.
+  case $script in
+  001-2*) frozen='block?.0.weight stem*.weight' trained='block3.1.weight fc.*' ;;
+  001-3*) frozen='conv1* bn1* layer*' trained='new_head*' ;;
+  003-1*) frozen='conv1* bn1* layer*' trained='fc.*' ;;
+  003-2*tensors) frozen='*conv1* layer[123]*conv2.weight' trained='layer4.1.conv2.weight layer4.1.bn2.* fc.*' ;;
+  003-2*layers) frozen='conv1* layer[123]* layer4.0*' trained='layer4.1.conv?.weight fc.*' ;;
+  003-3*) frozen='conv1* bn1* layer*' trained='new_conv* new_fc*' ;;
+  *) frozen='' trained='*.weight' ;;
+  esac
+  set -f
+  for part in $frozen; do "$NUMTOOL" same filled.safetensors after.safetensors "$part"; done
+  for part in $trained; do ! "$NUMTOOL" same filled.safetensors after.safetensors "$part" >same || fail "$part has learnt nothing"; done ;;
+wrong)
+  status=0
+  "$SURGERYC" check "$script.surgery" --weights resnet18=resnet18.pth --color=never >messages 2>&1 || status=$?
+  [ $status = 1 ] || { cat messages; fail "exit status $status instead of 1"; }
+  diff -u "$SURGERY_SOURCE/tests/seeds/messages/$script.golden" messages || fail "another message than messages/$script.golden" ;;
+*) fail "no kind $kind" ;;
+esac
+cd ..
+rm -rf "$SEEDS_WORK/$script"
