@@ -62,6 +62,20 @@ static bool shape_is_sane(ShapeContext *c) {
   return true;
 }
 
+static const ArgInfo *first_hole(const Module *m) {
+  const ArgInfo *hole = op_info(m->op)->args;
+  while (hole->name && !(hole->hole && *(const int64_t *)((const char *)&m->args + hole->offset) == HOLE_VALUE)) hole++;
+  return hole->name ? hole : NULL;
+}
+
+void fill_known_params(Graph *g) {
+  for (size_t i = 1; i < g->modules.count; i++) {
+    const Module *m = &g->modules.at[i];
+    if (m->alive && m->params.count > 0 && g->params.at[m->params.at[0]].shape.rank < 0 && !first_hole(m))
+      fill_params(g, (ModuleId)i);
+  }
+}
+
 /* A layer that is declared and never called has parameters all the same, as in PyTorch; but where its arguments say `_`,
  * nothing that flows in tells them. */
 static void fill_uncalled(Session *s, Graph *g) {
@@ -72,9 +86,8 @@ static void fill_uncalled(Session *s, Graph *g) {
     const Module *m = &g->modules.at[i];
     /* One that is called and still unknown waits for the network's input. */
     if (!m->alive || called[i] || m->params.count == 0 || g->params.at[m->params.at[0]].shape.rank >= 0) continue;
-    const ArgInfo *hole = op_info(m->op)->args;
-    while (hole->name && !(hole->hole && *(const int64_t *)((const char *)&m->args + hole->offset) == HOLE_VALUE)) hole++;
-    if (!hole->name) {
+    const ArgInfo *hole = first_hole(m);
+    if (!hole) {
       fill_params(g, (ModuleId)i);
       continue;
     }

@@ -36,8 +36,9 @@ static const char *default_output(Session *s, const Options *o, EmitKind kind) {
  */
 static ExitStatus build(Compilation *c) {
   ExitStatus status = run_passes(c, NULL);
-  if (status == EXIT_DONE && !outfile_commit(&c->weights)) status = EXIT_ENVIRONMENT;
+  if (status == EXIT_DONE && (!outfile_commit(&c->weights) || !commit_saves(c))) status = EXIT_ENVIRONMENT;
   outfile_discard(&c->weights);
+  discard_saves(c);
   if (status == EXIT_DONE && c->depfile && !c->o->stop_after &&
       !emit_depfile(c->s, c->depfile, c->emit.output))
     status = EXIT_ENVIRONMENT;

@@ -4,6 +4,7 @@
 #include "compiler/analysis/analysis.h"
 #include "compiler/emit/emit.h"
 #include "compiler/frontend/frontend.h"
+#include "runtime/surgery.h"
 
 typedef enum ExitStatus {
   EXIT_DONE = 0,
@@ -41,6 +42,7 @@ typedef struct Compilation {
   EmitOptions emit;
   const char *depfile; /* NULL: none is wanted */
   OutFile weights;     /* written, and renamed when all is done */
+  VEC(OutFile) saves;  /* the same for the files of `save` */
 } Compilation;
 /* Runs the passes up to `last` (NULL: all), or to --stop-after, and reports. */
 ExitStatus run_passes(Compilation *c, const char *last);
@@ -75,6 +77,14 @@ ExitStatus command_explain(Session *s, const Options *o);
 
 /* weights_out.c: the values of the state dict, filled and written beside the output, or into it. */
 ExitStatus write_weights(Compilation *c);
+/* Writes tensors to a reserved file; says what went wrong. */
+ExitStatus write_tensors(Compilation *c, const OutFile *file, const surgery_tensor_out *out, size_t count);
+/* saves_out.c: what the script's saves write. */
+ExitStatus write_saves(Compilation *c);
+bool commit_saves(Compilation *c);
+void discard_saves(Compilation *c);
+/* Says so when a save has this file, too. */
+bool save_collides(const Compilation *c, const char *output);
 /* What was read is never written over, the script and its includes as little as the donors' weights; says so.
  */
 bool would_overwrite_input(const Session *s, const char *path);

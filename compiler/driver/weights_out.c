@@ -3,6 +3,7 @@
  * its metadata. It gets its name only when the rest of the compilation has succeeded, so that a failure
  * leaves an older build whole. */
 #include "compiler/driver/driver.h"
+#include "compiler/edit/region.h"
 #include "compiler/edit/weights.h"
 #include "runtime/surgery.h"
 #include <errno.h>
@@ -47,6 +48,10 @@ static bool names_collide(Compilation *c) {
       (header && would_overwrite_input(c->s, with_suffix(c, true, ".h"))) ||
       (!c->o->embed_weights && would_overwrite_input(c->s, weights_path(c))))
     return true;
+  if (save_collides(c, c->emit.output) || save_collides(c, c->depfile) ||
+      (header && save_collides(c, with_suffix(c, true, ".h"))) ||
+      (!c->o->embed_weights && save_collides(c, weights_path(c))))
+    return true;
   if (!c->depfile || !streq(c->depfile, c->emit.output)) return false;
   fprintf(stderr, "surgeryc: %s would be both the output and its dependency file\n", c->depfile);
   return true;
@@ -75,17 +80,17 @@ static ExitStatus fill_all(Compilation *c, char *weights, surgery_tensor_out *ou
 
 /* A signal waits until the writer is through: its own temporary is not on the list of what is removed then.
  */
-static ExitStatus write_file(Compilation *c, const surgery_tensor_out *out, size_t count) {
+ExitStatus write_tensors(Compilation *c, const OutFile *file, const surgery_tensor_out *out, size_t count) {
   const char *metadata[] = {"format", "pt", "script", c->o->script, NULL};
   surgery_error err = {0};
   sigset_t ours, old;
   sigemptyset(&ours);
   sigaddset(&ours, SIGINT), sigaddset(&ours, SIGTERM), sigaddset(&ours, SIGHUP);
   sigprocmask(SIG_BLOCK, &ours, &old);
-  int wrong = surgery_weights_write(c->weights.path, out, count, metadata, &err);
+  int wrong = surgery_weights_write(file->path, out, count, metadata, &err);
   sigprocmask(SIG_SETMASK, &old, NULL);
   if (!wrong) return EXIT_DONE;
-  fprintf(stderr, "surgeryc: cannot write '%s': %s\n", c->weights.target, err.message);
+  fprintf(stderr, "surgeryc: cannot write '%s': %s\n", file->target, err.message);
   return EXIT_ENVIRONMENT;
 }
 
@@ -104,17 +109,6 @@ static ExitStatus read_back(Compilation *c) {
   return EXIT_DONE;
 }
 
-static const char *absolute(Arena *arena, const char *path) {
-  const char *slash = strrchr(path, '/');
-  char *folder =
-      realpath(slash ? arena_strndup(arena, path, slash == path ? 1 : (size_t)(slash - path)) : ".", NULL);
-  const char *whole =
-      folder ? arena_printf(arena, "%s/%s", streq(folder, "/") ? "" : folder, slash ? slash + 1 : path)
-             : path;
-  free(folder);
-  return whole;
-}
-
 /* Writing to a device or a pipe (-o /dev/stdout, whatever that is at the moment) leaves no place for a second
  * file. */
 static bool has_no_place(const Compilation *c) {
@@ -126,6 +120,8 @@ static bool has_no_place(const Compilation *c) {
 
 ExitStatus write_weights(Compilation *c) {
   if (names_collide(c)) return EXIT_USAGE;
+  ExitStatus saved = write_saves(c);
+  if (saved != EXIT_DONE) return saved;
   if (has_no_place(c)) return EXIT_DONE;
   if (!outfile_reserve(c->s->arena, &c->weights, weights_path(c), ".safetensors")) return EXIT_ENVIRONMENT;
   ParamList all = graph_state_dict(c->script.graph, c->s->arena, true);
@@ -134,13 +130,13 @@ ExitStatus write_weights(Compilation *c) {
     fail_environment("no memory for %lld bytes of weights", (long long)c->plan->weights_bytes);
   surgery_tensor_out *out = arena_array(c->s->arena, surgery_tensor_out, all.count + 1);
   ExitStatus status = fill_all(c, weights, out, &all);
-  if (status == EXIT_DONE) status = write_file(c, out, all.count);
+  if (status == EXIT_DONE) status = write_tensors(c, &c->weights, out, all.count);
   free(weights);
   if (status != EXIT_DONE) return status;
   if (c->o->embed_weights)
     read_back(c);
   else
-    c->emit.weights_file = absolute(c->s->arena, c->weights.target);
+    c->emit.weights_file = absolute_path(c->s->arena, c->weights.target);
   return EXIT_DONE;
 }
 
@@ -150,7 +146,11 @@ void dump_weights(Compilation *c) {
   for (size_t i = 0; i < all.count; i++) {
     const Param *p = &g->params.at[all.at[i]];
     const char *from = p->donor != NO_ID ? g->donors.at[p->donor].path : NULL;
-    printf("%-40s %-4s %-22s %s\n", p->name, p->shape.dtype == DTYPE_I64 ? "i64" : "f32",
+    printf("%-40s %-4s %-22s %s", p->name, p->shape.dtype == DTYPE_I64 ? "i64" : "f32",
            shape_text_plain(c->s->arena, &p->shape), from ? from : "fresh");
+    for (size_t k = 0; k < p->patches.count; k++)
+      printf(", %s from %s", region_text(c->s->arena, "", p->patches.at[k].to),
+             g->donors.at[p->patches.at[k].donor].path);
+    putchar('\n');
   }
 }

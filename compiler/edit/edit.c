@@ -84,10 +84,9 @@ bool edit_run(EditContext *e, const Stmt *stmt) {
   case STMT_ADAPT:
     return edit_adapt(e, stmt);
   case STMT_LOAD:
-    return edit_unsupported(e, stmt, "load",
-                            "give the weights of the whole network in the take: from \"FILE\"");
+    return edit_load(e, stmt);
   case STMT_SAVE:
-    return edit_unsupported(e, stmt, "save", "the compiled program's export writes its weights");
+    return edit_save(e, stmt);
   case STMT_OUTPUT:
     return edit_unsupported(e, stmt, "output", "a network ends where its slice ends: take net[a:b]");
   default:

@@ -17,12 +17,21 @@ bool edit_freeze(EditContext *e, const Stmt *stmt);
 bool edit_rename(EditContext *e, const Stmt *stmt);
 bool edit_init(EditContext *e, const Stmt *stmt);
 bool edit_adapt(EditContext *e, const Stmt *stmt);
+bool edit_load(EditContext *e, const Stmt *stmt);
+bool edit_save(EditContext *e, const Stmt *stmt);
 bool edit_unsupported(EditContext *e, const Stmt *stmt, const char *what, const char *instead);
 
 /* Cuts the network down to these nodes (take.c decides which). The cut-off part stays in the graph, dead. */
 bool edit_cut(EditContext *e, Graph *g, const Picked *slice, Span span);
 /* Puts a new layer in the place of one that the take cut off, with the parameter-free way to it. */
 bool edit_reattach(EditContext *e, const Stmt *stmt, const Unit *unit);
+
+/* The shapes as far as they can be told between two edits, where the network may be broken: quietly, and each `_`
+ * stays one. False when something is not known. (shapes_now.c) */
+bool edit_shapes_now(EditContext *e);
+/* From here on the parameter's value is the one that it has now, kept aside, so that it may be changed as a whole
+ * (save.c). False with a diagnostic. */
+bool save_snapshot(EditContext *e, ParamId param, Span span);
 
 /* ---- shared by the edits (rewire.c) ---- */
 

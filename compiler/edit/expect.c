@@ -196,6 +196,7 @@ bool edit_check_expects(EditContext *e) {
       ok &= check_shape(e, stmt, scratch);
   }
   ok &= weights_check(e->s, e->graph);
+  ok &= weights_check_saves(e->s, e->graph);
   check_training(e);
   arena_destroy(scratch);
   return ok;

@@ -1,6 +1,7 @@
 /* init (fresh values other than PyTorch's defaults) and adapt (another number of input channels). Neither
  * touches a value: both leave word at the parameter, for weights_fill.c. Called by edit.c. */
 #include "compiler/edit/edit.h"
+#include "compiler/edit/weights.h"
 #include <inttypes.h>
 #include <math.h>
 
@@ -158,8 +159,7 @@ bool edit_init(EditContext *e, const Stmt *stmt) {
     if (!picked.param[i] || p->is_buffer || !g->modules.at[p->module].alive ||
         (row->matrices && !is_matrix(g, p)))
       continue;
-    p->donor = NO_ID;
-    p->donor_key = NULL;
+    weights_forget(p);
     p->has_init = true;
     p->init = init;
     changed++;
@@ -215,7 +215,11 @@ static bool adapt_module(EditContext *e, const Stmt *stmt, ModuleId id, int64_t 
   int64_t old = m->args.in_channels;
   for (size_t i = 0; i < m->params.count; i++) {
     Param *p = &g->params.at[m->params.at[i]];
-    if (p->donor != NO_ID && is_matrix(g, p) && p->adapt_from == 0 && old != channels) p->adapt_from = old;
+    if (!is_matrix(g, p) || old == channels) continue;
+    bool whole = p->patches.count == 0 && !p->donor_region;
+    if (whole && (p->donor == NO_ID || p->adapt_from)) continue; /* fresh; or from the file's own channels again */
+    if (!whole && !save_snapshot(e, m->params.at[i], stmt->span)) return false;
+    p->adapt_from = old;
   }
   m->args.in_channels = channels;
   for (size_t i = 0; i < g->nodes.count; i++) /* when it no longer fits, this statement is to blame */

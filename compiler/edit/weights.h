@@ -6,6 +6,20 @@
 #include "compiler/frontend/frontend.h"
 #include "runtime/surgery.h"
 
+/* One tensor of a `save`: what a reader of the file will find, and the record of the parameter as it was at
+ * that statement, from which its values are made when the file is written, or read by a later `load`. */
+typedef struct SavedTensor {
+  surgery_tensor head;
+  Param value;
+  const Region *region; /* of it; NULL: all */
+} SavedTensor;
+typedef struct SavedFile {
+  const char *path; /* as the script writes it; NULL: no file, but values that `adapt` goes on from */
+  const char *real; /* the same from the root */
+  Span span;
+  VEC(SavedTensor) tensors;
+} SavedFile;
+
 /* Finds the donor's file (`from`, --weights, $SURGERY_WEIGHTS, PyTorch's hub cache), checks that it has every
  * tensor of the live parameters with the right shape, and binds them. Parameters whose shape is not known yet
  * are checked by weights_check. False with diagnostics, all mismatches in one. */
@@ -23,12 +37,42 @@ FreshInit param_fresh_init(const Graph *g, ParamId param);
  * parameter's name. `train` may be NULL. False with *err filled when the file fails. */
 bool weights_fill(Session *s, const Graph *g, const TrainConfig *train, ParamId param, void *to,
                   surgery_error *err);
+/* The same for the record of a parameter that a `save` kept. */
+bool weights_fill_saved(Session *s, const Graph *g, const TrainConfig *train, const SavedTensor *tensor, void *to,
+                        surgery_error *err);
+/* No `save` may write over a file that was read. False with diagnostics. */
+bool weights_check_saves(Session *s, const Graph *g);
 /* Closes the files that weights_bind and weights_fill keep open. */
 void weights_close(Graph *g);
 
-/* ---- between weights.c and weights_find.c ---- */
+/* ---- shared by weights*.c, load.c and save.c ---- */
+/* Opens what the donor names; true for fresh values and for files that this script saves. False with a
+ * diagnostic. */
+bool donor_open(Session *s, DonorFile *donor);
+const surgery_tensor *donor_find(DonorFile *donor, const char *key);
+size_t donor_count(const DonorFile *donor);
+const surgery_tensor *donor_at(const DonorFile *donor, size_t index);
+/* The shape of a file's tensor as the compiler writes it; rank -1: more dimensions than it knows. */
+Shape donor_shape(const surgery_tensor *tensor);
+const char *donor_shape_text(Arena *arena, const surgery_tensor *tensor);
+/* Notes what was recognised around the weights. */
+void donor_notes(Session *s, const DonorFile *donor);
+/* That this tensor is converted to f32: once for a file. */
+void donor_conversion_note(Session *s, const DonorFile *donor, const surgery_tensor *tensor, bool *said);
+bool donor_may_lack(const Graph *g, const Param *p);
+/* A file's integers for a parameter of numbers, or the other way round. */
+bool donor_wrong_dtype(const Param *p, const surgery_tensor *tensor);
+/* The parameter's value is fresh from here on, or what the caller sets next. */
+void weights_forget(Param *p);
+
 /* The donor's file: *path is NULL when its values are fresh. False with a diagnostic. */
 bool weights_find(Session *s, Scope *scope, const Donor *donor, const char *model, const char **path);
+/* The file that a `load` names: one that this script saves, or one on disk, whose path is *path. False with a
+ * diagnostic. */
+bool weights_find_file(Session *s, const Graph *g, const char *file, Span span, const char **path,
+                       SavedFile **saved);
+/* From the root, with links in its folder followed; the file itself need not be there. */
+const char *absolute_path(Arena *arena, const char *path);
 /* "resnet18" of `take resnet18(10)`. */
 const char *weights_model_name(const Donor *donor);
 /* Names the built-in network whose keys and shapes the file has, if there is one (weights_guess.c). */

@@ -1,6 +1,7 @@
 /* The values of one parameter: read from its donor's file, or fresh. Fresh numbers come from a stream of
  * their own for each name, so that they depend on seed and name alone. Called by the driver when it writes
  * the weights. */
+#include "compiler/edit/region.h"
 #include "compiler/edit/weights.h"
 #include "runtime/random.h"
 #include <math.h>
@@ -30,8 +31,7 @@ static FreshInit default_init(const Graph *g, const Param *p) {
   return (FreshInit){.kind = FRESH_CONSTANT, .value = one ? 1 : 0};
 }
 
-FreshInit param_fresh_init(const Graph *g, ParamId id) {
-  const Param *p = &g->params.at[id];
+static FreshInit fresh_of(const Graph *g, const Param *p) {
   if (!p->has_init) return default_init(g, p);
   FreshInit init = p->init;
   if (init.fan != FAN_NONE) {
@@ -43,17 +43,21 @@ FreshInit param_fresh_init(const Graph *g, ParamId id) {
   return init;
 }
 
-static void fill_fresh(const Graph *g, ParamId id, uint64_t seed, void *to) {
-  const Param *p = &g->params.at[id];
-  FreshInit init = param_fresh_init(g, id);
+FreshInit param_fresh_init(const Graph *g, ParamId id) {
+  return fresh_of(g, &g->params.at[id]);
+}
+
+static void fill_fresh(const Graph *g, const Param *p, uint64_t seed, void *to) {
+  FreshInit init = fresh_of(g, p);
+  const char *stream = p->stream ? p->stream : p->name;
   int64_t count = shape_count(&p->shape);
   float *f32 = to;
   if (p->shape.dtype == DTYPE_I64) {
     for (int64_t i = 0; i < count; i++) ((int64_t *)to)[i] = (int64_t)init.value;
     return;
   }
-  if (init.kind == FRESH_UNIFORM) random_fill_uniform(seed, p->name, init.value, f32, count);
-  if (init.kind == FRESH_NORMAL) random_fill_normal(seed, p->name, init.value, f32, count);
+  if (init.kind == FRESH_UNIFORM) random_fill_uniform(seed, stream, init.value, f32, count);
+  if (init.kind == FRESH_NORMAL) random_fill_normal(seed, stream, init.value, f32, count);
   for (int64_t i = 0; i < count; i++) {
     if (init.kind == FRESH_CONSTANT) f32[i] = (float)init.value;
     if (init.shift != 0) f32[i] += (float)init.shift;
@@ -62,13 +66,95 @@ static void fill_fresh(const Graph *g, ParamId id, uint64_t seed, void *to) {
 
 /* ---- from the donor ---- */
 
-static bool fail(surgery_error *err, surgery_status status, const char *file, const char *name,
-                 const char *why) {
-  if (err) {
-    err->status = status;
-    snprintf(err->message, sizeof err->message, "%s: %s: %s", file, name, why);
+typedef struct Fill {
+  Session *s;
+  const Graph *g;
+  const TrainConfig *train;
+  surgery_error *err;
+} Fill;
+
+static bool fill_param(const Fill *f, const Param *p, void *to);
+
+static bool fail(const Fill *f, surgery_status status, const char *file, const char *name, const char *why) {
+  if (f->err) {
+    f->err->status = status;
+    snprintf(f->err->message, sizeof f->err->message, "%s: %s: %s", file, name, why);
   }
   return false;
+}
+
+static size_t number_bytes(DType dtype) {
+  return dtype == DTYPE_I64 ? sizeof(int64_t) : sizeof(float);
+}
+
+/* Room for `count` numbers; NULL when there is none, which the caller reports. */
+static void *room(int64_t count, DType dtype) {
+  return malloc((size_t)count * number_bytes(dtype) + 1);
+}
+
+static bool fill_saved(const Fill *f, const SavedTensor *t, void *to) {
+  const Param *p = &t->value;
+  if (!t->region) return fill_param(f, p, to);
+  void *whole = room(shape_count(&p->shape), p->shape.dtype);
+  if (!whole) return fail(f, SURGERY_ENVIRONMENT, "save", t->head.name, "no memory");
+  bool ok = fill_param(f, p, whole);
+  if (ok) region_gather(whole, &p->shape, t->region, number_bytes(p->shape.dtype), to);
+  free(whole);
+  return ok;
+}
+
+/* All of a donor's tensor as the numbers that the network has; other dtypes than its own only where `allow dtype`
+ * has let them through. */
+static bool read_numbers(const Fill *f, DonorFile *donor, const surgery_tensor *t, DType dtype, void *to) {
+  bool integers = t->dtype == SURGERY_I64 || t->dtype == SURGERY_I32 || t->dtype == SURGERY_I16 ||
+                  t->dtype == SURGERY_I8 || t->dtype == SURGERY_U8 || t->dtype == SURGERY_BOOL ||
+                  t->dtype == SURGERY_U16 || t->dtype == SURGERY_U32 || t->dtype == SURGERY_U64;
+  bool direct = donor->saved ? integers == (dtype == DTYPE_I64) : dtype == DTYPE_F32 || integers;
+  void *raw = direct ? to : room(t->count, integers ? DTYPE_I64 : DTYPE_F32);
+  if (!raw) return fail(f, SURGERY_ENVIRONMENT, donor->path, t->name, "no memory");
+  bool ok;
+  if (donor->saved)
+    ok = fill_saved(f, (const SavedTensor *)t, raw); /* its head comes first */
+  else if (dtype == DTYPE_I64 && integers)
+    ok = surgery_weights_read_i64(donor->open, t, raw, t->count, f->err) == 0;
+  else
+    ok = surgery_weights_read(donor->open, t, raw, t->count, f->err) == 0;
+  for (int64_t i = 0; ok && !direct && i < t->count; i++) {
+    if (dtype == DTYPE_F32)
+      ((float *)to)[i] = (float)((int64_t *)raw)[i];
+    else
+      ((int64_t *)to)[i] = (int64_t)((float *)raw)[i];
+  }
+  if (!direct) free(raw);
+  return ok;
+}
+
+/* The donor's tensor of that name, of `count` numbers in the region (NULL: in all). NULL when the file has changed. */
+static const surgery_tensor *find_tensor(const Fill *f, DonorFile *donor, const char *key, const Region *region,
+                                         int64_t count) {
+  if (!donor->open && !donor->saved) donor->open = surgery_weights_open(donor->path, f->err);
+  if (!donor->open && !donor->saved) return NULL;
+  const surgery_tensor *t = donor_find(donor, key);
+  if (!t) return fail(f, SURGERY_BAD_INPUT, donor->path, key, "the tensor is no longer in the file"), NULL;
+  Shape shape = donor_shape(t), part;
+  if (region) part = region_shape(region, DTYPE_F32);
+  if (region ? region_within(region, &shape) && shape_count(&part) == count : t->count == count) return t;
+  return fail(f, SURGERY_BAD_INPUT, donor->path, key, "the tensor's size has changed"), NULL;
+}
+
+/* Into `to`, contiguous: the region of the donor's tensor, or all of it. */
+static bool read_part(const Fill *f, DonorFile *donor, const char *key, const Region *region, DType dtype,
+                      int64_t count, void *to) {
+  const surgery_tensor *t = find_tensor(f, donor, key, region, count);
+  if (!t) return false;
+  if (!region) return read_numbers(f, donor, t, dtype, to);
+  Shape shape = donor_shape(t);
+  void *whole = room(t->count, dtype);
+  if (!whole) return fail(f, SURGERY_ENVIRONMENT, donor->path, key, "no memory");
+  bool ok = read_numbers(f, donor, t, dtype, whole);
+  if (ok) region_gather(whole, &shape, region, number_bytes(dtype), to);
+  free(whole);
+  return ok;
 }
 
 /* timm's rule: one channel is the sum over all; n channels repeat the old ones, scaled so that the sum stays.
@@ -87,54 +173,64 @@ static void adapt_channels(const float *from, int64_t out, int64_t old, int64_t 
       }
 }
 
-static bool read_adapted(const Param *p, const DonorFile *donor, const surgery_tensor *t, float *to,
-                         surgery_error *err) {
+/* (in, out) in the file, (out, in) in the network. */
+static void transpose(const float *from, int64_t out, int64_t in, float *to) {
+  for (int64_t o = 0; o < out; o++)
+    for (int64_t i = 0; i < in; i++) to[o * in + i] = from[i * out + o];
+}
+
+static bool read_reshaped(const Fill *f, const Param *p, DonorFile *donor, float *to) {
   const Shape *s = &p->shape;
-  bool fits = s->rank == 4 && t->rank == 4 && t->shape[0] == s->dim[0] && t->shape[1] == p->adapt_from &&
-              t->shape[2] == s->dim[2] && t->shape[3] == s->dim[3];
-  if (!fits)
-    return fail(err, SURGERY_BAD_INPUT, donor->path, p->donor_key,
-                "its shape is not the one that adapt expects");
-  float *old = malloc((size_t)t->count * sizeof *old + 1);
-  if (!old) return fail(err, SURGERY_ENVIRONMENT, donor->path, p->donor_key, "no memory");
-  bool ok = surgery_weights_read(donor->open, t, old, t->count, err) == 0;
-  if (ok) adapt_channels(old, s->dim[0], p->adapt_from, s->dim[2] * s->dim[3], s->dim[1], to);
+  int64_t window = s->rank == 4 ? s->dim[2] * s->dim[3] : 1;
+  int64_t count = p->adapt_from ? s->dim[0] * p->adapt_from * window : shape_count(s);
+  float *old = room(count, DTYPE_F32);
+  if (!old) return fail(f, SURGERY_ENVIRONMENT, donor->path, p->donor_key, "no memory");
+  bool ok = read_part(f, donor, p->donor_key, NULL, DTYPE_F32, count, old);
+  if (ok && p->adapt_from)
+    adapt_channels(old, s->dim[0], p->adapt_from, window, s->dim[1], to);
+  else if (ok)
+    transpose(old, s->dim[0], s->dim[1], to);
   free(old);
   return ok;
 }
 
-/* (in, out) in the file, (out, in) in the network. */
-static bool read_transposed(const Param *p, const DonorFile *donor, const surgery_tensor *t, float *to, surgery_error *err) {
-  int64_t out = p->shape.dim[0], in = p->shape.dim[1];
-  if (t->rank != 2 || t->shape[0] != in || t->shape[1] != out)
-    return fail(err, SURGERY_BAD_INPUT, donor->path, p->donor_key, "the tensor's shape has changed");
-  float *from = malloc((size_t)t->count * sizeof *from + 1);
-  if (!from) return fail(err, SURGERY_ENVIRONMENT, donor->path, p->donor_key, "no memory");
-  bool ok = surgery_weights_read(donor->open, t, from, t->count, err) == 0;
-  for (int64_t o = 0; ok && o < out; o++)
-    for (int64_t i = 0; i < in; i++) to[o * in + i] = from[i * out + o];
-  free(from);
+static bool fill_base(const Fill *f, const Param *p, void *to) {
+  if (p->donor == NO_ID) {
+    fill_fresh(f->g, p, f->train ? (uint64_t)f->train->seed : 0, to);
+    return true;
+  }
+  DonorFile *donor = &f->g->donors.at[p->donor];
+  if (p->adapt_from || p->donor_form == DONOR_TRANSPOSED) return read_reshaped(f, p, donor, to);
+  return read_part(f, donor, p->donor_key, p->donor_region, p->shape.dtype, shape_count(&p->shape), to);
+}
+
+static bool lay_patch(const Fill *f, const Param *p, const WeightPatch *patch, void *to) {
+  DonorFile *donor = &f->g->donors.at[patch->donor];
+  Shape part = region_shape(patch->to, p->shape.dtype);
+  int64_t count = shape_count(&part);
+  void *numbers = room(count, p->shape.dtype);
+  if (!numbers) return fail(f, SURGERY_ENVIRONMENT, donor->path, patch->key, "no memory");
+  bool ok = read_part(f, donor, patch->key, patch->from, p->shape.dtype, count, numbers);
+  if (ok) region_scatter(to, &p->shape, patch->to, number_bytes(p->shape.dtype), numbers);
+  free(numbers);
   return ok;
 }
 
-static bool read_donor(const Param *p, DonorFile *donor, void *to, surgery_error *err) {
-  if (!donor->open) donor->open = surgery_weights_open(donor->path, err);
-  if (!donor->open) return false;
-  const surgery_tensor *t = surgery_weights_find(donor->open, p->donor_key);
-  if (!t)
-    return fail(err, SURGERY_BAD_INPUT, donor->path, p->donor_key, "the tensor is no longer in the file");
-  if (p->adapt_from) return read_adapted(p, donor, t, to, err);
-  if (p->donor_form == DONOR_TRANSPOSED) return read_transposed(p, donor, t, to, err);
-  if (t->count != shape_count(&p->shape))
-    return fail(err, SURGERY_BAD_INPUT, donor->path, p->donor_key, "the tensor's size has changed");
-  if (p->shape.dtype == DTYPE_I64) return surgery_weights_read_i64(donor->open, t, to, t->count, err) == 0;
-  return surgery_weights_read(donor->open, t, to, t->count, err) == 0;
+static bool fill_param(const Fill *f, const Param *p, void *to) {
+  if (!fill_base(f, p, to)) return false;
+  for (size_t i = 0; i < p->patches.count; i++)
+    if (!lay_patch(f, p, &p->patches.at[i], to)) return false;
+  return true;
 }
 
 bool weights_fill(Session *s, const Graph *g, const TrainConfig *train, ParamId id, void *to,
                   surgery_error *err) {
-  const Param *p = &g->params.at[id];
-  if (p->donor != NO_ID) return read_donor(p, &g->donors.at[p->donor], to, err);
-  fill_fresh(g, id, train ? (uint64_t)train->seed : 0, to);
-  return true;
+  const Fill f = {s, g, train, err};
+  return fill_param(&f, &g->params.at[id], to);
+}
+
+bool weights_fill_saved(Session *s, const Graph *g, const TrainConfig *train, const SavedTensor *tensor, void *to,
+                        surgery_error *err) {
+  const Fill f = {s, g, train, err};
+  return fill_saved(&f, tensor, to);
 }

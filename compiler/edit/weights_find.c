@@ -152,25 +152,27 @@ static bool report_missing(Search *q, Span span, const char *path, int reason) {
   Diag *d = diag_report(&q->s->diags, DIAG_E0401, span, "the weight file %s is not there: %s", path,
                         strerror(reason));
   if (q->places.count > 0) diag_note(&q->s->diags, d, "looked for %s", list_places(q));
-  diag_help(&q->s->diags, d, "correct the path, or say where it is: --weights %s=FILE", q->model);
+  if (q->model)
+    diag_help(&q->s->diags, d, "correct the path, or say where it is: --weights %s=FILE", q->model);
+  else
+    diag_help(&q->s->diags, d, "correct the path, or name the folder it is in: --weights DIR");
   return false;
 }
 
-static bool find_from(Search *q, const Donor *donor) {
+static bool find_from(Search *q, const char *from, Span span) {
   Arena *a = q->s->arena;
-  const char *from = donor->from;
   if (*from == '/') {
     vec_push(a, &q->places, from);
-    return try_file(q, from) || report_missing(q, donor->from_span, from, ENOENT);
+    return try_file(q, from) || report_missing(q, span, from, ENOENT);
   }
-  const char *script = q->s->sources.files.at[donor->span.source].path, *slash = strrchr(script, '/');
+  const char *script = q->s->sources.files.at[span.source].path, *slash = strrchr(script, '/');
   if (slash) vec_push(a, &q->places, arena_printf(a, "%.*s/%s", (int)(slash - script), script, from));
   vec_push(a, &q->places, from);
   for (size_t i = 0; i < q->s->weights.count; i++)
     if (!q->s->weights.at[i].name)
       vec_push(a, &q->places, arena_printf(a, "%s/%s", q->s->weights.at[i].value, from));
   for (size_t i = 0; i < q->places.count && !q->found; i++) try_file(q, q->places.at[i]);
-  return q->found || report_missing(q, donor->from_span, from, ENOENT);
+  return q->found || report_missing(q, span, from, ENOENT);
 }
 
 static bool find_canonical(Search *q, const Donor *donor, bool built_in) {
@@ -201,6 +203,32 @@ static bool find_canonical(Search *q, const Donor *donor, bool built_in) {
   return false;
 }
 
+const char *absolute_path(Arena *arena, const char *path) {
+  const char *slash = strrchr(path, '/');
+  char *folder =
+      realpath(slash ? arena_strndup(arena, path, slash == path ? 1 : (size_t)(slash - path)) : ".", NULL);
+  const char *whole =
+      folder ? arena_printf(arena, "%s/%s", streq(folder, "/") ? "" : folder, slash ? slash + 1 : path)
+             : path;
+  free(folder);
+  return whole;
+}
+
+bool weights_find_file(Session *s, const Graph *g, const char *file, Span span, const char **path,
+                       SavedFile **saved) {
+  const char *real = absolute_path(s->arena, file);
+  *saved = NULL;
+  for (size_t i = 0; i < g->saves.count; i++)
+    if (g->saves.at[i]->path && streq(g->saves.at[i]->real, real)) *saved = g->saves.at[i];
+  *path = file;
+  if (*saved) return true;
+  Search q = {.s = s};
+  if (!find_from(&q, file, span)) return false;
+  *path = q.found;
+  vec_push(s->arena, &s->dependencies, q.found);
+  return check_hash(s, q.found, span, true);
+}
+
 const char *weights_model_name(const Donor *donor) {
   const Expr *model = donor->model->kind == EXPR_CALL ? donor->model->left : donor->model;
   return model->text ? model->text : "network";
@@ -221,7 +249,7 @@ bool weights_find(Session *s, Scope *scope, const Donor *donor, const char *mode
       vec_push(s->arena, &q.places, given);
       return report_missing(&q, donor->model->span, given, ENOENT);
     }
-  } else if (!(donor->from ? find_from(&q, donor)
+  } else if (!(donor->from ? find_from(&q, donor->from, donor->from_span)
                            : find_canonical(&q, donor, built_in && mine && mine->model == built_in->model))) {
     return false;
   }

@@ -94,7 +94,7 @@ static json_t *outputs_json(const Graph *g) {
 }
 
 static json_t *fresh_json(const Graph *g, ParamId id) {
-  if (g->params.at[id].donor != NO_ID) return json_null();
+  if (g->params.at[id].donor != NO_ID || g->params.at[id].patches.count > 0) return json_null();
   FreshInit fresh = param_fresh_init(g, id);
   switch (fresh.kind) {
   case FRESH_CONSTANT:

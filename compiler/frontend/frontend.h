@@ -108,4 +108,6 @@ bool select_resolve(Session *s, const Graph *g, Scope *scope, const Selector *se
 /* ---- analysis ---- */
 /* Fills in every value's and parameter's shape and every `_`. False with diagnostics that blame the edit. */
 bool infer_shapes(Session *s, Graph *g);
+/* The shapes of those parameters alone that follow from their layer's arguments, where no value's shape is known. */
+void fill_known_params(Graph *g);
 #endif

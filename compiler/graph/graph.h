@@ -98,6 +98,20 @@ typedef enum DonorForm {
   DONOR_FLAT        /* a vector with dimensions of 1 around it */
 } DonorForm;
 
+/* A part of a tensor, half open in each dimension; an index (`drop`) takes its dimension away, as in Python. */
+typedef struct Region {
+  int rank;
+  int64_t begin[MAX_SHAPE_RANK], end[MAX_SHAPE_RANK];
+  bool drop[MAX_SHAPE_RANK];
+} Region;
+
+/* What a `load` lays over a part of a parameter. */
+typedef struct WeightPatch {
+  int donor;              /* index into Graph.donors */
+  const char *key;        /* the tensor in the file */
+  const Region *from, *to; /* of that tensor, NULL: all of it; of the parameter */
+} WeightPatch;
+
 typedef struct Param { /* one entry of the state dict */
   const char *name;    /* the full key, layer1.0.conv1.weight */
   ModuleId module;
@@ -105,13 +119,17 @@ typedef struct Param { /* one entry of the state dict */
   Shape shape;         /* all its dimensions; rank -1 while an argument is still _ */
   bool is_buffer;
   bool trainable;      /* false: frozen (or a buffer) */
-  /* where its value comes from, by compiler/edit/weights.c; in order: fresh, or read from a donor */
+  /* where its value comes from: fresh, or read as a whole; then regions of files laid over it, in order. The
+     statements load and save take a copy of this record for the value it stands for (compiler/edit/save.c) */
   int donor;           /* index into Graph.donors, or NO_ID: fresh, PyTorch's default initialisation */
   const char *donor_key; /* its name in the donor's file */
   DonorForm donor_form;
   bool has_init;         /* an `init` statement: `init` replaces the default */
   FreshInit init;
   int64_t adapt_from;    /* `adapt`: the input channels in the donor's file, repeated to those of `shape`; 0: no */
+  const Region *donor_region; /* of the donor's tensor; NULL: all of it */
+  VEC(WeightPatch) patches;
+  const char *stream;    /* what keys its fresh numbers; NULL: its name. Set by `save`, so that `rename` keeps them */
 } Param;
 
 typedef struct Module {
@@ -155,9 +173,10 @@ typedef struct Stage {
 } Stage;
 
 typedef struct Donor_ {
-  const char *model; /* "resnet18", for --weights NAME=FILE */
+  const char *model; /* "resnet18", for --weights NAME=FILE; NULL: of a `load` */
   const char *path;  /* resolved weight file; NULL with `from random` */
   Span span;
+  struct SavedFile *saved; /* what a `save` further up in the script writes; else NULL */
   struct surgery_weights *open; /* by compiler/edit/weights.c, until weights_close() */
 } DonorFile;
 
@@ -194,6 +213,7 @@ typedef struct Graph {
   VEC(NodeId) order;   /* every node, alive or not, in forward order */
   VEC(Stage) stages;
   VEC(DonorFile) donors;
+  VEC(struct SavedFile *) saves; /* in the order of the script */
   VEC(Output) outputs; /* at least one; the first is named "output" unless the script names it */
   ValueId input_value;
   Input input;

@@ -49,6 +49,8 @@ bool select_pick(SelectContext *c, const Selector *selector, Picked *into);
 /* Patterns: globs, regular expressions, types (select_match.c). */
 bool select_glob(SelectContext *c, const Selector *selector, Picked *into);
 bool select_regex(SelectContext *c, const Selector *selector, Picked *into);
+/* Why the system's library may not be given this expression; NULL when it may. */
+const char *select_regex_danger(const char *text);
 bool select_every(SelectContext *c, const Selector *selector, Picked *into);
 /* Counting: stages, children, parameters, backbone, head (select_index.c). */
 bool select_stages(SelectContext *c, const Selector *selector, Picked *into);

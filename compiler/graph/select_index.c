@@ -23,6 +23,8 @@ static bool bad_index(SelectContext *c, Span span, const Counted *k, const char 
   Diag *d = diag_report(&c->s->diags, DIAG_E0204, span, "%s: %s has %zu %s", problem, k->of, k->names.count,
                         k->what);
   if (k->names.count > 0) diag_note(&c->s->diags, d, "they are %s", list_names(c, k));
+  if (k->names.count == 0 && k->of != c->g->name)
+    diag_help(&c->s->diags, d, "a part of a tensor is written behind its name, as in %s.weight[:4]", k->of);
   if (k->names.count > 1)
     diag_help(&c->s->diags, d, "count from 0 to %zu, or from -1 to -%zu from the end; [a:b] stops before b",
               k->names.count - 1, k->names.count);

@@ -69,7 +69,7 @@ bool select_glob(SelectContext *c, const Selector *sel, Picked *into) {
 
 /* What the system's library may be given: no back-references (exponential), no repeats whose product is large
  * (memory). NULL when it is safe. */
-static const char *regex_danger(const char *text) {
+const char *select_regex_danger(const char *text) {
   if (strlen(text) > REGEX_MAX_LENGTH) return "it is longer than 512 characters";
   int64_t product = 1;
   for (const char *p = text; *p; p++) {
@@ -100,7 +100,7 @@ static bool bad_regex(SelectContext *c, const Selector *sel, const char *reason)
 }
 
 bool select_regex(SelectContext *c, const Selector *sel, Picked *into) {
-  const char *danger = regex_danger(sel->text);
+  const char *danger = select_regex_danger(sel->text);
   if (danger) return bad_regex(c, sel, danger);
   regex_t regex;
   int status = regcomp(&regex, sel->text, REG_EXTENDED | REG_NOSUB);

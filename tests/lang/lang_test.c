@@ -1,16 +1,33 @@
 /* Runs one script of tests/lang/ and compares what the compiler says with what the script's comments expect,
- * on the line they stand on. Usage: lang_test SCRIPT.surgery. The directives, several may stand on a line,
+ * on the line they stand on. Usage: lang_test SCRIPT.surgery DATA. The directives, several may stand on a line,
  * each behind its #:
  *
- *   # error[E0201]: text     a message of that code on this line whose text contains `text` (which may be
- * left out); # warning[W0201]: text   every message must be expected, and every expected one must come #
- * note[N0201]: text # help: text             the message before it on this line has a help, note or label
- * that contains `text` # output (N, 10)         the whole network: the shape of its output, of its input #
- * input (N, 3, 224, 224) # parameters 5130        elements of all parameters; of those that are trained #
- * trainable 5130 # layer fc (N, 10)       what a node's value looks like; `gone` instead of a shape: it is
- * not there # order a b c            the live nodes with these names come in this order, each fed by the one
- * before # weights NAME=FILE      as --weights; @ in FILE stands for the folder of the test's data # folder
- * DIR             as --weights DIR # define NAME=VALUE      as -D
+ *   error[E0201]: text    a message of that code on this line whose text contains `text`, which may be left out;
+ *   warning[W0201]: text  every message must be expected, and every expected one must come
+ *
+ *   note[N0201]: text
+ *
+ *   help: text            the message before it on this line has a help, note or label that contains `text`
+ *
+ *   output (N, 10)        the whole network: the shape of its output, or of its input
+ *
+ *   input (N, 3, 224, 224)
+ *
+ *   parameters 5130       elements of all parameters; of those that are trained
+ *
+ *   trainable 5130
+ *
+ *   layer fc (N, 10)      what a node's value looks like; `gone` instead of a shape: it is not there
+ *
+ *   order a b c           the live nodes with these names come in this order, each fed by the one before
+ *
+ *   values fc.bias [2] 5  numbers of a parameter behind the last edit, from place 2 on (without it, from 0)
+ *
+ *   weights NAME=FILE     as --weights; @ in FILE stands for the folder of the test's data
+ *
+ *   folder DIR            as --weights DIR
+ *
+ *   define NAME=VALUE     as -D
  *
  * A comment that begins with a capital letter is prose. Any other word is an error: no test passes by a slip.
  */
@@ -88,7 +105,7 @@ static void add_pair(Test *t, const char *text, int line, bool weights) {
 
 static void read_directive(Test *t, const char *text, int line) {
   static const char *const later[] = {"help:",     "output", "input", "parameters",
-                                      "trainable", "layer",  "order"};
+                                      "trainable", "layer",  "order", "values"};
   const char *rest;
   if (!*text || isupper((unsigned char)*text) || read_diagnostic(t, text, line)) return;
   if ((rest = skip_word(text, "weights"))) {
@@ -225,7 +242,36 @@ static void check_order(Test *t, const Graph *g, int line, const char *text) {
   }
 }
 
-static void check_network(Test *t, const Graph *g, bool good) {
+/* NAME [FIRST] NUMBER…: the tensor's numbers from place FIRST on. */
+static void check_values(Test *t, const Script *script, int line, const char *text) {
+  const Graph *g = script->graph;
+  size_t length = strcspn(text, " ");
+  const char *name = arena_strndup(t->s.arena, text, length);
+  ParamList all = graph_state_dict(g, t->s.arena, true);
+  ParamId found = NO_ID;
+  for (size_t i = 0; i < all.count; i++)
+    if (streq(g->params.at[all.at[i]].name, name)) found = all.at[i];
+  if (found == NO_ID || g->params.at[found].shape.dtype != DTYPE_F32) {
+    fail(t, line, "there are no numbers %s", name);
+    return;
+  }
+  int64_t count = shape_count(&g->params.at[found].shape), at = 0;
+  float *numbers = arena_alloc(t->s.arena, (size_t)count * sizeof *numbers);
+  surgery_error err = {0};
+  if (!weights_fill(&t->s, g, script->train, found, numbers, &err)) fail(t, line, "%s", err.message);
+  text += length;
+  if (strncmp(text, " [", 2) == 0) at = strtoll(text + 2, (char **)&text, 10), text++;
+  for (; *text; at++) {
+    double wanted = strtod(text, (char **)&text);
+    if (at >= count || (double)numbers[at] != wanted) {
+      fail(t, line, "%s[%" PRId64 "]: expected %g, got %g", name, at, wanted, at < count ? (double)numbers[at] : 0);
+      return;
+    }
+  }
+}
+
+static void check_network(Test *t, const Script *script, bool good) {
+  const Graph *g = script->graph;
   for (size_t i = 0; i < t->expected.count; i++) {
     const Expected *e = &t->expected.at[i];
     const char *rest;
@@ -245,6 +291,8 @@ static void check_network(Test *t, const Graph *g, bool good) {
       check_layer(t, g, e->line, rest);
     else if ((rest = skip_word(e->text, "order")))
       check_order(t, g, e->line, rest);
+    else if ((rest = skip_word(e->text, "values")))
+      check_values(t, script, e->line, rest);
   }
 }
 
@@ -272,7 +320,7 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < t->expected.count; i++)
     if (t->expected.at[i].diagnostic && !t->expected.at[i].seen)
       fail(t, t->expected.at[i].line, "%s was expected: %s", t->expected.at[i].code, t->expected.at[i].text);
-  check_network(t, script.graph, good);
+  check_network(t, &script, good);
   if (t->failures) diag_print_text(&t->s.diags, stderr, false);
   if (script.graph) weights_close(script.graph);
   int failures = t->failures;

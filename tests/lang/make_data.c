@@ -69,6 +69,42 @@ static void write_tiny(void) {
   write_tensors("tiny-shape.safetensors", tiny, 8);
 }
 
+/* Tensors whose numbers count from 0 (fc) and from 100 (conv), under several names and in several kinds. */
+static void write_counted(void) {
+  static float count[64];
+  static int64_t whole[64];
+  for (int i = 0; i < 64; i++) {
+    count[i] = (float)i;
+    whole[i] = i;
+  }
+  surgery_tensor_out all[] = {
+      {"conv.weight", SURGERY_F32, 4, {2, 1, 3, 3}, count + 10}, {"conv.bias", SURGERY_F32, 1, {2}, count},
+      {"fc.weight", SURGERY_F32, 2, {3, 8}, count},              {"fc.bias", SURGERY_F32, 1, {3}, count + 5},
+      {"extra.weight", SURGERY_F32, 1, {4}, count},
+  };
+  write_tensors("count.pth", all, 4);
+  write_tensors("count-extra.safetensors", all, 5);
+  write_tensors("count-fc.npz", all + 2, 2);
+  surgery_tensor_out prefixed[] = {all[0], all[1], all[2], all[3], all[4]};
+  static const char *const names[] = {"net.conv.weight", "net.conv.bias", "net.fc.weight", "net.fc.bias",
+                                      "other.weight"};
+  for (int i = 0; i < 5; i++) prefixed[i].name = names[i];
+  write_tensors("count-prefix.safetensors", prefixed, 5);
+  surgery_tensor_out odd[] = {{"fc.weight", SURGERY_F32, 2, {3, 4}, count},
+                              {"fc.bias", SURGERY_I64, 1, {3}, whole},
+                              {"column", SURGERY_F32, 1, {3}, count + 40},
+                              {"wide.weight", SURGERY_F32, 2, {5, 12}, count}};
+  write_tensors("count-odd.safetensors", odd, 4);
+  /* 1, 2, 3 and 0.5 as f16, as no writer of this project makes them */
+  static const char header[] = "{\"fc.bias\":{\"dtype\":\"F16\",\"shape\":[3],\"data_offsets\":[0,6]},"
+                               "\"conv.bias\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[6,10]}}";
+  static const uint16_t half[] = {0x3c00, 0x4000, 0x4200, 0x3800, 0x3c00};
+  unsigned char bytes[8 + sizeof header - 1 + sizeof half] = {sizeof header - 1};
+  memcpy(bytes + 8, header, sizeof header - 1);
+  memcpy(bytes + 8 + sizeof header - 1, half, sizeof half);
+  write_bytes("half.safetensors", bytes, sizeof bytes);
+}
+
 static void write_broken(void) {
   unsigned char garbage[4096];
   for (size_t i = 0; i < sizeof garbage; i++) garbage[i] = (unsigned char)(i * i * 31 + 7 * i + 13);
@@ -96,6 +132,7 @@ int main(int argc, char **argv) {
   }
   write_network("lenet", "lenet.safetensors");
   write_tiny();
+  write_counted();
   write_broken();
   diag_print_text(&session->diags, stderr, false);
   arena_destroy(arena);

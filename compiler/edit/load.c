@@ -1,0 +1,150 @@
+/* load SEL from FILE: other values for layers that are there. Strict: what was asked for must be in the file with
+ * the same shape, all that does not fit is listed in one message, and then nothing is bound. Reads headers
+ * only; weights_fill.c reads values. Called by edit.c. */
+#include "compiler/edit/load.h"
+
+/* ---- what is asked for ---- */
+
+static bool wrong_load(EditContext *e, Span span, const char *why, const char *help) {
+  Diag *d = diag_report(&e->s->diags, DIAG_E0407, span, "%s", why);
+  diag_help(&e->s->diags, d, "%s", help);
+  return false;
+}
+
+const char *load_one_layer(Load *l) {
+  EditContext *e = l->e;
+  const Selector *sel = l->stmt->selector;
+  bool plain = (sel->kind == SELECT_NAME && !sel->is_glob) || sel->kind == SELECT_HEAD ||
+               sel->kind == SELECT_CHILDREN || sel->kind == SELECT_STAGES;
+  Picked picked;
+  if (!plain || !select_units(e->s, e->graph, e->scope, sel, false, l->scratch, &picked)) return NULL;
+  bool one = picked.units.count == 1 && !picked.tensors && picked.units.at[0].module > 0;
+  return one ? e->graph->modules.at[picked.units.at[0].module].name : NULL;
+}
+
+/* The text of a name behind `=`: the file's own, which may be one of the language's words. */
+static const char *file_name_of(const Selector *sel) {
+  if (sel->kind == SELECT_NAME && !sel->is_glob) return sel->text;
+  return sel->kind == SELECT_HEAD ? "head" : sel->kind == SELECT_BACKBONE ? "backbone" : NULL;
+}
+
+static const char *moved_key(Arena *arena, const char *key, const char *old, const char *new) {
+  size_t length = old ? strlen(old) : 0;
+  if (old && strncmp(key, old, length) == 0 && key[length] == '.') key += length + 1;
+  return *new ? arena_printf(arena, "%s.%s", new, key) : key;
+}
+
+/* `load A = B from F`: A is one tensor, or a part of one, or one layer. */
+static bool name_source(Load *l) {
+  EditContext *e = l->e;
+  const Selector *b = l->stmt->source, *left = b;
+  bool region = (b->kind == SELECT_REGION || b->kind == SELECT_STAGES) && b->left;
+  if (region) left = b->left;
+  const char *name = file_name_of(left);
+  if (!name)
+    return wrong_load(e, b->span, "behind '=' stands one name in the file",
+                      "as in: load head.weight = fc.weight[:10] from \"w.pth\"");
+  if (l->stmt->under)
+    return wrong_load(e, l->stmt->under_span, "`=` says already where the weights are in the file",
+                      "leave `under` out, and write the whole name behind '='");
+  const char *layer = l->items.count == 1 && l->items.at[0].to
+                          ? NULL
+                          : load_one_layer(l);
+  if (!layer && l->items.count != 1)
+    return wrong_load(e, l->stmt->selector->span, "before '=' stands one layer or one tensor",
+                      "write a statement for each; `under` gives a prefix for several");
+  if (layer && region)
+    return wrong_load(e, b->span, "a region is a part of one tensor",
+                      "name the tensor on both sides, as in: load head.weight = fc.weight[:10] from \"w.pth\"");
+  for (size_t i = 0; i < l->items.count; i++) {
+    LoadItem *item = &l->items.at[i];
+    item->key = layer ? moved_key(e->s->arena, e->graph->params.at[item->param].name, layer, name) : name;
+    item->index = region ? b->index : NULL;
+    item->index_span = b->span;
+  }
+  return true;
+}
+
+static bool make_items(Load *l) {
+  EditContext *e = l->e;
+  TensorPicks picks = {0};
+  if (!region_pick_tensors(e, l->stmt->selector, &picks)) return false;
+  for (size_t i = 0; i < picks.count; i++)
+    vec_push(l->scratch, &l->items,
+             (LoadItem){.param = picks.at[i].param,
+                        .to = picks.at[i].region,
+                        .key = e->graph->params.at[picks.at[i].param].name});
+  if (l->stmt->source) return name_source(l);
+  if (!l->stmt->under) return true;
+  const char *layer = load_one_layer(l);
+  for (size_t i = 0; i < l->items.count; i++)
+    l->items.at[i].key = moved_key(e->s->arena, l->items.at[i].key, layer, l->stmt->under);
+  return true;
+}
+
+/* ---- the tensors in the file ---- */
+
+static bool find_tensors(Load *l) {
+  EditContext *e = l->e;
+  for (size_t i = 0; i < l->items.count; i++) {
+    LoadItem *item = &l->items.at[i];
+    item->tensor = donor_find(&l->file, item->key);
+    if (!item->tensor || !item->index) continue;
+    Shape shape = donor_shape(item->tensor);
+    Region region;
+    if (shape.rank < 0)
+      return wrong_load(e, item->index_span, "the tensor has more dimensions than a region can have",
+                        "load it as a whole");
+    if (!region_read(e, item->index, item->index_span, item->key, &shape, &region)) return false;
+    Region *kept = arena_new(e->s->arena, Region);
+    *kept = region;
+    item->from = kept;
+  }
+  return true;
+}
+
+/* ---- binding ---- */
+
+static void bind(Load *l) {
+  Graph *g = l->e->graph;
+  bool said = false;
+  vec_push(g->arena, &g->donors, l->file);
+  int donor = (int)g->donors.count - 1;
+  for (size_t i = 0; i < l->items.count; i++) {
+    const LoadItem *item = &l->items.at[i];
+    if (!item->tensor || item->skip) continue;
+    Param *p = &g->params.at[item->param];
+    donor_conversion_note(l->e->s, &l->file, item->tensor, &said);
+    if (item->to) {
+      vec_push(g->arena, &p->patches,
+               (WeightPatch){.donor = donor, .key = item->key, .from = item->from, .to = item->to});
+      continue;
+    }
+    weights_forget(p);
+    p->donor = donor;
+    p->donor_key = item->key;
+    p->donor_region = item->from;
+  }
+}
+
+bool edit_load(EditContext *e, const Stmt *stmt) {
+  Load l = {.e = e, .stmt = stmt, .scratch = arena_create()};
+  edit_shapes_now(e);
+  bool ok = make_items(&l);
+  ok = load_read_allows(&l) && ok;
+  SavedFile *saved;
+  const char *path;
+  ok = weights_find_file(e->s, e->graph, stmt->file, stmt->file_span, &path, &saved) && ok;
+  if (ok) {
+    l.file = (DonorFile){.path = path, .span = stmt->file_span, .saved = saved};
+    ok = donor_open(e->s, &l.file) && find_tensors(&l) && load_compare(&l);
+    if (ok) {
+      donor_notes(e->s, &l.file);
+      bind(&l);
+    } else if (l.file.open) {
+      surgery_weights_close(l.file.open);
+    }
+  }
+  arena_destroy(l.scratch);
+  return ok;
+}

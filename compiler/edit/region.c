@@ -1,0 +1,212 @@
+/* Regions of tensors: reading, describing and copying them; and which tensors and regions the selector of a load
+ * or save means. Opens no file and changes no network. Called by load.c, save.c and weights_fill.c. */
+#include "compiler/edit/region.h"
+#include <inttypes.h>
+
+/* ---- reading ---- */
+
+static bool bad_bound(EditContext *e, Span span, const char *name, const Shape *of, int axis,
+                      const char *problem) {
+  Diag *d = diag_report(&e->s->diags, DIAG_E0204, span, "%s", problem);
+  diag_note(&e->s->diags, d, "%s is %s, and dimension %d has %" PRId64, name,
+            shape_text_plain(e->s->arena, of), axis, of->dim[axis]);
+  diag_help(&e->s->diags, d, "count from 0, or from -1 at the end; [a:b] stops before b");
+  return false;
+}
+
+static bool read_bound(EditContext *e, const Expr *expr, int64_t otherwise, int64_t *out) {
+  Const value;
+  *out = otherwise;
+  if (!expr) return true;
+  if (!eval_const(e->s, e->scope, expr, &value)) return false;
+  if (value.kind != CONST_INT) {
+    Diag *d = diag_report(&e->s->diags, DIAG_E0204, expr->span, "an index must be a whole number");
+    diag_help(&e->s->diags, d, "[:, :10] is the first ten columns");
+    return false;
+  }
+  *out = value.integer;
+  return true;
+}
+
+static bool read_axis(EditContext *e, const Index *index, const char *name, const Shape *of, int axis,
+                      Region *out) {
+  Arena *arena = e->s->arena;
+  int64_t count = of->dim[axis], begin, end;
+  if (!read_bound(e, index->begin, 0, &begin) || !read_bound(e, index->end, count, &end)) return false;
+  out->drop[axis] = !index->is_range;
+  if (!index->is_range) {
+    if (begin < -count || begin >= count)
+      return bad_bound(e, index->span, name, of, axis,
+                       arena_printf(arena, "[%" PRId64 "] is out of range", begin));
+    out->begin[axis] = begin < 0 ? begin + count : begin;
+    out->end[axis] = out->begin[axis] + 1;
+    return true;
+  }
+  if (begin < -count || begin > count || end < -count || end > count)
+    return bad_bound(e, index->span, name, of, axis,
+                     arena_printf(arena, "[%" PRId64 ":%" PRId64 "] is out of range", begin, end));
+  out->begin[axis] = begin < 0 ? begin + count : begin;
+  out->end[axis] = end < 0 ? end + count : end;
+  if (out->begin[axis] < out->end[axis]) return true;
+  return bad_bound(e, index->span, name, of, axis,
+                   arena_printf(arena, "[%" PRId64 ":%" PRId64 "] is empty", begin, end));
+}
+
+bool region_read(EditContext *e, const Index *index, Span span, const char *name, const Shape *of,
+                 Region *out) {
+  *out = (Region){.rank = of->rank};
+  int axis = 0;
+  for (; index; index = index->next, axis++) {
+    if (axis < of->rank) {
+      if (!read_axis(e, index, name, of, axis, out)) return false;
+      continue;
+    }
+    Diag *d = diag_report(&e->s->diags, DIAG_E0204, span, "there are more indices than dimensions: %s is %s",
+                          name, shape_text_plain(e->s->arena, of));
+    diag_help(&e->s->diags, d, "write at most one index or range for each of its %d dimension%s", of->rank,
+              of->rank == 1 ? "" : "s");
+    return false;
+  }
+  for (; axis < of->rank; axis++) out->end[axis] = of->dim[axis];
+  return true;
+}
+
+/* ---- describing ---- */
+
+Shape region_shape(const Region *region, DType dtype) {
+  Shape shape = {.rank = 0, .dtype = dtype};
+  for (int i = 0; i < region->rank; i++)
+    if (!region->drop[i]) shape.dim[shape.rank++] = region->end[i] - region->begin[i];
+  return shape;
+}
+
+bool region_within(const Region *region, const Shape *shape) {
+  if (region->rank != shape->rank) return false;
+  for (int i = 0; i < region->rank; i++)
+    if (region->end[i] > shape->dim[i]) return false;
+  return true;
+}
+
+const char *region_text(Arena *arena, const char *name, const Region *region) {
+  if (!region) return name;
+  const char *text = arena_printf(arena, "%s[", name);
+  for (int i = 0; i < region->rank; i++) {
+    const char *comma = i ? ", " : "";
+    text = region->drop[i] ? arena_printf(arena, "%s%s%" PRId64, text, comma, region->begin[i])
+                           : arena_printf(arena, "%s%s%" PRId64 ":%" PRId64, text, comma, region->begin[i],
+                                          region->end[i]);
+  }
+  return arena_printf(arena, "%s]", text);
+}
+
+/* ---- copying ---- */
+
+/* Row by row: `index` counts through all dimensions but the last, which is contiguous in both. */
+static void copy_rows(char *tensor, const Shape *shape, const Region *region, size_t size, char *part,
+                      bool gather) {
+  int64_t index[MAX_SHAPE_RANK];
+  int last = region->rank - 1;
+  if (last < 0) {
+    memcpy(gather ? part : tensor, gather ? tensor : part, size);
+    return;
+  }
+  size_t row = (size_t)(region->end[last] - region->begin[last]) * size;
+  memcpy(index, region->begin, sizeof index);
+  for (;;) {
+    int64_t at = 0;
+    for (int i = 0; i < last; i++) at = (at + index[i]) * shape->dim[i + 1];
+    char *here = tensor + (size_t)(at + region->begin[last]) * size;
+    memcpy(gather ? part : here, gather ? here : part, row);
+    part += row;
+    int axis = last - 1;
+    for (; axis >= 0 && ++index[axis] == region->end[axis]; axis--) index[axis] = region->begin[axis];
+    if (axis < 0) return;
+  }
+}
+
+void region_gather(const void *tensor, const Shape *shape, const Region *region, size_t size, void *part) {
+  ASSERT(region_within(region, shape));
+  copy_rows((char *)(uintptr_t)tensor, shape, region, size, part, true);
+}
+
+void region_scatter(void *tensor, const Shape *shape, const Region *region, size_t size, const void *part) {
+  ASSERT(region_within(region, shape));
+  copy_rows(tensor, shape, region, size, (char *)(uintptr_t)part, false);
+}
+
+/* ---- picking ---- */
+
+static bool unknown_shape(EditContext *e, Span span, const char *name) {
+  Diag *d = diag_report(&e->s->diags, DIAG_E0407, span, "the shape of %s is not known at this statement", name);
+  diag_help(&e->s->diags, d, "write the statement behind the edits that make the network whole again");
+  return false;
+}
+
+/* *is_region: the brackets behind a tensor, and not those that count children. */
+static bool pick_region(EditContext *e, const Selector *sel, Arena *scratch, bool *is_region,
+                        TensorPicks *out) {
+  const Graph *g = e->graph;
+  Picked picked;
+  *is_region = false;
+  if ((sel->kind != SELECT_REGION && sel->kind != SELECT_STAGES) || !sel->left) return true;
+  if (!select_units(e->s, g, e->scope, sel->left, false, scratch, &picked)) return false;
+  ParamId found = NO_ID;
+  size_t count = 0;
+  for (size_t i = 0; i < g->params.count; i++)
+    if (picked.param[i] && count++ == 0) found = (ParamId)i;
+  if (!picked.layers && count == 1) {
+    const Param *p = &g->params.at[found];
+    Region region, *kept = arena_new(e->s->arena, Region);
+    *is_region = true;
+    if (p->shape.rank < 0) return unknown_shape(e, sel->span, p->name);
+    if (!region_read(e, sel->index, sel->span, p->name, &p->shape, &region)) return false;
+    *kept = region;
+    vec_push(e->s->arena, out, (TensorPick){found, kept});
+    return true;
+  }
+  if (sel->kind == SELECT_STAGES && picked.layers) return true;
+  Diag *d = diag_report(&e->s->diags, DIAG_E0407, sel->left->span, "a region is a part of one tensor");
+  if (picked.layers && found != NO_ID)
+    diag_help(&e->s->diags, d, "name the tensor, as in %s[:10]", g->params.at[found].name);
+  else
+    diag_help(&e->s->diags, d, "write each tensor with its own brackets");
+  return false;
+}
+
+static bool pick_part(EditContext *e, const Selector *sel, Arena *scratch, bool *seen, TensorPicks *out) {
+  const Graph *g = e->graph;
+  bool is_region;
+  if (!pick_region(e, sel, scratch, &is_region, out)) return false;
+  if (is_region) return true;
+  Picked picked;
+  if (!select_units(e->s, g, e->scope, sel, false, scratch, &picked)) return false;
+  ParamList state = graph_state_dict(g, scratch, true);
+  for (size_t i = 0; i < state.count; i++) {
+    ParamId id = state.at[i];
+    if (!picked.param[id] || seen[id]) continue;
+    seen[id] = true;
+    vec_push(e->s->arena, out, (TensorPick){id, NULL});
+  }
+  return true;
+}
+
+bool region_pick_tensors(EditContext *e, const Selector *selector, TensorPicks *out) {
+  Arena *scratch = arena_create();
+  bool *seen = arena_array(scratch, bool, e->graph->params.count + 1), ok = true;
+  VEC(const Selector *) todo = {0};
+  vec_push(scratch, &todo, selector);
+  while (todo.count > 0) {
+    const Selector *sel = todo.at[--todo.count];
+    if (sel->kind == SELECT_UNION) {
+      vec_push(scratch, &todo, sel->right);
+      vec_push(scratch, &todo, sel->left);
+    } else {
+      ok &= pick_part(e, sel, scratch, seen, out);
+    }
+  }
+  arena_destroy(scratch);
+  if (!ok || out->count > 0) return ok;
+  Diag *d = diag_report(&e->s->diags, DIAG_E0407, selector->span, "there are no weights in it");
+  diag_help(&e->s->diags, d, "name a layer that has parameters, or a parameter");
+  return false;
+}
