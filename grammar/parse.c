@@ -7,7 +7,8 @@ int surgery_yylex_init_extra(Lexer *extra, yyscan_t *scanner);
 int surgery_yylex_destroy(yyscan_t scanner);
 struct yy_buffer_state *surgery_yy_scan_bytes(const char *bytes, int length, yyscan_t scanner);
 
-static ParseResult run_parser(Arena *arena, Diags *diags, Sources *sources, uint32_t source, int start) {
+static ParseResult run_parser(Arena *arena, Diags *diags, Sources *sources, uint32_t source, int start,
+                              TokenList *record) {
   const Source *file = &sources->files.at[source];
   Lexer *lexer = arena_new(arena, Lexer);
   lexer->arena = arena;
@@ -16,6 +17,7 @@ static ParseResult run_parser(Arena *arena, Diags *diags, Sources *sources, uint
   lexer->text = file->text;
   lexer->length = file->length;
   lexer->start_token = start;
+  lexer->record = record;
   lexer->at_start = start == TOK_START_SCRIPT;
   /* A byte order mark, as some editors write it, is no part of the script. */
   if (file->length >= 3 && memcmp(file->text, "\xEF\xBB\xBF", 3) == 0) lexer->offset = 3;
@@ -29,11 +31,15 @@ static ParseResult run_parser(Arena *arena, Diags *diags, Sources *sources, uint
 }
 
 Stmt *parse(Arena *arena, Diags *diags, Sources *sources, uint32_t source) {
-  return run_parser(arena, diags, sources, source, TOK_START_SCRIPT).script;
+  return run_parser(arena, diags, sources, source, TOK_START_SCRIPT, NULL).script;
+}
+
+Stmt *parse_recording(Arena *arena, Diags *diags, Sources *sources, uint32_t source, TokenList *tokens) {
+  return run_parser(arena, diags, sources, source, TOK_START_SCRIPT, tokens).script;
 }
 
 Expr *parse_expression(Arena *arena, Diags *diags, Sources *sources, uint32_t source) {
   size_t errors = diags->errors;
-  Expr *expr = run_parser(arena, diags, sources, source, TOK_START_EXPRESSION).expression;
+  Expr *expr = run_parser(arena, diags, sources, source, TOK_START_EXPRESSION, NULL).expression;
   return diags->errors == errors ? expr : NULL;
 }

@@ -8,6 +8,8 @@
 /* What flex gives besides the parser's tokens; the parser never sees these. */
 enum { RAW_NEWLINE = 1000, RAW_SEMICOLON, RAW_OPEN_STRING, RAW_OPEN_REGEX, RAW_SUFFIXED, RAW_BAD };
 
+/* parse.c: as parse(), and the tokens that the parser read, in their order. */
+Stmt *parse_recording(Arena *arena, Diags *diags, Sources *sources, uint32_t source, TokenList *tokens);
 /* syntax_error.c: the message for a token that does not fit; `expected` are symbol names of the grammar. */
 void report_syntax(Lexer *lexer, int found, Span span, const char *const *expected, int count);
 /* The keywords, for suggestions. */

@@ -158,17 +158,8 @@ static void end_of_text(Lexer *lx) {
   }
 }
 
-/* Queues the END when the newline ends the statement. */
-static void newline(Lexer *lx) {
-  bool new_statement = statement_follows(lx) || (in_bracket(lx) && !lx->selector && words_follow(lx));
-  if (in_bracket(lx)) {
-    if (!new_statement) return;
-    drop_brackets(lx);
-  }
-  if (lx->at_start || lx->previous == '}')
-    return; /* behind a block the END has come, unless `else` is next */
-  if (lx->offset < lx->length && lx->text[lx->offset] == '{') return; /* nothing begins like that */
-  switch (lx->previous) {
+bool goes_on_behind(int token) {
+  switch (token) {
   case ',':
   case '+':
   case '-':
@@ -189,8 +180,23 @@ static void newline(Lexer *lx) {
   case TOK_NOT:
   case TOK_EXCEPT:
   case TOK_UPDATE:
-    if (!new_statement) return;
+    return true;
+  default:
+    return false;
   }
+}
+
+/* Queues the END when the newline ends the statement. */
+static void newline(Lexer *lx) {
+  bool new_statement = statement_follows(lx) || (in_bracket(lx) && !lx->selector && words_follow(lx));
+  if (in_bracket(lx)) {
+    if (!new_statement) return;
+    drop_brackets(lx);
+  }
+  if (lx->at_start || lx->previous == '}')
+    return; /* behind a block the END has come, unless `else` is next */
+  if (lx->offset < lx->length && lx->text[lx->offset] == '{') return; /* nothing begins like that */
+  if (goes_on_behind(lx->previous) && !new_statement) return;
   queue_end(lx);
 }
 
@@ -289,6 +295,8 @@ static int read_token(Lexer *lx, TokenValue *value, Span *span) {
       return raw;
     }
     if (first) begin_statement(lx, *span);
+    lx->was_operand = lx->operand;
+    lx->was_selector = lx->selector;
     int token = classify(lx, raw, *span, value);
     if (raw == '(' || raw == '[' || raw == '{') open_bracket(lx, (char)raw, *span);
     if (raw == ')' || raw == ']') close_bracket(lx, (char)raw, *span);
@@ -310,7 +318,7 @@ static int read_token(Lexer *lx, TokenValue *value, Span *span) {
   return queued.token;
 }
 
-int next_token(Lexer *lx, TokenValue *value, Span *span) {
+static int give_token(Lexer *lx, TokenValue *value, Span *span) {
   if (lx->start_token > 0) {
     int token = lx->start_token;
     lx->start_token = 0;
@@ -335,4 +343,12 @@ int next_token(Lexer *lx, TokenValue *value, Span *span) {
       return token;
     }
   }
+}
+
+int next_token(Lexer *lx, TokenValue *value, Span *span) {
+  bool start = lx->start_token > 0;
+  int token = give_token(lx, value, span);
+  if (lx->record && !start)
+    vec_push(lx->arena, lx->record, (Recorded){token, *span, lx->was_operand, lx->was_selector});
+  return token;
 }

@@ -24,6 +24,15 @@ typedef struct Queued { /* a token that no characters stand for */
   int blocks; /* open braces around it */
 } Queued;
 
+/* A token as the formatter wants it: with what stood before it, which its own kind does not tell. */
+typedef struct Recorded {
+  int token;
+  Span span;     /* empty where no characters stand for it */
+  bool operand;  /* behind the end of a value: `(` calls, `-` subtracts */
+  bool selector; /* where words are paths */
+} Recorded;
+typedef VEC(Recorded) TokenList;
+
 /* What flex carries along, and the state of tokens.c. */
 typedef struct Lexer {
   Arena *arena;
@@ -60,10 +69,14 @@ typedef struct Lexer {
   int mistakes;
   uint32_t judged; /* 1 + where the statement began that an action of the parser found fault with */
   int start_token; /* given first: tells the parser what to read; then 0 */
+  TokenList *record; /* every token that the parser gets; NULL: nobody wants to know */
+  bool was_operand, was_selector; /* before the token that was read last */
 } Lexer;
 
 /* The next token for the parser. */
 int next_token(Lexer *lexer, TokenValue *value, Span *span);
+/* A newline behind this token does not end the statement: a comma, an operator. */
+bool goes_on_behind(int token);
 /* Reports, unless a mistake of this statement was reported (then NULL), and skips what is left of it. */
 Diag *lexer_report(Lexer *lexer, DiagCode code, Span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -5,13 +5,15 @@
 const CommandRow command_rows[COMMAND_COUNT] = {
     [COMMAND_BUILD] = {"build", command_build, "script", 1, 1, "surgeryc SCRIPT.surgery [-o OUT]",
                        "Compiles a script to a native program, object, library or LLVM IR."},
-    [COMMAND_CHECK] = {"check", command_check, "script", 1, 1, "surgeryc check SCRIPT",
+    [COMMAND_CHECK] = {"check", command_check, "script", 1, -1, "surgeryc check SCRIPT…",
                        "All checks, no output; the exit status is the answer."},
     [COMMAND_PLAN] = {"plan", command_plan, "script", 1, 1, "surgeryc plan SCRIPT",
                       "What the script does: layers, shapes, parameters, FLOPs, memory."},
     [COMMAND_ZOO] = {"zoo", command_zoo, NULL, 0, 0, "surgeryc zoo", "The built-in architectures."},
-    [COMMAND_EXPLAIN] = {"explain", command_explain, "code", 1, 1, "surgeryc explain CODE",
-                         "One message explained, with an example and the cure."},
+    [COMMAND_EXPLAIN] = {"explain", command_explain, "code", 0, 1, "surgeryc explain [CODE]",
+                         "One message explained, with an example and the cure; without a code all of them listed."},
+    [COMMAND_FMT] = {"fmt", command_fmt, "script", 1, -1, "surgeryc fmt [-i|--check] SCRIPT…",
+                     "Scripts in their canonical layout, on stdout; - is stdin."},
 };
 
 const CommandRow *find_command(const char *name) {

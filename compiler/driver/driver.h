@@ -20,6 +20,7 @@ typedef struct Options {
   VEC(const char *) rest; /* further arguments */
   const char *output, *emit, *cpu, *depfile, *stop_after, *dump, *diagnostics, *color;
   bool compile_only, embed_weights, write_depfile, werror, time_passes;
+  bool in_place, check_only;
   int opt_level, threads;
 } Options;
 
@@ -43,6 +44,7 @@ typedef struct Compilation {
   const char *depfile; /* NULL: none is wanted */
   OutFile weights;     /* written, and renamed when all is done */
   VEC(OutFile) saves;  /* the same for the files of `save` */
+  bool report_later;   /* the command reports by itself */
 } Compilation;
 /* Runs the passes up to `last` (NULL: all), or to --stop-after, and reports. */
 ExitStatus run_passes(Compilation *c, const char *last);
@@ -56,6 +58,7 @@ typedef enum CommandId {
   COMMAND_PLAN,
   COMMAND_ZOO,
   COMMAND_EXPLAIN,
+  COMMAND_FMT,
   COMMAND_COUNT
 } CommandId;
 typedef struct CommandRow {
@@ -74,6 +77,7 @@ ExitStatus command_check(Session *s, const Options *o);
 ExitStatus command_plan(Session *s, const Options *o);
 ExitStatus command_zoo(Session *s, const Options *o);
 ExitStatus command_explain(Session *s, const Options *o);
+ExitStatus command_fmt(Session *s, const Options *o);
 
 /* weights_out.c: the values of the state dict, filled and written beside the output, or into it. */
 ExitStatus write_weights(Compilation *c);

@@ -27,7 +27,8 @@ enum {
   OPT_TIME,
   OPT_VERSION,
   OPT_WERROR,
-  OPT_EXPLAIN
+  OPT_EXPLAIN,
+  OPT_CHECK
 };
 
 #define FOR(command) (1u << COMMAND_##command)
@@ -49,8 +50,10 @@ static const OptionRow rows[] = {
     {"cpu", OPT_CPU, "NAME", FOR(BUILD),
      "native (default), x86-64-v2, x86-64-v3, x86-64-v4 or a name that LLVM knows"},
     {"threads", OPT_THREADS, "N", FOR(BUILD), "threads that the compiler itself uses"},
+    {"in-place", 'i', NULL, FOR(FMT), "write the result into the script itself"},
+    {"check", OPT_CHECK, NULL, FOR(FMT), "write nothing; name the scripts that differ, and end with status 1"},
     {"optimize", 'O', "LEVEL", FOR(BUILD), "0 to 3 (default 3)"},
-    {"diagnostics", OPT_DIAGNOSTICS, "FORM", SCRIPTS | FOR(ZOO),
+    {"diagnostics", OPT_DIAGNOSTICS, "FORM", SCRIPTS | FOR(ZOO) | FOR(FMT),
      "text (default) or json: one array; on stderr"},
     {"color", OPT_COLOR, "WHEN", ALL, "auto (default), always or never"},
     {"Werror", OPT_WERROR, NULL, SCRIPTS, "warnings are errors"},
@@ -208,6 +211,12 @@ static void take_option(Session *s, Options *o, int id, const char *value) {
   case OPT_EXPLAIN:
     o->command = &command_rows[COMMAND_EXPLAIN];
     o->script = value;
+    break;
+  case 'i':
+    o->in_place = true;
+    break;
+  case OPT_CHECK:
+    o->check_only = true;
     break;
   case OPT_TIME:
     o->time_passes = true;

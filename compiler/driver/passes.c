@@ -98,6 +98,6 @@ ExitStatus run_passes(Compilation *c, const char *last) {
     if (streq(last, passes[i].name) || streq(c->o->stop_after, passes[i].name)) break;
   }
   if (c->script.graph) weights_close(c->script.graph);
-  report(c->s, c->o);
+  if (!c->report_later) report(c->s, c->o);
   return status;
 }

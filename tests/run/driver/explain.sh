@@ -26,6 +26,10 @@ echo "$used" >"$tmp/used" && echo "$listed" >"$tmp/listed"
 equals "used without a row" "$(comm -23 "$tmp/used" "$tmp/listed")" ""
 equals "a row that no source uses" "$(comm -13 "$tmp/used" "$tmp/listed")" ""
 
+# without a code: all of them, one a line
+run 0 "$SURGERYC" explain
+equals "all codes" "$(sed 's/  .*//' "$tmp/out")" "$codes"
+
 # as language.md spells it, in small letters, and what there is not
 run 0 "$SURGERYC" explain E0301
 cp "$tmp/out" "$tmp/page"

@@ -63,7 +63,7 @@ err "tiny\.safetensors"
 err "error\[E04"
 
 # wrong usage is status 2, one line, and nothing on stdout
-for words in '' '--nonsense' '--emit=exee x' 'check' 'explain' 'plan' 'check a.surgery b.surgery' 'chek a.surgery' \
+for words in '' '--nonsense' '--emit=exee x' 'check' 'fmt' 'plan' 'plan a.surgery b.surgery' 'explain E0001 E0002' 'chek a.surgery' \
   '--stop-after=link x' '--dump=nothing x' '--diagnostics=xml x' '--color=blue x' '-o' '-Wall x' 'explain E9999' '--weights'; do
   run 2 "$SURGERYC" $words
   is_empty "$tmp/out"
@@ -93,6 +93,21 @@ out_lacks ' --emit'
 run 0 "$SURGERYC" explain --help
 out_lacks ' --define|^passes'
 
+# several scripts: each is judged by itself, and the worst status counts
+echo 'take lenet from random' >good.surgery
+echo 'tak lenet' >bad.surgery
+echo 'param a = 1
+take lenet from random' >param.surgery
+run 0 "$SURGERYC" check good.surgery param.surgery param.surgery
+is_empty "$tmp/out"
+run 1 "$SURGERYC" check good.surgery bad.surgery param.surgery
+err '^bad\.surgery:1:1: error'
+run 1 "$SURGERYC" check bad.surgery bad.surgery good.surgery --diagnostics=json
+equals "one array" "$(grep -c '^\[' "$tmp/err") $(grep -o '"E0001"' "$tmp/err" | wc -l)" "1 2"
+run 3 "$SURGERYC" check nowhere.surgery bad.surgery
+err 'nowhere\.surgery: No such file'
+err '^bad\.surgery:1:1: error'
+
 # help and version
 run 0 "$SURGERYC" --help
 out '^usage: surgeryc SCRIPT'
@@ -101,7 +116,7 @@ for option in -o -c -D -I -MD -MF -Werror --emit --weights --embed-weights --cpu
 done
 out '^exit status: 0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, 70 a bug'
 is_empty "$tmp/err"
-for command in build check plan zoo explain; do
+for command in build check plan zoo explain fmt; do
   run 0 "$SURGERYC" $command --help
   out "^usage: surgeryc"
 done

@@ -1,4 +1,4 @@
-/* The commands that build or check: each sets the passes up and runs them. */
+/* `surgeryc SCRIPT`: sets the passes up and runs them all. */
 #include "compiler/driver/driver.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -89,19 +89,4 @@ ExitStatus command_build(Session *s, const Options *o) {
   ExitStatus status = build(&c);
   outfile_watch_signals(false);
   return status;
-}
-
-ExitStatus command_check(Session *s, const Options *o) {
-  Compilation c = {.s = s, .o = o};
-  return run_passes(&c, "plan");
-}
-
-ExitStatus command_explain(Session *s, const Options *o) {
-  DiagCode code;
-  if (!diag_code_parse(o->script, &code)) {
-    fprintf(stderr, "surgeryc: there is no message %s\n", o->script);
-    return EXIT_USAGE;
-  }
-  printf("%s: %s\n\n%s", diag_code_name(code), diag_code_title(code), diag_code_page(code));
-  return EXIT_DONE;
 }
