@@ -277,6 +277,16 @@ int surgery_forward(surgery_net *net, size_t n, const float *x, float *y) {
   return n > INT64_MAX ? -1 : net_forward(net, (int64_t)n, x, y, NULL);
 }
 
+int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y) {
+  if (n == 0) return 0;
+  if (n > INT64_MAX) return -1;
+  const void *aligned_x = stage(net, (int64_t)n, x, NULL);
+  if (!aligned_x || net_run(net, NET_FORWARD, (int64_t)n, aligned_x, NULL, NULL, NULL, NULL)) return -1;
+  for (size_t i = 0; i < net->manifest->output_count; i++)
+    if (y[i]) memcpy(y[i], net->outputs[i], (size_t)net->manifest->outputs[i].shape.count * n * 4);
+  return 0;
+}
+
 int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss) {
   float ignored;
   if (!loss) loss = &ignored;

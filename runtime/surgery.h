@@ -84,6 +84,8 @@ surgery_net *surgery_open(const struct sg_network *network, const char *weights,
 void surgery_close(surgery_net *net);
 /* x: (n, …) f32 plain; y: (n, …) of the first output. Returns 0, or -1: no memory. */
 int surgery_forward(surgery_net *net, size_t n, const float *x, float *y);
+/* All outputs, y[i] being (n, …) of output i, or NULL where it is not wanted. */
+int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y);
 /* One step with the script's optimizer (or SGD(lr=0.01) without a train block). target: a class for each sample; where
  * the loss is MSE, the target's floats behind a cast. loss: the batch's mean before the update. -1: nothing is trainable,
  * a target is no class, a trainable BatchNorm got one value per channel, or no memory. */

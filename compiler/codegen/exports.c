@@ -135,6 +135,7 @@ static void export_interface(Codegen *cg, LLVMValueRef network, LLVMValueRef fun
   LLVMTypeRef p = cg->ptr, i = cg->i32, z = cg->i64;
   forwarder(cg, "open", p, (LLVMTypeRef[]){p, p}, 2, network);
   forwarder(cg, "forward", i, (LLVMTypeRef[]){p, z, p, p}, 4, NULL);
+  forwarder(cg, "forward_outputs", i, (LLVMTypeRef[]){p, z, p, p}, 4, NULL);
   forwarder(cg, "train_step", i, (LLVMTypeRef[]){p, z, p, p, p}, 5, NULL);
   forwarder(cg, "save", i, (LLVMTypeRef[]){p, p, p, p}, 4, NULL);
   forwarder(cg, "close", cg->nothing, (LLVMTypeRef[]){p}, 1, NULL);

@@ -88,7 +88,7 @@ bool edit_run(EditContext *e, const Stmt *stmt) {
   case STMT_SAVE:
     return edit_save(e, stmt);
   case STMT_OUTPUT:
-    return edit_unsupported(e, stmt, "output", "a network ends where its slice ends: take net[a:b]");
+    return edit_output(e, stmt);
   default:
     BUG("statement of kind %d is no edit", stmt->kind);
   }

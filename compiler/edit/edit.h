@@ -19,6 +19,7 @@ bool edit_init(EditContext *e, const Stmt *stmt);
 bool edit_adapt(EditContext *e, const Stmt *stmt);
 bool edit_load(EditContext *e, const Stmt *stmt);
 bool edit_save(EditContext *e, const Stmt *stmt);
+bool edit_output(EditContext *e, const Stmt *stmt);
 bool edit_unsupported(EditContext *e, const Stmt *stmt, const char *what, const char *instead);
 
 /* Cuts the network down to these nodes (take.c decides which). The cut-off part stays in the graph, dead. */
@@ -32,6 +33,13 @@ bool edit_shapes_now(EditContext *e);
 /* From here on the parameter's value is the one that it has now, kept aside, so that it may be changed as a whole
  * (save.c). False with a diagnostic. */
 bool save_snapshot(EditContext *e, ParamId param, Span span);
+
+/* True where the selector is the plain name of an output, and of no layer (output.c). */
+bool edit_output_named(const Graph *g, const Selector *selector, ValueId *out);
+/* False with a diagnostic where there are several outputs, for a statement that acts on the last value. */
+bool edit_one_output(EditContext *e, const Stmt *stmt, const char *cure);
+/* Behind the last edit: what the loss, which is of the first output, does not depend on is not trained. */
+void edit_outputs_trained(EditContext *e);
 
 /* ---- shared by the edits (rewire.c) ---- */
 

@@ -154,7 +154,8 @@ static bool check_shape(EditContext *e, const Stmt *stmt, Arena *scratch) {
   Wanted w;
   ValueId value;
   if (!read_shape(e, stmt->value, &w)) return false;
-  if (plain && streq(name, "output") && graph_find_module(g, name) == NO_ID) {
+  if (edit_output_named(g, sel, &value)) {
+  } else if (plain && streq(name, "output") && graph_find_module(g, name) == NO_ID) {
     value = g->outputs.at[0].value;
   } else if (plain && streq(name, "input") && graph_find_module(g, name) == NO_ID) {
     value = g->input_value;
@@ -197,6 +198,7 @@ bool edit_check_expects(EditContext *e) {
   }
   ok &= weights_check(e->s, e->graph);
   ok &= weights_check_saves(e->s, e->graph);
+  edit_outputs_trained(e);
   check_training(e);
   arena_destroy(scratch);
   return ok;

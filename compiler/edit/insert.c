@@ -104,6 +104,8 @@ bool edit_append(EditContext *e, const Stmt *stmt) {
   if (stmt->donor) return edit_unsupported(e, stmt, "stitching another donor's slice on", NULL);
   Graph *g = e->graph;
   ValueId out;
+  if (!edit_one_output(e, stmt, "insert it after the layer whose value it is to take: insert … after layer4"))
+    return false;
   if (!add_at(e, stmt, g->outputs.at[0].value, NO_ID, &out)) return false;
   g->outputs.at[0].value = out;
   edit_update_alive(g);

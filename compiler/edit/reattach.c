@@ -106,6 +106,7 @@ static void revive_parents(Graph *g, ModuleId module) {
 
 bool edit_reattach(EditContext *e, const Stmt *stmt, const Unit *u) {
   Graph *g = e->graph;
+  if (!edit_one_output(e, stmt, "insert a new layer after the one whose value it is to take")) return false;
   Arena *scratch = arena_create();
   NodeList way = {0};
   ModuleId new = NO_ID;

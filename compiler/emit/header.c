@@ -29,6 +29,16 @@ static const char *in_comment(Arena *arena, const char *text) {
   return copy;
 }
 
+static const char *quoted(Arena *arena, const char *text) {
+  const char *out = "";
+  for (; *text; text++) {
+    bool plain = isalnum((unsigned char)*text) || strchr("._-+ ", *text);
+    out = plain ? arena_printf(arena, "%s%c", out, *text)
+                : arena_printf(arena, "%s\\%03o", out, (unsigned char)*text);
+  }
+  return out;
+}
+
 static int64_t round64(int64_t bytes) {
   return (bytes + 63) / 64 * 64;
 }
@@ -80,6 +90,32 @@ static void put_error(Writer *w) {
          "int surgery_threads(void); /* threads that the functions below use */\n\n");
 }
 
+/* Of all outputs, in their order: names, shapes padded with 0, floats. */
+static void put_outputs(Writer *w, const Graph *g) {
+  int most = 1;
+  for (size_t i = 0; i < g->outputs.count; i++)
+    if (output_shape(g, i)->rank > most) most = output_shape(g, i)->rank;
+  const char *names = "", *ranks = "", *shapes = "", *counts = "";
+  for (size_t i = 0; i < g->outputs.count; i++) {
+    const Shape *y = output_shape(g, i);
+    const char *comma = i ? ", " : "", *dims = "";
+    for (int k = 0; k < most; k++)
+      dims = arena_printf(w->arena, "%s%s%lld", dims, k ? ", " : "", k < y->rank ? (long long)y->dim[k] : 0LL);
+    names = arena_printf(w->arena, "%s%s\"%s\"", names, comma, quoted(w->arena, g->outputs.at[i].name));
+    ranks = arena_printf(w->arena, "%s%s%d", ranks, comma, y->rank);
+    shapes = arena_printf(w->arena, "%s%s{%s}", shapes, comma, dims);
+    counts = arena_printf(w->arena, "%s%s%lld", counts, comma, (long long)shape_count(y));
+  }
+  put(w, "#define %s_OUTPUTS %zu\n", w->upper, g->outputs.count);
+  put(w, "#define %s_OUTPUT_NAMES {%s} /* const char *name[%s_OUTPUTS], for an initialiser */\n", w->upper, names,
+      w->upper);
+  put(w, "#define %s_OUTPUT_RANKS {%s}\n", w->upper, ranks);
+  put(w, "#define %s_OUTPUT_MAX_RANK %d\n", w->upper, most);
+  put(w, "#define %s_OUTPUT_SHAPES {%s} /* of one sample: [%s_OUTPUTS][%s_OUTPUT_MAX_RANK], 0 behind the last */\n",
+      w->upper, shapes, w->upper, w->upper);
+  put(w, "#define %s_OUTPUT_COUNTS {%s} /* floats for one sample */\n", w->upper, counts);
+}
+
 static void put_sizes(Writer *w, const Plan *plan) {
   const Graph *g = plan->graph;
   ParamList state = graph_state_dict(g, w->arena, false);
@@ -102,6 +138,7 @@ static void put_sizes(Writer *w, const Plan *plan) {
       (long long)shape_count(y));
   put(w, "#define %s_RAW_OUTPUT_COUNT %lld /* floats of all outputs for one sample, for %s_forward_raw */\n",
       w->upper, (long long)floats, w->name);
+  put_outputs(w, g);
   put(w, "#define %s_CLASSES %lld\n", w->upper, (long long)(y->rank ? y->dim[0] : 1));
   put(w, "#define %s_PARAMETERS %lld\n", w->upper, (long long)parameters);
   put(w, "#define %s_TRAINABLE_PARAMETERS %lld\n\n", w->upper, (long long)trainable);
@@ -160,8 +197,11 @@ static void put_functions(Writer *w, const Plan *plan) {
          "filled (err may\n"
          " * be NULL) when it cannot be read or does not fit. */\n");
   put(w, "%s *%s_open(const char *weights, surgery_error *err);\n", n, n);
-  put(w, "/* x: %s, y: %s. 0, or -1: no memory. */\n", x, y);
+  put(w, "/* x: %s, y: %s%s. 0, or -1: no memory. */\n", x, y,
+      plan->graph->outputs.count > 1 ? ", the first output" : "");
   put(w, "int %s_forward(%s *net, size_t n, const float *x, float *y);\n", n, n);
+  put(w, "/* The same for all outputs: y[i] takes output i, (N, …), and may be NULL. */\n");
+  put(w, "int %s_forward_outputs(%s *net, size_t n, const float *x, float *const y[%s_OUTPUTS]);\n", n, n, w->upper);
   put(w, "/* One step of the script's optimizer. target: (N); *loss: the batch's mean before the update. -1: "
          "nothing is\n"
          " * trainable, or no memory. */\n");
@@ -180,16 +220,6 @@ static void put_functions(Writer *w, const Plan *plan) {
       w->upper, w->upper, n, w->upper, x, w->upper);
   put(w, "void %s_pack(void *weights);\n", n);
   put(w, "void %s_forward_raw(const void *weights, void *arena, size_t n, const float *x, float *y);\n", n);
-}
-
-static const char *quoted(Arena *arena, const char *text) {
-  const char *out = "";
-  for (; *text; text++) {
-    bool plain = isalnum((unsigned char)*text) || strchr("._-+ ", *text);
-    out = plain ? arena_printf(arena, "%s%c", out, *text)
-                : arena_printf(arena, "%s\\%03o", out, (unsigned char)*text);
-  }
-  return out;
 }
 
 static void put_tensors(Writer *w, const Plan *plan) {

@@ -93,7 +93,8 @@ bool select_unknown_name(SelectContext *c, const Selector *sel) {
   const char *name = sel->text;
   if (is_cut(c->g, name)) {
     Diag *d = diag_report(&c->s->diags, DIAG_E0202, sel->span,
-                          "'%s' is not in the network: the take cut it off", name);
+                          "'%s' is not in the network: the take%s cut it off", name,
+                          streq(c->g->outputs.at[0].name, "output") ? "" : " or an output");
     diag_help(&c->s->diags, d, "take a longer slice, or put a new layer in its place: replace %s with …",
               name);
     return false;

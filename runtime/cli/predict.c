@@ -16,7 +16,7 @@ typedef struct Prediction {
   const PredictArguments *a;
   surgery_net *net;
   Dataset *set;
-  bool classifier; /* the output is one row of logits or probabilities a sample */
+  bool classifier; /* the first output is one row of logits or probabilities a sample */
   bool softmax;    /* to be applied here */
   int64_t printed, broken, rows;
   float *kept[SG_MAX_OUTPUTS]; /* for --out: (rows, …) */
@@ -80,6 +80,17 @@ static json_t *json_values(const float *y, const ManifestShape *shape) {
   return list;
 }
 
+/* By name, for a network that has several. */
+static json_t *json_outputs(const Prediction *p, int64_t row) {
+  const Manifest *m = p->net->manifest;
+  json_t *object = json_object();
+  for (size_t o = 0; o < m->output_count; o++)
+    json_object_set_new(object, m->outputs[o].name,
+                        json_values((const float *)p->net->outputs[o] + row * m->outputs[o].shape.count,
+                                    &m->outputs[o].shape));
+  return object;
+}
+
 static void print_classes(const Prediction *p, const char *name, const double *value, int64_t count) {
   char number[24];
   int64_t class = -1;
@@ -123,16 +134,16 @@ static int print_sample(Prediction *p, int64_t index, int64_t row) {
     json_object_set_new(object, "file", json_text(name));
     if (p->classifier)
       json_object_set_new(object, "classes", json_classes(p, value, count));
-    else
+    else if (m->output_count == 1)
       json_object_set_new(object, "values", json_values(y, &m->outputs[0].shape));
+    if (m->output_count > 1) json_object_set_new(object, "outputs", json_outputs(p, row));
     char *text = json_dumps(object, JSON_PRESERVE_ORDER);
     printf("%s%s", p->printed ? ",\n" : "[\n", text ? text : "null");
     free(text);
     json_decref(object);
-  } else if (p->classifier) {
-    print_classes(p, name, value, count);
   } else {
-    for (size_t o = 0; o < m->output_count; o++)
+    if (p->classifier) print_classes(p, name, value, count);
+    for (size_t o = p->classifier; o < m->output_count; o++)
       print_values(name, m->output_count > 1 ? m->outputs[o].name : NULL,
                    (const float *)p->net->outputs[o] + row * m->outputs[o].shape.count, &m->outputs[o].shape);
   }
@@ -207,8 +218,10 @@ static ExitStatus run(Cli *cli) {
   Prediction p = {.cli = cli, .a = &a, .net = cli_open(cli, &err)};
   if (!p.net) return cli_error(cli, &err);
   const Manifest *m = p.net->manifest;
-  p.classifier = m->output_count == 1 && m->outputs[0].shape.rank == 1 && m->outputs[0].shape.count > 1 &&
-                 net_classes(m) > 1;
+  /* Values that the script names are features, unless it also names classes. */
+  bool named = m->output_count > 1 || strcmp(m->outputs[0].name, "output") != 0;
+  p.classifier = m->outputs[0].shape.rank == 1 && m->outputs[0].shape.count > 1 && net_classes(m) > 1 &&
+                 (!named || m->label_count > 0);
   p.softmax = !ends_in_softmax(m);
   DatasetSpec spec = cli_spec(p.net, ROLE_TEST, false);
   p.set = dataset_open_inputs((const char *const *)cli->operand, (size_t)cli->operand_count, &spec, &err);
@@ -228,7 +241,7 @@ static ExitStatus run(Cli *cli) {
 static const CliOption options[] = {
     {"top", OPTION_COUNT, offsetof(PredictArguments, top), "K", "how many classes to print (default 5)"},
     {"json", OPTION_FLAG, offsetof(PredictArguments, json), NULL,
-     "one JSON array: file, classes (class, label, probability) or values"},
+     "one JSON array: file, classes (class, label, probability) or values; several outputs by name"},
     {"batch", OPTION_COUNT, offsetof(PredictArguments, batch), "N", "samples at once (default 16)"},
     {"out", OPTION_TEXT, offsetof(PredictArguments, out), "FILE.npy",
      "the raw outputs, (N, …); FILE.NAME.npy for each of several outputs"},

@@ -9,7 +9,9 @@
  *
  *   help: text            the message before it on this line has a help, note or label that contains `text`
  *
- *   output (N, 10)        the whole network: the shape of its output, or of its input
+ *   output (N, 10)        the whole network: the shape of its first output, or of its input
+ *
+ *   output low (N, 64)    of the output of that name; `gone` instead of a shape: there is none
  *
  *   input (N, 3, 224, 224)
  *
@@ -270,6 +272,16 @@ static void check_values(Test *t, const Script *script, int line, const char *te
   }
 }
 
+/* SHAPE of the first output, or NAME SHAPE of any; `gone` instead of a shape: there is none of that name. */
+static void check_output(Test *t, const Graph *g, int line, const char *text) {
+  const char *space = *text == '(' ? NULL : strchr(text, ' '), *name = "output", *got = "gone";
+  if (space) name = arena_strndup(t->s.arena, text, (size_t)(space - text));
+  for (size_t i = g->outputs.count; i-- > 0;)
+    if (i == 0 ? !space || streq(g->outputs.at[i].name, name) : space && streq(g->outputs.at[i].name, name))
+      got = shape_text(t->s.arena, &g->values.at[g->outputs.at[i].value].shape);
+  same_text(t, line, name, space ? space + 1 : text, got);
+}
+
 static void check_network(Test *t, const Script *script, bool good) {
   const Graph *g = script->graph;
   for (size_t i = 0; i < t->expected.count; i++) {
@@ -279,8 +291,7 @@ static void check_network(Test *t, const Script *script, bool good) {
     if (!good)
       fail(t, e->line, "the script has errors, so that '%s' cannot be checked", e->text);
     else if ((rest = skip_word(e->text, "output")))
-      same_text(t, e->line, "output", rest,
-                shape_text(t->s.arena, &g->values.at[g->outputs.at[0].value].shape));
+      check_output(t, g, e->line, rest);
     else if ((rest = skip_word(e->text, "input")))
       same_text(t, e->line, "input", rest, shape_text(t->s.arena, &g->input.shape));
     else if ((rest = skip_word(e->text, "parameters")))

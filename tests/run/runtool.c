@@ -120,7 +120,7 @@ static int json(const char *path, const char *at) {
   return 0;
 }
 
-/* npy FILE: the shape, then a line for each row of an f32 file of version 1. */
+/* npy FILE: rows and numbers in a row, whatever their dimensions, then a line for each row of an f32 file of version 1. */
 static int npy(const char *path) {
   unsigned char head[10];
   char header[4096] = "";
@@ -133,7 +133,11 @@ static int npy(const char *path) {
   const char *shape = strstr(header, "'shape': ");
   if (!strstr(header, "'descr': '<f4'") || !shape) die("%s: not f32: %s", path, header);
   long rows = 0, columns = 1;
-  if (sscanf(shape, "'shape': (%ld, %ld", &rows, &columns) < 1) die("%s: %s", path, header);
+  if (sscanf(shape, "'shape': (%ld", &rows) < 1) die("%s: %s", path, header);
+  for (shape = strchr(shape, ','); shape && shape[1] == ' '; shape = strchr(shape + 1, ',')) {
+    if (shape[2] < '0' || shape[2] > '9') break;
+    columns *= strtol(shape + 1, NULL, 10);
+  }
   printf("%ld %ld\n", rows, columns);
   for (long i = 0; i < rows * columns; i++) {
     float value;

@@ -14,7 +14,7 @@ cp tiny.safetensors first.safetensors
 # only names of its own: no two networks can clash
 for net in tiny other; do # the sanitizers' own names, __asan…, are weak
   nm -g --defined-only $net.o | sed 's/.* //' | grep -v '^__' | sort | tr '\n' ' ' >names
-  equals "what $net.o exports" "$(cat names)" "$(for f in close forward forward_raw network open pack save train_step; do printf '%s ' ${net}_$f; done)"
+  equals "what $net.o exports" "$(cat names)" "$(for f in close forward forward_outputs forward_raw network open pack save train_step; do printf '%s ' ${net}_$f; done)"
 done
 matches tiny.h '^#define TINY_INPUT_SHAPE \{1, 8, 8\}'
 matches tiny.h '^ \* +class 2  right$'
