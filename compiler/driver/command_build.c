@@ -21,7 +21,7 @@ static EmitKind kind_of(const Options *o) {
 }
 
 /* Without -o: the script's name, with the kind's suffix, in the working directory, as compilers do. */
-static const char *default_output(Session *s, const Options *o, EmitKind kind) {
+const char *default_output(Session *s, const Options *o, EmitKind kind) {
   static const char *const suffix[] = {[EMIT_EXE] = "",       [EMIT_OBJ] = ".o",   [EMIT_STATIC] = ".a",
                                        [EMIT_SHARED] = ".so", [EMIT_LLVM] = ".ll", [EMIT_ASM] = ".s"};
   const char *slash = strrchr(o->script, '/'), *base = slash ? slash + 1 : o->script;
@@ -34,7 +34,8 @@ static const char *default_output(Session *s, const Options *o, EmitKind kind) {
 
 /* The passes under the eye of the signal handler; what they made gets its names only when all have succeeded.
  */
-static ExitStatus build(Compilation *c) {
+ExitStatus build_whole(Compilation *c) {
+  outfile_watch_signals(true);
   ExitStatus status = run_passes(c, NULL);
   if (status == EXIT_DONE && (!outfile_commit(&c->weights) || !commit_saves(c))) status = EXIT_ENVIRONMENT;
   outfile_discard(&c->weights);
@@ -42,6 +43,7 @@ static ExitStatus build(Compilation *c) {
   if (status == EXIT_DONE && c->depfile && !c->o->stop_after &&
       !emit_depfile(c->s, c->depfile, c->emit.output))
     status = EXIT_ENVIRONMENT;
+  outfile_watch_signals(false);
   return status;
 }
 
@@ -85,8 +87,5 @@ ExitStatus command_build(Session *s, const Options *o) {
     fprintf(stderr, "surgeryc: %s\n", wrong_cpu);
     return EXIT_USAGE;
   }
-  outfile_watch_signals(true);
-  ExitStatus status = build(&c);
-  outfile_watch_signals(false);
-  return status;
+  return build_whole(&c);
 }

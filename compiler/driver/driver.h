@@ -21,6 +21,7 @@ typedef struct Options {
   const char *output, *emit, *cpu, *depfile, *stop_after, *dump, *diagnostics, *color;
   bool compile_only, embed_weights, write_depfile, werror, time_passes;
   bool in_place, check_only;
+  int before_dashes; /* how many arguments stand before `--`, or all */
   int opt_level, threads;
 } Options;
 
@@ -44,9 +45,10 @@ typedef struct Compilation {
   const char *depfile; /* NULL: none is wanted */
   OutFile weights;     /* written, and renamed when all is done */
   VEC(OutFile) saves;  /* the same for the files of `save` */
+  size_t passes_done;  /* where the next run_passes() goes on */
   bool report_later;   /* the command reports by itself */
 } Compilation;
-/* Runs the passes up to `last` (NULL: all), or to --stop-after, and reports. */
+/* Runs the passes that have not run yet up to `last` (NULL: all), or to --stop-after, and reports. */
 ExitStatus run_passes(Compilation *c, const char *last);
 const char *const *pass_names(size_t *count);
 void list_passes(FILE *out);
@@ -59,6 +61,7 @@ typedef enum CommandId {
   COMMAND_ZOO,
   COMMAND_EXPLAIN,
   COMMAND_FMT,
+  COMMAND_RUN,
   COMMAND_COUNT
 } CommandId;
 typedef struct CommandRow {
@@ -78,6 +81,12 @@ ExitStatus command_plan(Session *s, const Options *o);
 ExitStatus command_zoo(Session *s, const Options *o);
 ExitStatus command_explain(Session *s, const Options *o);
 ExitStatus command_fmt(Session *s, const Options *o);
+ExitStatus command_run(Session *s, const Options *o);
+
+/* command_build.c: what run shares with it. The program's name without -o; the passes that are left, and the names
+ * for what they wrote. */
+const char *default_output(Session *s, const Options *o, EmitKind kind);
+ExitStatus build_whole(Compilation *c);
 
 /* weights_out.c: the values of the state dict, filled and written beside the output, or into it. */
 ExitStatus write_weights(Compilation *c);

@@ -32,7 +32,7 @@ enum {
 };
 
 #define FOR(command) (1u << COMMAND_##command)
-#define SCRIPTS (FOR(BUILD) | FOR(CHECK) | FOR(PLAN)) /* those that read a script */
+#define SCRIPTS (FOR(BUILD) | FOR(CHECK) | FOR(PLAN) | FOR(RUN)) /* those that read a script */
 #define PASSES (FOR(BUILD) | FOR(CHECK) | FOR(PLAN))  /* those that run the passes one can stop at */
 #define ALL (~0u)
 
@@ -47,12 +47,12 @@ static const OptionRow rows[] = {
     {"include", 'I', "DIR", SCRIPTS, "where `include` looks"},
     {"MD", OPT_MD, NULL, FOR(BUILD), "write a dependency file for make and ninja"},
     {"MF", OPT_MF, "FILE", FOR(BUILD), "its name (default: the output's with .d)"},
-    {"cpu", OPT_CPU, "NAME", FOR(BUILD),
+    {"cpu", OPT_CPU, "NAME", FOR(BUILD) | FOR(RUN),
      "native (default), x86-64-v2, x86-64-v3, x86-64-v4 or a name that LLVM knows"},
     {"threads", OPT_THREADS, "N", FOR(BUILD), "threads that the compiler itself uses"},
     {"in-place", 'i', NULL, FOR(FMT), "write the result into the script itself"},
     {"check", OPT_CHECK, NULL, FOR(FMT), "write nothing; name the scripts that differ, and end with status 1"},
-    {"optimize", 'O', "LEVEL", FOR(BUILD), "0 to 3 (default 3)"},
+    {"optimize", 'O', "LEVEL", FOR(BUILD) | FOR(RUN), "0 to 3 (default 3)"},
     {"diagnostics", OPT_DIAGNOSTICS, "FORM", SCRIPTS | FOR(ZOO) | FOR(FMT),
      "text (default) or json: one array; on stderr"},
     {"color", OPT_COLOR, "WHEN", ALL, "auto (default), always or never"},
@@ -279,6 +279,12 @@ static void list_options(struct option list[ROW_COUNT + 1], char letters[2 * ROW
   }
 }
 
+static int arguments_after_dashes(int argc, char **argv) {
+  for (int i = 1; i < argc; i++)
+    if (streq(argv[i], "--")) return argc - i - 1;
+  return 0;
+}
+
 void parse_options(int argc, char **argv, Session *s, Options *o) {
   struct option list[ROW_COUNT + 1] = {0};
   char letters[2 * ROW_COUNT + 2] = "";
@@ -291,11 +297,12 @@ void parse_options(int argc, char **argv, Session *s, Options *o) {
     argv++, argc--;
   }
   accept_single_dash(s, argc, argv);
-  int id;
+  int id, after_dashes = arguments_after_dashes(argc, argv);
   while ((id = getopt_long(argc, argv, letters, list, NULL)) != -1) {
     for (size_t i = 0; i < ROW_COUNT; i++) given[i] |= rows[i].id == id;
     take_option(s, o, id, optarg);
   }
+  o->before_dashes = argc - optind - after_dashes;
   if (optind < argc && !o->script) o->script = argv[optind++];
   for (; optind < argc; optind++) vec_push(s->arena, &o->rest, argv[optind]);
   refuse_misspelt_command(o);

@@ -93,9 +93,10 @@ static ExitStatus run_pass(Compilation *c, const Pass *pass) {
 
 ExitStatus run_passes(Compilation *c, const char *last) {
   ExitStatus status = EXIT_DONE;
-  for (size_t i = 0; i < PASS_COUNT && status == EXIT_DONE; i++) {
-    status = run_pass(c, &passes[i]);
-    if (streq(last, passes[i].name) || streq(c->o->stop_after, passes[i].name)) break;
+  while (c->passes_done < PASS_COUNT && status == EXIT_DONE) {
+    const Pass *pass = &passes[c->passes_done++];
+    status = run_pass(c, pass);
+    if (streq(last, pass->name) || streq(c->o->stop_after, pass->name)) break;
   }
   if (c->script.graph) weights_close(c->script.graph);
   if (!c->report_later) report(c->s, c->o);

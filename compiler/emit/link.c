@@ -45,6 +45,10 @@ static const char *find_runtime(Arena *arena, const EmitOptions *o) {
   return NULL;
 }
 
+const char *emit_runtime(Arena *arena) {
+  return find_runtime(arena, &(EmitOptions){0});
+}
+
 /* The folder of the OpenMP build of OpenBLAS where the system has several: it shares its threads with the
  * generated code. Its libopenblas.so.0 has the same name as the others', hence the run path. */
 static const char *find_openblas(Arena *arena) {

@@ -116,7 +116,7 @@ for option in -o -c -D -I -MD -MF -Werror --emit --weights --embed-weights --cpu
 done
 out '^exit status: 0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, 70 a bug'
 is_empty "$tmp/err"
-for command in build check plan zoo explain fmt; do
+for command in build check plan zoo explain fmt run; do
   run 0 "$SURGERYC" $command --help
   out "^usage: surgeryc"
 done

@@ -1,0 +1,183 @@
+/* The cache of `surgeryc run`. An entry is made under a lock and never changed once it is complete; what a build
+ * that was killed left behind is not complete, and is made again. Called by command_run.c. */
+#include "compiler/driver/cache.h"
+#include "compiler/codegen/codegen.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <nettle/sha2.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { UNUSED_DAYS = 30 };
+
+/* ---- the key ---- */
+
+/* With its length and its end, so that two texts never run into each other. */
+static void add_text(struct sha256_ctx *hash, const char *text) {
+  size_t length = text ? strlen(text) : 0;
+  sha256_update(hash, sizeof length, (const uint8_t *)&length);
+  sha256_update(hash, length, (const uint8_t *)text);
+}
+
+/* A file by what a change of it changes: reading gigabytes of weights each time would take longer than the rest. */
+static void add_file(Arena *arena, struct sha256_ctx *hash, const char *path) {
+  struct stat st = {0};
+  char *real = realpath(path, NULL);
+  if (stat(path, &st)) st.st_size = -1;
+  add_text(hash, real ? real : path);
+  add_text(hash, arena_printf(arena, "%lld %lld.%09ld", (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+                              st.st_mtim.tv_nsec));
+  free(real);
+}
+
+static void add_compiler(Arena *arena, struct sha256_ctx *hash, const Options *o) {
+  char self[4096];
+  ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+  add_text(hash, "surgeryc " SURGERY_VERSION);
+  if (length > 0) {
+    self[length] = '\0';
+    add_file(arena, hash, self);
+  }
+  const char *runtime = emit_runtime(arena);
+  if (runtime) add_file(arena, hash, runtime);
+  CodegenTarget target;
+  const char *error;
+  if (codegen_target(arena, o->cpu, o->opt_level, &target, &error)) { /* "native" is another CPU elsewhere */
+    add_text(hash, target.cpu);
+    add_text(hash, target.features);
+  }
+  add_text(hash, arena_printf(arena, "-O%d", o->opt_level));
+}
+
+const char *cache_key(const Compilation *c) {
+  Session *s = c->s;
+  struct sha256_ctx hash;
+  sha256_init(&hash);
+  add_compiler(s->arena, &hash, c->o);
+  add_text(&hash, c->o->script);
+  for (size_t i = 0; i < s->defines.count; i++) {
+    add_text(&hash, s->defines.at[i].name);
+    add_text(&hash, s->defines.at[i].value);
+  }
+  for (size_t i = 0; i < s->sources.files.count; i++) { /* the built-in models too: no matter */
+    add_text(&hash, s->sources.files.at[i].path);
+    uint64_t length = s->sources.files.at[i].length;
+    sha256_update(&hash, sizeof length, (const uint8_t *)&length);
+    sha256_update(&hash, length, (const uint8_t *)s->sources.files.at[i].text);
+  }
+  for (size_t i = 0; i < s->dependencies.count; i++) {
+    bool is_text = false; /* its content counts, not its time */
+    for (size_t k = 0; k < s->sources.files.count && !is_text; k++)
+      is_text = streq(s->dependencies.at[i], s->sources.files.at[k].path);
+    if (!is_text) add_file(s->arena, &hash, s->dependencies.at[i]);
+  }
+  uint8_t digest[SHA256_DIGEST_SIZE];
+  sha256_digest(&hash, sizeof digest, digest);
+  char text[2 * SHA256_DIGEST_SIZE + 1];
+  for (size_t i = 0; i < sizeof digest; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
+  return arena_strdup(s->arena, text);
+}
+
+/* ---- places ---- */
+
+static bool complain(const char *path) {
+  fprintf(stderr, "surgeryc: %s: %s\n", path, strerror(errno));
+  return false;
+}
+
+static bool make_folder(const char *path) {
+  return mkdir(path, 0700) == 0 || errno == EEXIST || complain(path);
+}
+
+/* The XDG specification: a path that is not absolute is ignored. NULL with a line on stderr. */
+static const char *cache_folder(Arena *arena) {
+  const char *given = getenv("XDG_CACHE_HOME"), *home = getenv("HOME"), *above;
+  if (given && *given == '/') {
+    above = given;
+  } else if (home && *home) {
+    above = arena_printf(arena, "%s/.cache", home);
+  } else {
+    fputs("surgeryc: there is no place for the cache: set XDG_CACHE_HOME or HOME\n", stderr);
+    return NULL;
+  }
+  const char *folder = arena_printf(arena, "%s/surgery", above);
+  return make_folder(above) && make_folder(folder) ? folder : NULL;
+}
+
+static const char *marker(Arena *arena, const char *folder) {
+  return arena_printf(arena, "%s.complete", folder); /* beside it: a program may have any name */
+}
+
+bool cache_find(Arena *arena, CacheEntry *entry, const char *key, const char *program) {
+  const char *cache = cache_folder(arena);
+  if (!cache) return false;
+  *entry = (CacheEntry){.key = key, .lock = -1};
+  entry->folder = arena_printf(arena, "%s/%s", cache, key);
+  entry->program = arena_printf(arena, "%s/%s", entry->folder, program);
+  entry->complete = utimensat(AT_FDCWD, marker(arena, entry->folder), NULL, 0) == 0 && access(entry->program, X_OK) == 0;
+  return true;
+}
+
+bool cache_lock(Arena *arena, CacheEntry *entry) {
+  const char *path = arena_printf(arena, "%s.lock", entry->folder);
+  entry->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  int wrong = entry->lock < 0;
+  while (!wrong && (wrong = flock(entry->lock, LOCK_EX)) && errno == EINTR) wrong = 0;
+  if (wrong) return complain(path);
+  entry->complete = access(marker(arena, entry->folder), F_OK) == 0 && access(entry->program, X_OK) == 0;
+  return true;
+}
+
+void cache_unlock(CacheEntry *entry) {
+  if (entry->lock >= 0) close(entry->lock);
+  entry->lock = -1;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+  return ftw->level == 0 ? 0 : remove(path);
+}
+
+/* All in the folder, a killed build's own folders too; the marker goes first. */
+static bool empty_folder(Arena *arena, const char *path) {
+  if (unlink(marker(arena, path)) && errno != ENOENT) return false;
+  return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0;
+}
+
+bool cache_clear(Arena *arena, CacheEntry *entry) {
+  return make_folder(entry->folder) && (empty_folder(arena, entry->folder) || complain(entry->folder));
+}
+
+/* ---- what nobody has used for long ---- */
+
+static bool is_key(const char *name) {
+  return strlen(name) == 2 * SHA256_DIGEST_SIZE && strspn(name, "0123456789abcdef") == strlen(name);
+}
+
+static void remove_unused(Arena *arena, const char *cache, const char *key) {
+  struct stat st;
+  CacheEntry old = {.folder = arena_printf(arena, "%s/%s", cache, key), .lock = -1};
+  if (stat(marker(arena, old.folder), &st) && stat(old.folder, &st)) return;
+  if (time(NULL) - st.st_mtime < (time_t)UNUSED_DAYS * 24 * 3600) return;
+  const char *lock = arena_printf(arena, "%s.lock", old.folder);
+  int held = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (held < 0) return;
+  if (flock(held, LOCK_EX | LOCK_NB) == 0 && empty_folder(arena, old.folder) && rmdir(old.folder) == 0) unlink(lock);
+  close(held);
+}
+
+bool cache_finish(Arena *arena, CacheEntry *entry) {
+  OutFile file;
+  bool done = outfile_create(arena, &file, marker(arena, entry->folder)) && outfile_commit(&file);
+  outfile_discard(&file);
+  const char *cache = arena_strndup(arena, entry->folder, (size_t)(strrchr(entry->folder, '/') - entry->folder));
+  DIR *list = done ? opendir(cache) : NULL;
+  for (const struct dirent *e; list && (e = readdir(list));)
+    if (is_key(e->d_name) && !streq(e->d_name, entry->key)) remove_unused(arena, cache, e->d_name);
+  if (list) closedir(list);
+  return done;
+}
