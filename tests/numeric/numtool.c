@@ -9,6 +9,7 @@
  *   numtool gradients GOLDEN BEFORE AFTER LR TOL    from one step of SGD: (before - after) / LR
  *   numtool losses GOLDEN KEY LOG.csv TOL
  *   numtool tensor GOLDEN KEY FILE NAME TOL
+ *   numtool names FILE PREFIX                 sorted names of the tensors with this prefix, without it
  *   numtool same A B GLOB                  bit for bit; at least one tensor must match GLOB
  */
 #include "runtime/surgery.h"
@@ -220,6 +221,23 @@ static int tensor(const char *golden, const char *key, const char *file, const c
   return verdict(key, relative(got, want, count), tolerance);
 }
 
+static int by_name(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int names(const char *file, const char *prefix) {
+  surgery_weights *w = open_file(file);
+  size_t count = 0, all = surgery_weights_count(w);
+  const char **list = keep(calloc(all + 1, sizeof *list));
+  for (size_t i = 0; i < all; i++) {
+    const char *name = surgery_weights_at(w, i)->name;
+    if (strncmp(name, prefix, strlen(prefix)) == 0) list[count++] = name + strlen(prefix);
+  }
+  qsort(list, count, sizeof *list, by_name);
+  for (size_t i = 0; i < count; i++) puts(list[i]);
+  return 0;
+}
+
 static int same(const char *left, const char *right, const char *glob) {
   surgery_weights *a = open_file(left), *b = open_file(right);
   int seen = 0, differ = 0;
@@ -248,6 +266,7 @@ int main(int argc, char **argv) {
   if (strcmp(what, "gradients") == 0 && argc == 7) return gradients(argv[2], argv[3], argv[4], atof(argv[5]), atof(argv[6]));
   if (strcmp(what, "losses") == 0 && argc == 6) return losses(argv[2], argv[3], argv[4], atof(argv[5]));
   if (strcmp(what, "tensor") == 0 && argc == 7) return tensor(argv[2], argv[3], argv[4], argv[5], atof(argv[6]));
+  if (strcmp(what, "names") == 0 && argc == 4) return names(argv[2], argv[3]);
   if (strcmp(what, "same") == 0 && argc == 5) return same(argv[2], argv[3], argv[4]);
   fprintf(stderr, "numtool: wrong usage\n");
   return 2;

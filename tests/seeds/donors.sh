@@ -1,5 +1,4 @@
-# The pretrained files that the scripts of examples/seeds name, filled by the formula of tests/numeric: donors.sh. Each is
-# written in the format that its name says, by the program of its own network.
+# The pretrained files that the scripts of examples/seeds name, filled by the formula of tests/numeric.
 . "$(dirname "$0")/common.sh"
 rm -rf "$SEEDS_WORK"
 mkdir -p "$SEEDS_WORK/donors"
@@ -7,9 +6,8 @@ cd "$SEEDS_WORK/donors"
 cp "$seeds/models.surgery" .
 donor() { # FILE NETWORK
   printf 'include "models.surgery"\ntake %s from random\n' "$2" >net.surgery
-  "$SURGERYC" net.surgery -O1 -o net --color=never 2>log || { cat log; fail "$2 does not compile"; }
-  "$NUMTOOL" fill net.safetensors filled.safetensors
-  ./net export --weights filled.safetensors --out "$1" >log 2>&1 || { cat log; fail "$2 is not exported"; }
+  "$SURGERYC" net.surgery -c -O0 -o net.o --color=never 2>log || { cat log; fail "$2 does not compile"; }
+  "$NUMTOOL" fill net.safetensors "$1"
 }
 donor pretrained_cnn.pth CNN
 donor pretrained_complex_model.pth ComplexModel
@@ -18,4 +16,4 @@ donor modular.pth Modular
 donor one_linear.pth OneLinear
 donor hypothetical.pth 'HypotheticalModel(size=32)'
 donor resnet18.pth resnet18
-rm -f net net.* filled.safetensors log
+rm -f net.* log

@@ -4,6 +4,7 @@ write them. Run with Debian's python3-torch and python3-torchvision. Weights and
 tests/numeric on both sides and are not stored.
 
 forward          outputs in evaluation mode
+saved/KEY        a tensor of the file that the first half of an example of question 002 saves
 losses           ten steps of Adam over eight samples, four at a time, in f64
 tensor/KEY       a tensor after these steps
 """
@@ -135,6 +136,77 @@ def case_001_3():
     model, rename = head_of(torchvision.models.resnet18(), "new_head", nn.Sequential(nn.Flatten(), nn.Linear(512, 5)), -1)
     filled(model, rename).eval()
     return train(model, model.new_head.parameters(), values("x", 8, 3, 224, 224), classes(8, 5), cross_entropy)
+
+
+class MyModel(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, kernel_size=3)
+        self.conv2 = nn.Conv2d(16, 32, kernel_size=3)
+        self.fc1 = nn.Linear(32 * 28 * 28, 128)
+        self.fc2 = nn.Linear(128, 10)
+
+    def forward(self, x):
+        x = torch.relu(self.conv1(x))
+        x = torch.relu(self.conv2(x))
+        x = torch.relu(self.fc1(x.view(-1, 32 * 28 * 28)))
+        return self.fc2(x)
+
+
+class Modular(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.sequential = nn.Sequential(nn.Linear(10, 20), nn.ReLU(), nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 10))
+
+    def forward(self, x):
+        return self.sequential(x)
+
+
+class OneLinear(nn.Module):
+    def __init__(self, features=10):
+        super().__init__()
+        self.fc = nn.Linear(features, 20)
+
+    def forward(self, x):
+        return self.fc(x)
+
+
+def constant(model):
+    """What the tests put in the place of fresh values, which no other framework has."""
+    for p in model.parameters():
+        nn.init.constant_(p, 0.01)
+    return model
+
+
+def part(saved, model, x):
+    """Saved entries go into another model's state dict, which is loaded again: the way of question 002."""
+    state = model.state_dict()
+    for name, value in saved.items():
+        state[name] = value
+    model.load_state_dict(state)
+    return {"saved/" + name: value.numpy() for name, value in saved.items()} | forward(model, x)
+
+
+def case_002_1():
+    saved = {name: value for name, value in filled(MyModel()).state_dict().items() if "conv" in name}
+    return part(saved, constant(MyModel()), values("x", 3, 3, 32, 32))
+
+
+def case_002_2():
+    state = filled(Modular()).state_dict()
+    saved = {name: value for name, value in state.items() if "sequential.0" in name or "sequential.1" in name}
+    return part(saved, constant(Modular()), values("x", 3, 10))
+
+
+def case_002_3():
+    saved = filled(OneLinear()).state_dict()
+    saved["fc.weight"] = saved["fc.weight"][:, :10]
+    model = constant(OneLinear(16))
+    state = model.state_dict()
+    state["fc.weight"][:, :10] = saved["fc.weight"]
+    state["fc.bias"] = saved["fc.bias"]
+    model.load_state_dict(state)
+    return {"saved/" + name: value.numpy() for name, value in saved.items()} | forward(model, values("x", 3, 16)) | {"tensor/fc.weight": model.fc.weight.detach().numpy()}
 
 
 def resnet(classes_):

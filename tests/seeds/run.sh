@@ -2,6 +2,7 @@
 # run.sh KIND SCRIPT GOLDEN ARGUMENTS…
 #   forward N DIM…        outputs for N samples, within 1e-4 of the largest
 #   train CLASSES DIM…    ten losses within 1e-4, the golden's tensors too; CLASSES 0: targets are maps
+#   transfer N DIM…       SCRIPT-save-… and SCRIPT-load-…: the file that one writes, the outputs of the other
 #   wrong                 the script does not compile: the message is SCRIPT's golden in messages/
 . "$(dirname "$0")/common.sh"
 kind=$1 script=$2 golden=$3
@@ -15,12 +16,17 @@ ln -s ../donors/*.pth .
 small=no
 [ "$kind" != forward ] || case $script in 004-[23]*) small=yes ;; esac
 if [ $small = yes ]; then sed 's/HypotheticalModel/&(size=32)/; s/224/32/g' "$seeds/$script.surgery" >"$script.surgery"
-else cp "$seeds/$script.surgery" .; fi
+elif [ "$kind" != transfer ]; then cp "$seeds/$script.surgery" .; fi
 
 compile() { "$SURGERYC" "$script.surgery" -o net --weights resnet18=resnet18.pth --color=never 2>messages || { cat messages; fail "does not compile"; }; }
 filled() { # the donor's tensors are the formula's already; new layers get theirs
   "$NUMTOOL" fill net.safetensors filled.safetensors
   "$NUMTOOL" same net.safetensors filled.safetensors "$1"
+}
+
+golden_tensors() { # FILE: the golden's tensor/… are in it
+  "$NUMTOOL" names "$goldens/$golden.safetensors" tensor/ >tensors
+  while read -r key; do "$NUMTOOL" tensor "$goldens/$golden.safetensors" "tensor/$key" "$1" "$key" 1e-3; done <tensors
 }
 
 case $kind in
@@ -41,8 +47,7 @@ train)
   else "$NUMTOOL" inputs data.safetensors 8 "$classes" "" "$@"; fi
   ./net train --data data.safetensors --weights filled.safetensors --epochs 5 --lr $rate --no-shuffle --log log.csv --out after.safetensors >train 2>&1
   "$NUMTOOL" losses "$goldens/$golden.safetensors" losses log.csv 1e-4
-  "$SURGERYC" show "$goldens/$golden.safetensors" 2>/dev/null | sed -n 's|^ *tensor/\([^ ]*\).*|\1|p' >tensors || true
-  while read -r key; do "$NUMTOOL" tensor "$goldens/$golden.safetensors" "tensor/$key" after.safetensors "$key" 1e-3; done <tensors
+  golden_tensors after.safetensors
   # What is frozen is there afterwards bit for bit; what is trained is not.
   case $script in
   001-2*) frozen='block?.0.weight stem*.weight' trained='block3.1.weight fc.*' ;;
@@ -56,6 +61,24 @@ train)
   set -f
   for part in $frozen; do "$NUMTOOL" same filled.safetensors after.safetensors "$part"; done
   for part in $trained; do ! "$NUMTOOL" same filled.safetensors after.safetensors "$part" >same || fail "$part has learnt nothing"; done ;;
+transfer)
+  samples=$1; shift
+  for half in save load; do
+    cp "$seeds/$script-$half"-*.surgery $half.surgery
+    # In the place of fresh values those that PyTorch was given.
+    sed -i 's/^load/init all with constant(0.01); load/' $half.surgery
+    "$SURGERYC" $half.surgery -o $half --color=never 2>messages || { cat messages; fail "the $half half does not compile"; }
+  done
+  file=$(sed -n 's/^save.* to "\(.*\)"$/\1/p' save.surgery)
+  # Exactly the tensors of the golden, no more.
+  "$NUMTOOL" names "$goldens/$golden.safetensors" saved/ >wanted
+  "$NUMTOOL" names "$file" "" >names
+  diff wanted names || fail "$file has other tensors"
+  while read -r key; do "$NUMTOOL" tensor "$goldens/$golden.safetensors" "saved/$key" "$file" "$key" 0; done <wanted
+  golden_tensors load.safetensors
+  "$NUMTOOL" inputs x.npy "$samples" 10 "" "$@"
+  ./load predict x.npy --out y.npy >predict
+  "$NUMTOOL" forward "$goldens/$golden.safetensors" forward y.npy 1e-4 ;;
 wrong)
   status=0
   "$SURGERYC" check "$script.surgery" --weights resnet18=resnet18.pth --color=never >messages 2>&1 || status=$?
