@@ -18,6 +18,7 @@ typedef struct Npy {
   surgery_error *err;
   const char *text; /* NUL-terminated header */
   size_t next;
+  uint64_t place; /* absolute byte of text[0]; 0: compressed, it has none */
   char descr[DESCR];
   bool fortran, has_descr, has_fortran, has_shape;
   int64_t shape[SURGERY_MAX_RANK + 1];
@@ -25,8 +26,9 @@ typedef struct Npy {
 } Npy;
 
 static int refuse(Npy *n, const char *what) {
-  return sg_fail(n->err, SURGERY_BAD_INPUT, "%s: array '%s' (byte %llu): %s", n->path, SG_Q(n->name),
-                 ULL(n->at), what);
+  uint64_t at = n->text && n->place ? n->place + n->next : n->at;
+  return sg_fail(n->err, SURGERY_BAD_INPUT, "%s: array '%s' (byte %llu): %s", n->path, SG_Q(n->name), ULL(at),
+                 what);
 }
 
 static void skip_space(Npy *n) {
@@ -202,6 +204,7 @@ static int read_array(surgery_weights *w, uint32_t file, Npy *n, uint64_t at, ui
   if (!status) {
     bytes[begin + length] = '\0';
     n->text = (const char *)bytes + begin;
+    n->place = !e || e->method == ZIP_STORED ? at + begin : 0;
     status = strlen(n->text) == length ? parse_header(n) : refuse(n, "a zero byte in its header");
     n->text = NULL;
   }

@@ -111,13 +111,8 @@ static int find_file(OnnxReader *r, const OnnxTensor *d) {
   for (size_t i = r->file + 1u; i < w->file_count; i++)
     if ((int)i != r->spill && strcmp(w->files[i].path, path) == 0) return (int)i;
   uint64_t size = 0;
-  WeightFile *files = pool_grow(&w->pool, w->files, w->file_count, w->file_count + 1, sizeof *files);
-  if (!files) return sg_fail_memory(r->err, r->path, sizeof *files);
-  w->files = files;
   int fd = open_external(r, d, &size);
-  if (fd < 0) return -1;
-  w->files[w->file_count] = (WeightFile){fd, size, path};
-  return (int)w->file_count++;
+  return fd < 0 ? -1 : weights_push_file(w, (WeightFile){fd, size, path}, r->err);
 }
 
 int onnx_external_values(OnnxReader *r, const OnnxTensor *d, WeightTensor *t) {

@@ -25,15 +25,10 @@ typedef struct Spill {
 
 static int open_spill(OnnxReader *r) {
   if (r->spill >= 0) return 0;
-  surgery_weights *w = r->w;
-  WeightFile *files = pool_grow(&w->pool, w->files, w->file_count, w->file_count + 1, sizeof *files);
-  if (!files) return sg_fail_memory(r->err, r->path, sizeof *files);
-  w->files = files;
   int fd = memfd_create("onnx", MFD_CLOEXEC);
   if (fd < 0) return sg_fail_system(r->err, errno, "%s: no memory for unpacked values", r->path);
-  w->files[w->file_count] = (WeightFile){fd, 0, r->path};
-  r->spill = (int)w->file_count++;
-  return 0;
+  r->spill = weights_push_file(r->w, (WeightFile){fd, 0, r->path}, r->err);
+  return r->spill < 0 ? -1 : 0;
 }
 
 static int flush(Spill *s) {

@@ -16,6 +16,10 @@ int pickle_refuse(PickleMachine *m, uint64_t at, const char *format, ...) {
 }
 
 int pickle_no_memory(PickleMachine *m) {
+  if (m->pool->over)
+    return pickle_refuse(m, m->op_at,
+                         "the pickle's values would take more than %zu bytes, too many for its size",
+                         m->pool->limit);
   return sg_fail(m->err, SURGERY_ENVIRONMENT,
                  "%s: byte %llu: no memory for the pickle's values (%zu bytes are in use)", m->path,
                  ULL(m->op_at), m->pool->used);

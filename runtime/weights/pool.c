@@ -20,7 +20,8 @@ void *pool_alloc(Pool *pool, size_t size) {
   size = (size + 15) & ~(size_t)15;
   if (size > pool->left || !pool->blocks) {
     size_t room = size > BLOCK ? size : BLOCK;
-    if (pool->limit && (pool->used > pool->limit || room > pool->limit - pool->used)) return NULL;
+    pool->over = pool->limit && (pool->used > pool->limit || room > pool->limit - pool->used);
+    if (pool->over) return NULL;
     PoolBlock *block = calloc(1, sizeof *block + room);
     if (!block) return NULL;
     block->size = room;

@@ -2,12 +2,14 @@
  * Unlike the compiler's arenas an allocation may fail: NULL, never an exit. Used by the readers alone. */
 #ifndef SURGERY_WEIGHTS_POOL_H
 #define SURGERY_WEIGHTS_POOL_H
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct Pool {
   struct PoolBlock *blocks;
   size_t left;        /* bytes free in the newest block */
   size_t used, limit; /* bytes from malloc; 0: no limit */
+  bool over;          /* the last NULL was the limit's doing, not the machine's */
 } Pool;
 
 void *pool_alloc(Pool *pool,

@@ -34,7 +34,7 @@ static int feed_inflate(Feed *f, unsigned char *to, size_t size, surgery_error *
     int result = inflate(&f->z, Z_NO_FLUSH);
     if (result == Z_OK) continue;
     if (result == Z_STREAM_END && f->z.avail_out == 0) break;
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': the compressed data from byte %llu %s",
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): its compressed data %s",
                    f->file->path, SG_Q(f->tensor->pub.name), ULL(f->tensor->offset),
                    result == Z_STREAM_END || result == Z_BUF_ERROR ? "end before the tensor does"
                                                                    : "are broken");
@@ -88,8 +88,9 @@ static int feed_open(Feed *f, const surgery_weights *w, const WeightTensor *t, s
 
 static int feed_finish(Feed *f, surgery_error *err) {
   if (f->tensor->deflated && f->crc != f->tensor->crc) {
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': the archive's checksum is %08x, its data's %08x",
-                   f->file->path, SG_Q(f->tensor->pub.name), f->tensor->crc, f->crc);
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "%s: tensor '%s' (byte %llu): the archive's checksum is %08x, its data's %08x",
+                   f->file->path, SG_Q(f->tensor->pub.name), ULL(f->tensor->offset), f->tensor->crc, f->crc);
   }
   return 0;
 }
@@ -106,8 +107,8 @@ static int convert(const Feed *f, const unsigned char *from, Target to, size_t a
   if (to.f32) {
     dtype_to_f32(t->pub.dtype, t->big_endian, from, to.f32 + at, count);
   } else if (!dtype_to_i64(t->pub.dtype, t->big_endian, from, to.i64 + at, count)) {
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': a u64 value is too large for i64", f->file->path,
-                   SG_Q(t->pub.name));
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): a u64 value is too large for i64",
+                   f->file->path, SG_Q(t->pub.name), ULL(t->offset));
   }
   return 0;
 }

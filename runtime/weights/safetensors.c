@@ -13,10 +13,13 @@ typedef struct Header {
   uint32_t file;
   const char *path;
   uint64_t data, data_size; /* where the tensors' bytes begin, and how many there are */
+  uint64_t at;              /* absolute byte of the key that is being read */
   surgery_error *err;
 } Header;
 
 #define REFUSE(h, format, ...) sg_fail((h)->err, SURGERY_BAD_INPUT, "%s: " format, (h)->path, __VA_ARGS__)
+#define REFUSE_TENSOR(h, name, format, ...)                                                                  \
+  REFUSE(h, "tensor '%s' (byte %llu): " format, SG_Q(name), ULL((h)->at), __VA_ARGS__)
 
 static json_t *parse(Header *h, const char *text, size_t length) {
   json_error_t error;
@@ -46,7 +49,8 @@ static json_t *parse(Header *h, const char *text, size_t length) {
 }
 
 static int read_metadata(Header *h, json_t *object) {
-  if (!json_is_object(object)) return REFUSE(h, "header: '%s' must be an object of strings", "__metadata__");
+  if (!json_is_object(object))
+    return REFUSE(h, "byte %llu: __metadata__ must be an object of strings", ULL(h->at));
   surgery_weights *w = h->w;
   WeightPair *pairs = pool_array(&w->pool, json_object_size(object), sizeof *pairs);
   if (!pairs) return sg_fail_memory(h->err, h->path, json_object_size(object) * sizeof *pairs);
@@ -55,7 +59,7 @@ static int read_metadata(Header *h, json_t *object) {
   size_t n = 0;
   json_object_foreach(object, key, value) {
     if (!json_is_string(value)) {
-      return REFUSE(h, "header: __metadata__ '%s' must be a string", SG_Q(key));
+      return REFUSE(h, "byte %llu: __metadata__ '%s' must be a string", ULL(h->at), SG_Q(key));
     }
     pairs[n].key = pool_strndup(&w->pool, key, strlen(key));
     pairs[n].value = pool_strndup(&w->pool, json_string_value(value), json_string_length(value));
@@ -70,17 +74,15 @@ static int read_metadata(Header *h, json_t *object) {
 /* A list of `most` non-negative integers at the most; their number, or -1. */
 static int64_t integers(Header *h, const char *tensor, const char *key, json_t *list, int64_t *to,
                         size_t most) {
-  if (!json_is_array(list))
-    return REFUSE(h, "header: tensor '%s': '%s' must be a list of integers", SG_Q(tensor), key);
+  if (!json_is_array(list)) return REFUSE_TENSOR(h, tensor, "'%s' must be a list of integers", key);
   if (json_array_size(list) > most) {
-    return REFUSE(h, "header: tensor '%s': '%s' has %zu entries; at most %zu are supported", SG_Q(tensor),
-                  key, json_array_size(list), most);
+    return REFUSE_TENSOR(h, tensor, "'%s' has %zu entries; at most %zu are supported", key,
+                         json_array_size(list), most);
   }
   for (size_t i = 0; i < json_array_size(list); i++) {
     json_t *item = json_array_get(list, i);
     if (!json_is_integer(item) || json_integer_value(item) < 0) {
-      return REFUSE(h, "header: tensor '%s': '%s' must be a list of integers that are not negative",
-                    SG_Q(tensor), key);
+      return REFUSE_TENSOR(h, tensor, "'%s' must be a list of integers that are not negative", key);
     }
     to[i] = json_integer_value(item);
   }
@@ -90,33 +92,31 @@ static int64_t integers(Header *h, const char *tensor, const char *key, json_t *
 static int read_tensor(Header *h, const char *name, json_t *object) {
   json_t *dtype_name = json_object_get(object, "dtype");
   if (!json_is_object(object) || !json_is_string(dtype_name)) {
-    return REFUSE(h, "header: tensor '%s' must be an object with 'dtype', 'shape' and 'data_offsets'",
-                  SG_Q(name));
+    return REFUSE_TENSOR(h, name, "must be an object with 'dtype', 'shape' and '%s'", "data_offsets");
   }
   int dtype = dtype_from_safetensors(json_string_value(dtype_name), json_string_length(dtype_name));
   if (dtype < 0) {
-    return REFUSE(
-        h, "header: tensor '%s': unknown dtype '%s' (known: F64, F32, F16, BF16, I64 to I8, U64 to U8, BOOL)",
-        SG_Q(name), SG_Q(json_string_value(dtype_name)));
+    return REFUSE_TENSOR(h, name,
+                         "unknown dtype '%s' (known: F64, F32, F16, BF16, I64 to I8, U64 to U8, BOOL)",
+                         SG_Q(json_string_value(dtype_name)));
   }
   int64_t shape[SURGERY_MAX_RANK], range[2];
   int64_t rank = integers(h, name, "shape", json_object_get(object, "shape"), shape, SURGERY_MAX_RANK);
   if (rank < 0) return -1;
   int64_t ends = integers(h, name, "data_offsets", json_object_get(object, "data_offsets"), range, 2);
   if (ends < 0) return -1;
-  if (ends != 2) return REFUSE(h, "header: tensor '%s': 'data_offsets' must be [begin, end]", SG_Q(name));
+  if (ends != 2) return REFUSE_TENSOR(h, name, "'%s' must be [begin, end]", "data_offsets");
   WeightTensor *t = weights_add(h->w, name, strlen(name), h->err);
   if (!t) return -1;
   t->file = h->file;
-  if (weights_shape(h->w, t, (surgery_dtype)dtype, rank, shape, 8, h->err)) return -1;
+  if (weights_shape(h->w, t, (surgery_dtype)dtype, rank, shape, h->at, h->err)) return -1;
   uint64_t begin = (uint64_t)range[0], end = (uint64_t)range[1];
   if (begin > end) {
-    return REFUSE(h, "tensor '%s': data_offsets [%llu, %llu] are out of order", SG_Q(name), ULL(begin),
-                  ULL(end));
+    return REFUSE_TENSOR(h, name, "data_offsets [%llu, %llu] are out of order", ULL(begin), ULL(end));
   }
   if (end > h->data_size) {
-    return REFUSE(h, "tensor '%s': data_offsets [%llu, %llu] go past the end: byte %llu of a file of %llu",
-                  SG_Q(name), ULL(begin), ULL(end), ULL(h->data + end), ULL(h->data + h->data_size));
+    return REFUSE_TENSOR(h, name, "data_offsets [%llu, %llu] go past the end: byte %llu of a file of %llu",
+                         ULL(begin), ULL(end), ULL(h->data + end), ULL(h->data + h->data_size));
   }
   if (end - begin != t->span) {
     return REFUSE(h, "tensor '%s' (byte %llu): %s of shape %s takes %llu bytes, but data_offsets give %llu",
@@ -164,14 +164,18 @@ static int check_cover(Header *h, size_t first) {
 static int read_header(Header *h, const char *text, size_t length) {
   json_t *root = parse(h, text, length);
   if (!root) return -1;
-  size_t first = h->w->count;
-  int status = 0;
+  size_t first = h->w->count, keys = json_object_size(root), key = 0;
+  uint64_t *places = calloc(keys + 1, sizeof *places);
+  int status = places ? 0 : sg_fail_memory(h->err, h->path, keys * sizeof *places);
   const char *name;
   json_t *value;
+  if (places) json_places(text, length, -1, places, keys);
   json_object_foreach(root, name, value) {
-    status = strcmp(name, "__metadata__") == 0 ? read_metadata(h, value) : read_tensor(h, name, value);
     if (status) break;
+    h->at = 8 + places[key++];
+    status = strcmp(name, "__metadata__") == 0 ? read_metadata(h, value) : read_tensor(h, name, value);
   }
+  free(places);
   json_decref(root);
   return status ? -1 : check_cover(h, first);
 }

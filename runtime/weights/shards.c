@@ -9,6 +9,7 @@ enum { LARGEST_INDEX = 100000000, MOST_SHARDS = 4096 };
 
 typedef struct Row {
   const char *tensor, *shard;
+  uint64_t at; /* byte of the tensor's name in the index */
 } Row;
 
 typedef struct Index {
@@ -20,6 +21,8 @@ typedef struct Index {
 } Index;
 
 #define REFUSE(x, format, ...) sg_fail((x)->err, SURGERY_BAD_INPUT, "%s: " format, (x)->path, __VA_ARGS__)
+#define REFUSE_TENSOR(x, row, format, ...)                                                                   \
+  REFUSE(x, "tensor '%s' (byte %llu): " format, SG_Q((row)->tensor), ULL((row)->at), __VA_ARGS__)
 
 static int by_shard(const void *a, const void *b) {
   const Row *x = a, *y = b;
@@ -31,34 +34,56 @@ static bool plain_name(const char *name) {
   return *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !strpbrk(name, "/\\");
 }
 
-static int read_map(Index *x, json_t *map) {
-  if (!json_is_object(map) || json_object_size(map) == 0) {
-    return REFUSE(x, "is JSON, but no index of shards: 'weight_map' must be an object of tensor: file%s", "");
-  }
-  x->rows = pool_array(&x->w->pool, json_object_size(map), sizeof *x->rows);
-  if (!x->rows) return sg_fail_memory(x->err, x->path, json_object_size(map) * sizeof *x->rows);
+static int read_map(Index *x, json_t *map, const uint64_t *places) {
   const char *tensor;
   json_t *shard;
   json_object_foreach(map, tensor, shard) {
     const char *name = json_string_value(shard);
-    if (!name || !plain_name(name)) {
-      return REFUSE(x, "tensor '%s': the shard '%s' must be a file's name without a path", SG_Q(tensor),
-                    SG_Q(name ? name : ""));
-    }
     Row *row = &x->rows[x->count];
+    row->at = places[x->count];
     row->tensor = pool_strndup(&x->w->pool, tensor, strlen(tensor));
+    if (!row->tensor) return sg_fail_memory(x->err, x->path, strlen(tensor));
+    if (!name || !plain_name(name))
+      return REFUSE_TENSOR(x, row, "the shard '%s' must be a file's name without a path",
+                           SG_Q(name ? name : ""));
     row->shard = pool_strndup(&x->w->pool, name, strlen(name));
-    if (!row->tensor || !row->shard) return sg_fail_memory(x->err, x->path, strlen(tensor) + strlen(name));
+    if (!row->shard) return sg_fail_memory(x->err, x->path, strlen(name));
     x->count++;
   }
   return 0;
+}
+
+/* The number of "weight_map" among the root's keys. */
+static int64_t map_number(json_t *root) {
+  int64_t number = 0;
+  const char *key;
+  json_t *value;
+  json_object_foreach(root, key, value) {
+    if (strcmp(key, "weight_map") == 0) break;
+    number++;
+  }
+  return number;
 }
 
 static int parse_index(Index *x, const char *text, size_t length) {
   json_error_t error;
   json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &error);
   if (!root) return REFUSE(x, "byte %d: the index is not JSON: %s", error.position, error.text);
-  int status = read_map(x, json_object_get(root, "weight_map"));
+  json_t *map = json_object_get(root, "weight_map");
+  size_t count = json_object_size(map);
+  int status = 0;
+  uint64_t *places = calloc(count + 1, sizeof *places);
+  x->rows = pool_array(&x->w->pool, count, sizeof *x->rows);
+  if (count == 0)
+    status =
+        REFUSE(x, "is JSON, but no index of shards: '%s' must be an object of tensor: file", "weight_map");
+  else if (!x->rows || !places)
+    status = sg_fail_memory(x->err, x->path, count * (sizeof *x->rows + sizeof *places));
+  if (!status) {
+    json_places(text, length, map_number(root), places, count);
+    status = read_map(x, map, places);
+  }
+  free(places);
   json_decref(root);
   return status;
 }
@@ -72,8 +97,8 @@ static int read_shard(Index *x, size_t from, size_t to) {
   surgery_error why = {0};
   int file = weights_add_file(w, path, &why);
   if (file < 0) {
-    return sg_fail(x->err, why.status, "%s: its shard for tensor '%s' is missing: %s", x->path,
-                   SG_Q(x->rows[from].tensor), why.message);
+    return sg_fail(x->err, why.status, "%s: tensor '%s' (byte %llu): its shard is missing: %s", x->path,
+                   SG_Q(x->rows[from].tensor), ULL(x->rows[from].at), why.message);
   }
   size_t first = w->count, kept = first;
   const char *note = w->note;
@@ -91,8 +116,7 @@ static int read_shard(Index *x, size_t from, size_t to) {
   w->count = kept;
   for (size_t i = from; i < to; i++) {
     if (!found[i - from])
-      return REFUSE(x, "tensor '%s' is listed in shard '%s', but is not there", SG_Q(x->rows[i].tensor),
-                    SG_Q(shard));
+      return REFUSE_TENSOR(x, &x->rows[i], "is listed in shard '%s', but is not there", SG_Q(shard));
   }
   return 0;
 }

@@ -19,9 +19,10 @@ typedef struct TorchFile {
     size_t count, capacity;
     size_t sorted; /* the first so many are in the order of their keys */
   } storages;      /* every one that was named */
-  /* Where a storage's bytes are: absolute offset and the bytes there are. `tensor`: for the message. */
-  int (*locate)(struct TorchFile *t, const PickleStorage *storage, const char *tensor, uint64_t *offset,
-                uint64_t *bytes);
+  /* Where a storage's bytes are: absolute offset and the bytes there are. `tensor` and `at`, its byte in the
+   * pickle: for the message. */
+  int (*locate)(struct TorchFile *t, const PickleStorage *storage, const char *tensor, uint64_t at,
+                uint64_t *offset, uint64_t *bytes);
   void *container;
 } TorchFile;
 

@@ -73,11 +73,12 @@ static int place_storages(TorchFile *t) {
   return 0;
 }
 
-static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint64_t *offset,
+static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint64_t at, uint64_t *offset,
                   uint64_t *bytes) {
   if (!s->placed) {
-    return sg_fail(t->err, SURGERY_BAD_INPUT, "%s: tensor '%s': its storage '%s' is not in the file",
-                   t->machine.path, SG_Q(tensor), SG_Q(s->key));
+    return sg_fail(t->err, SURGERY_BAD_INPUT,
+                   "%s: tensor '%s' (byte %llu): its storage '%s' is not in the file", t->machine.path,
+                   SG_Q(tensor), ULL(at), SG_Q(s->key));
   }
   *offset = s->offset;
   *bytes = s->numel * torch_element_size(s);

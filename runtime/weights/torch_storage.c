@@ -80,8 +80,8 @@ const char *torch_key(TorchFile *t, const PickleValue *v) {
   } else if (v->kind == PICKLE_INT) {
     key = pool_printf(&t->pool, "%" PRId64, v->integer);
   } else {
-    pickle_refuse(&t->machine, v->at, "a key must be a text or an integer, not %s",
-                  pickle_kind_name((PickleKind)v->kind));
+    pickle_refuse(&t->machine, v->kind == PICKLE_NONE ? t->machine.op_at : v->at,
+                  "a key must be a text or an integer, not %s", pickle_kind_name((PickleKind)v->kind));
     return NULL;
   }
   if (!key) sg_fail_memory(t->err, t->machine.path, 24);

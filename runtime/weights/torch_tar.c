@@ -226,7 +226,7 @@ static PickleValue *persistent(PickleMachine *m, PickleValue *id) {
   return NULL;
 }
 
-static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint64_t *offset,
+static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint64_t at, uint64_t *offset,
                   uint64_t *bytes) {
   *offset = s->offset;
   *bytes = s->numel * torch_element_size(s);

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { DEEPEST = 100, LONGEST_NAME = 4000, MOST_VISITS = 1 << 22, WRAPPER_LEVELS = 4 };
+enum { DEEPEST = 100, LONGEST_NAME = 4000, LEAST_VISITS = 1 << 16, WRAPPER_LEVELS = 4 };
 
 /* In this order: of a checkpoint that has several, the first is taken. */
 static const char *const wrappers[] = {"state_dict", "model_state_dict", "model", "state_dict_ema", "net"};
@@ -14,7 +14,9 @@ enum { WRAPPERS = sizeof wrappers / sizeof *wrappers };
 
 typedef struct Walk {
   TorchFile *t;
-  uint32_t visits; /* shared values are met once for each name; their number must stay bounded */
+  /* Shared values are met once for each name; honest pickles share little, and a value takes a byte at least.
+   */
+  uint64_t visits, most_visits;
   char name[LONGEST_NAME + 1];
   size_t length;
 } Walk;
@@ -88,7 +90,7 @@ static int set_place(Walk *k, const PickleValue *v, WeightTensor *to) {
   if (tensor->offset < 0) return refuse_tensor(k, v, "a negative offset into its storage");
   if (__builtin_mul_overflow(s->numel, stored, &want))
     return refuse_tensor(k, v, "its storage's size overflows");
-  if (t->locate(t, s, to->pub.name, &offset, &bytes)) return -1;
+  if (t->locate(t, s, to->pub.name, v->at, &offset, &bytes)) return -1;
   if (bytes != want) {
     return pickle_refuse(
         &t->machine, v->at,
@@ -213,7 +215,7 @@ static int collect(Walk *k, const PickleValue *v, int depth) {
     return pickle_refuse(&k->t->machine, v->at,
                          "recursion too deep: nested over %d levels, or containing itself", DEEPEST);
   }
-  if (++k->visits > MOST_VISITS)
+  if (++k->visits > k->most_visits)
     return refuse_tensor(k, v, "the values are shared to more names than any network has");
   if (v->kind == PICKLE_TENSOR) return add_tensor(k, v);
   if (is_dict(v)) return collect_dict(k, v, depth);
@@ -236,7 +238,7 @@ static int collect(Walk *k, const PickleValue *v, int depth) {
 /* Whether a tensor is anywhere below: visits are counted like those of the walk itself. */
 static bool has_tensors(Walk *k, const PickleValue *v, int depth) {
   if (v->kind == PICKLE_TENSOR) return true;
-  if (depth > DEEPEST || ++k->visits > MOST_VISITS) return false;
+  if (depth > DEEPEST || ++k->visits > k->most_visits) return false;
   if (v->kind == PICKLE_OBJECT) return module_state(v) != NULL;
   for (uint32_t i = 0; (is_dict(v) || is_list(v)) && i < v->count; i++) {
     if (has_tensors(k, v->items[i], depth + 1)) return true;
@@ -268,7 +270,7 @@ static const PickleValue *unwrap(Walk *k, const PickleValue *root, const char **
 
 int torch_collect(TorchFile *t, PickleValue *root) {
   if (check_globals(t, root, 0)) return -1;
-  Walk k = {.t = t};
+  Walk k = {.t = t, .most_visits = LEAST_VISITS + t->w->files[t->file].size};
   const char *note = t->format;
   const PickleValue *inner = unwrap(&k, root, &note);
   if (!inner) return sg_fail_memory(t->err, t->machine.path, 64);

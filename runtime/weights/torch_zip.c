@@ -36,16 +36,17 @@ static bool has_code(const ZipDirectory *zip) {
   return false;
 }
 
-static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint64_t *offset,
+static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint64_t at, uint64_t *offset,
                   uint64_t *bytes) {
   const Archive *a = t->container;
   char name[600];
   int length = snprintf(name, sizeof name, "%sdata/%s", a->root, s->key);
   const ZipEntry *e = length > 0 && (size_t)length < sizeof name ? zip_find(&a->zip, name) : NULL;
   if (!e) {
-    return sg_fail(t->err, SURGERY_BAD_INPUT,
-                   "%s: tensor '%s': its storage '%s' is not in the archive (no entry '%sdata/%s')",
-                   t->machine.path, SG_Q(tensor), SG_Q(s->key), SG_Q(a->root), SG_Q(s->key));
+    return sg_fail(
+        t->err, SURGERY_BAD_INPUT,
+        "%s: tensor '%s' (byte %llu): its storage '%s' is not in the archive (no entry '%sdata/%s')",
+        t->machine.path, SG_Q(tensor), ULL(at), SG_Q(s->key), SG_Q(a->root), SG_Q(s->key));
   }
   *bytes = e->size;
   return zip_locate(&a->zip, e, false, offset, t->err);

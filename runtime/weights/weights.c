@@ -6,16 +6,37 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Names, paths and notes of an honest file take a few times the bytes that they have in it; what needs more
+ * was made to be large. */
+static const size_t LEAST_LIMIT = (size_t)16 << 20, LIMIT_FACTOR = 32;
+
+int weights_push_file(surgery_weights *w, WeightFile file, surgery_error *err) {
+  if (w->file_count == w->file_capacity) {
+    size_t capacity = w->file_capacity * 2 + 4;
+    WeightFile *grown = pool_grow(&w->pool, w->files, w->file_count, capacity, sizeof *grown);
+    if (!grown) {
+      close(file.fd);
+      return sg_fail_memory(err, file.path, capacity * sizeof *grown);
+    }
+    w->files = grown;
+    w->file_capacity = capacity;
+  }
+  w->files[w->file_count] = file;
+  return (int)w->file_count++;
+}
+
 int weights_add_file(surgery_weights *w, const char *path, surgery_error *err) {
-  WeightFile *files = pool_grow(&w->pool, w->files, w->file_count, w->file_count + 1, sizeof *files);
-  char *copy = pool_strndup(&w->pool, path, strlen(path));
-  if (!files || !copy) return sg_fail_memory(err, path, sizeof *files);
-  w->files = files;
   uint64_t size = 0;
   int fd = sg_open_regular(path, &size, err);
   if (fd < 0) return -1;
-  w->files[w->file_count] = (WeightFile){fd, size, copy};
-  return (int)w->file_count++;
+  if (w->pool.limit == 0) w->pool.limit = LEAST_LIMIT;
+  w->pool.limit += size < SIZE_MAX / 4 / LIMIT_FACTOR - w->pool.limit ? (size_t)size * LIMIT_FACTOR : 0;
+  char *copy = pool_strndup(&w->pool, path, strlen(path));
+  if (!copy) {
+    close(fd);
+    return sg_fail_memory(err, path, strlen(path));
+  }
+  return weights_push_file(w, (WeightFile){fd, size, copy}, err);
 }
 
 const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t) {
@@ -144,11 +165,11 @@ int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: an index cannot name another index as a shard", f->path);
   }
   if (have <= 8 || plausible_header(head, f->size)) return safetensors_read(w, file, err);
-  return sg_fail(
-      err, SURGERY_BAD_INPUT,
-      "%s: not a weight file that is known here (safetensors, PyTorch, .npz, .npy, *.index.json, ONNX); it begins "
-      "with bytes %02x %02x %02x %02x",
-      f->path, head[0], head[1], head[2], head[3]);
+  return sg_fail(err, SURGERY_BAD_INPUT,
+                 "%s: not a weight file that is known here (safetensors, PyTorch, .npz, .npy, *.index.json, "
+                 "ONNX); it begins "
+                 "with bytes %02x %02x %02x %02x",
+                 f->path, head[0], head[1], head[2], head[3]);
 }
 
 /* ---- after the reader ---- */

@@ -38,7 +38,7 @@ typedef struct WeightPair {
 struct surgery_weights {
   Pool pool; /* names, paths, notes */
   WeightFile *files;
-  size_t file_count;
+  size_t file_count, file_capacity;
   WeightTensor *tensors; /* file order */
   size_t count, capacity;
   uint32_t *by_name; /* indices, sorted by name; made by weights_finish */
@@ -73,6 +73,13 @@ bool onnx_plausible(const unsigned char *head, size_t have); /* an ONNX model ma
 int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error *err);
 /* Adds an open file; path is copied. Returns its index, or -1. */
 int weights_add_file(surgery_weights *w, const char *path, surgery_error *err);
+/* The same for one that is open already; its descriptor is closed on failure. The path is not copied. */
+int weights_push_file(surgery_weights *w, WeightFile file, surgery_error *err);
+
+/* json_places.c: fills to[k] with the byte of the k-th key, in the order of the text, of the root object or,
+ * with outer >= 0, of the object under the root's key of that number. The text is valid JSON, its root an
+ * object. */
+void json_places(const char *text, size_t length, int64_t outer, uint64_t *to, size_t count);
 
 /* ---- dtype.c ---- */
 

@@ -122,7 +122,7 @@ static int read_entry(ZipDirectory *zip, ZipEntry *e, const unsigned char *bytes
   e->name = pool_strndup(pool, (const char *)c + CENTRAL_SIZE, name);
   if (!e->name) return sg_fail_memory(err, zip->file->path, name);
   if (!read_extra64(e, c + CENTRAL_SIZE + name, extra))
-    return refuse_entry(zip->file, e, "its extra field is broken", err);
+    return refuse(zip->file, at, "an entry's extra field goes past its end", err);
   if (e->header > zip->at || e->packed > zip->at - e->header)
     return refuse_entry(zip->file, e, "its data go past the archive's end", err);
   if (e->method == ZIP_STORED && e->size != e->packed)

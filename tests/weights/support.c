@@ -88,3 +88,27 @@ void expect_refused(const char *path, const char *expected) {
   assert_string_equal(err.message, whole);
   assert_true(err.status == SURGERY_BAD_INPUT || err.status == SURGERY_ENVIRONMENT);
 }
+
+static unsigned failures;
+
+void check_row(const char *group, const char *name, const char *path, const char *expected) {
+  surgery_error err = {0};
+  surgery_weights *w = surgery_weights_open(path, &err);
+  bool good = w && read_all(w, &err);
+  surgery_weights_close(w);
+  char whole[1300];
+  snprintf(whole, sizeof whole, "%s: %s", path, expected);
+  if (good) {
+    print_error("%s, %s: was read\n", group, name);
+  } else if (strcmp(err.message, whole) != 0 || err.status != SURGERY_BAD_INPUT) {
+    print_error("%s, %s: status %d\n  got      %s\n  expected %s\n", group, name, (int)err.status,
+                err.message, whole);
+  } else {
+    return;
+  }
+  failures++;
+}
+
+void expect_no_failures(void) {
+  assert_int_equal(failures, 0);
+}

@@ -26,4 +26,19 @@ surgery_weights *open_ok(const char *path);
 bool read_all(surgery_weights *weights, surgery_error *err);
 /* Opens and reads everything; the message of whatever fails must be "PATH: " + expected. */
 void expect_refused(const char *path, const char *expected);
+
+/* ---- tables of malformed files: a row is a file and the message it must get ---- */
+
+typedef struct FileCase {
+  const char *name, *bytes;
+  size_t size;
+  const char *expected; /* without "PATH: " */
+} FileCase;
+#define TEXT(s) (s), sizeof(s) - 1
+#define ADVICE "; nothing was run. Save the tensors alone instead: torch.save(model.state_dict(), path)"
+
+/* Like expect_refused, with status SURGERY_BAD_INPUT, but a failure is printed with the row's name and counted, so
+ * that all rows are tried; expect_no_failures ends the table. */
+void check_row(const char *group, const char *name, const char *path, const char *expected);
+void expect_no_failures(void);
 #endif
