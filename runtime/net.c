@@ -306,11 +306,16 @@ int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t
 }
 
 int surgery_save(surgery_net *net, const char *path, const char *selector, surgery_error *err) {
+  return surgery_save_as(net, path, selector, SURGERY_F32, NULL, err);
+}
+
+int surgery_save_as(surgery_net *net, const char *path, const char *selector, surgery_dtype dtype,
+                    surgery_rounded *rounded, surgery_error *err) {
   surgery_tensor_out *tensors = NULL;
   size_t count = 0;
   if (net_select(net, selector, &tensors, &count, err)) return -1;
   const char *const metadata[] = {"format", "pt", "network", net->manifest->name, NULL};
-  int status = surgery_weights_write(path, tensors, count, metadata, err);
+  int status = surgery_weights_write_as(path, tensors, count, metadata, dtype, rounded, err);
   free(tensors);
   return status;
 }

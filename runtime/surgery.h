@@ -64,7 +64,7 @@ const char *surgery_weights_metadata(const surgery_weights *weights, const char 
 
 typedef struct surgery_tensor_out {
   const char *name;
-  surgery_dtype dtype; /* f32 or i64 */
+  surgery_dtype dtype; /* of `data`; it is stored so */
   int rank;
   int64_t shape[SURGERY_MAX_RANK];
   const void *data;    /* row-major */
@@ -73,6 +73,15 @@ typedef struct surgery_tensor_out {
  * the same folder, synced, renamed, folder synced. `metadata` is pairs of key, value, ended by NULL; may be NULL. */
 int surgery_weights_write(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
                           surgery_error *err);
+
+typedef struct surgery_rounded {
+  int64_t infinite;   /* finite numbers that became infinite, being too large for the dtype */
+  const char *tensor; /* the first tensor that has one; NULL: none */
+} surgery_rounded;
+/* The same with the f32 tensors stored as `dtype`, f32, f16 or bf16 (which numpy does not know): rounded to nearest, ties
+ * to even, as PyTorch does. Takes memory for the rounded numbers meanwhile. `rounded` may be NULL. */
+int surgery_weights_write_as(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
+                             surgery_dtype dtype, surgery_rounded *rounded, surgery_error *err);
 
 /* ---- compiled networks (runtime/net.c) ---- */
 
@@ -92,6 +101,9 @@ int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *c
 int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss);
 /* selector: a dotted prefix or a glob; NULL: all. */
 int surgery_save(surgery_net *net, const char *path, const char *selector, surgery_error *err);
+/* As f32, f16 or bf16: see surgery_weights_write_as. */
+int surgery_save_as(surgery_net *net, const char *path, const char *selector, surgery_dtype dtype, surgery_rounded *rounded,
+                    surgery_error *err);
 void surgery_set_threads(int threads);
 int surgery_threads(void);
 

@@ -1,23 +1,37 @@
-/* `export --out FILE`: the weights, or some of them, in a file. */
+/* `export --out FILE`: the weights, or some of them, in a file, as f32 or rounded to f16 or bf16. */
+#include <string.h>
 #include "runtime/cli/cli.h"
 
 typedef struct ExportArguments {
-  const char *out, *only;
+  const char *out, *only, *dtype;
 } ExportArguments;
 
+static bool find_dtype(const char *name, surgery_dtype *dtype) {
+  static const surgery_dtype known[] = {SURGERY_F32, SURGERY_F16, SURGERY_BF16};
+  for (int i = 0; i < 3; i++)
+    if (strcmp(name, surgery_dtype_name(known[i])) == 0) return *dtype = known[i], true;
+  return false;
+}
+
 static ExitStatus run(Cli *cli) {
-  ExportArguments a = {NULL, NULL};
+  ExportArguments a = {NULL, NULL, "f32"};
+  surgery_dtype dtype = SURGERY_F32;
+  surgery_rounded rounded;
   ExitStatus status;
   surgery_error err;
   if (!cli_parse(cli, &a, &status)) return status;
   if (!a.out) return cli_usage(cli, "--out FILE is wanted");
+  if (!find_dtype(a.dtype, &dtype)) return cli_usage(cli, "--dtype %s: f32, f16 or bf16 is wanted", a.dtype);
   surgery_net *net = cli_open(cli, &err);
   if (!net) return cli_error(cli, &err);
   size_t count = 0;
   for (size_t i = 0; i < net->manifest->tensor_count; i++)
     count += net_selects(a.only ? a.only : "all", net->manifest->tensors[i].name);
-  status = surgery_save(net, a.out, a.only, &err) ? cli_error(cli, &err) : EXIT_DONE;
+  status = surgery_save_as(net, a.out, a.only, dtype, &rounded, &err) ? cli_error(cli, &err) : EXIT_DONE;
   if (status == EXIT_DONE && !cli->quiet) printf("%s: %zu tensors\n", a.out, count);
+  if (status == EXIT_DONE && rounded.infinite && !cli->quiet)
+    cli_message(cli, "%lld numbers are too large for %s and became infinite, the first in '%s'",
+                (long long)rounded.infinite, a.dtype, rounded.tensor);
   surgery_close(net);
   return status;
 }
@@ -26,6 +40,8 @@ static const CliOption options[] = {
     {"out", OPTION_TEXT, offsetof(ExportArguments, out), "FILE", "safetensors, pth or npz, by suffix"},
     {"only", OPTION_TEXT, offsetof(ExportArguments, only), "SELECTOR",
      "layers or tensors by dotted name or glob, separated by commas"},
+    {"dtype", OPTION_TEXT, offsetof(ExportArguments, dtype), "TYPE",
+     "f32 (default), f16 or bf16: floats are rounded to nearest"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 const CliCommand command_export = {
     "export",

@@ -60,12 +60,8 @@ static const struct {
     {".npz", write_npz},
 };
 
-int surgery_weights_write(const char *path, const surgery_tensor_out *tensors, size_t count,
-                          const char *const *metadata, surgery_error *err) {
-  for (size_t i = 0; i < count; i++) {
-    if (check_tensor(path, &tensors[i], err)) return -1;
-  }
-  if (check_names(path, tensors, count, err)) return -1;
+static int write_by_suffix(const char *path, const surgery_tensor_out *tensors, size_t count,
+                           const char *const *metadata, surgery_error *err) {
   size_t length = strlen(path);
   for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
     size_t tail = strlen(formats[i].suffix);
@@ -75,4 +71,30 @@ int surgery_weights_write(const char *path, const surgery_tensor_out *tensors, s
   }
   return sg_fail(err, SURGERY_BAD_INPUT,
                  "%s: the format of a weight file follows its suffix: .safetensors, .pth, .pt or .npz", path);
+}
+
+int surgery_weights_write_as(const char *path, const surgery_tensor_out *tensors, size_t count,
+                             const char *const *metadata, surgery_dtype dtype, surgery_rounded *rounded,
+                             surgery_error *err) {
+  surgery_rounded ignored;
+  if (!rounded) rounded = &ignored;
+  *rounded = (surgery_rounded){0};
+  for (size_t i = 0; i < count; i++) {
+    if (check_tensor(path, &tensors[i], err)) return -1;
+  }
+  if (check_names(path, tensors, count, err)) return -1;
+  if (dtype == SURGERY_F32) return write_by_suffix(path, tensors, count, metadata, err);
+  if (dtype != SURGERY_F16 && dtype != SURGERY_BF16)
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: weights are written as f32, f16 or bf16, not %s", path,
+                   surgery_dtype_name(dtype));
+  Narrowed narrowed;
+  if (narrow_tensors(path, tensors, count, dtype, &narrowed, rounded, err)) return -1;
+  int status = write_by_suffix(path, narrowed.tensors, count, metadata, err);
+  narrowed_free(&narrowed);
+  return status;
+}
+
+int surgery_weights_write(const char *path, const surgery_tensor_out *tensors, size_t count,
+                          const char *const *metadata, surgery_error *err) {
+  return surgery_weights_write_as(path, tensors, count, metadata, SURGERY_F32, NULL, err);
 }

@@ -21,8 +21,8 @@ static void build_header(Bytes *b, const surgery_tensor_out *t) {
 
 static int add_array(ZipWriter *zip, const char *path, const surgery_tensor_out *t, surgery_error *err) {
   if (!dtype_npy(t->dtype)) {
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': numpy has no dtype %s", path, SG_Q(t->name),
-                   surgery_dtype_name(t->dtype));
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': numpy has no dtype %s; .safetensors and .pth have", path,
+                   SG_Q(t->name), surgery_dtype_name(t->dtype));
   }
   Bytes header = {0}, name = {0};
   build_header(&header, t);

@@ -328,6 +328,13 @@ static void test_export_and_bench(void **state) {
   assert_int_equal(command("export --out @e.npz"), 0);
   assert_int_equal(command("export --out @e.safetensors --only fc9"), 1);
   has(messages, "did you mean 'fc");
+  assert_int_equal(command("export --out @e16.safetensors --dtype f16"), 0);
+  assert_int_equal(command("predict @two.npy --weights @e16.safetensors"), 0); /* and reads it */
+  assert_int_equal(command("export --out @e16.pth --dtype bf16"), 0);
+  assert_int_equal(command("export --out @e16.npz --dtype bf16"), 1);
+  has(messages, "numpy has no dtype bf16; .safetensors and .pth have");
+  assert_int_equal(command("export --out @e16.npz --dtype f8"), 2);
+  has(messages, "--dtype f8: f32, f16 or bf16 is wanted");
   assert_int_equal(command("export --out @e.doc"), 1);
   assert_int_equal(command("export --out /dev/full/e.npz"), 3);
   assert_int_equal(command("bench --batch 4 --runs 3"), 0);

@@ -98,6 +98,9 @@ def save_torch():
                        "optimizer": {"state": {0: {"m": torch.zeros(3)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}},
         "model": {"model": {"state_dict": {"a.weight": torch.ones(2)}}, "set": {1, 2}, "device": torch.device("cpu")},
         "net": {"net": OrderedDict([("_orig_mod.module.a", nn.Parameter(torch.ones(2, 2))), ("_orig_mod.module.b", torch.ones(3))])},
+        "model_state_dict": {"epoch": 1, "loss": torch.tensor(0.25), "model_state_dict": OrderedDict([("a.weight", torch.ones(2, dtype=torch.float16)),
+                                                                                                       ("a.steps", torch.tensor(7))])},
+        "ema": {"state_dict_ema": OrderedDict([("module.a", torch.ones(2, dtype=torch.bfloat16))]), "arch": "x"},
         "nested": {"encoder": {"a": torch.ones(2), "b": [torch.zeros(1), torch.ones(1)]}, "decoder": {0: {"c": torch.ones(3)}}},
     }
     for kind, zipped in (("zip", True), ("legacy", False)):
@@ -113,6 +116,8 @@ def save_torch():
                 "state_dict": lambda: OrderedDict((k[7:], v) for k, v in back["state_dict"].items()),
                 "model": lambda: back["model"]["state_dict"],
                 "net": lambda: OrderedDict((k[17:], v) for k, v in back["net"].items()),
+                "model_state_dict": lambda: back["model_state_dict"],
+                "ema": lambda: OrderedDict((k[7:], v) for k, v in back["state_dict_ema"].items()),
                 "nested": lambda: OrderedDict([("encoder.a", back["encoder"]["a"]), ("encoder.b.0", back["encoder"]["b"][0]),
                                                ("encoder.b.1", back["encoder"]["b"][1]), ("decoder.0.c", back["decoder"][0]["c"])]),
             }[name]()
@@ -294,6 +299,37 @@ def save_numpy():
         expect(name, [of_numpy("arr_0", np.load(path(name)))])
 
 
+# ---- rounding to f16 and bf16 ----
+
+def crc_of(t):
+    """Of 16-bit patterns, every NaN as one: its payload is nobody's promise."""
+    bits = t.view(torch.int16).numpy().view("<u2")
+    return "%08x" % zlib.crc32(np.where(torch.isnan(t).numpy(), 0x7fff, bits).astype("<u2").tobytes())
+
+
+def rounding():
+    """What PyTorch rounds f32 numbers to: 2^20 bit patterns of all kinds, and for each f16 and bf16 the middle between it and the next
+    one, and the f32 numbers on both sides of that; and what it reads all 16-bit patterns as. narrow.c makes the same numbers."""
+    i = np.arange(1 << 20, dtype="<u4") * np.uint32(2654435761)
+    i ^= i >> np.uint32(15)
+    i *= np.uint32(2246822519)
+    i ^= i >> np.uint32(13)
+    patterns = np.arange(1 << 16, dtype="<u2")
+    for dtype, name, shift in ((torch.float16, "f16", 13), (torch.bfloat16, "bf16", 16)):
+        every = torch.from_numpy(patterns.view("<i2").copy()).view(dtype)
+        wide = every.to(torch.float32)
+        bits = np.where(torch.isnan(wide).numpy(), 0x7fc00000, wide.numpy().view("<u4"))
+        golden.append("every %s %08x" % (name, zlib.crc32(bits.astype("<u4").tobytes())))
+        middle = wide.numpy().view("<u4") + np.uint32(1 << (shift - 1))
+        # The same of subnormal ones, whose bits say less: by their values.
+        next_one = np.roll(wide.numpy(), -1).astype("f8")
+        with np.errstate(invalid="ignore"):
+            mean = ((wide.numpy() + next_one) / 2).astype("<f4").view("<u4")
+        for kind, numbers in (("random", i), ("below", middle - np.uint32(1)), ("middle", middle), ("above", middle + np.uint32(1)),
+                              ("under", mean - np.uint32(1)), ("mean", mean), ("over", mean + np.uint32(1))):
+            golden.append("%s %s %s" % (kind, name, crc_of(torch.from_numpy(numbers.view("<f4").copy()).to(dtype))))
+
+
 # ---- the real files ----
 
 class DnCNN(nn.Module):
@@ -342,5 +378,7 @@ if __name__ == "__main__":
     for step in (save_torch, other_zips, rebuild_v3, old_tar, storage_views, save_safetensors, save_shards, save_numpy):
         step()
     write("fixtures.golden")
+    rounding()
+    write("rounding.golden")
     shared()
     write("shared.golden")
