@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -221,28 +220,14 @@ int sg_pread(int fd, const char *path, void *to, uint64_t offset, size_t size, s
   return 0;
 }
 
-int sg_map_open(SgMap *map, const char *path, surgery_error *err) {
-  *map = (SgMap){0};
-  uint64_t size = 0;
-  int fd = sg_open_regular(path, &size, err);
+int sg_read_file(const char *path, uint8_t **to, size_t *size, surgery_error *err) {
+  uint64_t bytes = 0;
+  int fd = sg_open_regular(path, &bytes, err);
   if (fd < 0) return -1;
-  int status = 0;
-  if (size > SIZE_MAX / 2) {
-    status = sg_fail(err, SURGERY_BAD_INPUT, "%s: too large to be mapped (%llu bytes)", path,
-                     (unsigned long long)size);
-  } else if (size > 0) {
-    void *data = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (data == MAP_FAILED) {
-      status = sg_fail_system(err, errno, "%s: cannot be mapped", path);
-    } else {
-      *map = (SgMap){data, (size_t)size};
-    }
-  }
-  close(fd); /* the mapping stays */
+  *to = bytes < SIZE_MAX / 2 ? malloc((size_t)bytes + 1) : NULL;
+  *size = (size_t)bytes;
+  int status = *to ? sg_pread(fd, path, *to, 0, *size, err) : sg_fail_memory(err, path, *size);
+  close(fd);
+  if (status) free(*to);
   return status;
-}
-
-void sg_map_close(SgMap *map) {
-  if (map->data) munmap((void *)map->data, map->size);
-  *map = (SgMap){0};
 }

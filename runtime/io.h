@@ -1,4 +1,4 @@
-/* Files, whole or not at all: writing through a temporary name, reading with the position given, mapping.
+/* Files, whole or not at all: writing through a temporary name, reading with the position given.
  * Used by weights/, data/, checkpoints and reports. Knows nothing of any format. */
 #ifndef SURGERY_RUNTIME_IO_H
 #define SURGERY_RUNTIME_IO_H
@@ -28,13 +28,7 @@ int sg_open_regular(const char *path, uint64_t *size, surgery_error *err);
 /* Exactly `size` bytes from `offset`; a file that ends before is an error that says so. */
 int sg_pread(int fd, const char *path, void *to, uint64_t offset, size_t size, surgery_error *err);
 
-/* A file mapped for reading. Only for files that nobody shortens meanwhile (data sets): touching a page past
- * the end of a file that has shrunk kills the process; weight files are therefore read with sg_pread. An
- * empty file gives data == NULL, size == 0. */
-typedef struct SgMap {
-  const unsigned char *data;
-  size_t size;
-} SgMap;
-int sg_map_open(SgMap *map, const char *path, surgery_error *err);
-void sg_map_close(SgMap *map);
+/* A whole regular file in memory, read and not mapped: touching a mapped page past the end of a file that has shrunk
+ * meanwhile kills the process. One byte at least, so that *to is never NULL; free it. */
+int sg_read_file(const char *path, uint8_t **to, size_t *size, surgery_error *err);
 #endif

@@ -61,35 +61,37 @@ typedef struct Batches {
   int64_t *labels, count;
 } Batches;
 
-static int append_batch(Batches *b, const char *path, const DatasetSpec *spec, surgery_error *err) {
-  SgMap map;
-  if (sg_map_open(&map, path, err)) return -1;
-  int record = record_size(map.size, spec);
-  if (!record) {
-    sg_fail(err, SURGERY_BAD_INPUT,
-            "%s: %zu bytes are no CIFAR batch: records have 3073 bytes (CIFAR-10) or 3074 (CIFAR-100)%s",
-            path, map.size, map.size > PIXELS ? "; truncated?" : "");
-    sg_map_close(&map);
-    return -1;
-  }
-  int64_t more = (int64_t)(map.size / (size_t)record);
+static int append_records(Batches *b, const uint8_t *from, size_t size, const char *path,
+                          const DatasetSpec *spec, surgery_error *err) {
+  int record = record_size(size, spec);
+  if (!record)
+    return sg_fail(
+        err, SURGERY_BAD_INPUT,
+        "%s: %zu bytes are no CIFAR batch: records have 3073 bytes (CIFAR-10) or 3074 (CIFAR-100)%s", path,
+        size, size > PIXELS ? "; truncated?" : "");
+  int64_t more = (int64_t)(size / (size_t)record);
   uint8_t *bytes = realloc(b->bytes, (size_t)(b->count + more) * PIXELS);
   if (bytes) b->bytes = bytes;
   int64_t *labels = realloc(b->labels, (size_t)(b->count + more) * sizeof *labels);
   if (labels) b->labels = labels;
-  if (!bytes || !labels) {
-    sg_map_close(&map);
+  if (!bytes || !labels)
     return sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for %lld pictures", path, (long long)more);
-  }
-  for (int64_t i = 0; i < more; i++) {
-    const uint8_t *from = map.data + i * record;
+  for (int64_t i = 0; i < more; i++, from += record) {
     /* CIFAR-100: the fine label is the second byte; a network of 20 classes means the coarse one */
     labels[b->count + i] = record == PIXELS + 2 && spec->classes != 20 ? from[1] : from[0];
     memcpy(bytes + (b->count + i) * PIXELS, from + record - PIXELS, PIXELS);
   }
   b->count += more;
-  sg_map_close(&map);
   return 0;
+}
+
+static int append_batch(Batches *b, const char *path, const DatasetSpec *spec, surgery_error *err) {
+  uint8_t *file;
+  size_t size;
+  if (sg_read_file(path, &file, &size, err)) return -1;
+  int status = append_records(b, file, size, path, spec, err);
+  free(file);
+  return status;
 }
 
 static Dataset *make_set(Batches *b, const char *path, const DatasetSpec *spec, surgery_error *err) {

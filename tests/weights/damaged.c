@@ -4,6 +4,7 @@
 #include "tests/weights/support.h"
 
 #include <dirent.h>
+#include <unistd.h>
 
 static uint64_t random_state = 0x9e3779b97f4a7c15;
 static uint32_t random_below(uint32_t limit) {
@@ -92,18 +93,31 @@ static void test_flipped(void **state) {
   }
 }
 
-/* Shorter than when it was opened: an error, not a signal. */
+/* Shorter than when it was opened: an error, not a signal; with nothing left no tensor that has numbers is
+ * read. */
 static void test_shrunk(void **state) {
-  const Fixture *f = fixtures;
-  while (strcmp(f->name, "stored.npz") != 0) f++;
-  const char *path = scratch("shrunk");
-  write_bytes(path, f->bytes, f->size);
-  surgery_weights *w = open_ok(path);
-  write_bytes(path, f->bytes, 100);
-  surgery_error err = {0};
-  assert_false(read_all(w, &err));
-  assert_non_null(strstr(err.message, "shrunk: ends at byte "));
-  surgery_weights_close(w);
+  unsigned opened = 0;
+  for (size_t i = 0; i < fixture_count; i++) {
+    const Fixture *f = &fixtures[i];
+    for (int part = 0; part < 3; part++) {
+      surgery_error err = {0};
+      const char *path = scratch(f->name);
+      surgery_weights *w = surgery_weights_open(path, &err);
+      if (!w) break; /* a shard without its index's others */
+      size_t numbers = 0;
+      for (size_t t = 0; t < surgery_weights_count(w); t++)
+        numbers += (size_t)surgery_weights_at(w, t)->count;
+      assert_int_equal(truncate(path, (off_t)(f->size * (size_t)part / 3)), 0);
+      bool good = read_all(w, &err);
+      if (good && part == 0 && numbers && !strstr(f->name, "index"))
+        fail_msg("%s: numbers were read out of an empty file", f->name);
+      if (!good && !strstr(err.message, ": ends at byte ")) fail_msg("%s: %s", f->name, err.message);
+      surgery_weights_close(w);
+      write_bytes(path, f->bytes, f->size);
+      opened++;
+    }
+  }
+  assert_true(opened > 60);
 }
 
 int main(void) {

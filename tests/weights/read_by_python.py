@@ -5,8 +5,11 @@ NAME DTYPE SHAPE CRC32 of the bytes as they are in memory. Called by by_python.c
 A .pth is read three times: by torch.load, by torch.load(weights_only=True) where there is such a thing, and by an Unpickler that
 knows four globals and the storages' classes and nothing else. All must agree, and nobody may warn."""
 import collections, io, pickle, struct, sys, warnings, zipfile, zlib
-import numpy as np
-import torch
+try:
+    import numpy as np
+    import torch
+except ImportError:
+    sys.exit(77)  # by_python.c says that it is skipped
 
 warnings.simplefilter("error")
 
