@@ -1,5 +1,5 @@
 /* `surgeryc SCRIPT`: sets the passes up and runs them all. */
-#include "compiler/driver/driver.h"
+#include "compiler/driver/show.h"
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -47,27 +47,18 @@ ExitStatus build_whole(Compilation *c) {
   return status;
 }
 
-/* --emit=graph: the dump of the edited network, on stdout or in a file. */
+/* --emit=graph: the edited network's picture in a file, or as Graphviz's text on stdout. */
 static ExitStatus build_graph(Compilation *c) {
+  const char *output = c->o->output;
+  if (output && !picture_kind(output)) {
+    fprintf(stderr, "surgeryc: -o %s: with --emit=graph its suffix is .svg, .dot, .png or .pdf\n", output);
+    return EXIT_USAGE;
+  }
   ExitStatus status = run_passes(c, "edit");
   if (status != EXIT_DONE || !c->script.graph) return status;
-  if (!c->o->output) {
-    graph_dump(c->script.graph, stdout);
-    return EXIT_DONE;
-  }
-  if (would_overwrite_input(c->s, c->o->output)) return EXIT_USAGE;
-  char *text = NULL;
-  size_t size = 0;
-  FILE *memory = open_memstream(&text, &size);
-  if (!memory) fail_environment("no memory");
-  graph_dump(c->script.graph, memory);
-  if (fclose(memory) != 0) fail_environment("no memory");
-  OutFile file;
-  bool done = outfile_create(c->s->arena, &file, c->o->output) && outfile_write(&file, text, size) &&
-              outfile_commit(&file);
-  outfile_discard(&file);
-  free(text);
-  return done ? EXIT_DONE : EXIT_ENVIRONMENT;
+  if (output) return write_picture(c->s, &c->script, c->o->script, output);
+  fputs(picture_dot(c->s, &c->script, c->o->script), stdout);
+  return EXIT_DONE;
 }
 
 ExitStatus command_build(Session *s, const Options *o) {

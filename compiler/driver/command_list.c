@@ -9,6 +9,8 @@ const CommandRow command_rows[COMMAND_COUNT] = {
                        "All checks, no output; the exit status is the answer."},
     [COMMAND_PLAN] = {"plan", command_plan, "script", 1, 1, "surgeryc plan SCRIPT",
                       "What the script does: layers, shapes, parameters, FLOPs, memory."},
+    [COMMAND_SHOW] = {"show", command_show, "name, script or file", 1, 1, "surgeryc show NAME|SCRIPT|FILE",
+                      "A network as a table, a tree or a picture; or a weight file's tensors."},
     [COMMAND_ZOO] = {"zoo", command_zoo, NULL, 0, 0, "surgeryc zoo", "The built-in architectures."},
     [COMMAND_EXPLAIN] = {"explain", command_explain, "code", 0, 1, "surgeryc explain [CODE]",
                          "One message explained, with an example and the cure; without a code all of them listed."},

@@ -18,9 +18,9 @@ typedef struct Options {
   const struct CommandRow *command;
   const char *script;     /* the first argument behind the command */
   VEC(const char *) rest; /* further arguments */
-  const char *output, *emit, *cpu, *depfile, *stop_after, *dump, *diagnostics, *color;
+  const char *output, *emit, *cpu, *depfile, *stop_after, *dump, *diagnostics, *color, *graph;
   bool compile_only, embed_weights, write_depfile, werror, time_passes;
-  bool in_place, check_only;
+  bool in_place, check_only, tree, json;
   int before_dashes; /* how many arguments stand before `--`, or all */
   int opt_level, threads;
 } Options;
@@ -58,6 +58,7 @@ typedef enum CommandId {
   COMMAND_BUILD,
   COMMAND_CHECK,
   COMMAND_PLAN,
+  COMMAND_SHOW,
   COMMAND_ZOO,
   COMMAND_EXPLAIN,
   COMMAND_FMT,
@@ -78,6 +79,7 @@ const CommandRow *find_command(const char *name); /* NULL */
 ExitStatus command_build(Session *s, const Options *o);
 ExitStatus command_check(Session *s, const Options *o);
 ExitStatus command_plan(Session *s, const Options *o);
+ExitStatus command_show(Session *s, const Options *o);
 ExitStatus command_zoo(Session *s, const Options *o);
 ExitStatus command_explain(Session *s, const Options *o);
 ExitStatus command_fmt(Session *s, const Options *o);

@@ -28,12 +28,15 @@ enum {
   OPT_VERSION,
   OPT_WERROR,
   OPT_EXPLAIN,
-  OPT_CHECK
+  OPT_CHECK,
+  OPT_TREE,
+  OPT_JSON,
+  OPT_GRAPH
 };
 
 #define FOR(command) (1u << COMMAND_##command)
-#define SCRIPTS (FOR(BUILD) | FOR(CHECK) | FOR(PLAN) | FOR(RUN)) /* those that read a script */
-#define PASSES (FOR(BUILD) | FOR(CHECK) | FOR(PLAN))  /* those that run the passes one can stop at */
+#define SCRIPTS (FOR(BUILD) | FOR(CHECK) | FOR(PLAN) | FOR(SHOW) | FOR(RUN)) /* those that read a script */
+#define PASSES (FOR(BUILD) | FOR(CHECK) | FOR(PLAN)) /* those that run the passes one can stop at */
 #define ALL (~0u)
 
 static const OptionRow rows[] = {
@@ -57,6 +60,10 @@ static const OptionRow rows[] = {
      "text (default) or json: one array; on stderr"},
     {"color", OPT_COLOR, "WHEN", ALL, "auto (default), always or never"},
     {"Werror", OPT_WERROR, NULL, SCRIPTS, "warnings are errors"},
+    {"tree", OPT_TREE, NULL, FOR(SHOW), "the modules as PyTorch's print(model) has them"},
+    {"json", OPT_JSON, NULL, FOR(SHOW), "everything, for programs"},
+    {"graph", OPT_GRAPH, "FILE", FOR(SHOW),
+     "draw the network with Graphviz; FILE ends in .svg, .png, .pdf or .dot"},
     {"stop-after", OPT_STOP, "PASS", PASSES, "stop behind a pass"},
     {"dump", OPT_DUMP, "PASS", PASSES, "print what a pass made, on stdout"},
     {"time-passes", OPT_TIME, NULL, PASSES, "say how long each pass took, on stderr"},
@@ -217,6 +224,15 @@ static void take_option(Session *s, Options *o, int id, const char *value) {
     break;
   case OPT_CHECK:
     o->check_only = true;
+    break;
+  case OPT_TREE:
+    o->tree = true;
+    break;
+  case OPT_JSON:
+    o->json = true;
+    break;
+  case OPT_GRAPH:
+    o->graph = value;
     break;
   case OPT_TIME:
     o->time_passes = true;

@@ -104,6 +104,7 @@ bool weights_bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
   }
   const char *path, *model = weights_model_name(donor);
   Span span = donor->from && !donor->from_random ? donor->from_span : donor->model->span;
+  if (s->no_weights) return true;
   if (!weights_find(s, scope, donor, model, &path)) return false;
   vec_push(g->arena, &g->donors, (DonorFile){.model = model, .path = path, .span = span});
   DonorFile *file = &g->donors.at[g->donors.count - 1];

@@ -68,6 +68,10 @@ bool emit_complain(const char *format, ...) __attribute__((format(printf, 1, 2))
  * stderr. False: it could not be started or failed, and one line says so; `purpose` is what for ("linking").
  */
 bool run_program(const char *const *argv, const char *folder, const char *purpose);
+/* The same with `input` on its stdin (*count bytes); returns what it wrote to stdout, *count bytes and a NUL, in
+ * the arena. Its stderr is shown only when it fails. `package`: what to install when it is missing. */
+const char *run_filter(Arena *arena, const char *const *argv, const char *input, size_t *count,
+                       const char *purpose, const char *package);
 
 /* link.c: `objects` ends with NULL; `out` is overwritten. link_shared keeps its own file in `folder`.
  * link_archive runs in `folder`, which `objects` and `out` are relative to. */

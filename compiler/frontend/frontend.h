@@ -19,6 +19,7 @@ typedef struct Session {
   VEC(const char *) include_dirs; /* -I */
   VEC(NameValue) weights;        /* --weights NAME=FILE; name NULL: a directory */
   VEC(const char *) dependencies; /* every file read, for -MD */
+  bool no_weights;                /* for what only shows networks: no weight file is looked for */
   /* the frontend's own state */
   struct Scope *zoo;             /* the built-in models; zoo_scope() fills it */
   VEC(const char *) params;      /* every `param` seen, for -D */
@@ -78,6 +79,8 @@ typedef struct Script { /* a script after all its statements have run */
 } Script;
 /* Parses, resolves, edits, infers and checks. False when there are errors in s->diags. */
 bool run_script(Session *s, const char *path, Script *out);
+/* The same with statements that stand in no file; `name` takes the path's place in messages. */
+bool run_script_text(Session *s, const char *name, const char *text, Script *out);
 
 /* ---- compiler/edit: each statement of the script acts on the graph ---- */
 typedef struct EditContext {

@@ -214,17 +214,14 @@ static bool no_take(Session *s, uint32_t source) {
   return false;
 }
 
-bool run_script(Session *s, const char *path, Script *out) {
+static bool run_source(Session *s, uint32_t source, const char *path, const char *real, Script *out) {
   *out = (Script){0};
-  const char *real = real_path(s->arena, path);
-  int source = sources_add_file(&s->sources, path);
-  if (source < 0) fail_environment("%s: %s", path, strerror(errno));
   Running *r = arena_new(s->arena, Running);
   r->edit = (EditContext){.s = s, .scope = scope_create(s->arena, zoo_scope(s))};
   if (real) vec_push(s->arena, &r->included, real);
-  bool good = run_file(r, (uint32_t)source, path, real ? real : path);
+  bool good = run_file(r, source, path, real ? real : path);
   if (!s->syntax_errors) good = check_defines(s) && good;
-  if (!r->took && !s->syntax_errors) good = no_take(s, (uint32_t)source);
+  if (!r->took && !s->syntax_errors) good = no_take(s, source);
   good = good && s->diags.errors == 0 && r->edit.graph;
   if (good) good = settings_check(s, r->edit.graph, r->edit.train, r->take);
   if (good) good = infer_shapes(s, r->edit.graph);
@@ -236,4 +233,17 @@ bool run_script(Session *s, const char *path, Script *out) {
   out->train = r->edit.train;
   out->constants = r->edit.scope;
   return good && s->diags.errors == 0;
+}
+
+bool run_script(Session *s, const char *path, Script *out) {
+  const char *real = real_path(s->arena, path);
+  int source = sources_add_file(&s->sources, path);
+  if (source < 0) fail_environment("%s: %s", path, strerror(errno));
+  return run_source(s, (uint32_t)source, path, real, out);
+}
+
+bool run_script_text(Session *s, const char *name, const char *text, Script *out) {
+  int source = sources_add_text(&s->sources, name, text, strlen(text));
+  if (source < 0) fail_environment("%s: %s", name, strerror(errno));
+  return run_source(s, (uint32_t)source, name, NULL, out);
 }

@@ -240,6 +240,12 @@ ParamList graph_state_dict(const Graph *g, Arena *arena, bool buffers);
 const char *shape_text(Arena *arena, const Shape *shape);
 const char *shape_text_plain(Arena *arena, const Shape *shape);
 int64_t shape_count(const Shape *shape); /* elements for one sample */
+/* As one writes it in a script, less what the defaults say: "Conv2d(3, 64, 7, stride=2, bias=false)", "flatten(1)"
+ * (layer_text.c). A container gives its type alone. */
+const char *module_text(const Graph *g, Arena *arena, ModuleId module);
+const char *node_text(const Graph *g, Arena *arena, NodeId node);
+/* One argument as it is written: "7", "(3, 5)", "none", "true", "\"tanh\"". */
+const char *arg_text(Arena *arena, const ArgInfo *info, const OpArgs *args);
 bool shape_equal(const Shape *a, const Shape *b);
 /* The invariants: every input of an alive node is produced before it by an alive node or is the network's
  * input, names are unique, every output is alive … BUG() where one fails. Run between passes. */

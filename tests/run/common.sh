@@ -163,3 +163,11 @@ small_disk() {
   mkdir -p small && mount -t tmpfs -o "size=$1" tmpfs small 2>/dev/null
 }
 small_disk_away() { umount "$tmp/small"; }
+
+golden() { # NAME: what the last command printed is tests/run/golden/NAME; SURGERY_UPDATE=1 writes it
+  [ -z "${SURGERY_UPDATE:-}" ] || cp "$tmp/out" "$RUN_SOURCE/golden/$1"
+  checks=$((checks + 1))
+  diff -u "$RUN_SOURCE/golden/$1" "$tmp/out" >"$tmp/golden.diff" 2>&1 && return
+  fail "the output is not that of golden/$1"
+  head -n 40 "$tmp/golden.diff" | sed 's/^/    | /'
+}

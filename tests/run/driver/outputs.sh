@@ -51,11 +51,7 @@ run 0 "$SURGERYC" -O0 "$script" --emit=llvm -o /dev/stdout
 out '^define .*_forward'
 absent /dev/stdout.safetensors
 run 0 "$SURGERYC" -O0 "$script" --emit=graph
-out '^conv1 = Conv2d\('
-out '^bn2 = BatchNorm2d\('
-run 0 "$SURGERYC" -O0 "$script" --emit=graph -o o/net.graph
-is_empty "$tmp/out"
-matches o/net.graph '^conv1 = Conv2d\('
+out '^digraph network'
 
 # Without -o: the script's name in the working directory.
 mkdir here && cp "$RUN_WORK"/*.surgery here && cd here

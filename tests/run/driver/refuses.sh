@@ -20,7 +20,9 @@ refused script.surgery -o "$tmp/script.surgery"
 refused script.surgery -o ./net.surgery
 refused hidden.h -o hidden.o                          # its header would be the script
 refused script.surgery -o fine -MF script.surgery
-refused script.surgery --emit=graph -o net.surgery
+ln -s net.surgery net.dot
+refused script.surgery --emit=graph -o net.dot
+rm net.dot
 refused script.surgery --emit=llvm -o net.surgery
 only_files . before donor.safetensors hidden.h linked.safetensors net.surgery script.surgery out err
 run 0 "$SURGERYC" -O0 script.surgery -o donor --embed-weights # writes no weights: nothing in the way

@@ -1,0 +1,94 @@
+/* What there is to say about a layer or a container: parameters, what of them is trained, FLOPs. Asks the
+ * graph, changes nothing. Called by the commands that show networks. */
+#include "compiler/driver/show.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+static void add_totals(const Graph *g, ModuleId module, bool below, Totals *t) {
+  const Module *m = &g->modules.at[module];
+  if (!m->alive) return;
+  for (size_t i = 0; i < m->params.count; i++) {
+    const Param *p = &g->params.at[m->params.at[i]];
+    int64_t count = shape_count(&p->shape);
+    if (p->is_buffer) {
+      t->buffers += count;
+      continue;
+    }
+    t->all += count;
+    if (p->trainable) t->trained += count;
+  }
+  for (size_t i = 0; below && i < m->children.count; i++) add_totals(g, m->children.at[i], true, t);
+}
+
+Totals module_totals(const Graph *g, ModuleId module, bool below) {
+  Totals t = {0, 0, 0};
+  add_totals(g, module, below, &t);
+  return t;
+}
+
+/* Layers whose training differs from evaluation, and that are not frozen: batch statistics move, dropout
+ * drops. */
+static bool varies(const Graph *g, ModuleId module, bool below, OpBatch how) {
+  const Module *m = &g->modules.at[module];
+  if (!m->alive) return false;
+  if (m->op != OP_NONE && op_info(m->op)->batch == how && !m->frozen) return true;
+  for (size_t i = 0; below && i < m->children.count; i++)
+    if (varies(g, m->children.at[i], true, how)) return true;
+  return false;
+}
+
+TrainState module_state(const Graph *g, ModuleId module, bool below) {
+  const Module *m = &g->modules.at[module];
+  Totals t = module_totals(g, module, below);
+  if (t.all == 0)
+    return m->frozen && m->op != OP_NONE && op_info(m->op)->batch != BATCH_SAME ? STATE_FROZEN : STATE_NONE;
+  if (t.trained == t.all) return STATE_TRAINED;
+  if (t.trained > 0) return STATE_PARTLY;
+  return varies(g, module, below, BATCH_STATISTICS) ? STATE_STATISTICS : STATE_FROZEN;
+}
+
+TrainState node_state(const Graph *g, NodeId node) {
+  ModuleId module = g->nodes.at[node].module;
+  return module == NO_ID ? STATE_NONE : module_state(g, module, false);
+}
+
+static const struct {
+  const char *name;
+  Paint paint;
+} states[] = {
+    [STATE_NONE] = {"", PAINT_NONE},
+    [STATE_TRAINED] = {"trained", PAINT_TRAINED},
+    [STATE_PARTLY] = {"partly frozen", PAINT_PARTLY},
+    [STATE_FROZEN] = {"frozen", PAINT_FROZEN},
+    [STATE_STATISTICS] = {"frozen parameters, moving statistics", PAINT_PARTLY},
+};
+
+const char *state_name(TrainState state) {
+  return states[state].name;
+}
+
+Paint state_paint(TrainState state) {
+  return states[state].paint;
+}
+
+const char *node_type(const Graph *g, NodeId node) {
+  const Node *n = &g->nodes.at[node];
+  return n->module != NO_ID ? g->modules.at[n->module].type : op_info(n->op)->name;
+}
+
+const char *layer_name(const Graph *g, ValueId value) {
+  NodeId producer = g->values.at[value].producer;
+  return producer == NO_ID ? "input" : g->nodes.at[producer].name;
+}
+
+double network_flops(Session *s, const Script *script) {
+  const Plan *plan = make_plan(s->arena, script->graph, script->train);
+  double flops = 0;
+  for (size_t i = 0; i < plan->forward.calls.count; i++)
+    flops += plan->forward.calls.at[i].plan.flops_per_sample;
+  return flops;
+}
+
+bool stdout_color(const Options *o) {
+  return streq(o->color, "always") || (!streq(o->color, "never") && isatty(1) && !getenv("NO_COLOR"));
+}

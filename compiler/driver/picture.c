@@ -1,0 +1,281 @@
+/* A network as Graphviz's text: units as boxes in forward order, blocks and stages as clusters, what is
+ * frozen and what is trained in different colours. What belongs together is decided in picture_cut.c. Called
+ * by show --graph and
+ * --emit=graph. */
+#include "compiler/base/diag_text.h"
+#include "compiler/driver/picture.h"
+#include <stdlib.h>
+
+typedef struct Colors {
+  const char *fill, *line, *words;
+} Colors;
+static const Colors colors[] = {
+    [STATE_NONE] = {"#f8fafc", "#94a3b8", "no parameters"},
+    [STATE_TRAINED] = {"#ffedd5", "#ea580c", "trained"},
+    [STATE_PARTLY] = {"#fef9c3", "#ca8a04", "partly frozen"},
+    [STATE_FROZEN] = {"#dbeafe", "#2563eb", "frozen"},
+    [STATE_STATISTICS] = {"#fef9c3", "#ca8a04", "partly frozen"},
+};
+
+/* Text for an HTML-like label. */
+static const char *html(Arena *arena, const char *text) {
+  const char *clean = clean_text(arena, text, strlen(text)), *out = "";
+  for (size_t n; *clean; clean += n) {
+    n = strcspn(clean, "&<>\"");
+    if (n) out = arena_printf(arena, "%s%.*s", out, (int)n, clean);
+    if (!clean[n]) break;
+    const char *entity = clean[n] == '&'   ? "&amp;"
+                         : clean[n] == '<' ? "&lt;"
+                         : clean[n] == '>' ? "&gt;"
+                                           : "&quot;";
+    out = arena_printf(arena, "%s%s", out, entity);
+    n++;
+  }
+  return out;
+}
+
+static const char *pair_text(Arena *arena, const int64_t *pair) {
+  return arena_printf(arena, "%lld×%lld", (long long)pair[0], (long long)pair[1]);
+}
+
+/* "Conv2d 3×3, 64 → 128, stride 2": what one looks for in a picture; other layers as in a script. */
+static const char *conv_text(Arena *arena, const OpArgs *a) {
+  bool depthwise = a->groups > 1 && a->groups == a->in_channels && a->groups == a->out_channels;
+  const char *text = arena_printf(arena, "Conv2d %s, %lld → %lld", pair_text(arena, a->kernel_size),
+                                  (long long)a->in_channels, (long long)a->out_channels);
+  if (a->stride[0] != 1 || a->stride[1] != 1)
+    text = a->stride[0] == a->stride[1]
+               ? arena_printf(arena, "%s, stride %lld", text, (long long)a->stride[0])
+               : arena_printf(arena, "%s, stride %s", text, pair_text(arena, a->stride));
+  if (depthwise) return arena_printf(arena, "%s, depthwise", text);
+  return a->groups > 1 ? arena_printf(arena, "%s, %lld groups", text, (long long)a->groups) : text;
+}
+
+static const char *unit_type(const Picture *p, const PictureUnit *unit) {
+  NodeId head = unit->nodes.at[0];
+  const char *text = p->g->nodes.at[head].op == OP_Conv2d ? conv_text(p->arena, node_args(p->g, head))
+                                                          : node_text(p->g, p->arena, head);
+  for (size_t i = 1; i < unit->nodes.count; i++)
+    text = arena_printf(p->arena, "%s, %s", text, node_type(p->g, unit->nodes.at[i]));
+  return text;
+}
+
+/* Without the name of the cluster that it is drawn in. */
+static const char *short_name(const Picture *p, const PictureUnit *unit, NodeId node) {
+  const char *name = p->g->nodes.at[node].name;
+  if (unit->block == NO_ID || p->blocks.at[unit->block].units < 2) return name;
+  const char *block = p->g->modules.at[p->blocks.at[unit->block].module].name;
+  size_t length = strlen(block);
+  return strncmp(name, block, length) == 0 && name[length] == '.' ? name + length + 1 : name;
+}
+
+static const char *unit_names(const Picture *p, const PictureUnit *unit) {
+  const char *text =
+      arena_printf(p->arena, "<b>%s</b>", html(p->arena, short_name(p, unit, unit->nodes.at[0])));
+  const char *before = short_name(p, unit, unit->nodes.at[0]);
+  for (size_t i = 1; i < unit->nodes.count; i++) {
+    const char *name = short_name(p, unit, unit->nodes.at[i]), *dot = strrchr(name, '.');
+    size_t prefix = dot ? (size_t)(dot - name) + 1 : 0; /* "conv.0.0, .1, .2" */
+    bool same = prefix && strncmp(name, before, prefix) == 0;
+    text = arena_printf(p->arena, "%s, %s", text, html(p->arena, same ? name + prefix - 1 : name));
+  }
+  return text;
+}
+
+static int unit_of_value(const Picture *p, ValueId value) {
+  NodeId producer = p->g->values.at[value].producer;
+  return producer == NO_ID ? NO_ID : p->unit_of[producer];
+}
+
+static bool is_hidden(const Picture *p, size_t unit) {
+  int block = p->units.at[unit].block;
+  return block != NO_ID && p->blocks.at[block].hidden;
+}
+
+/* The longest way from the input to the first output, which Graphviz is asked to draw straight. */
+static bool *main_way(const Picture *p) {
+  bool *on = arena_array(p->arena, bool, p->units.count + 1);
+  int unit = unit_of_value(p, p->g->outputs.at[0].value);
+  while (unit != NO_ID && !on[unit]) {
+    const Node *head = &p->g->nodes.at[p->units.at[unit].nodes.at[0]];
+    on[unit] = true;
+    int best = NO_ID;
+    for (size_t k = 0; k < head->inputs.count; k++) {
+      int from = unit_of_value(p, head->inputs.at[k]);
+      if (from != NO_ID && (best == NO_ID || p->units.at[from].depth > p->units.at[best].depth)) best = from;
+    }
+    unit = best;
+  }
+  return on;
+}
+
+static void print_unit(const Picture *p, size_t index, bool straight, FILE *out) {
+  const PictureUnit *unit = &p->units.at[index];
+  const Colors *c = &colors[unit->state];
+  int64_t count = 0;
+  for (size_t i = 0; i < unit->nodes.count; i++) {
+    const Node *n = &p->g->nodes.at[unit->nodes.at[i]];
+    if (n->module != NO_ID) count += module_totals(p->g, n->module, false).all;
+  }
+  const Node *last = &p->g->nodes.at[unit->nodes.at[unit->nodes.count - 1]];
+  bool join = p->g->nodes.at[unit->nodes.at[0]].inputs.count > 1;
+  fprintf(out, "u%zu [%sfillcolor=\"%s\" color=\"%s\"%s label=<%s<br/><font point-size=\"9\">%s<br/>%s",
+          index, straight ? "group=main " : "", c->fill, c->line, join ? " penwidth=2" : "",
+          unit_names(p, unit), html(p->arena, unit_type(p, unit)),
+          shape_text(p->arena, &p->g->values.at[last->output].shape));
+  if (count) fprintf(out, ", %s parameter%s", grouped(p->arena, count), count == 1 ? "" : "s");
+  fputs("</font>>]\n", out);
+}
+
+static const char *block_label(const Picture *p, const PictureBlock *block) {
+  const Module *m = &p->g->modules.at[block->module];
+  Arena *a = p->arena;
+  int64_t count = module_totals(p->g, block->module, true).all;
+  const char *each =
+      count ? arena_printf(a, ", %s parameters%s", grouped(a, count), block->repeats > 1 ? " each" : "") : "";
+  if (block->repeats == 1)
+    return arena_printf(a, "<b>%s</b>  %s%s", html(a, m->name), html(a, m->type), each);
+  return arena_printf(a, "<b>%s … %s</b>  <font color=\"#0f766e\"><b>%zu times</b></font>  %s%s",
+                      html(a, m->name), html(a, p->g->modules.at[block->last].name), block->repeats,
+                      html(a, m->type), each);
+}
+
+static const char *group_label(const Picture *p, const PictureGroup *group) {
+  Arena *a = p->arena;
+  if (group->stage == NO_ID)
+    return arena_printf(a, "<b>%s</b>  %s", html(a, p->g->modules.at[group->module].name),
+                        html(a, p->g->modules.at[group->module].type));
+  return arena_printf(a, "<b>%s</b>  stage [%d]", html(a, p->g->stages.at[group->stage].name), group->stage);
+}
+
+/* A cluster that is opened again goes on where it was. */
+static void print_units(const Picture *p, FILE *out) {
+  bool *straight = main_way(p);
+  for (size_t i = 0; i < p->units.count; i++) {
+    const PictureUnit *unit = &p->units.at[i];
+    const PictureBlock *block = unit->block == NO_ID ? NULL : &p->blocks.at[unit->block];
+    if (is_hidden(p, i)) continue;
+    if (unit->group != NO_ID)
+      fprintf(out,
+              "subgraph cluster_g%d { labeljust=l label=<%s> style=\"rounded,filled\" fillcolor=\"#f1f5f9\" "
+              "color=\"#cbd5e1\"\n",
+              unit->group, group_label(p, &p->groups.at[unit->group]));
+    bool framed = block && block->units > 1;
+    if (framed)
+      fprintf(out,
+              "subgraph cluster_b%d { labeljust=l label=<%s> style=\"rounded,filled\" fillcolor=\"#ffffff\" "
+              "color=\"%s\" "
+              "penwidth=%d\n",
+              unit->block, block_label(p, block), block->repeats > 1 ? "#0f766e" : "#94a3b8",
+              block->repeats > 1 ? 2 : 1);
+    print_unit(p, i, straight[i], out);
+    if (framed) fputs("}\n", out);
+    if (unit->group != NO_ID) fputs("}\n", out);
+  }
+}
+
+/* Of a sum's inputs the one behind the most layers is the main way; the others are shortcuts around it. */
+static bool is_shortcut(const Picture *p, const Node *sum, size_t input) {
+  if (!streq(op_info(sum->op)->name, "add")) return false;
+  int most = 0, from = unit_of_value(p, sum->inputs.at[input]),
+      depth = from == NO_ID ? 0 : p->units.at[from].depth;
+  for (size_t k = 0; k < sum->inputs.count; k++) {
+    int other = unit_of_value(p, sum->inputs.at[k]);
+    if (other != NO_ID && p->units.at[other].depth > most) most = p->units.at[other].depth;
+  }
+  return depth < most;
+}
+
+/* Units that stand on a shortcut: their only user is a sum that takes them as such. */
+static bool *shortcut_units(const Picture *p) {
+  bool *on = arena_array(p->arena, bool, p->units.count + 1);
+  for (size_t i = 0; i < p->units.count; i++) {
+    if (is_hidden(p, i)) continue;
+    const Node *head = &p->g->nodes.at[p->units.at[i].nodes.at[0]];
+    for (size_t k = 0; k < head->inputs.count; k++) {
+      int from = unit_of_value(p, head->inputs.at[k]);
+      if (from != NO_ID && is_shortcut(p, head, k) && p->uses[head->inputs.at[k]] == 1) on[from] = true;
+    }
+  }
+  return on;
+}
+
+static void print_edges(const Picture *p, FILE *out) {
+  bool *on_shortcut = shortcut_units(p);
+  for (size_t i = 0; i < p->units.count; i++) {
+    if (is_hidden(p, i)) continue;
+    const Node *head = &p->g->nodes.at[p->units.at[i].nodes.at[0]];
+    for (size_t k = 0; k < head->inputs.count; k++) {
+      int from = unit_of_value(p, head->inputs.at[k]);
+      fprintf(out, "%s -> u%zu%s\n", from == NO_ID ? "input" : arena_printf(p->arena, "u%d", from), i,
+              on_shortcut[i] || is_shortcut(p, head, k) ? " [style=bold color=\"#7c3aed\" weight=0]"
+                                                        : " [weight=9]");
+    }
+  }
+}
+
+static void print_ends(const Picture *p, FILE *out) {
+  const Graph *g = p->g;
+  Arena *a = p->arena;
+  fprintf(
+      out,
+      "input [group=main shape=ellipse fillcolor=\"#ffffff\" color=\"#334155\" label=<<b>input</b><br/><font "
+      "point-size=\"9\">%s</font>>]\n",
+      shape_text(a, &g->input.shape));
+  for (size_t i = 0; i < g->outputs.count; i++) {
+    const Output *o = &g->outputs.at[i];
+    int from = unit_of_value(p, o->value);
+    fprintf(out,
+            "output%zu [group=main shape=ellipse fillcolor=\"#ffffff\" color=\"#334155\" "
+            "label=<<b>%s</b><br/><font "
+            "point-size=\"9\">%s</font>>]\n",
+            i, html(a, o->name), shape_text(a, &g->values.at[o->value].shape));
+    fprintf(out, "%s -> output%zu [weight=9]\n", from == NO_ID ? "input" : arena_printf(a, "u%d", from), i);
+  }
+}
+
+static void legend_cell(const char *fill, const char *line, const char *words, FILE *out) {
+  fprintf(out, "<td bgcolor=\"%s\" color=\"%s\" border=\"1\">  %s  </td>", fill, line, words);
+}
+
+/* The title, and under it the colours that occur. */
+static void print_title(const Picture *p, const char *title, FILE *out) {
+  Totals t = module_totals(p->g, 0, true);
+  bool used[STATE_STATISTICS + 1] = {0};
+  for (size_t i = 0; i < p->units.count; i++) used[p->units.at[i].state] = true;
+  used[STATE_TRAINED] = used[STATE_FROZEN] = true; /* always explained, so that pictures can be compared */
+  fprintf(out,
+          "label=<<table border=\"0\" cellspacing=\"6\"><tr><td colspan=\"4\"><font "
+          "point-size=\"16\"><b>%s</b></font></td></tr>"
+          "<tr><td colspan=\"4\">%s parameters: %s trained, %s frozen</td></tr><tr>",
+          html(p->arena, title), grouped(p->arena, t.all), grouped(p->arena, t.trained),
+          grouped(p->arena, t.all - t.trained));
+  static const TrainState shown[] = {STATE_TRAINED, STATE_PARTLY, STATE_FROZEN, STATE_NONE};
+  for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
+    if (used[shown[i]])
+      legend_cell(colors[shown[i]].fill, colors[shown[i]].line, colors[shown[i]].words, out);
+  fputs("</tr></table>>\n", out);
+}
+
+const char *picture_dot(Session *s, const Script *script, const char *title) {
+  Picture p = picture_cut(s->arena, script->graph);
+  char *text = NULL;
+  size_t size = 0;
+  FILE *out = open_memstream(&text, &size);
+  if (!out) fail_environment("no memory");
+  fputs("digraph network {\n"
+        "labelloc=t fontname=\"Helvetica\" fontsize=11 ranksep=0.22 nodesep=0.3 pad=0.2 bgcolor=\"#ffffff\"\n"
+        "node [shape=box style=\"rounded,filled\" fontname=\"Helvetica\" fontsize=11 margin=\"0.12,0.04\" "
+        "height=0.3]\n"
+        "edge [color=\"#475569\" arrowsize=0.6]\n",
+        out);
+  print_title(&p, title, out);
+  print_ends(&p, out);
+  print_units(&p, out);
+  print_edges(&p, out);
+  fputs("}\n", out);
+  if (fclose(out) != 0) fail_environment("no memory");
+  const char *kept = arena_strndup(s->arena, text, size);
+  free(text);
+  return kept;
+}

@@ -1,0 +1,41 @@
+/* A network cut into what a picture shows: units (a layer with the normalisation and activation that follow
+ * it alone), blocks, groups, and blocks that only repeat the one before. Private to picture*.c. */
+#ifndef SURGERY_DRIVER_PICTURE_H
+#define SURGERY_DRIVER_PICTURE_H
+#include "compiler/driver/show.h"
+
+typedef struct PictureGroup { /* a stage, or a container of the network itself where there are no stages */
+  int stage;                  /* index, or NO_ID */
+  ModuleId module;            /* NO_ID for a stage */
+  size_t nodes;               /* how many lie in it */
+} PictureGroup;
+
+typedef struct PictureBlock { /* a container inside a group */
+  ModuleId module;
+  size_t units;
+  size_t repeats; /* itself and the identical blocks behind it, which are not drawn */
+  ModuleId last;  /* the last of them */
+  bool hidden;    /* one of those */
+} PictureBlock;
+
+typedef struct PictureUnit {
+  VEC(NodeId) nodes; /* in forward order */
+  int group, block;  /* indices, or NO_ID */
+  TrainState state;
+  int depth; /* units on the longest way to it from the input */
+} PictureUnit;
+
+typedef struct Picture {
+  Arena *arena;
+  const Graph *g;
+  VEC(PictureGroup) groups;
+  VEC(PictureBlock) blocks;
+  VEC(PictureUnit) units;
+  int *unit_of; /* by NodeId; of a hidden block the unit that stands for it; NO_ID: not drawn */
+  int *uses;    /* by ValueId: how many alive nodes and outputs use it */
+} Picture;
+
+Picture picture_cut(Arena *arena, const Graph *g);
+/* picture_repeats.c: finds the blocks that repeat; called by picture_cut. */
+void picture_collapse(Picture *p);
+#endif

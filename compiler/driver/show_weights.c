@@ -1,0 +1,65 @@
+/* `surgeryc show FILE` for a weight file: its tensors in the order of the file, read from the headers alone,
+ * as a table and as JSON. */
+#include "compiler/driver/show.h"
+
+static const char *tensor_shape(Arena *arena, const surgery_tensor *t) {
+  const char *text = "[";
+  for (int i = 0; i < t->rank; i++)
+    text = arena_printf(arena, "%s%s%lld", text, i ? ", " : "", (long long)t->shape[i]);
+  return arena_printf(arena, "%s]", text);
+}
+
+typedef struct FileTotals {
+  int64_t numbers, bytes;
+} FileTotals;
+
+/* The tensors of a file may share their bytes, so that the sum can be larger than the file; it saturates. */
+static FileTotals file_totals(const surgery_weights *w) {
+  FileTotals sum = {0, 0};
+  for (size_t i = 0; i < surgery_weights_count(w); i++) {
+    const surgery_tensor *t = surgery_weights_at(w, i);
+    int64_t bytes = t->count * (int64_t)surgery_dtype_size(t->dtype); /* checked by the reader */
+    if (__builtin_add_overflow(sum.numbers, t->count, &sum.numbers)) sum.numbers = INT64_MAX;
+    if (__builtin_add_overflow(sum.bytes, bytes, &sum.bytes)) sum.bytes = INT64_MAX;
+  }
+  return sum;
+}
+
+void show_weights(Session *s, const Subject *subject, bool color) {
+  const surgery_weights *w = subject->weights;
+  Arena *a = s->arena;
+  Table table = {.arena = a, .columns = 4, .right = 1u << 3};
+  table_row(&table, PAINT_HEAD, "tensor", "dtype", "shape", "numbers");
+  for (size_t i = 0; i < surgery_weights_count(w); i++) {
+    const surgery_tensor *t = surgery_weights_at(w, i);
+    table_row(&table, PAINT_NONE, t->name, surgery_dtype_name(t->dtype), tensor_shape(a, t),
+              grouped(a, t->count));
+  }
+  table_print(&table, stdout, color);
+  FileTotals sum = file_totals(w);
+  Table totals = {.arena = a, .columns = 2};
+  table_row(&totals, PAINT_NONE, "file", subject->given);
+  table_row(&totals, PAINT_NONE, "format", surgery_weights_note(w));
+  table_row(&totals, PAINT_NONE, "tensors",
+            arena_printf(a, "%zu: %s numbers, %s bytes", surgery_weights_count(w), grouped(a, sum.numbers),
+                         grouped(a, sum.bytes)));
+  putchar('\n');
+  table_print(&totals, stdout, false);
+}
+
+json_t *weights_json(Session *s, const Subject *subject) {
+  const surgery_weights *w = subject->weights;
+  json_t *tensors = json_array();
+  for (size_t i = 0; i < surgery_weights_count(w); i++) {
+    const surgery_tensor *t = surgery_weights_at(w, i);
+    json_array_append_new(tensors, json_pack("{s:o, s:s, s:o, s:I}", "name", name_json(s->arena, t->name),
+                                             "dtype", surgery_dtype_name(t->dtype), "shape",
+                                             shape_json(t->rank, t->shape), "numbers", (json_int_t)t->count));
+  }
+  FileTotals sum = file_totals(w);
+  return json_pack("{s:s, s:o, s:o, s:{s:I, s:I, s:I}, s:o}", "kind", "weights", "file",
+                   name_json(s->arena, subject->given), "format",
+                   name_json(s->arena, surgery_weights_note(w)), "total", "tensors",
+                   (json_int_t)surgery_weights_count(w), "numbers", (json_int_t)sum.numbers, "bytes",
+                   (json_int_t)sum.bytes, "tensors", tensors);
+}

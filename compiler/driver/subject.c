@@ -1,0 +1,113 @@
+/* What the words NAME|SCRIPT|FILE of a command line mean: a network or a weight file. The name of a built-in
+ * network comes first, since a program that was built from one often has its name; ./NAME is the file. A file
+ * is judged by its content. Weights of networks are not looked at. Called by show and diff. */
+#include "compiler/driver/show.h"
+#include "compiler/edit/weights.h"
+#include <errno.h>
+#include <sys/stat.h>
+
+static bool ends_with(const char *text, const char *suffix) {
+  size_t n = strlen(text), k = strlen(suffix);
+  return n > k && streq(text + n - k, suffix);
+}
+
+static bool has_weight_suffix(const char *path) {
+  static const char *const suffixes[] = {".pth",  ".pt",  ".safetensors", ".bin",  ".npz", ".npy",
+                                         ".ckpt", ".tar", ".th",          ".onnx", ".json"};
+  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+    if (ends_with(path, suffixes[i])) return true;
+  return false;
+}
+
+/* As far as anybody can tell from the first bytes. */
+static bool is_text_file(const char *path) {
+  char head[4096];
+  FILE *file = fopen(path, "rb");
+  if (!file) return false;
+  size_t have = fread(head, 1, sizeof head, file);
+  fclose(file);
+  for (size_t i = 0; i < have; i++)
+    if ((unsigned char)head[i] < ' ' && !strchr("\t\n\r\f", head[i] ? head[i] : 'x')) return false;
+  return true;
+}
+
+/* Each script is a compilation of its own. */
+static void begin_script(Session *s) {
+  s->params.count = 0;
+  s->calls = NULL;
+  s->depth = 0;
+  s->steps = 0;
+  s->syntax_errors = false;
+}
+
+static ExitStatus open_network(Session *s, const char *given, const char *text, Subject *out) {
+  size_t errors = s->diags.errors;
+  begin_script(s);
+  bool good =
+      text ? run_script_text(s, "<argument>", text, &out->script) : run_script(s, given, &out->script);
+  if (out->script.graph) weights_close(out->script.graph); /* of an ONNX file */
+  return good && s->diags.errors == errors ? EXIT_DONE : EXIT_WRONG_INPUT;
+}
+
+/* The network of an ONNX file where it can be taken, else its tensors. */
+static ExitStatus open_onnx(Session *s, const char *given, Subject *out) {
+  size_t count = s->diags.all.count, errors = s->diags.errors, warnings = s->diags.warnings;
+  if (!strpbrk(given, "\"\\\n") &&
+      open_network(s, given, arena_printf(s->arena, "take \"%s\"", given), out) == EXIT_DONE) {
+    surgery_weights_close(out->weights);
+    out->weights = NULL;
+    return EXIT_DONE;
+  }
+  const char *why =
+      s->diags.all.count > count ? s->diags.all.at[count]->message : "its name cannot stand in a script";
+  fprintf(stderr, "surgeryc: note: %s: the network cannot be taken, its tensors are shown: %s\n", given, why);
+  s->diags.all.count = count;
+  s->diags.errors = errors;
+  s->diags.warnings = warnings;
+  out->script = (Script){0};
+  return EXIT_DONE;
+}
+
+static ExitStatus open_file(Session *s, const char *given, Subject *out) {
+  surgery_error err = {0};
+  if (!ends_with(given, ".surgery")) {
+    out->weights = surgery_weights_open(given, &err);
+    if (out->weights) {
+      vec_push(s->arena, &s->dependencies, given);
+      const char *note = surgery_weights_note(out->weights);
+      return note && strncmp(note, "onnx", 4) == 0 ? open_onnx(s, given, out) : EXIT_DONE;
+    }
+    if (err.status == SURGERY_ENVIRONMENT || has_weight_suffix(given) || !is_text_file(given)) {
+      fprintf(stderr, "surgeryc: %s\n", err.message);
+      return err.status == SURGERY_ENVIRONMENT ? EXIT_ENVIRONMENT : EXIT_WRONG_INPUT;
+    }
+  }
+  out->is_script = true;
+  return open_network(s, given, NULL, out);
+}
+
+static bool is_built_in(Session *s, const char *name) {
+  return scope_get(zoo_scope(s), name) != NULL;
+}
+
+ExitStatus subject_open(Session *s, const char *given, Subject *out) {
+  *out = (Subject){.given = given};
+  s->no_weights = true;
+  struct stat st;
+  bool built_in = is_built_in(s, given);
+  if (!built_in && stat(given, &st) == 0) {
+    if (S_ISDIR(st.st_mode)) fail_environment("%s: %s", given, strerror(EISDIR));
+    if (S_ISREG(st.st_mode)) return open_file(s, given, out);
+    out->is_script = true;
+    return open_network(s, given, NULL, out);
+  }
+  bool path = !strpbrk(given, "[(\"; ") &&
+              (strchr(given, '/') || ends_with(given, ".surgery") || has_weight_suffix(given));
+  if (!built_in && path) fail_environment("%s: %s", given, strerror(errno));
+  return open_network(s, given, arena_printf(s->arena, "take %s", given), out);
+}
+
+void subject_close(Subject *subject) {
+  if (subject->weights) surgery_weights_close(subject->weights);
+  subject->weights = NULL;
+}
