@@ -148,30 +148,41 @@ static const char *group_label(const Picture *p, const PictureGroup *group) {
   return arena_printf(a, "<b>%s</b>  stage [%d]", html(a, p->g->stages.at[group->stage].name), group->stage);
 }
 
-/* A cluster that is opened again goes on where it was. */
+static void open_group(const Picture *p, int group, FILE *out) {
+  if (group == NO_ID) return;
+  fprintf(out,
+          "subgraph cluster_g%d {\nlabeljust=l label=<%s> style=\"rounded,filled\" fillcolor=\"#f1f5f9\" "
+          "color=\"#cbd5e1\"\n",
+          group, group_label(p, &p->groups.at[group]));
+}
+
+static void open_block(const Picture *p, int index, FILE *out) {
+  if (index == NO_ID) return;
+  const PictureBlock *block = &p->blocks.at[index];
+  bool repeats = block->repeats > 1;
+  fprintf(out,
+          "subgraph cluster_b%d {\nlabeljust=l label=<%s> style=\"rounded,filled\" fillcolor=\"#ffffff\" "
+          "color=\"%s\" penwidth=%d\n",
+          index, block_label(p, block), repeats ? "#0f766e" : "#94a3b8", repeats ? 2 : 1);
+}
+
+/* Clusters are closed when the forward order leaves them; one that is opened again goes on where it was. */
 static void print_units(const Picture *p, FILE *out) {
   bool *straight = main_way(p);
+  int group = NO_ID, block = NO_ID;
   for (size_t i = 0; i < p->units.count; i++) {
     const PictureUnit *unit = &p->units.at[i];
-    const PictureBlock *block = unit->block == NO_ID ? NULL : &p->blocks.at[unit->block];
     if (is_hidden(p, i)) continue;
-    if (unit->group != NO_ID)
-      fprintf(out,
-              "subgraph cluster_g%d { labeljust=l label=<%s> style=\"rounded,filled\" fillcolor=\"#f1f5f9\" "
-              "color=\"#cbd5e1\"\n",
-              unit->group, group_label(p, &p->groups.at[unit->group]));
-    bool framed = block && block->units > 1;
-    if (framed)
-      fprintf(out,
-              "subgraph cluster_b%d { labeljust=l label=<%s> style=\"rounded,filled\" fillcolor=\"#ffffff\" "
-              "color=\"%s\" "
-              "penwidth=%d\n",
-              unit->block, block_label(p, block), block->repeats > 1 ? "#0f766e" : "#94a3b8",
-              block->repeats > 1 ? 2 : 1);
+    int framed = unit->block != NO_ID && p->blocks.at[unit->block].units > 1 ? unit->block : NO_ID;
+    if (block != NO_ID && framed != block) fputs("}\n", out);
+    if (group != NO_ID && unit->group != group) fputs("}\n", out);
+    if (unit->group != group) open_group(p, unit->group, out);
+    if (framed != block) open_block(p, framed, out);
+    group = unit->group, block = framed;
     print_unit(p, i, straight[i], out);
-    if (framed) fputs("}\n", out);
-    if (unit->group != NO_ID) fputs("}\n", out);
   }
+  if (block != NO_ID) fputs("}\n", out);
+  if (group != NO_ID) fputs("}\n", out);
 }
 
 /* Of a sum's inputs the one behind the most layers is the main way; the others are shortcuts around it. */
@@ -257,7 +268,13 @@ static void print_title(const Picture *p, const char *title, FILE *out) {
   fputs("</tr></table>>\n", out);
 }
 
-const char *picture_dot(Session *s, const Script *script, const char *title) {
+/* "ants_bees" of "examples/ants_bees.surgery"; other words as they are. */
+static const char *title_of(Arena *arena, const char *given) {
+  const char *slash = strrchr(given, '/'), *base = slash ? slash + 1 : given, *end = strrchr(base, '.');
+  return streq(end, ".surgery") && end != base ? arena_strndup(arena, base, (size_t)(end - base)) : given;
+}
+
+const char *picture_dot(Session *s, const Script *script, const char *given) {
   Picture p = picture_cut(s->arena, script->graph);
   char *text = NULL;
   size_t size = 0;
@@ -269,7 +286,7 @@ const char *picture_dot(Session *s, const Script *script, const char *title) {
         "height=0.3]\n"
         "edge [color=\"#475569\" arrowsize=0.6]\n",
         out);
-  print_title(&p, title, out);
+  print_title(&p, title_of(s->arena, given), out);
   print_ends(&p, out);
   print_units(&p, out);
   print_edges(&p, out);

@@ -20,12 +20,6 @@ static bool write_whole(Session *s, const char *path, const char *bytes, size_t 
   return done;
 }
 
-/* "ants_bees" of "examples/ants_bees.surgery"; other words as they are. */
-static const char *title_of(Session *s, const char *given) {
-  const char *slash = strrchr(given, '/'), *base = slash ? slash + 1 : given, *end = strrchr(base, '.');
-  return streq(end, ".surgery") && end != base ? arena_strndup(s->arena, base, (size_t)(end - base)) : given;
-}
-
 ExitStatus write_picture(Session *s, const Script *script, const char *given, const char *path) {
   const char *kind = picture_kind(path);
   if (!kind) {
@@ -33,7 +27,7 @@ ExitStatus write_picture(Session *s, const Script *script, const char *given, co
     return EXIT_USAGE;
   }
   if (would_overwrite_input(s, path)) return EXIT_USAGE;
-  const char *text = picture_dot(s, script, title_of(s, given));
+  const char *text = picture_dot(s, script, given);
   size_t count = strlen(text);
   if (!streq(kind, "dot")) {
     const char *argv[] = {"dot", arena_printf(s->arena, "-T%s", kind), NULL};

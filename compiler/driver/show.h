@@ -65,5 +65,5 @@ const char *picture_kind(const char *path);
  * stderr, and no file. */
 ExitStatus write_picture(Session *s, const Script *script, const char *given, const char *path);
 /* The picture as Graphviz's text, in the arena. */
-const char *picture_dot(Session *s, const Script *script, const char *title);
+const char *picture_dot(Session *s, const Script *script, const char *given);
 #endif

@@ -134,6 +134,10 @@ bool edit_load(EditContext *e, const Stmt *stmt) {
   ok = load_read_allows(&l) && ok;
   SavedFile *saved;
   const char *path;
+  if (e->s->no_weights) {
+    arena_destroy(l.scratch);
+    return ok;
+  }
   ok = weights_find_file(e->s, e->graph, stmt->file, stmt->file_span, &path, &saved) && ok;
   if (ok) {
     l.file = (DonorFile){.path = path, .span = stmt->file_span, .saved = saved};

@@ -34,8 +34,8 @@ golden show-tree.txt
 run 0 "$SURGERYC" show tiny.surgery --json
 golden show-network.json
 run 0 "$SURGERYC" show blocks.surgery --color=always
-out '^.\[36m  body\.0\.conv .*frozen.\[0m$'
-out '^.\[32m  an_unusually_long_name_for_the_head\.3 .*trained.\[0m$'
+out '^.\[36m +body\.0\.conv .*frozen.\[0m$'
+out '^.\[32m +an_unusually_long_name_for_the_head\.3 .*trained.\[0m$'
 run 0 "$SURGERYC" show blocks.surgery --color=auto
 out_lacks '.\[3'
 cp "$RUN_WORK/tiny.safetensors" weights.bin # by content, not by name
