@@ -12,7 +12,7 @@ save all to "all.safetensors"'
 run 0 "$SURGERYC" check script.surgery
 err 'N0405.*a build writes 3 tensors, 1328 bytes of numbers, to conv.pth'
 run 0 "$SURGERYC" plan script.surgery
-run 0 "$SURGERYC" script.surgery --emit=graph -o graph.txt
+run 0 "$SURGERYC" script.surgery --emit=graph -o graph.dot
 run 0 "$SURGERYC" -O0 script.surgery -o x --stop-after=plan
 absent conv.pth subset.npz all.safetensors
 run 0 "$SURGERYC" -O0 script.surgery -o one
