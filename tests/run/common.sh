@@ -60,10 +60,10 @@ check() { # WHAT COMMAND…: the command succeeds
   what=$1
   shift
   checks=$((checks + 1))
-  "$@" >check.log 2>&1 && return
+  "$@" >"$tmp/check.log" 2>&1 && return
   fail "$what"
   echo "  '$*' said:"
-  head -n 15 check.log | sed 's/^/    | /'
+  head -n 15 "$tmp/check.log" | sed 's/^/    | /'
 }
 
 run() { # STATUS COMMAND…: runs it, stdout into $tmp/out, stderr into $tmp/err
