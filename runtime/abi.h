@@ -43,7 +43,7 @@ typedef struct sg_network {
  *                              {"op": "normalize", "mean": [..], "std": [..]} ] },
  *   "outputs": [ {"name": "output", "shape": [2]} ], "labels": ["ants", "bees"] (empty: none given),
  *   "tensors": [ {"name": "conv1.weight", "shape": [64, 3, 7, 7], "dtype": "f32"|"i64", "offset": 0 (bytes),
- *                 "buffer": false, "trainable": false, "grad": byte offset in grads or -1, "group": 0 (index into train.groups),
+ *                 "buffer": false, "shared": false (an earlier tensor at the same offset is the same), "trainable": false, "grad": byte offset in grads or -1, "group": 0 (index into train.groups),
  *                 "fresh": null | {"kind": "uniform", "bound": 0.04} | {"kind": "normal", "deviation": 0.1} | {"kind": "constant", "value": 1},
  *                          each with an optional "shift" that is added} ],
  *   "weights_bytes": .., "packed_bytes": .., "grads_bytes": ..,

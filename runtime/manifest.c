@@ -191,6 +191,7 @@ static void read_tensor(Reader *r, json_t *json, Manifest *m, ManifestTensor *te
   tensor->offset = read_size(r, json, "offset", -1);
   tensor->buffer = read_bool(json, "buffer", false);
   tensor->trainable = read_bool(json, "trainable", false);
+  tensor->shared = read_bool(json, "shared", false);
   json_t *grad = json_object_get(json, "grad");
   tensor->grad = json_is_integer(grad) ? json_integer_value(grad) : -1;
   tensor->group = (int)read_size(r, json, "group", 0);

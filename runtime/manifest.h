@@ -55,6 +55,7 @@ typedef struct ManifestTensor {
   char *name;
   ManifestShape shape;
   bool i64, buffer, trainable;
+  bool shared;    /* an earlier tensor is the same and holds its numbers; a file need not have it */
   int64_t offset; /* bytes in the weights */
   int64_t grad;   /* bytes in the gradients, -1: none */
   int group;

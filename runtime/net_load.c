@@ -62,7 +62,7 @@ static void compare(const Manifest *m, surgery_weights *file, Report *r) {
     const surgery_tensor *have = surgery_weights_find(file, want->name);
     char a[SHAPE_TEXT], b[SHAPE_TEXT], detail[2 * SHAPE_TEXT + 40];
     if (!have) {
-      if (!may_be_missing(want->name)) report(r, "missing", want->name, "");
+      if (!want->shared && !may_be_missing(want->name)) report(r, "missing", want->name, "");
     } else if (!same_shape(have, &want->shape)) {
       snprintf(detail, sizeof detail, ": %s in the file, %s in the network",
                tensor_shape_text(have->rank, have->shape, a),
@@ -75,6 +75,23 @@ static void compare(const Manifest *m, surgery_weights *file, Report *r) {
     if (!may_be_superfluous(have->name) && !manifest_find(m, have->name))
       report(r, "not in the network:", SG_Q(have->name), "");
   }
+}
+
+/* The numbers are there already, under another name: a file that also has this one must mean the same. */
+static int check_shared(const surgery_net *net, surgery_weights *file, const char *path, const surgery_tensor *have,
+                        const ManifestTensor *want, surgery_error *err) {
+  size_t bytes = (size_t)want->shape.count * (want->i64 ? 8 : 4);
+  void *numbers = malloc(bytes + 1);
+  if (!numbers) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  int status = want->i64 ? surgery_weights_read_i64(file, have, numbers, want->shape.count, err)
+                         : surgery_weights_read(file, have, numbers, want->shape.count, err);
+  if (status == 0 && memcmp(numbers, net->weights + want->offset, bytes) != 0)
+    status = sg_fail(err, SURGERY_BAD_INPUT,
+                     "%s: %s was compiled as the same frozen tensor as another one, and has other numbers here: unfreeze "
+                     "it in the script, or load the file there",
+                     path, want->name);
+  free(numbers);
+  return status;
 }
 
 int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err) {
@@ -90,7 +107,9 @@ int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, 
     const surgery_tensor *have = surgery_weights_find(file, want->name);
     unsigned char *to = net->weights + want->offset;
     int status = 0;
-    if (!have)
+    if (want->shared)
+      status = have ? check_shared(net, file, path, have, want, err) : 0;
+    else if (!have)
       memset(to, 0, (size_t)want->shape.count * (want->i64 ? 8 : 4));
     else if (want->i64)
       status = surgery_weights_read_i64(file, have, (int64_t *)(void *)to, want->shape.count, err);

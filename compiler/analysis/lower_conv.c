@@ -38,6 +38,17 @@ static int64_t packed_floats(const OpArgs *a, bool plain, bool transposed) {
   return blocks * taps * LANES * LANES;
 }
 
+/* One layer, or two that hold the same tensors: what is packed of one is packed of the other. */
+static bool same_weights(const Lower *l, ModuleId a, ModuleId b) {
+  if (a == b || a == NO_ID || b == NO_ID) return a == b;
+  const Module *ma = &l->g->modules.at[a], *mb = &l->g->modules.at[b];
+  bool same = ma->op == mb->op && ma->params.count == mb->params.count && ma->args.groups == mb->args.groups &&
+              ma->args.in_channels == mb->args.in_channels && ma->args.eps == mb->args.eps;
+  for (size_t i = 0; same && i < ma->params.count; i++)
+    same = l->plan->weight_offset.at[ma->params.at[i]] == l->plan->weight_offset.at[mb->params.at[i]];
+  return same;
+}
+
 static Conv2dPackK pack_constants(const Lower *l, NodeId conv, NodeId bn, bool plain) {
   const OpArgs *a = node_args(l->g, conv), *b = bn == NO_ID ? NULL : node_args(l->g, bn);
   return (Conv2dPackK){.groups = a->groups, .ic = a->in_channels, .oc = a->out_channels, .kh = a->kernel_size[0],
@@ -82,7 +93,7 @@ static BufferId packed_weights(Lower *l, NodeId conv, NodeId bn, bool plain, boo
   PackRecord *found = NULL;
   for (size_t i = 0; i < l->packs->count && !found; i++) {
     PackRecord *r = &l->packs->at[i];
-    if (r->conv_module == cm && r->bn_module == bm && r->plain == plain && r->transposed == transposed) found = r;
+    if (same_weights(l, r->conv_module, cm) && same_weights(l, r->bn_module, bm) && r->plain == plain && r->transposed == transposed) found = r;
   }
   if (!found) {
     PackRecord r = {cm, bm, plain, transposed, l->plan->packed_bytes, l->plan->packed_bytes + bytes};

@@ -41,11 +41,16 @@ static void place_tensors(Plan *plan) {
   ParamList all = graph_state_dict(g, g->arena, true);
   for (size_t i = 0; i < all.count; i++) {
     const Param *p = &g->params.at[all.at[i]];
+    if (p->shares != NO_ID) continue;
     plan->weight_offset.at[all.at[i]] = plan->weights_bytes;
     plan->weights_bytes += tensor_bytes(p);
     if (!p->trainable) continue;
     plan->grad_offset.at[all.at[i]] = plan->grads_bytes;
     plan->grads_bytes += tensor_bytes(p);
+  }
+  for (size_t i = 0; i < all.count; i++) {
+    ParamId same = g->params.at[all.at[i]].shares;
+    if (same != NO_ID) plan->weight_offset.at[all.at[i]] = plan->weight_offset.at[same];
   }
 }
 

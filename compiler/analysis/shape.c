@@ -102,6 +102,7 @@ bool infer_shapes(Session *s, Graph *g) {
   for (size_t i = 0; i < g->values.count; i++)
     if ((ValueId)i != g->input_value) g->values.at[i].shape.rank = -1;
   g->values.at[g->input_value].shape = g->input.shape;
+  for (size_t i = 0; i < g->seams.count; i++) g->seams.at[i].reported = false;
   for (size_t i = 0; i < g->order.count; i++) {
     Node *node = &g->nodes.at[g->order.at[i]];
     if (!node->alive) continue;

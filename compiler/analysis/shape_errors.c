@@ -78,7 +78,37 @@ static Span blame(const ShapeContext *c) {
   return there ? args : edit;
 }
 
+/* The seam at which the value flows into a slice of another donor; NULL where it is none. */
+static Seam *seam_of(const ShapeContext *c) {
+  const Graph *g = c->g;
+  NodeId before = g->values.at[c->node->inputs.at[0]].producer;
+  ModuleId home = c->node->module != NO_ID ? c->node->module : c->node->scope, from = NO_ID;
+  if (before != NO_ID) from = g->nodes.at[before].module != NO_ID ? g->nodes.at[before].module : g->nodes.at[before].scope;
+  for (size_t i = 0; home != NO_ID && i < g->seams.count; i++)
+    if (module_within(g, home, g->seams.at[i].container) &&
+        (from == NO_ID || !module_within(g, from, g->seams.at[i].container)))
+      return &g->seams.at[i];
+  return NULL;
+}
+
+/* Once for all the layers that the value enters. */
+static bool report_seam(ShapeContext *c, Seam *seam, long long wants, long long got) {
+  if (seam->reported) return false;
+  seam->reported = true;
+  Diags *diags = &c->s->diags;
+  Diag *d = diag_report(diags, DIAG_E0229, c->node->origin, "%s takes %lld channels but %lld flow in", seam->donor, wants, got);
+  if (seam->wants.rank >= 0)
+    diag_caret(diags, d, "takes %s in its own network", shape_text(c->g->arena, &seam->wants));
+  label_origin(c, d, 0);
+  for (size_t i = 0; i < seam->starts.count; i++)
+    if (seam->channels.at[i] == got) diag_help(diags, d, "%s takes %lld", seam->starts.at[i], got);
+  diag_help(diags, d, "or put a layer between the two that gives %lld: append Conv2d(_, %lld, 1)", wants, wants);
+  return false;
+}
+
 bool shape_wants_features(ShapeContext *c, const char *what, const char *argument, int64_t wants, int64_t got) {
+  Seam *seam = seam_of(c);
+  if (seam && c->in[0].rank == 3) return report_seam(c, seam, wants, got);
   const char *type = op_info(c->op)->name;
   Span argument_span = c->node->module == NO_ID ? SPAN_NONE : c->g->modules.at[c->node->module].args.arg_span[0];
   bool own = argument_span.end > 0 && argument_span.source == c->node->origin.source &&

@@ -62,18 +62,21 @@ static ExitStatus failed(const surgery_error *err) {
   return err->status == SURGERY_ENVIRONMENT ? EXIT_ENVIRONMENT : EXIT_WRONG_INPUT;
 }
 
-static ExitStatus fill_all(Compilation *c, char *weights, surgery_tensor_out *out, const ParamList *all) {
+/* *count of them: of tensors that share their memory the file has the first. */
+static ExitStatus fill_all(Compilation *c, char *weights, surgery_tensor_out *out, const ParamList *all,
+                           size_t *count) {
   const Graph *g = c->script.graph;
   for (size_t i = 0; i < all->count; i++) {
     const Param *p = &g->params.at[all->at[i]];
+    if (p->shares != NO_ID) continue;
     void *to = weights + c->plan->weight_offset.at[all->at[i]];
     surgery_error err = {0};
     if (!weights_fill(c->s, g, c->script.train, all->at[i], to, &err)) return failed(&err);
-    out[i] = (surgery_tensor_out){.name = p->name,
+    out[(*count)++] = (surgery_tensor_out){.name = p->name,
                                   .dtype = p->shape.dtype == DTYPE_I64 ? SURGERY_I64 : SURGERY_F32,
                                   .rank = p->shape.rank,
                                   .data = to};
-    for (int k = 0; k < p->shape.rank; k++) out[i].shape[k] = p->shape.dim[k];
+    for (int k = 0; k < p->shape.rank; k++) out[*count - 1].shape[k] = p->shape.dim[k];
   }
   return EXIT_DONE;
 }
@@ -129,8 +132,9 @@ ExitStatus write_weights(Compilation *c) {
   if (posix_memalign((void **)&weights, 64, (size_t)c->plan->weights_bytes + 64) != 0)
     fail_environment("no memory for %lld bytes of weights", (long long)c->plan->weights_bytes);
   surgery_tensor_out *out = arena_array(c->s->arena, surgery_tensor_out, all.count + 1);
-  ExitStatus status = fill_all(c, weights, out, &all);
-  if (status == EXIT_DONE) status = write_tensors(c, &c->weights, out, all.count);
+  size_t count = 0;
+  ExitStatus status = fill_all(c, weights, out, &all, &count);
+  if (status == EXIT_DONE) status = write_tensors(c, &c->weights, out, count);
   free(weights);
   if (status != EXIT_DONE) return status;
   if (c->o->embed_weights)
@@ -148,6 +152,7 @@ void dump_weights(Compilation *c) {
     const char *from = p->donor != NO_ID ? g->donors.at[p->donor].path : NULL;
     printf("%-40s %-4s %-22s %s", p->name, p->shape.dtype == DTYPE_I64 ? "i64" : "f32",
            shape_text_plain(c->s->arena, &p->shape), from ? from : "fresh");
+    if (p->shares != NO_ID) printf(", one with %s", g->params.at[p->shares].name);
     for (size_t k = 0; k < p->patches.count; k++)
       printf(", %s from %s", region_text(c->s->arena, "", p->patches.at[k].to),
              g->donors.at[p->patches.at[k].donor].path);

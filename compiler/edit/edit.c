@@ -2,13 +2,6 @@
  * nothing about the network itself. Called by frontend/ for every statement of a script, in order. */
 #include "compiler/edit/edit.h"
 
-bool edit_unsupported(EditContext *e, const Stmt *stmt, const char *what, const char *instead) {
-  Diag *d =
-      diag_report(&e->s->diags, DIAG_E0220, stmt->span, "%s is not supported yet by this version", what);
-  if (instead) diag_help(&e->s->diags, d, "%s", instead);
-  return false;
-}
-
 static bool run_train(EditContext *e, const Stmt *stmt) {
   TrainConfig *train = arena_new(e->s->arena, TrainConfig);
   bool ok = eval_train(e->s, e->scope, e->graph, stmt, train);

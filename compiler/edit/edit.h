@@ -20,7 +20,14 @@ bool edit_adapt(EditContext *e, const Stmt *stmt);
 bool edit_load(EditContext *e, const Stmt *stmt);
 bool edit_save(EditContext *e, const Stmt *stmt);
 bool edit_output(EditContext *e, const Stmt *stmt);
-bool edit_unsupported(EditContext *e, const Stmt *stmt, const char *what, const char *instead);
+
+/* append and prepend of another donor's slice. */
+bool edit_stitch(EditContext *e, const Stmt *stmt);
+/* Builds a donor, infers its shapes and cuts its slice out; no weights yet. *out may be there even when it fails, NULL
+ * when there is nothing at all. */
+bool edit_donor(EditContext *e, const Donor *donor, Graph **out);
+/* Behind the last edit: which tensors are held once (share.c). */
+void edit_share_weights(EditContext *e);
 
 /* Cuts the network down to these nodes (take.c decides which). The cut-off part stays in the graph, dead. */
 bool edit_cut(EditContext *e, Graph *g, const Picked *slice, Span span);

@@ -199,6 +199,7 @@ bool edit_check_expects(EditContext *e) {
   ok &= weights_check(e->s, e->graph);
   ok &= weights_check_saves(e->s, e->graph);
   edit_outputs_trained(e);
+  edit_share_weights(e);
   check_training(e);
   arena_destroy(scratch);
   return ok;

@@ -101,7 +101,7 @@ static bool add_at(EditContext *e, const Stmt *stmt, ValueId in, int stage, Valu
 }
 
 bool edit_append(EditContext *e, const Stmt *stmt) {
-  if (stmt->donor) return edit_unsupported(e, stmt, "stitching another donor's slice on", NULL);
+  if (stmt->donor) return edit_stitch(e, stmt);
   Graph *g = e->graph;
   ValueId out;
   if (!edit_one_output(e, stmt, "insert it after the layer whose value it is to take: insert … after layer4"))
@@ -113,7 +113,7 @@ bool edit_append(EditContext *e, const Stmt *stmt) {
 }
 
 bool edit_prepend(EditContext *e, const Stmt *stmt) {
-  if (stmt->donor) return edit_unsupported(e, stmt, "stitching another donor's slice on", NULL);
+  if (stmt->donor) return edit_stitch(e, stmt);
   Graph *g = e->graph;
   size_t end = g->order.count, before = g->nodes.count;
   ValueId out;

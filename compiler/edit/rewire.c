@@ -237,6 +237,12 @@ static const char *type_of_layer(Arena *arena, const Expr *layer) {
   return text;
 }
 
+/* The model's name as it is written; "donor" for an ONNX file, whose name is a path. */
+static const char *donor_name(Arena *arena, const Expr *model) {
+  const Expr *name = model->kind == EXPR_CALL ? model->left : model;
+  return name->kind == EXPR_NAME ? name->text : arena_strdup(arena, "donor");
+}
+
 static const char *unique_name(const Graph *g, const char *name) {
   const char *unique = name;
   for (int n = 1; name_taken(g, unique); n++) unique = arena_printf(g->arena, "%s_%d", name, n);
@@ -246,6 +252,7 @@ static const char *unique_name(const Graph *g, const char *name) {
 const char *edit_new_name(EditContext *e, const Stmt *stmt, size_t nth, ModuleId *parent) {
   Graph *g = e->graph;
   *parent = 0;
+  if (!stmt->name && stmt->donor) return unique_name(g, donor_name(e->s->arena, stmt->donor->model));
   if (!stmt->name) return unique_name(g, type_of_layer(e->s->arena, stmt->value));
   if (nth > 0) return unique_name(g, arena_printf(e->s->arena, "%s_%zu", stmt->name, nth));
   if (name_taken(g, stmt->name)) {

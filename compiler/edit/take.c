@@ -58,6 +58,15 @@ static bool early_input(EditContext *e, Graph *g) {
   return true;
 }
 
+bool edit_donor(EditContext *e, const Donor *donor, Graph **out) {
+  Span origin = donor->slice ? span_join(donor->model->span, donor->slice->span) : donor->model->span;
+  Graph *g = *out = build_donor(e->s, e->scope, donor->model, origin);
+  if (!g) return false;
+  g->modules.at[0].origin = origin;
+  bool ok = early_input(e, g) && infer_shapes(e->s, g);
+  return ok && (!donor->slice || cut_slice(e, g, donor));
+}
+
 bool edit_take(EditContext *e, const Stmt *stmt) {
   const Donor *donor = stmt->donor;
   if (e->taken && e->graph) {
@@ -68,12 +77,6 @@ bool edit_take(EditContext *e, const Stmt *stmt) {
     return false;
   }
   e->taken = true;
-  Span origin = donor->slice ? span_join(donor->model->span, donor->slice->span) : donor->model->span;
-  Graph *g = build_donor(e->s, e->scope, donor->model, origin);
-  if (!g) return false;
-  g->modules.at[0].origin = origin;
-  bool ok = early_input(e, g) && infer_shapes(e->s, g);
-  e->graph = g;
-  if (ok && donor->slice) ok = cut_slice(e, g, donor);
-  return ok && weights_bind(e->s, e->scope, g, donor);
+  bool ok = edit_donor(e, donor, &e->graph);
+  return ok && weights_bind(e->s, e->scope, e->graph, donor);
 }

@@ -122,9 +122,10 @@ static json_t *tensors_json(const Plan *plan, const ParamList *state) {
     const Param *p = &g->params.at[id];
     int64_t grad = (size_t)id < plan->grad_offset.count ? plan->grad_offset.at[id] : -1;
     json_array_append_new(
-        list, json_pack("{s:o, s:o, s:s, s:I, s:b, s:b, s:I, s:i, s:o}", "name", manifest_string(p->name),
+        list, json_pack("{s:o, s:o, s:s, s:I, s:b, s:b, s:b, s:I, s:i, s:o}", "name", manifest_string(p->name),
                         "shape", shape_json(&p->shape), "dtype", p->shape.dtype == DTYPE_I64 ? "i64" : "f32",
-                        "offset", (json_int_t)plan->weight_offset.at[id], "buffer", p->is_buffer, "trainable",
+                        "offset", (json_int_t)plan->weight_offset.at[id], "buffer", p->is_buffer, "shared",
+                        p->shares != NO_ID, "trainable",
                         p->trainable && !p->is_buffer, "grad", (json_int_t)grad, "group",
                         group_of(plan->train, id), "fresh", fresh_json(g, id)));
   }

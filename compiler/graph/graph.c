@@ -48,7 +48,8 @@ void graph_add_params(Graph *g, ModuleId id) {
                      .shape = {.rank = -1, .dtype = info[role].dtype},
                      .is_buffer = info[role].is_buffer,
                      .trainable = !info[role].is_buffer,
-                     .donor = NO_ID});
+                     .donor = NO_ID,
+                     .shares = NO_ID});
     vec_push(g->arena, &module->params, param);
   }
 }

@@ -129,6 +129,7 @@ typedef struct Param { /* one entry of the state dict */
   int64_t adapt_from;    /* `adapt`: the input channels in the donor's file, repeated to those of `shape`; 0: no */
   const Region *donor_region; /* of the donor's tensor; NULL: all of it */
   VEC(WeightPatch) patches;
+  ParamId shares;        /* the same tensor of the same file, both fixed for good: one copy is held; else NO_ID */
   const char *stream;    /* what keys its fresh numbers; NULL: its name. Set by `save`, so that `rename` keeps them */
 } Param;
 
@@ -180,6 +181,16 @@ typedef struct Donor_ {
   struct surgery_weights *open; /* by compiler/edit/weights.c, until weights_close() */
 } DonorFile;
 
+/* Where another donor's slice was stitched on: what a message about the two needs. */
+typedef struct Seam {
+  ModuleId container;
+  const char *donor;  /* "resnet34[3:5]" */
+  Shape wants;        /* of the value that enters the slice in its own network; rank -1: not known */
+  VEC(const char *) starts; /* other slices of it that begin with another number of channels … */
+  VEC(int64_t) channels;    /* … this one */
+  bool reported;
+} Seam;
+
 typedef struct Output {
   const char *name;
   ValueId value;
@@ -214,6 +225,7 @@ typedef struct Graph {
   VEC(Stage) stages;
   VEC(DonorFile) donors;
   VEC(struct SavedFile *) saves; /* in the order of the script */
+  VEC(Seam) seams;
   VEC(Output) outputs; /* at least one; the first is named "output" unless the script names it */
   ValueId input_value;
   Input input;
