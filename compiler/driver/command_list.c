@@ -11,9 +11,16 @@ const CommandRow command_rows[COMMAND_COUNT] = {
                       "What the script does: layers, shapes, parameters, FLOPs, memory."},
     [COMMAND_SHOW] = {"show", command_show, "name, script or file", 1, 1, "surgeryc show NAME|SCRIPT|FILE",
                       "A network as a table, a tree or a picture; or a weight file's tensors."},
+    [COMMAND_DIFF] =
+        {"diff", command_diff, "first name, script or file", 2, 2,
+         "surgeryc diff A B\n\nA, B: NAME|SCRIPT|FILE",
+         "What differs between two networks, scripts or weight files.",
+         "0 no difference, 1 they differ, 2 wrong usage, 3 an input is wrong or the environment failed, "
+         "70 a bug"},
     [COMMAND_ZOO] = {"zoo", command_zoo, NULL, 0, 0, "surgeryc zoo", "The built-in architectures."},
-    [COMMAND_EXPLAIN] = {"explain", command_explain, "code", 0, 1, "surgeryc explain [CODE]",
-                         "One message explained, with an example and the cure; without a code all of them listed."},
+    [COMMAND_EXPLAIN] =
+        {"explain", command_explain, "code", 0, 1, "surgeryc explain [CODE]",
+         "One message explained, with an example and the cure; without a code all of them listed."},
     [COMMAND_FMT] = {"fmt", command_fmt, "script", 1, -1, "surgeryc fmt [-i|--check] SCRIPT…",
                      "Scripts in their canonical layout, on stdout; - is stdin."},
     [COMMAND_RUN] = {"run", command_run, "script", 1, -1, "surgeryc run SCRIPT [-- ARGUMENTS…]",

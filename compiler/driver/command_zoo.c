@@ -1,28 +1,81 @@
-/* `surgeryc zoo`: the built-in architectures with their input, output and size, each built and measured here.
- */
-#include "compiler/driver/driver.h"
+/* `surgeryc zoo`: the built-in networks, each built and measured here: input, output, size, work, stages, and
+ * whose design it is. */
+#include "compiler/driver/show.h"
+#include "compiler/edit/weights.h"
 
-static void print_model(Session *s, const char *name) {
+typedef struct ZooModel {
+  const char *name, *from, *file;
+  Script script;
+} ZooModel;
+
+static bool measure(Session *s, const char *name, ZooModel *out) {
   Expr *call = arena_new(s->arena, Expr);
-  call->kind = EXPR_NAME;
-  call->text = name;
-  call->span = SPAN_NONE;
+  *call = (Expr){.kind = EXPR_NAME, .text = name, .span = SPAN_NONE};
   Graph *g = build_donor(s, zoo_scope(s), call, SPAN_NONE);
-  if (!g || !infer_shapes(s, g)) return;
-  int64_t count = 0;
-  ParamList all = graph_state_dict(g, s->arena, false);
-  for (size_t i = 0; i < all.count; i++) count += shape_count(&g->params.at[all.at[i]].shape);
-  printf("%-16s %-20s %-12s %12lld ", name, shape_text(s->arena, &g->input.shape),
-         shape_text(s->arena, &g->values.at[g->outputs.at[0].value].shape), (long long)count);
-  for (size_t i = 0; i < g->stages.count; i++) printf("%s%s", i ? ", " : " ", g->stages.at[i].name);
-  putchar('\n');
+  if (!g || !infer_shapes(s, g)) return false;
+  *out = (ZooModel){name, "", weights_usual_file(name), {.graph = g}};
+  return true;
+}
+
+/* The text of the last line that begins with "## " above the model: whose design it is. */
+static const char *origin_of(Session *s, const char *name) {
+  const Const *model = scope_get(zoo_scope(s), name);
+  if (!model || !model->model || model->model->span.source >= s->sources.files.count) return "";
+  const char *text = s->sources.files.at[model->model->span.source].text, *found = NULL;
+  const char *end = text + model->model->span.begin;
+  for (const char *line = text; line && line < end; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+    if (strncmp(line, "## ", 3) == 0) found = line + 3;
+  return found ? arena_strndup(s->arena, found, strcspn(found, "\n")) : "";
+}
+
+static const char *stages_text(Session *s, const Graph *g) {
+  const char *text = "";
+  for (size_t i = 0; i < g->stages.count; i++)
+    text = arena_printf(s->arena, "%s%s%s", text, i ? ", " : "", g->stages.at[i].name);
+  return text;
+}
+
+static void model_row(Session *s, Table *table, const ZooModel *m) {
+  const Graph *g = m->script.graph;
+  table_row(table, PAINT_NONE, m->name, shape_text(s->arena, &g->input.shape),
+            shape_text(s->arena, &g->values.at[g->outputs.at[0].value].shape),
+            grouped(s->arena, module_totals(g, 0, true).all),
+            arena_printf(s->arena, "%.3f", network_flops(s, &m->script) * 1e-9), stages_text(s, g), m->from);
+}
+
+static json_t *model_json(Session *s, const ZooModel *m) {
+  const Graph *g = m->script.graph;
+  const Shape *out = &g->values.at[g->outputs.at[0].value].shape;
+  json_t *stages = json_array();
+  for (size_t i = 0; i < g->stages.count; i++)
+    json_array_append_new(stages, json_string(g->stages.at[i].name));
+  return json_pack("{s:s, s:o, s:o, s:I, s:f, s:o, s:s, s:o}", "name", m->name, "input",
+                   shape_json(g->input.shape.rank, g->input.shape.dim), "output",
+                   shape_json(out->rank, out->dim), "parameters", (json_int_t)module_totals(g, 0, true).all,
+                   "gflop", network_flops(s, &m->script) * 1e-9, "stages", stages, "from", m->from, "weights",
+                   name_json(s->arena, m->file));
 }
 
 ExitStatus command_zoo(Session *s, const Options *o) {
-  printf("%-16s %-20s %-12s %12s  %s\n", "model", "input", "output", "parameters", "stages");
+  Table table = {.arena = s->arena, .columns = 7, .right = 1u << 3 | 1u << 4};
+  table_row(&table, PAINT_HEAD, "model", "input", "output", "parameters", "GFLOP", "stages", "from");
+  json_t *models = json_array();
   size_t count;
   const char *const *names = zoo_models(s, &count);
-  for (size_t i = 0; i < count; i++) print_model(s, names[i]);
+  for (size_t i = 0; i < count; i++) {
+    ZooModel m;
+    if (!measure(s, names[i], &m)) continue; /* reported below: a bug */
+    m.from = origin_of(s, names[i]);
+    if (o->json)
+      json_array_append_new(models, model_json(s, &m));
+    else
+      model_row(s, &table, &m);
+  }
   report(s, o);
-  return may_go_on(s, o) ? EXIT_DONE : EXIT_BUG;
+  if (!may_go_on(s, o)) return EXIT_BUG;
+  if (o->json)
+    print_json(models);
+  else
+    table_print(&table, stdout, stdout_color(o)), json_decref(models);
+  return EXIT_DONE;
 }

@@ -9,6 +9,7 @@
 typedef enum ExitStatus {
   EXIT_DONE = 0,
   EXIT_WRONG_INPUT = 1,
+  EXIT_DIFFERENT = 1, /* of diff, where a wrong input is EXIT_ENVIRONMENT */
   EXIT_USAGE = 2,
   EXIT_ENVIRONMENT = 3,
   EXIT_BUG = 70
@@ -59,6 +60,7 @@ typedef enum CommandId {
   COMMAND_CHECK,
   COMMAND_PLAN,
   COMMAND_SHOW,
+  COMMAND_DIFF,
   COMMAND_ZOO,
   COMMAND_EXPLAIN,
   COMMAND_FMT,
@@ -71,6 +73,7 @@ typedef struct CommandRow {
   const char *argument; /* what it works on: "script"; NULL: nothing */
   int least, most;      /* how many of them; most -1: any number */
   const char *usage, *help;
+  const char *status;   /* what the exit status says, where it is not what it is for the others */
 } CommandRow;
 extern const CommandRow command_rows[COMMAND_COUNT];
 const CommandRow *find_command(const char *name); /* NULL */
@@ -80,6 +83,7 @@ ExitStatus command_build(Session *s, const Options *o);
 ExitStatus command_check(Session *s, const Options *o);
 ExitStatus command_plan(Session *s, const Options *o);
 ExitStatus command_show(Session *s, const Options *o);
+ExitStatus command_diff(Session *s, const Options *o);
 ExitStatus command_zoo(Session *s, const Options *o);
 ExitStatus command_explain(Session *s, const Options *o);
 ExitStatus command_fmt(Session *s, const Options *o);

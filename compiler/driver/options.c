@@ -35,7 +35,8 @@ enum {
 };
 
 #define FOR(command) (1u << COMMAND_##command)
-#define SCRIPTS (FOR(BUILD) | FOR(CHECK) | FOR(PLAN) | FOR(SHOW) | FOR(RUN)) /* those that read a script */
+#define SCRIPTS /* those that read a script */                                                              \
+  (FOR(BUILD) | FOR(CHECK) | FOR(PLAN) | FOR(SHOW) | FOR(DIFF) | FOR(RUN))
 #define PASSES (FOR(BUILD) | FOR(CHECK) | FOR(PLAN)) /* those that run the passes one can stop at */
 #define ALL (~0u)
 
@@ -61,7 +62,7 @@ static const OptionRow rows[] = {
     {"color", OPT_COLOR, "WHEN", ALL, "auto (default), always or never"},
     {"Werror", OPT_WERROR, NULL, SCRIPTS, "warnings are errors"},
     {"tree", OPT_TREE, NULL, FOR(SHOW), "the modules as PyTorch's print(model) has them"},
-    {"json", OPT_JSON, NULL, FOR(SHOW), "everything, for programs"},
+    {"json", OPT_JSON, NULL, FOR(SHOW) | FOR(DIFF) | FOR(ZOO), "everything, for programs"},
     {"graph", OPT_GRAPH, "FILE", FOR(SHOW),
      "draw the network with Graphviz; FILE ends in .svg, .png, .pdf or .dot"},
     {"stop-after", OPT_STOP, "PASS", PASSES, "stop behind a pass"},
@@ -108,9 +109,11 @@ void print_help(FILE *out, const CommandRow *command) {
   for (size_t i = 0; i < ROW_COUNT; i++)
     if (has_option(command, &rows[i])) print_option(out, &rows[i]);
   if (PASSES >> (command - command_rows) & 1) list_passes(out);
-  fputs("\nexit status: 0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, "
-        "70 a bug\n",
-        out);
+  fprintf(
+      out, "\nexit status: %s\n",
+      command->status
+          ? command->status
+          : "0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, 70 a bug");
 }
 
 _Noreturn static void usage(const char *format, ...) {

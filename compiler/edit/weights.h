@@ -73,6 +73,8 @@ bool weights_find_file(Session *s, const Graph *g, const char *file, Span span, 
                        SavedFile **saved);
 /* From the root, with links in its folder followed; the file itself need not be there. */
 const char *absolute_path(Arena *arena, const char *path);
+/* The name under which torchvision publishes the weights of a built-in network; NULL: it does not. */
+const char *weights_usual_file(const char *model);
 /* "resnet18" of `take resnet18(10)`. */
 const char *weights_model_name(const Donor *donor);
 /* Names the built-in network whose keys and shapes the file has, if there is one (weights_guess.c). */

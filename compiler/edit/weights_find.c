@@ -33,6 +33,12 @@ static const struct {
 };
 static const char *const suffixes[] = {".pth", ".safetensors", ".pt", ".bin", ".npz"};
 
+const char *weights_usual_file(const char *model) {
+  for (size_t i = 0; i < sizeof canonical / sizeof *canonical; i++)
+    if (streq(canonical[i].model, model)) return canonical[i].file;
+  return NULL;
+}
+
 typedef struct Search {
   Session *s;
   const char *model;
@@ -188,9 +194,7 @@ static bool find_canonical(Search *q, const Donor *donor, bool built_in) {
     diag_help(&q->s->diags, d, "take %s from \"FILE\", or from random to say so", q->model);
     return true;
   }
-  const char *file = NULL;
-  for (size_t i = 0; i < sizeof canonical / sizeof *canonical && !file; i++)
-    if (streq(canonical[i].model, q->model)) file = canonical[i].file;
+  const char *file = weights_usual_file(q->model);
   Diag *d = diag_report(&q->s->diags, DIAG_E0402, span, "there are no weights for %s", q->model);
   if (file)
     diag_note(&q->s->diags, d, "looked for %s in %s", file,

@@ -20,6 +20,8 @@ typedef struct Session {
   VEC(NameValue) weights;        /* --weights NAME=FILE; name NULL: a directory */
   VEC(const char *) dependencies; /* every file read, for -MD */
   bool no_weights;                /* for what only shows networks: no weight file is looked for */
+  bool shared_defines;            /* of several scripts: one that has no such param leaves a -D to the others */
+  VEC(const char *) all_params;   /* with it: the params of all scripts */
   /* the frontend's own state */
   struct Scope *zoo;             /* the built-in models; zoo_scope() fills it */
   VEC(const char *) params;      /* every `param` seen, for -D */

@@ -129,6 +129,7 @@ static bool run_param(Block *b, const Stmt *stmt) {
       return false;
     }
   vec_push(s->arena, &s->params, stmt->name);
+  vec_push(s->arena, &s->all_params, stmt->name);
   if (stmt->value && !eval_expr(&b->eval, stmt->value, &value)) return false;
   const char *text = define_of(s, stmt->name);
   if (!text && !stmt->value) {
@@ -220,7 +221,7 @@ static bool run_source(Session *s, uint32_t source, const char *path, const char
   r->edit = (EditContext){.s = s, .scope = scope_create(s->arena, zoo_scope(s))};
   if (real) vec_push(s->arena, &r->included, real);
   bool good = run_file(r, source, path, real ? real : path);
-  if (!s->syntax_errors) good = check_defines(s) && good;
+  if (!s->syntax_errors && !s->shared_defines) good = check_defines(s) && good;
   if (!r->took && !s->syntax_errors) good = no_take(s, source);
   good = good && s->diags.errors == 0 && r->edit.graph;
   if (good) good = settings_check(s, r->edit.graph, r->edit.train, r->take);

@@ -121,7 +121,7 @@ for command in build check plan zoo explain fmt run; do
   out "^usage: surgeryc"
 done
 run 0 "$SURGERYC" zoo
-out '^resnet18 +\(N, 3, 224, 224\) +\(N, 1000\) +11689512 '
+out '^resnet18 +\(N, 3, 224, 224\) +\(N, 1000\) +11,689,512 +3\.630  stem, layer1, layer2, layer3, layer4 +He et al\., 2015'
 run 0 "$SURGERYC" --version
 out '^surgeryc [0-9]+\.[0-9]+\.[0-9]+$'
 finish
