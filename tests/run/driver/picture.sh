@@ -32,6 +32,11 @@ for name in $("$SURGERYC" zoo | sed '1d;s/ .*//'); do
   run 0 "$SURGERYC" show $name --graph=zoo.dot
   check "Graphviz reads $name" dot -Tdot -o /dev/null zoo.dot
 done
+# the picture in the README is of today
+run 0 "$SURGERYC" show "$SURGERY_SOURCE/examples/digits/digits.surgery" --graph=digits.svg
+words() { grep -o '<text[^>]*>[^<]*' "$1" | sed 's/.*>//' | sort; }
+words digits.svg >today.txt && words "$SURGERY_SOURCE/examples/digits/digits.svg" >kept.txt
+check "examples/digits/digits.svg has the words of the picture" cmp today.txt kept.txt
 # characters that mean something to Graphviz
 cp tiny.surgery 'a<b>&"c.surgery'
 run 0 "$SURGERYC" show 'a<b>&"c.surgery' --graph=odd.svg
