@@ -34,7 +34,7 @@ static const bool bits[16] = {true, false, true, true};
 static surgery_tensor_out tensor(const char *name, surgery_dtype dtype, int rank, const int64_t *shape) {
   surgery_tensor_out t = {.name = name, .dtype = dtype, .rank = rank, .data = values};
   if (dtype == SURGERY_BOOL) t.data = bits;
-  memcpy(t.shape, shape, (size_t)rank * sizeof *shape);
+  if (rank) memcpy(t.shape, shape, (size_t)rank * sizeof *shape);
   return t;
 }
 

@@ -152,6 +152,22 @@ static void test_zip(void **state) {
   expect_no_failures();
 }
 
+/* A storage of so many elements that its bytes are none. */
+static void test_zip_overflow(void **state) {
+  static const char pickle[] =
+      "\x80\2}X\1\0\0\0w" REBUILD "((X\7\0\0\0storagectorch\nDoubleStorage\nX\1\0\0\0"
+      "0X\3\0\0\0cpu\x8a\10\2\0\0\0\0\0\0\x20tQK\0K\2\x85K\1\x85\x89}tRs.";
+  const char *path = scratch("x.pth");
+  surgery_error err = {0};
+  ZipWriter *zip = zip_writer_open(path, 0, &err);
+  assert_int_equal(zip_writer_add(zip, "a/data.pkl", (ZipData){NULL, pickle, 0, sizeof pickle - 1}, 64, &err),
+                   0);
+  assert_int_equal(zip_writer_add(zip, "a/data/0", (ZipData){NULL, "0123456789abcdef", 0, 16}, 64, &err), 0);
+  assert_int_equal(zip_writer_commit(zip, &err), 0);
+  check_row("zip", "overflow", path, "byte 178: tensor 'w': its storage's size overflows");
+  expect_no_failures();
+}
+
 /* ---- tar ---- */
 
 typedef struct TarCase {
@@ -280,7 +296,7 @@ static void test_tar_archive(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_zip), cmocka_unit_test(test_tar),
-                                     cmocka_unit_test(test_tar_archive)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_zip), cmocka_unit_test(test_zip_overflow),
+                                     cmocka_unit_test(test_tar), cmocka_unit_test(test_tar_archive)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,6 +212,21 @@ static void test_onnx(void **state) {
   expect_no_failures();
 }
 
+/* A thousand sizes and one: the list of them is not kept. */
+static void test_many_dims(void **state) {
+  Bytes b = {0};
+  bytes_add(
+      &b,
+      TEXT("\10\7\72\361\7\52\356\7\12\351\7")); /* graph, tensor, dims packed: 1009, 1006 and 1001 bytes */
+  bytes_fill(&b, 1, 1001);
+  bytes_add(&b, TEXT("\20\1"));
+  const char *path = scratch("net.onnx");
+  write_bytes(path, b.at, b.count);
+  bytes_free(&b);
+  check_row("onnx", "many dims", path, "byte 8: a tensor of more than 1000 dimensions");
+  expect_no_failures();
+}
+
 /* Larger than any protobuf message may be: refused by its size, before anything of it is read. */
 static void test_large(void **state) {
   const char *path = build(&(OnnxCase){"large", MODEL, TEXT("\72\0"), ""});
@@ -226,6 +241,7 @@ static void test_large(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_onnx), cmocka_unit_test(test_large)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_onnx), cmocka_unit_test(test_many_dims),
+                                     cmocka_unit_test(test_large)};
   return cmocka_run_group_tests(tests, make_files, NULL);
 }

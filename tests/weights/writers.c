@@ -126,6 +126,25 @@ static void test_refused(void **state) {
                   "the format of a weight file follows its suffix: .safetensors, .pth, .pt or .npz");
   expect_no_write("/nowhere/at all/x.pth", tensors, 1,
                   "the folder '/nowhere/at all' cannot be opened: No such file or directory");
+  surgery_tensor_out odd = tensors[0];
+  odd.rank = 9;
+  expect_no_write(path, &odd, 1, "tensor 'layer.weight': dtype 0 or rank 9 is out of range");
+  odd.rank = 2, odd.dtype = (surgery_dtype)99;
+  expect_no_write(path, &odd, 1, "tensor 'layer.weight': dtype 99 or rank 2 is out of range");
+  static char long_name[70000];
+  memset(long_name, 'n', sizeof long_name - 1);
+  const surgery_tensor_out named = {long_name, SURGERY_F32, 0, {0}, numbers};
+  surgery_error err = {0};
+  assert_int_equal(surgery_weights_write(scratch("new.npz"), &named, 1, NULL, &err), -1);
+  assert_non_null(strstr(err.message, "…' is too long for a zip entry"));
+  static const char *const metadata[][5] = {{"a", "1", "a", "2"}, {"a", "\xff"}, {"a", NULL}};
+  static const char *const messages[] = {"metadata 'a' is given twice",
+                                         "metadata 'a' must have a value, both UTF-8",
+                                         "metadata 'a' must have a value, both UTF-8"};
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(surgery_weights_write(path, tensors, 1, metadata[i], &err), -1);
+    assert_non_null(strstr(err.message, messages[i]));
+  }
   assert_false(exists(path) || exists(scratch("new.pth")) || exists(scratch("new.npz")) ||
                exists(scratch("new.bin")));
 }
