@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SG_ABI 1
+#define SG_ABI 2
 #define SG_MAX_OUTPUTS 16
 
 /* One call of a generated function. Pointers that a function does not use may be NULL. 64-byte aligned. */
@@ -33,6 +33,7 @@ typedef struct sg_network {
   const void *embedded; /* a safetensors image, or NULL */
   uint64_t embedded_bytes;
   sg_function *pack, *forward, *prefix, *tail, *step; /* NULL where the network has none */
+  sg_function *inspect; /* programs alone: the forward with every value left in the arena, at the manifest's places */
 } sg_network;
 
 /* The manifest:
@@ -47,12 +48,19 @@ typedef struct sg_network {
  *                 "fresh": null | {"kind": "uniform", "bound": 0.04} | {"kind": "normal", "deviation": 0.1} | {"kind": "constant", "value": 1},
  *                          each with an optional "shift" that is added} ],
  *   "weights_bytes": .., "packed_bytes": .., "grads_bytes": ..,
- *   "functions": { "forward": {"per_sample": bytes, "fixed": bytes, "scratch": bytes a thread}, "prefix": …, "tail": …, "step": …, "pack": … (may be missing: needs none) },
+ *   "functions": { "forward": {"per_sample": bytes, "fixed": bytes, "scratch": bytes a thread}, "prefix": …, "tail": …, "step": …, "pack": … (may be missing: needs none), "inspect": … },
  *   "repack": false (optional, true where missing; false promises that nothing in packed comes from a trainable tensor or a buffer that
  *              step() moves, so that pack() need not run again after a step),
  *   "features": {"bytes": for one sample, "shape": [512]} or null,
  *   "parameters": {"total": .., "trainable": .., "frozen": ..}, "flops": for one sample,
  *   "layers": [ {"name": "conv1", "type": "Conv2d", "shape": [64, 112, 112], "parameters": 9408, "frozen": true} ],
+ *   with inspect alone, what the nodes of the network are, in forward order, and which parts of it can be removed:
+ *   "values": [ {"name": "layer1.0.conv1", "type": "Conv2d", "layer": "layer1.0.conv1" (missing: a function), "inputs": [3] (into this list;
+ *                -1: the network's input), "shape": [64, 56, 56], "offset": bytes in the arena for one sample, "blocked": true (layout;
+ *                kernels.h), both missing: it is the network's input itself} ],
+ *   "blocks": [ {"name": "layer3.1", "type": "BasicBlock", "in": 40, "out": 46 (values of one shape), "values": [41, …] (what it computes),
+ *                "parameters": 1180672} ],
+ *   "forward_calls": [ 0, 3, … ] (the value that each call of forward works for, -1: none; the calls are numbered as sg_mark says),
  *   "train": null | { "optimizer": {"type": "Adam", "lr": .., …torch's argument names}, "loss": {"type": "CrossEntropy", "label_smoothing": 0, "weight": [..]|null},
  *              "groups": [ {} , {"lr": 1e-5, "weight_decay": 0} ] (0 is the default group: no overrides),
  *              "batch": 16, "epochs": 25, "seed": 0, "augment": [ {"op": "random_resized_crop", "size": [224, 224], "scale": [0.08, 1], "ratio": [0.75, 1.3333]},
@@ -63,6 +71,8 @@ typedef struct sg_network {
 typedef void sg_task(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch);
 /* Divides [0, units) over the threads of the one OpenMP pool. Thread t's scratch is scratch + t * scratch_bytes. */
 void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes);
+/* Behind call number `call` of a program's forward: runtime/marks.c notes the time, when somebody wants it. */
+void sg_mark(int64_t call);
 /* Threads that sg_parallel uses; at least 1. Set by surgery_set_threads, else OMP_NUM_THREADS, else the CPUs
  * the process may use. */
 int sg_threads(void);

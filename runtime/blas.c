@@ -3,6 +3,7 @@
  * before they become BLAS's int. */
 #include "compiler/kernels/kernels.h"
 #include "runtime/abi.h"
+#include "runtime/blas.h"
 #include <cblas.h>
 #include <limits.h>
 #include <omp.h>
@@ -123,6 +124,18 @@ static void product(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, int64_t
                     b.col == 1 ? CblasNoTrans : CblasTrans, rows, (int)n, terms, 1, pa.at,
                     leading(a, rows, terms), pb.at, leading(b, terms, n), beta, c + i * n, (int)n);
     }
+  if (caller_threads != sg_threads()) omp_set_num_threads(caller_threads);
+}
+
+void blas_product(int64_t m, int64_t n, int64_t k, const float *a, const float *b, float *c, int64_t c_row) {
+  if (m > INT_MAX || n > INT_MAX || k > INT_MAX || c_row > INT_MAX) {
+    for (int64_t i = 0; i < m; i++)
+      product_by_loop(1, n, k, (Matrix){a + i * k, k, 1}, (Matrix){b, n, 1}, 0, c + i * c_row);
+    return;
+  }
+  int caller_threads = omp_get_max_threads();
+  if (caller_threads != sg_threads()) omp_set_num_threads(sg_threads());
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)k, b, (int)n, 0, c, (int)c_row);
   if (caller_threads != sg_threads()) omp_set_num_threads(caller_threads);
 }
 

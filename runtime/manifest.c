@@ -218,7 +218,7 @@ static void read_tensors(Reader *r, json_t *root, Manifest *m) {
 }
 
 static void read_functions(Reader *r, json_t *root, Manifest *m) {
-  static const char *const names[NET_FUNCTIONS] = {"forward", "prefix", "tail", "step", "pack"};
+  static const char *const names[NET_FUNCTIONS] = {"forward", "prefix", "tail", "step", "pack", "inspect"};
   json_t *functions = json_object_get(root, "functions");
   for (int i = 0; i < NET_FUNCTIONS; i++) {
     json_t *json = json_object_get(functions, names[i]);
@@ -394,6 +394,7 @@ Manifest *manifest_parse(const char *text, surgery_error *err) {
     read_functions(r, root, m);
     read_layers(r, root, m);
     read_train(r, root, &m->train);
+    if (!r->failed && manifest_read_inspect(root, m, err)) r->failed = true;
     if (!r->failed) check_groups(r, m);
   }
   json_decref(root);
@@ -410,6 +411,7 @@ void manifest_free(Manifest *m) {
   for (size_t i = 0; m->labels && i < m->label_count; i++) free(m->labels[i]);
   for (size_t i = 0; m->tensors && i < m->tensor_count; i++) free(m->tensors[i].name);
   for (size_t i = 0; m->layers && i < m->layer_count; i++) free(m->layers[i].name), free(m->layers[i].type);
+  manifest_free_inspect(m);
   free(m->outputs), free(m->labels), free(m->tensors), free(m->layers);
   free(m->train.class_weights), free(m->train.groups), free(m->train.augment);
   free(m);

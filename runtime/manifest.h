@@ -75,6 +75,23 @@ typedef struct ManifestLayer {
   bool frozen;
 } ManifestLayer;
 
+/* What programs know of their nodes besides, for `inspect`; runtime/manifest_inspect.c. */
+typedef struct ManifestValue {
+  char *name, *type, *layer; /* layer: NULL for a function */
+  int *inputs;               /* earlier values; -1: the network's input */
+  size_t input_count;
+  ManifestShape shape;
+  int64_t offset; /* bytes in the arena of inspect, for one sample; -1: it is the network's input under another name */
+  bool blocked;   /* [C / 16, rounded up][H][W][16] */
+} ManifestValue;
+typedef struct ManifestBlock { /* a layer or container that `remove` takes out without another change */
+  char *name, *type;
+  int in, out; /* values of one shape; in: -1: the network's input */
+  int *values; /* what it computes */
+  size_t value_count;
+  int64_t parameters;
+} ManifestBlock;
+
 typedef enum OptimizerType { OPTIMIZER_TYPE_SGD, OPTIMIZER_TYPE_ADAM, OPTIMIZER_TYPE_ADAMW } OptimizerType;
 typedef struct OptimizerSettings { /* torch.optim's names and defaults */
   OptimizerType type;
@@ -103,7 +120,7 @@ typedef struct ManifestTrain {
   size_t augment_count;
 } ManifestTrain;
 
-typedef enum NetFunction { NET_FORWARD, NET_PREFIX, NET_TAIL, NET_STEP, NET_PACK, NET_FUNCTIONS } NetFunction;
+typedef enum NetFunction { NET_FORWARD, NET_PREFIX, NET_TAIL, NET_STEP, NET_PACK, NET_INSPECT, NET_FUNCTIONS } NetFunction;
 
 typedef struct Manifest {
   char *name, *script, *compiler, *cpu, *weights_file; /* weights_file may be NULL */
@@ -122,6 +139,12 @@ typedef struct Manifest {
   double flops;
   ManifestLayer *layers;
   size_t layer_count;
+  ManifestValue *values; /* these three: none where there is no inspect function */
+  size_t value_count;
+  ManifestBlock *blocks;
+  size_t block_count;
+  int *forward_calls; /* the value that each call of forward works for; -1: none */
+  size_t forward_call_count;
   bool repack; /* a trained tensor or a moving buffer is part of `packed`: pack() runs again after a step.
                   "repack" in the JSON; true where it is not given */
   ManifestTrain train;
@@ -130,6 +153,9 @@ typedef struct Manifest {
 /* NULL with *err: not JSON, a key missing or of the wrong kind, sizes that do not agree. */
 Manifest *manifest_parse(const char *json, surgery_error *err);
 void manifest_free(Manifest *manifest);
+/* manifest_inspect.c, for manifest_parse and manifest_free; `root` is a json_t. Functions must have been read. */
+int manifest_read_inspect(void *root, Manifest *manifest, surgery_error *err);
+void manifest_free_inspect(Manifest *manifest);
 /* "(N, 512, 7, 7)", as shapes are printed everywhere; returns `to`. */
 #define SHAPE_TEXT 192
 const char *manifest_shape_text(const ManifestShape *shape, char to[SHAPE_TEXT]); /* with the batch */

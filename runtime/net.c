@@ -12,7 +12,8 @@ static sg_function *function_of(const sg_network *network, NetFunction function)
                                              [NET_PREFIX] = network->prefix,
                                              [NET_TAIL] = network->tail,
                                              [NET_STEP] = network->step,
-                                             [NET_PACK] = network->pack};
+                                             [NET_PACK] = network->pack,
+                                             [NET_INSPECT] = network->inspect};
   return table[function];
 }
 

@@ -17,6 +17,8 @@ Trainability analyse_trainability(const Graph *g);
 
 /* Lowers the checked graph to the schedules that it needs. `train` may be NULL: then the loss is cross entropy. */
 Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train);
+/* Adds inspect: the network in evaluation, each node a call of its own, every value kept. For programs alone. */
+void plan_inspect(Plan *plan);
 /* Gives every arena buffer its place (called by make_plan for each schedule). */
 void plan_memory(Arena *arena, Schedule *schedule);
 /* Checks a planned schedule: no two buffers that live at once overlap, every read is of something written. BUG(). */

@@ -4,6 +4,7 @@
 
 NodeId only_follower(const Lower *l, NodeId n) {
   const ValueState *state = &l->value[l->g->nodes.at[l->node[n].last].output];
+  if (l->inspecting) return NO_ID;
   return state->uses == 1 ? state->only_user : NO_ID;
 }
 

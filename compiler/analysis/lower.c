@@ -26,6 +26,7 @@ void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId 
   Call call = {.kernel = kernel, .buf_count = count, .word_count = info->words, .node = n, .role = role};
   memcpy(call.buf, buf, (size_t)count * sizeof *buf);
   memcpy(call.word, k, k_bytes);
+  call.shared = l->inspecting && info->is_template;
   if (info->plan) info->plan(k, &call.plan);
   vec_push(l->arena, &l->s->calls, call);
 }

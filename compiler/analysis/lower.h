@@ -45,6 +45,7 @@ typedef struct Lower {
   const Trainability *t;
   Schedule *s;
   bool training;         /* the step: batch statistics, noise, activations kept for backward */
+  bool inspecting;       /* nothing is fused, and templates share their code among all shapes: it must be cheap to compile */
   ValueState *value;     /* by ValueId */
   NodeState *node;       /* by NodeId */
   bool *param_written;   /* by ParamId: a gradient has been written in this step */

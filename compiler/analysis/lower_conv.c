@@ -144,7 +144,22 @@ static bool takes_sum(const Lower *l, NodeId n) {
   return !l->training || next == NO_ID || !wants_grad(l, l->g->nodes.at[next].output);
 }
 
+/* For inspect: no kernel to be specialised, no packed weights, but OpenBLAS on the plain layout. */
+static void lower_by_product(Lower *l, NodeId n) {
+  Conv2dK k = conv_constants(l, n, true);
+  BufferId bias = param_buffer(l, n, "bias");
+  k.has_bias = bias != NO_ID;
+  BufferId x = value_in(l, l->g->nodes.at[n].inputs.at[0], LAYOUT_PLAIN);
+  BufferId columns = new_buffer(l, "columns", false, conv2d_product_columns(&k) * 4);
+  l->node[n].y = value_out(l, l->g->nodes.at[n].output, LAYOUT_PLAIN);
+  EMIT(l, conv2d_product, &k, n, "forward", x, param_buffer(l, n, "weight"), bias, columns, l->node[n].y);
+}
+
 void lower_conv2d(Lower *l, NodeId n) {
+  if (l->inspecting) {
+    lower_by_product(l, n);
+    return;
+  }
   NodeState *state = &l->node[n];
   const Node *node = &l->g->nodes.at[n];
   const OpArgs *a = node_args(l->g, n);

@@ -17,7 +17,7 @@ static void find_lifetimes(Schedule *s) {
       if (call->buf[k] == NO_ID) continue;
       Buffer *b = &s->buffers.at[call->buf[k]];
       if (b->first < 0) b->first = (int)c;
-      b->last = (int)c;
+      b->last = b->kept ? (int)s->calls.count - 1 : (int)c;
     }
   }
 }

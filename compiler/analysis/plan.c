@@ -213,6 +213,29 @@ Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train) {
   return plan;
 }
 
+/* Where a value is to be found: in the layout that its node wrote, which is the older buffer. */
+static Kept keep(Lower *l, ValueId v) {
+  const BufferId *at = l->value[v].at;
+  bool plain = at[LAYOUT_PLAIN] != NO_ID && (at[LAYOUT_BLOCKED] == NO_ID || at[LAYOUT_PLAIN] < at[LAYOUT_BLOCKED]);
+  Kept kept = {at[plain ? LAYOUT_PLAIN : LAYOUT_BLOCKED], !plain};
+  if (kept.buffer != NO_ID) l->s->buffers.at[kept.buffer].kept = true;
+  return kept;
+}
+
+void plan_inspect(Plan *plan) {
+  Graph *g = plan->graph;
+  Trainability t = analyse_trainability(g);
+  t.frontier = NO_ID;
+  VEC(PackRecord) packs = {0};
+  Part part = {0, (int)g->order.count, g->input_value, false};
+  plan->inspect.name = "inspect";
+  Lower l = start_lower(plan, &t, &plan->inspect, &packs, &part);
+  l.inspecting = true;
+  lower_part(&l, &part);
+  for (size_t v = 0; v < g->values.count; v++) vec_push(g->arena, &plan->kept, keep(&l, (ValueId)v));
+  finish(plan, &plan->inspect);
+}
+
 void schedule_dump(const Plan *plan, const Schedule *s, FILE *out) {
   static const char *const space[] = {"null",   "arena", "weights", "packed", "grads",        "input",
                                       "output", "target", "loss",   "rng",    "class_weights"};

@@ -26,6 +26,7 @@ typedef struct Buffer {
   Space space;
   int index;           /* SPACE_OUTPUT: which */
   bool per_sample;     /* SPACE_ARENA: bytes are for one sample, and so is the offset */
+  bool kept;           /* SPACE_ARENA: lives to the end of the function */
   int64_t bytes, offset; /* offset is filled by the memory plan for SPACE_ARENA */
   int first, last;     /* the calls between which it must live; by the memory plan */
 } Buffer;
@@ -36,6 +37,7 @@ typedef struct Call {
   int buf_count;
   uint64_t word[MAX_CALL_WORDS];  /* the bytes of the kernel's K */
   int word_count;
+  bool shared;         /* a template that takes its constants when it is called: one function for all calls of the kernel */
   CallPlan plan;
   NodeId node;         /* what it is done for; NO_ID: none (loss, packing) */
   const char *role;    /* "forward", "grad_input", "grad_weight", "pack", … for dumps and symbols */
@@ -45,7 +47,7 @@ typedef struct Call {
  * per_sample lie at base + offset * n, the others at base + per_sample_bytes * n + offset, a thread's scratch
  * behind them. All sizes and offsets are multiples of 64. */
 typedef struct Schedule {
-  const char *name;    /* "pack", "forward", "prefix", "tail", "step" */
+  const char *name;    /* "pack", "forward", "prefix", "tail", "step", "inspect" */
   bool present;
   VEC(Buffer) buffers;
   VEC(Call) calls;
@@ -53,6 +55,11 @@ typedef struct Schedule {
 } Schedule;
 
 #include "compiler/frontend/settings.h"
+
+typedef struct Kept { /* a value of the network behind a call of inspect */
+  BufferId buffer;     /* NO_ID: it is not computed */
+  bool blocked;        /* its layout */
+} Kept;
 
 typedef struct Plan {
   Graph *graph;
@@ -62,6 +69,8 @@ typedef struct Plan {
   Schedule prefix;  /* x → features: all that is frozen before the first trainable layer; absent when empty */
   Schedule tail;    /* features → outputs, evaluation; absent without prefix */
   Schedule step;    /* features (or x) and target → loss, outputs, grads; absent when nothing is trainable */
+  Schedule inspect; /* x → every value of the network, kept in the arena; only where plan_inspect() was called */
+  VEC(Kept) kept;   /* by ValueId: of inspect */
   int64_t weights_bytes, packed_bytes, grads_bytes; /* grads_bytes = 4 × trainable numbers, 64-aligned tensors */
   VEC(int64_t) weight_offset; /* by ParamId: bytes into the weights, 64-aligned */
   VEC(int64_t) grad_offset;   /* by ParamId: bytes into grads, or -1 */

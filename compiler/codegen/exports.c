@@ -32,14 +32,14 @@ static LLVMValueRef embedded_global(Codegen *cg) {
   return global;
 }
 
-static LLVMValueRef network_global(Codegen *cg, LLVMValueRef functions[5]) {
-  LLVMValueRef fields[10] = {LLVMConstInt(cg->i32, SG_ABI, false),
+static LLVMValueRef network_global(Codegen *cg, LLVMValueRef functions[FUNCTIONS]) {
+  LLVMValueRef fields[5 + FUNCTIONS] = {LLVMConstInt(cg->i32, SG_ABI, false),
                              LLVMConstInt(cg->i32, sizeof(sg_network), false),
                              text_global(cg, "manifest", cg->options->manifest), embedded_global(cg),
                              LLVMConstInt(cg->i64, cg->options->embedded_bytes, false)};
-  for (int i = 0; i < 5; i++) fields[5 + i] = functions[i] ? functions[i] : LLVMConstNull(cg->ptr);
+  for (int i = 0; i < FUNCTIONS; i++) fields[5 + i] = functions[i] ? functions[i] : LLVMConstNull(cg->ptr);
   LLVMValueRef global = LLVMAddGlobal(cg->module, cg->network_type, exported(cg, "network"));
-  LLVMSetInitializer(global, LLVMConstNamedStruct(cg->network_type, fields, 10));
+  LLVMSetInitializer(global, LLVMConstNamedStruct(cg->network_type, fields, 5 + FUNCTIONS));
   LLVMSetGlobalConstant(global, true);
   LLVMSetAlignment(global, 8);
   return global;
@@ -131,7 +131,7 @@ static void export_forward_raw(Codegen *cg, LLVMValueRef forward) {
   LLVMBuildRetVoid(cg->builder);
 }
 
-static void export_interface(Codegen *cg, LLVMValueRef network, LLVMValueRef functions[5]) {
+static void export_interface(Codegen *cg, LLVMValueRef network, LLVMValueRef functions[FUNCTIONS]) {
   LLVMTypeRef p = cg->ptr, i = cg->i32, z = cg->i64;
   forwarder(cg, "open", p, (LLVMTypeRef[]){p, p}, 2, network);
   forwarder(cg, "forward", i, (LLVMTypeRef[]){p, z, p, p}, 4, NULL);
@@ -154,7 +154,7 @@ static void export_main(Codegen *cg, LLVMValueRef network) {
                LLVMBuildCall2(cg->builder, type, external_function(cg, "surgery_main", type), args, 3, ""));
 }
 
-void export_network(Codegen *cg, LLVMValueRef functions[5]) {
+void export_network(Codegen *cg, LLVMValueRef functions[FUNCTIONS]) {
   LLVMValueRef network = network_global(cg, functions);
   if (cg->options->program)
     export_main(cg, network);

@@ -9,6 +9,7 @@ typedef struct Task { /* a kernel with its constants: one function (template) or
   KernelId kernel;
   const uint64_t *word;
   int word_count;
+  bool shared;           /* template: the constants come in the table, behind the buffers */
   int part;              /* the module that holds a template's function */
   LLVMValueRef function; /* template: sg_task; runtime: the external sgr_ function */
   LLVMValueRef constants;
@@ -59,8 +60,9 @@ const Task *task_for_call(Codegen *cg, const Call *call);
 /* schedules.c: void NAME_SCHEDULE_fn(const sg_run *); NULL for an absent schedule. */
 LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule);
 
-/* exports.c: NAME_network and what else the object shows. functions: pack, forward, prefix, tail, step. */
-void export_network(Codegen *cg, LLVMValueRef functions[5]);
+/* exports.c: NAME_network and what else the object shows. functions: pack, forward, prefix, tail, step, inspect. */
+#define FUNCTIONS 6
+void export_network(Codegen *cg, LLVMValueRef functions[FUNCTIONS]);
 /* A function with a body to be, the builder at its entry. */
 LLVMValueRef begin_function(Codegen *cg, const char *name, LLVMTypeRef type, LLVMLinkage linkage);
 /* An external function, declared once. */

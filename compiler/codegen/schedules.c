@@ -89,13 +89,14 @@ static LLVMValueRef address_of(Frame *f, BufferId id) {
                                       : linear(f, f->schedule->per_sample_bytes, buffer->offset));
 }
 
-static void fill_table(Frame *f, const Call *call) {
+static void store_entry(Frame *f, int index, LLVMValueRef address) {
   Codegen *cg = f->cg;
-  for (int i = 0; i < call->buf_count; i++) {
-    LLVMValueRef address = address_of(f, call->buf[i]);
-    LLVMValueRef at = LLVMConstInt(cg->i64, (uint64_t)i, false);
-    LLVMBuildStore(cg->builder, address, LLVMBuildInBoundsGEP2(cg->builder, cg->ptr, f->table, &at, 1, ""));
-  }
+  LLVMValueRef at = LLVMConstInt(cg->i64, (uint64_t)index, false);
+  LLVMBuildStore(cg->builder, address, LLVMBuildInBoundsGEP2(cg->builder, cg->ptr, f->table, &at, 1, ""));
+}
+
+static void fill_table(Frame *f, const Call *call) {
+  for (int i = 0; i < call->buf_count; i++) store_entry(f, i, address_of(f, call->buf[i]));
 }
 
 /* What a call costs, as bytes moved: its buffers in the arena, and sixteen operations for a byte. Zero where nothing of it is in
@@ -159,6 +160,7 @@ static void emit_call(Frame *f, const Call *call) {
     LLVMBuildCall2(cg->builder, LLVMGlobalGetValueType(task->function), task->function, args, 3, "");
     return;
   }
+  if (call->shared) store_entry(f, MAX_CALL_BUFFERS, task->constants);
   int64_t scratch = (call->plan.scratch_bytes + 63) / 64 * 64;
   if (scratch > f->schedule->scratch_bytes)
     BUG("%s of %s needs %lld bytes of scratch, the plan has %lld", info->name, f->schedule->name,
@@ -197,6 +199,14 @@ static void mark_buffers(Frame *f, int c, bool ends) {
   }
 }
 
+/* Programs can tell what each call of forward takes: sg_mark(call). */
+static void mark_time(Frame *f, int64_t call) {
+  Codegen *cg = f->cg;
+  LLVMTypeRef type = LLVMFunctionType(cg->nothing, &cg->i64, 1, false);
+  LLVMValueRef number = LLVMConstInt(cg->i64, (uint64_t)call, false);
+  LLVMBuildCall2(cg->builder, type, external_function(cg, "sg_mark", type), &number, 1, "");
+}
+
 LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule) {
   if (!schedule->present) return NULL;
   LLVMTypeRef type = LLVMFunctionType(cg->nothing, &cg->ptr, 1, false);
@@ -205,13 +215,14 @@ LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule) {
   Frame f = {.cg = cg, .schedule = schedule, .run = LLVMGetParam(function, 0)};
   LLVMSetValueName2(f.run, "run", 3);
   /* One table for all calls: sg_parallel returns when the work is done. */
-  f.table = LLVMBuildArrayAlloca(cg->builder, cg->ptr, LLVMConstInt(cg->i64, MAX_CALL_BUFFERS, false), "buf");
+  f.table = LLVMBuildArrayAlloca(cg->builder, cg->ptr, LLVMConstInt(cg->i64, MAX_CALL_BUFFERS + 1, false), "buf");
   f.n = load_field(&f, RUN_N, cg->i64);
   mark_arena(&f, "__asan_poison_memory_region");
   for (size_t i = 0; i < schedule->calls.count; i++) {
     mark_buffers(&f, (int)i, false);
     emit_call(&f, &schedule->calls.at[i]);
     mark_buffers(&f, (int)i, true);
+    if (cg->options->program && schedule == &cg->plan->forward) mark_time(&f, (int64_t)i);
   }
   mark_arena(&f, "__asan_unpoison_memory_region");
   LLVMBuildRetVoid(cg->builder);

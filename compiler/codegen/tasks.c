@@ -1,9 +1,10 @@
 /* Specialisation: for each distinct pair of a kernel and its constants one function that calls the template
- * with a pointer to those constants, which the optimiser then sees through. Called by schedules.c. */
+ * with a pointer to those constants, which the optimiser then sees through. Calls that are marked as shared have one
+ * function for a kernel, whatever their constants: slower to run, and nearly free to compile. Called by schedules.c. */
 #include "compiler/codegen/internal.h"
 
 static bool same(const Task *task, const Call *call) {
-  return task->kernel == call->kernel && task->word_count == call->word_count &&
+  return task->kernel == call->kernel && task->shared == call->shared && task->word_count == call->word_count &&
          memcmp(task->word, call->word, sizeof *call->word * (size_t)call->word_count) == 0;
 }
 
@@ -12,6 +13,7 @@ static bool same(const Task *task, const Call *call) {
 static const char *task_name(Codegen *cg, const Call *call) {
   const char *kernel = kernel_info(call->kernel)->name;
   const char *role = call->role ? call->role : "call";
+  if (call->shared) return arena_printf(cg->arena, "sg_%s.shared", kernel);
   const char *name = call->node == NO_ID ? arena_printf(cg->arena, "sg_%s.%s", kernel, role)
                                          : arena_printf(cg->arena, "sg_%s.%s.%s", kernel,
                                                         cg->plan->graph->nodes.at[call->node].name, role);
@@ -44,7 +46,8 @@ static LLVMTypeRef template_type(Codegen *cg) {
   return LLVMFunctionType(cg->nothing, params, 6, false);
 }
 
-/* Its address goes to sg_parallel, so it stays a function and a symbol of its own. `buf` and `scratch` are
+/* Without `constants` they are the last entry of the table of buffers.
+ * Its address goes to sg_parallel, so it stays a function and a symbol of its own. `buf` and `scratch` are
  * promised to be reached by no other pointer: the table of buffers is never written while tasks run. */
 static LLVMValueRef specialise(Codegen *cg, LLVMValueRef template, LLVMValueRef constants, const char *name) {
   LLVMBasicBlockRef back = LLVMGetInsertBlock(cg->builder);
@@ -65,6 +68,11 @@ static LLVMValueRef specialise(Codegen *cg, LLVMValueRef template, LLVMValueRef 
     LLVMSetValueName2(args[i], names[i], strlen(names[i]));
   }
   args[5] = constants;
+  if (!constants) {
+    LLVMValueRef at = LLVMConstInt(cg->i64, MAX_CALL_BUFFERS, false);
+    args[5] = LLVMBuildLoad2(cg->builder, cg->ptr,
+                             LLVMBuildInBoundsGEP2(cg->builder, cg->ptr, args[0], &at, 1, ""), "");
+  }
   LLVMBuildCall2(cg->builder, template_type(cg), template, args, 6, "");
   LLVMBuildRetVoid(cg->builder);
   if (back) LLVMPositionBuilderAtEnd(cg->builder, back);
@@ -92,11 +100,23 @@ static void make_template_task(Codegen *cg, Task *task, const char *symbol) {
   task->part = lightest_part(cg);
   cg->part_size[task->part] += template_size(template);
   if (task->part == cg->options->part) {
-    task->function = specialise(cg, template, constants_global(cg, task), task->name);
+    task->function = specialise(cg, template, task->shared ? NULL : constants_global(cg, task), task->name);
   } else if (cg->options->part == 0) {
     task->function = external_function(cg, task->name, cg->task_type);
     LLVMSetVisibility(task->function, LLVMHiddenVisibility);
   }
+}
+
+/* A shared task has the function of the first of its kernel; its constants are the caller's to hand over. */
+static void make_shared_task(Codegen *cg, Task *task, const char *symbol) {
+  const Task *first = NULL;
+  for (size_t i = 0; i < cg->tasks.count && !first; i++)
+    if (cg->tasks.at[i].kernel == task->kernel && cg->tasks.at[i].shared) first = &cg->tasks.at[i];
+  if (first)
+    task->part = first->part, task->function = first->function;
+  else
+    make_template_task(cg, task, symbol);
+  if (cg->options->part == 0) task->constants = constants_global(cg, task);
 }
 
 const Task *task_for_call(Codegen *cg, const Call *call) {
@@ -105,11 +125,16 @@ const Task *task_for_call(Codegen *cg, const Call *call) {
   const KernelInfo *info = kernel_info(call->kernel);
   if (call->word_count != info->words)
     BUG("a call of %s has %d constants instead of %d", info->name, call->word_count, info->words);
-  Task task = {.name = task_name(cg, call), .kernel = call->kernel, .word_count = call->word_count};
+  Task task = {.name = task_name(cg, call),
+               .kernel = call->kernel,
+               .shared = call->shared,
+               .word_count = call->word_count};
   uint64_t *word = arena_array(cg->arena, uint64_t, call->word_count);
   memcpy(word, call->word, sizeof *word * (size_t)call->word_count);
   task.word = word;
-  if (info->is_template) {
+  if (call->shared) {
+    make_shared_task(cg, &task, info->symbol);
+  } else if (info->is_template) {
     make_template_task(cg, &task, info->symbol);
   } else if (cg->options->part == 0) {
     LLVMTypeRef params[] = {cg->ptr, cg->i64, cg->ptr};

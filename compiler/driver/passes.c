@@ -40,6 +40,7 @@ static void check_plan(Compilation *c) {
 }
 
 static ExitStatus run_emit(Compilation *c) {
+  if (c->emit.kind == EMIT_EXE) plan_inspect(c->plan);
   return emit_output(c->s, c->plan, &c->emit) ? EXIT_DONE : EXIT_ENVIRONMENT;
 }
 static void dump_emit(Compilation *c) {

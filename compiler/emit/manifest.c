@@ -48,7 +48,7 @@ json_t *manifest_size(const int64_t size[2]) {
   return pair;
 }
 
-static json_t *shape_json(const Shape *shape) {
+json_t *manifest_shape(const Shape *shape) {
   json_t *dims = json_array();
   for (int i = 0; i < shape->rank; i++) json_array_append_new(dims, json_integer(shape->dim[i]));
   return dims;
@@ -81,7 +81,7 @@ static json_t *input_json(const Input *input) {
   json_t *steps = json_array();
   for (size_t i = 0; i < input->preprocess.count; i++)
     json_array_append_new(steps, preprocess_json(&input->preprocess.at[i]));
-  return json_pack("{s:s, s:o, s:o}", "kind", kinds[input->kind], "shape", shape_json(&input->shape),
+  return json_pack("{s:s, s:o, s:o}", "kind", kinds[input->kind], "shape", manifest_shape(&input->shape),
                    "preprocess", steps);
 }
 
@@ -89,7 +89,7 @@ static json_t *outputs_json(const Graph *g) {
   json_t *list = json_array();
   for (size_t i = 0; i < g->outputs.count; i++)
     json_array_append_new(list, json_pack("{s:o, s:o}", "name", manifest_string(g->outputs.at[i].name),
-                                          "shape", shape_json(&g->values.at[g->outputs.at[i].value].shape)));
+                                          "shape", manifest_shape(&g->values.at[g->outputs.at[i].value].shape)));
   return list;
 }
 
@@ -123,7 +123,7 @@ static json_t *tensors_json(const Plan *plan, const ParamList *state) {
     int64_t grad = (size_t)id < plan->grad_offset.count ? plan->grad_offset.at[id] : -1;
     json_array_append_new(
         list, json_pack("{s:o, s:o, s:s, s:I, s:b, s:b, s:b, s:I, s:i, s:o}", "name", manifest_string(p->name),
-                        "shape", shape_json(&p->shape), "dtype", p->shape.dtype == DTYPE_I64 ? "i64" : "f32",
+                        "shape", manifest_shape(&p->shape), "dtype", p->shape.dtype == DTYPE_I64 ? "i64" : "f32",
                         "offset", (json_int_t)plan->weight_offset.at[id], "buffer", p->is_buffer, "shared",
                         p->shares != NO_ID, "trainable",
                         p->trainable && !p->is_buffer, "grad", (json_int_t)grad, "group",
@@ -145,9 +145,9 @@ static json_t *parameters_json(const Graph *g, const ParamList *state) {
 }
 
 static json_t *functions_json(const Plan *plan) {
-  const Schedule *schedules[] = {&plan->pack, &plan->forward, &plan->prefix, &plan->tail, &plan->step};
+  const Schedule *schedules[] = {&plan->pack, &plan->forward, &plan->prefix, &plan->tail, &plan->step, &plan->inspect};
   json_t *functions = json_object();
-  for (int i = 0; i < 5; i++) {
+  for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++) {
     const Schedule *s = schedules[i];
     if (!s->present) continue;
     json_object_set_new(functions, s->name,
@@ -169,7 +169,7 @@ static json_t *layer_json(const Graph *g, const Module *m, const Shape *shape) {
     trains |= p->trainable;
   }
   return json_pack("{s:o, s:o, s:o, s:I, s:b}", "name", manifest_string(m->name), "type",
-                   manifest_string(m->type), "shape", shape_json(shape), "parameters", (json_int_t)count,
+                   manifest_string(m->type), "shape", manifest_shape(shape), "parameters", (json_int_t)count,
                    "frozen", has ? !trains : m->frozen);
 }
 
@@ -211,7 +211,7 @@ static bool packs_what_moves(const Plan *plan, const ParamList *state) {
 static json_t *features_json(const Plan *plan) {
   if (!plan->prefix.present) return json_null();
   return json_pack("{s:I, s:o}", "bytes", (json_int_t)plan->features_bytes, "shape",
-                   shape_json(&plan->features));
+                   manifest_shape(&plan->features));
 }
 
 static const char *base_name(Arena *arena, const EmitOptions *o) {
@@ -253,6 +253,7 @@ const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o, 
   json_object_set_new(root, "parameters", parameters_json(g, &state));
   json_object_set_new(root, "flops", json_real(flops));
   json_object_set_new(root, "layers", layers_json(g));
+  if (plan->inspect.present) manifest_inspect(arena, plan, root);
   json_object_set_new(root, "train", manifest_train(plan->train));
   char *text = json_dumps(root, JSON_COMPACT);
   json_decref(root);

@@ -102,6 +102,18 @@ typedef struct CrossEntropyK { int64_t classes, positions, has_weights; double s
 /* mse: x, target f32 → loss (mean), dx. l1 the same. */
 typedef struct RegressionK { int64_t count; } RegressionK;
 
+/* ---- runtime/conv.c, by OpenBLAS, all plain, with raw OIHW weights ---- */
+/* conv2d_product: y = conv(x, w) + bias. Each sample's windows are written out as the columns of a matrix, a band of
+ * output rows at a time; `columns` holds them. Uses Conv2dK, of which up, activation, residual, accumulate are unused. */
+#define CONV2D_PRODUCT_FLOATS ((int64_t)1 << 20) /* of columns, or one output row's where that is more */
+static inline int64_t conv2d_product_band(const Conv2dK *k) { /* output rows in a band */
+  int64_t row = k->ic / k->groups * k->kh * k->kw * k->ow, rows = row > 0 ? CONV2D_PRODUCT_FLOATS / row : 1;
+  return rows < 1 ? 1 : rows > k->oh ? k->oh : rows;
+}
+static inline int64_t conv2d_product_columns(const Conv2dK *k) { /* floats */
+  return k->ic / k->groups * k->kh * k->kw * k->ow * conv2d_product_band(k);
+}
+
 /* ---- runtime/blas.c, by OpenBLAS: not templates; rows: rows for one sample ---- */
 /* linear: y = x W^T + b, then act (none or relu); linear_grad_input: dx = dy W; linear_grad_weight: dw = dy^T x;
  * linear_grad_bias: column sums. All plain; x (N*rows, in), W (out, in). */

@@ -24,6 +24,10 @@ void plan_conv2d(const void *constants, CallPlan *plan) {
                      .flops_per_sample = forward_flops(k) / (double)(k->up_h * k->up_w)};
 }
 
+void plan_conv2d_product(const void *constants, CallPlan *plan) {
+  *plan = (CallPlan){.units_fixed = 1, .flops_per_sample = forward_flops(constants)};
+}
+
 void plan_conv2d_pack(const void *constants, CallPlan *plan) {
   const Conv2dPackK *k = constants;
   *plan = (CallPlan){.units_fixed = BLOCKS(k->oc)};

@@ -103,6 +103,7 @@ static void check_forward(Net *net, const float *want) {
     snprintf(what, sizeof what, "y of %lld samples", (long long)sizes[i]);
     Batch b = net_batch(net, 0, sizes[i]);
     compare_outputs(net, what, net_eval(net, NET_FORWARD, sizes[i], b.x), sizes[i], want);
+    if (net->code->inspect) compare_outputs(net, must_print("inspect's %s", what), net_eval(net, NET_INSPECT, sizes[i], b.x), sizes[i], want);
     if (net->code->prefix) {
       float *features = net_eval(net, NET_PREFIX, sizes[i], b.x);
       compare_outputs(net, must_print("tail's %s", what), net_eval(net, NET_TAIL, sizes[i], features), sizes[i], want);

@@ -35,7 +35,8 @@ static bool write_text(const char *path, const char *text) {
   return fclose(file) == 0;
 }
 
-static bool compile_case(const Case *c, const char *folder, int opt_level) {
+/* Every second case has the inspect function of a program too, which lowers its operators in another way. */
+static bool compile_case(const Case *c, const char *folder, int opt_level, bool inspect) {
   Arena *arena = arena_create();
   Session *s = arena_new(arena, Session);
   s->arena = s->sources.arena = s->diags.arena = arena;
@@ -47,6 +48,7 @@ static bool compile_case(const Case *c, const char *folder, int opt_level) {
   if (done) {
     graph_check(script.graph);
     Plan *plan = make_plan(arena, script.graph, script.train);
+    if (inspect) plan_inspect(plan);
     EmitOptions o = {.output = arena_printf(arena, "%s/%s.o", folder, c->symbol), .kind = EMIT_OBJ, .opt_level = opt_level,
                      .cpu = getenv("OPS_CPU"), .script_name = path};
     done = emit_output(s, plan, &o);
@@ -61,7 +63,7 @@ static bool compile_case(const Case *c, const char *folder, int opt_level) {
 static void compile_share(const CaseTable *table, const char *folder, int worker, int workers) {
   for (int i = worker; i < table->count; i += workers) {
     unlink(must_print("%s/%s.o", folder, table->at[i].symbol));
-    compile_case(&table->at[i], folder, optimisation(i));
+    compile_case(&table->at[i], folder, optimisation(i), i % 2 == 1);
   }
 }
 

@@ -50,12 +50,13 @@ static void see_case(const Case *c) {
     die("%s: has errors", c->name);
   }
   const Graph *g = script.graph;
-  const Plan *plan = make_plan(arena, script.graph, script.train);
+  Plan *plan = make_plan(arena, script.graph, script.train);
+  plan_inspect(plan);
   Trainability t = analyse_trainability(g);
   for (size_t i = 0; i < g->nodes.count; i++)
     if (t.used[i]) see_node(g, &t, &g->nodes.at[i]);
-  const Schedule *all[] = {&plan->pack, &plan->forward, &plan->prefix, &plan->tail, &plan->step};
-  for (int i = 0; i < 5; i++)
+  const Schedule *all[] = {&plan->pack, &plan->forward, &plan->prefix, &plan->tail, &plan->step, &plan->inspect};
+  for (int i = 0; i < 6; i++)
     for (size_t k = 0; k < all[i]->calls.count; k++) called[all[i]->calls.at[k].kernel] = true;
   arena_destroy(arena);
 }

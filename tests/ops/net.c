@@ -83,8 +83,25 @@ Batch net_batch(const Net *net, int64_t first, int64_t n) {
 
 static sg_function *function_of(const Net *net, NetFunction function) {
   sg_function *const table[] = {[NET_FORWARD] = net->code->forward, [NET_PREFIX] = net->code->prefix,
-                                [NET_TAIL] = net->code->tail, [NET_STEP] = net->code->step, [NET_PACK] = net->code->pack};
+                                [NET_TAIL] = net->code->tail, [NET_STEP] = net->code->step, [NET_PACK] = net->code->pack,
+                                [NET_INSPECT] = net->code->inspect};
   return table[function];
+}
+
+/* inspect leaves its values in the arena; the last of them is what these networks return. */
+static void copy_last_value(const Net *net, const sg_run *run) {
+  const ManifestValue *v = &net->m->values[net->m->value_count - 1];
+  if (v->offset < 0) {
+    memcpy(run->y[0], run->x, (size_t)(run->n * v->shape.count) * 4);
+    return;
+  }
+  const float *from = (const float *)((const char *)run->arena + v->offset * run->n);
+  int64_t channels = v->blocked ? v->shape.dim[0] : 1, hw = v->shape.count / channels, lanes = v->blocked ? 16 : 1;
+  int64_t sample = (channels + lanes - 1) / lanes * lanes * hw;
+  for (int64_t i = 0; i < run->n * v->shape.count; i++) {
+    int64_t s = i / v->shape.count, c = i % v->shape.count / hw, p = i % hw;
+    ((float *)run->y[0])[i] = from[s * sample + (c / lanes * hw + p) * lanes + c % lanes];
+  }
 }
 
 static void call(Net *net, NetFunction function, sg_run *run) {
@@ -96,6 +113,7 @@ static void call(Net *net, NetFunction function, sg_run *run) {
   run->rng = net->rng;
   run->class_weights = net->m->train.class_weights;
   function_of(net, function)(run);
+  if (function == NET_INSPECT) copy_last_value(net, run);
   guard_free(net, "the arena", run->arena);
 }
 
