@@ -61,6 +61,9 @@ void net_init_fresh(surgery_net *net, uint64_t seed);
 bool net_selects(const char *selector, const char *name);
 /* The name in the list nearest to `wanted`, or NULL when none is near. */
 const char *nearest_name(const char *wanted, const char *const *names, size_t count);
+/* Marks the manifest's values that the selector picks: names, layers, globs, `every TYPE`, `every TYPE in NAME`, `all`, and
+ * unions. picked: [value_count]. An error when a part picks nothing. */
+int net_select_values(const surgery_net *net, const char *selector, bool *picked, surgery_error *err);
 /* The selected tensors as writable records; free the list. An error when there is none. */
 int net_select(const surgery_net *net, const char *selector, surgery_tensor_out **tensors, size_t *count,
                surgery_error *err);

@@ -1,5 +1,6 @@
 /* Picking tensors by dotted names and globs, for surgery_save and `export --only`. The small brother of the
  * compiler's selectors: names, layers, globs and unions of them; it does not know types or order. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/error.h"
@@ -157,6 +158,67 @@ int net_select(const surgery_net *net, const char *selector, surgery_tensor_out 
                                 .rank = t->shape.rank,
                                 .data = net->weights + t->offset};
     memcpy(out->shape, t->shape.dim, sizeof out->shape);
+  }
+  return 0;
+}
+
+/* ---- values, for inspect ---- */
+
+static bool is_word(const char *begin, const char *end, const char *word) {
+  return (size_t)(end - begin) == strlen(word) && memcmp(begin, word, strlen(word)) == 0;
+}
+
+static const char *word_end(const char *at, const char *end) {
+  while (at < end && *at != ' ') at++;
+  return at;
+}
+
+static const char *next_word(const char *at, const char *end) {
+  at = word_end(at, end);
+  while (at < end && *at == ' ') at++;
+  return at;
+}
+
+/* By its own name or by that of its layer: relu picks relu_1 too, the second call of that layer. */
+static bool names_value(const char *begin, const char *end, const ManifestValue *v) {
+  return part_selects(begin, end, v->name) || (v->layer && part_selects(begin, end, v->layer));
+}
+
+/* "every TYPE" and "every TYPE in NAME", else names. */
+static bool part_selects_value(const char *begin, const char *end, const ManifestValue *v) {
+  if (!is_word(begin, word_end(begin, end), "every")) return names_value(begin, end, v);
+  const char *type = next_word(begin, end), *in = next_word(type, end);
+  if (!is_word(type, word_end(type, end), v->type)) return false;
+  if (in == end) return true;
+  const char *place = next_word(in, end);
+  return is_word(in, word_end(in, end), "in") && place < end && names_value(place, end, v);
+}
+
+static int no_value_selected(const Manifest *m, const char *begin, const char *end, surgery_error *err) {
+  char wanted[128];
+  snprintf(wanted, sizeof wanted, "%.*s", (int)(end - begin), begin);
+  const char **names = calloc(2 * m->value_count + 1, sizeof *names), *near = NULL;
+  bool type = is_word(begin, word_end(begin, end), "every");
+  for (size_t i = 0; names && i < m->value_count; i++) names[i] = type ? m->values[i].type : m->values[i].name;
+  if (names) near = nearest_name(type ? wanted + (next_word(begin, end) - begin) : wanted, names, m->value_count);
+  sg_fail(err, SURGERY_BAD_INPUT,
+          near ? "the selector '%s' matches no layer; did you mean '%s%s'?" : "the selector '%s' matches no layer", SG_Q(wanted),
+          type ? "every " : "", near);
+  free(names);
+  return -1;
+}
+
+int net_select_values(const surgery_net *net, const char *selector, bool *picked, surgery_error *err) {
+  const Manifest *m = net->manifest;
+  const char *begin, *end;
+  memset(picked, 0, m->value_count * sizeof *picked);
+  for (const char *at = selector; next_part(&at, &begin, &end);) {
+    bool any = false;
+    for (size_t i = 0; i < m->value_count; i++) {
+      bool selects = part_selects_value(begin, end, &m->values[i]);
+      picked[i] |= selects, any |= selects;
+    }
+    if (!any) return no_value_selected(m, begin, end, err);
   }
   return 0;
 }

@@ -51,7 +51,7 @@ struct Cli {
 };
 
 extern const CliCommand command_info, command_predict, command_eval, command_train, command_bench,
-    command_export;
+    command_export, command_inspect;
 
 /* ---- options.c ---- */
 /* Reads argv[1 …] into cli and `arguments` (the command's own struct, holding the defaults). False: *status

@@ -5,7 +5,8 @@
 #include "runtime/cli/cli.h"
 
 static const CliCommand *const commands[] = {&command_info,  &command_predict, &command_eval,
-                                             &command_train, &command_bench,   &command_export};
+                                             &command_train, &command_inspect, &command_bench,
+                                             &command_export};
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 static void print_help(FILE *out, const char *program) {

@@ -10,11 +10,13 @@
  *   numtool losses GOLDEN KEY LOG.csv TOL
  *   numtool tensor GOLDEN KEY FILE NAME TOL
  *   numtool names FILE PREFIX                 sorted names of the tensors with this prefix, without it
+ *   numtool inspect GOLDEN.json OUT.json TOL       of every value in either: TOL × its largest number
  *   numtool same A B GLOB                  bit for bit; at least one tensor must match GLOB
  */
 #include "runtime/surgery.h"
 #include "tests/numeric/formula.h"
 #include <fnmatch.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,6 +216,45 @@ static int losses(const char *golden, const char *key, const char *log, double t
   return verdict(key, worst, tolerance);
 }
 
+static json_t *read_json(const char *path) {
+  json_error_t where;
+  json_t *root = json_load_file(path, 0, &where);
+  if (!root) die(where.text);
+  return root;
+}
+
+/* The worst of a value's statistics, as a share of its largest number. */
+static double statistics_error(json_t *want, json_t *got) {
+  static const char *const keys[] = {"mean", "std", "min", "max"};
+  double worst = fabs(json_number_value(json_array_get(want, 5)) - json_number_value(json_object_get(got, "zero")));
+  double largest = fmax(fabs(json_number_value(json_array_get(want, 3))), fabs(json_number_value(json_array_get(want, 4))));
+  for (size_t i = 0; i < 4; i++) {
+    json_t *number = json_object_get(got, keys[i]);
+    double d = fabs(json_number_value(json_array_get(want, i + 1)) - json_number_value(number)) / largest;
+    if (!json_is_number(number) || !(d <= worst)) worst = json_is_number(number) ? d : INFINITY;
+  }
+  return worst;
+}
+
+static int inspected(const char *golden, const char *out, double tolerance) {
+  json_t *g = read_json(golden), *o = read_json(out), *want = json_object_get(g, "values"), *got = json_object_get(o, "values");
+  double worst = 0;
+  int bad = 0;
+  if (json_array_size(want) != json_array_size(got) || json_array_size(want) == 0) die("not as many values as wanted");
+  for (size_t i = 0; i < json_array_size(want); i++) {
+    const char *name = json_string_value(json_array_get(json_array_get(want, i), 0));
+    json_t *same = NULL;
+    for (size_t k = 0; k < json_array_size(got) && !same; k++)
+      if (strcmp(name, json_string_value(json_object_get(json_array_get(got, k), "name"))) == 0) same = json_array_get(got, k);
+    if (!same) die(name);
+    double error = statistics_error(json_array_get(want, i), same);
+    if (!(error <= worst)) worst = error;
+    if (!(error <= tolerance) && bad++ < 10) printf("%s: off by %.3g\n", name, error);
+  }
+  json_decref(g), json_decref(o);
+  return verdict("inspect", worst, tolerance) || bad;
+}
+
 static int tensor(const char *golden, const char *key, const char *file, const char *name, double tolerance) {
   int64_t count, other;
   float *want = read_tensor(open_file(golden), key, &count), *got = read_tensor(open_file(file), name, &other);
@@ -265,6 +306,7 @@ int main(int argc, char **argv) {
   if (strcmp(what, "forward") == 0 && argc == 6) return forward(argv[2], argv[3], argv[4], atof(argv[5]));
   if (strcmp(what, "gradients") == 0 && argc == 7) return gradients(argv[2], argv[3], argv[4], atof(argv[5]), atof(argv[6]));
   if (strcmp(what, "losses") == 0 && argc == 6) return losses(argv[2], argv[3], argv[4], atof(argv[5]));
+  if (strcmp(what, "inspect") == 0 && argc == 5) return inspected(argv[2], argv[3], atof(argv[4]));
   if (strcmp(what, "tensor") == 0 && argc == 7) return tensor(argv[2], argv[3], argv[4], argv[5], atof(argv[6]));
   if (strcmp(what, "names") == 0 && argc == 4) return names(argv[2], argv[3]);
   if (strcmp(what, "same") == 0 && argc == 5) return same(argv[2], argv[3], argv[4]);

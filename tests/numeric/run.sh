@@ -3,6 +3,7 @@
 # removed when the case passes.
 #   forward-NAME    logits of NAME at n = 1 and 3, within 1e-4 of the largest
 #   gradients-NAME  every parameter's gradient of one step, within 1e-3 of its largest entry
+#   inspect-NAME    mean, deviation, extremes and zeros of every value, n = 2, within 1e-4 of the largest number of the value
 #   training        ten losses: full, head alone, freeze parameters of all; within 1e-4
 set -eu
 case=$1 surgeryc=$2 numtool=$3 goldens=$4
@@ -41,6 +42,13 @@ gradients-*)
   # A step so long that what is left of the old weights is below the rounding of the gradient.
   ./net train --data data.safetensors --weights net.filled.safetensors --steps 1 --no-shuffle --lr 1048576 --out after.safetensors
   "$numtool" gradients "$goldens/$model.safetensors" net.filled.safetensors after.safetensors 1048576 1e-3 ;;
+inspect-*)
+  build net "take $model from random
+    input image(3, 96, 96)"
+  "$numtool" inputs x.npy 2 1000 "" $small
+  ./net inspect x.npy --weights net.filled.safetensors --json > inspect.json
+  # Measured: 1e-6 to 1.4e-5.
+  "$numtool" inspect "$goldens/inspect-$model.json" inspect.json 1e-4 ;;
 training)
   "$numtool" inputs data.safetensors 20 10 "" 3 64 64
   train() { # WHAT FREEZE LR
