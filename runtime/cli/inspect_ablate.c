@@ -7,7 +7,7 @@
 #include "runtime/cli/inspect.h"
 #include "runtime/error.h"
 
-/* Base name of the tensors of a block: they begin with its name and a dot. */
+/* The tensors of a block begin with its name and a dot. */
 static bool in_block(const char *tensor, const char *block) {
   size_t length = strlen(block);
   return strncmp(tensor, block, length) == 0 && tensor[length] == '.';
@@ -16,6 +16,14 @@ static bool in_block(const char *tensor, const char *block) {
 static bool has_sum(const Manifest *m, const ManifestBlock *b) {
   for (size_t i = 0; i < b->value_count; i++)
     if (b->values[i] >= 0 && strcmp(m->values[b->values[i]].type, "add") == 0) return true;
+  return false;
+}
+
+/* Memory that a layer outside holds too: zeros would be felt there as well. */
+static bool shares_memory(const Manifest *m, const ManifestBlock *b) {
+  for (size_t i = 0; i < m->tensor_count; i++)
+    for (size_t k = 0; k < m->tensor_count && in_block(m->tensors[i].name, b->name); k++)
+      if (m->tensors[k].offset == m->tensors[i].offset && !in_block(m->tensors[k].name, b->name)) return true;
   return false;
 }
 
@@ -90,7 +98,7 @@ int ablate_blocks(Suggestion *list, int64_t count, surgery_net *net, const Kept 
   if (status == 0) status = forward(net, kept, before, err);
   if (status == 0) memcpy(weights, net->weights, (size_t)m->weights_bytes);
   for (int64_t i = 0; i < count && status == 0; i++) {
-    if (!has_sum(m, list[i].block)) continue;
+    if (!has_sum(m, list[i].block) || shares_memory(m, list[i].block)) continue;
     status = ablate(&list[i], net, kept, before, after, scratch, err);
     memcpy(net->weights, weights, (size_t)m->weights_bytes);
     net->packed_stale = true;

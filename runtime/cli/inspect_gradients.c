@@ -84,11 +84,12 @@ typedef struct Pass {
 
 static int run_steps(Pass *p, const int64_t *order, surgery_error *err) {
   FeedBatch b;
-  int status;
+  int status = 1;
   int64_t done = 0;
   float loss;
   if (feed_start(p->feed, 0, order, 0, p->batch, err)) return -1;
-  while (done < p->limit && (status = feed_next(p->feed, &b, err)) > 0) {
+  /* Whole batches as far as the limit goes, or the set's own last one. */
+  while ((done + p->batch <= p->limit || p->limit == feed_count(p->feed)) && (status = feed_next(p->feed, &b, err)) > 0) {
     done += b.taken;
     if (b.n == 0 || net_lonely_batchnorm(p->net, b.n)) continue; /* a last batch of one has no statistics */
     if (net_gradients(p->net, b.n, b.x, b.target, &loss, err)) return -1;
@@ -96,7 +97,7 @@ static int run_steps(Pass *p, const int64_t *order, surgery_error *err) {
     p->g->loss += loss, p->g->batches++, p->g->samples += b.n;
     if (p->each) p->each(p->context, done < p->limit ? done : p->limit, p->limit);
   }
-  if (done < p->limit && status < 0) return -1;
+  if (status < 0) return -1;
   if (p->g->batches == 0) return sg_fail(err, SURGERY_BAD_INPUT, "no batch of the data set can be used for a training step");
   for (size_t i = 0; i < p->g->count; i++) p->g->at[i].norm /= (double)p->g->batches;
   p->g->loss /= (double)p->g->batches;
@@ -129,7 +130,7 @@ int gradients_measure(Gradients *g, surgery_net *net, Dataset *set, int64_t batc
   *g = (Gradients){0};
   if (limit <= 0 || limit > set->count) limit = set->count;
   FeedOptions o = {.cache = false};
-  Pass p = {.g = g, .net = net, .batch = batch, .limit = limit, .each = each, .context = context};
+  Pass p = {.g = g, .net = net, .batch = batch < limit ? batch : limit, .limit = limit, .each = each, .context = context};
   unsigned char *kept = malloc((size_t)m->weights_bytes + 1);
   int64_t *order = choose_order(limit, set->count);
   p.squares = calloc(m->tensor_count + 1, sizeof *p.squares);

@@ -71,20 +71,32 @@ static void print_frozen(const Manifest *m) {
   printf(frozen > 8 ? " and %lld more\n" : "\n", (long long)frozen - 8);
 }
 
+static bool is_of_layer(const char *tensor, const char *layer) {
+  size_t length = strlen(layer);
+  return strncmp(tensor, layer, length) == 0 && tensor[length] == '.' && !strchr(tensor + length + 1, '.');
+}
+
+static void print_norm(const GradientNorm *g, int width) {
+  char ratio[24];
+  printf("%s%-*s  %12.4g  %12.4g  %12s\n", g->tensor ? "  " : "", g->tensor ? width - 2 : width, g->name, g->norm, g->weights,
+         number_text(g->weights > 0 ? g->norm / g->weights : NAN, "%.4g", ratio));
+}
+
 static void print_gradients(const Findings *f) {
   const Manifest *m = f->net->manifest;
   const Gradients *g = f->gradients;
   if (!f->data) return;
   if (g) {
-    int widest = 5;
+    int widest = 15;
     for (size_t i = 0; i < g->blocks; i++)
-      if ((int)strlen(g->at[i].name) > widest) widest = (int)strlen(g->at[i].name);
+      if ((int)strlen(g->at[i].name) + 2 > widest) widest = (int)strlen(g->at[i].name) + 2;
     printf("\ngradients: means over %lld batches of %lld samples, loss %.4f\n\n%-*s  %12s  %12s  %12s\n", (long long)g->batches,
            (long long)g->samples, g->loss, widest, "layer or tensor", "|gradient|", "|weights|", "ratio");
     for (size_t i = 0; i < g->blocks; i++) {
-      char ratio[24];
-      printf("%-*s  %12.4g  %12.4g  %12s\n", widest < 15 ? 15 : widest, g->at[i].name, g->at[i].norm, g->at[i].weights,
-             number_text(g->at[i].weights > 0 ? g->at[i].norm / g->at[i].weights : NAN, "%.4g", ratio));
+      if (g->at[i].tensor && strrchr(g->at[i].name, '.')) continue; /* comes behind its layer */
+      print_norm(&g->at[i], widest);
+      for (size_t k = 0; k < g->blocks && !g->at[i].tensor; k++)
+        if (g->at[k].tensor && is_of_layer(g->at[k].name, g->at[i].name)) print_norm(&g->at[k], widest);
     }
   }
   print_frozen(m);
