@@ -63,7 +63,7 @@ static ExitStatus build_graph(Compilation *c) {
 
 ExitStatus command_build(Session *s, const Options *o) {
   Compilation c = {.s = s, .o = o, .weights = OUTFILE_NONE};
-  if (streq(o->emit, "graph")) return build_graph(&c);
+  if (streq(o->emit, "graph") || (!o->emit && picture_kind(o->output))) return build_graph(&c);
   EmitKind kind = kind_of(o);
   const char *output = o->output ? o->output : default_output(s, o, kind);
   c.emit = (EmitOptions){.output = output,

@@ -67,8 +67,12 @@ static void print_totals(Session *s, const Subject *subject) {
   if (t.buffers)
     table_row(&table, PAINT_NONE, "buffers",
               arena_printf(s->arena, "%s numbers", grouped(s->arena, t.buffers)));
+  const char *stages = "";
+  for (size_t i = 0; i < g->stages.count; i++)
+    stages = arena_printf(s->arena, "%s%s[%zu] %s", stages, i ? ", " : "", i, g->stages.at[i].name);
+  if (*stages) table_row(&table, PAINT_NONE, "stages", stages);
   table_row(&table, PAINT_NONE, "forward",
-            arena_printf(s->arena, "%.3g GFLOP a sample", network_flops(s, &subject->script) * 1e-9));
+            arena_printf(s->arena, "%s a sample", flops_text(s->arena, network_flops(s, &subject->script))));
   if (subject->is_script) table_row(&table, PAINT_NONE, "weights", "not looked at; surgeryc check does");
   putchar('\n');
   table_print(&table, stdout, false);

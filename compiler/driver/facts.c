@@ -89,6 +89,12 @@ double network_flops(Session *s, const Script *script) {
   return flops;
 }
 
+const char *flops_text(Arena *arena, double flops) {
+  if (flops >= 1e9) return arena_printf(arena, "%.3g GFLOP", flops * 1e-9);
+  return flops >= 1e6 ? arena_printf(arena, "%.3g MFLOP", flops * 1e-6)
+                      : arena_printf(arena, "%.0f FLOP", flops);
+}
+
 bool stdout_color(const Options *o) {
   return streq(o->color, "always") || (!streq(o->color, "never") && isatty(1) && !getenv("NO_COLOR"));
 }

@@ -42,7 +42,7 @@ enum {
 
 static const OptionRow rows[] = {
     {"output", 'o', "FILE", FOR(BUILD),
-     "what to write; its suffix (.o .a .so .ll .s) chooses the kind where --emit does not"},
+     "what to write; its suffix (.o .a .so .ll .s .svg .dot .png .pdf) chooses the kind where --emit does not"},
     {"emit", OPT_EMIT, "KIND", FOR(BUILD), "exe (default), obj, static, shared, llvm, asm or graph"},
     {"compile", 'c', NULL, FOR(BUILD), "the same as --emit=obj"},
     {"weights", OPT_WEIGHTS, "W", SCRIPTS, "NAME=FILE: the weights of that model; or a folder to look in"},

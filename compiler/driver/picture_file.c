@@ -12,12 +12,22 @@ const char *picture_kind(const char *path) {
 
 static bool write_whole(Session *s, const char *path, const char *bytes, size_t count) {
   OutFile file;
-  outfile_watch_signals(true);
   bool done =
       outfile_create(s->arena, &file, path) && outfile_write(&file, bytes, count) && outfile_commit(&file);
   outfile_discard(&file);
-  outfile_watch_signals(false);
   return done;
+}
+
+/* Through Graphviz where the kind is not its own text. */
+static ExitStatus draw(Session *s, const char *kind, const char *text, const char *path) {
+  size_t count = strlen(text);
+  if (!streq(kind, "dot")) {
+    const char *argv[] = {"dot", arena_printf(s->arena, "-T%s", kind), NULL};
+    text = run_filter(s->arena, argv, text, &count, "drawing the network",
+                      "Graphviz (on Debian: apt install graphviz); a .dot file is written without it");
+    if (!text) return EXIT_ENVIRONMENT;
+  }
+  return write_whole(s, path, text, count) ? EXIT_DONE : EXIT_ENVIRONMENT;
 }
 
 ExitStatus write_picture(Session *s, const Script *script, const char *given, const char *path) {
@@ -28,12 +38,8 @@ ExitStatus write_picture(Session *s, const Script *script, const char *given, co
   }
   if (would_overwrite_input(s, path)) return EXIT_USAGE;
   const char *text = picture_dot(s, script, given);
-  size_t count = strlen(text);
-  if (!streq(kind, "dot")) {
-    const char *argv[] = {"dot", arena_printf(s->arena, "-T%s", kind), NULL};
-    text = run_filter(s->arena, argv, text, &count, "drawing the network",
-                      "Graphviz (on Debian: apt install graphviz); a .dot file is written without it");
-    if (!text) return EXIT_ENVIRONMENT;
-  }
-  return write_whole(s, path, text, count) ? EXIT_DONE : EXIT_ENVIRONMENT;
+  outfile_watch_signals(true);
+  ExitStatus status = draw(s, kind, text, path);
+  outfile_watch_signals(false);
+  return status;
 }

@@ -33,7 +33,8 @@ static int *inner_uses(const Picture *p) {
   return inner;
 }
 
-static void sign(const Picture *p, BlockView *view, const int *inner) {
+/* `place`: by NodeId, where it stands in its block. */
+static void sign(const Picture *p, BlockView *view, const int *inner, const size_t *place) {
   const Graph *g = p->g;
   char *text = NULL;
   size_t size = 0;
@@ -45,10 +46,10 @@ static void sign(const Picture *p, BlockView *view, const int *inner) {
     fprintf(out, "%s %s %d", node_text(g, p->arena, view->nodes.at[i]),
             shape_text(p->arena, &g->values.at[n->output].shape), (int)node_state(g, view->nodes.at[i]));
     for (size_t k = 0; k < n->inputs.count; k++) {
-      size_t from = 0;
-      while (from < i && g->nodes.at[view->nodes.at[from]].output != n->inputs.at[k]) from++;
-      fprintf(out, " %d", from < i ? (int)from : -1);
-      if (from == i) set_once(&view->in, n->inputs.at[k], &several);
+      NodeId producer = g->values.at[n->inputs.at[k]].producer;
+      bool inside = producer != NO_ID && node_block(p, producer) == node_block(p, view->nodes.at[i]);
+      fprintf(out, " %d", inside ? (int)place[producer] : -1);
+      if (!inside) set_once(&view->in, n->inputs.at[k], &several);
     }
     if (p->uses[n->output] != inner[n->output]) set_once(&view->out, n->output, &several);
     fputc('\n', out);
@@ -72,13 +73,16 @@ static bool follows(const Picture *p, const BlockView *before, const BlockView *
 void picture_collapse(Picture *p) {
   BlockView *views = arena_array(p->arena, BlockView, p->blocks.count + 1);
   int *inner = inner_uses(p);
+  size_t *place = arena_array(p->arena, size_t, p->g->nodes.count + 1);
   for (size_t b = 0; b < p->blocks.count; b++) views[b].in = views[b].out = NO_ID;
   for (size_t i = 0; i < p->g->order.count; i++) {
     NodeId id = p->g->order.at[i];
     int block = p->g->nodes.at[id].alive ? node_block(p, id) : NO_ID;
-    if (block != NO_ID) vec_push(p->arena, &views[block].nodes, id);
+    if (block == NO_ID) continue;
+    place[id] = views[block].nodes.count;
+    vec_push(p->arena, &views[block].nodes, id);
   }
-  for (size_t b = 0; b < p->blocks.count; b++) sign(p, &views[b], inner);
+  for (size_t b = 0; b < p->blocks.count; b++) sign(p, &views[b], inner, place);
   size_t first = 0; /* of the run that is being found */
   for (size_t b = 1; b < p->blocks.count; b++) {
     bool same = p->blocks.at[first].units > 1 && views[b].signature &&

@@ -43,6 +43,7 @@ const char *node_type(const Graph *g, NodeId node);    /* "Conv2d" */
 const char *layer_name(const Graph *g, ValueId value); /* what computes it; "input" */
 /* Floating point operations of one forward, for one sample. */
 double network_flops(Session *s, const Script *script);
+const char *flops_text(Arena *arena, double flops); /* "3.63 GFLOP" */
 /* Colours on stdout: --color, and whether it is a terminal. */
 bool stdout_color(const Options *o);
 

@@ -1,6 +1,7 @@
 /* `surgeryc show FILE` for a weight file: its tensors in the order of the file, read from the headers alone,
  * as a table and as JSON. */
 #include "compiler/driver/show.h"
+#include "compiler/edit/weights.h"
 
 static const char *tensor_shape(Arena *arena, const surgery_tensor *t) {
   const char *text = "[";
@@ -43,6 +44,9 @@ void show_weights(Session *s, const Subject *subject, bool color) {
   table_row(&totals, PAINT_NONE, "tensors",
             arena_printf(a, "%zu: %s numbers, %s bytes", surgery_weights_count(w), grouped(a, sum.numbers),
                          grouped(a, sum.bytes)));
+  const char *model = weights_guess_model(s, subject->weights);
+  if (model)
+    table_row(&totals, PAINT_NONE, "fits", arena_printf(a, "take %s from \"%s\"", model, subject->given));
   putchar('\n');
   table_print(&totals, stdout, false);
 }
@@ -57,9 +61,10 @@ json_t *weights_json(Session *s, const Subject *subject) {
                                              shape_json(t->rank, t->shape), "numbers", (json_int_t)t->count));
   }
   FileTotals sum = file_totals(w);
-  return json_pack("{s:s, s:o, s:o, s:{s:I, s:I, s:I}, s:o}", "kind", "weights", "file",
+  return json_pack("{s:s, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o}", "kind", "weights", "file",
                    name_json(s->arena, subject->given), "format",
-                   name_json(s->arena, surgery_weights_note(w)), "total", "tensors",
+                   name_json(s->arena, surgery_weights_note(w)), "fits",
+                   name_json(s->arena, weights_guess_model(s, subject->weights)), "total", "tensors",
                    (json_int_t)surgery_weights_count(w), "numbers", (json_int_t)sum.numbers, "bytes",
                    (json_int_t)sum.bytes, "tensors", tensors);
 }

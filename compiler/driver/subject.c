@@ -58,9 +58,14 @@ static ExitStatus open_onnx(Session *s, const char *given, Subject *out) {
     out->weights = NULL;
     return EXIT_DONE;
   }
-  const char *why =
-      s->diags.all.count > count ? s->diags.all.at[count]->message : "its name cannot stand in a script";
-  fprintf(stderr, "surgeryc: note: %s: the network cannot be taken, its tensors are shown: %s\n", given, why);
+  const char *why = "its name cannot stand in a script", *which = NULL;
+  if (s->diags.all.count > count) {
+    const Diag *first = s->diags.all.at[count];
+    why = first->message;
+    if (first->notes.count) which = first->notes.at[0];
+  }
+  fprintf(stderr, "surgeryc: note: %s: the network cannot be taken, its tensors are shown: %s%s%s\n", given,
+          why, which ? ": " : "", which ? which : "");
   s->diags.all.count = count;
   s->diags.errors = errors;
   s->diags.warnings = warnings;

@@ -10,6 +10,8 @@ cp blocks.dot "$tmp/out"
 golden picture.dot
 run 0 "$SURGERYC" blocks.surgery --emit=graph -o same.dot
 check "--emit=graph draws the same" cmp blocks.dot same.dot
+run 0 "$SURGERYC" blocks.surgery -o suffix.dot
+check "the suffix alone chooses it" cmp blocks.dot suffix.dot
 run 0 "$SURGERYC" blocks.surgery --emit=graph
 check "--emit=graph without -o: the text on stdout" cmp "$tmp/out" blocks.dot
 

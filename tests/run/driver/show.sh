@@ -44,6 +44,17 @@ golden show-weights.txt
 run 0 "$SURGERYC" show weights.bin --json
 golden show-weights.json
 
+run 0 "$SURGERYC" show "$SURGERY_SOURCE/tests/onnx/models/mlp.onnx"
+out ' Linear '
+sed 's/Softmax/Softmay/g' "$SURGERY_SOURCE/tests/onnx/models/mlp.onnx" >odd.onnx # an operator that there is not
+run 0 "$SURGERYC" show odd.onnx
+err 'odd\.onnx: the network cannot be taken, its tensors are shown: .*Softmay'
+out '^format +onnx'
+echo 'take lenet from random' >make.surgery
+run 0 "$SURGERYC" make.surgery --stop-after=weights -o made
+run 0 "$SURGERYC" show made.safetensors
+out '^fits +take lenet from "made\.safetensors"$'
+
 # a built-in network needs no file, in whatever words a take has; a program of the same name is not in the way
 echo 'no network' >lenet
 run 0 "$SURGERYC" show lenet
@@ -57,6 +68,7 @@ out '^output +\(N, 6, 14, 14\)$'
 run 0 "$SURGERYC" show 'lenet; freeze conv1'
 out '^conv1 .* frozen$'
 run 0 "$SURGERYC" show resnet50
+out '^stages +\[0\] stem, \[1\] layer1, '
 out '^parameters +25,557,032: '
 
 # a script whose weights are missing; its own words; -D
