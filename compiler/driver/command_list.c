@@ -2,6 +2,11 @@
  * come. Which options a command has is said in the options' own table, options.c. */
 #include "compiler/driver/driver.h"
 
+#define SUBJECTS                                                                                             \
+  "  NAME    a built-in network, or what else stands behind take: 'resnet18(10)[0:5]'\n"                     \
+  "  SCRIPT  what it makes of its network; weights are not looked at\n"                                      \
+  "  FILE    a weight file, of any format that is read"
+
 const CommandRow command_rows[COMMAND_COUNT] = {
     [COMMAND_BUILD] = {"build", command_build, "script", 1, 1, "surgeryc SCRIPT.surgery [-o OUT]",
                        "Compiles a script to a native program, object, library or LLVM IR."},
@@ -9,11 +14,12 @@ const CommandRow command_rows[COMMAND_COUNT] = {
                        "All checks, no output; the exit status is the answer."},
     [COMMAND_PLAN] = {"plan", command_plan, "script", 1, 1, "surgeryc plan SCRIPT",
                       "What the script does: layers, shapes, parameters, FLOPs, memory."},
-    [COMMAND_SHOW] = {"show", command_show, "name, script or file", 1, 1, "surgeryc show NAME|SCRIPT|FILE",
+    [COMMAND_SHOW] = {"show", command_show, "name, script or file", 1, 1,
+                      "surgeryc show NAME|SCRIPT|FILE\n\n" SUBJECTS,
                       "A network as a table, a tree or a picture; or a weight file's tensors."},
     [COMMAND_DIFF] =
         {"diff", command_diff, "first name, script or file", 2, 2,
-         "surgeryc diff A B\n\nA, B: NAME|SCRIPT|FILE",
+         "surgeryc diff A B, each NAME|SCRIPT|FILE\n\n" SUBJECTS,
          "What differs between two networks, scripts or weight files.",
          "0 no difference, 1 they differ, 2 wrong usage, 3 an input is wrong or the environment failed, "
          "70 a bug"},
