@@ -197,15 +197,16 @@ static bool is_shortcut(const Picture *p, const Node *sum, size_t input) {
   return depth < most;
 }
 
-/* Units that stand on a shortcut: their only user is a sum that takes them as such. */
+/* Units that stand on a shortcut: their only user is a sum that takes them as such, or another unit on it. */
 static bool *shortcut_units(const Picture *p) {
   bool *on = arena_array(p->arena, bool, p->units.count + 1);
-  for (size_t i = 0; i < p->units.count; i++) {
+  for (size_t i = p->units.count; i-- > 0;) {
     if (is_hidden(p, i)) continue;
     const Node *head = &p->g->nodes.at[p->units.at[i].nodes.at[0]];
     for (size_t k = 0; k < head->inputs.count; k++) {
       int from = unit_of_value(p, head->inputs.at[k]);
-      if (from != NO_ID && is_shortcut(p, head, k) && p->uses[head->inputs.at[k]] == 1) on[from] = true;
+      bool alone = from != NO_ID && p->uses[head->inputs.at[k]] == 1;
+      if (alone && (on[i] || is_shortcut(p, head, k))) on[from] = true;
     }
   }
   return on;
