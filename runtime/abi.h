@@ -26,14 +26,21 @@ typedef struct sg_run {
 
 typedef void sg_function(const sg_run *run);
 
+/* The functions of one phase of a training. */
+typedef struct sg_phase {
+  sg_function *prefix, *tail, *step; /* NULL where it has none */
+} sg_phase;
+
 /* The one object that a compiled network exports: NAME_network. */
 typedef struct sg_network {
   uint32_t abi, size; /* SG_ABI, sizeof(sg_network) */
   const char *manifest; /* JSON, NUL-terminated; see below */
   const void *embedded; /* a safetensors image, or NULL */
   uint64_t embedded_bytes;
-  sg_function *pack, *forward, *prefix, *tail, *step; /* NULL where the network has none */
+  sg_function *pack, *forward, *prefix, *tail, *step; /* NULL where the network has none; the last three: of the first phase */
   sg_function *inspect; /* programs alone: the forward with every value left in the arena, at the manifest's places */
+  uint64_t later_phases; /* phases behind the first */
+  const sg_phase *phases; /* [later_phases] */
 } sg_network;
 
 /* The manifest:
@@ -64,7 +71,14 @@ typedef struct sg_network {
  *   "train": null | { "optimizer": {"type": "Adam", "lr": .., …torch's argument names}, "loss": {"type": "CrossEntropy", "label_smoothing": 0, "weight": [..]|null},
  *              "groups": [ {} , {"lr": 1e-5, "weight_decay": 0} ] (0 is the default group: no overrides),
  *              "batch": 16, "epochs": 25, "seed": 0, "augment": [ {"op": "random_resized_crop", "size": [224, 224], "scale": [0.08, 1], "ratio": [0.75, 1.3333]},
- *                                                                 {"op": "horizontal_flip", "p": 0.5} ] } } */
+ *                                                                 {"op": "horizontal_flip", "p": 0.5} ],
+ *              "schedule": {"type": "cosine", "interval": "epoch"|"step", …torch's argument names} (may be missing: a constant rate),
+ *              "clip_norm": 1, "accumulate": 4, "mixup": 0.2, "ema": 0.999, "early_stop": {"patience": 3, "min_delta": 0, "monitor": "loss"}
+ *              (each may be missing: none), "save": [ {"file": "head.pth", "tensors": [ indices ]} ],
+ *              "phases": [ {"name": "head", "optimizer", "own_lr": true where --lr leaves it alone, "groups", "schedule", "batch", "epochs", "augment" as above,
+ *                           "tensors": [ [index, grad, group] of each that it trains ], "frozen_layers": [ indices into layers ],
+ *                           "grads_bytes": .., "repack": .., "functions": {"prefix", "tail", "step"}, "features"} ] (missing: none) } }
+ * Where there are phases, all above that they repeat is the first one's. */
 
 /* ---- the runtime's functions that generated code calls ---- */
 

@@ -9,56 +9,51 @@
 #include <string.h>
 #include "runtime/error.h"
 #include "runtime/manifest.h"
+#include "runtime/manifest_read.h"
 
-/* The reader's state: the first mistake is kept, later reads return harmless values. */
-typedef struct Reader {
-  surgery_error *err;
-  bool failed;
-} Reader;
-
-static void wrong(Reader *r, const char *key, const char *what) {
+void manifest_wrong(Reader *r, const char *key, const char *what) {
   if (!r->failed) sg_fail(r->err, SURGERY_BAD_INPUT, "the network's manifest: '%s' %s", key, what);
   r->failed = true;
 }
 
-static void no_memory(Reader *r) {
+static void manifest_no_memory(Reader *r) {
   if (!r->failed) sg_fail(r->err, SURGERY_ENVIRONMENT, "no memory to read the network's manifest");
   r->failed = true;
 }
 
-static void *reserve(Reader *r, size_t count, size_t size) {
+void *manifest_reserve(Reader *r, size_t count, size_t size) {
   void *memory = calloc(count ? count : 1, size);
-  if (!memory) no_memory(r);
+  if (!memory) manifest_no_memory(r);
   return memory;
 }
 
-static char *read_text(Reader *r, json_t *object, const char *key, bool optional) {
+char *manifest_read_text(Reader *r, json_t *object, const char *key, bool optional) {
   json_t *value = json_object_get(object, key);
   if (!json_is_string(value)) {
-    if (!optional) wrong(r, key, "is missing or not a text");
+    if (!optional) manifest_wrong(r, key, "is missing or not a text");
     return NULL;
   }
   char *copy = strdup(json_string_value(value));
-  if (!copy) no_memory(r);
+  if (!copy) manifest_no_memory(r);
   return copy;
 }
 
-static int64_t read_size(Reader *r, json_t *object, const char *key, int64_t absent) {
+int64_t manifest_read_size(Reader *r, json_t *object, const char *key, int64_t absent) {
   json_t *value = json_object_get(object, key);
   if (!value && absent >= 0) return absent;
   if (!json_is_integer(value) || json_integer_value(value) < 0) {
-    wrong(r, key, "is missing or not a size");
+    manifest_wrong(r, key, "is missing or not a size");
     return 0;
   }
   return json_integer_value(value);
 }
 
-static double read_number(json_t *object, const char *key, double absent) {
+double manifest_read_number(json_t *object, const char *key, double absent) {
   json_t *value = json_object_get(object, key);
   return json_is_number(value) ? json_number_value(value) : absent;
 }
 
-static bool read_bool(json_t *object, const char *key, bool absent) {
+bool manifest_read_bool(json_t *object, const char *key, bool absent) {
   json_t *value = json_object_get(object, key);
   return json_is_boolean(value) ? json_boolean_value(value) : absent;
 }
@@ -67,7 +62,7 @@ static ManifestShape read_shape(Reader *r, json_t *object, const char *key) {
   ManifestShape shape = {.count = 1};
   json_t *list = json_object_get(object, key);
   if (!json_is_array(list) || json_array_size(list) > SURGERY_MAX_RANK) {
-    wrong(r, key, "is missing or not a shape");
+    manifest_wrong(r, key, "is missing or not a shape");
     return shape;
   }
   shape.rank = (int)json_array_size(list);
@@ -75,7 +70,7 @@ static ManifestShape read_shape(Reader *r, json_t *object, const char *key) {
     json_t *dim = json_array_get(list, (size_t)i);
     int64_t size = json_is_integer(dim) ? json_integer_value(dim) : -1;
     if (size < 0 || __builtin_mul_overflow(shape.count, size, &shape.count) || shape.count > INT64_MAX / 64) {
-      wrong(r, key, "is no possible shape");
+      manifest_wrong(r, key, "is no possible shape");
       return (ManifestShape){.count = 1};
     }
     shape.dim[i] = size;
@@ -84,7 +79,7 @@ static ManifestShape read_shape(Reader *r, json_t *object, const char *key) {
 }
 
 /* A pair [a, b]; null or a missing second is `absent`. */
-static void read_pair(Reader *r, json_t *object, const char *key, double to[2], double absent) {
+void manifest_read_pair(Reader *r, json_t *object, const char *key, double to[2], double absent) {
   json_t *list = json_object_get(object, key);
   if (json_is_number(list)) {
     to[0] = json_number_value(list), to[1] = absent;
@@ -92,19 +87,19 @@ static void read_pair(Reader *r, json_t *object, const char *key, double to[2], 
   }
   json_t *first = json_array_get(list, 0), *second = json_array_get(list, 1);
   if (!json_is_number(first)) {
-    wrong(r, key, "is missing or not a pair of numbers");
+    manifest_wrong(r, key, "is missing or not a pair of numbers");
     return;
   }
   to[0] = json_number_value(first);
   to[1] = json_is_number(second) ? json_number_value(second) : absent;
 }
 
-static void read_pixels(Reader *r, json_t *object, int64_t to[2]) {
+void manifest_read_pixels(Reader *r, json_t *object, int64_t to[2]) {
   double size[2] = {1, 1};
-  read_pair(r, object, "size", size, -1);
+  manifest_read_pair(r, object, "size", size, -1);
   for (int i = 0; i < 2; i++) {
     if (!(size[i] == -1 || (size[i] >= 1 && size[i] <= 65535)) || size[0] == -1) {
-      wrong(r, "size", "is no size of a picture");
+      manifest_wrong(r, "size", "is no size of a picture");
       return;
     }
     to[i] = (int64_t)size[i];
@@ -117,24 +112,24 @@ static void read_preprocess(Reader *r, json_t *json, PreprocessStep *step) {
     step->op = PREPROCESS_GRAYSCALE;
   } else if (op && (strcmp(op, "resize") == 0 || strcmp(op, "center_crop") == 0)) {
     step->op = *op == 'r' ? PREPROCESS_RESIZE : PREPROCESS_CENTER_CROP;
-    read_pixels(r, json, step->size);
+    manifest_read_pixels(r, json, step->size);
     if (step->op == PREPROCESS_CENTER_CROP && step->size[1] < 0) step->size[1] = step->size[0];
   } else if (op && strcmp(op, "normalize") == 0) {
     step->op = PREPROCESS_NORMALIZE;
     json_t *mean = json_object_get(json, "mean"), *std = json_object_get(json, "std");
     size_t channels = json_array_size(mean);
     if (channels < 1 || channels > MANIFEST_MAX_CHANNELS || json_array_size(std) != channels) {
-      wrong(r, "normalize", "wants as many means as standard deviations");
+      manifest_wrong(r, "normalize", "wants as many means as standard deviations");
       return;
     }
     step->channels = (int)channels;
     for (size_t i = 0; i < channels; i++) {
       step->mean[i] = json_number_value(json_array_get(mean, i));
       step->std[i] = json_number_value(json_array_get(std, i));
-      if (!(step->std[i] != 0)) wrong(r, "normalize", "has a standard deviation of 0");
+      if (!(step->std[i] != 0)) manifest_wrong(r, "normalize", "has a standard deviation of 0");
     }
   } else {
-    wrong(r, "preprocess", "has a step that this runtime does not know");
+    manifest_wrong(r, "preprocess", "has a step that this runtime does not know");
   }
 }
 
@@ -142,7 +137,7 @@ static void read_input(Reader *r, json_t *root, ManifestInput *input) {
   json_t *json = json_object_get(root, "input");
   const char *kind = json_string_value(json_object_get(json, "kind"));
   if (!kind) {
-    wrong(r, "input", "is missing or has no kind");
+    manifest_wrong(r, "input", "is missing or has no kind");
     return;
   }
   if (strcmp(kind, "image") == 0)
@@ -152,13 +147,13 @@ static void read_input(Reader *r, json_t *root, ManifestInput *input) {
   else if (strcmp(kind, "tokens") == 0)
     input->kind = INPUT_TOKENS;
   else
-    wrong(r, "input.kind", "is not image, tensor or tokens");
+    manifest_wrong(r, "input.kind", "is not image, tensor or tokens");
   input->shape = read_shape(r, json, "shape");
   if (input->kind == INPUT_IMAGE && input->shape.rank != 3)
-    wrong(r, "input.shape", "of an image is not (C, H, W)");
+    manifest_wrong(r, "input.shape", "of an image is not (C, H, W)");
   json_t *steps = json_object_get(json, "preprocess");
   input->step_count = json_array_size(steps);
-  input->steps = reserve(r, input->step_count, sizeof *input->steps);
+  input->steps = manifest_reserve(r, input->step_count, sizeof *input->steps);
   for (size_t i = 0; i < input->step_count && !r->failed; i++)
     read_preprocess(r, json_array_get(steps, i), &input->steps[i]);
 }
@@ -167,70 +162,70 @@ static void read_fresh(Reader *r, json_t *json, ManifestTensor *tensor) {
   json_t *fresh = json_object_get(json, "fresh");
   const char *kind = json_string_value(json_object_get(fresh, "kind"));
   if (!kind) return;
-  tensor->fresh_shift = read_number(fresh, "shift", 0);
+  tensor->fresh_shift = manifest_read_number(fresh, "shift", 0);
   if (strcmp(kind, "uniform") == 0) {
     tensor->fresh = FRESH_VALUES_UNIFORM;
-    tensor->fresh_value = read_number(fresh, "bound", 0);
+    tensor->fresh_value = manifest_read_number(fresh, "bound", 0);
   } else if (strcmp(kind, "normal") == 0) {
     tensor->fresh = FRESH_VALUES_NORMAL;
-    tensor->fresh_value = read_number(fresh, "deviation", 0);
+    tensor->fresh_value = manifest_read_number(fresh, "deviation", 0);
   } else if (strcmp(kind, "constant") == 0) {
     tensor->fresh = FRESH_VALUES_CONSTANT;
-    tensor->fresh_value = read_number(fresh, "value", 0);
+    tensor->fresh_value = manifest_read_number(fresh, "value", 0);
   } else {
-    wrong(r, "fresh", "is of a kind that this runtime does not know");
+    manifest_wrong(r, "fresh", "is of a kind that this runtime does not know");
   }
 }
 
 static void read_tensor(Reader *r, json_t *json, Manifest *m, ManifestTensor *tensor) {
-  tensor->name = read_text(r, json, "name", false);
+  tensor->name = manifest_read_text(r, json, "name", false);
   tensor->shape = read_shape(r, json, "shape");
   const char *dtype = json_string_value(json_object_get(json, "dtype"));
   tensor->i64 = dtype && strcmp(dtype, "i64") == 0;
-  if (!tensor->i64 && !(dtype && strcmp(dtype, "f32") == 0)) wrong(r, "dtype", "is not f32 or i64");
-  tensor->offset = read_size(r, json, "offset", -1);
-  tensor->buffer = read_bool(json, "buffer", false);
-  tensor->trainable = read_bool(json, "trainable", false);
-  tensor->shared = read_bool(json, "shared", false);
+  if (!tensor->i64 && !(dtype && strcmp(dtype, "f32") == 0)) manifest_wrong(r, "dtype", "is not f32 or i64");
+  tensor->offset = manifest_read_size(r, json, "offset", -1);
+  tensor->buffer = manifest_read_bool(json, "buffer", false);
+  tensor->trainable = manifest_read_bool(json, "trainable", false);
+  tensor->shared = manifest_read_bool(json, "shared", false);
   json_t *grad = json_object_get(json, "grad");
   tensor->grad = json_is_integer(grad) ? json_integer_value(grad) : -1;
-  tensor->group = (int)read_size(r, json, "group", 0);
+  tensor->group = (int)manifest_read_size(r, json, "group", 0);
   read_fresh(r, json, tensor);
   int64_t bytes = tensor->shape.count * (tensor->i64 ? 8 : 4);
   if (tensor->offset % 4 || tensor->offset > m->weights_bytes || bytes > m->weights_bytes - tensor->offset)
-    wrong(r, "offset", "of a tensor lies outside the weights");
+    manifest_wrong(r, "offset", "of a tensor lies outside the weights");
   if (tensor->grad >= 0 && (tensor->grad % 4 || tensor->i64 || tensor->grad > m->grads_bytes ||
                             bytes > m->grads_bytes - tensor->grad))
-    wrong(r, "grad", "of a tensor lies outside the gradients");
-  if (tensor->trainable && tensor->grad < 0) wrong(r, "grad", "of a trainable tensor is missing");
+    manifest_wrong(r, "grad", "of a tensor lies outside the gradients");
+  if (tensor->trainable && tensor->grad < 0) manifest_wrong(r, "grad", "of a trainable tensor is missing");
 }
 
 static void read_tensors(Reader *r, json_t *root, Manifest *m) {
-  m->weights_bytes = read_size(r, root, "weights_bytes", -1);
-  m->packed_bytes = read_size(r, root, "packed_bytes", -1);
-  m->grads_bytes = read_size(r, root, "grads_bytes", 0);
+  m->weights_bytes = manifest_read_size(r, root, "weights_bytes", -1);
+  m->packed_bytes = manifest_read_size(r, root, "packed_bytes", -1);
+  m->grads_bytes = manifest_read_size(r, root, "grads_bytes", 0);
   json_t *list = json_object_get(root, "tensors");
-  if (!json_is_array(list)) wrong(r, "tensors", "is missing");
+  if (!json_is_array(list)) manifest_wrong(r, "tensors", "is missing");
   m->tensor_count = json_array_size(list);
-  m->tensors = reserve(r, m->tensor_count, sizeof *m->tensors);
+  m->tensors = manifest_reserve(r, m->tensor_count, sizeof *m->tensors);
   for (size_t i = 0; i < m->tensor_count && !r->failed; i++)
     read_tensor(r, json_array_get(list, i), m, &m->tensors[i]);
 }
 
-static void read_functions(Reader *r, json_t *root, Manifest *m) {
+void manifest_read_functions(Reader *r, json_t *root, ManifestFunction *to, int64_t *features_bytes, ManifestShape *shape) {
   static const char *const names[NET_FUNCTIONS] = {"forward", "prefix", "tail", "step", "pack", "inspect"};
   json_t *functions = json_object_get(root, "functions");
   for (int i = 0; i < NET_FUNCTIONS; i++) {
     json_t *json = json_object_get(functions, names[i]);
     if (!json_is_object(json)) continue;
-    m->functions[i] = (ManifestFunction){.per_sample = read_size(r, json, "per_sample", -1),
-                                         .fixed = read_size(r, json, "fixed", -1),
-                                         .scratch = read_size(r, json, "scratch", -1)};
+    to[i] = (ManifestFunction){.per_sample = manifest_read_size(r, json, "per_sample", -1),
+                                         .fixed = manifest_read_size(r, json, "fixed", -1),
+                                         .scratch = manifest_read_size(r, json, "scratch", -1)};
   }
   json_t *features = json_object_get(root, "features");
   if (json_is_object(features)) {
-    m->features_bytes = read_size(r, features, "bytes", -1);
-    m->features = read_shape(r, features, "shape");
+    *features_bytes = manifest_read_size(r, features, "bytes", -1);
+    *shape = read_shape(r, features, "shape");
   }
 }
 
@@ -238,136 +233,53 @@ static void read_outputs(Reader *r, json_t *root, Manifest *m) {
   json_t *outputs = json_object_get(root, "outputs"), *labels = json_object_get(root, "labels");
   m->output_count = json_array_size(outputs);
   if (m->output_count < 1 || m->output_count > 16) {
-    wrong(r, "outputs", "is missing, empty or too long");
+    manifest_wrong(r, "outputs", "is missing, empty or too long");
     m->output_count = 0;
     return;
   }
-  m->outputs = reserve(r, m->output_count, sizeof *m->outputs);
+  m->outputs = manifest_reserve(r, m->output_count, sizeof *m->outputs);
   for (size_t i = 0; i < m->output_count && !r->failed; i++) {
     json_t *json = json_array_get(outputs, i);
-    m->outputs[i].name = read_text(r, json, "name", false);
+    m->outputs[i].name = manifest_read_text(r, json, "name", false);
     m->outputs[i].shape = read_shape(r, json, "shape");
   }
   m->label_count = json_array_size(labels);
-  m->labels = reserve(r, m->label_count, sizeof *m->labels);
+  m->labels = manifest_reserve(r, m->label_count, sizeof *m->labels);
   for (size_t i = 0; i < m->label_count && !r->failed; i++) {
     json_t *label = json_array_get(labels, i);
     if (!json_is_string(label))
-      wrong(r, "labels", "holds something that is no text");
+      manifest_wrong(r, "labels", "holds something that is no text");
     else if (!(m->labels[i] = strdup(json_string_value(label))))
-      no_memory(r);
+      manifest_no_memory(r);
   }
 }
 
 static void read_layers(Reader *r, json_t *root, Manifest *m) {
   json_t *list = json_object_get(root, "layers");
   m->layer_count = json_array_size(list);
-  m->layers = reserve(r, m->layer_count, sizeof *m->layers);
+  m->layers = manifest_reserve(r, m->layer_count, sizeof *m->layers);
   for (size_t i = 0; i < m->layer_count && !r->failed; i++) {
     json_t *json = json_array_get(list, i);
-    m->layers[i].name = read_text(r, json, "name", false);
-    m->layers[i].type = read_text(r, json, "type", false);
+    m->layers[i].name = manifest_read_text(r, json, "name", false);
+    m->layers[i].type = manifest_read_text(r, json, "type", false);
     m->layers[i].shape = read_shape(r, json, "shape");
-    m->layers[i].parameters = read_size(r, json, "parameters", 0);
-    m->layers[i].frozen = read_bool(json, "frozen", false);
+    m->layers[i].parameters = manifest_read_size(r, json, "parameters", 0);
+    m->layers[i].frozen = manifest_read_bool(json, "frozen", false);
   }
   json_t *parameters = json_object_get(root, "parameters");
-  m->parameters_total = read_size(r, parameters, "total", 0);
-  m->parameters_trainable = read_size(r, parameters, "trainable", 0);
-  m->parameters_frozen = read_size(r, parameters, "frozen", 0);
-  m->flops = read_number(root, "flops", 0);
-}
-
-static void read_optimizer(Reader *r, json_t *json, OptimizerSettings *o) {
-  const char *type = json_string_value(json_object_get(json, "type"));
-  *o = (OptimizerSettings){.type = OPTIMIZER_TYPE_SGD, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
-  if (!type) return;
-  if (strcmp(type, "Adam") == 0)
-    o->type = OPTIMIZER_TYPE_ADAM, o->lr = 1e-3;
-  else if (strcmp(type, "AdamW") == 0)
-    o->type = OPTIMIZER_TYPE_ADAMW, o->lr = 1e-3, o->weight_decay = 1e-2;
-  else if (strcmp(type, "SGD") != 0)
-    wrong(r, "train.optimizer", "is not SGD, Adam or AdamW");
-  o->lr = read_number(json, "lr", o->lr);
-  o->momentum = read_number(json, "momentum", 0);
-  o->dampening = read_number(json, "dampening", 0);
-  o->weight_decay = read_number(json, "weight_decay", o->weight_decay);
-  json_t *betas = json_object_get(json, "betas");
-  if (json_array_size(betas) == 2) {
-    o->beta1 = json_number_value(json_array_get(betas, 0));
-    o->beta2 = json_number_value(json_array_get(betas, 1));
-  }
-  o->beta1 = read_number(json, "beta1", o->beta1);
-  o->beta2 = read_number(json, "beta2", o->beta2);
-  o->eps = read_number(json, "eps", o->eps);
-  o->nesterov = read_bool(json, "nesterov", false);
-  o->amsgrad = read_bool(json, "amsgrad", false);
-  o->maximize = read_bool(json, "maximize", false);
-}
-
-static void read_augment(Reader *r, json_t *json, AugmentStep *step) {
-  const char *op = json_string_value(json_object_get(json, "op"));
-  if (op && strcmp(op, "random_resized_crop") == 0) {
-    step->op = AUGMENT_OP_RANDOM_RESIZED_CROP;
-    read_pixels(r, json, step->size);
-    if (step->size[1] < 0) step->size[1] = step->size[0];
-    step->scale[0] = 0.08, step->scale[1] = 1, step->ratio[0] = 3.0 / 4, step->ratio[1] = 4.0 / 3;
-    if (json_is_array(json_object_get(json, "scale"))) read_pair(r, json, "scale", step->scale, 1);
-    if (json_is_array(json_object_get(json, "ratio"))) read_pair(r, json, "ratio", step->ratio, 4.0 / 3);
-  } else if (op && strcmp(op, "horizontal_flip") == 0) {
-    step->op = AUGMENT_OP_HORIZONTAL_FLIP;
-    step->p = read_number(json, "p", 0.5);
-  } else {
-    wrong(r, "train.augment", "has a step that this runtime does not know");
-  }
-}
-
-static void read_loss(Reader *r, json_t *json, ManifestTrain *train) {
-  const char *type = json_string_value(json_object_get(json, "type"));
-  if (type && strcmp(type, "MSE") == 0)
-    train->loss = LOSS_TYPE_MSE;
-  else if (type && strcmp(type, "CrossEntropy") != 0)
-    wrong(r, "train.loss", "is not CrossEntropy or MSE");
-  train->label_smoothing = read_number(json, "label_smoothing", 0);
-  json_t *weight = json_object_get(json, "weight");
-  if (json_array_size(weight) == 0) return;
-  train->class_weight_count = json_array_size(weight);
-  train->class_weights = reserve(r, train->class_weight_count, sizeof(float));
-  for (size_t i = 0; i < train->class_weight_count && !r->failed; i++)
-    train->class_weights[i] = (float)json_number_value(json_array_get(weight, i));
-}
-
-static void read_train(Reader *r, json_t *root, ManifestTrain *train) {
-  json_t *json = json_object_get(root, "train");
-  train->given = json_is_object(json);
-  read_optimizer(r, json_object_get(json, "optimizer"), &train->optimizer);
-  read_loss(r, json_object_get(json, "loss"), train);
-  json_t *groups = json_object_get(json, "groups"), *augment = json_object_get(json, "augment");
-  train->group_count = json_array_size(groups) ? json_array_size(groups) : 1;
-  train->groups = reserve(r, train->group_count, sizeof *train->groups);
-  for (size_t i = 0; i < train->group_count && !r->failed; i++) {
-    json_t *group = json_array_get(groups, i);
-    train->groups[i] = (OptimizerGroup){.lr = read_number(group, "lr", NAN),
-                                        .weight_decay = read_number(group, "weight_decay", NAN),
-                                        .momentum = read_number(group, "momentum", NAN)};
-  }
-  train->batch = read_size(r, json, "batch", 16);
-  train->epochs = read_size(r, json, "epochs", 10);
-  train->seed = (uint64_t)read_size(r, json, "seed", 0);
-  if (train->batch < 1) wrong(r, "train.batch", "is 0");
-  train->augment_count = json_array_size(augment);
-  train->augment = reserve(r, train->augment_count, sizeof *train->augment);
-  for (size_t i = 0; i < train->augment_count && !r->failed; i++)
-    read_augment(r, json_array_get(augment, i), &train->augment[i]);
+  m->parameters_total = manifest_read_size(r, parameters, "total", 0);
+  m->parameters_trainable = manifest_read_size(r, parameters, "trainable", 0);
+  m->parameters_frozen = manifest_read_size(r, parameters, "frozen", 0);
+  m->flops = manifest_read_number(root, "flops", 0);
 }
 
 static void check_groups(Reader *r, const Manifest *m) {
   for (size_t i = 0; i < m->tensor_count; i++)
-    if (m->tensors[i].group < 0 || (size_t)m->tensors[i].group >= m->train.group_count)
-      wrong(r, "group", "of a tensor is not in train.groups");
+    if (m->tensors[i].group < 0 || (size_t)m->tensors[i].group >= m->train.phases[0].group_count)
+      manifest_wrong(r, "group", "of a tensor is not in train.groups");
   const ManifestShape *output = &m->outputs[0].shape;
   if (m->train.class_weights && (output->rank < 1 || (int64_t)m->train.class_weight_count != output->dim[0]))
-    wrong(r, "train.loss.weight", "has not one number for each class");
+    manifest_wrong(r, "train.loss.weight", "has not one number for each class");
 }
 
 Manifest *manifest_parse(const char *text, surgery_error *err) {
@@ -380,20 +292,20 @@ Manifest *manifest_parse(const char *text, surgery_error *err) {
     return NULL;
   }
   Reader reader = {.err = err}, *r = &reader;
-  Manifest *m = reserve(r, 1, sizeof *m);
+  Manifest *m = manifest_reserve(r, 1, sizeof *m);
   if (m) {
-    m->name = read_text(r, root, "name", false);
-    m->script = read_text(r, root, "script", true);
-    m->compiler = read_text(r, root, "compiler", true);
-    m->cpu = read_text(r, root, "cpu", true);
-    m->weights_file = read_text(r, root, "weights_file", true);
-    m->repack = read_bool(root, "repack", true);
+    m->name = manifest_read_text(r, root, "name", false);
+    m->script = manifest_read_text(r, root, "script", true);
+    m->compiler = manifest_read_text(r, root, "compiler", true);
+    m->cpu = manifest_read_text(r, root, "cpu", true);
+    m->weights_file = manifest_read_text(r, root, "weights_file", true);
+    m->repack = manifest_read_bool(root, "repack", true);
     read_input(r, root, &m->input);
     read_outputs(r, root, m);
     read_tensors(r, root, m);
-    read_functions(r, root, m);
+    manifest_read_functions(r, root, m->functions, &m->features_bytes, &m->features);
     read_layers(r, root, m);
-    read_train(r, root, &m->train);
+    manifest_read_train(r, root, m);
     if (!r->failed && manifest_read_inspect(root, m, err)) r->failed = true;
     if (!r->failed) check_groups(r, m);
   }
@@ -413,7 +325,7 @@ void manifest_free(Manifest *m) {
   for (size_t i = 0; m->layers && i < m->layer_count; i++) free(m->layers[i].name), free(m->layers[i].type);
   manifest_free_inspect(m);
   free(m->outputs), free(m->labels), free(m->tensors), free(m->layers);
-  free(m->train.class_weights), free(m->train.groups), free(m->train.augment);
+  manifest_free_train(&m->train);
   free(m);
 }
 

@@ -1,5 +1,6 @@
 /* The manifest of a compiled network (runtime/abi.h describes the JSON) as structs. Parsed once when a
- * network is opened; everything belongs to the Manifest and is read-only afterwards. */
+ * network is opened; everything belongs to the Manifest and is read-only afterwards, but for the view of the phase
+ * that is being trained. */
 #ifndef SURGERY_MANIFEST_H
 #define SURGERY_MANIFEST_H
 #include "runtime/surgery.h"
@@ -19,13 +20,25 @@ typedef struct PreprocessStep {
   double mean[MANIFEST_MAX_CHANNELS], std[MANIFEST_MAX_CHANNELS];
 } PreprocessStep;
 
-typedef enum AugmentOp { AUGMENT_OP_RANDOM_RESIZED_CROP, AUGMENT_OP_HORIZONTAL_FLIP } AugmentOp;
+typedef enum AugmentOp {
+  AUGMENT_OP_RANDOM_RESIZED_CROP,
+  AUGMENT_OP_HORIZONTAL_FLIP,
+  AUGMENT_OP_VERTICAL_FLIP,
+  AUGMENT_OP_RANDOM_CROP,
+  AUGMENT_OP_COLOR_JITTER,
+  AUGMENT_OP_ROTATION,
+  AUGMENT_OP_ERASING
+} AugmentOp;
 typedef struct AugmentStep {
   AugmentOp op;
-  int64_t size[2];           /* random_resized_crop: height, width */
-  double scale[2], ratio[2]; /* random_resized_crop: of the area; width / height */
-  double p;                  /* horizontal_flip */
+  int64_t size[2], padding;  /* of the crops: height, width; black pixels around the picture before */
+  double scale[2], ratio[2]; /* random_resized_crop, erasing: of the area; width / height (erasing: height / width) */
+  double p;                  /* of the flips and erasing */
+  double value;              /* erasing */
+  double degrees[2];         /* rotation */
+  double jitter[4][2];       /* color_jitter: brightness, contrast, saturation, hue; a neutral pair: left out */
 } AugmentStep;
+const char *augment_op_name(AugmentOp op);
 
 typedef struct ManifestShape {
   int rank;
@@ -92,35 +105,94 @@ typedef struct ManifestBlock { /* a layer or container that `remove` takes out w
   int64_t parameters;
 } ManifestBlock;
 
-typedef enum OptimizerType { OPTIMIZER_TYPE_SGD, OPTIMIZER_TYPE_ADAM, OPTIMIZER_TYPE_ADAMW } OptimizerType;
+typedef enum OptimizerType {
+  OPTIMIZER_TYPE_SGD,
+  OPTIMIZER_TYPE_ADAM,
+  OPTIMIZER_TYPE_ADAMW,
+  OPTIMIZER_TYPE_RMSPROP
+} OptimizerType;
 typedef struct OptimizerSettings { /* torch.optim's names and defaults */
   OptimizerType type;
-  double lr, momentum, dampening, weight_decay, beta1, beta2, eps;
-  bool nesterov, amsgrad, maximize;
+  double lr, momentum, dampening, weight_decay, beta1, beta2, eps, alpha;
+  bool nesterov, amsgrad, maximize, centered;
 } OptimizerSettings;
 typedef struct OptimizerGroup {
   double lr, weight_decay, momentum; /* NAN: the optimizer's own */
 } OptimizerGroup;
 
-typedef enum LossType { LOSS_TYPE_CROSS_ENTROPY, LOSS_TYPE_MSE } LossType;
+typedef enum LossType { LOSS_TYPE_CROSS_ENTROPY, LOSS_TYPE_MSE, LOSS_TYPE_L1, LOSS_TYPE_BCE_WITH_LOGITS } LossType;
+const char *loss_type_name(LossType type);
+
+typedef enum ScheduleType {
+  SCHEDULE_TYPE_NONE,
+  SCHEDULE_TYPE_STEP,
+  SCHEDULE_TYPE_MULTISTEP,
+  SCHEDULE_TYPE_EXPONENTIAL,
+  SCHEDULE_TYPE_COSINE,
+  SCHEDULE_TYPE_LINEAR,
+  SCHEDULE_TYPE_ONE_CYCLE
+} ScheduleType;
+const char *schedule_type_name(ScheduleType type);
+typedef struct ScheduleSettings { /* torch.optim.lr_scheduler's names */
+  ScheduleType type;
+  bool per_step; /* counts the optimizer's steps, not epochs */
+  int64_t step_size, total_iters, warmup;
+  int64_t t_max; /* 0: all that there are behind the warm-up */
+  int64_t *milestones;
+  size_t milestone_count;
+  double gamma, eta_min, start_factor, end_factor;
+  double max_lr, pct_start, div_factor, final_div_factor, base_momentum, max_momentum;
+  bool linear, three_phase, cycle_momentum;
+} ScheduleSettings;
+
+typedef enum NetFunction { NET_FORWARD, NET_PREFIX, NET_TAIL, NET_STEP, NET_PACK, NET_INSPECT, NET_FUNCTIONS } NetFunction;
+
+/* What a phase of the training trains, and with what. Its first part is a view that manifest_select_phase() puts in
+ * the place of the manifest's own. */
+typedef struct ManifestPhase {
+  char *name;  /* NULL: there are no phases, this is all of the training */
+  bool own_lr; /* --lr leaves it alone */
+  OptimizerSettings optimizer;
+  ScheduleSettings schedule;
+  OptimizerGroup *groups; /* at least group 0 */
+  size_t group_count;
+  int64_t batch, epochs;
+  AugmentStep *augment;
+  size_t augment_count;
+  /* where there are phases: what else differs */
+  int64_t *grad; /* [tensors]: bytes in the gradients, -1: not trained */
+  int *group;    /* [tensors] */
+  bool *frozen;  /* [layers] */
+  ManifestFunction functions[NET_FUNCTIONS]; /* prefix, tail and step */
+  int64_t grads_bytes, features_bytes;
+  ManifestShape features;
+  bool repack;
+} ManifestPhase;
+
+typedef struct ManifestSave {
+  char *file;
+  size_t *tensors, tensor_count; /* indices */
+} ManifestSave;
 
 typedef struct ManifestTrain {
   bool given; /* false: no train block; the rest are defaults: SGD(lr=0.01), CrossEntropy, batch 16, 10 epochs
                */
-  OptimizerSettings optimizer;
   LossType loss;
   double label_smoothing;
-  float *class_weights; /* NULL: none; else one a class */
+  float *class_weights; /* NULL: none; else one a class (BCEWithLogits: pos_weight) */
   size_t class_weight_count;
-  OptimizerGroup *groups; /* at least group 0 */
-  size_t group_count;
-  int64_t batch, epochs;
   uint64_t seed;
-  AugmentStep *augment;
-  size_t augment_count;
+  double clip_norm, mixup, ema; /* 0: none */
+  int64_t accumulate;           /* batches for one step; at least 1 */
+  int64_t patience;             /* of early_stop, in epochs; 0: none */
+  double min_delta;
+  bool watch_accuracy; /* early_stop: not the loss */
+  ManifestSave *saves;
+  size_t save_count;
+  ManifestPhase *phases; /* at least one */
+  size_t phase_count;
+  size_t phase; /* the one that is selected */
 } ManifestTrain;
-
-typedef enum NetFunction { NET_FORWARD, NET_PREFIX, NET_TAIL, NET_STEP, NET_PACK, NET_INSPECT, NET_FUNCTIONS } NetFunction;
 
 typedef struct Manifest {
   char *name, *script, *compiler, *cpu, *weights_file; /* weights_file may be NULL */
@@ -131,7 +203,7 @@ typedef struct Manifest {
   size_t label_count;
   ManifestTensor *tensors;
   size_t tensor_count;
-  int64_t weights_bytes, packed_bytes, grads_bytes;
+  int64_t weights_bytes, packed_bytes, grads_bytes; /* grads_bytes: the most that a phase needs */
   ManifestFunction functions[NET_FUNCTIONS]; /* zeros for one that is not there */
   int64_t features_bytes;                    /* 0: no prefix */
   ManifestShape features;
@@ -156,6 +228,11 @@ void manifest_free(Manifest *manifest);
 /* manifest_inspect.c, for manifest_parse and manifest_free; `root` is a json_t. Functions must have been read. */
 int manifest_read_inspect(void *root, Manifest *manifest, surgery_error *err);
 void manifest_free_inspect(Manifest *manifest);
+/* Makes the phase's functions, features, trained tensors and frozen layers the manifest's own. The first one's are that
+ * after manifest_parse. */
+void manifest_select_phase(Manifest *manifest, size_t phase);
+/* The selected one. */
+const ManifestPhase *manifest_phase(const Manifest *manifest);
 /* "(N, 512, 7, 7)", as shapes are printed everywhere; returns `to`. */
 #define SHAPE_TEXT 192
 const char *manifest_shape_text(const ManifestShape *shape, char to[SHAPE_TEXT]); /* with the batch */

@@ -7,18 +7,22 @@
 #include "runtime/error.h"
 #include "runtime/net.h"
 
-static sg_function *function_of(const sg_network *network, NetFunction function) {
+static sg_function *function_of(const surgery_net *net, NetFunction function) {
+  const sg_network *network = net->network;
+  size_t phase = net->manifest->train.phase;
+  sg_phase own = {network->prefix, network->tail, network->step};
+  if (phase > 0) own = network->phases[phase - 1];
   sg_function *const table[NET_FUNCTIONS] = {[NET_FORWARD] = network->forward,
-                                             [NET_PREFIX] = network->prefix,
-                                             [NET_TAIL] = network->tail,
-                                             [NET_STEP] = network->step,
+                                             [NET_PREFIX] = own.prefix,
+                                             [NET_TAIL] = own.tail,
+                                             [NET_STEP] = own.step,
                                              [NET_PACK] = network->pack,
                                              [NET_INSPECT] = network->inspect};
   return table[function];
 }
 
 bool net_has(const surgery_net *net, NetFunction function) {
-  return function_of(net->network, function) != NULL;
+  return function_of(net, function) != NULL;
 }
 
 /* Zeroed: generated code relies on nothing of it, but a read of what was never written should be the same
@@ -111,7 +115,7 @@ int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, vo
                 .class_weights = net->manifest->train.class_weights};
   if (function != NET_PREFIX) memcpy(run.y, net->outputs, sizeof run.y);
   if (y) run.y[0] = y;
-  function_of(net->network, function)(&run);
+  function_of(net, function)(&run);
   return 0;
 }
 
@@ -149,7 +153,24 @@ int net_features(surgery_net *net, int64_t n, const float *x, surgery_error *err
 
 int64_t net_classes(const Manifest *m) {
   const ManifestShape *shape = &m->outputs[0].shape;
-  return m->train.loss == LOSS_TYPE_MSE || shape->rank < 1 ? 0 : shape->dim[0];
+  if (m->train.loss == LOSS_TYPE_MSE || m->train.loss == LOSS_TYPE_L1 || shape->rank < 1) return 0;
+  if (m->train.loss != LOSS_TYPE_BCE_WITH_LOGITS) return shape->dim[0];
+  return shape->rank > 1 ? 0 : shape->dim[0] == 1 ? 2 : shape->dim[0];
+}
+
+bool net_takes_floats(const Manifest *m) {
+  return m->train.loss != LOSS_TYPE_CROSS_ENTROPY || m->train.mixup > 0;
+}
+
+void net_one_hot(const Manifest *m, int64_t n, const int32_t *target, float *to) {
+  int64_t values = m->outputs[0].shape.count, positions = net_positions(m);
+  if (m->train.loss == LOSS_TYPE_BCE_WITH_LOGITS && values == 1) {
+    for (int64_t i = 0; i < n; i++) to[i] = (float)target[i];
+    return;
+  }
+  memset(to, 0, (size_t)(n * values) * sizeof *to);
+  for (int64_t i = 0; i < n * positions; i++)
+    to[i / positions * values + target[i] * positions + i % positions] = 1;
 }
 
 int64_t net_positions(const Manifest *m) {
@@ -171,7 +192,7 @@ const char *net_lonely_batchnorm(const surgery_net *net, int64_t n) {
 }
 
 /* A kernel indexes by the class: one outside would read past the logits. */
-static int check_classes(const Manifest *m, int64_t n, const int32_t *target, surgery_error *err) {
+static int check_range(const Manifest *m, int64_t n, const int32_t *target, surgery_error *err) {
   int64_t classes = net_classes(m), count = classes ? n * net_positions(m) : 0;
   for (int64_t i = 0; i < count; i++)
     if (target[i] < 0 || target[i] >= classes)
@@ -191,19 +212,34 @@ int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target
         "%s: batch normalisation expects more than 1 value per channel when training, but the batch "
         "holds 1 sample; use a larger batch, or freeze the layer",
         lonely);
-  if (check_classes(net->manifest, n, target, err)) return -1;
-  return net_run(net, NET_STEP, n, x, NULL, target, loss, err);
+  if (!net_takes_floats(net->manifest) && check_range(net->manifest, n, target, err)) return -1;
+  if (net_run(net, NET_STEP, n, x, NULL, target, loss, err)) return -1;
+  net->rng[1]++;
+  return 0;
 }
 
 void net_update(surgery_net *net) {
   optimizer_apply(net->optimizer, net->weights, net->grads);
-  net->rng[1]++;
   net->packed_stale = net->packed_stale || net->manifest->repack;
+}
+
+int net_set_phase(surgery_net *net, size_t phase, surgery_error *err) {
+  optimizer_free(net->optimizer);
+  manifest_select_phase(net->manifest, phase);
+  memset(net->grads, 0, (size_t)net->manifest->grads_bytes);
+  net->optimizer = net_has(net, NET_STEP) ? optimizer_new(net->manifest, err) : NULL;
+  return net->optimizer || !net_has(net, NET_STEP) ? 0 : -1;
 }
 
 static int check_functions(const surgery_net *net, surgery_error *err) {
   const sg_network *w = net->network;
   bool trains = false;
+  if (w->later_phases != net->manifest->train.phase_count - 1 || (w->later_phases && !w->phases))
+    return sg_fail(err, SURGERY_BAD_INPUT, "the network has %llu phases, but its manifest tells of %zu",
+                   (unsigned long long)w->later_phases + 1, net->manifest->train.phase_count);
+  for (size_t i = 1; i < net->manifest->train.phase_count; i++)
+    if (!w->phases[i - 1].step || (w->phases[i - 1].prefix && !w->phases[i - 1].tail))
+      return sg_fail(err, SURGERY_BAD_INPUT, "the network's phase %zu has no step function", i + 1);
   for (size_t i = 0; i < net->manifest->tensor_count; i++) trains |= net->manifest->tensors[i].trainable;
   if (!w->forward) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no forward function");
   if (w->prefix && (!w->tail || net->manifest->features_bytes <= 0))
@@ -301,9 +337,18 @@ int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t
   } else if (!(input = stage(net, (int64_t)n, x, NULL))) {
     return -1;
   }
-  if (net_gradients(net, (int64_t)n, input, target, loss, NULL)) return -1;
-  net_update(net);
-  return 0;
+  const void *taken = target;
+  float *soft = NULL;
+  if (net->manifest->train.loss == LOSS_TYPE_CROSS_ENTROPY && net->manifest->train.mixup > 0) {
+    if (check_range(net->manifest, (int64_t)n, target, NULL)) return -1;
+    if (!(soft = malloc(n * (size_t)net->manifest->outputs[0].shape.count * sizeof *soft))) return -1;
+    net_one_hot(net->manifest, (int64_t)n, target, soft);
+    taken = soft;
+  }
+  int status = net_gradients(net, (int64_t)n, input, taken, loss, NULL);
+  if (status == 0) net_update(net);
+  free(soft);
+  return status;
 }
 
 int surgery_save(surgery_net *net, const char *path, const char *selector, surgery_error *err) {

@@ -19,7 +19,7 @@ struct surgery_net {
   int64_t features_n, staging_bytes;
   bool packed_stale;
   Optimizer *optimizer; /* NULL: nothing is trainable */
-  uint64_t rng[2];      /* seed; steps done */
+  uint64_t rng[2];      /* seed; batches trained on */
   char *weights_path;   /* a file, or "embedded" */
 };
 
@@ -35,15 +35,22 @@ int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, vo
 int net_forward(surgery_net *net, int64_t n, const float *x, float *y, surgery_error *err);
 /* The prefix on n samples into net->features. */
 int net_features(surgery_net *net, int64_t n, const float *x, surgery_error *err);
-/* Loss and gradients of one batch, of features where there is a prefix; the weights stay. Then net_update
- * applies them. Splitting the two lets the training loop refuse a loss that is not finite. */
+/* Loss and gradients of one batch, of features where there is a prefix; the weights stay. target: as net_takes_floats
+ * says. Then net_update applies them. Splitting the two lets the training loop refuse a loss that is not finite. */
 int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target, float *loss,
                   surgery_error *err);
 void net_update(surgery_net *net);
 /* A trainable BatchNorm that would see one value per channel in a batch of n: its name, else NULL. */
 const char *net_lonely_batchnorm(const surgery_net *net, int64_t n);
-/* Classes of a classifier: the first output is (N, classes, …) and the loss is not MSE; 0: it is none. */
+/* From now on another phase of the training: its functions, and a new optimizer. */
+int net_set_phase(surgery_net *net, size_t phase, surgery_error *err);
+/* Classes of a classifier: the first output is (N, classes, …) and the loss has classes; 0: it is none. One logit under
+ * BCEWithLogits tells two classes apart. */
 int64_t net_classes(const Manifest *manifest);
+/* What step takes as targets: floats, one for each output (false: int32 classes). */
+bool net_takes_floats(const Manifest *manifest);
+/* Classes (n, positions), each in range, as such floats: 1 at the class and 0 else. */
+void net_one_hot(const Manifest *manifest, int64_t n, const int32_t *target, float *to);
 int64_t net_positions(const Manifest *manifest); /* targets for one sample: 1 for (N, classes) */
 
 /* ---- net_load.c ---- */
@@ -64,6 +71,8 @@ const char *nearest_name(const char *wanted, const char *const *names, size_t co
 /* Marks the manifest's values that the selector picks: names, layers, globs, `every TYPE`, `every TYPE in NAME`, `all`, and
  * unions. picked: [value_count]. An error when a part picks nothing. */
 int net_select_values(const surgery_net *net, const char *selector, bool *picked, surgery_error *err);
+/* One tensor of the manifest as a writable record. */
+void net_tensor(const surgery_net *net, size_t index, surgery_tensor_out *out);
 /* The selected tensors as writable records; free the list. An error when there is none. */
 int net_select(const surgery_net *net, const char *selector, surgery_tensor_out **tensors, size_t *count,
                surgery_error *err);

@@ -136,6 +136,15 @@ static int nothing_selected(const surgery_net *net, const char *begin, const cha
   return -1;
 }
 
+void net_tensor(const surgery_net *net, size_t index, surgery_tensor_out *out) {
+  const ManifestTensor *t = &net->manifest->tensors[index];
+  *out = (surgery_tensor_out){.name = t->name,
+                              .dtype = t->i64 ? SURGERY_I64 : SURGERY_F32,
+                              .rank = t->shape.rank,
+                              .data = net->weights + t->offset};
+  memcpy(out->shape, t->shape.dim, sizeof out->shape);
+}
+
 int net_select(const surgery_net *net, const char *selector, surgery_tensor_out **tensors, size_t *count,
                surgery_error *err) {
   const Manifest *m = net->manifest;
@@ -152,12 +161,7 @@ int net_select(const surgery_net *net, const char *selector, surgery_tensor_out 
   for (size_t i = 0; i < m->tensor_count; i++) {
     const ManifestTensor *t = &m->tensors[i];
     if (!net_selects(selector, t->name)) continue;
-    surgery_tensor_out *out = &(*tensors)[(*count)++];
-    *out = (surgery_tensor_out){.name = t->name,
-                                .dtype = t->i64 ? SURGERY_I64 : SURGERY_F32,
-                                .rank = t->shape.rank,
-                                .data = net->weights + t->offset};
-    memcpy(out->shape, t->shape.dim, sizeof out->shape);
+    net_tensor(net, i, &(*tensors)[(*count)++]);
   }
   return 0;
 }

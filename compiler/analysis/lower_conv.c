@@ -96,12 +96,12 @@ static BufferId packed_weights(Lower *l, NodeId conv, NodeId bn, bool plain, boo
     if (same_weights(l, r->conv_module, cm) && same_weights(l, r->bn_module, bm) && r->plain == plain && r->transposed == transposed) found = r;
   }
   if (!found) {
-    PackRecord r = {cm, bm, plain, transposed, l->plan->packed_bytes, l->plan->packed_bytes + bytes};
-    l->plan->packed_bytes += bytes + bias_bytes;
+    PackRecord r = {cm, bm, plain, transposed, l->plan->first->packed_bytes, l->plan->first->packed_bytes + bytes};
+    l->plan->first->packed_bytes += bytes + bias_bytes;
     vec_push(l->arena, l->packs, r);
     found = &l->packs->at[l->packs->count - 1];
     Lower pack = *l;
-    pack.s = &l->plan->pack;
+    pack.s = &l->plan->first->pack;
     BufferId to = place_buffer(&pack, SPACE_PACKED, 0, r.offset, name);
     BufferId to_bias = transposed ? NO_ID : place_buffer(&pack, SPACE_PACKED, 0, r.bias_offset, name);
     emit_pack(&pack, conv, bn, plain, transposed, to, to_bias);

@@ -32,8 +32,9 @@ static int64_t tensor_bytes(const Param *p) {
   return (bytes + 63) / 64 * 64;
 }
 
+/* The weights lie in every phase at the same places; gradients are for those that the phase trains. */
 static void place_tensors(Plan *plan) {
-  Graph *g = plan->graph;
+  const Graph *g = plan->trained;
   for (size_t i = 0; i < g->params.count; i++) {
     vec_push(g->arena, &plan->weight_offset, -1);
     vec_push(g->arena, &plan->grad_offset, -1);
@@ -81,7 +82,7 @@ static void count_uses(Lower *l, const Part *part) {
 }
 
 static Lower start_lower(Plan *plan, const Trainability *t, Schedule *s, void *packs, const Part *part) {
-  const Graph *g = plan->graph;
+  const Graph *g = plan->trained;
   Lower l = {.arena = g->arena, .plan = plan, .g = g, .t = t, .s = s, .training = part->training, .packs = packs,
              .value = arena_array(g->arena, ValueState, g->values.count + 1),
              .node = arena_array(g->arena, NodeState, g->nodes.count + 1),
@@ -128,15 +129,24 @@ static void lower_loss(Lower *l, const TrainConfig *train) {
   BufferId target = place_buffer(l, SPACE_TARGET, 0, 0, "target");
   GradOut dx = {NO_ID, false, logits, LAYOUT_PLAIN};
   if (wants_grad(l, logits)) dx = grad_begin(l, logits, LAYOUT_PLAIN);
-  if (train && train->loss.kind == LOSS_MSE) {
-    RegressionK k = {.count = shape_count(shape)};
-    EMIT(l, mse, &k, NO_ID, "loss", x, target, loss, dx.buffer);
-  } else {
-    CrossEntropyK k = {.classes = shape->rank ? shape->dim[0] : 1, .smoothing = train ? train->loss.label_smoothing : 0,
-                       .has_weights = train && train->loss.weight.count > 0};
-    k.positions = shape_count(shape) / k.classes;
-    BufferId weights = k.has_weights ? place_buffer(l, SPACE_CLASS_WEIGHTS, 0, 0, "class weights") : NO_ID;
+  int64_t classes = shape->rank ? shape->dim[0] : 1, positions = shape_count(shape) / classes;
+  bool weighted = train && train->loss.weight.count > 0;
+  BufferId weights = weighted ? place_buffer(l, SPACE_CLASS_WEIGHTS, 0, 0, "class weights") : NO_ID;
+  RegressionK regression = {.count = shape_count(shape)};
+  switch (train ? train->loss.kind : LOSS_CROSS_ENTROPY) {
+  case LOSS_MSE: EMIT(l, mse, &regression, NO_ID, "loss", x, target, loss, dx.buffer); break;
+  case LOSS_L1: EMIT(l, l1, &regression, NO_ID, "loss", x, target, loss, dx.buffer); break;
+  case LOSS_BCE_WITH_LOGITS: {
+    BinaryK k = {.classes = classes, .positions = positions, .has_weights = weighted};
+    EMIT(l, bce_with_logits, &k, NO_ID, "loss", x, target, weights, loss, dx.buffer);
+    break;
+  }
+  case LOSS_CROSS_ENTROPY: {
+    CrossEntropyK k = {.classes = classes, .positions = positions, .has_weights = weighted,
+                       .smoothing = train ? train->loss.label_smoothing : 0, .soft = train && train->mixup > 0};
     EMIT(l, cross_entropy, &k, NO_ID, "loss", x, target, weights, loss, dx.buffer);
+    break;
+  }
   }
   if (dx.buffer != NO_ID) grad_end(l, NO_ID, &dx);
 }
@@ -182,32 +192,72 @@ static void make_schedule(Plan *plan, const Trainability *t, Schedule *s, void *
   finish(plan, s);
 }
 
-Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train) {
+/* The network as the phase trains it: the graph with flags of its own. */
+static const Graph *trained_graph(Graph *g, const PhaseConfig *phase) {
+  if (!phase || !phase->trainable) return g;
+  Graph *copy = arena_new(g->arena, Graph);
+  *copy = *g;
+  copy->params.at = arena_array(g->arena, Param, g->params.count + 1);
+  copy->modules.at = arena_array(g->arena, Module, g->modules.count + 1);
+  for (size_t i = 0; i < g->params.count; i++) {
+    copy->params.at[i] = g->params.at[i];
+    copy->params.at[i].trainable = phase->trainable[i];
+  }
+  for (size_t i = 0; i < g->modules.count; i++) {
+    copy->modules.at[i] = g->modules.at[i];
+    copy->modules.at[i].frozen = phase->frozen[i];
+  }
+  return copy;
+}
+
+static Plan *new_plan(Arena *arena, Graph *g, const TrainConfig *train, size_t phase) {
   Plan *plan = arena_new(arena, Plan);
   plan->graph = g;
   plan->train = train;
-  plan->pack.name = "pack", plan->forward.name = "forward", plan->prefix.name = "prefix", plan->tail.name = "tail",
-  plan->step.name = "step";
-  plan->pack.present = true;
+  plan->first = plan;
+  plan->trained = trained_graph(g, train ? train_phase(train, phase) : NULL);
+  const char *suffix = phase ? arena_printf(g->arena, "_%zu", phase + 1) : "";
+  plan->pack.name = "pack", plan->forward.name = "forward";
+  plan->prefix.name = arena_printf(g->arena, "prefix%s", suffix);
+  plan->tail.name = arena_printf(g->arena, "tail%s", suffix);
+  plan->step.name = arena_printf(g->arena, "step%s", suffix);
   place_tensors(plan);
-  Trainability t = analyse_trainability(g), whole = t;
+  return plan;
+}
+
+/* prefix, tail and step of a phase. */
+static void plan_training(Plan *plan, const Trainability *t, void *packs) {
+  const Graph *g = plan->trained;
+  int end = (int)g->order.count, cut = t->frontier_position + 1;
+  if (t->trainable == 0) return;
+  bool split = t->frontier != NO_ID;
+  ValueId from = split ? t->frontier : g->input_value;
+  if (split) {
+    plan->features = g->values.at[from].shape;
+    plan->features_blocked = home_layout(&plan->features) == LAYOUT_BLOCKED;
+    /* Samples lie behind one another without gaps, whatever the alignment of the whole. */
+    plan->features_bytes = plan->features_blocked ? layout_bytes(&plan->features, LAYOUT_BLOCKED)
+                                                  : shape_count(&plan->features) * 4;
+    make_schedule(plan, t, &plan->prefix, packs, (Part){0, cut, g->input_value, false}, true);
+    make_schedule(plan, t, &plan->tail, packs, (Part){cut, end, from, false}, false);
+  }
+  make_schedule(plan, t, &plan->step, packs, (Part){cut, end, from, true}, false);
+}
+
+Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train) {
+  Plan *plan = new_plan(arena, g, train, 0);
+  plan->pack.present = true;
+  Trainability t = analyse_trainability(plan->trained), whole = t;
   whole.frontier = NO_ID;
   VEC(PackRecord) packs = {0};
-  int end = (int)g->order.count, cut = t.frontier_position + 1;
-  make_schedule(plan, &whole, &plan->forward, &packs, (Part){0, end, g->input_value, false}, false);
-  if (t.trainable > 0) {
-    bool split = t.frontier != NO_ID;
-    ValueId from = split ? t.frontier : g->input_value;
-    if (split) {
-      plan->features = g->values.at[from].shape;
-      plan->features_blocked = home_layout(&plan->features) == LAYOUT_BLOCKED;
-      /* Samples lie behind one another without gaps, whatever the alignment of the whole. */
-      plan->features_bytes = plan->features_blocked ? layout_bytes(&plan->features, LAYOUT_BLOCKED)
-                                                    : shape_count(&plan->features) * 4;
-      make_schedule(plan, &t, &plan->prefix, &packs, (Part){0, cut, g->input_value, false}, true);
-      make_schedule(plan, &t, &plan->tail, &packs, (Part){cut, end, from, false}, false);
-    }
-    make_schedule(plan, &t, &plan->step, &packs, (Part){cut, end, from, true}, false);
+  make_schedule(plan, &whole, &plan->forward, &packs, (Part){0, (int)g->order.count, g->input_value, false}, false);
+  plan_training(plan, &t, &packs);
+  for (size_t i = 1; i < train_phase_count(train); i++) {
+    Plan *later = new_plan(arena, g, train, i);
+    later->first = plan;
+    t = analyse_trainability(later->trained);
+    plan_training(later, &t, &packs);
+    vec_push(arena, &plan->later, later);
   }
   finish(plan, &plan->pack);
   return plan;
@@ -234,6 +284,20 @@ void plan_inspect(Plan *plan) {
   lower_part(&l, &part);
   for (size_t v = 0; v < g->values.count; v++) vec_push(g->arena, &plan->kept, keep(&l, (ValueId)v));
   finish(plan, &plan->inspect);
+}
+
+ScheduleList plan_schedules(Arena *arena, const Plan *plan) {
+  ScheduleList list = {0};
+  vec_push(arena, &list, &plan->pack);
+  vec_push(arena, &list, &plan->forward);
+  for (size_t i = 0; i <= plan->later.count; i++) {
+    const Plan *phase = i ? plan->later.at[i - 1] : plan;
+    vec_push(arena, &list, &phase->prefix);
+    vec_push(arena, &list, &phase->tail);
+    vec_push(arena, &list, &phase->step);
+    if (i == 0) vec_push(arena, &list, &plan->inspect);
+  }
+  return list;
 }
 
 void schedule_dump(const Plan *plan, const Schedule *s, FILE *out) {

@@ -63,6 +63,10 @@ typedef struct Kept { /* a value of the network behind a call of inspect */
 
 typedef struct Plan {
   Graph *graph;
+  /* The same network with the flags of the phase that this plan is for; the graph itself where there are no phases. */
+  const Graph *trained;
+  struct Plan *first;         /* itself, but in `later` */
+  VEC(struct Plan *) later;   /* of the phases behind the first: prefix, tail and step, gradients, features; all else is the first's */
   const TrainConfig *train; /* NULL without a train block */
   Schedule pack;    /* weights → packed */
   Schedule forward; /* x → outputs, evaluation */
@@ -79,5 +83,8 @@ typedef struct Plan {
   int64_t features_bytes;  /* for one sample */
 } Plan;
 
+/* Every schedule of a plan, its phases' too, absent ones as well; in the arena. */
+typedef VEC(const Schedule *) ScheduleList;
+ScheduleList plan_schedules(Arena *arena, const Plan *plan);
 void schedule_dump(const Plan *plan, const Schedule *schedule, FILE *out);
 #endif

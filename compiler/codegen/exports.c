@@ -32,14 +32,30 @@ static LLVMValueRef embedded_global(Codegen *cg) {
   return global;
 }
 
-static LLVMValueRef network_global(Codegen *cg, LLVMValueRef functions[FUNCTIONS]) {
-  LLVMValueRef fields[5 + FUNCTIONS] = {LLVMConstInt(cg->i32, SG_ABI, false),
+/* The functions of the phases behind the first, as sg_phase is laid out. */
+static LLVMValueRef phases_global(Codegen *cg, const LLVMValueRef *functions, size_t count) {
+  if (count == 0) return LLVMConstNull(cg->ptr);
+  LLVMValueRef *fields = arena_array(cg->arena, LLVMValueRef, count);
+  for (size_t i = 0; i < count; i++) fields[i] = functions[i] ? functions[i] : LLVMConstNull(cg->ptr);
+  LLVMValueRef value = LLVMConstArray2(cg->ptr, fields, count);
+  LLVMValueRef global = LLVMAddGlobal(cg->module, LLVMTypeOf(value), "phases");
+  LLVMSetInitializer(global, value);
+  LLVMSetGlobalConstant(global, true);
+  LLVMSetLinkage(global, LLVMPrivateLinkage);
+  LLVMSetAlignment(global, 8);
+  return global;
+}
+
+static LLVMValueRef network_global(Codegen *cg, const LLVMValueRef *functions, size_t count) {
+  LLVMValueRef fields[5 + FUNCTIONS + 2] = {LLVMConstInt(cg->i32, SG_ABI, false),
                              LLVMConstInt(cg->i32, sizeof(sg_network), false),
                              text_global(cg, "manifest", cg->options->manifest), embedded_global(cg),
                              LLVMConstInt(cg->i64, cg->options->embedded_bytes, false)};
   for (int i = 0; i < FUNCTIONS; i++) fields[5 + i] = functions[i] ? functions[i] : LLVMConstNull(cg->ptr);
+  fields[5 + FUNCTIONS] = LLVMConstInt(cg->i64, (count - FUNCTIONS) / 3, false);
+  fields[6 + FUNCTIONS] = phases_global(cg, functions + FUNCTIONS, count - FUNCTIONS);
   LLVMValueRef global = LLVMAddGlobal(cg->module, cg->network_type, exported(cg, "network"));
-  LLVMSetInitializer(global, LLVMConstNamedStruct(cg->network_type, fields, 5 + FUNCTIONS));
+  LLVMSetInitializer(global, LLVMConstNamedStruct(cg->network_type, fields, 7 + FUNCTIONS));
   LLVMSetGlobalConstant(global, true);
   LLVMSetAlignment(global, 8);
   return global;
@@ -131,7 +147,7 @@ static void export_forward_raw(Codegen *cg, LLVMValueRef forward) {
   LLVMBuildRetVoid(cg->builder);
 }
 
-static void export_interface(Codegen *cg, LLVMValueRef network, LLVMValueRef functions[FUNCTIONS]) {
+static void export_interface(Codegen *cg, LLVMValueRef network, const LLVMValueRef *functions) {
   LLVMTypeRef p = cg->ptr, i = cg->i32, z = cg->i64;
   forwarder(cg, "open", p, (LLVMTypeRef[]){p, p}, 2, network);
   forwarder(cg, "forward", i, (LLVMTypeRef[]){p, z, p, p}, 4, NULL);
@@ -154,8 +170,8 @@ static void export_main(Codegen *cg, LLVMValueRef network) {
                LLVMBuildCall2(cg->builder, type, external_function(cg, "surgery_main", type), args, 3, ""));
 }
 
-void export_network(Codegen *cg, LLVMValueRef functions[FUNCTIONS]) {
-  LLVMValueRef network = network_global(cg, functions);
+void export_network(Codegen *cg, const LLVMValueRef *functions, size_t count) {
+  LLVMValueRef network = network_global(cg, functions, count);
   if (cg->options->program)
     export_main(cg, network);
   else

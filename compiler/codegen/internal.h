@@ -60,9 +60,10 @@ const Task *task_for_call(Codegen *cg, const Call *call);
 /* schedules.c: void NAME_SCHEDULE_fn(const sg_run *); NULL for an absent schedule. */
 LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule);
 
-/* exports.c: NAME_network and what else the object shows. functions: pack, forward, prefix, tail, step, inspect. */
+/* exports.c: NAME_network and what else the object shows. functions: of plan_schedules(), NULL where absent: pack,
+ * forward, prefix, tail, step and inspect, then prefix, tail and step of each phase behind the first. */
 #define FUNCTIONS 6
-void export_network(Codegen *cg, LLVMValueRef functions[FUNCTIONS]);
+void export_network(Codegen *cg, const LLVMValueRef *functions, size_t count);
 /* A function with a body to be, the builder at its entry. */
 LLVMValueRef begin_function(Codegen *cg, const char *name, LLVMTypeRef type, LLVMLinkage linkage);
 /* An external function, declared once. */

@@ -20,7 +20,8 @@ _Static_assert(offsetof(sg_network, abi) == 0 && offsetof(sg_network, size) == 4
                    offsetof(sg_network, embedded_bytes) == 24 && offsetof(sg_network, pack) == 32 &&
                    offsetof(sg_network, forward) == 40 && offsetof(sg_network, prefix) == 48 &&
                    offsetof(sg_network, tail) == 56 && offsetof(sg_network, step) == 64 &&
-                   offsetof(sg_network, inspect) == 72 && sizeof(sg_network) == 80,
+                   offsetof(sg_network, inspect) == 72 && offsetof(sg_network, later_phases) == 80 &&
+                   offsetof(sg_network, phases) == 88 && sizeof(sg_network) == 96 && sizeof(sg_phase) == 24,
                "sg_network is not what codegen builds");
 
 static void make_types(Codegen *cg) {
@@ -37,10 +38,11 @@ static void make_types(Codegen *cg) {
   run[RUN_Y] = LLVMArrayType2(cg->ptr, SG_MAX_OUTPUTS);
   cg->run_type = LLVMStructCreateNamed(c, "sg_run");
   LLVMStructSetBody(cg->run_type, run, RUN_FIELDS, false);
-  LLVMTypeRef network[5 + FUNCTIONS] = {cg->i32, cg->i32, cg->ptr, cg->ptr, cg->i64};
+  LLVMTypeRef network[7 + FUNCTIONS] = {cg->i32, cg->i32, cg->ptr, cg->ptr, cg->i64};
   for (int i = 0; i < FUNCTIONS; i++) network[5 + i] = cg->ptr;
+  network[5 + FUNCTIONS] = cg->i64, network[6 + FUNCTIONS] = cg->ptr;
   cg->network_type = LLVMStructCreateNamed(c, "sg_network");
-  LLVMStructSetBody(cg->network_type, network, 5 + FUNCTIONS, false);
+  LLVMStructSetBody(cg->network_type, network, 7 + FUNCTIONS, false);
 }
 
 static void verify(LLVMModuleRef module, const char *when) {
@@ -87,17 +89,16 @@ LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *p
   LLVMSetSourceFileName(cg.module, options->name, strlen(options->name));
   cg.builder = LLVMCreateBuilderInContext(context);
   make_types(&cg);
-  const Schedule *schedules[FUNCTIONS] = {&plan->pack, &plan->forward, &plan->prefix,
-                                          &plan->tail, &plan->step,    &plan->inspect};
+  ScheduleList schedules = plan_schedules(arena, plan);
   ASSERT(options->parts <= CODEGEN_MAX_PARTS && (options->part == 0 || options->part < options->parts));
   if (options->part == 0) {
-    LLVMValueRef functions[FUNCTIONS];
-    for (int i = 0; i < FUNCTIONS; i++) functions[i] = schedule_function(&cg, schedules[i]);
-    export_network(&cg, functions);
+    LLVMValueRef *functions = arena_array(arena, LLVMValueRef, schedules.count);
+    for (size_t i = 0; i < schedules.count; i++) functions[i] = schedule_function(&cg, schedules.at[i]);
+    export_network(&cg, functions, schedules.count);
   } else {
-    for (int i = 0; i < FUNCTIONS; i++)
-      for (size_t c = 0; schedules[i]->present && c < schedules[i]->calls.count; c++)
-        task_for_call(&cg, &schedules[i]->calls.at[c]);
+    for (size_t i = 0; i < schedules.count; i++)
+      for (size_t c = 0; schedules.at[i]->present && c < schedules.at[i]->calls.count; c++)
+        task_for_call(&cg, &schedules.at[i]->calls.at[c]);
   }
   LLVMDisposeBuilder(cg.builder);
   drop_unused(cg.module);

@@ -31,9 +31,8 @@ static ExitStatus run_plan(Compilation *c) {
   return EXIT_DONE;
 }
 static void dump_plan(Compilation *c) {
-  const Plan *p = c->plan;
-  const Schedule *all[] = {&p->pack, &p->forward, &p->prefix, &p->tail, &p->step};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) schedule_dump(p, all[i], stdout);
+  ScheduleList all = plan_schedules(c->s->arena, c->plan);
+  for (size_t i = 0; i < all.count; i++) schedule_dump(c->plan, all.at[i], stdout);
 }
 static void check_plan(Compilation *c) {
   graph_check(c->script.graph);

@@ -132,6 +132,7 @@ static int count_parts(const Emit *e) {
   if (e->o->kind != EMIT_EXE && e->o->kind != EMIT_SHARED) return 1;
   const Schedule *schedules[] = {&p->pack, &p->forward, &p->step};
   for (int i = 0; i < 3; i++) calls += schedules[i]->present ? schedules[i]->calls.count : 0;
+  for (size_t i = 0; i < p->later.count; i++) calls += p->later.at[i]->step.calls.count;
   cpu_set_t cpus;
   if (sched_getaffinity(0, sizeof cpus, &cpus) == 0 && (size_t)CPU_COUNT(&cpus) < most)
     most = (size_t)CPU_COUNT(&cpus);

@@ -107,19 +107,12 @@ static json_t *fresh_json(const Graph *g, ParamId id) {
   BUG("fresh values of kind %d", (int)fresh.kind);
 }
 
-static int group_of(const TrainConfig *train, ParamId id) {
-  for (size_t i = 0; train && i < train->groups.count; i++)
-    for (size_t k = 0; k < train->groups.at[i].params.count; k++)
-      if (train->groups.at[i].params.at[k] == id) return (int)i + 1;
-  return 0;
-}
-
 static json_t *tensors_json(const Plan *plan, const ParamList *state) {
   const Graph *g = plan->graph;
   json_t *list = json_array();
   for (size_t i = 0; i < state->count; i++) {
     ParamId id = state->at[i];
-    const Param *p = &g->params.at[id];
+    const Param *p = &plan->trained->params.at[id];
     int64_t grad = (size_t)id < plan->grad_offset.count ? plan->grad_offset.at[id] : -1;
     json_array_append_new(
         list, json_pack("{s:o, s:o, s:s, s:I, s:b, s:b, s:b, s:I, s:i, s:o}", "name", manifest_string(p->name),
@@ -127,7 +120,7 @@ static json_t *tensors_json(const Plan *plan, const ParamList *state) {
                         "offset", (json_int_t)plan->weight_offset.at[id], "buffer", p->is_buffer, "shared",
                         p->shares != NO_ID, "trainable",
                         p->trainable && !p->is_buffer, "grad", (json_int_t)grad, "group",
-                        group_of(plan->train, id), "fresh", fresh_json(g, id)));
+                        manifest_group(plan->train ? train_phase(plan->train, 0) : NULL, id), "fresh", fresh_json(g, id)));
   }
   return list;
 }
@@ -144,13 +137,14 @@ static json_t *parameters_json(const Graph *g, const ParamList *state) {
                    "frozen", (json_int_t)(total - trainable));
 }
 
-static json_t *functions_json(const Plan *plan) {
+json_t *manifest_functions(const Plan *plan) {
+  static const char *const names[] = {"pack", "forward", "prefix", "tail", "step", "inspect"};
   const Schedule *schedules[] = {&plan->pack, &plan->forward, &plan->prefix, &plan->tail, &plan->step, &plan->inspect};
   json_t *functions = json_object();
   for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++) {
     const Schedule *s = schedules[i];
     if (!s->present) continue;
-    json_object_set_new(functions, s->name,
+    json_object_set_new(functions, names[i],
                         json_pack("{s:I, s:I, s:I}", "per_sample", (json_int_t)s->per_sample_bytes, "fixed",
                                   (json_int_t)s->fixed_bytes, "scratch", (json_int_t)s->scratch_bytes));
   }
@@ -158,45 +152,70 @@ static json_t *functions_json(const Plan *plan) {
 }
 
 /* A layer counts as frozen when it was frozen whole, or when nothing of what it has can be learnt. */
-static json_t *layer_json(const Graph *g, const Module *m, const Shape *shape) {
-  int64_t count = 0;
+static bool layer_frozen(const Graph *g, const Module *m) {
   bool trains = false, has = false;
   for (size_t i = 0; i < m->params.count; i++) {
     const Param *p = &g->params.at[m->params.at[i]];
     if (p->is_buffer) continue;
     has = true;
-    count += shape_count(&p->shape);
     trains |= p->trainable;
+  }
+  return has ? !trains : m->frozen;
+}
+
+static json_t *layer_json(const Graph *g, const Module *m, const Shape *shape) {
+  int64_t count = 0;
+  for (size_t i = 0; i < m->params.count; i++) {
+    const Param *p = &g->params.at[m->params.at[i]];
+    if (!p->is_buffer) count += shape_count(&p->shape);
   }
   return json_pack("{s:o, s:o, s:o, s:I, s:b}", "name", manifest_string(m->name), "type",
                    manifest_string(m->type), "shape", manifest_shape(shape), "parameters", (json_int_t)count,
-                   "frozen", has ? !trains : m->frozen);
+                   "frozen", layer_frozen(g, m));
 }
 
-/* Layers in the order in which the data meets them first. */
-static json_t *layers_json(const Graph *g) {
-  json_t *list = json_array();
-  bool *seen = calloc(g->modules.count + 1, sizeof *seen);
-  if (!seen) fail_environment("no memory for the manifest");
+typedef VEC(NodeId) LayerList;
+
+/* Layers, each once, in the order in which the data meets them first: by that call. */
+static LayerList layer_order(Arena *arena, const Graph *g) {
+  LayerList list = {0};
+  bool *seen = arena_array(arena, bool, g->modules.count + 1);
   for (size_t i = 0; i < g->order.count; i++) {
     const Node *node = &g->nodes.at[g->order.at[i]];
     if (!node->alive || node->module == NO_ID || seen[node->module]) continue;
     seen[node->module] = true;
-    json_array_append_new(list,
-                          layer_json(g, &g->modules.at[node->module], &g->values.at[node->output].shape));
+    vec_push(arena, &list, g->order.at[i]);
   }
-  free(seen);
+  return list;
+}
+
+static json_t *layers_json(Arena *arena, const Graph *g) {
+  json_t *list = json_array();
+  LayerList order = layer_order(arena, g);
+  for (size_t i = 0; i < order.count; i++) {
+    const Node *node = &g->nodes.at[order.at[i]];
+    json_array_append_new(list, layer_json(g, &g->modules.at[node->module], &g->values.at[node->output].shape));
+  }
+  return list;
+}
+
+json_t *manifest_frozen_layers(Arena *arena, const Graph *g) {
+  json_t *list = json_array();
+  LayerList order = layer_order(arena, g);
+  for (size_t i = 0; i < order.count; i++)
+    if (layer_frozen(g, &g->modules.at[g->nodes.at[order.at[i]].module])) json_array_append_new(list, json_integer((json_int_t)i));
   return list;
 }
 
 /* Must pack() run again after a step? Where it reads a tensor that learns, or statistics that move. */
-static bool packs_what_moves(const Plan *plan, const ParamList *state) {
-  const Graph *g = plan->graph;
+bool manifest_repack(const Plan *plan, const ParamList *state) {
+  const Graph *g = plan->trained;
+  const Schedule *pack = &plan->first->pack;
   if (!plan->step.present) return false;
-  for (size_t i = 0; i < plan->pack.calls.count; i++) {
-    const Call *call = &plan->pack.calls.at[i];
+  for (size_t i = 0; i < pack->calls.count; i++) {
+    const Call *call = &pack->calls.at[i];
     for (int b = 0; b < call->buf_count; b++) {
-      const Buffer *buffer = call->buf[b] == NO_ID ? NULL : &plan->pack.buffers.at[call->buf[b]];
+      const Buffer *buffer = call->buf[b] == NO_ID ? NULL : &pack->buffers.at[call->buf[b]];
       if (!buffer || buffer->space != SPACE_WEIGHTS) continue;
       for (size_t k = 0; k < state->count; k++) {
         const Param *p = &g->params.at[state->at[k]];
@@ -208,7 +227,7 @@ static bool packs_what_moves(const Plan *plan, const ParamList *state) {
   return false;
 }
 
-static json_t *features_json(const Plan *plan) {
+json_t *manifest_features(const Plan *plan) {
   if (!plan->prefix.present) return json_null();
   return json_pack("{s:I, s:o}", "bytes", (json_int_t)plan->features_bytes, "shape",
                    manifest_shape(&plan->features));
@@ -247,14 +266,14 @@ const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o, 
   json_object_set_new(root, "weights_bytes", json_integer(plan->weights_bytes));
   json_object_set_new(root, "packed_bytes", json_integer(plan->packed_bytes));
   json_object_set_new(root, "grads_bytes", json_integer(plan->grads_bytes));
-  json_object_set_new(root, "repack", json_boolean(packs_what_moves(plan, &state)));
-  json_object_set_new(root, "functions", functions_json(plan));
-  json_object_set_new(root, "features", features_json(plan));
+  json_object_set_new(root, "repack", json_boolean(manifest_repack(plan, &state)));
+  json_object_set_new(root, "functions", manifest_functions(plan));
+  json_object_set_new(root, "features", manifest_features(plan));
   json_object_set_new(root, "parameters", parameters_json(g, &state));
   json_object_set_new(root, "flops", json_real(flops));
-  json_object_set_new(root, "layers", layers_json(g));
+  json_object_set_new(root, "layers", layers_json(arena, g));
   if (plan->inspect.present) manifest_inspect(arena, plan, root);
-  json_object_set_new(root, "train", manifest_train(plan->train));
+  json_object_set_new(root, "train", manifest_train(arena, plan, &state));
   char *text = json_dumps(root, JSON_COMPACT);
   json_decref(root);
   if (!text) BUG("the manifest cannot be written as JSON");

@@ -2,6 +2,7 @@
 #ifndef SURGERY_EMIT_MANIFEST_H
 #define SURGERY_EMIT_MANIFEST_H
 #include "compiler/analysis/schedule.h"
+#include "compiler/frontend/settings.h"
 #include <jansson.h>
 
 json_t *manifest_string(const char *text); /* null for NULL */
@@ -10,6 +11,13 @@ json_t *manifest_size(const int64_t size[2]); /* [height, width], null for what 
 json_t *manifest_shape(const Shape *shape); /* without the batch */
 /* manifest_inspect.c: sets "values", "blocks" and "forward_calls" in the manifest. */
 void manifest_inspect(Arena *arena, const Plan *plan, json_t *root);
-/* manifest_train.c: the object "train", or null. */
-json_t *manifest_train(const TrainConfig *train);
+/* What the first phase has at the top and each later one in its own object. */
+json_t *manifest_functions(const Plan *plan);
+json_t *manifest_features(const Plan *plan);
+bool manifest_repack(const Plan *plan, const ParamList *state);
+json_t *manifest_frozen_layers(Arena *arena, const Graph *g); /* their places in "layers" */
+/* manifest_train.c: the object "train", or null; state: the tensors in the manifest's order. */
+json_t *manifest_train(Arena *arena, const Plan *plan, const ParamList *state);
+/* The parameter's group in the stage: 0 where it is in none, or `stage` is NULL. */
+int manifest_group(const PhaseConfig *stage, ParamId id);
 #endif

@@ -105,6 +105,6 @@ bool child_of(Eval *e, const Expr *place, const Const *layer, const char *name, 
 
 /* ---- after all statements (settings_check.c) ---- */
 /* Before the shape pass and behind it; `take` and `labels` are where those statements stand. */
-bool settings_check(Session *s, Graph *g, const TrainConfig *train, Span take);
+bool settings_check(Session *s, Graph *g, TrainConfig *train, Span take);
 bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span labels);
 #endif

@@ -1,8 +1,9 @@
-/* The train block → TrainConfig: optimizer, loss, groups, augmentation, counts. Names, order and defaults of the
- * arguments are torch.optim's, torch.nn's and torchvision's. Called by compiler/edit where the block stands. */
-#include "compiler/frontend/internal.h"
-#include "compiler/frontend/settings_names.h"
-#include <math.h>
+/* The train block → TrainConfig: which setting is read where, the plain numbers, and values of the kinds that settings
+ * have. Names, order and defaults of arguments are torch.optim's, torch.nn's and torchvision's. Called by compiler/edit
+ * where the block stands; its phases are in settings_phase.c. */
+#include "compiler/frontend/settings_train.h"
+
+/* ---- names and values ---- */
 
 bool known_name(Session *s, DiagCode code, const char *what, const char *name, Span span, const char *const *known,
                 size_t known_count, const char *const *later, size_t later_count) {
@@ -23,16 +24,21 @@ bool known_name(Session *s, DiagCode code, const char *what, const char *name, S
   return false;
 }
 
-typedef struct TrainBlock {
-  Graph *g;
-  TrainConfig *train;
-  NameList seen; /* settings given, and where */
-  VEC(Span) seen_at;
-  size_t *owner; /* by ParamId: the number of its group + 1, or 0 */
-} TrainBlock;
+bool choice_known(Session *s, const char *what, const char *name, Span span, const char *const *known, size_t known_count,
+                  const char *const *later, size_t later_count, const TorchName *torch, size_t torch_count) {
+  for (size_t i = 0; i < torch_count; i++) {
+    if (!streq(torch[i].torch, name)) continue;
+    Diag *d = front_error(s, DIAG_E0502, span, "there is no %s '%s'", what, name);
+    diag_help(&s->diags, d, "it is called %s here", torch[i].ours);
+    const char *list = "";
+    for (size_t k = 0; k < known_count; k++) list = arena_printf(s->arena, "%s%s%s", list, k ? ", " : "", known[k]);
+    diag_note(&s->diags, d, "known: %s", list);
+    return false;
+  }
+  return known_name(s, DIAG_E0502, what, name, span, known, known_count, later, later_count);
+}
 
-/* The one argument of a setting: a call `Adam(lr=1e-3)` or a bare name. */
-static bool read_choice(Session *s, const Expr *value, const char *what, const char **name, const Arg **args) {
+bool read_choice(Session *s, const Expr *value, const char *what, const char **name, const Arg **args) {
   const Expr *callee = value->kind == EXPR_CALL ? value->left : value;
   if (callee->kind != EXPR_NAME) {
     front_error(s, DIAG_E0504, value->span, "%s is given by its name", what);
@@ -43,25 +49,49 @@ static bool read_choice(Session *s, const Expr *value, const char *what, const c
   return true;
 }
 
-static const Expr *single(Session *s, const Stmt *stmt) {
+const Expr *single_value(Session *s, const Stmt *stmt) {
   static const Formal formals[] = {{"value", true}};
   const Arg *bound[1];
   return bind_arguments(s, stmt->name, formals, 1, stmt->args, stmt->span, bound) ? bound[0]->value : NULL;
 }
 
-static bool float_arg(Eval *e, const char *callee, const char *name, const Arg *arg, double min, double max, double *out) {
+bool int_arg(Eval *e, const char *callee, const char *name, const Arg *arg, int64_t min, int64_t max, int64_t *out) {
   Const c;
   if (!arg) return true; /* the default stands */
+  return eval_expr(e, arg->value, &c) && want_int(e->s, &c, arg->value->span, callee, name, min, max, out);
+}
+
+bool float_arg(Eval *e, const char *callee, const char *name, const Arg *arg, double min, double max, double *out) {
+  Const c;
+  if (!arg) return true;
   return eval_expr(e, arg->value, &c) && want_float(e->s, &c, arg->value->span, callee, name, min, max, out);
 }
 
-static bool bool_arg(Eval *e, const char *callee, const char *name, const Arg *arg, bool *out) {
+bool bool_arg(Eval *e, const char *callee, const char *name, const Arg *arg, bool *out) {
   Const c;
   if (!arg) return true;
   return eval_expr(e, arg->value, &c) && want_bool(e->s, &c, arg->value->span, callee, name, out);
 }
 
-static bool pair_arg(Eval *e, const char *callee, const char *name, const Arg *arg, double min, double max, double out[2]) {
+bool word_arg(Eval *e, const char *callee, const char *name, const Arg *arg, const char *const *words, size_t count,
+              size_t *out) {
+  Const c = {.kind = CONST_NONE};
+  const char *list = "";
+  if (!arg) return true;
+  /* a bare word is taken as it stands: interval=step */
+  const char *word = arg->value->kind == EXPR_NAME ? arg->value->text : NULL;
+  if (!word && !eval_expr(e, arg->value, &c)) return false;
+  if (c.kind == CONST_TEXT) word = c.text;
+  for (*out = 0; *out < count; ++*out) {
+    if (word && streq(words[*out], word)) return true;
+    list = arena_printf(e->s->arena, "%s%s\"%s\"", list, *out ? " or " : "", words[*out]);
+  }
+  front_error(e->s, DIAG_E0112, arg->value->span, "%s: %s must be %s, not %s", callee, name, list,
+              word ? word : const_text(e->s->arena, &c));
+  return false;
+}
+
+bool pair_arg(Eval *e, const char *callee, const char *name, const Arg *arg, double min, double max, double out[2]) {
   Const c;
   if (!arg) return true;
   if (!eval_expr(e, arg->value, &c)) return false;
@@ -74,205 +104,75 @@ static bool pair_arg(Eval *e, const char *callee, const char *name, const Arg *a
          want_float(e->s, &c.list.at[1], arg->value->span, callee, name, min, max, &out[1]);
 }
 
-/* ---- optimizer ---- */
-
-#define LARGE 1e30
-#define BELOW_ONE (1 - 1e-16)
-
-static bool read_sgd(Eval *e, const Arg *args, Span span, OptimizerConfig *out) {
-  static const Formal formals[] = {{"lr", true},           {"momentum", false}, {"dampening", false},
-                                   {"weight_decay", false}, {"nesterov", false}, {"maximize", false}};
-  const Arg *bound[LENGTH(formals)];
-  *out = (OptimizerConfig){.kind = OPTIMIZER_SGD};
-  if (!bind_arguments(e->s, "SGD", formals, LENGTH(formals), args, span, bound)) return false;
-  if (!float_arg(e, "SGD", "lr", bound[0], 0, LARGE, &out->lr) ||
-      !float_arg(e, "SGD", "momentum", bound[1], 0, LARGE, &out->momentum) ||
-      !float_arg(e, "SGD", "dampening", bound[2], 0, LARGE, &out->dampening) ||
-      !float_arg(e, "SGD", "weight_decay", bound[3], 0, LARGE, &out->weight_decay) ||
-      !bool_arg(e, "SGD", "nesterov", bound[4], &out->nesterov) || !bool_arg(e, "SGD", "maximize", bound[5], &out->maximize))
-    return false;
-  if (!out->nesterov || (out->momentum > 0 && out->dampening == 0)) return true;
-  front_error(e->s, DIAG_E0504, span, "SGD: nesterov needs a momentum and no dampening");
-  return false;
-}
-
-static bool read_adam(Eval *e, const char *name, const Arg *args, Span span, OptimizerConfig *out) {
-  static const Formal formals[] = {{"lr", false},           {"betas", false},   {"eps", false},
-                                   {"weight_decay", false}, {"amsgrad", false}, {"maximize", false}};
-  const Arg *bound[LENGTH(formals)];
-  double betas[2] = {0.9, 0.999};
-  bool w = streq(name, "AdamW");
-  *out = (OptimizerConfig){.kind = w ? OPTIMIZER_ADAMW : OPTIMIZER_ADAM, .lr = 1e-3, .eps = 1e-8, .weight_decay = w ? 1e-2 : 0};
-  if (!bind_arguments(e->s, name, formals, LENGTH(formals), args, span, bound)) return false;
-  if (!float_arg(e, name, "lr", bound[0], 0, LARGE, &out->lr) || !pair_arg(e, name, "betas", bound[1], 0, BELOW_ONE, betas) ||
-      !float_arg(e, name, "eps", bound[2], 0, LARGE, &out->eps) ||
-      !float_arg(e, name, "weight_decay", bound[3], 0, LARGE, &out->weight_decay) ||
-      !bool_arg(e, name, "amsgrad", bound[4], &out->amsgrad) || !bool_arg(e, name, "maximize", bound[5], &out->maximize))
-    return false;
-  out->beta1 = betas[0];
-  out->beta2 = betas[1];
-  return true;
-}
-
-static bool read_optimizer(Block *b, const Stmt *stmt) {
-  static const char *const known[] = {"SGD", "Adam", "AdamW"};
-  static const char *const later[] = {"RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "LBFGS", "Rprop"};
-  TrainBlock *to = b->data;
-  const Expr *value = single(b->eval.s, stmt);
-  const char *name;
-  const Arg *args;
-  if (!value || !read_choice(b->eval.s, value, "an optimizer", &name, &args)) return false;
-  if (!known_name(b->eval.s, DIAG_E0502, "optimizer", name, value->span, known, LENGTH(known), later, LENGTH(later))) return false;
-  if (streq(name, "SGD")) return read_sgd(&b->eval, args, value->span, &to->train->optimizer);
-  return read_adam(&b->eval, name, args, value->span, &to->train->optimizer);
-}
-
-/* ---- loss ---- */
-
-static bool read_class_weights(Block *b, const Arg *arg, LossConfig *out) {
-  Session *s = b->eval.s;
-  Const c;
-  if (!arg) return true;
-  if (!eval_expr(&b->eval, arg->value, &c)) return false;
-  if (c.kind == CONST_NONE) return true;
-  if (c.kind != CONST_LIST || c.list.count == 0) {
-    front_error(s, DIAG_E0112, arg->value->span, "CrossEntropy: weight must be a list with one number for each class, not %s",
-                const_text(s->arena, &c));
-    return false;
-  }
-  double sum = 0;
-  for (size_t i = 0; i < c.list.count; i++) {
-    double value;
-    if (!want_float(s, &c.list.at[i], arg->value->span, "CrossEntropy", "weight", 0, 1e30, &value)) return false;
-    vec_push(s->arena, &out->weight, value);
-    sum += value;
-  }
-  if (sum > 0) return true;
-  front_error(s, DIAG_E0504, arg->value->span, "CrossEntropy: at least one class needs a weight above 0");
-  return false;
-}
-
-static bool read_loss(Block *b, const Stmt *stmt) {
-  static const char *const known[] = {"CrossEntropy", "MSE"};
-  static const char *const later[] = {"BCEWithLogits", "L1", "SmoothL1", "Huber", "NLL", "KLDiv"};
-  static const Formal formals[] = {{"weight", false}, {"label_smoothing", false}};
-  Session *s = b->eval.s;
-  LossConfig *out = &((TrainBlock *)b->data)->train->loss;
-  const Expr *value = single(s, stmt);
-  const Arg *args, *bound[2];
-  const char *name;
-  if (!value || !read_choice(s, value, "a loss", &name, &args)) return false;
-  if (!known_name(s, DIAG_E0502, "loss", name, value->span, known, LENGTH(known), later, LENGTH(later))) return false;
-  *out = (LossConfig){.kind = streq(name, "MSE") ? LOSS_MSE : LOSS_CROSS_ENTROPY};
-  if (out->kind == LOSS_MSE) return bind_arguments(s, "MSE", NULL, 0, args, value->span, bound);
-  return bind_arguments(s, "CrossEntropy", formals, 2, args, value->span, bound) && read_class_weights(b, bound[0], out) &&
-         float_arg(&b->eval, "CrossEntropy", "label_smoothing", bound[1], 0, 1, &out->label_smoothing);
-}
-
-/* ---- augmentation ---- */
-
-static bool read_crop(Eval *e, const Arg *args, Span span, AugmentConfig *out) {
-  static const Formal formals[] = {{"size", true}, {"scale", false}, {"ratio", false}};
-  const char *name = "random_resized_crop";
-  const Arg *bound[3];
-  Const c;
-  *out = (AugmentConfig){.kind = AUGMENT_RANDOM_RESIZED_CROP, .scale = {0.08, 1}, .ratio = {3.0 / 4, 4.0 / 3}};
-  if (!bind_arguments(e->s, name, formals, 3, args, span, bound) || !eval_expr(e, bound[0]->value, &c)) return false;
-  bool pair = c.kind == CONST_LIST && c.list.count == 2;
-  if (!want_int(e->s, pair ? &c.list.at[0] : &c, bound[0]->value->span, name, "size", 1, 65535, &out->size[0]) ||
-      !want_int(e->s, pair ? &c.list.at[1] : &c, bound[0]->value->span, name, "size", 1, 65535, &out->size[1]) ||
-      !pair_arg(e, name, "scale", bound[1], 1e-4, 1, out->scale) || !pair_arg(e, name, "ratio", bound[2], 1e-3, 1e3, out->ratio))
-    return false;
-  if (out->scale[0] <= out->scale[1] && out->ratio[0] <= out->ratio[1]) return true;
-  front_error(e->s, DIAG_E0504, span, "%s: scale and ratio go from the smaller to the larger number", name);
-  return false;
-}
-
-static bool read_flip(Eval *e, const Arg *args, Span span, AugmentConfig *out) {
-  static const Formal formals[] = {{"p", false}};
-  const Arg *bound[1];
-  *out = (AugmentConfig){.kind = AUGMENT_HORIZONTAL_FLIP, .p = 0.5};
-  return bind_arguments(e->s, "horizontal_flip", formals, 1, args, span, bound) &&
-         float_arg(e, "horizontal_flip", "p", bound[0], 0, 1, &out->p);
-}
-
-static bool read_augment(Block *b, const Stmt *stmt) {
-  static const char *const known[] = {"random_resized_crop", "horizontal_flip"};
-  static const char *const later[] = {"vertical_flip", "random_crop", "color_jitter", "rotation", "erasing", "mixup", "cutmix"};
-  TrainBlock *to = b->data;
-  if (!stmt->args) {
-    front_error(b->eval.s, DIAG_E0504, stmt->span, "augment lacks its steps: augment random_resized_crop(224), horizontal_flip");
-    return false;
-  }
-  for (const Arg *arg = stmt->args; arg; arg = arg->next) {
-    const char *name;
-    const Arg *args;
-    AugmentConfig step;
-    if (!read_choice(b->eval.s, arg->value, "an augmentation", &name, &args)) return false;
-    if (!known_name(b->eval.s, DIAG_E0502, "augmentation", name, arg->value->span, known, LENGTH(known), later, LENGTH(later)))
-      return false;
-    bool crop = streq(name, "random_resized_crop");
-    if (!(crop ? read_crop : read_flip)(&b->eval, args, arg->value->span, &step)) return false;
-    for (size_t i = 0; i < to->train->augment.count; i++)
-      if (to->train->augment.at[i].kind == step.kind) {
-        front_error(b->eval.s, DIAG_E0505, arg->value->span, "%s is given twice", name);
-        return false;
-      }
-    vec_push(to->g->arena, &to->train->augment, step);
-  }
-  return true;
-}
-
-/* ---- groups ---- */
-
-static bool pick_group(Block *b, const Stmt *stmt, GroupConfig *group) {
-  TrainBlock *to = b->data;
-  Session *s = b->eval.s;
-  Selection selection = {0};
-  if (!select_resolve(s, to->g, b->eval.scope, stmt->selector, false, &selection)) return false;
-  for (size_t i = 0; i < selection.params.count; i++) {
-    ParamId param = selection.params.at[i];
-    if (to->g->params.at[param].is_buffer) continue;
-    if (to->owner[param]) {
-      Diag *d = front_error(s, DIAG_E0509, stmt->span, "'%s' is in two groups", to->g->params.at[param].name);
-      diag_label(&s->diags, d, to->train->groups.at[to->owner[param] - 1].span, "the other group");
-      diag_help(&s->diags, d, "`except` takes it out of one: group backbone except layer4 lr=1e-5");
-      return false;
-    }
-    vec_push(to->g->arena, &group->params, param);
-  }
-  if (group->params.count > 0) return true;
-  front_error(s, DIAG_E0509, stmt->span, "this group has no parameters to train");
-  return false;
-}
-
-static bool read_group(Block *b, const Stmt *stmt) {
-  static const Formal formals[] = {{"lr", false}, {"weight_decay", false}, {"momentum", false}};
-  TrainBlock *to = b->data;
-  const Arg *bound[3];
-  GroupConfig group = {.lr = NAN, .weight_decay = NAN, .momentum = NAN, .span = stmt->span};
-  if (!bind_arguments(b->eval.s, "group", formals, 3, stmt->args, stmt->span, bound)) return false;
-  if (!bound[0] && !bound[1] && !bound[2]) {
-    Diag *d = front_error(b->eval.s, DIAG_E0509, stmt->span, "this group sets nothing");
-    diag_help(&b->eval.s->diags, d, "say what differs: group layer4 lr=1e-5 weight_decay=0");
-    return false;
-  }
-  if (!float_arg(&b->eval, "group", "lr", bound[0], 0, LARGE, &group.lr) ||
-      !float_arg(&b->eval, "group", "weight_decay", bound[1], 0, LARGE, &group.weight_decay) ||
-      !float_arg(&b->eval, "group", "momentum", bound[2], 0, LARGE, &group.momentum) || !pick_group(b, stmt, &group))
-    return false;
-  vec_push(to->g->arena, &to->train->groups, group);
-  for (size_t i = 0; i < group.params.count; i++) to->owner[group.params.at[i]] = to->train->groups.count;
-  return true;
-}
-
-/* ---- the block ---- */
+/* ---- the settings ---- */
 
 static bool read_count(Block *b, const Stmt *stmt, int64_t min, int64_t max, int64_t *out) {
-  const Expr *value = single(b->eval.s, stmt);
+  const Expr *value = single_value(b->eval.s, stmt);
   Const c;
   return value && eval_expr(&b->eval, value, &c) && want_int(b->eval.s, &c, value->span, "train", stmt->name, min, max, out);
 }
+
+static bool read_number(Block *b, const Stmt *stmt, double min, double max, double *out) {
+  const Expr *value = single_value(b->eval.s, stmt);
+  Const c;
+  return value && eval_expr(&b->eval, value, &c) &&
+         want_float(b->eval.s, &c, value->span, "train", stmt->name, min, max, out);
+}
+
+/* A number that must be above 0. */
+static bool read_positive(Block *b, const Stmt *stmt, double max, double *out) {
+  if (!read_number(b, stmt, 0, max, out)) return false;
+  if (*out > 0) return true;
+  Diag *d = front_error(b->eval.s, DIAG_E0504, stmt->span, "%s must be above 0", stmt->name);
+  diag_help(&b->eval.s->diags, d, "leave it out where it is not wanted");
+  return false;
+}
+
+static bool read_batch(Block *b, const Stmt *stmt) {
+  return read_count(b, stmt, 1, 1 << 20, &((TrainBlock *)b->data)->stage->batch);
+}
+static bool read_epochs(Block *b, const Stmt *stmt) {
+  TrainBlock *to = b->data;
+  to->stage->epochs_given = true;
+  if (!to->stage->name) to->train->epochs_span = stmt->span;
+  return read_count(b, stmt, 1, 1000000, &to->stage->epochs);
+}
+static bool read_lr(Block *b, const Stmt *stmt) {
+  TrainBlock *to = b->data;
+  to->stage->own_lr = true;
+  return read_number(b, stmt, 0, LARGE, &to->stage->optimizer.lr);
+}
+static bool read_seed(Block *b, const Stmt *stmt) {
+  return read_count(b, stmt, 0, INT64_MAX, &((TrainBlock *)b->data)->train->seed);
+}
+static bool read_accumulate(Block *b, const Stmt *stmt) {
+  return read_count(b, stmt, 1, 1000000, &((TrainBlock *)b->data)->train->accumulate);
+}
+static bool read_clip_norm(Block *b, const Stmt *stmt) {
+  return read_positive(b, stmt, LARGE, &((TrainBlock *)b->data)->train->clip_norm);
+}
+static bool read_mixup(Block *b, const Stmt *stmt) {
+  TrainBlock *to = b->data;
+  to->train->mixup_span = stmt->span;
+  return read_positive(b, stmt, 1000, &to->train->mixup);
+}
+static bool read_ema(Block *b, const Stmt *stmt) {
+  return read_positive(b, stmt, BELOW_ONE, &((TrainBlock *)b->data)->train->ema);
+}
+
+/* Every setting; those of a phase stand in place of the block's. */
+static const struct Setting {
+  const char *name;
+  bool in_block, in_phase;
+  bool (*read)(Block *b, const Stmt *stmt);
+} settings[] = {
+    {"optimizer", true, true, read_optimizer}, {"lr", false, true, read_lr},
+    {"loss", true, false, read_loss},          {"schedule", true, true, read_schedule},
+    {"batch", true, true, read_batch},         {"epochs", true, true, read_epochs},
+    {"augment", true, true, read_augment},     {"seed", true, false, read_seed},
+    {"clip_norm", true, false, read_clip_norm}, {"accumulate", true, false, read_accumulate},
+    {"mixup", true, false, read_mixup},        {"early_stop", true, false, read_early_stop},
+    {"ema", true, false, read_ema}};
 
 static bool given_twice(Block *b, const Stmt *stmt) {
   TrainBlock *to = b->data;
@@ -287,42 +187,75 @@ static bool given_twice(Block *b, const Stmt *stmt) {
   return false;
 }
 
-static bool train_setting(Block *b, const Stmt *stmt) {
-  static const char *const known[] = {"optimizer", "loss", "batch", "epochs", "seed", "augment", "group"};
-  static const char *const later[] = {"schedule", "clip_norm", "accumulate", "mixup", "early_stop", "ema", "phase", "save"};
-  TrainConfig *train = ((TrainBlock *)b->data)->train;
-  if (!known_name(b->eval.s, DIAG_E0501, "train setting", stmt->name, stmt->name_span, known, LENGTH(known), later, LENGTH(later)))
+static bool misplaced(Block *b, const Stmt *stmt, bool phase) {
+  if (phase) {
+    Diag *d = front_error(b->eval.s, DIAG_E0516, stmt->span, "'%s' holds for the whole training", stmt->name);
+    diag_help(&b->eval.s->diags, d, "write it in the train block, beside the phases");
     return false;
-  if (given_twice(b, stmt)) return false;
-  switch (*stmt->name) {
-  case 'o': return read_optimizer(b, stmt);
-  case 'l': return read_loss(b, stmt);
-  case 'a': return read_augment(b, stmt);
-  case 'b': return read_count(b, stmt, 1, 1 << 20, &train->batch);
-  case 'e': return read_count(b, stmt, 1, 1000000, &train->epochs);
-  case 's': return read_count(b, stmt, 0, INT64_MAX, &train->seed);
-  default: return false; /* `group` is a statement of its own */
   }
+  Diag *d = front_error(b->eval.s, DIAG_E0501, stmt->name_span, "there is no train setting '%s'", stmt->name);
+  diag_help(&b->eval.s->diags, d, "the rate is the optimizer's: optimizer Adam(lr=1e-3); a phase may set %s alone", stmt->name);
+  return false;
+}
+
+static bool train_setting(Block *b, const Stmt *stmt) {
+  TrainBlock *to = b->data;
+  const char *known[LENGTH(settings) + 2];
+  bool phase = to->stage->name != NULL;
+  size_t count = 0;
+  for (size_t i = 0; i < LENGTH(settings); i++) {
+    if (streq(settings[i].name, stmt->name)) {
+      if (!(phase ? settings[i].in_phase : settings[i].in_block)) return misplaced(b, stmt, phase);
+      return !given_twice(b, stmt) && settings[i].read(b, stmt);
+    }
+    if (phase ? settings[i].in_phase : settings[i].in_block) known[count++] = settings[i].name;
+  }
+  known[count++] = "group"; /* a statement of its own, as phase */
+  if (!phase) known[count++] = "phase";
+  return known_name(b->eval.s, DIAG_E0501, "train setting", stmt->name, stmt->name_span, known, count, NULL, 0);
+}
+
+static bool freeze_outside(Block *b, const Stmt *stmt) {
+  Session *s = b->eval.s;
+  Diag *d = front_error(s, DIAG_E0520, stmt->span, "'%s' in a train block stands in a phase", stmt_title(stmt));
+  diag_help(&s->diags, d, "for the whole training, write it before the train block; for a part of it: phase NAME { epochs 3; %s … }",
+            stmt_title(stmt));
+  return false;
 }
 
 static bool train_statement(Block *b, const Stmt *stmt) {
+  TrainBlock *to = b->data;
+  Session *s = b->eval.s;
+  bool phase = to->stage->name != NULL;
   if (stmt->kind == STMT_GROUP) return read_group(b, stmt);
   if (stmt->kind == STMT_SETTING) return train_setting(b, stmt);
-  bool later = stmt->kind == STMT_PHASE || stmt->kind == STMT_SAVE || stmt->kind == STMT_FREEZE || stmt->kind == STMT_UNFREEZE;
-  if (later)
-    front_error(b->eval.s, DIAG_E0503, stmt->span, "'%s' in a train block is not supported yet by this version", stmt_title(stmt));
-  else
-    front_error(b->eval.s, DIAG_E0121, stmt->span, "'%s' does not stand in a train block", stmt_title(stmt));
+  if (stmt->kind == STMT_FREEZE || stmt->kind == STMT_UNFREEZE)
+    return phase ? read_phase_freeze(b, stmt) : freeze_outside(b, stmt);
+  if (stmt->kind == STMT_SAVE && !phase) return read_train_save(b, stmt);
+  if (stmt->kind == STMT_PHASE && !phase) {
+    Scope *scope = scope_snapshot(s, stmt->span, b->eval.scope);
+    if (scope) vec_push(s->arena, &to->phases, (PendingPhase){stmt, scope});
+    return scope != NULL;
+  }
+  Diag *d = front_error(s, DIAG_E0121, stmt->span, "'%s' does not stand in a %s", stmt_title(stmt), phase ? "phase" : "train block");
+  if (stmt->kind == STMT_SAVE)
+    diag_help(&s->diags, d, "write it in the train block, beside the phases: it runs behind the last of them");
   return false;
 }
 
 bool eval_train(Session *s, Scope *scope, Graph *g, const Stmt *stmt, TrainConfig *train) {
-  *train = (TrainConfig){.optimizer = {.kind = OPTIMIZER_ADAM, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
-                         .loss = {.kind = LOSS_CROSS_ENTROPY},
-                         .batch = 32,
-                         .epochs = 10,
-                         .span = stmt->span};
-  TrainBlock to = {.g = g, .train = train, .owner = arena_array(s->arena, size_t, g->params.count + 1)};
+  *train = (TrainConfig){
+      .all = {.optimizer = {.kind = OPTIMIZER_ADAM, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
+              .batch = 32,
+              .epochs = 10,
+              .span = stmt->span},
+      .loss = {.kind = LOSS_CROSS_ENTROPY},
+      .accumulate = 1,
+      .span = stmt->span,
+      .mixup_span = SPAN_NONE,
+      .epochs_span = SPAN_NONE};
+  TrainBlock to = {.g = g, .train = train, .stage = &train->all, .owner = arena_array(s->arena, size_t, g->params.count + 1)};
   Block block = {.eval = {.s = s, .scope = scope}, .other = train_statement, .data = &to, .keep_going = true};
-  return run_block(&block, stmt->body);
+  bool good = run_block(&block, stmt->body);
+  return read_phases(&block, train_statement) && good;
 }

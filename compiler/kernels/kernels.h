@@ -98,9 +98,12 @@ typedef struct MeanK { int64_t outer, reduce, inner, accumulate; } MeanK;
 /* ---- loss.c ---- plain ---- */
 /* cross_entropy: logits (N, classes, positions), target int32 (N, positions) → loss (one float, mean over all), dlogits.
  * smoothing: label_smoothing. weights: class weights [classes] or NULL; the mean is then weighted as PyTorch's. */
-typedef struct CrossEntropyK { int64_t classes, positions, has_weights; double smoothing; } CrossEntropyK;
+/* soft: target is f32 (N, classes, positions), a probability for each class; the mean is then over all positions. */
+typedef struct CrossEntropyK { int64_t classes, positions, has_weights; double smoothing; int64_t soft; } CrossEntropyK;
 /* mse: x, target f32 → loss (mean), dx. l1 the same. */
 typedef struct RegressionK { int64_t count; } RegressionK;
+/* bce_with_logits: x, target f32 (N, classes, positions) → loss (mean), dx. weights: pos_weight [classes] or NULL. */
+typedef struct BinaryK { int64_t classes, positions, has_weights; } BinaryK;
 
 /* ---- runtime/conv.c, by OpenBLAS, all plain, with raw OIHW weights ---- */
 /* conv2d_product: y = conv(x, w) + bias. Each sample's windows are written out as the columns of a matrix, a band of

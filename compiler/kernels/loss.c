@@ -126,10 +126,74 @@ SIMD double columns_loss(const Loss *l, const float *z, float *dz, const int32_t
   return loss;
 }
 
+/* ---- with a probability for each class as the target ----
+ *   loss = sum over c of q_c * -log softmax(z)_c,  q_c = w_c ((1 - e) t_c + e / C)
+ * and the mean divides by the number of positions, as torch.nn.CrossEntropyLoss does with such targets. */
+
+/* Every `step`-th float, for classes that lie `positions` apart; the lanes behind the end are zero. */
+SIMD v16 load_strided(const float *p, int64_t step, int64_t lanes) {
+  if (step == 1) return v16_load_lanes(p, lanes);
+  v16 v = {0};
+  for (int64_t i = 0; i < lanes && i < 16; i++) v[i] = p[i * step];
+  return v;
+}
+SIMD void store_strided(float *p, int64_t step, v16 v, int64_t lanes) {
+  if (step == 1) {
+    v16_store_lanes(p, v, lanes);
+    return;
+  }
+  for (int64_t i = 0; i < lanes && i < 16; i++) p[i * step] = v[i];
+}
+SIMD v16 soft_target(const Loss *l, const float *t, int64_t c) {
+  int64_t lanes = l->k->classes - c;
+  float share = (float)(l->k->smoothing / (double)l->k->classes), own = (float)(1 - l->k->smoothing);
+  v16 q = load_strided(t + c * l->k->positions, l->k->positions, lanes) * own + share;
+  return v16_keep(v16_first_lanes(lanes), q * class_weights(l, c, lanes));
+}
+
+/* One position; z, t, dz: [classes], `positions` apart; dz may be NULL. */
+SIMD double soft_loss(const Loss *l, const float *z, const float *t, float *dz) {
+  int64_t classes = l->k->classes, step = l->k->positions;
+  v16 top = v16_set(-__builtin_inff());
+  v16d sum = {0}, all = {0}, dot = {0};
+  for (int64_t c = 0; c < classes; c += 16)
+    top = v16_larger(top, v16_select(v16_first_lanes(classes - c), load_strided(z + c * step, step, classes - c), top));
+  float max = v16_max(top);
+  for (int64_t c = 0; c < classes; c += 16) {
+    v16 v = v16_keep(v16_first_lanes(classes - c), load_strided(z + c * step, step, classes - c) - max);
+    v16 q = soft_target(l, t, c);
+    sum += v16_widen(v16_keep(v16_first_lanes(classes - c), v16_exp(v)));
+    all += v16_widen(q);
+    dot += v16_widen(q) * v16_widen(v);
+  }
+  double total = v16d_sum(sum), mass = v16d_sum(all);
+  float scale = (float)(mass / (total * l->divisor)), share = (float)(1 / l->divisor);
+  for (int64_t c = 0; dz && c < classes; c += 16) {
+    v16 v = load_strided(z + c * step, step, classes - c) - max;
+    store_strided(dz + c * step, step, v16_exp(v) * scale - soft_target(l, t, c) * share, classes - c);
+  }
+  return mass * natural_log(total) - v16d_sum(dot);
+}
+
+SIMD void soft_cross_entropy(void *const *buf, int64_t n, const CrossEntropyK *k) {
+  Loss l = {k, k->has_weights ? buf[2] : NULL, 0, (double)(n * k->positions)};
+  double loss = 0;
+  for (int64_t i = 0; i < n * k->positions; i++) {
+    int64_t at = i / k->positions * k->classes * k->positions + i % k->positions;
+    loss += soft_loss(&l, (const float *)buf[0] + at, (const float *)buf[1] + at,
+                      buf[4] ? (float *)buf[4] + at : NULL);
+  }
+  *(float *)buf[3] = (float)(loss / l.divisor);
+}
+
 /* logits: (n, classes, positions), target: int32 (n, positions), weights: [classes] where has_weights
- * → loss: one float, dlogits */
+ * → loss: one float, dlogits. soft: target f32 (n, classes, positions) */
 void sgk_cross_entropy(SGK_TEMPLATE_ARGS, const CrossEntropyK *k) {
   if (begin >= end) return;
+  if (k->soft) {
+    soft_cross_entropy(buf, n, k);
+    return;
+  }
   const int32_t *target = buf[1];
   Loss l = {k, k->has_weights ? buf[2] : NULL, 0, 0};
   for (int64_t c = 0; c < k->classes; c++) l.all_weights += weight_of(&l, c);
@@ -167,4 +231,59 @@ void sgk_mse(SGK_TEMPLATE_ARGS, const RegressionK *k) {
     if (dx) v16_store_lanes(dx + i, d * scale, count - i);
   }
   *(float *)buf[2] = (float)(v16d_sum(sum) / (double)count);
+}
+
+/* ---- mean absolute error ---- */
+
+/* x, target: (n, count) → loss: one float, dx = sign(x - target) / (n count); 0 where they are equal */
+void sgk_l1(SGK_TEMPLATE_ARGS, const RegressionK *k) {
+  if (begin >= end) return;
+  const float *x = buf[0], *target = buf[1];
+  float *dx = buf[3];
+  int64_t count = n * k->count;
+  float scale = (float)(1.0 / (double)count);
+  v16d sum = {0};
+  for (int64_t i = 0; i < count; i += 16) {
+    v16 d = v16_load_lanes(x + i, count - i) - v16_load_lanes(target + i, count - i);
+    sum += v16_widen(v16_abs(d));
+    /* NaN goes through: d * 0 keeps it */
+    if (dx) v16_store_lanes(dx + i, v16_select(d != 0.0f, v16_with_sign(v16_set(scale), d) + d * 0.0f, v16_set(0)), count - i);
+  }
+  *(float *)buf[2] = (float)(v16d_sum(sum) / (double)count);
+}
+
+/* ---- binary cross entropy of logits ----
+ * loss = (1 - t) x + a (log(1 + exp(-|x|)) + max(-x, 0)),  a = 1 + (pos_weight - 1) t, so that nothing overflows
+ * (torch.nn.BCEWithLogitsLoss); its derivative is (1 - t) - a sigmoid(-x). */
+
+/* 16 elements of one class (or of several, where each has one position). Returns the sum of the losses. */
+SIMD double binary_loss(const float *x, const float *t, v16 pos_weight, float *dx, float scale, int64_t lanes) {
+  v16 v = v16_load_lanes(x, lanes), target = v16_load_lanes(t, lanes);
+  v16 a = (pos_weight - 1.0f) * target + 1.0f, e = v16_exp(-v16_abs(v));
+  double sum = 0;
+  for (int64_t i = 0; i < lanes && i < 16; i++) {
+    double softplus = natural_log(1 + (double)e[i]) + (v[i] < 0 ? -(double)v[i] : 0);
+    sum += (1 - (double)target[i]) * v[i] + (double)a[i] * softplus;
+  }
+  if (dx) v16_store_lanes(dx, ((1.0f - target) - a * v16_sigmoid(-v)) * scale, lanes);
+  return sum;
+}
+
+/* x, target: (n, classes, positions), weights: [classes] where has_weights → loss: one float, dx */
+void sgk_bce_with_logits(SGK_TEMPLATE_ARGS, const BinaryK *k) {
+  if (begin >= end) return;
+  int64_t one = k->classes * k->positions, run = k->positions > 1 ? k->positions : k->classes;
+  const float *weights = k->has_weights ? buf[2] : NULL;
+  double sum = 0;
+  for (int64_t row = 0; row < n * one / run; row++) {
+    int64_t c = k->positions > 1 ? row % k->classes : 0;
+    for (int64_t i = 0; i < run; i += 16) {
+      v16 w = v16_set(1);
+      if (weights) w = k->positions > 1 ? v16_set(weights[c]) : v16_load_lanes(weights + i, run - i);
+      int64_t at = row * run + i;
+      sum += binary_loss((const float *)buf[0] + at, (const float *)buf[1] + at, w,
+                         buf[4] ? (float *)buf[4] + at : NULL, (float)(1.0 / (double)(n * one)), run - i);
+    }
+  }
+  *(float *)buf[3] = (float)(sum / (double)(n * one));
 }

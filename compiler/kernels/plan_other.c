@@ -145,6 +145,13 @@ PLAN(mse) {
   const RegressionK *k = constants;
   fixed(plan, 1, 4.0 * (double)k->count);
 }
+PLAN(l1) {
+  plan_mse(constants, plan);
+}
+PLAN(bce_with_logits) {
+  const BinaryK *k = constants;
+  fixed(plan, 1, 30.0 * (double)(k->classes * k->positions));
+}
 
 /* ---- runtime/blas.c: called once, so no units ---- */
 

@@ -24,9 +24,11 @@ DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets
                       .labels = m->labels,
                       .label_count = m->label_count};
   if (!with_targets) return spec;
-  spec.target = m->train.loss == LOSS_TYPE_MSE ? TARGET_VALUES : TARGET_CLASSES;
+  spec.target = net_classes(m) ? TARGET_CLASSES : TARGET_VALUES;
   spec.target_count = spec.target == TARGET_VALUES ? m->outputs[0].shape.count : net_positions(m);
-  if (role == ROLE_TRAIN) spec.augment = m->train.augment, spec.augment_count = m->train.augment_count;
+  spec.values_too = m->train.loss == LOSS_TYPE_BCE_WITH_LOGITS ? m->outputs[0].shape.count : 0;
+  const ManifestPhase *phase = manifest_phase(m);
+  if (role == ROLE_TRAIN) spec.augment = phase->augment, spec.augment_count = phase->augment_count;
   return spec;
 }
 

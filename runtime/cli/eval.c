@@ -90,7 +90,7 @@ static int eval(Cli *cli, const EvalArguments *a, surgery_net *net, surgery_erro
   Dataset *set = dataset_open(a->data, &spec, err);
   Feed *feed = set ? feed_open(net, set, &o, err) : NULL;
   int status = -1;
-  if (feed && metrics_init(&metrics, net->manifest, err) == 0) {
+  if (feed && metrics_init(&metrics, net->manifest, set->spec.target == TARGET_CLASSES, err) == 0) {
     status = evaluate(net, feed, a->batch, &metrics, NULL, tell_progress, &watch, err);
     if (status == 0) print_metrics(&metrics, net->manifest, set);
     if (status == 0 && watch.broken)

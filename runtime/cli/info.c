@@ -56,16 +56,32 @@ static void print_memory(const Manifest *m) {
   }
 }
 
+static void print_stage(const ManifestTrain *t, const ManifestPhase *p) {
+  printf("%s(lr=%g), ", optimizer_type_name(p->optimizer.type), p->optimizer.lr);
+  if (!p->name) printf("%s, ", loss_type_name(t->loss));
+  if (p->schedule.type != SCHEDULE_TYPE_NONE) printf("schedule %s, ", schedule_type_name(p->schedule.type));
+  printf("batch %lld, %lld epochs", (long long)p->batch, (long long)p->epochs);
+  if (!p->name) printf(", seed %llu", (unsigned long long)t->seed);
+  for (size_t i = 0; i < p->augment_count; i++)
+    printf("%s%s", i ? ", " : "; augment ", augment_op_name(p->augment[i].op));
+  putchar('\n');
+}
+
 static void print_training(const ManifestTrain *t) {
   if (!t->given) return;
-  printf("training    %s(lr=%g), %s, batch %lld, %lld epochs, seed %llu",
-         optimizer_type_name(t->optimizer.type), t->optimizer.lr,
-         t->loss == LOSS_TYPE_MSE ? "MSE" : "CrossEntropy", (long long)t->batch, (long long)t->epochs,
-         (unsigned long long)t->seed);
-  for (size_t i = 0; i < t->augment_count; i++)
-    printf("%s%s", i ? ", " : "; augment ",
-           t->augment[i].op == AUGMENT_OP_HORIZONTAL_FLIP ? "horizontal_flip" : "random_resized_crop");
-  putchar('\n');
+  for (size_t i = 0; i < t->phase_count; i++) {
+    printf(i ? "            " : "training    ");
+    if (t->phases[i].name) printf("%s: ", t->phases[i].name);
+    print_stage(t, &t->phases[i]);
+  }
+  if (t->phases[0].name) printf("            %s, seed %llu\n", loss_type_name(t->loss), (unsigned long long)t->seed);
+  const char *comma = "            ";
+  if (t->clip_norm > 0) printf("%sclip_norm %g", comma, t->clip_norm), comma = ", ";
+  if (t->accumulate > 1) printf("%saccumulate %lld", comma, (long long)t->accumulate), comma = ", ";
+  if (t->mixup > 0) printf("%smixup %g", comma, t->mixup), comma = ", ";
+  if (t->ema > 0) printf("%sema %g", comma, t->ema), comma = ", ";
+  if (t->patience > 0) printf("%searly_stop after %lld epochs", comma, (long long)t->patience), comma = ", ";
+  if (*comma == ',') putchar('\n');
 }
 
 static void print_layers(const Manifest *m) {

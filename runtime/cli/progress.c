@@ -96,6 +96,18 @@ void progress_event(void *progress, const TrainEvent *event) {
     progress_clear(p);
     cli_broken(p->cli, event->text);
     break;
+  case TRAIN_PHASE:
+    progress_clear(p);
+    if (p->cli->quiet) break;
+    fprintf(stderr, event->epoch == event->epochs ? "phase %s: epoch %lld\n" : "phase %s: epochs %lld to %lld\n", event->text,
+            (long long)event->epoch, (long long)event->epochs);
+    break;
+  case TRAIN_EARLY:
+    progress_clear(p);
+    if (!p->cli->quiet)
+      fprintf(stderr, "stopped early: no improvement in %lld epochs; the best one was epoch %lld\n",
+              (long long)event->epochs, (long long)event->epoch);
+    break;
   case TRAIN_CHECKPOINT:
     progress_clear(p);
     if (!p->cli->quiet) cli_message(p->cli, "checkpoint: %s", event->text);

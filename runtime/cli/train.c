@@ -62,6 +62,12 @@ static int choose_files(Job *job, surgery_error *err) {
     job->checkpoint = NULL;
     return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   }
+  const ManifestTrain *t = &job->net->manifest->train;
+  for (size_t i = 0; i < t->save_count; i++) {
+    if (check_writable(t->saves[i].file, err)) return -1;
+    if (strcmp(t->saves[i].file, job->out) == 0)
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: the script saves into the file that --out names", job->out);
+  }
   return check_writable(job->out, err) || check_writable(job->checkpoint, err) ? -1 : 0;
 }
 
@@ -69,11 +75,15 @@ static int choose_files(Job *job, surgery_error *err) {
 static int choose_options(Job *job, surgery_error *err) {
   const ManifestTrain *script = &job->net->manifest->train;
   const TrainArguments *a = job->a;
-  TrainPosition before = {
-      .batch = script->batch, .seed = script->seed, .shuffle = true, .lr = script->optimizer.lr};
+  TrainPosition before = {.seed = script->seed, .shuffle = true, .lr = -1};
   if (a->resume && checkpoint_peek(a->resume, &before, err)) return -1;
-  job->o = (TrainOptions){.epochs = a->epochs >= 0 ? a->epochs : script->epochs,
-                          .batch = a->batch > 0 ? a->batch : before.batch,
+  bool own_lr = true; /* every phase sets its rate itself */
+  for (size_t i = 0; i < script->phase_count; i++) own_lr &= script->phases[i].own_lr;
+  if (!isnan(a->lr) && own_lr)
+    return sg_fail(err, SURGERY_BAD_INPUT, "--lr: each phase of the script has a rate of its own");
+  job->o = (TrainOptions){.epochs = a->epochs >= 0 ? a->epochs : train_epochs(job->net->manifest),
+                          .batch = a->batch > 0 ? a->batch : before.batch_given,
+                          .lr = isnan(a->lr) ? before.lr : a->lr,
                           .steps = a->steps > 0 ? a->steps : 0,
                           .seed = a->seed >= 0 ? (uint64_t)a->seed : before.seed,
                           .shuffle = before.shuffle && !a->no_shuffle,
@@ -83,7 +93,6 @@ static int choose_options(Job *job, surgery_error *err) {
                           .checkpoint_every = a->checkpoint_every > 0 ? a->checkpoint_every : 0,
                           .stop = &stop_requested,
                           .observe = progress_event};
-  if (job->net->optimizer) optimizer_set_lr(job->net->optimizer, isnan(a->lr) ? before.lr : a->lr);
   /* a new seed means new first weights, but not in place of weights that someone gave */
   if (a->seed >= 0 && !job->cli->weights && !a->resume) net_init_fresh(job->net, job->o.seed);
   return 0;
@@ -129,6 +138,24 @@ static void print_result(const Job *job) {
   if (!isnan(r->val_loss)) printf("val loss   %.6f\n", r->val_loss);
   if (!isnan(r->val_accuracy)) printf("val top-1  %.4f\n", r->val_accuracy);
   printf("weights    %s\n", job->out);
+  for (size_t i = 0; i < job->net->manifest->train.save_count; i++)
+    printf("saved      %s\n", job->net->manifest->train.saves[i].file);
+}
+
+/* The saves of the script's train block. */
+static int write_saves(const Job *job, surgery_error *err) {
+  const ManifestTrain *t = &job->net->manifest->train;
+  const char *const metadata[] = {"format", "pt", "network", job->net->manifest->name, NULL};
+  for (size_t i = 0; i < t->save_count; i++) {
+    const ManifestSave *save = &t->saves[i];
+    surgery_tensor_out *tensors = calloc(save->tensor_count + 1, sizeof *tensors);
+    if (!tensors) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+    for (size_t k = 0; k < save->tensor_count; k++) net_tensor(job->net, save->tensors[k], &tensors[k]);
+    int status = surgery_weights_write(save->file, tensors, save->tensor_count, metadata, err);
+    free(tensors);
+    if (status) return -1;
+  }
+  return 0;
 }
 
 static ExitStatus train(Job *job, surgery_error *err) {
@@ -142,7 +169,7 @@ static ExitStatus train(Job *job, surgery_error *err) {
                 (long long)r->steps, job->checkpoint);
     return EXIT_INTERRUPTED;
   }
-  if (surgery_save(job->net, job->out, NULL, err)) return cli_error(job->cli, err);
+  if (surgery_save(job->net, job->out, NULL, err) || write_saves(job, err)) return cli_error(job->cli, err);
   print_result(job);
   return EXIT_DONE;
 }

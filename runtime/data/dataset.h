@@ -26,6 +26,8 @@ typedef struct DatasetSpec {
   char *const *labels; /* names of the classes (the script's, or the training set's for a validation set), may
                           be NULL */
   size_t label_count;
+  int64_t values_too; /* arrays may have so many floats for each sample in place of classes, and the set's spec then says
+                         so (BCEWithLogits); 0: not */
   DatasetRole role;           /* which of several: train- or t10k-, data_batch_* or test_batch */
   const AugmentStep *augment; /* for `load` with a seed; none for a validation set */
   size_t augment_count;

@@ -8,7 +8,7 @@
 #include "runtime/error.h"
 
 /* ITU-R 601-2 luma in PIL's fixed point. */
-static uint8_t luma(const uint8_t *rgb) {
+uint8_t picture_luma(const uint8_t *rgb) {
   return (uint8_t)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16);
 }
 
@@ -23,7 +23,7 @@ static int convert(const Picture *from, int channels, Picture *to, surgery_error
     if (channels == from->channels)
       memcpy(q, p, (size_t)channels);
     else if (channels == 1)
-      q[0] = luma(p);
+      q[0] = picture_luma(p);
     else
       q[0] = q[1] = q[2] = p[0];
   }
@@ -34,7 +34,7 @@ static void make_gray(Picture *p) {
   if (p->channels != 3) return;
   for (size_t i = 0; i < (size_t)p->width * (size_t)p->height; i++) {
     uint8_t *rgb = p->pixels + 3 * i;
-    rgb[0] = rgb[1] = rgb[2] = luma(rgb);
+    rgb[0] = rgb[1] = rgb[2] = picture_luma(rgb);
   }
 }
 
@@ -106,58 +106,155 @@ Box picture_random_box(Random *random, const AugmentStep *a, int width, int heig
   return (Box){(width - w) / 2, (height - h) / 2, w, h};
 }
 
-static void flip(Picture *p) {
-  for (int y = 0; y < p->height; y++) {
-    uint8_t *row = p->pixels + (size_t)y * (size_t)p->width * (size_t)p->channels;
-    for (int x = 0; x < p->width / 2; x++)
-      for (int c = 0; c < p->channels; c++) {
-        uint8_t *a = row + x * p->channels + c, *b = row + (p->width - 1 - x) * p->channels + c;
-        uint8_t t = *a;
-        *a = *b, *b = t;
-      }
+Box picture_erased_box(Random *random, const AugmentStep *a, int width, int height) {
+  double area = (double)width * height, low = log(a->ratio[0]), high = log(a->ratio[1]);
+  for (int attempt = 0; attempt < 10; attempt++) {
+    double target = area * (a->scale[0] + (a->scale[1] - a->scale[0]) * random_uniform(random));
+    double ratio = exp(low + (high - low) * random_uniform(random));
+    int h = half_even(sqrt(target * ratio)), w = half_even(sqrt(target / ratio));
+    if (h >= height || w >= width) continue;
+    int top = (int)random_below(random, (uint64_t)(height - h + 1));
+    int left = (int)random_below(random, (uint64_t)(width - w + 1));
+    return (Box){left, top, w, h};
+  }
+  return (Box){0, 0, 0, 0};
+}
+
+static void swap_bytes(uint8_t *a, uint8_t *b, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    uint8_t t = a[i];
+    a[i] = b[i], b[i] = t;
   }
 }
 
-/* *cropped: the sizing steps of the preprocessing are replaced. */
-static int augment(Picture *p, const DatasetSpec *spec, uint64_t seed, bool *cropped, surgery_error *err) {
-  Random random = random_stream(seed, 0);
+static void flip(Picture *p) {
+  size_t size = (size_t)p->channels;
+  for (int y = 0; y < p->height; y++) {
+    uint8_t *row = p->pixels + (size_t)y * (size_t)p->width * size;
+    for (int x = 0; x < p->width / 2; x++) swap_bytes(row + (size_t)x * size, row + (size_t)(p->width - 1 - x) * size, size);
+  }
+}
+
+static void flip_vertically(Picture *p) {
+  size_t bytes = (size_t)p->width * (size_t)p->channels;
+  for (int y = 0; y < p->height / 2; y++)
+    swap_bytes(p->pixels + (size_t)y * bytes, p->pixels + (size_t)(p->height - 1 - y) * bytes, bytes);
+}
+
+/* The padded picture is not made: outside of the picture a crop is black. */
+static int random_crop(Picture *p, const AugmentStep *a, Random *random, surgery_error *err) {
+  int64_t height = p->height + 2 * a->padding, width = p->width + 2 * a->padding;
+  if (a->size[0] > height || a->size[1] > width)
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "the picture is %d x %d pixels, too small for random_crop(%lld); a larger padding or a resize "
+                   "in the script's input block may help",
+                   p->width, p->height, (long long)a->size[0]);
+  int top = (int)((int64_t)random_below(random, (uint64_t)(height - a->size[0] + 1)) - a->padding);
+  int left = (int)((int64_t)random_below(random, (uint64_t)(width - a->size[1] + 1)) - a->padding);
+  Picture out;
+  int failed = picture_crop(p, (Box){left, top, (int)a->size[1], (int)a->size[0]}, &out, err);
+  return replace(p, out, failed);
+}
+
+static double between(Random *random, const double range[2]) {
+  return range[0] + (range[1] - range[0]) * random_uniform(random);
+}
+
+/* The four changes in a random order, as ColorJitter makes them. */
+static void color_jitter(Picture *p, const AugmentStep *a, Random *random) {
+  int order[4] = {0, 1, 2, 3};
+  for (int i = 3; i > 0; i--) {
+    int j = (int)random_below(random, (uint64_t)i + 1), t = order[i];
+    order[i] = order[j], order[j] = t;
+  }
+  for (int i = 0; i < 4; i++) {
+    const double *range = a->jitter[order[i]], neutral = order[i] == COLOR_HUE ? 0 : 1;
+    if (range[0] == neutral && range[1] == neutral) continue;
+    picture_adjust(p, (ColorChange)order[i], between(random, range));
+  }
+}
+
+static int resized_crop(Picture *p, const AugmentStep *a, Random *random, surgery_error *err) {
+  Picture out;
+  Box box = picture_random_box(random, a, p->width, p->height);
+  int failed = picture_resize(p, box, (int)a->size[1], (int)a->size[0], &out, err);
+  return replace(p, out, failed);
+}
+
+/* All but erasing, which is done on the network's input. */
+static int augment(Picture *p, const DatasetSpec *spec, Random *random, surgery_error *err) {
   for (size_t i = 0; i < spec->augment_count; i++) {
     const AugmentStep *a = &spec->augment[i];
-    if (a->op == AUGMENT_OP_HORIZONTAL_FLIP) {
-      if (random_uniform(&random) < a->p) flip(p);
-      continue;
+    int failed = 0;
+    switch (a->op) {
+    case AUGMENT_OP_HORIZONTAL_FLIP:
+      if (random_uniform(random) < a->p) flip(p);
+      break;
+    case AUGMENT_OP_VERTICAL_FLIP:
+      if (random_uniform(random) < a->p) flip_vertically(p);
+      break;
+    case AUGMENT_OP_RANDOM_RESIZED_CROP:
+      failed = resized_crop(p, a, random, err);
+      break;
+    case AUGMENT_OP_RANDOM_CROP:
+      failed = random_crop(p, a, random, err);
+      break;
+    case AUGMENT_OP_COLOR_JITTER:
+      color_jitter(p, a, random);
+      break;
+    case AUGMENT_OP_ROTATION:
+      failed = picture_rotate(p, between(random, a->degrees), err);
+      break;
+    case AUGMENT_OP_ERASING:
+      break;
     }
-    Picture out;
-    Box box = picture_random_box(&random, a, p->width, p->height);
-    int failed = picture_resize(p, box, (int)a->size[1], (int)a->size[0], &out, err);
-    if (replace(p, out, failed)) return -1;
-    *cropped = true;
+    if (failed) return -1;
   }
   return 0;
 }
 
-static int run_steps(Picture *p, const ManifestInput *input, bool cropped, const PreprocessStep **normalize,
-                     surgery_error *err) {
+/* x: (C, H, W), normalised already. */
+static void erase(const DatasetSpec *spec, Random *random, float *x) {
+  const ManifestShape *shape = &spec->input->shape;
+  int height = (int)shape->dim[1], width = (int)shape->dim[2];
+  for (size_t i = 0; i < spec->augment_count; i++) {
+    const AugmentStep *a = &spec->augment[i];
+    if (a->op != AUGMENT_OP_ERASING || !(random_uniform(random) < a->p)) continue;
+    Box box = picture_erased_box(random, a, width, height);
+    for (int64_t c = 0; c < shape->dim[0]; c++)
+      for (int y = box.top; y < box.top + box.height; y++)
+        for (int k = box.left; k < box.left + box.width; k++) x[(c * height + y) * width + k] = (float)a->value;
+  }
+}
+
+static bool has_step(const DatasetSpec *spec, AugmentOp op) {
+  for (size_t i = 0; i < spec->augment_count; i++)
+    if (spec->augment[i].op == op) return true;
+  return false;
+}
+
+typedef enum Sizing { SIZE_ALL, SIZE_RESIZE_ALONE, SIZE_NONE } Sizing;
+
+static int run_steps(Picture *p, const ManifestInput *input, Sizing sizing, surgery_error *err) {
   for (size_t i = 0; i < input->step_count; i++) {
     const PreprocessStep *s = &input->steps[i];
     int failed = 0;
-    switch (s->op) {
-    case PREPROCESS_GRAYSCALE:
-      make_gray(p);
-      break;
-    case PREPROCESS_RESIZE:
-      failed = cropped ? 0 : resize_step(p, s->size, err);
-      break;
-    case PREPROCESS_CENTER_CROP:
-      failed = cropped ? 0 : center_crop_step(p, s->size, err);
-      break;
-    case PREPROCESS_NORMALIZE:
-      *normalize = s;
-      break;
-    }
+    if (s->op == PREPROCESS_GRAYSCALE) make_gray(p);
+    if (s->op == PREPROCESS_RESIZE && sizing != SIZE_NONE) failed = resize_step(p, s->size, err);
+    if (s->op == PREPROCESS_CENTER_CROP && sizing == SIZE_ALL) failed = center_crop_step(p, s->size, err);
     if (failed) return failed;
   }
   return 0;
+}
+
+/* random_resized_crop stands in place of all sizing steps, random_crop of center_crop alone; so the latter comes behind
+ * the preprocessing and all else before it. */
+static int size_and_augment(Picture *p, const DatasetSpec *spec, Random *random, surgery_error *err) {
+  if (!random) return run_steps(p, spec->input, SIZE_ALL, err);
+  if (has_step(spec, AUGMENT_OP_RANDOM_CROP))
+    return run_steps(p, spec->input, SIZE_RESIZE_ALONE, err) || augment(p, spec, random, err) ? -1 : 0;
+  Sizing sizing = has_step(spec, AUGMENT_OP_RANDOM_RESIZED_CROP) ? SIZE_NONE : SIZE_ALL;
+  return augment(p, spec, random, err) || run_steps(p, spec->input, sizing, err) ? -1 : 0;
 }
 
 /* (H, W, C) bytes → (C, H, W) floats: / 255, then minus mean, over std, in float as torch does. */
@@ -182,10 +279,11 @@ int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t s
     return sg_fail(err, SURGERY_BAD_INPUT, "a picture has 1 or 3 channels, but the input has %d", channels);
   Picture p = {0};
   const PreprocessStep *normalize = NULL;
-  bool cropped = false;
+  for (size_t i = 0; i < spec->input->step_count; i++)
+    if (spec->input->steps[i].op == PREPROCESS_NORMALIZE) normalize = &spec->input->steps[i];
+  Random random = random_stream(seed, 0), *draws = seed == DATASET_NO_AUGMENT ? NULL : &random;
   int failed = convert(picture, channels, &p, err);
-  if (!failed && seed != DATASET_NO_AUGMENT) failed = augment(&p, spec, seed, &cropped, err);
-  if (!failed) failed = run_steps(&p, spec->input, cropped, &normalize, err);
+  if (!failed) failed = size_and_augment(&p, spec, draws, err);
   if (!failed && (want->rank != 3 || p.height != want->dim[1] || p.width != want->dim[2])) {
     char text[SHAPE_TEXT];
     failed = sg_fail(
@@ -195,6 +293,7 @@ int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t s
         p.width, p.height, manifest_shape_text(want, text));
   }
   if (!failed) to_floats(&p, normalize, x);
+  if (!failed && draws) erase(spec, draws, x);
   free(p.pixels);
   return failed;
 }

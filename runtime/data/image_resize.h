@@ -17,4 +17,13 @@ int picture_crop(const Picture *from, Box box, Picture *to, surgery_error *err);
 /* image_input.c: what random_resized_crop cuts out of width × height pixels; torchvision's
  * RandomResizedCrop.get_params. The box is within the picture and has at least one pixel. */
 Box picture_random_box(Random *random, const AugmentStep *crop, int width, int height);
+/* What erasing erases of a picture; torchvision's RandomErasing.get_params. Width 0: nothing. */
+Box picture_erased_box(Random *random, const AugmentStep *erasing, int width, int height);
+uint8_t picture_luma(const uint8_t *rgb); /* PIL's "L" */
+
+/* image_color.c: torchvision.transforms.functional.adjust_* on a PIL image; factor 1 (hue: 0) changes nothing. */
+typedef enum ColorChange { COLOR_BRIGHTNESS, COLOR_CONTRAST, COLOR_SATURATION, COLOR_HUE } ColorChange;
+void picture_adjust(Picture *picture, ColorChange change, double factor);
+/* PIL's rotate: around the middle, the nearest pixel, black outside, the same size. -1: no memory. */
+int picture_rotate(Picture *picture, double degrees, surgery_error *err);
 #endif

@@ -7,61 +7,85 @@
 #include "runtime/error.h"
 #include "runtime/train/checkpoint.h"
 
-#define FORMAT "surgery-checkpoint-1"
+#define FORMAT "surgery-checkpoint-2"
 
-/* The state tensors as records; names are malloc'ed. */
-static int state_records(surgery_net *net, surgery_tensor_out **to, size_t *count, surgery_error *err) {
+static int add_record(surgery_tensor_out *to, const char *kind, const ManifestTensor *t, const void *data, surgery_error *err) {
+  char *name;
+  if (asprintf(&name, "optimizer.%s.%s", kind, t->name) < 0) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  *to = (surgery_tensor_out){.name = name, .dtype = SURGERY_F32, .rank = t->shape.rank, .data = data};
+  memcpy(to->shape, t->shape.dim, sizeof to->shape);
+  return 0;
+}
+
+/* The optimizer's state and the averaged weights as records; names are malloc'ed. */
+static int state_records(surgery_net *net, const unsigned char *average, surgery_tensor_out **to, size_t *count,
+                         surgery_error *err) {
   const Manifest *m = net->manifest;
   int states = optimizer_state_count(net->optimizer);
   for (size_t i = 0; i < m->tensor_count; i++) {
     const ManifestTensor *t = &m->tensors[i];
     for (int s = 0; s < states && t->trainable; s++) {
-      surgery_tensor_out *record = &(*to)[*count];
-      char *name;
-      if (asprintf(&name, "optimizer.%s.%s", optimizer_state_name(net->optimizer, s), t->name) < 0)
-        return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
-      *record = (surgery_tensor_out){.name = name,
-                                     .dtype = SURGERY_F32,
-                                     .rank = t->shape.rank,
-                                     .data = optimizer_state(net->optimizer, s) + t->grad};
-      memcpy(record->shape, t->shape.dim, sizeof record->shape);
+      if (add_record(&(*to)[*count], optimizer_state_name(net->optimizer, s), t,
+                     optimizer_state(net->optimizer, s) + t->grad, err))
+        return -1;
       ++*count;
     }
+    if (!average || t->i64) continue;
+    if (add_record(&(*to)[*count], "ema", t, average + t->offset, err)) return -1;
+    ++*count;
   }
   return 0;
 }
 
-int checkpoint_write(surgery_net *net, const TrainPosition *p, const char *path, surgery_error *err) {
+enum { FIELDS = 20, FIELD = 40 };
+typedef struct Metadata {
+  const char *pair[2 * FIELDS + 3];
+  char text[FIELDS][FIELD];
+  int count;
+} Metadata;
+
+static void put_text(Metadata *d, const char *key, const char *text) {
+  d->pair[2 * d->count] = key, d->pair[2 * d->count + 1] = text;
+  d->count++;
+}
+static void put_whole(Metadata *d, const char *key, int64_t value) {
+  snprintf(d->text[d->count], FIELD, "%" PRId64, value);
+  put_text(d, key, d->text[d->count]);
+}
+static void put_real(Metadata *d, const char *key, double value) {
+  snprintf(d->text[d->count], FIELD, "%a", value);
+  put_text(d, key, d->text[d->count]);
+}
+
+static void put_position(Metadata *d, const TrainPosition *p) {
+  put_whole(d, "phase", p->phase), put_whole(d, "phase_step", p->phase_step);
+  put_whole(d, "epoch", p->epoch), put_whole(d, "taken", p->taken), put_whole(d, "step", p->step);
+  put_whole(d, "batches", p->batches), put_real(d, "loss_sum", p->loss_sum);
+  put_whole(d, "seen", p->seen), put_whole(d, "right", p->right);
+  put_whole(d, "batch", p->batch), put_whole(d, "batch_given", p->batch_given);
+  put_whole(d, "samples", p->samples), put_real(d, "lr", p->lr);
+  put_real(d, "best", p->best), put_whole(d, "best_epoch", p->best_epoch), put_whole(d, "waited", p->waited);
+  snprintf(d->text[d->count], FIELD, "%" PRIu64, p->seed);
+  put_text(d, "seed", d->text[d->count]);
+  put_text(d, "shuffle", p->shuffle ? "1" : "0");
+}
+
+int checkpoint_write(surgery_net *net, const TrainPosition *p, const unsigned char *average, const char *path,
+                     surgery_error *err) {
   surgery_tensor_out *tensors = NULL;
   size_t weights = 0;
   if (net_select(net, NULL, &tensors, &weights, err)) return -1;
-  size_t room = weights * (1 + (size_t)optimizer_state_count(net->optimizer)) + 1, count = weights;
+  size_t room = weights * (2 + (size_t)optimizer_state_count(net->optimizer)) + 1, count = weights;
   surgery_tensor_out *more = realloc(tensors, room * sizeof *tensors);
   if (more) tensors = more;
-  int status =
-      more ? state_records(net, &tensors, &count, err) : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
-  char text[10][40];
-  snprintf(text[0], 40, "%" PRId64, p->epoch), snprintf(text[1], 40, "%" PRId64, p->taken);
-  snprintf(text[2], 40, "%" PRId64, p->step), snprintf(text[3], 40, "%a", p->loss_sum);
-  snprintf(text[4], 40, "%" PRId64, p->seen), snprintf(text[5], 40, "%" PRId64, p->right);
-  snprintf(text[6], 40, "%" PRId64, p->batch), snprintf(text[7], 40, "%" PRId64, p->samples);
-  snprintf(text[8], 40, "%" PRIu64, p->seed), snprintf(text[9], 40, "%a", p->lr);
-  const char *const metadata[] = {"format",    FORMAT,
-                                  "network",   net->manifest->name,
-                                  "epoch",     text[0],
-                                  "taken",     text[1],
-                                  "step",      text[2],
-                                  "loss_sum",  text[3],
-                                  "seen",      text[4],
-                                  "right",     text[5],
-                                  "batch",     text[6],
-                                  "samples",   text[7],
-                                  "seed",      text[8],
-                                  "lr",        text[9],
-                                  "shuffle",   p->shuffle ? "1" : "0",
-                                  "optimizer", optimizer_type_name(net->manifest->train.optimizer.type),
-                                  NULL};
-  if (status == 0) status = surgery_weights_write(path, tensors, count, metadata, err);
+  int status = more ? state_records(net, average, &tensors, &count, err)
+                    : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  Metadata d = {.count = 0};
+  put_text(&d, "format", FORMAT), put_text(&d, "network", net->manifest->name);
+  put_position(&d, p);
+  d.pair[2 * d.count] = "optimizer";
+  d.pair[2 * d.count + 1] = optimizer_type_name(manifest_phase(net->manifest)->optimizer.type);
+  if (status == 0) status = surgery_weights_write(path, tensors, count, d.pair, err);
   for (size_t i = weights; i < count; i++) free((char *)tensors[i].name);
   free(tensors);
   return status;
@@ -99,10 +123,17 @@ static int read_position(const surgery_weights *file, TrainPosition *p, const ch
   *p = (TrainPosition){.epoch = whole(&f, "epoch"),
                        .taken = whole(&f, "taken"),
                        .step = whole(&f, "step"),
+                       .phase = whole(&f, "phase"),
+                       .phase_step = whole(&f, "phase_step"),
+                       .batches = whole(&f, "batches"),
                        .loss_sum = real(&f, "loss_sum"),
                        .seen = whole(&f, "seen"),
                        .right = whole(&f, "right"),
                        .batch = whole(&f, "batch"),
+                       .batch_given = whole(&f, "batch_given"),
+                       .best = real(&f, "best"),
+                       .best_epoch = whole(&f, "best_epoch"),
+                       .waited = whole(&f, "waited"),
                        .samples = whole(&f, "samples"),
                        .seed = (uint64_t)whole(&f, "seed"),
                        .shuffle = whole(&f, "shuffle") != 0,
@@ -120,41 +151,64 @@ int checkpoint_peek(const char *path, TrainPosition *p, surgery_error *err) {
   return status;
 }
 
+/* Into `to`; an error names what the file lacks. */
+static int read_record(surgery_weights *file, const char *kind, const ManifestTensor *t, void *to, const char *path,
+                       surgery_error *err) {
+  char *name;
+  if (asprintf(&name, "optimizer.%s.%s", kind, t->name) < 0) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  const surgery_tensor *have = surgery_weights_find(file, name);
+  int status = have && have->count == t->shape.count
+                   ? surgery_weights_read(file, have, to, have->count, err)
+                   : sg_fail(err, SURGERY_BAD_INPUT, "%s: '%s' is missing or has another size than in the network",
+                             path, name);
+  free(name);
+  return status;
+}
+
 static int read_state(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err) {
   const Manifest *m = net->manifest;
   const char *type = surgery_weights_metadata(file, "optimizer"),
-             *own = optimizer_type_name(m->train.optimizer.type);
+             *own = optimizer_type_name(manifest_phase(m)->optimizer.type);
   if (!type || strcmp(type, own) != 0)
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: the checkpoint's optimizer is %s, the network's is %s", path,
                    type ? SG_Q(type) : "not named", own);
   for (size_t i = 0; i < m->tensor_count; i++) {
     const ManifestTensor *t = &m->tensors[i];
-    for (int s = 0; s < optimizer_state_count(net->optimizer) && t->trainable; s++) {
-      char *name;
-      if (asprintf(&name, "optimizer.%s.%s", optimizer_state_name(net->optimizer, s), t->name) < 0)
-        return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
-      const surgery_tensor *have = surgery_weights_find(file, name);
-      float *to = (float *)(void *)(optimizer_state(net->optimizer, s) + t->grad);
-      int status = have && have->count == t->shape.count
-                       ? surgery_weights_read(file, have, to, have->count, err)
-                       : sg_fail(err, SURGERY_BAD_INPUT,
-                                 "%s: '%s' is missing or has another size than in the network", path, name);
-      free(name);
-      if (status) return -1;
-    }
+    for (int s = 0; s < optimizer_state_count(net->optimizer) && t->trainable; s++)
+      if (read_record(file, optimizer_state_name(net->optimizer, s), t,
+                      optimizer_state(net->optimizer, s) + t->grad, path, err))
+        return -1;
   }
   return 0;
 }
 
-int checkpoint_read(surgery_net *net, TrainPosition *p, const char *path, surgery_error *err) {
+/* The averaged weights; what the average leaves alone is the weights' own. */
+static int read_average(surgery_net *net, surgery_weights *file, unsigned char *average, const char *path,
+                        surgery_error *err) {
+  const Manifest *m = net->manifest;
+  memcpy(average, net->weights, (size_t)m->weights_bytes);
+  for (size_t i = 0; i < m->tensor_count; i++)
+    if (!m->tensors[i].i64 && read_record(file, "ema", &m->tensors[i], average + m->tensors[i].offset, path, err)) return -1;
+  return 0;
+}
+
+int checkpoint_read(surgery_net *net, TrainPosition *p, unsigned char *average, bool same_phase, const char *path,
+                    surgery_error *err) {
   surgery_weights *file = surgery_weights_open(path, err);
   if (!file) return -1;
   int status = read_position(file, p, path, err);
   if (status == 0) status = net_load_weights(net, file, path, err);
-  if (status == 0) status = read_state(net, file, path, err);
+  if (status == 0 && same_phase) status = read_state(net, file, path, err);
+  if (status == 0 && average) {
+    if (same_phase)
+      status = read_average(net, file, average, path, err);
+    else
+      memcpy(average, net->weights, (size_t)net->manifest->weights_bytes);
+  }
   surgery_weights_close(file);
   if (status) return status;
-  *optimizer_steps(net->optimizer) = p->step;
-  net->rng[0] = p->seed, net->rng[1] = (uint64_t)p->step;
+  if (!same_phase) p->phase_step = 0;
+  *optimizer_steps(net->optimizer) = p->phase_step;
+  net->rng[0] = p->seed, net->rng[1] = (uint64_t)p->batches;
   return 0;
 }

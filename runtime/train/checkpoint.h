@@ -6,20 +6,29 @@
 #include "runtime/net.h"
 
 typedef struct TrainPosition {
-  int64_t epoch;          /* finished epochs */
-  int64_t taken;          /* positions of the running epoch's order that are done with */
-  int64_t step;           /* updates of the weights so far */
-  double loss_sum;        /* of the running epoch: loss × samples */
-  int64_t seen, right;    /* of the running epoch */
-  int64_t batch, samples; /* the batch size, the size of the training set */
+  int64_t epoch;             /* finished epochs */
+  int64_t taken;             /* positions of the running epoch's order that are done with */
+  int64_t step;              /* updates of the weights so far */
+  int64_t batches;           /* so far; more than steps where gradients are accumulated */
+  int64_t phase, phase_step; /* the phase that the optimizer's state is of; its updates */
+  double loss_sum;           /* of the running epoch: loss × samples */
+  int64_t seen, right;       /* of the running epoch */
+  int64_t batch, samples;    /* the batch size of the running phase, the size of the training set */
+  int64_t batch_given;       /* by the command line, for all phases; 0: the script's own */
   uint64_t seed;
   bool shuffle;
-  double lr;
+  double lr;                       /* by the command line; negative: the script's own */
+  double best;                     /* early_stop: the best value so far */
+  int64_t best_epoch, waited;      /* counted from 1; epochs without an improvement */
 } TrainPosition;
 
-int checkpoint_write(surgery_net *net, const TrainPosition *position, const char *path, surgery_error *err);
+/* average: the averaged copy of the weights, or NULL. */
+int checkpoint_write(surgery_net *net, const TrainPosition *position, const unsigned char *average, const char *path,
+                     surgery_error *err);
 /* The position alone. */
 int checkpoint_peek(const char *path, TrainPosition *position, surgery_error *err);
-/* Weights, optimizer state, seed and step into the network. */
-int checkpoint_read(surgery_net *net, TrainPosition *position, const char *path, surgery_error *err);
+/* Weights, optimizer state, seed and step into the network, whose phase is the right one already. same_phase: the state in
+ * the file is of that phase; else the phase begins, with an optimizer and an average of its own. */
+int checkpoint_read(surgery_net *net, TrainPosition *position, unsigned char *average, bool same_phase, const char *path,
+                    surgery_error *err);
 #endif

@@ -5,6 +5,7 @@
 #include <time.h>
 #include "runtime/error.h"
 #include "runtime/train/feed.h"
+#include "runtime/train/mixup.h"
 
 #define CACHE_BATCH 16 /* for the prefix: large enough for the kernels, small in memory */
 
@@ -22,7 +23,14 @@ struct Feed {
   const int64_t *order; /* of the running pass on the cache */
   int64_t at, batch, batch_room;
   unsigned char *x, *target; /* a batch gathered from the cache */
+  uint64_t epoch;            /* of the running pass */
+  int64_t step_room;         /* samples that the next four have room for */
+  float *floats, *mixed, *mixed_x; /* targets as floats, mixed ones, mixed samples */
+  int64_t *other;                  /* with whom each is mixed */
+  unsigned char *dominant;         /* targets of those with the larger share */
 };
+
+#define MIXUP_STREAM 0x6d69787570u /* "mixup" */
 
 double seconds_now(void) {
   struct timespec t;
@@ -90,7 +98,7 @@ static int fill_cache(Feed *f, surgery_error *err) {
 static bool make_cache(Feed *f) {
   const Manifest *m = f->net->manifest;
   int64_t bytes, count = f->set->count;
-  if (!f->o.cache || (f->o.augment && f->set->can_augment) || !net_has(f->net, NET_PREFIX)) return false;
+  if (!f->o.cache || f->o.mixup > 0 || (f->o.augment && f->set->can_augment) || !net_has(f->net, NET_PREFIX)) return false;
   if (__builtin_mul_overflow(m->features_bytes, count, &bytes) || bytes > f->o.cache_limit) return false;
   f->cache = malloc((size_t)bytes + 1);
   f->good = calloc((size_t)count + 1, 1);
@@ -128,6 +136,7 @@ void feed_close(Feed *f) {
   loader_stop(f->loader);
   for (int64_t i = 0; i < f->broken_count; i++) free(f->broken[i]);
   free(f->broken), free(f->cache), free(f->good), free(f->targets), free(f->x), free(f->target);
+  free(f->floats), free(f->mixed), free(f->mixed_x), free(f->other), free(f->dominant);
   free(f);
 }
 
@@ -149,8 +158,9 @@ static int reserve_batch(Feed *f, int64_t batch, surgery_error *err) {
 int feed_start(Feed *f, uint64_t epoch, const int64_t *order, int64_t first, int64_t batch,
                surgery_error *err) {
   if (batch > f->set->count) batch = f->set->count;
+  f->epoch = epoch, f->at = first;
   if (f->cache) {
-    f->order = order, f->at = first, f->batch = batch;
+    f->order = order, f->batch = batch;
     return reserve_batch(f, batch, err);
   }
   loader_stop(f->loader);
@@ -182,16 +192,73 @@ static int next_cached(Feed *f, FeedBatch *batch) {
   return batch->taken > 0;
 }
 
+/* ---- what step() takes ---- */
+
+static int reserve_step(Feed *f, int64_t n, surgery_error *err) {
+  if (f->step_room >= n) return 0;
+  const Manifest *m = f->net->manifest;
+  int64_t values = m->outputs[0].shape.count, inputs = m->input.shape.count;
+  bool mixes = f->o.mixup > 0;
+  void *x = NULL;
+  free(f->floats), free(f->mixed), free(f->mixed_x), free(f->other), free(f->dominant);
+  f->mixed_x = NULL, f->step_room = 0;
+  f->floats = calloc((size_t)n, (size_t)values * sizeof *f->floats + 1);
+  f->mixed = calloc((size_t)n, mixes ? (size_t)values * sizeof *f->mixed + 1 : 1);
+  f->other = calloc((size_t)n, sizeof *f->other);
+  f->dominant = calloc((size_t)n, (size_t)target_bytes(f) + 1);
+  if (!f->floats || !f->mixed || !f->other || !f->dominant ||
+      (mixes && posix_memalign(&x, 64, (size_t)n * (size_t)inputs * sizeof(float) + 64)))
+    return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for a batch of %lld samples", (long long)n);
+  f->mixed_x = x;
+  f->step_room = n;
+  return 0;
+}
+
+/* Classes become floats where step() wants them. */
+static int make_step_target(Feed *f, FeedBatch *batch, surgery_error *err) {
+  batch->step_target = batch->target;
+  if (f->set->spec.target != TARGET_CLASSES || !net_takes_floats(f->net->manifest) || batch->n == 0) return 0;
+  if (reserve_step(f, batch->n, err)) return -1;
+  net_one_hot(f->net->manifest, batch->n, batch->target, f->floats);
+  batch->step_target = f->floats;
+  return 0;
+}
+
+/* The proportion and the partners follow from the seed and the batch's place alone. */
+static int mix(Feed *f, FeedBatch *batch, int64_t first, surgery_error *err) {
+  const Manifest *m = f->net->manifest;
+  if (batch->n == 0) return 0;
+  if (reserve_step(f, batch->n, err) || make_step_target(f, batch, err)) return -1;
+  Random random = random_stream(random_key(f->o.seed, MIXUP_STREAM), random_key(f->epoch, (uint64_t)first));
+  double share = mixup_draw(&random, f->o.mixup, batch->n, f->other);
+  mixup_rows(batch->x, batch->n, m->input.shape.count, share, f->other, f->mixed_x);
+  mixup_rows(batch->step_target, batch->n, m->outputs[0].shape.count, share, f->other, f->mixed);
+  size_t bytes = (size_t)target_bytes(f);
+  for (int64_t i = 0; i < batch->n; i++)
+    memcpy(f->dominant + (size_t)i * bytes,
+           (const char *)batch->target + (size_t)(share < 0.5 ? f->other[i] : i) * bytes, bytes);
+  batch->x = f->mixed_x, batch->step_target = f->mixed, batch->target = f->dominant;
+  return 0;
+}
+
 int feed_next(Feed *f, FeedBatch *batch, surgery_error *err) {
   *batch = (FeedBatch){.n = 0};
-  if (f->cache) return next_cached(f, batch);
+  if (f->cache) {
+    int more = next_cached(f, batch);
+    return more && f->o.training && make_step_target(f, batch, err) ? -1 : more;
+  }
   Batch loaded;
   int status = loader_next(f->loader, &loaded, err);
   if (status <= 0) return status;
   if (tell_broken(f, &loaded, err)) return -1;
   *batch = (FeedBatch){.n = loaded.n, .taken = loaded.taken, .x = loaded.x, .target = loaded.target};
+  if (f->o.mixup > 0) {
+    if (mix(f, batch, loaded.first, err)) return -1;
+  } else if (f->o.training && make_step_target(f, batch, err)) {
+    return -1;
+  }
   if (!net_has(f->net, NET_PREFIX)) return 1;
-  if (net_features(f->net, loaded.n, loaded.x, err)) return -1;
+  if (net_features(f->net, batch->n, batch->x, err)) return -1;
   batch->x = f->net->features;
   return 1;
 }

@@ -10,6 +10,8 @@
 typedef struct FeedOptions {
   bool augment; /* the set's augmentations apply: nothing can be cached */
   bool cache;
+  bool training; /* batches carry what step() takes as targets */
+  double mixup;  /* 0: none; else nothing can be cached either */
   int64_t cache_limit; /* bytes; more are not kept, and the prefix runs each time */
   uint64_t seed;
   const volatile sig_atomic_t *stop; /* may be NULL; set: feed_open gives up with SURGERY_INTERRUPTED */
@@ -23,7 +25,8 @@ typedef struct FeedBatch {
   int64_t n;     /* usable samples, may be 0 */
   int64_t taken; /* positions of the order done with, broken ones too */
   const void *x; /* 64-byte aligned: features behind a prefix, else samples */
-  const void *target;
+  const void *target;      /* as the set has them; with mixup of the sample that has the larger share */
+  const void *step_target; /* as step() takes them; NULL: not for training */
 } FeedBatch;
 
 typedef struct Feed Feed;

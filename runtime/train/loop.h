@@ -11,7 +11,9 @@ typedef enum TrainEventKind {
   TRAIN_STEP,      /* a step is done */
   TRAIN_EPOCH,     /* an epoch is done, its validation too */
   TRAIN_BROKEN,    /* text: a sample that is left out */
-  TRAIN_CHECKPOINT /* text: the file */
+  TRAIN_CHECKPOINT, /* text: the file */
+  TRAIN_PHASE,      /* text: its name: it begins, with epoch … epochs */
+  TRAIN_EARLY       /* early_stop ends the training: epoch is the best one */
 } TrainEventKind;
 
 typedef struct TrainEvent {
@@ -26,7 +28,9 @@ typedef struct TrainEvent {
 } TrainEvent;
 
 typedef struct TrainOptions {
-  int64_t epochs, batch;
+  int64_t epochs; /* in all: train_epochs() where nothing else is wanted */
+  int64_t batch;  /* in all phases; 0: each phase's own */
+  double lr;      /* negative: each phase's own; else of those that do not set it themselves */
   int64_t steps; /* stop after so many steps in all; 0: no such limit */
   uint64_t seed;
   bool shuffle, cache;
@@ -47,7 +51,10 @@ typedef struct TrainResult {
   bool interrupted;                              /* stopped, with a checkpoint in options->checkpoint */
 } TrainResult;
 
-/* val may be NULL. The network holds the trained weights afterwards. A loss that is not finite stops it with
+/* The epochs of all phases together. */
+int64_t train_epochs(const Manifest *manifest);
+
+/* val may be NULL. The network holds the trained weights afterwards (with ema their average). A loss that is not finite stops it with
  * an error, before the weights are touched. */
 int train_run(surgery_net *net, Dataset *train, Dataset *val, const TrainOptions *options,
               TrainResult *result, surgery_error *err);

@@ -5,10 +5,10 @@
 #include "runtime/net.h"
 #include "runtime/train/metrics.h"
 
-int metrics_init(Metrics *m, const Manifest *manifest, surgery_error *err) {
+int metrics_init(Metrics *m, const Manifest *manifest, bool classes_given, surgery_error *err) {
   const ManifestTrain *train = &manifest->train;
   *m = (Metrics){.loss = train->loss,
-                 .classes = net_classes(manifest),
+                 .classes = classes_given ? net_classes(manifest) : 0,
                  .positions = net_positions(manifest),
                  .values = manifest->outputs[0].shape.count,
                  .label_smoothing = train->label_smoothing,
@@ -57,18 +57,43 @@ static void add_rank(Metrics *m, const float *logit, int64_t stride, int64_t tar
   if (above < 5) m->top5++;
 }
 
+/* torch.nn.functional.binary_cross_entropy_with_logits. */
+static double binary_loss(const Metrics *m, double x, double target, int64_t output) {
+  double weight = m->class_weights ? m->class_weights[output / m->positions] : 1;
+  double softplus = log1p(exp(-fabs(x))) + fmax(-x, 0);
+  return (1 - target) * x + (1 + (weight - 1) * target) * softplus;
+}
+
+static void add_values(Metrics *m, int64_t n, const float *y, const float *value) {
+  for (int64_t i = 0; i < n * m->values; i++) {
+    double d = (double)y[i] - value[i];
+    m->loss_sum += m->loss == LOSS_TYPE_MSE  ? d * d
+                   : m->loss == LOSS_TYPE_L1 ? fabs(d)
+                                             : binary_loss(m, y[i], value[i], i % m->values);
+  }
+  m->weight_sum += (double)(n * m->values);
+}
+
+/* One sample under BCEWithLogits whose target is a class. */
+static void add_binary(Metrics *m, const float *y, int32_t class) {
+  for (int64_t c = 0; c < m->values; c++)
+    m->loss_sum += binary_loss(m, y[c], m->values == 1 ? class : c == class, c);
+  m->weight_sum += (double)m->values;
+  float both[2] = {0, m->values == 1 ? y[0] : 0}; /* the logit against 0 */
+  add_rank(m, m->values == 1 ? both : y, 1, class);
+}
+
 void metrics_add(Metrics *m, int64_t n, const float *y, const void *target) {
   m->samples += n;
-  if (m->loss == LOSS_TYPE_MSE) {
-    const float *value = target;
-    for (int64_t i = 0; i < n * m->values; i++) {
-      double d = (double)y[i] - value[i];
-      m->loss_sum += d * d;
-    }
-    m->weight_sum += (double)(n * m->values);
+  const int32_t *class = target;
+  if (!m->classes) {
+    add_values(m, n, y, target);
     return;
   }
-  const int32_t *class = target;
+  if (m->loss == LOSS_TYPE_BCE_WITH_LOGITS) {
+    for (int64_t i = 0; i < n; i++) add_binary(m, y + i * m->values, class[i]);
+    return;
+  }
   for (int64_t i = 0; i < n * m->positions; i++) {
     const float *logit = y + i / m->positions * m->values + i % m->positions;
     add_cross_entropy(m, logit, m->positions, class[i]);

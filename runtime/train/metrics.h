@@ -19,9 +19,11 @@ typedef struct Metrics {
   int64_t *confusion;          /* [true][predicted], or NULL */
 } Metrics;
 
-int metrics_init(Metrics *metrics, const Manifest *manifest, surgery_error *err);
+/* classes: the set's targets are classes; false: floats, one for each output. */
+int metrics_init(Metrics *metrics, const Manifest *manifest, bool classes, surgery_error *err);
 void metrics_free(Metrics *metrics);
-/* y: (n, classes, positions) logits and int32 targets, or (n, …) values and float targets. */
+/* y: (n, classes, positions) logits and int32 targets, or (n, …) values and float targets. One logit of BCEWithLogits is
+ * one of two classes. */
 void metrics_add(Metrics *metrics, int64_t n, const float *y, const void *target);
 double metrics_loss(const Metrics *metrics); /* NAN before the first sample */
 double metrics_top1(const Metrics *metrics); /* 0..1; NAN where it is no classifier */

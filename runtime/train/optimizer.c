@@ -7,6 +7,7 @@
 #include "runtime/abi.h"
 #include "runtime/error.h"
 #include "runtime/train/optimizer.h"
+#include "runtime/train/schedule.h"
 
 #define CHUNK 8192   /* numbers for one unit of work */
 #define FEW_CHUNKS 4 /* so few are done sooner than other threads are woken */
@@ -19,13 +20,15 @@ typedef struct Chunk {
 
 typedef struct Rates { /* of one group at one step, as f32 scalars */
   float step_size, weight_decay, decay_factor, momentum, one_less_dampening;
-  float beta1, one_less_beta1, beta2, one_less_beta2, bias2_sqrt, eps;
+  float beta1, one_less_beta1, beta2, one_less_beta2, bias2_sqrt, eps, alpha, one_less_alpha;
 } Rates;
 
 struct Optimizer {
   const Manifest *manifest;
-  double lr;
-  int64_t steps;
+  const ManifestPhase *phase;         /* whose settings these are */
+  const ScheduleSettings *schedule;   /* NULL: a constant rate */
+  double lr;                          /* of the default group, before the schedule */
+  int64_t steps, time, total;         /* time of total: for the schedule */
   Chunk *chunks;
   int64_t chunk_count;
   Rates *rates; /* [groups] */
@@ -40,6 +43,10 @@ static int state_names(const OptimizerSettings *o, const char *names[MAX_STATES]
     names[0] = "momentum_buffer";
     return 1; /* decided by optimizer_new: none where no group has momentum */
   }
+  if (o->type == OPTIMIZER_TYPE_RMSPROP) {
+    names[0] = "square_avg", names[1] = "momentum_buffer", names[2] = "grad_avg";
+    return o->centered ? 3 : 2; /* optimizer_new: 1 where nothing else is used */
+  }
   names[0] = "exp_avg", names[1] = "exp_avg_sq", names[2] = "max_exp_avg_sq";
   return o->amsgrad ? 3 : 2;
 }
@@ -48,24 +55,27 @@ static double group_value(double own, double common) {
   return isnan(own) ? common : own;
 }
 
-static bool has_momentum(const Manifest *m) {
-  for (size_t g = 0; g < m->train.group_count; g++)
-    if (group_value(m->train.groups[g].momentum, m->train.optimizer.momentum) != 0) return true;
+static bool has_momentum(const ManifestPhase *p) {
+  if (p->schedule.type == SCHEDULE_TYPE_ONE_CYCLE && p->schedule.cycle_momentum) return true;
+  for (size_t g = 0; g < p->group_count; g++)
+    if (group_value(p->groups[g].momentum, p->optimizer.momentum) != 0) return true;
   return false;
 }
 
-static int check_settings(const Manifest *m, surgery_error *err) {
-  const OptimizerSettings *o = &m->train.optimizer;
-  for (size_t g = 0; g < m->train.group_count; g++) {
-    double lr = group_value(m->train.groups[g].lr, o->lr),
-           decay = group_value(m->train.groups[g].weight_decay, o->weight_decay);
-    double momentum = group_value(m->train.groups[g].momentum, o->momentum);
+static int check_settings(const ManifestPhase *p, surgery_error *err) {
+  const OptimizerSettings *o = &p->optimizer;
+  for (size_t g = 0; g < p->group_count; g++) {
+    double lr = group_value(p->groups[g].lr, o->lr),
+           decay = group_value(p->groups[g].weight_decay, o->weight_decay);
+    double momentum = group_value(p->groups[g].momentum, o->momentum);
     if (!(lr >= 0) || !(decay >= 0) || !(momentum >= 0) || isinf(lr) || isinf(decay) || isinf(momentum))
       return sg_fail(err, SURGERY_BAD_INPUT, "optimizer: lr, weight_decay and momentum must be 0 or more");
     if (o->type == OPTIMIZER_TYPE_SGD && o->nesterov && (momentum <= 0 || o->dampening != 0))
       return sg_fail(err, SURGERY_BAD_INPUT,
                      "optimizer: nesterov requires a momentum above 0 and no dampening");
   }
+  if (o->type == OPTIMIZER_TYPE_RMSPROP && !(o->alpha >= 0 && o->eps >= 0))
+    return sg_fail(err, SURGERY_BAD_INPUT, "optimizer: alpha and eps must be 0 or more");
   if (o->type != OPTIMIZER_TYPE_SGD &&
       !(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1 && o->eps >= 0))
     return sg_fail(err, SURGERY_BAD_INPUT, "optimizer: betas must be in [0, 1) and eps 0 or more");
@@ -92,19 +102,22 @@ static void make_chunks(Optimizer *o) {
 }
 
 Optimizer *optimizer_new(const Manifest *m, surgery_error *err) {
-  if (check_settings(m, err)) return NULL;
+  const ManifestPhase *phase = manifest_phase(m);
+  if (check_settings(phase, err)) return NULL;
   Optimizer *o = calloc(1, sizeof *o);
   if (!o) goto memory;
   o->manifest = m;
-  o->lr = m->train.optimizer.lr;
+  o->phase = phase;
+  o->lr = phase->optimizer.lr;
   make_chunks(o); /* counts */
   o->chunks = calloc((size_t)o->chunk_count + 1, sizeof *o->chunks);
-  o->rates = calloc(m->train.group_count, sizeof *o->rates);
+  o->rates = calloc(phase->group_count, sizeof *o->rates);
   if (!o->chunks || !o->rates) goto memory;
   make_chunks(o);
   const char *names[MAX_STATES];
-  o->state_count = state_names(&m->train.optimizer, names);
-  if (m->train.optimizer.type == OPTIMIZER_TYPE_SGD && !has_momentum(m)) o->state_count = 0;
+  o->state_count = state_names(&phase->optimizer, names);
+  if (phase->optimizer.type == OPTIMIZER_TYPE_SGD && !has_momentum(phase)) o->state_count = 0;
+  if (phase->optimizer.type == OPTIMIZER_TYPE_RMSPROP && !phase->optimizer.centered && !has_momentum(phase)) o->state_count = 1;
   for (int i = 0; i < o->state_count; i++)
     if (!(o->state[i] = calloc(1, (size_t)m->grads_bytes + 1))) goto memory;
   return o;
@@ -153,9 +166,30 @@ static void adam(int64_t count, float *restrict w, const float *restrict g, floa
   }
 }
 
+/* torch/optim/rmsprop.py: buf is used where there is momentum; mean is NULL where it is not centered. */
+static void rmsprop(int64_t count, float *restrict w, const float *restrict g, float *restrict square,
+                    float *restrict buf, float *restrict mean, const Rates *r, float sign) {
+  for (int64_t i = 0; i < count; i++) {
+    float d = sign * g[i] + r->weight_decay * w[i];
+    square[i] = square[i] * r->alpha + r->one_less_alpha * d * d;
+    float average = square[i];
+    if (mean) {
+      mean[i] = mean[i] * r->alpha + r->one_less_alpha * d;
+      average -= mean[i] * mean[i];
+    }
+    float denominator = sqrtf(average) + r->eps;
+    if (r->momentum > 0) {
+      buf[i] = buf[i] * r->momentum + d / denominator;
+      w[i] -= r->step_size * buf[i];
+    } else {
+      w[i] -= r->step_size * (d / denominator);
+    }
+  }
+}
+
 static void apply_chunks(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {
   Optimizer *o = buf[0];
-  const OptimizerSettings *s = &o->manifest->train.optimizer;
+  const OptimizerSettings *s = &o->phase->optimizer;
   for (int64_t c = begin; c < end; c++) {
     const Chunk *chunk = &o->chunks[c];
     const Rates *r = &o->rates[chunk->group];
@@ -164,27 +198,37 @@ static void apply_chunks(void *const *buf, int64_t n, int64_t begin, int64_t end
     for (int i = 0; i < o->state_count; i++) state[i] = (float *)(void *)(o->state[i] + chunk->grad);
     if (s->type == OPTIMIZER_TYPE_SGD)
       sgd(chunk->count, w, g, r->momentum != 0 ? state[0] : NULL, r, s, o->steps == 1);
+    else if (s->type == OPTIMIZER_TYPE_RMSPROP)
+      rmsprop(chunk->count, w, g, state[0], state[1], state[2], r, s->maximize ? -1.0f : 1.0f);
     else
       adam(chunk->count, w, g, state[0], state[1], state[2], r, s->maximize ? -1.0f : 1.0f);
   }
 }
 
+static double rate_of(const Optimizer *o, const OptimizerGroup *group) {
+  double base = group_value(group->lr, o->lr);
+  return o->schedule ? schedule_lr(o->schedule, base, o->time, o->total) : base;
+}
+
 static Rates rates_of(const Optimizer *o, const OptimizerGroup *group) {
-  const OptimizerSettings *s = &o->manifest->train.optimizer;
-  double lr = group_value(group->lr, o->lr), decay = group_value(group->weight_decay, s->weight_decay);
-  double bias1 = 1 - pow(s->beta1, (double)o->steps), bias2 = 1 - pow(s->beta2, (double)o->steps);
+  const OptimizerSettings *s = &o->phase->optimizer;
+  double lr = rate_of(o, group), decay = group_value(group->weight_decay, s->weight_decay);
+  double cycled = o->schedule ? schedule_momentum(o->schedule, o->time, o->total) : NAN, beta1 = group_value(cycled, s->beta1);
+  double bias1 = 1 - pow(beta1, (double)o->steps), bias2 = 1 - pow(s->beta2, (double)o->steps);
   Rates r = {.step_size = (float)lr,
              .weight_decay = (float)decay,
              .decay_factor = 1,
-             .momentum = (float)group_value(group->momentum, s->momentum),
+             .momentum = (float)group_value(cycled, group_value(group->momentum, s->momentum)),
              .one_less_dampening = (float)(1 - s->dampening),
-             .beta1 = (float)s->beta1,
-             .one_less_beta1 = (float)(1 - s->beta1),
+             .beta1 = (float)beta1,
+             .one_less_beta1 = (float)(1 - beta1),
              .beta2 = (float)s->beta2,
              .one_less_beta2 = (float)(1 - s->beta2),
              .bias2_sqrt = (float)sqrt(bias2),
-             .eps = (float)s->eps};
-  if (s->type == OPTIMIZER_TYPE_SGD) return r;
+             .eps = (float)s->eps,
+             .alpha = (float)s->alpha,
+             .one_less_alpha = (float)(1 - s->alpha)};
+  if (s->type == OPTIMIZER_TYPE_SGD || s->type == OPTIMIZER_TYPE_RMSPROP) return r;
   r.step_size = (float)(lr / bias1);
   if (s->type == OPTIMIZER_TYPE_ADAMW) r.decay_factor = (float)(1 - lr * decay), r.weight_decay = 0;
   return r;
@@ -193,8 +237,7 @@ static Rates rates_of(const Optimizer *o, const OptimizerGroup *group) {
 void optimizer_apply(Optimizer *o, unsigned char *weights, const unsigned char *grads) {
   o->steps++;
   o->weights = weights, o->grads = grads;
-  for (size_t g = 0; g < o->manifest->train.group_count; g++)
-    o->rates[g] = rates_of(o, &o->manifest->train.groups[g]);
+  for (size_t g = 0; g < o->phase->group_count; g++) o->rates[g] = rates_of(o, &o->phase->groups[g]);
   void *const buf[] = {o};
   if (o->chunk_count <= FEW_CHUNKS)
     apply_chunks(buf, 1, 0, o->chunk_count, NULL);
@@ -203,7 +246,16 @@ void optimizer_apply(Optimizer *o, unsigned char *weights, const unsigned char *
 }
 
 double optimizer_lr(const Optimizer *o) {
-  return o->lr;
+  return rate_of(o, &o->phase->groups[0]);
+}
+void optimizer_set_schedule(Optimizer *o, int64_t total) {
+  const ScheduleSettings *s = &o->phase->schedule;
+  o->schedule = s->type == SCHEDULE_TYPE_NONE ? NULL : s;
+  o->total = total, o->time = 0;
+  if (s->type == SCHEDULE_TYPE_ONE_CYCLE) o->lr = s->max_lr;
+}
+void optimizer_set_time(Optimizer *o, int64_t time) {
+  o->time = time;
 }
 void optimizer_set_lr(Optimizer *o, double lr) {
   o->lr = lr;
@@ -220,11 +272,11 @@ unsigned char *optimizer_state(Optimizer *o, int index) {
 
 const char *optimizer_state_name(const Optimizer *o, int index) {
   const char *names[MAX_STATES];
-  state_names(&o->manifest->train.optimizer, names);
+  state_names(&o->phase->optimizer, names);
   return names[index];
 }
 
 const char *optimizer_type_name(OptimizerType type) {
-  static const char *const names[] = {"SGD", "Adam", "AdamW"};
+  static const char *const names[] = {"SGD", "Adam", "AdamW", "RMSprop"};
   return names[type];
 }

@@ -1,4 +1,4 @@
-/* SGD, Adam and AdamW with the arithmetic of torch.optim (1.13), over the flat tensors of an opened network.
+/* SGD, Adam, AdamW and RMSprop with the arithmetic of torch.optim (1.13), over the flat tensors of an opened network.
  * State is kept for trainable tensors alone, in arrays laid out as the gradients are. Called by net.c;
  * checkpoints read and write the state. */
 #ifndef SURGERY_OPTIMIZER_H
@@ -6,13 +6,17 @@
 #include "runtime/manifest.h"
 
 typedef struct Optimizer Optimizer;
-/* Reads manifest->train.optimizer and the groups; both must outlive it. NULL with *err: no memory, or
+/* Reads the settings of the selected phase, which must outlive it; select another phase only after optimizer_free. NULL with *err: no memory, or
  * arguments that torch refuses. */
 Optimizer *optimizer_new(const Manifest *manifest, surgery_error *err);
 void optimizer_free(Optimizer *optimizer);
 /* One step: every trainable tensor in weights is updated from its gradient. On the threads of sg_parallel. */
 void optimizer_apply(Optimizer *optimizer, unsigned char *weights, const unsigned char *grads);
-double optimizer_lr(const Optimizer *optimizer);        /* of the default group */
+double optimizer_lr(const Optimizer *optimizer);        /* of the default group, now */
+/* The phase's schedule holds from now on: `total` epochs or steps in all, as it counts. Without this call rates are
+ * constant. Sets the rate to one_cycle's max_lr; optimizer_set_lr may follow. */
+void optimizer_set_schedule(Optimizer *optimizer, int64_t total);
+void optimizer_set_time(Optimizer *optimizer, int64_t time); /* epochs or steps done */
 void optimizer_set_lr(Optimizer *optimizer, double lr); /* groups with a rate of their own keep it */
 /* For checkpoints: steps done, and the state arrays (grads_bytes each) by torch's names. */
 int64_t *optimizer_steps(Optimizer *optimizer);

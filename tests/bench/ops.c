@@ -21,6 +21,7 @@ typedef union Constants {
   MeanK mean;
   CrossEntropyK entropy;
   RegressionK regression;
+  BinaryK binary;
   LinearK linear;
 } Constants;
 
@@ -118,6 +119,8 @@ static const Case cases[] = {
     {"1000", KERNEL_softmax_grad, {.mean = {1, 1000, 1, 0}}, {1000, 1000, 1000}},
     {"1000", KERNEL_cross_entropy, {.entropy = {1000, 1, 0, 0}}, {1000, 1, 0, -1, 1000}},
     {"1000", KERNEL_mse, {.regression = {1000}}, {1000, 1000, -1, 1000}},
+    {"1000", KERNEL_l1, {.regression = {1000}}, {1000, 1000, -1, 1000}},
+    {"1000", KERNEL_bce_with_logits, {.binary = {1000, 1, 0}}, {1000, 1000, 0, -1, 1000}},
     {"512 to 1000", KERNEL_linear, LINEAR(512, 1000), {512, -512000, -1000, 1000}},
     {"512 to 1000", KERNEL_linear_grad_input, LINEAR(512, 1000), {1000, -512000, 512}},
     {"512 to 1000", KERNEL_linear_grad_weight, LINEAR(512, 1000), {512, 1000, -512000}},

@@ -274,14 +274,15 @@ void test_manifest(void **state) {
   EmitOptions o = options("dir/tiny.so", EMIT_SHARED);
   o.weights_file = "/abs/\xff.safetensors";
   TrainConfig train = {
-      .optimizer = {.kind = OPTIMIZER_ADAM, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
+      .all = {.optimizer = {.kind = OPTIMIZER_ADAM, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
+              .batch = 16,
+              .epochs = 25},
       .loss = {.kind = LOSS_CROSS_ENTROPY, .label_smoothing = 0.1},
-      .batch = 16,
-      .epochs = 25};
+      .accumulate = 1};
   GroupConfig group = {.lr = 1e-5, .weight_decay = NAN, .momentum = NAN};
   vec_push(f->arena, &group.params, 4);
-  vec_push(f->arena, &train.groups, group);
-  vec_push(f->arena, &train.augment,
+  vec_push(f->arena, &train.all.groups, group);
+  vec_push(f->arena, &train.all.augment,
            (AugmentConfig){.kind = AUGMENT_RANDOM_RESIZED_CROP,
                            .size = {24, NONE_VALUE},
                            .scale = {0.08, 1},

@@ -193,6 +193,7 @@ static void plan_step(Arena *arena, Plan *p) {
 Plan *tiny_plan(Arena *arena) {
   Plan *p = arena_new(arena, Plan);
   p->graph = tiny_graph(arena, p);
+  p->trained = p->graph, p->first = p;
   p->packed_bytes = PACKED_BYTES;
   plan_pack(arena, p);
   p->forward = (Schedule){.name = "forward", .present = true};

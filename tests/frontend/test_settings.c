@@ -13,54 +13,51 @@ static void train_values(void **state) {
                          "group conv1 lr=1e-3 weight_decay=0\n"
                          "augment random_resized_crop(28, scale=(0.5, 1)), horizontal_flip(p=0.25)"));
   const TrainConfig *t = r.script.train;
-  assert_int_equal(t->optimizer.kind, OPTIMIZER_SGD);
-  assert_true(t->optimizer.lr == 0.1 && t->optimizer.momentum == 0.9 && t->optimizer.nesterov);
+  assert_int_equal(t->all.optimizer.kind, OPTIMIZER_SGD);
+  assert_true(t->all.optimizer.lr == 0.1 && t->all.optimizer.momentum == 0.9 && t->all.optimizer.nesterov);
   assert_int_equal(t->loss.kind, LOSS_CROSS_ENTROPY);
   assert_true(t->loss.label_smoothing == 0.1 && t->loss.weight.count == 10 && t->loss.weight.at[5] == 2);
-  assert_int_equal(t->batch, 16);
-  assert_int_equal(t->epochs, 25);
+  assert_int_equal(t->all.batch, 16);
+  assert_int_equal(t->all.epochs, 25);
   assert_int_equal(t->seed, 7);
-  assert_int_equal(t->groups.count, 1);
-  assert_int_equal(t->groups.at[0].params.count, 2);
-  assert_true(t->groups.at[0].lr == 1e-3 && t->groups.at[0].weight_decay == 0 && isnan(t->groups.at[0].momentum));
-  assert_int_equal(t->augment.count, 2);
-  assert_true(t->augment.at[0].size[1] == 28 && t->augment.at[0].scale[0] == 0.5 && t->augment.at[0].ratio[0] == 0.75);
-  assert_true(t->augment.at[1].p == 0.25);
+  assert_int_equal(t->all.groups.count, 1);
+  assert_int_equal(t->all.groups.at[0].params.count, 2);
+  assert_true(t->all.groups.at[0].lr == 1e-3 && t->all.groups.at[0].weight_decay == 0 && isnan(t->all.groups.at[0].momentum));
+  assert_int_equal(t->all.augment.count, 2);
+  assert_true(t->all.augment.at[0].size[1] == 28 && t->all.augment.at[0].scale[0] == 0.5 && t->all.augment.at[0].ratio[0] == 0.75);
+  assert_true(t->all.augment.at[1].p == 0.25);
   run_end(&r);
 }
 
 static void train_defaults(void **state) {
   Run r = accepted(TRAIN("optimizer AdamW"));
   const TrainConfig *t = r.script.train;
-  assert_int_equal(t->optimizer.kind, OPTIMIZER_ADAMW);
-  assert_true(t->optimizer.lr == 1e-3 && t->optimizer.beta1 == 0.9 && t->optimizer.beta2 == 0.999);
-  assert_true(t->optimizer.eps == 1e-8 && t->optimizer.weight_decay == 1e-2 && !t->optimizer.amsgrad);
-  assert_int_equal(t->batch, 32);
+  assert_int_equal(t->all.optimizer.kind, OPTIMIZER_ADAMW);
+  assert_true(t->all.optimizer.lr == 1e-3 && t->all.optimizer.beta1 == 0.9 && t->all.optimizer.beta2 == 0.999);
+  assert_true(t->all.optimizer.eps == 1e-8 && t->all.optimizer.weight_decay == 1e-2 && !t->all.optimizer.amsgrad);
+  assert_int_equal(t->all.batch, 32);
   run_end(&r);
   r = accepted(TRAIN("loss MSE"));
-  assert_int_equal(r.script.train->optimizer.kind, OPTIMIZER_ADAM);
-  assert_true(r.script.train->optimizer.weight_decay == 0);
+  assert_int_equal(r.script.train->all.optimizer.kind, OPTIMIZER_ADAM);
+  assert_true(r.script.train->all.optimizer.weight_decay == 0);
   assert_int_equal(r.script.train->loss.kind, LOSS_MSE);
   run_end(&r);
   r = accepted("let rate = 0.5\nlet big = true\n" TRAIN("if big { batch 64 }\noptimizer Adam(rate / 2, betas=(0.8, 0.9))"));
-  assert_true(r.script.train->optimizer.lr == 0.25 && r.script.train->optimizer.beta1 == 0.8);
-  assert_int_equal(r.script.train->batch, 64);
+  assert_true(r.script.train->all.optimizer.lr == 0.25 && r.script.train->all.optimizer.beta1 == 0.8);
+  assert_int_equal(r.script.train->all.batch, 64);
   run_end(&r);
 }
 
 static void train_refusals(void **state) {
   static const Refusal table[] = {
       {TRAIN("epoch 25"), "E0501", "did you mean 'epochs'"},
-      {TRAIN("schedule cosine"), "E0503", "'schedule' is not supported yet by this version"},
-      {TRAIN("clip_norm 1.0"), "E0503", "'clip_norm'"},
-      {TRAIN("mixup 0.2"), "E0503", "'mixup'"},
-      {TRAIN("ema 0.99"), "E0503", "'ema'"},
-      {TRAIN("phase head { epochs 3 }"), "E0503", "'phase'"},
-      {TRAIN("optimizer RMSprop(lr=0.1)"), "E0503", "optimizer 'RMSprop'"},
-      {TRAIN("loss BCEWithLogits"), "E0503", "loss 'BCEWithLogits'"},
-      {TRAIN("loss L1"), "E0503", "loss 'L1'"},
+      {TRAIN("optimizer LBFGS(lr=0.1)"), "E0503", "optimizer 'LBFGS' is not supported yet by this version"},
+      {TRAIN("loss Huber"), "E0503", "loss 'Huber'"},
+      {TRAIN("augment cutmix"), "E0503", "augmentation 'cutmix'"},
+      {TRAIN("schedule plateau"), "E0503", "schedule 'plateau'"},
       {TRAIN("optimizer Adm(lr=0.1)"), "E0502", "did you mean 'Adam'"},
-      {TRAIN("loss CrossEntropyLoss"), "E0502", "known: CrossEntropy, MSE"},
+      {TRAIN("loss CrossEntropyLoss"), "E0502", "known: CrossEntropy, MSE, L1, BCEWithLogits"},
+      {TRAIN("loss BCEWithLogitsLoss"), "E0502", "it is called BCEWithLogits here"},
       {TRAIN("augment horizontal_flop"), "E0502", "did you mean 'horizontal_flip'"},
       {TRAIN("optimizer SGD(momentum=0.9)"), "E0110", "SGD lacks the argument 'lr'"},
       {TRAIN("optimizer SGD(lr=0.1, nesterov=true)"), "E0504", "nesterov needs a momentum"},
@@ -84,10 +81,147 @@ static void train_refusals(void **state) {
       {TRAIN("group conv1 lr=1e-3; group conv1.weight lr=1e-4"), "E0509", "is in two groups"},
       {TRAIN("group conv1 rate=1e-3"), "E0108", "group has no argument 'rate'"},
       {TRAIN("group relu1 lr=1e-3"), "E0509", "no parameters to train"},
-      {TRAIN("group conv1 momentum=0.5"), "E0509", "SGD alone"},
+      {TRAIN("group conv1 momentum=0.5"), "E0509", "SGD and RMSprop alone"},
       {TRAIN("group convv1 lr=1e-3"), "E0201", "conv1"},
   };
   REFUSE_ALL(table);
+}
+
+static void train_extras(void **state) {
+  Run r = accepted(TRAIN("optimizer RMSprop(lr=0.1, alpha=0.9, momentum=0.5, centered=true)\n"
+                         "schedule multistep([3, 5], gamma=0.5, warmup=2, start_factor=0.1)\n"
+                         "loss BCEWithLogits(pos_weight=[1, 1, 1, 1, 1, 2, 1, 1, 1, 0])\n"
+                         "clip_norm 1.0; accumulate 4; mixup 0.2; ema 0.99\n"
+                         "early_stop patience=3 min_delta=0.01 monitor=accuracy\n"
+                         "save fc3, conv1.weight to \"part.pth\"\n"
+                         "augment random_crop(28, padding=4), vertical_flip, color_jitter(0.4, hue=(-0.1, 0.2)), rotation(10), "
+                         "erasing(p=0.25)"));
+  const TrainConfig *t = r.script.train;
+  assert_int_equal(t->all.optimizer.kind, OPTIMIZER_RMSPROP);
+  assert_true(t->all.optimizer.alpha == 0.9 && t->all.optimizer.momentum == 0.5 && t->all.optimizer.centered);
+  assert_int_equal(t->all.schedule.kind, SCHEDULE_MULTISTEP);
+  assert_true(t->all.schedule.milestones.count == 2 && t->all.schedule.milestones.at[1] == 5 && t->all.schedule.gamma == 0.5);
+  assert_true(t->all.schedule.warmup == 2 && t->all.schedule.start_factor == 0.1 && !t->all.schedule.per_step);
+  assert_int_equal(t->loss.kind, LOSS_BCE_WITH_LOGITS);
+  assert_true(t->loss.weight.count == 10 && t->clip_norm == 1 && t->accumulate == 4 && t->mixup == 0.2 && t->ema == 0.99);
+  assert_true(t->patience == 3 && t->min_delta == 0.01 && t->watch_accuracy);
+  assert_true(t->saves.count == 1 && t->saves.at[0].params.count == 3 && streq(t->saves.at[0].file, "part.pth"));
+  assert_int_equal(t->all.augment.count, 5);
+  assert_true(t->all.augment.at[0].padding == 4 && t->all.augment.at[3].degrees[0] == -10);
+  const double(*jitter)[2] = t->all.augment.at[2].jitter;
+  assert_true(jitter[0][0] == 0.6 && jitter[0][1] == 1.4 && jitter[1][0] == 1 && jitter[3][0] == -0.1 && jitter[3][1] == 0.2);
+  run_end(&r);
+  r = accepted(TRAIN("schedule one_cycle(0.1, three_phase=true, anneal_strategy=\"linear\")"));
+  assert_true(r.script.train->all.schedule.per_step && r.script.train->all.schedule.max_lr == 0.1);
+  assert_true(r.script.train->all.schedule.linear && r.script.train->all.schedule.three_phase);
+  run_end(&r);
+}
+
+/* What a phase says stands in place of the block's; groups of the block hold but for what the phase's own pick; each
+ * begins with what the one before left frozen. */
+static void phases(void **state) {
+  Run r = accepted(TAKE "freeze all\n"
+                        "train {\n"
+                        "  phase head { epochs 3; unfreeze fc3; schedule none }\n"
+                        "  phase more { epochs 2; unfreeze fc2; freeze parameters of fc3.bias; lr 0.01; batch 4; group fc2 lr=1e-4 }\n"
+                        "  optimizer SGD(lr=0.1, momentum=0.9); schedule cosine; batch 8; epochs 5\n"
+                        "  group fc2.weight, fc3 weight_decay=0\n"
+                        "}");
+  const TrainConfig *t = r.script.train;
+  const Graph *g = r.script.graph;
+  assert_int_equal(t->phases.count, 2);
+  const PhaseConfig *head = &t->phases.at[0], *more = &t->phases.at[1];
+  assert_true(head->epochs == 3 && more->epochs == 2 && head->batch == 8 && more->batch == 4);
+  assert_true(head->optimizer.lr == 0.1 && more->optimizer.lr == 0.01 && more->optimizer.momentum == 0.9);
+  assert_true(!head->own_lr && more->own_lr);
+  assert_true(head->schedule.kind == SCHEDULE_NONE && more->schedule.kind == SCHEDULE_COSINE);
+  assert_true(head->groups.count == 1 && more->groups.count == 2);
+  assert_true(more->groups.at[0].lr == 1e-4 && more->groups.at[1].params.count == 2); /* fc3, without fc2.weight */
+  const char *const trained[][3] = {{"fc3.weight", "y", "y"}, {"fc3.bias", "y", "n"}, {"fc2.weight", "n", "y"}, {"fc1.weight", "n", "n"}};
+  for (size_t i = 0; i < 4; i++)
+    for (size_t p = 0; p < g->params.count; p++) {
+      if (!streq(g->params.at[p].name, trained[i][0])) continue;
+      assert_int_equal(head->trainable[p], *trained[i][1] == 'y');
+      assert_int_equal(more->trainable[p], *trained[i][2] == 'y');
+      assert_int_equal(g->params.at[p].trainable, *trained[i][1] == 'y' || *trained[i][2] == 'y');
+    }
+  run_end(&r);
+  r = accepted("let long = true\n" TAKE "train { phase a { epochs 1 }; if long { phase b { epochs 2 * 4 } } }\n");
+  assert_int_equal(r.script.train->phases.count, 2);
+  assert_int_equal(r.script.train->phases.at[1].epochs, 8);
+  run_end(&r);
+}
+
+static void more_refusals(void **state) {
+  static const Refusal table[] = {
+      {TRAIN("schedule cosin"), "E0502", "did you mean 'cosine'"},
+      {TRAIN("schedule CosineAnnealingLR"), "E0502", "it is called cosine here"},
+      {TRAIN("schedule step"), "E0110", "step lacks the argument 'step_size'"},
+      {TRAIN("schedule step(5, gamma=-1)"), "E0113", "gamma must be at least 0, not -1"},
+      {TRAIN("schedule exponential(gamma=0.9, interval=\"week\")"), "E0112", "\"epoch\" or \"step\""},
+      {TRAIN("schedule multistep([5, 3])"), "E0515", "milestone 3 stands behind 5"},
+      {TRAIN("schedule multistep(5)"), "E0112", "a list of epochs"},
+      {TRAIN("schedule cosine(start_factor=0.1)"), "E0515", "there is none"},
+      {TRAIN("schedule cosine(warmup=2, start_factor=0)"), "E0515", "above 0"},
+      {TRAIN("epochs 5; schedule cosine(warmup=500)"), "E0515", "interval=\"step\""},
+      {TRAIN("schedule linear(start_factor=2)"), "E0113", "start_factor"},
+      {TRAIN("schedule one_cycle"), "E0110", "'max_lr'"},
+      {TRAIN("schedule one_cycle(0.1, pct_start=2)"), "E0113", "pct_start"},
+      {TRAIN("clip_norm 0"), "E0504", "clip_norm must be above 0"},
+      {TRAIN("clip_norm \"much\""), "E0112", "clip_norm must be a number"},
+      {TRAIN("accumulate 0"), "E0113", "accumulate"},
+      {TRAIN("ema 1"), "E0113", "ema"},
+      {TRAIN("mixup -1"), "E0113", "mixup"},
+      {TRAIN("loss MSE; mixup 0.2"), "E0517", "mixup mixes classes, but MSE has none"},
+      {TRAIN("loss L1; mixup 0.2"), "E0517", "L1"},
+      {TRAIN("early_stop"), "E0110", "'patience'"},
+      {TRAIN("early_stop patience=3 monitor=\"top5\""), "E0112", "\"loss\" or \"accuracy\""},
+      {TRAIN("lr 0.1"), "E0501", "the rate is the optimizer's"},
+      {TRAIN("augment mixup"), "E0502", "a setting of its own"},
+      {TRAIN("augment ColorJitter(0.1)"), "E0502", "it is called color_jitter here"},
+      {TRAIN("augment color_jitter"), "E0504", "color_jitter changes nothing"},
+      {TRAIN("augment color_jitter(hue=0.6)"), "E0113", "hue"},
+      {TRAIN("augment rotation((10, -10))"), "E0504", "degrees"},
+      {TRAIN("augment random_crop(28), random_resized_crop(28)"), "E0505", "one of the two"},
+      {TRAIN("augment random_crop(32, padding=4)"), "E0506", "random_crop makes pictures of 32 x 32"},
+      {TRAIN("loss BCEWithLogits(pos_weight=[1, 2])"), "E0508", "BCEWithLogits has 2 class weights"},
+      {TRAIN("freeze conv1"), "E0520", "stands in a phase"},
+      {TRAIN("unfreeze conv1"), "E0520", "phase NAME { epochs 3; unfreeze"},
+      {TRAIN("phase head { freeze conv1 }"), "E0516", "does not say how long it is"},
+      {TRAIN("phase head { epochs 3 }; phase head { epochs 2 }"), "E0516", "two phases 'head'"},
+      {TRAIN("epochs 10; phase head { epochs 3 }; phase all { epochs 2 }"), "E0516", "have 5 epochs together, not 10"},
+      {TRAIN("phase head { epochs 3; loss MSE }"), "E0516", "holds for the whole training"},
+      {TRAIN("phase head { epochs 3; save all to \"x.pth\" }"), "E0121", "behind the last of them"},
+      {TRAIN("phase head { epochs 3; phase b { epochs 1 } }"), "E0121", "'phase' does not stand in a phase"},
+      {TRAIN("phase head { epochs 3; epoch 4 }"), "E0501", "did you mean 'epochs'"},
+      {TRAIN("phase head { epochs 3; freeze all }"), "E0518", "has nothing to train"},
+      {TRAIN("phase head { epochs 3; group conv1 lr=1; group conv1.bias lr=2 }"), "E0509", "is in two groups"},
+      {TRAIN("save all to \"weights.txt\""), "E0519", ".safetensors, .pth or .npz"},
+      {TRAIN("save all to \"a.pth\"; save conv1 to \"a.pth\""), "E0519", "is written twice"},
+      {TRAIN("save relu1 to \"a.pth\""), "E0519", "no tensors"},
+      {TRAIN("save convv1 to \"a.pth\""), "E0201", "conv1"},
+      {TRAIN("remove conv1"), "E0121", "'remove' does not stand in a train block"},
+  };
+  REFUSE_ALL(table);
+}
+
+static void warnings(void **state) {
+  static const char *const table[][2] = {
+      {TRAIN("epochs 5; early_stop patience=5"), "W0502"},
+      {TRAIN("epochs 25; schedule step(30)"), "W0503"},
+      {TRAIN("epochs 25; schedule multistep([30, 40])"), "W0503"},
+      {TAKE "freeze conv1\ntrain { group conv1 lr=1e-3 }", "W0501"},
+      {TRAIN("phase a { epochs 1; freeze conv1; group conv1 lr=1e-3 }"), "W0501"},
+      {TRAIN("phase a { epochs 1; freeze conv1 }; phase b { epochs 1; freeze conv1 }"), "W0201"},
+  };
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    Run r = accepted(table[i][0]);
+    if (!strstr(r.messages, table[i][1])) fail_msg("%s\nlacks %s:\n%s", table[i][0], table[i][1], r.messages);
+    run_end(&r);
+  }
+  Run r = accepted(TRAIN("group conv1 lr=1e-3; phase a { epochs 1; freeze conv1 }; phase b { epochs 1; unfreeze conv1 }"));
+  assert_null(strstr(r.messages, "W0501")); /* it is trained in one of them */
+  run_end(&r);
 }
 
 static void input_values(void **state) {
@@ -149,6 +283,8 @@ static void all_at_once(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(train_values), cmocka_unit_test(train_defaults), cmocka_unit_test(train_refusals),
+                                     cmocka_unit_test(train_extras), cmocka_unit_test(phases), cmocka_unit_test(more_refusals),
+                                     cmocka_unit_test(warnings),
                                      cmocka_unit_test(input_values), cmocka_unit_test(input_refusals), cmocka_unit_test(all_at_once)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,8 @@
 
 TEST_KERNEL(cross_entropy);
 TEST_KERNEL(mse);
+TEST_KERNEL(l1);
+TEST_KERNEL(bce_with_logits);
 
 typedef struct Entropy {
   int64_t n;
@@ -44,7 +46,7 @@ static void test_cross_entropy(void **state) {
     if (targets > 2) target[1] = -100, target[2] = 1 << 30; /* ignored; and never an address */
     double *w = new_random(classes, 0.5, 2), *z = new_random(count, -6, 6), want;
     Entropy t = {
-        n, {classes, positions, i & 1, i & 2 ? 0.1 : 0}, target, i & 1 ? as_floats(w, classes) : NULL};
+        n, {classes, positions, i & 1, i & 2 ? 0.1 : 0, 0}, target, i & 1 ? as_floats(w, classes) : NULL};
     float *loss = new_floats(1), *dz = new_floats(count), *logits = as_floats(z, count);
     run_kernel(KERNEL_cross_entropy, (void *[]){logits, target, (void *)(uintptr_t)t.weights, loss, dz}, n,
                &t.k, (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
@@ -61,7 +63,7 @@ static void test_cross_entropy(void **state) {
 }
 
 static void test_cross_entropy_borders(void **state) {
-  CrossEntropyK k = {3, 1, 0, 0};
+  CrossEntropyK k = {3, 1, 0, 0, 0};
   float z[6] = {1e4f, -1e4f, 0, 0, 88, 89}, dz[6], loss;
   int32_t target[2] = {1, -100};
   Out outs[3] = {{&loss, 4}, {dz, sizeof dz}, {0}};
@@ -103,6 +105,116 @@ static void test_mse(void **state) {
   }
 }
 
-static const struct CMUnitTest tests[] = {TEST(test_cross_entropy), TEST(test_cross_entropy_borders),
-                                          TEST(test_mse)};
+static void l1_twin(const void *context, const double *x, double *loss) {
+  const Squares *t = context;
+  *loss = 0;
+  for (int64_t i = 0; i < t->count; i++) *loss += fabs(x[i] - t->target[i]) / (double)t->count;
+}
+static void test_l1(void **state) {
+  static const int64_t sizes[][2] = {{1, 1}, {3, 7}, {2, 16}, {5, 33}};
+  for (size_t i = 0; i < 4; i++) {
+    int64_t n = sizes[i][0], count = n * sizes[i][1];
+    double *x = new_random(count, -1, 1), *target = new_random(count, 1.5, 2), want;
+    for (int64_t j = 0; j < count; j += 2) target[j] -= 3; /* both signs, and far from the kink */
+    Squares t = {count, target};
+    RegressionK k = {sizes[i][1]};
+    float *loss = new_floats(1), *dx = new_floats(count);
+    run_kernel(KERNEL_l1, (void *[]){as_floats(x, count), as_floats(target, count), loss, dx}, n, &k,
+               (Out[]){{loss, 4}, {dx, (size_t)count * 4}, {0}});
+    l1_twin(&t, x, &want);
+    check_close("l1", from_floats(loss, 1), &want, 1, 2e-7);
+    check_gradient("l1, dx", l1_twin, &t, x, count, (double[]){1}, 1, from_floats(dx, count), 1e-6);
+  }
+  float x[3] = {1, 2, NAN}, target[3] = {1, 3, 0}, loss, dx[3]; /* equal: no gradient; NaN goes through */
+  RegressionK k = {3};
+  run_kernel(KERNEL_l1, (void *[]){x, target, &loss, dx}, 1, &k, (Out[]){{&loss, 4}, {dx, sizeof dx}, {0}});
+  assert_true(dx[0] == 0 && dx[1] < 0 && isnan(dx[2]) && isnan(loss));
+}
+
+typedef struct Binary {
+  int64_t n;
+  BinaryK k;
+  const double *target;
+  const float *weights;
+} Binary;
+static void binary_twin(const void *context, const double *x, double *loss) {
+  const Binary *b = context;
+  int64_t one = b->k.classes * b->k.positions, count = b->n * one;
+  *loss = 0;
+  for (int64_t i = 0; i < count; i++) {
+    double w = b->weights ? b->weights[i % one / b->k.positions] : 1, t = b->target[i];
+    double positive = log1p(exp(-fabs(x[i]))) + fmax(-x[i], 0), negative = positive + x[i];
+    *loss += (w * t * positive + (1 - t) * negative) / (double)count;
+  }
+}
+static void test_bce_with_logits(void **state) {
+  static const struct {
+    int64_t n, classes, positions;
+  } sizes[] = {{1, 1, 1}, {3, 5, 1}, {2, 16, 1}, {4, 37, 1}, {2, 3, 7}, {1, 2, 33}};
+  for (size_t i = 0; i < 2 * (sizeof sizes / sizeof *sizes); i++) {
+    BinaryK k = {sizes[i / 2].classes, sizes[i / 2].positions, i & 1};
+    int64_t n = sizes[i / 2].n, count = n * k.classes * k.positions;
+    double *x = new_random(count, -8, 8), *target = new_random(count, 0, 1), want;
+    for (int64_t j = 0; j < count; j += 3) target[j] = (double)(j & 1);
+    float *targets = as_floats(target, count), *weights = as_floats(new_random(k.classes, 0.2, 4), k.classes);
+    float *loss = new_floats(1), *dx = new_floats(count);
+    Binary b = {n, k, from_floats(targets, count), i & 1 ? weights : NULL};
+    run_kernel(KERNEL_bce_with_logits,
+               (void *[]){as_floats(x, count), targets, (void *)(uintptr_t)b.weights, loss, dx}, n, &k,
+               (Out[]){{loss, 4}, {dx, (size_t)count * 4}, {0}});
+    binary_twin(&b, x, &want);
+    check_close("bce_with_logits", from_floats(loss, 1), &want, 1, 4e-7);
+    check_gradient("bce_with_logits, dx", binary_twin, &b, x, count, (double[]){1}, 1, from_floats(dx, count), 1e-6);
+  }
+  float x[2] = {1e4f, -1e4f}, target[2] = {0, 1}, loss, dx[2]; /* nothing overflows */
+  BinaryK k = {2, 1, 0};
+  run_kernel(KERNEL_bce_with_logits, (void *[]){x, target, NULL, &loss, dx}, 1, &k,
+             (Out[]){{&loss, 4}, {dx, sizeof dx}, {0}});
+  assert_true(loss == 1e4f && dx[0] == 0.5f && dx[1] == -0.5f);
+}
+
+/* Probabilities as targets: one-hot ones give what classes give; mixed ones against the definition in double. */
+typedef struct Soft {
+  int64_t n;
+  CrossEntropyK k;
+  const double *target;
+  const float *weights;
+} Soft;
+static void soft_twin(const void *context, const double *z, double *loss) {
+  const Soft *s = context;
+  int64_t classes = s->k.classes, positions = s->k.positions;
+  *loss = 0;
+  for (int64_t i = 0; i < s->n * positions; i++) {
+    int64_t at = i / positions * classes * positions + i % positions;
+    double max = -INFINITY, total = 0;
+    for (int64_t c = 0; c < classes; c++) max = fmax(max, z[at + c * positions]);
+    for (int64_t c = 0; c < classes; c++) total += exp(z[at + c * positions] - max);
+    for (int64_t c = 0; c < classes; c++)
+      *loss += (s->weights ? s->weights[c] : 1) *
+               ((1 - s->k.smoothing) * s->target[at + c * positions] + s->k.smoothing / (double)classes) *
+               (log(total) + max - z[at + c * positions]) / (double)(s->n * positions);
+  }
+}
+static void test_soft_targets(void **state) {
+  static const struct {
+    int64_t n, classes, positions;
+  } sizes[] = {{5, 10, 1}, {3, 2, 1}, {4, 16, 1}, {2, 37, 1}, {2, 5, 7}, {1, 17, 3}};
+  for (size_t i = 0; i < 4 * (sizeof sizes / sizeof *sizes); i++) {
+    CrossEntropyK k = {sizes[i / 4].classes, sizes[i / 4].positions, i & 1, i & 2 ? 0.1 : 0, 1};
+    int64_t n = sizes[i / 4].n, count = n * k.classes * k.positions;
+    double *z = new_random(count, -6, 6), *target = new_random(count, 0, 1), want;
+    float *targets = as_floats(target, count), *weights = as_floats(new_random(k.classes, 0.5, 2), k.classes);
+    float *loss = new_floats(1), *dz = new_floats(count);
+    Soft s = {n, k, from_floats(targets, count), i & 1 ? weights : NULL};
+    run_kernel(KERNEL_cross_entropy,
+               (void *[]){as_floats(z, count), targets, (void *)(uintptr_t)s.weights, loss, dz}, n, &k,
+               (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
+    soft_twin(&s, z, &want);
+    check_close("cross_entropy, soft", from_floats(loss, 1), &want, 1, 5e-7);
+    check_gradient("cross_entropy, soft, dlogits", soft_twin, &s, z, count, (double[]){1}, 1, from_floats(dz, count), 1e-6);
+  }
+}
+
+static const struct CMUnitTest tests[] = {TEST(test_cross_entropy), TEST(test_cross_entropy_borders), TEST(test_mse),
+                                          TEST(test_l1), TEST(test_bce_with_logits), TEST(test_soft_targets)};
 GROUP(loss_group, tests);

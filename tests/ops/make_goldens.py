@@ -29,6 +29,17 @@ def CrossEntropy(weight=None, label_smoothing=0.0):
     return lambda y, target: nn.functional.cross_entropy(y, target, weight, label_smoothing=label_smoothing)
 
 
+def BCEWithLogits(pos_weight=None):
+    def loss(y, target):
+        weight = None if pos_weight is None else torch.tensor(pos_weight, dtype=torch.float64).reshape([-1] + [1] * (y.dim() - 2))
+        return nn.functional.binary_cross_entropy_with_logits(y, target, pos_weight=weight)
+    return loss
+
+
+LOSSES = {"CrossEntropy": CrossEntropy, "BCEWithLogits": BCEWithLogits, "L1": lambda: nn.functional.l1_loss,
+          "MSE": lambda: nn.functional.mse_loss}
+
+
 class Case:
     def __init__(self, row):
         fields = [field.strip() for field in row.split("|")] + [""] * 7
@@ -84,14 +95,14 @@ class Case:
         y = self.forward(x)
         if not any(p.requires_grad for p in self.model.parameters()):
             return []
-        if self.loss:
-            loss = eval(self.loss, {"CrossEntropy": CrossEntropy(), "__builtins__": {}} if "(" not in self.loss
-                        else {"CrossEntropy": CrossEntropy})
+        loss = eval(self.loss or "MSE", LOSSES)
+        loss = loss if "(" in self.loss else loss()
+        if self.loss.startswith("CrossEntropy"):
             count = y.numel() // y.shape[1]
             target = (mix(fnv(self.name + "/y"), count) % np.uint64(y.shape[1])).astype(np.int64)
             value = loss(y, torch.from_numpy(target).reshape(y.shape[:1] + y.shape[2:]))
         else:
-            value = nn.functional.mse_loss(y, torch.from_numpy(uniform(self.name + "/y", y.numel())).double().reshape(y.shape))
+            value = loss(y, torch.from_numpy(uniform(self.name + "/y", y.numel())).double().reshape(y.shape))
         value.backward()
         out, parameters = [value.detach()], dict(self.model.named_parameters())
         for key, tensor in self.model.state_dict().items():

@@ -65,7 +65,7 @@ Batch net_batch(const Net *net, int64_t first, int64_t n) {
   Batch b = {.n = n, .x = guard_alloc(n * net->inputs * 4)};
   uint64_t x = formula_seed(c->name, "/x"), y = formula_seed(c->name, "/y");
   const ManifestShape *out = &net->m->outputs[0].shape;
-  bool regression = net->m->train.loss == LOSS_TYPE_MSE;
+  bool regression = net->m->train.loss != LOSS_TYPE_CROSS_ENTROPY;
   int64_t classes = out->rank ? out->dim[0] : 1, targets = regression ? net->outputs : net->outputs / classes;
   b.target = guard_alloc(n * targets * 4);
   for (int64_t s = 0; s < n; s++) {

@@ -60,8 +60,9 @@ static void start_run(Run *run, FakeKind kind, const char *train) {
   run->val = dataset_open(test_path("val.csv"), &spec, &err);
   if (!run->set || !run->val) fail_msg("%s", err.message);
   const ManifestTrain *t = &run->net->manifest->train;
-  run->o = (TrainOptions){.epochs = t->epochs,
-                          .batch = t->batch,
+  run->o = (TrainOptions){.epochs = train_epochs(run->net->manifest),
+                          .batch = t->phases[0].batch,
+                          .lr = -1,
                           .seed = t->seed,
                           .shuffle = true,
                           .cache = true,
@@ -345,7 +346,7 @@ static void test_metrics(void **state) {
   Manifest *manifest = manifest_parse(text, &err);
   if (!manifest) fail_msg("%s", err.message);
   Metrics m;
-  assert_int_equal(metrics_init(&m, manifest, &err), 0);
+  assert_int_equal(metrics_init(&m, manifest, manifest->train.loss == LOSS_TYPE_CROSS_ENTROPY, &err), 0);
   metrics_add(&m, 2, y, target);
   assert_true(fabs(metrics_loss(&m) - 1.6467588) < 1e-6);
   assert_int_equal(m.top1, 1);
@@ -354,7 +355,7 @@ static void test_metrics(void **state) {
   assert_int_equal(m.right[0], 1);
   metrics_free(&m);
   manifest->train.loss = LOSS_TYPE_MSE;
-  assert_int_equal(metrics_init(&m, manifest, &err), 0);
+  assert_int_equal(metrics_init(&m, manifest, manifest->train.loss == LOSS_TYPE_CROSS_ENTROPY, &err), 0);
   metrics_add(&m, 1, y, values);
   assert_true(fabs(metrics_loss(&m) - (0 + 1 + 4) / 3.0) < 1e-12);
   assert_true(isnan(metrics_top1(&m)));
