@@ -226,6 +226,8 @@ void net_update(surgery_net *net) {
 int net_set_phase(surgery_net *net, size_t phase, surgery_error *err) {
   optimizer_free(net->optimizer);
   manifest_select_phase(net->manifest, phase);
+  free(net->features); /* samples of another size from now on */
+  net->features = NULL, net->features_n = 0;
   memset(net->grads, 0, (size_t)net->manifest->grads_bytes);
   net->optimizer = net_has(net, NET_STEP) ? optimizer_new(net->manifest, err) : NULL;
   return net->optimizer || !net_has(net, NET_STEP) ? 0 : -1;

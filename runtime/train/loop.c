@@ -287,7 +287,7 @@ static void update(Loop *l) {
   const ManifestTrain *train = &l->net->manifest->train;
   double loss = l->window_loss, rate = optimizer_lr(l->net->optimizer);
   if (l->sum) memcpy(l->net->grads, l->sum, (size_t)l->net->manifest->grads_bytes);
-  if (l->window > 1) loss /= (double)l->window_seen;
+  if (train->accumulate > 1) loss /= (double)l->window_seen;
   if (train->clip_norm > 0) gradients_clip(l->net->manifest, l->net->grads, train->clip_norm);
   net_update(l->net);
   if (l->average) weights_average(l->net->manifest, l->average, l->net->weights, train->ema);

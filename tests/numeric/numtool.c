@@ -5,6 +5,8 @@
  *   numtool fill IN OUT                    the tensors of IN, filled from their names
  *   numtool inputs OUT N CLASSES SALT DIM…  x and y as .safetensors, or x alone as .npy
  *   numtool maps OUT N RANK DIM… DIM…       x of the first RANK sizes, y of the others: floats, .safetensors
+ *   numtool values OUT N VALUES SALT DIM…  x and y as .safetensors, y of N × VALUES floats
+ *   numtool rates GOLDEN KEY LOG.csv TOL   the column lr
  *   numtool forward GOLDEN KEY Y.npy TOL   TOL × the largest golden output
  *   numtool gradients GOLDEN BEFORE AFTER LR TOL    from one step of SGD: (before - after) / LR
  *   numtool losses GOLDEN KEY LOG.csv TOL
@@ -115,6 +117,18 @@ static int maps(const char *out, int64_t n, int rank, int count, char **dims) {
   return surgery_weights_write(out, list, 2, NULL, &err) == 0 ? 0 : 1;
 }
 
+static int values(const char *out, int64_t n, int64_t count, const char *salt, int rank, char **dims) {
+  int64_t dim[SURGERY_MAX_RANK] = {n}, size = n;
+  for (int i = 0; i < rank; i++) size *= dim[i + 1] = atoll(dims[i]);
+  float *x = keep(malloc((size_t)size * sizeof *x)), *y = keep(malloc((size_t)(n * count) * sizeof *y));
+  for (int64_t i = 0; i < size; i++) x[i] = formula_uniform(formula_seed("x", salt), (uint64_t)i);
+  for (int64_t i = 0; i < n * count; i++) y[i] = formula_uniform(formula_seed("yf", ""), (uint64_t)i);
+  surgery_tensor_out list[2] = {{.name = "x", .dtype = SURGERY_F32, .rank = rank + 1, .data = x},
+                                {.name = "y", .dtype = SURGERY_F32, .rank = 2, .shape = {n, count}, .data = y}};
+  memcpy(list[0].shape, dim, sizeof dim);
+  return surgery_weights_write(out, list, 2, NULL, &err) == 0 ? 0 : 1;
+}
+
 static int verdict(const char *what, double error, double tolerance) {
   printf("%s: error %.3g, tolerance %.3g\n", what, error, tolerance);
   return error <= tolerance ? 0 : 1; /* a NaN is not within it */
@@ -183,8 +197,8 @@ static int gradients(const char *golden, const char *before, const char *after, 
   return bad || !seen;
 }
 
-/* Rows of the log whose column "row" says step, with the loss in the column "loss". */
-static int losses(const char *golden, const char *key, const char *log, double tolerance) {
+/* Rows of the log whose column "row" says step, with the numbers in the column `name`. */
+static int losses(const char *golden, const char *key, const char *log, const char *name, double tolerance) {
   int64_t count;
   float *want = read_tensor(open_file(golden), key, &count);
   FILE *f = fopen(log, "r");
@@ -192,10 +206,10 @@ static int losses(const char *golden, const char *key, const char *log, double t
   if (!f || !fgets(line, sizeof line, f)) die(log);
   int column = 0, loss = -1, kind = -1;
   for (char *word = strtok(line, ",\n"); word; word = strtok(NULL, ",\n"), column++) {
-    if (strcmp(word, "loss") == 0) loss = column;
+    if (strcmp(word, name) == 0) loss = column;
     if (strcmp(word, "row") == 0) kind = column;
   }
-  if (loss < 0) die("the log has no column 'loss'");
+  if (loss < 0) die("the log has no such column");
   int64_t at = 0;
   double worst = 0;
   while (fgets(line, sizeof line, f) && at < count) {
@@ -305,7 +319,10 @@ int main(int argc, char **argv) {
     return maps(argv[2], atoll(argv[3]), atoi(argv[4]), argc - 5, argv + 5);
   if (strcmp(what, "forward") == 0 && argc == 6) return forward(argv[2], argv[3], argv[4], atof(argv[5]));
   if (strcmp(what, "gradients") == 0 && argc == 7) return gradients(argv[2], argv[3], argv[4], atof(argv[5]), atof(argv[6]));
-  if (strcmp(what, "losses") == 0 && argc == 6) return losses(argv[2], argv[3], argv[4], atof(argv[5]));
+  if (strcmp(what, "losses") == 0 && argc == 6) return losses(argv[2], argv[3], argv[4], "loss", atof(argv[5]));
+  if (strcmp(what, "rates") == 0 && argc == 6) return losses(argv[2], argv[3], argv[4], "lr", atof(argv[5]));
+  if (strcmp(what, "values") == 0 && argc >= 7)
+    return values(argv[2], atoll(argv[3]), atoll(argv[4]), argv[5], argc - 6, argv + 6);
   if (strcmp(what, "inspect") == 0 && argc == 5) return inspected(argv[2], argv[3], atof(argv[4]));
   if (strcmp(what, "tensor") == 0 && argc == 7) return tensor(argv[2], argv[3], argv[4], argv[5], atof(argv[6]));
   if (strcmp(what, "names") == 0 && argc == 4) return names(argv[2], argv[3]);
