@@ -201,7 +201,7 @@ static const Graph *trained_graph(Graph *g, const PhaseConfig *phase) {
   copy->modules.at = arena_array(g->arena, Module, g->modules.count + 1);
   for (size_t i = 0; i < g->params.count; i++) {
     copy->params.at[i] = g->params.at[i];
-    copy->params.at[i].trainable = phase->trainable[i];
+    copy->params.at[i].trainable &= phase->trainable[i]; /* of the graph: what the loss depends on at all */
   }
   for (size_t i = 0; i < g->modules.count; i++) {
     copy->modules.at[i] = g->modules.at[i];
