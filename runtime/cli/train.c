@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/cli/progress.h"
+#include "runtime/cli/report.h"
 #include "runtime/error.h"
 #include "runtime/io.h"
+#include "runtime/train/evaluate.h"
 
 typedef struct TrainArguments {
   const char *data, *val, *out, *resume, *log, *report;
@@ -23,6 +25,8 @@ typedef struct Job {
   char *out, *checkpoint; /* malloc */
   TrainOptions o;
   TrainResult result;
+  Progress progress;
+  Report report;
 } Job;
 
 static volatile sig_atomic_t stop_requested;
@@ -37,15 +41,20 @@ static bool has_suffix(const char *path, const char *suffix) {
   return a > b && strcmp(path + a - b, suffix) == 0;
 }
 
+/* Files that would appear at the end are tried before the first step. */
+static int can_write(const char *path, surgery_error *err) {
+  SgWriter *writer = sg_writer_open(path, err);
+  sg_writer_abort(writer);
+  return writer ? 0 : -1;
+}
+
 static int check_writable(const char *path, surgery_error *err) {
   static const char *const suffixes[] = {".safetensors", ".pth", ".pt", ".npz"};
   bool known = false;
   for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) known |= has_suffix(path, suffixes[i]);
   if (!known)
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: weights are written as .safetensors, .pth or .npz", path);
-  SgWriter *writer = sg_writer_open(path, err);
-  sg_writer_abort(writer);
-  return writer ? 0 : -1;
+  return can_write(path, err);
 }
 
 /* OUT, and OUT with -checkpoint.safetensors for its suffix. */
@@ -62,6 +71,7 @@ static int choose_files(Job *job, surgery_error *err) {
     job->checkpoint = NULL;
     return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   }
+  if (job->a->report && can_write(job->a->report, err)) return -1;
   const ManifestTrain *t = &job->net->manifest->train;
   for (size_t i = 0; i < t->save_count; i++) {
     if (check_writable(t->saves[i].file, err)) return -1;
@@ -69,6 +79,12 @@ static int choose_files(Job *job, surgery_error *err) {
       return sg_fail(err, SURGERY_BAD_INPUT, "%s: the script saves into the file that --out names", job->out);
   }
   return check_writable(job->out, err) || check_writable(job->checkpoint, err) ? -1 : 0;
+}
+
+static void observe(void *context, const TrainEvent *event) {
+  Job *job = context;
+  progress_event(&job->progress, event);
+  if (job->a->report) report_event(&job->report, event);
 }
 
 /* The command line, else the checkpoint, else the script. */
@@ -92,7 +108,7 @@ static int choose_options(Job *job, surgery_error *err) {
                           .log = a->log,
                           .checkpoint_every = a->checkpoint_every > 0 ? a->checkpoint_every : 0,
                           .stop = &stop_requested,
-                          .observe = progress_event};
+                          .observe = observe};
   /* a new seed means new first weights, but not in place of weights that someone gave */
   if (a->seed >= 0 && !job->cli->weights && !a->resume) net_init_fresh(job->net, job->o.seed);
   return 0;
@@ -114,19 +130,19 @@ static int open_data(Job *job, surgery_error *err) {
 }
 
 static int run_training(Job *job, surgery_error *err) {
-  Progress progress = progress_new(job->cli);
+  job->progress = progress_new(job->cli);
   struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESETHAND | SA_RESTART}, old_int,
                    old_term;
   sigemptyset(&action.sa_mask);
   job->o.checkpoint = job->checkpoint;
-  job->o.context = &progress;
+  job->o.context = job;
   stop_requested = 0;
   sigaction(SIGINT, &action, &old_int);
   sigaction(SIGTERM, &action, &old_term);
   int status = train_run(job->net, job->train, job->val, &job->o, &job->result, err);
   sigaction(SIGINT, &old_int, NULL);
   sigaction(SIGTERM, &old_term, NULL);
-  progress_clear(&progress);
+  progress_clear(&job->progress);
   return status;
 }
 
@@ -140,6 +156,7 @@ static void print_result(const Job *job) {
   printf("weights    %s\n", job->out);
   for (size_t i = 0; i < job->net->manifest->train.save_count; i++)
     printf("saved      %s\n", job->net->manifest->train.saves[i].file);
+  if (job->a->report) printf("report     %s\n", job->a->report);
 }
 
 /* The saves of the script's train block. */
@@ -158,6 +175,36 @@ static int write_saves(const Job *job, surgery_error *err) {
   return 0;
 }
 
+/* The trained network on the validation set, or without one on the training set as it is. */
+static int evaluate_result(Job *job, Metrics *metrics, surgery_error *err) {
+  Dataset *set = job->val ? job->val : job->train;
+  FeedOptions o = {.cache = false};
+  Feed *feed = feed_open(job->net, set, &o, err);
+  if (!feed || metrics_init(metrics, job->net->manifest, set->spec.target == TARGET_CLASSES, err)) {
+    feed_close(feed);
+    return -1;
+  }
+  int status = evaluate(job->net, feed, 16, metrics, NULL, NULL, NULL, err);
+  feed_close(feed);
+  return status;
+}
+
+static int write_report(Job *job, surgery_error *err) {
+  Metrics metrics = {.classes = 0};
+  if (!job->a->report) return 0;
+  int status = job->result.interrupted ? 0 : evaluate_result(job, &metrics, err);
+  ReportFacts facts = {.manifest = job->net->manifest,
+                       .options = &job->o,
+                       .result = &job->result,
+                       .train = job->train,
+                       .val = job->val,
+                       .metrics = job->result.interrupted ? NULL : &metrics,
+                       .weights = job->result.interrupted ? job->checkpoint : job->out};
+  if (status == 0) status = report_write(&job->report, &facts, job->a->report, err);
+  metrics_free(&metrics);
+  return status;
+}
+
 static ExitStatus train(Job *job, surgery_error *err) {
   if (choose_files(job, err) || choose_options(job, err) || open_data(job, err) || run_training(job, err))
     return cli_error(job->cli, err);
@@ -165,11 +212,12 @@ static ExitStatus train(Job *job, surgery_error *err) {
   if (r->broken)
     cli_message(job->cli, "%lld samples could not be used and were left out", (long long)r->broken);
   if (r->interrupted) {
+    if (write_report(job, err)) return cli_error(job->cli, err);
     cli_message(job->cli, "interrupted after step %lld; to go on, repeat the command with --resume %s",
                 (long long)r->steps, job->checkpoint);
     return EXIT_INTERRUPTED;
   }
-  if (surgery_save(job->net, job->out, NULL, err) || write_saves(job, err)) return cli_error(job->cli, err);
+  if (surgery_save(job->net, job->out, NULL, err) || write_saves(job, err) || write_report(job, err)) return cli_error(job->cli, err);
   print_result(job);
   return EXIT_DONE;
 }
@@ -191,6 +239,7 @@ static ExitStatus run(Cli *cli) {
   dataset_close(job.val), dataset_close(job.train);
   surgery_close(job.net);
   free(job.out), free(job.checkpoint);
+  report_free(&job.report);
   return status;
 }
 
@@ -214,8 +263,7 @@ static const CliOption options[] = {
     {"checkpoint-every", OPTION_COUNT, AT(checkpoint_every), "N",
      "save a checkpoint every N epochs, beside --out"},
     {"log", OPTION_TEXT, AT(log), "FILE.csv", "a row for each step and each epoch"},
-    {"report", OPTION_REFUSED, AT(report), "FILE.html",
-     "there are no reports in this version; --log FILE.csv has the numbers"},
+    {"report", OPTION_TEXT, AT(report), "FILE.html", "curves, a table of the classes and the settings, as one page"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 const CliCommand command_train = {"train",
                                   "--data DIR [options]",

@@ -262,7 +262,7 @@ static int save_checkpoint(Loop *l) {
 
 /* ---- steps ---- */
 
-static void tell_step(Loop *l, double loss, double accuracy) {
+static void tell_step(Loop *l, double loss, double accuracy, double lr) {
   double now = seconds_now(), spent = now - l->run_start, epoch_spent = now - l->epoch_start;
   int64_t total_steps = steps_of(l, l->at.samples) * (l->o->epochs - l->at.epoch) - steps_of(l, l->at.taken);
   if (l->o->steps && l->o->steps - l->at.step < total_steps) total_steps = l->o->steps - l->at.step;
@@ -275,6 +275,7 @@ static void tell_step(Loop *l, double loss, double accuracy) {
                            .total = l->at.samples,
                            .loss = loss,
                            .accuracy = accuracy,
+                           .lr = lr,
                            .val_loss = NAN,
                            .val_accuracy = NAN,
                            .seconds = epoch_spent,
@@ -293,7 +294,7 @@ static void update(Loop *l) {
   if (l->average) weights_average(l->net->manifest, l->average, l->net->weights, train->ema);
   l->at.step++, l->at.phase_step++;
   log_step(&l->log, l->at.epoch + 1, l->at.step, loss, rate);
-  tell_step(l, loss, l->window_targets ? (double)l->window_right / (double)l->window_targets : NAN);
+  tell_step(l, loss, l->window_targets ? (double)l->window_right / (double)l->window_targets : NAN, rate);
   set_time(l);
   l->window = l->window_seen = l->window_right = l->window_targets = 0;
   l->window_loss = 0;

@@ -24,6 +24,7 @@ typedef struct TrainEvent {
   int64_t bytes;
   double loss, accuracy;         /* of the step; of the epoch; accuracy NAN: no classifier */
   double val_loss, val_accuracy; /* NAN: no validation */
+  double lr;                     /* of the step */
   double seconds, rate, left;    /* of the epoch so far; samples a second; seconds left of the whole run */
 } TrainEvent;
 

@@ -11,6 +11,7 @@ int main(int argc, char **argv) {
   } groups[] = {{real_tests, real_count},
                 {small_tests, small_count},
                 {augment_tests, augment_count},
+                {color_tests, color_count},
                 {broken_tests, broken_count},
                 {folder_tests, folder_count}};
   for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {

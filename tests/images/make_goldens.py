@@ -229,4 +229,5 @@ def main():
     write_safetensors(HERE / "goldens.safetensors", goldens, {"pillow": PIL.__version__, "torch": torch.__version__, "torchvision": torchvision.__version__})
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -23,6 +23,10 @@ VARIANTS = [  # name, torch class, arguments, what group 1 has of its own
     ("adam_groups", "Adam", dict(lr=1e-2), dict(lr=1e-3, weight_decay=0.05)),
     ("adamw", "AdamW", dict(lr=1e-2), {}),
     ("adamw_amsgrad", "AdamW", dict(lr=1e-2, weight_decay=0.2, amsgrad=True), {}),
+    ("rmsprop", "RMSprop", dict(lr=1e-2), {}),
+    ("rmsprop_all", "RMSprop", dict(lr=1e-2, alpha=0.9, eps=1e-6, weight_decay=0.05, momentum=0.8, centered=True), {}),
+    ("rmsprop_centered", "RMSprop", dict(lr=1e-2, centered=True, maximize=True), {}),
+    ("rmsprop_groups", "RMSprop", dict(lr=1e-2), dict(lr=1e-3, momentum=0.9, weight_decay=0.1)),
     ("adamw_groups", "AdamW", dict(lr=1e-2, weight_decay=0.1), dict(lr=3e-2, weight_decay=0.0)),
 ]
 

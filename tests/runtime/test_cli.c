@@ -121,7 +121,6 @@ static void test_usage(void **state) {
                                       "train --data x --lr -1",
                                       "train --data x --lr nan",
                                       "bench --runs 99999999999999999999",
-                                      "train --data x --report r.html",
                                       "info --threads 0",
                                       "info --threads 5000",
                                       "train --data x --resume a --weights b"};

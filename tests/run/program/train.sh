@@ -84,6 +84,15 @@ run 0 "$tiny" train --data "$data/pictures/train" --epochs 1 --quiet --out noval
 out_lacks '^val '
 run 1 "$tiny" train --data "$data/idx" --out weights.txt
 err 'weights\.txt: weights are written as'
-run 2 "$tiny" train --data "$data/idx" --report x.html
-err 'report'
+
+# the report: one page that needs nothing else
+train --epochs 3 --out reported.safetensors --report r.html
+out '^report     r\.html$'
+matches r.html '<!DOCTYPE html>'
+equals "curves" "$(grep -c '<svg' r.html)" 3
+matches r.html '<tr><td>left</td><td class=n>[0-9]+</td>'
+lacks r.html '(src|href)='
+run 3 "$tiny" train --data "$data/idx" --report nowhere/r.html --out unwritten.safetensors
+err 'nowhere'
+absent unwritten.safetensors
 finish
