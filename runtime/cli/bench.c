@@ -65,7 +65,7 @@ static int measure(Bench *b, const char *what, int (*work)(Bench *, surgery_erro
 
 static int make_batch(Bench *b, surgery_error *err) {
   const Manifest *m = b->net->manifest;
-  int64_t count, targets = net_classes(m) ? net_positions(m) : m->outputs[0].shape.count, wanted;
+  int64_t count, targets = net_takes_floats(m) ? m->outputs[0].shape.count : net_positions(m), wanted;
   void *x = NULL;
   if (__builtin_mul_overflow(m->input.shape.count, b->n, &count) ||
       __builtin_mul_overflow(targets, b->n, &wanted) || count > INT64_MAX / 8 || wanted > INT64_MAX / 8 ||
@@ -77,7 +77,7 @@ static int make_batch(Bench *b, surgery_error *err) {
   b->x = x;
   random_fill_uniform(0, "bench", 1, b->x, count);
   Random random = random_stream(0, 1);
-  for (int64_t i = 0; i < wanted && net_classes(m); i++)
+  for (int64_t i = 0; i < wanted && !net_takes_floats(m); i++)
     ((int32_t *)b->target)[i] = (int32_t)random_below(&random, (uint64_t)net_classes(m));
   return 0;
 }

@@ -92,7 +92,7 @@ static int run_steps(Pass *p, const int64_t *order, surgery_error *err) {
   while ((done + p->batch <= p->limit || p->limit == feed_count(p->feed)) && (status = feed_next(p->feed, &b, err)) > 0) {
     done += b.taken;
     if (b.n == 0 || net_lonely_batchnorm(p->net, b.n)) continue; /* a last batch of one has no statistics */
-    if (net_gradients(p->net, b.n, b.x, b.target, &loss, err)) return -1;
+    if (net_gradients(p->net, b.n, b.x, b.step_target, &loss, err)) return -1;
     add_norms(p->g, p->net, p->squares, true);
     p->g->loss += loss, p->g->batches++, p->g->samples += b.n;
     if (p->each) p->each(p->context, done < p->limit ? done : p->limit, p->limit);
@@ -129,7 +129,7 @@ int gradients_measure(Gradients *g, surgery_net *net, Dataset *set, int64_t batc
   const Manifest *m = net->manifest;
   *g = (Gradients){0};
   if (limit <= 0 || limit > set->count) limit = set->count;
-  FeedOptions o = {.cache = false};
+  FeedOptions o = {.cache = false, .training = true};
   Pass p = {.g = g, .net = net, .batch = batch < limit ? batch : limit, .limit = limit, .each = each, .context = context};
   unsigned char *kept = malloc((size_t)m->weights_bytes + 1);
   int64_t *order = choose_order(limit, set->count);

@@ -95,6 +95,7 @@ run 0 ./phases info
 out 'head: SGD\(lr=0\.05\), schedule cosine, batch 8, 2 epochs'
 out 'accumulate 4, ema 0\.9'
 run 0 ./phases bench --runs 1 --batch 2
+run 0 ./mixed bench --runs 1 --batch 2
 
 # mixup draws from the seed alone; early_stop looks at the validation set
 train mixed --out m.safetensors --log m.csv
