@@ -170,7 +170,7 @@ static int measure_gradients(Inspect *in, surgery_error *err) {
   if (!in->a->data || !net_has(in->net, NET_STEP)) return 0;
   DatasetSpec spec = cli_spec(in->net, ROLE_TEST, true);
   Dataset *set = dataset_open(in->a->data, &spec, err);
-  int64_t batch = in->a->step_batch ? in->a->step_batch : in->net->manifest->train.batch;
+  int64_t batch = in->a->step_batch ? in->a->step_batch : in->net->manifest->train.phases[0].batch;
   int status = set ? gradients_measure(&in->gradients, in->net, set, batch, in->a->limit, tell_progress, in, err) : -1;
   dataset_close(set);
   return status;
