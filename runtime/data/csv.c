@@ -233,6 +233,10 @@ static Dataset *make_set(Csv *csv) {
   void *targets = csv->reals;
   csv->reals = NULL; /* four bytes a target, either way */
   int status = 0;
+  if (csv->spec->target == TARGET_NONE) { /* a column of labels that nobody asked for, or none */
+    free(targets);
+    targets = NULL;
+  }
   if (csv->spec->target == TARGET_CLASSES) {
     status = label_targets(csv, set, targets);
     if (status == 0) status = dataset_check_targets(set, targets, csv->path, csv->err);

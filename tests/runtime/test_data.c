@@ -49,6 +49,23 @@ static void test_csv(void **state) {
   dataset_close(set);
 }
 
+/* Samples alone: whoever asks for a target all the same gets nothing, and nothing is read for it. */
+static void test_csv_inputs(void **state) {
+  (void)state;
+  float x[2];
+  int32_t label = 77;
+  ManifestInput two = {.kind = INPUT_TENSOR, .shape = {1, {2}, 2}};
+  DatasetSpec spec = {.input = &two, .target_count = 1};
+  const char *texts[] = {"1,2\n3,4\n", "1,2,0\n3,4,1\n"};
+  for (int i = 0; i < 2; i++) {
+    test_write("inputs.csv", texts[i], strlen(texts[i]));
+    Dataset *set = open_good(test_path("inputs.csv"), &spec);
+    assert_int_equal(set->load(set, 1, DATASET_NO_AUGMENT, x, &label, &err), 0);
+    assert_true(x[0] == 3 && x[1] == 4 && label == 77);
+    dataset_close(set);
+  }
+}
+
 static void test_csv_forms(void **state) {
   (void)state;
   float x[2];
@@ -410,10 +427,11 @@ static void test_loader(void **state) {
 }
 
 int run_data_tests(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_csv),           cmocka_unit_test(test_csv_forms),
-                                     cmocka_unit_test(test_csv_malformed), cmocka_unit_test(test_idx),
-                                     cmocka_unit_test(test_idx_malformed), cmocka_unit_test(test_cifar),
-                                     cmocka_unit_test(test_arrays),        cmocka_unit_test(test_npy),
-                                     cmocka_unit_test(test_no_data_set),   cmocka_unit_test(test_loader)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_csv),       cmocka_unit_test(test_csv_inputs),
+                                     cmocka_unit_test(test_csv_forms), cmocka_unit_test(test_csv_malformed),
+                                     cmocka_unit_test(test_idx),       cmocka_unit_test(test_idx_malformed),
+                                     cmocka_unit_test(test_cifar),     cmocka_unit_test(test_arrays),
+                                     cmocka_unit_test(test_npy),       cmocka_unit_test(test_no_data_set),
+                                     cmocka_unit_test(test_loader)};
   return cmocka_run_group_tests_name("data", tests, NULL, NULL);
 }
