@@ -32,10 +32,68 @@ static bool anything_left(const Graph *g, const Picked *picked) {
   return false;
 }
 
+/* ---- what changes behind it ---- */
+
+typedef struct Before { /* the shapes before the remove, where they could be told */
+  Shape *value;  /* by ValueId */
+  Shape output;
+} Before;
+
+static Before shapes_before(EditContext *e, Arena *scratch) {
+  const Graph *g = e->graph;
+  Before before = {.value = arena_array(scratch, Shape, g->values.count + 1)};
+  edit_shapes_now(e);
+  for (size_t i = 0; i < g->values.count; i++) before.value[i] = g->values.at[i].shape;
+  before.output = g->values.at[g->outputs.at[0].value].shape;
+  return before;
+}
+
+static bool changed(const Shape *old, const Shape *new) {
+  return old->rank >= 0 && new->rank >= 0 && !shape_equal(old, new);
+}
+
+static const char *instead(Arena *arena, const Shape *old, const Shape *new) {
+  return arena_printf(arena, "%s instead of %s", shape_text(arena, new), shape_text(arena, old));
+}
+
+/* The first value behind the removed layers that has another shape, the last one, and the output; values whose shape
+ * is no longer known are what the shape pass complains of, unless a later edit mends them. */
+static void report_changes(EditContext *e, const Stmt *stmt, const Before *before) {
+  const Graph *g = e->graph;
+  Arena *arena = e->s->arena;
+  edit_shapes_now(e);
+  const Node *first = NULL, *last = NULL;
+  size_t count = 0;
+  for (size_t i = 0; i < g->order.count; i++) {
+    const Node *n = &g->nodes.at[g->order.at[i]];
+    if (!n->alive || !changed(&before->value[n->output], &g->values.at[n->output].shape)) continue;
+    if (!first) first = n;
+    last = n;
+    count++;
+  }
+  const Shape *output = &g->values.at[g->outputs.at[0].value].shape;
+  bool other_output = changed(&before->output, output);
+  if (!first && !other_output) return;
+  Diag *d;
+  if (first)
+    d = diag_report(&e->s->diags, DIAG_N0205, stmt->span, "this changes shapes: %s returns %s", first->name,
+                    instead(arena, &before->value[first->output], &g->values.at[first->output].shape));
+  else
+    d = diag_report(&e->s->diags, DIAG_N0205, stmt->span, "this changes the output: it is %s",
+                    instead(arena, &before->output, output));
+  if (count > 1)
+    diag_note(&e->s->diags, d, "and %zu more, up to %s: %s", count - 1, last->name,
+              instead(arena, &before->value[last->output], &g->values.at[last->output].shape));
+  if (first && output->rank >= 0)
+    diag_note(&e->s->diags, d, other_output ? "the output is %s" : "the output stays %s",
+              other_output ? instead(arena, &before->output, output) : shape_text(arena, output));
+}
+
 bool edit_remove(EditContext *e, const Stmt *stmt) {
   Graph *g = e->graph;
   Arena *scratch = arena_create();
   Picked picked;
+  Before before = shapes_before(e, scratch);
   ValueId *flows = arena_array(scratch, ValueId, g->values.count + 1);
   bool ok = select_units(e->s, g, e->scope, stmt->selector, false, scratch, &picked) &&
             !edit_reject_tensors(e, stmt, &picked, "remove") && plan_bypass(e, stmt, &picked, flows);
@@ -57,6 +115,7 @@ bool edit_remove(EditContext *e, const Stmt *stmt) {
     for (size_t i = 1; i < g->modules.count; i++) /* those that forward never called */
       if (picked.module[i]) edit_retire_module(g, (ModuleId)i);
     edit_update_alive(g);
+    report_changes(e, stmt, &before);
   }
   arena_destroy(scratch);
   return ok;
