@@ -1,100 +1,161 @@
-/* `surgeryc plan`: what a script comes to, as a table on stdout: layers with shapes and parameters, totals,
- * FLOPs, and the exact memory of forward and train. */
-#include "compiler/driver/driver.h"
+/* `surgeryc plan`: what each statement of a script did, and what the network comes to: layers with shapes and
+ * parameters, totals, FLOPs, the exact memory of each generated function. Gathers; plan_text.c and plan_json.c print. */
+#include "compiler/driver/plan_facts.h"
+#include "compiler/base/diag_text.h"
+#include "compiler/edit/weights.h"
 #include "runtime/surgery.h"
 
-/* 11176512 → "11,176,512" */
-static const char *grouped(Arena *arena, int64_t number) {
-  char digits[32], out[48];
-  int length = snprintf(digits, sizeof digits, "%lld", (long long)number), k = 0;
-  for (int i = 0; i < length; i++) {
-    out[k++] = digits[i];
-    if (digits[i] != '-' && i + 1 < length && (length - 1 - i) % 3 == 0) out[k++] = ',';
+int64_t count_params(const Graph *g, const ParamList *params) {
+  int64_t count = 0;
+  for (size_t i = 0; i < params->count; i++) count += shape_count(&g->params.at[params->at[i]].shape);
+  return count;
+}
+
+int64_t function_bytes(const PlanFacts *f, const FunctionFact *function, int64_t n) {
+  return function->per_sample * n + function->fixed + function->scratch * f->threads;
+}
+
+/* ---- places ---- */
+
+const char *place_file(const PlanFacts *f, Span span, int *line) {
+  int column;
+  if (span.source == SPAN_NO_SOURCE) return NULL;
+  const Source *source = &f->s->sources.files.at[span.source];
+  source_position(source, span.begin, line, &column);
+  return source->path;
+}
+
+const char *source_text(const PlanFacts *f, Span span, size_t most) {
+  if (span.source == SPAN_NO_SOURCE) return "";
+  const char *text = f->s->sources.files.at[span.source].text + span.begin;
+  size_t length = span.end - span.begin, shown = 0;
+  while (shown < length && shown < most && !strchr("{\n", text[shown])) shown++;
+  bool block = shown < length && text[shown] == '{';
+  while (shown < length && shown > 0 && ((unsigned char)text[shown] & 0xC0) == 0x80) shown--; /* no half character */
+  size_t left = shown;
+  while (shown > 0 && (text[shown - 1] == ' ' || text[shown - 1] == '\r')) shown--;
+  return arena_printf(f->s->arena, "%s%s", clean_text(f->s->arena, text, shown),
+                      left == length ? "" : block ? " { … }" : " …");
+}
+
+const struct SavedFile *saved_by(const PlanFacts *f, const Stmt *stmt) {
+  for (size_t i = 0; stmt->kind == STMT_SAVE && i < f->g->saves.count; i++) {
+    const SavedFile *file = f->g->saves.at[i];
+    if (streq(file->path, stmt->file)) return file;
   }
-  return arena_strndup(arena, out, (size_t)k);
+  return NULL;
 }
 
-typedef struct Totals {
-  int64_t all, trainable;
-} Totals;
+/* ---- layers and parameters ---- */
 
-static Totals count_module(const Graph *g, ModuleId m) {
-  Totals t = {0, 0};
-  const Module *module = &g->modules.at[m];
-  for (size_t i = 0; i < module->params.count; i++) {
-    const Param *p = &g->params.at[module->params.at[i]];
-    if (p->is_buffer) continue;
-    t.all += shape_count(&p->shape);
-    if (p->trainable) t.trainable += shape_count(&p->shape);
-  }
-  return t;
-}
-
-static const char *frozen_text(const Graph *g, const Node *n, Totals t) {
-  bool frozen = n->module != NO_ID && g->modules.at[n->module].frozen;
-  if (t.all == 0) return frozen && op_info(n->op)->batch != BATCH_SAME ? "frozen" : "";
-  if (t.trainable == t.all) return "trained";
-  if (t.trainable > 0) return "partly frozen";
-  return frozen || op_info(n->op)->batch == BATCH_SAME ? "frozen" : "frozen parameters, moving statistics";
-}
-
-static void print_layers(Session *s, const Graph *g) {
-  printf("%-28s %-18s %-22s %12s  %s\n", "layer", "type", "output", "parameters", "");
-  bool *seen = arena_array(s->arena, bool, g->modules.count + 1);
+static void list_layers(PlanFacts *f) {
+  const Graph *g = f->g;
+  bool *seen = arena_array(f->s->arena, bool, g->modules.count + 1);
   for (size_t i = 0; i < g->order.count; i++) {
     const Node *n = &g->nodes.at[g->order.at[i]];
     if (!n->alive) continue;
-    Totals t = {0, 0};
+    Totals t = {0};
     if (n->module != NO_ID && !seen[n->module]) {
-      t = count_module(g, n->module);
+      t = module_totals(g, n->module, false);
       seen[n->module] = true;
     }
-    const char *type = n->module != NO_ID ? g->modules.at[n->module].type : op_info(n->op)->name;
-    printf("%-28s %-18s %-22s %12s  %s\n", n->name, type,
-           shape_text(s->arena, &g->values.at[n->output].shape), t.all ? grouped(s->arena, t.all) : "",
-           frozen_text(g, n, t));
+    vec_push(f->s->arena, &f->layer,
+             (LayerFact){.name = n->name,
+                         .type = node_type(g, g->order.at[i]),
+                         .state = state_name(node_state(g, g->order.at[i])),
+                         .shape = &g->values.at[n->output].shape,
+                         .parameters = t});
   }
 }
 
-static void print_memory(Session *s, const Schedule *f) {
-  int64_t one = f->per_sample_bytes, rest = f->fixed_bytes;
-  printf("  %-8s %s bytes a sample + %s + %s a thread; 16 samples on %d threads: %s\n", f->name,
-         grouped(s->arena, one), grouped(s->arena, rest), grouped(s->arena, f->scratch_bytes),
-         surgery_threads(), grouped(s->arena, 16 * one + rest + surgery_threads() * f->scratch_bytes));
+static void tally(Tally *t, int64_t count, bool donor, bool alive, bool cut) {
+  if (alive)
+    *(donor ? &t->kept : &t->added) += count;
+  else if (donor)
+    *(cut ? &t->cut : &t->removed) += count;
+}
+
+static void tally_all(PlanFacts *f) {
+  const Graph *g = f->g;
+  for (size_t i = 0; i < g->modules.count; i++) {
+    const Module *m = &g->modules.at[i];
+    if (m->op != OP_NONE) tally(&f->layers, 1, i < f->log->donor_modules, m->alive, m->cut);
+  }
+  for (size_t i = 0; i < g->nodes.count; i++) {
+    const Node *n = &g->nodes.at[i];
+    if (n->module == NO_ID) tally(&f->layers, 1, i < f->log->donor_nodes, n->alive, n->cut);
+  }
+  for (size_t i = 0; i < g->params.count; i++) {
+    const Param *p = &g->params.at[i];
+    const Module *m = &g->modules.at[p->module];
+    if (!p->is_buffer) tally(&f->parameters, shape_count(&p->shape), i < f->log->donor_params, m->alive, m->cut);
+  }
+  ParamList all = graph_state_dict(g, f->s->arena, false);
+  for (size_t i = 0; i < all.count; i++) {
+    const Param *p = &g->params.at[all.at[i]];
+    f->total.all += shape_count(&p->shape);
+    if (p->trainable) f->total.trained += shape_count(&p->shape);
+  }
+}
+
+/* ---- functions and weights ---- */
+
+static void add_function(PlanFacts *f, const Schedule *s) {
+  if (!s->present) return;
+  double flops = 0;
+  for (size_t i = 0; i < s->calls.count; i++) flops += s->calls.at[i].plan.flops_per_sample;
+  vec_push(f->s->arena, &f->function,
+           (FunctionFact){.name = s->name,
+                          .per_sample = s->per_sample_bytes,
+                          .fixed = s->fixed_bytes,
+                          .scratch = s->scratch_bytes,
+                          .flops = flops,
+                          .calls = s->calls.count});
+}
+
+static WeightFact *source_of(PlanFacts *f, const char *path) {
+  for (size_t i = 0; i < f->weights.count; i++)
+    if (streq(f->weights.at[i].path, path)) return &f->weights.at[i];
+  vec_push(f->s->arena, &f->weights, (WeightFact){.path = path});
+  return &f->weights.at[f->weights.count - 1];
+}
+
+static void add_weights(PlanFacts *f, const char *path, const Param *p) {
+  WeightFact *from = source_of(f, path);
+  vec_push(f->s->arena, &from->tensors, p->name);
+  from->parameters += p->is_buffer ? 0 : shape_count(&p->shape);
+}
+
+static void list_weights(PlanFacts *f) {
+  ParamList all = graph_state_dict(f->g, f->s->arena, true);
+  for (size_t i = 0; i < all.count; i++) {
+    const Param *p = &f->g->params.at[all.at[i]];
+    add_weights(f, p->donor == NO_ID ? NULL : f->g->donors.at[p->donor].path, p);
+  }
+}
+
+PlanFacts plan_facts(const Compilation *c) {
+  const Plan *p = c->plan;
+  PlanFacts f = {.g = c->script.graph, .plan = p, .log = c->s->log, .s = c->s, .threads = surgery_threads()};
+  const Schedule *all[] = {&p->pack, &p->forward, &p->prefix, &p->tail, &p->step};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) add_function(&f, all[i]);
+  list_layers(&f);
+  tally_all(&f);
+  list_weights(&f);
+  if (p->prefix.present)
+    f.prefix_end = f.g->nodes.at[f.g->order.at[analyse_trainability(f.g).frontier_position]].name;
+  return f;
 }
 
 ExitStatus command_plan(Session *s, const Options *o) {
   Compilation c = {.s = s, .o = o};
+  s->log = log_create(s->arena);
   ExitStatus status = run_passes(&c, "plan");
   if (status != EXIT_DONE || !c.plan) return status; /* no plan: --stop-after */
-  const Graph *g = c.script.graph;
-  const Plan *p = c.plan;
-  print_layers(s, g);
-  Totals t = {0, 0};
-  ParamList all = graph_state_dict(g, s->arena, false);
-  for (size_t i = 0; i < all.count; i++) {
-    const Param *param = &g->params.at[all.at[i]];
-    t.all += shape_count(&param->shape);
-    if (param->trainable) t.trainable += shape_count(&param->shape);
-  }
-  double flops = 0;
-  for (size_t i = 0; i < p->forward.calls.count; i++) flops += p->forward.calls.at[i].plan.flops_per_sample;
-  printf("\ninput       %s\n", shape_text(s->arena, &g->input.shape));
-  for (size_t i = 0; i < g->outputs.count; i++)
-    printf("%-11s %s\n", g->outputs.at[i].name,
-           shape_text(s->arena, &g->values.at[g->outputs.at[i].value].shape));
-  printf("parameters  %s: %s trained, %s frozen\n", grouped(s->arena, t.all), grouped(s->arena, t.trainable),
-         grouped(s->arena, t.all - t.trainable));
-  printf("forward     %.2f GFLOP a sample, %zu kernel calls\n", flops * 1e-9, p->forward.calls.count);
-  if (p->prefix.present)
-    printf("prefix      frozen up to %s: %s, run once for each image where preprocessing is deterministic\n",
-           g->nodes.at[g->order.at[analyse_trainability(g).frontier_position]].name,
-           shape_text(s->arena, &p->features));
-  printf("memory      weights %s bytes, packed %s, gradients %s\n", grouped(s->arena, p->weights_bytes),
-         grouped(s->arena, p->packed_bytes), grouped(s->arena, p->grads_bytes));
-  print_memory(s, &p->forward);
-  if (p->prefix.present) print_memory(s, &p->prefix);
-  if (p->tail.present) print_memory(s, &p->tail);
-  if (p->step.present) print_memory(s, &p->step);
+  PlanFacts facts = plan_facts(&c);
+  if (o->json)
+    plan_print_json(&facts);
+  else
+    plan_print_text(&facts);
   return EXIT_DONE;
 }

@@ -62,7 +62,7 @@ static const OptionRow rows[] = {
     {"color", OPT_COLOR, "WHEN", ALL, "auto (default), always or never"},
     {"Werror", OPT_WERROR, NULL, SCRIPTS, "warnings are errors"},
     {"tree", OPT_TREE, NULL, FOR(SHOW), "the modules as PyTorch's print(model) has them"},
-    {"json", OPT_JSON, NULL, FOR(SHOW) | FOR(DIFF) | FOR(ZOO), "everything, for programs"},
+    {"json", OPT_JSON, NULL, FOR(SHOW) | FOR(DIFF) | FOR(ZOO) | FOR(PLAN), "everything, for programs"},
     {"graph", OPT_GRAPH, "FILE", FOR(SHOW),
      "draw the network with Graphviz; FILE ends in .svg, .png, .pdf or .dot"},
     {"stop-after", OPT_STOP, "PASS", PASSES, "stop behind a pass"},

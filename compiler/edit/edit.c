@@ -1,6 +1,7 @@
 /* The door to the edits: which function runs a statement, and the statements that wait for the take. Decides
  * nothing about the network itself. Called by frontend/ for every statement of a script, in order. */
 #include "compiler/edit/edit.h"
+#include "compiler/graph/log.h"
 
 static bool run_train(EditContext *e, const Stmt *stmt) {
   TrainConfig *train = arena_new(e->s->arena, TrainConfig);
@@ -24,7 +25,11 @@ static bool run_setting(EditContext *e, const Stmt *stmt) {
 static bool run_take(EditContext *e, const Stmt *stmt) {
   bool ok = edit_take(e, stmt);
   if (!e->graph) return false;
-  for (size_t i = 0; i < e->early.count; i++) ok &= run_setting(e, e->early.at[i]);
+  for (size_t i = 0; i < e->early.count; i++) {
+    int step = log_resume(e->s, e->early.at[i]);
+    ok &= run_setting(e, e->early.at[i]);
+    log_back(e->s, step);
+  }
   e->early.count = 0;
   return ok;
 }
@@ -39,7 +44,7 @@ static bool no_network(EditContext *e, const Stmt *stmt) {
   return false;
 }
 
-bool edit_run(EditContext *e, const Stmt *stmt) {
+static bool run_statement(EditContext *e, const Stmt *stmt) {
   bool setting = stmt->kind == STMT_INPUT || stmt->kind == STMT_LABELS || stmt->kind == STMT_TRAIN;
   if (stmt->kind == STMT_TAKE) return run_take(e, stmt);
   if (stmt->kind == STMT_EXPECT) {
@@ -85,4 +90,11 @@ bool edit_run(EditContext *e, const Stmt *stmt) {
   default:
     BUG("statement of kind %d is no edit", stmt->kind);
   }
+}
+
+bool edit_run(EditContext *e, const Stmt *stmt) {
+  log_begin(e->s, e->graph, stmt);
+  bool ok = run_statement(e, stmt);
+  log_end(e->s, e->graph);
+  return ok;
 }

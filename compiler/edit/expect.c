@@ -3,6 +3,7 @@
  * train. Called by frontend/ through edit_check_expects. */
 #include "compiler/edit/edit.h"
 #include "compiler/edit/weights.h"
+#include "compiler/graph/log.h"
 #include <inttypes.h>
 
 /* 11689512 → "11,689,512" */
@@ -189,12 +190,14 @@ bool edit_check_expects(EditContext *e) {
   bool ok = true;
   for (size_t i = 0; i < e->expects.count; i++) {
     const Stmt *stmt = e->expects.at[i];
+    int step = log_resume(e->s, stmt);
     if (stmt->compare)
       ok &= check_count(e, stmt, scratch);
     else if (!stmt->selector || !stmt->value)
       ok = malformed(e, stmt->span, "this expectation states nothing");
     else
       ok &= check_shape(e, stmt, scratch);
+    log_back(e->s, step);
   }
   ok &= weights_check(e->s, e->graph);
   ok &= weights_check_saves(e->s, e->graph);

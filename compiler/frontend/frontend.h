@@ -28,6 +28,7 @@ typedef struct Session {
   const struct CallFrame *calls; /* the models that are being built or called, innermost first */
   int depth;                     /* of nested evaluation; bounded, so that no script overflows the stack */
   int64_t steps;                 /* work done at compile time; bounded, so that no loop runs for ever */
+  struct EditLog *log;           /* what the statements do, for `plan` (graph/log.h); NULL: nobody wants to know */
   bool syntax_errors;            /* unknown names may then be a consequence and are not reported */
 } Session;
 

@@ -2,6 +2,7 @@
  * never changes it. Nothing a script can write takes more than time proportional to selector × network:
  * unions are walked without recursion, patterns run as automata, and both have limits that are reported.
  * Called by compiler/edit (select_units) and by whoever else wants to know (select_resolve). */
+#include "compiler/graph/log.h"
 #include "compiler/graph/select.h"
 
 #define MAX_DEPTH 100
@@ -356,7 +357,9 @@ bool select_units(Session *s, const Graph *g, Scope *scope, const Selector *sele
                   Arena *arena, Picked *out) {
   SelectContext c = {.s = s, .g = g, .scope = scope, .arena = arena, .with_cut = with_cut};
   *out = picked_create(g, arena);
-  return select_pick(&c, selector, out);
+  bool ok = select_pick(&c, selector, out);
+  if (ok) log_match(s, g, selector, out);
+  return ok;
 }
 
 bool select_resolve(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut,

@@ -1,0 +1,50 @@
+# surgeryc plan: what selectors picked and statements did, as text (plan/edits.golden; read the diff before it is
+# changed) and as JSON; and the memory that it promises is the memory that programs use (arena.c).
+. "$RUN_SOURCE/common.sh"
+export OMP_NUM_THREADS=2
+
+cp "$TOOLS_SOURCE/plan/edits.surgery" .
+run 0 "$SURGERYC" plan edits.surgery
+# memory has a table of its own below; a sanitized build needs more
+sed '/^memory/,$d' "$tmp/out" >edits.plan
+check "as edits.golden" diff -u "$TOOLS_SOURCE/plan/edits.golden" edits.plan
+out '^  forward +[0-9,]+ n \+ [0-9,]+ \+ [0-9,]+ t +[0-9,]+ +[0-9,]+ +[0-9]+ calls$'
+absent fc.safetensors
+run 0 "$SURGERYC" plan --json edits.surgery
+for pattern in '"selector": "every BatchNorm2d in layer4"' '"line": 5' '"restored": \[' '"writes": "fc\.safetensors"' '"network": '; do
+  out "$pattern"
+done
+run 2 "$SURGERYC" check --json edits.surgery
+echo 'freze all' >wrong.surgery
+run 1 "$SURGERYC" plan --json wrong.surgery
+is_empty "$tmp/out"
+
+# to the byte: everything trained, everything frozen but the head, a part of it, and small ones
+cat >all.surgery <<'X'
+input image(3, 64, 64)
+take resnet18 from random
+train { optimizer SGD(lr=0.1, momentum=0.9) }
+X
+cat >flagship.surgery <<'X'
+input image(3, 64, 64)
+take resnet18[0:5] from random; freeze all; replace fc with Linear(512, 10)
+X
+echo 'take lenet from random' >lenet.surgery
+cp "$SURGERY_SOURCE"/tests/run/scripts/net.surgery "$SURGERY_SOURCE"/tests/run/scripts/tiny.surgery .
+cp "$SURGERY_SOURCE/examples/ants-bees/ants_bees.surgery" .
+networks='all flagship lenet tiny'
+weights=
+if [ -e "$SURGERY_SHARED_DATA/resnet18/resnet18.pth" ]; then
+  networks="$networks ants_bees"
+  weights="--weights resnet18=$SURGERY_SHARED_DATA/resnet18/resnet18.pth"
+fi
+for net in $networks; do
+  [ $net = ants_bees ] || weights_here=
+  [ $net != ants_bees ] || weights_here=$weights
+  run 0 "$SURGERYC" plan --json $net.surgery $weights_here
+  cp "$tmp/out" $net.json
+  run 0 "$SURGERYC" -O1 $net.surgery -o $net.so $weights_here
+  run 0 "$ARENA" ./$net.so $net $net.json $net.safetensors
+  cat "$tmp/err"
+done
+finish
