@@ -38,7 +38,7 @@ tar)
     size=$(wc -c <"../$part")
     byte $((size & 255)) </dev/null; byte $((size >> 8)) <"../$part"
   done >"$seeds/tar"
-  cat "$scratch/work/pickle" >>"$seeds/tar" ;;
+  cat ../pickle >>"$seeds/tar" ;;
 npy) take "$fixtures"/*.np? ;;
 index) take "$fixtures"/*.index.json; cp "$fixtures"/shard-* . ;;
 onnx_weights) take "$models"/*.onnx; for f in "$models"/*; do [ "$(wc -c <"$f")" -gt 65536 ] || cp "$f" .; done ;;
