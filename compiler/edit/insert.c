@@ -100,6 +100,17 @@ static bool add_at(EditContext *e, const Stmt *stmt, ValueId in, int stage, Valu
   return *out != NO_ID;
 }
 
+/* A built-in network is known for its weights: without them it is probably not what was meant. */
+static void note_fresh(EditContext *e, const Stmt *stmt) {
+  const Expr *model = stmt->value->kind == EXPR_CALL ? stmt->value->left : stmt->value;
+  const Const *built_in = model->kind == EXPR_NAME ? scope_get(zoo_scope(e->s), model->text) : NULL;
+  const Const *mine = built_in ? scope_get(e->scope, model->text) : NULL;
+  if (!built_in || !mine || mine->model != built_in->model) return;
+  Diag *d = diag_report(&e->s->diags, DIAG_N0402, model->span, "%s starts with fresh values: no weight file was given",
+                        model->text);
+  diag_help(&e->s->diags, d, "%s from \"FILE\" has weights, and from random says that this is meant", model->text);
+}
+
 bool edit_append(EditContext *e, const Stmt *stmt) {
   if (stmt->donor) return edit_stitch(e, stmt);
   Graph *g = e->graph;
@@ -107,6 +118,7 @@ bool edit_append(EditContext *e, const Stmt *stmt) {
   if (!edit_one_output(e, stmt, "insert it after the layer whose value it is to take: insert … after layer4"))
     return false;
   if (!add_at(e, stmt, g->outputs.at[0].value, NO_ID, &out)) return false;
+  note_fresh(e, stmt);
   g->outputs.at[0].value = out;
   edit_update_alive(g);
   return true;

@@ -120,7 +120,7 @@ static bool item_fits(const Param *p, const LoadItem *item) {
     return shape_equal(&got, &part);
   }
   if (p->shape.rank < 0) return true; /* known behind the last edit: weights_check */
-  if (p->shape.rank == 0) return t->count == 1;
+  if (p->shape.rank == 0) return item->from ? got.rank == 0 || shape_count(&got) == 1 : t->count == 1;
   Shape whole = p->shape;
   whole.dtype = DTYPE_F32;
   return shape_equal(&got, &whole);

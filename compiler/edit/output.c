@@ -162,6 +162,21 @@ bool edit_one_output(EditContext *e, const Stmt *stmt, const char *cure) {
 
 /* ---- training with several outputs ---- */
 
+static void check_phases(EditContext *e) {
+  const Graph *g = e->graph;
+  for (size_t k = 0; e->train && k < e->train->phases.count; k++) {
+    const PhaseConfig *phase = &e->train->phases.at[k];
+    bool any = false;
+    for (size_t i = 0; i < g->params.count && !any; i++)
+      any = phase->trainable[i] && g->modules.at[g->params.at[i].module].alive;
+    if (any) continue;
+    Diag *d = diag_report(&e->s->diags, DIAG_E0518, phase->span,
+                          "the phase '%s' has nothing to train that the first output, '%s', depends on", phase->name,
+                          g->outputs.at[0].name);
+    diag_help(&e->s->diags, d, "name the output that is to learn first, or unfreeze layers in front of it");
+  }
+}
+
 void edit_outputs_trained(EditContext *e) {
   Graph *g = e->graph;
   if (g->outputs.count < 2) return;
@@ -180,9 +195,11 @@ void edit_outputs_trained(EditContext *e) {
     Param *p = &g->params.at[i];
     if (!p->trainable || learns[p->module] || !g->modules.at[p->module].alive) continue;
     p->trainable = false;
+    for (size_t k = 0; e->train && k < e->train->phases.count; k++) e->train->phases.at[k].trainable[i] = false;
     const char *name = g->modules.at[p->module].name;
     if (names.count == 0 || !streq(names.at[names.count - 1], name)) vec_push(scratch, &names, name);
   }
+  if (names.count > 0) check_phases(e);
   if (names.count > 0 && e->train) {
     Diag *d = diag_report(&e->s->diags, DIAG_W0205, e->train->span,
                           "the loss is of the first output, '%s': it trains nothing of %s", g->outputs.at[0].name,
