@@ -176,10 +176,14 @@ struct Stmt {
 /* Parses one source. Always returns what could be read (NULL for an empty script); every mistake is in
  * `diags`, one message for each statement that cannot be read. Nesting deeper than 200 is refused. */
 Stmt *parse(Arena *arena, Diags *diags, Sources *sources, uint32_t source);
-/* Parses one expression, for -D NAME=VALUE. NULL and a diagnostic when it is not one. */
-Expr *parse_expression(Arena *arena, Diags *diags, Sources *sources, uint32_t source);
+/* Parses the one expression from byte `begin` on, for -D NAME=VALUE. NULL and a diagnostic when it is not one. */
+Expr *parse_expression(Arena *arena, Diags *diags, Sources *sources, uint32_t source, uint32_t begin);
 /* One line per node, indented; for --dump=parse and the golden tests. */
 void ast_dump(const Stmt *first, FILE *out);
+/* What a word of Python or C is called here: a help, or the keyword in *instead; NULL and NULL for other words. */
+const char *habit_of(const char *word, const char **instead);
+/* Such a word's line stands for nothing (import, print): it may go. */
+bool habit_is_line_to_drop(const char *word);
 /* An operator as it is written: "<=" for 'L'. */
 const char *operator_name(char op);
 #endif

@@ -329,5 +329,13 @@ void donor_from_word(Lexer *lx, Donor *donor, Span span, const char *word) {
   Diag *diag = build_report(lx, DIAG_E0011, span, "behind 'from' stands a file between quotes, or random");
   uint32_t end = span.begin; /* a path has more in it than a name */
   while (end < lx->length && !strchr(" \t\r\n;\"#", lx->text[end])) end++;
-  if (diag) diag_help(lx->diags, diag, "from \"%s\"", lexer_show(lx, (Span){span.source, span.begin, end}));
+  if (!diag) return;
+  Span path = {span.source, span.begin, end};
+  const char *near = suggest_name(word, (const char *const[]){"random"}, 1);
+  if (near && path.end == span.end) {
+    diag_suggest(lx->diags, diag, span, near);
+    return;
+  }
+  diag_help(lx->diags, diag, "from \"%s\"", lexer_show(lx, path));
+  diag_fix(lx->diags, diag, path, "\"%s\"", arena_strndup(lx->arena, lx->text + path.begin, path.end - path.begin));
 }

@@ -59,7 +59,9 @@ void stmt_target(Lexer *lx, Stmt *stmt, const char *path, Span span) {
 
 void setting_equals(Lexer *lx, Span equals, const char *name, Span values) {
   Diag *diag = build_report(lx, DIAG_E0014, equals, "a setting is written without '='");
-  if (diag) diag_help(lx->diags, diag, "%s %s", name, lexer_show(lx, values));
+  if (!diag) return;
+  diag_help(lx->diags, diag, "%s %s", name, lexer_show(lx, values));
+  diag_fix(lx->diags, diag, (Span){equals.source, equals.begin, values.begin}, "%s", lx->text[equals.begin - 1] == ' ' ? "" : " ");
 }
 
 Allow *build_allow(Lexer *lx, const char *what, Span what_span, Selector *selector) {

@@ -7,7 +7,7 @@ int surgery_yylex_init_extra(Lexer *extra, yyscan_t *scanner);
 int surgery_yylex_destroy(yyscan_t scanner);
 struct yy_buffer_state *surgery_yy_scan_bytes(const char *bytes, int length, yyscan_t scanner);
 
-static ParseResult run_parser(Arena *arena, Diags *diags, Sources *sources, uint32_t source, int start,
+static ParseResult run_parser(Arena *arena, Diags *diags, Sources *sources, uint32_t source, uint32_t begin, int start,
                               TokenList *record) {
   const Source *file = &sources->files.at[source];
   Lexer *lexer = arena_new(arena, Lexer);
@@ -19,6 +19,7 @@ static ParseResult run_parser(Arena *arena, Diags *diags, Sources *sources, uint
   lexer->start_token = start;
   lexer->record = record;
   lexer->at_start = start == TOK_START_SCRIPT;
+  lexer->offset = begin;
   /* A byte order mark, as some editors write it, is no part of the script. */
   if (file->length >= 3 && memcmp(file->text, "\xEF\xBB\xBF", 3) == 0) lexer->offset = 3;
   errno = 0;
@@ -31,15 +32,15 @@ static ParseResult run_parser(Arena *arena, Diags *diags, Sources *sources, uint
 }
 
 Stmt *parse(Arena *arena, Diags *diags, Sources *sources, uint32_t source) {
-  return run_parser(arena, diags, sources, source, TOK_START_SCRIPT, NULL).script;
+  return run_parser(arena, diags, sources, source, 0, TOK_START_SCRIPT, NULL).script;
 }
 
 Stmt *parse_recording(Arena *arena, Diags *diags, Sources *sources, uint32_t source, TokenList *tokens) {
-  return run_parser(arena, diags, sources, source, TOK_START_SCRIPT, tokens).script;
+  return run_parser(arena, diags, sources, source, 0, TOK_START_SCRIPT, tokens).script;
 }
 
-Expr *parse_expression(Arena *arena, Diags *diags, Sources *sources, uint32_t source) {
+Expr *parse_expression(Arena *arena, Diags *diags, Sources *sources, uint32_t source, uint32_t begin) {
   size_t errors = diags->errors;
-  Expr *expr = run_parser(arena, diags, sources, source, TOK_START_EXPRESSION, NULL).expression;
+  Expr *expr = run_parser(arena, diags, sources, source, begin, TOK_START_EXPRESSION, NULL).expression;
   return diags->errors == errors ? expr : NULL;
 }

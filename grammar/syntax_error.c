@@ -2,6 +2,7 @@
  * (a misspelt keyword, or how the statement is written). Must not change what the parser does. Called by
  * parser.y. */
 #include "grammar/parse_internal.h"
+#include <ctype.h>
 
 static bool named(const char *const *names, int count, const char *name) {
   for (int i = 0; i < count; i++)
@@ -86,25 +87,41 @@ static bool names_something(const Lexer *lx) {
   return at < lx->length && strchr("=(.,", lx->text[at]);
 }
 
-/* The first word is a name, but no statement goes on like this. */
-static bool report_first_word(Lexer *lx) {
-  if ((lx->first_token != TOK_NAME && lx->first_token != TOK_SETTING) || names_something(lx)) return false;
-  const char *word = text_of(lx, lx->first);
-  const char *near = suggest_name(word, keyword_names, (size_t)keyword_count);
-  bool known = near && streq(near, word); /* group and phase outside a train block */
-  bool second = lx->statement_tokens == 2;
-  if ((!near || known) && (!second || lx->first_token == TOK_SETTING)) return false;
-  Diag *diag = lexer_report(lx, DIAG_E0001, lx->first, "'%s' does not begin a statement%s",
-                            lexer_show(lx, lx->first), known ? " here" : "");
-  if (!diag) return true;
-  if (known)
+/* One word instead of the first, or the whole statement in the block where it belongs. */
+static void help_first_word(Lexer *lx, Diag *diag, const char *word, const char *near) {
+  const char *instead, *help = habit_of(word, &instead), *block = habit_block_of(word);
+  Span whole = rest_of_statement(lx, lx->first.begin);
+  if (instead) {
+    diag_suggest(lx->diags, diag, lx->first, instead);
+  } else if (help) {
+    diag_help(lx->diags, diag, "%s", help);
+    if (habit_is_line_to_drop(word)) diag_fix(lx->diags, diag, whole, "%s", "");
+    cure_declaration(lx, diag, word);
+  } else if (block) {
+    diag_help(lx->diags, diag, "it stands in a block: %s { %s … }", block, word);
+    diag_fix(lx->diags, diag, whole, "%s { %s }", block, text_of(lx, whole));
+  } else if (near && streq(near, word)) { /* group and phase outside a train block */
     diag_help(lx->diags, diag, "it stands in a block: train { %s … }", word);
-  else if (near)
-    diag_help(lx->diags, diag, "did you mean '%s'?", near);
-  else
+  } else if (near) {
+    diag_suggest(lx->diags, diag, lx->first, near);
+  } else {
     diag_help(lx->diags, diag,
               "statements begin with a keyword such as take, remove, replace, insert, append, freeze, "
               "input or train; a layer in a model is declared as NAME = LAYER");
+  }
+}
+
+/* The first word is a name, but no statement goes on like this. */
+static bool report_first_word(Lexer *lx) {
+  if ((lx->first_token != TOK_NAME && lx->first_token != TOK_SETTING) || names_something(lx)) return false;
+  const char *word = text_of(lx, lx->first), *instead;
+  const char *near = suggest_name(word, keyword_names, (size_t)keyword_count);
+  bool known = (near && streq(near, word)) || habit_block_of(word);
+  bool second = lx->statement_tokens == 2 || habit_of(word, &instead) || instead;
+  if ((!near || known) && (!second || lx->first_token == TOK_SETTING)) return false;
+  Diag *diag = lexer_report(lx, DIAG_E0001, lx->first, "'%s' does not begin a statement%s",
+                            lexer_show(lx, lx->first), known ? " here" : "");
+  if (diag) help_first_word(lx, diag, word, near);
   return true;
 }
 
@@ -120,27 +137,175 @@ static const char *misspelt(Lexer *lx, Span span, const char *const *names, int 
   return suggest_name(text_of(lx, span), words, n);
 }
 
+/* ---- cures: each says how the statement is written, if the mistake is of its kind ---- */
+
+typedef struct Misfit { /* a token that cannot stand where it stands */
+  Lexer *lx;
+  Diag *diag;
+  Span span;
+  const char *const *names; /* what could */
+  int count;
+} Misfit;
+
+static char char_at(const Misfit *m, uint32_t offset) {
+  return offset < m->lx->length ? m->lx->text[offset] : '\0';
+}
+static bool wants(const Misfit *m, const char *name) {
+  return named(m->names, m->count, name);
+}
+
+/* Behind the word before, without the blanks. */
+static Span gap_before(const Misfit *m) {
+  uint32_t at = m->span.begin;
+  while (at > 0 && (m->lx->text[at - 1] == ' ' || m->lx->text[at - 1] == '\t')) at--;
+  return (Span){m->lx->source, at, m->span.begin};
+}
+
+/* with, to, from, in: one word is missing, or another stands in its place. */
+static bool cure_joining_word(const Misfit *m) {
+  static const char *const joining[] = {"'with'", "'to'", "'from'", "'in'"};
+  static const char *const others[] = {"by", "as", "into", "of", "using", "for", "with", "to", "from", "=", "->", "=>", ":"};
+  const char *wanted = NULL;
+  for (size_t i = 0; i < sizeof joining / sizeof *joining && !wanted; i++)
+    if (wants(m, joining[i])) wanted = joining[i];
+  if (!wanted) return false;
+  wanted = arena_strndup(m->lx->arena, wanted + 1, strlen(wanted) - 2);
+  Span found = m->span;
+  char first = char_at(m, found.begin), next = char_at(m, found.begin + 1);
+  if ((first == '-' || first == '=') && next == '>') found.end = found.begin + 2;
+  if (named(others, sizeof others / sizeof *others, text_of(m->lx, found))) {
+    diag_suggest(m->lx->diags, m->diag, found, wanted);
+    return true;
+  }
+  bool from = streq(wanted, "from"), word = isalpha((unsigned char)first);
+  if (streq(wanted, "in")) word = isalnum((unsigned char)first) || first == '[';
+  if (!(word || (from && first == '"')) || (from && word && !streq(text_of(m->lx, found), "random"))) return false;
+  diag_help(m->lx->diags, m->diag, "'%s' is missing before %s", wanted, lexer_show(m->lx, found));
+  diag_fix(m->lx->diags, m->diag, (Span){found.source, found.begin, found.begin}, "%s ", wanted);
+  return true;
+}
+
+/* Linear(512 10), freeze layer1 layer2, freeze layer1 and layer2 */
+static bool cure_comma(const Misfit *m) {
+  char first = char_at(m, m->span.begin);
+  bool value = isalnum((unsigned char)first) || first == '"' || first == '_';
+  if (!wants(m, "','") || !value) return false;
+  Span gap = gap_before(m);
+  if (gap.begin == gap.end) return false;
+  const char *word = text_of(m->lx, m->span);
+  if (streq(word, "and") || streq(word, "or")) {
+    diag_help(m->lx->diags, m->diag, "several are separated by commas");
+    diag_fix(m->lx->diags, m->diag, span_join(gap, m->span), ",");
+    return true;
+  }
+  diag_help(m->lx->diags, m->diag, "a comma is missing before %s", lexer_show(m->lx, m->span));
+  diag_fix(m->lx->diags, m->diag, (Span){gap.source, gap.begin, gap.begin}, ",");
+  return true;
+}
+
+/* `if deep: freeze layer1` and `epochs: 5` */
+static bool cure_colon(const Misfit *m) {
+  if (char_at(m, m->span.begin) != ':') return false;
+  Lexer *lx = m->lx;
+  if (wants(m, "'{'")) {
+    Span rest = rest_of_statement(lx, m->span.end);
+    diag_help(lx->diags, m->diag, "a block stands in braces: { … }");
+    uint32_t from = rest.begin;
+    while (from < rest.end && lx->text[from] == ' ') from++;
+    if (from < rest.end)
+      diag_fix(lx->diags, m->diag, (Span){rest.source, m->span.begin, rest.end}, " { %s }",
+               arena_strndup(lx->arena, lx->text + from, rest.end - from));
+    return true;
+  }
+  if (lx->first_token != TOK_SETTING) return false;
+  diag_help(lx->diags, m->diag, "a setting is written without ':'");
+  diag_fix(lx->diags, m->diag, m->span, "%s", "");
+  return true;
+}
+
+static bool compares(char c) {
+  return c == '<' || c == '>' || c == '=' || c == '!';
+}
+
+/* 1 < n < 5: the middle is compared twice. */
+static bool cure_chain(const Misfit *m) {
+  Lexer *lx = m->lx;
+  uint32_t at = m->span.begin, from = at, first = lx->first.begin;
+  if (!compares(char_at(m, at)) || !wants(m, "'and'")) return false;
+  while (from > first && !compares(lx->text[from - 1]) && !strchr("\n;({,", lx->text[from - 1])) from--;
+  if (from == first || !compares(lx->text[from - 1])) return false;
+  while (from < at && lx->text[from] == ' ') from++;
+  uint32_t to = at;
+  while (to > from && lx->text[to - 1] == ' ') to--;
+  if (to == from) return false;
+  const char *middle = arena_strndup(lx->arena, lx->text + from, to - from);
+  diag_help(lx->diags, m->diag, "comparisons do not chain: … and %s …", middle);
+  diag_fix(lx->diags, m->diag, (Span){lx->source, at, at}, "and %s ", middle);
+  return true;
+}
+
+/* Operators and comments of other languages. */
+static bool cure_operator(const Misfit *m) {
+  Lexer *lx = m->lx;
+  uint32_t at = m->span.begin;
+  char first = char_at(m, at), next = char_at(m, at + 1);
+  if (at == lx->first.begin && first == '/' && (next == '/' || next == '*')) {
+    diag_help(lx->diags, m->diag, "a comment begins with '#'");
+    if (next == '/') diag_fix(lx->diags, m->diag, (Span){lx->source, at, at + 2}, "#");
+    return true;
+  }
+  if (first == '*' && at > 0 && lx->text[at - 1] == '*') {
+    diag_help(lx->diags, m->diag, "there is no power; multiply: 2 * 2 * 2");
+    return true;
+  }
+  return cure_chain(m);
+}
+
+/* freeze "layer1"; take resnet18.children()[:-2] */
+static bool cure_selector(const Misfit *m) {
+  Lexer *lx = m->lx;
+  uint32_t begin = m->span.begin, end = m->span.end;
+  if (wants(m, "a regular expression") && lx->text[begin] == '"' && end - begin > 2) {
+    const char *inside = arena_strndup(lx->arena, lx->text + begin + 1, end - begin - 2);
+    if (inside[strspn(inside, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.*?")]) return false;
+    diag_help(lx->diags, m->diag, "selectors stand without quotes: %s", inside);
+    diag_fix(lx->diags, m->diag, m->span, "%s", inside);
+    return true;
+  }
+  static const char *const calls[] = {"children()", "parameters()"};
+  for (size_t i = 0; i < 2; i++) {
+    size_t length = strlen(calls[i]), before = length - 2;
+    if (begin < before || begin + 2 > lx->length || memcmp(lx->text + begin - before, calls[i], length) != 0) continue;
+    diag_help(lx->diags, m->diag, "it is written without '()', as in %.*s[0:2]", (int)before, calls[i]);
+    diag_fix(lx->diags, m->diag, (Span){lx->source, begin, begin + 2}, "%s", "");
+    return true;
+  }
+  return false;
+}
+
+static void cure(const Misfit *m, bool at_end) {
+  Lexer *lx = m->lx;
+  const char *near = at_end ? NULL : misspelt(lx, m->span, m->names, m->count);
+  const char *form = form_of(lx->statement);
+  if (near)
+    diag_suggest(lx->diags, m->diag, m->span, near);
+  else if (at_end || !(cure_assignment(lx, m->diag, m->span) || cure_joining_word(m) || cure_colon(m) ||
+                       cure_operator(m) || cure_selector(m) || cure_comma(m))) {
+    if (form) diag_help(lx->diags, m->diag, "it is written: %s", form);
+  }
+}
+
 void report_syntax(Lexer *lx, int found_end, Span span, const char *const *expected, int count) {
   if (lx->recovering) return;
-  if (lx->judged == lx->first.begin + 1) {
-    lx->recovering = !found_end;
-    return;
-  }
-  if (report_first_word(lx)) {
-    lx->recovering = !found_end;
+  if (lx->judged == lx->first.begin + 1 || report_first_word(lx)) {
+    lexer_unread(lx, found_end, span);
     return;
   }
   const char *wanted = expectation(lx, expected, count);
   const char *found =
       found_end ? "the end of the statement" : arena_printf(lx->arena, "'%s'", lexer_show(lx, span));
-  const char *near = found_end ? NULL : misspelt(lx, span, expected, count);
   Diag *diag = wanted ? lexer_report(lx, DIAG_E0002, span, "expected %s, found %s", wanted, found)
                       : lexer_report(lx, DIAG_E0002, span, "%s cannot stand here", found);
-  const char *form = form_of(lx->statement);
-  if (diag && near)
-    diag_help(lx->diags, diag, "did you mean '%s'?", near);
-  else if (diag && form)
-    diag_help(lx->diags, diag, "it is written: %s", form);
-  /* Where the end itself did not fit, nothing is left to be skipped. */
-  lx->recovering = !found_end;
+  if (diag) cure(&(Misfit){lx, diag, span, expected, count}, found_end);
+  lexer_unread(lx, found_end, span);
 }

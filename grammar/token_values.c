@@ -28,6 +28,23 @@ static bool bad_number(Lexer *lx, Span span, const char *why, const char *help) 
   return false;
 }
 
+/* 12m, 3K, 0x10: another writing is meant. */
+static bool no_number(Lexer *lx, Span span, const char *digits, const char *suffix) {
+  static const char *const forms = "numbers are written 10, 0.5, 1e-3, 3k (3000), 12M (12000000)";
+  Diag *diag = lexer_report(lx, DIAG_E0007, span, "'%s' is not a number", lexer_show(lx, span));
+  if (!diag) return false;
+  char *end;
+  unsigned long long hexadecimal = strtoull(digits, &end, 16);
+  const char *meant = NULL;
+  if (digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X') && !*end && hexadecimal < 1ull << 53)
+    meant = arena_printf(lx->arena, "%llu", hexadecimal);
+  else if (suffix[0] && !suffix[1] && strchr("Kmg", suffix[0]))
+    meant = arena_printf(lx->arena, "%.*s%c", (int)(suffix - digits), digits, suffix[0] ^ 0x20);
+  diag_suggest(lx->diags, diag, span, meant);
+  diag_help(lx->diags, diag, "%s", forms);
+  return false;
+}
+
 bool number_value(Lexer *lx, Span span, TokenValue *value, int *token) {
   char digits[128];
   size_t length = 0;
@@ -46,9 +63,7 @@ bool number_value(Lexer *lx, Span span, TokenValue *value, int *token) {
   double number = strtod(digits, &end);
   /* strtod also reads 0x10; the language does not. */
   double factor = (digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X')) ? 0 : suffix_factor(end);
-  if (factor == 0)
-    return bad_number(lx, span, "is not a number",
-                      "numbers are written 10, 0.5, 1e-3, 3k (3000), 12M (12000000)");
+  if (factor == 0) return no_number(lx, span, digits, end);
   number *= factor;
   if (!isfinite(number))
     return bad_number(lx, span, "is too large for a number", "the largest is about 1.8e308");
@@ -65,6 +80,28 @@ bool number_value(Lexer *lx, Span span, TokenValue *value, int *token) {
   return true;
 }
 
+/* What is not closed goes to the end of the line; a comment behind it was meant as one. */
+static void fix_open_end(Lexer *lx, Diag *diag, Span span, char close) {
+  uint32_t end = span.end;
+  const char *comment = memmem(lx->text + span.begin, span.end - span.begin, " #", 2);
+  if (comment) end = (uint32_t)(comment - lx->text);
+  while (end > span.begin + 1 && strchr(" \t\r", lx->text[end - 1])) end--;
+  diag_fix(lx->diags, diag, (Span){span.source, end, end}, "%c", close);
+}
+
+/* "C:\weights\net.pth": every backslash is meant as one. */
+static void fix_backslashes(Lexer *lx, Diag *diag, Span span) {
+  char *text = arena_alloc(lx->arena, 2 * (size_t)(span.end - span.begin) + 1), *to = text;
+  for (uint32_t at = span.begin; at < span.end; at++) {
+    *to++ = lx->text[at];
+    if (lx->text[at] != '\\') continue;
+    *to++ = '\\';
+    if (at + 1 < span.end && lx->text[at + 1] == '\\') at++;
+  }
+  *to = '\0';
+  diag_fix(lx->diags, diag, span, "%s", text);
+}
+
 bool string_value(Lexer *lx, Span span, TokenValue *value) {
   const char *at = lx->text + span.begin + 1, *end = lx->text + span.end - 1;
   bool closed = span.end - span.begin >= 2 && *end == '"';
@@ -76,6 +113,7 @@ bool string_value(Lexer *lx, Span span, TokenValue *value) {
                               "this string is never closed");
     if (diag)
       diag_help(lx->diags, diag, "close it with '\"' on the same line; a quote inside is written \\\"");
+    if (diag) fix_open_end(lx, diag, span, '"');
     return false;
   }
   char *text = arena_alloc(lx->arena, (size_t)(end - at) + 1), *out = text;
@@ -105,6 +143,7 @@ bool string_value(Lexer *lx, Span span, TokenValue *value) {
       Span escape = {span.source, offset, offset + 2};
       Diag *diag = lexer_report(lx, DIAG_E0013, escape, "'%s' is no escape", lexer_show(lx, escape));
       if (diag) diag_help(lx->diags, diag, "there are \\\" \\\\ \\n \\t; a backslash itself is written \\\\");
+      if (diag) fix_backslashes(lx, diag, span);
       return false;
     }
     }
@@ -122,6 +161,7 @@ bool regex_value(Lexer *lx, Span span, TokenValue *value) {
     Diag *diag = lexer_report(lx, DIAG_E0010, (Span){span.source, span.begin, span.begin + 1},
                               "this regular expression is never closed");
     if (diag) diag_help(lx->diags, diag, "close it with '/' on the same line; a slash inside is written \\/");
+    if (diag) fix_open_end(lx, diag, span, '/');
     return false;
   }
   if (at == end || memchr(at, '\0', (size_t)(end - at))) {
@@ -140,30 +180,58 @@ bool regex_value(Lexer *lx, Span span, TokenValue *value) {
   return true;
 }
 
+/* Every quote of typography on the line, and every single one, becomes a '"'. */
+static void fix_quotes(Lexer *lx, Diag *diag, Span first) {
+  static const char *const quotes[] = {"'", "\xE2\x80\x9C", "\xE2\x80\x9D", "\xE2\x80\x98", "\xE2\x80\x99"};
+  const char *newline = memchr(lx->text + first.begin, '\n', lx->length - first.begin);
+  uint32_t end = newline ? (uint32_t)(newline - lx->text) : lx->length, last = first.begin;
+  char *text = arena_alloc(lx->arena, end - first.begin + 1), *to = text, *behind = text;
+  for (uint32_t at = first.begin; at < end;) {
+    uint32_t length = 0;
+    for (size_t i = 0; i < sizeof quotes / sizeof *quotes && !length; i++) {
+      uint32_t n = (uint32_t)strlen(quotes[i]);
+      if (at + n <= end && memcmp(lx->text + at, quotes[i], n) == 0) length = n;
+    }
+    *to++ = length ? '"' : lx->text[at];
+    at += length ? length : 1;
+    if (length) last = at, behind = to;
+  }
+  *behind = '\0';
+  diag_fix(lx->diags, diag, (Span){first.source, first.begin, last}, "%s", text);
+}
+
 void report_bad_character(Lexer *lx, Span span) {
   static const struct {
     const char *bytes, *what, *help;
-  } known[] = {{"\xE2\x80\x9C", "a typographic quote", "write \""},
-               {"\xE2\x80\x9D", "a typographic quote", "write \""},
-               {"\xE2\x80\x98", "a typographic quote", "write \""},
-               {"\xE2\x80\x99", "a typographic quote", "write \""},
-               {"\xE2\x80\x93", "a dash", "write -"},
-               {"\xE2\x88\x92", "a minus sign of typography", "write -"},
-               {"\xE2\x80\xA6", "an ellipsis", "a range is written with two dots, conv1..layer2"},
-               {"\xC2\xA0", "a no-break space", "write a space"},
-               {"\xEF\xBB\xBF", "a byte order mark", "remove it"},
-               {"'", "a single quote", "strings stand between \" and \""},
-               {"...", "'...'", "a range is written with two dots, conv1..layer2"},
-               {"&", "'&'", "write and"},
-               {"|", "'|'", "write or; a union of selectors is written A, B"},
-               {"!", "'!'", "write not"}};
+    const char *instead; /* what is meant; NULL: nothing that can be told */
+  } known[] = {{"\xE2\x80\x9C", "a typographic quote", "strings stand between \" and \"", "\""},
+               {"\xE2\x80\x9D", "a typographic quote", "strings stand between \" and \"", "\""},
+               {"\xE2\x80\x98", "a typographic quote", "strings stand between \" and \"", "\""},
+               {"\xE2\x80\x99", "a typographic quote", "strings stand between \" and \"", "\""},
+               {"'", "a single quote", "strings stand between \" and \"", "\""},
+               {"\xE2\x80\x93", "a dash", "write -", "-"},
+               {"\xE2\x88\x92", "a minus sign of typography", "write -", "-"},
+               {"\xE2\x80\xA6", "an ellipsis", "a range is written with two dots, conv1..layer2", ".."},
+               {"\xC2\xA0", "a no-break space", "write a space", " "},
+               {"\xEF\xBB\xBF", "a byte order mark", "remove it", ""},
+               {"...", "'...'", "a range is written with two dots, conv1..layer2", ".."},
+               {"&&", "'&&'", "write and", "and"},
+               {"||", "'||'", "write or; a union of selectors is written A, B", "or"},
+               {"&", "'&'", "write and", NULL},
+               {"|", "'|'", "write or; a union of selectors is written A, B", NULL},
+               {"!", "'!'", "write not", "not "}};
   const char *text = lx->text + span.begin;
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     uint32_t length = (uint32_t)strlen(known[i].bytes);
-    if (span.end - span.begin < length || memcmp(text, known[i].bytes, length) != 0) continue;
-    Diag *diag = lexer_report(lx, DIAG_E0003, (Span){span.source, span.begin, span.begin + length},
-                              "%s is not of the language", known[i].what);
-    if (diag) diag_help(lx->diags, diag, "%s", known[i].help);
+    if (lx->length - span.begin < length || memcmp(text, known[i].bytes, length) != 0) continue;
+    Span there = {span.source, span.begin, span.begin + length};
+    Diag *diag = lexer_report(lx, DIAG_E0003, there, "%s is not of the language", known[i].what);
+    if (!diag) return;
+    diag_help(lx->diags, diag, "%s", known[i].help);
+    if (known[i].instead && *known[i].instead == '"')
+      fix_quotes(lx, diag, span);
+    else if (known[i].instead)
+      diag_fix(lx->diags, diag, there, "%s", known[i].instead);
     return;
   }
   uint32_t point;

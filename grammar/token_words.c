@@ -68,6 +68,12 @@ static bool assignment_follows(const Lexer *lx) {
   return at < lx->length && lx->text[at] == '=' && !(at + 1 < lx->length && lx->text[at + 1] == '=');
 }
 
+/* `model.fc`: about something called model. */
+static bool member_follows(const Lexer *lx) {
+  uint32_t at = lx->offset;
+  return at + 1 < lx->length && lx->text[at] == '.' && word_byte(lx->text[at + 1]);
+}
+
 bool statement_follows(const Lexer *lx) {
   Span word = word_at(lx, lx->offset);
   if (word.begin == word.end || !FIND(keywords, lx, word)) return false;
@@ -107,7 +113,7 @@ bool words_follow(const Lexer *lx) {
 int first_word(Lexer *lx, Span span, bool settings) {
   int token = settings ? FIND(setting_keywords, lx, span) : 0;
   if (!token) token = FIND(keywords, lx, span);
-  if (token && !assignment_follows(lx)) {
+  if (token && !assignment_follows(lx) && !member_follows(lx)) {
     lx->statement = token;
     switch (token) {
     case TOK_REMOVE:

@@ -34,6 +34,17 @@ Diag *lexer_report(Lexer *lx, DiagCode code, Span span, const char *format, ...)
   return diag;
 }
 
+/* What it may have declared is not known, so that later mistakes about such names are none. */
+static void note_unread(Lexer *lx, uint32_t end) {
+  Span span = {lx->source, lx->first.begin, end > lx->first.begin ? end : lx->first.begin};
+  vec_push(lx->diags->arena, &lx->diags->unread, span);
+}
+
+void lexer_unread(Lexer *lx, bool at_end, Span span) {
+  lx->recovering = !at_end;
+  if (at_end) note_unread(lx, span.end);
+}
+
 /* ---- brackets ---- */
 
 static Bracket *innermost(Lexer *lx) {
@@ -55,7 +66,11 @@ static void drop_brackets(Lexer *lx) {
   Bracket *bracket = innermost(lx);
   Diag *diag = lexer_report(lx, DIAG_E0005, (Span){lx->source, bracket->begin, bracket->begin + 1},
                             "this '%c' is never closed", bracket->kind);
-  if (diag) diag_help(lx->diags, diag, "close it with '%c'", bracket->kind == '(' ? ')' : ']');
+  char close = bracket->kind == '(' ? ')' : ']';
+  bool alone = lx->open == 1 || lx->brackets[lx->open - 2].kind == '{';
+  if (diag) diag_help(lx->diags, diag, "close it with '%c'", close);
+  if (diag && alone)
+    diag_fix(lx->diags, diag, (Span){lx->source, lx->previous_end, lx->previous_end}, "%c", close);
   while (in_bracket(lx)) lx->open--;
 }
 
@@ -87,13 +102,20 @@ static void close_bracket(Lexer *lx, char kind, Span span) {
   if (!in_bracket(lx)) {
     Diag *diag = lexer_report(lx, DIAG_E0004, span, "this '%c' closes nothing", kind);
     if (diag) diag_help(lx->diags, diag, "remove it, or open it where it should begin");
+    if (diag) diag_fix(lx->diags, diag, span, "%s", "");
     return;
   }
   Bracket bracket = lx->brackets[--lx->open];
   lx->selector = bracket.selector;
   if ((bracket.kind == '(') == (kind == ')')) return;
   Diag *diag = lexer_report(lx, DIAG_E0004, span, "this '%c' cannot close '%c'", kind, bracket.kind);
-  if (diag) diag_label(lx->diags, diag, (Span){lx->source, bracket.begin, bracket.begin + 1}, "opened here");
+  if (!diag) return;
+  diag_label(lx->diags, diag, (Span){lx->source, bracket.begin, bracket.begin + 1}, "opened here");
+  char right = bracket.kind == '(' ? ')' : ']';
+  Span rest = rest_of_statement(lx, span.end);
+  bool comes = memchr(lx->text + rest.begin, right, rest.end - rest.begin) != NULL; /* then this one is too much */
+  diag_help(lx->diags, diag, comes ? "remove it" : "write '%c'", right);
+  diag_fix(lx->diags, diag, span, comes ? "%s" : "%s%c", "", right);
 }
 
 /* ---- ends ---- */
@@ -123,6 +145,7 @@ static void close_block(Lexer *lx, Span span) {
   if (lx->blocks == 0) {
     Diag *diag = lexer_report(lx, DIAG_E0004, span, "this '}' closes nothing");
     if (diag) diag_help(lx->diags, diag, "remove it, or open the block with '{' where it should begin");
+    if (diag) diag_fix(lx->diags, diag, span, "%s", "");
     return;
   }
   drop_brackets(lx);
@@ -150,6 +173,7 @@ static void end_of_text(Lexer *lx) {
       Diag *diag = diag_report(lx->diags, DIAG_E0005, (Span){lx->source, bracket->begin, bracket->begin + 1},
                                "this '{' is never closed");
       diag_help(lx->diags, diag, "close it with '}'");
+      if (lx->blocks == 1) diag_fix(lx->diags, diag, end, "}");
       lx->unclosed = true; /* once is enough for all that are open */
     }
     close_block(lx, end);
@@ -340,6 +364,7 @@ static int give_token(Lexer *lx, TokenValue *value, Span *span) {
     bool lost = lx->lost_braces || lx->lost_brackets;
     if (token == 0 || (token == TOK_END && !lost && lx->token_blocks <= lx->statement_blocks)) {
       lx->recovering = false;
+      note_unread(lx, span->end);
       return token;
     }
   }

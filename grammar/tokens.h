@@ -80,6 +80,8 @@ bool goes_on_behind(int token);
 /* Reports, unless a mistake of this statement was reported (then NULL), and skips what is left of it. */
 Diag *lexer_report(Lexer *lexer, DiagCode code, Span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* After a mistake: the statement is skipped up to its end, or, where the end itself did not fit, is done with. */
+void lexer_unread(Lexer *lexer, bool at_end, Span span);
 /* The text of a span, fit to be shown between quotes, cut to a readable length. */
 const char *lexer_show(Lexer *lexer, Span span);
 

@@ -25,5 +25,18 @@ bool shape_wants_features(ShapeContext *c, const char *what, const char *argumen
 bool shape_wants_rank(ShapeContext *c, const char *wants, const char *help);
 bool shape_window_too_large(ShapeContext *c, const char *axis, int64_t window, int64_t size);
 bool shape_mismatch(ShapeContext *c, size_t other, const char *rule);
-bool shape_bad_dimension(ShapeContext *c, int64_t dim);
+/* `argument` is the place of `dim` in the operator's row, `twice` when it was named before. */
+bool shape_bad_dimension(ShapeContext *c, int argument, int64_t dim, bool twice);
+/* Of two values that do not fit together the one that the edit to blame did not change: what is behind goes on with
+ * it, so that one mistake gives one message. */
+size_t shape_unedited(const ShapeContext *c, size_t other);
+
+/* ---- shared by shape_errors.c and shape_cures.c ---- */
+/* In a file that the user can change. */
+bool shape_in_script(const ShapeContext *c, Span span);
+const char *shape_source_text(const ShapeContext *c, Span span); /* "" where there is none */
+/* A Linear gets a map: says what is missing, with the fix that puts it there (shape_cures.c). */
+void shape_cure_flatten(ShapeContext *c, Diag *d);
+/* A statement behind the one in which `span` stands. */
+void shape_fix_behind(ShapeContext *c, Diag *d, Span span, const char *format, ...) __attribute__((format(printf, 4, 5)));
 #endif

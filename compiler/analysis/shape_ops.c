@@ -24,7 +24,9 @@ bool shape_conv2d(ShapeContext *c) {
   const OpArgs *a = c->args;
   if (c->in[0].rank != 3)
     return shape_wants_rank(c, "(N, C, H, W)", "a convolution needs a map: put it before the flatten");
+  bool hole = c->args->in_channels == HOLE_VALUE;
   bool fits = match_features(c, "input channels", "in_channels", &c->args->in_channels, c->in[0].dim[0]);
+  if (hole && !conv_groups_fit(c->s, a, c->node->origin)) return false;
   Shape out = {.rank = 3, .dim = {a->out_channels}};
   for (int i = 0; i < 2; i++) {
     out.dim[1 + i] = conv_size(c->in[0].dim[1 + i], a->kernel_size[i], a->stride[i], a->padding[i], a->dilation[i]);
@@ -74,7 +76,7 @@ static int inner_dimension(const Shape *shape, int64_t dim) {
 }
 
 bool shape_softmax(ShapeContext *c) {
-  if (inner_dimension(&c->in[0], c->args->dim) < 0) return shape_bad_dimension(c, c->args->dim);
+  if (inner_dimension(&c->in[0], c->args->dim) < 0) return shape_bad_dimension(c, 0, c->args->dim, false);
   return shape_same(c);
 }
 
@@ -95,8 +97,14 @@ bool shape_pool2d(ShapeContext *c) {
     if (a->stride[i] == NONE_VALUE) a->stride[i] = a->kernel_size[i];
     int64_t dilation = c->op == OP_MaxPool2d ? a->dilation[i] : 1;
     if (a->padding[i] > a->kernel_size[i] / 2) {
-      diag_report(&c->s->diags, DIAG_E0306, c->node->origin, "%s: padding %lld is more than half of the window %lld",
-                  c->node->name, (long long)a->padding[i], (long long)a->kernel_size[i]);
+      Span own = a->arg_span[2]; /* padding, in both rows */
+      bool there = shape_in_script(c, own);
+      Diag *d = diag_report(&c->s->diags, DIAG_E0306, there ? own : c->node->origin,
+                            "%s: padding %lld is more than half of the window %lld", c->node->name, (long long)a->padding[i],
+                            (long long)a->kernel_size[i]);
+      diag_help(&c->s->diags, d, "at most padding=%lld", (long long)a->kernel_size[i] / 2);
+      if (there && a->padding[0] == a->padding[1])
+        diag_fix(&c->s->diags, d, own, "%lld", (long long)a->kernel_size[i] / 2);
       return false;
     }
     out.dim[1 + i] =
@@ -120,8 +128,8 @@ bool shape_adaptive_avgpool2d(ShapeContext *c) {
 bool shape_flatten(ShapeContext *c) {
   const Shape *in = &c->in[0];
   int first = inner_dimension(in, c->args->start_dim), last = inner_dimension(in, c->args->end_dim);
-  if (first < 0) return shape_bad_dimension(c, c->args->start_dim);
-  if (last < first) return shape_bad_dimension(c, c->args->end_dim);
+  if (first < 0) return shape_bad_dimension(c, 0, c->args->start_dim, false);
+  if (last < first) return shape_bad_dimension(c, 1, c->args->end_dim, false);
   int64_t merged = 1;
   for (int i = first; i <= last; i++) merged *= in->dim[i];
   *c->out = (Shape){.rank = in->rank - (last - first), .dtype = in->dtype};
@@ -132,13 +140,14 @@ bool shape_flatten(ShapeContext *c) {
 }
 
 bool shape_add(ShapeContext *c) {
-  *c->out = c->in[0];
-  return shape_equal(&c->in[0], &c->in[1]) || shape_mismatch(c, 1, "both sides of + must have the same shape");
+  bool equal = shape_equal(&c->in[0], &c->in[1]);
+  *c->out = c->in[equal ? 0 : shape_unedited(c, 1)];
+  return equal || shape_mismatch(c, 1, "both sides of + must have the same shape");
 }
 
 bool shape_cat(ShapeContext *c) {
   int dim = inner_dimension(&c->in[0], c->args->dim);
-  if (dim < 0) return shape_bad_dimension(c, c->args->dim);
+  if (dim < 0) return shape_bad_dimension(c, 0, c->args->dim, false);
   Shape out = c->in[0];
   for (size_t i = 1; i < c->in_count; i++) {
     Shape other = c->in[i];
@@ -157,7 +166,7 @@ bool shape_mean(ShapeContext *c) {
   bool gone[MAX_SHAPE_RANK] = {false};
   for (int i = 0; i < c->args->dims.count; i++) {
     int dim = inner_dimension(in, c->args->dims.at[i]);
-    if (dim < 0 || gone[dim]) return shape_bad_dimension(c, c->args->dims.at[i]);
+    if (dim < 0 || gone[dim]) return shape_bad_dimension(c, 0, c->args->dims.at[i], dim >= 0);
     gone[dim] = true;
   }
   *c->out = (Shape){.rank = 0, .dtype = in->dtype};

@@ -1,6 +1,7 @@
 /* Diagnostics: collecting them, the codes and their pages, and the two ways to end the process. Printing
  * is in diag_print.c. Called by every pass that can find a mistake in a script. */
 #include "compiler/base/diag.h"
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -20,6 +21,41 @@ static const struct {
 #undef WARNING
 #undef NOTE
 
+/* One mistake, one message: what two passes find fault with at the very same bytes is reported by the first. */
+static bool said_already(const Diags *diags, const Diag *diag) {
+  if (diag->severity != SEVERITY_ERROR || diag->span.source == SPAN_NO_SOURCE || diag->span.end <= diag->span.begin)
+    return false;
+  for (size_t i = 0; i < diags->all.count; i++) {
+    const Diag *other = diags->all.at[i];
+    if (other->severity == SEVERITY_ERROR && other->span.source == diag->span.source &&
+        other->span.begin == diag->span.begin && other->span.end == diag->span.end)
+      return true;
+  }
+  return false;
+}
+
+/* Is `name` a word of the text? */
+static bool holds_word(const char *text, const char *end, const char *name) {
+  size_t length = strlen(name);
+  for (const char *at = text; length && (at = memmem(at, (size_t)(end - at), name, length)); at++) {
+    bool begins = at == text || !(isalnum((unsigned char)at[-1]) || at[-1] == '_');
+    bool ends = at + length == end || !(isalnum((unsigned char)at[length]) || at[length] == '_');
+    if (begins && ends) return true;
+  }
+  return false;
+}
+
+bool diag_may_be_unread(const Diags *diags, const char *name) {
+  for (size_t i = 0; i < diags->unread.count; i++) {
+    Span span = diags->unread.at[i];
+    if (span.source >= diags->sources->files.count) continue;
+    const char *text = diags->sources->files.at[span.source].text;
+    if (holds_word(text + span.begin, text + span.end, name) || holds_word(text + span.begin, text + span.end, "include"))
+      return true;
+  }
+  return false;
+}
+
 Diag *diag_report(Diags *diags, DiagCode code, Span span, const char *format, ...) {
   ASSERT((unsigned)code < DIAG_COUNT);
   Diag *diag = arena_new(diags->arena, Diag);
@@ -32,7 +68,7 @@ Diag *diag_report(Diags *diags, DiagCode code, Span span, const char *format, ..
   va_end(args);
   if (diag->severity == SEVERITY_ERROR) diags->errors++;
   if (diag->severity == SEVERITY_WARNING) diags->warnings++;
-  vec_push(diags->arena, &diags->all, diag);
+  if (!said_already(diags, diag)) vec_push(diags->arena, &diags->all, diag);
   return diag;
 }
 
@@ -65,6 +101,21 @@ void diag_note(Diags *diags, Diag *diag, const char *format, ...) {
   const char *text = arena_vprintf(diags->arena, format, args);
   va_end(args);
   vec_push(diags->arena, &diag->notes, text);
+}
+
+void diag_fix(Diags *diags, Diag *diag, Span span, const char *format, ...) {
+  if (!source_is_users(diags->sources, span)) return;
+  va_list args;
+  va_start(args, format);
+  DiagFix fix = {span, arena_vprintf(diags->arena, format, args)};
+  va_end(args);
+  vec_push(diags->arena, &diag->fixes, fix);
+}
+
+void diag_suggest(Diags *diags, Diag *diag, Span span, const char *near) {
+  if (!near) return;
+  diag_help(diags, diag, "did you mean '%s'?", near);
+  diag_fix(diags, diag, span, "%s", near);
 }
 
 const char *diag_code_name(DiagCode code) {

@@ -20,6 +20,13 @@ typedef struct DiagLabel {
   const char *text;
 } DiagLabel;
 
+/* A cure that can be applied without a thought: these bytes are replaced by `text`; an empty span inserts. Where a
+ * message has several, each of them alone cures the mistake. */
+typedef struct DiagFix {
+  Span span;
+  const char *text;
+} DiagFix;
+
 typedef struct Diag {
   DiagCode code;
   DiagSeverity severity;
@@ -29,6 +36,7 @@ typedef struct Diag {
   VEC(DiagLabel) labels;  /* further places, in the order they are printed */
   VEC(const char *) help; /* "help: …" lines */
   VEC(const char *) notes;
+  VEC(DiagFix) fixes; /* for editors; what they say stands in `help` too */
 } Diag;
 
 typedef struct Diags {
@@ -36,9 +44,11 @@ typedef struct Diags {
   Sources *sources;
   VEC(Diag *) all;
   size_t errors, warnings;
+  VEC(Span) unread; /* statements that could not be read; what they may have declared is not known */
 } Diags;
 
-/* The severity is the code's. The Diag returned may be given labels, helps and notes. Never NULL. */
+/* The severity is the code's. The Diag returned may be given labels, helps, notes and fixes. Never NULL; an error about
+ * bytes that an earlier error is about counts, but is not shown. */
 Diag *diag_report(Diags *diags, DiagCode code, Span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void diag_caret(Diags *diags, Diag *diag, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -46,10 +56,17 @@ void diag_label(Diags *diags, Diag *diag, Span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void diag_help(Diags *diags, Diag *diag, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void diag_note(Diags *diags, Diag *diag, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Only what a script compiles with afterwards may be a fix; everything else is a help. The built-in networks have
+ * no fixes, since nobody can change them: there, and without a place, nothing is kept. */
+void diag_fix(Diags *diags, Diag *diag, Span span, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* "did you mean 'near'?", and the fix that writes it in the place of `span`. Nothing where `near` is NULL. */
+void diag_suggest(Diags *diags, Diag *diag, Span span, const char *near);
+
+/* Does a statement that could not be read hold the name? Then it is not reported as unknown. */
+bool diag_may_be_unread(const Diags *diags, const char *name);
 
 /* Prints everything collected, in source order for the same file, and forgets it; `errors` and `warnings`
- * keep counting. At most 50 in text and 1000 in JSON (an array of objects: code, severity, message, file, line,
- * column, end_line, end_column, caret, labels, help, notes; file and places are null where there is no place). */
+ * keep counting. At most 50 in text and 1000 in JSON, whose fields grammar/README.md lists ("Messages"). */
 void diag_print_text(Diags *diags, FILE *out, bool color);
 void diag_print_json(Diags *diags, FILE *out);
 /* NULL where there is no such code. */

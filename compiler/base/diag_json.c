@@ -1,5 +1,5 @@
-/* Diagnostics as JSON for editors, and the order that both printers use. The fields are listed at
- * diag_print_json in diag.h. Called once by the driver, at the end. */
+/* Diagnostics as JSON for editors, and the order that both printers use. grammar/README.md lists the fields and
+ * promises that they stay. Called once by the driver, at the end. */
 #include "compiler/base/diag_sort.h"
 #include "compiler/base/diag_text.h"
 #include <errno.h>
@@ -37,19 +37,26 @@ static json_t *text_json(Arena *arena, const char *text) {
 
 static void set_place(Arena *arena, json_t *object, const Sources *sources, Span span) {
   if (span.source >= sources->files.count) {
-    static const char *const fields[] = {"file", "line", "column", "end_line", "end_column"};
-    for (int i = 0; i < 5; i++) json_object_set_new(object, fields[i], json_null());
+    static const char *const fields[] = {"file", "line", "column", "end_line", "end_column", "begin", "end"};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) json_object_set_new(object, fields[i], json_null());
     return;
   }
   const Source *source = &sources->files.at[span.source];
   int line, column, end_line, end_column;
+  if (span.end < span.begin) span.end = span.begin;
   source_position(source, span.begin, &line, &column);
-  source_position(source, span.end < span.begin ? span.begin : span.end, &end_line, &end_column);
+  source_position(source, span.end, &end_line, &end_column);
   json_object_set_new(object, "file", text_json(arena, source->path));
   json_object_set_new(object, "line", json_integer(line));
   json_object_set_new(object, "column", json_integer(column));
   json_object_set_new(object, "end_line", json_integer(end_line));
   json_object_set_new(object, "end_column", json_integer(end_column));
+  json_object_set_new(object, "begin", json_integer(span.begin));
+  json_object_set_new(object, "end", json_integer(span.end));
+}
+
+static const Source *source_at(const Sources *sources, Span span) {
+  return span.source < sources->files.count ? &sources->files.at[span.source] : NULL;
 }
 
 static json_t *texts_json(Arena *arena, const char *const *at, size_t count) {
@@ -72,9 +79,25 @@ static json_t *diag_json(Arena *arena, const Sources *sources, const Diag *diag)
     json_object_set_new(label, "text", text_json(arena, diag->labels.at[i].text));
     json_array_append_new(labels, label);
   }
+  for (const Source *s = source_at(sources, diag->span); s && source_at(sources, s->included);) {
+    json_t *label = json_object();
+    set_place(arena, label, sources, s->included);
+    json_object_set_new(label, "text", json_string("included from here"));
+    json_array_append_new(labels, label);
+    s = source_at(sources, s->included);
+  }
   json_object_set_new(object, "labels", labels);
   json_object_set_new(object, "help", texts_json(arena, diag->help.at, diag->help.count));
   json_object_set_new(object, "notes", texts_json(arena, diag->notes.at, diag->notes.count));
+  json_t *fixes = json_array();
+  for (size_t i = 0; i < diag->fixes.count; i++) {
+    json_t *fix = json_object();
+    set_place(arena, fix, sources, diag->fixes.at[i].span);
+    json_t *text = json_string(diag->fixes.at[i].text); /* as it is to be written, newlines too */
+    json_object_set_new(fix, "text", text ? text : text_json(arena, diag->fixes.at[i].text));
+    json_array_append_new(fixes, fix);
+  }
+  json_object_set_new(object, "fixes", fixes);
   return object;
 }
 

@@ -181,6 +181,14 @@ static void print_one(Printer *p, const Diag *diag) {
   if (source) print_place(p, diag->span, '^', color, diag->caret_text, &shown);
   for (size_t i = 0; i < diag->labels.count; i++)
     print_place(p, diag->labels.at[i].span, '-', BLUE, diag->labels.at[i].text, &shown);
+  for (const Source *s = source; s && s->included.source < p->sources->files.count;) {
+    const Source *by = &p->sources->files.at[s->included.source];
+    int line, column;
+    source_position(by, s->included.begin, &line, &column);
+    fprintf(p->out, "  %snote:%s included from %s:%d:%d\n", CYAN, PLAIN, clean_text(p->arena, by->path, strlen(by->path)),
+            line, column);
+    s = by;
+  }
   for (size_t i = 0; i < diag->notes.count; i++)
     fprintf(p->out, "  %snote:%s %s\n", CYAN, PLAIN,
             clean_text(p->arena, diag->notes.at[i], strlen(diag->notes.at[i])));

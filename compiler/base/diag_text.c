@@ -55,3 +55,18 @@ int utf8_width(uint32_t point) {
     if (point >= wide[i][0] && point <= wide[i][1]) return 2;
   return 1;
 }
+
+uint32_t text_statement_end(const char *text, uint32_t length, uint32_t from) {
+  uint32_t at = from;
+  int braces = 0;
+  bool quoted = false;
+  for (; at < length && text[at] != '\n'; at++) {
+    char c = text[at];
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (c == ';' || c == '#' || (c == '}' && braces == 0)) break;
+    braces += (c == '{') - (c == '}');
+  }
+  while (at > from && (text[at - 1] == ' ' || text[at - 1] == '\t' || text[at - 1] == '\r')) at--;
+  return at;
+}

@@ -11,4 +11,7 @@ char *clean_text(Arena *arena, const char *text, size_t length);
 /* Columns that a code point takes in a terminal: 0, 1 or 2. */
 int utf8_width(uint32_t point);
 bool is_control(uint32_t point);
+/* Where the statement that goes on at `from` ends on its line, as far as characters alone tell: in front of blanks, a
+ * comment, ';' or the '}' of the block around it. */
+uint32_t text_statement_end(const char *text, uint32_t length, uint32_t from);
 #endif

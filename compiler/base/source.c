@@ -14,7 +14,8 @@ int sources_add_text(Sources *sources, const char *path, const char *text, size_
   }
   Source source = {.path = arena_strdup(sources->arena, path),
                    .text = arena_strndup(sources->arena, text, length),
-                   .length = (uint32_t)length};
+                   .length = (uint32_t)length,
+                   .included = SPAN_NONE};
   vec_push(sources->arena, &sources->files, source);
   return (int)sources->files.count - 1;
 }
@@ -49,7 +50,7 @@ static int read_all(FILE *file, Sources *sources, Source *out) {
 int sources_add_file(Sources *sources, const char *path) {
   FILE *file = fopen(path, "rb");
   if (!file) return -1;
-  Source source = {0};
+  Source source = {.included = SPAN_NONE};
   int failed = read_all(file, sources, &source);
   int reason = errno;
   fclose(file);
@@ -60,6 +61,12 @@ int sources_add_file(Sources *sources, const char *path) {
   source.path = arena_strdup(sources->arena, path);
   vec_push(sources->arena, &sources->files, source);
   return (int)sources->files.count - 1;
+}
+
+bool source_is_users(const Sources *sources, Span span) {
+  if (span.source >= sources->files.count) return false;
+  const char *path = sources->files.at[span.source].path;
+  return *path != '<' || strcmp(path, SOURCE_COMMAND_LINE) == 0; /* <zoo>/resnet.surgery */
 }
 
 void source_position(const Source *source, uint32_t offset, int *line, int *column) {

@@ -20,7 +20,11 @@ typedef struct Source {
   const char *path; /* as the user wrote it; "<zoo>/resnet.surgery" for the built-in models */
   const char *text; /* `length` bytes, then a NUL; may hold NUL bytes itself */
   uint32_t length;
+  Span included;    /* the `include` that brought it; SPAN_NONE for others */
 } Source;
+
+/* The path of what is read from the command line, such as `-D classes=5`. */
+#define SOURCE_COMMAND_LINE "<command line>"
 
 typedef struct Sources {
   Arena *arena;
@@ -31,6 +35,8 @@ typedef struct Sources {
 int sources_add_file(Sources *sources, const char *path);
 /* Adds text that lives in memory; it is copied. */
 int sources_add_text(Sources *sources, const char *path, const char *text, size_t length);
+/* False for the built-in models and other texts that are no file of the user's. */
+bool source_is_users(const Sources *sources, Span span);
 /* 1-based line and column (column counts UTF-8 code points). */
 void source_position(const Source *source, uint32_t offset, int *line, int *column);
 #endif

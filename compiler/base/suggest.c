@@ -1,12 +1,17 @@
 /* "did you mean 'layer4'?": the nearest name by edit distance (insert, delete, replace, swap neighbours;
- * another case of the same letter counts half). Must not print. Called where a name was not found. */
+ * another case of the same letter counts half, a digit the more the further it is off, so that layer5 is nearer
+ * to layer4 than to layer1). Where none is near, the one name that holds the wrong one as a word of its own, or is
+ * held by it: num_classes and classes, CrossEntropyLoss and CrossEntropy. Must not print. Called where a name was
+ * not found. */
 #include "compiler/base/diag.h"
 #include <ctype.h>
+#include <stdlib.h>
 
-enum { LONGEST = 128, EDIT = 2, CASE = 1 };
+enum { LONGEST = 128, EDIT = 20, CASE = 10, DIGIT = 8 };
 
 static int replace_cost(char a, char b) {
   if (a == b) return 0;
+  if (isdigit((unsigned char)a) && isdigit((unsigned char)b)) return DIGIT + abs(a - b);
   return tolower((unsigned char)a) == tolower((unsigned char)b) ? CASE : EDIT;
 }
 
@@ -30,6 +35,24 @@ static int distance(const char *a, int a_length, const char *b, int b_length) {
   return rows[a_length % 3][b_length];
 }
 
+/* Does `name` begin or end with `part`, in any case of the letters? Three letters alone say nothing. */
+static bool shares_end(const char *name, size_t length, const char *part, size_t part_length) {
+  return part_length >= 4 && part_length < length &&
+         (strncasecmp(name, part, part_length) == 0 || strcasecmp(name + length - part_length, part) == 0);
+}
+
+static const char *suggest_part(const char *wrong, size_t length, const char *const *names, size_t count) {
+  const char *found = NULL;
+  for (size_t i = 0; i < count; i++) {
+    size_t other = names[i] ? strnlen(names[i], LONGEST + 1) : 0;
+    if (other > LONGEST || !(shares_end(wrong, length, names[i], other) || shares_end(names[i], other, wrong, length)))
+      continue;
+    if (found && strcmp(found, names[i]) != 0) return NULL; /* which of them, nobody knows */
+    found = names[i];
+  }
+  return found;
+}
+
 const char *suggest_name(const char *wrong, const char *const *names, size_t count) {
   if (!wrong) return NULL;
   size_t length = strnlen(wrong, LONGEST + 1);
@@ -40,6 +63,7 @@ const char *suggest_name(const char *wrong, const char *const *names, size_t cou
     if (!names[i]) continue;
     size_t other = strnlen(names[i], LONGEST + 1);
     if (other == 0 || other > LONGEST) continue;
+    if (strcasecmp(wrong, names[i]) == 0) return names[i];
     int difference = other > length ? (int)(other - length) : (int)(length - other);
     if (difference * EDIT > limit) continue;
     int d = distance(wrong, (int)length, names[i], (int)other);
@@ -49,5 +73,5 @@ const char *suggest_name(const char *wrong, const char *const *names, size_t cou
       limit = d;
     }
   }
-  return best;
+  return best ? best : suggest_part(wrong, length, names, count);
 }

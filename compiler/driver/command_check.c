@@ -10,7 +10,7 @@ static void forget_script(Session *s) {
   s->depth = 0;
   s->steps = 0;
   s->syntax_errors = false;
-  s->diags.errors = s->diags.warnings = 0;
+  s->diags.errors = s->diags.warnings = s->diags.unread.count = 0;
 }
 
 static ExitStatus check(Session *s, Options *o, const char *script, bool json) {

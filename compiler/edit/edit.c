@@ -39,6 +39,19 @@ static bool run_take(EditContext *e, const Stmt *stmt) {
 static bool no_network(EditContext *e, const Stmt *stmt) {
   if (e->taken || e->s->syntax_errors) return false;
   Diag *d = diag_report(&e->s->diags, DIAG_E0210, stmt->span, "there is no network yet to work on");
+  const Stmt *take = stmt->next;
+  while (take && take->kind != STMT_TAKE) take = take->next;
+  if (take && take->span.source == stmt->span.source) {
+    const char *text = e->s->sources.files.at[take->span.source].text;
+    uint32_t from = stmt->span.begin, to = take->span.begin;
+    diag_label(&e->s->diags, d, take->span, "put this first");
+    while (to > from && strchr(" \t\r\n;", text[to - 1])) to--;
+    diag_help(&e->s->diags, d, "edits stand behind the take");
+    diag_fix(&e->s->diags, d, (Span){stmt->span.source, from, take->span.end}, "%.*s\n%.*s",
+             (int)(take->span.end - take->span.begin), text + take->span.begin, (int)(to - from), text + from);
+    e->taken = true;
+    return false;
+  }
   diag_help(&e->s->diags, d, "begin with a take, for example: take resnet18[0:5]");
   e->taken = true; /* said once */
   return false;

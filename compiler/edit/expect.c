@@ -166,7 +166,13 @@ static bool check_shape(EditContext *e, const Stmt *stmt, Arena *scratch) {
     if (picked.tensors && !picked.layers) return check_tensor(e, stmt, &picked, &w, scratch);
     if (!find_value(e, stmt, &picked, scratch, &value)) return false;
   }
-  if (!w.batch) return malformed(e, stmt->value->span, "a value's shape begins with the batch: (N, …)");
+  if (!w.batch) {
+    Diag *d = diag_report(&e->s->diags, DIAG_E0225, stmt->value->span, "a value's shape begins with the batch, N");
+    const char *text = wanted_text(scratch, &w);
+    diag_help(&e->s->diags, d, "write (N, %s", text + 1);
+    diag_fix(&e->s->diags, d, stmt->value->span, "(N, %s", text + 1);
+    return false;
+  }
   const Shape *shape = &g->values.at[value].shape;
   if (shape->rank < 0 || shape_fits(&w, shape)) return true;
   return report_shape(e, stmt, name, wanted_text(scratch, &w), shape_text(scratch, shape));

@@ -41,11 +41,13 @@ static const InitRow *find_row(EditContext *e, const Expr *value) {
     names[i] = rows[i].name;
     if (name->kind == EXPR_NAME && streq(name->text, rows[i].name)) return &rows[i];
   }
-  const char *text = name->text ? name->text : "this";
-  const char *near = suggest_name(text, names, ROW_COUNT);
-  wrong_init(e, name->span,
-             near ? arena_printf(e->s->arena, "'%s' is no initialisation: did you mean '%s'?", text, near)
-                  : arena_printf(e->s->arena, "'%s' is no initialisation", text));
+  const char *text = name->text ? name->text : "this", *near = suggest_name(text, names, ROW_COUNT);
+  if (!near) {
+    wrong_init(e, name->span, arena_printf(e->s->arena, "'%s' is no initialisation", text));
+    return NULL;
+  }
+  Diag *d = diag_report(&e->s->diags, DIAG_E0226, name->span, "'%s' is no initialisation", text);
+  diag_suggest(&e->s->diags, d, name->span, near);
   return NULL;
 }
 

@@ -298,6 +298,18 @@ bool edit_reject_tensors(EditContext *e, const Stmt *stmt, const Picked *picked,
     }
   Diag *d = diag_report(&e->s->diags, DIAG_E0221, stmt->selector->span,
                         "%s acts on layers, and '%s' is a parameter", verb, name);
-  if (layer && *layer) diag_help(&e->s->diags, d, "name its layer: %s %s", verb, layer);
+  const char *list = "";
+  ModuleId last = NO_ID;
+  size_t layers = 0;
+  for (size_t i = 0; i < g->params.count; i++) {
+    if (!picked->param[i] || g->params.at[i].module == last || g->params.at[i].is_buffer) continue;
+    last = g->params.at[i].module;
+    if (layers++ < 12) list = arena_printf(e->s->arena, "%s%s%s", list, *list ? ", " : "", g->modules.at[last].name);
+  }
+  if (layers > 1 && layers <= 12)
+    diag_help(&e->s->diags, d, "what is picked are tensors; their layers are %s", list);
+  else if (layer && *layer)
+    diag_help(&e->s->diags, d, "name its layer: %s %s", verb, layer);
+  if (layers >= 1 && layers <= 12 && *list) diag_fix(&e->s->diags, d, stmt->selector->span, "%s", list);
   return true;
 }

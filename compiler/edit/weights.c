@@ -66,6 +66,19 @@ static const char *mismatch_text(Session *s, const Mismatch *m) {
   return text;
 }
 
+/* The file belongs to another built-in network: that one is taken. */
+static void help_other_model(Session *s, Diag *d, const DonorFile *donor, const char *guess) {
+  diag_help(&s->diags, d, "the file has the tensors of %s: take %s", guess, guess);
+  if (donor->span.source >= s->sources.files.count) return;
+  const char *text = s->sources.files.at[donor->span.source].text;
+  uint32_t begin = donor->span.begin, length = (uint32_t)strlen(donor->model);
+  while (begin > 0 && text[begin - 1] != '\n' && text[begin - 1] != ';') begin--;
+  const char *name = memmem(text + begin, donor->span.begin - begin, donor->model, length); /* before `from` */
+  if (!name) return;
+  uint32_t at = (uint32_t)(name - text);
+  diag_fix(&s->diags, d, (Span){donor->span.source, at, at + length}, "%s", guess);
+}
+
 static void report_mismatch(Session *s, DonorFile *donor, const Mismatch *m, size_t wanted) {
   if (!donor->model) { /* found behind the last edit only; load.c tells the rest */
     Diag *d = diag_report(&s->diags, DIAG_E0406, donor->span, "%s does not fit: %s", donor->path,
@@ -83,7 +96,7 @@ static void report_mismatch(Session *s, DonorFile *donor, const Mismatch *m, siz
             wanted, count, count ? ", the first is " : "", count ? donor_at(donor, 0)->name : "");
   const char *guess = m->matched < wanted && donor->open ? weights_guess_model(s, donor->open) : NULL;
   if (guess && !streq(guess, donor->model))
-    diag_help(&s->diags, d, "the file has the tensors of %s: take %s", guess, guess);
+    help_other_model(s, d, donor, guess);
   else
     diag_help(&s->diags, d,
               "use the file that belongs to %s, or declare the network that the file belongs to",

@@ -1,6 +1,7 @@
 /* Which file a donor's weights are in. The order: --weights NAME=FILE, then the script's `from`; without it,
  * the network's own file in the --weights folders, in $SURGERY_WEIGHTS and in PyTorch's hub cache. The hash
  * in a torchvision file name is checked. Opens nothing for its tensors. Called by weights.c. */
+#include "compiler/base/nearest_file.h"
 #include "compiler/edit/weights.h"
 #include <nettle/sha2.h>
 #include <ctype.h>
@@ -154,10 +155,23 @@ static const char *named_on_command_line(const Session *s, const char *model) {
   return path;
 }
 
+/* The path that the string at `span` holds, where it has no escapes. */
+static const char *front_path(Session *s, Span span) {
+  if (span.source >= s->sources.files.count || span.end < span.begin + 2) return "";
+  return arena_strndup(s->arena, s->sources.files.at[span.source].text + span.begin + 1, span.end - span.begin - 2);
+}
+
 static bool report_missing(Search *q, Span span, const char *path, int reason) {
-  Diag *d = diag_report(&q->s->diags, DIAG_E0401, span, "the weight file %s is not there: %s", path,
-                        strerror(reason));
+  Diag *d = diag_report(&q->s->diags, DIAG_E0401, span, "the weight file %s is not there%s%s", path,
+                        reason == ENOENT ? "" : ": ", reason == ENOENT ? "" : strerror(reason));
   if (q->places.count > 0) diag_note(&q->s->diags, d, "looked for %s", list_places(q));
+  for (size_t i = 0; i < q->places.count; i++) {
+    const char *near = nearest_file(q->s->arena, q->places.at[i], path);
+    if (!near) continue;
+    diag_help(&q->s->diags, d, "did you mean '%s'?", near);
+    if (streq(path, front_path(q->s, span))) diag_fix(&q->s->diags, d, span, "\"%s\"", near);
+    return false;
+  }
   if (q->model)
     diag_help(&q->s->diags, d, "correct the path, or say where it is: --weights %s=FILE", q->model);
   else
@@ -204,6 +218,7 @@ static bool find_canonical(Search *q, const Donor *donor, bool built_in) {
   diag_help(&q->s->diags, d, "--weights %s=FILE, or in the script: take %s from \"FILE\"", q->model,
             q->model);
   diag_help(&q->s->diags, d, "to start with fresh values: take %s from random", q->model);
+  diag_fix(&q->s->diags, d, (Span){donor->span.source, donor->span.end, donor->span.end}, " from random");
   return false;
 }
 

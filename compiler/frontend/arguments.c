@@ -1,6 +1,7 @@
 /* Arguments: which value belongs to which name, and what an operator's row makes of them. The ranges here keep
  * every later product of sizes within 64 bits; what depends on the input's shape is checked by the shape pass. */
 #include "compiler/frontend/internal.h"
+#include "compiler/frontend/settings_names.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -13,11 +14,31 @@ static const char *formal_list(Arena *arena, const Formal *formals, size_t count
   return text;
 }
 
+/* What Keras and others call it. */
+static bool other_name(Session *s, Diag *d, const Arg *arg, const char *const *names, size_t count) {
+  static const struct {
+    const char *wrong, *right;
+  } table[] = {{"filters", "out_channels"}, {"units", "out_features"},   {"use_bias", "bias"}, {"rate", "p"},
+               {"learning_rate", "lr"},     {"lr_rate", "lr"},           {"epsilon", "eps"},   {"alpha", "negative_slope"},
+               {"pool_size", "kernel_size"}, {"dilation_rate", "dilation"}, {"axis", "dim"},   {"decay", "weight_decay"},
+               {"kernel", "kernel_size"},   {"num_outputs", "classes"},  {"keepdims", "keepdim"}};
+  for (size_t i = 0; i < LENGTH(table); i++)
+    for (size_t k = 0; streq(table[i].wrong, arg->name) && k < count; k++)
+      if (streq(names[k], table[i].right)) {
+        diag_suggest(&s->diags, d, arg->name_span, names[k]);
+        return true;
+      }
+  if (!streq(arg->name, "pretrained") && !streq(arg->name, "weights")) return false;
+  diag_help(&s->diags, d, "weights are named behind the network: from \"FILE\", or from random for fresh ones; without either, "
+                          "torchvision's own file is looked for");
+  return true;
+}
+
 static bool unknown_argument(Session *s, const char *callee, const Formal *formals, size_t count, const Arg *arg) {
   Diag *d = front_error(s, DIAG_E0108, arg->name_span, "%s has no argument '%s'", callee, arg->name);
   const char **names = arena_array(s->arena, const char *, count + 1);
   for (size_t i = 0; i < count; i++) names[i] = formals[i].name;
-  front_suggest(s, d, arg->name, names, count);
+  if (front_suggest(s, d, arg->name_span, arg->name, names, count) || other_name(s, d, arg, names, count)) return false;
   if (count)
     diag_note(&s->diags, d, "%s takes %s", callee, formal_list(s->arena, formals, count));
   else
@@ -28,12 +49,18 @@ static bool unknown_argument(Session *s, const char *callee, const Formal *forma
 static bool missing_arguments(Session *s, const char *callee, const Formal *formals, size_t count, const Arg **bound,
                               Span call) {
   const char *text = "";
-  int missing = 0;
+  size_t missing = 0;
   for (size_t i = 0; i < count; i++)
     if (formals[i].required && !bound[i]) text = arena_printf(s->arena, "%s%s'%s'", text, missing++ ? ", " : "", formals[i].name);
   if (!missing) return true;
   Diag *d = front_error(s, DIAG_E0110, call, "%s lacks the argument%s %s", callee, missing > 1 ? "s" : "", text);
   diag_note(&s->diags, d, "%s takes %s", callee, formal_list(s->arena, formals, count));
+  if (streq(callee, "Linear") && bound[0] && !bound[0]->name && !bound[0]->next) { /* as LazyLinear(10) */
+    Span at = bound[0]->value->span;
+    const char *out = front_text(s, at);
+    diag_help(&s->diags, d, "Linear(%s, N) makes N features; Linear(_, %s) makes %s, of what flows in", out, out, out);
+    diag_fix(&s->diags, d, (Span){at.source, at.begin, at.begin}, "_, ");
+  }
   return false;
 }
 
@@ -76,13 +103,35 @@ bool bind_arguments(Session *s, const char *callee, const Formal *formals, size_
 
 /* ---- kinds and ranges ---- */
 
+/* "3" where a number is wanted, 0 where a switch is, width / 4 where an integer is: what is meant is plain. */
+static void help_kind(Session *s, Diag *d, const Const *c, Span span, const char *wanted) {
+  const char *text = front_text(s, span);
+  const char *slash = strchr(text, '/');
+  if (c->kind == CONST_TEXT && *text == '"' && strlen(text) < 32 && *c->text && c->text[strspn(c->text, "0123456789.e-+")] == 0) {
+    diag_help(&s->diags, d, "write it without quotes: %s", c->text);
+    diag_fix(&s->diags, d, span, "%s", c->text);
+  } else if (c->kind == CONST_TEXT && *text == '"' && strstr(wanted, "same")) {
+    const char *near = suggest_name(c->text, (const char *const[]){"same", "valid"}, 2);
+    if (!near) return;
+    diag_help(&s->diags, d, "did you mean \"%s\"?", near);
+    diag_fix(&s->diags, d, span, "\"%s\"", near);
+  } else if (c->kind == CONST_INT && (c->integer == 0 || c->integer == 1) && strncmp(wanted, "true", 4) == 0) {
+    diag_suggest(&s->diags, d, span, c->integer ? "true" : "false");
+  } else if (c->kind == CONST_FLOAT && c->number == floor(c->number)) {
+    diag_help(&s->diags, d, "'/' gives a number with a fraction; '//' divides integers");
+    if (slash && slash[1] != '/' && !strchr(slash + 1, '/'))
+      diag_fix(&s->diags, d, span, "%.*s/%s", (int)(slash - text), text, slash);
+    else if (!slash)
+      diag_fix(&s->diags, d, span, "%.0f", c->number);
+  }
+}
+
 static bool wrong_kind(Session *s, const Const *c, Span span, const char *callee, const char *name, const char *wanted) {
   Diag *d = front_error(s, DIAG_E0112, span, "%s: %s must be %s, not %s", callee, name, wanted,
                         c->kind == CONST_INT || c->kind == CONST_FLOAT || c->kind == CONST_TEXT || c->kind == CONST_BOOL
                             ? const_text(s->arena, c)
                             : const_kind(c));
-  if (c->kind == CONST_FLOAT && c->number == floor(c->number))
-    diag_help(&s->diags, d, "'/' gives a number with a fraction; '//' divides integers");
+  help_kind(s, d, c, span, wanted);
   return false;
 }
 
@@ -90,8 +139,13 @@ bool want_int(Session *s, const Const *c, Span span, const char *callee, const c
               int64_t *out) {
   if (c->kind != CONST_INT) return wrong_kind(s, c, span, callee, name, "an integer");
   if (c->integer < min || c->integer > max) {
-    front_error(s, DIAG_E0113, span, "%s: %s must lie between %" PRId64 " and %" PRId64 ", not %" PRId64, callee, name,
-                min, max, c->integer);
+    if (min < 0)
+      front_error(s, DIAG_E0113, span, "%s: %s must lie between %" PRId64 " and %" PRId64 ", not %" PRId64, callee, name,
+                  min, max, c->integer);
+    else if (c->integer < min)
+      front_error(s, DIAG_E0113, span, "%s: %s must be at least %" PRId64 ", not %" PRId64, callee, name, min, c->integer);
+    else
+      front_error(s, DIAG_E0113, span, "%s: %s must be at most %" PRId64 ", not %" PRId64, callee, name, max, c->integer);
     return false;
   }
   *out = c->integer;
@@ -103,9 +157,11 @@ bool want_float(Session *s, const Const *c, Span span, const char *callee, const
   if (c->kind != CONST_INT && c->kind != CONST_FLOAT) return wrong_kind(s, c, span, callee, name, "a number");
   double value = c->kind == CONST_INT ? (double)c->integer : c->number;
   if (!(value >= min && value <= max)) {
-    if (max < 1e30)
-      front_error(s, DIAG_E0113, span, "%s: %s must lie between %g and %g, not %g", callee, name, min, max, value);
-    else
+    if (max < 1e30) {
+      Diag *d = front_error(s, DIAG_E0113, span, "%s: %s must lie between %g and %g, not %g", callee, name, min, max, value);
+      if (max == 1 && value > 1 && value <= 100) /* percent */
+        diag_suggest(&s->diags, d, span, arena_printf(s->arena, "%g", value / 100));
+    } else
       front_error(s, DIAG_E0113, span, "%s: %s must be at least %g, not %g", callee, name, min, value);
     return false;
   }
@@ -249,15 +305,23 @@ static bool named_padding(const OpArg *a, const Const *c, OpArgs *out) {
   return true;
 }
 
-static bool check_conv(Session *s, const OpArgs *a, Span call) {
-  if (a->out_channels % a->groups != 0 || (a->in_channels != HOLE_VALUE && a->in_channels % a->groups != 0)) {
-    bool out = a->out_channels % a->groups != 0;
-    Diag *d = front_error(s, DIAG_E0113, call, "Conv2d: groups=%" PRId64 " does not divide %s=%" PRId64, a->groups,
-                          out ? "out_channels" : "in_channels", out ? a->out_channels : a->in_channels);
-    diag_help(&s->diags, d, "each group takes in_channels / groups channels and makes out_channels / groups of them");
-    return false;
-  }
-  return true;
+bool conv_groups_fit(Session *s, const OpArgs *a, Span call) {
+  enum { GROUPS = 6 }; /* its place in the row */
+  bool out = a->out_channels % a->groups != 0, in = a->in_channels != HOLE_VALUE && a->in_channels % a->groups != 0;
+  if (!out && !in) return true;
+  int64_t channels = out ? a->out_channels : a->in_channels;
+  Diag *d = front_error(s, DIAG_E0113, a->arg_span[GROUPS].end ? a->arg_span[GROUPS] : call,
+                        "Conv2d: groups=%" PRId64 " does not divide %s=%" PRId64, a->groups,
+                        out ? "out_channels" : "in_channels", channels);
+  const char *list = "1";
+  int count = 1;
+  for (int64_t i = 2; i <= channels && i <= 65536 && count < 12; i++)
+    if (channels % i == 0 && (out ? a->in_channels == HOLE_VALUE || a->in_channels % i == 0 : a->out_channels % i == 0)) {
+      list = arena_printf(s->arena, "%s, %" PRId64, list, i);
+      count++;
+    }
+  diag_help(&s->diags, d, "each group has the same number of channels, in and out: groups=%s%s", list, count == 12 ? ", …" : "");
+  return false;
 }
 
 /* Behind this bound no tensor fits into any memory, and byte counts still fit into 64 bits. */
@@ -270,7 +334,7 @@ static bool check_weight(Session *s, const char *callee, double numbers, Span ca
 static bool check_op(Session *s, OpId op, const OpArgs *a, Span call) {
   double in = a->in_channels == HOLE_VALUE ? 1 : (double)a->in_channels;
   if (op == OP_Conv2d)
-    return check_conv(s, a, call) &&
+    return conv_groups_fit(s, a, call) &&
            check_weight(s, "Conv2d", in / (double)a->groups * (double)a->out_channels * (double)a->kernel_size[0] *
                                          (double)a->kernel_size[1], call);
   in = a->in_features == HOLE_VALUE ? 1 : (double)a->in_features;

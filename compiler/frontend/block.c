@@ -75,7 +75,7 @@ static bool eval_brace(Eval *e, const Stmt *stmt, const char *text, Const *out) 
   }
   if (!front_charge(e->s, stmt->name_span, 100)) return false;
   int source = sources_add_text(&e->s->sources, "<name>", text, strlen(text));
-  Expr *expr = source < 0 ? NULL : parse_expression(e->s->arena, &e->s->diags, &e->s->sources, (uint32_t)source);
+  Expr *expr = source < 0 ? NULL : parse_expression(e->s->arena, &e->s->diags, &e->s->sources, (uint32_t)source, 0);
   return expr && eval_expr(e, expr, out);
 }
 

@@ -12,17 +12,17 @@ static bool declares(const Stmt *first, const char *name) {
 }
 
 bool unknown_name(Eval *e, const Expr *name) {
-  if (e->s->syntax_errors) return false; /* it may have been in a statement that could not be read */
+  if (diag_may_be_unread(&e->s->diags, name->text)) return false;
   Diag *d = front_error(e->s, DIAG_E0101, name->span, "there is no '%s' here", name->text);
   NameList names = {0};
   scope_names(e->s->arena, e->scope, &names);
   op_names(e->s->arena, true, &names);
   if (e->trace) op_names(e->s->arena, false, &names);
-  front_suggest(e->s, d, name->text, names.at, names.count);
+  front_suggest(e->s, d, name->span, name->text, names.at, names.count);
   return false;
 }
 
-static bool eval_name(Eval *e, const Expr *expr, Const *out) {
+bool name_known(Eval *e, const Expr *expr, Const *out) {
   const Const *found = scope_get(e->scope, expr->text);
   if (found) {
     *out = *found;
@@ -37,7 +37,11 @@ static bool eval_name(Eval *e, const Expr *expr, Const *out) {
     *out = (Const){.kind = CONST_NONE, .text = expr->text};
     return true;
   }
-  return unknown_name(e, expr);
+  return false;
+}
+
+static bool eval_name(Eval *e, const Expr *expr, Const *out) {
+  return name_known(e, expr, out) || unknown_name(e, expr);
 }
 
 static bool eval_list(Eval *e, const Expr *expr, Const *out) {
@@ -91,7 +95,12 @@ static bool eval_call(Eval *e, const Expr *expr, Const *out) {
     if (known) return done;
   }
   Const callee;
-  if (!eval_expr(e, expr->left, &callee)) return false;
+  const Expr *plain = without_module(e, expr->left);
+  if (!plain && expr->left->kind == EXPR_NAME && !scope_get(e->scope, expr->left->text) && streq(expr->left->text, "range")) {
+    help_unknown_call(e, front_error(e->s, DIAG_E0101, expr->span, "there is no 'range' here"), expr);
+    return false;
+  }
+  if (!eval_expr(e, plain ? plain : expr->left, &callee)) return false;
   if (callee.kind != CONST_MODEL || callee.expr) {
     front_error(e->s, DIAG_E0104, expr->left->span, "%s cannot be called here", const_kind(&callee));
     return false;

@@ -48,12 +48,13 @@ static const char *network_name(const Expr *model) {
 }
 
 static bool unknown_network(Session *s, Scope *scope, const Expr *callee) {
-  if (s->syntax_errors) return false;
+  if (diag_may_be_unread(&s->diags, callee->text)) return false;
   Diag *d = front_error(s, DIAG_E0102, callee->span, "there is no network '%s'", callee->text);
   NameList names = {0};
   scope_names(s->arena, scope, &names);
-  front_suggest(s, d, callee->text, names.at, names.count);
-  diag_note(&s->diags, d, "`surgeryc zoo` lists the built-in ones; a script may declare its own with `model`");
+  if (help_unknown_network(s, d, callee->span) || front_suggest(s, d, callee->span, callee->text, names.at, names.count))
+    return false;
+  diag_help(&s->diags, d, "`surgeryc zoo` lists the built-in ones; a script may declare its own with `model`");
   return false;
 }
 
@@ -95,6 +96,7 @@ Graph *build_donor(Session *s, Scope *scope, const Expr *model, Span origin) {
   const ModelBody *body = g->modules.at[0].body;
   if (body && body->stages && !assign_stages(s, g, body->scope, body->stages)) return NULL;
   if (body && body->input && !eval_input(s, body->scope, g, body->input)) return NULL;
+  g->made_for = g->input.shape;
   g->input.span = SPAN_NONE; /* the model's own, which a script's `input` overrides */
   graph_check(g);
   return g;

@@ -20,7 +20,10 @@ bool child_of(Eval *e, const Expr *place, const Const *layer, const char *name, 
     return true;
   }
   Diag *d = front_error(e->s, DIAG_E0101, place->span, "'%s' has no layer '%s'", shown_name(e->graph, layer->id), name);
-  front_suggest(e->s, d, name, names.at, names.count);
+  uint32_t length = (uint32_t)strlen(name); /* it stands last in `place` */
+  Span span = {place->span.source, place->span.end - length, place->span.end};
+  if (place->span.end - place->span.begin < length) span = place->span;
+  front_suggest(e->s, d, span, name, names.at, names.count);
   return false;
 }
 
@@ -64,6 +67,7 @@ static bool add_call(Eval *e, OpId op, const OpArgs *args, const ValueList *valu
   if (!front_charge(e->s, place, 10) || !front_room(e->s, e->graph, place)) return false;
   NodeId node = graph_add_node(e->graph, op, NO_ID, e->trace->module, name_in_scope(e, op_info(op)->name), e->trace->origin);
   e->graph->nodes.at[node].args = *args;
+  e->graph->nodes.at[node].place = place;
   for (size_t i = 0; i < values->count; i++) vec_push(e->graph->arena, &e->graph->nodes.at[node].inputs, values->at[i]);
   *out = (Const){.kind = CONST_VALUE, .id = e->graph->nodes.at[node].output};
   return true;
@@ -116,13 +120,16 @@ bool trace_add(Eval *e, const Expr *expr, const Const *a, const Const *b, Const 
   return add_call(e, OP_add, &args, &values, expr->span, out);
 }
 
-static bool unknown_callee(Eval *e, const Expr *callee) {
-  if (e->s->syntax_errors) return false;
+static bool unknown_callee(Eval *e, const Expr *call, const Expr *callee) {
+  if (diag_may_be_unread(&e->s->diags, callee->text)) return false;
   Diag *d = front_error(e->s, DIAG_E0103, callee->span, "there is no layer or function '%s' here", callee->text);
   NameList names = {0};
   scope_names(e->s->arena, e->scope, &names);
   op_names(e->s->arena, false, &names);
-  front_suggest(e->s, d, callee->text, names.at, names.count);
+  if (help_unknown_call(e, d, call)) return false;
+  Span span = callee->span; /* of x.relu the last word */
+  span.begin = span.end - (uint32_t)strlen(callee->text);
+  front_suggest(e->s, d, span, callee->text, names.at, names.count);
   return false;
 }
 
@@ -142,8 +149,9 @@ static bool not_callable(Eval *e, const Expr *callee, const Const *c) {
 }
 
 bool trace_call(Eval *e, const Expr *call, Const *out) {
-  const Expr *callee = call->left;
+  const Expr *callee = call->left, *plain = without_module(e, callee);
   Const c;
+  if (plain) callee = plain;
   if (callee->kind == EXPR_NAME && !scope_get(e->scope, callee->text)) {
     bool known, done = const_function(e, call, callee->text, &known, out);
     if (known) return done;
@@ -151,11 +159,8 @@ bool trace_call(Eval *e, const Expr *call, Const *out) {
     if (op != OP_NONE) return call_function(e, call, op, NULL, out);
     if (op_find(callee->text, true) == OP_NONE && !streq(callee->text, "Sequential")) {
       Expr name = *callee;
-      bool quiet = e->s->syntax_errors;
-      e->s->syntax_errors = true; /* asks without reporting: the message for a call names functions too */
-      bool found = eval_expr(e, &name, &c);
-      e->s->syntax_errors = quiet;
-      return found ? not_callable(e, callee, &c) : unknown_callee(e, callee);
+      bool found = name_known(e, &name, &c); /* without a message: the one for a call names functions too */
+      return found ? not_callable(e, callee, &c) : unknown_callee(e, call, callee);
     }
   }
   if (callee->kind == EXPR_MEMBER) {
@@ -163,7 +168,7 @@ bool trace_call(Eval *e, const Expr *call, Const *out) {
     if (!eval_expr(e, callee->left, &left)) return false;
     OpId op = left.kind == CONST_VALUE ? op_find(callee->text, false) : OP_NONE;
     if (op != OP_NONE) return call_function(e, call, op, &left, out);
-    if (left.kind == CONST_VALUE) return unknown_callee(e, callee);
+    if (left.kind == CONST_VALUE) return unknown_callee(e, call, callee);
     if (left.kind != CONST_LAYER) return not_callable(e, callee, &left);
     if (!child_of(e, callee, &left, callee->text, &c)) return false;
   } else if (!eval_expr(e, callee, &c)) {
@@ -242,6 +247,7 @@ static ValueId call_op(Session *s, Graph *g, ModuleId module, ValueId input, Spa
   if (!front_charge(s, place, 10) || !front_room(s, g, place)) return NO_ID;
   const Module *m = &g->modules.at[module];
   NodeId node = graph_add_node(g, m->op, module, m->parent, m->name, origin);
+  g->nodes.at[node].place = place;
   vec_push(g->arena, &g->nodes.at[node].inputs, input);
   return g->nodes.at[node].output;
 }
@@ -265,7 +271,7 @@ static ValueId call_inside(Session *s, Graph *g, ModuleId module, const ValueId 
 static ValueId call_at(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin, Span place) {
   if (!front_enter(s, place)) return NO_ID;
   bool framed = g->modules.at[module].body != NULL;
-  CallFrame frame = {s->calls, place, NULL, s->calls ? s->calls->models : 0};
+  CallFrame frame = {s->calls, place, NULL, false, s->calls ? s->calls->models : 0};
   if (framed) {
     frame.what = arena_printf(s->arena, "while calling '%s' here", shown_name(g, module));
     s->calls = &frame;

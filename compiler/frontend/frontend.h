@@ -112,6 +112,8 @@ typedef struct Selection {
 bool select_resolve(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut, Selection *out);
 
 /* ---- analysis ---- */
+/* Do a Conv2d's groups divide its channels (those that are known)? False with a diagnostic. */
+bool conv_groups_fit(Session *s, const OpArgs *args, Span call);
 /* Fills in every value's and parameter's shape and every `_`. False with diagnostics that blame the edit. */
 bool infer_shapes(Session *s, Graph *g);
 /* The shapes of those parameters alone that follow from their layer's arguments, where no value's shape is known. */

@@ -8,7 +8,8 @@
 typedef struct CallFrame {
   const struct CallFrame *outer;
   Span span;
-  const char *what; /* "in the model BasicBlock" */
+  const char *what; /* "while building 'BasicBlock' here" */
+  bool arguments;   /* it is called with some, which may be to blame */
   int models;       /* how many models lie around, this one counted */
 } CallFrame;
 
@@ -43,8 +44,10 @@ bool front_room(Session *s, const Graph *g, Span span);
 
 /* Reports an error and labels it with the calls that led there. */
 Diag *front_error(Session *s, DiagCode code, Span span, const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* Adds "did you mean" where one of the names is near. */
-void front_suggest(Session *s, Diag *diag, const char *wrong, const char *const *names, size_t count);
+/* What stands there in the script, "" without a place. */
+const char *front_text(Session *s, Span span);
+/* Adds "did you mean" where one of the names is near, with the fix for `span`, where the wrong one stands. */
+bool front_suggest(Session *s, Diag *diag, Span span, const char *wrong, const char *const *names, size_t count);
 typedef VEC(const char *) NameList;
 void scope_names(Arena *arena, const Scope *scope, NameList *out); /* parents' names too */
 void op_names(Arena *arena, bool layers, NameList *out);
@@ -64,6 +67,17 @@ bool const_binary(Eval *e, const Expr *expr, const Const *a, const Const *b, Con
 /* len, min, max, int: false in *known when `name` is none of them. */
 bool const_function(Eval *e, const Expr *call, const char *name, bool *known, Const *out);
 bool unknown_name(Eval *e, const Expr *name);
+bool name_known(Eval *e, const Expr *name, Const *out); /* reports nothing */
+/* habits.c: `nn.Linear`, `torch.relu`, `self.conv1`: said, with the fix, and the plain name returned to go on with; NULL
+ * for every other expression. */
+const Expr *without_module(Eval *e, const Expr *callee);
+/* Help for a name of PyTorch's or Python's that is none here; false when nothing is known of it. */
+bool help_unknown_call(Eval *e, Diag *diag, const Expr *call);
+bool torch_has_layer(const char *name); /* one of torch.nn that this version lacks */
+bool help_unknown_layer(Session *s, Diag *diag, const char *name);
+/* `take models.resnet18`; an assignment or a layer at the top of a script. */
+bool help_unknown_network(Session *s, Diag *diag, Span name);
+void help_needs_model(Session *s, Scope *scope, Diag *diag, const Stmt *stmt);
 Const const_int(int64_t value);
 Const const_bool(bool value);
 

@@ -115,7 +115,8 @@ static bool build_model(Eval *e, const Const *model, const Expr *layer, ModuleId
   }
   Scope *scope = scope_create(e->s->arena, model->scope);
   if (!bind_model(e, model, layer->kind == EXPR_CALL ? layer->args : NULL, layer->span, scope)) return false;
-  CallFrame frame = {e->s->calls, layer->span, arena_printf(e->s->arena, "while building '%s' here", stmt->name), around + 1};
+  CallFrame frame = {e->s->calls, layer->span, arena_printf(e->s->arena, "while building '%s' here", stmt->name),
+                     layer->kind == EXPR_CALL && layer->args, around + 1};
   Eval inside = {.s = e->s, .scope = scope, .graph = e->graph};
   e->s->calls = &frame;
   bool good = stmt->value ? build_into(&inside, stmt->value, module, origin) : run_body(e, model, scope, module, origin);
@@ -161,19 +162,26 @@ static bool build_op(Eval *e, OpId op, const Expr *layer, ModuleId module) {
 /* ---- what a LAYER names ---- */
 
 static bool unknown_layer(Eval *e, const Expr *callee) {
-  if (e->s->syntax_errors) return false;
+  if (diag_may_be_unread(&e->s->diags, callee->text)) return false;
+  if (torch_has_layer(callee->text)) {
+    Diag *d = front_error(e->s, DIAG_E0129, callee->span, "torch.nn's %s is not in this version", callee->text);
+    diag_help(&e->s->diags, d, "a `model` can be made of the layers that are there");
+    return false;
+  }
   Diag *d = front_error(e->s, DIAG_E0103, callee->span, "there is no layer or model '%s'", callee->text);
   NameList names = {0};
-  if (op_find(callee->text, false) != OP_NONE)
-    diag_note(&e->s->diags, d, "the function '%s' stands in a forward, where values flow", callee->text);
   op_names(e->s->arena, true, &names);
   scope_names(e->s->arena, e->scope, &names);
-  front_suggest(e->s, d, callee->text, names.at, names.count);
+  if (help_unknown_layer(e->s, d, callee->text)) return false;
+  if (front_suggest(e->s, d, callee->span, callee->text, names.at, names.count)) return false;
+  if (op_find(callee->text, false) != OP_NONE)
+    diag_help(&e->s->diags, d, "the function '%s' stands in a forward, where values flow", callee->text);
   return false;
 }
 
 static bool find_callee(Eval *e, const Expr *layer, Const *out) {
-  const Expr *callee = layer->kind == EXPR_CALL ? layer->left : layer;
+  const Expr *callee = layer->kind == EXPR_CALL ? layer->left : layer, *plain = without_module(e, callee);
+  if (plain) callee = plain;
   if (callee->kind == EXPR_NAME && !scope_get(e->scope, callee->text) && op_find(callee->text, true) == OP_NONE &&
       !streq(callee->text, "Sequential"))
     return unknown_layer(e, callee);

@@ -1,6 +1,7 @@
 /* A whole script: its statements in order, with its includes and constants; then shapes and expectations.
  * run_script() is what the driver calls. What an edit does is the business of compiler/edit. */
 #include "compiler/frontend/internal.h"
+#include "compiler/base/nearest_file.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -52,6 +53,12 @@ static const char *find_include(Session *s, const char *from, const char *name, 
 
 static bool include_missing(Session *s, const Stmt *stmt, const char *from) {
   Diag *d = front_error(s, DIAG_E0117, stmt->file_span, "there is no file \"%s\"", stmt->file);
+  const char *near = nearest_file(s->arena, beside(s->arena, from, stmt->file), stmt->file);
+  if (near) {
+    diag_help(&s->diags, d, "did you mean '%s'?", near);
+    diag_fix(&s->diags, d, stmt->file_span, "\"%s\"", near);
+    return false;
+  }
   diag_note(&s->diags, d, "looked for %s", beside(s->arena, from, stmt->file));
   for (size_t i = 0; *stmt->file != '/' && i < s->include_dirs.count; i++)
     diag_note(&s->diags, d, "looked for %s/%s", s->include_dirs.at[i], stmt->file);
@@ -85,6 +92,7 @@ static bool run_include(Running *r, const Stmt *stmt) {
     front_error(s, DIAG_E0117, stmt->file_span, "\"%s\" cannot be read: %s", path, strerror(errno));
     return false;
   }
+  s->sources.files.at[source].included = stmt->file_span;
   return run_file(r, (uint32_t)source, path, real);
 }
 
@@ -96,9 +104,18 @@ static const char *define_of(const Session *s, const char *name) {
   return NULL;
 }
 
-static bool wrong_define(Session *s, const Stmt *stmt, const char *text, const Const *declared) {
-  Diag *d = front_error(s, DIAG_E0116, stmt->name_span, "-D %s=%s: the parameter is %s", stmt->name, text, const_kind(declared));
-  diag_help(&s->diags, d, "its default is %s", const_text(s->arena, declared));
+/* A definition as it stood on the command line, so that messages can show it. */
+static Span define_source(Session *s, const char *name, const char *value) {
+  const char *text = arena_printf(s->arena, "-D %s=%s", name, value);
+  int source = sources_add_text(&s->sources, SOURCE_COMMAND_LINE, text, strlen(text));
+  if (source < 0) return SPAN_NONE;
+  return (Span){(uint32_t)source, 3, 3 + (uint32_t)strlen(name)};
+}
+
+static bool wrong_define(Session *s, const Stmt *stmt, Span value, const Const *declared) {
+  Diag *d = front_error(s, DIAG_E0116, value, "the param '%s' is %s, not %s", stmt->name, const_kind(declared),
+                        front_text(s, value));
+  diag_label(&s->diags, d, stmt->span, "its default is %s", const_text(s->arena, declared));
   return false;
 }
 
@@ -109,15 +126,22 @@ static bool read_define(Session *s, const Stmt *stmt, const char *text, Const *v
     *value = (Const){.kind = CONST_TEXT, .text = text};
     return true;
   }
-  const char *path = arena_printf(s->arena, "-D %s", stmt->name);
-  int source = sources_add_text(&s->sources, path, text, strlen(text));
-  Expr *expr = source < 0 ? NULL : parse_expression(s->arena, &s->diags, &s->sources, (uint32_t)source);
-  if (!expr || !eval_const(s, NULL, expr, value)) return false;
+  Span span = define_source(s, stmt->name, text);
+  if (span.source == SPAN_NO_SOURCE) return false;
+  span.begin = span.end + 1;
+  span.end = s->sources.files.at[span.source].length;
+  Expr *expr = parse_expression(s->arena, &s->diags, &s->sources, span.source, span.begin);
+  bool word = expr && expr->kind == EXPR_NAME && declared.kind != CONST_NONE; /* many, where a number is wanted */
+  if (word || !expr || !eval_const(s, NULL, expr, value)) {
+    *value = declared;
+    return word && wrong_define(s, stmt, span, &declared);
+  }
   if (declared.kind == CONST_FLOAT && value->kind == CONST_INT) *value = (Const){.kind = CONST_FLOAT, .number = (double)value->integer};
   if (declared.kind == CONST_BOOL && value->kind == CONST_INT && (value->integer == 0 || value->integer == 1))
     *value = const_bool(value->integer != 0);
   if (value->kind == declared.kind || declared.kind == CONST_NONE) return true;
-  return wrong_define(s, stmt, text, &declared);
+  *value = declared;
+  return wrong_define(s, stmt, span, &declared);
 }
 
 static bool run_param(Block *b, const Stmt *stmt) {
@@ -137,9 +161,9 @@ static bool run_param(Block *b, const Stmt *stmt) {
     diag_help(&s->diags, d, "give it with -D %s=VALUE", stmt->name);
     return false;
   }
-  if (text && !read_define(s, stmt, text, &value)) return false;
-  scope_set(b->eval.scope, stmt->name, value);
-  return true;
+  bool good = !text || read_define(s, stmt, text, &value);
+  scope_set(b->eval.scope, stmt->name, value); /* the default where -D is wrong: that is said once */
+  return good;
 }
 
 static bool check_defines(Session *s) {
@@ -148,9 +172,10 @@ static bool check_defines(Session *s) {
     const char *name = s->defines.at[i].name;
     bool known = false;
     for (size_t k = 0; k < s->params.count; k++) known = known || streq(s->params.at[k], name);
-    if (known) continue;
-    Diag *d = front_error(s, DIAG_E0115, SPAN_NONE, "-D %s: the script has no param '%s'", name, name);
-    front_suggest(s, d, name, s->params.at, s->params.count);
+    if (known || diag_may_be_unread(&s->diags, name)) continue;
+    Span span = define_source(s, name, s->defines.at[i].value);
+    Diag *d = front_error(s, DIAG_E0115, span, "the script has no param '%s'", name);
+    front_suggest(s, d, span, name, s->params.at, s->params.count);
     if (s->params.count == 0) diag_help(&s->diags, d, "declare it: param %s = …", name);
     good = false;
   }
@@ -159,10 +184,20 @@ static bool check_defines(Session *s) {
 
 /* ---- statements ---- */
 
-static bool needs_model(Session *s, const Stmt *stmt) {
-  Diag *d = front_error(s, DIAG_E0121, stmt->span, "'%s' stands only in a model", stmt_title(stmt));
-  if (stmt->kind == STMT_ASSIGN || stmt->kind == STMT_EXPR)
-    diag_help(&s->diags, d, "`append NAME = LAYER` adds a layer to the network; `let` names a constant");
+static bool needs_model(Running *r, Block *b, const Stmt *stmt) {
+  Session *s = r->edit.s;
+  bool layer = stmt->kind == STMT_ASSIGN || stmt->kind == STMT_EXPR;
+  Diag *d = layer ? front_error(s, DIAG_E0121, stmt->span, "this is no statement of a script; in a model it declares a layer")
+                  : front_error(s, DIAG_E0121, stmt->span, "'%s' stands only in a model", stmt_title(stmt));
+  if (!layer) return false;
+  size_t fixes = d->fixes.count;
+  help_needs_model(s, b->eval.scope, d, stmt);
+  if (d->fixes.count > fixes && strncmp(d->fixes.at[fixes].text, "take", 4) == 0) r->take_failed = r->took = true;
+  ExprKind kind = stmt->value->kind; /* what a missing `let` would have named is no second mistake */
+  Const value;
+  if (stmt->kind == STMT_ASSIGN && kind != EXPR_CALL && kind != EXPR_NAME && kind != EXPR_MEMBER &&
+      eval_expr(&b->eval, stmt->value, &value))
+    scope_set(b->eval.scope, stmt->name, value);
   return false;
 }
 
@@ -175,7 +210,7 @@ static bool script_statement(Block *b, const Stmt *stmt) {
   case STMT_EXPR:
   case STMT_RETURN:
   case STMT_FORWARD:
-  case STMT_STAGES: return needs_model(b->eval.s, stmt);
+  case STMT_STAGES: return needs_model(r, b, stmt);
   case STMT_SETTING:
   case STMT_GROUP:
   case STMT_PHASE:
@@ -221,8 +256,8 @@ static bool run_source(Session *s, uint32_t source, const char *path, const char
   r->edit = (EditContext){.s = s, .scope = scope_create(s->arena, zoo_scope(s))};
   if (real) vec_push(s->arena, &r->included, real);
   bool good = run_file(r, source, path, real ? real : path);
-  if (!s->syntax_errors && !s->shared_defines) good = check_defines(s) && good;
-  if (!r->took && !s->syntax_errors) good = no_take(s, source);
+  if (!s->shared_defines) good = check_defines(s) && good;
+  if (!r->took && !r->edit.taken && !s->syntax_errors) good = no_take(s, source);
   good = good && s->diags.errors == 0 && r->edit.graph;
   if (good) good = settings_check(s, r->edit.graph, r->edit.train, r->take);
   if (good) good = infer_shapes(s, r->edit.graph);

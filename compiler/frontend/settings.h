@@ -15,6 +15,7 @@ typedef struct LossConfig {
   LossKind kind;
   double label_smoothing;
   VEC(double) weight; /* class weights, or BCEWithLogits' pos_weight; empty: none */
+  Span weight_span;
 } LossConfig;
 
 typedef struct GroupConfig { /* what differs from the optimizer's own arguments; NAN: does not */
@@ -37,6 +38,7 @@ typedef struct AugmentConfig {
   int64_t size[2], padding; /* of the crops */
   double scale[2], ratio[2], p, value;
   double degrees[2];
+  Span span, size_span; /* the step, and its size */
   double jitter[4][2]; /* brightness, contrast, saturation, hue: from, to; equal and neutral: left out */
 } AugmentConfig;
 

@@ -2,12 +2,13 @@
  * settings_train.c. */
 #include "compiler/frontend/settings_train.h"
 
-static bool size_arg(Eval *e, const char *name, const Arg *arg, int64_t size[2]) {
+static bool size_arg(Eval *e, const char *name, const Arg *arg, AugmentConfig *out) {
   Const c;
+  out->size_span = arg->value->span;
   if (!eval_expr(e, arg->value, &c)) return false;
   bool pair = c.kind == CONST_LIST && c.list.count == 2;
-  return want_int(e->s, pair ? &c.list.at[0] : &c, arg->value->span, name, "size", 1, 65535, &size[0]) &&
-         want_int(e->s, pair ? &c.list.at[1] : &c, arg->value->span, name, "size", 1, 65535, &size[1]);
+  return want_int(e->s, pair ? &c.list.at[0] : &c, arg->value->span, name, "size", 1, 65535, &out->size[0]) &&
+         want_int(e->s, pair ? &c.list.at[1] : &c, arg->value->span, name, "size", 1, 65535, &out->size[1]);
 }
 
 /* Both from the smaller to the larger number. */
@@ -22,7 +23,7 @@ static bool read_resized_crop(Eval *e, const Arg *args, Span span, AugmentConfig
   const char *name = "random_resized_crop";
   const Arg *bound[3];
   out->scale[0] = 0.08, out->scale[1] = 1, out->ratio[0] = 3.0 / 4, out->ratio[1] = 4.0 / 3;
-  return bind_arguments(e->s, name, formals, 3, args, span, bound) && size_arg(e, name, bound[0], out->size) &&
+  return bind_arguments(e->s, name, formals, 3, args, span, bound) && size_arg(e, name, bound[0], out) &&
          pair_arg(e, name, "scale", bound[1], 1e-4, 1, out->scale) &&
          pair_arg(e, name, "ratio", bound[2], 1e-3, 1e3, out->ratio) && ranges_ordered(e, name, span, out);
 }
@@ -31,7 +32,7 @@ static bool read_random_crop(Eval *e, const Arg *args, Span span, AugmentConfig 
   static const Formal formals[] = {{"size", true}, {"padding", false}};
   const Arg *bound[2];
   return bind_arguments(e->s, "random_crop", formals, 2, args, span, bound) &&
-         size_arg(e, "random_crop", bound[0], out->size) &&
+         size_arg(e, "random_crop", bound[0], out) &&
          int_arg(e, "random_crop", "padding", bound[1], 0, 65535, &out->padding);
 }
 
@@ -132,7 +133,7 @@ static bool read_one(Block *b, const Arg *arg, AugmentConfig *out) {
     return false;
   for (size_t i = 0; i < LENGTH(augments); i++) {
     if (!streq(augments[i].name, name)) continue;
-    *out = (AugmentConfig){.kind = augments[i].kind};
+    *out = (AugmentConfig){.kind = augments[i].kind, .span = arg->value->span, .size_span = arg->value->span};
     return augments[i].read(&b->eval, args, arg->value->span, out);
   }
   return false;

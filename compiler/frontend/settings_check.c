@@ -7,7 +7,7 @@
 static bool check_stage_augment(Session *s, const Graph *g, const PhaseConfig *stage) {
   if (stage->augment.count == 0) return true;
   if (g->input.kind != INPUT_IMAGE) {
-    front_error(s, DIAG_E0506, stage->span, "augment is for images, but the input is a tensor");
+    front_error(s, DIAG_E0506, stage->augment.at[0].span, "augment is for images, but the input is a tensor");
     return false;
   }
   for (size_t i = 0; i < stage->augment.count; i++) {
@@ -15,9 +15,14 @@ static bool check_stage_augment(Session *s, const Graph *g, const PhaseConfig *s
     bool resized = step->kind == AUGMENT_RANDOM_RESIZED_CROP;
     if (!resized && step->kind != AUGMENT_RANDOM_CROP) continue;
     if (step->size[0] == g->input.shape.dim[1] && step->size[1] == g->input.shape.dim[2]) continue;
-    front_error(s, DIAG_E0506, stage->span, "%s makes pictures of %lld x %lld, but the input is %s",
-                resized ? "random_resized_crop" : "random_crop", (long long)step->size[0], (long long)step->size[1],
-                shape_text(s->arena, &g->input.shape));
+    const char *name = resized ? "random_resized_crop" : "random_crop";
+    const int64_t *wanted = g->input.shape.dim + 1;
+    Diag *d = front_error(s, DIAG_E0506, step->size_span, "%s makes pictures of %lld x %lld, but the input is %s", name,
+                          (long long)step->size[0], (long long)step->size[1], shape_text(s->arena, &g->input.shape));
+    const char *size = wanted[0] == wanted[1] ? arena_printf(s->arena, "%lld", (long long)wanted[0])
+                                              : arena_printf(s->arena, "(%lld, %lld)", (long long)wanted[0], (long long)wanted[1]);
+    diag_help(&s->diags, d, "it makes what the network takes: %s(%s)", name, size);
+    diag_fix(&s->diags, d, step->size_span, "%s", size);
     return false;
   }
   return true;
@@ -138,6 +143,24 @@ bool settings_check(Session *s, Graph *g, TrainConfig *train, Span take) {
   return !train || check_train(s, g, train);
 }
 
+/* The last layer that says how many outputs there are, where it stands in the script: labelled, and with the fix. */
+static void blame_last_layer(Session *s, Graph *g, Diag *d, int64_t wanted) {
+  ValueId value = g->outputs.at[0].value;
+  for (NodeId id = g->values.at[value].producer; id != NO_ID; id = g->values.at[value].producer) {
+    const Node *n = &g->nodes.at[id];
+    if (n->module != NO_ID && g->modules.at[n->module].op == OP_Linear) {
+      const Module *m = &g->modules.at[n->module];
+      Span out = m->args.arg_span[1];
+      if (out.end <= out.begin || !source_is_users(&s->sources, out)) return;
+      diag_label(&s->diags, d, out, "%s makes %lld", m->name, (long long)m->args.out_features);
+      diag_fix(&s->diags, d, out, "%lld", (long long)wanted);
+      return;
+    }
+    if (n->inputs.count != 1) return;
+    value = n->inputs.at[0];
+  }
+}
+
 bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span labels) {
   const Shape *out = &g->values.at[g->outputs.at[0].value].shape;
   int64_t classes = out->rank >= 1 ? out->dim[0] : 0;
@@ -146,11 +169,13 @@ bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span 
   if (g->labels.count > 0 && (out->rank != 1 || named != (int64_t)g->labels.count)) {
     Diag *d = front_error(s, DIAG_E0508, labels, "there are %zu labels, but the output is %s", g->labels.count,
                           shape_text(s->arena, out));
-    diag_help(&s->diags, d, "name as many classes as the last layer has outputs");
+    if (out->rank == 1) blame_last_layer(s, g, d, (int64_t)g->labels.count);
+    diag_help(&s->diags, d, "give the last layer %zu outputs, or name %s", g->labels.count,
+              out->rank == 1 ? arena_printf(s->arena, "%lld classes", (long long)named) : "what it puts out");
     good = false;
   }
   if (!train || train->loss.weight.count == 0 || classes == (int64_t)train->loss.weight.count) return good;
-  Diag *d = front_error(s, DIAG_E0508, train->span, "%s has %zu class weights, but the output is %s",
+  Diag *d = front_error(s, DIAG_E0508, train->loss.weight_span, "%s has %zu class weights, but the output is %s",
                         binary ? "BCEWithLogits" : "CrossEntropy", train->loss.weight.count, shape_text(s->arena, out));
   diag_help(&s->diags, d, "give one number for each of the %lld outputs", (long long)classes);
   return false;

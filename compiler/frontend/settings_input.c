@@ -22,13 +22,14 @@ static bool one_size(Session *s, const Const *c, Span span, const char *name, bo
 }
 
 /* `resize 256`, `resize (256, 320)`, `center_crop 224`. */
-static bool read_size(Block *b, const Stmt *stmt, bool aspect, int64_t size[2]) {
+static bool read_size(Block *b, const Stmt *stmt, bool aspect, Preprocess *out) {
   static const Formal formals[] = {{"size", true}};
   const Arg *bound[1];
   Const c;
   if (!bind_arguments(b->eval.s, stmt->name, formals, 1, stmt->args, stmt->span, bound)) return false;
+  out->value = bound[0]->value->span;
   return eval_expr(&b->eval, bound[0]->value, &c) &&
-         one_size(b->eval.s, &c, bound[0]->value->span, stmt->name, aspect, size);
+         one_size(b->eval.s, &c, bound[0]->value->span, stmt->name, aspect, out->size);
 }
 
 static bool read_channels(Block *b, const Arg *arg, const char *name, double min, double out[4], int *count) {
@@ -63,8 +64,8 @@ static bool read_normalize(Block *b, const Stmt *stmt, Preprocess *out) {
       return true;
     }
     Diag *d = front_error(s, DIAG_E0502, first->value->span, "normalize does not know '%s'", first->value->text);
-    front_suggest(s, d, first->value->text, known, 1);
-    diag_help(&s->diags, d, "write `normalize imagenet` or `normalize mean=[0.5] std=[0.5]`");
+    if (!front_suggest(s, d, first->value->span, first->value->text, known, 1))
+      diag_help(&s->diags, d, "write `normalize imagenet` or `normalize mean=[0.5] std=[0.5]`");
     return false;
   }
   int means, stds;
@@ -82,11 +83,11 @@ static bool read_normalize(Block *b, const Stmt *stmt, Preprocess *out) {
 static bool read_preprocess(Block *b, const Stmt *stmt, Preprocess *out) {
   if (streq(stmt->name, "resize")) {
     out->kind = PRE_RESIZE;
-    return read_size(b, stmt, true, out->size);
+    return read_size(b, stmt, true, out);
   }
   if (streq(stmt->name, "center_crop")) {
     out->kind = PRE_CENTER_CROP;
-    return read_size(b, stmt, false, out->size);
+    return read_size(b, stmt, false, out);
   }
   if (streq(stmt->name, "normalize")) {
     out->kind = PRE_NORMALIZE;
@@ -101,7 +102,7 @@ static bool input_statement(Block *b, const Stmt *stmt) {
   static const char *const later[] = {"crop", "pad", "to_tensor", "rescale"};
   InputBlock *to = b->data;
   Session *s = b->eval.s;
-  Preprocess step = {0};
+  Preprocess step = {.span = stmt->span, .value = SPAN_NONE};
   if (stmt->kind != STMT_SETTING) {
     front_error(s, DIAG_E0121, stmt->span, "'%s' does not stand in an input block", stmt_title(stmt));
     return false;
@@ -119,36 +120,51 @@ static bool input_statement(Block *b, const Stmt *stmt) {
   return true;
 }
 
+/* "224", or "(224, 320)". */
+static const char *size_text(Session *s, const int64_t dim[2]) {
+  return dim[0] == dim[1] ? arena_printf(s->arena, "%lld", (long long)dim[0])
+                          : arena_printf(s->arena, "(%lld, %lld)", (long long)dim[0], (long long)dim[1]);
+}
+
+/* The last step that changes the size makes another than the network takes. */
+static bool wrong_size(Session *s, const Input *input, const Preprocess *step) {
+  const int64_t *wanted = input->shape.dim + 1;
+  if (step->size[1] == NONE_VALUE) {
+    Diag *d = front_error(s, DIAG_E0506, step->span, "resize %lld sets the shorter side and leaves the other open", (long long)step->size[0]);
+    diag_help(&s->diags, d, "crop it: center_crop %s; or give both sides: resize (%lld, %lld)", size_text(s, wanted),
+              (long long)wanted[0], (long long)wanted[1]);
+    if (step->size[0] >= wanted[0] && step->size[0] >= wanted[1])
+      diag_fix(&s->diags, d, (Span){step->span.source, step->span.end, step->span.end}, "; center_crop %s", size_text(s, wanted));
+    diag_fix(&s->diags, d, step->value, "(%lld, %lld)", (long long)wanted[0], (long long)wanted[1]);
+    return false;
+  }
+  Diag *d = front_error(s, DIAG_E0506, step->value, "the preprocessing makes pictures of %lld x %lld, but the input is %s",
+                        (long long)step->size[0], (long long)step->size[1], shape_text(s->arena, &input->shape));
+  diag_help(&s->diags, d, "the last resize or crop gives the input's height and width: %s", size_text(s, wanted));
+  diag_fix(&s->diags, d, step->value, "%s", size_text(s, wanted));
+  return false;
+}
+
 /* What the steps make must be what the network takes. */
-static bool check_preprocess(Session *s, const Input *input, const Stmt *stmt) {
-  int64_t size[2] = {NONE_VALUE, NONE_VALUE};
+static bool check_preprocess(Session *s, const Input *input) {
+  const Preprocess *last = NULL;
   int64_t channels = input->shape.dim[0];
   for (size_t i = 0; i < input->preprocess.count; i++) {
     const Preprocess *step = &input->preprocess.at[i];
-    if (step->kind == PRE_RESIZE || step->kind == PRE_CENTER_CROP) memcpy(size, step->size, sizeof size);
+    if (step->kind == PRE_RESIZE || step->kind == PRE_CENTER_CROP) last = step;
     if (step->kind == PRE_GRAYSCALE && channels != 1) {
-      front_error(s, DIAG_E0506, stmt->span, "grayscale makes 1 channel, but the input has %lld", (long long)channels);
+      front_error(s, DIAG_E0506, step->span, "grayscale makes 1 channel, but the input has %lld", (long long)channels);
       return false;
     }
     if (step->kind == PRE_NORMALIZE && step->channels != channels) {
-      Diag *d = front_error(s, DIAG_E0506, stmt->span, "normalize is for %d channel%s, but the input has %lld", step->channels,
+      Diag *d = front_error(s, DIAG_E0506, step->span, "normalize is for %d channel%s, but the input has %lld", step->channels,
                             step->channels == 1 ? "" : "s", (long long)channels);
       diag_help(&s->diags, d, "give one mean and one std for each channel: normalize mean=[0.5] std=[0.5]");
       return false;
     }
   }
-  if (size[0] == NONE_VALUE || (size[0] == input->shape.dim[1] && size[1] == input->shape.dim[2])) return true;
-  Diag *d;
-  if (size[1] == NONE_VALUE) {
-    d = front_error(s, DIAG_E0506, stmt->span, "resize %lld sets the shorter side and leaves the other open", (long long)size[0]);
-    diag_help(&s->diags, d, "add `center_crop (%lld, %lld)`, or write resize (%lld, %lld)", (long long)input->shape.dim[1],
-              (long long)input->shape.dim[2], (long long)input->shape.dim[1], (long long)input->shape.dim[2]);
-  } else {
-    d = front_error(s, DIAG_E0506, stmt->span, "the preprocessing makes pictures of %lld x %lld, but the input is %s",
-                    (long long)size[0], (long long)size[1], shape_text(s->arena, &input->shape));
-    diag_help(&s->diags, d, "the last resize or crop gives the input's height and width");
-  }
-  return false;
+  if (!last || (last->size[0] == input->shape.dim[1] && last->size[1] == input->shape.dim[2])) return true;
+  return wrong_size(s, input, last);
 }
 
 /* ---- the shape ---- */
@@ -158,11 +174,30 @@ static bool read_image(Eval *e, const Stmt *stmt, Input *out) {
   const Arg *bound[3];
   out->kind = INPUT_IMAGE;
   out->shape.rank = 3;
+  const Arg *first = stmt->args, *second = first ? first->next : NULL, *third = second ? second->next : NULL;
+  if (third && third->next && !third->next->next && !third->next->name && !first->name) { /* PyTorch's habit: the batch */
+    Diag *d = front_error(e->s, DIAG_E0109, first->value->span, "image has 3 sizes, 4 are given");
+    diag_help(&e->s->diags, d, "the batch is left out: image(%s, %s, %s)", front_text(e->s, second->value->span),
+              front_text(e->s, third->value->span), front_text(e->s, third->next->value->span));
+    diag_fix(&e->s->diags, d, (Span){first->value->span.source, first->value->span.begin, second->value->span.begin}, "%s", "");
+    return false;
+  }
   if (!bind_arguments(e->s, "image", formals, 3, stmt->args, stmt->span, bound)) return false;
+  Const sizes[3] = {0};
+  for (int i = 0; i < 3; i++)
+    if (!eval_expr(e, bound[i]->value, &sizes[i])) return false;
+  if (sizes[0].kind == CONST_INT && sizes[2].kind == CONST_INT && sizes[0].integer > 4 && sizes[2].integer >= 1 &&
+      sizes[2].integer <= 4 && third && !third->name) {
+    Diag *d = front_error(e->s, DIAG_E0113, first->value->span, "image: an input has 1 to 4 channels, not %lld",
+                          (long long)sizes[0].integer);
+    const char *h = front_text(e->s, first->value->span), *w = front_text(e->s, second->value->span),
+               *c = front_text(e->s, third->value->span);
+    diag_help(&e->s->diags, d, "the channels come first, as in PyTorch: image(%s, %s, %s)", c, h, w);
+    diag_fix(&e->s->diags, d, span_join(first->value->span, third->value->span), "%s, %s, %s", c, h, w);
+    return false;
+  }
   for (int i = 0; i < 3; i++) {
-    Const c;
-    if (!eval_expr(e, bound[i]->value, &c)) return false;
-    if (!want_int(e->s, &c, bound[i]->value->span, "image", formals[i].name, 1, i ? MAX_SIDE : 4, &out->shape.dim[i])) return false;
+    if (!want_int(e->s, &sizes[i], bound[i]->value->span, "image", formals[i].name, 1, i ? MAX_SIDE : 4, &out->shape.dim[i])) return false;
   }
   return true;
 }
@@ -209,7 +244,7 @@ bool eval_input(Session *s, Scope *scope, Graph *g, const Stmt *stmt) {
   }
   InputBlock to = {g, &input};
   Block block = {.eval = e, .other = input_statement, .data = &to, .keep_going = true};
-  if (!run_block(&block, stmt->body) || !check_preprocess(s, &input, stmt)) return false;
+  if (!run_block(&block, stmt->body) || !check_preprocess(s, &input)) return false;
   g->input = input;
   return true;
 }
@@ -234,14 +269,23 @@ bool eval_labels(Session *s, Scope *scope, Graph *g, const Stmt *stmt) {
   Eval e = {.s = s, .scope = scope};
   Scope *seen = scope_create(s->arena, NULL);
   g->labels.count = 0;
+  bool good = true;
   for (const Arg *arg = stmt->args; arg; arg = arg->next) {
     Const c;
+    const Expr *value = arg->value;
+    if (value->kind == EXPR_NAME && !name_known(&e, value, &c)) { /* labels ants, bees */
+      Diag *d = front_error(s, DIAG_E0507, value->span, "a label is a text; there is no '%s' here", value->text);
+      diag_help(&s->diags, d, "\"%s\"", value->text);
+      diag_fix(&s->diags, d, value->span, "\"%s\"", value->text);
+      good = false;
+      continue;
+    }
     if (!eval_expr(&e, arg->value, &c)) return false;
     if (c.kind != CONST_LIST && !push_label(s, g, seen, &c, arg->value->span)) return false;
     for (size_t i = 0; c.kind == CONST_LIST && i < c.list.count; i++) /* labels names, with `let names = [...]` */
       if (!push_label(s, g, seen, &c.list.at[i], arg->value->span)) return false;
   }
-  if (g->labels.count > 0) return true;
+  if (g->labels.count > 0 || !good) return good;
   front_error(s, DIAG_E0507, stmt->span, "labels lacks its names: labels \"ants\", \"bees\"");
   return false;
 }

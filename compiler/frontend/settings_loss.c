@@ -17,6 +17,7 @@ static bool read_class_weights(Block *b, const char *callee, const char *name, c
   for (size_t i = 0; i < c.list.count; i++) {
     double value;
     if (!want_float(s, &c.list.at[i], arg->value->span, callee, name, 0, 1e30, &value)) return false;
+    out->weight_span = arg->value->span;
     vec_push(s->arena, &out->weight, value);
     sum += value;
   }

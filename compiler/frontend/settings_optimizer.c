@@ -53,6 +53,18 @@ static bool read_rmsprop(Eval *e, const Arg *args, Span span, OptimizerConfig *o
          bool_arg(e, "RMSprop", "maximize", bound[6], &out->maximize);
 }
 
+/* Adam(model.parameters(), lr=1e-3) */
+static bool refuse_parameters(Session *s, const Arg *args) {
+  const Expr *value = args && !args->name ? args->value : NULL, *callee = value && value->kind == EXPR_CALL ? value->left : NULL;
+  if (!callee || callee->kind != EXPR_MEMBER || !streq(callee->text, "parameters")) return false;
+  Span span = value->span;
+  if (args->next) span.end = args->next->name ? args->next->name_span.begin : args->next->value->span.begin;
+  Diag *d = front_error(s, DIAG_E0504, value->span, "an optimizer is written without parameters: it gets all that are not frozen");
+  diag_help(&s->diags, d, "leave '%s' out; `group SELECTOR lr=…` gives some of them another rate", front_text(s, span));
+  diag_fix(&s->diags, d, span, "%s", "");
+  return true;
+}
+
 bool read_optimizer(Block *b, const Stmt *stmt) {
   static const char *const known[] = {"SGD", "Adam", "AdamW", "RMSprop"};
   static const char *const later[] = {"Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "LBFGS", "Rprop"};
@@ -63,6 +75,7 @@ bool read_optimizer(Block *b, const Stmt *stmt) {
   const Arg *args;
   if (!value || !read_choice(b->eval.s, value, "an optimizer", &name, &args)) return false;
   if (!known_name(b->eval.s, DIAG_E0502, "optimizer", name, value->span, known, LENGTH(known), later, LENGTH(later))) return false;
+  if (refuse_parameters(b->eval.s, args)) return false;
   if (to->stage->name) to->stage->own_lr = true;
   if (streq(name, "SGD")) return read_sgd(&b->eval, args, value->span, out);
   if (streq(name, "RMSprop")) return read_rmsprop(&b->eval, args, value->span, out);

@@ -5,6 +5,13 @@
 
 /* ---- names and values ---- */
 
+/* Of `Adam(lr=1e-3)` the name alone. */
+static Span name_span(Session *s, Span span, const char *name) {
+  uint32_t length = (uint32_t)strlen(name);
+  if (span.end - span.begin > length && strncmp(front_text(s, span), name, length) == 0) span.end = span.begin + length;
+  return span;
+}
+
 bool known_name(Session *s, DiagCode code, const char *what, const char *name, Span span, const char *const *known,
                 size_t known_count, const char *const *later, size_t later_count) {
   const char *list = "";
@@ -19,7 +26,11 @@ bool known_name(Session *s, DiagCode code, const char *what, const char *name, S
       return false;
     }
   Diag *d = front_error(s, code, span, "there is no %s '%s'", what, name ? name : "");
-  front_suggest(s, d, name ? name : "", known, known_count);
+  if (name) {
+    span = name_span(s, span, name);
+    d->span = span;
+    if (front_suggest(s, d, span, name, known, known_count)) return false;
+  }
   diag_note(&s->diags, d, "known: %s", list);
   return false;
 }
@@ -29,10 +40,9 @@ bool choice_known(Session *s, const char *what, const char *name, Span span, con
   for (size_t i = 0; i < torch_count; i++) {
     if (!streq(torch[i].torch, name)) continue;
     Diag *d = front_error(s, DIAG_E0502, span, "there is no %s '%s'", what, name);
+    d->span = name_span(s, span, name);
     diag_help(&s->diags, d, "it is called %s here", torch[i].ours);
-    const char *list = "";
-    for (size_t k = 0; k < known_count; k++) list = arena_printf(s->arena, "%s%s%s", list, k ? ", " : "", known[k]);
-    diag_note(&s->diags, d, "known: %s", list);
+    diag_fix(&s->diags, d, d->span, "%s", torch[i].ours);
     return false;
   }
   return known_name(s, DIAG_E0502, what, name, span, known, known_count, later, later_count);

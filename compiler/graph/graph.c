@@ -8,7 +8,7 @@ Graph *graph_create(Arena *arena, const char *name) {
   g->arena = arena;
   g->name = name;
   g->input_value = NO_ID;
-  g->input.shape.rank = -1;
+  g->input.shape.rank = g->made_for.rank = -1;
   g->input.span = SPAN_NONE;
   vec_push(arena, &g->modules,
            (Module){.name = "", .local = "", .type = "", .parent = NO_ID, .alive = true, .origin = SPAN_NONE,

@@ -161,7 +161,8 @@ typedef struct Node {
   int stage;         /* index into Graph.stages, or NO_ID: head or none */
   bool alive;        /* false: removed or cut off; kept so that `replace fc` can re-attach the way to it */
   bool cut;          /* dead because the take cut it off, and not because an edit removed it */
-  Span origin;
+  Span origin;       /* the statement that brought it here, or changed what flows in */
+  Span place;        /* where the forward calls it; that of its container's call for layers that run in order */
 } Node;
 
 typedef struct Value {
@@ -203,6 +204,7 @@ typedef struct Preprocess {
   int64_t size[2];   /* resize: (s, NONE_VALUE) keeps the aspect, the shorter side becomes s */
   double mean[4], std[4];
   int channels;      /* of mean and std */
+  Span span, value;  /* the step, and its size */
 } Preprocess;
 
 typedef enum InputKind { INPUT_IMAGE, INPUT_TENSOR, INPUT_TOKENS } InputKind;
@@ -229,6 +231,7 @@ typedef struct Graph {
   VEC(Output) outputs; /* at least one; the first is named "output" unless the script names it */
   ValueId input_value;
   Input input;
+  Shape made_for;      /* the input that the model itself states; rank -1 without one */
   VEC(const char *) labels;
   NameIndex *names;    /* of graph_names.c; NULL where nodes were renamed since the last graph_add_node() */
 } Graph;

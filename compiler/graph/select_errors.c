@@ -64,19 +64,66 @@ static void help_children(SelectContext *c, Diag *d, const char *name) {
   if (shown > 0) diag_help(&c->s->diags, d, "%s has %s", m->name, text);
 }
 
-static void help_nearest(SelectContext *c, Diag *d, const char *name) {
+/* `model.layer4`: names begin inside the network. */
+static bool help_prefix(SelectContext *c, Diag *d, const Selector *sel) {
+  static const char *const objects[] = {"model", "net", "network", "self", "module"};
+  const char *dot = strchr(sel->text, '.');
+  if (!dot || graph_find_module(c->g, arena_strndup(c->arena, sel->text, (size_t)(dot - sel->text))) != NO_ID) return false;
+  bool known = strncmp(sel->text, c->g->name, (size_t)(dot - sel->text)) == 0 && !c->g->name[dot - sel->text];
+  for (size_t i = 0; i < sizeof objects / sizeof *objects; i++)
+    known = known || (strncmp(objects[i], sel->text, (size_t)(dot - sel->text)) == 0 && !objects[i][dot - sel->text]);
+  if (!known) return false;
+  diag_help(&c->s->diags, d, "names begin inside the network");
+  diag_suggest(&c->s->diags, d, sel->span, dot + 1);
+  return true;
+}
+
+/* `conv1.bias`, `layer1.0.conv3`: what the part in front of the last dot has. False where there is no such part. */
+static bool help_inside(SelectContext *c, Diag *d, const Selector *sel) {
+  const char *dot = strrchr(sel->text, '.');
+  ModuleId found = dot ? graph_find_module(c->g, arena_strndup(c->arena, sel->text, (size_t)(dot - sel->text))) : NO_ID;
+  if (found == NO_ID) return false;
+  const Module *m = &c->g->modules.at[found];
+  Names names = {0};
+  for (size_t i = 0; i < m->children.count; i++)
+    if (c->g->modules.at[m->children.at[i]].alive) vec_push(c->arena, &names, c->g->modules.at[m->children.at[i]].local);
+  for (size_t i = 0; i < m->params.count; i++)
+    vec_push(c->arena, &names, op_info(m->op)->params[c->g->params.at[m->params.at[i]].role].name);
+  const char *near = suggest_name(dot + 1, names.at, names.count);
+  if (near)
+    diag_suggest(&c->s->diags, d, sel->span, arena_printf(c->arena, "%s.%s", m->name, near));
+  else
+    help_children(c, d, sel->text);
+  return true;
+}
+
+/* A name that only stands deeper: all of them, or the one. */
+static void help_deeper(SelectContext *c, Diag *d, const Selector *sel, const char *local, const char *first, size_t count) {
+  Diags *diags = &c->s->diags;
+  if (count == 1) {
+    diag_suggest(diags, d, sel->span, first);
+    return;
+  }
+  diag_help(diags, d, "did you mean '%s'? '**.%s' picks all %zu of that name", first, local, count);
+  diag_fix(diags, d, sel->span, "%s", first);
+  diag_fix(diags, d, sel->span, "**.%s", local);
+}
+
+static void help_nearest(SelectContext *c, Diag *d, const Selector *sel, const char *name) {
+  if (strlen(name) > GLOB_MAX_LENGTH) return;
+  bool written = sel->kind == SELECT_NAME && !sel->is_glob; /* else the selector is no name that can be replaced */
+  if (written && (help_prefix(c, d, sel) || help_inside(c, d, sel))) return;
   Names names = all_names(c);
-  const char *near = strlen(name) <= GLOB_MAX_LENGTH ? suggest_name(name, names.at, names.count) : NULL;
+  const char *near = suggest_name(name, names.at, names.count);
   size_t count = 0;
   const char *local = near ? NULL : near_local(c, name);
   const char *deeper = strchr(name, '.') ? NULL : deeper_name(c, local ? local : name, &count);
-  if (deeper && count == 1)
-    diag_help(&c->s->diags, d, "did you mean '%s'?", deeper);
-  else if (deeper)
-    diag_help(&c->s->diags, d, "did you mean '%s'? '**.%s' picks all %zu of that name", deeper,
-              local ? local : name, count);
-  else if (near)
-    diag_help(&c->s->diags, d, "did you mean '%s'?", near);
+  if (deeper && written)
+    help_deeper(c, d, sel, local ? local : name, deeper, count);
+  else if (near && written)
+    diag_suggest(&c->s->diags, d, sel->span, near);
+  else if (deeper || near)
+    diag_help(&c->s->diags, d, "there is %s", near ? near : deeper);
   else
     help_children(c, d, name);
 }
@@ -99,8 +146,9 @@ bool select_unknown_name(SelectContext *c, const Selector *sel) {
               name);
     return false;
   }
+  if (diag_may_be_unread(&c->s->diags, name)) return false; /* a statement that could not be read may have made it */
   Diag *d = diag_report(&c->s->diags, DIAG_E0201, sel->span, "there is no layer or parameter '%s'", name);
-  help_nearest(c, d, name);
+  help_nearest(c, d, sel, name);
   return false;
 }
 
@@ -114,6 +162,14 @@ static const char *plain_text(SelectContext *c, const char *pattern) {
   return text;
 }
 
+static void help_some_names(SelectContext *c, Diag *d) {
+  Names names = all_names(c);
+  const char *text = "";
+  for (size_t i = 0; i < names.count && i < 6; i++)
+    text = arena_printf(c->arena, "%s%s%s", text, i ? ", " : "", names.at[i]);
+  if (*text) diag_help(&c->s->diags, d, "the names are %s%s", text, names.count > 6 ? ", …" : "");
+}
+
 bool select_no_match(SelectContext *c, const Selector *sel, const char *what) {
   if (what) {
     diag_report(&c->s->diags, DIAG_E0201, sel->span, "%s", what);
@@ -123,10 +179,27 @@ bool select_no_match(SelectContext *c, const Selector *sel, const char *what) {
   Diag *d = diag_report(&c->s->diags, DIAG_E0201, sel->span, "no layer and no parameter matches %s%s%s",
                         quote, sel->text, quote);
   const char *plain = plain_text(c, sel->text);
-  if (*plain) help_nearest(c, d, plain);
-  if (sel->is_glob && strchr(sel->text, '*') && !strstr(sel->text, "**"))
-    diag_help(&c->s->diags, d, "'*' stays within one component; '**.%s' looks at every depth", plain);
+  size_t count = 0;
+  if (strncmp(sel->text, "*.", 2) == 0 && deeper_name(c, plain, &count)) {
+    diag_help(&c->s->diags, d, "'*' is one component of a name; '**.%s' looks at every depth", plain);
+    diag_fix(&c->s->diags, d, sel->span, "**.%s", plain);
+    return false;
+  }
+  size_t helps = d->help.count;
+  if (*plain) help_nearest(c, d, sel, plain);
+  if (d->help.count == helps) help_some_names(c, d);
   return false;
+}
+
+/* Of `every Conv in layer1` the type. */
+static Span type_span(const SelectContext *c, const Selector *sel) {
+  Span span = sel->span;
+  if (span.source >= c->s->sources.files.count) return span;
+  const char *text = c->s->sources.files.at[span.source].text;
+  span.begin += (uint32_t)strlen("every");
+  while (span.begin < span.end && (text[span.begin] == ' ' || text[span.begin] == '\t')) span.begin++;
+  span.end = span.begin + (uint32_t)strlen(sel->text);
+  return span;
 }
 
 bool select_no_type(SelectContext *c, const Selector *sel, bool inside) {
@@ -146,7 +219,7 @@ bool select_no_type(SelectContext *c, const Selector *sel, bool inside) {
   }
   const char *near =
       strlen(sel->text) <= GLOB_MAX_LENGTH ? suggest_name(sel->text, types.at, types.count) : NULL;
-  if (near) diag_help(&c->s->diags, d, "did you mean '%s'?", near);
+  if (near) diag_suggest(&c->s->diags, d, type_span(c, sel), near);
   const char *list = "";
   for (size_t i = 0; i < types.count && i < 12; i++)
     list = arena_printf(c->arena, "%s%s%s", list, i ? ", " : "", types.at[i]);

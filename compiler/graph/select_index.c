@@ -19,7 +19,16 @@ static const char *list_names(SelectContext *c, const Counted *k) {
   return text;
 }
 
-static bool bad_index(SelectContext *c, Span span, const Counted *k, const char *problem) {
+/* [0:9] of five is [0:5] in Python; whether that is what was meant the user must say. */
+static void help_clamped(SelectContext *c, Diag *d, Span span, const Counted *k, int64_t begin, int64_t end) {
+  int64_t count = (int64_t)k->names.count;
+  if (begin < 0 || begin >= count || end <= count) return;
+  const char *from = begin ? arena_printf(c->arena, "%" PRId64, begin) : "0";
+  diag_help(&c->s->diags, d, "all from there on is [%s:], which is [%s:%" PRId64 "]", from, from, count);
+  diag_fix(&c->s->diags, d, span, "%s:%" PRId64, from, count);
+}
+
+static Diag *index_error(SelectContext *c, Span span, const Counted *k, const char *problem) {
   Diag *d = diag_report(&c->s->diags, DIAG_E0204, span, "%s: %s has %zu %s", problem, k->of, k->names.count,
                         k->what);
   if (k->names.count > 0) diag_note(&c->s->diags, d, "they are %s", list_names(c, k));
@@ -28,6 +37,11 @@ static bool bad_index(SelectContext *c, Span span, const Counted *k, const char 
   if (k->names.count > 1)
     diag_help(&c->s->diags, d, "count from 0 to %zu, or from -1 to -%zu from the end; [a:b] stops before b",
               k->names.count - 1, k->names.count);
+  return d;
+}
+
+static bool bad_index(SelectContext *c, Span span, const Counted *k, const char *problem) {
+  index_error(c, span, k, problem);
   return false;
 }
 
@@ -60,9 +74,11 @@ static bool eval_index(SelectContext *c, const Selector *sel, const Counted *k, 
       return bad_index(c, span, k, arena_printf(c->arena, "[%" PRId64 "] is out of range", begin));
     end = (begin < 0 ? begin + count : begin) + 1;
   }
-  if (begin < -count || begin > count || end < -count || end > count)
-    return bad_index(c, span, k,
-                     arena_printf(c->arena, "[%" PRId64 ":%" PRId64 "] is out of range", begin, end));
+  if (begin < -count || begin > count || end < -count || end > count) {
+    const char *problem = arena_printf(c->arena, "[%" PRId64 ":%" PRId64 "] is out of range", begin, end);
+    help_clamped(c, index_error(c, span, k, problem), span, k, begin, end);
+    return false;
+  }
   int64_t from = begin < 0 ? begin + count : begin, to = end < 0 ? end + count : end;
   if (from >= to)
     return bad_index(c, span, k, arena_printf(c->arena, "[%" PRId64 ":%" PRId64 "] is empty", begin, end));

@@ -159,8 +159,15 @@ bool cli_parse(Cli *cli, void *arguments, ExitStatus *status) {
     return *status = EXIT_DONE, false;
   }
   cli->operand = argv + optind, cli->operand_count = argc - optind;
-  if (cli->operand_count && !cli->command->operands)
-    return *status = cli_usage(cli, "'%s' is not expected here", cli->operand[0]), false;
+  if (cli->operand_count && !cli->command->operands) {
+    bool data = false; /* `train pictures`, where --data is meant */
+    for (int i = 0; i < count; i++) data = data || strcmp(rows[i].option->name, "data") == 0;
+    if (data)
+      cli_usage(cli, "'%s' is not expected here; did you mean '--data %s'?", cli->operand[0], cli->operand[0]);
+    else
+      cli_usage(cli, "'%s' is not expected here", cli->operand[0]);
+    return *status = EXIT_USAGE, false;
+  }
   if (cli->threads > 1024)
     return *status = cli_usage(cli, "--threads %lld: at most 1024", (long long)cli->threads), false;
   return true;

@@ -76,10 +76,14 @@ int dataset_map_classes(const DatasetSpec *spec, const char *path, char *const *
     else
       known++;
   }
-  if (known && known < count)
-    return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: the class '%s' is not among the network's %zu labels ('%s', …)", path, SG_Q(unknown),
-                   spec->label_count, spec->labels[0]);
+  if (known && known < count) {
+    char list[256] = "";
+    size_t shown = 0, at = 0;
+    for (; shown < spec->label_count && at + strlen(spec->labels[shown]) + 8 < sizeof list; shown++)
+      at += (size_t)snprintf(list + at, sizeof list - at, "%s'%s'", shown ? ", " : "", spec->labels[shown]);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: the class '%s' is not among the network's %zu labels (%s%s)", path,
+                   SG_Q(unknown), spec->label_count, list, shown < spec->label_count ? ", …" : "");
+  }
   if (!known)
     for (size_t i = 0; i < count; i++) map[i] = (int32_t)i;
   if (spec->target == TARGET_CLASSES && !known && (int64_t)count > spec->classes)

@@ -4,7 +4,7 @@
 /* Evaluates one expression; false when it is refused. */
 static bool value_of(Session *s, const char *text, Const *out) {
   int source = sources_add_text(&s->sources, "test", text, strlen(text));
-  Expr *expr = parse_expression(s->arena, &s->diags, &s->sources, (uint32_t)source);
+  Expr *expr = parse_expression(s->arena, &s->diags, &s->sources, (uint32_t)source, 0);
   return expr && eval_const(s, NULL, expr, out);
 }
 

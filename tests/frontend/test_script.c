@@ -59,9 +59,9 @@ static void defines(void **state) {
   }
   static const struct {
     const char *name, *value, *code, *part;
-  } bad[] = {{"clases", "12", "E0115", "did you mean 'classes'"}, {"classes", "\"many\"", "E0116", "the parameter is an integer"},
-             {"classes", "1.5", "E0116", "the parameter is an integer"}, {"classes", "1 +", "error", "-D classes"},
-             {"big", "3", "E0116", "true or false"}, {"rate", "nix", "E0101", "nix"}};
+  } bad[] = {{"clases", "12", "E0115", "did you mean 'classes'"}, {"classes", "\"many\"", "E0116", "the param 'classes' is an integer"},
+             {"classes", "1.5", "E0116", "the param 'classes' is an integer"}, {"classes", "1 +", "error", "-D classes=1 +"},
+             {"big", "3", "E0116", "true or false"}, {"rate", "nix", "E0116", "nix"}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     Run r = defined(PARAMS, bad[i].name, bad[i].value);
     if (r.good || !strstr(r.messages, bad[i].code) || !strstr(r.messages, bad[i].part))
@@ -76,7 +76,7 @@ static void refusals(void **state) {
       {"# nothing\n", "E0126", "take resnet18"},
       {"let a = 1\n", "E0126", "takes no network"},
       {"take lenet from random\ntake lenet from random\n", "E0212", "take"},
-      {"conv = Conv2d(3, 8, 3)\n", "E0121", "stands only in a model"},
+      {"conv = Conv2d(3, 8, 3)\n", "E0121", "in a model it declares a layer"},
       {"return 3\n", "E0", "return"},
       {"param a = 1\nparam a = 2\n", "E0114", "the param 'a' is declared twice"},
       {"take lenet from random\nreplace fc3 with Linaer(84, 2)\n", "E0103", "did you mean 'Linear'"},

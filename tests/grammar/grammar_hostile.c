@@ -244,7 +244,7 @@ static Expr *expression(Outcome *o, const char *text) {
   o->sources.arena = o->arena;
   o->diags = (Diags){.arena = o->arena, .sources = &o->sources};
   int source = sources_add_text(&o->sources, "-D", text, strlen(text));
-  return parse_expression(o->arena, &o->diags, &o->sources, (uint32_t)source);
+  return parse_expression(o->arena, &o->diags, &o->sources, (uint32_t)source, 0);
 }
 
 static void single_expressions(void **state) {

@@ -18,7 +18,7 @@ static Session *session_create(void) {
 
 static Graph *build(Session *s, const char *text) {
   int source = sources_add_text(&s->sources, "test", text, strlen(text));
-  Expr *expr = parse_expression(s->arena, &s->diags, &s->sources, (uint32_t)source);
+  Expr *expr = parse_expression(s->arena, &s->diags, &s->sources, (uint32_t)source, 0);
   Graph *g = expr ? build_donor(s, NULL, expr, SPAN_NONE) : NULL;
   if (!g || !infer_shapes(s, g)) {
     diag_print_text(&s->diags, stderr, false);
