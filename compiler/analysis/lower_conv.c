@@ -155,6 +155,22 @@ static void lower_by_product(Lower *l, NodeId n) {
   EMIT(l, conv2d_product, &k, n, "forward", x, param_buffer(l, n, "weight"), bias, columns, l->node[n].y);
 }
 
+/* 3x3 kernels of stride 1, from some size on: a tile of 4 x 4 outputs must not lie mostly outside of the image, and
+ * the transforms must be little beside the products. Not where a gradient comes back through what is computed: its
+ * rounding, some five times that of a direct sum, decides on which side of zero a ReLU's input falls, and with it
+ * whole gradients, which then part from PyTorch's by percents; in the gradients themselves it does no such harm. */
+static bool winograd_wins(const Conv2dK *k) {
+  bool fits = k->kh == 3 && k->kw == 3 && k->stride_h == 1 && k->stride_w == 1 && k->dil_h == 1 && k->dil_w == 1 && k->up_h == 1 &&
+              k->up_w == 1 && k->groups == 1 && !k->plain_x;
+  return fits && k->ic >= 2 * LANES && k->oc >= 2 * LANES && k->oh >= 6 && k->ow >= 6;
+}
+
+static void emit_direct(Lower *l, const Conv2dK *k, NodeId n, const char *role, BufferId x, BufferId w, BufferId bias,
+                        BufferId residual, BufferId y) {
+  if (winograd_wins(k)) EMIT(l, conv2d_wino, k, n, role, x, w, bias, residual, y);
+  else EMIT(l, conv2d, k, n, role, x, w, bias, residual, y);
+}
+
 void lower_conv2d(Lower *l, NodeId n) {
   if (l->inspecting) {
     lower_by_product(l, n);
@@ -188,7 +204,9 @@ void lower_conv2d(Lower *l, NodeId n) {
   k.has_bias = bias != NO_ID;
   state->packed = w;
   state->y = value_out(l, l->g->nodes.at[state->last].output, LAYOUT_BLOCKED);
-  if (kind == CONV_DIRECT) EMIT(l, conv2d, &k, n, "forward", x, w, bias, residual, state->y);
+  if (kind == CONV_DIRECT && l->training && wants_grad(l, node->output))
+    EMIT(l, conv2d, &k, n, "forward", x, w, bias, residual, state->y);
+  else if (kind == CONV_DIRECT) emit_direct(l, &k, n, "forward", x, w, bias, residual, state->y);
   else if (kind == CONV_DEPTHWISE) EMIT(l, depthwise, &k, n, "forward", x, w, bias, residual, state->y);
   else EMIT(l, conv2d_any, &k, n, "forward", x, w, bias, residual, state->y);
 }
@@ -226,7 +244,7 @@ static void grad_direct_input(Lower *l, NodeId n, BufferId dy, const GradOut *dx
   k.pad_w = f.dil_w * (f.kw - 1) - f.pad_w;
   k.accumulate = dx->accumulate;
   BufferId bias, w = packed_weights(l, n, NO_ID, false, true, &bias);
-  EMIT(l, conv2d, &k, n, "grad_input", dy, w, NO_ID, NO_ID, dx->buffer);
+  emit_direct(l, &k, n, "grad_input", dy, w, NO_ID, NO_ID, dx->buffer);
 }
 
 void grad_conv2d_input(Lower *l, NodeId n) {

@@ -42,6 +42,7 @@ typedef struct Conv2dK {
   int64_t groups, ic, ih, iw, oc, oh, ow, kh, kw, stride_h, stride_w, pad_h, pad_w, dil_h, dil_w, up_h, up_w;
   int64_t plain_x, activation, has_bias, has_residual, accumulate;
 } Conv2dK;
+/* conv2d_wino (winograd.c) does the same for 3x3 kernels, stride, dilation, up and groups 1, x blocked; same buffers. */
 /* raw OIHW weights (and batch normalisation to fold, and bias) → packed weights [OCB][ICB][KH][KW][16 ic][16 oc]
  * (plain_x: [OCB][KH][KW][IC][16 oc]) and bias [OCB*16]. Grouped: OCB over all output channels, ICB within the group. */
 typedef struct Conv2dPackK {

@@ -1,6 +1,7 @@
 /* The host's side of the convolution templates: units, scratch and arithmetic of a call, from its constants.
  * The cuts themselves are in conv_units.h, which the templates read too. Called through kernel_info(). */
 #include "compiler/kernels/conv_units.h"
+#include "compiler/kernels/winograd_units.h"
 
 static double conv_flops(double oc, double ic_of_group, int64_t kh, int64_t kw, int64_t oh, int64_t ow) {
   return 2 * oc * ic_of_group * (double)(kh * kw) * (double)oh * (double)ow;
@@ -26,6 +27,18 @@ void plan_conv2d(const void *constants, CallPlan *plan) {
 
 void plan_conv2d_product(const void *constants, CallPlan *plan) {
   *plan = (CallPlan){.units_fixed = 1, .flops_per_sample = forward_flops(constants)};
+}
+
+/* Scratch for the wide tile, which is the larger one; units do not depend on it. The arithmetic is that of the
+ * convolution, whatever the method. */
+void plan_conv2d_wino(const void *constants, CallPlan *plan) {
+  const Conv2dK *k = constants;
+  WinogradUnits u = winograd_units(k, 14);
+  CallPlan direct; /* which it falls back to for few tiles */
+  plan_conv2d(k, &direct);
+  *plan = (CallPlan){.units_per_sample = u.bands * u.parts,
+                     .scratch_bytes = max64(whole_lines(u.scratch), direct.scratch_bytes),
+                     .flops_per_sample = forward_flops(k)};
 }
 
 void plan_conv2d_pack(const void *constants, CallPlan *plan) {

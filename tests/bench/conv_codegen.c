@@ -14,17 +14,19 @@
 
 typedef struct Layer {
   const char *name;
-  int64_t ic, ih, oc, kernel, stride, residual;
+  int64_t ic, ih, oc, kernel, stride, residual, winograd;
 } Layer;
 static const Layer layers[] = {
-    {"conv1 7x7/2 3-64 224", 3, 224, 64, 7, 2, 0},      {"layer1 3x3 64 56", 64, 56, 64, 3, 1, 0},
-    {"layer1 3x3 64 56 +res", 64, 56, 64, 3, 1, 1},     {"layer2 3x3/2 64-128 56", 64, 56, 128, 3, 2, 0},
-    {"layer2 1x1/2 64-128 56", 64, 56, 128, 1, 2, 0},   {"layer2 3x3 128 28", 128, 28, 128, 3, 1, 0},
-    {"layer2 3x3 128 28 +res", 128, 28, 128, 3, 1, 1},  {"layer3 3x3/2 128-256 28", 128, 28, 256, 3, 2, 0},
-    {"layer3 1x1/2 128-256 28", 128, 28, 256, 1, 2, 0}, {"layer3 3x3 256 14", 256, 14, 256, 3, 1, 0},
-    {"layer3 3x3 256 14 +res", 256, 14, 256, 3, 1, 1},  {"layer4 3x3/2 256-512 14", 256, 14, 512, 3, 2, 0},
-    {"layer4 1x1/2 256-512 14", 256, 14, 512, 1, 2, 0}, {"layer4 3x3 512 7", 512, 7, 512, 3, 1, 0},
-    {"layer4 3x3 512 7 +res", 512, 7, 512, 3, 1, 1}};
+    {"conv1 7x7/2 3-64 224", 3, 224, 64, 7, 2, 0, 0},      {"layer1 3x3 64 56", 64, 56, 64, 3, 1, 0, 0},
+    {"layer1 3x3 64 56 +res", 64, 56, 64, 3, 1, 1, 0},     {"layer2 3x3/2 64-128 56", 64, 56, 128, 3, 2, 0, 0},
+    {"layer2 1x1/2 64-128 56", 64, 56, 128, 1, 2, 0, 0},   {"layer2 3x3 128 28", 128, 28, 128, 3, 1, 0, 0},
+    {"layer2 3x3 128 28 +res", 128, 28, 128, 3, 1, 1, 0},  {"layer3 3x3/2 128-256 28", 128, 28, 256, 3, 2, 0, 0},
+    {"layer3 1x1/2 128-256 28", 128, 28, 256, 1, 2, 0, 0}, {"layer3 3x3 256 14", 256, 14, 256, 3, 1, 0, 0},
+    {"layer3 3x3 256 14 +res", 256, 14, 256, 3, 1, 1, 0},  {"layer4 3x3/2 256-512 14", 256, 14, 512, 3, 2, 0, 0},
+    {"layer4 1x1/2 256-512 14", 256, 14, 512, 1, 2, 0, 0}, {"layer4 3x3 512 7", 512, 7, 512, 3, 1, 0, 0},
+    {"layer4 3x3 512 7 +res", 512, 7, 512, 3, 1, 1, 0},
+    {"layer1 winograd 64 56", 64, 56, 64, 3, 1, 0, 1},   {"layer2 winograd 128 28", 128, 28, 128, 3, 1, 0, 1},
+    {"layer3 winograd 256 14", 256, 14, 256, 3, 1, 0, 1}, {"layer4 winograd 512 7", 512, 7, 512, 3, 1, 0, 1}};
 enum { LAYERS = sizeof layers / sizeof *layers };
 
 static double seconds[LAYERS], fastest[LAYERS];
@@ -84,7 +86,7 @@ static void add_layer(Arena *arena, Schedule *s, const Layer *l) {
                .has_bias = 1,
                .has_residual = l->residual};
   Call call = {
-      .kernel = KERNEL_conv2d, .buf_count = 5, .word_count = sizeof k / 8, .node = NO_ID, .role = l->name};
+      .kernel = l->winograd ? KERNEL_conv2d_wino : KERNEL_conv2d, .buf_count = 5, .word_count = sizeof k / 8, .node = NO_ID, .role = l->name};
   int64_t lanes = plain ? l->ic : BLOCKS(l->ic) * LANES, y = BLOCKS(l->oc) * LANES * out * out;
   call.buf[0] = add_buffer(arena, s, lanes * l->ih * l->ih, true);
   call.buf[1] = add_buffer(arena, s, BLOCKS(l->oc) * LANES * lanes * l->kernel * l->kernel, false);
@@ -92,7 +94,7 @@ static void add_layer(Arena *arena, Schedule *s, const Layer *l) {
   call.buf[3] = l->residual ? add_buffer(arena, s, y, true) : NO_ID;
   call.buf[4] = add_buffer(arena, s, y, true);
   memcpy(call.word, &k, sizeof k);
-  kernel_info(KERNEL_conv2d)->plan(&k, &call.plan);
+  kernel_info(call.kernel)->plan(&k, &call.plan);
   int64_t scratch = (call.plan.scratch_bytes + 63) / 64 * 64;
   if (scratch > s->scratch_bytes) s->scratch_bytes = scratch;
   vec_push(arena, &s->calls, call);

@@ -6,6 +6,7 @@
 #include "tests/kernels/kernel_coverage.h"
 
 TEST_KERNEL(conv2d);
+TEST_KERNEL(conv2d_wino);
 TEST_KERNEL(conv2d_pack);
 TEST_KERNEL(conv2d_any);
 
@@ -53,7 +54,19 @@ static void naive_epilogue(const Shape *s, const Epilogue *e, const Parameters *
   }
 }
 
-static void check_forward(const Shape *s, int64_t n, const Epilogue *e, int plain_x, int any) {
+typedef enum Method { DIRECT, ANY, WINOGRAD } Method;
+
+/* Of a direct sum's tolerance, taken for the largest sum, since the rounding of a tile is spread over all its outputs,
+ * those that see only padding too. Measured: at most 1.5. */
+#define WINOGRAD_ROUNDING 4
+static void winograd_tolerance(Result *want) {
+  double largest = 0;
+  for (int64_t i = 0; i < want->count; i++) largest = fmax(largest, want->magnitude[i]);
+  for (int64_t i = 0; i < want->count; i++) want->magnitude[i] = WINOGRAD_ROUNDING * largest;
+}
+
+static void check_forward(const Shape *s, int64_t n, const Epilogue *e, int plain_x, Method method) {
+  const int any = method == ANY;
   Conv2dK k = forward_constants(s);
   k.plain_x = plain_x;
   k.activation = e->activation;
@@ -77,11 +90,14 @@ static void check_forward(const Shape *s, int64_t n, const Epilogue *e, int plai
                  e->residual ? residual_in : NULL, y};
   if (any)
     run_splits(s->name, KERNEL_conv2d_any, TEMPLATE(conv2d_any), &k, buf, n, y, y_blocked);
+  else if (method == WINOGRAD)
+    run_splits(s->name, KERNEL_conv2d_wino, TEMPLATE(conv2d_wino), &k, buf, n, y, y_blocked);
   else
     run_splits(s->name, KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, y, y_blocked);
   Result want = naive_forward(s, n, x, p.w);
   naive_epilogue(s, e, &p, residual, before, &want);
   float *got = from_blocked(s->name, y, n, s->oc, s->oh * s->ow);
+  if (method == WINOGRAD) winograd_tolerance(&want);
   expect_close(s->name, got, &want);
   result_free(&want);
   parameters_free(&p);
@@ -137,6 +153,32 @@ void test_forward_any(void **state) {
     shape_finish(&s);
     check_forward(&s, 1, &epilogues[2], 0, 1);
   }
+}
+
+static const Shape winograd_shapes[] = {
+    {"several bands", 1, 20, 30, 61, 33, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+    {"bands of one row", 1, 16, 9, 230, 32, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+    {"sixteen tiles", 1, 16, 14, 14, 64, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+    {"several chunks of input", 1, 150, 7, 7, 64, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+    {"uneven padding", 1, 16, 11, 6, 32, 3, 3, 1, 1, 2, 0, 1, 1, 0, 0},
+    {"few tiles, on the way by direct convolution", 1, 40, 7, 7, 70, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+    {0},
+};
+
+void test_winograd(void **state) {
+  (void)state;
+  for (int more = 0; more < 2; more++)
+    for (const Shape *row = more ? winograd_shapes : conv_shapes; row->name; row++) {
+      Shape s = *row;
+      shape_finish(&s);
+      if (s.kh != 3 || s.kw != 3 || s.stride_h * s.stride_w * s.dil_h * s.dil_w * s.groups != 1) continue;
+      for (int64_t n = 0; n <= 3; n += n + 1)
+        for (size_t e = 0; e < EPILOGUES; e++)
+          if (n == 1 || e % 3 == 1) check_forward(&s, n, &epilogues[e], 0, WINOGRAD);
+    }
+  Shape many = {"more images than one group", 1, 16, 7, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0};
+  shape_finish(&many);
+  check_forward(&many, 37, &epilogues[2], 0, WINOGRAD);
 }
 
 /* One image alone and among others: the same bits. */

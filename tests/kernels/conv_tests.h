@@ -6,6 +6,7 @@ void test_forward(void **state);
 void test_forward_plain(void **state);
 void test_forward_any(void **state);
 void test_forward_batch(void **state);
+void test_winograd(void **state);
 void test_grad_input(void **state);
 void test_grad_weight(void **state);
 void test_gradients_any(void **state);

@@ -1,0 +1,249 @@
+/* 3x3 convolutions of stride 1 by Winograd's minimal filtering F(4x4, 3x3): 36 products for 16 outputs instead of 144
+ * (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015; interpolation at 0, ±1, ±2 and infinity).
+ * Reads and writes the same layouts as conv2d, packed weights included, and does the same epilogue, so that either can
+ * stand for the other. The weights are transformed here, for each group of tiles again: that costs a twentieth of the
+ * products and saves four times their memory. Sums are made in the same order however the work is shared. */
+#include "compiler/kernels/conv_units.h"
+#include "compiler/kernels/conv_vec.h"
+#include "compiler/kernels/winograd_units.h"
+
+#define BLOCK_TILES (sgk_wide_vectors ? 14 : 6)
+#define MAX_SUMS 28
+
+/* ---- the transforms of one row or column ---- */
+
+/* B^T: six inputs. */
+INLINE void transform_input(const v16 *d, int64_t step, v16 *to, int64_t to_step) {
+  v16 a = d[4 * step] - 4 * d[2 * step], b = d[3 * step] - 4 * d[step];
+  v16 c = d[4 * step] - d[2 * step], e = 2 * (d[3 * step] - d[step]);
+  to[0] = 4 * d[0] - 5 * d[2 * step] + d[4 * step];
+  to[to_step] = a + b;
+  to[2 * to_step] = a - b;
+  to[3 * to_step] = c + e;
+  to[4 * to_step] = c - e;
+  to[5 * to_step] = 4 * d[step] - 5 * d[3 * step] + d[5 * step];
+}
+
+/* G: three weights to six. */
+INLINE void transform_weights(v16 g0, v16 g1, v16 g2, v16 *to, int64_t to_step) {
+  v16 even = (g0 + g2) * (-1.0f / 6), odd = g1 * (1.0f / 6);
+  v16 even2 = g0 * (1.0f / 24) + g2 * (1.0f / 6), odd2 = g1 * (1.0f / 12);
+  to[0] = g0 * 0.25f;
+  to[to_step] = even - odd;
+  to[2 * to_step] = even + odd;
+  to[3 * to_step] = even2 + odd2;
+  to[4 * to_step] = even2 - odd2;
+  to[5 * to_step] = g2;
+}
+
+/* A^T: six products to four outputs. */
+INLINE void transform_output(const v16 *m, int64_t step, v16 *to, int64_t to_step) {
+  v16 sum = m[step] + m[2 * step], difference = m[step] - m[2 * step];
+  v16 sum2 = m[3 * step] + m[4 * step], difference2 = m[3 * step] - m[4 * step];
+  to[0] = m[0] + sum + sum2;
+  to[to_step] = difference + 2 * difference2;
+  to[2 * to_step] = sum + 4 * sum2;
+  to[3 * to_step] = difference + 8 * difference2 + m[5 * step];
+}
+
+/* ---- the three parts ---- */
+
+/* The 6 x 6 inputs at (row, col) of one block of channels, zeros outside of the image, transformed to
+ * v[36 points, v_point floats apart]. */
+INLINE void input_tile(const Conv2dK *k, const float *x, int64_t row, int64_t col, float *v, int64_t v_point) {
+  v16 d[36], half[36], out[6];
+  if (row >= 0 && col >= 0 && row + 6 <= k->ih && col + 6 <= k->iw) {
+    UNROLL
+    for (int64_t i = 0; i < 36; i++) d[i] = *(const v16 *)(x + ((row + i / 6) * k->iw + col + i % 6) * LANES);
+  } else {
+    for (int64_t r = 0; r < 6; r++)
+      for (int64_t c = 0; c < 6; c++) {
+        const int64_t inside = row + r >= 0 && row + r < k->ih && col + c >= 0 && col + c < k->iw;
+        d[r * 6 + c] = inside ? *(const v16 *)(x + ((row + r) * k->iw + col + c) * LANES) : (v16){0};
+      }
+  }
+  UNROLL
+  for (int64_t c = 0; c < 6; c++) transform_input(d + c, 6, half + c, 6);
+  UNROLL
+  for (int64_t r = 0; r < 6; r++) {
+    transform_input(half + 6 * r, 1, out, 1);
+    UNROLL
+    for (int64_t c = 0; c < 6; c++) *(v16 *)(v + (6 * r + c) * v_point) = out[c];
+  }
+}
+
+/* `lanes` input channels of one input block, for `outs` output blocks: w [outs][3][3][16 ic][16 oc], w_out floats from one
+ * output block to the next → u [36][ic][outs][16 oc]. */
+INLINE void weights_block(const float *w, int64_t w_out, int64_t outs, float *u, int64_t u_point) {
+  NO_UNROLL
+  for (int64_t i = 0; i < LANES; i++) {
+    NO_UNROLL
+    for (int64_t b = 0; b < outs; b++) {
+      const float *g = w + b * w_out + i * LANES;
+      v16 half[18], out[6];
+      UNROLL
+      for (int64_t c = 0; c < 3; c++)
+        transform_weights(*(const v16 *)(g + c * LANES * LANES), *(const v16 *)(g + (3 + c) * LANES * LANES),
+                          *(const v16 *)(g + (6 + c) * LANES * LANES), half + c, 3);
+      UNROLL
+      for (int64_t r = 0; r < 6; r++) {
+        transform_weights(half[3 * r], half[3 * r + 1], half[3 * r + 2], out, 1);
+        UNROLL
+        for (int64_t c = 0; c < 6; c++) *(v16 *)(u + (6 * r + c) * u_point + (i * outs + b) * LANES) = out[c];
+      }
+    }
+  }
+}
+
+/* One point: m [tiles][outs][16] = or += v [blocks][all tiles][16 ic] times u [blocks][16 ic][outs][16 oc]. */
+INLINE void products(const float *v, const float *u, float *m, int64_t all, int64_t blocks, int64_t tiles,
+                     int64_t outs, int64_t first) {
+  v16 acc[MAX_SUMS];
+  const int64_t sums = tiles * outs;
+  UNROLL
+  for (int64_t q = 0; q < sums; q++) acc[q] = first ? (v16){0} : *(const v16 *)(m + q * LANES);
+  /* By pointers: from indexes below 16 the optimiser makes an address for every tile, and has no registers left. */
+  for (int64_t c = 0; c < blocks; c++) {
+    NO_UNROLL
+    for (const float *in = v + c * all * LANES, *end = in + LANES; in < end; in++, u += outs * LANES) {
+      v16 weights[2];
+      UNROLL
+      for (int64_t b = 0; b < outs; b++) weights[b] = *(const v16 *)(u + b * LANES);
+      UNROLL
+      for (int64_t j = 0; j < tiles; j++) {
+        UNROLL
+        for (int64_t b = 0; b < outs; b++) acc[j * outs + b] += weights[b] * in[j * LANES];
+      }
+    }
+  }
+  UNROLL
+  for (int64_t q = 0; q < sums; q++) *(v16 *)(m + q * LANES) = acc[q];
+}
+
+/* All points and tiles of one chunk of input blocks. */
+INLINE void multiply(const WinogradUnits *u, const float *v, const float *weights, float *m, int64_t blocks,
+                     int64_t tiles, int64_t outs, int64_t first) {
+  NO_UNROLL
+  for (int64_t p = 0; p < WINOGRAD_POINTS; p++) {
+    const float *vp = v + p * u->v_point, *up = weights + p * u->u_point;
+    float *mp = m + p * u->m_point;
+    int64_t t = 0;
+    for (; t + u->block <= tiles; t += u->block)
+      products(vp + t * LANES, up, mp + t * outs * LANES, u->tiles, blocks, u->block, outs, first);
+    if (t == tiles) continue;
+    if (tiles - t == u->rest_a)
+      products(vp + t * LANES, up, mp + t * outs * LANES, u->tiles, blocks, u->rest_a, outs, first);
+    else
+      products(vp + t * LANES, up, mp + t * outs * LANES, u->tiles, blocks, u->rest_b, outs, first);
+  }
+}
+
+/* The outputs of one tile and one output block, from m [36 points]; residual and y at the image's block. */
+INLINE void output_tile(const Conv2dK *k, const float *m, int64_t m_point, v16 bias, const float *residual, float *y,
+                        int64_t row, int64_t col) {
+  v16 d[36], half[24], out[4];
+  UNROLL
+  for (int64_t p = 0; p < 36; p++) d[p] = *(const v16 *)(m + p * m_point);
+  UNROLL
+  for (int64_t c = 0; c < 6; c++) transform_output(d + c, 6, half + c, 6);
+  const int64_t rows = min64(4, k->oh - row), cols = min64(4, k->ow - col);
+  UNROLL
+  for (int64_t r = 0; r < 4; r++) {
+    if (r >= rows) break;
+    transform_output(half + 6 * r, 1, out, 1);
+    const int64_t at = ((row + r) * k->ow + col) * LANES;
+    UNROLL
+    for (int64_t c = 0; c < 4; c++) {
+      if (c >= cols) break;
+      v16 sum = out[c] + bias;
+      if (k->has_residual) sum += *(const v16 *)(residual + at + c * LANES);
+      if (k->accumulate) sum += *(const v16 *)(y + at + c * LANES);
+      *(v16 *)(y + at + c * LANES) = activate(sum, k->activation);
+    }
+  }
+}
+
+/* ---- a group ---- */
+
+typedef struct Group { /* tiles [0, tiles) are rows [row, row + rows) of tiles of `images` images */
+  int64_t image, images, row, rows, tiles;
+} Group;
+
+INLINE void group_input(const Conv2dK *k, const WinogradUnits *u, const Group *g, const float *x, float *v) {
+  const int64_t block = k->ih * k->iw * LANES;
+  for (int64_t i = 0; i < g->images; i++)
+    for (int64_t c = 0; c < u->in_blocks; c++)
+      for (int64_t r = 0; r < g->rows; r++)
+        for (int64_t t = 0; t < u->tile_cols; t++)
+          input_tile(k, x + ((g->image + i) * u->in_blocks + c) * block, (g->row + r) * 4 - k->pad_h,
+                     t * 4 - k->pad_w,
+                     v + (c * u->tiles + (i * g->rows + r) * u->tile_cols + t) * LANES, u->v_point);
+}
+
+/* `outs` output blocks from `out` on; outs is a constant. */
+INLINE void group_outputs(void *const *buf, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t out,
+                          int64_t outs, float *v, float *weights, float *m) {
+  const float *w = buf[1], *bias = buf[2], *residual = buf[3];
+  float *y = buf[4];
+  const int64_t w_out = u->in_blocks * 9 * LANES * LANES, y_block = k->oh * k->ow * LANES;
+  for (int64_t c = 0; c < u->in_blocks; c += WINOGRAD_CHUNK) {
+    const int64_t blocks = min64(WINOGRAD_CHUNK, u->in_blocks - c);
+    for (int64_t i = 0; i < blocks; i++)
+      weights_block(w + out * w_out + (c + i) * 9 * LANES * LANES, w_out, outs, weights + i * LANES * outs * LANES,
+                    u->u_point);
+    multiply(u, v + c * u->tiles * LANES, weights, m, blocks, g->tiles, outs, c == 0);
+  }
+  for (int64_t b = 0; b < outs; b++) {
+    v16 add = k->has_bias ? *(const v16 *)(bias + (out + b) * LANES) : (v16){0};
+    for (int64_t i = 0; i < g->images; i++) {
+      const int64_t at = ((g->image + i) * u->out_blocks + out + b) * y_block;
+      for (int64_t r = 0; r < g->rows; r++)
+        for (int64_t t = 0; t < u->tile_cols; t++)
+          output_tile(k, m + (((i * g->rows + r) * u->tile_cols + t) * outs + b) * LANES, u->m_point, add,
+                      k->has_residual ? residual + at : residual, y + at, (g->row + r) * 4, t * 4);
+    }
+  }
+}
+
+INLINE void run_pairs(void *const *buf, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t first,
+                      int64_t last, float *scratch) {
+  float *v = scratch, *weights = v + WINOGRAD_POINTS * u->v_point, *m = weights + WINOGRAD_POINTS * u->u_point;
+  group_input(k, u, g, buf[0], v);
+  for (int64_t pair = first; pair < last; pair++) {
+    if (sgk_wide_vectors && 2 * pair + 2 <= u->out_blocks) {
+      group_outputs(buf, k, u, g, 2 * pair, 2, v, weights, m);
+      continue;
+    }
+    for (int64_t out = 2 * pair; out < min64(2 * pair + 2, u->out_blocks); out++)
+      group_outputs(buf, k, u, g, out, 1, v, weights, m);
+  }
+}
+
+/* The same share of the units of the direct convolution. */
+INLINE void run_direct(SGK_TEMPLATE_ARGS, const Conv2dK *k, int64_t units) {
+  const ConvUnits d = conv_units(k);
+  const int64_t direct = n * d.bands * d.parts;
+  sgk_conv2d(buf, n, begin * direct / units, end * direct / units, scratch, k);
+}
+
+void sgk_conv2d_wino(SGK_TEMPLATE_ARGS, const Conv2dK *k) {
+  const WinogradUnits u = winograd_units(k, BLOCK_TILES);
+  if (begin >= end) return;
+  if (n * u.tile_rows * u.tile_cols < WINOGRAD_FEW) {
+    run_direct(buf, n, begin, end, scratch, k, n * u.bands * u.parts);
+    return;
+  }
+  const int64_t per_group = u.images * u.bands * u.parts; /* several images or several bands, never both */
+  while (begin < end) {
+    const int64_t image = begin / per_group * u.images, local = begin % per_group;
+    const int64_t images = min64(u.images, n - image);
+    const int64_t parts = u.parts * images;
+    const int64_t band = local / parts, part = local % parts, stop = min64(parts, part + (end - begin));
+    const int64_t first = u.pairs * part / parts, last = u.pairs * stop / parts;
+    Group g = {.image = image, .images = images, .row = band * u.band};
+    g.rows = min64(u.band, u.tile_rows - g.row);
+    g.tiles = images * g.rows * u.tile_cols;
+    if (first < last) run_pairs(buf, k, &u, &g, first, last, scratch);
+    begin += stop - part;
+  }
+}

@@ -1,0 +1,64 @@
+/* How winograd is cut into work units, and where its parts lie in scratch: shared by the template and by plan_conv.c.
+ *
+ * A unit is a share of the output blocks (of 16 channels, in pairs) of one group of tiles. A tile is 4 × 4 outputs; a
+ * group is a band of tile rows of one image or, where images are small, all tiles of several images: as many tiles as
+ * make the transforming of the weights, which is done again for every group, cheap beside the products. Units of the
+ * same group follow each other: a call that is given several of them transforms the group's input once. */
+#ifndef SURGERY_WINOGRAD_UNITS_H
+#define SURGERY_WINOGRAD_UNITS_H
+#include "compiler/kernels/conv_axis.h"
+
+#define WINOGRAD_TILES 56      /* of a group, about */
+#define WINOGRAD_PARTS 16      /* shares of the output blocks, at most */
+#define WINOGRAD_CHUNK 4       /* input blocks whose transformed weights stay in the second-level cache */
+#define WINOGRAD_FEW 8         /* tiles of a whole batch below which transforming the weights does not pay */
+#define WINOGRAD_POINTS 36     /* numbers in a transformed tile, 6 × 6 */
+
+typedef struct WinogradUnits {
+  int64_t tile_rows, tile_cols; /* of an image */
+  int64_t bands, band;          /* of an image; tile rows of a band */
+  int64_t images;               /* in a group; 1 where an image has several bands */
+  int64_t tiles;                /* of a full group */
+  int64_t block, rest_a, rest_b; /* tiles whose sums are held at a time; what a group may leave over */
+  int64_t in_blocks, out_blocks, pairs, parts;
+  int64_t v_point, u_point, m_point; /* floats between the points of input, weights and products, in scratch */
+  int64_t scratch;                   /* floats */
+} WinogradUnits;
+
+/* most: 14 or, with narrow vectors, 6. */
+INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
+  WinogradUnits u = {0};
+  u.tile_rows = ceil_div(k->oh, 4);
+  u.tile_cols = ceil_div(k->ow, 4);
+  const int64_t all = u.tile_rows * u.tile_cols;
+  u.bands = ceil_div(u.tile_rows, max64(1, WINOGRAD_TILES / u.tile_cols));
+  u.band = ceil_div(u.tile_rows, u.bands);
+  u.bands = ceil_div(u.tile_rows, u.band);
+  u.images = 1;
+  if (u.bands == 1 && all <= 16) /* a power of two, as batches are: the last group is then as full as the others */
+    while (2 * u.images * all <= 64) u.images *= 2;
+  u.tiles = u.images * u.band * u.tile_cols;
+  if (u.images == 1) {
+    u.block = ceil_div(u.tiles, ceil_div(u.tiles, most));
+    u.rest_a = u.tiles % u.block;
+    u.rest_b = (u.tile_rows - (u.bands - 1) * u.band) * u.tile_cols % u.block;
+  } else if (all <= most) { /* whole images, at most three where they have four tiles or more */
+    u.block = min64(3, most / all) * all;
+    u.rest_a = all;
+    u.rest_b = 2 * all;
+  } else { /* one image in equal blocks: nothing is ever left over but the last of them */
+    u.block = ceil_div(all, ceil_div(all, most));
+    u.rest_a = u.rest_b = all % u.block;
+  }
+  u.in_blocks = BLOCKS(k->ic);
+  u.out_blocks = BLOCKS(k->oc);
+  u.pairs = ceil_div(u.out_blocks, 2);
+  u.parts = min64(u.pairs, WINOGRAD_PARTS);
+  /* A line more than a power of two: points of one tile then lie in different sets of the cache. */
+  u.v_point = u.in_blocks * u.tiles * LANES + LANES;
+  u.u_point = WINOGRAD_CHUNK * LANES * 2 * LANES + LANES;
+  u.m_point = u.tiles * 2 * LANES + LANES;
+  u.scratch = WINOGRAD_POINTS * (u.v_point + u.u_point + u.m_point);
+  return u;
+}
+#endif
