@@ -134,16 +134,20 @@ static void list_weights(PlanFacts *f) {
   }
 }
 
+const char *prefix_end(const Plan *p) {
+  if (!p->prefix.present) return NULL;
+  return p->graph->nodes.at[p->graph->order.at[analyse_trainability(p->trained).frontier_position]].name;
+}
+
 PlanFacts plan_facts(const Compilation *c) {
   const Plan *p = c->plan;
   PlanFacts f = {.g = c->script.graph, .plan = p, .log = c->s->log, .s = c->s, .threads = surgery_threads()};
-  const Schedule *all[] = {&p->pack, &p->forward, &p->prefix, &p->tail, &p->step};
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) add_function(&f, all[i]);
+  ScheduleList all = plan_schedules(c->s->arena, p);
+  for (size_t i = 0; i < all.count; i++) add_function(&f, all.at[i]);
   list_layers(&f);
   tally_all(&f);
   list_weights(&f);
-  if (p->prefix.present)
-    f.prefix_end = f.g->nodes.at[f.g->order.at[analyse_trainability(f.g).frontier_position]].name;
+  f.prefix_end = prefix_end(p);
   return f;
 }
 

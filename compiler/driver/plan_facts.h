@@ -42,6 +42,8 @@ typedef struct PlanFacts {
 } PlanFacts;
 
 PlanFacts plan_facts(const Compilation *c);
+/* The last layer of the frozen prefix of the plan, or of a phase's in Plan.later; NULL: there is none. */
+const char *prefix_end(const Plan *plan);
 int64_t function_bytes(const PlanFacts *f, const FunctionFact *function, int64_t n);
 /* Numbers in these parameters. */
 int64_t count_params(const Graph *g, const ParamList *params);

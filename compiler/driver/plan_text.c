@@ -139,6 +139,21 @@ static void print_weights(const PlanFacts *f) {
            counted(f->s->arena, (int64_t)f->g->saves.at[i]->tensors.count, "tensor"));
 }
 
+static void print_phases(const PlanFacts *f) {
+  for (size_t i = 0; i <= f->plan->later.count; i++) {
+    const Plan *p = i ? f->plan->later.at[i - 1] : f->plan;
+    ParamList state = graph_state_dict(p->trained, f->s->arena, false);
+    const char *end = prefix_end(p);
+    int64_t trained = 0;
+    for (size_t k = 0; k < state.count; k++)
+      if (p->trained->params.at[state.at[k]].trainable) trained += shape_count(&p->trained->params.at[state.at[k]].shape);
+    printf("phase       %s: %s trained, %s bytes of gradients", f->plan->train->phases.at[i].name,
+           counted(f->s->arena, trained, "parameter"), grouped(f->s->arena, p->grads_bytes));
+    if (end) printf("; frozen up to %s: %s, run once for each image", end, shape_text(f->s->arena, &p->features));
+    putchar('\n');
+  }
+}
+
 void plan_print_text(const PlanFacts *f) {
   Arena *arena = f->s->arena;
   const Graph *g = f->g;
@@ -151,7 +166,9 @@ void plan_print_text(const PlanFacts *f) {
   printf("parameters  %s: %s trained, %s frozen\n", grouped(arena, f->total.all), grouped(arena, f->total.trained),
          grouped(arena, f->total.all - f->total.trained));
   print_tally(f, "", &f->parameters);
-  if (f->prefix_end)
+  if (f->plan->later.count)
+    print_phases(f);
+  else if (f->prefix_end)
     printf("prefix      frozen up to %s: %s, run once for each image where preprocessing is deterministic\n",
            f->prefix_end, shape_text(arena, &f->plan->features));
   print_weights(f);

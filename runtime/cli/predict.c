@@ -18,6 +18,8 @@ typedef struct Prediction {
   Dataset *set;
   bool classifier; /* the first output is one row of logits or probabilities a sample */
   bool softmax;    /* to be applied here */
+  bool sigmoid;    /* instead of it: the network was trained with BCEWithLogits */
+  int64_t classes;
   int64_t printed, broken, rows;
   float *kept[SG_MAX_OUTPUTS]; /* for --out: (rows, …) */
 } Prediction;
@@ -26,7 +28,13 @@ static bool ends_in_softmax(const Manifest *m) {
   return m->layer_count && strcmp(m->layers[m->layer_count - 1].type, "Softmax") == 0;
 }
 
+/* to: [p->classes], from `count` outputs; one logit under BCEWithLogits tells two classes apart. */
 static void probabilities(const Prediction *p, const float *y, int64_t count, double *to) {
+  if (p->sigmoid) {
+    for (int64_t i = 0; i < count; i++) to[i] = 1 / (1 + exp(-(double)y[i]));
+    if (count == 1) to[1] = to[0], to[0] = 1 - to[1];
+    return;
+  }
   double largest = -INFINITY, sum = 0;
   for (int64_t i = 0; i < count; i++) largest = fmax(largest, y[i]);
   for (int64_t i = 0; i < count; i++) sum += to[i] = p->softmax ? exp(y[i] - largest) : y[i];
@@ -126,14 +134,14 @@ static int print_sample(Prediction *p, int64_t index, int64_t row) {
   p->set->name(p->set, index, name, sizeof name);
   const float *y = (const float *)p->net->outputs[0] + row * m->outputs[0].shape.count;
   int64_t count = m->outputs[0].shape.count;
-  double *value = p->classifier ? malloc((size_t)count * sizeof *value + 1) : NULL;
+  double *value = p->classifier ? malloc((size_t)p->classes * sizeof *value + 1) : NULL;
   if (p->classifier && !value) return -1;
   if (p->classifier) probabilities(p, y, count, value);
   if (p->a->json) {
     json_t *object = json_object();
     json_object_set_new(object, "file", json_text(name));
     if (p->classifier)
-      json_object_set_new(object, "classes", json_classes(p, value, count));
+      json_object_set_new(object, "classes", json_classes(p, value, p->classes));
     else if (m->output_count == 1)
       json_object_set_new(object, "values", json_values(y, &m->outputs[0].shape));
     if (m->output_count > 1) json_object_set_new(object, "outputs", json_outputs(p, row));
@@ -142,7 +150,7 @@ static int print_sample(Prediction *p, int64_t index, int64_t row) {
     free(text);
     json_decref(object);
   } else {
-    if (p->classifier) print_classes(p, name, value, count);
+    if (p->classifier) print_classes(p, name, value, p->classes);
     for (size_t o = p->classifier; o < m->output_count; o++)
       print_values(name, m->output_count > 1 ? m->outputs[o].name : NULL,
                    (const float *)p->net->outputs[o] + row * m->outputs[o].shape.count, &m->outputs[o].shape);
@@ -220,7 +228,9 @@ static ExitStatus run(Cli *cli) {
   const Manifest *m = p.net->manifest;
   /* Values that the script names are features, unless it also names classes. */
   bool named = m->output_count > 1 || strcmp(m->outputs[0].name, "output") != 0;
-  p.classifier = m->outputs[0].shape.rank == 1 && m->outputs[0].shape.count > 1 && net_classes(m) > 1 &&
+  p.classes = net_classes(m);
+  p.sigmoid = m->train.loss == LOSS_TYPE_BCE_WITH_LOGITS;
+  p.classifier = m->outputs[0].shape.rank == 1 && (m->outputs[0].shape.count > 1 || p.sigmoid) && p.classes > 1 &&
                  (!named || m->label_count > 0);
   p.softmax = !ends_in_softmax(m);
   DatasetSpec spec = cli_spec(p.net, ROLE_TEST, false);

@@ -1,8 +1,7 @@
 #!/bin/sh
 # The examples of the language reference are tests. Usage: reference.sh README.md SURGERYC
 # By the word behind ```: surgery passes `surgeryc check`; surgery NAME is kept as NAME for the others to include;
-# surgery-fragment passes behind a take; surgery-files may complain of missing files alone; surgery-later must be refused
-# as not supported yet, and for no other reason (once it passes, mark it surgery-fragment).
+# surgery-fragment passes behind a take; surgery-files may complain of missing files alone.
 readme=$1 surgeryc=$2
 folder=$(mktemp -d) || exit 3
 trap 'rm -rf "$folder"' EXIT
@@ -17,7 +16,7 @@ failed=0 count=0
 for line in "$folder"/*.line; do
   file=${line%.line} kind=${line##*/???.} kind=${kind%.line} script=${file%.*}.script.surgery
   case $kind in
-  surgery-fragment | surgery-later) cat "$file.take" "$file" > "$script" ;;
+  surgery-fragment) cat "$file.take" "$file" > "$script" ;;
   *) cat "$file" > "$script" ;;
   esac
   "$surgeryc" check "$script" > "$file.out" 2>&1
@@ -26,7 +25,6 @@ for line in "$folder"/*.line; do
   case $kind in
   surgery | surgery-fragment) wrong=$([ $status -ne 0 ] && echo "exit status $status") ;;
   surgery-files) wrong=$([ $status -eq 1 ] || echo "status $status"; echo "$errors" | grep -v 'error\[E04') ;;
-  surgery-later) wrong=$([ $status -eq 1 ] || echo "status $status"; echo "$errors" | grep -v 'not supported yet') ;;
   *) wrong="unknown kind of example: $kind" ;;
   esac
   count=$((count + 1))

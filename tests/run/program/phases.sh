@@ -97,6 +97,37 @@ out 'accumulate 4, ema 0\.9'
 run 0 ./phases bench --runs 1 --batch 2
 run 0 ./mixed bench --runs 1 --batch 2
 
+# the plan tells of every phase; what a phase does not train has no gradient in it
+run 0 "$SURGERYC" plan phases.surgery
+out '^phase       head: 387 parameters trained, [0-9,]+ bytes of gradients; frozen up to flatten: \(N, 128\)'
+out '^phase       rest: 699 parameters trained, [0-9,]+ bytes of gradients; frozen up to relu: \(N, 4, 8, 8\)'
+out '^  step_2 '
+run 0 "$SURGERYC" phases.surgery --stop-after=plan --dump=plan
+sed -n '/^step:/,/^[a-z]*_2:/p' out >step
+lacks step 'conv2d_grad'
+sed -n '/^step_2:/,$p' out >step2
+matches step2 'conv2d_grad_weight'
+
+# BCEWithLogits: classes made one-hot, one logit for two classes, floats; probabilities by the sigmoid
+for outputs in 1 2; do
+  cat >binary.surgery <<S
+include "net.surgery"
+take Tiny($outputs) from random
+labels "no", "yes"
+train { loss BCEWithLogits; optimizer Adam(lr=0.01); batch 6; epochs 10; seed 1 }
+S
+  run 0 "$SURGERYC" -O1 binary.surgery -o binary
+  mkdir -p two/no two/yes
+  cp "$data"/pictures/train/left/* two/no && cp "$data"/pictures/train/right/* two/yes
+  run 0 ./binary train --data two --out binary-trained.safetensors --quiet
+  out '^accuracy   (0\.[89]|1\.0)'
+  run 0 ./binary eval --data two --weights binary-trained.safetensors
+  out '^yes +[0-9]+'
+  set -- two/yes/*
+  run 0 ./binary predict "$1" --weights binary-trained.safetensors
+  out ': yes (0\.[5-9]|1\.0)'
+done
+
 # mixup draws from the seed alone; early_stop looks at the validation set
 train mixed --out m.safetensors --log m.csv
 err '^stopped early: no improvement in 2 epochs; the best one was epoch [0-9]+$'
