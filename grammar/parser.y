@@ -159,6 +159,8 @@ statement
   | SETTING                       { $$ = build_stmt(lexer, STMT_SETTING, @$); stmt_name($$, $1.text, @1); }
   | SETTING settings              { $$ = build_stmt(lexer, STMT_SETTING, @$); stmt_name($$, $1.text, @1);
                                     $$->args = args_checked(lexer, $2, false).first; }
+  | SETTING '(' nameds ')'        { $$ = build_stmt(lexer, STMT_SETTING, @$); stmt_name($$, $1.text, @1); /* as a call */
+                                    $$->args = args_checked(lexer, $3, false).first; }
   | SETTING '=' settings          { $$ = build_stmt(lexer, STMT_SETTING, @$); stmt_name($$, $1.text, @1);
                                     $$->args = $3.first; setting_equals(lexer, @2, $1.text, @3); }
   /* declarations and constants */

@@ -111,6 +111,9 @@ static void train_extras(void **state) {
   const double(*jitter)[2] = t->all.augment.at[2].jitter;
   assert_true(jitter[0][0] == 0.6 && jitter[0][1] == 1.4 && jitter[1][0] == 1 && jitter[3][0] == -0.1 && jitter[3][1] == 0.2);
   run_end(&r);
+  r = accepted(TRAIN("early_stop(patience=4, min_delta=0.5)")); /* as a call */
+  assert_true(r.script.train->patience == 4 && r.script.train->min_delta == 0.5);
+  run_end(&r);
   r = accepted(TRAIN("schedule one_cycle(0.1, three_phase=true, anneal_strategy=\"linear\")"));
   assert_true(r.script.train->all.schedule.per_step && r.script.train->all.schedule.max_lr == 0.1);
   assert_true(r.script.train->all.schedule.linear && r.script.train->all.schedule.three_phase);
