@@ -12,8 +12,8 @@ same() { # WHAT A B
   seen=$((seen + 1))
   [ "$2" = "$3" ] || { echo "$1: $2 and $3"; bad=$((bad + 1)); }
 }
-printed() { # FUNCTION: the last number of its line, which is for 16 samples on 2 threads
-  sed -n "s/^  $1  *[0-9].*16 samples on 2 threads: \([0-9,]*\)\$/\1/p" plan.txt | tr -d ,
+printed() { # FUNCTION: the number in front of its calls, which is for 16 samples on 2 threads
+  grep -q '(t = 2)$' plan.txt && sed -n "s/^  $1  *[0-9].* \([0-9,]*\)   [0-9,]* calls*\$/\1/p" plan.txt | tr -d ,
 }
 used() { sed -n "s/^$1 //p" used.txt; }
 
