@@ -16,12 +16,13 @@ typedef struct sg_run {
   void *grads;       /* written by step() */
   void *arena;       /* at least the manifest's bytes for n */
   int64_t n;         /* samples */
-  const void *x;     /* (n, …) plain f32; features for tail and step where the network has a prefix */
+  const void *x;     /* (n, …) plain f32, of tokens int32; features for tail and step where the network has a prefix */
   void *y[SG_MAX_OUTPUTS]; /* outputs, plain f32; prefix writes features to y[0] */
   const void *target; /* int32 classes, or f32 */
   float *loss;       /* one float, the batch's mean */
   const uint64_t *rng; /* {seed, step} */
   const float *class_weights;
+  const int32_t *mask; /* (n, T): 1 where a token is attended to, else 0; NULL: all are */
 } sg_run;
 
 typedef void sg_function(const sg_run *run);
@@ -46,14 +47,15 @@ typedef struct sg_network {
 /* The manifest:
  * { "name": "ants", "script": "ants_bees.surgery", "compiler": "0.1.0", "cpu": "sapphirerapids", "cpu_features": "+avx512f,…",
  *   "weights_file": "/abs/ants.safetensors" (where the compiler wrote them) or null,
- *   "input": { "kind": "image"|"tensor"|"tokens", "shape": [3, 224, 224],
+ *   "input": { "kind": "image"|"tensor"|"tokens", "shape": [3, 224, 224], "mask": true (optional; a mask (N, shape[0]) may be given),
+ *              "vocabulary": 30522 (of tokens: each lies below it),
  *              "preprocess": [ {"op": "grayscale"}, {"op": "resize", "size": [256, null]}, {"op": "center_crop", "size": [224, 224]},
  *                              {"op": "normalize", "mean": [..], "std": [..]} ] },
  *   "outputs": [ {"name": "output", "shape": [2]} ], "labels": ["ants", "bees"] (empty: none given),
  *   "tensors": [ {"name": "conv1.weight", "shape": [64, 3, 7, 7], "dtype": "f32"|"i64", "offset": 0 (bytes),
  *                 "buffer": false, "shared": false (an earlier tensor at the same offset is the same), "trainable": false, "grad": byte offset in grads or -1, "group": 0 (index into train.groups),
  *                 "fresh": null | {"kind": "uniform", "bound": 0.04} | {"kind": "normal", "deviation": 0.1} | {"kind": "constant", "value": 1},
- *                          each with an optional "shift" that is added} ],
+ *                          each with an optional "shift" that is added, and "zero_row": a row that is 0} ],
  *   "weights_bytes": .., "packed_bytes": .., "grads_bytes": ..,
  *   "functions": { "forward": {"per_sample": bytes, "fixed": bytes, "scratch": bytes a thread}, "prefix": …, "tail": …, "step": …, "pack": … (may be missing: needs none), "inspect": … },
  *   "repack": false (optional, true where missing; false promises that nothing in packed comes from a trainable tensor or a buffer that
@@ -90,4 +92,8 @@ void sg_mark(int64_t call);
 /* Threads that sg_parallel uses; at least 1. Set by surgery_set_threads, else OMP_NUM_THREADS, else the CPUs
  * the process may use. */
 int sg_threads(void);
+/* c (m, n) = alpha op(a) op(b) + beta c, row-major, by OpenBLAS on the calling thread alone: for tasks. transpose_a: a is (k, m) in
+ * memory, else (m, k); b alike. lda, ldb, ldc: floats from a row to the next. No size is above INT_MAX. */
+void sg_gemm(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
+             const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 #endif

@@ -1,4 +1,4 @@
-/* Linear layers by OpenBLAS: the only file that includes cblas.h. Called by generated code
+/* Matrix products by OpenBLAS, for linear layers and for attention: the only file that includes cblas.h. Called by generated code
  * (compiler/kernels/kernels.h, RUNTIME rows). All matrices are plain, row-major; sizes are checked here
  * before they become BLAS's int. */
 #include "compiler/kernels/kernels.h"
@@ -137,6 +137,18 @@ void blas_product(int64_t m, int64_t n, int64_t k, const float *a, const float *
   if (caller_threads != sg_threads()) omp_set_num_threads(sg_threads());
   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)k, b, (int)n, 0, c, (int)c_row);
   if (caller_threads != sg_threads()) omp_set_num_threads(caller_threads);
+}
+
+/* OpenBLAS takes one thread within a parallel region; outside of one it is asked to, so that the order of a sum does
+ * not depend on where a task runs. */
+void sg_gemm(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
+             const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
+  int caller_threads = omp_in_parallel() ? 1 : omp_get_max_threads();
+  if (m <= 0 || n <= 0) return;
+  if (caller_threads != 1) omp_set_num_threads(1);
+  cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k,
+              alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+  if (caller_threads != 1) omp_set_num_threads(caller_threads);
 }
 
 static float activated(float x, int64_t activation) {

@@ -151,6 +151,10 @@ static void read_input(Reader *r, json_t *root, ManifestInput *input) {
   input->shape = read_shape(r, json, "shape");
   if (input->kind == INPUT_IMAGE && input->shape.rank != 3)
     manifest_wrong(r, "input.shape", "of an image is not (C, H, W)");
+  input->mask = manifest_read_bool(json, "mask", false);
+  if (input->mask && input->shape.rank < 1) manifest_wrong(r, "input.mask", "needs tokens");
+  input->vocabulary = manifest_read_size(r, json, "vocabulary", INT32_MAX);
+  if (input->vocabulary > INT32_MAX) manifest_wrong(r, "input.vocabulary", "is too large");
   json_t *steps = json_object_get(json, "preprocess");
   input->step_count = json_array_size(steps);
   input->steps = manifest_reserve(r, input->step_count, sizeof *input->steps);
@@ -161,7 +165,12 @@ static void read_input(Reader *r, json_t *root, ManifestInput *input) {
 static void read_fresh(Reader *r, json_t *json, ManifestTensor *tensor) {
   json_t *fresh = json_object_get(json, "fresh");
   const char *kind = json_string_value(json_object_get(fresh, "kind"));
+  tensor->fresh_zero_row = -1;
   if (!kind) return;
+  json_t *row = json_object_get(fresh, "zero_row");
+  if (json_is_integer(row)) tensor->fresh_zero_row = json_integer_value(row);
+  if (json_is_integer(row) && (tensor->shape.rank != 2 || tensor->fresh_zero_row < 0 || tensor->fresh_zero_row >= tensor->shape.dim[0]))
+    manifest_wrong(r, "fresh.zero_row", "is no row of its tensor");
   tensor->fresh_shift = manifest_read_number(fresh, "shift", 0);
   if (strcmp(kind, "uniform") == 0) {
     tensor->fresh = FRESH_VALUES_UNIFORM;

@@ -49,6 +49,8 @@ typedef struct ManifestShape {
 typedef struct ManifestInput {
   InputKind kind;
   ManifestShape shape; /* without the batch: (C, H, W) of an image */
+  bool mask;           /* shape.dim[0] numbers of 0 or 1 may come with each sample */
+  int64_t vocabulary;  /* of tokens: each lies below it */
   PreprocessStep *steps;
   size_t step_count;
 } ManifestInput;
@@ -75,6 +77,7 @@ typedef struct ManifestTensor {
   FreshValues fresh;
   double fresh_value; /* bound, deviation, or the constant */
   double fresh_shift; /* added to each */
+  int64_t fresh_zero_row; /* this row is 0 all the same; -1: none */
 } ManifestTensor;
 
 typedef struct ManifestFunction {

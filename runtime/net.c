@@ -96,11 +96,32 @@ static int pack(surgery_net *net, surgery_error *err) {
   return 0;
 }
 
+int64_t net_wrong_token(const Manifest *m, int64_t n, const int32_t *x) {
+  for (int64_t i = 0; i < n * m->input.shape.count; i++)
+    if (x[i] < 0 || x[i] >= m->input.vocabulary) return i;
+  return -1;
+}
+
+/* A kernel would read beside the table. */
+static int check_tokens(const surgery_net *net, NetFunction function, int64_t n, const void *x, surgery_error *err) {
+  const Manifest *m = net->manifest;
+  bool reads = function == NET_FORWARD || function == NET_INSPECT || function == NET_PREFIX || (function == NET_STEP && !net_has(net, NET_PREFIX));
+  if (m->input.kind != INPUT_TOKENS || !reads) return 0;
+  int64_t at = net_wrong_token(m, n, x);
+  if (at < 0) return 0;
+  return sg_fail(err, SURGERY_BAD_INPUT, "sample %lld, position %lld: token %d is not in the vocabulary, 0 to %lld",
+                 (long long)(at / m->input.shape.count), (long long)(at % m->input.shape.count), ((const int32_t *)x)[at],
+                 (long long)m->input.vocabulary - 1);
+}
+
 int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target,
             float *loss, surgery_error *err) {
+  const int32_t *mask = net->mask;
+  net->mask = NULL;
   if (loss) *loss = 0;
   if (!net_has(net, function)) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no such function");
   if (n <= 0) return n < 0 ? sg_fail(err, SURGERY_BAD_INPUT, "a negative number of samples") : 0;
+  if (check_tokens(net, function, n, x, err)) return -1;
   if (pack(net, err) || reserve_arena(net, function, n, err)) return -1;
   if (function != NET_PREFIX && reserve_outputs(net, n, err)) return -1;
   sg_run run = {.weights = net->weights,
@@ -112,7 +133,8 @@ int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, vo
                 .target = target,
                 .loss = loss,
                 .rng = net->rng,
-                .class_weights = net->manifest->train.class_weights};
+                .class_weights = net->manifest->train.class_weights,
+                .mask = net->manifest->input.mask ? mask : NULL};
   if (function != NET_PREFIX) memcpy(run.y, net->outputs, sizeof run.y);
   if (y) run.y[0] = y;
   function_of(net, function)(&run);
@@ -124,7 +146,7 @@ static bool is_aligned(const void *p) {
 }
 
 /* x itself, or a copy of it on a 64-byte boundary. */
-static const void *stage(surgery_net *net, int64_t n, const float *x, surgery_error *err) {
+static const void *stage(surgery_net *net, int64_t n, const void *x, surgery_error *err) {
   if (is_aligned(x) || n <= 0) return x;
   int64_t bytes;
   if (__builtin_mul_overflow(net->manifest->input.shape.count * 4, n, &bytes)) bytes = -1;
@@ -132,7 +154,7 @@ static const void *stage(surgery_net *net, int64_t n, const float *x, surgery_er
   return memcpy(net->staging, x, (size_t)bytes);
 }
 
-int net_forward(surgery_net *net, int64_t n, const float *x, float *y, surgery_error *err) {
+int net_forward(surgery_net *net, int64_t n, const void *x, float *y, surgery_error *err) {
   if (n == 0) return 0;
   if (n < 0) return sg_fail(err, SURGERY_BAD_INPUT, "a negative number of samples");
   const void *aligned_x = stage(net, n, x, err);
@@ -142,7 +164,7 @@ int net_forward(surgery_net *net, int64_t n, const float *x, float *y, surgery_e
   return 0;
 }
 
-int net_features(surgery_net *net, int64_t n, const float *x, surgery_error *err) {
+int net_features(surgery_net *net, int64_t n, const void *x, surgery_error *err) {
   if (n == 0) return 0;
   int64_t bytes;
   if (__builtin_mul_overflow(net->manifest->features_bytes, n, &bytes)) bytes = -1;
@@ -313,7 +335,15 @@ void surgery_close(surgery_net *net) {
 }
 
 int surgery_forward(surgery_net *net, size_t n, const float *x, float *y) {
-  return n > INT64_MAX ? -1 : net_forward(net, (int64_t)n, x, y, NULL);
+  return surgery_forward_masked(net, n, x, NULL, y);
+}
+
+int surgery_forward_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, float *y) {
+  if (n > INT64_MAX / 64) return -1;
+  net->mask = mask;
+  int status = net_forward(net, (int64_t)n, x, y, NULL);
+  net->mask = NULL; /* where it never came to the run */
+  return status;
 }
 
 int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y) {
@@ -327,6 +357,10 @@ int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *c
 }
 
 int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss) {
+  return surgery_train_step_masked(net, n, x, NULL, target, loss);
+}
+
+static int train_step(surgery_net *net, size_t n, const void *x, const int32_t *mask, const int32_t *target, float *loss) {
   float ignored;
   if (!loss) loss = &ignored;
   *loss = 0;
@@ -334,6 +368,7 @@ int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t
   if (n == 0) return 0;
   const void *input = NULL;
   if (net_has(net, NET_PREFIX)) {
+    net->mask = mask;
     if (net_features(net, (int64_t)n, x, NULL)) return -1;
     input = net->features;
   } else if (!(input = stage(net, (int64_t)n, x, NULL))) {
@@ -347,9 +382,16 @@ int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t
     net_one_hot(net->manifest, (int64_t)n, target, soft);
     taken = soft;
   }
+  net->mask = mask;
   int status = net_gradients(net, (int64_t)n, input, taken, loss, NULL);
   if (status == 0) net_update(net);
   free(soft);
+  return status;
+}
+
+int surgery_train_step_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, const int32_t *target, float *loss) {
+  int status = train_step(net, n, x, mask, target, loss);
+  net->mask = NULL;
   return status;
 }
 

@@ -17,6 +17,7 @@ struct surgery_net {
   int64_t outputs_n;             /* samples they have room for */
   void *features, *staging;      /* what prefix returns; an aligned copy of x */
   int64_t features_n, staging_bytes;
+  const int32_t *mask; /* of the next run's samples, (n, T); NULL: all are attended to. A run takes it and leaves NULL */
   bool packed_stale;
   Optimizer *optimizer; /* NULL: nothing is trainable */
   uint64_t rng[2];      /* seed; batches trained on */
@@ -26,15 +27,17 @@ struct surgery_net {
 /* Bytes of arena for n samples on the threads of now; -1: more than an int64 holds. */
 int64_t net_arena_bytes(const Manifest *manifest, NetFunction function, int64_t n);
 bool net_has(const surgery_net *net, NetFunction function);
-/* Runs pack first where the weights have changed. x: plain f32, or features for tail and step where the
- * network has a prefix; 64-byte aligned. y: NULL, or where the first output (prefix: the features) goes,
+/* Runs pack first where the weights have changed. x: plain f32 (tokens: int32, each checked), or features for tail and step
+ * where the network has a prefix; 64-byte aligned. net->mask goes with x. y: NULL, or where the first output (prefix: the features) goes,
  * 64-byte aligned; the others always lie in net->outputs. target, loss: step alone. n == 0 does nothing. */
 int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target,
             float *loss, surgery_error *err);
 /* x → the first output by forward; any alignment. */
-int net_forward(surgery_net *net, int64_t n, const float *x, float *y, surgery_error *err);
+int net_forward(surgery_net *net, int64_t n, const void *x, float *y, surgery_error *err);
 /* The prefix on n samples into net->features. */
-int net_features(surgery_net *net, int64_t n, const float *x, surgery_error *err);
+int net_features(surgery_net *net, int64_t n, const void *x, surgery_error *err);
+/* The first token of x (n, T) that lies outside the vocabulary: its place, and -1 where all are in it. */
+int64_t net_wrong_token(const Manifest *manifest, int64_t n, const int32_t *x);
 /* Loss and gradients of one batch, of features where there is a prefix; the weights stay. target: as net_takes_floats
  * says. Then net_update applies them. Splitting the two lets the training loop refuse a loss that is not finite. */
 int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target, float *loss,

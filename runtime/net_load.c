@@ -194,6 +194,7 @@ void net_init_fresh(surgery_net *net, uint64_t seed) {
       if (t->fresh == FRESH_VALUES_CONSTANT) to[k] = (float)t->fresh_value;
       if (t->fresh_shift != 0) to[k] += (float)t->fresh_shift;
     }
+    if (t->fresh_zero_row >= 0) memset(to + t->fresh_zero_row * t->shape.dim[1], 0, (size_t)t->shape.dim[1] * sizeof *to);
     net->packed_stale = true;
   }
 }

@@ -99,6 +99,10 @@ int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *c
  * the loss is MSE, the target's floats behind a cast (L1 and BCEWithLogits: the same). loss: the batch's mean before the update. -1: nothing is trainable,
  * a target is no class, a trainable BatchNorm got one value per channel, or no memory. */
 int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss);
+/* The same with a mask (n, T) beside x: 1 where a token is attended to, else 0; NULL: all are. x: floats, or, where the
+ * input is tokens, int32, as for the two functions above behind a cast; one outside the vocabulary is refused: -1. */
+int surgery_forward_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, float *y);
+int surgery_train_step_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, const int32_t *target, float *loss);
 /* selector: a dotted prefix or a glob; NULL: all. */
 int surgery_save(surgery_net *net, const char *path, const char *selector, surgery_error *err);
 /* As f32, f16 or bf16: see surgery_weights_write_as. */

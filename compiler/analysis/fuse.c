@@ -16,7 +16,9 @@ Activation node_activation(const Graph *g, NodeId n, double *slope) {
   case OP_ReLU6: return ACT_RELU6;
   case OP_LeakyReLU: *slope = node_args(g, n)->negative_slope; return ACT_LEAKY_RELU;
   case OP_Sigmoid: return ACT_SIGMOID;
-  case OP_Tanh: return ACT_TANH;
+  case OP_Tanh:
+  case OP_tanh: return ACT_TANH;
+  case OP_gelu:
   case OP_GELU: return streq(node_args(g, n)->approximate, "tanh") ? ACT_GELU_TANH : ACT_GELU;
   default: return ACT_NONE;
   }

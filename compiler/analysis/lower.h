@@ -27,9 +27,10 @@ typedef struct NodeState {
   ValueId residual;      /* added before the activation; NO_ID: none */
   BufferId y;            /* what the group returns */
   BufferId packed;       /* weights in the kernel's layout, kept for grad_input */
-  BufferId mean, inv_std; /* batch normalisation */
-  BufferId sums;         /* its reductions, once backward has asked for them */
+  BufferId mean, inv_std; /* batch normalisation; layer normalisation has both of each row in mean */
+  BufferId sums;         /* its reductions, once backward has asked for them; attention: of each row of scores */
   BufferId dz;           /* the gradient before the activation, once backward has asked for it */
+  BufferId qkv[3], context, d_qkv[3]; /* multi-head attention: its projections, what goes into the last one, their gradients */
 } NodeState;
 
 typedef struct PackRecord { /* one entry of the packed weights, shared by all schedules */

@@ -17,7 +17,8 @@ static LowerFn *const grad_rule[OP_COUNT] = {
 #define PARAM(name, dtype, role, GRAD, present) GRAD,
 #define PARAMS(...) __VA_ARGS__
 GradParamFn grad_conv2d_weight, grad_conv2d_bias, grad_linear_weight, grad_linear_bias, grad_batchnorm_weight,
-    grad_batchnorm_bias;
+    grad_batchnorm_bias, grad_embedding_weight, grad_layernorm_weight, grad_layernorm_bias, grad_multihead_in_weight,
+    grad_multihead_in_bias, grad_multihead_out_weight, grad_multihead_out_bias;
 #define MAX_ROLES 8
 static GradParamFn *const grad_param_rule[OP_COUNT][MAX_ROLES] = {
 #define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc) [OP_##NAME] = {PARAMS NULL},
@@ -91,7 +92,8 @@ static Lower start_lower(Plan *plan, const Trainability *t, Schedule *s, void *p
     l.value[i] = (ValueState){.at = {NO_ID, NO_ID}, .grad = NO_ID, .only_user = NO_ID};
   for (size_t i = 0; i < g->nodes.count; i++)
     l.node[i] = (NodeState){.last = (NodeId)i, .bn = NO_ID, .residual = NO_ID, .y = NO_ID, .packed = NO_ID, .mean = NO_ID,
-                            .inv_std = NO_ID, .sums = NO_ID, .dz = NO_ID};
+                            .inv_std = NO_ID, .sums = NO_ID, .dz = NO_ID, .qkv = {NO_ID, NO_ID, NO_ID}, .context = NO_ID,
+                            .d_qkv = {NO_ID, NO_ID, NO_ID}};
   s->present = true;
   count_uses(&l, part);
   /* The network's own input is plain; features are at home in their layout. */
@@ -302,7 +304,7 @@ ScheduleList plan_schedules(Arena *arena, const Plan *plan) {
 
 void schedule_dump(const Plan *plan, const Schedule *s, FILE *out) {
   static const char *const space[] = {"null",   "arena", "weights", "packed", "grads",        "input",
-                                      "output", "target", "loss",   "rng",    "class_weights"};
+                                      "output", "target", "loss",   "rng",    "class_weights", "mask"};
   if (!s->present) return;
   fprintf(out, "%s: %lld bytes a sample + %lld + %lld a thread\n", s->name, (long long)s->per_sample_bytes,
           (long long)s->fixed_bytes, (long long)s->scratch_bytes);

@@ -18,7 +18,8 @@ typedef enum Space { /* where a buffer lives: a base pointer of sg_run (runtime/
   SPACE_TARGET,
   SPACE_LOSS,
   SPACE_RNG,
-  SPACE_CLASS_WEIGHTS
+  SPACE_CLASS_WEIGHTS,
+  SPACE_MASK         /* of the run; NULL there: all ones */
 } Space;
 
 typedef struct Buffer {

@@ -26,6 +26,16 @@ static Shape param_shape(OpId op, const OpArgs *a, const char *role) {
   case OP_BatchNorm2d:
     if (streq(role, "num_batches_tracked")) return (Shape){.rank = 0, .dtype = DTYPE_I64};
     return vector_shape(a->num_features);
+  case OP_Embedding: return (Shape){.rank = 2, .dim = {a->num_embeddings, a->embedding_dim}};
+  case OP_LayerNorm: {
+    Shape shape = {.rank = a->normalized_shapes.count};
+    memcpy(shape.dim, a->normalized_shapes.at, (size_t)shape.rank * sizeof *shape.dim);
+    return shape;
+  }
+  case OP_MultiheadAttention: {
+    int64_t rows = strncmp(role, "in_", 3) == 0 ? 3 * a->embed_dim : a->embed_dim;
+    return strstr(role, "weight") ? (Shape){.rank = 2, .dim = {rows, a->embed_dim}} : vector_shape(rows);
+  }
   default:
     BUG("%s has a parameter %s without a shape", op_info(op)->name, role);
   }
@@ -100,9 +110,11 @@ static void fill_uncalled(Session *s, Graph *g) {
 bool infer_shapes(Session *s, Graph *g) {
   size_t errors = s->diags.errors;
   for (size_t i = 0; i < g->values.count; i++)
-    if ((ValueId)i != g->input_value) g->values.at[i].shape.rank = -1;
+    if ((ValueId)i != g->input_value) g->values.at[i].shape = (Shape){.rank = -1};
   g->values.at[g->input_value].shape = g->input.shape;
   for (size_t i = 0; i < g->seams.count; i++) g->seams.at[i].reported = false;
+  if (g->mask_value != NO_ID && g->input.shape.rank >= 1)
+    g->values.at[g->mask_value].shape = (Shape){.rank = 1, .dim = {g->input.shape.dim[0]}, .dtype = DTYPE_I64};
   for (size_t i = 0; i < g->order.count; i++) {
     Node *node = &g->nodes.at[g->order.at[i]];
     if (!node->alive) continue;
@@ -111,11 +123,16 @@ bool infer_shapes(Session *s, Graph *g) {
     Module *module = node->module == NO_ID ? NULL : &g->modules.at[node->module];
     Shape out = {.rank = -1};
     ShapeContext c = {s,  g, node, node->op, module ? &module->args : &node->args, in, node->inputs.count, &out};
+    bool fits = true;
+    for (size_t k = 0; k < node->inputs.count && fits; k++)
+      if (in[k].dtype == DTYPE_I64) fits = shape_integers_fit(&c, k);
+    if (!fits) break; /* most of what follows would say the same again */
     rules[node->op](&c);
     if (out.rank < 0 || !shape_is_sane(&c)) continue;
     g->values.at[node->output].shape = out;
     if (module) fill_params(g, node->module);
   }
   if (s->diags.errors == errors) fill_uncalled(s, g);
+  if (s->diags.errors == errors) shape_output_is_computed(s, g);
   return s->diags.errors == errors;
 }

@@ -39,4 +39,12 @@ const char *shape_source_text(const ShapeContext *c, Span span); /* "" where the
 void shape_cure_flatten(ShapeContext *c, Diag *d);
 /* A statement behind the one in which `span` stands. */
 void shape_fix_behind(ShapeContext *c, Diag *d, Span span, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* For the messages of one rule alone (shape_sequence.c): where to report, and what flows in. */
+Span shape_blame(const ShapeContext *c);
+void shape_label(ShapeContext *c, Diag *d, size_t input);
+/* ---- shape_sequence.c ---- */
+/* Whether input `i` may hold whole numbers (tokens, or the mask) in this operator; reports where it may not. */
+bool shape_integers_fit(ShapeContext *c, size_t i);
+/* Positions of the tokens in the network's output: none may be left. */
+bool shape_output_is_computed(Session *s, const Graph *g);
 #endif

@@ -366,3 +366,6 @@ bool shape_bad_dimension(ShapeContext *c, int argument, int64_t dim, bool twice)
   if (own.begin != c->args->arg_span[argument].begin) d->fixes.count = 0; /* the argument stands somewhere else */
   return false;
 }
+
+Span shape_blame(const ShapeContext *c) { return blame(c); }
+void shape_label(ShapeContext *c, Diag *d, size_t input) { label_origin(c, d, input); }

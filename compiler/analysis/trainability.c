@@ -59,8 +59,8 @@ Trainability analyse_trainability(const Graph *g) {
     NodeId id = g->order.at[i];
     const Node *n = &g->nodes.at[id];
     if (!t.used[id]) continue;
-    bool frozen = n->module != NO_ID && g->modules.at[n->module].frozen;
-    t.varies[id] = op_info(n->op)->batch != BATCH_SAME && !frozen;
+    ModuleId varies = node_varies(g, id);
+    t.varies[id] = varies != NO_ID && !g->modules.at[varies].frozen;
     bool grad = has_trainable(g, n);
     for (size_t k = 0; k < n->inputs.count; k++) grad |= t.needs_grad[n->inputs.at[k]];
     t.needs_grad[n->output] = grad;

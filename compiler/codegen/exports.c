@@ -153,6 +153,10 @@ static void export_interface(Codegen *cg, LLVMValueRef network, const LLVMValueR
   forwarder(cg, "forward", i, (LLVMTypeRef[]){p, z, p, p}, 4, NULL);
   forwarder(cg, "forward_outputs", i, (LLVMTypeRef[]){p, z, p, p}, 4, NULL);
   forwarder(cg, "train_step", i, (LLVMTypeRef[]){p, z, p, p, p}, 5, NULL);
+  if (cg->plan->graph->input.mask) {
+    forwarder(cg, "forward_masked", i, (LLVMTypeRef[]){p, z, p, p, p}, 5, NULL);
+    forwarder(cg, "train_step_masked", i, (LLVMTypeRef[]){p, z, p, p, p, p}, 6, NULL);
+  }
   forwarder(cg, "save", i, (LLVMTypeRef[]){p, p, p, p}, 4, NULL);
   forwarder(cg, "close", cg->nothing, (LLVMTypeRef[]){p}, 1, NULL);
   export_pack(cg, functions[0]);

@@ -44,6 +44,7 @@ enum {
   RUN_LOSS,
   RUN_RNG,
   RUN_CLASS_WEIGHTS,
+  RUN_MASK,
   RUN_FIELDS
 };
 

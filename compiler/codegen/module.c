@@ -13,7 +13,7 @@ _Static_assert(offsetof(sg_run, weights) == 0 && offsetof(sg_run, packed) == 8 &
                    offsetof(sg_run, loss) == 56 + 8 * SG_MAX_OUTPUTS &&
                    offsetof(sg_run, rng) == 64 + 8 * SG_MAX_OUTPUTS &&
                    offsetof(sg_run, class_weights) == 72 + 8 * SG_MAX_OUTPUTS &&
-                   sizeof(sg_run) == 80 + 8 * SG_MAX_OUTPUTS,
+                   offsetof(sg_run, mask) == 80 + 8 * SG_MAX_OUTPUTS && sizeof(sg_run) == 88 + 8 * SG_MAX_OUTPUTS,
                "sg_run is not what codegen builds");
 _Static_assert(offsetof(sg_network, abi) == 0 && offsetof(sg_network, size) == 4 &&
                    offsetof(sg_network, manifest) == 8 && offsetof(sg_network, embedded) == 16 &&

@@ -71,6 +71,8 @@ static LLVMValueRef base_of(Frame *f, const Buffer *buffer) {
     return load_field(f, RUN_RNG, ptr);
   case SPACE_CLASS_WEIGHTS:
     return load_field(f, RUN_CLASS_WEIGHTS, ptr);
+  case SPACE_MASK:
+    return load_field(f, RUN_MASK, ptr);
   }
   BUG("buffer %s lies in no space", buffer->name);
 }

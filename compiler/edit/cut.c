@@ -91,7 +91,8 @@ static void new_input(Graph *g, const Picked *slice, ValueId entering) {
       if (n->inputs.at[k] == entering) n->inputs.at[k] = input;
   }
   g->input_value = input;
-  g->input = (Input){.kind = INPUT_TENSOR, .shape = shape, .span = SPAN_NONE};
+  bool masked = g->input.mask && shape.rank == 2 && shape.dim[0] == g->input.shape.dim[0];
+  g->input = (Input){.kind = INPUT_TENSOR, .shape = shape, .mask = masked, .span = SPAN_NONE};
 }
 
 bool edit_cut(EditContext *e, Graph *g, const Picked *slice, Span span) {

@@ -22,6 +22,15 @@ static void set_module(Module *m, bool frozen, Effect *effect) {
   m->frozen = frozen;
 }
 
+/* A function's noise is its container's to stop. */
+static void set_function(Graph *g, NodeId n, bool frozen, Effect *effect) {
+  ModuleId home = g->nodes.at[n].module == NO_ID ? node_varies(g, n) : NO_ID;
+  if (home == NO_ID) return;
+  effect->subjects++;
+  effect->changed += g->modules.at[home].frozen != frozen;
+  g->modules.at[home].frozen = frozen;
+}
+
 static void report_no_effect(EditContext *e, const Stmt *stmt, const Effect *effect, bool freeze) {
   if (effect->subjects == 0) {
     Diag *d = diag_report(&e->s->diags, DIAG_W0202, stmt->span, "there is nothing to %s in it",
@@ -46,6 +55,8 @@ bool edit_freeze(EditContext *e, const Stmt *stmt) {
         set_param(&g->params.at[i], !freeze, &effect);
     for (size_t i = 1; i < g->modules.count && !stmt->selector->parameters_of; i++)
       if (picked.module[i] && g->modules.at[i].alive) set_module(&g->modules.at[i], freeze, &effect);
+    for (size_t i = 0; i < g->nodes.count && !stmt->selector->parameters_of; i++)
+      if (picked.node[i] && g->nodes.at[i].alive) set_function(g, (NodeId)i, freeze, &effect);
     report_no_effect(e, stmt, &effect, freeze);
   }
   arena_destroy(scratch);

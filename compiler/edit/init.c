@@ -142,7 +142,7 @@ static bool make_init(EditContext *e, const InitRow *row, const Expr *value, con
 
 static bool is_matrix(const Graph *g, const Param *p) {
   OpId op = g->modules.at[p->module].op;
-  return (op == OP_Conv2d || op == OP_Linear) && streq(op_info(op)->params[p->role].name, "weight");
+  return (op == OP_Conv2d || op == OP_Linear || op == OP_Embedding) && streq(op_info(op)->params[p->role].name, "weight");
 }
 
 bool edit_init(EditContext *e, const Stmt *stmt) {

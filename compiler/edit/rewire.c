@@ -22,7 +22,7 @@ void edit_boundary(const Graph *g, const bool *set, Arena *arena, ValueList *in,
     if (!set[id] && !n->alive) continue;
     for (size_t k = 0; k < n->inputs.count; k++) {
       ValueId value = n->inputs.at[k];
-      if (set[id] && !inside[value]) add_once(arena, in, value);
+      if (set[id] && !inside[value] && value != g->mask_value) add_once(arena, in, value); /* the mask is there for all */
       if (!set[id] && inside[value]) add_once(arena, out, value);
     }
   }

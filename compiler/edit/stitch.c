@@ -143,6 +143,10 @@ static void move_in(Stitch *t) {
   move_modules(t);
   move_stages(t);
   t->value[t->from->input_value] = t->front ? g->input_value : g->outputs.at[0].value;
+  if (t->from->mask_value != NO_ID) { /* one mask for all, that of the network */
+    if (g->mask_value == NO_ID) g->mask_value = graph_add_value(g, NO_ID);
+    t->value[t->from->mask_value] = g->mask_value;
+  }
   move_nodes(t);
   if (t->front)
     new_input(t, order, nodes);

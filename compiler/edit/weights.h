@@ -32,6 +32,8 @@ bool weights_check(Session *s, Graph *g);
  * distribution or a shifted one, for which the manifest has no form: write "fresh": null then, since the
  * values are in the file. */
 FreshInit param_fresh_init(const Graph *g, ParamId param);
+/* The row of a fresh table that is 0: an Embedding's padding_idx; -1: none. */
+int64_t param_zero_row(const Graph *g, ParamId param);
 /* Writes the parameter's initial value to `to`: shape_count() numbers, f32 or i64 by its dtype, row-major.
  * Read from the donor's file, or fresh from a stream keyed by the train block's seed (0 without one) and the
  * parameter's name. `train` may be NULL. False with *err filled when the file fails. */

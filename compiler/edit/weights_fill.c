@@ -17,8 +17,15 @@ static int64_t fan_of(const Shape *weight, FreshFan fan) {
   return fan == FAN_IN ? in : fan == FAN_OUT ? out : (in + out) / 2;
 }
 
+/* MultiheadAttention: in_proj_weight by xavier_uniform, out_proj as a Linear, both biases 0. */
+static FreshInit multihead_init(const char *role, const Shape *shape) {
+  if (strstr(role, "bias")) return (FreshInit){.kind = FRESH_CONSTANT};
+  double rows = (double)shape->dim[0], width = (double)shape->dim[1];
+  return (FreshInit){.kind = FRESH_UNIFORM, .value = strncmp(role, "in_", 3) == 0 ? sqrt(6 / (rows + width)) : 1 / sqrt(width)};
+}
+
 /* torch.nn: Conv2d and Linear draw weight and bias from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), which is what
- * kaiming_uniform(a = sqrt(5)) comes to; batch normalisation begins as the identity. */
+ * kaiming_uniform(a = sqrt(5)) comes to; normalisations begin as the identity, embeddings as N(0, 1). */
 static FreshInit default_init(const Graph *g, const Param *p) {
   const Module *m = &g->modules.at[p->module];
   const char *role = op_info(m->op)->params[p->role].name;
@@ -27,6 +34,8 @@ static FreshInit default_init(const Graph *g, const Param *p) {
     int64_t fan = fan_of(weight, FAN_IN);
     return (FreshInit){.kind = FRESH_UNIFORM, .value = fan > 0 ? 1 / sqrt((double)fan) : 0};
   }
+  if (m->op == OP_MultiheadAttention) return multihead_init(role, &p->shape);
+  if (m->op == OP_Embedding) return (FreshInit){.kind = FRESH_NORMAL, .value = 1};
   bool one = streq(role, "weight") || streq(role, "running_var");
   return (FreshInit){.kind = FRESH_CONSTANT, .value = one ? 1 : 0};
 }
@@ -47,6 +56,14 @@ FreshInit param_fresh_init(const Graph *g, ParamId id) {
   return fresh_of(g, &g->params.at[id]);
 }
 
+static int64_t zero_row(const Graph *g, const Param *p) {
+  const Module *m = &g->modules.at[p->module];
+  return m->op == OP_Embedding && m->args.padding_idx != NONE_VALUE && !p->has_init ? m->args.padding_idx : -1;
+}
+int64_t param_zero_row(const Graph *g, ParamId id) {
+  return zero_row(g, &g->params.at[id]);
+}
+
 static void fill_fresh(const Graph *g, const Param *p, uint64_t seed, void *to) {
   FreshInit init = fresh_of(g, p);
   const char *stream = p->stream ? p->stream : p->name;
@@ -62,6 +79,8 @@ static void fill_fresh(const Graph *g, const Param *p, uint64_t seed, void *to) 
     if (init.kind == FRESH_CONSTANT) f32[i] = (float)init.value;
     if (init.shift != 0) f32[i] += (float)init.shift;
   }
+  int64_t row = zero_row(g, p), width = count / (row < 0 ? 1 : p->shape.dim[0]);
+  if (row >= 0) memset(f32 + row * width, 0, (size_t)width * sizeof *f32);
 }
 
 /* ---- from the donor ---- */

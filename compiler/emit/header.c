@@ -50,6 +50,14 @@ static const char *dims_text(Arena *arena, const Shape *shape) {
   return text;
 }
 
+static bool has_tokens(const Plan *plan) {
+  return plan->graph->input.kind == INPUT_TOKENS;
+}
+/* The type of a number of x. */
+static const char *number(const Plan *plan) {
+  return has_tokens(plan) ? "int32_t" : "float";
+}
+
 static const Shape *output_shape(const Graph *g, size_t i) {
   return &g->values.at[g->outputs.at[i].value].shape;
 }
@@ -58,7 +66,9 @@ static void put_top(Writer *w, const Plan *plan, const EmitOptions *o) {
   const Graph *g = plan->graph;
   put(w, "/* %s: a network compiled by surgeryc %s from %s.\n", w->name, SURGERY_VERSION,
       in_comment(w->arena, o->script_name));
-  put(w, " *   x  %s f32, row-major\n", shape_text(w->arena, &g->input.shape));
+  put(w, " *   x  %s %s, row-major\n", shape_text(w->arena, &g->input.shape), has_tokens(plan) ? "int32, token numbers" : "f32");
+  if (g->input.mask)
+    put(w, " *   mask  (N, %lld) int32: 1 where a token is attended to, else 0\n", (long long)g->input.shape.dim[0]);
   for (size_t i = 0; i < g->outputs.count; i++)
     put(w, " *   y  %s f32, '%s'\n", shape_text(w->arena, output_shape(g, i)),
         in_comment(w->arena, g->outputs.at[i].name));
@@ -131,8 +141,8 @@ static void put_sizes(Writer *w, const Plan *plan) {
   put(w, "#define %s_INPUT_SHAPE {%s} /* of one sample, for an initialiser */\n", w->upper,
       dims_text(w->arena, &g->input.shape));
   put(w, "#define %s_INPUT_RANK %d\n", w->upper, g->input.shape.rank);
-  put(w, "#define %s_INPUT_COUNT %lld /* floats of x for one sample */\n", w->upper,
-      (long long)shape_count(&g->input.shape));
+  put(w, "#define %s_INPUT_COUNT %lld /* %s of x for one sample */\n", w->upper,
+      (long long)shape_count(&g->input.shape), has_tokens(plan) ? "tokens" : "floats");
   put(w, "#define %s_OUTPUT_SHAPE {%s} /* of the first output */\n", w->upper, dims_text(w->arena, y));
   put(w, "#define %s_OUTPUT_COUNT %lld /* floats of the first output for one sample */\n", w->upper,
       (long long)shape_count(y));
@@ -197,15 +207,21 @@ static void put_functions(Writer *w, const Plan *plan) {
          "filled (err may\n"
          " * be NULL) when it cannot be read or does not fit. */\n");
   put(w, "%s *%s_open(const char *weights, surgery_error *err);\n", n, n);
-  put(w, "/* x: %s, y: %s%s. 0, or -1: no memory. */\n", x, y,
-      plan->graph->outputs.count > 1 ? ", the first output" : "");
-  put(w, "int %s_forward(%s *net, size_t n, const float *x, float *y);\n", n, n);
+  const char *wrong = has_tokens(plan) ? "a token outside the vocabulary, or no memory" : "no memory", *type = number(plan);
+  put(w, "/* x: %s, y: %s%s. 0, or -1: %s. */\n", x, y, plan->graph->outputs.count > 1 ? ", the first output" : "", wrong);
+  put(w, "int %s_forward(%s *net, size_t n, const %s *x, float *y);\n", n, n, type);
   put(w, "/* The same for all outputs: y[i] takes output i, (N, …), and may be NULL. */\n");
-  put(w, "int %s_forward_outputs(%s *net, size_t n, const float *x, float *const y[%s_OUTPUTS]);\n", n, n, w->upper);
+  put(w, "int %s_forward_outputs(%s *net, size_t n, const %s *x, float *const y[%s_OUTPUTS]);\n", n, n, type, w->upper);
   put(w, "/* One step of the script's optimizer. target: (N); *loss: the batch's mean before the update. -1: "
          "nothing is\n"
-         " * trainable, or no memory. */\n");
-  put(w, "int %s_train_step(%s *net, size_t n, const float *x, const int32_t *target, float *loss);\n", n, n);
+         " * trainable, or %s. */\n", wrong);
+  put(w, "int %s_train_step(%s *net, size_t n, const %s *x, const int32_t *target, float *loss);\n", n, n, type);
+  if (plan->graph->input.mask) {
+    put(w, "/* The same with a mask, as above; NULL: all tokens are attended to, as in the two functions before. */\n");
+    put(w, "int %s_forward_masked(%s *net, size_t n, const %s *x, const int32_t *mask, float *y);\n", n, n, type);
+    put(w, "int %s_train_step_masked(%s *net, size_t n, const %s *x, const int32_t *mask, const int32_t *target, float *loss);\n", n, n,
+        type);
+  }
   put(w, "/* By suffix: .safetensors, .pth, .npz. selector: a dotted prefix or a glob; NULL: all. 0 or -1. "
          "*/\n");
   put(w, "int %s_save(%s *net, const char *path, const char *selector, surgery_error *err);\n", n, n);
@@ -219,7 +235,8 @@ static void put_functions(Writer *w, const Plan *plan) {
       "%s_RAW_OUTPUT_COUNT floats */\n",
       w->upper, w->upper, n, w->upper, x, w->upper);
   put(w, "void %s_pack(void *weights);\n", n);
-  put(w, "void %s_forward_raw(const void *weights, void *arena, size_t n, const float *x, float *y);\n", n);
+  if (has_tokens(plan)) put(w, "/* A token outside the vocabulary makes its sample's outputs NaN. */\n");
+  put(w, "void %s_forward_raw(const void *weights, void *arena, size_t n, const %s *x, float *y);\n", n, type);
 }
 
 static void put_tensors(Writer *w, const Plan *plan) {

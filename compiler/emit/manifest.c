@@ -75,14 +75,33 @@ static json_t *preprocess_json(const Preprocess *p) {
   BUG("preprocessing of kind %d", (int)p->kind);
 }
 
-static json_t *input_json(const Input *input) {
+/* The least number of rows of the tables that the input's tokens are looked up in. */
+static int64_t vocabulary(const Graph *g) {
+  int64_t least = INT32_MAX;
+  for (size_t i = 0; i < g->nodes.count; i++) {
+    const Node *n = &g->nodes.at[i];
+    if (!n->alive || n->op != OP_Embedding) continue;
+    ValueId from = n->inputs.at[0];
+    while (g->values.at[from].producer != NO_ID && g->nodes.at[g->values.at[from].producer].op == OP_Identity)
+      from = g->nodes.at[g->values.at[from].producer].inputs.at[0];
+    int64_t rows = node_args(g, (NodeId)i)->num_embeddings;
+    if (from == g->input_value && rows < least) least = rows;
+  }
+  return least;
+}
+
+static json_t *input_json(const Graph *g) {
+  const Input *input = &g->input;
   static const char *const kinds[] = {
       [INPUT_IMAGE] = "image", [INPUT_TENSOR] = "tensor", [INPUT_TOKENS] = "tokens"};
   json_t *steps = json_array();
   for (size_t i = 0; i < input->preprocess.count; i++)
     json_array_append_new(steps, preprocess_json(&input->preprocess.at[i]));
-  return json_pack("{s:s, s:o, s:o}", "kind", kinds[input->kind], "shape", manifest_shape(&input->shape),
-                   "preprocess", steps);
+  json_t *json = json_pack("{s:s, s:o, s:o}", "kind", kinds[input->kind], "shape", manifest_shape(&input->shape),
+                           "preprocess", steps);
+  if (input->mask) json_object_set_new(json, "mask", json_true());
+  if (input->kind == INPUT_TOKENS) json_object_set_new(json, "vocabulary", json_integer(vocabulary(g)));
+  return json;
 }
 
 static json_t *outputs_json(const Graph *g) {
@@ -101,8 +120,12 @@ static json_t *fresh_json(const Graph *g, ParamId id) {
     return json_pack("{s:s, s:f}", "kind", "constant", "value", fresh.value);
   case FRESH_UNIFORM:
     return json_pack("{s:s, s:f}", "kind", "uniform", "bound", fresh.value);
-  case FRESH_NORMAL:
-    return json_pack("{s:s, s:f}", "kind", "normal", "deviation", fresh.value);
+  case FRESH_NORMAL: {
+    json_t *json = json_pack("{s:s, s:f}", "kind", "normal", "deviation", fresh.value);
+    int64_t row = param_zero_row(g, id);
+    if (row >= 0) json_object_set_new(json, "zero_row", json_integer(row));
+    return json;
+  }
   }
   BUG("fresh values of kind %d", (int)fresh.kind);
 }
@@ -259,7 +282,7 @@ const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o, 
   json_object_set_new(root, "cpu", json_string(cpu));
   json_object_set_new(root, "cpu_features", json_string(features));
   json_object_set_new(root, "weights_file", manifest_string(o->weights_file));
-  json_object_set_new(root, "input", input_json(&g->input));
+  json_object_set_new(root, "input", input_json(g));
   json_object_set_new(root, "outputs", outputs_json(g));
   json_object_set_new(root, "labels", labels_json(g));
   json_object_set_new(root, "tensors", tensors_json(plan, &state));

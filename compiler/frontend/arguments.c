@@ -185,6 +185,8 @@ static const struct {
     {"kernel_size", 1, 65535}, {"stride", 1, 65535},   {"dilation", 1, 65535}, {"output_size", 1, 65535},
     {"padding", 0, 65535},     {"dim", -8, 7},         {"start_dim", -8, 7},   {"end_dim", -8, 7},
     {"p", 0, 1},               {"momentum", 0, 1},     {"eps", 0, 1e30},       {"negative_slope", -1e30, 1e30},
+    {"dropout", 0, 1},         {"dropout_p", 0, 1},    {"index", -SIZE_LIMIT, SIZE_LIMIT},
+    {"padding_idx", -SIZE_LIMIT, SIZE_LIMIT},
 };
 
 static void range_of(const char *name, double *min, double *max) {
@@ -222,13 +224,13 @@ static bool put_pair(const OpArg *a, const Const *c, int64_t *out) {
   return put_int(a, &c->list.at[0], &out[0]) && put_int(a, &c->list.at[1], &out[1]);
 }
 
-static bool put_ints(const OpArg *a, const Const *c, OpArgs *out) {
+static bool put_ints(const OpArg *a, const Const *c, IntList *out) {
   size_t count = c->kind == CONST_LIST ? c->list.count : 1;
-  if (count == 0 || count > sizeof out->dims.at / sizeof *out->dims.at)
+  if (count == 0 || count > sizeof out->at / sizeof *out->at)
     return wrong_kind(a->s, c, a->span, a->callee, a->info->name, "an integer or a list of one to eight");
-  out->dims.count = (int)count;
+  out->count = (int)count;
   for (size_t i = 0; i < count; i++)
-    if (!put_int(a, c->kind == CONST_LIST ? &c->list.at[i] : c, &out->dims.at[i])) return false;
+    if (!put_int(a, c->kind == CONST_LIST ? &c->list.at[i] : c, &out->at[i])) return false;
   return true;
 }
 
@@ -242,7 +244,8 @@ static bool put_text(const OpArg *a, const Const *c, const char **out) {
 
 static bool put_hole(const OpArg *a) {
   if (a->info->hole) {
-    *(int64_t *)a->at = HOLE_VALUE;
+    *(int64_t *)a->at = HOLE_VALUE; /* of a list: its first */
+    if (a->info->type == ARG_INTS) ((IntList *)a->at)->count = 1;
     return true;
   }
   Diag *d = front_error(a->s, DIAG_E0112, a->span, "%s: %s cannot be inferred from what flows in", a->callee, a->info->name);
@@ -250,13 +253,16 @@ static bool put_hole(const OpArg *a) {
   return false;
 }
 
-static bool put_arg(const OpArg *a, const Const *c, OpArgs *out) {
+static bool put_arg(const OpArg *a, const Const *c) {
   double min, max;
   if (c->kind == CONST_HOLE) return put_hole(a);
   switch (a->info->type) {
-  case ARG_INT: return put_int(a, c, a->at);
+  case ARG_INT:
+    if (c->kind != CONST_NONE || !a->info->fallback || !streq(a->info->fallback, "none")) return put_int(a, c, a->at);
+    *(int64_t *)a->at = NONE_VALUE;
+    return true;
   case ARG_PAIR:
-    if (c->kind == CONST_NONE && streq(a->info->fallback, "none")) {
+    if (c->kind == CONST_NONE && a->info->fallback && streq(a->info->fallback, "none")) {
       ((int64_t *)a->at)[0] = ((int64_t *)a->at)[1] = NONE_VALUE;
       return true;
     }
@@ -264,13 +270,13 @@ static bool put_arg(const OpArg *a, const Const *c, OpArgs *out) {
   case ARG_FLOAT: range_of(a->info->name, &min, &max); return want_float(a->s, c, a->span, a->callee, a->info->name, min, max, a->at);
   case ARG_BOOL: return want_bool(a->s, c, a->span, a->callee, a->info->name, a->at);
   case ARG_TEXT: return put_text(a, c, a->at);
-  case ARG_INTS: return put_ints(a, c, out);
+  case ARG_INTS: return put_ints(a, c, a->at);
   }
   return false;
 }
 
 /* A default, as ops.def writes it: a number, true, false, none or a quoted text. */
-static void put_fallback(Arena *arena, const ArgInfo *info, void *at, OpArgs *out) {
+static void put_fallback(Arena *arena, const ArgInfo *info, void *at) {
   const char *text = info->fallback;
   int64_t whole = streq(text, "none") ? NONE_VALUE : strtoll(text, NULL, 10);
   switch (info->type) {
@@ -279,10 +285,7 @@ static void put_fallback(Arena *arena, const ArgInfo *info, void *at, OpArgs *ou
   case ARG_FLOAT: *(double *)at = strtod(text, NULL); break;
   case ARG_BOOL: *(bool *)at = streq(text, "true"); break;
   case ARG_TEXT: *(const char **)at = arena_strndup(arena, text + 1, strlen(text) - 2); break;
-  case ARG_INTS:
-    out->dims.at[0] = whole;
-    out->dims.count = 1;
-    break;
+  case ARG_INTS: *(IntList *)at = (IntList){{whole}, 1}; break;
   }
 }
 
@@ -331,8 +334,33 @@ static bool check_weight(Session *s, const char *callee, double numbers, Span ca
   return false;
 }
 
-static bool check_op(Session *s, OpId op, const OpArgs *a, Span call) {
+/* A negative padding_idx counts from the end, as in PyTorch. */
+static bool check_embedding(Session *s, OpArgs *a, Span call) {
+  if (!check_weight(s, "Embedding", (double)a->num_embeddings * (double)a->embedding_dim, call)) return false;
+  if (a->padding_idx == NONE_VALUE) return true;
+  if (a->padding_idx < -a->num_embeddings || a->padding_idx >= a->num_embeddings) {
+    front_error(s, DIAG_E0113, call, "Embedding: padding_idx=%" PRId64 " is not one of its %" PRId64 " rows", a->padding_idx,
+                a->num_embeddings);
+    return false;
+  }
+  if (a->padding_idx < 0) a->padding_idx += a->num_embeddings;
+  return true;
+}
+
+static bool check_multihead(Session *s, const OpArgs *a, Span call) {
+  double width = a->embed_dim == HOLE_VALUE ? 1 : (double)a->embed_dim;
+  if (!a->batch_first) {
+    Diag *d = front_error(s, DIAG_E0113, call, "MultiheadAttention: batch_first=false, (T, N, C), is not a layout of this language");
+    diag_help(&s->diags, d, "leave it out: here samples come first, (N, T, C), and the weights are the same in both layouts");
+    return false;
+  }
+  return check_weight(s, "MultiheadAttention", 3 * width * width, call);
+}
+
+static bool check_op(Session *s, OpId op, OpArgs *a, Span call) {
   double in = a->in_channels == HOLE_VALUE ? 1 : (double)a->in_channels;
+  if (op == OP_Embedding) return check_embedding(s, a, call);
+  if (op == OP_MultiheadAttention) return check_multihead(s, a, call);
   if (op == OP_Conv2d)
     return conv_groups_fit(s, a, call) &&
            check_weight(s, "Conv2d", in / (double)a->groups * (double)a->out_channels * (double)a->kernel_size[0] *
@@ -367,7 +395,7 @@ bool bind_op(Eval *e, OpId op, const Arg *args, Span call, OpArgs *out) {
     OpArg a = {e->s, info->name, &info->args[i], bound[i] ? bound[i]->value->span : call, (char *)out + info->args[i].offset};
     Const value;
     if (!bound[i]) {
-      put_fallback(e->s->arena, a.info, a.at, out);
+      put_fallback(e->s->arena, a.info, a.at);
       continue;
     }
     if (i < sizeof out->arg_span / sizeof *out->arg_span) out->arg_span[i] = a.span;
@@ -376,7 +404,7 @@ bool bind_op(Eval *e, OpId op, const Arg *args, Span call, OpArgs *out) {
     } else if (op == OP_Conv2d && value.kind == CONST_TEXT && streq(a.info->name, "padding")) {
       padding = a; /* needs the dilation, which comes behind it */
       padding_text = value;
-    } else if (!put_arg(&a, &value, out)) {
+    } else if (!put_arg(&a, &value)) {
       good = false;
     }
   }

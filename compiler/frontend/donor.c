@@ -68,16 +68,18 @@ static bool is_network(Session *s, Scope *scope, const Expr *model) {
   return unknown_network(s, scope, callee);
 }
 
-/* One value in, one value out. */
+/* One value in, with a mask beside it where the forward names a second; one value out. */
 static bool trace_network(Session *s, Graph *g, const Expr *model, Span origin) {
   const ModelBody *body = g->modules.at[0].body;
-  if (body && body->forward && body->forward->params && body->forward->params->next) {
-    Diag *d = front_error(s, DIAG_E0128, body->forward->span, "a network has one input; '%s' has several", g->name);
+  const Arg *formals = body && body->forward ? body->forward->params : NULL, *mask = formals ? formals->next : NULL;
+  if (mask && mask->next) {
+    Diag *d = front_error(s, DIAG_E0128, body->forward->span, "a network has one input, and a mask beside it; '%s' has more", g->name);
     diag_help(&s->diags, d, "a model with several inputs can be a part of another model");
     return false;
   }
   g->input_value = graph_add_value(g, NO_ID);
-  ValueId result = call_module(s, g, 0, &g->input_value, 1, origin);
+  if (mask) g->mask_value = graph_add_value(g, NO_ID);
+  ValueId result = call_module(s, g, 0, (ValueId[]){g->input_value, g->mask_value}, mask ? 2 : 1, origin);
   if (result == NO_ID) return false;
   if (result == g->input_value) {
     front_error(s, DIAG_E0128, model->span, "the network '%s' has no layers: its output is its input", g->name);

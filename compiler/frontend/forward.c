@@ -108,6 +108,14 @@ static bool call_function(Eval *e, const Expr *call, OpId op, const Const *self,
     }
     if (!push_value(e, arg->value, &values)) return false;
   }
+  if (info->most_inputs > info->inputs && arg && !arg->name) { /* the mask, or already an argument */
+    Const c;
+    if (!eval_expr(e, arg->value, &c)) return false;
+    if (c.kind == CONST_VALUE) {
+      vec_push(e->s->arena, &values, c.id);
+      arg = arg->next;
+    }
+  }
   OpArgs args;
   return bind_op(e, op, arg, call->span, &args) && add_call(e, op, &args, &values, call->span, out);
 }
@@ -243,23 +251,25 @@ static ValueId run_forward(Session *s, Graph *g, ModuleId module, const ValueId 
 
 /* ---- calling a module ---- */
 
-static ValueId call_op(Session *s, Graph *g, ModuleId module, ValueId input, Span origin, Span place) {
+static ValueId call_op(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin, Span place) {
   if (!front_charge(s, place, 10) || !front_room(s, g, place)) return NO_ID;
   const Module *m = &g->modules.at[module];
   NodeId node = graph_add_node(g, m->op, module, m->parent, m->name, origin);
   g->nodes.at[node].place = place;
-  vec_push(g->arena, &g->nodes.at[node].inputs, input);
+  for (size_t i = 0; i < count; i++) vec_push(g->arena, &g->nodes.at[node].inputs, inputs[i]);
   return g->nodes.at[node].output;
 }
 
 static ValueId call_inside(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin, Span place) {
   const Module *m = &g->modules.at[module];
   if (m->body && m->body->forward) return run_forward(s, g, module, inputs, count, origin, place);
-  if (count != 1) {
-    front_error(s, DIAG_E0122, place, "'%s' takes 1 value, %zu are given", shown_name(g, module), count);
+  int most = m->op == OP_NONE ? 1 : op_info(m->op)->most_inputs;
+  if (count < 1 || count > (size_t)most) {
+    front_error(s, DIAG_E0122, place, "'%s' takes %s%d value%s, %zu are given", shown_name(g, module), most > 1 ? "up to " : "",
+                most, most > 1 ? "s" : "", count);
     return NO_ID;
   }
-  if (m->op != OP_NONE) return call_op(s, g, module, inputs[0], origin, place);
+  if (m->op != OP_NONE) return call_op(s, g, module, inputs, count, origin, place);
   ValueId value = inputs[0]; /* the layers in order */
   for (size_t i = 0; i < g->modules.at[module].children.count && value != NO_ID; i++) {
     ModuleId child = g->modules.at[module].children.at[i];

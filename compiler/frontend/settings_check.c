@@ -104,7 +104,12 @@ static bool check_schedule(Session *s, const PhaseConfig *stage) {
 
 /* ---- what does not go together ---- */
 
-static bool check_mixup(Session *s, const TrainConfig *train) {
+static bool check_mixup(Session *s, const Graph *g, const TrainConfig *train) {
+  if (train->mixup > 0 && g->input.kind == INPUT_TOKENS) {
+    Diag *d = front_error(s, DIAG_E0517, train->mixup_span, "mixup mixes the numbers of two samples, but token numbers are names of words");
+    diag_help(&s->diags, d, "leave mixup out");
+    return false;
+  }
   if (train->mixup == 0 || train->loss.kind == LOSS_CROSS_ENTROPY || train->loss.kind == LOSS_BCE_WITH_LOGITS) return true;
   Diag *d = front_error(s, DIAG_E0517, train->mixup_span, "mixup mixes classes, but %s has none",
                         train->loss.kind == LOSS_L1 ? "L1" : "MSE");
@@ -131,7 +136,24 @@ static bool check_train(Session *s, Graph *g, TrainConfig *train) {
   }
   check_idle_groups(s, g, train);
   check_patience(s, train);
-  return check_mixup(s, train) && good;
+  return check_mixup(s, g, train) && good;
+}
+
+/* A mask that nothing reads: of the script, a mistake; of the network's own input, what an edit has left. */
+static bool check_mask(Session *s, Graph *g) {
+  bool used = false;
+  for (size_t i = 0; i < g->nodes.count; i++)
+    for (size_t k = 0; g->nodes.at[i].alive && k < g->nodes.at[i].inputs.count; k++)
+      used |= g->mask_value != NO_ID && g->nodes.at[i].inputs.at[k] == g->mask_value;
+  if (!g->input.mask || used) return true;
+  if (g->input.span.source == SPAN_NO_SOURCE) {
+    g->input.mask = false;
+    return true;
+  }
+  Diag *d = front_error(s, DIAG_E0510, g->input.span, "the input has a mask, but nothing in the network reads one");
+  diag_help(&s->diags, d, "leave out mask=true; a model of one's own takes it as its second value, forward x, mask { … }, and hands it "
+                          "to its attention");
+  return false;
 }
 
 bool settings_check(Session *s, Graph *g, TrainConfig *train, Span take) {
@@ -140,6 +162,7 @@ bool settings_check(Session *s, Graph *g, TrainConfig *train, Span take) {
     diag_help(&s->diags, d, "say what one sample looks like: input image(3, 224, 224), or input tensor(784)");
     return false;
   }
+  if (!check_mask(s, g)) return false;
   return !train || check_train(s, g, train);
 }
 

@@ -3,7 +3,7 @@
 #include "compiler/frontend/internal.h"
 #include "compiler/frontend/settings_names.h"
 
-enum { MAX_SIDE = 65535 };
+enum { MAX_SIDE = 65535, MAX_TOKENS = 1 << 20 };
 
 /* ---- preprocessing ---- */
 
@@ -207,6 +207,10 @@ static bool read_tensor(Eval *e, const Stmt *stmt, Input *out) {
   out->kind = INPUT_TENSOR;
   for (const Arg *arg = stmt->args; arg; arg = arg->next) {
     Const c;
+    if (arg->name && streq(arg->name, "mask")) {
+      if (!eval_expr(e, arg->value, &c) || !want_bool(e->s, &c, arg->value->span, "tensor", "mask", &out->mask)) return false;
+      continue;
+    }
     if (arg->name) {
       front_error(e->s, DIAG_E0108, arg->name_span, "tensor takes its sizes without names: tensor(784)");
       return false;
@@ -224,22 +228,42 @@ static bool read_tensor(Eval *e, const Stmt *stmt, Input *out) {
     diag_help(&e->s->diags, d, "the batch is left out: tensor(784) takes (N, 784)");
     return false;
   }
+  if (out->mask && out->shape.rank != 2) {
+    Diag *d = front_error(e->s, DIAG_E0511, stmt->span, "a mask has one number for each token, but the input is %s",
+                          shape_text(e->s->arena, &out->shape));
+    diag_help(&e->s->diags, d, "tokens and what is known of each: input tensor(128, 768, mask=true)");
+    return false;
+  }
   if (product <= 4294967296.0) return true;
   front_error(e->s, DIAG_E0113, stmt->span, "one sample would have %.3g numbers: at most 2^32", product);
   return false;
 }
 
+/* tokens(128), tokens(128, mask=true): numbers of words, and beside them which are attended to. */
+static bool read_tokens(Eval *e, const Stmt *stmt, Input *out) {
+  static const Formal formals[] = {{"length", true}, {"mask", false}};
+  const Arg *bound[2];
+  Const c;
+  out->kind = INPUT_TOKENS;
+  out->shape = (Shape){.rank = 1, .dtype = DTYPE_I64};
+  if (!bind_arguments(e->s, "tokens", formals, 2, stmt->args, stmt->span, bound)) return false;
+  if (!eval_expr(e, bound[0]->value, &c)) return false;
+  if (!want_int(e->s, &c, bound[0]->value->span, "tokens", "length", 1, MAX_TOKENS, &out->shape.dim[0])) return false;
+  if (!bound[1]) return true;
+  return eval_expr(e, bound[1]->value, &c) && want_bool(e->s, &c, bound[1]->value->span, "tokens", "mask", &out->mask);
+}
+
 bool eval_input(Session *s, Scope *scope, Graph *g, const Stmt *stmt) {
-  static const char *const known[] = {"image", "tensor"};
-  static const char *const later[] = {"tokens"};
+  static const char *const known[] = {"image", "tensor", "tokens"};
   Eval e = {.s = s, .scope = scope};
   Input input = {.shape = {.rank = 0, .dtype = DTYPE_F32}, .span = stmt->span};
-  if (!known_name(s, DIAG_E0502, "kind of input", stmt->name, stmt->name_span, known, LENGTH(known), later, LENGTH(later)))
+  if (!known_name(s, DIAG_E0502, "kind of input", stmt->name, stmt->name_span, known, LENGTH(known), NULL, 0))
     return false;
-  bool image = streq(stmt->name, "image");
-  if (!(image ? read_image : read_tensor)(&e, stmt, &input)) return false;
+  bool image = streq(stmt->name, "image"), tokens = streq(stmt->name, "tokens");
+  if (!(image ? read_image : tokens ? read_tokens : read_tensor)(&e, stmt, &input)) return false;
   if (!image && stmt->body) {
-    front_error(s, DIAG_E0506, stmt->body->span, "preprocessing is for images; a tensor comes as it is");
+    front_error(s, DIAG_E0506, stmt->body->span, "preprocessing is for images; %s as they are",
+                tokens ? "tokens come" : "the numbers of a tensor come");
     return false;
   }
   InputBlock to = {g, &input};

@@ -12,7 +12,11 @@ bool read_phase_freeze(Block *b, const Stmt *stmt) {
   for (size_t i = 0; i < picked.params.count; i++)
     if (!to->g->params.at[picked.params.at[i]].is_buffer) vec_push(arena, &freeze.params, picked.params.at[i]);
   for (size_t i = 0; i < picked.modules.count && !stmt->selector->parameters_of; i++)
-    vec_push(arena, &freeze.modules, picked.modules.at[i]);
+    if (to->g->modules.at[picked.modules.at[i]].op != OP_NONE) vec_push(arena, &freeze.modules, picked.modules.at[i]);
+  for (size_t i = 0; i < picked.nodes.count && !stmt->selector->parameters_of; i++) {
+    NodeId id = picked.nodes.at[i]; /* a function's noise is its container's to stop */
+    if (to->g->nodes.at[id].module == NO_ID && node_varies(to->g, id) != NO_ID) vec_push(arena, &freeze.modules, node_varies(to->g, id));
+  }
   vec_push(arena, &to->stage->freezes, freeze);
   return true;
 }
@@ -126,8 +130,8 @@ static size_t apply_freeze(const Graph *g, PhaseConfig *phase, const FreezeConfi
   }
   for (size_t i = 0; i < f->modules.count; i++) {
     const Module *m = &g->modules.at[f->modules.at[i]];
-    if (m->op == OP_NONE) continue;
-    bool matters = op_info(m->op)->batch != BATCH_SAME; /* else its parameters are all there is */
+    /* else its parameters are all there is; a container is in the list for the noise of its functions */
+    bool matters = m->op == OP_NONE || op_info(m->op)->batch != BATCH_SAME;
     *subjects += matters;
     changed += matters && phase->frozen[f->modules.at[i]] != f->freeze;
     phase->frozen[f->modules.at[i]] = f->freeze;

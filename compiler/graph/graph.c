@@ -7,7 +7,7 @@ Graph *graph_create(Arena *arena, const char *name) {
   Graph *g = arena_new(arena, Graph);
   g->arena = arena;
   g->name = name;
-  g->input_value = NO_ID;
+  g->input_value = g->mask_value = NO_ID;
   g->input.shape.rank = g->made_for.rank = -1;
   g->input.span = SPAN_NONE;
   vec_push(arena, &g->modules,
@@ -92,6 +92,12 @@ NodeId graph_find_node(const Graph *g, const char *name) {
 const OpArgs *node_args(const Graph *g, NodeId node) {
   const Node *n = &g->nodes.at[node];
   return n->module == NO_ID ? &n->args : &g->modules.at[n->module].args;
+}
+
+ModuleId node_varies(const Graph *g, NodeId node) {
+  const Node *n = &g->nodes.at[node];
+  if (op_info(n->op)->batch == BATCH_SAME) return NO_ID;
+  return n->module != NO_ID ? n->module : n->scope != NO_ID ? n->scope : 0;
 }
 
 bool module_within(const Graph *g, ModuleId module, ModuleId ancestor) {

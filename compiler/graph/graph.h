@@ -27,14 +27,20 @@ typedef enum OpId {
 #define HOLE_VALUE INT64_MIN /* an INT argument written as _ until shapes fill it in */
 #define NONE_VALUE (INT64_MIN + 1) /* an argument left at none */
 
+typedef struct IntList {
+  int64_t at[8];
+  int count;
+} IntList;
+
 /* The union of all operators' arguments; each is named as in torch.nn. */
 typedef struct OpArgs {
   int64_t in_channels, out_channels, in_features, out_features, num_features, groups, dim, start_dim, end_dim;
+  int64_t num_embeddings, embedding_dim, padding_idx, embed_dim, num_heads, heads, index;
   int64_t kernel_size[2], stride[2], padding[2], dilation[2], output_size[2]; /* (height, width) */
-  double eps, momentum, negative_slope, p;
-  bool bias, affine, inplace, ceil_mode, count_include_pad, keepdim;
+  double eps, momentum, negative_slope, p, dropout, dropout_p;
+  bool bias, affine, elementwise_affine, batch_first, inplace, ceil_mode, count_include_pad, keepdim;
   const char *approximate;
-  struct { int64_t at[8]; int count; } dims; /* ARG(dim, INTS) of mean is stored here */
+  IntList dims, normalized_shapes; /* ARG(dim, INTS) of mean is stored in the first */
   Span arg_span[8]; /* where each argument stands, in the row's order; end 0: it was left out */
 } OpArgs;
 
@@ -68,7 +74,7 @@ typedef enum OpBatch { BATCH_SAME, BATCH_STATISTICS, BATCH_NOISE } OpBatch;
 typedef struct OpInfo {
   const char *name;
   bool is_layer;
-  int inputs;
+  int inputs, most_inputs; /* the last may be left out where these differ: it is the mask */
   const ArgInfo *args; /* ended by name == NULL */
   const ParamInfo *params; /* ended by name == NULL */
   OpBatch batch;
@@ -143,7 +149,8 @@ typedef struct Module {
   ModuleId parent;   /* NO_ID for the root */
   VEC(ModuleId) children; /* in declared order */
   VEC(ParamId) params;    /* of this module itself, in order */
-  bool frozen;       /* by freeze: stored statistics, no noise (parameters have their own flag) */
+  bool frozen;       /* by freeze: stored statistics, no noise (parameters have their own flag); of a container: no noise in the
+                        functions that its own forward calls */
   bool alive;        /* false: removed or cut off */
   bool cut;          /* the take cut it off: `replace` can put a layer back in its place */
   Span origin;       /* the statement that brought it here (take, replace, …) */
@@ -210,7 +217,8 @@ typedef struct Preprocess {
 typedef enum InputKind { INPUT_IMAGE, INPUT_TENSOR, INPUT_TOKENS } InputKind;
 typedef struct Input {
   InputKind kind;
-  Shape shape;
+  Shape shape;       /* of tokens: their number, DTYPE_I64 */
+  bool mask;         /* beside x comes a mask (N, T): which of its tokens are attended to */
   VEC(Preprocess) preprocess;
   Span span;         /* of the statement; SPAN_NONE for a model's own default */
 } Input;
@@ -230,6 +238,7 @@ typedef struct Graph {
   VEC(Seam) seams;
   VEC(Output) outputs; /* at least one; the first is named "output" unless the script names it */
   ValueId input_value;
+  ValueId mask_value;  /* the second value of the network's forward; NO_ID: it has none */
   Input input;
   Shape made_for;      /* the input that the model itself states; rank -1 without one */
   VEC(const char *) labels;
@@ -254,6 +263,9 @@ ParamList graph_state_dict(const Graph *g, Arena *arena, bool buffers);
 /* "(N, 512, 7, 7)"; "(?)" when unknown. Params are printed without N by shape_text_plain: "[512, 256, 3, 3]". */
 const char *shape_text(Arena *arena, const Shape *shape);
 const char *shape_text_plain(Arena *arena, const Shape *shape);
+/* The module whose `frozen` stops the node's noise and moving statistics: its layer, or, of a function, the container in whose
+ * forward it stands; NO_ID where it has none. */
+ModuleId node_varies(const Graph *g, NodeId node);
 int64_t shape_count(const Shape *shape); /* elements for one sample */
 /* As one writes it in a script, less what the defaults say: "Conv2d(3, 64, 7, stride=2, bias=false)", "flatten(1)"
  * (layer_text.c). A container gives its type alone. */

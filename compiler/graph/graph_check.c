@@ -37,7 +37,7 @@ static void check_modules(const Graph *g, Arena *scratch) {
 }
 
 static bool produced(const Graph *g, const bool *done, ValueId value) {
-  return value >= 0 && (size_t)value < g->values.count && (value == g->input_value || done[value]);
+  return value >= 0 && (size_t)value < g->values.count && (value == g->input_value || value == g->mask_value || done[value]);
 }
 
 static void check_node(const Graph *g, NodeId id, bool *done) {
@@ -47,8 +47,10 @@ static void check_node(const Graph *g, NodeId id, bool *done) {
     BUG("node '%s' does not own its output", node->name);
   if (!node->alive) return;
   const OpInfo *info = op_info(node->op);
-  if (info->inputs != INPUTS_MANY && node->inputs.count != (size_t)info->inputs)
-    BUG("node '%s' has %zu inputs, %s takes %d", node->name, node->inputs.count, info->name, info->inputs);
+  if (info->inputs != INPUTS_MANY &&
+      (node->inputs.count < (size_t)info->inputs || node->inputs.count > (size_t)info->most_inputs))
+    BUG("node '%s' has %zu inputs, %s takes %d to %d", node->name, node->inputs.count, info->name, info->inputs,
+        info->most_inputs);
   for (size_t i = 0; i < node->inputs.count; i++)
     if (!produced(g, done, node->inputs.at[i]))
       BUG("input %zu of node '%s' is not produced before it", i, node->name);

@@ -31,19 +31,21 @@ static void dump_arg(FILE *out, const ArgInfo *info, const OpArgs *args) {
     dump_int(out, pair[1]);
     break;
   }
-  case ARG_INTS:
-    for (int i = 0; i < args->dims.count; i++) {
+  case ARG_INTS: {
+    const IntList *list = (const IntList *)at;
+    for (int i = 0; i < list->count; i++) {
       fputc(i ? ',' : '[', out);
-      dump_int(out, args->dims.at[i]);
+      dump_int(out, list->at[i]);
     }
     fputc(']', out);
     break;
+  }
   }
 }
 
 static const char *value_name(const Graph *g, ValueId value) {
   NodeId producer = g->values.at[value].producer;
-  return producer == NO_ID ? "input" : g->nodes.at[producer].name;
+  return producer != NO_ID ? g->nodes.at[producer].name : value == g->mask_value ? "mask" : "input";
 }
 
 static void dump_node(const Graph *g, Arena *scratch, NodeId id, FILE *out) {
@@ -59,13 +61,15 @@ static void dump_node(const Graph *g, Arena *scratch, NodeId id, FILE *out) {
   }
   fprintf(out, ") %s", shape_text(scratch, &g->values.at[node->output].shape));
   if (node->stage != NO_ID) fprintf(out, " stage=%s", g->stages.at[node->stage].name);
-  if (node->module != NO_ID && g->modules.at[node->module].frozen) fputs(" frozen", out);
+  ModuleId home = node->module != NO_ID ? node->module : node_varies(g, id);
+  if (home != NO_ID && g->modules.at[home].frozen) fputs(" frozen", out);
   fputc('\n', out);
 }
 
 void graph_dump(const Graph *g, FILE *out) {
   Arena *scratch = arena_create();
-  fprintf(out, "network %s\ninput %s\n", g->name && *g->name ? g->name : "?", shape_text(scratch, &g->input.shape));
+  fprintf(out, "network %s\ninput %s%s\n", g->name && *g->name ? g->name : "?", shape_text(scratch, &g->input.shape),
+          g->input.mask ? " mask" : "");
   for (size_t i = 0; i < g->order.count; i++)
     if (g->nodes.at[g->order.at[i]].alive) dump_node(g, scratch, g->order.at[i], out);
   for (size_t i = 0; i < g->outputs.count; i++)

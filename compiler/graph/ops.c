@@ -22,6 +22,7 @@
 #define PRESENT_always SIZE_MAX
 #define PRESENT_bias offsetof(OpArgs, bias)
 #define PRESENT_affine offsetof(OpArgs, affine)
+#define PRESENT_elementwise_affine offsetof(OpArgs, elementwise_affine)
 #define PARAM(name, dtype, role, grad, present) {#name, DTYPE_##dtype, ROLE_##role, PRESENT_##present},
 #define PARAMS(...) __VA_ARGS__
 
@@ -34,10 +35,11 @@
 
 #define KIND_LAYER true
 #define KIND_FUNCTION false
-#define INPUTS_1 1
-#define INPUTS_2 2
-#define INPUTS_3 3
-#define INPUTS_MANY_ INPUTS_MANY
+#define INPUTS_1 1, 1
+#define INPUTS_2 2, 2
+#define INPUTS_1_TO_4 1, 4
+#define INPUTS_3_TO_4 3, 4
+#define INPUTS_MANY_ INPUTS_MANY, INPUTS_MANY
 #define MANY MANY_
 #define CONCAT(a, b) a##b
 #define INPUTS(n) CONCAT(INPUTS_, n)
@@ -46,7 +48,7 @@
 static const ArgInfo no_args[] = {{0}};
 static const ParamInfo no_params[] = {{0}};
 static const OpInfo table[OP_COUNT] = {
-    [OP_NONE] = {"", false, 0, no_args, no_params, BATCH_SAME, "a container"},
+    [OP_NONE] = {"", false, 0, 0, no_args, no_params, BATCH_SAME, "a container"},
 #include "grammar/ops.def"
 };
 #undef OP

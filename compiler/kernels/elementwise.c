@@ -2,6 +2,7 @@
  * one sample's elements. The output may be one of the inputs (in place): each vector is read before it is
  * written. Called by generated code and by tests/kernels. */
 #include "compiler/kernels/mathf.h"
+#include "compiler/kernels/noise.h"
 #include "compiler/kernels/units.h"
 
 typedef v16 Map(v16 a, v16 b, v16 c, const ElementwiseK *k);
@@ -68,44 +69,15 @@ void sgk_copy(SGK_TEMPLATE_ARGS, const ElementwiseK *k) {
 
 /* ---- dropout ---- */
 
-/* Steele and others, "Fast splittable pseudorandom number generators" (2014). */
-SIMD uint64_t splitmix64(uint64_t z) {
-  z += 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
-/* A bijection of 32 bits with low bias (C. Wellons, hash-prospector). */
-SIMD v16u hash32(v16u z) {
-  z = (z ^ (z >> 16)) * 0x7feb352du;
-  z = (z ^ (z >> 15)) * 0x846ca68bu;
-  return z ^ (z >> 16);
-}
-
-typedef struct DropoutKey {
-  uint32_t first, second;
-} DropoutKey;
-
-/* 24 random bits for each of 16 elements from `index` on, a function of the key and the index alone. */
-SIMD v16i dropout_bits(DropoutKey key, uint64_t index) {
-  v16u low = (v16u)v16_lane_numbers() + (uint32_t)index;
-  uint32_t carry = (uint32_t)(index >> 32);
-  v16u high = (v16u)(low < (uint32_t)index) & 1u; /* the addition above wrapped */
-  high += carry;
-  v16u z = hash32(low ^ key.first);
-  return (v16i)(hash32((z ^ key.second) + high * 0x9e3779b9u) >> 8);
-}
-
 /* y = x * mask / (1 - p). The mask is a function of rng (seed, step), the layer and the element's place in
  * the batch, so the gradient is the same call with dy for x. */
 void sgk_dropout(SGK_TEMPLATE_ARGS, const DropoutK *k) {
   const float *x = buf[0];
   const uint64_t *rng = buf[1];
   float *y = buf[2];
-  uint64_t mixed = splitmix64(splitmix64(splitmix64(rng[0]) ^ rng[1]) ^ (uint64_t)k->layer);
-  DropoutKey key = {(uint32_t)mixed, (uint32_t)(mixed >> 32)};
-  int32_t dropped = (int32_t)(k->p * 0x1p24 + 0.5); /* of 2^24 values of the bits */
-  float scale = k->p < 1.0 ? (float)(1.0 / (1.0 - k->p)) : 0.0f;
+  DropoutKey key = dropout_key(rng, k->layer);
+  int32_t dropped = dropout_limit(k->p);
+  float scale = dropout_scale(k->p);
   for (int64_t unit = begin; unit < end; unit++) {
     UnitRun run = unit_run(unit, k->count, ELEMENTWISE_CHUNK);
     int64_t base = run.sample * k->count;

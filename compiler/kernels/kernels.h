@@ -96,6 +96,30 @@ typedef struct CatK { int64_t c, to, total, hw, plain, outer, inner, accumulate;
 typedef struct MeanK { int64_t outer, reduce, inner, accumulate; } MeanK;
 /* softmax over the middle of (N, outer, reduce, inner), plain. */
 
+/* select_grad: dy (N, outer, inner) → place `to` of dx (N, outer, total, inner), the others 0 (or left, with accumulate);
+ * c is 1. The way forward is cat_grad. */
+
+/* ---- sequence.c ---- plain; tokens are int32 ---- */
+/* embedding: y[i] = w[tokens[i]], NaN where there is no such row; rows: tokens of a sample. w: (count, dim).
+ * embedding_grad_weight: dw, all of it, where `padding` (-1: none) is the row that never learns. */
+typedef struct EmbeddingK { int64_t rows, count, dim, padding, accumulate; } EmbeddingK;
+/* y[i] = i * step for each sample: 0, 1, 2 …, or zeros. */
+typedef struct PositionsK { int64_t count, step; } PositionsK;
+
+/* ---- layernorm.c ---- plain (N*rows, c) ---- */
+/* y = (x - mean) / sqrt(var + eps) * weight + bias, mean and biased variance of each row; stats: mean and 1/sqrt(var + eps)
+ * of each row, for the gradients. */
+typedef struct LayerNormK { int64_t rows, c, accumulate; double eps; } LayerNormK;
+
+/* ---- attention.c ---- plain: q (N, tq, heads*dim), k (N, tk, heads*dim), v (N, tk, heads*value_dim), mask int32 (N, tk) ---- */
+/* y = dropout(softmax(scale q k^T, where masked: -inf)) v for each head; a sample that attends to nothing gives zeros.
+ * sums: the largest score and 1 / the sum of exponentials, (N, heads, tq, 2), from which attention_grad makes the
+ * probabilities again. p: of the dropout, 0: none; `layer` as in DropoutK. */
+typedef struct AttentionK {
+  int64_t heads, tq, tk, dim, value_dim, layer, accumulate_q, accumulate_k, accumulate_v;
+  double scale, p;
+} AttentionK;
+
 /* ---- loss.c ---- plain ---- */
 /* cross_entropy: logits (N, classes, positions), target int32 (N, positions) → loss (one float, mean over all), dlogits.
  * smoothing: label_smoothing. weights: class weights [classes] or NULL; the mean is then weighted as PyTorch's. */

@@ -5,6 +5,9 @@
 #include "compiler/kernels/kernels.h"
 
 #define ELEMENTWISE_CHUNK 8192 /* elements: 32 KiB */
+#define COLUMN_CHUNK 64        /* columns of a sum over all rows: four vectors */
+#define ROW_CHUNK 8            /* rows of a layer normalisation */
+#define QUERY_CHUNK 128        /* queries whose scores an attention holds at once */
 #define PIXEL_CHUNK 1024       /* pixels of a channel block: 64 KiB */
 
 static inline int64_t units_of(int64_t count, int64_t chunk) {

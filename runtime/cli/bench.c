@@ -77,6 +77,8 @@ static int make_batch(Bench *b, surgery_error *err) {
   b->x = x;
   random_fill_uniform(0, "bench", 1, b->x, count);
   Random random = random_stream(0, 1);
+  for (int64_t i = 0; i < count && m->input.kind == INPUT_TOKENS; i++)
+    ((int32_t *)(void *)b->x)[i] = (int32_t)random_below(&random, (uint64_t)m->input.vocabulary);
   for (int64_t i = 0; i < wanted && !net_takes_floats(m); i++)
     ((int32_t *)b->target)[i] = (int32_t)random_below(&random, (uint64_t)net_classes(m));
   return 0;

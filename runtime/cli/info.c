@@ -11,7 +11,9 @@ static void print_shapes(const Manifest *m) {
   char shape[SHAPE_TEXT];
   printf("network     %s", m->name);
   if (m->script) printf(", from %s", m->script);
-  printf("\ninput       %s %s\n", manifest_shape_text(&m->input.shape, shape), kinds[m->input.kind]);
+  printf("\ninput       %s %s", manifest_shape_text(&m->input.shape, shape), kinds[m->input.kind]);
+  if (m->input.kind == INPUT_TOKENS) printf(" below %lld", (long long)m->input.vocabulary);
+  printf(m->input.mask ? ", with a mask\n" : "\n");
   for (size_t i = 0; i < m->output_count; i++) {
     printf("%-10s  %s", i ? "" : "output", manifest_shape_text(&m->outputs[i].shape, shape));
     if (m->output_count > 1) printf(" %s", m->outputs[i].name);

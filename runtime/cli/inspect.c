@@ -112,6 +112,7 @@ static int take_batch(Inspect *in, const Batch *b, int64_t count, int64_t *left_
   }
   in->broken += (int64_t)b->broken_count;
   if (b->n == 0) return 0;
+  in->net->mask = b->mask;
   if (net_run(in->net, NET_INSPECT, b->n, b->x, NULL, NULL, NULL, err)) return -1;
   keep_samples(in, b, count);
   stats_add(&in->stats, b->n, b->x);

@@ -92,6 +92,7 @@ static int run_steps(Pass *p, const int64_t *order, surgery_error *err) {
   while ((done + p->batch <= p->limit || p->limit == feed_count(p->feed)) && (status = feed_next(p->feed, &b, err)) > 0) {
     done += b.taken;
     if (b.n == 0 || net_lonely_batchnorm(p->net, b.n)) continue; /* a last batch of one has no statistics */
+    p->net->mask = b.mask;
     if (net_gradients(p->net, b.n, b.x, b.step_target, &loss, err)) return -1;
     add_norms(p->g, p->net, p->squares, true);
     p->g->loss += loss, p->g->batches++, p->g->samples += b.n;

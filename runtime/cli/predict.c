@@ -201,6 +201,7 @@ static int predict_all(Prediction *p, surgery_error *err) {
   while ((status = loader_next(loader, &batch, err)) > 0) {
     for (size_t i = 0; i < batch.broken_count; i++) cli_broken(p->cli, batch.broken[i]);
     p->broken += (int64_t)batch.broken_count;
+    p->net->mask = batch.mask;
     if (net_run(p->net, NET_FORWARD, batch.n, batch.x, NULL, NULL, NULL, err)) status = -1;
     bool memory = true;
     for (int64_t i = 0; status > 0 && memory && i < batch.n; i++)

@@ -1,5 +1,5 @@
-/* Samples as arrays: `x` and `y` of an .npz or .safetensors file, read through the weight readers. x is taken
- * as it is: preprocessed already, any number type. Called by dataset.c. */
+/* Samples as arrays: `x` and `y`, and for tokens `mask`, of an .npz or .safetensors file, read through the weight readers.
+ * x is taken as it is: preprocessed already, any number type; tokens are whole numbers. Called by dataset.c. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +64,64 @@ static void *read_targets(Dataset *set, surgery_weights *file, const surgery_ten
   return NULL;
 }
 
+void *dataset_read_samples(const Dataset *set, surgery_weights *file, const surgery_tensor *x, surgery_error *err) {
+  bool tokens = set->spec.input->kind == INPUT_TOKENS;
+  if (tokens && is_float(x->dtype)) {
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: numbers of type %s, but tokens are whole numbers: keep them as int64 or int32",
+            set->path, surgery_dtype_name(x->dtype));
+    return NULL;
+  }
+  void *values = malloc((size_t)x->count * (tokens ? sizeof(int64_t) : sizeof(float)) + 1);
+  if (!values) {
+    sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for x", set->path);
+    return NULL;
+  }
+  int status = tokens ? surgery_weights_read_i64(file, x, values, x->count, err) : surgery_weights_read(file, x, values, x->count, err);
+  void *result = status ? NULL : tokens ? dataset_tokens_from_i64(set, values, x->count, set->path, err) : values;
+  if (result != values) free(values);
+  return result;
+}
+
+static int check_mask(const Dataset *set, const surgery_tensor *mask, surgery_error *err) {
+  const ManifestInput *input = set->spec.input;
+  char shape[SHAPE_TEXT];
+  if (!input->mask)
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: there is a mask, but the network takes none: its script says nothing of a mask in `input`",
+                   set->path);
+  if (mask->rank != 2 || mask->shape[0] != set->count || mask->shape[1] != input->shape.dim[0])
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: mask is %s, but (%lld, %lld) is wanted: a 0 or 1 for each token", set->path,
+                   tensor_shape_text(mask->rank, mask->shape, shape), (long long)set->count, (long long)input->shape.dim[0]);
+  return 0;
+}
+
+/* *masks: (count, tokens) of 0 and 1, or NULL where the file has none. */
+static int read_masks(const Dataset *set, surgery_weights *file, int32_t **masks, surgery_error *err) {
+  const surgery_tensor *mask = surgery_weights_find(file, "mask");
+  *masks = NULL;
+  if (!mask) return 0;
+  if (check_mask(set, mask, err)) return -1;
+  int64_t tokens = mask->shape[1];
+  float *values = malloc((size_t)mask->count * sizeof *values + 1);
+  int32_t *to = malloc((size_t)mask->count * sizeof *to + 1);
+  int status = values && to ? surgery_weights_read(file, mask, values, mask->count, err)
+                            : sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for mask", set->path);
+  for (int64_t i = 0, attended = 0; i < mask->count && status == 0; i++) {
+    if (i % tokens == 0) attended = 0;
+    to[i] = values[i] != 0;
+    attended += to[i];
+    if (values[i] != 0 && values[i] != 1)
+      status = sg_fail(err, SURGERY_BAD_INPUT, "%s: mask of sample %lld, position %lld is %g: 1 attends to a token, 0 does not", set->path,
+                       (long long)(i / tokens), (long long)(i % tokens), (double)values[i]);
+    else if ((i + 1) % tokens == 0 && !attended)
+      status = sg_fail(err, SURGERY_BAD_INPUT, "%s: the mask of sample %lld is all 0: nothing of it is attended to", set->path,
+                       (long long)(i / tokens));
+  }
+  free(values);
+  if (status) free(to);
+  else *masks = to;
+  return status;
+}
+
 static int read_samples(Dataset *set, surgery_weights *file, surgery_error *err) {
   const surgery_tensor *x = surgery_weights_find(file, "x"), *y = surgery_weights_find(file, "y");
   bool wants_y = set->spec.target != TARGET_NONE;
@@ -83,13 +141,22 @@ static int read_samples(Dataset *set, surgery_weights *file, surgery_error *err)
       return -1;
     }
   }
-  float *values = malloc((size_t)x->count * sizeof *values + 1);
-  if (!values || surgery_weights_read(file, x, values, x->count, err)) {
-    if (!values) sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for x", set->path);
-    free(values), free(targets);
+  int32_t *masks;
+  if (read_masks(set, file, &masks, err)) {
+    free(targets);
     return -1;
   }
-  return dataset_use_floats(set, values, targets, err);
+  void *values = dataset_read_samples(set, file, x, err);
+  if (!values) {
+    free(masks), free(targets);
+    return -1;
+  }
+  if (dataset_use_floats(set, values, targets, err)) {
+    free(masks);
+    return -1;
+  }
+  dataset_use_masks(set, masks);
+  return 0;
 }
 
 Dataset *dataset_open_weights(const char *path, const DatasetSpec *spec, surgery_error *err) {

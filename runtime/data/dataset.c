@@ -153,8 +153,21 @@ static void fail_missing(surgery_error *err, const char *path, int reason) {
   "a folder of class folders with pictures, an IDX pair, CIFAR batches, a .csv, or an .npz or .safetensors " \
   "with x and y"
 
+/* Tokens are in arrays; pictures and tables of numbers hold none. */
+static bool holds_tokens(PathKind kind, const char *path, const DatasetSpec *spec, surgery_error *err) {
+  bool arrays = kind == PATH_WEIGHTS || kind == PATH_NPY || kind == PATH_MISSING;
+  if (spec->input->kind != INPUT_TOKENS || arrays) return true;
+  sg_fail(err, SURGERY_BAD_INPUT, "%s: the network's input is tokens, which an .npz or .safetensors file holds: x, and where there are "
+          "some, mask and y", path);
+  return false;
+}
+
 Dataset *dataset_open(const char *path, const DatasetSpec *spec, surgery_error *err) {
-  switch (kind_of(path)) {
+  PathKind kind = kind_of(path);
+  int reason = errno;
+  if (!holds_tokens(kind, path, spec, err)) return NULL;
+  errno = reason;
+  switch (kind) {
   case PATH_FOLDER:
     return dataset_open_folder(path, spec, err);
   case PATH_IDX:
@@ -201,6 +214,11 @@ static int parts_load(Dataset *set, int64_t index, uint64_t seed, float *x, void
   return part->load(part, index, seed, x, target, err);
 }
 
+static const int32_t *parts_mask(const Dataset *set, int64_t index) {
+  const Dataset *part = part_of(set, &index);
+  return part->mask ? part->mask(part, index) : NULL;
+}
+
 static const char *parts_name(const Dataset *set, int64_t index, char *to, size_t size) {
   const Dataset *part = part_of(set, &index);
   return part->name(part, index, to, size);
@@ -233,6 +251,7 @@ static Dataset *open_part(const char *const *paths, size_t count, size_t *taken,
   PathKind kind = kind_of(paths[0]);
   int reason = errno;
   *taken = 1;
+  if (!holds_tokens(kind, paths[0], spec, err)) return NULL;
   /* a picture that is not there is a broken picture: named, and the others are still predicted */
   if (kind == PATH_PICTURE || (kind == PATH_MISSING && picture_suffix(paths[0]))) {
     while (*taken < count &&
@@ -269,7 +288,7 @@ Dataset *dataset_open_inputs(const char *const *paths, size_t count, const Datas
   if (!set) return NULL;
   Parts *parts = calloc(1, sizeof *parts);
   set->source = parts;
-  set->load = parts_load, set->name = parts_name, set->close = parts_close;
+  set->load = parts_load, set->name = parts_name, set->close = parts_close, set->mask = parts_mask;
   if (!parts || !(parts->part = calloc(count + 1, sizeof *parts->part))) {
     sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
     dataset_close(set);

@@ -48,11 +48,13 @@ struct Dataset {
   bool cheap;       /* load only copies: more threads would not help */
   DatasetSpec spec;
 
-  /* Fills x: the preprocessed sample, plain, spec.input->shape.count floats; and target (int32 or float,
+  /* Fills x: the preprocessed sample, plain, spec.input->shape.count floats (of tokens: int32 in their place); and target (int32 or float,
    * target_count of them; NULL: not wanted). With a seed other than DATASET_NO_AUGMENT spec.augment is
    * applied, the randomness drawn from that seed alone. Several threads may call it at once. 0: done. 1: this
    * sample is unusable (a broken picture) and to be left out, *err says which and why. -1: stop. */
   int (*load)(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err);
+  /* The sample's mask, spec.input->shape.dim[0] numbers of 0 or 1; NULL, the function or what it returns: all are 1. */
+  const int32_t *(*mask)(const Dataset *set, int64_t index);
   /* Which sample: a path, or "file.npy[3]". Returns `to`. */
   const char *(*name)(const Dataset *set, int64_t index, char *to, size_t size);
   void (*close)(Dataset *set); /* the source's own memory; NULL: none */
@@ -90,6 +92,8 @@ Dataset *dataset_open_csv(const char *path, const DatasetSpec *spec,
                           surgery_error *err); /* csv.c: .csv, .csv.gz */
 Dataset *dataset_open_weights(const char *path, const DatasetSpec *spec,
                               surgery_error *err); /* arrays.c: npz, safetensors: x, y */
+/* arrays.c: the values of an open array as samples, floats or int32 tokens; malloc, for dataset_use_floats. NULL with *err. */
+void *dataset_read_samples(const Dataset *set, surgery_weights *file, const surgery_tensor *x, surgery_error *err);
 Dataset *dataset_open_npy(const char *path, const DatasetSpec *spec,
                           surgery_error *err);             /* npy.c: inputs alone */
 bool idx_folder_has(const char *folder, DatasetRole role); /* a pair that serves the role */
@@ -122,8 +126,12 @@ int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t s
                      surgery_error *err);
 
 /* ---- samples in memory (memory.c), for the sources ---- */
-/* Takes ownership of values: (count, input count) floats that are inputs already. -1: both are freed. */
+/* Takes ownership of values: (count, input count) floats, or int32 tokens, that are inputs already. -1: both are freed. */
 int dataset_use_floats(Dataset *set, float *values, void *targets, surgery_error *err);
+/* Takes ownership of a mask for each sample, (count, input's first dimension), of a set whose samples lie in memory. */
+void dataset_use_masks(Dataset *set, int32_t *masks);
+/* count × tokens whole numbers → int32, each within the vocabulary; malloc, or NULL with the sample and the position. `what`: "file: x". */
+int32_t *dataset_tokens_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what, surgery_error *err);
 /* Takes ownership of bytes: (count, height, width, channels), or (count, channels, height, width) when
  * planar. As an image input they go through picture_to_input; as a tensor input they become bytes / 255 in
  * the file's order. */
@@ -156,6 +164,7 @@ typedef struct Batch {
   int64_t first, taken; /* positions [first, first + taken) of the order are done with it */
   float *x;             /* (n, …), 64-byte aligned; valid until the next call */
   void *target;         /* (n, target_count) */
+  const int32_t *mask;  /* (n, tokens); NULL: the input has none */
   int64_t *index;       /* [n], of the set */
   char **broken;        /* messages about samples that were left out */
   size_t broken_count;

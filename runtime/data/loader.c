@@ -15,6 +15,7 @@ typedef enum SampleState { SAMPLE_GOOD, SAMPLE_BROKEN } SampleState;
 
 typedef struct Slot {
   float *x;
+  int32_t *mask; /* (batch, tokens); NULL: the input has none */
   char *target;
   int64_t *index;
   uint8_t *state;
@@ -41,6 +42,15 @@ static int64_t batch_size(const Loader *l, int64_t batch) { /* samples of batch 
   return left < 0 ? 0 : left < l->o.batch ? left : l->o.batch;
 }
 
+static int64_t mask_size(const Loader *l) {
+  return l->set->spec.input->mask ? l->set->spec.input->shape.dim[0] : 0;
+}
+
+static void load_mask(const Loader *l, int64_t index, int32_t *to) {
+  const int32_t *mask = l->set->mask ? l->set->mask(l->set, index) : NULL;
+  for (int64_t i = 0; i < mask_size(l); i++) to[i] = mask ? mask[i] : 1;
+}
+
 /* One sample to its place; no lock is held. */
 static int load_sample(Loader *l, int64_t sample, surgery_error *err) {
   Slot *slot = &l->slot[sample / l->o.batch % SLOTS];
@@ -54,6 +64,7 @@ static int load_sample(Loader *l, int64_t sample, surgery_error *err) {
   surgery_error why = {.status = SURGERY_OK};
   int status =
       l->set->load(l->set, index, seed, slot->x + at * l->set->spec.input->shape.count, target, &why);
+  if (slot->mask) load_mask(l, index, slot->mask + at * mask_size(l));
   slot->index[at] = index;
   slot->state[at] = status == 0 ? SAMPLE_GOOD : SAMPLE_BROKEN;
   if (status > 0 && !(slot->broken[at] = strdup(why.message)))
@@ -102,6 +113,7 @@ static int make_slots(Loader *l) {
     slot->state = calloc((size_t)l->o.batch, 1);
     slot->broken = calloc((size_t)l->o.batch, sizeof *slot->broken);
     if (!slot->target || !slot->index || !slot->state || !slot->broken) return -1;
+    if (mask_size(l) && !(slot->mask = calloc((size_t)l->o.batch, (size_t)mask_size(l) * sizeof *slot->mask))) return -1;
     slot->waiting = batch_size(l, i);
   }
   return 0;
@@ -148,6 +160,7 @@ static int64_t close_gaps(Loader *l, Slot *slot, int64_t n, Batch *batch) {
     if (good != i) {
       memmove(slot->x + good * size, slot->x + i * size, (size_t)size * sizeof *slot->x);
       memmove(slot->target + good * target, slot->target + i * target, (size_t)target);
+      if (slot->mask) memmove(slot->mask + good * mask_size(l), slot->mask + i * mask_size(l), (size_t)mask_size(l) * sizeof *slot->mask);
       slot->index[good] = slot->index[i];
     }
     good++;
@@ -180,6 +193,7 @@ int loader_next(Loader *l, Batch *batch, surgery_error *err) {
   batch->first = l->o.first + l->handed * l->o.batch;
   batch->taken = n;
   batch->n = close_gaps(l, slot, n, batch);
+  batch->mask = slot->mask;
   batch->x = slot->x, batch->target = slot->target, batch->index = slot->index;
   l->handed++;
   return 1;
@@ -195,7 +209,7 @@ void loader_stop(Loader *l) {
   for (int s = 0; s < SLOTS; s++) {
     Slot *slot = &l->slot[s];
     for (int64_t i = 0; slot->broken && i < l->o.batch; i++) free(slot->broken[i]);
-    free(slot->x), free(slot->target), free(slot->index), free(slot->state), free(slot->broken);
+    free(slot->x), free(slot->mask), free(slot->target), free(slot->index), free(slot->state), free(slot->broken);
   }
   pthread_mutex_destroy(&l->lock);
   pthread_cond_destroy(&l->work), pthread_cond_destroy(&l->done);

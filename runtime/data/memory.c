@@ -12,12 +12,13 @@ typedef struct Memory {
   int height, width, channels;
   bool planar;
   void *targets; /* int32 or float: four bytes each */
+  int32_t *masks; /* (count, tokens), or NULL */
 } Memory;
 
 static void memory_close(Dataset *set) {
   Memory *memory = set->source;
   if (!memory) return;
-  free(memory->values), free(memory->bytes), free(memory->targets), free(memory);
+  free(memory->values), free(memory->bytes), free(memory->targets), free(memory->masks), free(memory);
 }
 
 static const char *memory_name(const Dataset *set, int64_t index, char *to, size_t size) {
@@ -83,6 +84,35 @@ int dataset_use_floats(Dataset *set, float *values, void *targets, surgery_error
   memory->values = values;
   set->cheap = true;
   return 0;
+}
+
+static const int32_t *memory_mask(const Dataset *set, int64_t index) {
+  const Memory *memory = set->source;
+  return memory->masks + index * set->spec.input->shape.dim[0];
+}
+
+void dataset_use_masks(Dataset *set, int32_t *masks) {
+  Memory *memory = set->source;
+  memory->masks = masks;
+  if (masks) set->mask = memory_mask;
+}
+
+int32_t *dataset_tokens_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what, surgery_error *err) {
+  const ManifestInput *input = set->spec.input;
+  int32_t *tokens = malloc((size_t)count * sizeof *tokens + 1);
+  if (!tokens) sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for %lld tokens", what, (long long)count);
+  for (int64_t i = 0; tokens && i < count; i++) {
+    if (values[i] >= 0 && values[i] < input->vocabulary) {
+      tokens[i] = (int32_t)values[i];
+      continue;
+    }
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: sample %lld, position %lld: token %lld is not in the vocabulary, 0 to %lld", what,
+            (long long)(i / input->shape.count), (long long)(i % input->shape.count), (long long)values[i],
+            (long long)input->vocabulary - 1);
+    free(tokens);
+    return NULL;
+  }
+  return tokens;
 }
 
 int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int channels, bool planar,

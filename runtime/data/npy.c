@@ -16,12 +16,8 @@ static int take_samples(Dataset *set, surgery_weights *file, surgery_error *err)
   set->count = one ? 1 : x->rank ? x->shape[0] : 0;
   if (!one && x->rank == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: a single number", set->path);
   if (!one && dataset_check_sample(&set->spec, set->path, x->rank - 1, x->shape + 1, err)) return -1;
-  float *values = malloc((size_t)x->count * sizeof *values + 1);
-  if (!values || surgery_weights_read(file, x, values, x->count, err)) {
-    if (!values) sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory", set->path);
-    free(values);
-    return -1;
-  }
+  void *values = dataset_read_samples(set, file, x, err);
+  if (!values) return -1;
   return dataset_use_floats(set, values, NULL, err);
 }
 

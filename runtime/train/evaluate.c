@@ -11,6 +11,7 @@ int evaluate(surgery_net *net, Feed *feed, int64_t batch, Metrics *metrics, cons
   if (feed_start(feed, 0, NULL, 0, batch, err)) return -1;
   while ((status = feed_next(feed, &b, err)) > 0) {
     if (stop && *stop) return sg_fail(err, SURGERY_INTERRUPTED, "interrupted");
+    net->mask = b.mask;
     if (net_run(net, function, b.n, b.x, NULL, NULL, NULL, err)) return -1;
     if (b.n) metrics_add(metrics, b.n, net->outputs[0], b.target);
     done += b.taken;

@@ -17,6 +17,7 @@ struct Feed {
   unsigned char *cache;   /* [count] features, or NULL */
   uint8_t *good;          /* [count]: has features */
   unsigned char *targets; /* [count] */
+  int32_t *masks;         /* [count], or NULL: the input has none */
   double seconds;
   char **broken; /* messages told so far */
   int64_t broken_count;
@@ -28,6 +29,7 @@ struct Feed {
   float *floats, *mixed, *mixed_x; /* targets as floats, mixed ones, mixed samples */
   int64_t *other;                  /* with whom each is mixed */
   unsigned char *dominant;         /* targets of those with the larger share */
+  int32_t *mask;
 };
 
 #define MIXUP_STREAM 0x6d69787570u /* "mixup" */
@@ -40,6 +42,11 @@ double seconds_now(void) {
 
 static int64_t target_bytes(const Feed *f) {
   return f->set->spec.target_count * 4;
+}
+
+static int64_t mask_size(const Feed *f) {
+  const ManifestInput *input = &f->net->manifest->input;
+  return input->mask ? input->shape.dim[0] : 0;
 }
 
 /* A sample is found broken in every pass again; it is told once. */
@@ -61,12 +68,15 @@ static int tell_broken(Feed *f, const Batch *batch, surgery_error *err) {
 
 static int keep_features(Feed *f, const Batch *batch, surgery_error *err) {
   int64_t bytes = f->net->manifest->features_bytes;
+  f->net->mask = batch->mask;
   if (net_features(f->net, batch->n, batch->x, err)) return -1;
   for (int64_t i = 0; i < batch->n; i++) {
     int64_t index = batch->index[i];
     memcpy(f->cache + index * bytes, (const unsigned char *)f->net->features + i * bytes, (size_t)bytes);
     memcpy(f->targets + index * target_bytes(f), (const char *)batch->target + i * target_bytes(f),
            (size_t)target_bytes(f));
+    if (f->masks)
+      memcpy(f->masks + index * mask_size(f), batch->mask + i * mask_size(f), (size_t)mask_size(f) * sizeof *f->masks);
     f->good[index] = 1;
   }
   return 0;
@@ -103,9 +113,10 @@ static bool make_cache(Feed *f) {
   f->cache = malloc((size_t)bytes + 1);
   f->good = calloc((size_t)count + 1, 1);
   f->targets = malloc((size_t)(count * target_bytes(f)) + 1);
-  if (f->cache && f->good && f->targets) return true;
-  free(f->cache), free(f->good), free(f->targets);
-  f->cache = f->good = f->targets = NULL;
+  if (mask_size(f)) f->masks = calloc((size_t)count, (size_t)mask_size(f) * sizeof *f->masks);
+  if (f->cache && f->good && f->targets && (f->masks || !mask_size(f))) return true;
+  free(f->cache), free(f->good), free(f->targets), free(f->masks);
+  f->cache = f->good = f->targets = NULL, f->masks = NULL;
   return false;
 }
 
@@ -137,6 +148,7 @@ void feed_close(Feed *f) {
   for (int64_t i = 0; i < f->broken_count; i++) free(f->broken[i]);
   free(f->broken), free(f->cache), free(f->good), free(f->targets), free(f->x), free(f->target);
   free(f->floats), free(f->mixed), free(f->mixed_x), free(f->other), free(f->dominant);
+  free(f->masks), free(f->mask);
   free(f);
 }
 
@@ -144,10 +156,11 @@ static int reserve_batch(Feed *f, int64_t batch, surgery_error *err) {
   if (f->batch_room >= batch) return 0;
   int64_t bytes;
   void *x = NULL;
-  free(f->x), free(f->target);
+  free(f->x), free(f->target), free(f->mask);
   f->x = NULL, f->batch_room = 0;
   f->target = calloc((size_t)batch, (size_t)target_bytes(f) + 4);
-  if (__builtin_mul_overflow(f->net->manifest->features_bytes, batch, &bytes) || !f->target ||
+  f->mask = calloc((size_t)batch, (size_t)mask_size(f) * sizeof *f->mask + 4);
+  if (!f->mask || __builtin_mul_overflow(f->net->manifest->features_bytes, batch, &bytes) || !f->target ||
       posix_memalign(&x, 64, (size_t)bytes + 64))
     return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for a batch of %lld samples", (long long)batch);
   f->x = x;
@@ -185,10 +198,12 @@ static int next_cached(Feed *f, FeedBatch *batch) {
     memcpy(f->x + batch->n * bytes, f->cache + index * bytes, (size_t)bytes);
     memcpy(f->target + batch->n * target_bytes(f), f->targets + index * target_bytes(f),
            (size_t)target_bytes(f));
+    if (f->masks)
+      memcpy(f->mask + batch->n * mask_size(f), f->masks + index * mask_size(f), (size_t)mask_size(f) * sizeof *f->mask);
     batch->n++;
   }
   f->at += batch->taken;
-  batch->x = f->x, batch->target = f->target;
+  batch->x = f->x, batch->target = f->target, batch->mask = f->masks ? f->mask : NULL;
   return batch->taken > 0;
 }
 
@@ -251,13 +266,14 @@ int feed_next(Feed *f, FeedBatch *batch, surgery_error *err) {
   int status = loader_next(f->loader, &loaded, err);
   if (status <= 0) return status;
   if (tell_broken(f, &loaded, err)) return -1;
-  *batch = (FeedBatch){.n = loaded.n, .taken = loaded.taken, .x = loaded.x, .target = loaded.target};
+  *batch = (FeedBatch){.n = loaded.n, .taken = loaded.taken, .x = loaded.x, .target = loaded.target, .mask = loaded.mask};
   if (f->o.mixup > 0) {
     if (mix(f, batch, loaded.first, err)) return -1;
   } else if (f->o.training && make_step_target(f, batch, err)) {
     return -1;
   }
   if (!net_has(f->net, NET_PREFIX)) return 1;
+  f->net->mask = loaded.mask;
   if (net_features(f->net, batch->n, batch->x, err)) return -1;
   batch->x = f->net->features;
   return 1;

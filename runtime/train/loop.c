@@ -303,6 +303,7 @@ static void update(Loop *l) {
 static int one_batch(Loop *l, const FeedBatch *batch) {
   int64_t accumulate = l->net->manifest->train.accumulate;
   float loss;
+  l->net->mask = batch->mask;
   if (net_gradients(l->net, batch->n, batch->x, batch->step_target, &loss, l->err)) return -1;
   if (!isfinite(loss))
     return sg_fail(

@@ -251,7 +251,16 @@ static void input_values(void **state) {
 static void input_refusals(void **state) {
   static const Refusal table[] = {
       {TAKE "input imag(1, 28, 28)", "E0502", "did you mean 'image'"},
-      {TAKE "input tokens(128)", "E0503", "'tokens' is not supported yet"},
+      {TAKE "input tokens(128)", "E0310", "token numbers (N, 128) flow into conv1"},
+      {TAKE "input tokens()", "E0110", "'length'"},
+      {TAKE "input tokens(0)", "E0113", "length must lie between 1"},
+      {TAKE "input tokens(1.5)", "E0112", "length must be an integer"},
+      {TAKE "input tokens(8, mask=1)", "E0112", "mask must be true or false"},
+      {TAKE "input tokens(8, msk=true)", "E0108", "did you mean 'mask'"},
+      {TAKE "input tokens(8) { resize 28 }", "E0506", "tokens come as they are"},
+      {TAKE "input image(1, 28, 28, mask=true)", "E0108", "no argument 'mask'"},
+      {TAKE "input tensor(784, mask=true)", "E0511", "the input is (N, 784)"},
+      {"take mlp from random\ninput tensor(8, 784, mask=true)", "E0510", "nothing in the network reads one"},
       {TAKE "input image(1, 28)", "E0110", "'width'"},
       {TAKE "input image(0, 28, 28)", "E0113", "channels must be at least 1"},
       {TAKE "input tensor()", "E0110", "lacks its sizes"},

@@ -112,10 +112,11 @@ double *from_blocked(const float *blocked, int64_t n, int64_t c, int64_t hw) {
 
 /* ---- running ---- */
 
-typedef void Shim(void *const *buf, int64_t n, int64_t begin, int64_t end, const void *k);
+typedef void Shim(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch, const void *k);
 #define SHIM_TEMPLATE(name)                                                                                  \
-  static void shim_##name(void *const *buf, int64_t n, int64_t begin, int64_t end, const void *k) {          \
-    sgk_##name(buf, n, begin, end, NULL, k);                                                                 \
+  static void shim_##name(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch,            \
+                          const void *k) {                                                                   \
+    sgk_##name(buf, n, begin, end, scratch, k);                                                              \
   }
 #define SHIM_RUNTIME(name) enum { shim_##name = 0 };
 #define KERNEL(name, K, kind, buffers) SHIM_##kind(name)
@@ -150,17 +151,18 @@ void run_kernel(KernelId kernel, void *const *buf, int64_t n, const void *k, con
   CallPlan plan;
   info->plan(k, &plan);
   int64_t units = plan.units_per_sample * n + plan.units_fixed;
-  assert_int_equal(plan.scratch_bytes, 0);
+  void *scratch = plan.scratch_bytes ? new_buffer((size_t)plan.scratch_bytes) : NULL; /* as it was left: anything may be in it */
+  if (scratch) memset(scratch, 0xff, (size_t)plan.scratch_bytes);
   assert_true(plan.flops_per_sample >= 0);
   unsigned char *before = outs_copy(outs);
-  shims[kernel](buf, n, 0, units, k);
+  shims[kernel](buf, n, 0, units, scratch, k);
   unsigned char *result = outs_copy(outs);
   outs_restore(outs, before);
-  for (int64_t unit = units - 1; unit >= 0; unit--) shims[kernel](buf, n, unit, unit + 1, k);
+  for (int64_t unit = units - 1; unit >= 0; unit--) shims[kernel](buf, n, unit, unit + 1, scratch, k);
   outs_expect(outs, result, info->name, "unit by unit, backwards");
   outs_restore(outs, before);
-  shims[kernel](buf, n, units / 3, units, k);
-  shims[kernel](buf, n, 0, units / 3, k);
+  shims[kernel](buf, n, units / 3, units, scratch, k);
+  shims[kernel](buf, n, 0, units / 3, scratch, k);
   outs_expect(outs, result, info->name, "in two parts");
   free(before);
   free(result);

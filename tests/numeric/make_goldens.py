@@ -7,11 +7,13 @@ forward_N    logits for N pictures in evaluation mode
 sample/KEY   64 entries of the gradient of KEY after one step's backward (in f64), at the places of sample_places
 max/KEY      the largest entry of that gradient, by absolute value; norm/KEY its Euclidean norm
 losses/WHAT  ten losses of training: all layers, head alone, freeze parameters of all (statistics moving)
+bert_tiny: forward_T and masked_T for 3 texts of T tokens, hidden_T the masked encoder's hidden states
 """
 import sys
 import numpy as np
 import torch, torchvision
 from torch import nn
+from bert import Bert
 from formula import fill_values, fnv, mix, uniform, write
 
 
@@ -66,15 +68,53 @@ def without_dropout(model):
     return model
 
 
+def put_gradients(out, gradients):
+    for name, g in gradients:
+        g = g.numpy().reshape(-1)
+        out["sample/" + name] = g[sample_places(name, g.size)]
+        out["max/" + name] = np.abs(g).max()
+        out["norm/" + name] = np.sqrt((g.astype(np.float64) ** 2).sum())
+
+
 def gradients(out, model, x, y):
     model.train()
     model.zero_grad()
     nn.functional.cross_entropy(model.double()(x.double()), y).backward()
-    for name, p in model.named_parameters():
-        g = p.grad.numpy().reshape(-1)
-        out["sample/" + name] = g[sample_places(name, g.size)]
-        out["max/" + name] = np.abs(g).max()
-        out["norm/" + name] = np.sqrt((g.astype(np.float64) ** 2).sum())
+    put_gradients(out, ((name, p.grad) for name, p in model.named_parameters()))
+
+
+def texts(n, tokens, vocab=30522):
+    """Token numbers and a mask: each text has a length of its own, and one hole where it is long enough."""
+    ids = (mix(fnv("tokens"), n * tokens) % np.uint64(vocab)).astype(np.int64).reshape(n, tokens)
+    length = (mix(fnv("mask"), n) % np.uint64(tokens)).astype(np.int64) + 1
+    mask = (np.arange(tokens)[None, :] < length[:, None]).astype(np.int64)
+    mask[:, 2:3] *= length[:, None] < 4
+    return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def bert(out):
+    model = lambda: Bert(2, 128, 2, 512)
+    values = {key: torch.from_numpy(fill_values(key, shape)) for key, shape in model().names}
+    net = model().load(values).double()
+    with torch.no_grad():
+        for tokens in (17, 1):
+            ids, mask = texts(3, tokens)
+            out[f"forward_{tokens}"], out[f"masked_{tokens}"] = net(ids).numpy(), net(ids, mask).numpy()
+        ids, mask = texts(3, 5)
+        out["hidden_5"] = net.hidden(ids, mask).numpy()
+    ids, mask = texts(4, 17)
+    y = torch.from_numpy((mix(fnv("y"), 4) % np.uint64(128)).astype(np.int64))
+    nn.functional.cross_entropy(net(ids, mask), y).backward()
+    put_gradients(out, net.gradients().items())
+    ids, mask = texts(20, 9)
+    y = torch.from_numpy((mix(fnv("y"), 20) % np.uint64(3)).astype(np.int64))
+    x = torch.cat([ids, mask], 1)
+    for what, lr in (("full", 0.002), ("head", 0.05)):
+        net, head = model().load(values), nn.Linear(128, 3)
+        head.load_state_dict({k: torch.from_numpy(fill_values("classifier." + k, tuple(v.shape))) for k, v in head.state_dict().items()})
+        whole = nn.ModuleList([net, head]).double()
+        whole.forward = lambda x: head(net(x[:, :9], x[:, 9:]))
+        out["losses/" + what] = losses(whole, x, y, (head if what == "head" else whole).parameters(), 10, lr)
 
 
 def losses(model, x, y, parameters, batch, lr):
@@ -83,7 +123,7 @@ def losses(model, x, y, parameters, batch, lr):
     for step in range(10):
         at = (step * batch) % len(x)
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(x[at:at + batch]), y[at:at + batch])
+        loss = nn.functional.cross_entropy(model.forward(x[at:at + batch]), y[at:at + batch])
         loss.backward()
         optimizer.step()
         got.append(loss.item())
@@ -94,10 +134,12 @@ def main():
     torch.manual_seed(0)
     torch.set_num_threads(2)
     zoo = torchvision.models
-    wanted = sys.argv[1:] or ["resnet18", "resnet50", "vgg11_bn", "mobilenet_v2", "squeezenet1_1", "alexnet", "lenet", "training"]
+    wanted = sys.argv[1:] or ["resnet18", "resnet50", "vgg11_bn", "mobilenet_v2", "squeezenet1_1", "alexnet", "lenet", "bert_tiny", "training"]
     for name in wanted:
         out = {}
-        if name == "training":
+        if name == "bert_tiny":
+            bert(out)
+        elif name == "training":
             # In f64, with a rate at which PyTorch's own f32 losses agree with these to 1e-6.
             x, y = inputs(20, (3, 64, 64), 10)
             x = x.double()

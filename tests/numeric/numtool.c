@@ -7,6 +7,7 @@
  *   numtool maps OUT N RANK DIM… DIM…       x of the first RANK sizes, y of the others: floats, .safetensors
  *   numtool values OUT N VALUES SALT DIM…  x and y as .safetensors, y of N × VALUES floats
  *   numtool rates GOLDEN KEY LOG.csv TOL   the column lr
+ *   numtool texts OUT N CLASSES VOCABULARY TOKENS plain|masked   x, y and, masked, a mask, as make_goldens.py's texts()
  *   numtool forward GOLDEN KEY Y.npy TOL   TOL × the largest golden output
  *   numtool gradients GOLDEN BEFORE AFTER LR TOL    from one step of SGD: (before - after) / LR
  *   numtool losses GOLDEN KEY LOG.csv TOL
@@ -20,6 +21,7 @@
 #include <fnmatch.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +129,21 @@ static int values(const char *out, int64_t n, int64_t count, const char *salt, i
                                 {.name = "y", .dtype = SURGERY_F32, .rank = 2, .shape = {n, count}, .data = y}};
   memcpy(list[0].shape, dim, sizeof dim);
   return surgery_weights_write(out, list, 2, NULL, &err) == 0 ? 0 : 1;
+}
+
+static int texts(const char *out, int64_t n, int64_t classes, uint64_t vocabulary, int64_t tokens, bool masked) {
+  int64_t *x = keep(malloc((size_t)(n * tokens) * sizeof *x)), *mask = keep(malloc((size_t)(n * tokens) * sizeof *mask));
+  int64_t *y = keep(malloc((size_t)n * sizeof *y));
+  for (int64_t i = 0; i < n * tokens; i++) {
+    int64_t length = (int64_t)(formula_mix(formula_seed("mask", ""), (uint64_t)(i / tokens)) % (uint64_t)tokens) + 1;
+    x[i] = (int64_t)(formula_mix(formula_seed("tokens", ""), (uint64_t)i) % vocabulary);
+    mask[i] = i % tokens < length && (i % tokens != 2 || length < 4);
+  }
+  for (int64_t i = 0; i < n; i++) y[i] = (int64_t)(formula_mix(formula_seed("", "y"), (uint64_t)i) % (uint64_t)classes);
+  surgery_tensor_out list[3] = {{.name = "x", .dtype = SURGERY_I64, .rank = 2, .shape = {n, tokens}, .data = x},
+                                {.name = "y", .dtype = SURGERY_I64, .rank = 1, .shape = {n}, .data = y},
+                                {.name = "mask", .dtype = SURGERY_I64, .rank = 2, .shape = {n, tokens}, .data = mask}};
+  return surgery_weights_write(out, list, masked ? 3 : 2, NULL, &err) == 0 ? 0 : 1;
 }
 
 static int verdict(const char *what, double error, double tolerance) {
@@ -317,6 +334,8 @@ int main(int argc, char **argv) {
     return inputs(argv[2], atoll(argv[3]), atoll(argv[4]), argv[5], argc - 6, argv + 6);
   if (strcmp(what, "maps") == 0 && argc > 6 && argc <= 5 + 2 * (SURGERY_MAX_RANK - 1))
     return maps(argv[2], atoll(argv[3]), atoi(argv[4]), argc - 5, argv + 5);
+  if (strcmp(what, "texts") == 0 && argc == 8)
+    return texts(argv[2], atoll(argv[3]), atoll(argv[4]), strtoull(argv[5], NULL, 10), atoll(argv[6]), strcmp(argv[7], "masked") == 0);
   if (strcmp(what, "forward") == 0 && argc == 6) return forward(argv[2], argv[3], argv[4], atof(argv[5]));
   if (strcmp(what, "gradients") == 0 && argc == 7) return gradients(argv[2], argv[3], argv[4], atof(argv[5]), atof(argv[6]));
   if (strcmp(what, "losses") == 0 && argc == 6) return losses(argv[2], argv[3], argv[4], "loss", atof(argv[5]));

@@ -59,6 +59,14 @@ static Case case_of(char *line, const char *path, int number) {
   Case c = {.name = field[0], .n = atoll(field[2]), .layers = field[3], .forward = field[4], .edits = field[5],
             .loss = field[6], .symbol = identifier(field[0])};
   for (char *rest = field[1], *part; (part = strsep(&rest, " ")) != NULL;) {
+    if (strcmp(part, "<") == 0 && rest) {
+      c.vocabulary = atoll(strsep(&rest, " "));
+      continue;
+    }
+    if (strcmp(part, "mask") == 0) {
+      c.mask = 1;
+      continue;
+    }
     if (c.rank == CASE_MAX_RANK) die("%s:%d: the input has too many dimensions", path, number);
     if ((c.dim[c.rank++] = atoll(part)) <= 0) die("%s:%d: '%s' is no size", path, number, part);
   }
@@ -91,7 +99,8 @@ char *case_script(const Case *c) {
   char *shape = must_print("%lld", (long long)c->dim[0]);
   for (int i = 1; i < c->rank; i++) shape = must_print("%s, %lld", shape, (long long)c->dim[i]);
   const char *result = strchr(c->forward, ';') ? "" : "return ";
-  return must_print("model Case() {\n  %s\n  forward x { %s%s }\n}\ntake Case() from random\ninput tensor(%s)\n%s\n"
+  return must_print("model Case() {\n  %s\n  forward x%s { %s%s }\n}\ntake Case() from random\ninput %s(%s%s)\n%s\n"
                     "train { optimizer SGD(lr=1); loss %s }\n",
-                    c->layers, result, c->forward, shape, c->edits, *c->loss ? c->loss : "MSE");
+                    c->layers, c->mask ? ", mask" : "", result, c->forward, c->vocabulary ? "tokens" : "tensor", shape,
+                    c->mask ? ", mask=true" : "", c->edits, *c->loss ? c->loss : "MSE");
 }

@@ -102,14 +102,15 @@ static void check_forward(Net *net, const float *want) {
     char what[64];
     snprintf(what, sizeof what, "y of %lld samples", (long long)sizes[i]);
     Batch b = net_batch(net, 0, sizes[i]);
-    compare_outputs(net, what, net_eval(net, NET_FORWARD, sizes[i], b.x), sizes[i], want);
-    if (net->code->inspect) compare_outputs(net, must_print("inspect's %s", what), net_eval(net, NET_INSPECT, sizes[i], b.x), sizes[i], want);
+    compare_outputs(net, what, net_eval(net, NET_FORWARD, sizes[i], b.x, b.mask), sizes[i], want);
+    if (net->code->inspect) compare_outputs(net, must_print("inspect's %s", what), net_eval(net, NET_INSPECT, sizes[i], b.x, b.mask), sizes[i], want);
     if (net->code->prefix) {
-      float *features = net_eval(net, NET_PREFIX, sizes[i], b.x);
-      compare_outputs(net, must_print("tail's %s", what), net_eval(net, NET_TAIL, sizes[i], features), sizes[i], want);
+      float *features = net_eval(net, NET_PREFIX, sizes[i], b.x, b.mask);
+      compare_outputs(net, must_print("tail's %s", what), net_eval(net, NET_TAIL, sizes[i], features, b.mask), sizes[i], want);
       guard_free(net, "the features", features);
     }
     guard_free(net, "x", b.x);
+    if (b.mask) guard_free(net, "the mask", b.mask);
     guard_free(net, "the target", b.target);
   }
 }
@@ -118,12 +119,13 @@ static void check_forward(Net *net, const float *want) {
 
 static Batch training_batch(Net *net, int64_t first, int64_t n) {
   Batch b = net_batch(net, first, n);
-  if (net->code->prefix) b.features = net_eval(net, NET_PREFIX, n, b.x);
+  if (net->code->prefix) b.features = net_eval(net, NET_PREFIX, n, b.x, b.mask);
   return b;
 }
 
 static void free_batch(const Net *net, Batch *b) {
   guard_free(net, "x", b->x);
+  if (b->mask) guard_free(net, "the mask", b->mask);
   guard_free(net, "the target", b->target);
   if (b->features) guard_free(net, "the features", b->features);
 }
@@ -226,7 +228,8 @@ static double norm_of(const double *v, int64_t count) {
  * kink: of eight lengths the best counts. A wrong gradient is off at every length. */
 static double direction_error(Net *net, const Batch *b, const double *gradient, int64_t count, uint64_t seed) {
   double *direction = must_alloc(count * 8), slope = 0, best = INFINITY;
-  for (int64_t i = 0; i < count; i++) direction[i] = formula_uniform(seed, (uint64_t)i);
+  bool padded = strstr(net->c->layers, "padding_idx") != NULL; /* that row does not learn, whatever the loss says of it */
+  for (int64_t i = 0; i < count; i++) direction[i] = padded && gradient[i] == 0 ? 0 : formula_uniform(seed, (uint64_t)i);
   double random = norm_of(direction, count), steep = norm_of(gradient, count);
   for (int64_t i = 0; i < count; i++) {
     direction[i] = direction[i] / random + (steep > 0 ? gradient[i] / steep : 0);

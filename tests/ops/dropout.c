@@ -10,17 +10,17 @@
 
 #define WIDTH 2000 /* numbers in a sample of the vector cases */
 static Case cases[] = {
-    {"dropout-0.1", 1, {1}, 8, "f = Linear(1, 2000); o = Dropout(0.1)", "o(f(x))", "", "", "case_dropout_1"},
-    {"dropout-0.5", 1, {1}, 8, "f = Linear(1, 2000); o = Dropout()", "o(f(x))", "", "", "case_dropout_5"},
-    {"dropout-0.9", 1, {1}, 8, "f = Linear(1, 2000); o = Dropout(p=0.9, inplace=true)", "o(f(x))", "", "", "case_dropout_9"},
-    {"dropout-map", 3, {1, 20, 30}, 4, "c = Conv2d(1, 17, 1); o = Dropout(0.3)", "o(c(x))", "", "", "case_dropout_map"},
+    {"dropout-0.1", 1, {1}, 8, "f = Linear(1, 2000); o = Dropout(0.1)", "o(f(x))", "", "", "case_dropout_1", 0, 0},
+    {"dropout-0.5", 1, {1}, 8, "f = Linear(1, 2000); o = Dropout()", "o(f(x))", "", "", "case_dropout_5", 0, 0},
+    {"dropout-0.9", 1, {1}, 8, "f = Linear(1, 2000); o = Dropout(p=0.9, inplace=true)", "o(f(x))", "", "", "case_dropout_9", 0, 0},
+    {"dropout-map", 3, {1, 20, 30}, 4, "c = Conv2d(1, 17, 1); o = Dropout(0.3)", "o(c(x))", "", "", "case_dropout_map", 0, 0},
     {"dropout-two-layers", 1, {1}, 8, "f = Linear(1, 2000); o = Dropout(0.5); p = Dropout(0.5)",
-     "y = f(x); return cat([o(y), p(y)], 1)", "", "", "case_dropout_two"},
+     "y = f(x); return cat([o(y), p(y)], 1)", "", "", "case_dropout_two", 0, 0},
     {"dropout-one-layer-twice", 1, {1}, 8, "f = Linear(1, 2000); o = Dropout(0.5)", "y = f(x); return cat([o(y), o(y)], 1)",
-     "", "", "case_dropout_twice"},
+     "", "", "case_dropout_twice", 0, 0},
     {"dropout-differences", 3, {2, 5, 5}, 5,
      "c = Conv2d(2, 17, 1); b = BatchNorm2d(17); o = Dropout(0.4); d = Conv2d(17, 5, 3); f = Linear(45, 7); q = Dropout(0.2); "
-     "h = Linear(7, 2)", "h(q(relu(f(flatten(d(o(relu(b(c(x))))), 1)))))", "", "", "case_dropout_differences"},
+     "h = Linear(7, 2)", "h(q(relu(f(flatten(d(o(relu(b(c(x))))), 1)))))", "", "", "case_dropout_differences", 0, 0},
 };
 enum { TENTH, HALF, NINE_TENTHS, MAP, TWO_LAYERS, ONE_TWICE, DIFFERENCES, COUNT };
 
@@ -55,7 +55,7 @@ static void expect_independent(const Net *net, const char *what, const float *a,
 /* Shares, and the scale of what is left: the output of evaluation, where dropout passes everything, over 1 - p. */
 static void check_mask(Net *net, const Batch *b, double p) {
   int64_t count = b->n * net->outputs;
-  float *y = step_output(net, b, 1, 0), *plain = net_eval(net, NET_FORWARD, b->n, b->x);
+  float *y = step_output(net, b, 1, 0), *plain = net_eval(net, NET_FORWARD, b->n, b->x, b->mask);
   expect_share(net, "zeros", count_zeros(y, count), count, p);
   if (count_zeros(plain, count) > 0) check_error(net, ERROR_FORWARD, "zeros in evaluation", NAN);
   double worst = 0;

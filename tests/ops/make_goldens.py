@@ -19,8 +19,37 @@ from formula import fill_values, fnv, mix, uniform, write
 WORDS = {"true": True, "false": False, "none": None}
 LAYERS = {name: getattr(nn, name) for name in (
     "Conv2d Linear BatchNorm1d BatchNorm2d ReLU ReLU6 LeakyReLU Sigmoid Tanh GELU Softmax MaxPool2d AvgPool2d "
-    "AdaptiveAvgPool2d Dropout Flatten Identity Sequential").split()}
-FUNCTIONS = {"relu": torch.relu, "add": torch.add, "cat": torch.cat, "flatten": torch.flatten, "mean": torch.mean,
+    "AdaptiveAvgPool2d Dropout Flatten Identity Sequential Embedding LayerNorm").split()}
+
+
+class MultiheadAttention(nn.MultiheadAttention):
+    """Called with x, (x, mask), (q, k, v) or (q, k, v, mask), as in the language."""
+
+    def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, batch_first=True):
+        super().__init__(embed_dim, num_heads, dropout, bias, batch_first=batch_first)
+
+    def forward(self, *values):
+        mask = None
+        if len(values) in (2, 4):
+            *values, mask = values
+        q, k, v = values if len(values) == 3 else values * 3
+        return super().forward(q, k, v, key_padding_mask=None if mask is None else mask == 0, need_weights=False)[0]
+
+
+def attention(q, k, v, mask=None, heads=1, dropout_p=0.0):
+    if isinstance(mask, int):
+        mask, heads = None, mask
+    q, k, v = (x.unflatten(2, (heads, x.shape[2] // heads)).transpose(1, 2) for x in (q, k, v))
+    scores = q @ k.transpose(2, 3) / q.shape[3] ** 0.5
+    if mask is not None:
+        scores = scores.masked_fill(mask[:, None, None, :] == 0, -torch.inf)
+    return (torch.softmax(scores, 3) @ v).transpose(1, 2).flatten(2)
+
+
+LAYERS["MultiheadAttention"] = MultiheadAttention
+FUNCTIONS = {"gelu": nn.functional.gelu, "tanh": torch.tanh, "softmax": torch.softmax, "select": torch.select,
+             "positions": lambda x: torch.arange(x.shape[1]).expand(x.shape[:2]), "zeros_like": torch.zeros_like,
+             "scaled_dot_product_attention": attention, "relu": torch.relu, "add": torch.add, "cat": torch.cat, "flatten": torch.flatten, "mean": torch.mean,
              "adaptive_avg_pool2d": nn.functional.adaptive_avg_pool2d}
 
 
@@ -44,7 +73,12 @@ class Case:
     def __init__(self, row):
         fields = [field.strip() for field in row.split("|")] + [""] * 7
         self.name, shape, n, layers, forward, self.edits, self.loss = fields[:7]
-        self.shape, self.n = tuple(int(d) for d in shape.split()), int(n)
+        words = shape.split()
+        self.mask, self.n, self.vocabulary = "mask" in words, int(n), None
+        if "<" in words:
+            self.vocabulary = int(words[words.index("<") + 1])
+            words = words[:words.index("<")]
+        self.shape = tuple(int(d) for d in words if d != "mask")
         self.model = nn.Module()
         names = dict(WORDS, **FUNCTIONS)
         for statement in layers.split(";"):
@@ -54,7 +88,7 @@ class Case:
         body = [s.strip() for s in forward.split(";")]
         if len(body) == 1:
             body = ["return " + body[0]]
-        exec("def forward(x):\n" + "".join("  " + s + "\n" for s in body), names)
+        exec("def forward(x, mask=None):\n" + "".join("  " + s + "\n" for s in body), names)
         self.forward = names["forward"]
 
     def fill(self):
@@ -88,11 +122,11 @@ class Case:
                 for p in parameters:
                     p.requires_grad = word == "unfreeze"
                 for m in layers:
-                    if not moving and not list(m.children()):
+                    if not moving and (not list(m.children()) or isinstance(m, nn.MultiheadAttention)):
                         m.train(word == "unfreeze")
 
-    def step(self, x):
-        y = self.forward(x)
+    def step(self, x, mask):
+        y = self.forward(x, mask)
         if not any(p.requires_grad for p in self.model.parameters()):
             return []
         loss = eval(self.loss or "MSE", LOSSES)
@@ -115,13 +149,20 @@ class Case:
 
     def run(self):
         self.fill()
-        x = torch.from_numpy(uniform(self.name + "/x", self.n * int(np.prod(self.shape)))).double()
-        x = x.reshape((self.n,) + self.shape)
+        count = self.n * int(np.prod(self.shape))
+        if self.vocabulary:
+            x = torch.from_numpy((mix(fnv(self.name + "/x"), count) % np.uint64(self.vocabulary)).astype(np.int64))
+        else:
+            x = torch.from_numpy(uniform(self.name + "/x", count)).double()
+        x, mask = x.reshape((self.n,) + self.shape), None
+        if self.mask:
+            mask = (mix(fnv(self.name + "/mask"), self.n * self.shape[0]) % np.uint64(3)).astype(np.int64) != 0
+            mask = torch.from_numpy(mask.reshape(self.n, self.shape[0]).astype(np.int64))
+            mask[:, 0] = 1
         self.model.eval()
-        with torch.no_grad():
-            out = [self.forward(x)]
+        out = [self.forward(x, mask)]  # not in no_grad: the fast path of nn.MultiheadAttention is not wanted
         self.prepare_training()
-        return np.concatenate([t.detach().numpy().reshape(-1) for t in out + self.step(x)])
+        return np.concatenate([t.detach().numpy().reshape(-1) for t in out + self.step(x, mask)])
 
 
 def main():

@@ -55,6 +55,7 @@ Net net_open_case(const Case *c, const sg_network *code) {
   memcpy(net.fresh, net.weights, (size_t)net.m->weights_bytes);
   net.inputs = net.m->input.shape.count;
   net.outputs = net.m->outputs[0].shape.count;
+  net.tokens = net.m->input.mask ? net.m->input.shape.dim[0] : 0;
   return net;
 }
 
@@ -62,16 +63,21 @@ void net_restore(Net *net) { memcpy(net->weights, net->fresh, (size_t)net->m->we
 
 Batch net_batch(const Net *net, int64_t first, int64_t n) {
   const Case *c = net->c;
-  Batch b = {.n = n, .x = guard_alloc(n * net->inputs * 4)};
-  uint64_t x = formula_seed(c->name, "/x"), y = formula_seed(c->name, "/y");
+  Batch b = {.n = n, .x = guard_alloc(n * net->inputs * 4), .mask = net->tokens ? guard_alloc(n * net->tokens * 4) : NULL};
+  uint64_t x = formula_seed(c->name, "/x"), y = formula_seed(c->name, "/y"), mask = formula_seed(c->name, "/mask");
   const ManifestShape *out = &net->m->outputs[0].shape;
   bool regression = net->m->train.loss != LOSS_TYPE_CROSS_ENTROPY;
   int64_t classes = out->rank ? out->dim[0] : 1, targets = regression ? net->outputs : net->outputs / classes;
   b.target = guard_alloc(n * targets * 4);
   for (int64_t s = 0; s < n; s++) {
     int64_t sample = (first + s) % c->n;
-    for (int64_t i = 0; i < net->inputs; i++)
-      b.x[s * net->inputs + i] = formula_uniform(x, (uint64_t)(sample * net->inputs + i));
+    for (int64_t i = 0; i < net->inputs; i++) {
+      uint64_t at = (uint64_t)(sample * net->inputs + i);
+      if (c->vocabulary) ((int32_t *)(void *)b.x)[s * net->inputs + i] = (int32_t)(formula_mix(x, at) % (uint64_t)c->vocabulary);
+      else b.x[s * net->inputs + i] = formula_uniform(x, at);
+    }
+    for (int64_t i = 0; i < net->tokens; i++) /* a third of the mask is 0, but never its first number */
+      b.mask[s * net->tokens + i] = i == 0 || formula_mix(mask, (uint64_t)(sample * net->tokens + i)) % 3 != 0;
     for (int64_t i = 0; i < targets; i++) {
       uint64_t at = (uint64_t)(sample * targets + i);
       if (regression) ((float *)b.target)[s * targets + i] = formula_uniform(y, at);
@@ -123,11 +129,11 @@ static void pack(Net *net) {
   call(net, NET_PACK, &(sg_run){.n = 1});
 }
 
-float *net_eval(Net *net, NetFunction function, int64_t n, const float *x) {
+float *net_eval(Net *net, NetFunction function, int64_t n, const float *x, const int32_t *mask) {
   pack(net);
   int64_t bytes = function == NET_PREFIX ? net->m->features_bytes * n : net->outputs * 4 * n;
   float *y = guard_alloc(bytes);
-  call(net, function, &(sg_run){.n = n, .x = x, .y = {y}});
+  call(net, function, &(sg_run){.n = n, .x = x, .mask = mask, .y = {y}});
   return y;
 }
 
@@ -135,7 +141,7 @@ float net_step(Net *net, const Batch *b, float **y) {
   pack(net);
   float *out = guard_alloc(net->outputs * 4 * b->n), loss = 0;
   const float *x = b->features ? b->features : b->x;
-  call(net, NET_STEP, &(sg_run){.n = b->n, .x = x, .y = {out}, .target = b->target, .loss = &loss});
+  call(net, NET_STEP, &(sg_run){.n = b->n, .x = x, .mask = b->mask, .y = {out}, .target = b->target, .loss = &loss});
   if (y) *y = out;
   else guard_free(net, "y", out);
   return loss;

@@ -14,12 +14,14 @@ typedef struct Net {
   void *fresh;           /* the weights as they were filled */
   int64_t inputs, outputs; /* numbers for one sample: of x, of the first output */
   uint64_t rng[2];
+  int64_t tokens; /* numbers of a sample's mask; 0: it has none */
 } Net;
 
 typedef struct Batch { /* x and the target of n samples; with a prefix, features is what it made of x */
   int64_t n;
-  float *x, *features;
+  float *x, *features; /* of tokens: int32 in their place */
   void *target;
+  int32_t *mask; /* NULL: the case has none */
 } Batch;
 
 /* Weights by the formula of the case's and the tensor's name. */
@@ -28,7 +30,7 @@ Net net_open_case(const Case *c, const sg_network *code);
 Batch net_batch(const Net *net, int64_t first, int64_t n);
 void net_restore(Net *net);
 /* Into y (guarded memory that is given back by guard_free), from the weights of now. pack runs before it. */
-float *net_eval(Net *net, NetFunction function, int64_t n, const float *x);
+float *net_eval(Net *net, NetFunction function, int64_t n, const float *x, const int32_t *mask);
 /* Loss of one step; gradients are in net->grads, and the batch statistics in the weights have moved. Where y is not NULL,
  * *y is what the network returned, guarded. */
 float net_step(Net *net, const Batch *b, float **y);

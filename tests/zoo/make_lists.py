@@ -5,10 +5,12 @@
 
 Lines, in order: `children NAME…`, `parameters COUNT`, `nodes NAME…` (torchvision.models.feature_extraction,
 where the model has function calls of interest), then one `KEY SHAPE` per entry of state_dict().
-lenet and mlp are not torchvision's: their modules stand here as PyTorch would write them.
+lenet and mlp are not torchvision's: their modules stand here as PyTorch would write them. Neither is BERT: its list has
+Hugging Face's keys (transformers' BertModel, without the buffer embeddings.position_ids), and no calls.
 """
 import collections
 import pathlib
+import sys
 
 import torch.nn as nn
 import torchvision
@@ -46,7 +48,19 @@ def write(name, model):
     (HERE / (name + ".txt")).write_text("\n".join(lines) + "\n")
 
 
+def write_bert(name, layers, hidden, heads, intermediate):
+    sys.path.insert(0, str(HERE.parent.parent / "numeric"))
+    from bert import Bert
+    model = Bert(layers, hidden, heads, intermediate)
+    lines = ["children embeddings encoder pooler", "parameters %d" % sum(p.numel() for p in model.parameters())]
+    lines += ["%s [%s]" % (key, ", ".join(map(str, shape))) for key, shape in model.names]
+    (HERE / (name + ".txt")).write_text("\n".join(lines) + "\n")
+
+
 HERE.mkdir(exist_ok=True)
+write_bert("bert_tiny", 2, 128, 2, 512)
+write_bert("bert_mini", 4, 256, 4, 1024)
+write_bert("bert_base", 12, 768, 12, 3072)
 for name in MODELS:
     write(name, getattr(torchvision.models, name)())
 write("lenet", lenet())

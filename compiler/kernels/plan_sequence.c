@@ -1,0 +1,60 @@
+/* As plan_other.c, for the kernels of sequences: tokens, layer normalisation, attention, whose scores lie in the
+ * thread's scratch. */
+#include "compiler/kernels/units.h"
+
+#define PLAN(name)                                                                                           \
+  void plan_##name(const void *constants, CallPlan *plan);                                                   \
+  void plan_##name(const void *constants, CallPlan *plan)
+
+PLAN(select_grad) {
+  const CatK *k = constants;
+  *plan = (CallPlan){.units_per_sample = k->outer};
+}
+PLAN(embedding) {
+  const EmbeddingK *k = constants;
+  *plan = (CallPlan){.units_per_sample = k->rows};
+}
+PLAN(embedding_grad_weight) {
+  const EmbeddingK *k = constants;
+  *plan = (CallPlan){.units_fixed = units_of(k->dim, COLUMN_CHUNK), .flops_per_sample = (double)(k->rows * k->dim)};
+}
+PLAN(positions) {
+  *plan = (CallPlan){.units_per_sample = 1};
+}
+
+/* ---- layernorm.c ---- */
+
+static double norm_flops(const LayerNormK *k, double each) {
+  return each * (double)(k->rows * k->c);
+}
+PLAN(layernorm) {
+  const LayerNormK *k = constants;
+  *plan = (CallPlan){.units_per_sample = units_of(k->rows, ROW_CHUNK), .flops_per_sample = norm_flops(k, 8)};
+}
+PLAN(layernorm_grad_input) {
+  const LayerNormK *k = constants;
+  *plan = (CallPlan){.units_per_sample = units_of(k->rows, ROW_CHUNK), .flops_per_sample = norm_flops(k, 13)};
+}
+PLAN(layernorm_grad_weight) {
+  const LayerNormK *k = constants;
+  *plan = (CallPlan){.units_fixed = units_of(k->c, COLUMN_CHUNK), .flops_per_sample = norm_flops(k, 4)};
+}
+
+/* ---- attention.c ---- */
+
+static int64_t score_bytes(const AttentionK *k) {
+  return QUERY_CHUNK * units_of(k->tk, 16) * 64;
+}
+static double product_flops(const AttentionK *k, double products) {
+  return products * (double)(k->heads * k->tq) * (double)k->tk * (double)(k->dim + k->value_dim);
+}
+PLAN(attention) {
+  const AttentionK *k = constants;
+  *plan = (CallPlan){.units_per_sample = k->heads * units_of(k->tq, QUERY_CHUNK), .scratch_bytes = score_bytes(k),
+                     .flops_per_sample = product_flops(k, 2) + 20.0 * (double)(k->heads * k->tq * k->tk)};
+}
+PLAN(attention_grad) {
+  const AttentionK *k = constants;
+  *plan = (CallPlan){.units_per_sample = k->heads, .scratch_bytes = 2 * score_bytes(k),
+                     .flops_per_sample = product_flops(k, 5) + 30.0 * (double)(k->heads * k->tq * k->tk)};
+}
