@@ -161,6 +161,7 @@ static void cure_own_argument(ShapeContext *c, Diag *d, Span argument, int64_t g
   const char *type = op_info(c->op)->name, *rest = "";
   if (c->op == OP_Linear) rest = arena_printf(arena, ", %lld", (long long)c->args->out_features);
   if (c->op == OP_Conv2d) rest = ", …";
+  if (c->op == OP_MultiheadAttention) rest = arena_printf(arena, ", %lld", (long long)c->args->num_heads);
   const char *number = features_text(c, argument, got);
   if (is_built_once(c, argument)) {
     diag_help(&c->s->diags, d, "%s(%s%s), or %s(_%s) to have it inferred", type, number, rest, type, rest);

@@ -118,6 +118,7 @@ bool shape_zeros_like(ShapeContext *c) {
   *c->out = c->in[0];
   if (c->in[0].dtype == DTYPE_I64) return true;
   c->out->rank = -1;
+  if (c->s->diags.errors > 0) return false; /* an Embedding beside it has said so */
   return shape_wants_rank(c, "token numbers (N, T)", "zeros_like makes token numbers of token numbers: the types of the tokens");
 }
 

@@ -88,7 +88,9 @@ static bool find_tensors(Load *l) {
   EditContext *e = l->e;
   for (size_t i = 0; i < l->items.count; i++) {
     LoadItem *item = &l->items.at[i];
-    item->tensor = donor_find(&l->file, item->key);
+    bool plain = !l->stmt->source && !l->stmt->under; /* no other name is asked for */
+    item->tensor = plain ? donor_find_named(e->s->arena, &l->file, item->key) : donor_find(&l->file, item->key);
+    if (item->tensor && plain && !streq(item->tensor->name, item->key)) item->key = arena_strdup(e->graph->arena, item->tensor->name);
     if (!item->tensor || !item->index) continue;
     Shape shape = donor_shape(item->tensor);
     Region region;
@@ -107,7 +109,7 @@ static bool find_tensors(Load *l) {
 
 static void bind(Load *l) {
   Graph *g = l->e->graph;
-  bool said = false;
+  bool said = false, named[2] = {false}, plain = !l->stmt->source && !l->stmt->under;
   vec_push(g->arena, &g->donors, l->file);
   int donor = (int)g->donors.count - 1;
   for (size_t i = 0; i < l->items.count; i++) {
@@ -115,6 +117,7 @@ static void bind(Load *l) {
     if (!item->tensor || item->skip) continue;
     Param *p = &g->params.at[item->param];
     donor_conversion_note(l->e->s, &l->file, item->tensor, &said);
+    if (plain) donor_names_note(l->e->s, &l->file, p->name, item->tensor, named);
     if (item->to) {
       vec_push(g->arena, &p->patches,
                (WeightPatch){.donor = donor, .key = item->key, .from = item->from, .to = item->to});

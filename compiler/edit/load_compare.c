@@ -175,7 +175,7 @@ static bool find_unexpected(Load *l, Mismatches *m) {
       if (a->param || !picks_key(l, a->stmt->selector, t->name, &ok)) continue;
       a->excused = wanted = true;
     }
-    if (wanted || !ok) continue;
+    if (wanted || !ok || donor_ignores(t->name)) continue;
     m->unexpected++;
     vec_push(arena, &m->lines,
              arena_printf(arena, "unexpected: %s %s", t->name, donor_shape_text(arena, t)));

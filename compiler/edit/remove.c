@@ -13,7 +13,7 @@ static bool plan_bypass(EditContext *e, const Stmt *stmt, const Picked *picked, 
     if (!n->alive || !picked->node[id]) continue;
     ValueId through = n->inputs.count ? flows[n->inputs.at[0]] : NO_ID;
     for (size_t k = 1; k < n->inputs.count; k++) {
-      if (flows[n->inputs.at[k]] == through) continue;
+      if (flows[n->inputs.at[k]] == through || n->inputs.at[k] == g->mask_value) continue;
       Diag *d = diag_report(&e->s->diags, DIAG_E0213, stmt->selector->span,
                             "'%s' cannot be bypassed: it has several inputs", n->name);
       diag_caret(&e->s->diags, d, "%s or %s, which goes on?", edit_value_name(g, through),

@@ -28,7 +28,7 @@ typedef struct Mismatch {
 static void compare_all(Session *s, const Graph *g, DonorFile *donor, const ParamList *params, Mismatch *m) {
   for (size_t i = 0; i < params->count; i++) {
     const Param *p = &g->params.at[params->at[i]];
-    const surgery_tensor *t = donor_find(donor, p->donor_key ? p->donor_key : p->name);
+    const surgery_tensor *t = p->donor_key ? donor_find(donor, p->donor_key) : donor_find_named(s->arena, donor, p->name);
     if (!t && donor_may_lack(g, p)) continue;
     if (!t) {
       m->missing++;
@@ -131,14 +131,15 @@ bool weights_bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
     return false;
   }
   donor_notes(s, file);
-  bool said = false;
+  bool said = false, named[2] = {false};
   for (size_t i = 0; i < params.count; i++) {
     Param *p = &g->params.at[params.at[i]];
-    const surgery_tensor *t = donor_find(file, p->name);
+    const surgery_tensor *t = donor_find_named(s->arena, file, p->name);
     if (!t) continue; /* num_batches_tracked begins at 0 */
     donor_conversion_note(s, file, t, &said);
+    donor_names_note(s, file, p->name, t, named);
     p->donor = (int)g->donors.count - 1;
-    p->donor_key = p->name;
+    p->donor_key = streq(t->name, p->name) ? p->name : arena_strdup(g->arena, t->name);
   }
   return true;
 }

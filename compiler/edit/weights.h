@@ -52,6 +52,12 @@ void weights_close(Graph *g);
  * diagnostic. */
 bool donor_open(Session *s, DonorFile *donor);
 const surgery_tensor *donor_find(DonorFile *donor, const char *key);
+/* The same under the other names that a parameter may have in a file (weights_names.c); the tensor's own name is the one there. */
+const surgery_tensor *donor_find_named(Arena *arena, DonorFile *donor, const char *key);
+/* Notes, once for a file each, what was taken off or translated; said: zeros at first. */
+void donor_names_note(Session *s, const DonorFile *donor, const char *key, const surgery_tensor *tensor, bool said[2]);
+/* A tensor that is no part of any network here, whoever asks for all of a file. */
+bool donor_ignores(const char *name);
 size_t donor_count(const DonorFile *donor);
 const surgery_tensor *donor_at(const DonorFile *donor, size_t index);
 /* The shape of a file's tensor as the compiler writes it; rank -1: more dimensions than it knows. */

@@ -253,7 +253,7 @@ static void input_refusals(void **state) {
       {TAKE "input imag(1, 28, 28)", "E0502", "did you mean 'image'"},
       {TAKE "input tokens(128)", "E0310", "token numbers (N, 128) flow into conv1"},
       {TAKE "input tokens()", "E0110", "'length'"},
-      {TAKE "input tokens(0)", "E0113", "length must lie between 1"},
+      {TAKE "input tokens(0)", "E0113", "length must be at least 1"},
       {TAKE "input tokens(1.5)", "E0112", "length must be an integer"},
       {TAKE "input tokens(8, mask=1)", "E0112", "mask must be true or false"},
       {TAKE "input tokens(8, msk=true)", "E0108", "did you mean 'mask'"},

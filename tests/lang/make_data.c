@@ -105,6 +105,34 @@ static void write_counted(void) {
   write_bytes("half.safetensors", bytes, sizeof bytes);
 }
 
+/* A classifier on a small BERT, under the names of the first release. */
+static void write_bert(void) {
+  static float zeros[64], gamma[4] = {100, 101, 102, 103}, beta[4] = {200, 201, 202, 203}, sevens[4] = {7, 7, 7, 7};
+  static int64_t places[6] = {0, 1, 2, 3, 4, 5};
+#define LAYER "bert.encoder.layer.0."
+#define LINEAR(name, out, in) {name ".weight", SURGERY_F32, 2, {out, in}, zeros}, {name ".bias", SURGERY_F32, 1, {out}, zeros}
+#define NORM(name) {name ".gamma", SURGERY_F32, 1, {4}, gamma}, {name ".beta", SURGERY_F32, 1, {4}, beta}
+  surgery_tensor_out all[] = {
+      {"bert.embeddings.position_ids", SURGERY_I64, 2, {1, 6}, places},
+      {"bert.embeddings.word_embeddings.weight", SURGERY_F32, 2, {5, 4}, zeros},
+      {"bert.embeddings.position_embeddings.weight", SURGERY_F32, 2, {6, 4}, zeros},
+      {"bert.embeddings.token_type_embeddings.weight", SURGERY_F32, 2, {2, 4}, zeros},
+      NORM("bert.embeddings.LayerNorm"),
+      LINEAR(LAYER "attention.self.query", 4, 4),
+      LINEAR(LAYER "attention.self.key", 4, 4),
+      LINEAR(LAYER "attention.self.value", 4, 4),
+      LINEAR(LAYER "attention.output.dense", 4, 4),
+      NORM(LAYER "attention.output.LayerNorm"),
+      LINEAR(LAYER "intermediate.dense", 8, 4),
+      LINEAR(LAYER "output.dense", 4, 8),
+      NORM(LAYER "output.LayerNorm"),
+      {"bert.pooler.dense.weight", SURGERY_F32, 2, {4, 4}, zeros},
+      {"bert.pooler.dense.bias", SURGERY_F32, 1, {4}, sevens},
+      LINEAR("classifier", 2, 4),
+  };
+  write_tensors("bert-task.safetensors", all, sizeof all / sizeof *all);
+}
+
 static void write_broken(void) {
   unsigned char garbage[4096];
   for (size_t i = 0; i < sizeof garbage; i++) garbage[i] = (unsigned char)(i * i * 31 + 7 * i + 13);
@@ -133,6 +161,7 @@ int main(int argc, char **argv) {
   write_network("lenet", "lenet.safetensors");
   write_tiny();
   write_counted();
+  write_bert();
   write_broken();
   diag_print_text(&session->diags, stderr, false);
   arena_destroy(arena);

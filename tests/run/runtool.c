@@ -149,6 +149,34 @@ static int npy(const char *path) {
   return 0;
 }
 
+/* arrays OUT NAME:TYPE:SHAPE:NUMBERS… : TYPE f32 or i64, as in x:i64:2,3:1,2,3,4,5,6. */
+static int arrays(const char *out, char **spec, int count) {
+  surgery_tensor_out *list = calloc((size_t)count, sizeof *list);
+  surgery_error err;
+  if (!list) die("no memory");
+  for (int i = 0; i < count; i++) {
+    char *rest = spec[i], *name = strsep(&rest, ":"), *type = strsep(&rest, ":"), *shape = strsep(&rest, ":");
+    if (!rest) die("%s: not NAME:TYPE:SHAPE:NUMBERS", name);
+    surgery_tensor_out *t = &list[i];
+    int64_t total = 1, at = 0;
+    *t = (surgery_tensor_out){.name = name, .dtype = strcmp(type, "i64") == 0 ? SURGERY_I64 : SURGERY_F32};
+    for (char *size; (size = strsep(&shape, ","));) total *= t->shape[t->rank++] = atoll(size);
+    void *data = calloc((size_t)total + 1, 8);
+    if (!data) die("no memory");
+    for (char *number; (number = strsep(&rest, ",")) && at < total; at++) {
+      if (t->dtype == SURGERY_I64) ((int64_t *)data)[at] = atoll(number);
+      else ((float *)data)[at] = strtof(number, NULL);
+    }
+    if (at != total) die("%s: %lld numbers of %lld", name, (long long)at, (long long)total);
+    t->data = data;
+  }
+  int status = surgery_weights_write(out, list, (size_t)count, NULL, &err);
+  if (status) die("%s", err.message);
+  for (int i = 0; i < count; i++) free((void *)list[i].data);
+  free(list);
+  return 0;
+}
+
 int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "data") == 0 && argc == 3) return make_data(argv[2]);
@@ -157,7 +185,8 @@ int main(int argc, char **argv) {
   if (strcmp(what, "list") == 0 && argc == 3) return list(argv[2]);
   if (strcmp(what, "json") == 0 && (argc == 3 || argc == 4)) return json(argv[2], argc == 4 ? argv[3] : NULL);
   if (strcmp(what, "npy") == 0 && argc == 3) return npy(argv[2]);
-  fputs("usage: runtool data DIR | same A B [PREFIX…] | differ A B [PREFIX…] | list FILE | json FILE [PATH] "
+  if (strcmp(what, "arrays") == 0 && argc >= 4) return arrays(argv[2], argv + 3, argc - 3);
+  fputs("usage: runtool arrays OUT NAME:TYPE:SHAPE:NUMBERS… | data DIR | same A B [PREFIX…] | differ A B [PREFIX…] | list FILE | json FILE [PATH] "
         "| npy FILE\n",
         stderr);
   return 2;
