@@ -22,7 +22,7 @@ bool load_read_allows(Load *l) {
       Diag *d = diag_report(&e->s->diags, DIAG_E0407, a->what_span, "nothing of the kind '%s' can be allowed",
                             a->what);
       if (near)
-        diag_help(&e->s->diags, d, "did you mean '%s'?", near);
+        diag_suggest(&e->s->diags, d, a->what_span, near);
       else
         diag_help(&e->s->diags, d, "allow knows missing, unexpected, shape and dtype");
       ok = false;
@@ -244,8 +244,12 @@ static void help_missing(Load *l, Diag *d) {
   for (size_t i = 0; i < l->items.count; i++) {
     if (l->items.at[i].tensor) continue;
     const char *near = suggest_name(l->items.at[i].key, names.at, names.count);
-    if (near) {
-      diag_help(diags, d, "did you mean '%s'?", near);
+    const Selector *source = l->stmt->source;
+    if (near) { /* where the file's name is written out, the right one can be put there */
+      if (source && source->kind == SELECT_NAME && !source->is_glob && streq(source->text, l->items.at[i].key))
+        diag_suggest(diags, d, source->span, near);
+      else
+        diag_help(diags, d, "the nearest in the file is '%s'", near);
       return;
     }
     break;

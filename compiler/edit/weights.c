@@ -23,6 +23,7 @@ static bool shape_fits(const Param *p, const surgery_tensor *t) {
 typedef struct Mismatch {
   VEC(const char *) lines; /* one for each tensor that does not fit */
   size_t missing, shapes, dtypes, matched;
+  const Module *layer; /* whose tensors have another shape; NULL where there are several */
 } Mismatch;
 
 static void compare_all(Session *s, const Graph *g, DonorFile *donor, const ParamList *params, Mismatch *m) {
@@ -35,6 +36,8 @@ static void compare_all(Session *s, const Graph *g, DonorFile *donor, const Para
       vec_push(s->arena, &m->lines,
                arena_printf(s->arena, "missing: %s %s", p->name, shape_text_plain(s->arena, &p->shape)));
     } else if (p->shape.rank >= 0 && !p->adapt_from && !shape_fits(p, t)) {
+      const Module *layer = &g->modules.at[p->module];
+      m->layer = m->shapes == 0 || m->layer == layer ? layer : NULL;
       m->shapes++;
       vec_push(s->arena, &m->lines,
                arena_printf(s->arena, "shape: %s is %s in the file, %s in the network", p->name,
@@ -66,17 +69,36 @@ static const char *mismatch_text(Session *s, const Mismatch *m) {
   return text;
 }
 
-/* The file belongs to another built-in network: that one is taken. */
-static void help_other_model(Session *s, Diag *d, const DonorFile *donor, const char *guess) {
-  diag_help(&s->diags, d, "the file has the tensors of %s: take %s", guess, guess);
-  if (donor->span.source >= s->sources.files.count) return;
+/* The network's name in front of the `from` whose file stands at the donor's span; SPAN_NONE where there is none. */
+static Span name_before_from(const Session *s, const DonorFile *donor) {
+  if (donor->span.source >= s->sources.files.count) return SPAN_NONE;
   const char *text = s->sources.files.at[donor->span.source].text;
   uint32_t begin = donor->span.begin, length = (uint32_t)strlen(donor->model);
   while (begin > 0 && text[begin - 1] != '\n' && text[begin - 1] != ';') begin--;
-  const char *name = memmem(text + begin, donor->span.begin - begin, donor->model, length); /* before `from` */
-  if (!name) return;
-  uint32_t at = (uint32_t)(name - text);
-  diag_fix(&s->diags, d, (Span){donor->span.source, at, at + length}, "%s", guess);
+  const char *name = memmem(text + begin, donor->span.begin - begin, donor->model, length);
+  if (!name) return SPAN_NONE;
+  return (Span){donor->span.source, (uint32_t)(name - text), (uint32_t)(name - text) + length};
+}
+
+/* The file belongs to another built-in network: that one is taken. */
+static void help_other_model(Session *s, Diag *d, const DonorFile *donor, const char *guess) {
+  diag_help(&s->diags, d, "the file has the tensors of %s: take %s", guess, guess);
+  diag_fix(&s->diags, d, name_before_from(s, donor), "%s", guess);
+}
+
+/* resnet18(classes=10) from the file of 1000 classes: the head is taken as it is and replaced. */
+static void help_other_head(Session *s, Diag *d, const DonorFile *donor, const Module *layer) {
+  const char *replace = arena_printf(s->arena, "replace %s with Linear(_, %lld)", layer->name, (long long)layer->args.out_features);
+  diag_help(&s->diags, d, "the file is %s's own: take it without arguments, then %s", donor->model, replace);
+  Span name = name_before_from(s, donor);
+  if (name.source == SPAN_NO_SOURCE) return;
+  const char *text = s->sources.files.at[name.source].text, *at = text + name.end, *from = text + donor->span.begin;
+  if (*at == '(')
+    while (at < from && *at++ != ')') {}
+  while (at < from && *at == ' ') at++;
+  if (strncmp(at, "from ", 5) != 0) return; /* a slice, or a ')' in an argument */
+  diag_fix(&s->diags, d, (Span){name.source, name.begin, donor->span.end}, "%s from %.*s\n%s", donor->model,
+           (int)(donor->span.end - donor->span.begin), from, replace);
 }
 
 static void report_mismatch(Session *s, DonorFile *donor, const Mismatch *m, size_t wanted) {
@@ -97,6 +119,8 @@ static void report_mismatch(Session *s, DonorFile *donor, const Mismatch *m, siz
   const char *guess = m->matched < wanted && donor->open ? weights_guess_model(s, donor->open) : NULL;
   if (guess && !streq(guess, donor->model))
     help_other_model(s, d, donor, guess);
+  else if (guess && m->layer && m->layer->op == OP_Linear && m->missing == 0 && m->dtypes == 0)
+    help_other_head(s, d, donor, m->layer);
   else
     diag_help(&s->diags, d,
               "use the file that belongs to %s, or declare the network that the file belongs to",
