@@ -119,6 +119,7 @@ void manifest_inspect(Arena *arena, const Plan *plan, json_t *root) {
   for (size_t i = 0; i < g->order.count; i++) {
     const Node *n = &g->nodes.at[g->order.at[i]];
     if (!n->alive || plan->kept.at[n->output].buffer == NO_ID) continue;
+    if (g->values.at[n->output].shape.dtype != DTYPE_F32) continue; /* token numbers: nothing to measure */
     in.index[n->output] = (int)json_array_size(values);
     json_array_append_new(values, value_json(&in, g->order.at[i]));
   }

@@ -34,6 +34,9 @@ equals "samples of two files" "$("$RUNTOOL" npy both.npy | head -n 1)" "4 2"
 
 # training: the cache of frozen features gives what running the encoder each time gives; eval knows the mask too
 "$RUNTOOL" arrays train.safetensors "$x" "$mask" "$y"
+run 0 ./small inspect --data train.safetensors
+out '^embeddings.word_embeddings +Embedding'
+out_lacks 'zeros_like' # token numbers have no mean
 run 0 ./small train --data train.safetensors --no-shuffle --out t.safetensors
 run 0 ./small train --data train.safetensors --no-shuffle --out u.safetensors --no-cache
 check "with and without the cache" cmp t.safetensors u.safetensors
