@@ -16,6 +16,7 @@ from torch import nn
 
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(here, "..", "numeric"))
+from bert import Bert
 from formula import fill_values, fnv, mix, uniform, write
 
 
@@ -107,6 +108,29 @@ cross_entropy = nn.functional.cross_entropy
 
 def case_000_1():
     return forward(filled(CNN()), values("x", 3, 3, 32, 32))
+
+
+def bert_tiny():
+    model = Bert(2, 128, 2, 512)
+    return model.load({key: torch.from_numpy(np.array(fill_values(key, shape))) for key, shape in model.names})
+
+
+def case_000_2():
+    """One text, as `numtool texts` makes it."""
+    ids = torch.from_numpy((mix(fnv("tokens"), 128) % np.uint64(30522)).astype(np.int64)).reshape(1, 128)
+    length = int(mix(fnv("mask"), 1)[0] % np.uint64(128)) + 1
+    mask = (torch.arange(128) < length).long()[None]
+    mask[:, 2] *= length < 4
+    with torch.no_grad():
+        return {"forward": bert_tiny().hidden(ids, mask).numpy()}
+
+
+def case_000_2_hidden():
+    x = values("x", 1, 128, 128)
+    with torch.no_grad():
+        for layer in bert_tiny().layers:
+            x = layer(x)
+    return {"forward": x.numpy()}
 
 
 def case_000_3():
