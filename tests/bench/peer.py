@@ -2,6 +2,7 @@
 line, the median in ms, for a convolution the fastest; between requests it sleeps, so that the other side has the machine for itself.
 
     versions
+    export MODEL FILE.onnx                   with random weights, for the other peer; answers with the file's name
     forward MODEL SAMPLES RUNS THREADS
     step MODEL SAMPLES RUNS THREADS          all trainable, SGD with momentum
     head MODEL SAMPLES RUNS THREADS          all frozen, in evaluation, but the last layer
@@ -79,6 +80,12 @@ def main():
         kind, *rest = line.split()
         if kind == "versions":
             print(f"PyTorch {torch.__version__}, torchvision {torchvision.__version__}", flush=True)
+            continue
+        if kind == "export":
+            net, shape = make_model(rest[0])
+            torch.onnx.export(net.eval(), torch.rand(1, *shape), rest[1], input_names=["x"], output_names=["y"],
+                              dynamic_axes={"x": {0: "n"}, "y": {0: "n"}}, opset_version=13)
+            print(rest[1], flush=True)
             continue
         *what, runs, threads = rest
         torch.set_num_threads(int(threads))
