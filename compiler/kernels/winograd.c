@@ -52,6 +52,8 @@ INLINE void transform_output(const v16 *m, int64_t step, v16 *to, int64_t to_ste
  * v[36 points, v_point floats apart]. */
 INLINE void input_tile(const Conv2dK *k, const float *x, int64_t row, int64_t col, float *v, int64_t v_point) {
   v16 d[36], half[36], out[6];
+  UNROLL
+  for (int64_t q = 0; q < 24; q++) __builtin_prefetch(x + ((row + q / 4) * k->iw + col + 10 + q % 4) * LANES);
   if (row >= 0 && col >= 0 && row + 6 <= k->ih && col + 6 <= k->iw) {
     UNROLL
     for (int64_t i = 0; i < 36; i++) d[i] = *(const v16 *)(x + ((row + i / 6) * k->iw + col + i % 6) * LANES);
@@ -81,6 +83,9 @@ INLINE void weights_block(const float *w, int64_t w_out, int64_t outs, float *u,
     for (int64_t b = 0; b < outs; b++) {
       const float *g = w + b * w_out + i * LANES;
       v16 half[18], out[6];
+      /* The next block's: 18 short runs of lines are more than the hardware follows. */
+      UNROLL
+      for (int64_t tap = 0; tap < 9; tap++) __builtin_prefetch(g + (9 + tap) * LANES * LANES);
       UNROLL
       for (int64_t c = 0; c < 3; c++)
         transform_weights(*(const v16 *)(g + c * LANES * LANES), *(const v16 *)(g + (3 + c) * LANES * LANES),
@@ -142,6 +147,9 @@ INLINE void multiply(const WinogradUnits *u, const float *v, const float *weight
 INLINE void output_tile(const Conv2dK *k, const float *m, int64_t m_point, v16 bias, const float *residual, float *y,
                         int64_t row, int64_t col) {
   v16 d[36], half[24], out[4];
+  /* The next tile's outputs come from far meanwhile. */
+  UNROLL
+  for (int64_t q = 0; q < 16; q++) __builtin_prefetch(y + ((row + q / 4) * k->ow + col + 4 + q % 4) * LANES, 1);
   UNROLL
   for (int64_t p = 0; p < 36; p++) d[p] = *(const v16 *)(m + p * m_point);
   UNROLL
