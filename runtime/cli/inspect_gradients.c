@@ -7,6 +7,7 @@
 #include "runtime/cli/inspect.h"
 #include "runtime/error.h"
 #include "runtime/train/feed.h"
+#include "runtime/train/gradients.h"
 
 #define SHUFFLE_SEED 0 /* the same batches each time */
 
@@ -14,12 +15,6 @@
 static bool within(const char *tensor, const char *name) {
   size_t length = strlen(name);
   return strncmp(tensor, name, length) == 0 && (tensor[length] == 0 || tensor[length] == '.');
-}
-
-static double sum_of_squares(const float *at, int64_t count) {
-  double sum = 0;
-  for (int64_t i = 0; i < count; i++) sum += (double)at[i] * at[i];
-  return sum;
 }
 
 static int add_name(Gradients *g, const char *name, size_t length, bool tensor, bool block) {

@@ -49,12 +49,15 @@ static void tell_step(Loop *l, double loss, double accuracy, double lr) {
 /* The optimizer's step, with the gradients of the batches since the last one. */
 static void update(Loop *l) {
   const ManifestTrain *train = &l->net->manifest->train;
-  double loss = l->window_loss, rate = optimizer_lr(l->net->optimizer);
-  if (l->sum) memcpy(l->net->grads, l->sum, (size_t)l->net->manifest->grads_bytes);
-  if (train->accumulate > 1) loss /= (double)l->window_seen;
-  if (train->clip_norm > 0) gradients_clip(l->net->manifest, l->net->grads, train->clip_norm);
+  double loss = l->window_loss / (double)l->window_seen; /* of one batch: its loss to the bit */
+  double rate = optimizer_lr(l->net->optimizer);
+  if (l->sum) { /* the next window begins with other gradients in either */
+    unsigned char *grads = l->net->grads;
+    l->net->grads = l->sum, l->sum = grads;
+  }
+  if (train->clip_norm > 0) gradients_clip(optimizer_chunks(l->net->optimizer), l->net->grads, train->clip_norm);
   net_update(l->net);
-  if (l->average) weights_average(l->net->manifest, l->average, l->net->weights, train->ema);
+  if (l->average) weights_average(l->net->manifest, &l->averaged, l->average, l->net->weights, train->ema);
   l->at.step++, l->at.phase_step++;
   log_step(&l->log, l->at.epoch + 1, l->at.step, loss, rate);
   tell_step(l, loss, l->window_targets ? (double)l->window_right / (double)l->window_targets : NAN, rate);
@@ -74,15 +77,13 @@ static int one_batch(Loop *l, const FeedBatch *batch) {
         "epoch %lld, step %lld: the loss is %g: training has diverged; a smaller --lr (now %g) may help. "
         "No weights were written",
         (long long)l->at.epoch + 1, (long long)l->at.step + 1, (double)loss, optimizer_lr(l->net->optimizer));
-  if (l->sum) gradients_add(l->net->manifest, l->sum, l->net->grads, 1.0 / (double)accumulate, l->window == 0);
+  if (l->sum) gradients_add(optimizer_chunks(l->net->optimizer), l->sum, l->net->grads, 1.0 / (double)accumulate, l->window == 0);
   int64_t before = l->accuracy.top1, targets = l->accuracy.targets;
   if (l->accuracy.classes) metrics_add(&l->accuracy, batch->n, l->net->outputs[0], batch->target);
   int64_t right = l->accuracy.top1 - before;
   l->window++, l->window_seen += batch->n;
   l->window_right += right, l->window_targets += l->accuracy.targets - targets;
-  /* one batch: its loss to the bit */
-  if (l->window == 1) l->window_loss = accumulate > 1 ? (double)loss * (double)batch->n : (double)loss;
-  else l->window_loss += (double)loss * (double)batch->n;
+  l->window_loss += (double)loss * (double)batch->n;
   l->at.batches++;
   l->at.taken += batch->taken;
   l->at.loss_sum += (double)loss * (double)batch->n;
@@ -240,6 +241,7 @@ int train_run(surgery_net *net, Dataset *train, Dataset *val, const TrainOptions
   result->epochs = l.at.epoch, result->steps = l.at.step;
   feed_close(l.train), feed_close(l.val);
   metrics_free(&l.accuracy);
+  chunks_free(&l.averaged);
   free(l.order), free(l.sum), free(l.average);
   return status;
 }

@@ -223,14 +223,18 @@ static int resume(Loop *l) {
 
 /* ---- all of it ---- */
 
+static unsigned char *zeroes(int64_t bytes) {
+  void *memory = NULL;
+  return posix_memalign(&memory, 64, (size_t)bytes + 64) ? NULL : memset(memory, 0, (size_t)bytes + 64);
+}
+
 static int reserve(Loop *l) {
   const Manifest *m = l->net->manifest;
+  bool averages = m->train.ema > 0, adds = m->train.accumulate > 1;
   l->order = malloc((size_t)l->train_set->count * sizeof *l->order);
-  void *average = NULL;
-  if (m->train.ema > 0 && posix_memalign(&average, 64, (size_t)m->weights_bytes + 64) == 0)
-    l->average = memset(average, 0, (size_t)m->weights_bytes + 64);
-  if (m->train.accumulate > 1) l->sum = calloc((size_t)m->grads_bytes + 1, 1);
-  if (l->order && (l->average || m->train.ema == 0) && (l->sum || m->train.accumulate == 1)) return 0;
+  if (averages) l->average = zeroes(m->weights_bytes);
+  if (adds) l->sum = zeroes(m->grads_bytes);
+  if (l->order && (l->average || !averages) && (l->sum || !adds) && !(averages && chunks_init(&l->averaged, m, true))) return 0;
   return sg_fail(l->err, SURGERY_ENVIRONMENT, "no memory for %lld samples", (long long)l->train_set->count);
 }
 

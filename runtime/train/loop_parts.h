@@ -21,8 +21,9 @@ typedef struct Loop {
   int64_t phase_start;    /* its first epoch */
   unsigned char *sum;     /* of the gradients of an unfinished step; NULL: every batch is one */
   unsigned char *average; /* of the weights; NULL: none */
+  Chunks averaged;
   int64_t window, window_seen; /* batches and samples of the unfinished step */
-  double window_loss;
+  double window_loss; /* loss × samples */
   int64_t window_right, window_targets;
   double run_start, epoch_start;
   int64_t first_step, first_seen; /* where this process took over: for rates and the time left */

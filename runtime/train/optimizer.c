@@ -4,19 +4,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "runtime/abi.h"
 #include "runtime/error.h"
 #include "runtime/train/optimizer.h"
 #include "runtime/train/schedule.h"
 
-#define CHUNK 8192   /* numbers for one unit of work */
-#define FEW_CHUNKS 4 /* so few are done sooner than other threads are woken */
 #define MAX_STATES 3
-
-typedef struct Chunk {
-  int64_t weight, grad; /* bytes */
-  int32_t count, group;
-} Chunk;
 
 typedef struct Rates { /* of one group at one step, as f32 scalars */
   float step_size, weight_decay, decay_factor, momentum, one_less_dampening;
@@ -29,27 +21,13 @@ struct Optimizer {
   const ScheduleSettings *schedule;   /* NULL: a constant rate */
   double lr;                          /* of the default group, before the schedule */
   int64_t steps, time, total;         /* time of total: for the schedule */
-  Chunk *chunks;
-  int64_t chunk_count;
+  Chunks chunks;
   Rates *rates; /* [groups] */
   unsigned char *state[MAX_STATES];
   int state_count;
   unsigned char *weights; /* of the apply that is running */
   const unsigned char *grads;
 };
-
-static int state_names(const OptimizerSettings *o, const char *names[MAX_STATES]) {
-  if (o->type == OPTIMIZER_TYPE_SGD) {
-    names[0] = "momentum_buffer";
-    return 1; /* decided by optimizer_new: none where no group has momentum */
-  }
-  if (o->type == OPTIMIZER_TYPE_RMSPROP) {
-    names[0] = "square_avg", names[1] = "momentum_buffer", names[2] = "grad_avg";
-    return o->centered ? 3 : 2; /* optimizer_new: 1 where nothing else is used */
-  }
-  names[0] = "exp_avg", names[1] = "exp_avg_sq", names[2] = "max_exp_avg_sq";
-  return o->amsgrad ? 3 : 2;
-}
 
 static double group_value(double own, double common) {
   return isnan(own) ? common : own;
@@ -60,6 +38,21 @@ static bool has_momentum(const ManifestPhase *p) {
   for (size_t g = 0; g < p->group_count; g++)
     if (group_value(p->groups[g].momentum, p->optimizer.momentum) != 0) return true;
   return false;
+}
+
+/* The names of the arrays that the phase needs; how many. */
+static int state_names(const ManifestPhase *p, const char *names[MAX_STATES]) {
+  const OptimizerSettings *o = &p->optimizer;
+  if (o->type == OPTIMIZER_TYPE_SGD) {
+    names[0] = "momentum_buffer";
+    return has_momentum(p);
+  }
+  if (o->type == OPTIMIZER_TYPE_RMSPROP) {
+    names[0] = "square_avg", names[1] = "momentum_buffer", names[2] = "grad_avg";
+    return o->centered ? 3 : has_momentum(p) ? 2 : 1;
+  }
+  names[0] = "exp_avg", names[1] = "exp_avg_sq", names[2] = "max_exp_avg_sq";
+  return o->amsgrad ? 3 : 2;
 }
 
 static int check_settings(const ManifestPhase *p, surgery_error *err) {
@@ -82,25 +75,6 @@ static int check_settings(const ManifestPhase *p, surgery_error *err) {
   return 0;
 }
 
-static void make_chunks(Optimizer *o) {
-  const Manifest *m = o->manifest;
-  int64_t used = 0;
-  for (size_t i = 0; i < m->tensor_count; i++) {
-    const ManifestTensor *t = &m->tensors[i];
-    if (!t->trainable) continue;
-    for (int64_t at = 0; at < t->shape.count; at += CHUNK) {
-      int64_t count = t->shape.count - at < CHUNK ? t->shape.count - at : CHUNK;
-      if (o->chunks)
-        o->chunks[used] = (Chunk){.weight = t->offset + 4 * at,
-                                  .grad = t->grad + 4 * at,
-                                  .count = (int32_t)count,
-                                  .group = t->group};
-      used++;
-    }
-  }
-  o->chunk_count = used;
-}
-
 Optimizer *optimizer_new(const Manifest *m, surgery_error *err) {
   const ManifestPhase *phase = manifest_phase(m);
   if (check_settings(phase, err)) return NULL;
@@ -109,15 +83,10 @@ Optimizer *optimizer_new(const Manifest *m, surgery_error *err) {
   o->manifest = m;
   o->phase = phase;
   o->lr = phase->optimizer.lr;
-  make_chunks(o); /* counts */
-  o->chunks = calloc((size_t)o->chunk_count + 1, sizeof *o->chunks);
   o->rates = calloc(phase->group_count, sizeof *o->rates);
-  if (!o->chunks || !o->rates) goto memory;
-  make_chunks(o);
+  if (!o->rates || chunks_init(&o->chunks, m, false)) goto memory;
   const char *names[MAX_STATES];
-  o->state_count = state_names(&phase->optimizer, names);
-  if (phase->optimizer.type == OPTIMIZER_TYPE_SGD && !has_momentum(phase)) o->state_count = 0;
-  if (phase->optimizer.type == OPTIMIZER_TYPE_RMSPROP && !phase->optimizer.centered && !has_momentum(phase)) o->state_count = 1;
+  o->state_count = state_names(phase, names);
   for (int i = 0; i < o->state_count; i++)
     if (!(o->state[i] = calloc(1, (size_t)m->grads_bytes + 1))) goto memory;
   return o;
@@ -130,7 +99,7 @@ memory:
 void optimizer_free(Optimizer *o) {
   if (!o) return;
   for (int i = 0; i < MAX_STATES; i++) free(o->state[i]);
-  free(o->chunks), free(o->rates), free(o);
+  chunks_free(&o->chunks), free(o->rates), free(o);
 }
 
 /* torch/optim/sgd.py: _single_tensor_sgd. buf is NULL without momentum; first: buf becomes a copy of the
@@ -191,7 +160,7 @@ static void apply_chunks(void *const *buf, int64_t n, int64_t begin, int64_t end
   Optimizer *o = buf[0];
   const OptimizerSettings *s = &o->phase->optimizer;
   for (int64_t c = begin; c < end; c++) {
-    const Chunk *chunk = &o->chunks[c];
+    const Chunk *chunk = &o->chunks.at[c];
     const Rates *r = &o->rates[chunk->group];
     float *w = (float *)(void *)(o->weights + chunk->weight), *state[MAX_STATES] = {NULL};
     const float *g = (const float *)(const void *)(o->grads + chunk->grad);
@@ -213,7 +182,8 @@ static double rate_of(const Optimizer *o, const OptimizerGroup *group) {
 static Rates rates_of(const Optimizer *o, const OptimizerGroup *group) {
   const OptimizerSettings *s = &o->phase->optimizer;
   double lr = rate_of(o, group), decay = group_value(group->weight_decay, s->weight_decay);
-  double cycled = o->schedule ? schedule_momentum(o->schedule, o->time, o->total) : NAN, beta1 = group_value(cycled, s->beta1);
+  double cycled = o->schedule ? schedule_momentum(o->schedule, o->time, o->total) : NAN;
+  double beta1 = group_value(cycled, s->beta1);
   double bias1 = 1 - pow(beta1, (double)o->steps), bias2 = 1 - pow(s->beta2, (double)o->steps);
   Rates r = {.step_size = (float)lr,
              .weight_decay = (float)decay,
@@ -238,11 +208,7 @@ void optimizer_apply(Optimizer *o, unsigned char *weights, const unsigned char *
   o->steps++;
   o->weights = weights, o->grads = grads;
   for (size_t g = 0; g < o->phase->group_count; g++) o->rates[g] = rates_of(o, &o->phase->groups[g]);
-  void *const buf[] = {o};
-  if (o->chunk_count <= FEW_CHUNKS)
-    apply_chunks(buf, 1, 0, o->chunk_count, NULL);
-  else
-    sg_parallel(apply_chunks, buf, 1, o->chunk_count, NULL, 0);
+  chunks_run(&o->chunks, apply_chunks, o);
 }
 
 double optimizer_lr(const Optimizer *o) {
@@ -260,6 +226,9 @@ void optimizer_set_time(Optimizer *o, int64_t time) {
 void optimizer_set_lr(Optimizer *o, double lr) {
   o->lr = lr;
 }
+const Chunks *optimizer_chunks(const Optimizer *o) {
+  return &o->chunks;
+}
 int64_t *optimizer_steps(Optimizer *o) {
   return &o->steps;
 }
@@ -272,7 +241,7 @@ unsigned char *optimizer_state(Optimizer *o, int index) {
 
 const char *optimizer_state_name(const Optimizer *o, int index) {
   const char *names[MAX_STATES];
-  state_names(&o->phase->optimizer, names);
+  state_names(o->phase, names);
   return names[index];
 }
 

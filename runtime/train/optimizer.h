@@ -3,7 +3,7 @@
  * checkpoints read and write the state. */
 #ifndef SURGERY_OPTIMIZER_H
 #define SURGERY_OPTIMIZER_H
-#include "runtime/manifest.h"
+#include "runtime/train/chunks.h"
 
 typedef struct Optimizer Optimizer;
 /* Reads the settings of the selected phase, which must outlive it; select another phase only after optimizer_free. NULL with *err: no memory, or
@@ -12,6 +12,7 @@ Optimizer *optimizer_new(const Manifest *manifest, surgery_error *err);
 void optimizer_free(Optimizer *optimizer);
 /* One step: every trainable tensor in weights is updated from its gradient. On the threads of sg_parallel. */
 void optimizer_apply(Optimizer *optimizer, unsigned char *weights, const unsigned char *grads);
+const Chunks *optimizer_chunks(const Optimizer *optimizer); /* of what it trains */
 double optimizer_lr(const Optimizer *optimizer);        /* of the default group, now */
 /* The phase's schedule holds from now on: `total` epochs or steps in all, as it counts. Without this call rates are
  * constant. Sets the rate to one_cycle's max_lr; optimizer_set_lr may follow. */

@@ -53,5 +53,6 @@ int run_data_tests(void);
 int run_train_tests(void);
 int run_cli_tests(void);
 int run_inspect_tests(void);
+int run_gradient_tests(void);
 int run_as_program(int argc, char **argv); /* argv[1]: the weights' file; then a command */
 #endif

@@ -147,6 +147,47 @@ static void test_seeds(void **state) {
   end_run(&a), end_run(&b), end_run(&c), end_run(&ordered);
 }
 
+#define FLOATS (9664 / 4) /* of the network, in front of its integers */
+
+/* The weights behind `steps` steps of a train block. */
+static const float *train_steps(Run *run, const char *train, int64_t steps) {
+  start_run(run, FAKE_FULL, train);
+  run->o.steps = steps;
+  must_run(run);
+  assert_int_equal(run->result.steps, steps);
+  return (const float *)(const void *)run->net->weights;
+}
+
+static double distance(const float *a, const float *b) {
+  double squares = 0;
+  for (int i = 0; i < FLOATS; i++) squares += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+  return sqrt(squares);
+}
+
+#define PLAIN "{\"optimizer\": {\"type\": \"SGD\", \"lr\": 0.1}, \"epochs\": 3, \"seed\": 3, "
+
+/* Two batches of 8 make the step of one of 16; a clipped step is as long as rate and norm say; the average follows. */
+static void test_between_gradients_and_step(void **state) {
+  (void)state;
+  Run start, whole, halves, one, clipped, loose, averaged;
+  start_run(&start, FAKE_FULL, PLAIN "\"batch\": 16}");
+  const float *first = (const float *)(const void *)start.net->weights;
+  const float *a = train_steps(&whole, PLAIN "\"batch\": 16}", 12);
+  const float *b = train_steps(&halves, PLAIN "\"batch\": 8, \"accumulate\": 2}", 12);
+  assert_int_equal(halves.steps, 12);
+  assert_true(distance(a, first) > 0.1);
+  assert_true(distance(a, b) < 1e-6); /* measured: 1.5e-7 */
+  const float *w = train_steps(&one, PLAIN "\"batch\": 16}", 1);
+  const float *c = train_steps(&clipped, PLAIN "\"batch\": 16, \"clip_norm\": 0.01}", 1);
+  assert_true(distance(w, first) > 0.002);
+  assert_true(fabs(distance(c, first) / 0.001 - 1) < 1e-6); /* 0.1 × 0.01; measured: 8.6e-8 */
+  const float *l = train_steps(&loose, PLAIN "\"batch\": 16, \"clip_norm\": 1000}", 1);
+  assert_memory_equal(l, w, 9664);
+  const float *e = train_steps(&averaged, PLAIN "\"batch\": 16, \"ema\": 0.75}", 1);
+  for (int i = 0; i < FLOATS; i++) assert_true(e[i] == first[i] + 0.25f * (w[i] - first[i]));
+  end_run(&start), end_run(&whole), end_run(&halves), end_run(&one), end_run(&clipped), end_run(&loose), end_run(&averaged);
+}
+
 /* Stopped after `stop` steps and resumed: the same bits as without, in weights, optimizer state and figures.
  */
 static void resume_after(FakeKind kind, const char *train, int64_t stop) {
@@ -366,7 +407,7 @@ static void test_metrics(void **state) {
 int run_train_tests(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_converges),
                                      cmocka_unit_test(test_feature_cache),
-                                     cmocka_unit_test(test_seeds),
+                                     cmocka_unit_test(test_seeds), cmocka_unit_test(test_between_gradients_and_step),
                                      cmocka_unit_test(test_resume),
                                      cmocka_unit_test(test_checkpoint_every),
                                      cmocka_unit_test(test_steps_and_log),
