@@ -54,17 +54,14 @@ static void list_layers(PlanFacts *f) {
   for (size_t i = 0; i < g->order.count; i++) {
     const Node *n = &g->nodes.at[g->order.at[i]];
     if (!n->alive) continue;
-    Totals t = {0};
-    if (n->module != NO_ID && !seen[n->module]) {
-      t = module_totals(g, n->module, false);
-      seen[n->module] = true;
-    }
+    bool first = n->module != NO_ID && !seen[n->module];
+    if (first) seen[n->module] = true;
     vec_push(f->s->arena, &f->layer,
              (LayerFact){.name = n->name,
                          .type = node_type(g, g->order.at[i]),
                          .state = state_name(node_state(g, g->order.at[i])),
                          .shape = &g->values.at[n->output].shape,
-                         .parameters = t});
+                         .parameters = first ? node_totals(g, g->order.at[i]) : (Totals){0}});
   }
 }
 
@@ -90,12 +87,7 @@ static void tally_all(PlanFacts *f) {
     const Module *m = &g->modules.at[p->module];
     if (!p->is_buffer) tally(&f->parameters, shape_count(&p->shape), i < f->log->donor_params, m->alive, m->cut);
   }
-  ParamList all = graph_state_dict(g, f->s->arena, false);
-  for (size_t i = 0; i < all.count; i++) {
-    const Param *p = &g->params.at[all.at[i]];
-    f->total.all += shape_count(&p->shape);
-    if (p->trainable) f->total.trained += shape_count(&p->shape);
-  }
+  f->total = module_totals(g, 0, true);
 }
 
 /* ---- functions and weights ---- */

@@ -38,15 +38,14 @@ static void container_rows(Showing *v, ModuleId module) {
 static void layer_row(Showing *v, NodeId id) {
   const Graph *g = v->g;
   const Node *n = &g->nodes.at[id];
-  ModuleId home = n->module != NO_ID ? g->modules.at[n->module].parent : n->scope;
+  ModuleId home = node_container(g, id);
   container_rows(v, home);
   int depth = home == NO_ID ? 0 : module_depth(g, home);
   bool first = n->module == NO_ID || !v->seen[n->module];
-  Totals t = {0, 0, 0};
-  if (n->module != NO_ID) t = module_totals(g, n->module, false);
+  int64_t own = node_totals(g, id).all;
   if (n->module != NO_ID) v->seen[n->module] = true;
   TrainState state = node_state(g, id);
-  const char *count = t.all == 0 ? "" : first ? grouped(v->s->arena, t.all) : "(again)";
+  const char *count = own == 0 ? "" : first ? grouped(v->s->arena, own) : "(again)";
   table_row(v->table, state_paint(state),
             indented(v->s->arena, depth < DEEPEST_CONTAINER ? depth : DEEPEST_CONTAINER, n->name),
             node_type(g, id), shape_text(v->s->arena, &g->values.at[n->output].shape), count, "",

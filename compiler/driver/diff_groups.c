@@ -14,11 +14,6 @@ typedef struct Group {
 } Group;
 typedef VEC(Group) Groups;
 
-static ModuleId home_of(const Graph *g, NodeId id) {
-  const Node *n = &g->nodes.at[id];
-  return n->module != NO_ID ? g->modules.at[n->module].parent : n->scope;
-}
-
 static void add_to(Arena *arena, Groups *groups, const Graph *b, NodeId id, const char *words, Paint paint,
                    bool state) {
   size_t i = 0;
@@ -53,7 +48,7 @@ static bool *complete_containers(Arena *arena, const Graph *g, const Group *grou
     NodeId id = g->order.at[i];
     if (!g->nodes.at[id].alive || group->has[id]) continue;
     if (group->state && node_state(g, id) == STATE_NONE) continue;
-    for (ModuleId m = home_of(g, id); m != NO_ID; m = g->modules.at[m].parent) complete[m] = false;
+    for (ModuleId m = node_container(g, id); m != NO_ID; m = g->modules.at[m].parent) complete[m] = false;
   }
   return complete;
 }
@@ -68,7 +63,7 @@ static void print_group(Arena *arena, const Graph *g, const Group *group, bool c
     NodeId id = g->order.at[i];
     if (!g->nodes.at[id].alive || !group->has[id]) continue;
     ModuleId outermost = NO_ID;
-    for (ModuleId m = home_of(g, id); m != NO_ID; m = g->modules.at[m].parent)
+    for (ModuleId m = node_container(g, id); m != NO_ID; m = g->modules.at[m].parent)
       if (complete[m]) outermost = m;
     if (outermost != NO_ID && named[outermost]) continue;
     if (outermost != NO_ID) named[outermost] = true;

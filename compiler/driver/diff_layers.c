@@ -43,15 +43,11 @@ static bool same_inputs(const Graph *a, const Node *na, const Graph *b, const No
   return true;
 }
 
-static int64_t parameters(const Graph *g, const Node *n) {
-  return n->module == NO_ID ? 0 : module_totals(g, n->module, false).all;
-}
-
 static unsigned differences(Arena *scratch, const Graph *a, NodeId ia, const Graph *b, NodeId ib) {
   const Node *na = &a->nodes.at[ia], *nb = &b->nodes.at[ib];
   unsigned what = 0;
   if (!streq(node_text(a, scratch, ia), node_text(b, scratch, ib))) what |= DIFF_LAYER;
-  if (parameters(a, na) != parameters(b, nb)) what |= DIFF_PARAMETERS;
+  if (node_totals(a, ia).all != node_totals(b, ib).all) what |= DIFF_PARAMETERS;
   if (!shape_equal(&a->values.at[na->output].shape, &b->values.at[nb->output].shape)) what |= DIFF_OUTPUT;
   if (node_state(a, ia) != node_state(b, ib)) what |= DIFF_STATE;
   if (!same_inputs(a, na, b, nb)) what |= DIFF_INPUTS;

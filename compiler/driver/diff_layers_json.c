@@ -6,8 +6,7 @@ static json_t *side_json(Arena *arena, const Graph *g, NodeId id) {
   if (id == NO_ID) return json_null();
   const Node *n = &g->nodes.at[id];
   const Shape *shape = &g->values.at[n->output].shape;
-  Totals t = {0, 0, 0};
-  if (n->module != NO_ID) t = module_totals(g, n->module, false);
+  Totals t = node_totals(g, id);
   json_t *inputs = json_array();
   for (size_t i = 0; i < n->inputs.count; i++)
     json_array_append_new(inputs, name_json(arena, layer_name(g, n->inputs.at[i])));

@@ -20,8 +20,7 @@ static const char *arrow(Arena *arena, const char *a, const char *b) {
 }
 
 static const char *count_text(Arena *arena, const Graph *g, NodeId id) {
-  ModuleId module = g->nodes.at[id].module;
-  int64_t count = module == NO_ID ? 0 : module_totals(g, module, false).all;
+  int64_t count = node_totals(g, id).all;
   return count ? grouped(arena, count) : "";
 }
 

@@ -1,30 +1,8 @@
-/* What there is to say about a layer or a container: parameters, what of them is trained, FLOPs. Asks the
+/* What there is to say about a layer or a container: its state, its type, FLOPs. Asks the
  * graph, changes nothing. Called by the commands that show networks. */
 #include "compiler/driver/show.h"
 #include <stdlib.h>
 #include <unistd.h>
-
-static void add_totals(const Graph *g, ModuleId module, bool below, Totals *t) {
-  const Module *m = &g->modules.at[module];
-  if (!m->alive) return;
-  for (size_t i = 0; i < m->params.count; i++) {
-    const Param *p = &g->params.at[m->params.at[i]];
-    int64_t count = shape_count(&p->shape);
-    if (p->is_buffer) {
-      t->buffers += count;
-      continue;
-    }
-    t->all += count;
-    if (p->trainable) t->trained += count;
-  }
-  for (size_t i = 0; below && i < m->children.count; i++) add_totals(g, m->children.at[i], true, t);
-}
-
-Totals module_totals(const Graph *g, ModuleId module, bool below) {
-  Totals t = {0, 0, 0};
-  add_totals(g, module, below, &t);
-  return t;
-}
 
 /* Layers whose training differs from evaluation, and that are not frozen: batch statistics move, dropout
  * drops. */

@@ -113,10 +113,7 @@ static void print_unit(const Picture *p, size_t index, bool straight, FILE *out)
   const PictureUnit *unit = &p->units.at[index];
   const Colors *c = &colors[unit->state];
   int64_t count = 0;
-  for (size_t i = 0; i < unit->nodes.count; i++) {
-    const Node *n = &p->g->nodes.at[unit->nodes.at[i]];
-    if (n->module != NO_ID) count += module_totals(p->g, n->module, false).all;
-  }
+  for (size_t i = 0; i < unit->nodes.count; i++) count += node_totals(p->g, unit->nodes.at[i]).all;
   const Node *last = &p->g->nodes.at[unit->nodes.at[unit->nodes.count - 1]];
   bool join = p->g->nodes.at[unit->nodes.at[0]].inputs.count > 1;
   fprintf(out, "u%zu [%sfillcolor=\"%s\" color=\"%s\"%s label=<%s<br/><font point-size=\"9\">%s<br/>%s",

@@ -1,11 +1,6 @@
 /* Cuts a network into the units, blocks and groups of its picture. Draws nothing. Called by picture.c. */
 #include "compiler/driver/picture.h"
 
-static ModuleId node_container(const Graph *g, NodeId node) {
-  const Node *n = &g->nodes.at[node];
-  return n->module != NO_ID ? g->modules.at[n->module].parent : n->scope;
-}
-
 /* ---- groups ---- */
 
 static ModuleId outermost(const Graph *g, ModuleId module) {

@@ -23,9 +23,6 @@ void subject_close(Subject *subject);
 
 /* ---- facts.c: what is said about layers ---- */
 
-typedef struct Totals {
-  int64_t all, trained, buffers; /* numbers: in parameters, in those that are trained, in buffers */
-} Totals;
 typedef enum TrainState {
   STATE_NONE, /* no parameters, nothing that freezing would change */
   STATE_TRAINED,
@@ -34,7 +31,6 @@ typedef enum TrainState {
   STATE_STATISTICS /* no parameter is trained, but batch statistics move */
 } TrainState;
 
-Totals module_totals(const Graph *g, ModuleId module, bool below); /* below: with everything in it */
 TrainState module_state(const Graph *g, ModuleId module, bool below);
 TrainState node_state(const Graph *g, NodeId node);
 const char *state_name(TrainState state); /* "trained", "" */

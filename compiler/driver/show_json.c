@@ -85,8 +85,7 @@ static json_t *layer_json(Arena *arena, const Graph *g, NodeId id) {
   json_t *inputs = json_array();
   for (size_t i = 0; i < n->inputs.count; i++)
     json_array_append_new(inputs, name_json(arena, layer_name(g, n->inputs.at[i])));
-  Totals t = {0, 0, 0};
-  if (n->module != NO_ID) t = module_totals(g, n->module, false);
+  Totals t = node_totals(g, id);
   return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:s}", "name", name_json(arena, n->name),
                    "type", node_type(g, id), "module",
                    name_json(arena, n->module == NO_ID ? NULL : g->modules.at[n->module].name), "stage",

@@ -51,10 +51,8 @@ void show_tree(Session *s, const Graph *g, bool color) {
   }
   /* A container returns what its last node computes. */
   for (size_t i = 0; i < g->order.count; i++) {
-    const Node *n = &g->nodes.at[g->order.at[i]];
-    if (!n->alive) continue;
-    ModuleId home = n->module != NO_ID ? g->modules.at[n->module].parent : n->scope;
-    for (; home != NO_ID; home = g->modules.at[home].parent) t.last_call[home] = g->order.at[i];
+    if (!g->nodes.at[g->order.at[i]].alive) continue;
+    for (ModuleId home = node_container(g, g->order.at[i]); home != NO_ID; home = g->modules.at[home].parent) t.last_call[home] = g->order.at[i];
   }
   print_module(&t, 0, 0);
 }

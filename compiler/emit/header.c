@@ -128,13 +128,7 @@ static void put_outputs(Writer *w, const Graph *g) {
 
 static void put_sizes(Writer *w, const Plan *plan) {
   const Graph *g = plan->graph;
-  ParamList state = graph_state_dict(g, w->arena, false);
-  int64_t parameters = 0, trainable = 0;
-  for (size_t i = 0; i < state.count; i++) {
-    int64_t count = shape_count(&g->params.at[state.at[i]].shape);
-    parameters += count;
-    if (g->params.at[state.at[i]].trainable) trainable += count;
-  }
+  Totals t = module_totals(g, 0, true);
   const Shape *y = output_shape(g, 0);
   int64_t floats = 0;
   for (size_t i = 0; i < g->outputs.count; i++) floats += shape_count(output_shape(g, i));
@@ -150,8 +144,8 @@ static void put_sizes(Writer *w, const Plan *plan) {
       w->upper, (long long)floats, w->name);
   put_outputs(w, g);
   put(w, "#define %s_CLASSES %lld\n", w->upper, (long long)(y->rank ? y->dim[0] : 1));
-  put(w, "#define %s_PARAMETERS %lld\n", w->upper, (long long)parameters);
-  put(w, "#define %s_TRAINABLE_PARAMETERS %lld\n\n", w->upper, (long long)trainable);
+  put(w, "#define %s_PARAMETERS %lld\n", w->upper, (long long)t.all);
+  put(w, "#define %s_TRAINABLE_PARAMETERS %lld\n\n", w->upper, (long long)t.trained);
 }
 
 static const char *arena_bytes(Writer *w, const Schedule *s) {

@@ -148,16 +148,10 @@ static json_t *tensors_json(const Plan *plan, const ParamList *state) {
   return list;
 }
 
-static json_t *parameters_json(const Graph *g, const ParamList *state) {
-  int64_t total = 0, trainable = 0;
-  for (size_t i = 0; i < state->count; i++) {
-    const Param *p = &g->params.at[state->at[i]];
-    if (p->is_buffer) continue;
-    total += shape_count(&p->shape);
-    if (p->trainable) trainable += shape_count(&p->shape);
-  }
-  return json_pack("{s:I, s:I, s:I}", "total", (json_int_t)total, "trainable", (json_int_t)trainable,
-                   "frozen", (json_int_t)(total - trainable));
+static json_t *parameters_json(const Graph *g) {
+  Totals t = module_totals(g, 0, true);
+  return json_pack("{s:I, s:I, s:I}", "total", (json_int_t)t.all, "trainable", (json_int_t)t.trained,
+                   "frozen", (json_int_t)(t.all - t.trained));
 }
 
 json_t *manifest_functions(const Plan *plan) {
@@ -175,26 +169,17 @@ json_t *manifest_functions(const Plan *plan) {
 }
 
 /* A layer counts as frozen when it was frozen whole, or when nothing of what it has can be learnt. */
-static bool layer_frozen(const Graph *g, const Module *m) {
-  bool trains = false, has = false;
-  for (size_t i = 0; i < m->params.count; i++) {
-    const Param *p = &g->params.at[m->params.at[i]];
-    if (p->is_buffer) continue;
-    has = true;
-    trains |= p->trainable;
-  }
-  return has ? !trains : m->frozen;
+static bool layer_frozen(const Graph *g, NodeId call) {
+  Totals t = node_totals(g, call);
+  return t.all ? t.trained == 0 : g->modules.at[g->nodes.at[call].module].frozen;
 }
 
-static json_t *layer_json(const Graph *g, const Module *m, const Shape *shape) {
-  int64_t count = 0;
-  for (size_t i = 0; i < m->params.count; i++) {
-    const Param *p = &g->params.at[m->params.at[i]];
-    if (!p->is_buffer) count += shape_count(&p->shape);
-  }
+static json_t *layer_json(const Graph *g, NodeId call) {
+  const Node *n = &g->nodes.at[call];
+  const Module *m = &g->modules.at[n->module];
   return json_pack("{s:o, s:o, s:o, s:I, s:b}", "name", manifest_string(m->name), "type",
-                   manifest_string(m->type), "shape", manifest_shape(shape), "parameters", (json_int_t)count,
-                   "frozen", layer_frozen(g, m));
+                   manifest_string(m->type), "shape", manifest_shape(&g->values.at[n->output].shape), "parameters",
+                   (json_int_t)node_totals(g, call).all, "frozen", layer_frozen(g, call));
 }
 
 typedef VEC(NodeId) LayerList;
@@ -215,10 +200,7 @@ static LayerList layer_order(Arena *arena, const Graph *g) {
 static json_t *layers_json(Arena *arena, const Graph *g) {
   json_t *list = json_array();
   LayerList order = layer_order(arena, g);
-  for (size_t i = 0; i < order.count; i++) {
-    const Node *node = &g->nodes.at[order.at[i]];
-    json_array_append_new(list, layer_json(g, &g->modules.at[node->module], &g->values.at[node->output].shape));
-  }
+  for (size_t i = 0; i < order.count; i++) json_array_append_new(list, layer_json(g, order.at[i]));
   return list;
 }
 
@@ -226,7 +208,7 @@ json_t *manifest_frozen_layers(Arena *arena, const Graph *g) {
   json_t *list = json_array();
   LayerList order = layer_order(arena, g);
   for (size_t i = 0; i < order.count; i++)
-    if (layer_frozen(g, &g->modules.at[g->nodes.at[order.at[i]].module])) json_array_append_new(list, json_integer((json_int_t)i));
+    if (layer_frozen(g, order.at[i])) json_array_append_new(list, json_integer((json_int_t)i));
   return list;
 }
 
@@ -292,7 +274,7 @@ const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o, 
   json_object_set_new(root, "repack", json_boolean(manifest_repack(plan, &state)));
   json_object_set_new(root, "functions", manifest_functions(plan));
   json_object_set_new(root, "features", manifest_features(plan));
-  json_object_set_new(root, "parameters", parameters_json(g, &state));
+  json_object_set_new(root, "parameters", parameters_json(g));
   json_object_set_new(root, "flops", json_real(flops));
   json_object_set_new(root, "layers", layers_json(arena, g));
   if (plan->inspect.present) manifest_inspect(arena, plan, root);

@@ -83,16 +83,6 @@ static bool find_bypass(const Inspection *in, ModuleId module, Bypass *b) {
   return shape_equal(from, to) && from->dtype == to->dtype;
 }
 
-static int64_t parameters_within(const Graph *g, ModuleId module) {
-  int64_t count = 0;
-  for (size_t i = 0; i < g->params.count; i++) {
-    const Param *p = &g->params.at[i];
-    if (!p->is_buffer && g->modules.at[p->module].alive && module_within(g, p->module, module))
-      count += shape_count(&p->shape);
-  }
-  return count;
-}
-
 /* A container around one layer is listed once, by the outer name: children have higher ids. */
 static json_t *blocks_json(const Inspection *in) {
   json_t *list = json_array();
@@ -106,7 +96,7 @@ static json_t *blocks_json(const Inspection *in) {
     json_array_append_new(list, json_pack("{s:o, s:o, s:i, s:i, s:o, s:I}", "name", manifest_string(g->modules.at[m].name),
                                           "type", manifest_string(g->modules.at[m].type), "in", in->index[b.in], "out",
                                           in->index[b.out], "values", indices(in, b.inside.at, b.inside.count),
-                                          "parameters", (json_int_t)parameters_within(g, (ModuleId)m)));
+                                          "parameters", (json_int_t)module_totals(g, (ModuleId)m, true).all));
   }
   return list;
 }

@@ -100,6 +100,11 @@ ModuleId node_varies(const Graph *g, NodeId node) {
   return n->module != NO_ID ? n->module : n->scope != NO_ID ? n->scope : 0;
 }
 
+ModuleId node_container(const Graph *g, NodeId node) {
+  const Node *n = &g->nodes.at[node];
+  return n->module != NO_ID ? g->modules.at[n->module].parent : n->scope;
+}
+
 bool module_within(const Graph *g, ModuleId module, ModuleId ancestor) {
   for (; module != NO_ID; module = g->modules.at[module].parent)
     if (module == ancestor) return true;

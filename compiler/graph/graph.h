@@ -260,6 +260,13 @@ bool module_within(const Graph *g, ModuleId module, ModuleId ancestor);
 /* Alive parameters (buffers too when asked) in PyTorch's state_dict() order, alive modules depth first. */
 typedef VEC(ParamId) ParamList;
 ParamList graph_state_dict(const Graph *g, Arena *arena, bool buffers);
+typedef struct Totals {
+  int64_t all, trained, buffers; /* numbers: in parameters, in those that are trained, in buffers */
+} Totals;
+Totals module_totals(const Graph *g, ModuleId module, bool below); /* below: with everything in it; 0: the network */
+Totals node_totals(const Graph *g, NodeId node);                   /* of the layer that it calls */
+/* The container in which the node stands: that of its layer, or, of a function, the one in whose forward it is called. */
+ModuleId node_container(const Graph *g, NodeId node);
 /* "(N, 512, 7, 7)"; "(?)" when unknown. Params are printed without N by shape_text_plain: "[512, 256, 3, 3]". */
 const char *shape_text(Arena *arena, const Shape *shape);
 const char *shape_text_plain(Arena *arena, const Shape *shape);
