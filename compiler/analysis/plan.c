@@ -302,6 +302,12 @@ ScheduleList plan_schedules(Arena *arena, const Plan *plan) {
   return list;
 }
 
+double schedule_flops(const Schedule *s) {
+  double flops = 0;
+  for (size_t i = 0; i < s->calls.count; i++) flops += s->calls.at[i].plan.flops_per_sample;
+  return flops;
+}
+
 void schedule_dump(const Plan *plan, const Schedule *s, FILE *out) {
   static const char *const space[] = {"null",   "arena", "weights", "packed", "grads",        "input",
                                       "output", "target", "loss",   "rng",    "class_weights", "mask"};

@@ -87,5 +87,6 @@ typedef struct Plan {
 /* Every schedule of a plan, its phases' too, absent ones as well; in the arena. */
 typedef VEC(const Schedule *) ScheduleList;
 ScheduleList plan_schedules(Arena *arena, const Plan *plan);
+double schedule_flops(const Schedule *schedule); /* for one sample; a multiply-add counts as 2 */
 void schedule_dump(const Plan *plan, const Schedule *schedule, FILE *out);
 #endif

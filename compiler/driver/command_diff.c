@@ -10,7 +10,7 @@ static ExitStatus print_networks(Session *s, const Options *o, const Subject *a,
   bool differ = diffs.count > 0 || diff_ends(a->script.graph, b->script.graph) || ta.all != tb.all ||
                 ta.trained != tb.trained || ta.buffers != tb.buffers;
   if (o->json) *json = layer_diffs_json(s, a, b, &diffs);
-  if (!o->json && differ) print_layer_diffs(s, a, b, &diffs, stdout_color(o));
+  if (!o->json && differ) print_layer_diffs(s, a, b, &diffs, use_color(o, 1));
   return differ ? EXIT_DIFFERENT : EXIT_DONE;
 }
 
@@ -19,7 +19,7 @@ static ExitStatus print_tensors(Session *s, const Options *o, const Subject *a, 
   TensorDiffs diffs;
   if (!diff_tensors(s, a, b, &diffs)) return EXIT_ENVIRONMENT;
   if (o->json) *json = tensor_diffs_json(s, a, b, &diffs);
-  if (!o->json && diffs.count > 0) print_tensor_diffs(s, a, b, &diffs, stdout_color(o));
+  if (!o->json && diffs.count > 0) print_tensor_diffs(s, a, b, &diffs, use_color(o, 1));
   return diffs.count > 0 ? EXIT_DIFFERENT : EXIT_DONE;
 }
 

@@ -94,14 +94,12 @@ static void tally_all(PlanFacts *f) {
 
 static void add_function(PlanFacts *f, const Schedule *s) {
   if (!s->present) return;
-  double flops = 0;
-  for (size_t i = 0; i < s->calls.count; i++) flops += s->calls.at[i].plan.flops_per_sample;
   vec_push(f->s->arena, &f->function,
            (FunctionFact){.name = s->name,
                           .per_sample = s->per_sample_bytes,
                           .fixed = s->fixed_bytes,
                           .scratch = s->scratch_bytes,
-                          .flops = flops,
+                          .flops = schedule_flops(s),
                           .calls = s->calls.count});
 }
 

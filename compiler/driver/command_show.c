@@ -84,7 +84,7 @@ static void show_table(Session *s, const Options *o, const Subject *subject) {
   table_row(&table, PAINT_HEAD, "layer", "type", "output", "parameters", "in all", "");
   for (size_t i = 0; i < g->order.count; i++)
     if (g->nodes.at[g->order.at[i]].alive) layer_row(&v, g->order.at[i]);
-  table_print(&table, stdout, stdout_color(o));
+  table_print(&table, stdout, use_color(o, 1));
   print_totals(s, subject);
 }
 
@@ -96,7 +96,7 @@ static ExitStatus show_network(Session *s, const Options *o, const Subject *subj
   if (o->json)
     print_json(network_json(s, subject));
   else if (o->tree)
-    show_tree(s, subject->script.graph, stdout_color(o));
+    show_tree(s, subject->script.graph, use_color(o, 1));
   else
     show_table(s, o, subject);
   return EXIT_DONE;
@@ -111,7 +111,7 @@ static ExitStatus show_file(Session *s, const Options *o, const Subject *subject
   if (o->json)
     print_json(weights_json(s, subject));
   else
-    show_weights(s, subject, stdout_color(o));
+    show_weights(s, subject, use_color(o, 1));
   return EXIT_DONE;
 }
 

@@ -76,6 +76,6 @@ ExitStatus command_zoo(Session *s, const Options *o) {
   if (o->json)
     print_json(models);
   else
-    table_print(&table, stdout, stdout_color(o)), json_decref(models);
+    table_print(&table, stdout, use_color(o, 1)), json_decref(models);
   return EXIT_DONE;
 }

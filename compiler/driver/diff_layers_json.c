@@ -4,14 +4,10 @@
 
 static json_t *side_json(Arena *arena, const Graph *g, NodeId id) {
   if (id == NO_ID) return json_null();
-  const Node *n = &g->nodes.at[id];
-  const Shape *shape = &g->values.at[n->output].shape;
+  const Shape *shape = &g->values.at[g->nodes.at[id].output].shape;
   Totals t = node_totals(g, id);
-  json_t *inputs = json_array();
-  for (size_t i = 0; i < n->inputs.count; i++)
-    json_array_append_new(inputs, name_json(arena, layer_name(g, n->inputs.at[i])));
   return json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:s}", "type", node_type(g, id), "layer",
-                   name_json(arena, node_text(g, arena, id)), "inputs", inputs, "output",
+                   name_json(arena, node_text(g, arena, id)), "inputs", inputs_json(arena, g, id), "output",
                    shape_json(shape->rank, shape->dim), "parameters", (json_int_t)t.all, "trained",
                    (json_int_t)t.trained, "state", state_name(node_state(g, id)));
 }

@@ -22,7 +22,7 @@ static TensorList tensors_of(Session *s, const Subject *subject) {
     for (size_t i = 0; i < all.count; i++) {
       const Param *p = &g->params.at[all.at[i]];
       vec_push(s->arena, &list.tensors,
-               (DiffTensor){p->name, p->shape.dtype == DTYPE_I64 ? "i64" : "f32", p->shape.rank, p->shape.dim,
+               (DiffTensor){p->name, dtype_name(p->shape.dtype), p->shape.rank, p->shape.dim,
                             NULL});
     }
   } else {

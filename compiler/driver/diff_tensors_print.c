@@ -2,20 +2,13 @@
 #include "compiler/driver/diff.h"
 #include <math.h>
 
-static const char *shape_words(Arena *arena, const DiffTensor *t) {
-  const char *text = "[";
-  for (int i = 0; i < t->rank; i++)
-    text = arena_printf(arena, "%s%s%lld", text, i ? ", " : "", (long long)t->shape[i]);
-  return arena_printf(arena, "%s]", text);
-}
-
 static const char *number_words(Arena *arena, const TensorDiff *d, double number) {
   return !d->values ? "" : isinf(number) ? "not finite" : arena_printf(arena, "%.3g", number);
 }
 
 static void tensor_row(Arena *arena, Table *table, const char *mark, Paint paint, const DiffTensor *t,
                        const TensorDiff *d) {
-  table_row(table, paint, mark, t->name, t->dtype, shape_words(arena, t),
+  table_row(table, paint, mark, t->name, t->dtype, sizes_text(arena, t->rank, t->shape),
             d ? number_words(arena, d, d->largest) : "", d ? number_words(arena, d, d->relative) : "");
 }
 

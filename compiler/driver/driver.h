@@ -34,6 +34,8 @@ void print_help(FILE *out, const struct CommandRow *command);
 bool may_go_on(const Session *s, const Options *o);
 /* Prints what the session collected, in the order of the script: once in a run, so that JSON is one array. */
 void report(Session *s, const Options *o);
+/* Colours on the file descriptor: --color, and whether it is a terminal. */
+bool use_color(const Options *o, int fd);
 
 /* The passes in their order, passes.c. The state grows from pass to pass. */
 typedef struct Compilation {

@@ -1,8 +1,6 @@
 /* What there is to say about a layer or a container: its state, its type, FLOPs. Asks the
  * graph, changes nothing. Called by the commands that show networks. */
 #include "compiler/driver/show.h"
-#include <stdlib.h>
-#include <unistd.h>
 
 /* Layers whose training differs from evaluation, and that are not frozen: batch statistics move, dropout
  * drops. */
@@ -60,19 +58,11 @@ const char *layer_name(const Graph *g, ValueId value) {
 }
 
 double network_flops(Session *s, const Script *script) {
-  const Plan *plan = make_plan(s->arena, script->graph, script->train);
-  double flops = 0;
-  for (size_t i = 0; i < plan->forward.calls.count; i++)
-    flops += plan->forward.calls.at[i].plan.flops_per_sample;
-  return flops;
+  return schedule_flops(&make_plan(s->arena, script->graph, script->train)->forward);
 }
 
 const char *flops_text(Arena *arena, double flops) {
   if (flops >= 1e9) return arena_printf(arena, "%.3g GFLOP", flops * 1e-9);
   return flops >= 1e6 ? arena_printf(arena, "%.3g MFLOP", flops * 1e-6)
                       : arena_printf(arena, "%.0f FLOP", flops);
-}
-
-bool stdout_color(const Options *o) {
-  return streq(o->color, "always") || (!streq(o->color, "never") && isatty(1) && !getenv("NO_COLOR"));
 }

@@ -10,9 +10,13 @@ bool may_go_on(const Session *s, const Options *o) {
   return s->diags.errors == 0 && !(o->werror && s->diags.warnings > 0);
 }
 
+bool use_color(const Options *o, int fd) {
+  return streq(o->color, "always") || (!streq(o->color, "never") && isatty(fd) && !getenv("NO_COLOR"));
+}
+
 void report(Session *s, const Options *o) {
-  bool color = streq(o->color, "always") || (!streq(o->color, "never") && isatty(2) && !getenv("NO_COLOR"));
-  fflush(stdout);
+  bool color = use_color(o, 2);
+  fflush(stdout); /* main() tells the reason, so that nothing behind it may change errno */
   if (streq(o->diagnostics, "json"))
     diag_print_json(&s->diags, stderr);
   else

@@ -40,8 +40,6 @@ const char *layer_name(const Graph *g, ValueId value); /* what computes it; "inp
 /* Floating point operations of one forward, for one sample. */
 double network_flops(Session *s, const Script *script);
 const char *flops_text(Arena *arena, double flops); /* "3.63 GFLOP" */
-/* Colours on stdout: --color, and whether it is a terminal. */
-bool stdout_color(const Options *o);
 
 /* ---- show_tree.c, show_json.c, show_weights.c ---- */
 
@@ -50,6 +48,7 @@ void show_tree(Session *s, const Graph *g, bool color);
 json_t *network_json(Session *s, const Subject *subject);
 json_t *weights_json(Session *s, const Subject *subject);
 json_t *shape_json(int rank, const int64_t *dim);
+json_t *inputs_json(Arena *arena, const Graph *g, NodeId node); /* the names of what computes its inputs */
 json_t *name_json(Arena *arena, const char *text); /* valid UTF-8 whatever a file says; NULL → null */
 void print_json(json_t *json);                     /* takes it; on stdout */
 void show_weights(Session *s, const Subject *subject, bool color);

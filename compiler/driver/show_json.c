@@ -79,17 +79,22 @@ static void add_modules(Arena *arena, const Graph *g, ModuleId id, json_t *array
     add_modules(arena, g, g->modules.at[id].children.at[i], array);
 }
 
-static json_t *layer_json(Arena *arena, const Graph *g, NodeId id) {
-  const Node *n = &g->nodes.at[id];
-  const Shape *shape = &g->values.at[n->output].shape;
+json_t *inputs_json(Arena *arena, const Graph *g, NodeId node) {
+  const Node *n = &g->nodes.at[node];
   json_t *inputs = json_array();
   for (size_t i = 0; i < n->inputs.count; i++)
     json_array_append_new(inputs, name_json(arena, layer_name(g, n->inputs.at[i])));
+  return inputs;
+}
+
+static json_t *layer_json(Arena *arena, const Graph *g, NodeId id) {
+  const Node *n = &g->nodes.at[id];
+  const Shape *shape = &g->values.at[n->output].shape;
   Totals t = node_totals(g, id);
   return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:s}", "name", name_json(arena, n->name),
                    "type", node_type(g, id), "module",
                    name_json(arena, n->module == NO_ID ? NULL : g->modules.at[n->module].name), "stage",
-                   name_json(arena, n->stage == NO_ID ? NULL : g->stages.at[n->stage].name), "inputs", inputs,
+                   name_json(arena, n->stage == NO_ID ? NULL : g->stages.at[n->stage].name), "inputs", inputs_json(arena, g, id),
                    "arguments", args_json(arena, n->op, node_args(g, id)), "output",
                    shape_json(shape->rank, shape->dim), "parameters", (json_int_t)t.all, "trained",
                    (json_int_t)t.trained, "state", state_name(node_state(g, id)));
@@ -97,7 +102,7 @@ static json_t *layer_json(Arena *arena, const Graph *g, NodeId id) {
 
 static json_t *tensor_json(Arena *arena, const Param *p) {
   return json_pack("{s:o, s:s, s:o, s:b, s:b}", "name", name_json(arena, p->name), "dtype",
-                   p->shape.dtype == DTYPE_I64 ? "i64" : "f32", "shape",
+                   dtype_name(p->shape.dtype), "shape",
                    shape_json(p->shape.rank, p->shape.dim), "buffer", (int)p->is_buffer, "trained",
                    (int)(p->trainable && !p->is_buffer));
 }
@@ -116,8 +121,6 @@ static json_t *outputs_json(Arena *arena, const Graph *g) {
 
 json_t *network_json(Session *s, const Subject *subject) {
   const Graph *g = subject->script.graph;
-  static const char *const kinds[] = {
-      [INPUT_IMAGE] = "image", [INPUT_TENSOR] = "tensor", [INPUT_TOKENS] = "tokens"};
   Totals t = module_totals(g, 0, true);
   json_t *stages = json_array(), *modules = json_array(), *layers = json_array(), *tensors = json_array();
   for (size_t i = 0; i < g->stages.count; i++)
@@ -131,7 +134,7 @@ json_t *network_json(Session *s, const Subject *subject) {
     json_array_append_new(tensors, tensor_json(s->arena, &g->params.at[all.at[i]]));
   return json_pack("{s:s, s:o, s:o, s:{s:s, s:o}, s:o, s:{s:I, s:I, s:I, s:I}, s:f, s:o, s:o, s:o, s:o}",
                    "kind", "network", "given", name_json(s->arena, subject->given), "name",
-                   name_json(s->arena, g->name), "input", "kind", kinds[g->input.kind], "shape",
+                   name_json(s->arena, g->name), "input", "kind", input_kind_name(g->input.kind), "shape",
                    shape_json(g->input.shape.rank, g->input.shape.dim), "outputs", outputs_json(s->arena, g),
                    "total", "parameters", (json_int_t)t.all, "trained", (json_int_t)t.trained, "frozen",
                    (json_int_t)(t.all - t.trained), "buffers", (json_int_t)t.buffers, "gflop",

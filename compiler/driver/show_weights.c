@@ -3,13 +3,6 @@
 #include "compiler/driver/show.h"
 #include "compiler/edit/weights.h"
 
-static const char *tensor_shape(Arena *arena, const surgery_tensor *t) {
-  const char *text = "[";
-  for (int i = 0; i < t->rank; i++)
-    text = arena_printf(arena, "%s%s%lld", text, i ? ", " : "", (long long)t->shape[i]);
-  return arena_printf(arena, "%s]", text);
-}
-
 typedef struct FileTotals {
   int64_t numbers, bytes;
 } FileTotals;
@@ -33,7 +26,7 @@ void show_weights(Session *s, const Subject *subject, bool color) {
   table_row(&table, PAINT_HEAD, "tensor", "dtype", "shape", "numbers");
   for (size_t i = 0; i < surgery_weights_count(w); i++) {
     const surgery_tensor *t = surgery_weights_at(w, i);
-    table_row(&table, PAINT_NONE, t->name, surgery_dtype_name(t->dtype), tensor_shape(a, t),
+    table_row(&table, PAINT_NONE, t->name, surgery_dtype_name(t->dtype), sizes_text(a, t->rank, t->shape),
               grouped(a, t->count));
   }
   table_print(&table, stdout, color);

@@ -150,7 +150,7 @@ void dump_weights(Compilation *c) {
   for (size_t i = 0; i < all.count; i++) {
     const Param *p = &g->params.at[all.at[i]];
     const char *from = p->donor != NO_ID ? g->donors.at[p->donor].path : NULL;
-    printf("%-40s %-4s %-22s %s", p->name, p->shape.dtype == DTYPE_I64 ? "i64" : "f32",
+    printf("%-40s %-4s %-22s %s", p->name, dtype_name(p->shape.dtype),
            shape_text_plain(c->s->arena, &p->shape), from ? from : "fresh");
     if (p->shares != NO_ID) printf(", one with %s", g->params.at[p->shares].name);
     for (size_t k = 0; k < p->patches.count; k++)

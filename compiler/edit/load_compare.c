@@ -158,7 +158,7 @@ static void compare_item(Load *l, LoadItem *item, Mismatches *m) {
   m->dtypes++;
   vec_push(arena, &m->lines,
            arena_printf(arena, "dtype: %s%s is %s in the file, %s in the network", name, as,
-                        surgery_dtype_name(item->tensor->dtype), p->shape.dtype == DTYPE_I64 ? "i64" : "f32"));
+                        surgery_dtype_name(item->tensor->dtype), dtype_name(p->shape.dtype)));
 }
 
 /* Tensors of the file that `load all` has no place for. False when an `allow` cannot be read. */

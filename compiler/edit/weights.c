@@ -46,7 +46,7 @@ static void compare_all(Session *s, const Graph *g, DonorFile *donor, const Para
       m->dtypes++;
       vec_push(s->arena, &m->lines,
                arena_printf(s->arena, "dtype: %s is %s in the file, %s in the network", p->name,
-                            surgery_dtype_name(t->dtype), p->shape.dtype == DTYPE_I64 ? "i64" : "f32"));
+                            surgery_dtype_name(t->dtype), dtype_name(p->shape.dtype)));
     } else {
       m->matched++;
     }

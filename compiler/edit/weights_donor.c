@@ -36,10 +36,7 @@ Shape donor_shape(const surgery_tensor *t) {
 }
 
 const char *donor_shape_text(Arena *arena, const surgery_tensor *t) {
-  const char *text = "[";
-  for (int i = 0; i < t->rank; i++)
-    text = arena_printf(arena, "%s%s%lld", text, i ? ", " : "", (long long)t->shape[i]);
-  return arena_printf(arena, "%s]", text);
+  return sizes_text(arena, t->rank, t->shape);
 }
 
 void donor_notes(Session *s, const DonorFile *donor) {

@@ -243,7 +243,7 @@ static void put_tensors(Writer *w, const Plan *plan) {
   for (size_t i = 0; i < state.count; i++) {
     const Param *p = &g->params.at[state.at[i]];
     put(w, " \\\n  TENSOR(\"%s\", %s, %lld, %lld)", quoted(w->arena, p->name),
-        p->shape.dtype == DTYPE_I64 ? "i64" : "f32", (long long)plan->weight_offset.at[state.at[i]],
+        dtype_name(p->shape.dtype), (long long)plan->weight_offset.at[state.at[i]],
         (long long)shape_count(&p->shape));
   }
   put(w, "\n\n#ifdef __cplusplus\n}\n#endif\n#endif\n");

@@ -92,12 +92,10 @@ static int64_t vocabulary(const Graph *g) {
 
 static json_t *input_json(const Graph *g) {
   const Input *input = &g->input;
-  static const char *const kinds[] = {
-      [INPUT_IMAGE] = "image", [INPUT_TENSOR] = "tensor", [INPUT_TOKENS] = "tokens"};
   json_t *steps = json_array();
   for (size_t i = 0; i < input->preprocess.count; i++)
     json_array_append_new(steps, preprocess_json(&input->preprocess.at[i]));
-  json_t *json = json_pack("{s:s, s:o, s:o}", "kind", kinds[input->kind], "shape", manifest_shape(&input->shape),
+  json_t *json = json_pack("{s:s, s:o, s:o}", "kind", input_kind_name(input->kind), "shape", manifest_shape(&input->shape),
                            "preprocess", steps);
   if (input->mask) json_object_set_new(json, "mask", json_true());
   if (input->kind == INPUT_TOKENS) json_object_set_new(json, "vocabulary", json_integer(vocabulary(g)));
@@ -139,7 +137,7 @@ static json_t *tensors_json(const Plan *plan, const ParamList *state) {
     int64_t grad = (size_t)id < plan->grad_offset.count ? plan->grad_offset.at[id] : -1;
     json_array_append_new(
         list, json_pack("{s:o, s:o, s:s, s:I, s:b, s:b, s:b, s:I, s:i, s:o}", "name", manifest_string(p->name),
-                        "shape", manifest_shape(&p->shape), "dtype", p->shape.dtype == DTYPE_I64 ? "i64" : "f32",
+                        "shape", manifest_shape(&p->shape), "dtype", dtype_name(p->shape.dtype),
                         "offset", (json_int_t)plan->weight_offset.at[id], "buffer", p->is_buffer, "shared",
                         p->shares != NO_ID, "trainable",
                         p->trainable && !p->is_buffer, "grad", (json_int_t)grad, "group",
@@ -254,9 +252,6 @@ const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o, 
                           const char *features) {
   const Graph *g = plan->graph;
   ParamList state = graph_state_dict(g, arena, true);
-  double flops = 0;
-  for (size_t i = 0; i < plan->forward.calls.count; i++)
-    flops += plan->forward.calls.at[i].plan.flops_per_sample;
   json_t *root = json_object();
   json_object_set_new(root, "name", manifest_string(base_name(arena, o)));
   json_object_set_new(root, "script", manifest_string(o->script_name));
@@ -275,7 +270,7 @@ const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o, 
   json_object_set_new(root, "functions", manifest_functions(plan));
   json_object_set_new(root, "features", manifest_features(plan));
   json_object_set_new(root, "parameters", parameters_json(g));
-  json_object_set_new(root, "flops", json_real(flops));
+  json_object_set_new(root, "flops", json_real(schedule_flops(&plan->forward)));
   json_object_set_new(root, "layers", layers_json(arena, g));
   if (plan->inspect.present) manifest_inspect(arena, plan, root);
   json_object_set_new(root, "train", manifest_train(arena, plan, &state));

@@ -126,22 +126,35 @@ ParamList graph_state_dict(const Graph *g, Arena *arena, bool buffers) {
   return out;
 }
 
-static const char *dims_text(Arena *arena, const Shape *shape, const char *open, const char *close) {
+static const char *dims_text(Arena *arena, int rank, const int64_t *dim, const char *open, const char *close) {
   const char *text = open;
   bool first = open[1] == '\0'; /* "(N" already holds a dimension */
-  for (int i = 0; i < shape->rank; i++, first = false)
-    text = arena_printf(arena, "%s%s%lld", text, first ? "" : ", ", (long long)shape->dim[i]);
+  for (int i = 0; i < rank; i++, first = false)
+    text = arena_printf(arena, "%s%s%lld", text, first ? "" : ", ", (long long)dim[i]);
   return arena_printf(arena, "%s%s", text, close);
 }
 
 const char *shape_text(Arena *arena, const Shape *shape) {
   if (shape->rank < 0) return "(?)";
-  return dims_text(arena, shape, "(N", shape->rank == 0 ? ",)" : ")");
+  return dims_text(arena, shape->rank, shape->dim, "(N", shape->rank == 0 ? ",)" : ")");
 }
 
 const char *shape_text_plain(Arena *arena, const Shape *shape) {
   if (shape->rank < 0) return "[?]";
-  return dims_text(arena, shape, "[", "]");
+  return sizes_text(arena, shape->rank, shape->dim);
+}
+
+const char *sizes_text(Arena *arena, int rank, const int64_t *size) {
+  return dims_text(arena, rank, size, "[", "]");
+}
+
+const char *dtype_name(DType dtype) {
+  return dtype == DTYPE_I64 ? "i64" : "f32";
+}
+
+const char *input_kind_name(InputKind kind) {
+  static const char *const names[] = {[INPUT_IMAGE] = "image", [INPUT_TENSOR] = "tensor", [INPUT_TOKENS] = "tokens"};
+  return names[kind];
 }
 
 int64_t shape_count(const Shape *shape) {

@@ -270,6 +270,10 @@ ModuleId node_container(const Graph *g, NodeId node);
 /* "(N, 512, 7, 7)"; "(?)" when unknown. Params are printed without N by shape_text_plain: "[512, 256, 3, 3]". */
 const char *shape_text(Arena *arena, const Shape *shape);
 const char *shape_text_plain(Arena *arena, const Shape *shape);
+/* The same of sizes that are in no Shape, as those of a file's tensor, of any rank. */
+const char *sizes_text(Arena *arena, int rank, const int64_t *size);
+const char *dtype_name(DType dtype); /* "f32", as surgery_dtype_name() */
+const char *input_kind_name(InputKind kind); /* "image" */
 /* The module whose `frozen` stops the node's noise and moving statistics: its layer, or, of a function, the container in whose
  * forward it stands; NO_ID where it has none. */
 ModuleId node_varies(const Graph *g, NodeId node);
