@@ -3,22 +3,12 @@
 #include "compiler/driver/driver.h"
 #include <errno.h>
 
-/* What a script left behind that would be held against the next one. */
-static void forget_script(Session *s) {
-  s->params.count = s->dependencies.count = 0;
-  s->calls = NULL;
-  s->depth = 0;
-  s->steps = 0;
-  s->syntax_errors = false;
-  s->diags.errors = s->diags.warnings = s->diags.unread.count = 0;
-}
-
 static ExitStatus check(Session *s, Options *o, const char *script, bool json) {
   if (sources_add_file(&s->sources, script) < 0) { /* the others are checked all the same */
     fprintf(stderr, "surgeryc: %s: %s\n", script, strerror(errno));
     return EXIT_ENVIRONMENT;
   }
-  forget_script(s);
+  s->dependencies.count = s->diags.errors = s->diags.warnings = 0; /* the one before has been judged */
   o->script = script;
   Compilation c = {.s = s, .o = o, .report_later = json};
   return run_passes(&c, "plan");

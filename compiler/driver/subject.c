@@ -31,18 +31,8 @@ static bool is_text_file(const char *path) {
   return true;
 }
 
-/* Each script is a compilation of its own. */
-static void begin_script(Session *s) {
-  s->params.count = 0;
-  s->calls = NULL;
-  s->depth = 0;
-  s->steps = 0;
-  s->syntax_errors = false;
-}
-
 static ExitStatus open_network(Session *s, const char *given, const char *text, Subject *out) {
   size_t errors = s->diags.errors;
-  begin_script(s);
   bool good =
       text ? run_script_text(s, "<argument>", text, &out->script) : run_script(s, given, &out->script);
   if (out->script.graph) weights_close(out->script.graph); /* of an ONNX file */

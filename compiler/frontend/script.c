@@ -250,8 +250,18 @@ static bool no_take(Session *s, uint32_t source) {
   return false;
 }
 
+/* Each script of a session is judged by itself: what another left behind is not held against it. */
+static void forget_script(Session *s) {
+  s->params.count = s->diags.unread.count = 0;
+  s->calls = NULL;
+  s->depth = 0;
+  s->steps = 0;
+  s->syntax_errors = false;
+}
+
 static bool run_source(Session *s, uint32_t source, const char *path, const char *real, Script *out) {
   *out = (Script){0};
+  forget_script(s);
   Running *r = arena_new(s->arena, Running);
   r->edit = (EditContext){.s = s, .scope = scope_create(s->arena, zoo_scope(s))};
   if (real) vec_push(s->arena, &r->included, real);
