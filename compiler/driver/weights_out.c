@@ -19,16 +19,12 @@ static bool same_file(const char *a, const char *b) {
   return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
-static const char *with_suffix(Compilation *c, bool replace, const char *suffix) {
-  const char *out = c->emit.output, *slash = strrchr(out, '/'), *base = slash ? slash + 1 : out;
-  const char *dot = strrchr(base, '.');
-  size_t length = replace && dot && dot != base ? (size_t)(dot - out) : strlen(out);
-  return arena_printf(c->s->arena, "%.*s%s", (int)length, out, suffix);
-}
-
-/* A program has no suffix of its own: "resnet18-f37072fd.2" loses nothing. */
+/* Beside the output. A program has no suffix of its own: "resnet18-f37072fd.2" loses nothing. */
 static const char *weights_path(Compilation *c) {
-  return with_suffix(c, c->emit.kind != EMIT_EXE, ".safetensors");
+  const char *out = c->emit.output, *slash = strrchr(out, '/'), *base = slash ? slash + 1 : out;
+  const char *dot = c->emit.kind == EMIT_EXE ? NULL : strrchr(base, '.');
+  size_t length = dot && dot != base ? (size_t)(dot - out) : strlen(out);
+  return arena_printf(c->s->arena, "%.*s.safetensors", (int)length, out);
 }
 
 bool would_overwrite_input(const Session *s, const char *path) {
@@ -43,15 +39,10 @@ bool would_overwrite_input(const Session *s, const char *path) {
 }
 
 static bool names_collide(Compilation *c) {
-  bool header = c->emit.kind == EMIT_OBJ || c->emit.kind == EMIT_STATIC || c->emit.kind == EMIT_SHARED;
-  if (would_overwrite_input(c->s, c->emit.output) || would_overwrite_input(c->s, c->depfile) ||
-      (header && would_overwrite_input(c->s, with_suffix(c, true, ".h"))) ||
-      (!c->o->embed_weights && would_overwrite_input(c->s, weights_path(c))))
-    return true;
-  if (save_collides(c, c->emit.output) || save_collides(c, c->depfile) ||
-      (header && save_collides(c, with_suffix(c, true, ".h"))) ||
-      (!c->o->embed_weights && save_collides(c, weights_path(c))))
-    return true;
+  const char *written[] = {c->emit.output, c->depfile, emit_header_path(c->s->arena, &c->emit),
+                           c->o->embed_weights ? NULL : weights_path(c)};
+  for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+    if (would_overwrite_input(c->s, written[i]) || save_collides(c, written[i])) return true;
   if (!c->depfile || !streq(c->depfile, c->emit.output)) return false;
   fprintf(stderr, "surgeryc: %s would be both the output and its dependency file\n", c->depfile);
   return true;

@@ -39,18 +39,15 @@ const char *emit_cpu_error(Arena *arena, const char *cpu) {
   return NULL;
 }
 
-static bool has_header(const EmitOptions *o) {
-  return o->kind == EMIT_OBJ || o->kind == EMIT_STATIC || o->kind == EMIT_SHARED;
-}
-
 static bool is_linked(const EmitOptions *o) {
   return o->kind == EMIT_EXE || o->kind == EMIT_STATIC || o->kind == EMIT_SHARED ||
          (o->kind == EMIT_OBJ && o->embedded_bytes);
 }
 
 /* "dir/ants.o" → "dir/ants.h" */
-static const char *header_path(Arena *arena, const char *output) {
-  const char *slash = strrchr(output, '/'), *base = slash ? slash + 1 : output, *dot = strrchr(base, '.');
+const char *emit_header_path(Arena *arena, const EmitOptions *o) {
+  if (o->kind != EMIT_OBJ && o->kind != EMIT_STATIC && o->kind != EMIT_SHARED) return NULL;
+  const char *output = o->output, *slash = strrchr(output, '/'), *base = slash ? slash + 1 : output, *dot = strrchr(base, '.');
   size_t length = dot && dot != base ? (size_t)(dot - output) : strlen(output);
   return arena_printf(arena, "%.*s.h", (int)length, output);
 }
@@ -66,8 +63,8 @@ static bool open_files(Emit *e) {
   bool device = e->out.path == o->output;
   if (device && o->kind == EMIT_STATIC)
     return emit_complain("cannot write a library to '%s': it is no plain file", o->output);
-  if (has_header(o) && !device) {
-    const char *path = header_path(e->arena, o->output);
+  const char *path = emit_header_path(e->arena, o);
+  if (path && !device) {
     if (streq(path, o->output)) return emit_complain("'%s' would be both the output and its header", path);
     if (!outfile_create(e->arena, &e->header, path)) return false;
   }

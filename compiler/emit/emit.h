@@ -27,6 +27,8 @@ bool emit_output(Session *s, const Plan *plan, const EmitOptions *o);
 /* For the driver, to refuse a wrong --cpu as wrong usage before any work: NULL when it is known, else one
  * line. */
 const char *emit_cpu_error(Arena *arena, const char *cpu);
+/* Where the header goes, beside the output; NULL for a kind that has none. */
+const char *emit_header_path(Arena *arena, const EmitOptions *o);
 /* The runtime library that programs are linked with, as emit_output finds it; NULL when there is none. */
 const char *emit_runtime(Arena *arena);
 /* The dependency file of -MD for make and ninja: "target: every file that was read". False as above. */
