@@ -70,6 +70,7 @@ ExitStatus command_build(Session *s, const Options *o) {
                          .kind = kind,
                          .cpu = o->cpu,
                          .opt_level = o->opt_level,
+                         .threads = o->threads,
                          .time_passes = o->time_passes,
                          .script_name = o->script};
   if (o->write_depfile) c.depfile = o->depfile ? o->depfile : arena_printf(s->arena, "%s.d", output);

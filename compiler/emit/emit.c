@@ -133,6 +133,7 @@ static int count_parts(const Emit *e) {
   cpu_set_t cpus;
   if (sched_getaffinity(0, sizeof cpus, &cpus) == 0 && (size_t)CPU_COUNT(&cpus) < most)
     most = (size_t)CPU_COUNT(&cpus);
+  if (e->o->threads > 0 && (size_t)e->o->threads < most) most = (size_t)e->o->threads;
   if (calls / CALLS_A_PART < most) most = calls / CALLS_A_PART;
   return most < 1 ? 1 : (int)most;
 }

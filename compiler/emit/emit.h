@@ -13,6 +13,7 @@ typedef struct EmitOptions {
   EmitKind kind;
   const char *cpu;          /* NULL or "native": the host */
   int opt_level;            /* 0 to 3 */
+  int threads;              /* that make code at once, at most; 0: one for each CPU */
   bool time_passes;         /* one line for each step on stderr */
   const char *script_name;  /* for the manifest */
   const char *weights_file; /* absolute path of the weights beside the output, or NULL */

@@ -41,6 +41,9 @@ run 2 "$SURGERYC" "$script" --cpu=pentium-9 -o v9
 err "pentium-9"
 absent v9 v9.safetensors
 run 0 "$SURGERYC" -O0 "$script" --threads=1 -o one
+echo 'take lenet from random' >threads.surgery # of as many calls that two threads would share them
+run 0 "$SURGERYC" -O0 threads.surgery --threads=1 -o alone
+equals "one module" "$(readelf -sW alone | grep -c ' FILE .* alone$')" 1
 run 2 "$SURGERYC" "$script" --threads=0
 err "--threads wants a number from 1 to"
 run 2 "$SURGERYC" "$script" -O7
