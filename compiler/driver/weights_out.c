@@ -128,10 +128,8 @@ ExitStatus write_weights(Compilation *c) {
   if (status == EXIT_DONE) status = write_tensors(c, &c->weights, out, count);
   free(weights);
   if (status != EXIT_DONE) return status;
-  if (c->o->embed_weights)
-    read_back(c);
-  else
-    c->emit.weights_file = absolute_path(c->s->arena, c->weights.target);
+  if (c->o->embed_weights) return read_back(c);
+  c->emit.weights_file = absolute_path(c->s->arena, c->weights.target);
   return EXIT_DONE;
 }
 
