@@ -50,6 +50,7 @@ static void add_compiler(Arena *arena, struct sha256_ctx *hash, const Options *o
   if (codegen_target(arena, o->cpu, o->opt_level, &target, &error)) { /* "native" is another CPU elsewhere */
     add_text(hash, target.cpu);
     add_text(hash, target.features);
+    codegen_target_dispose(&target);
   }
   add_text(hash, arena_printf(arena, "-O%d", o->opt_level));
 }
@@ -123,19 +124,23 @@ bool cache_find(Arena *arena, CacheEntry *entry, const char *key, const char *pr
   return true;
 }
 
-bool cache_lock(Arena *arena, CacheEntry *entry) {
-  const char *path = arena_printf(arena, "%s.lock", entry->folder);
-  entry->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  int wrong = entry->lock < 0;
-  while (!wrong && (wrong = flock(entry->lock, LOCK_EX)) && errno == EINTR) wrong = 0;
-  if (wrong) return complain(path);
-  entry->complete = access(marker(arena, entry->folder), F_OK) == 0 && access(entry->program, X_OK) == 0;
-  return true;
-}
-
 void cache_unlock(CacheEntry *entry) {
   if (entry->lock >= 0) close(entry->lock);
   entry->lock = -1;
+}
+
+bool cache_lock(Arena *arena, CacheEntry *entry) {
+  const char *path = arena_printf(arena, "%s.lock", entry->folder);
+  struct stat st;
+  do { /* remove_unused() may have taken the file away while this waited for it: then it locks nobody out */
+    cache_unlock(entry);
+    entry->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int wrong = entry->lock < 0;
+    while (!wrong && (wrong = flock(entry->lock, LOCK_EX)) && errno == EINTR) wrong = 0;
+    if (wrong || fstat(entry->lock, &st)) return complain(path);
+  } while (st.st_nlink == 0);
+  entry->complete = access(marker(arena, entry->folder), F_OK) == 0 && access(entry->program, X_OK) == 0;
+  return true;
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {

@@ -57,11 +57,10 @@ static ExitStatus format_one(Session *s, const Options *o, const char *path) {
     fprintf(stderr, "surgeryc: %s: %s\n", path, strerror(errno));
     return EXIT_ENVIRONMENT;
   }
-  const Source *file = &s->sources.files.at[source];
   size_t length;
   const char *text = format_script(s->arena, &s->diags, &s->sources, (uint32_t)source, &length);
   if (!text) return EXIT_WRONG_INPUT;
-  file = &s->sources.files.at[source];
+  const Source *file = &s->sources.files.at[source]; /* behind format_script(), which adds sources */
   bool same = length == file->length && memcmp(text, file->text, length) == 0;
   if (o->check_only) {
     if (!same) printf("%s\n", file->path);
