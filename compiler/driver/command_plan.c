@@ -124,9 +124,21 @@ static void list_weights(PlanFacts *f) {
   }
 }
 
-const char *prefix_end(const Plan *p) {
+static const char *prefix_end(const Plan *p) {
   if (!p->prefix.present) return NULL;
   return p->graph->nodes.at[p->graph->order.at[analyse_trainability(p->trained).frontier_position]].name;
+}
+
+static void list_phases(PlanFacts *f) {
+  for (size_t i = 0; f->plan->train && i < f->plan->train->phases.count; i++) {
+    const Plan *p = i ? f->plan->later.at[i - 1] : f->plan;
+    vec_push(f->s->arena, &f->phase,
+             (PhaseFact){.name = f->plan->train->phases.at[i].name,
+                         .trained = module_totals(p->trained, 0, true).trained,
+                         .gradients_bytes = p->grads_bytes,
+                         .prefix_end = prefix_end(p),
+                         .features = &p->features});
+  }
 }
 
 PlanFacts plan_facts(const Compilation *c) {
@@ -137,6 +149,7 @@ PlanFacts plan_facts(const Compilation *c) {
   list_layers(&f);
   tally_all(&f);
   list_weights(&f);
+  list_phases(&f);
   f.prefix_end = prefix_end(p);
   return f;
 }

@@ -27,6 +27,13 @@ typedef struct WeightFact { /* where weights come from */
   int64_t parameters;
 } WeightFact;
 
+typedef struct PhaseFact { /* of a train block with phases */
+  const char *name;
+  int64_t trained, gradients_bytes; /* numbers in parameters; bytes */
+  const char *prefix_end;           /* as PlanFacts.prefix_end */
+  const Shape *features;            /* what the frozen prefix returns */
+} PhaseFact;
+
 typedef struct PlanFacts {
   const Graph *g;
   const Plan *plan;
@@ -36,14 +43,13 @@ typedef struct PlanFacts {
   Totals total;
   VEC(LayerFact) layer;
   VEC(FunctionFact) function;
+  VEC(PhaseFact) phase;
   VEC(WeightFact) weights;
   int threads;
   const char *prefix_end; /* the last layer of the frozen prefix; NULL: there is none */
 } PlanFacts;
 
 PlanFacts plan_facts(const Compilation *c);
-/* The last layer of the frozen prefix of the plan, or of a phase's in Plan.later; NULL: there is none. */
-const char *prefix_end(const Plan *plan);
 int64_t function_bytes(const PlanFacts *f, const FunctionFact *function, int64_t n);
 /* Numbers in these parameters. */
 int64_t count_params(const Graph *g, const ParamList *params);

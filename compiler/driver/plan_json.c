@@ -131,6 +131,20 @@ static json_t *saves_json(const PlanFacts *f) {
   return array;
 }
 
+static json_t *phases_json(const PlanFacts *f) {
+  json_t *array = json_array();
+  for (size_t i = 0; i < f->phase.count; i++) {
+    const PhaseFact *p = &f->phase.at[i];
+    json_t *object = json_object();
+    set(object, "name", name_json(f->s->arena, p->name));
+    set(object, "trained", json_integer(p->trained));
+    set(object, "gradients_bytes", json_integer(p->gradients_bytes));
+    set(object, "prefix", name_json(f->s->arena, p->prefix_end));
+    push(array, object);
+  }
+  return array;
+}
+
 static json_t *plan_json(const PlanFacts *f) {
   const Graph *g = f->g;
   json_t *root = json_object(), *outputs = json_array(), *steps = json_array();
@@ -160,6 +174,7 @@ void plan_print_json(const PlanFacts *f) {
   set(tallies, "parameters", tally_json(&f->parameters));
   set(root, "donor", tallies);
   set(root, "prefix", name_json(f->s->arena, f->prefix_end));
+  set(root, "phases", phases_json(f));
   set(root, "weights", sources_json(f));
   set(root, "saves", saves_json(f));
   set(root, "weights_bytes", json_integer(f->plan->weights_bytes));

@@ -72,21 +72,14 @@ static void print_statements(const PlanFacts *f) {
 /* ---- the network ---- */
 
 static void print_layers(const PlanFacts *f) {
-  size_t name = 5, type = 4;
-  for (size_t i = 0; i < f->layer.count; i++) {
-    if (strlen(f->layer.at[i].name) > name) name = strlen(f->layer.at[i].name);
-    if (strlen(f->layer.at[i].type) > type) type = strlen(f->layer.at[i].type);
-  }
-  printf("%-*s  %-*s  %-22s  %12s\n", (int)name, "layer", (int)type, "type", "output", "parameters");
+  Table table = {.arena = f->s->arena, .columns = 5, .right = 1u << 3};
+  table_row(&table, PAINT_NONE, "layer", "type", "output", "parameters", "");
   for (size_t i = 0; i < f->layer.count; i++) {
     const LayerFact *l = &f->layer.at[i];
-    const char *parameters = l->parameters.all ? grouped(f->s->arena, l->parameters.all) : "";
-    const char *shape = shape_text(f->s->arena, l->shape);
-    if (!*parameters && !*l->state)
-      printf("%-*s  %-*s  %s\n", (int)name, l->name, (int)type, l->type, shape);
-    else
-      printf("%-*s  %-*s  %-22s  %12s  %s\n", (int)name, l->name, (int)type, l->type, shape, parameters, l->state);
+    table_row(&table, PAINT_NONE, l->name, l->type, shape_text(f->s->arena, l->shape),
+              l->parameters.all ? grouped(f->s->arena, l->parameters.all) : "", l->state);
   }
+  table_print(&table, stdout, false);
 }
 
 static void print_tally(const PlanFacts *f, const char *what, const Tally *t) {
@@ -140,16 +133,13 @@ static void print_weights(const PlanFacts *f) {
 }
 
 static void print_phases(const PlanFacts *f) {
-  for (size_t i = 0; i <= f->plan->later.count; i++) {
-    const Plan *p = i ? f->plan->later.at[i - 1] : f->plan;
-    ParamList state = graph_state_dict(p->trained, f->s->arena, false);
-    const char *end = prefix_end(p);
-    int64_t trained = 0;
-    for (size_t k = 0; k < state.count; k++)
-      if (p->trained->params.at[state.at[k]].trainable) trained += shape_count(&p->trained->params.at[state.at[k]].shape);
-    printf("phase       %s: %s trained, %s bytes of gradients", f->plan->train->phases.at[i].name,
-           counted(f->s->arena, trained, "parameter"), grouped(f->s->arena, p->grads_bytes));
-    if (end) printf("; frozen up to %s: %s, run once for each image", end, shape_text(f->s->arena, &p->features));
+  Arena *arena = f->s->arena;
+  for (size_t i = 0; i < f->phase.count; i++) {
+    const PhaseFact *p = &f->phase.at[i];
+    printf("phase       %s: %s trained, %s bytes of gradients", p->name, counted(arena, p->trained, "parameter"),
+           grouped(arena, p->gradients_bytes));
+    if (p->prefix_end)
+      printf("; frozen up to %s: %s, run once for each image", p->prefix_end, shape_text(arena, p->features));
     putchar('\n');
   }
 }
@@ -166,7 +156,7 @@ void plan_print_text(const PlanFacts *f) {
   printf("parameters  %s: %s trained, %s frozen\n", grouped(arena, f->total.all), grouped(arena, f->total.trained),
          grouped(arena, f->total.all - f->total.trained));
   print_tally(f, "", &f->parameters);
-  if (f->plan->later.count)
+  if (f->phase.count)
     print_phases(f);
   else if (f->prefix_end)
     printf("prefix      frozen up to %s: %s, run once for each image where preprocessing is deterministic\n",

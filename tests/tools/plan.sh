@@ -19,6 +19,23 @@ echo 'freze all' >wrong.surgery
 run 1 "$SURGERYC" plan --json wrong.surgery
 is_empty "$tmp/out"
 
+# the phases of a train block, one alone as well
+cat >phases.surgery <<'X'
+take lenet from random
+freeze all
+train { optimizer SGD(lr=0.1); phase head { epochs 1; unfreeze fc3 }; phase rest { epochs 1; unfreeze all } }
+X
+run 0 "$SURGERYC" plan phases.surgery
+out '^phase       head: 850 parameters trained, 3,456 bytes of gradients; frozen up to relu4: \(N, 84\)'
+out '^phase       rest: 61,706 parameters trained, 247,040 bytes of gradients$'
+out '^  step_2 '
+run 0 "$SURGERYC" plan --json phases.surgery
+tr -d ' \n' <"$tmp/out" >phases.json
+matches phases.json '"phases":\[\{"name":"head","trained":850,"gradients_bytes":3456,"prefix":"relu4"\},\{"name":"rest","trained":61706,"gradients_bytes":247040,"prefix":null\}\]'
+sed -i 's/; phase rest.*/ }/' phases.surgery
+run 0 "$SURGERYC" plan phases.surgery
+out '^phase       head: 850 parameters trained'
+
 # to the byte: everything trained, everything frozen but the head, a part of it, and small ones
 cat >all.surgery <<'X'
 input image(3, 64, 64)
