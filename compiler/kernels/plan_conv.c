@@ -29,15 +29,15 @@ void plan_conv2d_product(const void *constants, CallPlan *plan) {
   *plan = (CallPlan){.units_fixed = 1, .flops_per_sample = forward_flops(constants)};
 }
 
-/* Scratch for the wide tile, which is the larger one; units do not depend on it. The arithmetic is that of the
+/* Scratch for whichever vectors the program will have; units do not depend on them. The arithmetic is that of the
  * convolution, whatever the method. */
 void plan_conv2d_wino(const void *constants, CallPlan *plan) {
   const Conv2dK *k = constants;
-  WinogradUnits u = winograd_units(k, 14);
+  WinogradUnits u = winograd_units(k, WINOGRAD_WIDE), narrow = winograd_units(k, WINOGRAD_NARROW);
   CallPlan direct; /* which it falls back to for few tiles */
   plan_conv2d(k, &direct);
   *plan = (CallPlan){.units_per_sample = u.bands * u.parts,
-                     .scratch_bytes = max64(whole_lines(u.scratch), direct.scratch_bytes),
+                     .scratch_bytes = max64(whole_lines(max64(u.scratch, narrow.scratch)), direct.scratch_bytes),
                      .flops_per_sample = forward_flops(k)};
 }
 

@@ -7,7 +7,7 @@
 #include "compiler/kernels/conv_vec.h"
 #include "compiler/kernels/winograd_units.h"
 
-#define BLOCK_TILES (sgk_wide_vectors ? 14 : 6)
+#define BLOCK_TILES (sgk_wide_vectors ? WINOGRAD_WIDE : WINOGRAD_NARROW)
 #define MAX_SUMS 28
 
 /* ---- the transforms of one row or column ---- */

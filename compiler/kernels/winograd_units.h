@@ -13,6 +13,8 @@
 #define WINOGRAD_CHUNK 4       /* input blocks whose transformed weights stay in the second-level cache */
 #define WINOGRAD_FEW 8         /* tiles of a whole batch below which transforming the weights does not pay */
 #define WINOGRAD_POINTS 36     /* numbers in a transformed tile, 6 × 6 */
+#define WINOGRAD_WIDE 14       /* tiles whose sums are held at a time, at most */
+#define WINOGRAD_NARROW 6      /* with narrow vectors */
 
 typedef struct WinogradUnits {
   int64_t tile_rows, tile_cols; /* of an image */
@@ -25,7 +27,7 @@ typedef struct WinogradUnits {
   int64_t scratch;                   /* floats */
 } WinogradUnits;
 
-/* most: 14 or, with narrow vectors, 6. */
+/* most: WINOGRAD_WIDE or WINOGRAD_NARROW. */
 INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
   WinogradUnits u = {0};
   u.tile_rows = ceil_div(k->oh, 4);
@@ -46,18 +48,19 @@ INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
     u.block = min64(3, most / all) * all;
     u.rest_a = all;
     u.rest_b = 2 * all;
-  } else { /* one image in equal blocks: nothing is ever left over but the last of them */
+  } else { /* what one image leaves over, all but a full block, is never less than what several do */
     u.block = ceil_div(all, ceil_div(all, most));
     u.rest_a = u.rest_b = all % u.block;
   }
+  const int64_t room = ceil_div(u.tiles, u.block) * u.block; /* the last block of a group may make more than its tiles */
   u.in_blocks = BLOCKS(k->ic);
   u.out_blocks = BLOCKS(k->oc);
   u.pairs = ceil_div(u.out_blocks, 2);
   u.parts = min64(u.pairs, WINOGRAD_PARTS);
   /* A line more than a power of two: points of one tile then lie in different sets of the cache. */
-  u.v_point = u.in_blocks * u.tiles * LANES + LANES;
+  u.v_point = ((u.in_blocks - 1) * u.tiles + room) * LANES + LANES;
   u.u_point = WINOGRAD_CHUNK * LANES * 2 * LANES + LANES;
-  u.m_point = u.tiles * 2 * LANES + LANES;
+  u.m_point = room * 2 * LANES + LANES;
   u.scratch = WINOGRAD_POINTS * (u.v_point + u.u_point + u.m_point);
   return u;
 }

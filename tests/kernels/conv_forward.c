@@ -176,9 +176,16 @@ void test_winograd(void **state) {
         for (size_t e = 0; e < EPILOGUES; e++)
           if (n == 1 || e % 3 == 1) check_forward(&s, n, &epilogues[e], 0, WINOGRAD);
     }
-  Shape many = {"more images than one group", 1, 16, 7, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0};
-  shape_finish(&many);
-  check_forward(&many, 37, &epilogues[2], 0, WINOGRAD);
+  static const struct {
+    Shape shape;
+    int64_t n;
+  } many[] = {{{"more images than one group", 1, 16, 7, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0}, 37},
+              {{"a group that blocks of tiles do not divide", 1, 80, 11, 19, 33, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0}, 4}};
+  for (size_t i = 0; i < sizeof many / sizeof *many; i++) {
+    Shape s = many[i].shape;
+    shape_finish(&s);
+    check_forward(&s, many[i].n, &epilogues[2], 0, WINOGRAD);
+  }
 }
 
 /* One image alone and among others: the same bits. */
