@@ -190,10 +190,15 @@ static bool values_meet(ShapeContext *c, size_t values) {
   if (k->dim[0] != v->dim[0]) return wrong_attention(c, values, "there is one row of v for each row of k");
   if (c->in_count > values && c->in[values].dim[0] != k->dim[0])
     return wrong_attention(c, values, "the mask has a number for each row of k");
+  for (size_t i = 0; i < c->in_count; i++) /* OpenBLAS counts in int */
+    if (c->in[i].dim[0] > INT32_MAX || c->in[i].dim[1] > INT32_MAX)
+      return wrong_attention(c, values, "attention takes less than 2^31 tokens, and features of each");
   return true;
 }
 
 bool shape_attention(ShapeContext *c) {
+  if (c->in_count == 4 && !is_mask(c, 3))
+    return wrong_attention(c, 3, "the fourth value is the mask: input tensor(…, mask=true) and forward x, mask");
   if (!values_meet(c, 3)) return false;
   int64_t heads = c->args->heads;
   if (!divides(c, "the width of q and k,", "heads", c->in[0].dim[1], heads)) return false;
@@ -203,7 +208,7 @@ bool shape_attention(ShapeContext *c) {
 }
 
 bool shape_multihead(ShapeContext *c) {
-  bool masked = c->node->inputs.at[c->in_count - 1] == c->g->mask_value;
+  bool masked = is_mask(c, c->in_count - 1);
   size_t values = c->in_count - masked;
   if (values != 1 && values != 3)
     return wrong_attention(c, values, "call it with x, with x and the mask, with q, k, v, or with q, k, v and the mask");

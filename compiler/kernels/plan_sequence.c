@@ -45,16 +45,19 @@ PLAN(layernorm_grad_weight) {
 static int64_t score_bytes(const AttentionK *k) {
   return QUERY_CHUNK * units_of(k->tk, 16) * 64;
 }
+static double scores(const AttentionK *k) { /* more than 64 bits hold, where sequences are as long as may be */
+  return (double)k->heads * (double)k->tq * (double)k->tk;
+}
 static double product_flops(const AttentionK *k, double products) {
-  return products * (double)(k->heads * k->tq) * (double)k->tk * (double)(k->dim + k->value_dim);
+  return products * scores(k) * (double)(k->dim + k->value_dim);
 }
 PLAN(attention) {
   const AttentionK *k = constants;
   *plan = (CallPlan){.units_per_sample = k->heads * units_of(k->tq, QUERY_CHUNK), .scratch_bytes = score_bytes(k),
-                     .flops_per_sample = product_flops(k, 2) + 20.0 * (double)(k->heads * k->tq * k->tk)};
+                     .flops_per_sample = product_flops(k, 2) + 20.0 * scores(k)};
 }
 PLAN(attention_grad) {
   const AttentionK *k = constants;
   *plan = (CallPlan){.units_per_sample = k->heads, .scratch_bytes = 2 * score_bytes(k),
-                     .flops_per_sample = product_flops(k, 5) + 30.0 * (double)(k->heads * k->tq * k->tk)};
+                     .flops_per_sample = product_flops(k, 5) + 30.0 * scores(k)};
 }
