@@ -315,18 +315,19 @@ bool shape_window_too_large(ShapeContext *c, const char *axis, int64_t window, i
   return false;
 }
 
-/* What two shapes of one rank differ in, in words; NULL for more than one thing. */
+/* What two shapes differ in, in words; NULL for more than one thing. */
 static const char *difference(const ShapeContext *c, const Shape *a, const Shape *b) {
-  if (a->rank != b->rank) return "one is a map, the other flat";
-  bool channels = a->rank > 0 && a->dim[0] != b->dim[0];
-  bool sizes = a->rank == 3 && (a->dim[1] != b->dim[1] || a->dim[2] != b->dim[2]);
-  if (channels && !sizes)
-    return arena_printf(c->s->arena, "the %s differ, %lld and %lld", a->rank == 3 ? "channels" : "features",
-                        (long long)a->dim[0], (long long)b->dim[0]);
-  if (sizes && !channels)
-    return arena_printf(c->s->arena, "the sizes differ, %lld x %lld and %lld x %lld", (long long)a->dim[1],
-                        (long long)a->dim[2], (long long)b->dim[1], (long long)b->dim[2]);
-  return NULL;
+  static const char *const first_of[] = {NULL, "features", "tokens", "channels"}; /* by rank */
+  if (a->rank + b->rank == 4 && a->rank != b->rank) return "one is a map, the other flat";
+  if (a->rank != b->rank || a->rank < 1 || a->rank > 3) return NULL;
+  bool first = a->dim[0] != b->dim[0], others = false;
+  for (int i = 1; i < a->rank; i++) others |= a->dim[i] != b->dim[i];
+  if (first == others) return NULL;
+  if (first || a->rank == 2)
+    return arena_printf(c->s->arena, "the %s differ, %lld and %lld", first_of[first ? a->rank : 1],
+                        (long long)a->dim[first ? 0 : 1], (long long)b->dim[first ? 0 : 1]);
+  return arena_printf(c->s->arena, "the sizes differ, %lld x %lld and %lld x %lld", (long long)a->dim[1],
+                      (long long)a->dim[2], (long long)b->dim[1], (long long)b->dim[2]);
 }
 
 bool shape_mismatch(ShapeContext *c, size_t other, const char *rule) {
