@@ -21,10 +21,12 @@ typedef struct ShapeContext {
 #undef OP
 
 /* Expected-against-got messages, built in one place (shape_errors.c). Each returns false. */
-bool shape_wants_features(ShapeContext *c, const char *what, const char *argument, int64_t wants, int64_t got);
+bool shape_wants_features(ShapeContext *c, const char *what, int64_t wants, int64_t got);
 bool shape_wants_rank(ShapeContext *c, const char *wants, const char *help);
 bool shape_window_too_large(ShapeContext *c, const char *axis, int64_t window, int64_t size);
 bool shape_mismatch(ShapeContext *c, size_t other, const char *rule);
+/* A dimension counted with the batch as 0, negative from the end → one counted without it; -1: not there. */
+int shape_inner_dimension(const Shape *shape, int64_t dim);
 /* `argument` is the place of `dim` in the operator's row, `twice` when it was named before. */
 bool shape_bad_dimension(ShapeContext *c, int argument, int64_t dim, bool twice);
 /* Of two values that do not fit together the one that the edit to blame did not change: what is behind goes on with
@@ -39,7 +41,8 @@ const char *shape_source_text(const ShapeContext *c, Span span); /* "" where the
 void shape_cure_flatten(ShapeContext *c, Diag *d);
 /* A statement behind the one in which `span` stands. */
 void shape_fix_behind(ShapeContext *c, Diag *d, Span span, const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* For the messages of one rule alone (shape_sequence.c): where to report, and what flows in. */
+/* For the messages of one rule alone (shape_sequence.c): where to report, and what flows in. The layer's arguments where they
+ * stand in the script, when its own statement came last; else the edit to blame. */
 Span shape_blame(const ShapeContext *c);
 void shape_label(ShapeContext *c, Diag *d, size_t input);
 /* ---- shape_sequence.c ---- */

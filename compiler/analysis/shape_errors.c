@@ -61,7 +61,7 @@ static Span place_of(const ShapeContext *c, const Node *n) {
   return shape_in_script(c, n->place) ? n->place : n->origin;
 }
 
-static void label_origin(ShapeContext *c, Diag *d, size_t input) {
+void shape_label(ShapeContext *c, Diag *d, size_t input) {
   ValueId value = c->node->inputs.at[input];
   Origin o = find_origin(c, value);
   const Shape *flows = &c->g->values.at[value].shape;
@@ -120,7 +120,7 @@ static bool input_is_to_blame(const ShapeContext *c, Span blamed) {
 }
 
 /* Where the layer's arguments stand in the script, when its own statement came last; else the edit to blame. */
-static Span blame(const ShapeContext *c) {
+Span shape_blame(const ShapeContext *c) {
   Span edit = last_edit(c);
   for (size_t i = 1; i < c->node->inputs.count; i++) {
     Span other = last_edit_of(c, i);
@@ -219,15 +219,14 @@ static bool report_seam(ShapeContext *c, Seam *seam, long long wants, long long 
   Diag *d = diag_report(diags, DIAG_E0229, c->node->origin, "%s takes %lld channels but %lld flow in", seam->donor, wants, got);
   if (seam->wants.rank >= 0)
     diag_caret(diags, d, "takes %s in its own network", shape_text(c->g->arena, &seam->wants));
-  label_origin(c, d, 0);
+  shape_label(c, d, 0);
   for (size_t i = 0; i < seam->starts.count; i++)
     if (seam->channels.at[i] == got) diag_help(diags, d, "%s takes %lld", seam->starts.at[i], got);
   diag_help(diags, d, "or put a layer between the two that gives %lld: append Conv2d(_, %lld, 1)", wants, wants);
   return false;
 }
 
-bool shape_wants_features(ShapeContext *c, const char *what, const char *argument, int64_t wants, int64_t got) {
-  (void)argument; /* its name; the fix needs only its place */
+bool shape_wants_features(ShapeContext *c, const char *what, int64_t wants, int64_t got) {
   Seam *seam = seam_of(c);
   if (seam && c->in[0].rank == 3) return report_seam(c, seam, wants, got);
   const char *type = op_info(c->op)->name;
@@ -236,13 +235,13 @@ bool shape_wants_features(ShapeContext *c, const char *what, const char *argumen
   if (!shape_in_script(c, own) || !same_span(edit, c->node->origin)) own = SPAN_NONE;
   bool is_own = own.source != SPAN_NO_SOURCE;
   const Module *maker = is_own ? NULL : edited_maker(c, edit, &out);
-  Diag *d = diag_report(&c->s->diags, DIAG_E0301, is_own ? own : maker ? out : blame(c), "%s expects %lld %s but %lld flow in",
+  Diag *d = diag_report(&c->s->diags, DIAG_E0301, is_own ? own : maker ? out : shape_blame(c), "%s expects %lld %s but %lld flow in",
                         type, (long long)wants, what, (long long)got);
   if (is_own) diag_caret(&c->s->diags, d, "wants %lld", (long long)wants);
   else if (maker) diag_caret(&c->s->diags, d, "makes %lld, and %s behind it wants %lld", (long long)got, c->node->name, (long long)wants);
   else if (same_span(d->span, c->g->input.span)) diag_caret(&c->s->diags, d, "%s wants %lld", c->node->name, (long long)wants);
   else diag_caret(&c->s->diags, d, "%s behind it wants %lld", c->node->name, (long long)wants);
-  if (!maker) label_origin(c, d, 0);
+  if (!maker) shape_label(c, d, 0);
   note_made_for(c, d);
   if (maker) {
     diag_help(&c->s->diags, d, "let %s make %lld, or replace %s too", maker->name, (long long)wants, c->node->name);
@@ -284,10 +283,10 @@ static const Node *flattened_by(const ShapeContext *c) {
 
 bool shape_wants_rank(ShapeContext *c, const char *wants, const char *help) {
   const char *type = op_info(c->op)->name;
-  Diag *d = diag_report(&c->s->diags, DIAG_E0302, blame(c), "%s wants %s but %s flows in", type, wants,
+  Diag *d = diag_report(&c->s->diags, DIAG_E0302, shape_blame(c), "%s wants %s but %s flows in", type, wants,
                         shape_text(c->g->arena, &c->in[0]));
   diag_caret(&c->s->diags, d, "%s wants %s", c->node->name, wants);
-  label_origin(c, d, 0);
+  shape_label(c, d, 0);
   const Node *flat = c->in[0].rank == 1 ? flattened_by(c) : NULL;
   if (c->op == OP_BatchNorm1d || c->op == OP_BatchNorm2d) {
     cure_norm(c, d);
@@ -306,10 +305,10 @@ bool shape_wants_rank(ShapeContext *c, const char *wants, const char *help) {
 /* ---- windows, branches, dimensions ---- */
 
 bool shape_window_too_large(ShapeContext *c, const char *axis, int64_t window, int64_t size) {
-  Diag *d = diag_report(&c->s->diags, DIAG_E0303, blame(c), "%s has a window %lld %s but its padded input is only %lld %s",
+  Diag *d = diag_report(&c->s->diags, DIAG_E0303, shape_blame(c), "%s has a window %lld %s but its padded input is only %lld %s",
                         c->node->name, (long long)window, axis, (long long)size, axis);
   diag_caret(&c->s->diags, d, same_span(d->span, c->g->input.span) ? "too small for it" : "window of %lld", (long long)window);
-  label_origin(c, d, 0);
+  shape_label(c, d, 0);
   note_made_for(c, d);
   diag_help(&c->s->diags, d, "use a larger input, a smaller kernel_size, or remove a pooling layer before it");
   return false;
@@ -332,12 +331,12 @@ static const char *difference(const ShapeContext *c, const Shape *a, const Shape
 
 bool shape_mismatch(ShapeContext *c, size_t other, const char *rule) {
   const Shape *a = &c->in[0], *b = &c->in[other];
-  Diag *d = diag_report(&c->s->diags, DIAG_E0304, blame(c), "%s meets %s and %s: %s", c->node->name,
+  Diag *d = diag_report(&c->s->diags, DIAG_E0304, shape_blame(c), "%s meets %s and %s: %s", c->node->name,
                         shape_text(c->g->arena, a), shape_text(c->g->arena, b), rule);
   const char *what = difference(c, a, b);
   if (what) diag_caret(&c->s->diags, d, "%s", what);
-  label_origin(c, d, 0);
-  label_origin(c, d, other);
+  shape_label(c, d, 0);
+  shape_label(c, d, other);
   bool add = c->op == OP_add && a->rank == 3 && b->rank == 3;
   if (add && a->dim[1] == b->dim[1] && a->dim[2] == b->dim[2])
     diag_help(&c->s->diags, d, "give both sides the same channels: a 1x1 convolution on one side does it, Conv2d(%lld, %lld, 1)",
@@ -353,21 +352,17 @@ bool shape_mismatch(ShapeContext *c, size_t other, const char *rule) {
 
 bool shape_bad_dimension(ShapeContext *c, int argument, int64_t dim, bool twice) {
   Span own = c->args->arg_span[argument];
-  if (!shape_in_script(c, own)) own = blame(c);
-  Diag *d = diag_report(&c->s->diags, DIAG_E0305, own, twice ? "%s: dimension %lld is named twice" : "%s: dimension %lld is not one of %s",
+  bool there = shape_in_script(c, own); /* else the argument stands somewhere else */
+  Diag *d = diag_report(&c->s->diags, DIAG_E0305, there ? own : shape_blame(c), twice ? "%s: dimension %lld is named twice" : "%s: dimension %lld is not one of %s",
                         c->node->name, (long long)dim, shape_text(c->g->arena, &c->in[0]));
-  label_origin(c, d, 0);
+  shape_label(c, d, 0);
   if (twice) return false;
   if (c->in[0].rank == 1) {
     diag_help(&c->s->diags, d, "dimension 0 is the batch, which stays; the only other is 1");
-    diag_fix(&c->s->diags, d, own, "1");
+    if (there) diag_fix(&c->s->diags, d, own, "1");
   } else {
     diag_help(&c->s->diags, d, "dimension 0 is the batch, which stays; the others are 1 to %d, or -1 to -%d from the end",
               c->in[0].rank, c->in[0].rank);
   }
-  if (own.begin != c->args->arg_span[argument].begin) d->fixes.count = 0; /* the argument stands somewhere else */
   return false;
 }
-
-Span shape_blame(const ShapeContext *c) { return blame(c); }
-void shape_label(ShapeContext *c, Diag *d, size_t input) { label_origin(c, d, input); }

@@ -8,9 +8,9 @@ bool shape_same(ShapeContext *c) {
 }
 
 /* Fills in `_`, or compares what the layer was declared with to what flows in. */
-static bool match_features(ShapeContext *c, const char *what, const char *argument, int64_t *declared, int64_t got) {
+static bool match_features(ShapeContext *c, const char *what, int64_t *declared, int64_t got) {
   if (*declared == HOLE_VALUE) *declared = got;
-  return *declared == got || shape_wants_features(c, what, argument, *declared, got);
+  return *declared == got || shape_wants_features(c, what, *declared, got);
 }
 
 static int64_t conv_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
@@ -25,7 +25,7 @@ bool shape_conv2d(ShapeContext *c) {
   if (c->in[0].rank != 3)
     return shape_wants_rank(c, "(N, C, H, W)", "a convolution needs a map: put it before the flatten");
   bool hole = c->args->in_channels == HOLE_VALUE;
-  bool fits = match_features(c, "input channels", "in_channels", &c->args->in_channels, c->in[0].dim[0]);
+  bool fits = match_features(c, "input channels", &c->args->in_channels, c->in[0].dim[0]);
   if (hole && !conv_groups_fit(c->s, a, c->node->origin)) return false;
   Shape out = {.rank = 3, .dim = {a->out_channels}};
   for (int i = 0; i < 2; i++) {
@@ -46,7 +46,7 @@ bool shape_linear(ShapeContext *c) {
   bool map = in->rank == 3; /* almost always a forgotten Flatten; PyTorch would take the width for the features */
   if (map && (declared == HOLE_VALUE || declared != features))
     return shape_wants_rank(c, "(N, features)", NULL);
-  bool fits = match_features(c, "input features", "in_features", &c->args->in_features, features);
+  bool fits = match_features(c, "input features", &c->args->in_features, features);
   *c->out = *in;
   c->out->dim[in->rank - 1] = c->args->out_features;
   return fits;
@@ -54,7 +54,7 @@ bool shape_linear(ShapeContext *c) {
 
 bool shape_batchnorm1d(ShapeContext *c) {
   if (c->in[0].rank != 1) return shape_wants_rank(c, "(N, C)", "BatchNorm2d is the one for maps");
-  bool fits = match_features(c, "features", "num_features", &c->args->num_features, c->in[0].dim[0]);
+  bool fits = match_features(c, "features", &c->args->num_features, c->in[0].dim[0]);
   *c->out = c->in[0];
   c->out->dim[0] = c->args->num_features;
   return fits;
@@ -62,21 +62,21 @@ bool shape_batchnorm1d(ShapeContext *c) {
 
 bool shape_batchnorm2d(ShapeContext *c) {
   if (c->in[0].rank != 3) return shape_wants_rank(c, "(N, C, H, W)", "BatchNorm1d is the one behind a flatten");
-  bool fits = match_features(c, "channels", "num_features", &c->args->num_features, c->in[0].dim[0]);
+  bool fits = match_features(c, "channels", &c->args->num_features, c->in[0].dim[0]);
   *c->out = c->in[0];
   c->out->dim[0] = c->args->num_features;
   return fits;
 }
 
 /* A dimension counted with the batch as 0, negative from the end → one counted without it; -1: not there. */
-static int inner_dimension(const Shape *shape, int64_t dim) {
+int shape_inner_dimension(const Shape *shape, int64_t dim) {
   int64_t all = shape->rank + 1;
   if (dim < 0) dim += all;
   return dim >= 1 && dim < all ? (int)(dim - 1) : -1;
 }
 
 bool shape_softmax(ShapeContext *c) {
-  if (inner_dimension(&c->in[0], c->args->dim) < 0) return shape_bad_dimension(c, 0, c->args->dim, false);
+  if (shape_inner_dimension(&c->in[0], c->args->dim) < 0) return shape_bad_dimension(c, 0, c->args->dim, false);
   return shape_same(c);
 }
 
@@ -127,7 +127,7 @@ bool shape_adaptive_avgpool2d(ShapeContext *c) {
 
 bool shape_flatten(ShapeContext *c) {
   const Shape *in = &c->in[0];
-  int first = inner_dimension(in, c->args->start_dim), last = inner_dimension(in, c->args->end_dim);
+  int first = shape_inner_dimension(in, c->args->start_dim), last = shape_inner_dimension(in, c->args->end_dim);
   if (first < 0) return shape_bad_dimension(c, 0, c->args->start_dim, false);
   if (last < first) return shape_bad_dimension(c, 1, c->args->end_dim, false);
   int64_t merged = 1;
@@ -146,7 +146,7 @@ bool shape_add(ShapeContext *c) {
 }
 
 bool shape_cat(ShapeContext *c) {
-  int dim = inner_dimension(&c->in[0], c->args->dim);
+  int dim = shape_inner_dimension(&c->in[0], c->args->dim);
   if (dim < 0) return shape_bad_dimension(c, 0, c->args->dim, false);
   Shape out = c->in[0];
   for (size_t i = 1; i < c->in_count; i++) {
@@ -165,7 +165,7 @@ bool shape_mean(ShapeContext *c) {
   const Shape *in = &c->in[0];
   bool gone[MAX_SHAPE_RANK] = {false};
   for (int i = 0; i < c->args->dims.count; i++) {
-    int dim = inner_dimension(in, c->args->dims.at[i]);
+    int dim = shape_inner_dimension(in, c->args->dims.at[i]);
     if (dim < 0 || gone[dim]) return shape_bad_dimension(c, 0, c->args->dims.at[i], dim >= 0);
     gone[dim] = true;
   }

@@ -215,7 +215,7 @@ bool shape_multihead(ShapeContext *c) {
   if (!values_meet(c, values)) return false;
   if (c->args->embed_dim == HOLE_VALUE) c->args->embed_dim = c->in[0].dim[1];
   int64_t width = c->args->embed_dim;
-  if (c->in[0].dim[1] != width) return shape_wants_features(c, "features", "embed_dim", width, c->in[0].dim[1]);
+  if (c->in[0].dim[1] != width) return shape_wants_features(c, "features", width, c->in[0].dim[1]);
   if (values == 3 && c->in[2].dim[1] != width)
     return wrong_attention(c, values, "q, k and v all have embed_dim features; kdim and vdim are not there");
   if (!divides(c, "embed_dim", "num_heads", width, c->args->num_heads)) return false;
@@ -227,18 +227,18 @@ bool shape_multihead(ShapeContext *c) {
 
 bool shape_select(ShapeContext *c) {
   const Shape *in = &c->in[0];
-  int64_t dim = c->args->dim < 0 ? c->args->dim + in->rank + 1 : c->args->dim, index = c->args->index;
-  if (dim < 1 || dim > in->rank) return shape_bad_dimension(c, 0, c->args->dim, false);
-  int64_t size = in->dim[dim - 1];
+  int dim = shape_inner_dimension(in, c->args->dim);
+  if (dim < 0) return shape_bad_dimension(c, 0, c->args->dim, false);
+  int64_t size = in->dim[dim], index = c->args->index;
   if (index < -size || index >= size) {
-    Diag *d = diag_report(&c->s->diags, DIAG_E0317, shape_blame(c), "%s: dimension %" PRId64 " of %s has no place %" PRId64, c->node->name,
-                          dim, text_of(c, 0), index);
+    Diag *d = diag_report(&c->s->diags, DIAG_E0317, shape_blame(c), "%s: dimension %d of %s has no place %" PRId64, c->node->name,
+                          dim + 1, text_of(c, 0), index);
     shape_label(c, d, 0);
     diag_help(&c->s->diags, d, "its places are 0 to %" PRId64 ", or -1 to -%" PRId64 " from the end", size - 1, size);
     return false;
   }
   *c->out = (Shape){.rank = in->rank - 1, .dtype = in->dtype};
   for (int i = 0, to = 0; i < in->rank; i++)
-    if (i != dim - 1) c->out->dim[to++] = in->dim[i];
+    if (i != dim) c->out->dim[to++] = in->dim[i];
   return true;
 }
