@@ -1,6 +1,7 @@
 /* Buffers, calls, layouts and gradient bookkeeping for the lowering families. Emits no kernel of its own but
  * layout conversions and the sums of gradients. */
 #include "compiler/analysis/lower.h"
+#include "compiler/analysis/shape.h"
 
 static int64_t round_up(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -32,6 +33,16 @@ void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId 
 }
 
 const Shape *value_shape(const Lower *l, ValueId v) { return &l->g->values.at[v].shape; }
+
+Around shape_around(const Shape *shape, int64_t dim) {
+  Around a = {.at = shape_inner_dimension(shape, dim), .outer = 1, .inner = 1};
+  ASSERT(a.at >= 0);
+  a.size = shape->dim[a.at];
+  for (int i = 0; i < a.at; i++) a.outer *= shape->dim[i];
+  for (int i = a.at + 1; i < shape->rank; i++) a.inner *= shape->dim[i];
+  return a;
+}
+
 Layout home_layout(const Shape *shape) { return shape->rank == 3 ? LAYOUT_BLOCKED : LAYOUT_PLAIN; }
 
 int64_t layout_bytes(const Shape *shape, Layout layout) {

@@ -67,6 +67,12 @@ void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId 
             (int)(sizeof((BufferId[]){__VA_ARGS__}) / sizeof(BufferId)))
 
 const Shape *value_shape(const Lower *l, ValueId v);
+typedef struct Around { /* a shape seen from one of its dimensions: (outer, size, inner) */
+  int at;
+  int64_t outer, size, inner;
+} Around;
+/* dim: as scripts count, with the batch as 0 or from the end. */
+Around shape_around(const Shape *shape, int64_t dim);
 Layout home_layout(const Shape *shape);
 int64_t layout_bytes(const Shape *shape, Layout layout); /* for one sample, a multiple of 64 */
 /* The value in that layout, converted first when it is only there in the other. */
@@ -93,6 +99,8 @@ typedef struct GradOut {
 /* Where a gradient of `v` is to be written, in which way; grad_end() must follow the call that writes it. */
 GradOut grad_begin(Lower *l, ValueId v, Layout layout);
 void grad_end(Lower *l, NodeId n, const GradOut *out);
+/* `dy` as it is becomes a gradient of `to`, where one is wanted; in the home layout of the shape that both have. */
+void pass_gradient(Lower *l, NodeId n, BufferId dy, ValueId to);
 /* Where a parameter's gradient goes; sets *accumulate when one was written before (a layer called twice). */
 BufferId grad_param(Lower *l, ParamId p, bool *accumulate);
 

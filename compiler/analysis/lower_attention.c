@@ -73,13 +73,8 @@ void grad_attention(Lower *l, NodeId n) {
        d[1], d[2]);
   for (int i = 0; i < 3; i++)
     if (d[i] != NO_ID && !again[i]) grad_end(l, n, &out[i]);
-  for (int i = 0; i < 3; i++) {
-    if (!again[i]) continue;
-    ElementwiseK sum = {.count = shape_count(value_shape(l, operand(l, n, i))), .accumulate = 1};
-    GradOut to = grad_begin(l, operand(l, n, i), LAYOUT_PLAIN);
-    EMIT(l, copy, &sum, n, "grad_input", d[i], to.buffer);
-    grad_end(l, n, &to);
-  }
+  for (int i = 0; i < 3; i++)
+    if (again[i]) pass_gradient(l, n, d[i], operand(l, n, i));
 }
 
 /* ---- the layer ---- */
@@ -145,44 +140,32 @@ static BufferId grad_share(Lower *l, NodeId n, ParamId p, int which, bool bias) 
                       arena_printf(l->arena, "d %s", l->g->params.at[p].name));
 }
 
-void grad_multihead_in_weight(Lower *l, NodeId n, ParamId p) {
+/* Of the tensor that holds all three projections: each has its share. */
+static void grad_in(Lower *l, NodeId n, ParamId p, bool bias) {
   bool accumulate;
   const BufferId *d = projected_gradients(l, n);
   grad_param(l, p, &accumulate);
   for (int i = 0; i < 3; i++) {
     LinearK k = projection(l, n, i);
     k.accumulate = accumulate;
-    EMIT(l, linear_grad_weight, &k, n, "grad_in_weight", value_in(l, operand(l, n, i), LAYOUT_PLAIN), d[i],
-         grad_share(l, n, p, i, false));
+    BufferId share = grad_share(l, n, p, i, bias);
+    if (bias) EMIT(l, linear_grad_bias, &k, n, "grad_in_bias", d[i], share);
+    else EMIT(l, linear_grad_weight, &k, n, "grad_in_weight", value_in(l, operand(l, n, i), LAYOUT_PLAIN), d[i], share);
   }
 }
+void grad_multihead_in_weight(Lower *l, NodeId n, ParamId p) { grad_in(l, n, p, false); }
+void grad_multihead_in_bias(Lower *l, NodeId n, ParamId p) { grad_in(l, n, p, true); }
 
-void grad_multihead_in_bias(Lower *l, NodeId n, ParamId p) {
-  bool accumulate;
-  const BufferId *d = projected_gradients(l, n);
-  grad_param(l, p, &accumulate);
-  for (int i = 0; i < 3; i++) {
-    LinearK k = projection(l, n, i);
-    k.accumulate = accumulate;
-    EMIT(l, linear_grad_bias, &k, n, "grad_in_bias", d[i], grad_share(l, n, p, i, true));
-  }
-}
-
-void grad_multihead_out_weight(Lower *l, NodeId n, ParamId p) {
+static void grad_out(Lower *l, NodeId n, ParamId p, bool bias) {
   bool accumulate;
   LinearK k = projection(l, n, 3);
-  BufferId dw = grad_param(l, p, &accumulate);
+  BufferId to = grad_param(l, p, &accumulate), dy = grad_of_group(l, n, LAYOUT_PLAIN);
   k.accumulate = accumulate;
-  EMIT(l, linear_grad_weight, &k, n, "grad_out_weight", l->node[n].context, grad_of_group(l, n, LAYOUT_PLAIN), dw);
+  if (bias) EMIT(l, linear_grad_bias, &k, n, "grad_out_bias", dy, to);
+  else EMIT(l, linear_grad_weight, &k, n, "grad_out_weight", l->node[n].context, dy, to);
 }
-
-void grad_multihead_out_bias(Lower *l, NodeId n, ParamId p) {
-  bool accumulate;
-  LinearK k = projection(l, n, 3);
-  BufferId db = grad_param(l, p, &accumulate);
-  k.accumulate = accumulate;
-  EMIT(l, linear_grad_bias, &k, n, "grad_out_bias", grad_of_group(l, n, LAYOUT_PLAIN), db);
-}
+void grad_multihead_out_weight(Lower *l, NodeId n, ParamId p) { grad_out(l, n, p, false); }
+void grad_multihead_out_bias(Lower *l, NodeId n, ParamId p) { grad_out(l, n, p, true); }
 
 void grad_multihead_input(Lower *l, NodeId n) {
   const BufferId *d = projected_gradients(l, n);

@@ -88,13 +88,10 @@ void grad_layernorm_input(Lower *l, NodeId n) {
 /* ---- select ---- */
 
 static CatK select_constants(const Lower *l, NodeId n) {
-  const Shape *in = value_shape(l, input_value(l, n));
-  const OpArgs *a = node_args(l->g, n);
-  int dim = (int)(a->dim < 0 ? a->dim + in->rank : a->dim - 1);
-  CatK k = {.c = 1, .to = a->index < 0 ? a->index + in->dim[dim] : a->index, .total = in->dim[dim], .plain = 1, .outer = 1, .inner = 1};
-  for (int i = 0; i < dim; i++) k.outer *= in->dim[i];
-  for (int i = dim + 1; i < in->rank; i++) k.inner *= in->dim[i];
-  return k;
+  const OpArgs *args = node_args(l->g, n);
+  Around a = shape_around(value_shape(l, input_value(l, n)), args->dim);
+  return (CatK){.c = 1, .to = args->index < 0 ? args->index + a.size : args->index, .total = a.size, .plain = 1, .outer = a.outer,
+                .inner = a.inner};
 }
 
 /* The gradient of a cat takes one part out of many: that is what is wanted here. */

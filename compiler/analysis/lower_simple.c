@@ -18,8 +18,7 @@ static ElementwiseK elementwise(const Shape *shape) {
   return (ElementwiseK){.count = BLOCKS(shape->dim[0]) * LANES * hw, .c = shape->dim[0], .hw = hw};
 }
 
-/* dx += dy, or dx = dy; both in the home layout of their equal shapes. */
-static void pass_gradient(Lower *l, NodeId n, BufferId dy, ValueId to) {
+void pass_gradient(Lower *l, NodeId n, BufferId dy, ValueId to) {
   if (!wants_grad(l, to)) return;
   const Shape *shape = value_shape(l, to);
   GradOut dx = grad_begin(l, to, home_layout(shape));
@@ -119,14 +118,10 @@ void grad_flatten(Lower *l, NodeId n) {
 
 static CatK cat_constants(const Lower *l, NodeId n, size_t input, int64_t to) {
   const Shape *in = value_shape(l, l->g->nodes.at[n].inputs.at[input]), *out = value_shape(l, output_value(l, n));
-  int dim = (int)node_args(l->g, n)->dim;
-  dim = dim < 0 ? dim + out->rank : dim - 1;
-  bool blocked = out->rank == 3 && dim == 0;
-  CatK k = {.c = in->dim[dim], .to = to, .total = out->dim[dim], .plain = !blocked, .outer = 1, .inner = 1};
-  if (blocked) k.hw = out->dim[1] * out->dim[2];
-  for (int i = 0; i < dim; i++) k.outer *= out->dim[i];
-  for (int i = dim + 1; i < out->rank; i++) k.inner *= out->dim[i];
-  return k;
+  Around a = shape_around(out, node_args(l->g, n)->dim);
+  bool blocked = out->rank == 3 && a.at == 0;
+  return (CatK){.c = in->dim[a.at], .to = to, .total = a.size, .plain = !blocked, .hw = blocked ? a.inner : 0, .outer = a.outer,
+                .inner = a.inner};
 }
 
 void lower_cat(Lower *l, NodeId n) {
@@ -160,13 +155,8 @@ void grad_cat(Lower *l, NodeId n) {
 }
 
 static MeanK softmax_constants(const Lower *l, NodeId n) {
-  const Shape *shape = value_shape(l, output_value(l, n));
-  int dim = (int)node_args(l->g, n)->dim;
-  dim = dim < 0 ? dim + shape->rank : dim - 1;
-  MeanK k = {.outer = 1, .reduce = shape->dim[dim], .inner = 1};
-  for (int i = 0; i < dim; i++) k.outer *= shape->dim[i];
-  for (int i = dim + 1; i < shape->rank; i++) k.inner *= shape->dim[i];
-  return k;
+  Around a = shape_around(value_shape(l, output_value(l, n)), node_args(l->g, n)->dim);
+  return (MeanK){.outer = a.outer, .reduce = a.size, .inner = a.inner};
 }
 
 void lower_softmax(Lower *l, NodeId n) {
@@ -196,10 +186,7 @@ static int mean_steps(const Lower *l, NodeId n, MeanStep *steps) {
   Shape shape = *value_shape(l, input_value(l, n));
   const OpArgs *a = node_args(l->g, n);
   bool gone[MAX_SHAPE_RANK] = {false};
-  for (int i = 0; i < a->dims.count; i++) {
-    int64_t dim = a->dims.at[i];
-    gone[dim < 0 ? dim + shape.rank : dim - 1] = true;
-  }
+  for (int i = 0; i < a->dims.count; i++) gone[shape_around(&shape, a->dims.at[i]).at] = true;
   int count = 0;
   for (int end = shape.rank; end > 0; end--) {
     if (!gone[end - 1]) continue;
