@@ -67,13 +67,13 @@ static float dot(const float *a, int64_t a_step, const float *b, int64_t b_step,
   return (float)sum;
 }
 
-/* c (m, n) = beta c + a (m, k) b (k, n) for sizes that BLAS's int cannot hold. */
-static void product_by_loop(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float beta, float *c) {
+/* c (m, n) = beta c + a (m, k) b (k, n) for sizes that BLAS's int cannot hold; c_row: floats from a row of c to the next. */
+static void product_by_loop(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, float beta, float *c, int64_t c_row) {
 #pragma omp parallel for num_threads(sg_threads())
   for (int64_t i = 0; i < m; i++)
     for (int64_t j = 0; j < n; j++) {
       float sum = dot(a.at + i * a.row, a.col, b.at + j * b.col, b.row, k);
-      c[i * n + j] = beta != 0 ? c[i * n + j] + sum : sum;
+      c[i * c_row + j] = beta != 0 ? c[i * c_row + j] + sum : sum;
     }
 }
 
@@ -85,11 +85,11 @@ static int leading(Matrix a, int64_t rows, int64_t cols) {
 
 /* By one matrix-vector product for each row, sized within int. gemv reads the whole of b for each row, but
  * without packing it first. */
-static void rows_by_gemv(int m, int n, int k, Matrix a, Matrix b, float beta, float *c) {
+static void rows_by_gemv(int m, int n, int k, Matrix a, Matrix b, float beta, float *c, int64_t c_row) {
   int straight = b.col == 1; /* b is (k, n) in memory, else (n, k) */
   for (int i = 0; i < m; i++)
     cblas_sgemv(CblasRowMajor, straight ? CblasTrans : CblasNoTrans, straight ? k : n, straight ? n : k, 1,
-                b.at, leading(b, k, n), a.at + i * a.row, (int)a.col, beta, c + (int64_t)i * n, 1);
+                b.at, leading(b, k, n), a.at + i * a.row, (int)a.col, beta, c + i * c_row, 1);
 }
 
 /* Measured on two cores: for one row gemv is twice as fast from some size on; for a few rows it stays ahead
@@ -100,14 +100,14 @@ static int prefers_gemv(int64_t m, int64_t n, int64_t k) {
 }
 
 /* c (m, n) = a (m, k) b (k, n), or added to c. */
-static void product(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, int64_t accumulate, float *c) {
+static void product(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, int64_t accumulate, float *c, int64_t c_row) {
   if (m <= 0 || n <= 0) return;
   if (k <= 0) {
-    if (!accumulate) memset(c, 0, (size_t)(m * n) * sizeof *c);
+    for (int64_t i = 0; i < m && !accumulate; i++) memset(c + i * c_row, 0, (size_t)n * sizeof *c);
     return;
   }
-  if (n > INT_MAX || !fits(a) || !fits(b)) {
-    product_by_loop(m, n, k, a, b, accumulate ? 1 : 0, c);
+  if (n > INT_MAX || c_row > INT_MAX || !fits(a) || !fits(b)) {
+    product_by_loop(m, n, k, a, b, accumulate ? 1 : 0, c, c_row);
     return;
   }
   int caller_threads = omp_get_max_threads(); /* OpenBLAS takes as many as OpenMP would give the caller */
@@ -118,25 +118,17 @@ static void product(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, int64_t
       Matrix pa = {a.at + i * a.row + t * a.col, a.row, a.col}, pb = {b.at + t * b.row, b.row, b.col};
       float beta = accumulate || t > 0 ? 1 : 0;
       if (prefers_gemv(rows, n, terms))
-        rows_by_gemv(rows, (int)n, terms, pa, pb, beta, c + i * n);
+        rows_by_gemv(rows, (int)n, terms, pa, pb, beta, c + i * c_row, c_row);
       else
         cblas_sgemm(CblasRowMajor, a.col == 1 ? CblasNoTrans : CblasTrans,
                     b.col == 1 ? CblasNoTrans : CblasTrans, rows, (int)n, terms, 1, pa.at,
-                    leading(a, rows, terms), pb.at, leading(b, terms, n), beta, c + i * n, (int)n);
+                    leading(a, rows, terms), pb.at, leading(b, terms, n), beta, c + i * c_row, (int)c_row);
     }
   if (caller_threads != sg_threads()) omp_set_num_threads(caller_threads);
 }
 
 void blas_product(int64_t m, int64_t n, int64_t k, const float *a, const float *b, float *c, int64_t c_row) {
-  if (m > INT_MAX || n > INT_MAX || k > INT_MAX || c_row > INT_MAX) {
-    for (int64_t i = 0; i < m; i++)
-      product_by_loop(1, n, k, (Matrix){a + i * k, k, 1}, (Matrix){b, n, 1}, 0, c + i * c_row);
-    return;
-  }
-  int caller_threads = omp_get_max_threads();
-  if (caller_threads != sg_threads()) omp_set_num_threads(sg_threads());
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, (int)k, b, (int)n, 0, c, (int)c_row);
-  if (caller_threads != sg_threads()) omp_set_num_threads(caller_threads);
+  product(m, n, k, (Matrix){a, k, 1}, (Matrix){b, n, 1}, 0, c, c_row);
 }
 
 /* OpenBLAS takes one thread within a parallel region; outside of one it is asked to, so that the order of a sum does
@@ -174,7 +166,7 @@ void sgr_linear(SGK_RUNTIME_ARGS, const LinearK *k) {
     linear_added(x, w, bias, y, rows, k);
     return;
   }
-  product(rows, k->out, k->in, (Matrix){x, k->in, 1}, (Matrix){w, 1, k->in}, k->accumulate, y);
+  product(rows, k->out, k->in, (Matrix){x, k->in, 1}, (Matrix){w, 1, k->in}, k->accumulate, y, k->out);
   if (!bias && k->activation == ACT_NONE) return;
 #pragma omp parallel for num_threads(sg_threads()) if (rows * k->out > 1 << 16)
   for (int64_t i = 0; i < rows; i++)
@@ -185,13 +177,13 @@ void sgr_linear(SGK_RUNTIME_ARGS, const LinearK *k) {
 /* dx = dy W */
 void sgr_linear_grad_input(SGK_RUNTIME_ARGS, const LinearK *k) {
   product(n * k->rows, k->in, k->out, (Matrix){buf[0], k->out, 1}, (Matrix){buf[1], k->in, 1}, k->accumulate,
-          buf[2]);
+          buf[2], k->in);
 }
 
 /* dw = dy^T x */
 void sgr_linear_grad_weight(SGK_RUNTIME_ARGS, const LinearK *k) {
   product(k->out, k->in, n * k->rows, (Matrix){buf[1], 1, k->out}, (Matrix){buf[0], k->in, 1}, k->accumulate,
-          buf[2]);
+          buf[2], k->in);
 }
 
 /* db = column sums of dy, in double; a thread's share is a run of columns, so the order of the sum is fixed

@@ -215,41 +215,30 @@ void sgk_cross_entropy(SGK_TEMPLATE_ARGS, const CrossEntropyK *k) {
   *(float *)buf[3] = (float)(loss / l.divisor);
 }
 
-/* ---- mean squared error ---- */
+/* ---- mean squared and mean absolute error ---- */
 
-/* x, target: (n, count) → loss: one float, dx = 2 (x - target) / (n count) */
-void sgk_mse(SGK_TEMPLATE_ARGS, const RegressionK *k) {
-  if (begin >= end) return;
+/* x, target: (n, count) → loss: one float, the mean of d d or of |d| with d = x - target; dx */
+SIMD void regression(void *const *buf, int64_t n, const RegressionK *k, int squared) {
   const float *x = buf[0], *target = buf[1];
   float *dx = buf[3];
   int64_t count = n * k->count;
-  float scale = (float)(2.0 / (double)count);
+  v16 scale = v16_set((float)((squared ? 2.0 : 1.0) / (double)count));
   v16d sum = {0};
   for (int64_t i = 0; i < count; i += 16) {
     v16 d = v16_load_lanes(x + i, count - i) - v16_load_lanes(target + i, count - i);
-    sum += v16_widen(d) * v16_widen(d);
-    if (dx) v16_store_lanes(dx + i, d * scale, count - i);
+    sum += squared ? v16_widen(d) * v16_widen(d) : v16_widen(v16_abs(d));
+    if (!dx) continue;
+    /* of |d|: its sign; 0 where both are equal, and NaN goes through */
+    v16 slope = squared ? d * scale : v16_select(d > 0.0f, scale, v16_select(d < 0.0f, -scale, d));
+    v16_store_lanes(dx + i, slope, count - i);
   }
   *(float *)buf[2] = (float)(v16d_sum(sum) / (double)count);
 }
-
-/* ---- mean absolute error ---- */
-
-/* x, target: (n, count) → loss: one float, dx = sign(x - target) / (n count); 0 where they are equal */
+void sgk_mse(SGK_TEMPLATE_ARGS, const RegressionK *k) {
+  if (begin < end) regression(buf, n, k, 1);
+}
 void sgk_l1(SGK_TEMPLATE_ARGS, const RegressionK *k) {
-  if (begin >= end) return;
-  const float *x = buf[0], *target = buf[1];
-  float *dx = buf[3];
-  int64_t count = n * k->count;
-  float scale = (float)(1.0 / (double)count);
-  v16d sum = {0};
-  for (int64_t i = 0; i < count; i += 16) {
-    v16 d = v16_load_lanes(x + i, count - i) - v16_load_lanes(target + i, count - i);
-    sum += v16_widen(v16_abs(d));
-    /* NaN goes through: d * 0 keeps it */
-    if (dx) v16_store_lanes(dx + i, v16_select(d != 0.0f, v16_with_sign(v16_set(scale), d) + d * 0.0f, v16_set(0)), count - i);
-  }
-  *(float *)buf[2] = (float)(v16d_sum(sum) / (double)count);
+  if (begin < end) regression(buf, n, k, 0);
 }
 
 /* ---- binary cross entropy of logits ----

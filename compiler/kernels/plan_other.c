@@ -1,18 +1,7 @@
-/* How the calls of all kernels but the convolutions are cut into units, and what they cost. Read by the
+/* How the calls of all kernels but convolutions and sequences are cut into units, and what they cost. Read by the
  * analysis when it makes a call; the same counts are taken apart again by the templates (units.h). None needs
  * scratch. */
-#include "compiler/kernels/units.h"
-
-#define PLAN(name)                                                                                           \
-  void plan_##name(const void *constants, CallPlan *plan);                                                   \
-  void plan_##name(const void *constants, CallPlan *plan)
-
-static void per_sample(CallPlan *plan, int64_t units, double flops) {
-  *plan = (CallPlan){.units_per_sample = units, .flops_per_sample = flops};
-}
-static void fixed(CallPlan *plan, int64_t units, double flops) {
-  *plan = (CallPlan){.units_fixed = units, .flops_per_sample = flops};
-}
+#include "compiler/kernels/plan.h"
 
 /* ---- pool.c ---- */
 

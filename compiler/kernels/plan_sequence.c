@@ -1,25 +1,21 @@
 /* As plan_other.c, for the kernels of sequences: tokens, layer normalisation, attention, whose scores lie in the
  * thread's scratch. */
-#include "compiler/kernels/units.h"
-
-#define PLAN(name)                                                                                           \
-  void plan_##name(const void *constants, CallPlan *plan);                                                   \
-  void plan_##name(const void *constants, CallPlan *plan)
+#include "compiler/kernels/plan.h"
 
 PLAN(select_grad) {
   const CatK *k = constants;
-  *plan = (CallPlan){.units_per_sample = k->outer};
+  per_sample(plan, k->outer, 0);
 }
 PLAN(embedding) {
   const EmbeddingK *k = constants;
-  *plan = (CallPlan){.units_per_sample = k->rows};
+  per_sample(plan, k->rows, 0);
 }
 PLAN(embedding_grad_weight) {
   const EmbeddingK *k = constants;
-  *plan = (CallPlan){.units_fixed = units_of(k->dim, COLUMN_CHUNK), .flops_per_sample = (double)(k->rows * k->dim)};
+  fixed(plan, units_of(k->dim, COLUMN_CHUNK), (double)(k->rows * k->dim));
 }
 PLAN(positions) {
-  *plan = (CallPlan){.units_per_sample = 1};
+  per_sample(plan, 1, 0);
 }
 
 /* ---- layernorm.c ---- */
@@ -29,15 +25,15 @@ static double norm_flops(const LayerNormK *k, double each) {
 }
 PLAN(layernorm) {
   const LayerNormK *k = constants;
-  *plan = (CallPlan){.units_per_sample = units_of(k->rows, ROW_CHUNK), .flops_per_sample = norm_flops(k, 8)};
+  per_sample(plan, units_of(k->rows, ROW_CHUNK), norm_flops(k, 8));
 }
 PLAN(layernorm_grad_input) {
   const LayerNormK *k = constants;
-  *plan = (CallPlan){.units_per_sample = units_of(k->rows, ROW_CHUNK), .flops_per_sample = norm_flops(k, 13)};
+  per_sample(plan, units_of(k->rows, ROW_CHUNK), norm_flops(k, 13));
 }
 PLAN(layernorm_grad_weight) {
   const LayerNormK *k = constants;
-  *plan = (CallPlan){.units_fixed = units_of(k->c, COLUMN_CHUNK), .flops_per_sample = norm_flops(k, 4)};
+  fixed(plan, units_of(k->c, COLUMN_CHUNK), norm_flops(k, 4));
 }
 
 /* ---- attention.c ---- */

@@ -125,10 +125,11 @@ static void test_l1(void **state) {
     check_close("l1", from_floats(loss, 1), &want, 1, 2e-7);
     check_gradient("l1, dx", l1_twin, &t, x, count, (double[]){1}, 1, from_floats(dx, count), 1e-6);
   }
-  float x[3] = {1, 2, NAN}, target[3] = {1, 3, 0}, loss, dx[3]; /* equal: no gradient; NaN goes through */
-  RegressionK k = {3};
+  /* equal: no gradient; NaN goes through; an infinite difference has a sign too */
+  float x[4] = {1, 2, NAN, 0}, target[4] = {1, 3, 0, INFINITY}, loss, dx[4];
+  RegressionK k = {4};
   run_kernel(KERNEL_l1, (void *[]){x, target, &loss, dx}, 1, &k, (Out[]){{&loss, 4}, {dx, sizeof dx}, {0}});
-  assert_true(dx[0] == 0 && dx[1] < 0 && isnan(dx[2]) && isnan(loss));
+  assert_true(dx[0] == 0 && dx[1] == -0.25f && isnan(dx[2]) && dx[3] == -0.25f && isnan(loss));
 }
 
 typedef struct Binary {
