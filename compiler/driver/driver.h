@@ -100,6 +100,8 @@ ExitStatus build_whole(Compilation *c);
 ExitStatus write_weights(Compilation *c);
 /* Writes tensors to a reserved file; says what went wrong. */
 ExitStatus write_tensors(Compilation *c, const OutFile *file, const surgery_tensor_out *out, size_t count);
+/* Says what went wrong with a weight file, and whose fault it is. */
+ExitStatus weights_failed(const surgery_error *err);
 /* saves_out.c: what the script's saves write. */
 ExitStatus write_saves(Compilation *c);
 bool commit_saves(Compilation *c);

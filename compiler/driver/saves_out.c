@@ -9,26 +9,25 @@ static const char *suffix_of(const char *path) {
   return strrchr(path, '.'); /* save.c has seen to it that there is one */
 }
 
+/* On a boundary of 64 bytes behind it the next one begins. */
+static size_t padded_bytes(const surgery_tensor *t) {
+  return ((size_t)t->count * surgery_dtype_size(t->dtype) + 63) / 64 * 64;
+}
+
 /* All tensors of one file, one behind the other; the caller frees *numbers. */
 static ExitStatus fill_file(Compilation *c, const SavedFile *file, surgery_tensor_out *out, char **numbers) {
   size_t bytes = 0;
-  for (size_t i = 0; i < file->tensors.count; i++) {
-    const surgery_tensor *head = &file->tensors.at[i].head;
-    bytes += ((size_t)head->count * surgery_dtype_size(head->dtype) + 63) / 64 * 64;
-  }
+  for (size_t i = 0; i < file->tensors.count; i++) bytes += padded_bytes(&file->tensors.at[i].head);
   if (posix_memalign((void **)numbers, 64, bytes + 64) != 0)
     fail_environment("no memory for %zu bytes of weights", bytes);
   char *to = *numbers;
   for (size_t i = 0; i < file->tensors.count; i++) {
     const SavedTensor *t = &file->tensors.at[i];
     surgery_error err = {0};
-    if (!weights_fill_saved(c->s, c->script.graph, c->script.train, t, to, &err)) {
-      fprintf(stderr, "surgeryc: %s\n", err.message);
-      return err.status == SURGERY_ENVIRONMENT ? EXIT_ENVIRONMENT : EXIT_WRONG_INPUT;
-    }
+    if (!weights_fill_saved(c->s, c->script.graph, c->script.train, t, to, &err)) return weights_failed(&err);
     out[i] = (surgery_tensor_out){.name = t->head.name, .dtype = t->head.dtype, .rank = t->head.rank, .data = to};
     memcpy(out[i].shape, t->head.shape, sizeof out[i].shape);
-    to += ((size_t)t->head.count * surgery_dtype_size(t->head.dtype) + 63) / 64 * 64;
+    to += padded_bytes(&t->head);
   }
   return EXIT_DONE;
 }

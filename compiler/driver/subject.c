@@ -72,10 +72,8 @@ static ExitStatus open_file(Session *s, const char *given, Subject *out) {
       const char *note = surgery_weights_note(out->weights);
       return note && strncmp(note, "onnx", 4) == 0 ? open_onnx(s, given, out) : EXIT_DONE;
     }
-    if (err.status == SURGERY_ENVIRONMENT || has_weight_suffix(given) || !is_text_file(given)) {
-      fprintf(stderr, "surgeryc: %s\n", err.message);
-      return err.status == SURGERY_ENVIRONMENT ? EXIT_ENVIRONMENT : EXIT_WRONG_INPUT;
-    }
+    if (err.status == SURGERY_ENVIRONMENT || has_weight_suffix(given) || !is_text_file(given))
+      return weights_failed(&err);
   }
   out->is_script = true;
   return open_network(s, given, NULL, out);

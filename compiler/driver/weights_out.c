@@ -48,7 +48,7 @@ static bool names_collide(Compilation *c) {
   return true;
 }
 
-static ExitStatus failed(const surgery_error *err) {
+ExitStatus weights_failed(const surgery_error *err) {
   fprintf(stderr, "surgeryc: %s\n", err->message);
   return err->status == SURGERY_ENVIRONMENT ? EXIT_ENVIRONMENT : EXIT_WRONG_INPUT;
 }
@@ -62,7 +62,7 @@ static ExitStatus fill_all(Compilation *c, char *weights, surgery_tensor_out *ou
     if (p->shares != NO_ID) continue;
     void *to = weights + c->plan->weight_offset.at[all->at[i]];
     surgery_error err = {0};
-    if (!weights_fill(c->s, g, c->script.train, all->at[i], to, &err)) return failed(&err);
+    if (!weights_fill(c->s, g, c->script.train, all->at[i], to, &err)) return weights_failed(&err);
     out[(*count)++] = (surgery_tensor_out){.name = p->name,
                                   .dtype = p->shape.dtype == DTYPE_I64 ? SURGERY_I64 : SURGERY_F32,
                                   .rank = p->shape.rank,
