@@ -71,14 +71,17 @@ run 2 "$SURGERYC" run -o x a.surgery -- info
 run 2 "$SURGERYC" run
 equals "no entry more" "$(built)" 9
 
-# two at once, and more: each runs, one builds
+# two at once, and more: each runs, one builds; each build calls cc once
+mkdir bin
+printf '#!/bin/sh\necho >>"%s/linked"\nexec "%s" "$@"\n' "$tmp" "$(command -v cc)" >bin/cc && chmod +x bin/cc
 echo 'expect output (N, 3) # at once' >>a.surgery
 for i in 1 2 3 4; do
-  "$SURGERYC" run -O0 a.surgery -- info >at-once.$i 2>&1 &
+  PATH=$tmp/bin:$PATH "$SURGERYC" run -O0 a.surgery -- info >at-once.$i 2>&1 &
 done
 wait
 for i in 1 2 3 4; do matches at-once.$i '^network +a, from'; done
 equals "one entry for all" "$(built)" 10
+equals "builds" "$(wc -l <linked)" 1
 
 # a build that was killed is made again, whatever it left
 prepare() { rm -rf cache/surgery; }
