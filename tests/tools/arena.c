@@ -84,14 +84,27 @@ static void fill(float *to, int64_t numbers) {
   for (int64_t i = 0; i < numbers; i++) to[i] = 0.01f * (float)(1 + i % 13);
 }
 
+static int64_t most_of(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static int64_t features_bytes(json_t *phase) {
+  json_t *features = json_object_get(phase, "features");
+  return json_is_object(features) ? number(features, "bytes") : 0;
+}
+
 static void prepare(Network *w, int64_t most) {
-  json_t *features = json_object_get(w->manifest, "features"), *outputs = json_object_get(w->plan, "outputs");
+  json_t *outputs = json_object_get(w->plan, "outputs");
+  json_t *phases = json_object_get(json_object_get(w->manifest, "train"), "phases");
+  int64_t features = features_bytes(w->manifest), grads = number(w->plan, "gradients_bytes");
+  for (size_t i = 0; i < json_array_size(phases); i++) {
+    features = most_of(features, features_bytes(json_array_get(phases, i)));
+    grads = most_of(grads, number(json_array_get(phases, i), "grads_bytes"));
+  }
   int64_t input = count(json_object_get(w->plan, "input")) * most;
   w->weights = memory(number(w->plan, "weights_bytes"));
   w->packed = memory(number(w->plan, "packed_bytes"));
-  w->grads = memory(number(w->plan, "gradients_bytes"));
+  w->grads = memory(grads);
   w->x = memory(4 * input);
-  w->features = memory(json_is_object(features) ? number(features, "bytes") * most : 0);
+  w->features = memory(features * most);
   w->target = memory(4 * most);
   for (size_t i = 0; i < json_array_size(outputs); i++)
     w->y[i] = memory(4 * most * count(json_object_get(json_array_get(outputs, i), "shape")));
@@ -99,7 +112,8 @@ static void prepare(Network *w, int64_t most) {
   fill(w->x, input);
 }
 
-static void run(Network *w, const char *name, sg_function *function, int64_t n) {
+/* y: where the first output goes, or the features. */
+static void run(Network *w, const char *name, sg_function *function, void *x, void *y, int64_t n) {
   json_t *planned = json_object_get(json_object_get(w->plan, "functions"), name);
   if (!function || !planned) {
     expect("presence", name, n, function != NULL, planned != NULL);
@@ -110,16 +124,28 @@ static void run(Network *w, const char *name, sg_function *function, int64_t n) 
   Guarded g = guard(bytes);
   uint64_t rng[2] = {1, 0};
   float loss = 0;
-  bool is_prefix = strcmp(name, "prefix") == 0, behind = strcmp(name, "tail") == 0 || strcmp(name, "step") == 0;
   sg_run r = {.weights = w->weights, .packed = w->packed, .grads = w->grads, .arena = g.arena, .n = n,
-              .x = behind && w->network->prefix ? w->features : w->x, .target = w->target, .loss = &loss, .rng = rng};
+              .x = x, .target = w->target, .loss = &loss, .rng = rng};
   memcpy(r.y, w->y, sizeof r.y);
-  if (is_prefix) r.y[0] = w->features;
+  r.y[0] = y;
   function(&r);
   int64_t last = used(&g), padding = 64 * n - 1;
   bool full = last >= 0 && last + padding >= bytes - scratch;
   expect("arena", name, n, full ? bytes : last, bytes);
   munmap(g.begin, g.mapped);
+}
+
+/* Those of the first phase have plain names, "prefix"; of the second "prefix_2". */
+static void run_phase(Network *w, const sg_phase *phase, size_t number, int64_t n) {
+  char name[3][40], suffix[24] = "";
+  if (number > 1) snprintf(suffix, sizeof suffix, "_%zu", number);
+  snprintf(name[0], sizeof name[0], "prefix%s", suffix);
+  snprintf(name[1], sizeof name[1], "tail%s", suffix);
+  snprintf(name[2], sizeof name[2], "step%s", suffix);
+  void *x = phase->prefix ? w->features : w->x;
+  run(w, name[0], phase->prefix, w->x, w->features, n);
+  run(w, name[1], phase->tail, x, w->y[0], n);
+  run(w, name[2], phase->step, x, w->y[0], n);
 }
 
 /* ---- what the runtime allocates ---- */
@@ -128,8 +154,6 @@ static int64_t planned_bytes(const Network *w, const char *name, int64_t n) {
   json_t *f = json_object_get(json_object_get(w->plan, "functions"), name);
   return f ? number(f, "per_sample") * n + number(f, "fixed") + number(f, "scratch") * sg_threads() : 0;
 }
-
-static int64_t most_of(int64_t a, int64_t b) { return a > b ? a : b; }
 
 static void run_whole(Network *w, const char *weights) {
   surgery_error err = {0};
@@ -167,11 +191,10 @@ int main(int argc, char **argv) {
   expect("threads", "the plan", 1, sg_threads(), number(w.plan, "threads"));
   prepare(&w, 3);
   for (int64_t n = 1; n <= 3; n += 2) {
-    run(&w, "pack", w.network->pack, 1);
-    run(&w, "forward", w.network->forward, n);
-    run(&w, "prefix", w.network->prefix, n);
-    run(&w, "tail", w.network->tail, n);
-    run(&w, "step", w.network->step, n);
+    run(&w, "pack", w.network->pack, w.x, w.y[0], 1);
+    run(&w, "forward", w.network->forward, w.x, w.y[0], n);
+    run_phase(&w, &(sg_phase){w.network->prefix, w.network->tail, w.network->step}, 1, n);
+    for (size_t i = 0; i < w.network->later_phases; i++) run_phase(&w, &w.network->phases[i], i + 2, n);
   }
   run_whole(&w, argv[4]);
   printf("%d comparisons\n", compared);
