@@ -47,6 +47,15 @@ ExitStatus build_whole(Compilation *c) {
   return status;
 }
 
+/* Sets c->depfile; says so when it would be the output itself. */
+static bool name_depfile(Compilation *c, const char *output) {
+  if (!c->o->write_depfile) return true;
+  c->depfile = c->o->depfile ? c->o->depfile : arena_printf(c->s->arena, "%s.d", output);
+  if (!streq(c->depfile, output)) return true;
+  fprintf(stderr, "surgeryc: %s would be both the output and its dependency file\n", output);
+  return false;
+}
+
 /* --emit=graph: the edited network's picture in a file, or as Graphviz's text on stdout. */
 static ExitStatus build_graph(Compilation *c) {
   const char *output = c->o->output;
@@ -54,11 +63,21 @@ static ExitStatus build_graph(Compilation *c) {
     fprintf(stderr, "surgeryc: -o %s: with --emit=graph its suffix is .svg, .dot, .png or .pdf\n", output);
     return EXIT_USAGE;
   }
+  if (!output && c->o->write_depfile) {
+    fputs("surgeryc: a dependency file is of an output: with --emit=graph it wants -o\n", stderr);
+    return EXIT_USAGE;
+  }
+  if (!name_depfile(c, output)) return EXIT_USAGE;
   ExitStatus status = run_passes(c, "edit");
   if (status != EXIT_DONE || !c->script.graph) return status;
-  if (output) return write_picture(c->s, &c->script, c->o->script, output);
-  fputs(picture_dot(c->s, &c->script, c->o->script), stdout);
-  return EXIT_DONE;
+  if (!output) {
+    fputs(picture_dot(c->s, &c->script, c->o->script), stdout);
+    return EXIT_DONE;
+  }
+  if (would_overwrite_input(c->s, c->depfile)) return EXIT_USAGE;
+  status = write_picture(c->s, &c->script, c->o->script, output);
+  if (status == EXIT_DONE && c->depfile && !emit_depfile(c->s, c->depfile, output)) status = EXIT_ENVIRONMENT;
+  return status;
 }
 
 ExitStatus command_build(Session *s, const Options *o) {
@@ -73,7 +92,7 @@ ExitStatus command_build(Session *s, const Options *o) {
                          .threads = o->threads,
                          .time_passes = o->time_passes,
                          .script_name = o->script};
-  if (o->write_depfile) c.depfile = o->depfile ? o->depfile : arena_printf(s->arena, "%s.d", output);
+  if (!name_depfile(&c, output)) return EXIT_USAGE;
   const char *wrong_cpu = emit_cpu_error(s->arena, o->cpu);
   if (wrong_cpu) {
     fprintf(stderr, "surgeryc: %s\n", wrong_cpu);

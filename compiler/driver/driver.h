@@ -28,7 +28,6 @@ typedef struct Options {
 
 /* Reads argv; on wrong usage prints one line to stderr and exits 2; answers --help and --version itself. */
 void parse_options(int argc, char **argv, Session *s, Options *o);
-void print_help(FILE *out, const struct CommandRow *command);
 
 /* No error was collected, and with -Werror no warning. */
 bool may_go_on(const Session *s, const Options *o);

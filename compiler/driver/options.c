@@ -97,7 +97,7 @@ static void print_option(FILE *out, const OptionRow *row) {
   fprintf(out, "  %-28s %s\n", left, row->help);
 }
 
-void print_help(FILE *out, const CommandRow *command) {
+static void print_help(FILE *out, const CommandRow *command) {
   fprintf(out, "usage: %s\n\n%s\n\n", command->usage, command->help);
   if (command == &command_rows[COMMAND_BUILD]) {
     fputs("commands:\n", out);

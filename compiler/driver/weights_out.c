@@ -43,9 +43,7 @@ static bool names_collide(Compilation *c) {
                            c->o->embed_weights ? NULL : weights_path(c)};
   for (size_t i = 0; i < sizeof written / sizeof *written; i++)
     if (would_overwrite_input(c->s, written[i]) || save_collides(c, written[i])) return true;
-  if (!c->depfile || !streq(c->depfile, c->emit.output)) return false;
-  fprintf(stderr, "surgeryc: %s would be both the output and its dependency file\n", c->depfile);
-  return true;
+  return false;
 }
 
 ExitStatus weights_failed(const surgery_error *err) {

@@ -26,6 +26,18 @@ err "no/such/file\.d"
 run 2 "$SURGERYC" -O0 net2.surgery -I 'in c' -o prog -MF prog
 err "both the output and its dependency file"
 
+# a picture's, too
+run 0 "$SURGERYC" net2.surgery -I 'in c' -o net2.dot -MD
+sed 's/^net2\.dot:/prog:/' net2.dot.d >picture.d
+check "what net2.dot.d names" cmp picture.d prog.d
+run 2 "$SURGERYC" net2.surgery -I 'in c' -o net2.dot -MF net2.dot
+err "both the output and its dependency file"
+run 2 "$SURGERYC" net2.surgery -I 'in c' -o net3.dot -MF net2.surgery
+err "would be overwritten"
+absent net3.dot
+run 2 "$SURGERYC" net2.surgery -I 'in c' --emit=graph -MD
+err "wants -o"
+
 if command -v ninja >/dev/null; then
   cat >build.ninja <<X
 rule surgery
