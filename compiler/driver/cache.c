@@ -176,9 +176,7 @@ static void remove_unused(Arena *arena, const char *cache, const char *key) {
 }
 
 bool cache_finish(Arena *arena, CacheEntry *entry) {
-  OutFile file;
-  bool done = outfile_create(arena, &file, marker(arena, entry->folder)) && outfile_commit(&file);
-  outfile_discard(&file);
+  bool done = outfile_whole(arena, marker(arena, entry->folder), "", 0);
   const char *cache = arena_strndup(arena, entry->folder, (size_t)(strrchr(entry->folder, '/') - entry->folder));
   DIR *list = done ? opendir(cache) : NULL;
   for (const struct dirent *e; list && (e = readdir(list));)

@@ -10,14 +10,6 @@ const char *picture_kind(const char *path) {
   return NULL;
 }
 
-static bool write_whole(Session *s, const char *path, const char *bytes, size_t count) {
-  OutFile file;
-  bool done =
-      outfile_create(s->arena, &file, path) && outfile_write(&file, bytes, count) && outfile_commit(&file);
-  outfile_discard(&file);
-  return done;
-}
-
 /* Through Graphviz where the kind is not its own text. */
 static ExitStatus draw(Session *s, const char *kind, const char *text, const char *path) {
   size_t count = strlen(text);
@@ -27,7 +19,7 @@ static ExitStatus draw(Session *s, const char *kind, const char *text, const cha
                       "Graphviz (on Debian: apt install graphviz); a .dot file is written without it");
     if (!text) return EXIT_ENVIRONMENT;
   }
-  return write_whole(s, path, text, count) ? EXIT_DONE : EXIT_ENVIRONMENT;
+  return outfile_whole(s->arena, path, text, count) ? EXIT_DONE : EXIT_ENVIRONMENT;
 }
 
 ExitStatus write_picture(Session *s, const Script *script, const char *given, const char *path) {

@@ -42,11 +42,5 @@ bool emit_depfile(Session *s, const char *path, const char *target) {
     put_name(s->arena, &text, name, false);
   }
   put(s->arena, &text, '\n');
-  OutFile f;
-  outfile_watch_signals(true);
-  bool done =
-      outfile_create(s->arena, &f, path) && outfile_write(&f, text.at, text.count) && outfile_commit(&f);
-  outfile_discard(&f);
-  outfile_watch_signals(false);
-  return done;
+  return outfile_whole(s->arena, path, text.at, text.count);
 }

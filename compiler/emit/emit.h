@@ -59,6 +59,8 @@ bool outfile_folder(Arena *arena, OutFile *f, const char *target);
 /* The name of a temporary for `target`, ending in `suffix`, that somebody else will write. */
 bool outfile_reserve(Arena *arena, OutFile *f, const char *target, const char *suffix);
 bool outfile_write(OutFile *f, const void *bytes, size_t count);
+/* All of it in one: the file at `path` has these bytes, or is what it was. */
+bool outfile_whole(Arena *arena, const char *path, const void *bytes, size_t count);
 bool outfile_close(OutFile *f);   /* errors of late writing show here */
 bool outfile_commit(OutFile *f);  /* closes and renames */
 void outfile_discard(OutFile *f); /* removes; harmless after a commit, or twice */

@@ -186,3 +186,12 @@ void outfile_discard(OutFile *f) {
   if (f->slot >= 0 && unlink(f->path)) rmdir(f->path);
   free_slot(f);
 }
+
+bool outfile_whole(Arena *arena, const char *path, const void *bytes, size_t count) {
+  OutFile f;
+  outfile_watch_signals(true);
+  bool done = outfile_create(arena, &f, path) && outfile_write(&f, bytes, count) && outfile_commit(&f);
+  outfile_discard(&f);
+  outfile_watch_signals(false);
+  return done;
+}
