@@ -44,7 +44,7 @@ static void check_norm(Norm t, int bits) {
   run_kernel(KERNEL_layernorm, (void *[]){fx, fw, fb, y, stats}, t.n, &t.k,
              (Out[]){{y, (size_t)count * 4}, {stats, (size_t)rows * 8}, {0}});
   of_x(&t, x, want);
-  check_close("layernorm", from_floats(y, count), want, count, 1e-6); /* 1.4e-7 */
+  check_close("layernorm", from_floats(y, count), want, count, 6e-7); /* 2.7e-7 */
   float *alone = new_floats(count);
   run_kernel(KERNEL_layernorm, (void *[]){fx, fw, fb, alone, NULL}, t.n, &t.k, (Out[]){{alone, (size_t)count * 4}, {0}});
   assert_memory_equal(alone, y, (size_t)count * 4);
@@ -54,13 +54,13 @@ static void check_norm(Norm t, int bits) {
   run_kernel(KERNEL_layernorm_grad_input, (void *[]){fx, fdy, fw, stats, dx}, t.n, &t.k, (Out[]){{dx, (size_t)count * 4}, {0}});
   double *got = from_floats(dx, count);
   for (int64_t i = 0; i < count; i++) got[i] -= dx0[i];
-  if (c > 2) check_gradient("layernorm_grad_input", of_x, &t, x, count, dy, count, got, 2e-6); /* 2.0e-7 */
+  if (c > 2) check_gradient("layernorm_grad_input", of_x, &t, x, count, dy, count, got, 1.2e-6); /* 5.5e-7 */
   run_kernel(KERNEL_layernorm_grad_weight, (void *[]){fx, fdy, stats, dw}, t.n, &t.k, (Out[]){{dw, (size_t)c * 4}, {0}});
   got = from_floats(dw, c);
   for (int64_t i = 0; i < c; i++) got[i] -= dw0[i];
   double *one = new_doubles(c);
   for (int64_t i = 0; i < c; i++) one[i] = 1;
-  if (t.n) check_gradient("layernorm_grad_weight", of_weight, &t, one, c, dy, count, got, 2e-6); /* 1.2e-7 */
+  if (t.n) check_gradient("layernorm_grad_weight", of_weight, &t, one, c, dy, count, got, 4e-7); /* 1.5e-7 */
 }
 
 static void test_layernorm(void **state) {
@@ -77,7 +77,7 @@ static void test_layernorm_shifted(void **state) {
   float *y = new_floats(64), *fx = as_floats(x, 64);
   run_kernel(KERNEL_layernorm, (void *[]){fx, NULL, NULL, y, NULL}, 1, &t.k, (Out[]){{y, 256}, {0}});
   of_x(&t, x, want);
-  check_close("layernorm, shifted", from_floats(y, 64), want, 64, 1e-6); /* 3.6e-8 */
+  check_close("layernorm, shifted", from_floats(y, 64), want, 64, 1e-7); /* 3.6e-8 */
 }
 
 static const struct CMUnitTest tests[] = {TEST(test_layernorm), TEST(test_layernorm_shifted)};

@@ -3,7 +3,7 @@
 # removed when the case passes.
 #   forward-NAME    logits of NAME at n = 1 and 3, within 1e-4 of the largest
 #   gradients-NAME  every parameter's gradient of one step, within 1e-3 of its largest entry
-#   inspect-NAME    mean, deviation, extremes and zeros of every value, n = 2, within 1e-4 of the largest number of the value
+#   inspect-NAME    mean, deviation, extremes and zeros of every value, n = 2, within 3e-5 of the largest number of the value
 #   bert            forward with and without a mask, gradients, ten losses of all and of a new head on the frozen rest
 #   training        ten losses: full, head alone, freeze parameters of all; within 1e-4
 set -eu
@@ -49,9 +49,10 @@ inspect-*)
   "$numtool" inputs x.npy 2 1000 "" $small
   ./net inspect x.npy --weights net.filled.safetensors --json > inspect.json
   # Measured: 1e-6 to 1.4e-5.
-  "$numtool" inspect "$goldens/inspect-$model.json" inspect.json 1e-4 ;;
+  "$numtool" inspect "$goldens/inspect-$model.json" inspect.json 3e-5 ;;
 bert)
   golden=$goldens/bert_tiny.safetensors
+  # Measured: outputs 2.4e-6, gradients 7.5e-6, losses 4e-7.
   # Without noise, so that no random stream has to be shared with PyTorch.
   tiny="bert_tiny(hidden_dropout_prob=0, attention_probs_dropout_prob=0)"
   for tokens in 17 1; do
@@ -62,7 +63,7 @@ bert)
       ./net predict $what.safetensors --weights net.filled.safetensors --out y.npy > predict.txt
       key=forward_$tokens
       [ $what = masked ] && key=masked_$tokens
-      "$numtool" forward "$golden" $key y.npy 1e-4
+      "$numtool" forward "$golden" $key y.npy 6e-6
     done
   done
   build net "take bert_tiny from random
@@ -70,13 +71,13 @@ bert)
     remove pooler"
   "$numtool" texts x.safetensors 3 3 30522 5 masked
   ./net predict x.safetensors --weights net.filled.safetensors --out y.npy > predict.txt
-  "$numtool" forward "$golden" hidden_5 y.npy 1e-4
+  "$numtool" forward "$golden" hidden_5 y.npy 6e-6
   build net "take $tiny from random
     input tokens(17, mask=true)
     train { optimizer SGD(lr=1); loss CrossEntropy; batch 4; epochs 1 }"
   "$numtool" texts data.safetensors 4 128 30522 17 masked
   ./net train --data data.safetensors --weights net.filled.safetensors --steps 1 --no-shuffle --lr 1048576 --out after.safetensors
-  "$numtool" gradients "$golden" net.filled.safetensors after.safetensors 1048576 1e-3
+  "$numtool" gradients "$golden" net.filled.safetensors after.safetensors 1048576 2e-5
   "$numtool" texts data.safetensors 20 3 30522 9 masked
   train() { # WHAT TAKE FREEZE LR
     build $1 "take $2 from random
@@ -85,7 +86,7 @@ bert)
       append classifier = Linear(_, 3)
       train { optimizer SGD(lr=$4, momentum=0.9); loss CrossEntropy; batch 10; epochs 5 }"
     ./$1 train --data data.safetensors --weights $1.filled.safetensors --steps 10 --no-shuffle --log $1.csv --out $1.after.safetensors
-    "$numtool" losses "$golden" losses/$1 $1.csv 1e-4
+    "$numtool" losses "$golden" losses/$1 $1.csv 1e-6
   }
   train full "$tiny" "" 0.002
   train head bert_tiny "freeze all" 0.05
