@@ -118,7 +118,7 @@ void test_forward(void **state) {
     shape_finish(&s);
     for (int64_t n = 0; n <= 3; n += n + 1)
       for (size_t e = 0; e < EPILOGUES; e++)
-        if (n == 1 || e % 3 == 1) check_forward(&s, n, &epilogues[e], 0, 0);
+        if (n == 1 || e % 3 == 1) check_forward(&s, n, &epilogues[e], 0, DIRECT);
   }
 }
 
@@ -128,8 +128,8 @@ void test_forward_plain(void **state) {
     Shape s = *row;
     shape_finish(&s);
     if (s.groups > 1) continue;
-    check_forward(&s, 1, &epilogues[4], 1, 0);
-    check_forward(&s, 3, &epilogues[2], 1, 0);
+    check_forward(&s, 1, &epilogues[4], 1, DIRECT);
+    check_forward(&s, 3, &epilogues[2], 1, DIRECT);
   }
 }
 
@@ -146,12 +146,12 @@ void test_forward_any(void **state) {
     Shape s = *row;
     shape_finish(&s);
     for (int64_t n = 0; n <= 3; n += n + 1)
-      for (size_t e = 0; e < 4; e++) check_forward(&s, n, &epilogues[e], 0, 1);
+      for (size_t e = 0; e < 4; e++) check_forward(&s, n, &epilogues[e], 0, ANY);
   }
   for (const Shape *row = conv_shapes; row->name; row++) {
     Shape s = *row;
     shape_finish(&s);
-    check_forward(&s, 1, &epilogues[2], 0, 1);
+    check_forward(&s, 1, &epilogues[2], 0, ANY);
   }
 }
 
