@@ -357,10 +357,21 @@ static bool check_multihead(Session *s, const OpArgs *a, Span call) {
   return check_weight(s, "MultiheadAttention", 3 * width * width, call);
 }
 
+/* Its weight has the shape that it normalises, which need not be any value's where the layer is never called. */
+static bool check_layernorm(Session *s, const OpArgs *a, Span call) {
+  const IntList *shape = &a->normalized_shapes;
+  double numbers = 1;
+  for (int i = 0; i < shape->count; i++) numbers *= shape->at[i] == HOLE_VALUE ? 1 : (double)shape->at[i];
+  if (shape->count <= MAX_SHAPE_RANK) return check_weight(s, "LayerNorm", numbers, call);
+  front_error(s, DIAG_E0113, call, "LayerNorm: normalized_shape has %d sizes: at most %d", shape->count, MAX_SHAPE_RANK);
+  return false;
+}
+
 static bool check_op(Session *s, OpId op, OpArgs *a, Span call) {
   double in = a->in_channels == HOLE_VALUE ? 1 : (double)a->in_channels;
   if (op == OP_Embedding) return check_embedding(s, a, call);
   if (op == OP_MultiheadAttention) return check_multihead(s, a, call);
+  if (op == OP_LayerNorm) return check_layernorm(s, a, call);
   if (op == OP_Conv2d)
     return conv_groups_fit(s, a, call) &&
            check_weight(s, "Conv2d", in / (double)a->groups * (double)a->out_channels * (double)a->kernel_size[0] *
