@@ -30,10 +30,12 @@ const char *arg_text(Arena *arena, const ArgInfo *info, const OpArgs *args) {
                ? first
                : arena_printf(arena, "(%s, %s)", first, int_text(arena, pair[1]));
   }
-  case ARG_INTS:
-    for (int i = 0; i < args->dims.count; i++)
-      text = arena_printf(arena, "%s%s%s", text, i ? ", " : "", int_text(arena, args->dims.at[i]));
-    return args->dims.count == 1 ? text : arena_printf(arena, "[%s]", text);
+  case ARG_INTS: {
+    const IntList *list = (const IntList *)at;
+    for (int i = 0; i < list->count; i++)
+      text = arena_printf(arena, "%s%s%s", text, i ? ", " : "", int_text(arena, list->at[i]));
+    return list->count == 1 ? text : arena_printf(arena, "[%s]", text);
+  }
   }
   return "";
 }

@@ -82,6 +82,8 @@ run 3 "$SURGERYC" diff lenet nowhere.pth
 echo 'these are no weights' >text.pth
 run 3 "$SURGERYC" diff tiny.pth text.pth
 err 'text\.pth'
+run 1 "$SURGERYC" diff bert_tiny bert_mini # a list of sizes is written as in a script
+out '^- +embeddings\.LayerNorm +LayerNorm\(128, eps=1e-12\)'
 run 2 "$SURGERYC" diff lenet
 err 'diff wants 2 arguments'
 run 2 "$SURGERYC" diff a b c
