@@ -35,7 +35,8 @@ static FreshInit default_init(const Graph *g, const Param *p) {
     return (FreshInit){.kind = FRESH_UNIFORM, .value = fan > 0 ? 1 / sqrt((double)fan) : 0};
   }
   if (m->op == OP_MultiheadAttention) return multihead_init(role, &p->shape);
-  if (m->op == OP_Embedding) return (FreshInit){.kind = FRESH_NORMAL, .value = 1};
+  if (m->op == OP_Embedding)
+    return (FreshInit){.kind = FRESH_NORMAL, .value = 1, .zero_row = m->args.padding_idx != NONE_VALUE};
   bool one = streq(role, "weight") || streq(role, "running_var");
   return (FreshInit){.kind = FRESH_CONSTANT, .value = one ? 1 : 0};
 }
@@ -57,9 +58,9 @@ FreshInit param_fresh_init(const Graph *g, ParamId id) {
 }
 
 static int64_t zero_row(const Graph *g, const Param *p) {
-  const Module *m = &g->modules.at[p->module];
-  return m->op == OP_Embedding && m->args.padding_idx != NONE_VALUE && !p->has_init ? m->args.padding_idx : -1;
+  return fresh_of(g, p).zero_row ? g->modules.at[p->module].args.padding_idx : -1;
 }
+
 int64_t param_zero_row(const Graph *g, ParamId id) {
   return zero_row(g, &g->params.at[id]);
 }

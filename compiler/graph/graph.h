@@ -95,6 +95,7 @@ typedef struct FreshInit {
   double value; /* the constant; the bound of U(-value, value); the deviation of N(0, value^2) */
   double shift; /* added to every number; only by `init` */
   FreshFan fan; /* only by `init`, until the shape is known: value is still to be divided by sqrt(fan) */
+  bool zero_row; /* an Embedding's padding_idx is 0 all the same; not by `init` */
 } FreshInit;
 
 /* How the donor's file holds a tensor; the others are of ONNX files, which are read for their networks. */
