@@ -28,9 +28,7 @@ bool weights_bind(Session *s, Scope *scope, Graph *g, const Donor *donor);
 bool weights_check(Session *s, Graph *g);
 
 /* The initial value of a fresh parameter: what `init` says, else PyTorch's default for its layer. Its shape,
- * and for a bias the shape of its layer's weight, must be known. `init` (Param.has_init) may give a normal
- * distribution or a shifted one, for which the manifest has no form: write "fresh": null then, since the
- * values are in the file. */
+ * and for a bias the shape of its layer's weight, must be known. */
 FreshInit param_fresh_init(const Graph *g, ParamId param);
 /* The row of a fresh table that is 0: an Embedding's padding_idx; -1: none. */
 int64_t param_zero_row(const Graph *g, ParamId param);

@@ -111,21 +111,16 @@ static json_t *outputs_json(const Graph *g) {
 }
 
 static json_t *fresh_json(const Graph *g, ParamId id) {
+  static const char *const kinds[][2] = {[FRESH_CONSTANT] = {"constant", "value"},
+                                         [FRESH_UNIFORM] = {"uniform", "bound"},
+                                         [FRESH_NORMAL] = {"normal", "deviation"}};
   if (g->params.at[id].donor != NO_ID || g->params.at[id].patches.count > 0) return json_null();
   FreshInit fresh = param_fresh_init(g, id);
-  switch (fresh.kind) {
-  case FRESH_CONSTANT:
-    return json_pack("{s:s, s:f}", "kind", "constant", "value", fresh.value);
-  case FRESH_UNIFORM:
-    return json_pack("{s:s, s:f}", "kind", "uniform", "bound", fresh.value);
-  case FRESH_NORMAL: {
-    json_t *json = json_pack("{s:s, s:f}", "kind", "normal", "deviation", fresh.value);
-    int64_t row = param_zero_row(g, id);
-    if (row >= 0) json_object_set_new(json, "zero_row", json_integer(row));
-    return json;
-  }
-  }
-  BUG("fresh values of kind %d", (int)fresh.kind);
+  json_t *json = json_pack("{s:s, s:f}", "kind", kinds[fresh.kind][0], kinds[fresh.kind][1], fresh.value);
+  int64_t row = param_zero_row(g, id);
+  if (fresh.shift != 0) json_object_set_new(json, "shift", json_real(fresh.shift));
+  if (row >= 0) json_object_set_new(json, "zero_row", json_integer(row));
+  return json;
 }
 
 static json_t *tensors_json(const Plan *plan, const ParamList *state) {

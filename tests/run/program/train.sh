@@ -30,6 +30,18 @@ train --seed 1 --out s1b.safetensors
 train --seed 2 --out s2.safetensors
 check "seed 1 twice" cmp s1a.safetensors s1b.safetensors
 check "seeds 1 and 2" "$RUNTOOL" differ s1a.safetensors s2.safetensors conv2.weight fc
+cp "$RUN_WORK/net.surgery" .
+cat >shifted.surgery <<'X'
+include "net.surgery"
+take Tiny from random
+init fc.weight with uniform(2, 3)
+init conv2.weight with normal(1, 0.5)
+labels "left", "middle", "right"
+train { optimizer Adam(lr=0.01); loss CrossEntropy; seed 5 }
+X
+run 0 "$SURGERYC" -O0 shifted.surgery -o shifted
+run 0 ./shifted train --data "$data/idx" --quiet --epochs 0 --seed 5 --out drawn.safetensors
+check "the program draws what the compiler drew" "$RUNTOOL" same drawn.safetensors shifted.safetensors
 train --seed 1 --weights "$RUN_WORK/tiny.safetensors" --out w1.safetensors
 train --seed 2 --weights "$RUN_WORK/tiny.safetensors" --out w2.safetensors
 check "the same first weights in another order" "$RUNTOOL" differ w1.safetensors w2.safetensors conv2.weight fc
