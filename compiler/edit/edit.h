@@ -95,6 +95,8 @@ int edit_stage_of(const Graph *g, ValueId value);
 /* "conv1, bn1, relu": at most twelve. */
 const char *edit_list_names(Arena *arena, const char *const *names, size_t count);
 const char *edit_value_name(const Graph *g, ValueId value);
+/* One error with its help. Returns false. */
+bool edit_wrong(EditContext *e, DiagCode code, Span span, const char *why, const char *help);
 /* Reports a selector that picked single tensors where layers are wanted. True when it did. */
 bool edit_reject_tensors(EditContext *e, const Stmt *stmt, const Picked *picked, const char *verb);
 #endif

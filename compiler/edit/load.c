@@ -5,12 +5,6 @@
 
 /* ---- what is asked for ---- */
 
-static bool wrong_load(EditContext *e, Span span, const char *why, const char *help) {
-  Diag *d = diag_report(&e->s->diags, DIAG_E0407, span, "%s", why);
-  diag_help(&e->s->diags, d, "%s", help);
-  return false;
-}
-
 const char *load_one_layer(Load *l) {
   EditContext *e = l->e;
   const Selector *sel = l->stmt->selector;
@@ -42,19 +36,17 @@ static bool name_source(Load *l) {
   if (region) left = b->left;
   const char *name = file_name_of(left);
   if (!name)
-    return wrong_load(e, b->span, "behind '=' stands one name in the file",
+    return edit_wrong(e, DIAG_E0407, b->span, "behind '=' stands one name in the file",
                       "as in: load head.weight = fc.weight[:10] from \"w.pth\"");
   if (l->stmt->under)
-    return wrong_load(e, l->stmt->under_span, "`=` says already where the weights are in the file",
+    return edit_wrong(e, DIAG_E0407, l->stmt->under_span, "`=` says already where the weights are in the file",
                       "leave `under` out, and write the whole name behind '='");
-  const char *layer = l->items.count == 1 && l->items.at[0].to
-                          ? NULL
-                          : load_one_layer(l);
+  const char *layer = l->items.count == 1 && l->items.at[0].to ? NULL : load_one_layer(l);
   if (!layer && l->items.count != 1)
-    return wrong_load(e, l->stmt->selector->span, "before '=' stands one layer or one tensor",
+    return edit_wrong(e, DIAG_E0407, l->stmt->selector->span, "before '=' stands one layer or one tensor",
                       "write a statement for each; `under` gives a prefix for several");
   if (layer && region)
-    return wrong_load(e, b->span, "a region is a part of one tensor",
+    return edit_wrong(e, DIAG_E0407, b->span, "a region is a part of one tensor",
                       "name the tensor on both sides, as in: load head.weight = fc.weight[:10] from \"w.pth\"");
   for (size_t i = 0; i < l->items.count; i++) {
     LoadItem *item = &l->items.at[i];
@@ -93,13 +85,11 @@ static bool find_tensors(Load *l) {
     if (item->tensor && plain && !streq(item->tensor->name, item->key)) item->key = arena_strdup(e->graph->arena, item->tensor->name);
     if (!item->tensor || !item->index) continue;
     Shape shape = donor_shape(item->tensor);
-    Region region;
-    if (shape.rank < 0)
-      return wrong_load(e, item->index_span, "the tensor has more dimensions than a region can have",
-                        "load it as a whole");
-    if (!region_read(e, item->index, item->index_span, item->key, &shape, &region)) return false;
     Region *kept = arena_new(e->s->arena, Region);
-    *kept = region;
+    if (shape.rank < 0)
+      return edit_wrong(e, DIAG_E0407, item->index_span, "the tensor has more dimensions than a region can have",
+                        "load it as a whole");
+    if (!region_read(e, item->index, item->index_span, item->key, &shape, kept)) return false;
     item->from = kept;
   }
   return true;

@@ -3,12 +3,6 @@
 #include "compiler/edit/edit.h"
 #include "runtime/abi.h"
 
-static bool wrong_output(EditContext *e, Span span, const char *why, const char *help) {
-  Diag *d = diag_report(&e->s->diags, DIAG_E0227, span, "%s", why);
-  diag_help(&e->s->diags, d, "%s", help);
-  return false;
-}
-
 bool edit_output_named(const Graph *g, const Selector *sel, ValueId *out) {
   if (!sel || sel->kind != SELECT_NAME || sel->is_glob || graph_find_module(g, sel->text) != NO_ID ||
       graph_find_node(g, sel->text) != NO_ID)
@@ -50,7 +44,7 @@ static bool find_value(EditContext *e, const Stmt *item, Arena *scratch, ValueId
     }
   }
   if (values.count == 0)
-    return wrong_output(e, sel->span, "forward never runs through this, so it has no value",
+    return edit_wrong(e, DIAG_E0227, sel->span, "forward never runs through this, so it has no value",
                         "name a layer that forward calls");
   if (values.count > 1) return report_several(e, item, &values, "this picks %zu", scratch);
   *out = values.at[0];
@@ -64,11 +58,11 @@ static const char *name_of(EditContext *e, const Stmt *item) {
   if (sel->kind == SELECT_HEAD && !name) name = "head";
   if (sel->kind == SELECT_BACKBONE && !name) name = "backbone";
   if (!name) {
-    wrong_output(e, sel->span, "this output has no name", "give it one, as in: output features = layer4");
+    edit_wrong(e, DIAG_E0227, sel->span, "this output has no name", "give it one, as in: output features = layer4");
     return NULL;
   }
   if (!strpbrk(name, "*?{},")) return name;
-  wrong_output(e, item->name_span, "the name of an output cannot be a pattern", "give it a plain name");
+  edit_wrong(e, DIAG_E0227, item->name_span, "the name of an output cannot be a pattern", "give it a plain name");
   return NULL;
 }
 
@@ -78,10 +72,10 @@ static bool add_output(EditContext *e, const Stmt *item, Arena *scratch, Output 
   if (!find_value(e, item, scratch, &value) || !name) return false;
   for (size_t i = 0; i < *count; i++)
     if (streq(outputs[i].name, name))
-      return wrong_output(e, item->span, arena_printf(e->s->arena, "two outputs are named '%s'", name),
+      return edit_wrong(e, DIAG_E0227, item->span, arena_printf(e->s->arena, "two outputs are named '%s'", name),
                           "give each a name of its own");
   if (*count == SG_MAX_OUTPUTS)
-    return wrong_output(e, item->span, "a network has at most 16 outputs", "leave some out");
+    return edit_wrong(e, DIAG_E0227, item->span, "a network has at most 16 outputs", "leave some out");
   outputs[(*count)++] = (Output){name, value};
   return true;
 }

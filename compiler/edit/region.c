@@ -19,11 +19,8 @@ static bool read_bound(EditContext *e, const Expr *expr, int64_t otherwise, int6
   *out = otherwise;
   if (!expr) return true;
   if (!eval_const(e->s, e->scope, expr, &value)) return false;
-  if (value.kind != CONST_INT) {
-    Diag *d = diag_report(&e->s->diags, DIAG_E0204, expr->span, "an index must be a whole number");
-    diag_help(&e->s->diags, d, "[:, :10] is the first ten columns");
-    return false;
-  }
+  if (value.kind != CONST_INT)
+    return edit_wrong(e, DIAG_E0204, expr->span, "an index must be a whole number", "[:, :10] is the first ten columns");
   *out = value.integer;
   return true;
 }
@@ -136,10 +133,9 @@ void region_scatter(void *tensor, const Shape *shape, const Region *region, size
 
 /* ---- picking ---- */
 
-static bool unknown_shape(EditContext *e, Span span, const char *name) {
-  Diag *d = diag_report(&e->s->diags, DIAG_E0407, span, "the shape of %s is not known at this statement", name);
-  diag_help(&e->s->diags, d, "write the statement behind the edits that make the network whole again");
-  return false;
+bool region_unknown_shape(EditContext *e, Span span, const char *name) {
+  return edit_wrong(e, DIAG_E0407, span, arena_printf(e->s->arena, "the shape of %s is not known at this statement", name),
+                    "write the statement behind the edits that make the network whole again");
 }
 
 /* *is_region: the brackets behind a tensor, and not those that count children. */
@@ -156,11 +152,10 @@ static bool pick_region(EditContext *e, const Selector *sel, Arena *scratch, boo
     if (picked.param[i] && count++ == 0) found = (ParamId)i;
   if (!picked.layers && count == 1) {
     const Param *p = &g->params.at[found];
-    Region region, *kept = arena_new(e->s->arena, Region);
+    Region *kept = arena_new(e->s->arena, Region);
     *is_region = true;
-    if (p->shape.rank < 0) return unknown_shape(e, sel->span, p->name);
-    if (!region_read(e, sel->index, sel->span, p->name, &p->shape, &region)) return false;
-    *kept = region;
+    if (p->shape.rank < 0) return region_unknown_shape(e, sel->span, p->name);
+    if (!region_read(e, sel->index, sel->span, p->name, &p->shape, kept)) return false;
     vec_push(e->s->arena, out, (TensorPick){found, kept});
     return true;
   }
@@ -206,7 +201,6 @@ bool region_pick_tensors(EditContext *e, const Selector *selector, TensorPicks *
   }
   arena_destroy(scratch);
   if (!ok || out->count > 0) return ok;
-  Diag *d = diag_report(&e->s->diags, DIAG_E0407, selector->span, "there are no weights in it");
-  diag_help(&e->s->diags, d, "name a layer that has parameters, or a parameter");
-  return false;
+  return edit_wrong(e, DIAG_E0407, selector->span, "there are no weights in it",
+                    "name a layer that has parameters, or a parameter");
 }

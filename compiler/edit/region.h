@@ -27,4 +27,6 @@ typedef VEC(TensorPick) TensorPicks;
 /* Whole tensors once each, in the order of the state dict within each part of a union. False with
  * diagnostics; the shapes of the network must be as known as they can be (edit_shapes_now). */
 bool region_pick_tensors(EditContext *e, const Selector *selector, TensorPicks *out);
+/* Reports that the tensor's shape would have to be known here. Returns false. */
+bool region_unknown_shape(EditContext *e, Span span, const char *name);
 #endif

@@ -286,6 +286,12 @@ const char *edit_value_name(const Graph *g, ValueId value) {
   return producer == NO_ID ? "the network's input" : g->nodes.at[producer].name;
 }
 
+bool edit_wrong(EditContext *e, DiagCode code, Span span, const char *why, const char *help) {
+  Diag *d = diag_report(&e->s->diags, code, span, "%s", why);
+  diag_help(&e->s->diags, d, "%s", help);
+  return false;
+}
+
 bool edit_reject_tensors(EditContext *e, const Stmt *stmt, const Picked *picked, const char *verb) {
   if (!picked->tensors) return false;
   const Graph *g = e->graph;

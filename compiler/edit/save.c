@@ -8,12 +8,6 @@
 
 enum { MAX_SAVES = 100 }; /* the files are written beside each other before any of them gets its name */
 
-static bool wrong_save(EditContext *e, DiagCode code, Span span, const char *why, const char *help) {
-  Diag *d = diag_report(&e->s->diags, code, span, "%s", why);
-  diag_help(&e->s->diags, d, "%s", help);
-  return false;
-}
-
 /* The record of a parameter whose value no later statement changes. Fresh numbers are keyed by the name that
  * the parameter has now, in the file and, whatever `rename` does, in the network. */
 static Param freeze_value(Graph *g, ParamId id) {
@@ -43,10 +37,7 @@ bool save_snapshot(EditContext *e, ParamId id, Span span) {
   Graph *g = e->graph;
   edit_shapes_now(e);
   if (g->params.at[id].shape.rank < 0)
-    return wrong_save(e, DIAG_E0407, span,
-                      arena_printf(e->s->arena, "the shape of %s is not known at this statement",
-                                   g->params.at[id].name),
-                      "write the statement behind the edits that make the network whole again");
+    return region_unknown_shape(e, span, g->params.at[id].name);
   SavedFile *file = arena_new(g->arena, SavedFile);
   file->span = span;
   vec_push(g->arena, &file->tensors, saved_tensor(e, &(TensorPick){id, NULL}));
@@ -70,7 +61,7 @@ static bool known_suffix(const char *path) {
 static bool check_target(EditContext *e, const Stmt *stmt, const char *real) {
   const Graph *g = e->graph;
   if (!known_suffix(stmt->file))
-    return wrong_save(e, DIAG_E0409, stmt->file_span,
+    return edit_wrong(e, DIAG_E0409, stmt->file_span,
                       "the suffix of the file does not say in which format to save",
                       "end its name with .safetensors, .npz or .pth");
   for (size_t i = 0; i < g->saves.count; i++) {
@@ -81,7 +72,7 @@ static bool check_target(EditContext *e, const Stmt *stmt, const char *real) {
     return false;
   }
   if (g->saves.count < MAX_SAVES) return true;
-  return wrong_save(e, DIAG_E0409, stmt->span, "a script saves at most 100 files",
+  return edit_wrong(e, DIAG_E0409, stmt->span, "a script saves at most 100 files",
                     "save several layers in one file");
 }
 
@@ -89,13 +80,10 @@ static bool check_picks(EditContext *e, const Stmt *stmt, const TensorPicks *pic
   const Graph *g = e->graph;
   for (size_t i = 0; i < picks->count; i++) {
     const Param *p = &g->params.at[picks->at[i].param];
-    if (p->shape.rank < 0)
-      return wrong_save(e, DIAG_E0407, stmt->selector->span,
-                        arena_printf(e->s->arena, "the shape of %s is not known at this statement", p->name),
-                        "write the statement behind the edits that make the network whole again");
+    if (p->shape.rank < 0) return region_unknown_shape(e, stmt->selector->span, p->name);
     for (size_t k = 0; k < i; k++)
       if (picks->at[k].param == picks->at[i].param)
-        return wrong_save(e, DIAG_E0409, stmt->selector->span,
+        return edit_wrong(e, DIAG_E0409, stmt->selector->span,
                           arena_printf(e->s->arena, "two parts of %s would have the same name in the file",
                                        p->name),
                           "save them to two files, or a region that holds both");
