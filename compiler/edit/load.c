@@ -11,7 +11,7 @@ const char *load_one_layer(Load *l) {
   bool plain = (sel->kind == SELECT_NAME && !sel->is_glob) || sel->kind == SELECT_HEAD ||
                sel->kind == SELECT_CHILDREN || sel->kind == SELECT_STAGES;
   Picked picked;
-  if (!plain || !select_units(e->s, e->graph, e->scope, sel, false, l->scratch, &picked)) return NULL;
+  if (!plain || !select_look(e->s, e->graph, e->scope, sel, false, l->scratch, &picked)) return NULL;
   bool one = picked.units.count == 1 && !picked.tensors && picked.units.at[0].module > 0;
   return one ? e->graph->modules.at[picked.units.at[0].module].name : NULL;
 }

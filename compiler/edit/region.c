@@ -1,6 +1,7 @@
 /* Regions of tensors: reading, describing and copying them; and which tensors and regions the selector of a load
  * or save means. Opens no file and changes no network. Called by load.c, save.c and weights_fill.c. */
 #include "compiler/edit/region.h"
+#include "compiler/graph/log.h"
 #include <inttypes.h>
 
 /* ---- reading ---- */
@@ -145,7 +146,7 @@ static bool pick_region(EditContext *e, const Selector *sel, Arena *scratch, boo
   Picked picked;
   *is_region = false;
   if ((sel->kind != SELECT_REGION && sel->kind != SELECT_STAGES) || !sel->left) return true;
-  if (!select_units(e->s, g, e->scope, sel->left, false, scratch, &picked)) return false;
+  if (!select_look(e->s, g, e->scope, sel->left, false, scratch, &picked)) return false;
   ParamId found = NO_ID;
   size_t count = 0;
   for (size_t i = 0; i < g->params.count; i++)
@@ -154,6 +155,7 @@ static bool pick_region(EditContext *e, const Selector *sel, Arena *scratch, boo
     const Param *p = &g->params.at[found];
     Region *kept = arena_new(e->s->arena, Region);
     *is_region = true;
+    log_match(e->s, g, sel->left, &picked);
     if (p->shape.rank < 0) return region_unknown_shape(e, sel->span, p->name);
     if (!region_read(e, sel->index, sel->span, p->name, &p->shape, kept)) return false;
     vec_push(e->s->arena, out, (TensorPick){found, kept});

@@ -353,11 +353,16 @@ bool select_pick(SelectContext *c, const Selector *selector, Picked *into) {
   return ok;
 }
 
-bool select_units(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut,
-                  Arena *arena, Picked *out) {
+bool select_look(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut, Arena *arena,
+                 Picked *out) {
   SelectContext c = {.s = s, .g = g, .scope = scope, .arena = arena, .with_cut = with_cut};
   *out = picked_create(g, arena);
-  bool ok = select_pick(&c, selector, out);
+  return select_pick(&c, selector, out);
+}
+
+bool select_units(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut,
+                  Arena *arena, Picked *out) {
+  bool ok = select_look(s, g, scope, selector, with_cut, arena, out);
   if (ok) log_match(s, g, selector, out);
   return ok;
 }
