@@ -73,6 +73,8 @@ typedef struct surgery_tensor_out {
  * the same folder, synced, renamed, folder synced. `metadata` is pairs of key, value, ended by NULL; may be NULL. */
 int surgery_weights_write(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
                           surgery_error *err);
+/* Is the suffix one of these? */
+int surgery_weights_can_write(const char *path);
 
 typedef struct surgery_rounded {
   int64_t infinite;   /* finite numbers that became infinite, being too large for the dtype */

@@ -50,17 +50,9 @@ bool save_snapshot(EditContext *e, ParamId id, Span span) {
   return true;
 }
 
-static bool known_suffix(const char *path) {
-  static const char *const suffixes[] = {".safetensors", ".npz", ".pth", ".pt"};
-  const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash + 1 : path, '.');
-  for (size_t i = 0; dot && i < sizeof suffixes / sizeof *suffixes; i++)
-    if (streq(dot, suffixes[i])) return true;
-  return false;
-}
-
 static bool check_target(EditContext *e, const Stmt *stmt, const char *real) {
   const Graph *g = e->graph;
-  if (!known_suffix(stmt->file))
+  if (!surgery_weights_can_write(stmt->file))
     return edit_wrong(e, DIAG_E0409, stmt->file_span,
                       "the suffix of the file does not say in which format to save",
                       "end its name with .safetensors, .npz or .pth");

@@ -2,6 +2,7 @@
  * script has run, what each of them trains. Each begins with what the one before left frozen. And the files that are
  * saved behind the last one. Called by settings_train.c and, at the end, by settings_check.c. */
 #include "compiler/frontend/settings_train.h"
+#include "runtime/surgery.h"
 
 bool read_phase_freeze(Block *b, const Stmt *stmt) {
   TrainBlock *to = b->data;
@@ -21,18 +22,10 @@ bool read_phase_freeze(Block *b, const Stmt *stmt) {
   return true;
 }
 
-static bool has_suffix(const char *file, const char *suffix) {
-  size_t a = strlen(file), b = strlen(suffix);
-  return a > b && streq(file + a - b, suffix);
-}
-
 bool read_train_save(Block *b, const Stmt *stmt) {
-  static const char *const suffixes[] = {".safetensors", ".pth", ".pt", ".npz"};
   TrainBlock *to = b->data;
   Session *s = b->eval.s;
-  bool known = false;
-  for (size_t i = 0; i < LENGTH(suffixes); i++) known |= has_suffix(stmt->file, suffixes[i]);
-  if (!known) {
+  if (!surgery_weights_can_write(stmt->file)) {
     Diag *d = front_error(s, DIAG_E0519, stmt->file_span, "weights cannot be written to \"%s\"", stmt->file);
     diag_help(&s->diags, d, "the suffix says the format: .safetensors, .pth or .npz");
     return false;

@@ -36,11 +36,6 @@ static void request_stop(int number) {
   stop_requested = 1; /* SA_RESETHAND: a second Ctrl-C ends the program at once */
 }
 
-static bool has_suffix(const char *path, const char *suffix) {
-  size_t a = strlen(path), b = strlen(suffix);
-  return a > b && strcmp(path + a - b, suffix) == 0;
-}
-
 /* Files that would appear at the end are tried before the first step. */
 static int can_write(const char *path, surgery_error *err) {
   SgWriter *writer = sg_writer_open(path, err);
@@ -49,10 +44,7 @@ static int can_write(const char *path, surgery_error *err) {
 }
 
 static int check_writable(const char *path, surgery_error *err) {
-  static const char *const suffixes[] = {".safetensors", ".pth", ".pt", ".npz"};
-  bool known = false;
-  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) known |= has_suffix(path, suffixes[i]);
-  if (!known)
+  if (!surgery_weights_can_write(path))
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: weights are written as .safetensors, .pth or .npz", path);
   return can_write(path, err);
 }

@@ -60,15 +60,22 @@ static const struct {
     {".npz", write_npz},
 };
 
-static int write_by_suffix(const char *path, const surgery_tensor_out *tensors, size_t count,
-                           const char *const *metadata, surgery_error *err) {
+/* Its row of `formats`; -1: none. */
+static int format_of(const char *path) {
   size_t length = strlen(path);
   for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
     size_t tail = strlen(formats[i].suffix);
-    if (length > tail && strcmp(path + length - tail, formats[i].suffix) == 0) {
-      return formats[i].write(path, tensors, count, metadata, err);
-    }
+    if (length > tail && strcmp(path + length - tail, formats[i].suffix) == 0) return (int)i;
   }
+  return -1;
+}
+
+int surgery_weights_can_write(const char *path) { return format_of(path) >= 0; }
+
+static int write_by_suffix(const char *path, const surgery_tensor_out *tensors, size_t count,
+                           const char *const *metadata, surgery_error *err) {
+  int format = format_of(path);
+  if (format >= 0) return formats[format].write(path, tensors, count, metadata, err);
   return sg_fail(err, SURGERY_BAD_INPUT,
                  "%s: the format of a weight file follows its suffix: .safetensors, .pth, .pt or .npz", path);
 }
