@@ -120,10 +120,8 @@ static bool item_fits(const Param *p, const LoadItem *item) {
     return shape_equal(&got, &part);
   }
   if (p->shape.rank < 0) return true; /* known behind the last edit: weights_check */
-  if (p->shape.rank == 0) return item->from ? got.rank == 0 || shape_count(&got) == 1 : t->count == 1;
-  Shape whole = p->shape;
-  whole.dtype = DTYPE_F32;
-  return shape_equal(&got, &whole);
+  if (!item->from) return donor_has_shape(t, &p->shape);
+  return p->shape.rank == 0 ? shape_count(&got) == 1 : shape_equal(&got, &p->shape);
 }
 
 static void compare_item(Load *l, LoadItem *item, Mismatches *m) {

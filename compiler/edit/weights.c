@@ -13,11 +13,7 @@ static bool shape_fits(const Param *p, const surgery_tensor *t) {
   if (p->donor_form == DONOR_TRANSPOSED)
     return shape->rank == 2 && t->rank == 2 && shape->dim[0] == t->shape[1] && shape->dim[1] == t->shape[0];
   if (p->donor_form == DONOR_FLAT) return shape->rank == 1 && t->count == shape->dim[0];
-  if (shape->rank == 0) return t->count == 1; /* a counter; old files hold it as [1] */
-  if (shape->rank != t->rank) return false;
-  for (int i = 0; i < t->rank; i++)
-    if (shape->dim[i] != t->shape[i]) return false;
-  return true;
+  return donor_has_shape(t, shape);
 }
 
 typedef struct Mismatch {

@@ -60,12 +60,15 @@ size_t donor_count(const DonorFile *donor);
 const surgery_tensor *donor_at(const DonorFile *donor, size_t index);
 /* The shape of a file's tensor as the compiler writes it; rank -1: more dimensions than it knows. */
 Shape donor_shape(const surgery_tensor *tensor);
+/* Is that the shape of a parameter? Whatever its dtype. */
+bool donor_has_shape(const surgery_tensor *tensor, const Shape *shape);
 const char *donor_shape_text(Arena *arena, const surgery_tensor *tensor);
 /* Notes what was recognised around the weights. */
 void donor_notes(Session *s, const DonorFile *donor);
 /* That this tensor is converted to f32: once for a file. */
 void donor_conversion_note(Session *s, const DonorFile *donor, const surgery_tensor *tensor, bool *said);
 bool donor_may_lack(const Graph *g, const Param *p);
+bool donor_is_float(const surgery_tensor *tensor);
 /* A file's integers for a parameter of numbers, or the other way round. */
 bool donor_wrong_dtype(const Param *p, const surgery_tensor *tensor);
 /* The parameter's value is fresh from here on, or what the caller sets next. */

@@ -35,6 +35,14 @@ Shape donor_shape(const surgery_tensor *t) {
   return shape;
 }
 
+bool donor_has_shape(const surgery_tensor *t, const Shape *shape) {
+  if (shape->rank == 0) return t->count == 1; /* a counter; old files hold it as [1] */
+  if (shape->rank != t->rank) return false;
+  for (int i = 0; i < t->rank; i++)
+    if (shape->dim[i] != t->shape[i]) return false;
+  return true;
+}
+
 const char *donor_shape_text(Arena *arena, const surgery_tensor *t) {
   return sizes_text(arena, t->rank, t->shape);
 }
@@ -59,10 +67,12 @@ bool donor_may_lack(const Graph *g, const Param *p) {
   return streq(op_info(g->modules.at[p->module].op)->params[p->role].name, "num_batches_tracked");
 }
 
+bool donor_is_float(const surgery_tensor *t) {
+  return t->dtype == SURGERY_F32 || t->dtype == SURGERY_F64 || t->dtype == SURGERY_F16 || t->dtype == SURGERY_BF16;
+}
+
 bool donor_wrong_dtype(const Param *p, const surgery_tensor *t) {
-  bool floats =
-      t->dtype == SURGERY_F32 || t->dtype == SURGERY_F64 || t->dtype == SURGERY_F16 || t->dtype == SURGERY_BF16;
-  return floats == (p->shape.dtype == DTYPE_I64);
+  return donor_is_float(t) == (p->shape.dtype == DTYPE_I64);
 }
 
 void weights_forget(Param *p) {

@@ -126,9 +126,7 @@ static bool fill_saved(const Fill *f, const SavedTensor *t, void *to) {
 /* All of a donor's tensor as the numbers that the network has; other dtypes than its own only where `allow dtype`
  * has let them through. */
 static bool read_numbers(const Fill *f, DonorFile *donor, const surgery_tensor *t, DType dtype, void *to) {
-  bool integers = t->dtype == SURGERY_I64 || t->dtype == SURGERY_I32 || t->dtype == SURGERY_I16 ||
-                  t->dtype == SURGERY_I8 || t->dtype == SURGERY_U8 || t->dtype == SURGERY_BOOL ||
-                  t->dtype == SURGERY_U16 || t->dtype == SURGERY_U32 || t->dtype == SURGERY_U64;
+  bool integers = !donor_is_float(t);
   bool direct = donor->saved ? integers == (dtype == DTYPE_I64) : dtype == DTYPE_F32 || integers;
   void *raw = direct ? to : room(t->count, integers ? DTYPE_I64 : DTYPE_F32);
   if (!raw) return fail(f, SURGERY_ENVIRONMENT, donor->path, t->name, "no memory");

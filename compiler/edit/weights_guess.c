@@ -2,13 +2,6 @@
  * Called by weights.c after a mismatch, never otherwise. */
 #include "compiler/edit/weights.h"
 
-static bool same_shape(const Shape *shape, const surgery_tensor *t) {
-  if (shape->rank != t->rank) return false;
-  for (int i = 0; i < t->rank; i++)
-    if (shape->dim[i] != t->shape[i]) return false;
-  return true;
-}
-
 static bool has_all(Session *s, const char *model, surgery_weights *file, size_t *needed) {
   Expr name = {.kind = EXPR_NAME, .span = SPAN_NONE, .text = model};
   Graph *g = build_donor(s, zoo_scope(s), &name, SPAN_NONE);
@@ -20,7 +13,7 @@ static bool has_all(Session *s, const char *model, surgery_weights *file, size_t
   for (size_t i = 0; i < params.count && all; i++) {
     const Param *p = &g->params.at[params.at[i]];
     const surgery_tensor *t = surgery_weights_find(file, p->name);
-    all = t && same_shape(&p->shape, t);
+    all = t && donor_has_shape(t, &p->shape);
   }
   arena_destroy(scratch);
   return all;
