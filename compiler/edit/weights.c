@@ -97,18 +97,24 @@ static void help_other_head(Session *s, Diag *d, const DonorFile *donor, const M
            (int)(donor->span.end - donor->span.begin), from, replace);
 }
 
+enum { MAX_LINES = 20 };
+
+static void note_lines(Session *s, Diag *d, const Mismatch *m) {
+  for (size_t i = 0; i < m->lines.count && i < MAX_LINES; i++) diag_note(&s->diags, d, "%s", m->lines.at[i]);
+  if (m->lines.count > MAX_LINES) diag_note(&s->diags, d, "and %zu more", m->lines.count - MAX_LINES);
+}
+
 static void report_mismatch(Session *s, DonorFile *donor, const Mismatch *m, size_t wanted) {
   if (!donor->model) { /* found behind the last edit only; load.c tells the rest */
     Diag *d = diag_report(&s->diags, DIAG_E0406, donor->span, "%s does not fit: %s", donor->path,
                           mismatch_text(s, m));
-    for (size_t i = 0; i < m->lines.count && i < 20; i++) diag_note(&s->diags, d, "%s", m->lines.at[i]);
+    note_lines(s, d, m);
     diag_help(&s->diags, d, "the network has changed behind this statement: load later");
     return;
   }
   Diag *d = diag_report(&s->diags, DIAG_E0405, donor->span, "%s does not fit %s: %s", donor->path,
                         donor->model, mismatch_text(s, m));
-  for (size_t i = 0; i < m->lines.count && i < 20; i++) diag_note(&s->diags, d, "%s", m->lines.at[i]);
-  if (m->lines.count > 20) diag_note(&s->diags, d, "and %zu more", m->lines.count - 20);
+  note_lines(s, d, m);
   size_t count = donor_count(donor);
   diag_note(&s->diags, d, "%zu of the %zu tensors that are wanted fit; the file has %zu%s%s", m->matched,
             wanted, count, count ? ", the first is " : "", count ? donor_at(donor, 0)->name : "");
