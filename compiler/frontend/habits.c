@@ -70,9 +70,9 @@ bool torch_has_layer(const char *name) {
   static const char *const layers[] = {
       "Conv1d",          "Conv3d",        "ConvTranspose1d",   "ConvTranspose2d",   "ConvTranspose3d", "MaxPool1d",
       "MaxPool3d",       "AvgPool1d",     "AvgPool3d",         "AdaptiveAvgPool1d", "AdaptiveMaxPool1d",
-      "AdaptiveMaxPool2d", "BatchNorm3d", "GroupNorm",         "LayerNorm",         "InstanceNorm2d",  "RNN",
+      "AdaptiveMaxPool2d", "BatchNorm3d", "GroupNorm",         "InstanceNorm2d",    "RNN",
       "LSTM",            "GRU",           "Transformer",       "TransformerEncoder", "TransformerEncoderLayer",
-      "MultiheadAttention", "Embedding",  "EmbeddingBag",      "SiLU",              "Mish",            "ELU",
+      "EmbeddingBag",      "SiLU",              "Mish",            "ELU",
       "SELU",            "CELU",          "PReLU",             "RReLU",             "Hardswish",       "Hardsigmoid",
       "Hardtanh",        "Softplus",      "Softsign",          "Softmin",           "LogSoftmax",      "LogSigmoid",
       "Dropout1d",       "Dropout2d",     "Dropout3d",         "AlphaDropout",      "Upsample",        "PixelShuffle",
@@ -137,16 +137,17 @@ static void help_take(Session *s, Diag *d, const Stmt *stmt, const Expr *callee)
   diag_fix(&s->diags, d, stmt->span, "take %s%s%s", callee->text, given, from);
 }
 
-void help_needs_model(Session *s, Scope *scope, Diag *d, const Stmt *stmt) {
+bool help_needs_model(Session *s, Scope *scope, Diag *d, const Stmt *stmt) {
   const Expr *callee = stmt->value->kind == EXPR_CALL ? stmt->value->left : stmt->value;
   Span start = {stmt->span.source, stmt->span.begin, stmt->span.begin};
   const char *instead, *help = callee->kind == EXPR_NAME ? habit_of(callee->text, &instead) : NULL;
   const char *last = callee->kind == EXPR_NAME || callee->kind == EXPR_MEMBER ? callee->text : NULL;
   const Const *model = last ? scope_get(scope, last) : NULL;
+  bool take = !help && model && model->kind == CONST_MODEL && model->model;
   if (help) {
     diag_help(&s->diags, d, "%s", help);
     if (habit_is_line_to_drop(callee->text)) diag_fix(&s->diags, d, stmt->span, "%s", "");
-  } else if (model && model->kind == CONST_MODEL && model->model) {
+  } else if (take) {
     help_take(s, d, stmt, callee);
   } else if (last && isupper((unsigned char)*last)) {
     diag_help(&s->diags, d, "a layer is put at the end of the network by: append %s", front_text(s, stmt->span));
@@ -157,4 +158,5 @@ void help_needs_model(Session *s, Scope *scope, Diag *d, const Stmt *stmt) {
   } else {
     diag_help(&s->diags, d, "`append NAME = LAYER` adds a layer to the network; `let` names a constant");
   }
+  return take;
 }

@@ -75,9 +75,10 @@ const Expr *without_module(Eval *e, const Expr *callee);
 bool help_unknown_call(Eval *e, Diag *diag, const Expr *call);
 bool torch_has_layer(const char *name); /* one of torch.nn that this version lacks */
 bool help_unknown_layer(Session *s, Diag *diag, const char *name);
-/* `take models.resnet18`; an assignment or a layer at the top of a script. */
+/* `take models.resnet18` */
 bool help_unknown_network(Session *s, Diag *diag, Span name);
-void help_needs_model(Session *s, Scope *scope, Diag *diag, const Stmt *stmt);
+/* An assignment or a layer at the top of a script. True where a take was meant. */
+bool help_needs_model(Session *s, Scope *scope, Diag *diag, const Stmt *stmt);
 Const const_int(int64_t value);
 Const const_bool(bool value);
 
@@ -116,6 +117,9 @@ bool want_bool(Session *s, const Const *c, Span span, const char *callee, const 
 bool trace_call(Eval *e, const Expr *call, Const *out);
 bool trace_add(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out);
 bool child_of(Eval *e, const Expr *place, const Const *layer, const char *name, Const *out);
+
+/* "224", or "(224, 320)" (settings_input.c) */
+const char *size_text(Session *s, const int64_t dim[2]);
 
 /* ---- after all statements (settings_check.c) ---- */
 /* Before the shape pass and behind it; `take` and `labels` are where those statements stand. */

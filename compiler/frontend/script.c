@@ -190,9 +190,7 @@ static bool needs_model(Running *r, Block *b, const Stmt *stmt) {
   Diag *d = layer ? front_error(s, DIAG_E0121, stmt->span, "this is no statement of a script; in a model it declares a layer")
                   : front_error(s, DIAG_E0121, stmt->span, "'%s' stands only in a model", stmt_title(stmt));
   if (!layer) return false;
-  size_t fixes = d->fixes.count;
-  help_needs_model(s, b->eval.scope, d, stmt);
-  if (d->fixes.count > fixes && strncmp(d->fixes.at[fixes].text, "take", 4) == 0) r->take_failed = r->took = true;
+  if (help_needs_model(s, b->eval.scope, d, stmt)) r->take_failed = r->took = true;
   ExprKind kind = stmt->value->kind; /* what a missing `let` would have named is no second mistake */
   Const value;
   if (stmt->kind == STMT_ASSIGN && kind != EXPR_CALL && kind != EXPR_NAME && kind != EXPR_MEMBER &&

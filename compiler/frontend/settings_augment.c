@@ -119,20 +119,20 @@ static bool read_one(Block *b, const Arg *arg, AugmentConfig *out) {
                                     {"RandomHorizontalFlip", "horizontal_flip"},  {"RandomVerticalFlip", "vertical_flip"},
                                     {"ColorJitter", "color_jitter"},              {"RandomRotation", "rotation"},
                                     {"RandomErasing", "erasing"}};
-  const char *known[LENGTH(augments)], *name;
+  const char *known[LENGTH(augments)];
+  const Expr *name;
   const Arg *args;
   if (!read_choice(b->eval.s, arg->value, "an augmentation", &name, &args)) return false;
-  if (streq(name, "mixup")) {
+  if (streq(name->text, "mixup")) {
     Diag *d = front_error(b->eval.s, DIAG_E0502, arg->value->span, "mixup is a setting of its own");
     diag_help(&b->eval.s->diags, d, "write it beside augment: mixup 0.2");
     return false;
   }
   for (size_t i = 0; i < LENGTH(augments); i++) known[i] = augments[i].name;
-  if (!choice_known(b->eval.s, "augmentation", name, arg->value->span, known, LENGTH(known), later, LENGTH(later), torch,
-                    LENGTH(torch)))
+  if (!choice_known(b->eval.s, "augmentation", name, known, LENGTH(known), later, LENGTH(later), torch, LENGTH(torch)))
     return false;
   for (size_t i = 0; i < LENGTH(augments); i++) {
-    if (!streq(augments[i].name, name)) continue;
+    if (!streq(augments[i].name, name->text)) continue;
     *out = (AugmentConfig){.kind = augments[i].kind, .span = arg->value->span, .size_span = arg->value->span};
     return augments[i].read(&b->eval, args, arg->value->span, out);
   }

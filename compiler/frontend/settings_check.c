@@ -16,11 +16,9 @@ static bool check_stage_augment(Session *s, const Graph *g, const PhaseConfig *s
     if (!resized && step->kind != AUGMENT_RANDOM_CROP) continue;
     if (step->size[0] == g->input.shape.dim[1] && step->size[1] == g->input.shape.dim[2]) continue;
     const char *name = resized ? "random_resized_crop" : "random_crop";
-    const int64_t *wanted = g->input.shape.dim + 1;
     Diag *d = front_error(s, DIAG_E0506, step->size_span, "%s makes pictures of %lld x %lld, but the input is %s", name,
                           (long long)step->size[0], (long long)step->size[1], shape_text(s->arena, &g->input.shape));
-    const char *size = wanted[0] == wanted[1] ? arena_printf(s->arena, "%lld", (long long)wanted[0])
-                                              : arena_printf(s->arena, "(%lld, %lld)", (long long)wanted[0], (long long)wanted[1]);
+    const char *size = size_text(s, g->input.shape.dim + 1);
     diag_help(&s->diags, d, "it makes what the network takes: %s(%s)", name, size);
     diag_fix(&s->diags, d, step->size_span, "%s", size);
     return false;
@@ -47,7 +45,8 @@ static bool trained_somewhere(const Graph *g, const TrainConfig *train, const Gr
 
 static bool is_of_block(const TrainConfig *train, const GroupConfig *group) {
   for (size_t i = 0; i < train->all.groups.count; i++)
-    if (train->all.groups.at[i].span.begin == group->span.begin) return true;
+    if (train->all.groups.at[i].span.source == group->span.source && train->all.groups.at[i].span.begin == group->span.begin)
+      return true;
   return false;
 }
 
@@ -95,9 +94,9 @@ static bool check_schedule(Session *s, const PhaseConfig *stage) {
     diag_help(&s->diags, d, "with interval=\"step\" warmup and all else counts the optimizer's steps");
     return false;
   }
-  if (c->kind == SCHEDULE_STEP && c->step_size + c->warmup >= stage->epochs && !c->warmup)
-    never_changes(s, stage, "step_size is", c->step_size);
-  if (c->kind == SCHEDULE_MULTISTEP && c->milestones.at[0] >= stage->epochs && !c->warmup)
+  if (c->warmup > 0) return true; /* which changes it */
+  if (c->kind == SCHEDULE_STEP && c->step_size >= stage->epochs) never_changes(s, stage, "step_size is", c->step_size);
+  if (c->kind == SCHEDULE_MULTISTEP && c->milestones.at[0] >= stage->epochs)
     never_changes(s, stage, "the first milestone is", c->milestones.at[0]);
   return true;
 }

@@ -120,8 +120,7 @@ static bool input_statement(Block *b, const Stmt *stmt) {
   return true;
 }
 
-/* "224", or "(224, 320)". */
-static const char *size_text(Session *s, const int64_t dim[2]) {
+const char *size_text(Session *s, const int64_t dim[2]) {
   return dim[0] == dim[1] ? arena_printf(s->arena, "%lld", (long long)dim[0])
                           : arena_printf(s->arena, "(%lld, %lld)", (long long)dim[0], (long long)dim[1]);
 }

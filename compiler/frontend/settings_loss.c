@@ -36,10 +36,10 @@ bool read_loss(Block *b, const Stmt *stmt) {
   LossConfig *out = &((TrainBlock *)b->data)->train->loss;
   const Expr *value = single_value(s, stmt);
   const Arg *args, *bound[2];
-  const char *name;
-  if (!value || !read_choice(s, value, "a loss", &name, &args)) return false;
-  if (!choice_known(s, "loss", name, value->span, known, LENGTH(known), later, LENGTH(later), torch, LENGTH(torch)))
-    return false;
+  const Expr *callee;
+  if (!value || !read_choice(s, value, "a loss", &callee, &args)) return false;
+  if (!choice_known(s, "loss", callee, known, LENGTH(known), later, LENGTH(later), torch, LENGTH(torch))) return false;
+  const char *name = callee->text;
   *out = (LossConfig){.kind = streq(name, "MSE")             ? LOSS_MSE
                               : streq(name, "L1")            ? LOSS_L1
                               : streq(name, "BCEWithLogits") ? LOSS_BCE_WITH_LOGITS

@@ -71,10 +71,11 @@ bool read_optimizer(Block *b, const Stmt *stmt) {
   TrainBlock *to = b->data;
   OptimizerConfig *out = &to->stage->optimizer;
   const Expr *value = single_value(b->eval.s, stmt);
-  const char *name;
+  const Expr *callee;
   const Arg *args;
-  if (!value || !read_choice(b->eval.s, value, "an optimizer", &name, &args)) return false;
-  if (!known_name(b->eval.s, DIAG_E0502, "optimizer", name, value->span, known, LENGTH(known), later, LENGTH(later))) return false;
+  if (!value || !read_choice(b->eval.s, value, "an optimizer", &callee, &args)) return false;
+  if (!choice_known(b->eval.s, "optimizer", callee, known, LENGTH(known), later, LENGTH(later), NULL, 0)) return false;
+  const char *name = callee->text;
   if (refuse_parameters(b->eval.s, args)) return false;
   if (to->stage->name) to->stage->own_lr = true;
   if (streq(name, "SGD")) return read_sgd(&b->eval, args, value->span, out);

@@ -135,7 +135,8 @@ bool read_schedule(Block *b, const Stmt *stmt) {
                                     {"LinearLR", "linear"},      {"OneCycleLR", "one_cycle"},
                                     {"warmup", "linear"},        {"linear_warmup", "linear"}};
   Session *s = b->eval.s;
-  const char *known[LENGTH(table)], *name;
+  const char *known[LENGTH(table)];
+  const Expr *name;
   const Arg *args;
   for (size_t i = 0; i < LENGTH(table); i++) known[i] = table[i].name;
   const Expr *value = single_value(s, stmt);
@@ -144,11 +145,11 @@ bool read_schedule(Block *b, const Stmt *stmt) {
     return true;
   }
   if (!value || !read_choice(s, value, "a schedule", &name, &args)) return false;
-  if (!choice_known(s, "schedule", name, value->span, known, LENGTH(known), later, LENGTH(later), torch, LENGTH(torch)))
+  if (!choice_known(s, "schedule", name, known, LENGTH(known), later, LENGTH(later), torch, LENGTH(torch)))
     return false;
   ScheduleConfig out = {.start_factor = 1.0 / 3, .end_factor = 1, .total_iters = 5, .span = stmt->span};
   for (size_t i = 0; i < LENGTH(table); i++) {
-    if (!streq(table[i].name, name)) continue;
+    if (!streq(table[i].name, name->text)) continue;
     out.kind = table[i].kind;
     if (!table[i].read(&b->eval, args, value->span, &out)) return false;
   }

@@ -5,13 +5,6 @@
 
 /* ---- names and values ---- */
 
-/* Of `Adam(lr=1e-3)` the name alone. */
-static Span name_span(Session *s, Span span, const char *name) {
-  uint32_t length = (uint32_t)strlen(name);
-  if (span.end - span.begin > length && strncmp(front_text(s, span), name, length) == 0) span.end = span.begin + length;
-  return span;
-}
-
 bool known_name(Session *s, DiagCode code, const char *what, const char *name, Span span, const char *const *known,
                 size_t known_count, const char *const *later, size_t later_count) {
   const char *list = "";
@@ -25,36 +18,30 @@ bool known_name(Session *s, DiagCode code, const char *what, const char *name, S
       diag_note(&s->diags, d, "supported: %s", list);
       return false;
     }
-  Diag *d = front_error(s, code, span, "there is no %s '%s'", what, name ? name : "");
-  if (name) {
-    span = name_span(s, span, name);
-    d->span = span;
-    if (front_suggest(s, d, span, name, known, known_count)) return false;
-  }
+  Diag *d = front_error(s, code, span, "there is no %s '%s'", what, name);
+  if (front_suggest(s, d, span, name, known, known_count)) return false;
   diag_note(&s->diags, d, "known: %s", list);
   return false;
 }
 
-bool choice_known(Session *s, const char *what, const char *name, Span span, const char *const *known, size_t known_count,
+bool choice_known(Session *s, const char *what, const Expr *name, const char *const *known, size_t known_count,
                   const char *const *later, size_t later_count, const TorchName *torch, size_t torch_count) {
   for (size_t i = 0; i < torch_count; i++) {
-    if (!streq(torch[i].torch, name)) continue;
-    Diag *d = front_error(s, DIAG_E0502, span, "there is no %s '%s'", what, name);
-    d->span = name_span(s, span, name);
+    if (!streq(torch[i].torch, name->text)) continue;
+    Diag *d = front_error(s, DIAG_E0502, name->span, "there is no %s '%s'", what, name->text);
     diag_help(&s->diags, d, "it is called %s here", torch[i].ours);
-    diag_fix(&s->diags, d, d->span, "%s", torch[i].ours);
+    diag_fix(&s->diags, d, name->span, "%s", torch[i].ours);
     return false;
   }
-  return known_name(s, DIAG_E0502, what, name, span, known, known_count, later, later_count);
+  return known_name(s, DIAG_E0502, what, name->text, name->span, known, known_count, later, later_count);
 }
 
-bool read_choice(Session *s, const Expr *value, const char *what, const char **name, const Arg **args) {
-  const Expr *callee = value->kind == EXPR_CALL ? value->left : value;
-  if (callee->kind != EXPR_NAME) {
+bool read_choice(Session *s, const Expr *value, const char *what, const Expr **name, const Arg **args) {
+  *name = value->kind == EXPR_CALL ? value->left : value;
+  if ((*name)->kind != EXPR_NAME) {
     front_error(s, DIAG_E0504, value->span, "%s is given by its name", what);
     return false;
   }
-  *name = callee->text;
   *args = value->kind == EXPR_CALL ? value->args : NULL;
   return true;
 }

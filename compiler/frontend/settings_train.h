@@ -22,8 +22,8 @@ typedef struct TrainBlock {
 #define LARGE 1e30
 #define BELOW_ONE (1 - 1e-16)
 
-/* The one argument of a setting: a call `Adam(lr=1e-3)` or a bare name. */
-bool read_choice(Session *s, const Expr *value, const char *what, const char **name, const Arg **args);
+/* The one argument of a setting: a call `Adam(lr=1e-3)` or a bare name. *name is the EXPR_NAME. */
+bool read_choice(Session *s, const Expr *value, const char *what, const Expr **name, const Arg **args);
 const Expr *single_value(Session *s, const Stmt *stmt);
 bool int_arg(Eval *e, const char *callee, const char *name, const Arg *arg, int64_t min, int64_t max, int64_t *out);
 bool float_arg(Eval *e, const char *callee, const char *name, const Arg *arg, double min, double max, double *out);
@@ -32,11 +32,11 @@ bool bool_arg(Eval *e, const char *callee, const char *name, const Arg *arg, boo
 bool word_arg(Eval *e, const char *callee, const char *name, const Arg *arg, const char *const *words, size_t count,
               size_t *out);
 bool pair_arg(Eval *e, const char *callee, const char *name, const Arg *arg, double min, double max, double out[2]);
-/* Adds to the last message what PyTorch's own class is called here. */
-typedef struct TorchName {
+typedef struct TorchName { /* PyTorch's own class, and what it is called here */
   const char *torch, *ours;
 } TorchName;
-bool choice_known(Session *s, const char *what, const char *name, Span span, const char *const *known, size_t known_count,
+/* known_name for a choice, which says of a name of PyTorch's what is meant. */
+bool choice_known(Session *s, const char *what, const Expr *name, const char *const *known, size_t known_count,
                   const char *const *later, size_t later_count, const TorchName *torch, size_t torch_count);
 
 bool read_optimizer(Block *b, const Stmt *stmt);  /* settings_optimizer.c */

@@ -23,9 +23,8 @@ static const char *list_names(SelectContext *c, const Counted *k) {
 static void help_clamped(SelectContext *c, Diag *d, Span span, const Counted *k, int64_t begin, int64_t end) {
   int64_t count = (int64_t)k->names.count;
   if (begin < 0 || begin >= count || end <= count) return;
-  const char *from = begin ? arena_printf(c->arena, "%" PRId64, begin) : "0";
-  diag_help(&c->s->diags, d, "all from there on is [%s:], which is [%s:%" PRId64 "]", from, from, count);
-  diag_fix(&c->s->diags, d, span, "%s:%" PRId64, from, count);
+  diag_help(&c->s->diags, d, "all from there on is [%" PRId64 ":], which is [%" PRId64 ":%" PRId64 "]", begin, begin, count);
+  diag_fix(&c->s->diags, d, span, "%" PRId64 ":%" PRId64, begin, count);
 }
 
 static Diag *index_error(SelectContext *c, Span span, const Counted *k, const char *problem) {
