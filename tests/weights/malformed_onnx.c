@@ -26,6 +26,8 @@ typedef struct OnnxCase {
 #define FLOATS(length, bytes) "\42" length bytes
 #define EXTERNAL(pairs_length, pairs) "\152" pairs_length pairs /* external_data: 13 */
 #define ELSEWHERE "\160\1"                                      /* data_location: 14 */
+#define LOCATED(length, location) TEXT(NAME DIMS("\1") FLOAT EXTERNAL(length, "\12\10location\22" location) ELSEWHERE)
+#define OUTSIDE(which) "tensor 'w' (byte 6): its external data " which "; they must be a file in the model's own folder"
 
 static const OnnxCase cases[] = {
     {"a number past its message", TENSOR, TEXT(NAME "\10\x80"),
@@ -111,36 +113,22 @@ static const OnnxCase cases[] = {
     {"two locations", TENSOR,
      TEXT(NAME EXTERNAL("\15", "\12\10location\22\1x") EXTERNAL("\15", "\12\10location\22\1y")),
      "byte 26: external_data states something twice"},
-    {"an absolute location", TENSOR,
-     TEXT(NAME DIMS("\1") FLOAT EXTERNAL("\27", "\12\10location\22\13/etc/passwd") ELSEWHERE),
-     "tensor 'w' (byte 6): its external data '/etc/passwd' have an absolute name; they must be a file in the "
-     "model's own folder"},
-    {"out by '..'", TENSOR,
-     TEXT(NAME DIMS("\1") FLOAT EXTERNAL("\22", "\12\10location\22\6../w.b") ELSEWHERE),
-     "tensor 'w' (byte 6): its external data '../w.b' lead out of the folder with '..'; they must be a file "
-     "in the model's own folder"},
-    {"out and in again", TENSOR,
-     TEXT(NAME DIMS("\1") FLOAT EXTERNAL("\26", "\12\10location\22\12s/../w.bin") ELSEWHERE),
-     "tensor 'w' (byte 6): its external data 's/../w.bin' lead out of the folder with '..'; they must be a "
-     "file in the model's own folder"},
-    {"over a symbolic link", TENSOR,
-     TEXT(NAME DIMS("\1") FLOAT EXTERNAL("\24", "\12\10location\22\10link.bin") ELSEWHERE),
-     "tensor 'w' (byte 6): its external data 'link.bin' lead over a symbolic link; they must be a file in "
-     "the model's own folder"},
-    {"over a folder that is a link", TENSOR,
-     TEXT(NAME DIMS("\1") FLOAT EXTERNAL("\24", "\12\10location\22\10ls/w.bin") ELSEWHERE),
-     "tensor 'w' (byte 6): its external data 'ls/w.bin' lead over a symbolic link; they must be a file in "
-     "the model's own folder"},
-    {"a hard link", TENSOR,
-     TEXT(NAME DIMS("\1") FLOAT EXTERNAL("\24", "\12\10location\22\10hard.bin") ELSEWHERE),
-     "tensor 'w' (byte 6): its external data 'hard.bin' are a file with several names (hard links); they "
-     "must be a file in the model's own folder"},
-    {"a pipe", TENSOR, TEXT(NAME DIMS("\1") FLOAT EXTERNAL("\20", "\12\10location\22\4pipe") ELSEWHERE),
-     "tensor 'w' (byte 6): its external data 'pipe' are no regular file; they must be a file in the model's "
-     "own folder"},
-    {"a folder", TENSOR, TEXT(NAME DIMS("\1") FLOAT EXTERNAL("\15", "\12\10location\22\1s") ELSEWHERE),
-     "tensor 'w' (byte 6): its external data 's' are no regular file; they must be a file in the model's own "
-     "folder"},
+    {"an absolute location", TENSOR, LOCATED("\27", "\13/etc/passwd"),
+     OUTSIDE("'/etc/passwd' have an absolute name")},
+    {"out by '..'", TENSOR, LOCATED("\22", "\6../w.b"),
+     OUTSIDE("'../w.b' lead out of the folder with '..'")},
+    {"out and in again", TENSOR, LOCATED("\26", "\12s/../w.bin"),
+     OUTSIDE("'s/../w.bin' lead out of the folder with '..'")},
+    {"over a symbolic link", TENSOR, LOCATED("\24", "\10link.bin"),
+     OUTSIDE("'link.bin' lead over a symbolic link")},
+    {"over a folder that is a link", TENSOR, LOCATED("\24", "\10ls/w.bin"),
+     OUTSIDE("'ls/w.bin' lead over a symbolic link")},
+    {"a hard link", TENSOR, LOCATED("\24", "\10hard.bin"),
+     OUTSIDE("'hard.bin' are a file with several names (hard links)")},
+    {"a pipe", TENSOR, LOCATED("\20", "\4pipe"),
+     OUTSIDE("'pipe' are no regular file")},
+    {"a folder", TENSOR, LOCATED("\15", "\1s"),
+     OUTSIDE("'s' are no regular file")},
     {"past the other file's end", TENSOR,
      TEXT(NAME DIMS("\x7f") FLOAT EXTERNAL("\21", "\12\10location\22\5w.bin") ELSEWHERE),
      "tensor 'w' (byte 6): its external data, 508 bytes from byte 0, go past the end of 'w.bin' (16 bytes)"},
