@@ -1,7 +1,7 @@
 # One example of the questions, compiled, run, and held against what PyTorch computed for it (goldens/):
 # run.sh KIND SCRIPT GOLDEN ARGUMENTS…
-#   forward N DIM…        outputs for N samples, within 1e-4 of the largest
-#   train CLASSES DIM…    ten losses within 1e-4, the golden's tensors too; CLASSES 0: targets are maps
+#   forward N DIM…        outputs for N samples
+#   train CLASSES DIM…    ten losses, and the golden's tensors; CLASSES 0: targets are maps
 #   transfer N DIM…       SCRIPT-save-… and SCRIPT-load-…: the file that one writes, the outputs of the other
 #   wrong                 the script does not compile: the message is SCRIPT's golden in messages/
 . "$(dirname "$0")/common.sh"
@@ -25,10 +25,15 @@ filled() { # the donor's tensors are the formula's already; new layers get their
   "$NUMTOOL" same net.safetensors filled.safetensors "$1"
 }
 
-golden_tensors() { # FILE: the golden's tensor/… are in it
+golden_tensors() { # FILE TOLERANCE: the golden's tensor/… are in it
   "$NUMTOOL" names "$goldens/$golden.safetensors" tensor/ >tensors
-  while read -r key; do "$NUMTOOL" tensor "$goldens/$golden.safetensors" "tensor/$key" "$1" "$key" 1e-3; done <tensors
+  while read -r key; do "$NUMTOOL" tensor "$goldens/$golden.safetensors" "tensor/$key" "$1" "$key" "$2"; done <tensors
 }
+
+# Of the largest output or entry, and of a loss: measured 9e-7; where there is a ResNet 6e-6, as in 004-2, whose two last
+# blocks go by Winograd's method without a normalisation behind it (direct sums: 6e-7).
+within=5e-6
+case $script in 001-3*|003*|004-[12]*) within=2e-5 ;; esac
 
 case $kind in
 forward)
@@ -41,18 +46,18 @@ forward)
   *) "$NUMTOOL" inputs $data "$samples" 10 "" "$@" ;;
   esac
   ./net predict $data --weights filled.safetensors --out y.npy --batch 2 >predict
-  "$NUMTOOL" forward "$goldens/$golden.safetensors" forward y.npy 1e-4 ;;
+  "$NUMTOOL" forward "$goldens/$golden.safetensors" forward y.npy $within ;;
 train)
   classes=$1 rate=0.001
   shift
-  case $script in *layers) rate=1e-6 ;; esac # as make_goldens.py says
+  case $script in 001-3*|003-1*|003-2*layers|003-3*) rate=1e-6 ;; esac # as make_goldens.py says
   compile
   case $script in 00[03]*|001-[13]*) filled '[bcl]*' ;; *) filled '*' ;; esac
   if [ "$classes" = 0 ]; then "$NUMTOOL" maps data.safetensors 8 3 "$@"
   else "$NUMTOOL" inputs data.safetensors 8 "$classes" "" "$@"; fi
   ./net train --data data.safetensors --weights filled.safetensors --epochs 5 --lr $rate --no-shuffle --log log.csv --out after.safetensors >train 2>&1
-  "$NUMTOOL" losses "$goldens/$golden.safetensors" losses log.csv 1e-4
-  golden_tensors after.safetensors
+  "$NUMTOOL" losses "$goldens/$golden.safetensors" losses log.csv $within
+  golden_tensors after.safetensors $within
   # What is frozen is there afterwards bit for bit; what is trained is not.
   case $script in
   001-2*) frozen='block?.0.weight stem*.weight' trained='block3.1.weight fc.*' ;;
@@ -80,10 +85,11 @@ transfer)
   "$NUMTOOL" names "$file" "" >names
   diff wanted names || fail "$file has other tensors"
   while read -r key; do "$NUMTOOL" tensor "$goldens/$golden.safetensors" "saved/$key" "$file" "$key" 0; done <wanted
-  golden_tensors load.safetensors
+  golden_tensors load.safetensors 0
+  [ "$script" = 002-3 ] || "$NUMTOOL" same "$file" load.safetensors "*"
   "$NUMTOOL" inputs x.npy "$samples" 10 "" "$@"
   ./load predict x.npy --out y.npy >predict
-  "$NUMTOOL" forward "$goldens/$golden.safetensors" forward y.npy 1e-4 ;;
+  "$NUMTOOL" forward "$goldens/$golden.safetensors" forward y.npy $within ;;
 wrong)
   status=0
   "$SURGERYC" check "$script.surgery" --weights resnet18=resnet18.pth --color=never >messages 2>&1 || status=$?
