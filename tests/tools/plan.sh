@@ -14,6 +14,27 @@ run 0 "$SURGERYC" plan --json edits.surgery
 for pattern in '"selector": "every BatchNorm2d in layer4"' '"line": 5' '"restored": \[' '"writes": "fc\.safetensors"' '"network": '; do
   out "$pattern"
 done
+while read -r path wanted; do equals "$path" "$("$RUNTOOL" json "$tmp/out" "$path")" "$wanted"; done <<'X'
+parameters.total 6461002
+parameters.trained 8192
+parameters.frozen 6452810
+donor.layers.kept 52
+donor.layers.added 4
+donor.layers.removed 9
+donor.parameters.kept 6455872
+donor.parameters.added 5130
+donor.parameters.removed 5233640
+statements.1.frozen.parameters 11176512
+statements.2.unfrozen.parameters 5120
+statements.2.matches.0.layers 5
+layers.# 63
+layers.61.name fc
+layers.61.parameters 5130
+layers.61.trained 5120
+prefix layer3.1.relu_1
+weights.0.parameters 6461002
+saves.0.tensors.# 2
+X
 run 2 "$SURGERYC" check --json edits.surgery
 echo 'freze all' >wrong.surgery
 run 1 "$SURGERYC" plan --json wrong.surgery
