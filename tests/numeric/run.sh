@@ -1,11 +1,11 @@
 #!/bin/sh
 # One network against PyTorch's numbers: run.sh CASE SURGERYC NUMTOOL GOLDENS. Works in a folder of its own, which is
 # removed when the case passes.
-#   forward-NAME    logits of NAME at n = 1 and 3, within 1e-4 of the largest
-#   gradients-NAME  every parameter's gradient of one step, within 1e-3 of its largest entry
+#   forward-NAME    logits of NAME at n = 1 and 3, within 3e-5 of the largest
+#   gradients-NAME  every parameter's gradient of one step, within 5e-5 of its largest entry
 #   inspect-NAME    mean, deviation, extremes and zeros of every value, n = 2, within 3e-5 of the largest number of the value
 #   bert            forward with and without a mask, gradients, ten losses of all and of a new head on the frozen rest
-#   training        ten losses: full, head alone, freeze parameters of all; within 1e-4
+#   training        ten losses: full, head alone, freeze parameters of all; within 1e-5
 set -eu
 case=$1 surgeryc=$2 numtool=$3 goldens=$4
 work=$(mktemp -d)
@@ -31,8 +31,8 @@ forward-*)
   for n in 1 3; do
     "$numtool" inputs x.npy $n 1000 "" $dims
     ./net predict x.npy --weights net.filled.safetensors --out y.npy --batch $n > predict.txt
-    # Measured: 1e-6 to 6e-6.
-    "$numtool" forward "$goldens/$model.safetensors" forward_$n y.npy 1e-4
+    # Measured: 1e-7 to 7e-6.
+    "$numtool" forward "$goldens/$model.safetensors" forward_$n y.npy 3e-5
   done ;;
 gradients-*)
   build net "take $model from random
@@ -42,7 +42,10 @@ gradients-*)
   "$numtool" inputs data.safetensors 4 $classes "$salt" $small
   # A step so long that what is left of the old weights is below the rounding of the gradient.
   ./net train --data data.safetensors --weights net.filled.safetensors --steps 1 --no-shuffle --lr 1048576 --out after.safetensors
-  "$numtool" gradients "$goldens/$model.safetensors" net.filled.safetensors after.safetensors 1048576 1e-3 ;;
+  # Measured: 7e-7 and 1.2e-5; mobilenet_v2, where a relu6 at its kink decides for a whole channel: 3.3e-4.
+  within=5e-5
+  [ "$model" = mobilenet_v2 ] && within=1e-3
+  "$numtool" gradients "$goldens/$model.safetensors" net.filled.safetensors after.safetensors 1048576 $within ;;
 inspect-*)
   build net "take $model from random
     input image(3, 96, 96)"
@@ -91,7 +94,7 @@ bert)
   train full "$tiny" "" 0.002
   train head bert_tiny "freeze all" 0.05
   "$numtool" same head.filled.safetensors head.after.safetensors 'encoder*' ;;
-training)
+training) # Measured: losses 1.6e-6, statistics 2e-6.
   "$numtool" inputs data.safetensors 20 10 "" 3 64 64
   train() { # WHAT FREEZE LR
     build $1 "take resnet18 from random
@@ -100,7 +103,7 @@ training)
       $2
       train { optimizer SGD(lr=$3, momentum=0.9); loss CrossEntropy; batch 10; epochs 5 }"
     ./$1 train --data data.safetensors --weights $1.filled.safetensors --steps 10 --no-shuffle --log $1.csv --out $1.after.safetensors
-    "$numtool" losses "$goldens/training.safetensors" losses/$1 $1.csv 1e-4
+    "$numtool" losses "$goldens/training.safetensors" losses/$1 $1.csv 1e-5
   }
   train full "" 0.0002
   train head "freeze all; unfreeze fc" 1e-5
@@ -109,7 +112,7 @@ training)
   train statistics "freeze parameters of all; unfreeze fc" 0.0002
   "$numtool" same statistics.filled.safetensors statistics.after.safetensors '*.conv?.weight'
   for what in mean var; do
-    "$numtool" tensor "$goldens/training.safetensors" running_$what/layer4.1.bn2 statistics.after.safetensors layer4.1.bn2.running_$what 1e-4
+    "$numtool" tensor "$goldens/training.safetensors" running_$what/layer4.1.bn2 statistics.after.safetensors layer4.1.bn2.running_$what 1e-5
   done ;;
 *) echo "run.sh: no case $case" >&2; exit 2 ;;
 esac
