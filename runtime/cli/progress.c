@@ -92,6 +92,8 @@ void progress_event(void *progress, const TrainEvent *event) {
   case TRAIN_EPOCH:
     tell_epoch(p, event);
     break;
+  case TRAIN_PAST: /* it was told when it ended */
+    break;
   case TRAIN_BROKEN:
     progress_clear(p);
     cli_broken(p->cli, event->text);

@@ -37,14 +37,12 @@ void report_event(Report *r, const TrainEvent *e) {
     add(r, REPORT_STEP_LOSS, at, e->loss);
     add(r, REPORT_RATE, at, e->lr);
     break;
+  case TRAIN_PAST:
+    add(r, REPORT_RATE, begun + 1, e->lr);
+    /* fall through */
   case TRAIN_EPOCH:
     add(r, REPORT_LOSS, begun + 1, e->loss), add(r, REPORT_VAL_LOSS, begun + 1, e->val_loss);
     add(r, REPORT_ACCURACY, begun + 1, e->accuracy), add(r, REPORT_VAL_ACCURACY, begun + 1, e->val_accuracy);
-    break;
-  case TRAIN_PHASE:
-    if (r->phases == 64) break;
-    r->phase[r->phases] = begun;
-    snprintf(r->name[r->phases++], sizeof *r->name, "%s", e->text);
     break;
   default:
     break;
@@ -104,6 +102,7 @@ static double place(const Axis *axis, double value, double begin, double end) {
 
 typedef struct Chart {
   const Report *report;
+  const ManifestTrain *train;
   FILE *out;
   Axis x, y;
 } Chart;
@@ -112,6 +111,20 @@ static void range_of(const Report *r, ReportCurve curve, double *least, double *
   for (size_t i = 0; i < r->count[curve]; i++) {
     *least = fmin(*least, r->point[curve][i].value);
     *most = fmax(*most, r->point[curve][i].value);
+  }
+}
+
+/* Where the phases begin, as far as the training came. */
+static void draw_phases(const Chart *c) {
+  int64_t start = 0;
+  for (size_t i = 0; i < c->train->phase_count && (double)start < c->x.to; start += c->train->phases[i++].epochs) {
+    const ManifestPhase *p = &c->train->phases[i];
+    double x = place(&c->x, (double)start, LEFT, WIDTH - RIGHT);
+    if (!p->name || (p->epochs == 0 && i + 1 < c->train->phase_count)) continue;
+    if (start) fprintf(c->out, "<line class=phase x1=%.1f x2=%.1f y1=%d y2=%d />", x, x, TOP, HEIGHT - BOTTOM);
+    fprintf(c->out, "<text x=%.1f y=%d>", x + 2, TOP - 4);
+    escape(c->out, p->name);
+    fputs("</text>", c->out);
   }
 }
 
@@ -127,13 +140,7 @@ static void draw_grid(const Chart *c) {
     fprintf(c->out, "<text x=%.1f y=%g text-anchor=middle>%g</text>", x, bottom + 16, value);
   }
   fprintf(c->out, "<text x=%g y=%d text-anchor=end>epochs</text>", right, HEIGHT - 3);
-  for (int i = 0; i < c->report->phases; i++) {
-    double x = place(&c->x, c->report->phase[i], LEFT, right);
-    if (i) fprintf(c->out, "<line class=phase x1=%.1f x2=%.1f y1=%d y2=%g />", x, x, TOP, bottom);
-    fprintf(c->out, "<text x=%.1f y=%d>", x + 2, TOP - 4);
-    escape(c->out, c->report->name[i]);
-    fputs("</text>", c->out);
-  }
+  draw_phases(c);
 }
 
 static void draw_curve(const Chart *c, ReportCurve curve, const char *class, bool dots) {
@@ -150,7 +157,7 @@ static void draw_curve(const Chart *c, ReportCurve curve, const char *class, boo
 }
 
 /* steps: the curve of single steps, faint, or REPORT_CURVES; a, b: those of epochs, or REPORT_CURVES. */
-static void draw_chart(const Report *r, FILE *out, const char *title, ReportCurve steps, ReportCurve a, ReportCurve b) {
+static void draw_chart(const Report *r, const ManifestTrain *train, FILE *out, const char *title, ReportCurve steps, ReportCurve a, ReportCurve b) {
   const ReportCurve curves[] = {steps, a, b};
   double least = INFINITY, most = -INFINITY, first = INFINITY, last = 0;
   for (int i = 0; i < 3; i++) {
@@ -163,7 +170,7 @@ static void draw_chart(const Report *r, FILE *out, const char *title, ReportCurv
   if (!(most >= least)) return;
   if (a == REPORT_ACCURACY) most = 1;
   if (least > 0 && least < most / 2) least = 0;
-  Chart c = {r, out, nice_axis(first, last), nice_axis(least, most)};
+  Chart c = {r, train, out, nice_axis(first, last), nice_axis(least, most)};
   if (c.x.step < 1) c.x.step = 1;
   c.x.from = ceil(first / c.x.step) * c.x.step == first ? first : floor(first), c.x.to = last;
   fprintf(out, "<figure style=\"margin:0\"><h2>%s</h2><svg viewBox=\"0 0 %d %d\" role=img aria-label=\"%s\">", title, WIDTH, HEIGHT,
@@ -195,21 +202,18 @@ static void row(FILE *out, const char *key, const char *format, ...) {
 }
 
 static void put_stage(FILE *out, const ReportFacts *f, const ManifestPhase *p) {
-  char text[800];
-  int used = snprintf(text, sizeof text, "%s(lr=%g", optimizer_type_name(p->optimizer.type),
-                      f->options->lr >= 0 && !p->own_lr ? f->options->lr : p->optimizer.lr);
-  if (p->optimizer.momentum > 0) used += snprintf(text + used, sizeof text - (size_t)used, ", momentum=%g", p->optimizer.momentum);
-  if (p->optimizer.weight_decay > 0)
-    used += snprintf(text + used, sizeof text - (size_t)used, ", weight_decay=%g", p->optimizer.weight_decay);
-  used += snprintf(text + used, sizeof text - (size_t)used, ")");
-  if (p->schedule.type != SCHEDULE_TYPE_NONE)
-    used += snprintf(text + used, sizeof text - (size_t)used, "; schedule %s", schedule_type_name(p->schedule.type));
-  used += snprintf(text + used, sizeof text - (size_t)used, "; batch %lld; %lld epochs",
-                   (long long)(f->options->batch ? f->options->batch : p->batch),
-                   (long long)(p->name ? p->epochs : f->options->epochs));
-  for (size_t i = 0; i < p->augment_count; i++)
-    used += snprintf(text + used, sizeof text - (size_t)used, "%s%s", i ? ", " : "; augment ", augment_op_name(p->augment[i].op));
-  row(out, p->name ? "phase" : "training", "%s%s%s", p->name ? p->name : "", p->name ? ": " : "", text);
+  fprintf(out, "<tr><th>%s</th><td>", p->name ? "phase" : "training");
+  if (p->name) escape(out, p->name), fputs(": ", out);
+  fprintf(out, "%s(lr=%g", optimizer_type_name(p->optimizer.type),
+          f->options->lr >= 0 && !p->own_lr ? f->options->lr : p->optimizer.lr);
+  if (p->optimizer.momentum > 0) fprintf(out, ", momentum=%g", p->optimizer.momentum);
+  if (p->optimizer.weight_decay > 0) fprintf(out, ", weight_decay=%g", p->optimizer.weight_decay);
+  fputs(")", out);
+  if (p->schedule.type != SCHEDULE_TYPE_NONE) fprintf(out, "; schedule %s", schedule_type_name(p->schedule.type));
+  fprintf(out, "; batch %lld; %lld epochs", (long long)(f->options->batch ? f->options->batch : p->batch),
+          (long long)(p->name ? p->epochs : f->options->epochs));
+  for (size_t i = 0; i < p->augment_count; i++) fprintf(out, "%s%s", i ? ", " : "; augment ", augment_op_name(p->augment[i].op));
+  fputs("</td></tr>\n", out);
 }
 
 static void put_extras(FILE *out, const ManifestTrain *t) {
@@ -318,9 +322,9 @@ static void put_all(const Report *r, const ReportFacts *f, FILE *out) {
   fprintf(out, ": training</h1><p class=sub>%s</p>\n", f->result->interrupted ? "interrupted" : "done");
   put_tiles(out, f->result);
   fputs("<div class=charts>\n", out);
-  draw_chart(r, out, "Loss", REPORT_STEP_LOSS, REPORT_LOSS, REPORT_VAL_LOSS);
-  draw_chart(r, out, "Accuracy", REPORT_CURVES, REPORT_ACCURACY, REPORT_VAL_ACCURACY);
-  draw_chart(r, out, "Learning rate", REPORT_RATE, REPORT_CURVES, REPORT_CURVES);
+  draw_chart(r, &f->manifest->train, out, "Loss", REPORT_STEP_LOSS, REPORT_LOSS, REPORT_VAL_LOSS);
+  draw_chart(r, &f->manifest->train, out, "Accuracy", REPORT_CURVES, REPORT_ACCURACY, REPORT_VAL_ACCURACY);
+  draw_chart(r, &f->manifest->train, out, "Learning rate", REPORT_RATE, REPORT_CURVES, REPORT_CURVES);
   fputs("</div>\n", out);
   put_classes(out, f);
   put_confusion(out, f);

@@ -24,9 +24,6 @@ typedef enum ReportCurve {
 typedef struct Report {
   ReportPoint *point[REPORT_CURVES];
   size_t count[REPORT_CURVES], room[REPORT_CURVES];
-  double phase[64]; /* epochs at which phases began */
-  char name[64][40];
-  int phases;
   bool failed; /* no memory for a point: report_write tells */
 } Report;
 

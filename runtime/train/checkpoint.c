@@ -7,7 +7,9 @@
 #include "runtime/error.h"
 #include "runtime/train/checkpoint.h"
 
-#define FORMAT "surgery-checkpoint-2"
+#define FORMAT "surgery-checkpoint-3"
+#define ROWS "optimizer.epochs" /* (epochs, 5); absent before the first one has ended */
+enum { ROW = sizeof(EpochRow) / sizeof(float) };
 
 static int add_record(surgery_tensor_out *to, const char *kind, const ManifestTensor *t, const void *data, surgery_error *err) {
   char *name;
@@ -37,9 +39,9 @@ static int state_records(surgery_net *net, const unsigned char *average, surgery
   return 0;
 }
 
-enum { FIELDS = 20, FIELD = 40 };
+enum { FIELDS = 21, FIELD = 40 };
 typedef struct Metadata {
-  const char *pair[2 * FIELDS + 3];
+  const char *pair[2 * FIELDS + 1]; /* ended by NULL */
   char text[FIELDS][FIELD];
   int count;
 } Metadata;
@@ -70,12 +72,12 @@ static void put_position(Metadata *d, const TrainPosition *p) {
   put_text(d, "shuffle", p->shuffle ? "1" : "0");
 }
 
-int checkpoint_write(surgery_net *net, const TrainPosition *p, const unsigned char *average, const char *path,
-                     surgery_error *err) {
+int checkpoint_write(surgery_net *net, const TrainPosition *p, const unsigned char *average, const EpochRow *rows,
+                     const char *path, surgery_error *err) {
   surgery_tensor_out *tensors = NULL;
   size_t weights = 0;
   if (net_select(net, NULL, &tensors, &weights, err)) return -1;
-  size_t room = weights * (2 + (size_t)optimizer_state_count(net->optimizer)) + 1, count = weights;
+  size_t room = weights * (2 + (size_t)optimizer_state_count(net->optimizer)) + 1, count = weights, named;
   surgery_tensor_out *more = realloc(tensors, room * sizeof *tensors);
   if (more) tensors = more;
   int status = more ? state_records(net, average, &tensors, &count, err)
@@ -83,10 +85,12 @@ int checkpoint_write(surgery_net *net, const TrainPosition *p, const unsigned ch
   Metadata d = {.count = 0};
   put_text(&d, "format", FORMAT), put_text(&d, "network", net->manifest->name);
   put_position(&d, p);
-  d.pair[2 * d.count] = "optimizer";
-  d.pair[2 * d.count + 1] = optimizer_type_name(manifest_phase(net->manifest)->optimizer.type);
+  put_text(&d, "optimizer", optimizer_type_name(manifest_phase(net->manifest)->optimizer.type));
+  named = count;
+  if (status == 0 && p->epoch > 0)
+    tensors[count++] = (surgery_tensor_out){.name = ROWS, .dtype = SURGERY_F32, .rank = 2, .shape = {p->epoch, ROW}, .data = rows};
   if (status == 0) status = surgery_weights_write(path, tensors, count, d.pair, err);
-  for (size_t i = weights; i < count; i++) free((char *)tensors[i].name);
+  for (size_t i = weights; i < named; i++) free((char *)tensors[i].name);
   free(tensors);
   return status;
 }
@@ -138,7 +142,7 @@ static int read_position(const surgery_weights *file, TrainPosition *p, const ch
                        .seed = (uint64_t)whole(&f, "seed"),
                        .shuffle = whole(&f, "shuffle") != 0,
                        .lr = real(&f, "lr")};
-  if (p->batch < 1 || p->taken > p->samples) f.bad = "batch";
+  if (!f.bad && (p->batch < 1 || p->taken > p->samples)) f.bad = p->batch < 1 ? "batch" : "taken";
   return f.bad ? sg_fail(err, SURGERY_BAD_INPUT, "%s: damaged checkpoint: '%s' in its metadata", path, f.bad)
                : 0;
 }
@@ -192,11 +196,22 @@ static int read_average(surgery_net *net, surgery_weights *file, unsigned char *
   return 0;
 }
 
-int checkpoint_read(surgery_net *net, TrainPosition *p, unsigned char *average, bool same_phase, const char *path,
-                    surgery_error *err) {
+static int read_rows(surgery_weights *file, int64_t epochs, EpochRow **rows, const char *path, surgery_error *err) {
+  const surgery_tensor *have = surgery_weights_find(file, ROWS);
+  int64_t count = have ? have->count : 0;
+  if (count % ROW || count / ROW != epochs)
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: damaged checkpoint: '%s' is not of %lld epochs", path, ROWS, (long long)epochs);
+  *rows = malloc((size_t)count * sizeof(float) + 1);
+  if (!*rows) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for %lld epochs", (long long)epochs);
+  return have ? surgery_weights_read(file, have, (float *)(void *)*rows, count, err) : 0;
+}
+
+int checkpoint_read(surgery_net *net, TrainPosition *p, unsigned char *average, EpochRow **rows, bool same_phase,
+                    const char *path, surgery_error *err) {
   surgery_weights *file = surgery_weights_open(path, err);
   if (!file) return -1;
   int status = read_position(file, p, path, err);
+  if (status == 0) status = read_rows(file, p->epoch, rows, path, err);
   if (status == 0) status = net_load_weights(net, file, path, err);
   if (status == 0 && same_phase) status = read_state(net, file, path, err);
   if (status == 0 && average) {

@@ -22,13 +22,18 @@ typedef struct TrainPosition {
   int64_t best_epoch, waited;      /* counted from 1; epochs without an improvement */
 } TrainPosition;
 
-/* average: the averaged copy of the weights, or NULL. */
-int checkpoint_write(surgery_net *net, const TrainPosition *position, const unsigned char *average, const char *path,
-                     surgery_error *err);
+/* What a finished epoch came to; NAN where there is none. */
+typedef struct EpochRow {
+  float loss, accuracy, val_loss, val_accuracy, lr;
+} EpochRow;
+
+/* average: the averaged copy of the weights, or NULL. rows: [position->epoch] */
+int checkpoint_write(surgery_net *net, const TrainPosition *position, const unsigned char *average, const EpochRow *rows,
+                     const char *path, surgery_error *err);
 /* The position alone. */
 int checkpoint_peek(const char *path, TrainPosition *position, surgery_error *err);
 /* Weights, optimizer state, seed and step into the network, whose phase is the right one already. same_phase: the state in
- * the file is of that phase; else the phase begins, with an optimizer and an average of its own. */
-int checkpoint_read(surgery_net *net, TrainPosition *position, unsigned char *average, bool same_phase, const char *path,
-                    surgery_error *err);
+ * the file is of that phase; else the phase begins, with an optimizer and an average of its own. *rows: malloc. */
+int checkpoint_read(surgery_net *net, TrainPosition *position, unsigned char *average, EpochRow **rows, bool same_phase,
+                    const char *path, surgery_error *err);
 #endif

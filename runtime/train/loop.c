@@ -18,7 +18,7 @@ void loop_observe(const Loop *l, const TrainEvent *event) {
 }
 
 static int save_checkpoint(Loop *l) {
-  if (checkpoint_write(l->net, &l->at, l->average, l->o->checkpoint, l->err)) return -1;
+  if (checkpoint_write(l->net, &l->at, l->average, l->rows, l->o->checkpoint, l->err)) return -1;
   loop_observe(l, &(TrainEvent){.kind = TRAIN_CHECKPOINT, .text = l->o->checkpoint});
   return 0;
 }
@@ -160,6 +160,14 @@ static bool waited_enough(const Loop *l) {
   return patience && l->at.waited >= patience;
 }
 
+static int keep_row(Loop *l, const TrainEvent *e) {
+  EpochRow *rows = realloc(l->rows, (size_t)(l->at.epoch + 1) * sizeof *rows);
+  if (!rows) return sg_fail(l->err, SURGERY_ENVIRONMENT, "no memory for %lld epochs", (long long)l->at.epoch + 1);
+  l->rows = rows;
+  rows[l->at.epoch] = (EpochRow){(float)e->loss, (float)e->accuracy, (float)e->val_loss, (float)e->val_accuracy, (float)e->lr};
+  return 0;
+}
+
 /* Validation, log and checkpoint after an epoch. Returns 1 where a signal came: then the epoch counts as not
  * yet validated. */
 static int finish_epoch(Loop *l) {
@@ -167,7 +175,8 @@ static int finish_epoch(Loop *l) {
                       .epoch = l->at.epoch + 1,
                       .epochs = l->o->epochs,
                       .step = l->at.step,
-                      .total = l->at.samples};
+                      .total = l->at.samples,
+                      .lr = optimizer_lr(l->net->optimizer)};
   surgery_error why = {.status = SURGERY_OK}, *outer = l->err;
   l->err = &why;
   int status = validate(l, &event);
@@ -188,7 +197,7 @@ static int finish_epoch(Loop *l) {
   watch(l, &event);
   l->result->loss = event.loss, l->result->accuracy = event.accuracy;
   l->result->val_loss = event.val_loss, l->result->val_accuracy = event.val_accuracy;
-  return 0;
+  return keep_row(l, &event);
 }
 
 /* With the last epoch of a phase the next one begins, so that a checkpoint is of it already. */
@@ -242,6 +251,6 @@ int train_run(surgery_net *net, Dataset *train, Dataset *val, const TrainOptions
   feed_close(l.train), feed_close(l.val);
   metrics_free(&l.accuracy);
   chunks_free(&l.averaged);
-  free(l.order), free(l.sum), free(l.average);
+  free(l.order), free(l.sum), free(l.average), free(l.rows);
   return status;
 }

@@ -10,6 +10,7 @@ typedef enum TrainEventKind {
   TRAIN_CACHED,    /* the feature cache is full: total samples, bytes, seconds */
   TRAIN_STEP,      /* a step is done */
   TRAIN_EPOCH,     /* an epoch is done, its validation too */
+  TRAIN_PAST,      /* the same of one before the checkpoint that the run was resumed from */
   TRAIN_BROKEN,    /* text: a sample that is left out */
   TRAIN_CHECKPOINT, /* text: the file */
   TRAIN_PHASE,      /* text: its name: it begins, with epoch … epochs */
@@ -24,7 +25,7 @@ typedef struct TrainEvent {
   int64_t bytes;
   double loss, accuracy;         /* of the step; of the epoch; accuracy NAN: no classifier */
   double val_loss, val_accuracy; /* NAN: no validation */
-  double lr;                     /* of the step */
+  double lr;                     /* of the step; of the epoch's last one */
   double seconds, rate, left;    /* of the epoch so far; samples a second; seconds left of the whole run */
 } TrainEvent;
 

@@ -197,6 +197,18 @@ static int check_resumed(const Loop *l, const TrainPosition *was) {
   return 0;
 }
 
+static void tell_past(const Loop *l) {
+  for (int64_t i = 0; i < l->at.epoch; i++)
+    loop_observe(l, &(TrainEvent){.kind = TRAIN_PAST,
+                                  .epoch = i + 1,
+                                  .epochs = l->o->epochs,
+                                  .loss = l->rows[i].loss,
+                                  .accuracy = l->rows[i].accuracy,
+                                  .val_loss = l->rows[i].val_loss,
+                                  .val_accuracy = l->rows[i].val_accuracy,
+                                  .lr = l->rows[i].lr});
+}
+
 static int resume(Loop *l) {
   if (!l->o->resume) {
     l->net->rng[0] = l->o->seed, l->net->rng[1] = 0;
@@ -213,11 +225,12 @@ static int resume(Loop *l) {
   l->at = was;
   if (set_phase(l) || check_resumed(l, &was)) return -1;
   bool same = was.phase == (int64_t)l->phase;
-  if (checkpoint_read(l->net, &l->at, l->average, same, l->o->resume, l->err)) return -1;
+  if (checkpoint_read(l->net, &l->at, l->average, &l->rows, same, l->o->resume, l->err)) return -1;
   l->at.phase = (int64_t)l->phase, l->at.batch = batch_of(l, manifest_phase(l->net->manifest));
   l->at.lr = l->o->lr;
   l->first_step = l->at.step;
   set_rates(l);
+  tell_past(l);
   return 0;
 }
 

@@ -13,6 +13,7 @@ typedef struct Loop {
   const TrainOptions *o;
   Feed *train, *val;
   TrainPosition at;
+  EpochRow *rows; /* [at.epoch], and one more when that one has ended */
   TrainLog log;
   Dataset *val_set;
   int64_t *order;

@@ -56,8 +56,13 @@ for epoch in 1 2 3 4; do
     [12]) train phases --epochs $epoch --checkpoint-every 1 --out e$epoch.safetensors --quiet ;;
     *) train phases --checkpoint-every $epoch --out e$epoch.safetensors --quiet ;;
   esac
-  train phases --resume e$epoch-checkpoint.safetensors --out r$epoch.safetensors --quiet
+  train phases --resume e$epoch-checkpoint.safetensors --out r$epoch.safetensors --quiet --report r$epoch.html
   check "resumed after epoch $epoch" cmp r$epoch.safetensors whole.safetensors
+done
+
+# the charts of accuracy, loss and rate have both phases, whatever was resumed
+for epoch in 1 4; do
+  equals "phases in a report" "$(grep -o '>head</text>' r$epoch.html | wc -l),$(grep -o '<line class=phase[^>]*><text [^>]*>rest<' r$epoch.html | wc -l)" 3,3
 done
 
 # and within an epoch, where a signal comes: in the first phase and in the second

@@ -16,6 +16,12 @@ for net in tiny augmented; do # Adam on cached features; SGD with momentum on au
   train --epochs 5 --resume $net-two-checkpoint.safetensors --out $net-parts.safetensors --log $net-parts.csv
   check "$net: 2 + 3 epochs" cmp $net-parts.safetensors $net-whole.safetensors
   equals "$net: the log goes on" "$(cut -d, -f1-9 $net-parts.csv | cksum)" "$(cut -d, -f1-9 $net-whole.csv | cksum)"
+  # the report tells of all epochs, those before the checkpoint too
+  train --epochs 5 --out $net-whole.safetensors --report $net-whole.html
+  train --epochs 5 --resume $net-two-checkpoint.safetensors --out $net-parts.safetensors --report $net-parts.html
+  grep -o '<title>epoch [^<]*' $net-whole.html >$net-epochs
+  equals "$net: the epochs of a report" "$(wc -l <$net-epochs)" 20
+  check "$net: a report goes on" sh -c "grep -o '<title>epoch [^<]*' $net-parts.html | cmp - $net-epochs"
   train --epochs 2 --resume $net-two-checkpoint.safetensors --out $net-done.safetensors
   check "$net: nothing left to do" cmp $net-done.safetensors $net-two.safetensors
 done
