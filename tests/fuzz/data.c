@@ -12,7 +12,7 @@
 static const char *const names[] = {
     "samples.csv", "data_batch_1.bin",    "train-images-idx3-ubyte", "samples.npy",
     "samples.npz", "samples.safetensors", "train-labels-idx1-ubyte"};
-enum { NAMES = sizeof names / sizeof *names, IMAGES = 2, LABELS = 6 };
+enum { NAMES = sizeof names / sizeof *names, IMAGES = 2, LABELS = 6, TOKENS = 3 /* of the inputs */ };
 
 static void write_plain(const char *name, const void *data, size_t size) {
   int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -34,17 +34,22 @@ static void load_all(Dataset *set, const DatasetSpec *spec) {
   surgery_error err;
   for (int64_t i = 0; i < set->count && i < 100; i++) {
     int status = set->load(set, i, DATASET_NO_AUGMENT, x, target, &err);
+    const int32_t *mask = set->mask ? set->mask(set, i) : NULL;
+    if (mask && (mask[0] | mask[spec->input->shape.dim[0] - 1]) >> 1) abort();
     if (!set->name(set, i, name, sizeof name) || (status && !err.message[0])) abort();
   }
   free(x);
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
-  static const ManifestInput inputs[] = {{INPUT_TENSOR, {1, {4}, 4}, NULL, 0},
-                                         {INPUT_IMAGE, {3, {1, 2, 2}, 4}, NULL, 0},
-                                         {INPUT_IMAGE, {3, {3, 32, 32}, 3072}, NULL, 0}};
+  static const ManifestInput inputs[] = {
+      {.kind = INPUT_TENSOR, .shape = {1, {4}, 4}},
+      {.kind = INPUT_IMAGE, .shape = {3, {1, 2, 2}, 4}},
+      {.kind = INPUT_IMAGE, .shape = {3, {3, 32, 32}, 3072}},
+      {.kind = INPUT_TOKENS, .shape = {1, {4}, 4}, .mask = true, .vocabulary = 100}};
   if (size == 0) return 0;
   int kind = data[0] % NAMES, shape = data[0] / NAMES % 3, target = data[0] / NAMES / 3 % 3;
+  if (data[0] / NAMES / 9 % 2) shape = TOKENS;
   DatasetSpec spec = {.input = &inputs[shape], .target = (TargetKind)target, .target_count = 1, .classes = 3};
   if (target == TARGET_VALUES) spec.target_count = 2, spec.classes = 0;
   write_plain(names[kind], data + 1, size - 1);

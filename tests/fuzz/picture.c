@@ -11,10 +11,16 @@ static PreprocessStep steps[] = {
     {.op = PREPROCESS_RESIZE, .size = {9, -1}},
     {.op = PREPROCESS_CENTER_CROP, .size = {8, 8}},
     {.op = PREPROCESS_NORMALIZE, .channels = 3, .mean = {0.5, 0.5, 0.5}, .std = {1, 1, 1}}};
-static const ManifestInput input = {INPUT_IMAGE, {3, {3, 8, 8}, 192}, steps, 3};
+static const ManifestInput input = {
+    .kind = INPUT_IMAGE, .shape = {3, {3, 8, 8}, 192}, .steps = steps, .step_count = sizeof steps / sizeof *steps};
 static const AugmentStep augment[] = {
     {.op = AUGMENT_OP_RANDOM_RESIZED_CROP, .size = {8, 8}, .scale = {0.08, 1}, .ratio = {0.75, 4.0 / 3}},
-    {.op = AUGMENT_OP_HORIZONTAL_FLIP, .p = 0.5}};
+    {.op = AUGMENT_OP_HORIZONTAL_FLIP, .p = 0.5},
+    {.op = AUGMENT_OP_VERTICAL_FLIP, .p = 0.5},
+    {.op = AUGMENT_OP_COLOR_JITTER, .jitter = {{0.5, 1.5}, {0.5, 1.5}, {0.5, 1.5}, {-0.5, 0.5}}},
+    {.op = AUGMENT_OP_ROTATION, .degrees = {-180, 180}},
+    {.op = AUGMENT_OP_ERASING, .p = 0.5, .scale = {0.02, 0.33}, .ratio = {0.3, 3.3}}};
+static const AugmentStep padded[] = {{.op = AUGMENT_OP_RANDOM_CROP, .size = {8, 8}, .padding = 2}};
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   static int fd = -1;
@@ -26,9 +32,11 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   surgery_error err = {0};
   Picture picture;
   if (picture_decode(path, &picture, &err)) return err.message[0] && !picture.pixels ? 0 : (abort(), 0);
-  DatasetSpec spec = {.input = &input, .augment = augment, .augment_count = 2};
+  DatasetSpec spec = {.input = &input, .augment = augment, .augment_count = sizeof augment / sizeof *augment};
   if ((int64_t)picture.width * picture.height < 1 << 20) { /* resizing has a time of its own */
     (void)!picture_to_input(&picture, &spec, DATASET_NO_AUGMENT, x, &err);
+    (void)!picture_to_input(&picture, &spec, size, x, &err);
+    spec.augment = padded, spec.augment_count = 1;
     (void)!picture_to_input(&picture, &spec, size, x, &err);
   }
   free(picture.pixels);

@@ -54,6 +54,7 @@ data)
   printf '\0\0\10\1\0\0\0\2\1\0' | byte 34 >"$seeds/labels"
   for f in "$fixtures"/*.npy; do byte 3 <"$f" >"$seeds/${f##*/}"; done
   byte 4 <"$fixtures/stored.npz" >"$seeds/npz"
+  byte 67 <"$fixtures/stored.npz" >"$seeds/tokens"
   byte 26 <"$fixtures/all.safetensors" >"$seeds/safetensors" ;;
 parser | script) take "$source"/tests/grammar/cases/*.surgery "$source"/tests/lang/*.surgery "$source"/compiler/zoo/*.surgery ;;
 esac
