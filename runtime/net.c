@@ -378,7 +378,7 @@ static int train_step(surgery_net *net, size_t n, const void *x, const int32_t *
   float *soft = NULL;
   if (net->manifest->train.loss == LOSS_TYPE_CROSS_ENTROPY && net->manifest->train.mixup > 0) {
     if (check_range(net->manifest, (int64_t)n, target, NULL)) return -1;
-    if (!(soft = malloc(n * (size_t)net->manifest->outputs[0].shape.count * sizeof *soft))) return -1;
+    if (!(soft = calloc(n, (size_t)net->manifest->outputs[0].shape.count * sizeof *soft))) return -1;
     net_one_hot(net->manifest, (int64_t)n, target, soft);
     taken = soft;
   }

@@ -199,12 +199,14 @@ static bool part_selects_value(const char *begin, const char *end, const Manifes
 }
 
 static int no_value_selected(const Manifest *m, const char *begin, const char *end, surgery_error *err) {
-  char wanted[128];
-  snprintf(wanted, sizeof wanted, "%.*s", (int)(end - begin), begin);
-  const char **names = calloc(2 * m->value_count + 1, sizeof *names), *near = NULL;
   bool type = is_word(begin, word_end(begin, end), "every");
+  const char *word = type ? next_word(begin, end) : begin, *near = NULL;
+  char wanted[128], name[128];
+  snprintf(wanted, sizeof wanted, "%.*s", (int)(end - begin), begin);
+  snprintf(name, sizeof name, "%.*s", (int)(end - word), word);
+  const char **names = calloc(m->value_count + 1, sizeof *names);
   for (size_t i = 0; names && i < m->value_count; i++) names[i] = type ? m->values[i].type : m->values[i].name;
-  if (names) near = nearest_name(type ? wanted + (next_word(begin, end) - begin) : wanted, names, m->value_count);
+  if (names) near = nearest_name(name, names, m->value_count);
   sg_fail(err, SURGERY_BAD_INPUT,
           near ? "the selector '%s' matches no layer; did you mean '%s%s'?" : "the selector '%s' matches no layer", SG_Q(wanted),
           type ? "every " : "", near);

@@ -60,8 +60,8 @@ static void safe_name(const char *name, char *to, size_t size) {
   to[at] = 0;
 }
 
-/* Where a sample's pictures go: DIR itself for a single one, else a folder of its own: the file's name, with a number in front
- * where another has it too. */
+/* Where a sample's pictures go: DIR itself for a single one, else a folder of its own: the file's name, with a number behind
+ * it where another has it too. */
 static int sample_folder(const Inspect *in, const char *sample, bool single, char *to, size_t size, surgery_error *err) {
   if (single) {
     snprintf(to, size, "%s", in->a->maps);

@@ -82,6 +82,8 @@ run 1 ./net inspect "$data/x.npy" --layers b2.conv3
 err "matches no layer; did you mean 'b2\.conv[12]'"
 run 1 ./net inspect "$data/x.npy" --layers 'every Conv3d'
 err "did you mean 'every Conv2d'"
+run 1 ./net inspect "$data/x.npy" --layers "every$(printf '%200s' '')Conv3d"
+err "did you mean 'every Conv2d'"
 run 1 ./net inspect absent.png
 run 1 ./net inspect --data nowhere
 : >file
