@@ -2,9 +2,9 @@
  * what flows through it. Values are shared out over the threads; each is summed in the order of the samples, so that no number
  * depends on how many threads there are. */
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include "runtime/abi.h"
 #include "runtime/cli/inspect.h"
 #include "runtime/error.h"
 
@@ -142,20 +142,28 @@ static void add_block(Stats *s, size_t index, int64_t n, int64_t sample, const f
   if (d.bb > 0) to->cosine += cosine_of(&d);
 }
 
+typedef struct Pass {
+  Stats *stats;
+  int64_t n;
+  const float *x;
+} Pass;
+
+/* Values, then blocks. */
+static void add_work(void *const *buf, int64_t ignored, int64_t begin, int64_t end, void *scratch) {
+  const Pass *p = buf[0];
+  size_t values = p->stats->net->manifest->value_count;
+  for (size_t i = (size_t)begin; i < (size_t)end; i++)
+    for (int64_t sample = 0; sample < p->n; sample++)
+      if (i < values)
+        add_value(p->stats, i, p->n, sample, p->x, scratch);
+      else
+        add_block(p->stats, i - values, p->n, sample, p->x, scratch);
+}
+
 void stats_add(Stats *s, int64_t n, const float *x) {
   const Manifest *m = s->net->manifest;
-  size_t work = m->value_count + m->block_count;
-#pragma omp parallel num_threads(sg_threads())
-  {
-    float *scratch = s->scratch + 3 * s->scratch_floats * omp_get_thread_num();
-#pragma omp for schedule(dynamic)
-    for (size_t i = 0; i < work; i++)
-      for (int64_t sample = 0; sample < n; sample++)
-        if (i < m->value_count)
-          add_value(s, i, n, sample, x, scratch);
-        else
-          add_block(s, i - m->value_count, n, sample, x, scratch);
-  }
+  void *const buf[] = {&(Pass){s, n, x}};
+  sg_parallel(add_work, buf, 1, (int64_t)(m->value_count + m->block_count), s->scratch, 3 * s->scratch_floats * (int64_t)sizeof(float));
   s->samples += n;
 }
 
