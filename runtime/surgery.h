@@ -97,7 +97,8 @@ void surgery_close(surgery_net *net);
 int surgery_forward(surgery_net *net, size_t n, const float *x, float *y);
 /* All outputs, y[i] being (n, …) of output i, or NULL where it is not wanted. */
 int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y);
-/* One step with the script's optimizer (or SGD(lr=0.01) without a train block). target: a class for each sample; where
+/* One step with the script's optimizer (or SGD(lr=0.01) without a train block), of its first phase where there are several,
+ * at the constant rate: schedule, clip_norm, accumulate, mixup, ema and early_stop are of the program's `train`. target: a class for each sample; where
  * the loss is MSE, the target's floats behind a cast (L1 and BCEWithLogits: the same). loss: the batch's mean before the update. -1: nothing is trainable,
  * a target is no class, a trainable BatchNorm got one value per channel, or no memory. */
 int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss);
