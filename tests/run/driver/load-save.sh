@@ -87,6 +87,17 @@ save conv1 to "first.pth"
 load conv1 from "conv.pth" allow missing fc'
 run 1 "$SURGERYC" -O0 -Werror script.surgery -o six
 absent six first.pth
+# A float that no counter can hold, where another dtype was allowed.
+cat >counted.surgery <<'TEXT'
+model Counted { fc = Linear(2, 2); bn = BatchNorm1d(2); input tensor(2) }
+take Counted from random
+TEXT
+{ cat counted.surgery; printf 'init fc with constant(1e30)\nsave fc to "large.pth"\n'; } >large.surgery
+run 0 "$SURGERYC" -c -O0 large.surgery -o seven.o
+{ cat counted.surgery; echo 'load bn.num_batches_tracked = fc.bias[0] from "large.pth" allow dtype bn'; } >counted-large.surgery
+run 1 "$SURGERYC" -c -O0 counted-large.surgery -o eight.o
+err 'large\.pth: .*numbers that no integer can be'
+absent eight.o
 equals "no temporaries at the end" "$(ls -A | grep -c '^\.')" 0
 
 # A pretrained network's file in halves of the numbers' size, where it is there.
