@@ -55,7 +55,8 @@ typedef struct sg_network {
  *   "tensors": [ {"name": "conv1.weight", "shape": [64, 3, 7, 7], "dtype": "f32"|"i64", "offset": 0 (bytes),
  *                 "buffer": false, "shared": false (an earlier tensor at the same offset is the same), "trainable": false, "grad": byte offset in grads or -1, "group": 0 (index into train.groups),
  *                 "fresh": null | {"kind": "uniform", "bound": 0.04} | {"kind": "normal", "deviation": 0.1} | {"kind": "constant", "value": 1},
- *                          each with an optional "shift" that is added, and "zero_row": a row that is 0} ],
+ *                          each with an optional "shift" that is added, "zero_row": a row that is 0, and
+ *                          "stream": what keys its numbers, where that is not its name} ],
  *   "weights_bytes": .., "packed_bytes": .., "grads_bytes": ..,
  *   "functions": { "forward": {"per_sample": bytes, "fixed": bytes, "scratch": bytes a thread}, "prefix": …, "tail": …, "step": …, "pack": … (may be missing: needs none), "inspect": … },
  *   "repack": false (optional, true where missing; false promises that nothing in packed comes from a trainable tensor or a buffer that

@@ -167,6 +167,7 @@ static void read_fresh(Reader *r, json_t *json, ManifestTensor *tensor) {
   const char *kind = json_string_value(json_object_get(fresh, "kind"));
   tensor->fresh_zero_row = -1;
   if (!kind) return;
+  tensor->fresh_stream = manifest_read_text(r, fresh, "stream", true);
   json_t *row = json_object_get(fresh, "zero_row");
   if (json_is_integer(row)) tensor->fresh_zero_row = json_integer_value(row);
   if (json_is_integer(row) && (tensor->shape.rank != 2 || tensor->fresh_zero_row < 0 || tensor->fresh_zero_row >= tensor->shape.dim[0]))
@@ -330,7 +331,10 @@ void manifest_free(Manifest *m) {
   free(m->input.steps);
   for (size_t i = 0; m->outputs && i < m->output_count; i++) free(m->outputs[i].name);
   for (size_t i = 0; m->labels && i < m->label_count; i++) free(m->labels[i]);
-  for (size_t i = 0; m->tensors && i < m->tensor_count; i++) free(m->tensors[i].name);
+  for (size_t i = 0; m->tensors && i < m->tensor_count; i++) {
+    free(m->tensors[i].name);
+    free(m->tensors[i].fresh_stream);
+  }
   for (size_t i = 0; m->layers && i < m->layer_count; i++) free(m->layers[i].name), free(m->layers[i].type);
   manifest_free_inspect(m);
   free(m->outputs), free(m->labels), free(m->tensors), free(m->layers);

@@ -77,6 +77,7 @@ typedef struct ManifestTensor {
   FreshValues fresh;
   double fresh_value; /* bound, deviation, or the constant */
   double fresh_shift; /* added to each */
+  char *fresh_stream;     /* what keys its numbers; NULL: its name */
   int64_t fresh_zero_row; /* this row is 0 all the same; -1: none */
 } ManifestTensor;
 

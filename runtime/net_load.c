@@ -185,11 +185,10 @@ void net_init_fresh(surgery_net *net, uint64_t seed) {
   for (size_t i = 0; i < net->manifest->tensor_count; i++) {
     const ManifestTensor *t = &net->manifest->tensors[i];
     if (t->fresh == FRESH_VALUES_NONE || t->i64) continue;
+    const char *stream = t->fresh_stream ? t->fresh_stream : t->name;
     float *to = (float *)(void *)(net->weights + t->offset);
-    if (t->fresh == FRESH_VALUES_UNIFORM)
-      random_fill_uniform(seed, t->name, t->fresh_value, to, t->shape.count);
-    if (t->fresh == FRESH_VALUES_NORMAL)
-      random_fill_normal(seed, t->name, t->fresh_value, to, t->shape.count);
+    if (t->fresh == FRESH_VALUES_UNIFORM) random_fill_uniform(seed, stream, t->fresh_value, to, t->shape.count);
+    if (t->fresh == FRESH_VALUES_NORMAL) random_fill_normal(seed, stream, t->fresh_value, to, t->shape.count);
     for (int64_t k = 0; k < t->shape.count; k++) {
       if (t->fresh == FRESH_VALUES_CONSTANT) to[k] = (float)t->fresh_value;
       if (t->fresh_shift != 0) to[k] += (float)t->fresh_shift;

@@ -120,6 +120,7 @@ static json_t *fresh_json(const Graph *g, ParamId id) {
   int64_t row = param_zero_row(g, id);
   if (fresh.shift != 0) json_object_set_new(json, "shift", json_real(fresh.shift));
   if (row >= 0) json_object_set_new(json, "zero_row", json_integer(row));
+  if (g->params.at[id].stream) json_object_set_new(json, "stream", manifest_string(g->params.at[id].stream));
   return json;
 }
 

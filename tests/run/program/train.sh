@@ -36,6 +36,8 @@ include "net.surgery"
 take Tiny from random
 init fc.weight with uniform(2, 3)
 init conv2.weight with normal(1, 0.5)
+save conv2 to "drawn-once.pth"
+rename conv2 to second
 labels "left", "middle", "right"
 train { optimizer Adam(lr=0.01); loss CrossEntropy; seed 5 }
 X
