@@ -96,13 +96,18 @@ static void test_mixing(void **state) {
   mixup_rows(x, 3, 2, 0.75, other, y);
   assert_true(y[0] == 0.75f * 1 + 0.25f * 3 && y[1] == 0.75f * 2 + 0.25f * 4 && y[5] == 0.75f * 6 + 0.25f * 2);
   int seen = 0;
+  double sum = 0, squares = 0;
   for (uint64_t k = 0; k < 200; k++) {
     Random random = random_stream(3, k);
-    assert_true(mixup_draw(&random, 0.4, 3, other) <= 1);
+    double share = mixup_draw(&random, 0.4, 3, other);
+    assert_true(share >= 0 && share <= 1);
+    sum += share, squares += share * share;
     assert_int_equal((1 << other[0]) | (1 << other[1]) | (1 << other[2]), 7);
     seen |= 1 << (other[0] * 3 + other[1]);
   }
   assert_int_equal(__builtin_popcount((unsigned)seen), 6); /* every order occurs */
+  assert_true(fabs(sum / 200 - 0.5) < 0.105); /* as Beta(0.4, 0.4): four deviations of the mean; variance 0.139 */
+  assert_true(squares / 200 - sum / 200 * (sum / 200) > 0.1);
 }
 
 int run_schedule_tests(void) {

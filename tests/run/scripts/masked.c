@@ -39,6 +39,8 @@ int main(void) {
   CHECK(small_forward_masked(net, 2, x, mask, b) == 0 && memcmp(a, b, BYTES) != 0);
   CHECK(small_forward_masked(net, 2, other, mask, a) == 0 && memcmp(a, b, BYTES) == 0); /* padding */
   CHECK(small_forward(net, 2, x, a) == 0 && memcmp(a, b, BYTES) != 0);                  /* the mask is not kept */
+  CHECK(small_forward_masked(net, 2, x, mask, b) == 0 && small_forward_outputs(net, 2, x, (float *[]){b}) == 0);
+  CHECK(memcmp(a, b, BYTES) == 0); /* nor for the outputs */
   static const int32_t wrong[] = {-1, 20, 1 << 30, INT32_MIN};
   for (int i = 0; i < 4; i++) {
     int32_t bad[2 * SMALL_INPUT_COUNT];
