@@ -3,9 +3,9 @@
 # removed when the case passes.
 #   forward-NAME    logits of NAME at n = 1 and 3, within 3e-5 of the largest
 #   gradients-NAME  every parameter's gradient of one step, within 5e-5 of its largest entry
-#   inspect-NAME    mean, deviation, extremes and zeros of every value, n = 2, within 3e-5 of the largest number of the value
+#   inspect-NAME    mean, deviation, extremes and zeros of every value, n = 2, within 1e-4 of the largest number of the value
 #   bert            forward with and without a mask, gradients, ten losses of all and of a new head on the frozen rest
-#   training        ten losses: full, head alone, freeze parameters of all; within 1e-5
+#   training        ten losses: full, head alone, freeze parameters of all; within 1e-4, 1e-5, 1e-5
 set -eu
 case=$1 surgeryc=$2 numtool=$3 goldens=$4
 work=$(mktemp -d)
@@ -51,8 +51,8 @@ inspect-*)
     input image(3, 96, 96)"
   "$numtool" inputs x.npy 2 1000 "" $small
   ./net inspect x.npy --weights net.filled.safetensors --json > inspect.json
-  # Measured: 1e-6 to 1.4e-5.
-  "$numtool" inspect "$goldens/inspect-$model.json" inspect.json 3e-5 ;;
+  # Measured: 1e-6 to 1.4e-5; 3.6e-5 on a CPU with another OpenBLAS kernel.
+  "$numtool" inspect "$goldens/inspect-$model.json" inspect.json 1e-4 ;;
 bert)
   golden=$goldens/bert_tiny.safetensors
   # Measured: outputs 2.4e-6, gradients 7.5e-6, losses 4e-7.
@@ -94,22 +94,22 @@ bert)
   train full "$tiny" "" 0.002
   train head bert_tiny "freeze all" 0.05
   "$numtool" same head.filled.safetensors head.after.safetensors 'encoder*' ;;
-training) # Measured: losses 1.6e-6, statistics 2e-6.
+training) # Measured: losses 1.6e-6, statistics 2e-6; full 2.5e-5 where another CPU's rounding flips a ReLU in step 9.
   "$numtool" inputs data.safetensors 20 10 "" 3 64 64
-  train() { # WHAT FREEZE LR
+  train() { # WHAT FREEZE LR WITHIN
     build $1 "take resnet18 from random
       replace fc with Linear(_, 10)
       input image(3, 64, 64)
       $2
       train { optimizer SGD(lr=$3, momentum=0.9); loss CrossEntropy; batch 10; epochs 5 }"
     ./$1 train --data data.safetensors --weights $1.filled.safetensors --steps 10 --no-shuffle --log $1.csv --out $1.after.safetensors
-    "$numtool" losses "$goldens/training.safetensors" losses/$1 $1.csv 1e-5
+    "$numtool" losses "$goldens/training.safetensors" losses/$1 $1.csv $4
   }
-  train full "" 0.0002
-  train head "freeze all; unfreeze fc" 1e-5
+  train full "" 0.0002 1e-4
+  train head "freeze all; unfreeze fc" 1e-5 1e-5
   "$numtool" same head.filled.safetensors head.after.safetensors 'layer*'
   "$numtool" same head.filled.safetensors head.after.safetensors '*bn1*'
-  train statistics "freeze parameters of all; unfreeze fc" 0.0002
+  train statistics "freeze parameters of all; unfreeze fc" 0.0002 1e-5
   "$numtool" same statistics.filled.safetensors statistics.after.safetensors '*.conv?.weight'
   for what in mean var; do
     "$numtool" tensor "$goldens/training.safetensors" running_$what/layer4.1.bn2 statistics.after.safetensors layer4.1.bn2.running_$what 1e-5

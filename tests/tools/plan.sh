@@ -32,7 +32,8 @@ layers.61.name fc
 layers.61.parameters 5130
 layers.61.trained 5120
 prefix layer3.1.relu_1
-weights.0.parameters 6461002
+weights.0.parameters 6455872
+weights.1.parameters 5130
 saves.0.tensors.# 2
 X
 run 2 "$SURGERYC" check --json edits.surgery
