@@ -156,9 +156,7 @@ static void lower_by_product(Lower *l, NodeId n) {
 }
 
 /* 3x3 kernels of stride 1, from some size on: a tile of 4 x 4 outputs must not lie mostly outside of the image, and
- * the transforms must be little beside the products. Not where a gradient comes back through what is computed: its
- * rounding, some five times that of a direct sum, decides on which side of zero a ReLU's input falls, and with it
- * whole gradients, which then part from PyTorch's by percents; in the gradients themselves it does no such harm. */
+ * the transforms must be little beside the products. */
 static bool winograd_wins(const Conv2dK *k) {
   bool fits = k->kh == 3 && k->kw == 3 && k->stride_h == 1 && k->stride_w == 1 && k->dil_h == 1 && k->dil_w == 1 && k->up_h == 1 &&
               k->up_w == 1 && k->groups == 1 && !k->plain_x;
@@ -204,9 +202,7 @@ void lower_conv2d(Lower *l, NodeId n) {
   k.has_bias = bias != NO_ID;
   state->packed = w;
   state->y = value_out(l, l->g->nodes.at[state->last].output, LAYOUT_BLOCKED);
-  if (kind == CONV_DIRECT && l->training && wants_grad(l, node->output))
-    EMIT(l, conv2d, &k, n, "forward", x, w, bias, residual, state->y);
-  else if (kind == CONV_DIRECT) emit_direct(l, &k, n, "forward", x, w, bias, residual, state->y);
+  if (kind == CONV_DIRECT) emit_direct(l, &k, n, "forward", x, w, bias, residual, state->y);
   else if (kind == CONV_DEPTHWISE) EMIT(l, depthwise, &k, n, "forward", x, w, bias, residual, state->y);
   else EMIT(l, conv2d_any, &k, n, "forward", x, w, bias, residual, state->y);
 }

@@ -30,10 +30,11 @@ golden_tensors() { # FILE TOLERANCE: the golden's tensor/… are in it
   while read -r key; do "$NUMTOOL" tensor "$goldens/$golden.safetensors" "tensor/$key" "$1" "$key" "$2"; done <tensors
 }
 
-# Of the largest output or entry, and of a loss: measured 9e-7; where there is a ResNet 6e-6, as in 004-2, whose two last
-# blocks go by Winograd's method without a normalisation behind it (direct sums: 6e-7).
+# Of the largest output or entry, and of a loss: measured 9e-7; where there is a ResNet 4e-6; and 6e-5 where Adam, at 0.001,
+# makes whole steps of what rounding decides: PyTorch's own f32 and f64 are 5e-5 apart there.
 within=5e-6
 case $script in 001-3*|003*|004-[12]*) within=2e-5 ;; esac
+case $script in 003-2*tensors) within=1e-4 ;; esac
 
 case $kind in
 forward)
