@@ -6,6 +6,7 @@
 #include <string.h>
 #include "runtime/error.h"
 #include "runtime/net.h"
+#include "runtime/pages.h"
 
 static sg_function *function_of(const surgery_net *net, NetFunction function) {
   const sg_network *network = net->network;
@@ -25,27 +26,14 @@ bool net_has(const surgery_net *net, NetFunction function) {
   return function_of(net, function) != NULL;
 }
 
-/* Zeroed: generated code relies on nothing of it, but a read of what was never written should be the same
- * each time. */
-static void *aligned(int64_t bytes) {
-  void *memory = NULL;
-  if (bytes < 0 || (uint64_t)bytes > SIZE_MAX / 2) return NULL;
-  size_t size = ((size_t)bytes + 127) / 64 * 64;
-  if (posix_memalign(&memory, 64, size)) return NULL;
-  return memset(memory, 0, size);
-}
-
-/* Makes *memory at least `need` bytes; its old content is given up. */
+/* Makes *memory at least `need` large, its size being `bytes`; its old content is given up. Zeroed: generated code relies on
+ * nothing of it, but a read of what was never written should be the same each time. */
 static int grow(void **memory, int64_t *have, int64_t need, int64_t bytes, surgery_error *err) {
   if (*memory && *have >= need) return 0;
-  free(*memory);
+  sg_pages_free(*memory);
   *have = 0;
-  void *fresh = NULL;
-  if (bytes >= 0 && (uint64_t)bytes <= SIZE_MAX / 2 &&
-      posix_memalign(&fresh, 64, ((size_t)bytes + 127) / 64 * 64))
-    fresh = NULL;
-  *memory = fresh;
-  if (!fresh)
+  *memory = sg_pages_new(bytes);
+  if (!*memory)
     return sg_fail(err, SURGERY_ENVIRONMENT, "no memory: %lld bytes are needed; a smaller batch takes less",
                    (long long)bytes);
   *have = need;
@@ -67,7 +55,7 @@ static int reserve_outputs(surgery_net *net, int64_t n, surgery_error *err) {
   for (size_t i = 0; i < net->manifest->output_count; i++) {
     int64_t have = 0, bytes;
     if (__builtin_mul_overflow(net->manifest->outputs[i].shape.count * 4, n, &bytes)) bytes = -1;
-    free(net->outputs[i]);
+    sg_pages_free(net->outputs[i]);
     net->outputs[i] = NULL;
     net->outputs_n = 0;
     if (grow(&net->outputs[i], &have, bytes, bytes, err)) return -1;
@@ -84,7 +72,7 @@ static int reserve_arena(surgery_net *net, NetFunction function, int64_t n, surg
   return status;
 }
 
-static int pack(surgery_net *net, surgery_error *err) {
+int net_pack(surgery_net *net, surgery_error *err) {
   if (!net->packed_stale) return 0;
   if (net->network->pack) {
     if (reserve_arena(net, NET_PACK, 1, err)) return -1;
@@ -122,7 +110,7 @@ int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, vo
   if (!net_has(net, function)) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no such function");
   if (n <= 0) return n < 0 ? sg_fail(err, SURGERY_BAD_INPUT, "a negative number of samples") : 0;
   if (check_tokens(net, function, n, x, err)) return -1;
-  if (pack(net, err) || reserve_arena(net, function, n, err)) return -1;
+  if (net_pack(net, err) || reserve_arena(net, function, n, err)) return -1;
   if (function != NET_PREFIX && reserve_outputs(net, n, err)) return -1;
   sg_run run = {.weights = net->weights,
                 .packed = net->packed,
@@ -248,7 +236,7 @@ void net_update(surgery_net *net) {
 int net_set_phase(surgery_net *net, size_t phase, surgery_error *err) {
   optimizer_free(net->optimizer);
   manifest_select_phase(net->manifest, phase);
-  free(net->features); /* samples of another size from now on */
+  sg_pages_free(net->features); /* samples of another size from now on */
   net->features = NULL, net->features_n = 0;
   memset(net->grads, 0, (size_t)net->manifest->grads_bytes);
   net->optimizer = net_has(net, NET_STEP) ? optimizer_new(net->manifest, err) : NULL;
@@ -276,9 +264,9 @@ static int check_functions(const surgery_net *net, surgery_error *err) {
 
 static int open_memory(surgery_net *net, surgery_error *err) {
   const Manifest *m = net->manifest;
-  net->weights = aligned(m->weights_bytes);
-  net->packed = aligned(m->packed_bytes);
-  net->grads = aligned(m->grads_bytes);
+  net->weights = sg_pages_new(m->weights_bytes);
+  net->packed = sg_pages_new(m->packed_bytes);
+  net->grads = sg_pages_new(m->grads_bytes);
   if (!net->weights || !net->packed || !net->grads)
     return sg_fail(err, SURGERY_ENVIRONMENT,
                    "no memory for the network: %lld bytes of weights, %lld packed, %lld of gradients",
@@ -326,9 +314,9 @@ surgery_net *surgery_open(const sg_network *network, const char *weights, surger
 
 void surgery_close(surgery_net *net) {
   if (!net) return;
-  for (int i = 0; i < SG_MAX_OUTPUTS; i++) free(net->outputs[i]);
-  free(net->weights), free(net->packed), free(net->grads), free(net->arena);
-  free(net->features), free(net->staging), free(net->weights_path);
+  for (int i = 0; i < SG_MAX_OUTPUTS; i++) sg_pages_free(net->outputs[i]);
+  sg_pages_free(net->weights), sg_pages_free(net->packed), sg_pages_free(net->grads), sg_pages_free(net->arena);
+  sg_pages_free(net->features), sg_pages_free(net->staging), free(net->weights_path);
   optimizer_free(net->optimizer);
   manifest_free(net->manifest);
   free(net);

@@ -27,7 +27,10 @@ struct surgery_net {
 /* Bytes of arena for n samples on the threads of now; -1: more than an int64 holds. */
 int64_t net_arena_bytes(const Manifest *manifest, NetFunction function, int64_t n);
 bool net_has(const surgery_net *net, NetFunction function);
-/* Runs pack first where the weights have changed. x: plain f32 (tokens: int32, each checked), or features for tail and step
+/* Derives what kernels take from weights that have changed. Each run begins with it; to call it earlier, while data are
+ * loaded, saves that time. */
+int net_pack(surgery_net *net, surgery_error *err);
+/* x: plain f32 (tokens: int32, each checked), or features for tail and step
  * where the network has a prefix; 64-byte aligned. net->mask goes with x. y: NULL, or where the first output (prefix: the features) goes,
  * 64-byte aligned; the others always lie in net->outputs. target, loss: step alone. n == 0 does nothing. */
 int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target,

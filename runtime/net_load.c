@@ -94,6 +94,25 @@ static int check_shared(const surgery_net *net, surgery_weights *file, const cha
   return status;
 }
 
+static int read_tensors(surgery_net *net, surgery_weights *file, surgery_error *err) {
+  const Manifest *m = net->manifest;
+  surgery_weights_part *parts = malloc((m->tensor_count + 1) * sizeof *parts);
+  size_t count = 0;
+  if (!parts) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  for (size_t i = 0; i < m->tensor_count; i++) {
+    const ManifestTensor *want = &m->tensors[i];
+    const surgery_tensor *have = want->shared ? NULL : surgery_weights_find(file, want->name);
+    void *to = net->weights + want->offset;
+    if (have)
+      parts[count++] = (surgery_weights_part){have, want->i64 ? NULL : to, want->i64 ? to : NULL, want->shape.count};
+    else if (!want->shared)
+      memset(to, 0, (size_t)want->shape.count * (want->i64 ? 8 : 4));
+  }
+  int status = surgery_weights_read_all(file, parts, count, err);
+  free(parts);
+  return status;
+}
+
 int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err) {
   const Manifest *m = net->manifest;
   Report r = {.used = 0};
@@ -102,20 +121,11 @@ int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, 
     if (r.left_out) snprintf(r.text + r.used, sizeof r.text - r.used, "\n  and %d more", r.left_out);
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: these are not the weights of '%s':%s", path, m->name, r.text);
   }
+  if (read_tensors(net, file, err)) return -1;
   for (size_t i = 0; i < m->tensor_count; i++) {
     const ManifestTensor *want = &m->tensors[i];
-    const surgery_tensor *have = surgery_weights_find(file, want->name);
-    unsigned char *to = net->weights + want->offset;
-    int status = 0;
-    if (want->shared)
-      status = have ? check_shared(net, file, path, have, want, err) : 0;
-    else if (!have)
-      memset(to, 0, (size_t)want->shape.count * (want->i64 ? 8 : 4));
-    else if (want->i64)
-      status = surgery_weights_read_i64(file, have, (int64_t *)(void *)to, want->shape.count, err);
-    else
-      status = surgery_weights_read(file, have, (float *)(void *)to, want->shape.count, err);
-    if (status) return -1;
+    const surgery_tensor *have = want->shared ? surgery_weights_find(file, want->name) : NULL;
+    if (have && check_shared(net, file, path, have, want, err)) return -1;
   }
   net->packed_stale = true;
   return 0;

@@ -59,6 +59,14 @@ const char *surgery_weights_note(const surgery_weights *weights);
 int surgery_weights_read(surgery_weights *weights, const surgery_tensor *tensor, float *to, int64_t count, surgery_error *err);
 int surgery_weights_read_i64(surgery_weights *weights, const surgery_tensor *tensor, int64_t *to, int64_t count,
                              surgery_error *err);
+typedef struct surgery_weights_part { /* as for surgery_weights_read, or, with i64, for surgery_weights_read_i64 */
+  const surgery_tensor *tensor;
+  float *f32;
+  int64_t *i64;
+  int64_t count;
+} surgery_weights_part;
+/* Many tensors at once, by all threads. Of several errors it tells the first in the order of the parts. */
+int surgery_weights_read_all(surgery_weights *weights, const surgery_weights_part *parts, size_t count, surgery_error *err);
 /* A value of a safetensors file's __metadata__; NULL when there is none. */
 const char *surgery_weights_metadata(const surgery_weights *weights, const char *key);
 

@@ -197,8 +197,8 @@ static int predict_all(Prediction *p, surgery_error *err) {
   Loader *loader = loader_start(p->set, &o, err);
   if (!loader) return -1;
   Batch batch;
-  int status;
-  while ((status = loader_next(loader, &batch, err)) > 0) {
+  int status = net_pack(p->net, err); /* while the first samples are loaded */
+  while (status >= 0 && (status = loader_next(loader, &batch, err)) > 0) {
     for (size_t i = 0; i < batch.broken_count; i++) cli_broken(p->cli, batch.broken[i]);
     p->broken += (int64_t)batch.broken_count;
     p->net->mask = batch.mask;

@@ -88,8 +88,8 @@ static int fill_cache(Feed *f, surgery_error *err) {
   Loader *loader = loader_start(f->set, &o, err);
   if (!loader) return -1;
   Batch batch;
-  int status;
-  while ((status = loader_next(loader, &batch, err)) > 0) {
+  int status = net_pack(f->net, err); /* while the first samples are loaded */
+  while (status >= 0 && (status = loader_next(loader, &batch, err)) > 0) {
     if (f->o.stop && *f->o.stop)
       status =
           sg_fail(err, SURGERY_INTERRUPTED, "interrupted before the first step: there is nothing to save");
@@ -186,7 +186,7 @@ int feed_start(Feed *f, uint64_t epoch, const int64_t *order, int64_t first, int
                      .epoch = epoch,
                      .threads = sg_threads()};
   f->loader = loader_start(f->set, &o, err);
-  return f->loader ? 0 : -1;
+  return f->loader ? net_pack(f->net, err) : -1;
 }
 
 static int next_cached(Feed *f, FeedBatch *batch) {

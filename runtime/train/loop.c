@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/error.h"
+#include "runtime/pages.h"
 #include "runtime/train/evaluate.h"
 #include "runtime/train/loop_parts.h"
 
@@ -251,6 +252,7 @@ int train_run(surgery_net *net, Dataset *train, Dataset *val, const TrainOptions
   feed_close(l.train), feed_close(l.val);
   metrics_free(&l.accuracy);
   chunks_free(&l.averaged);
-  free(l.order), free(l.sum), free(l.average), free(l.rows);
+  sg_pages_free(l.sum), sg_pages_free(l.average);
+  free(l.order), free(l.rows);
   return status;
 }

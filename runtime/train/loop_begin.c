@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "runtime/error.h"
+#include "runtime/pages.h"
 #include "runtime/train/loop_parts.h"
 
 /* ---- checks ---- */
@@ -236,17 +237,12 @@ static int resume(Loop *l) {
 
 /* ---- all of it ---- */
 
-static unsigned char *zeroes(int64_t bytes) {
-  void *memory = NULL;
-  return posix_memalign(&memory, 64, (size_t)bytes + 64) ? NULL : memset(memory, 0, (size_t)bytes + 64);
-}
-
 static int reserve(Loop *l) {
   const Manifest *m = l->net->manifest;
   bool averages = m->train.ema > 0, adds = m->train.accumulate > 1;
   l->order = malloc((size_t)l->train_set->count * sizeof *l->order);
-  if (averages) l->average = zeroes(m->weights_bytes);
-  if (adds) l->sum = zeroes(m->grads_bytes);
+  if (averages) l->average = sg_pages_new(m->weights_bytes);
+  if (adds) l->sum = sg_pages_new(m->grads_bytes);
   if (l->order && (l->average || !averages) && (l->sum || !adds) && !(averages && chunks_init(&l->averaged, m, true))) return 0;
   return sg_fail(l->err, SURGERY_ENVIRONMENT, "no memory for %lld samples", (long long)l->train_set->count);
 }

@@ -65,10 +65,11 @@ static void feed_close(Feed *f) {
   free(f->packed);
 }
 
-static int feed_open(Feed *f, const surgery_weights *w, const WeightTensor *t, surgery_error *err) {
-  *f = (Feed){.file = weights_file(w, t), .tensor = t, .at = t->offset, .crc = (uint32_t)crc32(0, NULL, 0)};
+/* From the tensor's byte `skip` on, of which `size` are wanted; 0 where the tensor is deflated. */
+static int feed_open(Feed *f, const surgery_weights *w, const WeightTensor *t, uint64_t skip, uint64_t size, surgery_error *err) {
+  *f = (Feed){.file = weights_file(w, t), .tensor = t, .at = t->offset + skip, .crc = (uint32_t)crc32(0, NULL, 0)};
   if (!t->deflated) {
-    posix_fadvise(f->file->fd, (off_t)t->offset, (off_t)t->span, POSIX_FADV_WILLNEED);
+    posix_fadvise(f->file->fd, (off_t)f->at, (off_t)size, POSIX_FADV_WILLNEED);
     return 0;
   }
   f->end = t->offset + t->packed;
@@ -95,13 +96,7 @@ static int feed_finish(Feed *f, surgery_error *err) {
   return 0;
 }
 
-/* Where the values go. */
-typedef struct Target {
-  float *f32;
-  int64_t *i64;
-} Target;
-
-static int convert(const Feed *f, const unsigned char *from, Target to, size_t at, size_t count,
+static int convert(const Feed *f, const unsigned char *from, WeightTarget to, size_t at, size_t count,
                    surgery_error *err) {
   const WeightTensor *t = f->tensor;
   if (to.f32) {
@@ -122,16 +117,15 @@ static bool row_major(const surgery_tensor *t, const int64_t *stride) {
   return true;
 }
 
-static int read_contiguous(Feed *f, Target to, surgery_error *err) {
+static int read_contiguous(Feed *f, WeightTarget to, size_t count, surgery_error *err) {
   const surgery_tensor *t = &f->tensor->pub;
-  if (t->dtype == SURGERY_F32 && to.f32 && !f->tensor->big_endian)
-    return feed_get(f, to.f32, (size_t)t->count * 4, err);
+  if (t->dtype == SURGERY_F32 && to.f32 && !f->tensor->big_endian) return feed_get(f, to.f32, count * 4, err);
   size_t size = surgery_dtype_size(t->dtype), per_chunk = CHUNK / size;
   unsigned char *chunk = malloc(CHUNK);
   if (!chunk) return sg_fail_memory(err, f->file->path, CHUNK);
   int status = 0;
-  for (size_t at = 0; at < (size_t)t->count && !status; at += per_chunk) {
-    size_t n = (size_t)t->count - at < per_chunk ? (size_t)t->count - at : per_chunk;
+  for (size_t at = 0; at < count && !status; at += per_chunk) {
+    size_t n = count - at < per_chunk ? count - at : per_chunk;
     status = feed_get(f, chunk, n * size, err) || convert(f, chunk, to, at, n, err) ? -1 : 0;
   }
   free(chunk);
@@ -153,7 +147,7 @@ static void gather(const WeightTensor *t, const unsigned char *raw, int64_t *ind
   }
 }
 
-static int read_strided(Feed *f, Target to, surgery_error *err) {
+static int read_strided(Feed *f, WeightTarget to, surgery_error *err) {
   const WeightTensor *t = f->tensor;
   size_t size = surgery_dtype_size(t->pub.dtype), per_chunk = CHUNK / size, count = (size_t)t->pub.count;
   unsigned char *raw = malloc((size_t)t->span), *chunk = malloc(CHUNK);
@@ -171,8 +165,11 @@ static int read_strided(Feed *f, Target to, surgery_error *err) {
   return status;
 }
 
-static int read_values(surgery_weights *w, const surgery_tensor *tensor, Target to, int64_t count,
-                       surgery_error *err) {
+bool weights_read_parts(const WeightTensor *t) {
+  return !t->deflated && row_major(&t->pub, t->stride);
+}
+
+int weights_check_read(const surgery_weights *w, const surgery_tensor *tensor, bool i64, int64_t count, surgery_error *err) {
   const WeightTensor *t = (const WeightTensor *)tensor;
   if (!tensor || t < w->tensors || t >= w->tensors + w->count) {
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: the tensor asked for is not of this file", w->files[0].path);
@@ -181,25 +178,37 @@ static int read_values(surgery_weights *w, const surgery_tensor *tensor, Target 
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' has %lld elements, %lld were asked for",
                    weights_file(w, t)->path, SG_Q(tensor->name), (long long)tensor->count, (long long)count);
   }
+  if (i64 && !dtype_is_integer(tensor->dtype)) {
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' is %s; only integers can be read as i64",
+                   weights_file(w, t)->path, SG_Q(tensor->name), surgery_dtype_name(tensor->dtype));
+  }
+  return 0;
+}
+
+int weights_read_part(const surgery_weights *w, const WeightTensor *t, WeightTarget to, size_t first, size_t count, surgery_error *err) {
   if (count == 0) return 0;
+  bool whole = !row_major(&t->pub, t->stride);
+  size_t size = surgery_dtype_size(t->pub.dtype);
   Feed feed;
-  if (feed_open(&feed, w, t, err)) return -1;
-  int status = row_major(tensor, t->stride) ? read_contiguous(&feed, to, err) : read_strided(&feed, to, err);
+  if (feed_open(&feed, w, t, first * size, whole ? t->span : count * size, err)) return -1;
+  int status = whole ? read_strided(&feed, to, err) : read_contiguous(&feed, to, count, err);
   if (!status) status = feed_finish(&feed, err);
   feed_close(&feed);
   return status;
 }
 
+static int read_values(surgery_weights *w, const surgery_tensor *tensor, WeightTarget to, int64_t count,
+                       surgery_error *err) {
+  if (weights_check_read(w, tensor, to.i64 != NULL, count, err)) return -1;
+  return weights_read_part(w, (const WeightTensor *)tensor, to, 0, (size_t)count, err);
+}
+
 int surgery_weights_read(surgery_weights *w, const surgery_tensor *tensor, float *to, int64_t count,
                          surgery_error *err) {
-  return read_values(w, tensor, (Target){.f32 = to}, count, err);
+  return read_values(w, tensor, (WeightTarget){.f32 = to}, count, err);
 }
 
 int surgery_weights_read_i64(surgery_weights *w, const surgery_tensor *tensor, int64_t *to, int64_t count,
                              surgery_error *err) {
-  if (tensor && !dtype_is_integer(tensor->dtype)) {
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' is %s; only integers can be read as i64",
-                   w->files[0].path, SG_Q(tensor->name), surgery_dtype_name(tensor->dtype));
-  }
-  return read_values(w, tensor, (Target){.i64 = to}, count, err);
+  return read_values(w, tensor, (WeightTarget){.i64 = to}, count, err);
 }

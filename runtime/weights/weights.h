@@ -76,6 +76,20 @@ int weights_add_file(surgery_weights *w, const char *path, surgery_error *err);
 /* The same for one that is open already; its descriptor is closed on failure. The path is not copied. */
 int weights_push_file(surgery_weights *w, WeightFile file, surgery_error *err);
 
+/* ---- read.c ---- */
+
+/* Where values go: one of the two. */
+typedef struct WeightTarget {
+  float *f32;
+  int64_t *i64;
+} WeightTarget;
+/* Whether `tensor` is of this file, has `count` elements and, for i64, is of integers. */
+int weights_check_read(const surgery_weights *w, const surgery_tensor *tensor, bool i64, int64_t count, surgery_error *err);
+/* Whether a part can be read without the rest: not compressed, in row-major order. */
+bool weights_read_parts(const WeightTensor *t);
+/* `count` values in row-major order from number `first` on; else all of them from 0. Several threads may call it at once. */
+int weights_read_part(const surgery_weights *w, const WeightTensor *t, WeightTarget to, size_t first, size_t count, surgery_error *err);
+
 /* json_places.c: fills to[k] with the byte of the k-th key, in the order of the text, of the root object or,
  * with outer >= 0, of the object under the root's key of that number. The text is valid JSON, its root an
  * object. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "runtime/net.h"
+#include "runtime/pages.h"
 #include "runtime/random.h"
 #include "tests/runtime/fake.h"
 
@@ -49,6 +50,24 @@ static void test_open_and_forward(void **state) {
   assert_int_equal(surgery_forward(net, (size_t)1 << 55, x, y), -1); /* no such memory */
   assert_int_equal(surgery_forward(net, 3, x + 1, y + 1), 0);
   close_fake(net, &network);
+}
+
+/* Zeroes on the kernels' boundary, small from malloc and large from the system. */
+static void test_pages(void **state) {
+  (void)state;
+  static const int64_t sizes[] = {0, 1, 4096, (2 << 20) - 64, (2 << 20) - 63, 2 << 20, (7 << 20) + 5};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    unsigned char *p = sg_pages_new(sizes[i]);
+    assert_non_null(p);
+    assert_int_equal((uintptr_t)p % 64, 0);
+    for (int64_t k = 0; k < sizes[i]; k++) assert_int_equal(p[k], 0);
+    memset(p, 1, (size_t)sizes[i]);
+    sg_pages_free(p);
+  }
+  assert_null(sg_pages_new(-1));
+  assert_null(sg_pages_new(INT64_MAX));
+  assert_null(sg_pages_new((int64_t)1 << 55));
+  sg_pages_free(NULL);
 }
 
 static void test_train_step(void **state) {
@@ -310,7 +329,7 @@ static void test_random(void **state) {
 
 int run_net_tests(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_open_and_forward),
-                                     cmocka_unit_test(test_train_step),
+                                     cmocka_unit_test(test_pages), cmocka_unit_test(test_train_step),
                                      cmocka_unit_test(test_frozen_stays),
                                      cmocka_unit_test(test_wrong_weights),
                                      cmocka_unit_test(test_where_weights_are),

@@ -37,6 +37,30 @@ static void check_tensor(surgery_weights *w, size_t index, const char *line) {
   assert_ptr_equal(surgery_weights_find(w, t->name), t);
 }
 
+/* All at once as one by one. */
+static void check_all(surgery_weights *w) {
+  size_t count = surgery_weights_count(w);
+  surgery_weights_part *parts = calloc(count + 1, sizeof *parts);
+  surgery_error err = {0};
+  assert_non_null(parts);
+  for (size_t i = 0; i < count; i++) {
+    const surgery_tensor *t = surgery_weights_at(w, i);
+    bool i64 = t->dtype == SURGERY_I64;
+    void *to = malloc((size_t)t->count * (i64 ? 8 : 4) + 1);
+    parts[i] = (surgery_weights_part){t, i64 ? NULL : to, i64 ? to : NULL, t->count};
+  }
+  if (surgery_weights_read_all(w, parts, count, &err)) fail_msg("%s", err.message);
+  for (size_t i = 0; i < count; i++) {
+    size_t bytes = (size_t)parts[i].count * (parts[i].i64 ? 8 : 4);
+    void *got = parts[i].i64 ? (void *)parts[i].i64 : parts[i].f32, *alone = malloc(bytes + 1);
+    if (parts[i].i64) assert_int_equal(surgery_weights_read_i64(w, parts[i].tensor, alone, parts[i].count, &err), 0);
+    else assert_int_equal(surgery_weights_read(w, parts[i].tensor, alone, parts[i].count, &err), 0);
+    if (memcmp(got, alone, bytes) != 0) fail_msg("%s differs when it is read with the others", parts[i].tensor->name);
+    free(got), free(alone);
+  }
+  free(parts);
+}
+
 static bool next_line(FILE *f, char *line, size_t size) {
   do {
     if (!fgets(line, (int)size, f)) return false;
@@ -61,6 +85,7 @@ static void check_list(const char *list, const char *folder) {
       assert_true(next_line(f, line, sizeof line));
       check_tensor(w, i, line);
     }
+    check_all(w);
     assert_null(surgery_weights_find(w, "no such tensor"));
     assert_null(surgery_weights_at(w, count));
     surgery_weights_close(w);
@@ -147,10 +172,43 @@ static void test_read_arguments(void **state) {
   surgery_weights_close(NULL);
 }
 
+/* Tensors larger than what a thread reads at once; then the file shrinks below the reader. */
+static void test_read_all(void **state) {
+  enum { ROWS = 1500, COLUMNS = 1001 };
+  char path[] = "/tmp/surgery-read-all-XXXXXX.safetensors";
+  surgery_error err = {0};
+  float *numbers = malloc(sizeof *numbers * ROWS * COLUMNS), *to = malloc(sizeof *to * 2 * ROWS * COLUMNS);
+  int fd = mkstemps(path, 12);
+  assert_true(fd >= 0 && numbers && to);
+  close(fd);
+  for (int i = 0; i < ROWS * COLUMNS; i++) numbers[i] = (float)i;
+  surgery_tensor_out out[] = {{"a", SURGERY_F32, 2, {ROWS, COLUMNS}, numbers}, {"b", SURGERY_F32, 2, {ROWS, COLUMNS}, numbers}};
+  assert_int_equal(surgery_weights_write_as(path, out, 2, NULL, SURGERY_F16, NULL, &err), 0);
+  surgery_weights *rounded = open_ok(path);
+  check_all(rounded);
+  surgery_weights_close(rounded);
+  assert_int_equal(surgery_weights_write(path, out, 2, NULL, &err), 0);
+  surgery_weights *w = open_ok(path);
+  check_all(w);
+  surgery_weights_part parts[] = {{surgery_weights_find(w, "a"), to, NULL, ROWS * COLUMNS},
+                                  {surgery_weights_find(w, "b"), to + ROWS * COLUMNS, NULL, ROWS * COLUMNS}};
+  parts[1].count--;
+  assert_int_equal(surgery_weights_read_all(w, parts, 2, &err), -1);
+  assert_non_null(strstr(err.message, "tensor 'b' has 1501500 elements, 1501499 were asked for"));
+  parts[1].count++;
+  assert_int_equal(truncate(path, 3 << 20), 0); /* of 12 MB: many slices fail, the first is told */
+  assert_int_equal(surgery_weights_read_all(w, parts, 2, &err), -1);
+  assert_non_null(strstr(err.message, "ends at byte 3145728"));
+  assert_int_equal(surgery_weights_read_all(w, parts, 2, NULL), -1);
+  surgery_weights_close(w);
+  unlink(path);
+  free(numbers), free(to);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_fixtures), cmocka_unit_test(test_notes),   cmocka_unit_test(test_read_arguments),
-      cmocka_unit_test(test_shared),   cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_shared),   cmocka_unit_test(test_refused), cmocka_unit_test(test_read_all),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
