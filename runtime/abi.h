@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SG_ABI 2
+#define SG_ABI 3
 #define SG_MAX_OUTPUTS 16
 
 /* One call of a generated function. Pointers that a function does not use may be NULL. 64-byte aligned. */
@@ -32,7 +32,9 @@ typedef struct sg_phase {
   sg_function *prefix, *tail, *step; /* NULL where it has none */
 } sg_phase;
 
-/* The one object that a compiled network exports: NAME_network. */
+/* The one object that a compiled network exports: NAME_network. A network for several kinds of CPU has one for each, the best
+ * first; sg_choose() finds that of this machine. They differ in their functions alone: the manifest, and with it every size,
+ * is the same. */
 typedef struct sg_network {
   uint32_t abi, size; /* SG_ABI, sizeof(sg_network) */
   const char *manifest; /* JSON, NUL-terminated; see below */
@@ -42,10 +44,13 @@ typedef struct sg_network {
   sg_function *inspect; /* programs alone: the forward with every value left in the arena, at the manifest's places */
   uint64_t later_phases; /* phases behind the first */
   const sg_phase *phases; /* [later_phases] */
+  const char *cpu; /* what the functions are compiled for: "x86-64-v3", "sapphirerapids" */
+  uint64_t needs;  /* the features that they may use, bits as in runtime/cpu.c */
+  const struct sg_network *lesser; /* for a lesser CPU; NULL: this is the last */
 } sg_network;
 
 /* The manifest:
- * { "name": "ants", "script": "ants_bees.surgery", "compiler": "0.1.0", "cpu": "sapphirerapids", "cpu_features": "+avx512f,…",
+ * { "name": "ants", "script": "ants_bees.surgery", "compiler": "0.1.0",
  *   "weights_file": "/abs/ants.safetensors" (where the compiler wrote them) or null,
  *   "input": { "kind": "image"|"tensor"|"tokens", "shape": [3, 224, 224], "mask": true (optional; a mask (N, shape[0]) may be given),
  *              "vocabulary": 30522 (of tokens: each lies below it),
@@ -90,6 +95,8 @@ typedef void sg_task(void *const *buf, int64_t n, int64_t begin, int64_t end, vo
 void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes);
 /* Behind call number `call` of a program's forward: runtime/marks.c notes the time, when somebody wants it. */
 void sg_mark(int64_t call);
+/* The network whose functions this processor runs: the best, or the one whose name is the variable SURGERY_CPU. NULL: none. */
+const sg_network *sg_choose(const sg_network *network);
 /* Threads that sg_parallel uses; at least 1. Set by surgery_set_threads, else OMP_NUM_THREADS, else the CPUs
  * the process may use. */
 int sg_threads(void);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "runtime/cpu.h"
 #include "runtime/error.h"
 #include "runtime/net.h"
 #include "runtime/pages.h"
@@ -279,7 +280,7 @@ static int open_memory(surgery_net *net, surgery_error *err) {
 }
 
 static int open_weights(surgery_net *net, const char *given, surgery_error *err) {
-  if (!given && net->network->embedded) return net_load_embedded(net, err);
+  if (!given && net->levels->embedded) return net_load_embedded(net, err);
   if (net_find_weights(net, given, &net->weights_path, err)) return -1;
   surgery_weights *file = surgery_weights_open(net->weights_path, err);
   if (!file) return -1;
@@ -297,12 +298,18 @@ surgery_net *surgery_open(const sg_network *network, const char *weights, surger
         network->abi, network->size, SG_ABI, sizeof *network);
     return NULL;
   }
+  const sg_network *chosen = sg_choose(network);
+  if (!chosen) {
+    cpu_refuse(network, err);
+    return NULL;
+  }
   surgery_net *net = calloc(1, sizeof *net);
   if (!net) {
     sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
     return NULL;
   }
-  net->network = network;
+  net->network = chosen;
+  net->levels = network;
   net->manifest = manifest_parse(network->manifest, err);
   if (!net->manifest || check_functions(net, err) || open_memory(net, err) ||
       open_weights(net, weights, err)) {

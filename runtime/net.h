@@ -8,7 +8,8 @@
 #include "runtime/train/optimizer.h"
 
 struct surgery_net {
-  const sg_network *network;
+  const sg_network *network; /* the one that was chosen for this CPU */
+  const sg_network *levels;  /* all of them: the one that was opened */
   Manifest *manifest;
   unsigned char *weights, *packed, *grads; /* 64-byte aligned, sizes in the manifest */
   unsigned char *arena;

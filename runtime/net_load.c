@@ -136,9 +136,9 @@ int net_load_embedded(surgery_net *net, surgery_error *err) {
   char path[40];
   int fd = memfd_create("weights", MFD_CLOEXEC);
   if (fd < 0) return sg_fail_system(err, errno, "the embedded weights");
-  const char *from = net->network->embedded;
-  for (uint64_t done = 0; done < net->network->embedded_bytes;) {
-    ssize_t wrote = write(fd, from + done, net->network->embedded_bytes - done);
+  const char *from = net->levels->embedded;
+  for (uint64_t done = 0; done < net->levels->embedded_bytes;) {
+    ssize_t wrote = write(fd, from + done, net->levels->embedded_bytes - done);
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote <= 0) {
       int reason = errno;

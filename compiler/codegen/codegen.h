@@ -12,7 +12,8 @@ typedef struct CodegenTarget {
   LLVMTargetMachineRef machine;
   const char *triple;
   const char *cpu;      /* LLVM's name; the host's for "native" */
-  const char *features; /* "+avx2,+fma,…": what the code may use; "" where the name alone says it */
+  const char *features; /* "+avx2,+fma,…": what the code may use */
+  uint64_t needs;       /* those of them that a program looks for: bits of runtime/cpu.h */
   bool wide_vectors;    /* AVX-512: decides which of the embedded templates are taken */
   int opt_level;
 } CodegenTarget;
@@ -22,20 +23,33 @@ typedef struct CodegenTarget {
 bool codegen_target(Arena *arena, const char *cpu, int opt_level, CodegenTarget *out, const char **error);
 void codegen_target_dispose(CodegenTarget *target);
 
+#define CODEGEN_MAX_LEVELS 8
+typedef struct CodegenLevels { /* the CPUs of one output, the best first */
+  const char *asked[CODEGEN_MAX_LEVELS]; /* for codegen_target() */
+  const char *cpu[CODEGEN_MAX_LEVELS];   /* LLVM's names, all different */
+  int count;                             /* at least 1 */
+} CodegenLevels;
+/* cpu: names separated by commas, in any order; NULL: "native". False as above; none may stand there twice. */
+bool codegen_levels(Arena *arena, const char *cpu, CodegenLevels *out, const char **error);
+
 typedef struct CodegenOptions {
   const char *name;        /* prefix of everything exported, a C identifier: NAME_network, NAME_forward … */
   const char *manifest;    /* the JSON text of runtime/abi.h */
   uint64_t embedded_bytes; /* of the weights; 0: none. The bytes themselves are the symbol NAME_embedded, */
   const void *embedded;    /* defined here from these bytes, or elsewhere when this is NULL */
   bool program;            /* main() instead of the C interface */
+  /* Of several levels each has modules of its own, whose symbols end in the CPU's name; those of level 0 have what all share: the
+   * manifest, main() or the C interface. NULL: the one of `target`. */
+  const CodegenLevels *levels;
+  int level;
   /* A plan may be spread over `parts` modules, to be made by as many threads and linked together: part 0 has
    * all but some of the tasks, which are hidden symbols of the others. 0 parts is 1. */
   int part, parts;
 } CodegenOptions;
 #define CODEGEN_MAX_PARTS 8
 
-/* The module for a plan, not yet optimised: NAME_network with its functions, one task function for each
- * distinct (kernel, constants), the C interface or main(). The caller disposes of it before the context. */
+/* The module for a plan, not yet optimised: NAME_network with its functions (levels behind the first: NAME_network_CPU), one
+ * task function for each distinct (kernel, constants), the C interface or main(). The caller disposes of it before the context. */
 LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *plan,
                              const CodegenTarget *target, const CodegenOptions *options);
 /* Inlines the templates and runs LLVM's pipeline for target->opt_level. */

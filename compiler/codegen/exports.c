@@ -46,19 +46,48 @@ static LLVMValueRef phases_global(Codegen *cg, const LLVMValueRef *functions, si
   return global;
 }
 
+/* The struct of the next level, which another module defines. */
+static LLVMValueRef lesser_network(Codegen *cg) {
+  const CodegenLevels *levels = cg->options->levels;
+  int next = cg->options->level + 1;
+  if (!levels || next >= levels->count) return LLVMConstNull(cg->ptr);
+  const char *name = arena_printf(cg->arena, "network%s", level_suffix(cg->arena, levels->cpu[next]));
+  LLVMValueRef global = LLVMAddGlobal(cg->module, cg->network_type, exported(cg, name));
+  LLVMSetVisibility(global, LLVMHiddenVisibility);
+  return global;
+}
+
+enum { NETWORK_PACK = 5, NETWORK_FORWARD }; /* fields of sg_network */
+
 static LLVMValueRef network_global(Codegen *cg, const LLVMValueRef *functions, size_t count) {
-  LLVMValueRef fields[5 + FUNCTIONS + 2] = {LLVMConstInt(cg->i32, SG_ABI, false),
-                             LLVMConstInt(cg->i32, sizeof(sg_network), false),
-                             text_global(cg, "manifest", cg->options->manifest), embedded_global(cg),
-                             LLVMConstInt(cg->i64, cg->options->embedded_bytes, false)};
-  for (int i = 0; i < FUNCTIONS; i++) fields[5 + i] = functions[i] ? functions[i] : LLVMConstNull(cg->ptr);
-  fields[5 + FUNCTIONS] = LLVMConstInt(cg->i64, (count - FUNCTIONS) / 3, false);
-  fields[6 + FUNCTIONS] = phases_global(cg, functions + FUNCTIONS, count - FUNCTIONS);
-  LLVMValueRef global = LLVMAddGlobal(cg->module, cg->network_type, exported(cg, "network"));
-  LLVMSetInitializer(global, LLVMConstNamedStruct(cg->network_type, fields, 7 + FUNCTIONS));
+  bool first = cg->options->level == 0;
+  LLVMValueRef null = LLVMConstNull(cg->ptr), fields[NETWORK_FIELDS] = {
+      LLVMConstInt(cg->i32, SG_ABI, false),
+      LLVMConstInt(cg->i32, sizeof(sg_network), false),
+      first ? text_global(cg, "manifest", cg->options->manifest) : null,
+      first ? embedded_global(cg) : null,
+      LLVMConstInt(cg->i64, first ? cg->options->embedded_bytes : 0, false)};
+  LLVMValueRef *next = fields + 5;
+  for (int i = 0; i < FUNCTIONS; i++) *next++ = functions[i] ? functions[i] : null;
+  *next++ = LLVMConstInt(cg->i64, (count - FUNCTIONS) / 3, false);
+  *next++ = phases_global(cg, functions + FUNCTIONS, count - FUNCTIONS);
+  *next++ = text_global(cg, "cpu", cg->target->cpu);
+  *next++ = LLVMConstInt(cg->i64, cg->target->needs, false);
+  *next++ = lesser_network(cg);
+  const char *name = first ? "network" : arena_printf(cg->arena, "network%s", cg->suffix);
+  LLVMValueRef global = LLVMAddGlobal(cg->module, cg->network_type, exported(cg, name));
+  LLVMSetInitializer(global, LLVMConstNamedStruct(cg->network_type, fields, NETWORK_FIELDS));
   LLVMSetGlobalConstant(global, true);
   LLVMSetAlignment(global, 8);
+  if (!first) LLVMSetVisibility(global, LLVMHiddenVisibility);
   return global;
+}
+
+/* A function of the interface: it runs on whatever CPU there is. */
+static LLVMValueRef begin_export(Codegen *cg, const char *name, LLVMTypeRef type) {
+  LLVMValueRef function = begin_function(cg, name, type, LLVMExternalLinkage);
+  templates_set_target(cg->context, function, NULL);
+  return function;
 }
 
 /* NAME_what(…) { return surgery_what(first…, …); } with `network` put in front where there is one. */
@@ -72,7 +101,7 @@ static void forwarder(Codegen *cg, const char *what, LLVMTypeRef result, const L
   args[0] = network;
   LLVMTypeRef type =
       LLVMFunctionType(result, (memcpy(mine, params, sizeof *mine * count), mine), count, false);
-  LLVMValueRef function = begin_function(cg, exported(cg, what), type, LLVMExternalLinkage);
+  LLVMValueRef function = begin_export(cg, exported(cg, what), type);
   for (unsigned i = 0; i < count; i++) {
     theirs[i + extra] = params[i];
     args[i + extra] = LLVMGetParam(function, i);
@@ -112,24 +141,37 @@ static LLVMValueRef raw_run(Codegen *cg, LLVMValueRef weights, LLVMValueRef n) {
   return run;
 }
 
-static void call_schedule(Codegen *cg, LLVMValueRef function, LLVMValueRef run) {
-  LLVMBuildCall2(cg->builder, LLVMGlobalGetValueType(function), function, &run, 1, "");
+/* Calls one of the functions of the level for this CPU, or returns -1 from the function where there is none. Where
+ * the builder then stands it has been called. */
+static void call_chosen(Codegen *cg, LLVMValueRef network, unsigned field, LLVMValueRef run) {
+  LLVMBuilderRef b = cg->builder;
+  LLVMTypeRef choose = LLVMFunctionType(cg->ptr, &cg->ptr, 1, false), schedule = LLVMFunctionType(cg->nothing, &cg->ptr, 1, false);
+  LLVMValueRef function = LLVMGetBasicBlockParent(LLVMGetInsertBlock(b));
+  LLVMBasicBlockRef none = LLVMAppendBasicBlockInContext(cg->context, function, "none");
+  LLVMBasicBlockRef found = LLVMAppendBasicBlockInContext(cg->context, function, "found");
+  LLVMValueRef chosen = LLVMBuildCall2(b, choose, external_function(cg, "sg_choose", choose), &network, 1, "");
+  LLVMBuildCondBr(b, LLVMBuildIsNull(b, chosen, ""), none, found);
+  LLVMPositionBuilderAtEnd(b, none);
+  LLVMBuildRet(b, LLVMConstInt(cg->i32, (uint64_t)-1, true));
+  LLVMPositionBuilderAtEnd(b, found);
+  LLVMValueRef place = LLVMBuildStructGEP2(b, cg->network_type, chosen, field, "");
+  LLVMBuildCall2(b, schedule, LLVMBuildLoad2(b, cg->ptr, place, ""), &run, 1, "");
 }
 
-/* void NAME_pack(void *weights) */
-static void export_pack(Codegen *cg, LLVMValueRef pack) {
-  LLVMTypeRef type = LLVMFunctionType(cg->nothing, &cg->ptr, 1, false);
-  LLVMValueRef function = begin_function(cg, exported(cg, "pack"), type, LLVMExternalLinkage);
-  if (pack) call_schedule(cg, pack, raw_run(cg, LLVMGetParam(function, 0), LLVMConstInt(cg->i64, 1, false)));
-  LLVMBuildRetVoid(cg->builder);
+/* int NAME_pack(void *weights) */
+static void export_pack(Codegen *cg, LLVMValueRef network, bool present) {
+  LLVMTypeRef type = LLVMFunctionType(cg->i32, &cg->ptr, 1, false);
+  LLVMValueRef function = begin_export(cg, exported(cg, "pack"), type);
+  if (present)
+    call_chosen(cg, network, NETWORK_PACK, raw_run(cg, LLVMGetParam(function, 0), LLVMConstInt(cg->i64, 1, false)));
+  LLVMBuildRet(cg->builder, LLVMConstInt(cg->i32, 0, false));
 }
 
-/* void NAME_forward_raw(const void *weights, void *arena, size_t n, const float *x, float *y) */
-static void export_forward_raw(Codegen *cg, LLVMValueRef forward) {
-  if (!forward) return;
+/* int NAME_forward_raw(const void *weights, void *arena, size_t n, const float *x, float *y) */
+static void export_forward_raw(Codegen *cg, LLVMValueRef network) {
   LLVMTypeRef params[] = {cg->ptr, cg->ptr, cg->i64, cg->ptr, cg->ptr};
-  LLVMTypeRef type = LLVMFunctionType(cg->nothing, params, 5, false);
-  LLVMValueRef function = begin_function(cg, exported(cg, "forward_raw"), type, LLVMExternalLinkage);
+  LLVMTypeRef type = LLVMFunctionType(cg->i32, params, 5, false);
+  LLVMValueRef function = begin_export(cg, exported(cg, "forward_raw"), type);
   LLVMValueRef n = LLVMGetParam(function, 2), y = LLVMGetParam(function, 4);
   LLVMValueRef run = raw_run(cg, LLVMGetParam(function, 0), n);
   store_field(cg, run, RUN_ARENA, LLVMGetParam(function, 1));
@@ -143,8 +185,8 @@ static void export_forward_raw(Codegen *cg, LLVMValueRef forward) {
                    LLVMBuildInBoundsGEP2(cg->builder, cg->ptr, outputs, &at, 1, ""));
     floats += shape_count(&cg->plan->graph->values.at[cg->plan->graph->outputs.at[i].value].shape);
   }
-  call_schedule(cg, forward, run);
-  LLVMBuildRetVoid(cg->builder);
+  call_chosen(cg, network, NETWORK_FORWARD, run);
+  LLVMBuildRet(cg->builder, LLVMConstInt(cg->i32, 0, false));
 }
 
 static void export_interface(Codegen *cg, LLVMValueRef network, const LLVMValueRef *functions) {
@@ -159,15 +201,15 @@ static void export_interface(Codegen *cg, LLVMValueRef network, const LLVMValueR
   }
   forwarder(cg, "save", i, (LLVMTypeRef[]){p, p, p, p}, 4, NULL);
   forwarder(cg, "close", cg->nothing, (LLVMTypeRef[]){p}, 1, NULL);
-  export_pack(cg, functions[0]);
-  export_forward_raw(cg, functions[1]);
+  export_pack(cg, network, functions[0] != NULL);
+  if (functions[1]) export_forward_raw(cg, network);
 }
 
 /* int main(int argc, char **argv) { return surgery_main(&NAME_network, argc, argv); } */
 static void export_main(Codegen *cg, LLVMValueRef network) {
   LLVMTypeRef mine[] = {cg->i32, cg->ptr}, theirs[] = {cg->ptr, cg->i32, cg->ptr};
   LLVMValueRef function =
-      begin_function(cg, "main", LLVMFunctionType(cg->i32, mine, 2, false), LLVMExternalLinkage);
+      begin_export(cg, "main", LLVMFunctionType(cg->i32, mine, 2, false));
   LLVMTypeRef type = LLVMFunctionType(cg->i32, theirs, 3, false);
   LLVMValueRef args[] = {network, LLVMGetParam(function, 0), LLVMGetParam(function, 1)};
   LLVMBuildRet(cg->builder,
@@ -176,6 +218,7 @@ static void export_main(Codegen *cg, LLVMValueRef network) {
 
 void export_network(Codegen *cg, const LLVMValueRef *functions, size_t count) {
   LLVMValueRef network = network_global(cg, functions, count);
+  if (cg->options->level > 0) return;
   if (cg->options->program)
     export_main(cg, network);
   else

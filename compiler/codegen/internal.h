@@ -23,6 +23,7 @@ typedef struct Codegen {
   const Plan *plan;
   const CodegenTarget *target;
   const CodegenOptions *options;
+  const char *suffix; /* of symbols: "_x86_64_v3" where there are several levels, else "" */
   LLVMTypeRef ptr, i64, i32, nothing;
   LLVMTypeRef task_type;    /* void(buf, n, begin, end, scratch) */
   LLVMTypeRef run_type;     /* struct sg_run */
@@ -50,7 +51,8 @@ enum {
 
 /* templates.c: the embedded templates as a module, everything in it internal and ready for inlining. */
 LLVMModuleRef templates_load(LLVMContextRef context, const CodegenTarget *target);
-/* Gives a function that holds code the target's attributes. */
+/* Gives a function that holds code the target's attributes; of `target` NULL those of every CPU of its kind, for what runs
+ * before a level is chosen. */
 void templates_set_target(LLVMContextRef context, LLVMValueRef function, const CodegenTarget *target);
 void add_attribute(LLVMContextRef context, LLVMValueRef function, LLVMAttributeIndex index, const char *name);
 
@@ -65,8 +67,11 @@ LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule);
  * forward, prefix, tail, step and inspect, then prefix, tail and step of each phase behind the first. */
 #define FUNCTIONS 6
 void export_network(Codegen *cg, const LLVMValueRef *functions, size_t count);
+#define NETWORK_FIELDS (FUNCTIONS + 10)
 /* A function with a body to be, the builder at its entry. */
 LLVMValueRef begin_function(Codegen *cg, const char *name, LLVMTypeRef type, LLVMLinkage linkage);
+/* "_x86_64_v3" */
+const char *level_suffix(Arena *arena, const char *cpu);
 /* An external function, declared once. */
 LLVMValueRef external_function(Codegen *cg, const char *name, LLVMTypeRef type);
 /* A private constant string. */

@@ -21,7 +21,8 @@ _Static_assert(offsetof(sg_network, abi) == 0 && offsetof(sg_network, size) == 4
                    offsetof(sg_network, forward) == 40 && offsetof(sg_network, prefix) == 48 &&
                    offsetof(sg_network, tail) == 56 && offsetof(sg_network, step) == 64 &&
                    offsetof(sg_network, inspect) == 72 && offsetof(sg_network, later_phases) == 80 &&
-                   offsetof(sg_network, phases) == 88 && sizeof(sg_network) == 96 && sizeof(sg_phase) == 24,
+                   offsetof(sg_network, phases) == 88 && offsetof(sg_network, cpu) == 96 &&
+                   offsetof(sg_network, needs) == 104 && offsetof(sg_network, lesser) == 112 && sizeof(sg_network) == 120 && sizeof(sg_phase) == 24,
                "sg_network is not what codegen builds");
 
 static void make_types(Codegen *cg) {
@@ -38,11 +39,11 @@ static void make_types(Codegen *cg) {
   run[RUN_Y] = LLVMArrayType2(cg->ptr, SG_MAX_OUTPUTS);
   cg->run_type = LLVMStructCreateNamed(c, "sg_run");
   LLVMStructSetBody(cg->run_type, run, RUN_FIELDS, false);
-  LLVMTypeRef network[7 + FUNCTIONS] = {cg->i32, cg->i32, cg->ptr, cg->ptr, cg->i64};
-  for (int i = 0; i < FUNCTIONS; i++) network[5 + i] = cg->ptr;
-  network[5 + FUNCTIONS] = cg->i64, network[6 + FUNCTIONS] = cg->ptr;
+  LLVMTypeRef network[NETWORK_FIELDS] = {cg->i32, cg->i32, cg->ptr, cg->ptr, cg->i64};
+  for (int i = 5; i < NETWORK_FIELDS; i++) network[i] = cg->ptr;
+  network[5 + FUNCTIONS] = network[8 + FUNCTIONS] = cg->i64; /* later_phases, needs */
   cg->network_type = LLVMStructCreateNamed(c, "sg_network");
-  LLVMStructSetBody(cg->network_type, network, 7 + FUNCTIONS, false);
+  LLVMStructSetBody(cg->network_type, network, NETWORK_FIELDS, false);
 }
 
 static void verify(LLVMModuleRef module, const char *when) {
@@ -81,9 +82,17 @@ LLVMValueRef external_function(Codegen *cg, const char *name, LLVMTypeRef type) 
   return function;
 }
 
+const char *level_suffix(Arena *arena, const char *cpu) {
+  char *suffix = arena_printf(arena, "_%s", cpu);
+  for (char *c = suffix; *c; c++)
+    if (!isalnum((unsigned char)*c)) *c = '_';
+  return suffix;
+}
+
 LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *plan,
                              const CodegenTarget *target, const CodegenOptions *options) {
-  Codegen cg = {.arena = arena, .context = context, .plan = plan, .target = target, .options = options};
+  Codegen cg = {.arena = arena, .context = context, .plan = plan, .target = target, .options = options, .suffix = ""};
+  if (options->levels && options->levels->count > 1) cg.suffix = level_suffix(arena, options->levels->cpu[options->level]);
   cg.module = templates_load(context, target);
   LLVMSetModuleIdentifier(cg.module, options->name, strlen(options->name));
   LLVMSetSourceFileName(cg.module, options->name, strlen(options->name));

@@ -212,7 +212,7 @@ static void mark_time(Frame *f, int64_t call) {
 LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule) {
   if (!schedule->present) return NULL;
   LLVMTypeRef type = LLVMFunctionType(cg->nothing, &cg->ptr, 1, false);
-  const char *name = arena_printf(cg->arena, "%s_%s_fn", cg->options->name, schedule->name);
+  const char *name = arena_printf(cg->arena, "%s_%s_fn%s", cg->options->name, schedule->name, cg->suffix);
   LLVMValueRef function = begin_function(cg, name, type, LLVMInternalLinkage);
   Frame f = {.cg = cg, .schedule = schedule, .run = LLVMGetParam(function, 0)};
   LLVMSetValueName2(f.run, "run", 3);

@@ -13,10 +13,10 @@ static bool same(const Task *task, const Call *call) {
 static const char *task_name(Codegen *cg, const Call *call) {
   const char *kernel = kernel_info(call->kernel)->name;
   const char *role = call->role ? call->role : "call";
-  if (call->shared) return arena_printf(cg->arena, "sg_%s.shared", kernel);
-  const char *name = call->node == NO_ID ? arena_printf(cg->arena, "sg_%s.%s", kernel, role)
-                                         : arena_printf(cg->arena, "sg_%s.%s.%s", kernel,
-                                                        cg->plan->graph->nodes.at[call->node].name, role);
+  if (call->shared) return arena_printf(cg->arena, "sg_%s.shared%s", kernel, cg->suffix);
+  const char *name = call->node == NO_ID ? arena_printf(cg->arena, "sg_%s.%s%s", kernel, role, cg->suffix)
+                                         : arena_printf(cg->arena, "sg_%s.%s.%s%s", kernel,
+                                                        cg->plan->graph->nodes.at[call->node].name, role, cg->suffix);
   const char *unique = name;
   for (size_t i = 0, number = 1; i < cg->tasks.count; i++)
     if (streq(cg->tasks.at[i].name, unique)) {

@@ -31,20 +31,26 @@ static void remove_text(LLVMValueRef function, const char *key) {
   LLVMRemoveStringAttributeAtIndex(function, LLVMAttributeFunctionIndex, key, strlen(key));
 }
 
+#ifdef __x86_64__
+#define BASE_CPU "x86-64"
+#define BASE_FEATURES "+sse2"
+#else
+#define BASE_CPU "generic"
+#define BASE_FEATURES ""
+#endif
+
 /* The attributes that clang -O3 would give for this CPU. The vector width is a preference only: on CPUs
  * without AVX-512 it has no effect, and those with it do best on whole cache lines. */
 void templates_set_target(LLVMContextRef context, LLVMValueRef function, const CodegenTarget *target) {
-  char *features = LLVMGetTargetMachineFeatureString(target->machine);
   remove_text(function, "tune-cpu");
   remove_text(function, "min-legal-vector-width");
-  set_text(context, function, "target-cpu", target->cpu);
-  if (*features)
-    set_text(context, function, "target-features", features);
-  else
-    remove_text(function, "target-features");
+  char *features = target ? LLVMGetTargetMachineFeatureString(target->machine) : NULL;
+  set_text(context, function, "target-cpu", target ? target->cpu : BASE_CPU);
+  /* Without it the function would have the features of whichever machine the module is made for. */
+  set_text(context, function, "target-features", features ? features : BASE_FEATURES);
+  LLVMDisposeMessage(features);
   set_text(context, function, "prefer-vector-width", "512");
   set_text(context, function, "no-trapping-math", "true");
-  LLVMDisposeMessage(features);
   /* No unwinding through generated code: no tables for it in the object. */
   remove_attribute(function, "uwtable");
   add_attribute(context, function, LLVMAttributeFunctionIndex, "nounwind");

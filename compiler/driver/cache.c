@@ -45,9 +45,12 @@ static void add_compiler(Arena *arena, struct sha256_ctx *hash, const Options *o
   }
   const char *runtime = emit_runtime(arena);
   if (runtime) add_file(arena, hash, runtime);
-  CodegenTarget target;
+  CodegenLevels levels;
   const char *error;
-  if (codegen_target(arena, o->cpu, o->opt_level, &target, &error)) { /* "native" is another CPU elsewhere */
+  if (!codegen_levels(arena, o->cpu, &levels, &error)) BUG("%s", error);
+  for (int i = 0; i < levels.count; i++) { /* "native" is another CPU elsewhere */
+    CodegenTarget target;
+    if (!codegen_target(arena, levels.asked[i], o->opt_level, &target, &error)) BUG("%s", error);
     add_text(hash, target.cpu);
     add_text(hash, target.features);
     codegen_target_dispose(&target);

@@ -11,7 +11,7 @@ typedef enum EmitKind { EMIT_EXE, EMIT_OBJ, EMIT_STATIC, EMIT_SHARED, EMIT_LLVM,
 typedef struct EmitOptions {
   const char *output; /* its base name without suffix, as a C identifier, prefixes what the object exports */
   EmitKind kind;
-  const char *cpu;          /* NULL or "native": the host */
+  const char *cpu;          /* names with commas between them; NULL or "native": the host */
   int opt_level;            /* 0 to 3 */
   int threads;              /* that make code at once, at most; 0: one for each CPU */
   bool time_passes;         /* one line for each step on stderr */
@@ -38,8 +38,7 @@ bool emit_depfile(Session *s, const char *path, const char *target);
 /* ---- shared inside emit/ ---- */
 
 /* The manifest of runtime/abi.h as JSON text in the arena. */
-const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o, const char *cpu,
-                          const char *cpu_features);
+const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o);
 /* The header that declares the C interface of a network called `name` (a C identifier). */
 const char *header_text(Arena *arena, const Plan *plan, const char *name, const EmitOptions *o);
 

@@ -72,6 +72,8 @@ static void put_top(Writer *w, const Plan *plan, const EmitOptions *o) {
   for (size_t i = 0; i < g->outputs.count; i++)
     put(w, " *   y  %s f32, '%s'\n", shape_text(w->arena, output_shape(g, i)),
         in_comment(w->arena, g->outputs.at[i].name));
+  if (o->cpu && strchr(o->cpu, ','))
+    put(w, " *   CPU  %s: the functions choose by themselves; the sizes below hold for each\n", in_comment(w->arena, o->cpu));
   for (size_t i = 0; i < g->labels.count; i++)
     put(w, " *   class %zu  %s\n", i, in_comment(w->arena, g->labels.at[i]));
   put(w, " * Generated: do not edit. %s */\n",
@@ -226,11 +228,12 @@ static void put_functions(Writer *w, const Plan *plan) {
       "once\n"
       " *   arena    %s_FORWARD_BYTES(n), contents need not be set\n"
       " *   x, y     %s, then the outputs one after the other, each for all n samples: n * "
-      "%s_RAW_OUTPUT_COUNT floats */\n",
+      "%s_RAW_OUTPUT_COUNT floats\n"
+      " * 0, or -1: this processor lacks what the code needs. */\n",
       w->upper, w->upper, n, w->upper, x, w->upper);
-  put(w, "void %s_pack(void *weights);\n", n);
+  put(w, "int %s_pack(void *weights);\n", n);
   if (has_tokens(plan)) put(w, "/* A token outside the vocabulary makes its sample's outputs NaN. */\n");
-  put(w, "void %s_forward_raw(const void *weights, void *arena, size_t n, const %s *x, float *y);\n", n, type);
+  put(w, "int %s_forward_raw(const void *weights, void *arena, size_t n, const %s *x, float *y);\n", n, type);
 }
 
 static void put_tensors(Writer *w, const Plan *plan) {

@@ -244,16 +244,13 @@ static json_t *labels_json(const Graph *g) {
   return list;
 }
 
-const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o, const char *cpu,
-                          const char *features) {
+const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o) {
   const Graph *g = plan->graph;
   ParamList state = graph_state_dict(g, arena, true);
   json_t *root = json_object();
   json_object_set_new(root, "name", manifest_string(base_name(arena, o)));
   json_object_set_new(root, "script", manifest_string(o->script_name));
   json_object_set_new(root, "compiler", json_string(SURGERY_VERSION));
-  json_object_set_new(root, "cpu", json_string(cpu));
-  json_object_set_new(root, "cpu_features", json_string(features));
   json_object_set_new(root, "weights_file", manifest_string(o->weights_file));
   json_object_set_new(root, "input", input_json(g));
   json_object_set_new(root, "outputs", outputs_json(g));

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_TEMPORARIES 128 /* output, header, folder, weights, exports, an object for each part; 100 saves */
+#define MAX_TEMPORARIES 160 /* output, header, folder, weights, exports, an object for each module; 100 saves */
 /* What the signal handler removes; only plain memory that is written before the file exists. */
 static char temporaries[MAX_TEMPORARIES][PATH_MAX];
 static volatile sig_atomic_t temporary_used[MAX_TEMPORARIES];

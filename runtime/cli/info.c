@@ -102,6 +102,17 @@ static void print_layers(const Manifest *m) {
   }
 }
 
+/* "compiled for x86-64-v4, x86-64-v3 (used) and x86-64-v2" */
+static void print_processor(const surgery_net *net) {
+  char cpu[128];
+  cli_cpu(cpu, sizeof cpu);
+  printf("processor   %s; compiled for ", cpu);
+  for (const sg_network *level = net->levels; level; level = level->lesser)
+    printf("%s%s%s", level == net->levels ? "" : level->lesser ? ", " : " and ", level->cpu,
+           level == net->network && net->levels->lesser ? " (used)" : "");
+  printf("; %d threads\n", surgery_threads());
+}
+
 static ExitStatus run(Cli *cli) {
   InfoArguments arguments = {false};
   ExitStatus status;
@@ -110,7 +121,7 @@ static ExitStatus run(Cli *cli) {
   surgery_net *net = cli_open(cli, &err);
   if (!net) return cli_error(cli, &err);
   const Manifest *m = net->manifest;
-  char frozen[32], trainable[32], cpu[128];
+  char frozen[32], trainable[32];
   print_shapes(m);
   print_preprocess(&m->input);
   printf("parameters  %s frozen, %s trainable\n", cli_thousands(m->parameters_frozen, frozen),
@@ -119,9 +130,7 @@ static ExitStatus run(Cli *cli) {
   printf("weights     %s\n", net->weights_path);
   print_memory(m);
   print_training(&m->train);
-  cli_cpu(cpu, sizeof cpu);
-  printf("processor   %s; compiled for %s; %d threads\n", cpu, m->cpu ? m->cpu : "the base CPU",
-         surgery_threads());
+  print_processor(net);
   if (arguments.layers) print_layers(m);
   surgery_close(net);
   return EXIT_DONE;

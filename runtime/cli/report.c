@@ -242,8 +242,7 @@ static void put_settings(FILE *out, const ReportFacts *f) {
   if (f->val) row(out, "validation set", "%s: %lld samples", f->val->path, (long long)f->val->count);
   if (f->result->broken) row(out, "left out", "%lld samples that could not be used", (long long)f->result->broken);
   row(out, "weights", "%s", f->weights);
-  row(out, "compiled", "by surgeryc %s for %s; %d threads", m->compiler ? m->compiler : "", m->cpu ? m->cpu : "the base CPU",
-      surgery_threads());
+  row(out, "compiled", "by surgeryc %s for %s; %d threads", m->compiler ? m->compiler : "", f->cpu, surgery_threads());
   fputs("</table>\n", out);
 }
 

@@ -35,6 +35,7 @@ typedef struct ReportFacts {
   const Dataset *train, *val; /* val may be NULL */
   const Metrics *metrics;     /* of val, or without it of the training set; NULL: not evaluated */
   const char *weights;        /* the file */
+  const char *cpu;            /* that the functions are compiled for */
 } ReportFacts;
 
 void report_event(Report *report, const TrainEvent *event);

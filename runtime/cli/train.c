@@ -191,7 +191,8 @@ static int write_report(Job *job, surgery_error *err) {
                        .train = job->train,
                        .val = job->val,
                        .metrics = job->result.interrupted ? NULL : &metrics,
-                       .weights = job->result.interrupted ? job->checkpoint : job->out};
+                       .weights = job->result.interrupted ? job->checkpoint : job->out,
+                       .cpu = job->net->network->cpu};
   if (status == 0) status = report_write(&job->report, &facts, job->a->report, err);
   metrics_free(&metrics);
   return status;

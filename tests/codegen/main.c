@@ -85,6 +85,7 @@ int run(const char *const *argv) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_identifiers), TEST(test_cpu_names),       TEST(test_specialised_for_cpus),
+      TEST(test_cpu_levels),  TEST(test_level_symbols),
       TEST(test_symbols),     TEST(test_manifest),        TEST(test_runs_as_reference),
       TEST(test_embedded),    TEST(test_header_compiles), TEST(test_static_library),
       TEST(test_program),     TEST(test_text_parses),     TEST(test_odd_names),

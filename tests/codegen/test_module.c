@@ -132,7 +132,61 @@ void test_cpu_names(void **state) {
   assert_non_null(strstr(error, "did you mean 'x86-64-v3'"));
   assert_non_null(strstr(emit_cpu_error(f->arena, "\xff toaster"), "unknown CPU"));
   assert_non_null(emit_cpu_error(f->arena, ""));
-  assert_non_null(strstr(emit_cpu_error(f->arena, "x86-64-v3,x86-64-v4"), "one CPU"));
+}
+
+static const char *levels_text(Fixture *f, const char *cpu) {
+  CodegenLevels levels;
+  const char *error = NULL, *text = "";
+  if (!codegen_levels(f->arena, cpu, &levels, &error)) return error;
+  assert_null(error);
+  for (int i = 0; i < levels.count; i++) text = arena_printf(f->arena, "%s%s ", text, levels.cpu[i]);
+  return text;
+}
+
+void test_cpu_levels(void **state) {
+  Fixture *f = *state;
+  static const char *const orders[] = {"x86-64-v2,x86-64-v3,x86-64-v4", "x86-64-v4,x86-64-v2,x86-64-v3", "x86-64-v3,x86-64-v4,x86-64-v2"};
+  for (size_t i = 0; i < 3; i++) assert_string_equal(levels_text(f, orders[i]), "x86-64-v4 x86-64-v3 x86-64-v2 ");
+  assert_string_equal(levels_text(f, "x86-64,penryn,nehalem,sandybridge,haswell,skylake-avx512"),
+                      "skylake-avx512 haswell sandybridge nehalem penryn x86-64 ");
+  assert_string_equal(levels_text(f, "haswell"), "haswell ");
+  static const char *const wrong[][2] = {{"x86-64-v3,x86-64-v2,x86-64-v3", "x86-64-v3 twice"},
+                                         {"native,native", "twice"},
+                                         {"x86-64-v3,skylake", "cannot tell skylake from x86-64-v3"},
+                                         {"x86-64-v3,", "a name is missing"},
+                                         {",x86-64-v3", "a name is missing"},
+                                         {"x86-64-v3,,x86-64-v2", "a name is missing"},
+                                         {",", "unknown CPU ''"},
+                                         {"x86-64-v3,x86-64-v22", "did you mean 'x86-64-v2'"},
+                                         {"k8,nocona,core2,penryn,nehalem,sandybridge,ivybridge,haswell,znver4", "no more than 8"}};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    if (!strstr(levels_text(f, wrong[i][0]), wrong[i][1])) fail_msg("%s: %s", wrong[i][0], levels_text(f, wrong[i][0]));
+}
+
+/* Of two levels each is a module of its own, and no symbol is defined in both. */
+void test_level_symbols(void **state) {
+  Fixture *f = *state;
+  CodegenLevels levels;
+  const char *error = NULL, *symbols[2];
+  assert_true(codegen_levels(f->arena, "x86-64-v2,x86-64-v3", &levels, &error));
+  for (int i = 0; i < 2; i++) {
+    Built b = {.context = LLVMContextCreate()};
+    assert_true(codegen_target(f->arena, levels.asked[i], 2, &b.target, &error));
+    CodegenOptions options = {.name = "tiny", .manifest = "{}", .levels = &levels, .level = i};
+    b.module = codegen_module(b.context, f->arena, f->plan, &b.target, &options);
+    codegen_optimise(b.module, &b.target);
+    symbols[i] = symbols_of(f, &b);
+    dispose(&b);
+  }
+  assert_true(has_symbol(f, symbols[0], "tiny_network") && has_symbol(f, symbols[0], "tiny_network_x86_64_v2"));
+  assert_true(has_symbol(f, symbols[0], "tiny_open") && has_symbol(f, symbols[0], "sg_choose"));
+  assert_true(has_symbol(f, symbols[0], "sg_conv2d.conv1.forward_x86_64_v3"));
+  assert_true(has_symbol(f, symbols[1], "tiny_network_x86_64_v2"));
+  assert_true(has_symbol(f, symbols[1], "sg_conv2d.conv1.forward_x86_64_v2"));
+  static const char *const first_alone[] = {"tiny_network", "tiny_open", "tiny_pack", "tiny_forward_raw", "surgery_open"};
+  for (size_t i = 0; i < sizeof first_alone / sizeof *first_alone; i++)
+    if (has_symbol(f, symbols[1], first_alone[i])) fail_msg("the symbol %s should not be", first_alone[i]);
+  assert_null(strstr(symbols[1], "_v3"));
 }
 
 void test_identifiers(void **state) {

@@ -31,6 +31,8 @@ int run(const char *const *argv);
 void test_specialised_for_cpus(void **state);
 void test_symbols(void **state);
 void test_cpu_names(void **state);
+void test_cpu_levels(void **state);
+void test_level_symbols(void **state);
 void test_identifiers(void **state);
 void test_runs_as_reference(void **state);
 void test_embedded(void **state);

@@ -7,7 +7,7 @@ set -u
 export LC_ALL=C OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}"
 export OMP_WAIT_POLICY=passive # tests share the machine
 export SURGERY_WEIGHTS= TORCH_HOME=/nonexistent # no weights of the machine's own may be found
-unset SURGERY_THREADS || :
+unset SURGERY_THREADS SURGERY_CPU || :
 
 test_name=$(basename "$0" .sh)
 failures=0 checks=0 finished=no last_command=

@@ -3,6 +3,7 @@
  * (and it says why on stderr), 2 wrong usage. Called by the scripts through common.sh. */
 #include "runtime/surgery.h"
 #include <jansson.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +76,32 @@ static int compare(bool same, const char *first, const char *second, char **pref
   if (seen == 0) die("%s holds no such tensor", first);
   if (same && count == 0 && surgery_weights_count(a) != surgery_weights_count(b))
     die("the files hold %zu and %zu tensors", surgery_weights_count(a), surgery_weights_count(b));
+  surgery_weights_close(a), surgery_weights_close(b);
+  return wrong ? 1 : 0;
+}
+
+/* near TOLERANCE A B: every tensor is in both, and no number of it further apart than TOLERANCE times the tensor's largest
+ * (where that is below 1: than TOLERANCE). */
+static int near(double tolerance, const char *first, const char *second) {
+  surgery_weights *a = open_weights(first), *b = open_weights(second);
+  int wrong = surgery_weights_count(a) == 0 || surgery_weights_count(a) != surgery_weights_count(b);
+  for (size_t i = 0; i < surgery_weights_count(a); i++) {
+    const surgery_tensor *t = surgery_weights_at(a, i), *u = surgery_weights_find(b, t->name);
+    if (!u || t->count != u->count || t->dtype != u->dtype) die("%s is not alike in both files", t->name);
+    if (t->dtype == SURGERY_I64) {
+      wrong += !equal(a, t, b, u);
+      continue;
+    }
+    size_t size;
+    float *x = values_of(a, t, &size), *y = values_of(b, u, &size);
+    double most = 0, largest = 1;
+    for (int64_t k = 0; k < t->count; k++) {
+      if (!(fabs((double)x[k] - y[k]) <= most)) most = fabs((double)x[k] - y[k]); /* not a number stays */
+      if (fabs(x[k]) > largest) largest = fabs(x[k]);
+    }
+    if (!(most <= tolerance * largest)) wrong++, fprintf(stderr, "runtool: %s is %g apart, of %g\n", t->name, most, largest);
+    free(x), free(y);
+  }
   surgery_weights_close(a), surgery_weights_close(b);
   return wrong ? 1 : 0;
 }
@@ -182,11 +209,12 @@ int main(int argc, char **argv) {
   if (strcmp(what, "data") == 0 && argc == 3) return make_data(argv[2]);
   if (strcmp(what, "same") == 0 && argc >= 4) return compare(true, argv[2], argv[3], argv + 4, argc - 4);
   if (strcmp(what, "differ") == 0 && argc >= 4) return compare(false, argv[2], argv[3], argv + 4, argc - 4);
+  if (strcmp(what, "near") == 0 && argc == 5) return near(atof(argv[2]), argv[3], argv[4]);
   if (strcmp(what, "list") == 0 && argc == 3) return list(argv[2]);
   if (strcmp(what, "json") == 0 && (argc == 3 || argc == 4)) return json(argv[2], argc == 4 ? argv[3] : NULL);
   if (strcmp(what, "npy") == 0 && argc == 3) return npy(argv[2]);
   if (strcmp(what, "arrays") == 0 && argc >= 4) return arrays(argv[2], argv + 3, argc - 3);
-  fputs("usage: runtool arrays OUT NAME:TYPE:SHAPE:NUMBERS… | data DIR | same A B [PREFIX…] | differ A B [PREFIX…] | list FILE | json FILE [PATH] "
+  fputs("usage: runtool arrays OUT NAME:TYPE:SHAPE:NUMBERS… | data DIR | same A B [PREFIX…] | differ A B [PREFIX…] | near TOLERANCE A B | list FILE | json FILE [PATH] "
         "| npy FILE\n",
         stderr);
   return 2;

@@ -120,8 +120,8 @@ static char *manifest(const FakeOptions *o) {
   if (o->weights_file) snprintf(file, sizeof file, "\"%s\"", o->weights_file);
   int made =
       asprintf(&text,
-               "{\"name\": \"fake\", \"script\": \"fake.surgery\", \"compiler\": \"0.1.0\", \"cpu\": "
-               "\"x86-64\", \"weights_file\": %s,\n"
+               "{\"name\": \"fake\", \"script\": \"fake.surgery\", \"compiler\": \"0.1.0\", "
+               "\"weights_file\": %s,\n"
                " \"input\": %s, \"outputs\": [{\"name\": \"output\", \"shape\": [10]}], \"labels\": %s,\n"
                " \"tensors\": [\n"
                "  {\"name\": \"fc1.weight\", \"shape\": [32, 64], \"dtype\": \"f32\", \"offset\": %d, "
@@ -173,6 +173,7 @@ sg_network fake_network(const FakeOptions *o) {
   return (sg_network){.abi = SG_ABI,
                       .size = sizeof(sg_network),
                       .manifest = manifest(o),
+                      .cpu = "x86-64",
                       .pack = pack,
                       .forward = forward,
                       .prefix = head ? prefix : NULL,

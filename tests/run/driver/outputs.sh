@@ -54,10 +54,10 @@ run 0 "$SURGERYC" -O0 "$script" --emit=graph
 out '^digraph network'
 
 # Without -o: the script's name in the working directory.
-mkdir here && cp "$RUN_WORK"/*.surgery here && cd here
+mkdir here && cp "$RUN_WORK/net.surgery" "$RUN_WORK/tiny.surgery" here && cd here
 run 0 "$SURGERYC" tiny.surgery
 run 0 "$SURGERYC" tiny.surgery -c
-only_files . augmented.surgery net.surgery tiny tiny.h tiny.o tiny.safetensors tiny.surgery
+only_files . net.surgery tiny tiny.h tiny.o tiny.safetensors tiny.surgery
 cp tiny.surgery plain
 run 0 "$SURGERYC" plain
 exists plain.out
