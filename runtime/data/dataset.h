@@ -115,9 +115,14 @@ bool picture_suffix(const char *path); /* by name alone */
 typedef struct Picture {
   int width, height, channels; /* 1 or 3 */
   uint8_t *pixels;             /* height × width × channels, interleaved; malloc */
+  int reduced; /* 2, 4 or 8: decoded so many times smaller than it is in the file; else 0 */
+  int whole_width, whole_height; /* in the file, where it is reduced */
 } Picture;
 /* JPEG and PNG by content; EXIF orientation is not applied (as PIL's open does not). */
 int picture_decode(const char *path, Picture *picture, surgery_error *err);
+/* The same for picture_to_input with `spec`, with a seed (augmented) or without: of a JPEG much larger than what is made of
+ * it, fewer pixels are decoded. */
+int picture_decode_for(const DatasetSpec *spec, bool augmented, const char *path, Picture *picture, surgery_error *err);
 /* The whole way from pixels to the network's input: colours to the input's channels (1: PIL's "L", 3: RGB),
  * the manifest's steps in order, / 255, normalise; x: (C, H, W). With a seed: spec->augment first,
  * random_resized_crop in place of the resize and center_crop steps. `picture` is not changed. Draws from

@@ -134,7 +134,7 @@ static int files_load(Dataset *set, int64_t index, uint64_t seed, float *x, void
   const char *path = files->paths.at[index];
   Picture picture;
   surgery_error why = {0};
-  if (picture_decode(path, &picture, &why)) {
+  if (picture_decode_for(&set->spec, seed != DATASET_NO_AUGMENT, path, &picture, &why)) {
     if (err) *err = why;
     return 1;
   }

@@ -1,6 +1,7 @@
 /* From a file to pixels: JPEG by libjpeg-turbo, PNG by libpng, chosen by the first bytes. The values are
- * those of PIL's Image.open: the slow exact DCT, smooth upsampling, no EXIF rotation, no gamma. Broken and
- * hostile files end in an error; the libraries' own exits are caught. Called by folder.c alone. */
+ * those of PIL's Image.open: the slow exact DCT, smooth upsampling, no EXIF rotation, no gamma; but a JPEG that will be
+ * made much smaller is decoded smaller. Broken and hostile files end in an error; the libraries' own exits are caught.
+ * Called by folder.c alone. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@
 #include <jpeglib.h>
 #include <jerror.h>
 #include <png.h>
-#include "runtime/data/dataset.h"
+#include "runtime/data/image_resize.h"
 #include "runtime/error.h"
 
 /* PIL's limit against decompression bombs. */
@@ -18,12 +19,24 @@
  * keep the machine busy for hours. Real ones have about ten. */
 #define MAX_SCANS 500
 
-static int reserve(Picture *p, uint64_t width, uint64_t height, int channels, const char *path,
-                   surgery_error *err) {
+/* What becomes of the picture. */
+typedef struct Use {
+  const char *path;
+  const DatasetSpec *spec; /* NULL: not known, all pixels are wanted */
+  bool augmented;
+} Use;
+
+static int check_size(uint64_t width, uint64_t height, const char *path, surgery_error *err) {
   if (width == 0 || height == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: a picture without pixels", path);
   if (width > MAX_PIXELS / height)
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: %llu x %llu pixels are more than the limit of %llu", path,
                    (unsigned long long)width, (unsigned long long)height, MAX_PIXELS);
+  return 0;
+}
+
+static int reserve(Picture *p, uint64_t width, uint64_t height, int channels, const char *path,
+                   surgery_error *err) {
+  if (check_size(width, height, path, err)) return -1;
   size_t bytes = (size_t)width * (size_t)height * (size_t)channels;
   *p = (Picture){.width = (int)width, .height = (int)height, .channels = channels, .pixels = malloc(bytes)};
   return p->pixels ? 0 : sg_fail_memory(err, path, bytes);
@@ -70,12 +83,26 @@ static void cmyk_to_rgb(const uint8_t *from, uint8_t *to, int width) {
   }
 }
 
-static int jpeg_rows(JpegState *s, Picture *p, const char *path, surgery_error *err) {
+/* libjpeg leaves out the high frequencies of each block, which the resize would average away. */
+static int jpeg_reduce(struct jpeg_decompress_struct *info, const Use *use) {
+  int width = (int)info->image_width, height = (int)info->image_height;
+  int reduced = use->spec ? picture_reduction(use->spec, use->augmented, width, height) : 1;
+  info->scale_num = (unsigned)(8 / reduced), info->scale_denom = 8;
+  jpeg_calc_output_dimensions(info);
+  return reduced;
+}
+
+static int jpeg_rows(JpegState *s, Picture *p, const Use *use, surgery_error *err) {
+  const char *path = use->path;
   jpeg_read_header(&s->info, TRUE);
   bool four = s->info.num_components == 4;
   int channels = s->info.num_components == 1 ? 1 : 3;
   s->info.out_color_space = four ? JCS_CMYK : channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
-  if (reserve(p, s->info.image_width, s->info.image_height, channels, path, err)) return -1;
+  if (check_size(s->info.image_width, s->info.image_height, path, err)) return -1;
+  int reduced = jpeg_reduce(&s->info, use);
+  if (reserve(p, s->info.output_width, s->info.output_height, channels, path, err)) return -1;
+  if (reduced > 1)
+    p->reduced = reduced, p->whole_width = (int)s->info.image_width, p->whole_height = (int)s->info.image_height;
   if (four && !(s->row = malloc((size_t)p->width * 4)))
     return sg_fail_memory(err, path, (size_t)p->width * 4);
   jpeg_start_decompress(&s->info);
@@ -89,7 +116,8 @@ static int jpeg_rows(JpegState *s, Picture *p, const char *path, surgery_error *
   return 0;
 }
 
-static int decode_jpeg(FILE *file, const char *path, Picture *p, surgery_error *err) {
+static int decode_jpeg(FILE *file, const Use *use, Picture *p, surgery_error *err) {
+  const char *path = use->path;
   JpegState *s = calloc(1, sizeof *s);
   if (!s) return sg_fail_memory(err, path, sizeof *s);
   s->info.err = jpeg_std_error(&s->errors);
@@ -102,7 +130,7 @@ static int decode_jpeg(FILE *file, const char *path, Picture *p, surgery_error *
     s->progress.progress_monitor = jpeg_watch;
     s->info.progress = &s->progress;
     jpeg_stdio_src(&s->info, file);
-    result = jpeg_rows(s, p, path, err);
+    result = jpeg_rows(s, p, use, err);
   } else {
     result = sg_fail(err, SURGERY_BAD_INPUT, "%s: a broken JPEG: %s", path, s->message);
   }
@@ -170,7 +198,8 @@ static int decode_png(FILE *file, const char *path, Picture *p, surgery_error *e
   return result;
 }
 
-int picture_decode(const char *path, Picture *picture, surgery_error *err) {
+static int decode(const Use *use, Picture *picture, surgery_error *err) {
+  const char *path = use->path;
   *picture = (Picture){0};
   FILE *file = fopen(path, "rbe");
   if (!file) return sg_fail_system(err, errno, "%s", path);
@@ -184,7 +213,7 @@ int picture_decode(const char *path, Picture *picture, surgery_error *err) {
   else {
     rewind(file);
     if (memcmp(head, "\xff\xd8\xff", 3) == 0)
-      result = decode_jpeg(file, path, picture, err);
+      result = decode_jpeg(file, use, picture, err);
     else if (memcmp(head, "\x89PNG\r\n\x1a\n", 8) == 0)
       result = decode_png(file, path, picture, err);
     else
@@ -196,4 +225,12 @@ int picture_decode(const char *path, Picture *picture, surgery_error *err) {
     *picture = (Picture){0};
   }
   return result;
+}
+
+int picture_decode(const char *path, Picture *picture, surgery_error *err) {
+  return decode(&(Use){.path = path}, picture, err);
+}
+
+int picture_decode_for(const DatasetSpec *spec, bool augmented, const char *path, Picture *picture, surgery_error *err) {
+  return decode(&(Use){path, spec, augmented}, picture, err);
 }

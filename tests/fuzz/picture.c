@@ -31,8 +31,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   surgery_error err = {0};
   Picture picture;
-  if (picture_decode(path, &picture, &err)) return err.message[0] && !picture.pixels ? 0 : (abort(), 0);
   DatasetSpec spec = {.input = &input, .augment = augment, .augment_count = sizeof augment / sizeof *augment};
+  if (picture_decode(path, &picture, &err)) return err.message[0] && !picture.pixels ? 0 : (abort(), 0);
+  free(picture.pixels);
+  if (picture_decode_for(&spec, size % 2, path, &picture, &err)) abort();
   if ((int64_t)picture.width * picture.height < 1 << 20) { /* resizing has a time of its own */
     (void)!picture_to_input(&picture, &spec, DATASET_NO_AUGMENT, x, &err);
     (void)!picture_to_input(&picture, &spec, size, x, &err);

@@ -106,7 +106,7 @@ static void test_crop_is_a_resized_box(void **state) {
     surgery_error err;
     Box box = draw(&crop, seed, 50, 40);
     assert_int_equal(picture_crop(&picture, box, &cut, &err), 0);
-    assert_int_equal(picture_resize(&cut, (Box){0, 0, cut.width, cut.height}, 32, 24, &small, &err), 0);
+    assert_int_equal(picture_resize(&cut, (Area){0, 0, cut.width, cut.height}, 32, 24, (Box){0, 0, 32, 24}, &small, &err), 0);
     for (int i = 0; i < 24 * 32; i++)
       for (int c = 0; c < 3; c++) assert_true(x[c * 24 * 32 + i] == (float)small.pixels[3 * i + c] / 255.0f);
     free(x), free(cut.pixels), free(small.pixels);

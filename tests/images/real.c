@@ -73,9 +73,9 @@ static void check_file(const char *rest) {
   snprintf(path, sizeof path, "%s/%s", SHARED_PICTURES, file);
   Picture picture;
   surgery_error err;
-  if (picture_decode(path, &picture, &err)) fail_msg("%s", err.message);
   Preprocess plain, whole;
   preprocess_imagenet(&plain, false);
+  if (picture_decode_for(&plain.spec, false, path, &picture, &err)) fail_msg("%s", err.message);
   preprocess_imagenet(&whole, true);
   float *x = input_of(&picture, &plain, DATASET_NO_AUGMENT),
         *normalized = input_of(&picture, &whole, DATASET_NO_AUGMENT);
@@ -96,4 +96,38 @@ static void test_ten_photographs(void **state) {
                 worst_mean * 255);
 }
 
-TESTS(real, cmocka_unit_test(test_ten_photographs));
+/* Those that are decoded smaller, against all of their pixels. Measured: see LEFT_TIMES in image_input.c. */
+static void reduces(const char *file, const char *steps, int side, int reduced) {
+  char path[1000];
+  Picture all, fewer;
+  surgery_error err;
+  Preprocess p;
+  preprocess_make(&p, 3, side, side, steps);
+  snprintf(path, sizeof path, "%s/%s", SHARED_PICTURES, file);
+  if (picture_decode(path, &all, &err) || picture_decode_for(&p.spec, false, path, &fewer, &err)) fail_msg("%s", err.message);
+  assert_int_equal(fewer.reduced, reduced);
+  float *want = input_of(&all, &p, DATASET_NO_AUGMENT), *got = input_of(&fewer, &p, DATASET_NO_AUGMENT);
+  double sum = 0, largest = 0;
+  for (int i = 0; i < 3 * side * side; i++) {
+    within(file, steps, got[i], want[i], EVERYWHERE, &largest);
+    sum += fabs(got[i] - want[i]);
+  }
+  print_message("%s, 1 / %d: %.3g / 255, in the mean %.3g / 255\n", steps, reduced, largest * 255, sum / (3 * side * side) * 255);
+  assert_true(sum / (3 * side * side) <= IN_THE_MEAN);
+  free(want), free(got), free(all.pixels), free(fewer.pixels);
+}
+
+static void test_reduced(void **state) {
+  static const char five[] = "val/ants/ants-devouring-remains-of-large-dead-insect-on-red-tile-in-Stellenbosch-South-Africa-closeup-1-DHD.jpg",
+                    three[] = "train/ants/Nepenthes_rafflesiana_ant.jpg";
+  if (access(SHARED_PICTURES, R_OK) != 0) {
+    print_message("SKIPPED: no %s; set SURGERY_SHARED_DATA when configuring\n", SHARED_PICTURES);
+    skip();
+  }
+  reduces(five, "resize 194;center_crop 192 192", 192, 2); /* 10.02 times smaller */
+  reduces(five, "resize 128;center_crop 112 112", 112, 2);
+  reduces(five, "resize 32;center_crop 32 32", 32, 2); /* not 4: 486 pixels would be left */
+  reduces(three, "resize 148;center_crop 128 128", 128, 2);
+}
+
+TESTS(real, cmocka_unit_test(test_ten_photographs), cmocka_unit_test(test_reduced));

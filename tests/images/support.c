@@ -38,7 +38,7 @@ int each_golden(const char *prefix, void (*each)(const char *rest)) {
 }
 
 Picture formula(int width, int height) {
-  Picture p = {width, height, 3, malloc((size_t)width * (size_t)height * 3)};
+  Picture p = {.width = width, .height = height, .channels = 3, .pixels = malloc((size_t)width * (size_t)height * 3)};
   assert_non_null(p.pixels);
   for (uint32_t y = 0; y < (uint32_t)height; y++)
     for (uint32_t x = 0; x < (uint32_t)width; x++) {
