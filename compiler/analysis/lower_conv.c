@@ -207,6 +207,22 @@ void lower_conv2d(Lower *l, NodeId n) {
   else EMIT(l, conv2d_any, &k, n, "forward", x, w, bias, residual, state->y);
 }
 
+static void emit_grad_weight(Lower *l, const Conv2dGradWeightK *k, NodeId n, BufferId x, BufferId dy, BufferId dw) {
+  Conv2dK forward = conv_constants(l, n, k->plain_x);
+  if (!winograd_wins(&forward)) {
+    EMIT(l, conv2d_grad_weight, k, n, "grad_weight", x, dy, dw);
+    return;
+  }
+  GradWeightSumK sum = {.count = k->oc * k->ic * k->kh * k->kw, .shares = grad_weight_shares(k), .accumulate = k->accumulate};
+  if (sum.shares == 1) {
+    EMIT(l, conv2d_grad_weight_wino, k, n, "grad_weight", x, dy, dw);
+    return;
+  }
+  BufferId parts = new_buffer(l, "parts of a gradient", false, sum.shares * sum.count * 4);
+  EMIT(l, conv2d_grad_weight_wino, k, n, "grad_weight", x, dy, parts);
+  EMIT(l, conv2d_grad_weight_sum, &sum, n, "grad_weight_sum", parts, dw);
+}
+
 void grad_conv2d_weight(Lower *l, NodeId n, ParamId p) {
   bool accumulate, plain = takes_plain(l, n);
   BufferId dy = grad_before_activation(l, n, LAYOUT_BLOCKED);
@@ -214,7 +230,7 @@ void grad_conv2d_weight(Lower *l, NodeId n, ParamId p) {
   BufferId dw = grad_param(l, p, &accumulate);
   Conv2dGradWeightK k = grad_constants(l, n, plain, accumulate);
   switch (conv_kind(node_args(l->g, n))) {
-  case CONV_DIRECT: EMIT(l, conv2d_grad_weight, &k, n, "grad_weight", x, dy, dw); break;
+  case CONV_DIRECT: emit_grad_weight(l, &k, n, x, dy, dw); break;
   case CONV_DEPTHWISE: EMIT(l, depthwise_grad_weight, &k, n, "grad_weight", x, dy, dw); break;
   case CONV_ANY: EMIT(l, conv2d_any_grad_weight, &k, n, "grad_weight", x, dy, dw); break;
   }

@@ -1,6 +1,7 @@
 /* The host's side of the convolution templates: units, scratch and arithmetic of a call, from its constants.
  * The cuts themselves are in conv_units.h, which the templates read too. Called through kernel_info(). */
 #include "compiler/kernels/conv_units.h"
+#include "compiler/kernels/units.h"
 #include "compiler/kernels/winograd_units.h"
 
 static double conv_flops(double oc, double ic_of_group, int64_t kh, int64_t kw, int64_t oh, int64_t ow) {
@@ -60,6 +61,19 @@ void plan_conv2d_grad_weight(const void *constants, CallPlan *plan) {
   *plan = (CallPlan){.units_fixed = u.units,
                      .scratch_bytes = whole_lines(u.sums + (k->plain_x ? u.in_rows * u.in_cols : 0)),
                      .flops_per_sample = gradient_flops(k)};
+}
+
+int64_t grad_weight_shares(const Conv2dGradWeightK *k) {
+  return winograd_grad_units(k).shares;
+}
+void plan_conv2d_grad_weight_wino(const void *constants, CallPlan *plan) {
+  const Conv2dGradWeightK *k = constants;
+  WinogradGradUnits u = winograd_grad_units(k);
+  *plan = (CallPlan){.units_fixed = u.units, .scratch_bytes = whole_lines(u.scratch), .flops_per_sample = gradient_flops(k)};
+}
+void plan_conv2d_grad_weight_sum(const void *constants, CallPlan *plan) {
+  const GradWeightSumK *k = constants;
+  *plan = (CallPlan){.units_fixed = units_of(k->count, ELEMENTWISE_CHUNK)};
 }
 
 void plan_channel_sum(const void *constants, CallPlan *plan) {

@@ -1,84 +1,16 @@
-/* 3x3 convolutions of stride 1 by Winograd's minimal filtering F(4x4, 3x3): 36 products for 16 outputs instead of 144
- * (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015; interpolation at 0, ±5/8, ±3/2 and infinity).
+/* 3x3 convolutions of stride 1 by Winograd's minimal filtering F(4x4, 3x3): 36 products for 16 outputs instead of 144.
  * Reads and writes the same layouts as conv2d, packed weights included, and does the same epilogue, so that either can
  * stand for the other. The weights are transformed here, for each group of tiles again: that costs a twentieth of the
  * products and saves four times their memory. Sums are made in the same order however the work is shared. */
 #include "compiler/kernels/conv_units.h"
 #include "compiler/kernels/conv_vec.h"
 #include "compiler/kernels/winograd_units.h"
+#include "compiler/kernels/winograd_vec.h"
 
 #define BLOCK_TILES (sgk_wide_vectors ? WINOGRAD_WIDE : WINOGRAD_NARROW)
 #define MAX_SUMS 28
 
-/* ---- the transforms of one row or column ---- */
-
-/* At the points 0, ±1, ±2 sums are five times less exact than those of the direct convolution, at these twice. */
-#define NEAR 0.625f
-#define FAR 1.5f
-#define NEAR2 (NEAR * NEAR)
-#define FAR2 (FAR * FAR)
-
-/* B^T: six inputs. */
-INLINE void transform_input(const v16 *d, int64_t step, v16 *to, int64_t to_step) {
-  v16 even = d[4 * step] - FAR2 * d[2 * step], odd = d[3 * step] - FAR2 * d[step];
-  v16 even2 = d[4 * step] - NEAR2 * d[2 * step], odd2 = d[3 * step] - NEAR2 * d[step];
-  to[0] = NEAR2 * FAR2 * d[0] + (d[4 * step] - (NEAR2 + FAR2) * d[2 * step]);
-  to[to_step] = even + NEAR * odd;
-  to[2 * to_step] = even - NEAR * odd;
-  to[3 * to_step] = even2 + FAR * odd2;
-  to[4 * to_step] = even2 - FAR * odd2;
-  to[5 * to_step] = NEAR2 * FAR2 * d[step] + (d[5 * step] - (NEAR2 + FAR2) * d[3 * step]);
-}
-
-/* G: three weights to six. */
-INLINE void transform_weights(v16 g0, v16 g1, v16 g2, v16 *to, int64_t to_step) {
-  const float near = 1 / (2 * NEAR2 * (NEAR2 - FAR2)), far = 1 / (2 * FAR2 * (FAR2 - NEAR2));
-  v16 even = near * g0 + near * NEAR2 * g2, even2 = far * g0 + far * FAR2 * g2;
-  to[0] = g0 * (1 / (NEAR2 * FAR2));
-  to[to_step] = even + near * NEAR * g1;
-  to[2 * to_step] = even - near * NEAR * g1;
-  to[3 * to_step] = even2 + far * FAR * g1;
-  to[4 * to_step] = even2 - far * FAR * g1;
-  to[5 * to_step] = g2;
-}
-
-/* A^T: six products to four outputs. */
-INLINE void transform_output(const v16 *m, int64_t step, v16 *to, int64_t to_step) {
-  v16 sum = m[step] + m[2 * step], difference = m[step] - m[2 * step];
-  v16 sum2 = m[3 * step] + m[4 * step], difference2 = m[3 * step] - m[4 * step];
-  to[0] = m[0] + sum + sum2;
-  to[to_step] = NEAR * difference + FAR * difference2;
-  to[2 * to_step] = NEAR2 * sum + FAR2 * sum2;
-  to[3 * to_step] = m[5 * step] + NEAR2 * NEAR * difference + FAR2 * FAR * difference2;
-}
-
 /* ---- the three parts ---- */
-
-/* The 6 x 6 inputs at (row, col) of one block of channels, zeros outside of the image, transformed to
- * v[36 points, v_point floats apart]. */
-INLINE void input_tile(const Conv2dK *k, const float *x, int64_t row, int64_t col, float *v, int64_t v_point) {
-  v16 d[36], half[36], out[6];
-  UNROLL
-  for (int64_t q = 0; q < 24; q++) __builtin_prefetch(x + ((row + q / 4) * k->iw + col + 10 + q % 4) * LANES);
-  if (row >= 0 && col >= 0 && row + 6 <= k->ih && col + 6 <= k->iw) {
-    UNROLL
-    for (int64_t i = 0; i < 36; i++) d[i] = *(const v16 *)(x + ((row + i / 6) * k->iw + col + i % 6) * LANES);
-  } else {
-    for (int64_t r = 0; r < 6; r++)
-      for (int64_t c = 0; c < 6; c++) {
-        const int64_t inside = row + r >= 0 && row + r < k->ih && col + c >= 0 && col + c < k->iw;
-        d[r * 6 + c] = inside ? *(const v16 *)(x + ((row + r) * k->iw + col + c) * LANES) : (v16){0};
-      }
-  }
-  UNROLL
-  for (int64_t c = 0; c < 6; c++) transform_input(d + c, 6, half + c, 6);
-  UNROLL
-  for (int64_t r = 0; r < 6; r++) {
-    transform_input(half + 6 * r, 1, out, 1);
-    UNROLL
-    for (int64_t c = 0; c < 6; c++) *(v16 *)(v + (6 * r + c) * v_point) = out[c];
-  }
-}
 
 /* `lanes` input channels of one input block, for `outs` output blocks: w [outs][3][3][16 ic][16 oc], w_out floats from one
  * output block to the next → u [36][ic][outs][16 oc]. */
@@ -189,7 +121,7 @@ INLINE void group_input(const Conv2dK *k, const WinogradUnits *u, const Group *g
     for (int64_t c = 0; c < u->in_blocks; c++)
       for (int64_t r = 0; r < g->rows; r++)
         for (int64_t t = 0; t < u->tile_cols; t++)
-          input_tile(k, x + ((g->image + i) * u->in_blocks + c) * block, (g->row + r) * 4 - k->pad_h,
+          input_tile(k->ih, k->iw, x + ((g->image + i) * u->in_blocks + c) * block, (g->row + r) * 4 - k->pad_h,
                      t * 4 - k->pad_w,
                      v + (c * u->tiles + (i * g->rows + r) * u->tile_cols + t) * LANES, u->v_point);
 }

@@ -1,4 +1,4 @@
-/* How winograd is cut into work units, and where its parts lie in scratch: shared by the template and by plan_conv.c.
+/* How conv2d_wino is cut into work units, and where its parts lie in scratch: shared by the template and by plan_conv.c.
  *
  * A unit is a share of the output blocks (of 16 channels, in pairs) of one group of tiles. A tile is 4 × 4 outputs; a
  * group is a band of tile rows of one image or, where images are small, all tiles of several images: as many tiles as
@@ -8,11 +8,12 @@
 #define SURGERY_WINOGRAD_UNITS_H
 #include "compiler/kernels/conv_axis.h"
 
+#define WINOGRAD_POINTS 36 /* numbers in a transformed tile, 6 × 6 */
+
 #define WINOGRAD_TILES 56      /* of a group, about */
 #define WINOGRAD_PARTS 16      /* shares of the output blocks, at most */
 #define WINOGRAD_CHUNK 4       /* input blocks whose transformed weights stay in the second-level cache */
 #define WINOGRAD_FEW 8         /* tiles of a whole batch below which transforming the weights does not pay */
-#define WINOGRAD_POINTS 36     /* numbers in a transformed tile, 6 × 6 */
 #define WINOGRAD_WIDE 14       /* tiles whose sums are held at a time, at most */
 #define WINOGRAD_NARROW 6      /* with narrow vectors */
 
@@ -62,6 +63,33 @@ INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
   u.u_point = WINOGRAD_CHUNK * LANES * 2 * LANES + LANES;
   u.m_point = room * 2 * LANES + LANES;
   u.scratch = WINOGRAD_POINTS * (u.v_point + u.u_point + u.m_point);
+  return u;
+}
+
+/* ---- conv2d_grad_weight_wino ---- as its file says */
+#define GRAD_BLOCKS 4       /* of input and of output channels in a unit */
+#define GRAD_TILES 16       /* transformed at a time */
+#define GRAD_SHARED_UNITS 16 /* with fewer units the batch is shared too */
+
+typedef struct WinogradGradUnits {
+  int64_t tile_rows, tile_cols; /* of an image */
+  int64_t tiles;                /* transformed at a time */
+  int64_t in_blocks, out_blocks, in_units, out_units, shares, units;
+  int64_t v_point, s_point; /* floats between the points of tiles and of sums, in scratch */
+  int64_t scratch;          /* floats */
+} WinogradGradUnits;
+
+INLINE WinogradGradUnits winograd_grad_units(const Conv2dGradWeightK *k) {
+  WinogradGradUnits u = {.tile_rows = ceil_div(k->oh, 4), .tile_cols = ceil_div(k->ow, 4), .tiles = GRAD_TILES};
+  u.in_blocks = BLOCKS(k->ic);
+  u.out_blocks = BLOCKS(k->oc);
+  u.in_units = ceil_div(u.in_blocks, GRAD_BLOCKS);
+  u.out_units = ceil_div(u.out_blocks, GRAD_BLOCKS);
+  u.shares = max64(1, GRAD_SHARED_UNITS / (u.in_units * u.out_units));
+  u.units = u.in_units * u.out_units * u.shares;
+  u.v_point = u.tiles * GRAD_BLOCKS * LANES + LANES;
+  u.s_point = GRAD_BLOCKS * LANES * GRAD_BLOCKS * LANES + LANES;
+  u.scratch = WINOGRAD_POINTS * (2 * u.v_point + u.s_point);
   return u;
 }
 #endif

@@ -1,4 +1,4 @@
-/* conv_codegen [N [RUNS [CPU]]]: the convolutions of ResNet-18 as the compiler specialises them, one thread:
+/* conv_codegen [N [RUNS [CPU]]]: the convolutions of ResNet-18, and their weights' gradients, as the compiler specialises them, one thread:
  * milliseconds, GFLOP/s and the share of this core's peak, which a loop of fused multiply-adds made by the
  * same code generator measures. Also what specialising costs. Needs cc (to turn the object into something
  * dlopen takes) and nothing else of the compiler. */
@@ -14,19 +14,38 @@
 
 typedef struct Layer {
   const char *name;
-  int64_t ic, ih, oc, kernel, stride, residual, winograd;
+  int64_t ic, ih, oc, kernel, stride, residual;
+  KernelId id;
 } Layer;
 static const Layer layers[] = {
-    {"conv1 7x7/2 3-64 224", 3, 224, 64, 7, 2, 0, 0},      {"layer1 3x3 64 56", 64, 56, 64, 3, 1, 0, 0},
-    {"layer1 3x3 64 56 +res", 64, 56, 64, 3, 1, 1, 0},     {"layer2 3x3/2 64-128 56", 64, 56, 128, 3, 2, 0, 0},
-    {"layer2 1x1/2 64-128 56", 64, 56, 128, 1, 2, 0, 0},   {"layer2 3x3 128 28", 128, 28, 128, 3, 1, 0, 0},
-    {"layer2 3x3 128 28 +res", 128, 28, 128, 3, 1, 1, 0},  {"layer3 3x3/2 128-256 28", 128, 28, 256, 3, 2, 0, 0},
-    {"layer3 1x1/2 128-256 28", 128, 28, 256, 1, 2, 0, 0}, {"layer3 3x3 256 14", 256, 14, 256, 3, 1, 0, 0},
-    {"layer3 3x3 256 14 +res", 256, 14, 256, 3, 1, 1, 0},  {"layer4 3x3/2 256-512 14", 256, 14, 512, 3, 2, 0, 0},
-    {"layer4 1x1/2 256-512 14", 256, 14, 512, 1, 2, 0, 0}, {"layer4 3x3 512 7", 512, 7, 512, 3, 1, 0, 0},
-    {"layer4 3x3 512 7 +res", 512, 7, 512, 3, 1, 1, 0},
-    {"layer1 winograd 64 56", 64, 56, 64, 3, 1, 0, 1},   {"layer2 winograd 128 28", 128, 28, 128, 3, 1, 0, 1},
-    {"layer3 winograd 256 14", 256, 14, 256, 3, 1, 0, 1}, {"layer4 winograd 512 7", 512, 7, 512, 3, 1, 0, 1}};
+    {"conv1 7x7/2 3-64 224", 3, 224, 64, 7, 2, 0, KERNEL_conv2d},
+    {"layer1 3x3 64 56", 64, 56, 64, 3, 1, 0, KERNEL_conv2d},
+    {"layer1 3x3 64 56 +res", 64, 56, 64, 3, 1, 1, KERNEL_conv2d},
+    {"layer2 3x3/2 64-128 56", 64, 56, 128, 3, 2, 0, KERNEL_conv2d},
+    {"layer2 1x1/2 64-128 56", 64, 56, 128, 1, 2, 0, KERNEL_conv2d},
+    {"layer2 3x3 128 28", 128, 28, 128, 3, 1, 0, KERNEL_conv2d},
+    {"layer2 3x3 128 28 +res", 128, 28, 128, 3, 1, 1, KERNEL_conv2d},
+    {"layer3 3x3/2 128-256 28", 128, 28, 256, 3, 2, 0, KERNEL_conv2d},
+    {"layer3 1x1/2 128-256 28", 128, 28, 256, 1, 2, 0, KERNEL_conv2d},
+    {"layer3 3x3 256 14", 256, 14, 256, 3, 1, 0, KERNEL_conv2d},
+    {"layer3 3x3 256 14 +res", 256, 14, 256, 3, 1, 1, KERNEL_conv2d},
+    {"layer4 3x3/2 256-512 14", 256, 14, 512, 3, 2, 0, KERNEL_conv2d},
+    {"layer4 1x1/2 256-512 14", 256, 14, 512, 1, 2, 0, KERNEL_conv2d},
+    {"layer4 3x3 512 7", 512, 7, 512, 3, 1, 0, KERNEL_conv2d},
+    {"layer4 3x3 512 7 +res", 512, 7, 512, 3, 1, 1, KERNEL_conv2d},
+    {"layer1 winograd 64 56", 64, 56, 64, 3, 1, 0, KERNEL_conv2d_wino},
+    {"layer2 winograd 128 28", 128, 28, 128, 3, 1, 0, KERNEL_conv2d_wino},
+    {"layer3 winograd 256 14", 256, 14, 256, 3, 1, 0, KERNEL_conv2d_wino},
+    {"layer4 winograd 512 7", 512, 7, 512, 3, 1, 0, KERNEL_conv2d_wino},
+    {"layer1 dw 64 56", 64, 56, 64, 3, 1, 0, KERNEL_conv2d_grad_weight},
+    {"layer1 dw winograd 64 56", 64, 56, 64, 3, 1, 0, KERNEL_conv2d_grad_weight_wino},
+    {"layer2 dw 128 28", 128, 28, 128, 3, 1, 0, KERNEL_conv2d_grad_weight},
+    {"layer2 dw winograd 128 28", 128, 28, 128, 3, 1, 0, KERNEL_conv2d_grad_weight_wino},
+    {"layer3 dw 256 14", 256, 14, 256, 3, 1, 0, KERNEL_conv2d_grad_weight},
+    {"layer3 dw winograd 256 14", 256, 14, 256, 3, 1, 0, KERNEL_conv2d_grad_weight_wino},
+    {"layer4 dw 512 7", 512, 7, 512, 3, 1, 0, KERNEL_conv2d_grad_weight},
+    {"layer4 dw winograd 512 7", 512, 7, 512, 3, 1, 0, KERNEL_conv2d_grad_weight_wino},
+};
 enum { LAYERS = sizeof layers / sizeof *layers };
 
 static double seconds[LAYERS], fastest[LAYERS];
@@ -62,7 +81,32 @@ static BufferId add_buffer(Arena *arena, Schedule *s, int64_t floats, bool per_s
   return (BufferId)s->buffers.count - 1;
 }
 
+static void add_call(Arena *arena, Schedule *s, Call *call, const void *k) {
+  memcpy(call->word, k, (size_t)call->word_count * 8);
+  kernel_info(call->kernel)->plan(k, &call->plan);
+  int64_t scratch = (call->plan.scratch_bytes + 63) / 64 * 64;
+  if (scratch > s->scratch_bytes) s->scratch_bytes = scratch;
+  vec_push(arena, &s->calls, *call);
+}
+
+static void add_gradient(Arena *arena, Schedule *s, const Layer *l) {
+  int64_t pad = l->kernel / 2, pixels = l->ih * l->ih;
+  Conv2dGradWeightK k = {.groups = 1, .ic = l->ic, .ih = l->ih, .iw = l->ih, .oc = l->oc, .oh = l->ih, .ow = l->ih,
+                         .kh = l->kernel, .kw = l->kernel, .stride_h = 1, .stride_w = 1, .pad_h = pad, .pad_w = pad,
+                         .dil_h = 1, .dil_w = 1};
+  int64_t shares = l->id == KERNEL_conv2d_grad_weight_wino ? grad_weight_shares(&k) : 1;
+  Call call = {.kernel = l->id, .buf_count = 3, .word_count = sizeof k / 8, .node = NO_ID, .role = l->name};
+  call.buf[0] = add_buffer(arena, s, BLOCKS(l->ic) * LANES * pixels, true);
+  call.buf[1] = add_buffer(arena, s, BLOCKS(l->oc) * LANES * pixels, true);
+  call.buf[2] = add_buffer(arena, s, shares * l->oc * l->ic * l->kernel * l->kernel, false);
+  add_call(arena, s, &call, &k);
+}
+
 static void add_layer(Arena *arena, Schedule *s, const Layer *l) {
+  if (l->id != KERNEL_conv2d && l->id != KERNEL_conv2d_wino) {
+    add_gradient(arena, s, l);
+    return;
+  }
   int64_t out = (l->ih - 1) / l->stride + 1, pad = l->kernel / 2, plain = l->ic < LANES;
   Conv2dK k = {.groups = 1,
                .ic = l->ic,
@@ -86,18 +130,14 @@ static void add_layer(Arena *arena, Schedule *s, const Layer *l) {
                .has_bias = 1,
                .has_residual = l->residual};
   Call call = {
-      .kernel = l->winograd ? KERNEL_conv2d_wino : KERNEL_conv2d, .buf_count = 5, .word_count = sizeof k / 8, .node = NO_ID, .role = l->name};
+      .kernel = l->id, .buf_count = 5, .word_count = sizeof k / 8, .node = NO_ID, .role = l->name};
   int64_t lanes = plain ? l->ic : BLOCKS(l->ic) * LANES, y = BLOCKS(l->oc) * LANES * out * out;
   call.buf[0] = add_buffer(arena, s, lanes * l->ih * l->ih, true);
   call.buf[1] = add_buffer(arena, s, BLOCKS(l->oc) * LANES * lanes * l->kernel * l->kernel, false);
   call.buf[2] = add_buffer(arena, s, BLOCKS(l->oc) * LANES, false);
   call.buf[3] = l->residual ? add_buffer(arena, s, y, true) : NO_ID;
   call.buf[4] = add_buffer(arena, s, y, true);
-  memcpy(call.word, &k, sizeof k);
-  kernel_info(call.kernel)->plan(&k, &call.plan);
-  int64_t scratch = (call.plan.scratch_bytes + 63) / 64 * 64;
-  if (scratch > s->scratch_bytes) s->scratch_bytes = scratch;
-  vec_push(arena, &s->calls, call);
+  add_call(arena, s, &call, &k);
 }
 
 /* Writes the object, links it to a shared one and loads it. */

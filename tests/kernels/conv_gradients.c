@@ -7,6 +7,8 @@
 
 TEST_KERNEL(conv2d_pack_transposed);
 TEST_KERNEL(conv2d_grad_weight);
+TEST_KERNEL(conv2d_grad_weight_wino);
+TEST_KERNEL(conv2d_grad_weight_sum);
 TEST_KERNEL(channel_sum);
 TEST_KERNEL(conv2d_any_grad_input);
 TEST_KERNEL(conv2d_any_grad_weight);
@@ -88,6 +90,29 @@ static void check_grad_weight(const Shape *s, int64_t n, int accumulate, int pla
   free(dw);
 }
 
+/* By Winograd's method, from shares of the batch where there are several. */
+static void check_grad_weight_winograd(const Shape *s, int64_t n, int accumulate) {
+  Conv2dGradWeightK k = gradient_constants(s);
+  k.accumulate = accumulate;
+  Tensors t = tensors_new(s, n, 0);
+  GradWeightSumK sum = {s->oc * s->ic * 9, grad_weight_shares(&k), accumulate};
+  float *before = random_floats(sum.count, 4), *dw = accumulate ? copy_floats(before, sum.count) : nan_floats(sum.count);
+  float *parts = sum.shares > 1 ? nan_floats(sum.count * sum.shares) : NULL;
+  void *buf[] = {t.x_in, t.dy_in, parts ? parts : dw}, *sum_buf[] = {parts, dw};
+  run_splits(s->name, KERNEL_conv2d_grad_weight_wino, TEMPLATE(conv2d_grad_weight_wino), &k, buf, n, buf[2],
+             sum.shares * sum.count);
+  if (parts) run_splits(s->name, KERNEL_conv2d_grad_weight_sum, TEMPLATE(conv2d_grad_weight_sum), &sum, sum_buf, n, dw, sum.count);
+  Result want = naive_grad_weight(s, n, t.x, t.dy);
+  winograd_tolerance(&want);
+  if (accumulate) add_before(&want, before);
+  expect_close(s->name, dw, &want);
+  result_free(&want);
+  tensors_free(&t);
+  free(before);
+  free(dw);
+  free(parts);
+}
+
 #define EACH_SHAPE(s)                                                                                        \
   for (const Shape *row = conv_shapes; row->name; row++)                                                     \
     for (Shape s = *row, *once = &s; once && (shape_finish(&s), 1); once = NULL)
@@ -106,6 +131,22 @@ void test_grad_weight(void **state) {
   Shape many = {"many small images", 1, 17, 3, 3, 40, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0};
   shape_finish(&many);
   check_grad_weight(&many, 67, 0, 0, 0);
+}
+
+void test_grad_weight_winograd(void **state) {
+  (void)state;
+  static const Shape large = {"one share", 1, 250, 6, 10, 257, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0};
+  for (int more = 0; more < 2; more++)
+    for (const Shape *row = more ? winograd_shapes : conv_shapes; row->name; row++) {
+      Shape s = *row;
+      shape_finish(&s);
+      if (s.kh != 3 || s.kw != 3 || s.stride_h * s.stride_w * s.dil_h * s.dil_w * s.groups != 1) continue;
+      for (int64_t n = 0; n <= 3; n += n + 1) check_grad_weight_winograd(&s, n, n == 3);
+    }
+  Shape s = large;
+  shape_finish(&s);
+  assert_int_equal(grad_weight_shares(&(Conv2dGradWeightK){.ic = s.ic, .oc = s.oc, .oh = s.oh, .ow = s.ow}), 1);
+  for (int64_t n = 0; n <= 1; n++) check_grad_weight_winograd(&s, n, n == 1);
 }
 
 void test_gradients_any(void **state) {

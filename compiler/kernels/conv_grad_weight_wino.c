@@ -1,0 +1,172 @@
+/* The weights' gradient of a 3x3 convolution of stride 1 by Winograd's method, read backwards: with V = B^T d B of an input
+ * tile and Y = A dy A^T of the tile of the output's gradient, dw = G^T (sum over the tiles of V ⊙ Y) G; 36 products a tile
+ * instead of 144. Reads and writes what conv2d_grad_weight does.
+ *
+ * A unit owns GRAD_BLOCKS × GRAD_BLOCKS blocks of channels and a share of the batch's tiles. It transforms some tiles at a
+ * time and adds their products to the 36 sums of each weight, which stay in the second-level cache. Where there are
+ * several shares each writes a gradient of its own, and conv2d_grad_weight_sum adds them in order: no sum depends on the
+ * threads. */
+#include "compiler/kernels/transpose.h"
+#include "compiler/kernels/units.h"
+#include "compiler/kernels/winograd_units.h"
+#include "compiler/kernels/winograd_vec.h"
+
+#define HALF (LANES / 2)
+
+/* What a unit works on: blocks [in, in + ins) and [out, out + outs), tiles [tile, tile_end) of the batch. */
+typedef struct WinogradGrad {
+  int64_t in, ins, out, outs, share, tile, tile_end;
+} WinogradGrad;
+
+INLINE WinogradGrad winograd_grad(const WinogradGradUnits *u, int64_t unit, int64_t n) {
+  WinogradGrad g = {.share = unit % u->shares};
+  unit /= u->shares;
+  g.in = unit % u->in_units * GRAD_BLOCKS;
+  g.out = unit / u->in_units * GRAD_BLOCKS;
+  g.ins = min64(GRAD_BLOCKS, u->in_blocks - g.in);
+  g.outs = min64(GRAD_BLOCKS, u->out_blocks - g.out);
+  const int64_t tiles = n * u->tile_rows * u->tile_cols;
+  g.tile = tiles * g.share / u->shares;
+  g.tile_end = tiles * (g.share + 1) / u->shares;
+  return g;
+}
+
+/* The 4 x 4 gradients at (row, col) of one block, zeros outside of the image → y[36 points, y_point floats apart]. */
+INLINE void gradient_tile(int64_t oh, int64_t ow, const float *dy, int64_t row, int64_t col, float *y, int64_t y_point) {
+  v16 d[16], half[24], out[6];
+  UNROLL
+  for (int64_t q = 0; q < 16; q++) __builtin_prefetch(dy + ((row + q / 4) * ow + col + 8 + q % 4) * LANES);
+  if (row + 4 <= oh && col + 4 <= ow) {
+    UNROLL
+    for (int64_t i = 0; i < 16; i++) d[i] = *(const v16 *)(dy + ((row + i / 4) * ow + col + i % 4) * LANES);
+  } else {
+    for (int64_t r = 0; r < 4; r++)
+      for (int64_t c = 0; c < 4; c++)
+        d[r * 4 + c] = row + r < oh && col + c < ow ? *(const v16 *)(dy + ((row + r) * ow + col + c) * LANES) : (v16){0};
+  }
+  UNROLL
+  for (int64_t c = 0; c < 4; c++) transform_output_back(d + c, 4, half + c, 4);
+  UNROLL
+  for (int64_t r = 0; r < 6; r++) {
+    transform_output_back(half + 4 * r, 1, out, 1);
+    UNROLL
+    for (int64_t c = 0; c < 6; c++) *(v16 *)(y + (6 * r + c) * y_point) = out[c];
+  }
+}
+
+/* Tiles [from, from + count) of the batch. */
+INLINE void transform_tiles(void *const *buf, const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g,
+                            int64_t from, int64_t count, float *v, float *y) {
+  const int64_t x_plane = k->ih * k->iw * LANES, dy_plane = k->oh * k->ow * LANES;
+  for (int64_t t = 0; t < count; t++) {
+    const int64_t at = from + t, image = at / (u->tile_rows * u->tile_cols), row = at / u->tile_cols % u->tile_rows * 4,
+                  col = at % u->tile_cols * 4;
+    const float *x = (const float *)buf[0] + (image * u->in_blocks + g->in) * x_plane;
+    const float *dy = (const float *)buf[1] + (image * u->out_blocks + g->out) * dy_plane;
+    NO_UNROLL
+    for (int64_t b = 0; b < g->ins; b++)
+      input_tile(k->ih, k->iw, x + b * x_plane, row - k->pad_h, col - k->pad_w,
+                 v + (t * GRAD_BLOCKS + b) * LANES, u->v_point);
+    NO_UNROLL
+    for (int64_t b = 0; b < g->outs; b++)
+      gradient_tile(k->oh, k->ow, dy + b * dy_plane, row, col, y + (t * GRAD_BLOCKS + b) * LANES, u->v_point);
+  }
+}
+
+/* s [channels][GRAD_BLOCKS][16 oc] += v (`channels` of a tile) × y (`outs` blocks), over `tiles` tiles. */
+INLINE void sum_products(const float *v, const float *y, float *s, int64_t tiles, int64_t channels, int64_t outs) {
+  v16 acc[2 * HALF];
+  const int64_t pitch = GRAD_BLOCKS * LANES;
+  UNROLL
+  for (int64_t q = 0; q < outs * channels; q++)
+    acc[q] = *(const v16 *)(s + q / outs * pitch + q % outs * LANES);
+  NO_UNROLL
+  for (const float *end = v + tiles * pitch; v < end; v += pitch, y += pitch) {
+    v16 d[2];
+    UNROLL
+    for (int64_t b = 0; b < outs; b++) d[b] = *(const v16 *)(y + b * LANES);
+    UNROLL
+    for (int64_t i = 0; i < channels; i++) {
+      UNROLL
+      for (int64_t b = 0; b < outs; b++) acc[i * outs + b] += d[b] * v[i];
+    }
+  }
+  UNROLL
+  for (int64_t q = 0; q < outs * channels; q++) *(v16 *)(s + q / outs * pitch + q % outs * LANES) = acc[q];
+}
+
+/* All points. sums: [36 points][16 × GRAD_BLOCKS ic][GRAD_BLOCKS][16 oc]. */
+INLINE void multiply_tiles(const WinogradGradUnits *u, const WinogradGrad *g, const float *v, const float *y, float *sums,
+                           int64_t tiles) {
+  const int64_t step = sgk_wide_vectors ? HALF : HALF / 2;
+  NO_UNROLL
+  for (int64_t p = 0; p < WINOGRAD_POINTS; p++)
+    for (int64_t i = 0; i < g->ins * LANES; i += step) {
+      float *s = sums + p * u->s_point + i * GRAD_BLOCKS * LANES;
+      const float *vp = v + p * u->v_point + i, *yp = y + p * u->v_point;
+      int64_t b = 0;
+      if (sgk_wide_vectors)
+        for (; b + 2 <= g->outs; b += 2) sum_products(vp, yp + b * LANES, s + b * LANES, tiles, HALF, 2);
+      for (; b < g->outs; b++) sum_products(vp, yp + b * LANES, s + b * LANES, tiles, step, 1);
+    }
+}
+
+/* The sums of one output block to rows of dw: [16 × ins ic][9 taps][16 oc] in `turned`, then 16 by 16 to [oc][ic][9]. */
+INLINE void write_block(const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g, int64_t b,
+                        const float *sums, float *turned, float *dw, int64_t accumulate) {
+  const int64_t inputs = min64(k->ic - g->in * LANES, g->ins * LANES), floats = inputs * 9;
+  NO_UNROLL
+  for (int64_t i = 0; i < inputs; i++) {
+    const float *s = sums + (i * GRAD_BLOCKS + b) * LANES;
+    v16 d[36], half[18], out[3];
+    UNROLL
+    for (int64_t p = 0; p < WINOGRAD_POINTS; p++) d[p] = *(const v16 *)(s + p * u->s_point);
+    UNROLL
+    for (int64_t c = 0; c < 6; c++) transform_weights_back(d + c, 6, half + c, 6);
+    UNROLL
+    for (int64_t r = 0; r < 3; r++) {
+      transform_weights_back(half + 6 * r, 1, out, 1);
+      UNROLL
+      for (int64_t c = 0; c < 3; c++) *(v16 *)(turned + (i * 9 + 3 * r + c) * LANES) = out[c];
+    }
+  }
+  const int64_t out = (g->out + b) * LANES, outputs = min64(LANES, k->oc - out);
+  float *to = dw + (out * k->ic + g->in * LANES) * 9;
+  for (int64_t q = 0; q < floats; q += LANES) {
+    v16 m[LANES];
+    for (int64_t i = 0; i < LANES; i++) m[i] = q + i < floats ? *(const v16 *)(turned + (q + i) * LANES) : (v16){0};
+    transpose16(m);
+    for (int64_t o = 0; o < LANES; o++)
+      if (o < outputs) v16_store_or_add(to + o * k->ic * 9 + q, m[o], floats - q, accumulate);
+  }
+}
+
+void sgk_conv2d_grad_weight_wino(SGK_TEMPLATE_ARGS, const Conv2dGradWeightK *k) {
+  const WinogradGradUnits u = winograd_grad_units(k);
+  float *v = scratch, *y = v + WINOGRAD_POINTS * u.v_point, *sums = y + WINOGRAD_POINTS * u.v_point;
+  for (int64_t unit = begin; unit < end; unit++) {
+    const WinogradGrad g = winograd_grad(&u, unit, n);
+    for (int64_t i = 0; i < WINOGRAD_POINTS * u.s_point; i += LANES) *(v16 *)(sums + i) = (v16){0};
+    for (int64_t t = g.tile; t < g.tile_end; t += u.tiles) {
+      const int64_t tiles = min64(u.tiles, g.tile_end - t);
+      transform_tiles(buf, k, &u, &g, t, tiles, v, y);
+      multiply_tiles(&u, &g, v, y, sums, tiles);
+    }
+    float *dw = u.shares > 1 ? (float *)buf[2] + g.share * k->oc * k->ic * 9 : buf[2];
+    for (int64_t b = 0; b < g.outs; b++) write_block(k, &u, &g, b, sums, v, dw, u.shares == 1 && k->accumulate);
+  }
+}
+
+/* dw = or += the shares' gradients, in order; a unit is a run of weights. */
+void sgk_conv2d_grad_weight_sum(SGK_TEMPLATE_ARGS, const GradWeightSumK *k) {
+  const float *parts = buf[0];
+  float *dw = buf[1];
+  for (int64_t unit = begin; unit < end; unit++) {
+    const int64_t from = unit * ELEMENTWISE_CHUNK, to = min64(k->count, from + ELEMENTWISE_CHUNK);
+    for (int64_t i = from; i < to; i += LANES) {
+      v16 sum = v16_load_lanes(parts + i, to - i);
+      for (int64_t s = 1; s < k->shares; s++) sum += v16_load_lanes(parts + s * k->count + i, to - i);
+      v16_store_or_add(dw + i, sum, to - i, k->accumulate);
+    }
+  }
+}
