@@ -2,15 +2,12 @@
  * milliseconds, GFLOP/s and the share of this core's peak, which a loop of fused multiply-adds made by the
  * same code generator measures. Also what specialising costs. Needs cc (to turn the object into something
  * dlopen takes) and nothing else of the compiler. */
-#include "compiler/codegen/codegen.h"
+#include "tests/bench/specialised.h"
 #include "runtime/abi.h"
 #include <dlfcn.h>
-#include <llvm-c/Analysis.h>
-#include <llvm-c/IRReader.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 typedef struct Layer {
   const char *name;
@@ -51,12 +48,6 @@ enum { LAYERS = sizeof layers / sizeof *layers };
 static double seconds[LAYERS], fastest[LAYERS];
 static int at_call;
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* CPU time: what specialising costs, whatever else the machine does. */
 static double used(void) {
   struct timespec t;
@@ -67,9 +58,9 @@ static double used(void) {
 /* Stands for the runtime's: one thread, and a clock around each call. */
 __attribute__((visibility("default"))) void sg_parallel(sg_task *task, void *const *buf, int64_t n,
                                                         int64_t units, void *scratch, int64_t scratch_bytes) {
-  double t = now();
+  double t = bench_now();
   task(buf, n, 0, units, scratch);
-  seconds[at_call++] = now() - t;
+  seconds[at_call++] = bench_now() - t;
 }
 
 static BufferId add_buffer(Arena *arena, Schedule *s, int64_t floats, bool per_sample) {
@@ -140,83 +131,6 @@ static void add_layer(Arena *arena, Schedule *s, const Layer *l) {
   add_call(arena, s, &call, &k);
 }
 
-/* Writes the object, links it to a shared one and loads it. */
-static void *load(LLVMMemoryBufferRef object) {
-  char path[] = "/tmp/conv_codegen_XXXXXX", command[256];
-  int fd = mkstemp(path);
-  if (fd < 0 || write(fd, LLVMGetBufferStart(object), LLVMGetBufferSize(object)) < 0)
-    fail_environment("cannot write %s", path);
-  close(fd);
-  LLVMDisposeMemoryBuffer(object);
-  snprintf(command, sizeof command, "cc -shared -o %s.so %s", path, path);
-  if (system(command)) fail_environment("cannot link %s", path);
-  snprintf(command, sizeof command, "%s.so", path);
-  void *library =
-      dlopen(command, RTLD_LAZY); /* the C interface wants a runtime that is not here and not called */
-  if (!library) fail_environment("%s", dlerror());
-  unlink(path);
-  unlink(command);
-  return library;
-}
-
-/* Enough independent chains of fused multiply-adds to fill every port at every latency. */
-static double measure_peak(Arena *arena, const CodegenTarget *target) {
-  enum { ROUNDS = 200000 }; /* short, so that some run is left alone by the rest of the machine */
-  const int chains = target->wide_vectors ? 24 : 6; /* each of 1 or 2 registers, of 32 or 16 */
-  const char *text = "define <16 x float> @peak(i64 %n, <16 x float> %a, <16 x float> %b, <16 x float> %c) "
-                     "{\nentry:\n  br label %loop\nloop:\n"
-                     "  %i = phi i64 [0, %entry], [%next, %loop]\n";
-  for (int c = 0; c < chains; c++)
-    text = arena_printf(arena, "%s  %%x%d = phi <16 x float> [%%a, %%entry], [%%y%d, %%loop]\n", text, c, c);
-  for (int c = 0; c < chains; c++)
-    text = arena_printf(arena,
-                        "%s  %%y%d = call <16 x float> @llvm.fma.v16f32(<16 x float> %%x%d, <16 x float> "
-                        "%%b, <16 x float> %%c)\n",
-                        text, c, c);
-  text = arena_printf(
-      arena,
-      "%s  %%next = add i64 %%i, 1\n  %%more = icmp ult i64 %%next, %%n\n  br i1 %%more, label %%loop, label "
-      "%%done\ndone:\n",
-      text);
-  for (int c = 1; c < chains; c++)
-    text = arena_printf(arena, "%s  %%s%d = fadd <16 x float> %s, %%y%d\n", text, c,
-                        c > 1 ? arena_printf(arena, "%%s%d", c - 1) : "%y0", c);
-  text = arena_printf(
-      arena,
-      "%s  ret <16 x float> %%s%d\n}\ndeclare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, "
-      "<16 x float>)\ndefine void @run(i64 %%n, ptr %%p) {\n  %%a = load <16 x float>, ptr %%p\n  %%r = call "
-      "<16 x float> @peak(i64 %%n, <16 x float> %%a, <16 x float> %%a, <16 x float> %%a)\n  store <16 x "
-      "float> %%r, ptr %%p\n  "
-      "ret void\n}\n",
-      text, chains - 1);
-  LLVMContextRef context = LLVMContextCreate();
-  LLVMModuleRef module;
-  char *message = NULL;
-  LLVMMemoryBufferRef source = LLVMCreateMemoryBufferWithMemoryRangeCopy(text, strlen(text), "peak");
-  if (LLVMParseIRInContext(context, source, &module, &message)) BUG("%s", message);
-  static const char *const key[] = {"target-cpu", "target-features", "prefer-vector-width"};
-  char *features = LLVMGetTargetMachineFeatureString(target->machine);
-  const char *value[] = {target->cpu, features, "512"};
-  for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f))
-    for (int i = 0; i < 3; i++)
-      LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex,
-                              LLVMCreateStringAttribute(context, key[i], (unsigned)strlen(key[i]), value[i],
-                                                        (unsigned)strlen(value[i])));
-  void *library = load(codegen_emit(module, target, LLVMObjectFile));
-  void (*run)(int64_t, float *) = (void (*)(int64_t, float *))dlsym(library, "run");
-  float *x = aligned_alloc(64, 64);
-  double best = 0;
-  for (int i = 0; i < 16; i++) x[i] = 0.5f;
-  for (int r = 0; r < 100; r++) {
-    double t = now();
-    run(ROUNDS, x);
-    double rate = ROUNDS * 32.0 * chains / (now() - t) * 1e-9;
-    if (rate > best) best = rate;
-    for (int i = 0; i < 16; i++) x[i] = 0.5f;
-  }
-  return best;
-}
-
 int main(int argc, char **argv) {
   int64_t n = argc > 1 ? atoll(argv[1]) : 1, runs = argc > 2 ? atoll(argv[2]) : 20;
   Arena *arena = arena_create();
@@ -241,7 +155,7 @@ int main(int argc, char **argv) {
   LLVMMemoryBufferRef object = codegen_emit(module, &target, LLVMObjectFile);
   t[3] = used();
   size_t object_bytes = LLVMGetBufferSize(object);
-  void *code = load(object);
+  void *code = bench_load(object);
   const sg_network *network = dlsym(code, "bench_network");
 
   size_t bytes = (size_t)(s->per_sample_bytes * n + s->fixed_bytes + s->scratch_bytes);
@@ -255,7 +169,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < LAYERS; i++)
       if (r == 0 || seconds[i] < fastest[i]) fastest[i] = seconds[i];
   }
-  double peak = measure_peak(arena, &target), total = 0, flops = 0;
+  double peak = bench_peak(arena, &target, 1), total = 0, flops = 0;
   printf("%s, n = %lld, one thread, best of %lld; peak %.1f GFLOP/s\n", target.cpu, (long long)n,
          (long long)runs, peak);
   for (int i = 0; i < LAYERS; i++) {
