@@ -66,7 +66,7 @@ typedef struct sg_network {
  *   "functions": { "forward": {"per_sample": bytes, "fixed": bytes, "scratch": bytes a thread}, "prefix": …, "tail": …, "step": …, "pack": … (may be missing: needs none), "inspect": … },
  *   "repack": false (optional, true where missing; false promises that nothing in packed comes from a trainable tensor or a buffer that
  *              step() moves, so that pack() need not run again after a step),
- *   "features": {"bytes": for one sample, "shape": [512]} or null,
+ *   "features": {"bytes": for one sample, "shape": [512], "key": 32 hexadecimal digits of what decides on them besides the weights} or null,
  *   "parameters": {"total": .., "trainable": .., "frozen": ..}, "flops": for one sample,
  *   "layers": [ {"name": "conv1", "type": "Conv2d", "shape": [64, 112, 112], "parameters": 9408, "frozen": true} ],
  *   with inspect alone, what the nodes of the network are, in forward order, and which parts of it can be removed:

@@ -46,6 +46,10 @@ __attribute__((constructor)) void sgr_choose_blas_core(void) {
 #endif
 }
 
+const char *blas_name(void) {
+  return openblas_get_config();
+}
+
 /* ---- products ---- */
 
 /* Element (i, j) lies at i * row + j * col; one of the two is 1. */

@@ -222,7 +222,7 @@ static void read_tensors(Reader *r, json_t *root, Manifest *m) {
     read_tensor(r, json_array_get(list, i), m, &m->tensors[i]);
 }
 
-void manifest_read_functions(Reader *r, json_t *root, ManifestFunction *to, int64_t *features_bytes, ManifestShape *shape) {
+void manifest_read_functions(Reader *r, json_t *root, ManifestFunction *to, int64_t *features_bytes, ManifestShape *shape, char key[FEATURES_KEY]) {
   static const char *const names[NET_FUNCTIONS] = {"forward", "prefix", "tail", "step", "pack", "inspect"};
   json_t *functions = json_object_get(root, "functions");
   for (int i = 0; i < NET_FUNCTIONS; i++) {
@@ -236,6 +236,8 @@ void manifest_read_functions(Reader *r, json_t *root, ManifestFunction *to, int6
   if (json_is_object(features)) {
     *features_bytes = manifest_read_size(r, features, "bytes", -1);
     *shape = read_shape(r, features, "shape");
+    const char *text = json_string_value(json_object_get(features, "key"));
+    snprintf(key, FEATURES_KEY, "%s", text ? text : "");
   }
 }
 
@@ -312,7 +314,7 @@ Manifest *manifest_parse(const char *text, surgery_error *err) {
     read_input(r, root, &m->input);
     read_outputs(r, root, m);
     read_tensors(r, root, m);
-    manifest_read_functions(r, root, m->functions, &m->features_bytes, &m->features);
+    manifest_read_functions(r, root, m->functions, &m->features_bytes, &m->features, m->features_key);
     read_layers(r, root, m);
     manifest_read_train(r, root, m);
     if (!r->failed && manifest_read_inspect(root, m, err)) r->failed = true;

@@ -85,6 +85,8 @@ typedef struct ManifestFunction {
   int64_t per_sample, fixed, scratch; /* bytes; scratch for a thread */
 } ManifestFunction;
 
+#define FEATURES_KEY 33 /* 32 digits and the end; "" where it is not told */
+
 typedef struct ManifestLayer {
   char *name, *type;
   ManifestShape shape; /* of its output, without the batch */
@@ -169,6 +171,7 @@ typedef struct ManifestPhase {
   bool *frozen;  /* [layers] */
   ManifestFunction functions[NET_FUNCTIONS]; /* prefix, tail and step */
   int64_t grads_bytes, features_bytes;
+  char features_key[FEATURES_KEY];
   ManifestShape features;
   bool repack;
 } ManifestPhase;
@@ -210,6 +213,7 @@ typedef struct Manifest {
   int64_t weights_bytes, packed_bytes, grads_bytes; /* grads_bytes: the most that a phase needs */
   ManifestFunction functions[NET_FUNCTIONS]; /* zeros for one that is not there */
   int64_t features_bytes;                    /* 0: no prefix */
+  char features_key[FEATURES_KEY];           /* another where other features come of the same samples and weights */
   ManifestShape features;
   int64_t parameters_total, parameters_trainable, parameters_frozen;
   double flops;

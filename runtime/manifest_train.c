@@ -207,7 +207,7 @@ static void read_phase(Reader *r, json_t *json, const Manifest *m, ManifestPhase
   p->own_lr = manifest_read_bool(json, "own_lr", false);
   p->repack = manifest_read_bool(json, "repack", true);
   p->grads_bytes = manifest_read_size(r, json, "grads_bytes", -1);
-  manifest_read_functions(r, json, p->functions, &p->features_bytes, &p->features);
+  manifest_read_functions(r, json, p->functions, &p->features_bytes, &p->features, p->features_key);
   p->grad = manifest_reserve(r, m->tensor_count, sizeof *p->grad);
   p->group = manifest_reserve(r, m->tensor_count, sizeof *p->group);
   p->frozen = manifest_reserve(r, m->layer_count, sizeof *p->frozen);
@@ -294,6 +294,7 @@ void manifest_select_phase(Manifest *m, size_t index) {
   for (NetFunction f = NET_FORWARD; f < NET_FUNCTIONS; f++)
     if (f == NET_PREFIX || f == NET_TAIL || f == NET_STEP) m->functions[f] = p->functions[f];
   m->features_bytes = p->features_bytes, m->features = p->features;
+  memcpy(m->features_key, p->features_key, sizeof m->features_key);
   m->repack = p->repack;
 }
 

@@ -4,6 +4,7 @@
 #include "compiler/edit/weights.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/manifest.h"
+#include "runtime/digest.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <math.h>
@@ -226,10 +227,35 @@ bool manifest_repack(const Plan *plan, const ParamList *state) {
   return false;
 }
 
+static SgDigest digest_schedule(SgDigest d, const Schedule *s) {
+  for (size_t i = 0; i < s->calls.count; i++) {
+    const Call *call = &s->calls.at[i];
+    d = sg_digest_text(d, kernel_info(call->kernel)->name);
+    d = sg_digest(d, call->word, (size_t)call->word_count * sizeof *call->word);
+    for (int b = 0; b < call->buf_count; b++) {
+      const Buffer *buffer = call->buf[b] == NO_ID ? NULL : &s->buffers.at[call->buf[b]];
+      int64_t place[] = {buffer ? (int64_t)buffer->space : -1, buffer ? buffer->offset : 0, buffer ? buffer->bytes : 0};
+      d = sg_digest(d, place, sizeof place);
+    }
+  }
+  return d;
+}
+
+/* Whatever decides on the features of a sample, but for the numbers of the weights. */
+static json_t *features_key(const Plan *plan) {
+  json_t *input = input_json(plan->graph);
+  char *text = json_dumps(input, JSON_COMPACT);
+  SgDigest d = digest_schedule(sg_digest_text((SgDigest){{0}}, text), &plan->first->pack);
+  d = digest_schedule(d, &plan->prefix);
+  free(text);
+  json_decref(input);
+  return json_sprintf("%016llx%016llx", (unsigned long long)d.word[0], (unsigned long long)d.word[1]);
+}
+
 json_t *manifest_features(const Plan *plan) {
   if (!plan->prefix.present) return json_null();
-  return json_pack("{s:I, s:o}", "bytes", (json_int_t)plan->features_bytes, "shape",
-                   manifest_shape(&plan->features));
+  return json_pack("{s:I, s:o, s:o}", "bytes", (json_int_t)plan->features_bytes, "shape",
+                   manifest_shape(&plan->features), "key", features_key(plan));
 }
 
 static const char *base_name(Arena *arena, const EmitOptions *o) {

@@ -51,8 +51,13 @@ static void tell_cached(Progress *p, const TrainEvent *e) {
   char bytes[32];
   progress_clear(p);
   if (p->cli->quiet) return;
+  if (e->done == e->total) {
+    fprintf(stderr, "features: %lld images read from %s: the frozen part does not run\n", (long long)e->total, e->text);
+    return;
+  }
   fprintf(stderr, "features: %lld images in %.1f s, kept in %s: the frozen part does not run again\n",
           (long long)e->total, e->seconds, cli_bytes((double)e->bytes, bytes));
+  if (e->done) fprintf(stderr, "features: %lld of them read from %s\n", (long long)e->done, e->text);
 }
 
 static void tell_step(Progress *p, const TrainEvent *e) {
@@ -97,6 +102,10 @@ void progress_event(void *progress, const TrainEvent *event) {
   case TRAIN_BROKEN:
     progress_clear(p);
     cli_broken(p->cli, event->text);
+    break;
+  case TRAIN_REMARK:
+    progress_clear(p);
+    if (!p->cli->quiet) cli_message(p->cli, "%s", event->text);
     break;
   case TRAIN_PHASE:
     progress_clear(p);

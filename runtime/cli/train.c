@@ -11,7 +11,7 @@
 #include "runtime/train/evaluate.h"
 
 typedef struct TrainArguments {
-  const char *data, *val, *out, *resume, *log, *report;
+  const char *data, *val, *out, *resume, *log, *report, *feature_cache;
   int64_t epochs, batch, seed, steps, checkpoint_every; /* -1: not given */
   double lr;                                            /* NAN: not given */
   bool no_shuffle, no_cache;
@@ -96,6 +96,7 @@ static int choose_options(Job *job, surgery_error *err) {
                           .seed = a->seed >= 0 ? (uint64_t)a->seed : before.seed,
                           .shuffle = before.shuffle && !a->no_shuffle,
                           .cache = !a->no_cache,
+                          .feature_folder = a->feature_cache,
                           .resume = a->resume,
                           .log = a->log,
                           .checkpoint_every = a->checkpoint_every > 0 ? a->checkpoint_every : 0,
@@ -221,6 +222,7 @@ static ExitStatus run(Cli *cli) {
   surgery_error err;
   if (!cli_parse(cli, &a, &status)) return status;
   if (!a.data) return cli_usage(cli, "--data DIR is wanted");
+  if (a.feature_cache && a.no_cache) return cli_usage(cli, "--feature-cache keeps what --no-cache does without");
   if (a.resume && cli->weights)
     return cli_usage(cli, "--resume has weights of its own: --weights does not go with it");
   const char *given = cli->weights;
@@ -250,6 +252,7 @@ static const CliOption options[] = {
     {"no-shuffle", OPTION_FLAG, AT(no_shuffle), NULL, "the samples in the order of the data set, each epoch"},
     {"no-cache", OPTION_FLAG, AT(no_cache), NULL,
      "run the frozen part in every epoch instead of keeping its features"},
+    {"feature-cache", OPTION_TEXT, AT(feature_cache), "DIR", "keep the frozen part's features in files there, for the next training"},
     {"out", OPTION_TEXT, AT(out), "FILE", "the trained weights (default: NAME-trained.safetensors here)"},
     {"resume", OPTION_TEXT, AT(resume), "FILE",
      "go on from a checkpoint; seed, batch and shuffling are its own"},

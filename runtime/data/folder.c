@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include "runtime/data/dataset.h"
 #include "runtime/error.h"
+#include "runtime/io.h"
 
 bool picture_suffix(const char *path) {
   static const char *const known[] = {".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
@@ -148,6 +149,17 @@ static int files_load(Dataset *set, int64_t index, uint64_t seed, float *x, void
   return 0;
 }
 
+static int files_digest(const Dataset *set, int64_t index, SgDigest *to) {
+  const Files *files = set->source;
+  surgery_error ignored;
+  uint8_t *bytes;
+  size_t size;
+  if (sg_read_file(files->paths.at[index], &bytes, &size, &ignored)) return -1;
+  *to = sg_digest(*to, bytes, size);
+  free(bytes);
+  return 0;
+}
+
 static const char *files_name(const Dataset *set, int64_t index, char *to, size_t size) {
   snprintf(to, size, "%s", ((const Files *)set->source)->paths.at[index]);
   return to;
@@ -170,6 +182,7 @@ static Dataset *files_new(const char *format, const char *path, const DatasetSpe
   if (!set) return NULL;
   set->load = files_load;
   set->name = files_name;
+  set->digest = files_digest;
   set->close = files_close;
   set->can_augment = true;
   set->source = calloc(1, sizeof(Files));

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 #include "runtime/error.h"
+#include "runtime/train/feature_file.h"
 #include "runtime/train/feed.h"
 #include "runtime/train/mixup.h"
 
@@ -19,6 +20,8 @@ struct Feed {
   unsigned char *targets; /* [count] */
   int32_t *masks;         /* [count], or NULL: the input has none */
   double seconds;
+  const char *uncached; /* why there is no cache */
+  FeatureFile *file;    /* or NULL */
   char **broken; /* messages told so far */
   int64_t broken_count;
   const int64_t *order; /* of the running pass on the cache */
@@ -82,9 +85,26 @@ static int keep_features(Feed *f, const Batch *batch, surgery_error *err) {
   return 0;
 }
 
-static int fill_cache(Feed *f, surgery_error *err) {
-  double start = seconds_now();
-  LoaderOptions o = {.count = f->set->count, .batch = CACHE_BATCH, .threads = sg_threads()};
+static FeaturePlaces places(const Feed *f) {
+  return (FeaturePlaces){f->cache, f->targets, f->good};
+}
+
+/* The indices of the samples whose features no file had, in whole blocks. */
+static int64_t list_missing(const Feed *f, int64_t *order) {
+  int64_t count = 0;
+  for (int64_t i = 0; i < f->set->count; i++) {
+    if (!f->good[i]) {
+      order[count++] = i;
+      continue;
+    }
+    const int32_t *mask = f->masks && f->set->mask ? f->set->mask(f->set, i) : NULL;
+    for (int64_t k = 0; k < mask_size(f); k++) f->masks[i * mask_size(f) + k] = mask ? mask[k] : 1;
+  }
+  return count;
+}
+
+static int compute_missing(Feed *f, const int64_t *order, int64_t count, double start, surgery_error *err) {
+  LoaderOptions o = {.order = order, .count = count, .batch = CACHE_BATCH, .threads = sg_threads()};
   Loader *loader = loader_start(f->set, &o, err);
   if (!loader) return -1;
   Batch batch;
@@ -97,9 +117,41 @@ static int fill_cache(Feed *f, surgery_error *err) {
       status = -1;
     if (status < 0) break;
     if (f->o.progress)
-      f->o.progress(f->o.context, batch.first + batch.taken, f->set->count, seconds_now() - start);
+      f->o.progress(f->o.context, f->set->count - count + batch.first + batch.taken, f->set->count, seconds_now() - start);
   }
   loader_stop(loader);
+  return status;
+}
+
+static void remark(const Feed *f, const char *text) {
+  if (text && f->o.remark) f->o.remark(f->o.context, text);
+}
+
+static int open_file(Feed *f, surgery_error *err) {
+  char *note;
+  FeaturePlaces to = places(f);
+  f->file = feature_file_open(f->net, f->set, f->o.folder, CACHE_BATCH, &to, &note, err);
+  remark(f, note);
+  free(note);
+  return f->file ? 0 : -1;
+}
+
+/* The features are there: a disk that has no room for them stops no training. */
+static void write_file(Feed *f) {
+  surgery_error why;
+  FeaturePlaces from = places(f);
+  if (feature_file_write(f->file, &from, &why)) remark(f, why.message);
+}
+
+static int fill_cache(Feed *f, surgery_error *err) {
+  double start = seconds_now();
+  if (f->o.folder && open_file(f, err)) return -1;
+  int64_t *order = malloc((size_t)f->set->count * sizeof *order + 1);
+  int64_t missing = order ? list_missing(f, order) : 0;
+  int status = order ? 0 : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  if (missing) status = compute_missing(f, order, missing, start, err);
+  free(order);
+  if (status == 0 && f->file && feature_file_wants(f->file)) write_file(f);
   f->seconds = seconds_now() - start;
   return status;
 }
@@ -108,13 +160,19 @@ static int fill_cache(Feed *f, surgery_error *err) {
 static bool make_cache(Feed *f) {
   const Manifest *m = f->net->manifest;
   int64_t bytes, count = f->set->count;
-  if (!f->o.cache || f->o.mixup > 0 || (f->o.augment && f->set->can_augment) || !net_has(f->net, NET_PREFIX)) return false;
-  if (__builtin_mul_overflow(m->features_bytes, count, &bytes) || bytes > f->o.cache_limit) return false;
-  f->cache = malloc((size_t)bytes + 1);
+  if (!f->o.cache) return false;
+  f->uncached = !net_has(f->net, NET_PREFIX)                ? "nothing is frozen before the first layer that learns"
+                : f->o.mixup > 0                            ? "mixup mixes other samples in each epoch"
+                : f->o.augment && f->set->can_augment       ? "its pictures are augmented, differently in each epoch"
+                : __builtin_mul_overflow(m->features_bytes, count, &bytes) || bytes > f->o.cache_limit ? "they do not fit into the memory"
+                                                                                                     : NULL;
+  if (f->uncached) return false;
+  f->cache = calloc((size_t)bytes + 1, 1);
   f->good = calloc((size_t)count + 1, 1);
   f->targets = malloc((size_t)(count * target_bytes(f)) + 1);
   if (mask_size(f)) f->masks = calloc((size_t)count, (size_t)mask_size(f) * sizeof *f->masks);
   if (f->cache && f->good && f->targets && (f->masks || !mask_size(f))) return true;
+  f->uncached = "they do not fit into the memory";
   free(f->cache), free(f->good), free(f->targets), free(f->masks);
   f->cache = f->good = f->targets = NULL, f->masks = NULL;
   return false;
@@ -145,6 +203,7 @@ Feed *feed_open(surgery_net *net, Dataset *set, const FeedOptions *options, surg
 void feed_close(Feed *f) {
   if (!f) return;
   loader_stop(f->loader);
+  feature_file_close(f->file);
   for (int64_t i = 0; i < f->broken_count; i++) free(f->broken[i]);
   free(f->broken), free(f->cache), free(f->good), free(f->targets), free(f->x), free(f->target);
   free(f->floats), free(f->mixed), free(f->mixed_x), free(f->other), free(f->dominant);
@@ -290,4 +349,11 @@ double feed_seconds(const Feed *f) {
 }
 int64_t feed_cached_bytes(const Feed *f) {
   return f->cache ? f->set->count * f->net->manifest->features_bytes : 0;
+}
+const char *feed_uncached(const Feed *f) {
+  return f->uncached;
+}
+int64_t feed_read(const Feed *f, const char **path) {
+  *path = f->file ? feature_file_path(f->file) : NULL;
+  return f->file ? feature_file_right(f->file) : 0;
 }

@@ -10,12 +10,14 @@
 typedef struct FeedOptions {
   bool augment; /* the set's augmentations apply: nothing can be cached */
   bool cache;
+  const char *folder; /* for files of features (feature_file.h), where there is a cache; NULL: none */
   bool training; /* batches carry what step() takes as targets */
   double mixup;  /* 0: none; else nothing can be cached either */
   int64_t cache_limit; /* bytes; more are not kept, and the prefix runs each time */
   uint64_t seed;
   const volatile sig_atomic_t *stop; /* may be NULL; set: feed_open gives up with SURGERY_INTERRUPTED */
   void (*broken)(void *context, const char *message); /* once for each unusable sample */
+  void (*remark)(void *context, const char *text);    /* about the files of features */
   void (*progress)(void *context, int64_t done, int64_t total,
                    double seconds); /* while the cache is filled */
   void *context;
@@ -42,6 +44,8 @@ int feed_next(Feed *feed, FeedBatch *batch, surgery_error *err); /* 1, 0 at the 
 int64_t feed_count(const Feed *feed);                            /* positions: all samples, broken ones too */
 int64_t feed_broken(const Feed *feed);                           /* found so far */
 int64_t feed_cached_bytes(const Feed *feed);                     /* 0: no cache */
+const char *feed_uncached(const Feed *feed);                     /* why there is none; NULL: it is there, or not wanted */
+int64_t feed_read(const Feed *feed, const char **path);          /* samples whose features came from that file; 0: none */
 double feed_seconds(const Feed *feed);                           /* that filling it took */
 double seconds_now(void);                                        /* monotonic */
 #endif

@@ -7,7 +7,8 @@
 
 typedef enum TrainEventKind {
   TRAIN_FEATURES,  /* done of total samples through the frozen prefix, after `seconds` */
-  TRAIN_CACHED,    /* the feature cache is full: total samples, bytes, seconds */
+  TRAIN_CACHED,    /* the feature cache is full: total samples, bytes, seconds; done of them were read from the file text */
+  TRAIN_REMARK,    /* text: about the files of features */
   TRAIN_STEP,      /* a step is done */
   TRAIN_EPOCH,     /* an epoch is done, its validation too */
   TRAIN_PAST,      /* the same of one before the checkpoint that the run was resumed from */
@@ -37,6 +38,7 @@ typedef struct TrainOptions {
   uint64_t seed;
   bool shuffle, cache;
   int64_t cache_limit; /* bytes for training and validation set together; 0: half of the machine's memory */
+  const char *feature_folder; /* where features are kept for the next training; NULL: nowhere */
   const char *resume;  /* a checkpoint to go on from, or NULL */
   const char *checkpoint;            /* where checkpoints go */
   int64_t checkpoint_every;          /* epochs; 0: only when stopped */

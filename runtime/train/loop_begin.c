@@ -76,23 +76,43 @@ static void tell_features(void *context, int64_t done, int64_t total, double sec
   loop_observe(context, &(TrainEvent){.kind = TRAIN_FEATURES, .done = done, .total = total, .seconds = seconds});
 }
 
+static void tell_remark(void *context, const char *text) {
+  loop_observe(context, &(TrainEvent){.kind = TRAIN_REMARK, .text = text});
+}
+
+/* Who asks for files is told where none come to be. */
+static void tell_cache(Loop *l, const Dataset *set, const Feed *feed) {
+  const char *path;
+  int64_t read = feed_read(feed, &path);
+  char text[600];
+  if (feed_cached_bytes(feed))
+    loop_observe(l, &(TrainEvent){.kind = TRAIN_CACHED,
+                                  .text = path,
+                                  .done = read,
+                                  .total = set->count,
+                                  .bytes = feed_cached_bytes(feed),
+                                  .seconds = feed_seconds(feed)});
+  else if (l->o->feature_folder && feed_uncached(feed)) {
+    snprintf(text, sizeof text, "%.400s: no features are kept: %s", set->path, feed_uncached(feed));
+    tell_remark(l, text);
+  }
+}
+
 static Feed *open_feed(Loop *l, Dataset *set, bool augment, int64_t limit) {
   FeedOptions o = {.augment = augment && set->spec.augment_count > 0,
                    .cache = l->o->cache,
+                   .folder = l->o->feature_folder,
                    .training = augment,
                    .mixup = augment ? l->net->manifest->train.mixup : 0,
                    .cache_limit = limit,
                    .seed = l->at.seed,
                    .stop = l->o->stop,
                    .broken = tell_broken,
+                   .remark = tell_remark,
                    .progress = tell_features,
                    .context = l};
   Feed *feed = feed_open(l->net, set, &o, l->err);
-  if (feed && feed_cached_bytes(feed))
-    loop_observe(l, &(TrainEvent){.kind = TRAIN_CACHED,
-                                  .total = set->count,
-                                  .bytes = feed_cached_bytes(feed),
-                                  .seconds = feed_seconds(feed)});
+  if (feed) tell_cache(l, set, feed);
   return feed;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "runtime/digest.h"
 #include "runtime/net.h"
 #include "runtime/pages.h"
 #include "runtime/random.h"
@@ -68,6 +69,30 @@ static void test_pages(void **state) {
   assert_null(sg_pages_new(INT64_MAX));
   assert_null(sg_pages_new((int64_t)1 << 55));
   sg_pages_free(NULL);
+}
+
+/* Every byte, its place, the length and the borders count. */
+static void test_digest(void **state) {
+  (void)state;
+  enum { MOST = 100 };
+  unsigned char bytes[MOST] = {0};
+  SgDigest seen[2 * MOST + 8 * MOST], none = {{0}};
+  int count = 0;
+  for (size_t size = 0; size < MOST; size++) seen[count++] = sg_digest(none, bytes, size);
+  for (size_t size = 1; size < MOST; size++) seen[count++] = sg_digest(sg_digest(none, bytes, size), bytes, MOST - size);
+  for (size_t i = 0; i < MOST; i++)
+    for (int bit = 0; bit < 8; bit++) {
+      bytes[i] = (unsigned char)(1 << bit);
+      seen[count++] = sg_digest(none, bytes, MOST);
+      bytes[i] = 0;
+    }
+  for (int i = 0; i < count; i++)
+    for (int k = 0; k < i; k++) {
+      if (seen[i].word[0] == seen[k].word[0] || seen[i].word[1] == seen[k].word[1]) fail_msg("digests %d and %d meet", i, k);
+    }
+  assert_true(sg_digest_equal(sg_digest(none, bytes, MOST), seen[MOST - 1]) == 0);
+  assert_true(sg_digest_equal(sg_digest(none, bytes, 5), seen[5]));
+  assert_false(sg_digest_equal(sg_digest_text(none, NULL), sg_digest_text(none, "")));
 }
 
 static void test_train_step(void **state) {
@@ -329,7 +354,7 @@ static void test_random(void **state) {
 
 int run_net_tests(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_open_and_forward),
-                                     cmocka_unit_test(test_pages), cmocka_unit_test(test_train_step),
+                                     cmocka_unit_test(test_pages), cmocka_unit_test(test_digest), cmocka_unit_test(test_train_step),
                                      cmocka_unit_test(test_frozen_stays),
                                      cmocka_unit_test(test_wrong_weights),
                                      cmocka_unit_test(test_where_weights_are),
