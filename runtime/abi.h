@@ -67,6 +67,8 @@ typedef struct sg_network {
  *   "repack": false (optional, true where missing; false promises that nothing in packed comes from a trainable tensor or a buffer that
  *              step() moves, so that pack() need not run again after a step),
  *   "features": {"bytes": for one sample, "shape": [512], "key": 32 hexadecimal digits of what decides on them besides the weights} or null,
+ *   "pack_reads": [ [0, 1], … ] (of programs: which tensors each call of pack reads), "eval_reads": [ 2, … ] (those that forward, prefix or
+ *              tail of the first phase read themselves),
  *   "parameters": {"total": .., "trainable": .., "frozen": ..}, "flops": for one sample,
  *   "layers": [ {"name": "conv1", "type": "Conv2d", "shape": [64, 112, 112], "parameters": 9408, "frozen": true} ],
  *   with inspect alone, what the nodes of the network are, in forward order, and which parts of it can be removed:
@@ -93,6 +95,9 @@ typedef struct sg_network {
 typedef void sg_task(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch);
 /* Divides [0, units) over the threads of the one OpenMP pool. Thread t's scratch is scratch + t * scratch_bytes. */
 void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes);
+/* Before call number `call` of a program's pack: where it finds the weights, run->weights or in its place another address from
+ * which the manifest's offsets count. */
+void *sg_pack_weights(const sg_run *run, int64_t call);
 /* Behind call number `call` of a program's forward: runtime/marks.c notes the time, when somebody wants it. */
 void sg_mark(int64_t call);
 /* The network whose functions this processor runs: the best, or the one whose name is the variable SURGERY_CPU. NULL: none. */

@@ -222,6 +222,31 @@ static void read_tensors(Reader *r, json_t *root, Manifest *m) {
     read_tensor(r, json_array_get(list, i), m, &m->tensors[i]);
 }
 
+static int read_index(Reader *r, json_t *json, const Manifest *m) {
+  json_int_t index = json_is_integer(json) ? json_integer_value(json) : -1;
+  if (index < 0 || (size_t)index >= m->tensor_count) {
+    manifest_wrong(r, "pack_reads", "or eval_reads names no tensor");
+    return 0;
+  }
+  return (int)index;
+}
+
+static void read_reads(Reader *r, json_t *root, Manifest *m) {
+  json_t *calls = json_object_get(root, "pack_reads"), *direct = json_object_get(root, "eval_reads");
+  if (!json_is_array(calls) || !json_is_array(direct)) return;
+  m->pack_call_count = json_array_size(calls);
+  m->pack_reads = manifest_reserve(r, m->pack_call_count + 1, sizeof *m->pack_reads);
+  for (size_t i = 0; i < m->pack_call_count && !r->failed; i++) {
+    json_t *list = json_array_get(calls, i);
+    ManifestReads *reads = &m->pack_reads[i];
+    reads->count = json_array_size(list);
+    reads->tensors = manifest_reserve(r, reads->count + 1, sizeof *reads->tensors);
+    for (size_t k = 0; k < reads->count && !r->failed; k++) reads->tensors[k] = read_index(r, json_array_get(list, k), m);
+  }
+  for (size_t i = 0; i < json_array_size(direct) && !r->failed; i++)
+    m->tensors[read_index(r, json_array_get(direct, i), m)].eval_reads = true;
+}
+
 void manifest_read_functions(Reader *r, json_t *root, ManifestFunction *to, int64_t *features_bytes, ManifestShape *shape, char key[FEATURES_KEY]) {
   static const char *const names[NET_FUNCTIONS] = {"forward", "prefix", "tail", "step", "pack", "inspect"};
   json_t *functions = json_object_get(root, "functions");
@@ -314,6 +339,7 @@ Manifest *manifest_parse(const char *text, surgery_error *err) {
     read_input(r, root, &m->input);
     read_outputs(r, root, m);
     read_tensors(r, root, m);
+    if (!r->failed) read_reads(r, root, m);
     manifest_read_functions(r, root, m->functions, &m->features_bytes, &m->features, m->features_key);
     read_layers(r, root, m);
     manifest_read_train(r, root, m);
@@ -337,7 +363,9 @@ void manifest_free(Manifest *m) {
     free(m->tensors[i].fresh_stream);
   }
   for (size_t i = 0; m->layers && i < m->layer_count; i++) free(m->layers[i].name), free(m->layers[i].type);
+  for (size_t i = 0; m->pack_reads && i < m->pack_call_count; i++) free(m->pack_reads[i].tensors);
   manifest_free_inspect(m);
+  free(m->pack_reads);
   free(m->outputs), free(m->labels), free(m->tensors), free(m->layers);
   manifest_free_train(&m->train);
   free(m);

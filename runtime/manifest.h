@@ -70,6 +70,7 @@ typedef struct ManifestTensor {
   char *name;
   ManifestShape shape;
   bool i64, buffer, trainable;
+  bool eval_reads; /* forward, prefix or tail of the first phase read it themselves, beside or instead of pack() */
   bool shared;    /* an earlier tensor is the same and holds its numbers; a file need not have it */
   int64_t offset; /* bytes in the weights */
   int64_t grad;   /* bytes in the gradients, -1: none */
@@ -80,6 +81,11 @@ typedef struct ManifestTensor {
   char *fresh_stream;     /* what keys its numbers; NULL: its name */
   int64_t fresh_zero_row; /* this row is 0 all the same; -1: none */
 } ManifestTensor;
+
+typedef struct ManifestReads { /* by one call of pack */
+  int *tensors;
+  size_t count;
+} ManifestReads;
 
 typedef struct ManifestFunction {
   int64_t per_sample, fixed, scratch; /* bytes; scratch for a thread */
@@ -217,6 +223,8 @@ typedef struct Manifest {
   ManifestShape features;
   int64_t parameters_total, parameters_trainable, parameters_frozen;
   double flops;
+  ManifestReads *pack_reads; /* [pack_call_count]; 0: not told */
+  size_t pack_call_count;
   ManifestLayer *layers;
   size_t layer_count;
   ManifestValue *values; /* these three: none where there is no inspect function */

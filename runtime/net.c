@@ -1,5 +1,4 @@
-/* Opening and running a compiled network: memory, the lazy packing of weights, one call of a generated
- * function. Must not know of data sets or commands. Called by C programs through surgery.h, by train/ and by
+/* Opening and running a compiled network: memory, one call of a generated function. Must not know of data sets or commands. Called by C programs through surgery.h, by train/ and by
  * cli/. */
 #include <math.h>
 #include <stdlib.h>
@@ -65,24 +64,12 @@ static int reserve_outputs(surgery_net *net, int64_t n, surgery_error *err) {
   return 0;
 }
 
-static int reserve_arena(surgery_net *net, NetFunction function, int64_t n, surgery_error *err) {
+int net_reserve_arena(surgery_net *net, NetFunction function, int64_t n, surgery_error *err) {
   int64_t bytes = net_arena_bytes(net->manifest, function, n);
   void *arena = net->arena;
   int status = grow(&arena, &net->arena_bytes, bytes < 0 ? INT64_MAX : bytes, bytes, err);
   net->arena = arena;
   return status;
-}
-
-int net_pack(surgery_net *net, surgery_error *err) {
-  if (!net->packed_stale) return 0;
-  if (net->network->pack) {
-    if (reserve_arena(net, NET_PACK, 1, err)) return -1;
-    sg_run run = {
-        .weights = net->weights, .packed = net->packed, .arena = net->arena, .n = 1, .rng = net->rng};
-    net->network->pack(&run);
-  }
-  net->packed_stale = false;
-  return 0;
 }
 
 int64_t net_wrong_token(const Manifest *m, int64_t n, const int32_t *x) {
@@ -111,7 +98,7 @@ int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, vo
   if (!net_has(net, function)) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no such function");
   if (n <= 0) return n < 0 ? sg_fail(err, SURGERY_BAD_INPUT, "a negative number of samples") : 0;
   if (check_tokens(net, function, n, x, err)) return -1;
-  if (net_pack(net, err) || reserve_arena(net, function, n, err)) return -1;
+  if (net_pack(net, err) || net_reserve_arena(net, function, n, err)) return -1;
   if (function != NET_PREFIX && reserve_outputs(net, n, err)) return -1;
   sg_run run = {.weights = net->weights,
                 .packed = net->packed,
@@ -279,17 +266,17 @@ static int open_memory(surgery_net *net, surgery_error *err) {
   return net->optimizer ? 0 : -1;
 }
 
-static int open_weights(surgery_net *net, const char *given, surgery_error *err) {
+static int open_weights(surgery_net *net, const char *given, bool to_eval, surgery_error *err) {
   if (!given && net->levels->embedded) return net_load_embedded(net, err);
   if (net_find_weights(net, given, &net->weights_path, err)) return -1;
   surgery_weights *file = surgery_weights_open(net->weights_path, err);
   if (!file) return -1;
-  int status = net_load_weights(net, file, net->weights_path, err);
-  surgery_weights_close(file);
-  return status;
+  int status = to_eval ? net_load_to_eval(net, file, net->weights_path, err) : net_load_weights(net, file, net->weights_path, err);
+  if (status <= 0) surgery_weights_close(file);
+  return status < 0 ? -1 : 0;
 }
 
-surgery_net *surgery_open(const sg_network *network, const char *weights, surgery_error *err) {
+static surgery_net *open_net(const sg_network *network, const char *weights, bool to_eval, surgery_error *err) {
   if (network->abi != SG_ABI || network->size != sizeof *network) {
     sg_fail(
         err, SURGERY_BAD_INPUT,
@@ -312,15 +299,24 @@ surgery_net *surgery_open(const sg_network *network, const char *weights, surger
   net->levels = network;
   net->manifest = manifest_parse(network->manifest, err);
   if (!net->manifest || check_functions(net, err) || open_memory(net, err) ||
-      open_weights(net, weights, err)) {
+      open_weights(net, weights, to_eval, err)) {
     surgery_close(net);
     return NULL;
   }
   return net;
 }
 
+surgery_net *surgery_open(const sg_network *network, const char *weights, surgery_error *err) {
+  return open_net(network, weights, false, err);
+}
+
+surgery_net *net_open_to_eval(const sg_network *network, const char *weights, surgery_error *err) {
+  return open_net(network, weights, true, err);
+}
+
 void surgery_close(surgery_net *net) {
   if (!net) return;
+  net_source_close(net);
   for (int i = 0; i < SG_MAX_OUTPUTS; i++) sg_pages_free(net->outputs[i]);
   sg_pages_free(net->weights), sg_pages_free(net->packed), sg_pages_free(net->grads), sg_pages_free(net->arena);
   sg_pages_free(net->features), sg_pages_free(net->staging), free(net->weights_path);

@@ -19,6 +19,7 @@ struct surgery_net {
   void *features, *staging;      /* what prefix returns; an aligned copy of x */
   int64_t features_n, staging_bytes;
   const int32_t *mask; /* of the next run's samples, (n, T); NULL: all are attended to. A run takes it and leaves NULL */
+  struct NetSource *source; /* opened by net_open_to_eval, before the first packing: where the weights are; else NULL */
   bool packed_stale;
   Optimizer *optimizer; /* NULL: nothing is trainable */
   uint64_t rng[2];      /* seed; batches trained on */
@@ -28,9 +29,9 @@ struct surgery_net {
 /* Bytes of arena for n samples on the threads of now; -1: more than an int64 holds. */
 int64_t net_arena_bytes(const Manifest *manifest, NetFunction function, int64_t n);
 bool net_has(const surgery_net *net, NetFunction function);
-/* Derives what kernels take from weights that have changed. Each run begins with it; to call it earlier, while data are
- * loaded, saves that time. */
-int net_pack(surgery_net *net, surgery_error *err);
+/* surgery_open for forward, prefix and tail alone: a tensor that nothing but pack() reads comes to memory for that call and
+ * leaves it again, so that no network is in memory twice. net->weights does not have it: nothing else may be done with it. */
+surgery_net *net_open_to_eval(const sg_network *network, const char *weights, surgery_error *err);
 /* x: plain f32 (tokens: int32, each checked), or features for tail and step
  * where the network has a prefix; 64-byte aligned. net->mask goes with x. y: NULL, or where the first output (prefix: the features) goes,
  * 64-byte aligned; the others always lie in net->outputs. target, loss: step alone. n == 0 does nothing. */
@@ -69,6 +70,20 @@ int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, 
 int net_load_embedded(surgery_net *net, surgery_error *err);
 /* New values for the tensors that the script made fresh, from the seed and each tensor's name. */
 void net_init_fresh(surgery_net *net, uint64_t seed);
+
+/* The same for net_open_to_eval: reads what evaluation reads itself. Takes the file where it returns 1; 0: all is read, as
+ * by net_load_weights, since the manifest does not say enough. */
+int net_load_to_eval(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err);
+
+/* ---- net_pack.c ---- */
+/* Derives what kernels take from weights that have changed. Each run begins with it; to call it earlier, while data are
+ * loaded, saves that time. */
+int net_pack(surgery_net *net, surgery_error *err);
+/* Memory for a call on n samples. */
+int net_reserve_arena(surgery_net *net, NetFunction function, int64_t n, surgery_error *err);
+/* From now on pack() reads the file, which is the net's own. */
+int net_source_open(surgery_net *net, surgery_weights *file, surgery_error *err);
+void net_source_close(surgery_net *net);
 
 /* ---- net_select.c ---- */
 /* Whether selector (names, layers or globs, separated by commas; "all") picks the tensor `name`. */

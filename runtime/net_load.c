@@ -94,13 +94,15 @@ static int check_shared(const surgery_net *net, surgery_weights *file, const cha
   return status;
 }
 
-static int read_tensors(surgery_net *net, surgery_weights *file, surgery_error *err) {
+/* All of them, or those that evaluation reads itself. */
+static int read_tensors(surgery_net *net, surgery_weights *file, bool to_eval, surgery_error *err) {
   const Manifest *m = net->manifest;
   surgery_weights_part *parts = malloc((m->tensor_count + 1) * sizeof *parts);
   size_t count = 0;
   if (!parts) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   for (size_t i = 0; i < m->tensor_count; i++) {
     const ManifestTensor *want = &m->tensors[i];
+    if (to_eval && !want->eval_reads) continue;
     const surgery_tensor *have = want->shared ? NULL : surgery_weights_find(file, want->name);
     void *to = net->weights + want->offset;
     if (have)
@@ -113,7 +115,7 @@ static int read_tensors(surgery_net *net, surgery_weights *file, surgery_error *
   return status;
 }
 
-int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err) {
+static int check_names(const surgery_net *net, surgery_weights *file, const char *path, surgery_error *err) {
   const Manifest *m = net->manifest;
   Report r = {.used = 0};
   compare(m, file, &r);
@@ -121,7 +123,26 @@ int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, 
     if (r.left_out) snprintf(r.text + r.used, sizeof r.text - r.used, "\n  and %d more", r.left_out);
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: these are not the weights of '%s':%s", path, m->name, r.text);
   }
-  if (read_tensors(net, file, err)) return -1;
+  return 0;
+}
+
+/* Tensors that are the same have to be compared, and what no call is known to read might be missed. */
+static bool can_wait(const Manifest *m) {
+  for (size_t i = 0; i < m->tensor_count; i++)
+    if (m->tensors[i].shared) return false;
+  return m->pack_call_count > 0;
+}
+
+int net_load_to_eval(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err) {
+  if (!can_wait(net->manifest)) return net_load_weights(net, file, path, err);
+  if (check_names(net, file, path, err) || read_tensors(net, file, true, err) || net_source_open(net, file, err)) return -1;
+  net->packed_stale = true;
+  return 1;
+}
+
+int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err) {
+  const Manifest *m = net->manifest;
+  if (check_names(net, file, path, err) || read_tensors(net, file, false, err)) return -1;
   for (size_t i = 0; i < m->tensor_count; i++) {
     const ManifestTensor *want = &m->tensors[i];
     const surgery_tensor *have = want->shared ? surgery_weights_find(file, want->name) : NULL;

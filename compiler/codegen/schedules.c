@@ -209,6 +209,14 @@ static void mark_time(Frame *f, int64_t call) {
   LLVMBuildCall2(cg->builder, type, external_function(cg, "sg_mark", type), &number, 1, "");
 }
 
+/* Programs that only predict read weights when they are packed: sg_pack_weights(run, call) says where they are. */
+static void ask_for_weights(Frame *f, int64_t call) {
+  Codegen *cg = f->cg;
+  LLVMTypeRef params[] = {cg->ptr, cg->i64}, type = LLVMFunctionType(cg->ptr, params, 2, false);
+  LLVMValueRef args[] = {f->run, LLVMConstInt(cg->i64, (uint64_t)call, false)};
+  f->fields[RUN_WEIGHTS] = LLVMBuildCall2(cg->builder, type, external_function(cg, "sg_pack_weights", type), args, 2, "");
+}
+
 LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule) {
   if (!schedule->present) return NULL;
   LLVMTypeRef type = LLVMFunctionType(cg->nothing, &cg->ptr, 1, false);
@@ -222,6 +230,7 @@ LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule) {
   mark_arena(&f, "__asan_poison_memory_region");
   for (size_t i = 0; i < schedule->calls.count; i++) {
     mark_buffers(&f, (int)i, false);
+    if (cg->options->program && schedule == &cg->plan->pack) ask_for_weights(&f, (int64_t)i);
     emit_call(&f, &schedule->calls.at[i]);
     mark_buffers(&f, (int)i, true);
     if (cg->options->program && schedule == &cg->plan->forward) mark_time(&f, (int64_t)i);

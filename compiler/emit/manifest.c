@@ -227,6 +227,47 @@ bool manifest_repack(const Plan *plan, const ParamList *state) {
   return false;
 }
 
+/* The number of the tensor that holds this byte of the weights. */
+static int tensor_at(const Plan *plan, const ParamList *state, int64_t offset) {
+  for (size_t i = 0; i < state->count; i++) {
+    const Param *p = &plan->trained->params.at[state->at[i]];
+    int64_t begin = plan->weight_offset.at[state->at[i]], bytes = shape_count(&p->shape) * (p->shape.dtype == DTYPE_I64 ? 8 : 4);
+    if (offset >= begin && offset < begin + bytes) return (int)i; /* of several that are the same, the first */
+  }
+  BUG("no tensor holds byte %lld of the weights", (long long)offset);
+}
+
+static void mark_read(const Plan *plan, const ParamList *state, const Schedule *s, const Call *call, bool *read) {
+  for (int b = 0; b < call->buf_count; b++) {
+    const Buffer *buffer = call->buf[b] == NO_ID ? NULL : &s->buffers.at[call->buf[b]];
+    if (buffer && buffer->space == SPACE_WEIGHTS) read[tensor_at(plan, state, buffer->offset)] = true;
+  }
+}
+
+static json_t *read_json(const bool *read, size_t count) {
+  json_t *list = json_array();
+  for (size_t i = 0; i < count; i++)
+    if (read[i]) json_array_append_new(list, json_integer((json_int_t)i));
+  return list;
+}
+
+/* What each call of pack reads, and what is read without packing by what evaluates. */
+static void set_reads(Arena *arena, const Plan *plan, const ParamList *state, json_t *root) {
+  bool *read = arena_array(arena, bool, state->count + 1);
+  json_t *calls = json_array();
+  for (size_t i = 0; i < plan->pack.calls.count; i++) {
+    memset(read, 0, state->count);
+    mark_read(plan, state, &plan->pack, &plan->pack.calls.at[i], read);
+    json_array_append_new(calls, read_json(read, state->count));
+  }
+  memset(read, 0, state->count);
+  const Schedule *evaluating[] = {&plan->forward, &plan->prefix, &plan->tail};
+  for (size_t s = 0; s < sizeof evaluating / sizeof *evaluating; s++)
+    for (size_t i = 0; i < evaluating[s]->calls.count; i++) mark_read(plan, state, evaluating[s], &evaluating[s]->calls.at[i], read);
+  json_object_set_new(root, "pack_reads", calls);
+  json_object_set_new(root, "eval_reads", read_json(read, state->count));
+}
+
 static SgDigest digest_schedule(SgDigest d, const Schedule *s) {
   for (size_t i = 0; i < s->calls.count; i++) {
     const Call *call = &s->calls.at[i];
@@ -287,6 +328,7 @@ const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o) 
   json_object_set_new(root, "grads_bytes", json_integer(plan->grads_bytes));
   json_object_set_new(root, "repack", json_boolean(manifest_repack(plan, &state)));
   json_object_set_new(root, "functions", manifest_functions(plan));
+  if (o->kind == EMIT_EXE) set_reads(arena, plan, &state, root);
   json_object_set_new(root, "features", manifest_features(plan));
   json_object_set_new(root, "parameters", parameters_json(g));
   json_object_set_new(root, "flops", json_real(schedule_flops(&plan->forward)));

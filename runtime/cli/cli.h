@@ -67,6 +67,7 @@ ExitStatus cli_finish(const Cli *cli, ExitStatus status);
 
 /* ---- common.c ---- */
 surgery_net *cli_open(Cli *cli, surgery_error *err); /* with --weights and --threads */
+surgery_net *cli_open_to_eval(Cli *cli, surgery_error *err); /* net_open_to_eval */
 DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets);
 /* A class's name: the script's label, else the data set's, else its number. Returns `to` or the name. */
 const char *cli_label(const Manifest *manifest, const Dataset *set, int64_t class, char to[24]);

@@ -6,14 +6,22 @@
 #include "runtime/cli/cli.h"
 #include "runtime/error.h"
 
-surgery_net *cli_open(Cli *cli, surgery_error *err) {
+static surgery_net *open_with(Cli *cli, surgery_net *(*open)(const sg_network *, const char *, surgery_error *), surgery_error *err) {
   /* A name that was given and is not there is a wrong input; the system is well. */
   if (cli->weights && access(cli->weights, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
     sg_fail(err, SURGERY_BAD_INPUT, "%s: %s", cli->weights, strerror(errno));
     return NULL;
   }
   if (cli->threads) surgery_set_threads((int)cli->threads);
-  return surgery_open(cli->network, cli->weights, err);
+  return open(cli->network, cli->weights, err);
+}
+
+surgery_net *cli_open(Cli *cli, surgery_error *err) {
+  return open_with(cli, surgery_open, err);
+}
+
+surgery_net *cli_open_to_eval(Cli *cli, surgery_error *err) {
+  return open_with(cli, net_open_to_eval, err);
 }
 
 DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets) {

@@ -108,7 +108,7 @@ static ExitStatus run(Cli *cli) {
   surgery_error err;
   if (!cli_parse(cli, &a, &status)) return status;
   if (!a.data) return cli_usage(cli, "--data DIR is wanted");
-  surgery_net *net = cli_open(cli, &err);
+  surgery_net *net = cli_open_to_eval(cli, &err);
   if (!net) return cli_error(cli, &err);
   status = eval(cli, &a, net, &err) ? cli_error(cli, &err) : EXIT_DONE;
   surgery_close(net);

@@ -224,7 +224,7 @@ static ExitStatus run(Cli *cli) {
   surgery_error err;
   if (!cli_parse(cli, &a, &status)) return status;
   if (cli->operand_count == 0) return cli_usage(cli, "which files?");
-  Prediction p = {.cli = cli, .a = &a, .net = cli_open(cli, &err)};
+  Prediction p = {.cli = cli, .a = &a, .net = cli_open_to_eval(cli, &err)};
   if (!p.net) return cli_error(cli, &err);
   const Manifest *m = p.net->manifest;
   /* Values that the script names are features, unless it also names classes. */

@@ -6,8 +6,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { SLICE = 1 << 20 };             /* bytes in the file */
-enum { WORTH_SHARING = 4 * SLICE };   /* below, waking the threads takes longer */
+enum { SLICE = 1 << 18 };         /* bytes in the file */
+enum { WORTH_SHARING = 4 * SLICE }; /* below, waking the threads takes longer */
 
 typedef struct Slice {
   size_t part;

@@ -16,7 +16,7 @@ enum {
   WEIGHTS = TRACKED + 64
 };
 
-int fake_packs, fake_prefixes;
+int fake_packs, fake_prefixes, fake_pack_call;
 
 static float *floats(const void *base, int64_t bytes) {
   return (float *)((char *)base + bytes);
@@ -29,9 +29,10 @@ static void check(const sg_run *run) { /* what the contract promises to generate
 }
 
 static void pack(const sg_run *run) { /* fc1.weight transposed */
+  const void *weights = sg_pack_weights(run, fake_pack_call);
   fake_packs++;
   for (int i = 0; i < I; i++)
-    for (int h = 0; h < H; h++) floats(run->packed, 0)[i * H + h] = floats(run->weights, W1)[h * I + i];
+    for (int h = 0; h < H; h++) floats(run->packed, 0)[i * H + h] = floats(weights, W1)[h * I + i];
 }
 
 static void hidden(const sg_run *run, int64_t n, float *to) {
@@ -136,7 +137,7 @@ static char *manifest(const FakeOptions *o) {
                "   \"fresh\": {\"kind\": \"constant\", \"value\": 0}},\n"
                "  {\"name\": \"bn.num_batches_tracked\", \"shape\": [], \"dtype\": \"i64\", \"offset\": %d, "
                "\"buffer\": true, \"trainable\": false, \"grad\": -1}],\n"
-               " \"weights_bytes\": %d, \"packed_bytes\": %d, \"grads_bytes\": %d, \"repack\": %s,\n"
+               " %s\"weights_bytes\": %d, \"packed_bytes\": %d, \"grads_bytes\": %d, \"repack\": %s,\n"
                " \"functions\": {\"forward\": {\"per_sample\": 128, \"fixed\": 0, \"scratch\": 0}, "
                "\"prefix\": {\"per_sample\": 0, \"fixed\": 64, \"scratch\": 0},\n"
                "   \"tail\": {\"per_sample\": 0, \"fixed\": 64, \"scratch\": 0}, \"step\": {\"per_sample\": "
@@ -147,7 +148,7 @@ static char *manifest(const FakeOptions *o) {
                file, o->input ? o->input : "{\"kind\": \"tensor\", \"shape\": [64], \"preprocess\": []}",
                o->labels ? o->labels : "[]", W1, full ? "true" : "false", at, B1, full ? "true" : "false",
                full ? B1 : -1, W2, head ? "true" : "false", w2, B2, head ? "true" : "false", b2, TRACKED,
-               WEIGHTS, 4 * I * H,
+               o->reads ? o->reads : "", WEIGHTS, 4 * I * H,
                full   ? TRACKED
                : head ? 4 * H * C + 64
                       : 0,

@@ -24,6 +24,7 @@ typedef struct FakeOptions {
   const char *input;        /* the manifest's "input"; NULL: a tensor of 64 */
   const char *labels;       /* "[…]"; NULL: empty */
   const char *layers;       /* NULL: fc1 and fc2 */
+  const char *reads;        /* the manifest's "pack_reads" and "eval_reads", with a comma behind; NULL: not there */
 } FakeOptions;
 
 /* The manifest is malloc'ed: free((void *)network.manifest). */
@@ -32,6 +33,7 @@ sg_network fake_network(const FakeOptions *options);
 void fake_write_weights(const char *path, uint64_t seed);
 
 extern int fake_packs, fake_prefixes; /* how often pack ran; samples that went through prefix */
+extern int fake_pack_call;            /* what pack calls its only call: 0, but for mischief */
 #define FAKE_INPUT 64
 #define FAKE_HIDDEN 32
 #define FAKE_CLASSES 10

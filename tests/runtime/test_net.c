@@ -95,6 +95,68 @@ static void test_digest(void **state) {
   assert_false(sg_digest_equal(sg_digest_text(none, NULL), sg_digest_text(none, "")));
 }
 
+#define READS "\"pack_reads\": [[0]], \"eval_reads\": [1, 2, 3], "
+
+/* What pack() alone reads comes to memory for it, and not to stay. */
+static void test_open_to_eval(void **state) {
+  (void)state;
+  enum { N = 2 };
+  static float x[N * FAKE_INPUT], want[N * FAKE_CLASSES], got[N * FAKE_CLASSES];
+  fake_write_weights(test_path("eval.safetensors"), 3);
+  random_fill_uniform(5, "x", 1, x, N * FAKE_INPUT);
+  sg_network network = fake_network(&(FakeOptions){.kind = FAKE_HEAD, .reads = READS});
+  surgery_net *net = surgery_open(&network, test_path("eval.safetensors"), &err);
+  assert_non_null(net);
+  assert_null(net->source);
+  assert_int_equal(surgery_forward(net, N, x, want), 0);
+  surgery_close(net);
+  net = net_open_to_eval(&network, test_path("eval.safetensors"), &err);
+  if (!net) fail_msg("%s", err.message);
+  assert_non_null(net->source);
+  const float *fc1 = (const float *)(const void *)net->weights;
+  for (int i = 0; i < FAKE_INPUT * FAKE_HIDDEN; i++) assert_true(fc1[i] == 0);
+  /* the file shrinks meanwhile: an error, and nothing lost */
+  size_t size;
+  char *whole = test_read("eval.safetensors", &size);
+  assert_int_equal(truncate(test_path("eval.safetensors"), 2000), 0);
+  assert_int_equal(net_forward(net, N, x, got, &err), -1);
+  expect_message("ends at byte 2000");
+  test_write("eval.safetensors", whole, size);
+  free(whole);
+  assert_int_equal(net_forward(net, N, x, got, &err), 0);
+  assert_memory_equal(got, want, sizeof got);
+  assert_null(net->source);
+  for (int i = 0; i < FAKE_INPUT * FAKE_HIDDEN; i++) assert_true(fc1[i] == 0);
+  assert_int_equal(net_forward(net, N, x, got, &err), 0); /* packed once */
+  assert_memory_equal(got, want, sizeof got);
+  surgery_close(net);
+  /* a program and a manifest that do not belong together */
+  net = net_open_to_eval(&network, test_path("eval.safetensors"), &err);
+  fake_pack_call = 1;
+  assert_int_equal(net_forward(net, N, x, got, &err), -1);
+  expect_message("more calls than its manifest tells");
+  fake_pack_call = 0;
+  close_fake(net, &network);
+}
+
+static void test_reads_of_the_manifest(void **state) {
+  (void)state;
+  static const char *const wrong[] = {"\"pack_reads\": [[5]], \"eval_reads\": [], ", "\"pack_reads\": [[-1]], \"eval_reads\": [], ",
+                                      "\"pack_reads\": [[0]], \"eval_reads\": [\"x\"], "};
+  for (size_t i = 0; i < 3; i++) {
+    sg_network network = fake_network(&(FakeOptions){.kind = FAKE_FROZEN, .reads = wrong[i]});
+    assert_null(net_open_to_eval(&network, test_path("eval.safetensors"), &err));
+    expect_message("names no tensor");
+    free((void *)network.manifest);
+  }
+  /* where it says nothing, all is read at once */
+  sg_network network = fake_network(&(FakeOptions){.kind = FAKE_FROZEN});
+  surgery_net *net = net_open_to_eval(&network, test_path("eval.safetensors"), &err);
+  assert_non_null(net);
+  assert_null(net->source);
+  close_fake(net, &network);
+}
+
 static void test_train_step(void **state) {
   (void)state;
   sg_network network;
@@ -354,7 +416,7 @@ static void test_random(void **state) {
 
 int run_net_tests(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_open_and_forward),
-                                     cmocka_unit_test(test_pages), cmocka_unit_test(test_digest), cmocka_unit_test(test_train_step),
+                                     cmocka_unit_test(test_pages), cmocka_unit_test(test_digest), cmocka_unit_test(test_open_to_eval), cmocka_unit_test(test_reads_of_the_manifest), cmocka_unit_test(test_train_step),
                                      cmocka_unit_test(test_frozen_stays),
                                      cmocka_unit_test(test_wrong_weights),
                                      cmocka_unit_test(test_where_weights_are),
