@@ -138,6 +138,7 @@ Loader *loader_start(Dataset *set, const LoaderOptions *options, surgery_error *
   int wanted = set->cheap || options->threads < 1 ? 1
                : options->threads < MAX_THREADS   ? options->threads
                                                   : MAX_THREADS;
+  if (wanted > l->o.count - l->o.first) wanted = l->o.count > l->o.first ? (int)(l->o.count - l->o.first) : 1;
   while (l->threads < wanted && pthread_create(&l->thread[l->threads], NULL, work, l) == 0) l->threads++;
   if (l->threads == 0) {
     sg_fail(err, SURGERY_ENVIRONMENT, "no thread can be started to load data");
