@@ -267,11 +267,15 @@ static int open_memory(surgery_net *net, surgery_error *err) {
 }
 
 static int open_weights(surgery_net *net, const char *given, bool to_eval, surgery_error *err) {
-  if (!given && net->levels->embedded) return net_load_embedded(net, err);
-  if (net_find_weights(net, given, &net->weights_path, err)) return -1;
-  surgery_weights *file = surgery_weights_open(net->weights_path, err);
+  static const char image[] = "the embedded weights";
+  bool embedded = !given && net->levels->embedded;
+  if (embedded && !(net->weights_path = strdup("embedded"))) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  if (!embedded && net_find_weights(net, given, &net->weights_path, err)) return -1;
+  surgery_weights *file = embedded ? surgery_weights_open_memory(net->levels->embedded, net->levels->embedded_bytes, image, err)
+                                   : surgery_weights_open(net->weights_path, err);
+  const char *path = embedded ? image : net->weights_path;
   if (!file) return -1;
-  int status = to_eval ? net_load_to_eval(net, file, net->weights_path, err) : net_load_weights(net, file, net->weights_path, err);
+  int status = to_eval ? net_load_to_eval(net, file, path, err) : net_load_weights(net, file, path, err);
   if (status <= 0) surgery_weights_close(file);
   return status < 0 ? -1 : 0;
 }

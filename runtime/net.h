@@ -67,7 +67,6 @@ int net_find_weights(const surgery_net *net, const char *given, char **path, sur
  * changed. num_batches_tracked may be missing (0), and what a checkpoint keeps of the optimizer may be there.
  */
 int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err);
-int net_load_embedded(surgery_net *net, surgery_error *err);
 /* New values for the tensors that the script made fresh, from the seed and each tensor's name. */
 void net_init_fresh(surgery_net *net, uint64_t seed);
 

@@ -1,11 +1,9 @@
 /* Where a network's weights are, and reading them strictly: what is missing, superfluous or of another shape
  * is listed in one message, and the network keeps what it had. Called by surgery_open and by --resume. */
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include "runtime/error.h"
 #include "runtime/net.h"
@@ -150,32 +148,6 @@ int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, 
   }
   net->packed_stale = true;
   return 0;
-}
-
-/* The readers take files; an image in the program becomes one in memory. */
-int net_load_embedded(surgery_net *net, surgery_error *err) {
-  char path[40];
-  int fd = memfd_create("weights", MFD_CLOEXEC);
-  if (fd < 0) return sg_fail_system(err, errno, "the embedded weights");
-  const char *from = net->levels->embedded;
-  for (uint64_t done = 0; done < net->levels->embedded_bytes;) {
-    ssize_t wrote = write(fd, from + done, net->levels->embedded_bytes - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) {
-      int reason = errno;
-      close(fd);
-      return sg_fail_system(err, reason, "the embedded weights");
-    }
-    done += (uint64_t)wrote;
-  }
-  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-  surgery_weights *file = surgery_weights_open(path, err);
-  int status = file ? net_load_weights(net, file, "the embedded weights", err) : -1;
-  surgery_weights_close(file);
-  close(fd);
-  if (status == 0 && !(net->weights_path = strdup("embedded")))
-    status = sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
-  return status;
 }
 
 /* The same base name in the folder of the running program, for a program that was moved with its weights. */

@@ -47,6 +47,8 @@ typedef struct surgery_tensor {
 typedef struct surgery_weights surgery_weights;
 /* Opens by content, not by name: safetensors, PyTorch zip and legacy, npz, a sharded index.json, ONNX. Only headers are read. */
 surgery_weights *surgery_weights_open(const char *path, surgery_error *err);
+/* A safetensors file that lies in memory and stays there as long as the weights are open; `name`: for messages. */
+surgery_weights *surgery_weights_open_memory(const void *image, size_t size, const char *name, surgery_error *err);
 void surgery_weights_close(surgery_weights *weights);
 size_t surgery_weights_count(const surgery_weights *weights);
 const surgery_tensor *surgery_weights_at(const surgery_weights *weights, size_t index); /* file order */

@@ -112,7 +112,7 @@ static int find_file(OnnxReader *r, const OnnxTensor *d) {
     if ((int)i != r->spill && strcmp(w->files[i].path, path) == 0) return (int)i;
   uint64_t size = 0;
   int fd = open_external(r, d, &size);
-  return fd < 0 ? -1 : weights_push_file(w, (WeightFile){fd, size, path}, r->err);
+  return fd < 0 ? -1 : weights_push_file(w, (WeightFile){.fd = fd, .size = size, .path = path}, r->err);
 }
 
 int onnx_external_values(OnnxReader *r, const OnnxTensor *d, WeightTensor *t) {

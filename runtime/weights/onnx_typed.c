@@ -27,7 +27,7 @@ static int open_spill(OnnxReader *r) {
   if (r->spill >= 0) return 0;
   int fd = memfd_create("onnx", MFD_CLOEXEC);
   if (fd < 0) return sg_fail_system(r->err, errno, "%s: no memory for unpacked values", r->path);
-  r->spill = weights_push_file(r->w, (WeightFile){fd, 0, r->path}, r->err);
+  r->spill = weights_push_file(r->w, (WeightFile){.fd = fd, .path = r->path}, r->err);
   return r->spill < 0 ? -1 : 0;
 }
 

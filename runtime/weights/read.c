@@ -46,7 +46,7 @@ static int feed_inflate(Feed *f, unsigned char *to, size_t size, surgery_error *
 /* Up to CHUNK bytes at a time for a deflated tensor. */
 static int feed_get(Feed *f, void *to, size_t size, surgery_error *err) {
   if (!f->tensor->deflated) {
-    if (sg_pread(f->file->fd, f->file->path, to, f->at, size, err)) return -1;
+    if (weights_bytes(f->file, to, f->at, size, err)) return -1;
     f->at += size;
     return 0;
   }
@@ -69,7 +69,7 @@ static void feed_close(Feed *f) {
 static int feed_open(Feed *f, const surgery_weights *w, const WeightTensor *t, uint64_t skip, uint64_t size, surgery_error *err) {
   *f = (Feed){.file = weights_file(w, t), .tensor = t, .at = t->offset + skip, .crc = (uint32_t)crc32(0, NULL, 0)};
   if (!t->deflated) {
-    posix_fadvise(f->file->fd, (off_t)f->at, (off_t)size, POSIX_FADV_WILLNEED);
+    if (!f->file->image) posix_fadvise(f->file->fd, (off_t)f->at, (off_t)size, POSIX_FADV_WILLNEED);
     return 0;
   }
   f->end = t->offset + t->packed;

@@ -187,7 +187,7 @@ int safetensors_read(surgery_weights *w, uint32_t file, surgery_error *err) {
   if (f->size < 8)
     return REFUSE(&h, "too short for any weight file: %llu bytes; safetensors needs 8 at least",
                   ULL(f->size));
-  if (sg_pread(f->fd, f->path, &length, 0, 8, err)) return -1;
+  if (weights_bytes(f, &length, 0, 8, err)) return -1;
   if (length > LARGEST_HEADER) {
     return REFUSE(&h, "byte 0: a safetensors header of %llu bytes; at most %d are allowed", ULL(length),
                   LARGEST_HEADER);
@@ -200,7 +200,7 @@ int safetensors_read(surgery_weights *w, uint32_t file, surgery_error *err) {
   h.data_size = f->size - h.data;
   char *text = malloc((size_t)length + 1);
   if (!text) return sg_fail_memory(err, f->path, (size_t)length + 1);
-  int status = sg_pread(f->fd, f->path, text, 8, (size_t)length, err);
+  int status = weights_bytes(f, text, 8, (size_t)length, err);
   if (!status) status = read_header(&h, text, (size_t)length);
   free(text);
   w->note = "safetensors";

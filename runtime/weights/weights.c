@@ -15,7 +15,7 @@ int weights_push_file(surgery_weights *w, WeightFile file, surgery_error *err) {
     size_t capacity = w->file_capacity * 2 + 4;
     WeightFile *grown = pool_grow(&w->pool, w->files, w->file_count, capacity, sizeof *grown);
     if (!grown) {
-      close(file.fd);
+      if (file.fd >= 0) close(file.fd);
       return sg_fail_memory(err, file.path, capacity * sizeof *grown);
     }
     w->files = grown;
@@ -36,7 +36,14 @@ int weights_add_file(surgery_weights *w, const char *path, surgery_error *err) {
     close(fd);
     return sg_fail_memory(err, path, strlen(path));
   }
-  return weights_push_file(w, (WeightFile){fd, size, copy}, err);
+  return weights_push_file(w, (WeightFile){.fd = fd, .size = size, .path = copy}, err);
+}
+
+int weights_bytes(const WeightFile *f, void *to, uint64_t at, size_t size, surgery_error *err) {
+  if (!f->image) return sg_pread(f->fd, f->path, to, at, size, err);
+  if (at > f->size || size > f->size - at) return sg_fail(err, SURGERY_BAD_INPUT, "%s: end at byte %llu", f->path, ULL(f->size));
+  memcpy(to, f->image + at, size);
+  return 0;
 }
 
 const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t) {
@@ -233,9 +240,26 @@ surgery_weights *surgery_weights_open(const char *path, surgery_error *err) {
   return w;
 }
 
+surgery_weights *surgery_weights_open_memory(const void *image, size_t size, const char *name, surgery_error *err) {
+  surgery_weights *w = calloc(1, sizeof *w);
+  if (!w) return sg_fail_memory(err, name, sizeof *w), NULL;
+  w->note = "";
+  w->pool.limit = LEAST_LIMIT + (size < SIZE_MAX / 4 / LIMIT_FACTOR ? size * LIMIT_FACTOR : 0);
+  char *copy = pool_strndup(&w->pool, name, strlen(name));
+  WeightFile file = {.fd = -1, .size = size, .path = copy ? copy : name, .image = image};
+  if (!copy || weights_push_file(w, file, err) < 0) {
+    if (!copy) sg_fail_memory(err, name, strlen(name));
+  } else if (safetensors_read(w, 0, err) == 0 && weights_finish(w, err) == 0) {
+    return w;
+  }
+  surgery_weights_close(w);
+  return NULL;
+}
+
 void surgery_weights_close(surgery_weights *w) {
   if (!w) return;
-  for (size_t i = 0; i < w->file_count; i++) close(w->files[i].fd);
+  for (size_t i = 0; i < w->file_count; i++)
+    if (w->files[i].fd >= 0) close(w->files[i].fd);
   free(w->tensors);
   pool_free(&w->pool);
   free(w);

@@ -17,6 +17,7 @@ typedef struct WeightFile {
   int fd;
   uint64_t size;
   const char *path;
+  const unsigned char *image; /* in memory, in place of the descriptor (safetensors alone); NULL: a file */
 } WeightFile;
 
 typedef struct WeightTensor {
@@ -57,6 +58,8 @@ WeightTensor *weights_add(surgery_weights *w, const char *name, size_t length, s
 int weights_shape(surgery_weights *w, WeightTensor *t, surgery_dtype dtype, int64_t rank,
                   const int64_t *shape, uint64_t at, surgery_error *err);
 const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t);
+/* sg_pread, or the same of an image. */
+int weights_bytes(const WeightFile *file, void *to, uint64_t at, size_t size, surgery_error *err);
 
 /* The readers. files[file] is open; each fills tensors and note. 0, or -1. */
 int safetensors_read(surgery_weights *w, uint32_t file, surgery_error *err);

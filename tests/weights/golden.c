@@ -3,6 +3,7 @@
  * (*.golden, made by make_goldens.py): names in order, dtypes, shapes, and checksums of the values as f32 and
  * as i64. */
 #include "tests/weights/support.h"
+#include "runtime/io.h"
 
 #include <inttypes.h>
 #include <unistd.h>
@@ -190,6 +191,18 @@ static void test_read_all(void **state) {
   assert_int_equal(surgery_weights_write(path, out, 2, NULL, &err), 0);
   surgery_weights *w = open_ok(path);
   check_all(w);
+  uint8_t *bytes; /* the same from memory; one that is cut off */
+  size_t size;
+  assert_int_equal(sg_read_file(path, &bytes, &size, &err), 0);
+  surgery_weights *image = surgery_weights_open_memory(bytes, size, "the image", &err);
+  if (!image) fail_msg("%s", err.message);
+  check_all(image);
+  surgery_weights_close(image);
+  for (size_t cut = 0; cut < size; cut += cut < 200 ? 1 : size / 7) {
+    assert_null(surgery_weights_open_memory(bytes, cut, "the image", &err));
+    assert_non_null(strstr(err.message, "the image"));
+  }
+  free(bytes);
   surgery_weights_part parts[] = {{surgery_weights_find(w, "a"), to, NULL, ROWS * COLUMNS},
                                   {surgery_weights_find(w, "b"), to + ROWS * COLUMNS, NULL, ROWS * COLUMNS}};
   parts[1].count--;
