@@ -8,6 +8,7 @@
 
 #define SG_ABI 3
 #define SG_MAX_OUTPUTS 16
+#define SG_SAMPLES_THREADS 4 /* a function's "samples" are for each so many threads */
 
 /* One call of a generated function. Pointers that a function does not use may be NULL. 64-byte aligned. */
 typedef struct sg_run {
@@ -63,7 +64,7 @@ typedef struct sg_network {
  *                          each with an optional "shift" that is added, "zero_row": a row that is 0, and
  *                          "stream": what keys its numbers, where that is not its name} ],
  *   "weights_bytes": .., "packed_bytes": .., "grads_bytes": ..,
- *   "functions": { "forward": {"per_sample": bytes, "fixed": bytes, "scratch": bytes a thread}, "prefix": …, "tail": …, "step": …, "pack": … (may be missing: needs none), "inspect": … },
+ *   "functions": { "forward": {"per_sample": bytes, "fixed": bytes, "scratch": bytes a thread, "samples": that are given to it at a time, missing: all}, "prefix": …, "tail": …, "step": …, "pack": … (may be missing: needs none), "inspect": … },
  *   "repack": false (optional, true where missing; false promises that nothing in packed comes from a trainable tensor or a buffer that
  *              step() moves, so that pack() need not run again after a step),
  *   "features": {"bytes": for one sample, "shape": [512], "key": 32 hexadecimal digits of what decides on them besides the weights} or null,

@@ -255,7 +255,8 @@ void manifest_read_functions(Reader *r, json_t *root, ManifestFunction *to, int6
     if (!json_is_object(json)) continue;
     to[i] = (ManifestFunction){.per_sample = manifest_read_size(r, json, "per_sample", -1),
                                          .fixed = manifest_read_size(r, json, "fixed", -1),
-                                         .scratch = manifest_read_size(r, json, "scratch", -1)};
+                                         .scratch = manifest_read_size(r, json, "scratch", -1),
+                                         .samples = manifest_read_size(r, json, "samples", 0)};
   }
   json_t *features = json_object_get(root, "features");
   if (json_is_object(features)) {

@@ -89,6 +89,7 @@ typedef struct ManifestReads { /* by one call of pack */
 
 typedef struct ManifestFunction {
   int64_t per_sample, fixed, scratch; /* bytes; scratch for a thread */
+  int64_t samples;                    /* that net_run takes at a time, for each SG_SAMPLES_THREADS threads; 0: all */
 } ManifestFunction;
 
 #define FEATURES_KEY 33 /* 32 digits and the end; "" where it is not told */

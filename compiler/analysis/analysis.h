@@ -21,6 +21,8 @@ Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train);
 void plan_inspect(Plan *plan);
 /* Gives every arena buffer its place (called by make_plan for each schedule). */
 void plan_memory(Arena *arena, Schedule *schedule);
+/* Fills schedule->samples of the plan's forward, prefix or tail, when its memory is planned. */
+void plan_samples(const Plan *plan, Schedule *schedule);
 /* Checks a planned schedule: no two buffers that live at once overlap, every read is of something written. BUG(). */
 void schedule_check(const Plan *plan, const Schedule *schedule);
 #endif

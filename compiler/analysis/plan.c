@@ -192,6 +192,7 @@ static void make_schedule(Plan *plan, const Trainability *t, Schedule *s, void *
     lower_backward(&l);
   }
   finish(plan, s);
+  if (!part.training) plan_samples(plan, s);
 }
 
 /* The network as the phase trains it: the graph with flags of its own. */

@@ -53,6 +53,7 @@ typedef struct Schedule {
   VEC(Buffer) buffers;
   VEC(Call) calls;
   int64_t per_sample_bytes, fixed_bytes, scratch_bytes;
+  int64_t samples;     /* of a batch that the runtime takes at a time, for each SG_SAMPLES_THREADS threads; 0: all */
 } Schedule;
 
 #include "compiler/frontend/settings.h"

@@ -3,6 +3,7 @@
 #include "compiler/driver/plan_facts.h"
 #include "compiler/base/diag_text.h"
 #include "compiler/edit/weights.h"
+#include "runtime/abi.h"
 #include "runtime/surgery.h"
 
 int64_t count_params(const Graph *g, const ParamList *params) {
@@ -12,6 +13,7 @@ int64_t count_params(const Graph *g, const ParamList *params) {
 }
 
 int64_t function_bytes(const PlanFacts *f, const FunctionFact *function, int64_t n) {
+  if (function->samples && function->samples < n) n = function->samples;
   return function->per_sample * n + function->fixed + function->scratch * f->threads;
 }
 
@@ -99,6 +101,7 @@ static void add_function(PlanFacts *f, const Schedule *s) {
                           .per_sample = s->per_sample_bytes,
                           .fixed = s->fixed_bytes,
                           .scratch = s->scratch_bytes,
+                          .samples = s->samples * ((f->threads + SG_SAMPLES_THREADS - 1) / SG_SAMPLES_THREADS),
                           .flops = schedule_flops(s),
                           .calls = s->calls.count});
 }

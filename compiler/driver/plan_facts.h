@@ -14,9 +14,10 @@ typedef struct LayerFact { /* one node of the forward order */
   Totals parameters; /* at the layer's first call */
 } LayerFact;
 
-typedef struct FunctionFact { /* a generated function; bytes(n) = per_sample n + fixed + scratch threads */
+typedef struct FunctionFact { /* a generated function; bytes(n) = per_sample min(n, samples) + fixed + scratch threads */
   const char *name;
   int64_t per_sample, fixed, scratch;
+  int64_t samples; /* that the runtime gives it at a time, on the threads of now; 0: all */
   double flops; /* a sample */
   size_t calls;
 } FunctionFact;

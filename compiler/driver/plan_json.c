@@ -95,6 +95,7 @@ static json_t *functions_json(const PlanFacts *f) {
     set(object, "per_sample", json_integer(function->per_sample));
     set(object, "fixed", json_integer(function->fixed));
     set(object, "scratch", json_integer(function->scratch));
+    set(object, "samples", function->samples ? json_integer(function->samples) : json_null());
     set(bytes, "1", json_integer(function_bytes(f, function, 1)));
     set(bytes, "16", json_integer(function_bytes(f, function, 16)));
     set(object, "bytes", bytes);

@@ -113,7 +113,8 @@ static void print_memory(const PlanFacts *f) {
   printf("            bytes for n samples on t threads%30s %14s   (t = %d)\n", "n = 1", "n = 16", f->threads);
   for (size_t i = 0; i < f->function.count; i++) {
     const FunctionFact *function = &f->function.at[i];
-    const char *formula = arena_printf(arena, "%s n + %s + %s t", grouped(arena, function->per_sample),
+    const char *n = function->samples ? arena_printf(arena, "min(n, %lld)", (long long)function->samples) : "n";
+    const char *formula = arena_printf(arena, "%s %s + %s + %s t", grouped(arena, function->per_sample), n,
                                        grouped(arena, function->fixed), grouped(arena, function->scratch));
     printf("  %-9s %-48s %13s %14s   %s\n", function->name, formula, grouped(arena, function_bytes(f, function, 1)),
            grouped(arena, function_bytes(f, function, 16)), counted(arena, (int64_t)function->calls, "call"));

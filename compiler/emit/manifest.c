@@ -156,9 +156,10 @@ json_t *manifest_functions(const Plan *plan) {
   for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++) {
     const Schedule *s = schedules[i];
     if (!s->present) continue;
-    json_object_set_new(functions, names[i],
-                        json_pack("{s:I, s:I, s:I}", "per_sample", (json_int_t)s->per_sample_bytes, "fixed",
-                                  (json_int_t)s->fixed_bytes, "scratch", (json_int_t)s->scratch_bytes));
+    json_t *function = json_pack("{s:I, s:I, s:I}", "per_sample", (json_int_t)s->per_sample_bytes, "fixed",
+                                 (json_int_t)s->fixed_bytes, "scratch", (json_int_t)s->scratch_bytes);
+    if (s->samples) json_object_set_new(function, "samples", json_integer((json_int_t)s->samples));
+    json_object_set_new(functions, names[i], function);
   }
   return functions;
 }

@@ -28,6 +28,8 @@ typedef struct CallPlan {
   int64_t units_per_sample, units_fixed; /* the call has units_per_sample * n + units_fixed units */
   int64_t scratch_bytes;                 /* for each thread */
   double flops_per_sample;               /* 2 for a multiply-add */
+  double weights_bytes;    /* that the call reads once for `weights_samples` samples (0: for the whole batch); what preparing them */
+  int64_t weights_samples; /* costs is counted as if more were read. Estimates; 0 where it does not matter */
 } CallPlan;
 
 /* Every constant is 8 bytes wide (int64_t or double): the compiler passes them as an array of words. */

@@ -13,6 +13,10 @@ static double forward_flops(const Conv2dK *k) {
 static double gradient_flops(const Conv2dGradWeightK *k) {
   return conv_flops(k->oc, k->ic / k->groups, k->kh, k->kw, k->oh, k->ow);
 }
+static double weight_bytes(const Conv2dK *k) {
+  return 4.0 * (double)(k->oc * (k->ic / k->groups) * k->kh * k->kw);
+}
+#define WINOGRAD_WEIGHTS 5 /* measured: transforming the weights takes as long as reading this many times their bytes */
 static int64_t whole_lines(int64_t floats) {
   return ceil_div(floats, LANES) * LANES * 4;
 }
@@ -22,6 +26,7 @@ void plan_conv2d(const void *constants, CallPlan *plan) {
   ConvUnits u = conv_units(k);
   *plan = (CallPlan){.units_per_sample = u.bands * u.parts,
                      .scratch_bytes = u.flat ? 0 : whole_lines(u.images * u.in_image),
+                     .weights_bytes = weight_bytes(k),
                      /* the gradient of a strided convolution multiplies by no zeros */
                      .flops_per_sample = forward_flops(k) / (double)(k->up_h * k->up_w)};
 }
@@ -39,7 +44,9 @@ void plan_conv2d_wino(const void *constants, CallPlan *plan) {
   plan_conv2d(k, &direct);
   *plan = (CallPlan){.units_per_sample = u.bands * u.parts,
                      .scratch_bytes = max64(whole_lines(max64(u.scratch, narrow.scratch)), direct.scratch_bytes),
-                     .flops_per_sample = forward_flops(k)};
+                     .flops_per_sample = forward_flops(k),
+                     .weights_bytes = WINOGRAD_WEIGHTS * weight_bytes(k),
+                     .weights_samples = u.images};
 }
 
 void plan_conv2d_pack(const void *constants, CallPlan *plan) {

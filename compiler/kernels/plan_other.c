@@ -148,7 +148,9 @@ static double linear_flops(const LinearK *k) {
   return 2.0 * (double)k->rows * (double)k->in * (double)k->out;
 }
 PLAN(linear) {
-  fixed(plan, 1, linear_flops(constants));
+  const LinearK *k = constants;
+  fixed(plan, 1, linear_flops(k));
+  plan->weights_bytes = 4.0 * (double)k->in * (double)k->out;
 }
 PLAN(linear_grad_input) {
   fixed(plan, 1, linear_flops(constants));

@@ -151,7 +151,8 @@ static void run_phase(Network *w, const sg_phase *phase, size_t number, int64_t 
 /* ---- what the runtime allocates ---- */
 
 static int64_t planned_bytes(const Network *w, const char *name, int64_t n) {
-  json_t *f = json_object_get(json_object_get(w->plan, "functions"), name);
+  json_t *f = json_object_get(json_object_get(w->plan, "functions"), name), *samples = json_object_get(f, "samples");
+  if (json_is_integer(samples) && json_integer_value(samples) < n) n = json_integer_value(samples);
   return f ? number(f, "per_sample") * n + number(f, "fixed") + number(f, "scratch") * sg_threads() : 0;
 }
 

@@ -8,7 +8,7 @@ run 0 "$SURGERYC" plan edits.surgery
 # memory has a table of its own below; a sanitized build needs more
 sed '/^memory/,$d' "$tmp/out" >edits.plan
 check "as edits.golden" diff -u "$TOOLS_SOURCE/plan/edits.golden" edits.plan
-out '^  forward +[0-9,]+ n \+ [0-9,]+ \+ [0-9,]+ t +[0-9,]+ +[0-9,]+ +[0-9]+ calls$'
+out '^  forward +[0-9,]+ (n|min\(n, [0-9]+\)) \+ [0-9,]+ \+ [0-9,]+ t +[0-9,]+ +[0-9,]+ +[0-9]+ calls$'
 absent fc.safetensors
 run 0 "$SURGERYC" plan --json edits.surgery
 for pattern in '"selector": "every BatchNorm2d in layer4"' '"line": 5' '"restored": \[' '"writes": "fc\.safetensors"' '"network": '; do
@@ -69,9 +69,10 @@ input image(3, 64, 64)
 take resnet18[0:5] from random; freeze all; replace fc with Linear(512, 10)
 X
 echo 'take lenet from random' >lenet.surgery
+echo 'take mobilenet_v2 from random; freeze all; replace classifier.1 with Linear(1280, 16)' >sliced.surgery
 cp "$SURGERY_SOURCE"/tests/run/scripts/net.surgery "$SURGERY_SOURCE"/tests/run/scripts/tiny.surgery .
 cp "$SURGERY_SOURCE/examples/ants-bees/ants_bees.surgery" .
-networks='all flagship lenet tiny phases'
+networks='all flagship lenet sliced tiny phases'
 weights=
 if [ -e "$SURGERY_SHARED_DATA/resnet18/resnet18.pth" ]; then
   networks="$networks ants_bees"
