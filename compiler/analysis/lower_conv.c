@@ -160,7 +160,7 @@ static void lower_by_product(Lower *l, NodeId n) {
 static bool winograd_wins(const Conv2dK *k) {
   bool fits = k->kh == 3 && k->kw == 3 && k->stride_h == 1 && k->stride_w == 1 && k->dil_h == 1 && k->dil_w == 1 && k->up_h == 1 &&
               k->up_w == 1 && k->groups == 1 && !k->plain_x;
-  return fits && k->ic >= 2 * LANES && k->oc >= 2 * LANES && k->oh >= 6 && k->ow >= 6;
+  return fits && k->ic >= LANES && k->oc >= LANES && k->oh >= 6 && k->ow >= 6;
 }
 
 static void emit_direct(Lower *l, const Conv2dK *k, NodeId n, const char *role, BufferId x, BufferId w, BufferId bias,
