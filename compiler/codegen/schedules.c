@@ -222,6 +222,10 @@ LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule) {
   LLVMTypeRef type = LLVMFunctionType(cg->nothing, &cg->ptr, 1, false);
   const char *name = arena_printf(cg->arena, "%s_%s_fn%s", cg->options->name, schedule->name, cg->suffix);
   LLVMValueRef function = begin_function(cg, name, type, LLVMInternalLinkage);
+  /* Thousands of stores and branches on the same few values: LLVM would look at each pair of them, for
+   * half of all its time, and could gain nothing that the calls in between do not dwarf. */
+  add_attribute(cg->context, function, LLVMAttributeFunctionIndex, "optnone");
+  add_attribute(cg->context, function, LLVMAttributeFunctionIndex, "noinline");
   Frame f = {.cg = cg, .schedule = schedule, .run = LLVMGetParam(function, 0)};
   LLVMSetValueName2(f.run, "run", 3);
   /* One table for all calls: sg_parallel returns when the work is done. */

@@ -132,9 +132,10 @@ static int count_threads(const EmitOptions *o) {
   return most < 1 ? 1 : most;
 }
 
-/* Of each level. A handful of kernels is not worth a second thread. */
+/* Of each level: twice as many as threads, since how long one takes is but guessed. A handful of kernels is not worth a second
+ * module, nor is a single thread. */
 static int count_parts(const Compile *c, int threads) {
-  enum { CALLS_A_PART = 8 };
+  enum { CALLS_A_PART = 12 };
   const Plan *p = c->plan;
   size_t calls = 0;
   int most = EMIT_MAX_MODULES / c->levels.count;
@@ -142,7 +143,8 @@ static int count_parts(const Compile *c, int threads) {
   const Schedule *schedules[] = {&p->pack, &p->forward, &p->step};
   for (int i = 0; i < 3; i++) calls += schedules[i]->present ? schedules[i]->calls.count : 0;
   for (size_t i = 0; i < p->later.count; i++) calls += p->later.at[i]->step.calls.count;
-  if (threads < most) most = threads;
+  if (threads == 1) return 1;
+  if (2 * threads < most) most = 2 * threads;
   if (CODEGEN_MAX_PARTS < most) most = CODEGEN_MAX_PARTS;
   if (calls / CALLS_A_PART < (size_t)most) most = (int)(calls / CALLS_A_PART);
   return most < 1 ? 1 : most;
