@@ -42,9 +42,11 @@ int main(int argc, char **argv) {
   for (int i = 0; i < N * TINY_INPUT_COUNT; i++) x[i] = (float)(i * 37 % 101) / 101 - 0.5f;
   read_weights(argc > 1 ? argv[1] : "tiny.safetensors", weights);
   int packed = tiny_pack(weights), ran = tiny_forward_raw(weights, arena, N, x, y);
+  free(weights), free(arena);
   tiny *net = tiny_open(NULL, &err);
   if (!net) {
     printf("open: %s\nin memory of our own: %d %d\n", err.message, packed, ran);
+    free(x), free(y);
     return 1;
   }
   CHECK(packed == 0 && ran == 0);
@@ -53,7 +55,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < 20; i++) CHECK(tiny_train_step(net, N, x, target, i ? &loss : &first) == 0);
   CHECK(loss < first);
   tiny_close(net);
-  free(x), free(y), free(weights), free(arena);
+  free(x), free(y);
   if (!failures) puts("all as it should be");
   return failures != 0;
 }
