@@ -56,6 +56,12 @@ data)
   byte 4 <"$fixtures/stored.npz" >"$seeds/npz"
   byte 67 <"$fixtures/stored.npz" >"$seeds/tokens"
   byte 26 <"$fixtures/all.safetensors" >"$seeds/safetensors" ;;
+features) # what becomes of a good file
+  printf '\2\0' >"$seeds/nothing"
+  printf '\2\0P\0x' >"$seeds/entry"
+  printf '\2\0\10\0\14' >"$seeds/count"
+  printf '\2\0\320\0x12' >"$seeds/feature"
+  printf '\1\100' >"$seeds/cut" ;;
 parser | script) take "$source"/tests/grammar/cases/*.surgery "$source"/tests/lang/*.surgery "$source"/compiler/zoo/*.surgery ;;
 esac
 [ "$name" = parser ] || [ "$name" = script ] &&
