@@ -155,12 +155,14 @@ static void lower_by_product(Lower *l, NodeId n) {
   EMIT(l, conv2d_product, &k, n, "forward", x, param_buffer(l, n, "weight"), bias, columns, l->node[n].y);
 }
 
-/* 3x3 kernels of stride 1, from some size on: a tile of 4 x 4 outputs must not lie mostly outside of the image, and
- * the transforms must be little beside the products. */
+/* 3x3 kernels of stride 1 or 2, and of the gradient of the latter's input, from some size on: a tile of outputs must not
+ * lie mostly outside of the image, and the transforms must be little beside the products. */
 static bool winograd_wins(const Conv2dK *k) {
-  bool fits = k->kh == 3 && k->kw == 3 && k->stride_h == 1 && k->stride_w == 1 && k->dil_h == 1 && k->dil_w == 1 && k->up_h == 1 &&
-              k->up_w == 1 && k->groups == 1 && !k->plain_x;
-  return fits && k->ic >= LANES && k->oc >= LANES && k->oh >= 6 && k->ow >= 6;
+  bool fits = k->kh == 3 && k->kw == 3 && k->dil_h == 1 && k->dil_w == 1 && k->groups == 1 && !k->plain_x && k->stride_h == k->stride_w &&
+              k->up_h == k->up_w && k->stride_h <= 2 && k->up_h <= 2 && k->stride_h + k->up_h <= 3;
+  if (k->up_h == 2 && (k->pad_h != 1 || k->pad_w != 1)) return false;
+  int64_t least = k->up_h == 2 ? 20 : 6;
+  return fits && k->ic >= LANES && k->oc >= LANES && k->oh >= least && k->ow >= least;
 }
 
 static void emit_direct(Lower *l, const Conv2dK *k, NodeId n, const char *role, BufferId x, BufferId w, BufferId bias,
@@ -209,7 +211,8 @@ void lower_conv2d(Lower *l, NodeId n) {
 
 static void emit_grad_weight(Lower *l, const Conv2dGradWeightK *k, NodeId n, BufferId x, BufferId dy, BufferId dw) {
   Conv2dK forward = conv_constants(l, n, k->plain_x);
-  if (!winograd_wins(&forward)) {
+  bool small = k->stride_h == 2 && (k->oh < 20 || k->ow < 20); /* measured: equal, or a tenth slower */
+  if (small || !winograd_wins(&forward)) {
     EMIT(l, conv2d_grad_weight, k, n, "grad_weight", x, dy, dw);
     return;
   }

@@ -1,6 +1,6 @@
-/* The weights' gradient of a 3x3 convolution of stride 1 by Winograd's method, read backwards: with V = B^T d B of an input
- * tile and Y = A dy A^T of the tile of the output's gradient, dw = G^T (sum over the tiles of V ⊙ Y) G; 36 products a tile
- * instead of 144. Reads and writes what conv2d_grad_weight does.
+/* The weights' gradient of a 3x3 convolution of stride 1 or 2 by Winograd's method (winograd_vec.h), read backwards: with
+ * V = B^T d B of an input tile and Y = A dy A^T of the tile of the output's gradient, dw = G^T (sum over the tiles of V ⊙ Y) G;
+ * 36 products a tile, or 81, instead of 144. Points that have the same weight have the same sum. Reads and writes what conv2d_grad_weight does.
  *
  * A unit owns GRAD_BLOCKS × GRAD_BLOCKS blocks of channels and a share of the batch's tiles. It transforms some tiles at a
  * time and adds their products to the 36 sums of each weight, which stay in the second-level cache. Where there are
@@ -31,9 +31,16 @@ INLINE WinogradGrad winograd_grad(const WinogradGradUnits *u, int64_t unit, int6
   return g;
 }
 
-/* The 4 x 4 gradients at (row, col) of one block, zeros outside of the image → y[36 points, y_point floats apart]. */
-INLINE void gradient_tile(int64_t oh, int64_t ow, const float *dy, int64_t row, int64_t col, float *y, int64_t y_point) {
-  v16 d[16], half[24], out[6];
+INLINE void transform_back(WinogradKind kind, const v16 *y, int64_t step, v16 *to, int64_t to_step) {
+  if (kind == WINOGRAD_PLAIN) transform_output_back(y, step, to, to_step);
+  else transform_output_strided_back(y, step, to, to_step);
+}
+
+/* The 4 x 4 gradients at (row, col) of one block, zeros outside of the image → y[points, y_point floats apart]. */
+INLINE void gradient_tile(WinogradKind kind, int64_t oh, int64_t ow, const float *dy, int64_t row, int64_t col, float *y,
+                          int64_t y_point) {
+  const int64_t edge = winograd_edge(kind);
+  v16 d[16], half[WINOGRAD_MOST_EDGE * 4], out[WINOGRAD_MOST_EDGE];
   UNROLL
   for (int64_t q = 0; q < 16; q++) __builtin_prefetch(dy + ((row + q / 4) * ow + col + 8 + q % 4) * LANES);
   if (row + 4 <= oh && col + 4 <= ow) {
@@ -45,19 +52,19 @@ INLINE void gradient_tile(int64_t oh, int64_t ow, const float *dy, int64_t row, 
         d[r * 4 + c] = row + r < oh && col + c < ow ? *(const v16 *)(dy + ((row + r) * ow + col + c) * LANES) : (v16){0};
   }
   UNROLL
-  for (int64_t c = 0; c < 4; c++) transform_output_back(d + c, 4, half + c, 4);
+  for (int64_t c = 0; c < 4; c++) transform_back(kind, d + c, 4, half + c, 4);
   UNROLL
-  for (int64_t r = 0; r < 6; r++) {
-    transform_output_back(half + 4 * r, 1, out, 1);
+  for (int64_t r = 0; r < edge; r++) {
+    transform_back(kind, half + 4 * r, 1, out, 1);
     UNROLL
-    for (int64_t c = 0; c < 6; c++) *(v16 *)(y + (6 * r + c) * y_point) = out[c];
+    for (int64_t c = 0; c < edge; c++) *(v16 *)(y + (edge * r + c) * y_point) = out[c];
   }
 }
 
 /* Tiles [from, from + count) of the batch. */
-INLINE void transform_tiles(void *const *buf, const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g,
+INLINE void transform_tiles(WinogradKind kind, void *const *buf, const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g,
                             int64_t from, int64_t count, float *v, float *y) {
-  const int64_t x_plane = k->ih * k->iw * LANES, dy_plane = k->oh * k->ow * LANES;
+  const int64_t x_plane = k->ih * k->iw * LANES, dy_plane = k->oh * k->ow * LANES, stride = winograd_step(kind) / 4;
   for (int64_t t = 0; t < count; t++) {
     const int64_t at = from + t, image = at / (u->tile_rows * u->tile_cols), row = at / u->tile_cols % u->tile_rows * 4,
                   col = at % u->tile_cols * 4;
@@ -65,11 +72,11 @@ INLINE void transform_tiles(void *const *buf, const Conv2dGradWeightK *k, const 
     const float *dy = (const float *)buf[1] + (image * u->out_blocks + g->out) * dy_plane;
     NO_UNROLL
     for (int64_t b = 0; b < g->ins; b++)
-      input_tile(k->ih, k->iw, x + b * x_plane, row - k->pad_h, col - k->pad_w,
+      input_tile(kind, k->ih, k->iw, x + b * x_plane, row * stride - k->pad_h, col * stride - k->pad_w,
                  v + (t * GRAD_BLOCKS + b) * LANES, u->v_point);
     NO_UNROLL
     for (int64_t b = 0; b < g->outs; b++)
-      gradient_tile(k->oh, k->ow, dy + b * dy_plane, row, col, y + (t * GRAD_BLOCKS + b) * LANES, u->v_point);
+      gradient_tile(kind, k->oh, k->ow, dy + b * dy_plane, row, col, y + (t * GRAD_BLOCKS + b) * LANES, u->v_point);
   }
 }
 
@@ -95,14 +102,14 @@ INLINE void sum_products(const float *v, const float *y, float *s, int64_t tiles
   for (int64_t q = 0; q < outs * channels; q++) *(v16 *)(s + q / outs * pitch + q % outs * LANES) = acc[q];
 }
 
-/* All points. sums: [36 points][16 × GRAD_BLOCKS ic][GRAD_BLOCKS][16 oc]. */
-INLINE void multiply_tiles(const WinogradGradUnits *u, const WinogradGrad *g, const float *v, const float *y, float *sums,
+/* All points. sums: [36 points of the weights][16 × GRAD_BLOCKS ic][GRAD_BLOCKS][16 oc]. */
+INLINE void multiply_tiles(WinogradKind kind, const WinogradGradUnits *u, const WinogradGrad *g, const float *v, const float *y, float *sums,
                            int64_t tiles) {
   const int64_t step = sgk_wide_vectors ? HALF : HALF / 2;
   NO_UNROLL
-  for (int64_t p = 0; p < WINOGRAD_POINTS; p++)
+  for (int64_t p = 0; p < winograd_edge(kind) * winograd_edge(kind); p++)
     for (int64_t i = 0; i < g->ins * LANES; i += step) {
-      float *s = sums + p * u->s_point + i * GRAD_BLOCKS * LANES;
+      float *s = sums + winograd_weight(kind, p) * u->s_point + i * GRAD_BLOCKS * LANES;
       const float *vp = v + p * u->v_point + i, *yp = y + p * u->v_point;
       int64_t b = 0;
       if (sgk_wide_vectors)
@@ -111,8 +118,13 @@ INLINE void multiply_tiles(const WinogradGradUnits *u, const WinogradGrad *g, co
     }
 }
 
+INLINE void transform_three_back(WinogradKind kind, const v16 *s, int64_t step, v16 *to, int64_t to_step) {
+  if (kind == WINOGRAD_PLAIN) transform_weights_back(s, step, to, to_step);
+  else transform_weights_strided_back(s, step, to, to_step);
+}
+
 /* The sums of one output block to rows of dw: [16 × ins ic][9 taps][16 oc] in `turned`, then 16 by 16 to [oc][ic][9]. */
-INLINE void write_block(const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g, int64_t b,
+INLINE void write_block(WinogradKind kind, const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g, int64_t b,
                         const float *sums, float *turned, float *dw, int64_t accumulate) {
   const int64_t inputs = min64(k->ic - g->in * LANES, g->ins * LANES), floats = inputs * 9;
   NO_UNROLL
@@ -120,12 +132,12 @@ INLINE void write_block(const Conv2dGradWeightK *k, const WinogradGradUnits *u, 
     const float *s = sums + (i * GRAD_BLOCKS + b) * LANES;
     v16 d[36], half[18], out[3];
     UNROLL
-    for (int64_t p = 0; p < WINOGRAD_POINTS; p++) d[p] = *(const v16 *)(s + p * u->s_point);
+    for (int64_t p = 0; p < WINOGRAD_WEIGHTS; p++) d[p] = *(const v16 *)(s + p * u->s_point);
     UNROLL
-    for (int64_t c = 0; c < 6; c++) transform_weights_back(d + c, 6, half + c, 6);
+    for (int64_t c = 0; c < 6; c++) transform_three_back(kind, d + c, 6, half + c, 6);
     UNROLL
     for (int64_t r = 0; r < 3; r++) {
-      transform_weights_back(half + 6 * r, 1, out, 1);
+      transform_three_back(kind, half + 6 * r, 1, out, 1);
       UNROLL
       for (int64_t c = 0; c < 3; c++) *(v16 *)(turned + (i * 9 + 3 * r + c) * LANES) = out[c];
     }
@@ -141,19 +153,25 @@ INLINE void write_block(const Conv2dGradWeightK *k, const WinogradGradUnits *u, 
   }
 }
 
+INLINE void run_unit(WinogradKind kind, void *const *buf, const Conv2dGradWeightK *k, const WinogradGradUnits *u,
+                     const WinogradGrad *g, float *scratch) {
+  float *v = scratch, *y = v + u->points * u->v_point, *sums = y + u->points * u->v_point;
+  for (int64_t i = 0; i < WINOGRAD_WEIGHTS * u->s_point; i += LANES) *(v16 *)(sums + i) = (v16){0};
+  for (int64_t t = g->tile; t < g->tile_end; t += u->tiles) {
+    const int64_t tiles = min64(u->tiles, g->tile_end - t);
+    transform_tiles(kind, buf, k, u, g, t, tiles, v, y);
+    multiply_tiles(kind, u, g, v, y, sums, tiles);
+  }
+  float *dw = u->shares > 1 ? (float *)buf[2] + g->share * k->oc * k->ic * 9 : buf[2];
+  for (int64_t b = 0; b < g->outs; b++) write_block(kind, k, u, g, b, sums, v, dw, u->shares == 1 && k->accumulate);
+}
+
 void sgk_conv2d_grad_weight_wino(SGK_TEMPLATE_ARGS, const Conv2dGradWeightK *k) {
   const WinogradGradUnits u = winograd_grad_units(k);
-  float *v = scratch, *y = v + WINOGRAD_POINTS * u.v_point, *sums = y + WINOGRAD_POINTS * u.v_point;
   for (int64_t unit = begin; unit < end; unit++) {
     const WinogradGrad g = winograd_grad(&u, unit, n);
-    for (int64_t i = 0; i < WINOGRAD_POINTS * u.s_point; i += LANES) *(v16 *)(sums + i) = (v16){0};
-    for (int64_t t = g.tile; t < g.tile_end; t += u.tiles) {
-      const int64_t tiles = min64(u.tiles, g.tile_end - t);
-      transform_tiles(buf, k, &u, &g, t, tiles, v, y);
-      multiply_tiles(&u, &g, v, y, sums, tiles);
-    }
-    float *dw = u.shares > 1 ? (float *)buf[2] + g.share * k->oc * k->ic * 9 : buf[2];
-    for (int64_t b = 0; b < g.outs; b++) write_block(k, &u, &g, b, sums, v, dw, u.shares == 1 && k->accumulate);
+    if (u.kind == WINOGRAD_PLAIN) run_unit(WINOGRAD_PLAIN, buf, k, &u, &g, scratch); /* as in winograd.c */
+    else run_unit(WINOGRAD_STRIDED, buf, k, &u, &g, scratch);
   }
 }
 

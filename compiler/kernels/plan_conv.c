@@ -16,7 +16,7 @@ static double gradient_flops(const Conv2dGradWeightK *k) {
 static double weight_bytes(const Conv2dK *k) {
   return 4.0 * (double)(k->oc * (k->ic / k->groups) * k->kh * k->kw);
 }
-#define WINOGRAD_WEIGHTS 5 /* measured: transforming the weights takes as long as reading this many times their bytes */
+#define WINOGRAD_PREPARING 5 /* measured: transforming the weights takes as long as reading this many times their bytes */
 static int64_t whole_lines(int64_t floats) {
   return ceil_div(floats, LANES) * LANES * 4;
 }
@@ -45,7 +45,7 @@ void plan_conv2d_wino(const void *constants, CallPlan *plan) {
   *plan = (CallPlan){.units_per_sample = u.bands * u.parts,
                      .scratch_bytes = max64(whole_lines(max64(u.scratch, narrow.scratch)), direct.scratch_bytes),
                      .flops_per_sample = forward_flops(k),
-                     .weights_bytes = WINOGRAD_WEIGHTS * weight_bytes(k),
+                     .weights_bytes = WINOGRAD_PREPARING * weight_bytes(k),
                      .weights_samples = u.images};
 }
 

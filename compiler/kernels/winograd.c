@@ -1,4 +1,5 @@
-/* 3x3 convolutions of stride 1 by Winograd's minimal filtering F(4x4, 3x3): 36 products for 16 outputs instead of 144.
+/* 3x3 convolutions of stride 1 and 2, and the input's gradient of the latter, by Winograd's minimal filtering
+ * (winograd_vec.h): 36 products for 16 outputs instead of 144; 81 of stride 2, and 81 for its 64 gradients.
  * Reads and writes the same layouts as conv2d, packed weights included, and does the same epilogue, so that either can
  * stand for the other. The weights are transformed here, for each group of tiles again: that costs a twentieth of the
  * products and saves four times their memory. Sums are made in the same order however the work is shared. */
@@ -12,9 +13,13 @@
 
 /* ---- the three parts ---- */
 
-/* `lanes` input channels of one input block, for `outs` output blocks: w [outs][3][3][16 ic][16 oc], w_out floats from one
+/* One input block, for `outs` output blocks: w [outs][3][3][16 ic][16 oc], w_out floats from one
  * output block to the next → u [36][ic][outs][16 oc]. */
-INLINE void weights_block(const float *w, int64_t w_out, int64_t outs, float *u, int64_t u_point) {
+INLINE void transform_three(WinogradKind kind, v16 g0, v16 g1, v16 g2, v16 *to, int64_t to_step) {
+  if (kind == WINOGRAD_PLAIN) transform_weights(g0, g1, g2, to, to_step);
+  else transform_weights_strided(g0, g1, g2, to, to_step);
+}
+INLINE void weights_block(WinogradKind kind, const float *w, int64_t w_out, int64_t outs, float *u, int64_t u_point) {
   NO_UNROLL
   for (int64_t i = 0; i < LANES; i++) {
     NO_UNROLL
@@ -26,11 +31,11 @@ INLINE void weights_block(const float *w, int64_t w_out, int64_t outs, float *u,
       for (int64_t tap = 0; tap < 9; tap++) __builtin_prefetch(g + (9 + tap) * LANES * LANES);
       UNROLL
       for (int64_t c = 0; c < 3; c++)
-        transform_weights(*(const v16 *)(g + c * LANES * LANES), *(const v16 *)(g + (3 + c) * LANES * LANES),
-                          *(const v16 *)(g + (6 + c) * LANES * LANES), half + c, 3);
+        transform_three(kind, *(const v16 *)(g + c * LANES * LANES), *(const v16 *)(g + (3 + c) * LANES * LANES),
+                        *(const v16 *)(g + (6 + c) * LANES * LANES), half + c, 3);
       UNROLL
       for (int64_t r = 0; r < 6; r++) {
-        transform_weights(half[3 * r], half[3 * r + 1], half[3 * r + 2], out, 1);
+        transform_three(kind, half[3 * r], half[3 * r + 1], half[3 * r + 2], out, 1);
         UNROLL
         for (int64_t c = 0; c < 6; c++) *(v16 *)(u + (6 * r + c) * u_point + (i * outs + b) * LANES) = out[c];
       }
@@ -64,11 +69,11 @@ INLINE void products(const float *v, const float *u, float *m, int64_t all, int6
 }
 
 /* All points and tiles of one chunk of input blocks. */
-INLINE void multiply(const WinogradUnits *u, const float *v, const float *weights, float *m, int64_t blocks,
+INLINE void multiply(WinogradKind kind, const WinogradUnits *u, const float *v, const float *weights, float *m, int64_t blocks,
                      int64_t tiles, int64_t outs, int64_t first) {
   NO_UNROLL
-  for (int64_t p = 0; p < WINOGRAD_POINTS; p++) {
-    const float *vp = v + p * u->v_point, *up = weights + p * u->u_point;
+  for (int64_t p = 0; p < winograd_edge(kind) * winograd_edge(kind); p++) {
+    const float *vp = v + p * u->v_point, *up = weights + winograd_weight(kind, p) * u->u_point;
     float *mp = m + p * u->m_point;
     int64_t t = 0;
     for (; t + u->block <= tiles; t += u->block)
@@ -81,25 +86,34 @@ INLINE void multiply(const WinogradUnits *u, const float *v, const float *weight
   }
 }
 
-/* The outputs of one tile and one output block, from m [36 points]; residual and y at the image's block. */
-INLINE void output_tile(const Conv2dK *k, const float *m, int64_t m_point, v16 bias, const float *residual, float *y,
-                        int64_t row, int64_t col) {
-  v16 d[36], half[24], out[4];
+INLINE void transform_out(WinogradKind kind, const v16 *m, int64_t step, v16 *to, int64_t to_step) {
+  if (kind == WINOGRAD_PLAIN) transform_output(m, step, to, to_step);
+  else transform_output_strided(m, step, to, to_step, kind == WINOGRAD_UP);
+}
+
+/* The outputs of one tile and one output block, from m [points]; residual and y at the image's block. */
+INLINE void output_tile(WinogradKind kind, const Conv2dK *k, const float *m, int64_t m_point, v16 bias, const float *residual,
+                        float *y, int64_t row, int64_t col) {
+  const int64_t edge = winograd_edge(kind), outputs = winograd_outputs(kind);
+  v16 d[WINOGRAD_MOST_EDGE], half[WINOGRAD_MOST_EDGE * 8], out[8];
   /* The next tile's outputs come from far meanwhile. */
   UNROLL
-  for (int64_t q = 0; q < 16; q++) __builtin_prefetch(y + ((row + q / 4) * k->ow + col + 4 + q % 4) * LANES, 1);
+  for (int64_t q = 0; q < outputs * outputs; q++)
+    __builtin_prefetch(y + ((row + q / outputs) * k->ow + col + outputs + q % outputs) * LANES, 1);
   UNROLL
-  for (int64_t p = 0; p < 36; p++) d[p] = *(const v16 *)(m + p * m_point);
+  for (int64_t c = 0; c < edge; c++) {
+    UNROLL
+    for (int64_t r = 0; r < edge; r++) d[r] = *(const v16 *)(m + (r * edge + c) * m_point);
+    transform_out(kind, d, 1, half + c, edge);
+  }
+  const int64_t rows = min64(outputs, k->oh - row), cols = min64(outputs, k->ow - col);
   UNROLL
-  for (int64_t c = 0; c < 6; c++) transform_output(d + c, 6, half + c, 6);
-  const int64_t rows = min64(4, k->oh - row), cols = min64(4, k->ow - col);
-  UNROLL
-  for (int64_t r = 0; r < 4; r++) {
+  for (int64_t r = 0; r < outputs; r++) {
     if (r >= rows) break;
-    transform_output(half + 6 * r, 1, out, 1);
+    transform_out(kind, half + edge * r, 1, out, 1);
     const int64_t at = ((row + r) * k->ow + col) * LANES;
     UNROLL
-    for (int64_t c = 0; c < 4; c++) {
+    for (int64_t c = 0; c < outputs; c++) {
       if (c >= cols) break;
       v16 sum = out[c] + bias;
       if (k->has_residual) sum += *(const v16 *)(residual + at + c * LANES);
@@ -115,29 +129,31 @@ typedef struct Group { /* tiles [0, tiles) are rows [row, row + rows) of tiles o
   int64_t image, images, row, rows, tiles;
 } Group;
 
-INLINE void group_input(const Conv2dK *k, const WinogradUnits *u, const Group *g, const float *x, float *v) {
-  const int64_t block = k->ih * k->iw * LANES;
+INLINE void group_input(WinogradKind kind, const Conv2dK *k, const WinogradUnits *u, const Group *g, const float *x, float *v) {
+  const int64_t block = k->ih * k->iw * LANES, step = winograd_step(kind);
+  /* WINOGRAD_UP: of a padding of 1; the first window begins at the first input. */
+  const int64_t pad_h = kind == WINOGRAD_UP ? 0 : k->pad_h, pad_w = kind == WINOGRAD_UP ? 0 : k->pad_w;
   for (int64_t i = 0; i < g->images; i++)
     for (int64_t c = 0; c < u->in_blocks; c++)
       for (int64_t r = 0; r < g->rows; r++)
         for (int64_t t = 0; t < u->tile_cols; t++)
-          input_tile(k->ih, k->iw, x + ((g->image + i) * u->in_blocks + c) * block, (g->row + r) * 4 - k->pad_h,
-                     t * 4 - k->pad_w,
+          input_tile(kind, k->ih, k->iw, x + ((g->image + i) * u->in_blocks + c) * block, (g->row + r) * step - pad_h,
+                     t * step - pad_w,
                      v + (c * u->tiles + (i * g->rows + r) * u->tile_cols + t) * LANES, u->v_point);
 }
 
 /* `outs` output blocks from `out` on; outs is a constant. */
-INLINE void group_outputs(void *const *buf, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t out,
+INLINE void group_outputs(WinogradKind kind, void *const *buf, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t out,
                           int64_t outs, float *v, float *weights, float *m) {
   const float *w = buf[1], *bias = buf[2], *residual = buf[3];
   float *y = buf[4];
-  const int64_t w_out = u->in_blocks * 9 * LANES * LANES, y_block = k->oh * k->ow * LANES;
+  const int64_t w_out = u->in_blocks * 9 * LANES * LANES, y_block = k->oh * k->ow * LANES, side = winograd_outputs(kind);
   for (int64_t c = 0; c < u->in_blocks; c += WINOGRAD_CHUNK) {
     const int64_t blocks = min64(WINOGRAD_CHUNK, u->in_blocks - c);
     for (int64_t i = 0; i < blocks; i++)
-      weights_block(w + out * w_out + (c + i) * 9 * LANES * LANES, w_out, outs, weights + i * LANES * outs * LANES,
+      weights_block(kind, w + out * w_out + (c + i) * 9 * LANES * LANES, w_out, outs, weights + i * LANES * outs * LANES,
                     u->u_point);
-    multiply(u, v + c * u->tiles * LANES, weights, m, blocks, g->tiles, outs, c == 0);
+    multiply(kind, u, v + c * u->tiles * LANES, weights, m, blocks, g->tiles, outs, c == 0);
   }
   for (int64_t b = 0; b < outs; b++) {
     v16 add = k->has_bias ? *(const v16 *)(bias + (out + b) * LANES) : (v16){0};
@@ -145,23 +161,23 @@ INLINE void group_outputs(void *const *buf, const Conv2dK *k, const WinogradUnit
       const int64_t at = ((g->image + i) * u->out_blocks + out + b) * y_block;
       for (int64_t r = 0; r < g->rows; r++)
         for (int64_t t = 0; t < u->tile_cols; t++)
-          output_tile(k, m + (((i * g->rows + r) * u->tile_cols + t) * outs + b) * LANES, u->m_point, add,
-                      k->has_residual ? residual + at : residual, y + at, (g->row + r) * 4, t * 4);
+          output_tile(kind, k, m + (((i * g->rows + r) * u->tile_cols + t) * outs + b) * LANES, u->m_point, add,
+                      k->has_residual ? residual + at : residual, y + at, (g->row + r) * side, t * side);
     }
   }
 }
 
-INLINE void run_pairs(void *const *buf, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t first,
+INLINE void run_pairs(WinogradKind kind, void *const *buf, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t first,
                       int64_t last, float *scratch) {
-  float *v = scratch, *weights = v + WINOGRAD_POINTS * u->v_point, *m = weights + WINOGRAD_POINTS * u->u_point;
-  group_input(k, u, g, buf[0], v);
+  float *v = scratch, *weights = v + u->points * u->v_point, *m = weights + WINOGRAD_WEIGHTS * u->u_point;
+  group_input(kind, k, u, g, buf[0], v);
   for (int64_t pair = first; pair < last; pair++) {
     if (sgk_wide_vectors && 2 * pair + 2 <= u->out_blocks) {
-      group_outputs(buf, k, u, g, 2 * pair, 2, v, weights, m);
+      group_outputs(kind, buf, k, u, g, 2 * pair, 2, v, weights, m);
       continue;
     }
     for (int64_t out = 2 * pair; out < min64(2 * pair + 2, u->out_blocks); out++)
-      group_outputs(buf, k, u, g, out, 1, v, weights, m);
+      group_outputs(kind, buf, k, u, g, out, 1, v, weights, m);
   }
 }
 
@@ -189,7 +205,11 @@ void sgk_conv2d_wino(SGK_TEMPLATE_ARGS, const Conv2dK *k) {
     Group g = {.image = image, .images = images, .row = band * u.band};
     g.rows = min64(u.band, u.tile_rows - g.row);
     g.tiles = images * g.rows * u.tile_cols;
-    if (first < last) run_pairs(buf, k, &u, &g, first, last, scratch);
+    if (first < last) { /* by constants: their loops are then unrolled before the compiler has other constants */
+      if (u.kind == WINOGRAD_PLAIN) run_pairs(WINOGRAD_PLAIN, buf, k, &u, &g, first, last, scratch);
+      else if (u.kind == WINOGRAD_STRIDED) run_pairs(WINOGRAD_STRIDED, buf, k, &u, &g, first, last, scratch);
+      else run_pairs(WINOGRAD_UP, buf, k, &u, &g, first, last, scratch);
+    }
     begin += stop - part;
   }
 }

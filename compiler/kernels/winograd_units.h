@@ -1,6 +1,6 @@
 /* How conv2d_wino is cut into work units, and where its parts lie in scratch: shared by the template and by plan_conv.c.
  *
- * A unit is a share of the output blocks (of 16 channels, in pairs) of one group of tiles. A tile is 4 × 4 outputs; a
+ * A unit is a share of the output blocks (of 16 channels, in pairs) of one group of tiles. A tile is 4 × 4 outputs (8 × 8 of WINOGRAD_UP); a
  * group is a band of tile rows of one image or, where images are small, all tiles of several images: as many tiles as
  * make the transforming of the weights, which is done again for every group, cheap beside the products. Units of the
  * same group follow each other: a call that is given several of them transforms the group's input once. */
@@ -8,9 +8,31 @@
 #define SURGERY_WINOGRAD_UNITS_H
 #include "compiler/kernels/conv_axis.h"
 
-#define WINOGRAD_POINTS 36 /* numbers in a transformed tile, 6 × 6 */
+#define WINOGRAD_WEIGHTS 36   /* numbers in the transformed weights of one input and one output channel, 6 × 6 */
+#define WINOGRAD_MOST_EDGE 9  /* points of a row or column of a transformed tile, at most */
 
-#define WINOGRAD_TILES 56      /* of a group, about */
+/* What winograd_vec.h says of them. */
+typedef enum WinogradKind { WINOGRAD_PLAIN, WINOGRAD_STRIDED, WINOGRAD_UP } WinogradKind;
+
+INLINE int64_t winograd_edge(WinogradKind kind) { /* points of a row of a transformed tile */
+  return kind == WINOGRAD_PLAIN ? 6 : 9;
+}
+INLINE int64_t winograd_window(WinogradKind kind) { /* inputs of a row of a tile */
+  return kind == WINOGRAD_PLAIN ? 6 : kind == WINOGRAD_STRIDED ? 9 : 5;
+}
+INLINE int64_t winograd_step(WinogradKind kind) { /* inputs from a tile to the next */
+  return kind == WINOGRAD_STRIDED ? 8 : 4;
+}
+INLINE int64_t winograd_outputs(WinogradKind kind) { /* outputs of a row of a tile */
+  return kind == WINOGRAD_UP ? 8 : 4;
+}
+/* The transformed weights of point p: a strided tile's last four of a row have the same. */
+INLINE int64_t winograd_weight(WinogradKind kind, int64_t p) {
+  const int64_t edge = winograd_edge(kind);
+  return min64(p / edge, 5) * 6 + min64(p % edge, 5);
+}
+
+#define WINOGRAD_TILES 56      /* of a group, about; half as many where a tile has more points */
 #define WINOGRAD_PARTS 16      /* shares of the output blocks, at most */
 #define WINOGRAD_CHUNK 4       /* input blocks whose transformed weights stay in the second-level cache */
 #define WINOGRAD_FEW 8         /* tiles of a whole batch below which transforming the weights does not pay */
@@ -18,6 +40,8 @@
 #define WINOGRAD_NARROW 6      /* with narrow vectors */
 
 typedef struct WinogradUnits {
+  WinogradKind kind;
+  int64_t points;               /* of a transformed tile */
   int64_t tile_rows, tile_cols; /* of an image */
   int64_t bands, band;          /* of an image; tile rows of a band */
   int64_t images;               /* in a group; 1 where an image has several bands */
@@ -30,16 +54,18 @@ typedef struct WinogradUnits {
 
 /* most: WINOGRAD_WIDE or WINOGRAD_NARROW. */
 INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
-  WinogradUnits u = {0};
-  u.tile_rows = ceil_div(k->oh, 4);
-  u.tile_cols = ceil_div(k->ow, 4);
+  WinogradUnits u = {.kind = k->up_h == 2 ? WINOGRAD_UP : k->stride_h == 2 ? WINOGRAD_STRIDED : WINOGRAD_PLAIN};
+  const int64_t half = u.kind == WINOGRAD_PLAIN ? 1 : 2;
+  u.points = winograd_edge(u.kind) * winograd_edge(u.kind);
+  u.tile_rows = ceil_div(k->oh, winograd_outputs(u.kind));
+  u.tile_cols = ceil_div(k->ow, winograd_outputs(u.kind));
   const int64_t all = u.tile_rows * u.tile_cols;
-  u.bands = ceil_div(u.tile_rows, max64(1, WINOGRAD_TILES / u.tile_cols));
+  u.bands = ceil_div(u.tile_rows, max64(1, WINOGRAD_TILES / half / u.tile_cols));
   u.band = ceil_div(u.tile_rows, u.bands);
   u.bands = ceil_div(u.tile_rows, u.band);
   u.images = 1;
   if (u.bands == 1 && all <= 16) /* a power of two, as batches are: the last group is then as full as the others */
-    while (2 * u.images * all <= 64) u.images *= 2;
+    while (2 * u.images * all <= 64 / half) u.images *= 2;
   u.tiles = u.images * u.band * u.tile_cols;
   if (u.images == 1) {
     u.block = ceil_div(u.tiles, ceil_div(u.tiles, most));
@@ -62,16 +88,18 @@ INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
   u.v_point = ((u.in_blocks - 1) * u.tiles + room) * LANES + LANES;
   u.u_point = WINOGRAD_CHUNK * LANES * 2 * LANES + LANES;
   u.m_point = room * 2 * LANES + LANES;
-  u.scratch = WINOGRAD_POINTS * (u.v_point + u.u_point + u.m_point);
+  u.scratch = u.points * (u.v_point + u.m_point) + WINOGRAD_WEIGHTS * u.u_point;
   return u;
 }
 
 /* ---- conv2d_grad_weight_wino ---- as its file says */
 #define GRAD_BLOCKS 4       /* of input and of output channels in a unit */
-#define GRAD_TILES 16       /* transformed at a time */
+#define GRAD_TILES 16       /* transformed at a time; half as many where a tile has more points */
 #define GRAD_SHARED_UNITS 16 /* with fewer units the batch is shared too */
 
 typedef struct WinogradGradUnits {
+  WinogradKind kind;
+  int64_t points;               /* of a transformed tile */
   int64_t tile_rows, tile_cols; /* of an image */
   int64_t tiles;                /* transformed at a time */
   int64_t in_blocks, out_blocks, in_units, out_units, shares, units;
@@ -80,7 +108,10 @@ typedef struct WinogradGradUnits {
 } WinogradGradUnits;
 
 INLINE WinogradGradUnits winograd_grad_units(const Conv2dGradWeightK *k) {
-  WinogradGradUnits u = {.tile_rows = ceil_div(k->oh, 4), .tile_cols = ceil_div(k->ow, 4), .tiles = GRAD_TILES};
+  WinogradGradUnits u = {.kind = k->stride_h == 2 ? WINOGRAD_STRIDED : WINOGRAD_PLAIN,
+                         .tile_rows = ceil_div(k->oh, 4), .tile_cols = ceil_div(k->ow, 4)};
+  u.points = winograd_edge(u.kind) * winograd_edge(u.kind);
+  u.tiles = u.kind == WINOGRAD_PLAIN ? GRAD_TILES : GRAD_TILES / 2;
   u.in_blocks = BLOCKS(k->ic);
   u.out_blocks = BLOCKS(k->oc);
   u.in_units = ceil_div(u.in_blocks, GRAD_BLOCKS);
@@ -89,7 +120,7 @@ INLINE WinogradGradUnits winograd_grad_units(const Conv2dGradWeightK *k) {
   u.units = u.in_units * u.out_units * u.shares;
   u.v_point = u.tiles * GRAD_BLOCKS * LANES + LANES;
   u.s_point = GRAD_BLOCKS * LANES * GRAD_BLOCKS * LANES + LANES;
-  u.scratch = WINOGRAD_POINTS * (2 * u.v_point + u.s_point);
+  u.scratch = 2 * u.points * u.v_point + WINOGRAD_WEIGHTS * u.s_point;
   return u;
 }
 #endif

@@ -1,10 +1,17 @@
-/* The transforms of Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray, Fast Algorithms for Convolutional Neural
- * Networks, 2015), of one row or column: of six inputs, three weights, six products, and, for the weights' gradient, which
- * is the same sum read the other way, of four outputs' gradients and of six sums. Interpolation is at 0, ±5/8, ±3/2 and
- * infinity: at the usual 0, ±1, ±2 sums are five times less exact than those of the direct convolution, at these twice. */
+/* The transforms of Winograd's minimal filtering (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015), of
+ * one row or column: of inputs, of three weights, of products, and, for the weights' gradient, which is the same sum read
+ * the other way, of the outputs' gradients and of sums.
+ *
+ * Stride 1 is F(4, 3): six points for four outputs, interpolated at 0, ±5/8, ±3/2 and infinity; at the usual 0, ±1, ±2 sums
+ * are five times less exact than those of the direct convolution, at these twice.
+ * Stride 2 is the sum of a convolution of the even inputs by the outer two weights, F(4, 2), five points at ±1/2, ±5/4
+ * and infinity, and of one of the odd inputs by the middle weight, four points that are those inputs themselves: nine
+ * points for four outputs, whose last four have the same weight. Read from outputs to inputs it is the gradient of
+ * the input (`up`): nine points for eight outputs. */
 #ifndef SURGERY_WINOGRAD_VEC_H
 #define SURGERY_WINOGRAD_VEC_H
 #include "compiler/kernels/conv_vec.h"
+#include "compiler/kernels/winograd_units.h"
 
 #define NEAR 0.625f
 #define FAR 1.5f
@@ -14,6 +21,8 @@
 #define AT_ZERO (1 / (NEAR2 * FAR2))
 #define AT_NEAR (1 / (2 * NEAR2 * (NEAR2 - FAR2)))
 #define AT_FAR (1 / (2 * FAR2 * (FAR2 - NEAR2)))
+
+/* ---- stride 1 ---- */
 
 /* B^T: six inputs. */
 INLINE void transform_input(const v16 *d, int64_t step, v16 *to, int64_t to_step) {
@@ -69,29 +78,122 @@ INLINE void transform_output_back(const v16 *y, int64_t step, v16 *to, int64_t t
   to[5 * to_step] = y[3 * step];
 }
 
-/* The 6 x 6 inputs at (row, col) of one block of channels of ih × iw, zeros outside of the image, transformed to
- * v[36 points, v_point floats apart]. */
-INLINE void input_tile(int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v, int64_t v_point) {
-  v16 d[36], half[36], out[6];
+/* ---- stride 2 ---- */
+
+#define NEAR_S 0.5f
+#define FAR_S 1.25f
+#define NEAR_S2 (NEAR_S * NEAR_S)
+#define FAR_S2 (FAR_S * FAR_S)
+#define AT_NEAR_S (1 / (2 * NEAR_S * (NEAR_S2 - FAR_S2)))
+#define AT_FAR_S (1 / (2 * FAR_S * (FAR_S2 - NEAR_S2)))
+
+/* B^T of F(4, 2): five inputs. */
+INLINE void transform_five(const v16 *e, int64_t step, v16 *to, int64_t to_step) {
+  v16 odd = e[3 * step] - FAR_S2 * e[step], even = e[2 * step] - FAR_S2 * e[0];
+  v16 odd2 = e[3 * step] - NEAR_S2 * e[step], even2 = e[2 * step] - NEAR_S2 * e[0];
+  to[0] = odd + NEAR_S * even;
+  to[to_step] = odd - NEAR_S * even;
+  to[2 * to_step] = odd2 + FAR_S * even2;
+  to[3 * to_step] = odd2 - FAR_S * even2;
+  to[4 * to_step] = NEAR_S2 * FAR_S2 * e[0] + (e[4 * step] - (NEAR_S2 + FAR_S2) * e[2 * step]);
+}
+
+/* Nine inputs: the even ones, and the odd ones as they are. */
+INLINE void transform_input_strided(const v16 *d, int64_t step, v16 *to, int64_t to_step) {
+  transform_five(d, 2 * step, to, to_step);
   UNROLL
-  for (int64_t q = 0; q < 24; q++) __builtin_prefetch(x + ((row + q / 4) * iw + col + 10 + q % 4) * LANES);
-  if (row >= 0 && col >= 0 && row + 6 <= ih && col + 6 <= iw) {
-    UNROLL
-    for (int64_t i = 0; i < 36; i++) d[i] = *(const v16 *)(x + ((row + i / 6) * iw + col + i % 6) * LANES);
-  } else {
-    for (int64_t r = 0; r < 6; r++)
-      for (int64_t c = 0; c < 6; c++) {
-        const int64_t inside = row + r >= 0 && row + r < ih && col + c >= 0 && col + c < iw;
-        d[r * 6 + c] = inside ? *(const v16 *)(x + ((row + r) * iw + col + c) * LANES) : (v16){0};
-      }
+  for (int64_t j = 0; j < 4; j++) to[(5 + j) * to_step] = d[(2 * j + 1) * step];
+}
+
+/* Five inputs: for the odd outputs, and the first four as they are for the even ones. */
+INLINE void transform_input_up(const v16 *d, int64_t step, v16 *to, int64_t to_step) {
+  transform_five(d, step, to, to_step);
+  UNROLL
+  for (int64_t j = 0; j < 4; j++) to[(5 + j) * to_step] = d[j * step];
+}
+
+/* Three weights to six: of the five points, and the middle one. */
+INLINE void transform_weights_strided(v16 g0, v16 g1, v16 g2, v16 *to, int64_t to_step) {
+  v16 near = AT_NEAR_S * g0, far = AT_FAR_S * g0;
+  to[0] = AT_NEAR_S * NEAR_S * g2 + near;
+  to[to_step] = AT_NEAR_S * NEAR_S * g2 - near;
+  to[2 * to_step] = AT_FAR_S * FAR_S * g2 + far;
+  to[3 * to_step] = AT_FAR_S * FAR_S * g2 - far;
+  to[4 * to_step] = g2;
+  to[5 * to_step] = g1;
+}
+
+INLINE void transform_weights_strided_back(const v16 *s, int64_t step, v16 *to, int64_t to_step) {
+  to[0] = AT_NEAR_S * (s[0] - s[step]) + AT_FAR_S * (s[2 * step] - s[3 * step]);
+  to[to_step] = s[5 * step];
+  to[2 * to_step] = AT_NEAR_S * NEAR_S * (s[0] + s[step]) + (AT_FAR_S * FAR_S * (s[2 * step] + s[3 * step]) + s[4 * step]);
+}
+
+/* Nine products to four outputs; to eight, where the last four belong to the even ones. */
+INLINE void transform_output_strided(const v16 *m, int64_t step, v16 *to, int64_t to_step, int64_t up) {
+  v16 sum = m[0] + m[step], difference = m[0] - m[step], sum2 = m[2 * step] + m[3 * step],
+      difference2 = m[2 * step] - m[3 * step];
+  v16 five[4] = {sum + sum2, NEAR_S * difference + FAR_S * difference2, NEAR_S2 * sum + FAR_S2 * sum2,
+                 m[4 * step] + NEAR_S2 * NEAR_S * difference + FAR_S2 * FAR_S * difference2};
+  UNROLL
+  for (int64_t j = 0; j < 4; j++) {
+    if (up) {
+      to[(2 * j + 1) * to_step] = five[j];
+      to[2 * j * to_step] = m[(5 + j) * step];
+    } else
+      to[j * to_step] = five[j] + m[(5 + j) * step];
   }
+}
+
+/* The gradients of four outputs to nine. */
+INLINE void transform_output_strided_back(const v16 *y, int64_t step, v16 *to, int64_t to_step) {
+  v16 even = y[0] + NEAR_S2 * y[2 * step], odd = y[step] + NEAR_S2 * y[3 * step];
+  v16 even2 = y[0] + FAR_S2 * y[2 * step], odd2 = y[step] + FAR_S2 * y[3 * step];
+  to[0] = even + NEAR_S * odd;
+  to[to_step] = even - NEAR_S * odd;
+  to[2 * to_step] = even2 + FAR_S * odd2;
+  to[3 * to_step] = even2 - FAR_S * odd2;
+  to[4 * to_step] = y[3 * step];
   UNROLL
-  for (int64_t c = 0; c < 6; c++) transform_input(d + c, 6, half + c, 6);
+  for (int64_t j = 0; j < 4; j++) to[(5 + j) * to_step] = y[j * step];
+}
+
+/* ---- tiles ---- */
+
+INLINE void transform_in(WinogradKind kind, const v16 *d, int64_t step, v16 *to, int64_t to_step) {
+  if (kind == WINOGRAD_STRIDED) transform_input_strided(d, step, to, to_step);
+  else if (kind == WINOGRAD_UP) transform_input_up(d, step, to, to_step);
+  else transform_input(d, step, to, to_step);
+}
+
+/* The window of inputs at (row, col) of one block of channels of ih × iw, zeros outside of the image, transformed to
+ * v[points, v_point floats apart]. */
+INLINE void input_tile(WinogradKind kind, int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v,
+                       int64_t v_point) {
+  const int64_t window = winograd_window(kind), edge = winograd_edge(kind);
+  v16 copy[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE], half[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE], out[WINOGRAD_MOST_EDGE];
+  const v16 *d = (const v16 *)(x + (row * iw + col) * LANES);
+  int64_t step = iw;
+  if (row < 0 || col < 0 || row + window > ih || col + window > iw) {
+    for (int64_t r = 0; r < window; r++)
+      for (int64_t c = 0; c < window; c++) {
+        const int64_t inside = row + r >= 0 && row + r < ih && col + c >= 0 && col + c < iw;
+        copy[r * window + c] = inside ? *(const v16 *)(x + ((row + r) * iw + col + c) * LANES) : (v16){0};
+      }
+    d = copy;
+    step = window;
+  }
+  /* The next tile's. */
   UNROLL
-  for (int64_t r = 0; r < 6; r++) {
-    transform_input(half + 6 * r, 1, out, 1);
+  for (int64_t q = 0; q < 4 * window; q++)
+    __builtin_prefetch(x + ((row + q / 4) * iw + col + winograd_step(kind) + window - 4 + q % 4) * LANES);
+  UNROLL
+  for (int64_t c = 0; c < window; c++) transform_in(kind, d + c, step, half + c, window);
+  UNROLL
+  for (int64_t r = 0; r < edge; r++) {
+    transform_in(kind, half + window * r, 1, out, 1);
     UNROLL
-    for (int64_t c = 0; c < 6; c++) *(v16 *)(v + (6 * r + c) * v_point) = out[c];
+    for (int64_t c = 0; c < edge; c++) *(v16 *)(v + (edge * r + c) * v_point) = out[c];
   }
 }
 #endif

@@ -34,6 +34,13 @@ static const Layer layers[] = {
     {"layer2 winograd 128 28", 128, 28, 128, 3, 1, 0, KERNEL_conv2d_wino},
     {"layer3 winograd 256 14", 256, 14, 256, 3, 1, 0, KERNEL_conv2d_wino},
     {"layer4 winograd 512 7", 512, 7, 512, 3, 1, 0, KERNEL_conv2d_wino},
+    {"layer2 winograd/2 64-128 56", 64, 56, 128, 3, 2, 0, KERNEL_conv2d_wino},
+    {"layer3 winograd/2 128-256 28", 128, 28, 256, 3, 2, 0, KERNEL_conv2d_wino},
+    {"layer4 winograd/2 256-512 14", 256, 14, 512, 3, 2, 0, KERNEL_conv2d_wino},
+    {"layer2 dw/2 64-128 56", 64, 56, 128, 3, 2, 0, KERNEL_conv2d_grad_weight},
+    {"layer2 dw winograd/2", 64, 56, 128, 3, 2, 0, KERNEL_conv2d_grad_weight_wino},
+    {"layer4 dw/2 256-512 14", 256, 14, 512, 3, 2, 0, KERNEL_conv2d_grad_weight},
+    {"layer4 dw winograd/2", 256, 14, 512, 3, 2, 0, KERNEL_conv2d_grad_weight_wino},
     {"layer1 dw 64 56", 64, 56, 64, 3, 1, 0, KERNEL_conv2d_grad_weight},
     {"layer1 dw winograd 64 56", 64, 56, 64, 3, 1, 0, KERNEL_conv2d_grad_weight_wino},
     {"layer2 dw 128 28", 128, 28, 128, 3, 1, 0, KERNEL_conv2d_grad_weight},
@@ -81,14 +88,14 @@ static void add_call(Arena *arena, Schedule *s, Call *call, const void *k) {
 }
 
 static void add_gradient(Arena *arena, Schedule *s, const Layer *l) {
-  int64_t pad = l->kernel / 2, pixels = l->ih * l->ih;
-  Conv2dGradWeightK k = {.groups = 1, .ic = l->ic, .ih = l->ih, .iw = l->ih, .oc = l->oc, .oh = l->ih, .ow = l->ih,
-                         .kh = l->kernel, .kw = l->kernel, .stride_h = 1, .stride_w = 1, .pad_h = pad, .pad_w = pad,
+  int64_t pad = l->kernel / 2, out = (l->ih - 1) / l->stride + 1;
+  Conv2dGradWeightK k = {.groups = 1, .ic = l->ic, .ih = l->ih, .iw = l->ih, .oc = l->oc, .oh = out, .ow = out,
+                         .kh = l->kernel, .kw = l->kernel, .stride_h = l->stride, .stride_w = l->stride, .pad_h = pad, .pad_w = pad,
                          .dil_h = 1, .dil_w = 1};
   int64_t shares = l->id == KERNEL_conv2d_grad_weight_wino ? grad_weight_shares(&k) : 1;
   Call call = {.kernel = l->id, .buf_count = 3, .word_count = sizeof k / 8, .node = NO_ID, .role = l->name};
-  call.buf[0] = add_buffer(arena, s, BLOCKS(l->ic) * LANES * pixels, true);
-  call.buf[1] = add_buffer(arena, s, BLOCKS(l->oc) * LANES * pixels, true);
+  call.buf[0] = add_buffer(arena, s, BLOCKS(l->ic) * LANES * l->ih * l->ih, true);
+  call.buf[1] = add_buffer(arena, s, BLOCKS(l->oc) * LANES * out * out, true);
   call.buf[2] = add_buffer(arena, s, shares * l->oc * l->ic * l->kernel * l->kernel, false);
   add_call(arena, s, &call, &k);
 }

@@ -54,8 +54,6 @@ static void naive_epilogue(const Shape *s, const Epilogue *e, const Parameters *
   }
 }
 
-typedef enum Method { DIRECT, ANY, WINOGRAD } Method;
-
 static void check_forward(const Shape *s, int64_t n, const Epilogue *e, int plain_x, Method method) {
   const int any = method == ANY;
   Conv2dK k = forward_constants(s);
@@ -153,8 +151,16 @@ const Shape winograd_shapes[] = {
     {"several chunks of input", 1, 150, 7, 7, 64, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
     {"uneven padding", 1, 16, 11, 6, 32, 3, 3, 1, 1, 2, 0, 1, 1, 0, 0},
     {"few tiles, on the way by direct convolution", 1, 40, 7, 7, 70, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+    {"stride 2, several bands", 1, 20, 61, 122, 33, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0},
+    {"stride 2, even", 1, 64, 28, 28, 48, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0},
+    {"stride 2, uneven padding", 1, 16, 19, 12, 32, 3, 3, 2, 2, 2, 0, 1, 1, 0, 0},
+    {"stride 2, few tiles", 1, 40, 14, 14, 70, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0},
     {0},
 };
+
+bool takes_winograd(const Shape *s) {
+  return s->kh == 3 && s->kw == 3 && s->stride_h == s->stride_w && s->stride_h <= 2 && s->dil_h * s->dil_w * s->groups == 1;
+}
 
 void test_winograd(void **state) {
   (void)state;
@@ -162,7 +168,7 @@ void test_winograd(void **state) {
     for (const Shape *row = more ? winograd_shapes : conv_shapes; row->name; row++) {
       Shape s = *row;
       shape_finish(&s);
-      if (s.kh != 3 || s.kw != 3 || s.stride_h * s.stride_w * s.dil_h * s.dil_w * s.groups != 1) continue;
+      if (!takes_winograd(&s)) continue;
       for (int64_t n = 0; n <= 3; n += n + 1)
         for (size_t e = 0; e < EPILOGUES; e++)
           if (n == 1 || e % 3 == 1) check_forward(&s, n, &epilogues[e], 0, WINOGRAD);
@@ -171,6 +177,7 @@ void test_winograd(void **state) {
     Shape shape;
     int64_t n;
   } many[] = {{{"more images than one group", 1, 16, 7, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0}, 37},
+              {{"stride 2, more images than one group", 1, 16, 13, 16, 16, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0}, 37},
               {{"a group that blocks of tiles do not divide", 1, 80, 11, 19, 33, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0}, 4}};
   for (size_t i = 0; i < sizeof many / sizeof *many; i++) {
     Shape s = many[i].shape;

@@ -37,7 +37,7 @@ static void add_before(Result *r, const float *before) {
   for (int64_t i = 0; i < r->count; i++) r->value[i] += before[i];
 }
 
-static void check_grad_input(const Shape *s, int64_t n, int accumulate, int any) {
+static void check_grad_input(const Shape *s, int64_t n, int accumulate, Method method) {
   Conv2dK k = input_gradient_constants(s);
   Conv2dGradWeightK slow = gradient_constants(s);
   k.accumulate = slow.accumulate = accumulate;
@@ -45,7 +45,7 @@ static void check_grad_input(const Shape *s, int64_t n, int accumulate, int any)
   int64_t pixels = s->ih * s->iw, count = n * BLOCKS(s->ic) * pixels * LANES;
   float *before = random_floats(n * s->ic * pixels, 4);
   float *dx = accumulate ? to_blocked(before, n, s->ic, pixels) : nan_floats(count);
-  if (any) {
+  if (method == ANY) {
     void *buf[] = {t.dy_in, t.w, dx};
     run_splits(s->name, KERNEL_conv2d_any_grad_input, TEMPLATE(conv2d_any_grad_input), &slow, buf, n, dx,
                count);
@@ -54,10 +54,12 @@ static void check_grad_input(const Shape *s, int64_t n, int accumulate, int any)
     float *packed = nan_floats(BLOCKS(s->ic) * BLOCKS(s->oc / s->groups) * s->kh * s->kw * LANES * LANES);
     void *pack_buf[] = {t.w, packed}, *buf[] = {t.dy_in, packed, NULL, NULL, dx};
     run_kernel(KERNEL_conv2d_pack_transposed, TEMPLATE(conv2d_pack_transposed), &pack, pack_buf, 0, 0, 0);
-    run_splits(s->name, KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, dx, count);
+    if (method == WINOGRAD) run_splits(s->name, KERNEL_conv2d_wino, TEMPLATE(conv2d_wino), &k, buf, n, dx, count);
+    else run_splits(s->name, KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, dx, count);
     free(packed);
   }
   Result want = naive_grad_input(s, n, t.dy, t.w);
+  if (method == WINOGRAD) winograd_tolerance(&want);
   if (accumulate) add_before(&want, before);
   float *got = from_blocked(s->name, dx, n, s->ic, pixels);
   expect_close(s->name, got, &want);
@@ -119,7 +121,7 @@ static void check_grad_weight_winograd(const Shape *s, int64_t n, int accumulate
 
 void test_grad_input(void **state) {
   (void)state;
-  EACH_SHAPE(s) for (int64_t n = 0; n <= 3; n += n + 1) check_grad_input(&s, n, n == 3, 0);
+  EACH_SHAPE(s) for (int64_t n = 0; n <= 3; n += n + 1) check_grad_input(&s, n, n == 3, DIRECT);
 }
 
 void test_grad_weight(void **state) {
@@ -133,15 +135,18 @@ void test_grad_weight(void **state) {
   check_grad_weight(&many, 67, 0, 0, 0);
 }
 
-void test_grad_weight_winograd(void **state) {
+void test_gradients_winograd(void **state) {
   (void)state;
   static const Shape large = {"one share", 1, 250, 6, 10, 257, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0};
   for (int more = 0; more < 2; more++)
     for (const Shape *row = more ? winograd_shapes : conv_shapes; row->name; row++) {
       Shape s = *row;
       shape_finish(&s);
-      if (s.kh != 3 || s.kw != 3 || s.stride_h * s.stride_w * s.dil_h * s.dil_w * s.groups != 1) continue;
-      for (int64_t n = 0; n <= 3; n += n + 1) check_grad_weight_winograd(&s, n, n == 3);
+      if (!takes_winograd(&s)) continue;
+      for (int64_t n = 0; n <= 3; n += n + 1) {
+        check_grad_weight_winograd(&s, n, n == 3);
+        if (s.stride_h == 1 || (s.pad_h == 1 && s.pad_w == 1)) check_grad_input(&s, n, n == 3, WINOGRAD);
+      }
     }
   Shape s = large;
   shape_finish(&s);
@@ -162,7 +167,7 @@ void test_gradients_any(void **state) {
     Shape s = *row;
     shape_finish(&s);
     for (int64_t n = 0; n <= 3; n += n + 1) {
-      check_grad_input(&s, n, n == 3, 1);
+      check_grad_input(&s, n, n == 3, ANY);
       check_grad_weight(&s, n, n == 3, 0, 1);
     }
   }
