@@ -45,4 +45,6 @@ void plan_samples(const Plan *plan, Schedule *s) {
     least = moved;
     s->samples = samples;
   }
+  /* A training has to hold more than activations: of a frozen prefix it never needs those of more samples. */
+  if (s == &plan->prefix && !s->samples && stays_aligned(plan, s, MOST_SAMPLES)) s->samples = MOST_SAMPLES;
 }

@@ -2,11 +2,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include "runtime/cli/cli.h"
+#include "runtime/error.h"
 #include "runtime/random.h"
 #include "runtime/train/feed.h"
 
 typedef struct BenchArguments {
   int64_t batch, runs;
+  bool step; /* alone */
 } BenchArguments;
 
 typedef struct Bench {
@@ -92,7 +94,9 @@ static int bench(const BenchArguments *a, surgery_net *net, surgery_error *err) 
   if (status == 0)
     printf("%s, n = %lld, %d threads, median of %lld runs; %s\n", net->manifest->name, (long long)a->batch,
            surgery_threads(), (long long)a->runs, cpu);
-  if (status == 0) status = measure(&b, "forward", forward, a->runs, err);
+  if (status == 0 && a->step && !net->optimizer)
+    status = sg_fail(err, SURGERY_BAD_INPUT, "--step: nothing in this network is trainable: all of it is frozen");
+  if (status == 0 && !a->step) status = measure(&b, "forward", forward, a->runs, err);
   if (net->optimizer && status == 0) {
     optimizer_set_lr(net->optimizer, 0); /* random targets must not drive the weights away */
     status = measure(&b, "train step", step, a->runs, err);
@@ -119,6 +123,7 @@ static ExitStatus run(Cli *cli) {
 static const CliOption options[] = {
     {"batch", OPTION_COUNT, offsetof(BenchArguments, batch), "N", "samples at once (default 1)"},
     {"runs", OPTION_COUNT, offsetof(BenchArguments, runs), "N", "runs to take the median of (default 20)"},
+    {"step", OPTION_FLAG, offsetof(BenchArguments, step), NULL, "the training step alone"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 const CliCommand command_bench = {
     "bench", "[options]", "how long forward and a training step take on this machine", NULL, options,

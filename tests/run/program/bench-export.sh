@@ -3,6 +3,9 @@
 run 0 "$tiny" bench --runs 3 --batch 4
 out '^tiny, n = 4, 2 threads, median of 3 runs; '
 for what in 'forward' 'train step' '  on features'; do out "^$what +[0-9]+\.[0-9]+ ms +[0-9]+\.[0-9] samples/s$"; done
+run 0 "$tiny" bench --runs 1 --step
+out '^train step '
+out_lacks '^forward '
 run 0 "$tiny" bench --runs 1 --threads 1
 out '^tiny, n = 1, 1 threads'
 # figures that fit each other: samples/s is 1000 n / ms
