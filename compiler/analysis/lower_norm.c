@@ -6,10 +6,11 @@ static BatchNormK norm_constants(const Lower *l, NodeId n) {
   const OpArgs *a = node_args(l->g, n);
   const Shape *shape = value_shape(l, l->g->nodes.at[n].output);
   const NodeState *state = &l->node[n];
-  bool plain = shape->rank != 3;
+  bool plain = shape->rank != 3, use_running = !l->training || !l->t->varies[n];
+  bool no_y = !use_running && state->residual == NO_ID && (state->activation == ACT_RELU || state->activation == ACT_RELU6);
   return (BatchNormK){.c = shape->dim[0], .hw = plain ? 1 : shape->dim[1] * shape->dim[2], .plain = plain, .affine = a->affine,
                       .activation = state->activation, .has_residual = state->residual != NO_ID,
-                      .use_running = !l->training || !l->t->varies[n], .eps = a->eps, .momentum = a->momentum};
+                      .use_running = use_running, .no_y = no_y, .eps = a->eps, .momentum = a->momentum};
 }
 
 void lower_batchnorm(Lower *l, NodeId n) {
@@ -42,7 +43,8 @@ static BufferId norm_sums(Lower *l, NodeId n) {
   Layout layout = k.plain ? LAYOUT_PLAIN : LAYOUT_BLOCKED;
   state->sums = new_buffer(l, arena_printf(l->arena, "sums %s", l->g->nodes.at[n].name), false, 2 * BLOCKS(k.c) * LANES * 4);
   EMIT(l, batchnorm_grad_sums, &k, n, "grad_sums", value_in(l, l->g->nodes.at[n].inputs.at[0], layout),
-       grad_of_group(l, n, layout), k.activation ? state->y : NO_ID, state->mean, state->inv_std, state->sums);
+       grad_of_group(l, n, layout), k.activation && !k.no_y ? state->y : NO_ID, state->mean, state->inv_std,
+       k.no_y ? param_buffer(l, n, "weight") : NO_ID, k.no_y ? param_buffer(l, n, "bias") : NO_ID, state->sums);
   return state->sums;
 }
 
@@ -90,7 +92,8 @@ void grad_batchnorm_input(Lower *l, NodeId n) {
   k.has_residual = residual;
   k.residual_accumulate = side.accumulate;
   EMIT(l, batchnorm_grad_input, &k, n, "grad_input", value_in(l, node->inputs.at[0], layout), dy,
-       k.activation ? state->y : NO_ID, state->mean, state->inv_std, param_buffer(l, n, "weight"), sums, dx.buffer, side.buffer);
+       k.activation && !k.no_y ? state->y : NO_ID, state->mean, state->inv_std, param_buffer(l, n, "weight"),
+       k.no_y ? param_buffer(l, n, "bias") : NO_ID, sums, dx.buffer, side.buffer);
   if (residual) grad_end(l, n, &side);
   grad_end(l, n, &dx);
 }

@@ -77,12 +77,13 @@ typedef struct AdaptivePoolK { int64_t c, ih, iw, oh, ow, accumulate; } Adaptive
  * running_var (unbiased, as PyTorch), and num_batches_tracked. mean and inv_std are padded to 16. */
 /* batchnorm_apply: y = act((x - mean) * inv_std * weight + bias + residual). use_running: mean is running_mean
  * and inv_std is running_var, to which eps is added. */
-/* batchnorm_grad_sums: db[c] = sum dz, dw[c] = sum dz * xhat, with dz = dy where y > 0 (has_relu; y is read) else dy. Written to
- * sums [2][CB*16]; batchnorm_grad_params copies them to dweight, dbias; batchnorm_grad_input computes dx
- * (batch statistics: through mean and variance; use_running: dz * weight * inv_std), and, where
- * has_residual, adds dz to dresidual as `residual_accumulate` says. */
+/* batchnorm_grad_sums: db[c] = sum dz, dw[c] = sum dz * xhat, with dz = dy times the activation's derivative, taken from y or,
+ * with no_y, from x, weight and bias, of which y (without a residual) is made again: one tensor less to read. Written to
+ * sums [2][CB*16]; batchnorm_grad_params copies them to dweight, dbias; batchnorm_grad_input computes dx (batch statistics:
+ * through mean and variance; use_running: dz * weight * inv_std), and, where has_residual, adds dz to dresidual as
+ * `residual_accumulate` says. */
 typedef struct BatchNormK {
-  int64_t c, hw, plain, affine, activation, has_residual, use_running, accumulate, residual_accumulate;
+  int64_t c, hw, plain, affine, activation, has_residual, use_running, accumulate, residual_accumulate, no_y;
   double eps, momentum;
 } BatchNormK;
 

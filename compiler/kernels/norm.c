@@ -196,28 +196,32 @@ void sgk_batchnorm_apply(SGK_TEMPLATE_ARGS, const BatchNormK *k) {
 
 /* ---- gradients ---- */
 
-/* The gradient before the activation. */
-SIMD v16 load_dz(const float *dy, const float *y, int64_t lanes, const BatchNormK *k) {
-  v16 g = v16_load_lanes(dy, lanes);
+/* The gradient before the activation, whose output is y, or, with no_y, is made again from x as apply_run made it. */
+SIMD v16 load_dz(const float *x, const float *dy, const float *y, const Scales *s, int64_t lanes, const BatchNormK *k) {
+  v16 g = v16_load_lanes(dy, lanes), out;
   if (k->activation == ACT_NONE) return g;
-  return v16_activate_grad(v16_set(0), v16_load_lanes(y, lanes), g, k->activation, 1);
+  if (k->no_y)
+    out = v16_activate((v16_load_lanes(x, lanes) - s->mean) * (s->inv_std * s->weight) + s->bias, k->activation, 0);
+  else
+    out = v16_load_lanes(y, lanes);
+  return v16_activate_grad(v16_set(0), out, g, k->activation, 1);
 }
 
 SIMD void add_products(const float *x, const float *dy, const float *y, int64_t at, v16 *sum, v16 *sum_x,
-                       v16 mean, int64_t lanes, const BatchNormK *k) {
-  v16 dz = load_dz(dy + at, y ? y + at : NULL, lanes, k);
+                       const Scales *s, int64_t lanes, const BatchNormK *k) {
+  v16 dz = load_dz(x + at, dy + at, y ? y + at : NULL, s, lanes, k);
   *sum += dz;
-  *sum_x += dz * (v16_load_lanes(x + at, lanes) - mean);
+  *sum_x += dz * (v16_load_lanes(x + at, lanes) - s->mean);
 }
 
 /* sums[0][c] = sum of dz, sums[1][c] = sum of dz * xhat, over batch and pixels; a unit is a channel block */
 void sgk_batchnorm_grad_sums(SGK_TEMPLATE_ARGS, const BatchNormK *k) {
   const float *x = buf[0], *dy = buf[1], *y = buf[2];
-  float *sums = buf[5];
+  float *sums = buf[7];
   int64_t pixels = pixels_of(k), runs = n * pixels > 0 ? runs_of(n, pixels) : 0;
   for (int64_t block = begin; block < end; block++) {
     Block b = block_of(k, block);
-    Scales s = scales_of(k, block, buf[3], buf[4], NULL, NULL);
+    Scales s = scales_of(k, block, buf[3], buf[4], k->no_y ? buf[5] : NULL, k->no_y ? buf[6] : NULL);
     v16d total = {0}, total_x = {0};
     for (int64_t i = 0; i < runs; i++) {
       Run r = run_at(i, n, pixels);
@@ -225,10 +229,10 @@ void sgk_batchnorm_grad_sums(SGK_TEMPLATE_ARGS, const BatchNormK *k) {
       for (int64_t sample = r.n0; sample < r.n1; sample++) {
         int64_t at = b.first + sample * b.sample + r.p0 * b.pixel, p = r.p0;
         for (; p + 2 <= r.p1; p += 2, at += 2 * b.pixel) {
-          add_products(x, dy, y, at, &sum, &sum_x, s.mean, b.lanes, k);
-          add_products(x, dy, y, at + b.pixel, &odd, &odd_x, s.mean, b.lanes, k);
+          add_products(x, dy, y, at, &sum, &sum_x, &s, b.lanes, k);
+          add_products(x, dy, y, at + b.pixel, &odd, &odd_x, &s, b.lanes, k);
         }
-        if (p < r.p1) add_products(x, dy, y, at, &sum, &sum_x, s.mean, b.lanes, k);
+        if (p < r.p1) add_products(x, dy, y, at, &sum, &sum_x, &s, b.lanes, k);
       }
       total += v16_widen(sum + odd);
       total_x += v16_widen(sum_x + odd_x);
@@ -252,10 +256,10 @@ void sgk_batchnorm_grad_params(SGK_TEMPLATE_ARGS, const BatchNormK *k) {
 
 SIMD void grad_input_run(void *const *buf, int64_t n, int64_t block, int64_t at, int64_t count, int64_t lanes,
                          const BatchNormK *k) {
-  Scales s = scales_of(k, block, buf[3], buf[4], k->affine ? buf[5] : NULL, NULL);
-  const float *x = (const float *)buf[0], *dy = (const float *)buf[1] + at, *sums = buf[6];
-  const float *y = k->activation != ACT_NONE ? (const float *)buf[2] + at : NULL;
-  float *dx = (float *)buf[7], *dresidual = k->has_residual ? buf[8] : NULL;
+  Scales s = scales_of(k, block, buf[3], buf[4], k->affine ? buf[5] : NULL, k->affine ? buf[6] : NULL);
+  const float *x = (const float *)buf[0], *dy = (const float *)buf[1] + at, *sums = buf[7];
+  const float *y = buf[2] ? (const float *)buf[2] + at : NULL;
+  float *dx = (float *)buf[8], *dresidual = k->has_residual ? buf[9] : NULL;
   v16 scale = s.inv_std * s.weight, mean_dz = {0}, slope = {0};
   if (!k->use_running) { /* what dz loses through the batch's mean and variance */
     double each = 1.0 / (double)(n * pixels_of(k));
@@ -263,7 +267,7 @@ SIMD void grad_input_run(void *const *buf, int64_t n, int64_t block, int64_t at,
     slope = v16_narrow(v16_widen(v16_load(sums + (BLOCKS(k->c) + block) * LANES)) * each) * s.inv_std;
   }
   for (int64_t i = 0; i < count * LANES; i += LANES) {
-    v16 dz = load_dz(dy + i, y ? y + i : NULL, lanes, k);
+    v16 dz = load_dz(x + at + i, dy + i, y ? y + i : NULL, &s, lanes, k);
     if (dx) {
       v16 g = dz * scale;
       if (!k->use_running) g = (dz - mean_dz - (v16_load_lanes(x + at + i, lanes) - s.mean) * slope) * scale;

@@ -125,12 +125,12 @@ static void run_norm(const Norm *t, const char *kind, int i) {
         *db = new_floats(k->c);
   run_kernel(KERNEL_batchnorm_apply, (void *[]){x, t->mean, t->inv_std, t->weight, t->bias, NULL, y}, t->n, k,
              (Out[]){{y, (size_t)stored(t) * 4}, {0}});
-  run_kernel(KERNEL_batchnorm_grad_sums, (void *[]){x, dy, NULL, t->mean, t->inv_std, sums}, t->n, k,
+  run_kernel(KERNEL_batchnorm_grad_sums, (void *[]){x, dy, NULL, t->mean, t->inv_std, NULL, NULL, sums}, t->n, k,
              (Out[]){{sums, (size_t)(2 * BLOCKS(k->c) * LANES) * 4}, {0}});
   run_kernel(KERNEL_batchnorm_grad_params, (void *[]){sums, dw, db}, t->n, k,
              (Out[]){{dw, (size_t)k->c * 4}, {db, (size_t)k->c * 4}, {0}});
   run_kernel(KERNEL_batchnorm_grad_input,
-             (void *[]){x, dy, NULL, t->mean, t->inv_std, t->weight, sums, dx, NULL}, t->n, k,
+             (void *[]){x, dy, NULL, t->mean, t->inv_std, t->weight, t->bias, sums, dx, NULL}, t->n, k,
              (Out[]){{dx, (size_t)stored(t) * 4}, {0}});
   check_norm("batchnorm y, PyTorch", "batchnorm y of a large mean, PyTorch", t, y, part(kind, i, "y"), 3e-3);
   check_norm("batchnorm dx, PyTorch", "batchnorm dx of a large mean, PyTorch", t, dx, part(kind, i, "dx"),

@@ -220,8 +220,8 @@ static Run run_forward(const Size *s, const BatchNormK *k) {
 static void run_backward(const Size *s, const BatchNormK *k, Run *r) {
   int64_t count = numbers(s), padded = BLOCKS(s->c) * LANES;
   double *dy = new_random(count, -1, 1.3); /* no sum of them is 0 */
-  float *fdy = put(s, dy), *y = k->activation ? put(s, r->twin) : NULL, *sums = new_floats(2 * padded);
-  run_kernel(KERNEL_batchnorm_grad_sums, (void *[]){r->x, fdy, y, r->mean, r->inv_std, sums}, s->n, k,
+  float *fdy = put(s, dy), *y = k->activation && !k->no_y ? put(s, r->twin) : NULL, *sums = new_floats(2 * padded);
+  run_kernel(KERNEL_batchnorm_grad_sums, (void *[]){r->x, fdy, y, r->mean, r->inv_std, r->weight, r->bias, sums}, s->n, k,
              (Out[]){out_floats(sums, 2 * padded), {0}});
   for (int64_t c = s->c; c < padded; c++) assert_true(sums[c] == 0 && sums[padded + c] == 0);
 
@@ -236,7 +236,7 @@ static void run_backward(const Size *s, const BatchNormK *k, Run *r) {
   if (!k->has_residual) dr = NULL;
   Out outs[3] = {out_floats(dx, stored(s)), dr ? out_floats(dr, stored(s)) : (Out){0}, {0}};
   run_kernel(KERNEL_batchnorm_grad_input,
-             (void *[]){k->use_running ? NULL : r->x, fdy, y, r->mean, r->inv_std, r->weight,
+             (void *[]){k->use_running ? NULL : r->x, fdy, y, r->mean, r->inv_std, r->weight, r->bias,
                         k->use_running ? NULL : sums, dx, dr},
              s->n, k, outs);
 
@@ -284,6 +284,10 @@ static void test_layer(void **state) {
           r = run_forward(&sizes[i], &k);
         }
         if (activations[a] != ACT_GELU) run_backward(&sizes[i], &k, &r);
+        k.no_y = 1;
+        r.l.moved = 0;
+        if ((activations[a] == ACT_RELU || activations[a] == ACT_RELU6) && !k.has_residual && !k.use_running)
+          run_backward(&sizes[i], &k, &r);
         free_buffers();
       }
 }
@@ -294,7 +298,7 @@ static void test_empty(void **state) {
   BatchNormK k = {.c = 5, .hw = 3, .affine = 1, .eps = 1e-5, .momentum = 0.1};
   Run r = run_forward(&s, &k);
   float *sums = new_floats(32);
-  run_kernel(KERNEL_batchnorm_grad_sums, (void *[]){r.x, r.x, NULL, r.mean, r.inv_std, sums}, 0, &k,
+  run_kernel(KERNEL_batchnorm_grad_sums, (void *[]){r.x, r.x, NULL, r.mean, r.inv_std, NULL, NULL, sums}, 0, &k,
              (Out[]){out_floats(sums, 32), {0}});
   for (int i = 0; i < 32; i++) assert_true(sums[i] == 0);
 }
