@@ -165,9 +165,18 @@ static bool winograd_wins(const Conv2dK *k) {
   return fits && k->ic >= LANES && k->oc >= LANES && k->oh >= least && k->ow >= least;
 }
 
+/* Large kernels of stride 2 on a picture's few channels: the products saved must be more than what the transforms cost,
+ * and a vector holds 16 tiles of a row. */
+static bool stem_wins(const Conv2dK *k) {
+  bool fits = k->plain_x && k->kh <= 7 && k->kw <= 7 && k->ic <= 4 && k->stride_h == 2 &&
+              k->stride_w == 2 && k->dil_h == 1 && k->dil_w == 1 && k->up_h == 1 && k->up_w == 1 && k->groups == 1;
+  return fits && k->kh * k->kw * k->ic >= 96 && k->oh >= 16 && k->ow >= 16;
+}
+
 static void emit_direct(Lower *l, const Conv2dK *k, NodeId n, const char *role, BufferId x, BufferId w, BufferId bias,
                         BufferId residual, BufferId y) {
-  if (winograd_wins(k)) EMIT(l, conv2d_wino, k, n, role, x, w, bias, residual, y);
+  if (stem_wins(k)) EMIT(l, conv2d_stem, k, n, role, x, w, bias, residual, y);
+  else if (winograd_wins(k)) EMIT(l, conv2d_wino, k, n, role, x, w, bias, residual, y);
   else EMIT(l, conv2d, k, n, role, x, w, bias, residual, y);
 }
 

@@ -43,8 +43,6 @@ INLINE v16 gather(const float *from, int64_t stride, int64_t lanes) {
   return v;
 }
 
-typedef double v16d __attribute__((vector_size(128)));
-
 /* packed: [OCB][ICB][KH][KW][16 ic][16 oc], plain_x: [OCB][KH][KW][IC][16 oc]; a unit is an output block.
  * The taps innermost: then each of the 16 filters is read from front to back, and what is written meanwhile is near. */
 void sgk_conv2d_pack(SGK_TEMPLATE_ARGS, const Conv2dPackK *k) {

@@ -7,6 +7,7 @@
 #define NO_UNROLL _Pragma("clang loop unroll(disable) vectorize(disable)")
 
 typedef float v16 __attribute__((vector_size(64), may_alias));
+typedef double v16d __attribute__((vector_size(128)));
 typedef int32_t i16 __attribute__((vector_size(64), may_alias));
 
 /* 1: 32 registers of 16 floats (AVX-512); 0: 16 of 8 or fewer, so that tiles must be smaller. Results and

@@ -45,6 +45,7 @@ typedef struct Conv2dK {
   int64_t plain_x, activation, has_bias, has_residual, accumulate;
 } Conv2dK;
 /* conv2d_wino (winograd.c) does the same for 3x3 kernels, stride, dilation, up and groups 1, x blocked; same buffers. */
+/* conv2d_stem (stem.c) for kernels up to 7x7 of stride 2 on up to 4 channels, dilation, up and groups 1, x plain. */
 /* raw OIHW weights (and batch normalisation to fold, and bias) → packed weights [OCB][ICB][KH][KW][16 ic][16 oc]
  * (plain_x: [OCB][KH][KW][IC][16 oc]) and bias [OCB*16]. Grouped: OCB over all output channels, ICB within the group. */
 typedef struct Conv2dPackK {

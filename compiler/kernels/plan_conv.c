@@ -1,6 +1,7 @@
 /* The host's side of the convolution templates: units, scratch and arithmetic of a call, from its constants.
  * The cuts themselves are in conv_units.h, which the templates read too. Called through kernel_info(). */
 #include "compiler/kernels/conv_units.h"
+#include "compiler/kernels/stem_units.h"
 #include "compiler/kernels/units.h"
 #include "compiler/kernels/winograd_units.h"
 
@@ -47,6 +48,15 @@ void plan_conv2d_wino(const void *constants, CallPlan *plan) {
                      .flops_per_sample = forward_flops(k),
                      .weights_bytes = WINOGRAD_PREPARING * weight_bytes(k),
                      .weights_samples = u.images};
+}
+
+void plan_conv2d_stem(const void *constants, CallPlan *plan) {
+  const Conv2dK *k = constants;
+  StemUnits u = stem_units(k, STEM_WIDE), narrow = stem_units(k, STEM_NARROW);
+  *plan = (CallPlan){.units_per_sample = u.bands,
+                     .scratch_bytes = whole_lines(max64(u.scratch, narrow.scratch)),
+                     .flops_per_sample = forward_flops(k),
+                     .weights_bytes = WINOGRAD_WEIGHTS * weight_bytes(k)};
 }
 
 void plan_conv2d_pack(const void *constants, CallPlan *plan) {

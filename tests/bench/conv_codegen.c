@@ -30,6 +30,7 @@ static const Layer layers[] = {
     {"layer4 1x1/2 256-512 14", 256, 14, 512, 1, 2, 0, KERNEL_conv2d},
     {"layer4 3x3 512 7", 512, 7, 512, 3, 1, 0, KERNEL_conv2d},
     {"layer4 3x3 512 7 +res", 512, 7, 512, 3, 1, 1, KERNEL_conv2d},
+    {"conv1 winograd 7x7/2 224", 3, 224, 64, 7, 2, 0, KERNEL_conv2d_stem},
     {"layer1 winograd 64 56", 64, 56, 64, 3, 1, 0, KERNEL_conv2d_wino},
     {"layer2 winograd 128 28", 128, 28, 128, 3, 1, 0, KERNEL_conv2d_wino},
     {"layer3 winograd 256 14", 256, 14, 256, 3, 1, 0, KERNEL_conv2d_wino},
@@ -101,7 +102,7 @@ static void add_gradient(Arena *arena, Schedule *s, const Layer *l) {
 }
 
 static void add_layer(Arena *arena, Schedule *s, const Layer *l) {
-  if (l->id != KERNEL_conv2d && l->id != KERNEL_conv2d_wino) {
+  if (l->id == KERNEL_conv2d_grad_weight || l->id == KERNEL_conv2d_grad_weight_wino) {
     add_gradient(arena, s, l);
     return;
   }

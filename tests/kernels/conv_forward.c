@@ -7,6 +7,7 @@
 
 TEST_KERNEL(conv2d);
 TEST_KERNEL(conv2d_wino);
+TEST_KERNEL(conv2d_stem);
 TEST_KERNEL(conv2d_pack);
 TEST_KERNEL(conv2d_any);
 
@@ -81,12 +82,14 @@ static void check_forward(const Shape *s, int64_t n, const Epilogue *e, int plai
     run_splits(s->name, KERNEL_conv2d_any, TEMPLATE(conv2d_any), &k, buf, n, y, y_blocked);
   else if (method == WINOGRAD)
     run_splits(s->name, KERNEL_conv2d_wino, TEMPLATE(conv2d_wino), &k, buf, n, y, y_blocked);
+  else if (method == STEM)
+    run_splits(s->name, KERNEL_conv2d_stem, TEMPLATE(conv2d_stem), &k, buf, n, y, y_blocked);
   else
     run_splits(s->name, KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, y, y_blocked);
   Result want = naive_forward(s, n, x, p.w);
   naive_epilogue(s, e, &p, residual, before, &want);
   float *got = from_blocked(s->name, y, n, s->oc, s->oh * s->ow);
-  if (method == WINOGRAD) winograd_tolerance(&want);
+  if (method == WINOGRAD || method == STEM) winograd_tolerance(&want);
   expect_close(s->name, got, &want);
   result_free(&want);
   parameters_free(&p);
@@ -183,6 +186,37 @@ void test_winograd(void **state) {
     Shape s = many[i].shape;
     shape_finish(&s);
     check_forward(&s, many[i].n, &epilogues[2], 0, WINOGRAD);
+  }
+}
+
+#define STEM_ROW(name, ic, ih, iw, oc, kh, kw, ph, pw) \
+  { name, 1, ic, ih, iw, oc, kh, kw, 2, 2, ph, pw, 1, 1, 0, 0 }
+static const Shape stem_shapes[] = {
+    STEM_ROW("ResNet's, smaller", 3, 64, 64, 64, 7, 7, 3, 3),
+    STEM_ROW("SqueezeNet's, no padding", 3, 61, 74, 96, 7, 7, 0, 0),
+    STEM_ROW("one channel, as of digits", 1, 28, 28, 16, 7, 7, 3, 3),
+    STEM_ROW("two channels, odd sizes", 2, 33, 31, 20, 7, 7, 3, 3),
+    STEM_ROW("four channels, several bands", 4, 120, 150, 17, 7, 7, 3, 3),
+    STEM_ROW("one output", 3, 7, 7, 5, 7, 7, 0, 0),
+    STEM_ROW("smaller than the kernel", 3, 2, 3, 33, 7, 7, 3, 3),
+    STEM_ROW("one pixel, wide padding", 3, 1, 1, 16, 7, 7, 9, 11),
+    STEM_ROW("tiles that no block divides", 3, 9, 245, 48, 7, 7, 3, 3),
+    STEM_ROW("wider than high", 1, 8, 400, 16, 7, 7, 3, 3),
+    STEM_ROW("5x5", 3, 30, 33, 32, 5, 5, 2, 2),
+    STEM_ROW("6x6, uneven padding", 3, 29, 33, 32, 6, 6, 2, 1),
+    STEM_ROW("5x7", 3, 20, 21, 16, 5, 7, 0, 3),
+    {0},
+};
+#undef STEM_ROW
+
+void test_stem(void **state) {
+  (void)state;
+  for (const Shape *row = stem_shapes; row->name; row++) {
+    Shape s = *row;
+    shape_finish(&s);
+    for (int64_t n = 0; n <= 3; n += n + 1)
+      for (size_t e = 0; e < EPILOGUES; e++)
+        if (n == 1 || e % 3 == 1) check_forward(&s, n, &epilogues[e], 1, STEM);
   }
 }
 

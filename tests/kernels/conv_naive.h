@@ -55,7 +55,7 @@ void run_splits(const char *what, KernelId id, Template *function, const void *k
 void winograd_tolerance(Result *want);
 void expect_close(const char *what, const float *got, const Result *want);
 
-typedef enum Method { DIRECT, ANY, WINOGRAD } Method; /* which kernel is tested */
+typedef enum Method { DIRECT, ANY, WINOGRAD, STEM } Method; /* which kernel is tested */
 
 extern const Shape conv_shapes[]; /* ends with a row without a name */
 #endif

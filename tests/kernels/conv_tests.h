@@ -10,6 +10,7 @@ void test_forward_batch(void **state);
 extern const Shape winograd_shapes[];
 bool takes_winograd(const Shape *s); /* whether conv2d_wino and conv2d_grad_weight_wino do it */
 void test_winograd(void **state);
+void test_stem(void **state);
 void test_grad_input(void **state);
 void test_grad_weight(void **state);
 void test_gradients_winograd(void **state);
