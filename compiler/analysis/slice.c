@@ -1,7 +1,7 @@
 /* How many samples of a batch an evaluation should take through the network at a time. All of a large batch at once means
  * that a layer's activations have left the caches before the next layer reads them; few at a time means that the weights
  * are read, and by Winograd's method transformed, again and again. What both move is estimated for one sample, and
- * and a size taken that is much the cheaper. Works on a planned schedule; changes only its `samples`. */
+ * a size taken that is much the cheaper. Works on a planned schedule; changes only its `samples`. */
 #include "compiler/analysis/analysis.h"
 #include "compiler/analysis/shape.h"
 
