@@ -44,7 +44,8 @@ typedef struct Conv2dK {
   int64_t groups, ic, ih, iw, oc, oh, ow, kh, kw, stride_h, stride_w, pad_h, pad_w, dil_h, dil_w, up_h, up_w;
   int64_t plain_x, activation, has_bias, has_residual, accumulate;
 } Conv2dK;
-/* conv2d_wino (winograd.c) does the same for 3x3 kernels, stride, dilation, up and groups 1, x blocked; same buffers. */
+/* conv2d_wino (winograd.c) does the same for 3x3 kernels of stride 1 or 2, or of up 2, stride 1 and padding 1; dilation and
+ * groups 1, x blocked; same buffers. */
 /* conv2d_stem (stem.c) for kernels up to 7x7 of stride 2 on up to 4 channels, dilation, up and groups 1, x plain. */
 /* raw OIHW weights (and batch normalisation to fold, and bias) → packed weights [OCB][ICB][KH][KW][16 ic][16 oc]
  * (plain_x: [OCB][KH][KW][IC][16 oc]) and bias [OCB*16]. Grouped: OCB over all output channels, ICB within the group. */
@@ -58,7 +59,7 @@ typedef struct Conv2dPackK {
 typedef struct Conv2dGradWeightK {
   int64_t groups, ic, ih, iw, oc, oh, ow, kh, kw, stride_h, stride_w, pad_h, pad_w, dil_h, dil_w, plain_x, accumulate;
 } Conv2dGradWeightK;
-/* conv2d_grad_weight_wino does the same for 3x3 kernels, stride, dilation and groups 1, x blocked; where it has several
+/* conv2d_grad_weight_wino does the same for 3x3 kernels of stride 1 or 2, dilation and groups 1, x blocked; where it has several
  * shares (grad_weight_shares), dw is [shares][the weights], which conv2d_grad_weight_sum adds up. */
 typedef struct GradWeightSumK { int64_t count, shares, accumulate; } GradWeightSumK; /* count: weights */
 int64_t grad_weight_shares(const Conv2dGradWeightK *k);
