@@ -267,7 +267,7 @@ SIMD void grad_input_run(void *const *buf, int64_t n, int64_t block, int64_t at,
     slope = v16_narrow(v16_widen(v16_load(sums + (BLOCKS(k->c) + block) * LANES)) * each) * s.inv_std;
   }
   for (int64_t i = 0; i < count * LANES; i += LANES) {
-    v16 dz = load_dz(x + at + i, dy + i, y ? y + i : NULL, &s, lanes, k);
+    v16 dz = load_dz(x ? x + at + i : NULL, dy + i, y ? y + i : NULL, &s, lanes, k);
     if (dx) {
       v16 g = dz * scale;
       if (!k->use_running) g = (dz - mean_dz - (v16_load_lanes(x + at + i, lanes) - s.mean) * slope) * scale;
