@@ -44,19 +44,23 @@ run 0 "$SURGERYC" run -O1 a.surgery -- info
 equals "-O1" "$(built)" 4
 run 0 "$SURGERYC" run -O0 --cpu=x86-64-v2 a.surgery -- info
 equals "--cpu" "$(built)" 5
+run 0 "$SURGERYC" run -O0 --cpu=x86-64,x86-64-v2 a.surgery -- info
+out 'compiled for x86-64-v2.* and x86-64'
+run 0 "$SURGERYC" run -O0 --cpu=x86-64-v2,x86-64 a.surgery -- info
+equals "--cpu of several, in any order" "$(built)" 6
 printf 'include "net.surgery"\ntake Tiny(classes) from random\n' >b.surgery
-builds 6 b.surgery -- info
-builds 7 -D classes=4 b.surgery -- info
+builds 7 b.surgery -- info
+builds 8 -D classes=4 b.surgery -- info
 out '^output +\(N, 4\)$'
-builds 7 -D classes=4 b.surgery -- info
+builds 8 -D classes=4 b.surgery -- info
 
 # weights by path, size and time
 cp "$RUN_WORK/tiny.safetensors" w.safetensors
 printf 'include "net.surgery"\ntake Tiny from "w.safetensors"\n' >c.surgery
-builds 8 c.surgery -- info
-builds 8 c.surgery -- info
-touch -d '2001-01-01' w.safetensors
 builds 9 c.surgery -- info
+builds 9 c.surgery -- info
+touch -d '2001-01-01' w.safetensors
+builds 10 c.surgery -- info
 
 # errors of the script, wrong usage
 echo 'freze all' >wrong.surgery
@@ -69,7 +73,7 @@ err 'stands behind --'
 run 2 "$SURGERYC" run --cpu=pentium-9 a.surgery -- info
 run 2 "$SURGERYC" run -o x a.surgery -- info
 run 2 "$SURGERYC" run
-equals "no entry more" "$(built)" 9
+equals "no entry more" "$(built)" 10
 
 # two at once, and more: each runs, one builds; each build calls cc once
 mkdir bin
@@ -80,7 +84,7 @@ for i in 1 2 3 4; do
 done
 wait
 for i in 1 2 3 4; do matches at-once.$i '^network +a, from'; done
-equals "one entry for all" "$(built)" 10
+equals "one entry for all" "$(built)" 11
 equals "builds" "$(wc -l <linked)" 1
 
 # a build that was killed is made again, whatever it left
