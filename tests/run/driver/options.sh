@@ -44,6 +44,14 @@ run 0 "$SURGERYC" -O0 "$script" --threads=1 -o one
 echo 'take lenet from random' >threads.surgery # of as many calls that two threads would share them
 run 0 "$SURGERYC" -O0 threads.surgery --threads=1 -o alone
 equals "one module" "$(readelf -sW alone | grep -c ' FILE .* alone$')" 1
+for kind in o a; do # whoever makes it, an object is the same; a program, with as many threads
+  run 0 "$SURGERYC" -O0 threads.surgery --threads=1 -o same.$kind && mv same.$kind first.$kind
+  run 0 "$SURGERYC" -O0 threads.surgery --threads=4 -o same.$kind
+  check "the same with four threads" cmp first.$kind same.$kind
+done
+run 0 "$SURGERYC" -O0 threads.surgery --threads=4 -o same && mv same first-program
+run 0 "$SURGERYC" -O0 threads.surgery --threads=4 -o same
+check "the same program again" cmp first-program same
 run 2 "$SURGERYC" "$script" --threads=0
 err "--threads wants a number from 1 to"
 run 2 "$SURGERYC" "$script" -O7
