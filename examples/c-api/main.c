@@ -58,10 +58,8 @@ static void *memory(size_t bytes) {
 static int run_raw(const char *weights_file, const float *x, float *y) {
   unsigned char *weights = memory(DIGITS_WEIGHTS_BYTES), *arena = memory(DIGITS_FORWARD_BYTES(BATCH));
   int failed = !weights || !arena || read_weights(weights_file, weights);
-  if (!failed) {
-    digits_pack(weights); /* once, and again whenever the tensors change */
-    digits_forward_raw(weights, arena, BATCH, x, y);
-  }
+  if (!failed) failed = digits_pack(weights); /* once, and again whenever the tensors change */
+  if (!failed) failed = digits_forward_raw(weights, arena, BATCH, x, y);
   free(weights), free(arena);
   return failed;
 }
