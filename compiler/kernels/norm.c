@@ -144,9 +144,10 @@ SIMD Scales scales_of(const BatchNormK *k, int64_t block, const float *mean, con
                       const float *weight, const float *bias) {
   int64_t at = block * LANES, lanes = block_lanes(block, k->c);
   Scales s = {v16_load_lanes(mean + at, lanes), v16_load_lanes(inv_std + at, lanes), v16_set(1), v16_set(0)};
-  if (k->use_running)
-    for (int64_t i = 0; i < lanes; i++)
-      s.inv_std[i] = (float)(1.0 / __builtin_sqrt((double)s.inv_std[i] + k->eps));
+  if (k->use_running) { /* the lanes behind stay 0: eps may be 0 too */
+    v16 inv_std = v16_narrow(1.0 / __builtin_elementwise_sqrt(v16_widen(s.inv_std) + k->eps));
+    s.inv_std = v16_keep(v16_first_lanes(lanes), inv_std);
+  }
   if (weight) s.weight = v16_load_lanes(weight + at, lanes);
   if (bias) s.bias = v16_load_lanes(bias + at, lanes);
   return s;
