@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SG_ABI 3
+#define SG_ABI 4
 #define SG_MAX_OUTPUTS 16
 #define SG_SAMPLES_THREADS 4 /* a function's "samples" are for each so many threads */
 

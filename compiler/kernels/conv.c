@@ -230,9 +230,9 @@ INLINE void copy_band(const Conv2dK *k, const ConvUnits *u, const float *x, int6
     }
 }
 
-/* Pairs of output blocks [pair, stop) of one band of `count` images from `image` on. */
+/* Pairs of output blocks [pair, stop) of one band of `count` images from `image` on; copied: of one group, the band is in scratch. */
 INLINE void run_band(void *const *buf, const Conv2dK *k, const ConvUnits *u, int64_t image, int64_t count,
-                     int64_t band, int64_t pair, int64_t stop, float *scratch) {
+                     int64_t band, int64_t pair, int64_t stop, float *scratch, int copied) {
   const float *x = buf[0], *w = buf[1], *bias = buf[2], *residual = buf[3];
   float *y = buf[4];
   const Tile t = conv_tile(k, u);
@@ -244,7 +244,7 @@ INLINE void run_band(void *const *buf, const Conv2dK *k, const ConvUnits *u, int
   if (!k->has_residual) residual = y; /* never read; the tile only moves it along */
   Band b = {.begin = band * u->band, .end = min64((band + 1) * u->band, u->flat ? u->cols : u->rows)};
   for (int64_t g = pair / group_pairs; g * group_pairs < stop; g++) {
-    if (!u->flat)
+    if (!u->flat && !copied)
       for (int64_t i = 0; i < count; i++)
         copy_band(k, u, x + (image + i) * x_image + (k->groups > 1 ? g * loaded_floats : 0), b.begin, b.end,
                   scratch + i * u->in_image);
@@ -275,7 +275,10 @@ void sgk_conv2d(SGK_TEMPLATE_ARGS, const Conv2dK *k) {
     int64_t band = local / parts, part = local % parts;
     int64_t stop = min64(parts, part + (end - begin));
     int64_t first = u.pairs * part / parts, last = u.pairs * stop / parts;
-    if (first < last) run_band(buf, k, &u, image, count, band, first, last, scratch);
+    if (first < last) {
+      const int copied = !u.flat && k->groups == 1 && held_in_scratch(scratch, image * u.bands + band + 1, begin);
+      run_band(buf, k, &u, image, count, band, first, last, (float *)scratch + HELD_FLOATS, copied);
+    }
     begin += stop - part;
   }
 }

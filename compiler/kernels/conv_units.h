@@ -5,10 +5,20 @@
 #define SURGERY_CONV_UNITS_H
 #include "compiler/kernels/conv_axis.h"
 
+/* What several units need is prepared by a thread once: its scratch says at its start, in a line of its own, for which of them it
+ * holds it. `group` is at least 1 and no other's of the call. False: the caller prepares it. */
+#define HELD_FLOATS LANES
+INLINE int held_in_scratch(void *scratch, int64_t group, int64_t begin) {
+  int64_t *held = scratch;
+  const int holds = begin > 0 && *held == group;
+  *held = group;
+  return holds;
+}
+
 /* ---- conv2d ----
  * A unit is a share of the output blocks of one band of output rows of one image, or, where images are small,
  * of several whole images, so that the weights are fetched once for all of them. Units of the same band
- * follow each other: a call that is given several of them copies the band's input once. */
+ * follow each other: a thread that takes several of them copies the band's input once. */
 #define CONV_PIXELS 400         /* output pixels for which one fetch of the weights should serve */
 #define CONV_INPUT_BYTES 786432 /* of one band; stays in the second-level cache */
 #define CONV_PARTS 16           /* shares of the output blocks, at most */

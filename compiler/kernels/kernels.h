@@ -8,7 +8,9 @@
  * A template does the work units [begin, end) of a call; units are independent of each other, so that any
  * number of threads may share them, and no result depends on how they were shared. `n` is the batch. `k` points to
  * constants: in compiled programs the optimiser sees their values, in tests they are ordinary memory.
- * `scratch` is private to the thread, 64-byte aligned, of the size that the plan function asked for.
+ * `scratch` is private to the thread, 64-byte aligned, of the size that the plan function asked for. Its first 8 bytes are 0
+ * when a thread takes its first units of a call, unless these begin with unit 0; the rest may hold anything. So a template
+ * can leave there what it has prepared, for units that the thread takes later (conv_units.h, held_in_scratch).
  * `accumulate` != 0 adds to what the output holds; 0 overwrites. A buffer that a call does not use is NULL.
  *
  * This header holds only sizes and declarations: it is compiled by cc and clang, without libc. */

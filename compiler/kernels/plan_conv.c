@@ -26,7 +26,7 @@ void plan_conv2d(const void *constants, CallPlan *plan) {
   const Conv2dK *k = constants;
   ConvUnits u = conv_units(k);
   *plan = (CallPlan){.units_per_sample = u.bands * u.parts,
-                     .scratch_bytes = u.flat ? 0 : whole_lines(u.images * u.in_image),
+                     .scratch_bytes = u.flat ? 0 : whole_lines(HELD_FLOATS + u.images * u.in_image),
                      .weights_bytes = weight_bytes(k),
                      /* the gradient of a strided convolution multiplies by no zeros */
                      .flops_per_sample = forward_flops(k) / (double)(k->up_h * k->up_w)};
@@ -44,7 +44,7 @@ void plan_conv2d_wino(const void *constants, CallPlan *plan) {
   CallPlan direct; /* which it falls back to for few tiles */
   plan_conv2d(k, &direct);
   *plan = (CallPlan){.units_per_sample = u.bands * u.parts,
-                     .scratch_bytes = max64(whole_lines(max64(u.scratch, narrow.scratch)), direct.scratch_bytes),
+                     .scratch_bytes = max64(whole_lines(HELD_FLOATS + max64(u.scratch, narrow.scratch)), direct.scratch_bytes),
                      .flops_per_sample = forward_flops(k),
                      .weights_bytes = WINOGRAD_PREPARING * weight_bytes(k),
                      .weights_samples = u.images};

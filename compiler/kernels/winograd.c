@@ -168,9 +168,9 @@ INLINE void group_outputs(WinogradKind kind, void *const *buf, const Conv2dK *k,
 }
 
 INLINE void run_pairs(WinogradKind kind, void *const *buf, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t first,
-                      int64_t last, float *scratch) {
-  float *v = scratch, *weights = v + u->points * u->v_point, *m = weights + WINOGRAD_WEIGHTS * u->u_point;
-  group_input(kind, k, u, g, buf[0], v);
+                      int64_t last, float *v, int transformed) {
+  float *weights = v + u->points * u->v_point, *m = weights + WINOGRAD_WEIGHTS * u->u_point;
+  if (!transformed) group_input(kind, k, u, g, buf[0], v);
   for (int64_t pair = first; pair < last; pair++) {
     if (sgk_wide_vectors && 2 * pair + 2 <= u->out_blocks) {
       group_outputs(kind, buf, k, u, g, 2 * pair, 2, v, weights, m);
@@ -202,13 +202,16 @@ void sgk_conv2d_wino(SGK_TEMPLATE_ARGS, const Conv2dK *k) {
     const int64_t parts = u.parts * images;
     const int64_t band = local / parts, part = local % parts, stop = min64(parts, part + (end - begin));
     const int64_t first = u.pairs * part / parts, last = u.pairs * stop / parts;
-    Group g = {.image = image, .images = images, .row = band * u.band};
-    g.rows = min64(u.band, u.tile_rows - g.row);
+    Group g = {.image = image, .images = images, .row = band * u.tile_rows / u.bands};
+    g.rows = (band + 1) * u.tile_rows / u.bands - g.row;
     g.tiles = images * g.rows * u.tile_cols;
-    if (first < last) { /* by constants: their loops are then unrolled before the compiler has other constants */
-      if (u.kind == WINOGRAD_PLAIN) run_pairs(WINOGRAD_PLAIN, buf, k, &u, &g, first, last, scratch);
-      else if (u.kind == WINOGRAD_STRIDED) run_pairs(WINOGRAD_STRIDED, buf, k, &u, &g, first, last, scratch);
-      else run_pairs(WINOGRAD_UP, buf, k, &u, &g, first, last, scratch);
+    if (first < last) {
+      float *v = (float *)scratch + HELD_FLOATS;
+      const int held = held_in_scratch(scratch, image * u.bands + band + 1, begin);
+      /* by constants: their loops are then unrolled before the compiler has other constants */
+      if (u.kind == WINOGRAD_PLAIN) run_pairs(WINOGRAD_PLAIN, buf, k, &u, &g, first, last, v, held);
+      else if (u.kind == WINOGRAD_STRIDED) run_pairs(WINOGRAD_STRIDED, buf, k, &u, &g, first, last, v, held);
+      else run_pairs(WINOGRAD_UP, buf, k, &u, &g, first, last, v, held);
     }
     begin += stop - part;
   }

@@ -3,7 +3,7 @@
  * A unit is a share of the output blocks (of 16 channels, in pairs) of one group of tiles. A tile is 4 × 4 outputs (8 × 8 of WINOGRAD_UP); a
  * group is a band of tile rows of one image or, where images are small, all tiles of several images: as many tiles as
  * make the transforming of the weights, which is done again for every group, cheap beside the products. Units of the
- * same group follow each other: a call that is given several of them transforms the group's input once. */
+ * same group follow each other: a thread that takes several of them transforms the group's input once. */
 #ifndef SURGERY_WINOGRAD_UNITS_H
 #define SURGERY_WINOGRAD_UNITS_H
 #include "compiler/kernels/conv_axis.h"
@@ -43,13 +43,13 @@ typedef struct WinogradUnits {
   WinogradKind kind;
   int64_t points;               /* of a transformed tile */
   int64_t tile_rows, tile_cols; /* of an image */
-  int64_t bands, band;          /* of an image; tile rows of a band */
+  int64_t bands, band;          /* of an image; tile rows of a band, at most */
   int64_t images;               /* in a group; 1 where an image has several bands */
   int64_t tiles;                /* of a full group */
   int64_t block, rest_a, rest_b; /* tiles whose sums are held at a time; what a group may leave over */
   int64_t in_blocks, out_blocks, pairs, parts;
   int64_t v_point, u_point, m_point; /* floats between the points of input, weights and products, in scratch */
-  int64_t scratch;                   /* floats */
+  int64_t scratch;                   /* floats, behind HELD_FLOATS */
 } WinogradUnits;
 
 /* most: WINOGRAD_WIDE or WINOGRAD_NARROW. */
@@ -61,8 +61,7 @@ INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
   u.tile_cols = ceil_div(k->ow, winograd_outputs(u.kind));
   const int64_t all = u.tile_rows * u.tile_cols;
   u.bands = ceil_div(u.tile_rows, max64(1, WINOGRAD_TILES / half / u.tile_cols));
-  u.band = ceil_div(u.tile_rows, u.bands);
-  u.bands = ceil_div(u.tile_rows, u.band);
+  u.band = ceil_div(u.tile_rows, u.bands); /* or one less: band b begins with row b * tile_rows / bands */
   u.images = 1;
   if (u.bands == 1 && all <= 16) /* a power of two, as batches are: the last group is then as full as the others */
     while (2 * u.images * all <= 64 / half) u.images *= 2;
@@ -70,7 +69,7 @@ INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
   if (u.images == 1) {
     u.block = ceil_div(u.tiles, ceil_div(u.tiles, most));
     u.rest_a = u.tiles % u.block;
-    u.rest_b = (u.tile_rows - (u.bands - 1) * u.band) * u.tile_cols % u.block;
+    u.rest_b = u.tile_rows / u.bands * u.tile_cols % u.block;
   } else if (all <= most) { /* whole images, at most three where they have four tiles or more */
     u.block = min64(3, most / all) * all;
     u.rest_a = all;

@@ -1,4 +1,4 @@
-/* conv_codegen [N [RUNS [CPU]]]: the convolutions of ResNet-18, and their weights' gradients, as the compiler specialises them, one thread:
+/* conv_codegen [N [RUNS [CPU [NAME]]]]: the convolutions of ResNet-18, the 1x1 ones of ResNet-50, and their weights' gradients, as the compiler specialises them, one thread:
  * milliseconds, GFLOP/s and the share of this core's peak, which a loop of fused multiply-adds made by the
  * same code generator measures. Also what specialising costs. Needs cc (to turn the object into something
  * dlopen takes) and nothing else of the compiler. */
@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 typedef struct Layer {
@@ -30,6 +31,21 @@ static const Layer layers[] = {
     {"layer4 1x1/2 256-512 14", 256, 14, 512, 1, 2, 0, KERNEL_conv2d},
     {"layer4 3x3 512 7", 512, 7, 512, 3, 1, 0, KERNEL_conv2d},
     {"layer4 3x3 512 7 +res", 512, 7, 512, 3, 1, 1, KERNEL_conv2d},
+    {"1x1 64-64 56", 64, 56, 64, 1, 1, 0, KERNEL_conv2d},
+    {"1x1 64-256 56 +res", 64, 56, 256, 1, 1, 1, KERNEL_conv2d},
+    {"1x1 256-64 56", 256, 56, 64, 1, 1, 0, KERNEL_conv2d},
+    {"1x1 256-128 56", 256, 56, 128, 1, 1, 0, KERNEL_conv2d},
+    {"1x1 128-512 28 +res", 128, 28, 512, 1, 1, 1, KERNEL_conv2d},
+    {"1x1 512-128 28", 512, 28, 128, 1, 1, 0, KERNEL_conv2d},
+    {"1x1/2 256-512 56", 256, 56, 512, 1, 2, 0, KERNEL_conv2d},
+    {"1x1 512-256 28", 512, 28, 256, 1, 1, 0, KERNEL_conv2d},
+    {"1x1 256-1024 14 +res", 256, 14, 1024, 1, 1, 1, KERNEL_conv2d},
+    {"1x1 1024-256 14", 1024, 14, 256, 1, 1, 0, KERNEL_conv2d},
+    {"1x1/2 512-1024 28", 512, 28, 1024, 1, 2, 0, KERNEL_conv2d},
+    {"1x1 1024-512 14", 1024, 14, 512, 1, 1, 0, KERNEL_conv2d},
+    {"1x1 512-2048 7 +res", 512, 7, 2048, 1, 1, 1, KERNEL_conv2d},
+    {"1x1 2048-512 7", 2048, 7, 512, 1, 1, 0, KERNEL_conv2d},
+    {"1x1/2 1024-2048 14", 1024, 14, 2048, 1, 2, 0, KERNEL_conv2d},
     {"conv1 winograd 7x7/2 224", 3, 224, 64, 7, 2, 0, KERNEL_conv2d_stem},
     {"layer1 winograd 64 56", 64, 56, 64, 3, 1, 0, KERNEL_conv2d_wino},
     {"layer2 winograd 128 28", 128, 28, 128, 3, 1, 0, KERNEL_conv2d_wino},
@@ -144,13 +160,18 @@ int main(int argc, char **argv) {
   Arena *arena = arena_create();
   CodegenTarget target;
   const char *error;
-  if (n < 1 || runs < 1 || !codegen_target(arena, argc > 3 ? argv[3] : NULL, 3, &target, &error)) {
-    fprintf(stderr, "usage: conv_codegen [N [RUNS [CPU]]]\n");
+  if (n < 1 || runs < 1 || !codegen_target(arena, argc > 3 && argv[3][0] ? argv[3] : NULL, 3, &target, &error)) {
+    fprintf(stderr, "usage: conv_codegen [N [RUNS [CPU [NAME]]]]\n");
     return 2;
   }
   Plan plan = {.graph = graph_create(arena, "bench")};
   plan.forward = (Schedule){.name = "forward", .present = true};
-  for (int i = 0; i < LAYERS; i++) add_layer(arena, &plan.forward, &layers[i]);
+  const char *only = argc > 4 ? argv[4] : "";
+  Layer chosen[LAYERS];
+  int count = 0;
+  for (int i = 0; i < LAYERS; i++)
+    if (strstr(layers[i].name, only)) chosen[count++] = layers[i];
+  for (int i = 0; i < count; i++) add_layer(arena, &plan.forward, &chosen[i]);
   Schedule *s = &plan.forward;
 
   double t[4] = {used()};
@@ -174,15 +195,15 @@ int main(int argc, char **argv) {
   for (int64_t r = 0; r < runs; r++) {
     at_call = 0;
     network->forward(&run);
-    for (int i = 0; i < LAYERS; i++)
+    for (int i = 0; i < count; i++)
       if (r == 0 || seconds[i] < fastest[i]) fastest[i] = seconds[i];
   }
   double peak = bench_peak(arena, &target, 1), total = 0, flops = 0;
   printf("%s, n = %lld, one thread, best of %lld; peak %.1f GFLOP/s\n", target.cpu, (long long)n,
          (long long)runs, peak);
-  for (int i = 0; i < LAYERS; i++) {
+  for (int i = 0; i < count; i++) {
     double work = s->calls.at[i].plan.flops_per_sample * (double)n;
-    printf("%-26s %8.3f ms  %6.1f GFLOP/s  %5.1f %%\n", layers[i].name, fastest[i] * 1e3,
+    printf("%-26s %8.3f ms  %6.1f GFLOP/s  %5.1f %%\n", chosen[i].name, fastest[i] * 1e3,
            work / fastest[i] * 1e-9, work / fastest[i] * 1e-7 / peak);
     total += fastest[i];
     flops += work;
@@ -191,6 +212,6 @@ int main(int argc, char **argv) {
          flops / total * 1e-7 / peak);
   printf("specialising %d kernels: build %.0f ms, optimise %.0f ms, machine code %.0f ms of CPU; object %zu "
          "KB\n",
-         LAYERS, (t[1] - t[0]) * 1e3, (t[2] - t[1]) * 1e3, (t[3] - t[2]) * 1e3, object_bytes / 1024);
+         count, (t[1] - t[0]) * 1e3, (t[2] - t[1]) * 1e3, (t[3] - t[2]) * 1e3, object_bytes / 1024);
   return 0;
 }
