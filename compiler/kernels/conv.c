@@ -27,8 +27,11 @@ typedef struct Tile {
 typedef struct Span {
   int64_t taps_h, taps_w;
   int64_t begin, end; /* the chunk of input blocks */
+  int64_t ahead;      /* floats from this chunk's weights to the next one's; 0: all of these are on their way */
+  int64_t line, lines; /* of each tap, 16 for an output block: the first that the next tile fetches, and how many */
 } Span;
 
+/* Each tile fetches a part of the next chunk's weights meanwhile: few pixels leave no other time for it. */
 INLINE void sum_tile(const Tile *t, const Span *s, const float *x, const float *w, v16 *acc, int64_t rows,
                      int64_t cols, int64_t outs) {
   const int64_t pixels = rows * cols;
@@ -38,6 +41,9 @@ INLINE void sum_tile(const Tile *t, const Span *s, const float *x, const float *
       for (int64_t tw = 0; tw < s->taps_w; tw++) {
         const float *xp = x + c * t->x_block + th * t->x_tap_h + tw * t->x_tap_w;
         const float *wp = w + c * t->w_block + th * t->w_tap_h + tw * t->w_tap_w;
+        const float *next = wp + s->ahead + s->line / LANES * t->w_out + s->line % LANES * LANES;
+        NO_UNROLL
+        for (const float *stop = next + s->lines * LANES; next < stop; next += LANES) __builtin_prefetch(next, 0, 2);
         NO_UNROLL
         for (int64_t i = 0; i < lanes; i++) {
           v16 weights[2];
@@ -60,7 +66,7 @@ INLINE int64_t place(const Tile *t, int64_t q, int64_t pixels, int64_t cols) {
 }
 
 /* One tile: rows × cols pixels × outs output blocks. */
-INLINE void tile(const Tile *t, const Span *s, const float *x, const float *w, const float *bias,
+INLINE void tile(const Tile *t, Span *s, const float *x, const float *w, const float *bias,
                  const float *residual, float *y, int64_t rows, int64_t cols, int64_t outs) {
   v16 acc[MAX_SUMS];
   const int64_t pixels = rows * cols, sums = outs * pixels;
@@ -81,13 +87,15 @@ INLINE void tile(const Tile *t, const Span *s, const float *x, const float *w, c
     for (int64_t q = 0; q < sums; q++) acc[q] = *(const v16 *)(y + place(t, q, pixels, cols));
   }
   sum_tile(t, s, x, w, acc, rows, cols, outs);
+  s->line += s->lines;
+  if (s->line == outs * LANES) s->line = s->ahead = 0;
   int64_t activation = s->end == t->blocks ? t->k->activation : ACT_NONE;
   UNROLL
   for (int64_t q = 0; q < sums; q++)
     *(v16 *)(y + place(t, q, pixels, cols)) = activate(acc[q], activation);
 }
 
-INLINE void tile_outs(const Tile *t, const Span *s, const float *x, const float *w, const float *bias,
+INLINE void tile_outs(const Tile *t, Span *s, const float *x, const float *w, const float *bias,
                       const float *residual, float *y, int64_t rows, int64_t cols, int64_t outs) {
   if (outs == 2 && sgk_wide_vectors)
     tile(t, s, x, w, bias, residual, y, rows, cols, 2);
@@ -97,7 +105,7 @@ INLINE void tile_outs(const Tile *t, const Span *s, const float *x, const float 
 
 /* `width` pixels of `rows` rows: tiles side by side. rest_a, rest_b: the constants that
  * width % cols_max may be. */
-INLINE void strip(const Tile *t, const Span *s, const float *x, const float *w, const float *bias,
+INLINE void strip(const Tile *t, Span *s, const float *x, const float *w, const float *bias,
                   const float *residual, float *y, int64_t rows, int64_t width, int64_t rest_a,
                   int64_t rest_b, int64_t outs) {
   int64_t c = 0;
@@ -121,14 +129,14 @@ typedef struct Band {
 
 /* Output blocks [out, out + outs) of one band, one chunk of input blocks. w, bias: of the first of these
  * blocks. */
-INLINE void convolve_outs(const Tile *t, const ConvUnits *u, const Band *band, Span s, int64_t out,
+INLINE void convolve_outs(const Tile *t, const ConvUnits *u, const Band *band, Span *s, int64_t out,
                           const float *w, const float *bias, int64_t outs) {
   const Conv2dK *k = t->k;
   const float *residual = band->residual + out * t->y_out;
   float *y = band->y + out * t->y_out;
   if (u->flat) {
-    s.taps_h = s.taps_w = 1;
-    strip(t, &s, band->x, w, bias, residual, y, 1, band->end - band->begin, u->band % t->cols_max,
+    s->taps_h = s->taps_w = 1;
+    strip(t, s, band->x, w, bias, residual, y, 1, band->end - band->begin, u->band % t->cols_max,
           (u->cols - (u->bands - 1) * u->band) % t->cols_max, outs);
     return;
   }
@@ -140,8 +148,8 @@ INLINE void convolve_outs(const Tile *t, const ConvUnits *u, const Band *band, S
   for (int64_t ph = 0; ph < v.phases; ph++)
     for (int64_t pw = 0; pw < h.phases; pw++) {
       Taps tv = axis_taps(&v, ph), th = axis_taps(&h, pw);
-      s.taps_h = tv.count;
-      s.taps_w = th.count;
+      s->taps_h = tv.count;
+      s->taps_w = th.count;
       int64_t width = ceil_div(max64(0, k->ow - pw), h.phases);
       int64_t row = ceil_div(max64(0, band->begin - ph), v.phases),
               stop = ceil_div(max64(0, band->end - ph), v.phases);
@@ -154,10 +162,10 @@ INLINE void convolve_outs(const Tile *t, const ConvUnits *u, const Band *band, S
                    (th.base - low_w) / u->pick_w) *
                   lanes;
         if (rows_max > 1 && row + rows_max <= stop && width == widest) {
-          tile_outs(t, &s, from, wp, bias, residual + at, y + at, rows_max, widest, outs);
+          tile_outs(t, s, from, wp, bias, residual + at, y + at, rows_max, widest, outs);
           row += rows_max;
         } else {
-          strip(t, &s, from, wp, bias, residual + at, y + at, 1, width, widest % t->cols_max,
+          strip(t, s, from, wp, bias, residual + at, y + at, 1, width, widest % t->cols_max,
                 narrowest % t->cols_max, outs);
           row++;
         }
@@ -165,13 +173,23 @@ INLINE void convolve_outs(const Tile *t, const ConvUnits *u, const Band *band, S
     }
 }
 
-INLINE void convolve(const Tile *t, const ConvUnits *u, const Band *band, Span s, int64_t out, const float *w,
+INLINE void convolve(const Tile *t, const ConvUnits *u, const Band *band, Span *s, int64_t out, const float *w,
                      const float *bias, int64_t outs) {
-  if (sgk_wide_vectors)
+  if (sgk_wide_vectors) {
     convolve_outs(t, u, band, s, out, w, bias, outs);
-  else
-    for (int64_t b = 0; b < outs; b++)
-      convolve_outs(t, u, band, s, out + b, w + b * t->w_out, t->k->has_bias ? bias + b * LANES : bias, 1);
+    return;
+  }
+  for (int64_t b = 0; b < outs; b++) {
+    Span own = *s;
+    convolve_outs(t, u, band, &own, out + b, w + b * t->w_out, t->k->has_bias ? bias + b * LANES : bias, 1);
+  }
+}
+
+/* Lines of a tap's weights that each of some tiles fetches so that all are fetched: a power of two. */
+INLINE int64_t lines_of_tile(int64_t tiles, int64_t outs) {
+  int64_t lines = outs * LANES;
+  while (lines > 1 && lines / 2 * tiles >= outs * LANES) lines /= 2;
+  return lines;
 }
 
 INLINE Tile conv_tile(const Conv2dK *k, const ConvUnits *u) {
@@ -251,14 +269,16 @@ INLINE void run_band(void *const *buf, const Conv2dK *k, const ConvUnits *u, int
     int64_t p = max64(pair - g * group_pairs, 0), last = min64(stop - g * group_pairs, group_pairs);
     for (; p < last; p++) {
       int64_t out = g * u->out_blocks + 2 * p, outs = min64(2, u->out_blocks - 2 * p);
+      const int64_t lines = lines_of_tile(ceil_div(count * (b.end - b.begin) * (u->flat ? 1 : k->ow), TILE_PIXELS), sgk_wide_vectors ? outs : 1);
       for (int64_t c = 0; c < u->in_blocks; c += chunk) {
-        Span s = {.begin = c, .end = min64(c + chunk, u->in_blocks)};
+        Span s = {.begin = c, .end = min64(c + chunk, u->in_blocks), .lines = k->plain_x ? 0 : lines};
+        s.ahead = s.end < u->in_blocks ? (s.end - c) * t.w_block : 2 * t.w_out - c * t.w_block;
         for (int64_t i = 0; i < count; i++) {
           b.x = u->flat ? x + (image + i) * x_image + g * loaded_floats + from * LANES
                         : scratch + i * u->in_image;
           b.residual = residual + (image + i) * y_image + from * LANES;
           b.y = y + (image + i) * y_image + from * LANES;
-          convolve(&t, u, &b, s, out, w + out * t.w_out, k->has_bias ? bias + out * LANES : bias, outs);
+          convolve(&t, u, &b, &s, out, w + out * t.w_out, k->has_bias ? bias + out * LANES : bias, outs);
         }
       }
     }

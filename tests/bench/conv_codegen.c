@@ -4,6 +4,7 @@
  * dlopen takes) and nothing else of the compiler. */
 #include "tests/bench/specialised.h"
 #include "runtime/abi.h"
+#include "runtime/pages.h"
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,7 +189,7 @@ int main(int argc, char **argv) {
   const sg_network *network = dlsym(code, "bench_network");
 
   size_t bytes = (size_t)(s->per_sample_bytes * n + s->fixed_bytes + s->scratch_bytes);
-  float *memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  float *memory = sg_pages_new((int64_t)bytes); /* in huge pages, as a program's */
   if (!memory) fail_environment("no memory for %zu bytes", bytes);
   for (size_t i = 0; i < bytes / 4; i++) memory[i] = (float)(i % 7) * 0.01f;
   sg_run run = {.arena = memory, .n = n};
