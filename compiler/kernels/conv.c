@@ -28,6 +28,7 @@ typedef struct Span {
   int64_t taps_h, taps_w;
   int64_t begin, end; /* the chunk of input blocks */
   int64_t ahead;      /* floats from this chunk's weights to the next one's; 0: all of these are on their way */
+  int64_t inputs;     /* floats of an input block that follow the tile's, and are fetched too: the next tile's */
   int64_t line, lines; /* of each tap, 16 for an output block: the first that the next tile fetches, and how many */
 } Span;
 
@@ -42,6 +43,8 @@ INLINE void sum_tile(const Tile *t, const Span *s, const float *x, const float *
         const float *xp = x + c * t->x_block + th * t->x_tap_h + tw * t->x_tap_w;
         const float *wp = w + c * t->w_block + th * t->w_tap_h + tw * t->w_tap_w;
         const float *next = wp + s->ahead + s->line / LANES * t->w_out + s->line % LANES * LANES;
+        NO_UNROLL
+        for (const float *in = xp + cols * t->x_col, *stop = in + s->inputs; in < stop; in += LANES) __builtin_prefetch(in);
         NO_UNROLL
         for (const float *stop = next + s->lines * LANES; next < stop; next += LANES) __builtin_prefetch(next, 0, 2);
         NO_UNROLL
@@ -73,7 +76,10 @@ INLINE void tile(const Tile *t, Span *s, const float *x, const float *w, const f
   if (s->begin == 0) {
     /* The output's lines come from far while the sums are made, not when they are stored. */
     UNROLL
-    for (int64_t q = 0; q < sums; q++) __builtin_prefetch(y + place(t, q, pixels, cols), 1);
+    for (int64_t q = 0; q < sums; q++) {
+      __builtin_prefetch(y + place(t, q, pixels, cols), 1);
+      if (t->k->has_residual) __builtin_prefetch(residual + place(t, q, pixels, cols) + (rows > 1 ? rows * t->y_row : cols * t->y_col));
+    }
     UNROLL
     for (int64_t q = 0; q < sums; q++) {
       int64_t at = place(t, q, pixels, cols);
@@ -272,6 +278,7 @@ INLINE void run_band(void *const *buf, const Conv2dK *k, const ConvUnits *u, int
       const int64_t lines = lines_of_tile(ceil_div(count * (b.end - b.begin) * (u->flat ? 1 : k->ow), TILE_PIXELS), sgk_wide_vectors ? outs : 1);
       for (int64_t c = 0; c < u->in_blocks; c += chunk) {
         Span s = {.begin = c, .end = min64(c + chunk, u->in_blocks), .lines = k->plain_x ? 0 : lines};
+        if (u->flat && p == pair) s.inputs = t.cols_max * LANES;
         s.ahead = s.end < u->in_blocks ? (s.end - c) * t.w_block : 2 * t.w_out - c * t.w_block;
         for (int64_t i = 0; i < count; i++) {
           b.x = u->flat ? x + (image + i) * x_image + g * loaded_floats + from * LANES

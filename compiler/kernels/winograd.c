@@ -98,8 +98,11 @@ INLINE void output_tile(WinogradKind kind, const Conv2dK *k, const float *m, int
   v16 d[WINOGRAD_MOST_EDGE], half[WINOGRAD_MOST_EDGE * 8], out[8];
   /* The next tile's outputs come from far meanwhile. */
   UNROLL
-  for (int64_t q = 0; q < outputs * outputs; q++)
-    __builtin_prefetch(y + ((row + q / outputs) * k->ow + col + outputs + q % outputs) * LANES, 1);
+  for (int64_t q = 0; q < outputs * outputs; q++) {
+    const int64_t next = ((row + q / outputs) * k->ow + col + outputs + q % outputs) * LANES;
+    __builtin_prefetch(y + next, 1);
+    if (k->has_residual) __builtin_prefetch(residual + next);
+  }
   UNROLL
   for (int64_t c = 0; c < edge; c++) {
     UNROLL
