@@ -52,6 +52,8 @@ INLINE void products(const float *v, const float *u, float *m, int64_t all, int6
   for (int64_t q = 0; q < sums; q++) acc[q] = first ? (v16){0} : *(const v16 *)(m + q * LANES);
   /* By pointers: from indexes below 16 the optimiser makes an address for every tile, and has no registers left. */
   for (int64_t c = 0; c < blocks; c++) {
+    UNROLL
+    for (int64_t j = 0; j < tiles; j++) __builtin_prefetch(v + ((c + 1) * all + j) * LANES);
     NO_UNROLL
     for (const float *in = v + c * all * LANES, *end = in + LANES; in < end; in++, u += outs * LANES) {
       v16 weights[2];
