@@ -72,7 +72,7 @@ INLINE void transform_tiles(WinogradKind kind, void *const *buf, const Conv2dGra
     const float *dy = (const float *)buf[1] + (image * u->out_blocks + g->out) * dy_plane;
     NO_UNROLL
     for (int64_t b = 0; b < g->ins; b++)
-      input_tile(kind, k->ih, k->iw, x + b * x_plane, row * stride - k->pad_h, col * stride - k->pad_w,
+      input_tile((TileShape){kind, 0, 0}, k->ih, k->iw, x + b * x_plane, row * stride - k->pad_h, col * stride - k->pad_w,
                  v + (t * GRAD_BLOCKS + b) * LANES, u->v_point);
     NO_UNROLL
     for (int64_t b = 0; b < g->outs; b++)

@@ -11,6 +11,45 @@
 #define BLOCK_TILES (sgk_wide_vectors ? WINOGRAD_WIDE : WINOGRAD_NARROW)
 #define MAX_SUMS 28
 
+/* Bands of tile rows [row, row + rows) of `images` images. Tiles of one shape follow each other, image by image, row by row: low
+ * ones of full width, full ones, narrow ones of full height, low and narrow ones. Those that have a point are then a run. */
+typedef struct Group {
+  int64_t image, images, row, rows, full_rows, tiles;
+  int64_t start[2][2]; /* of the tiles of a shape: [low][narrow] */
+} Group;
+
+INLINE Group group_of(const WinogradUnits *u, int64_t image, int64_t images, int64_t band) {
+  Group g = {.image = image, .images = images, .row = band * u->tile_rows / u->bands};
+  g.rows = (band + 1) * u->tile_rows / u->bands - g.row;
+  g.full_rows = min64(g.rows, max64(0, u->full_rows - g.row));
+  g.tiles = images * g.rows * u->tile_cols;
+  g.start[0][0] = images * (g.rows - g.full_rows) * u->full_cols;
+  g.start[0][1] = images * g.rows * u->full_cols;
+  g.start[1][1] = g.start[0][1] + images * g.full_rows * (u->tile_cols - u->full_cols);
+  return g;
+}
+
+/* The tiles that have point p. */
+INLINE void group_tiles(WinogradKind kind, const Group *g, int64_t p, int64_t *begin, int64_t *end) {
+  const int64_t edge = winograd_edge(kind), full_height = winograd_lacks(kind, 1, p / edge), full_width = winograd_lacks(kind, 1, p % edge);
+  *begin = full_height ? g->start[0][0] : 0;
+  *end = full_width ? g->start[0][1] : full_height ? g->start[1][1] : g->tiles;
+}
+
+/* The tiles of one shape. */
+typedef struct Run {
+  int64_t first, rows, cols;     /* in an image of the group */
+  int64_t row, col;              /* of the image: where they begin */
+} Run;
+
+INLINE Run group_run(TileShape s, const WinogradUnits *u, const Group *g) {
+  return (Run){.first = g->start[s.low][s.narrow],
+               .rows = s.low ? g->rows - g->full_rows : g->full_rows,
+               .cols = s.narrow ? u->tile_cols - u->full_cols : u->full_cols,
+               .row = g->row + (s.low ? g->full_rows : 0),
+               .col = s.narrow ? u->full_cols : 0};
+}
+
 /* ---- the three parts ---- */
 
 /* One input block, for `outs` output blocks: w [outs][3][3][16 ic][16 oc], w_out floats from one
@@ -71,54 +110,59 @@ INLINE void products(const float *v, const float *u, float *m, int64_t all, int6
 }
 
 /* All points and tiles of one chunk of input blocks. */
-INLINE void multiply(WinogradKind kind, const WinogradUnits *u, const float *v, const float *weights, float *m, int64_t blocks,
-                     int64_t tiles, int64_t outs, int64_t first) {
+INLINE void multiply(WinogradKind kind, const WinogradUnits *u, const Group *g, const float *v, const float *weights, float *m,
+                     int64_t blocks, int64_t outs, int64_t first) {
   NO_UNROLL
   for (int64_t p = 0; p < winograd_edge(kind) * winograd_edge(kind); p++) {
     const float *vp = v + p * u->v_point, *up = weights + winograd_weight(kind, p) * u->u_point;
     float *mp = m + p * u->m_point;
-    int64_t t = 0;
-    for (; t + u->block <= tiles; t += u->block)
+    int64_t t, end;
+    group_tiles(kind, g, p, &t, &end);
+    for (; end - t > u->rest_b; t += u->block)
       products(vp + t * LANES, up, mp + t * outs * LANES, u->tiles, blocks, u->block, outs, first);
-    if (t == tiles) continue;
-    if (tiles - t == u->rest_a)
+    if (t >= end) continue;
+    if (end - t <= u->rest_a)
       products(vp + t * LANES, up, mp + t * outs * LANES, u->tiles, blocks, u->rest_a, outs, first);
     else
       products(vp + t * LANES, up, mp + t * outs * LANES, u->tiles, blocks, u->rest_b, outs, first);
   }
 }
 
-INLINE void transform_out(WinogradKind kind, const v16 *m, int64_t step, v16 *to, int64_t to_step) {
-  if (kind == WINOGRAD_PLAIN) transform_output(m, step, to, to_step);
-  else transform_output_strided(m, step, to, to_step, kind == WINOGRAD_UP);
+INLINE void transform_out(WinogradKind kind, int64_t small, const v16 *m, int64_t step, v16 *to, int64_t to_step) {
+  if (kind != WINOGRAD_PLAIN) transform_output_strided(m, step, to, to_step, kind == WINOGRAD_UP, small);
+  else if (small) transform_output_small(m, step, to, to_step);
+  else transform_output(m, step, to, to_step);
 }
 
 /* The outputs of one tile and one output block, from m [points]; residual and y at the image's block. */
-INLINE void output_tile(WinogradKind kind, const Conv2dK *k, const float *m, int64_t m_point, v16 bias, const float *residual,
+INLINE void output_tile(TileShape s, const Conv2dK *k, const float *m, int64_t m_point, v16 bias, const float *residual,
                         float *y, int64_t row, int64_t col) {
-  const int64_t edge = winograd_edge(kind), outputs = winograd_outputs(kind);
+  const int64_t edge = winograd_edge(s.kind), outputs = winograd_outputs(s.kind);
+  const int64_t height = outputs * (4 - s.low) / 4, width = outputs * (4 - s.narrow) / 4;
   v16 d[WINOGRAD_MOST_EDGE], half[WINOGRAD_MOST_EDGE * 8], out[8];
   /* The next tile's outputs come from far meanwhile. */
   UNROLL
-  for (int64_t q = 0; q < outputs * outputs; q++) {
-    const int64_t next = ((row + q / outputs) * k->ow + col + outputs + q % outputs) * LANES;
+  for (int64_t q = 0; q < height * width; q++) {
+    const int64_t next = ((row + q / width) * k->ow + col + width + q % width) * LANES;
     __builtin_prefetch(y + next, 1);
     if (k->has_residual) __builtin_prefetch(residual + next);
   }
   UNROLL
   for (int64_t c = 0; c < edge; c++) {
+    if (winograd_lacks(s.kind, s.narrow, c)) continue;
     UNROLL
-    for (int64_t r = 0; r < edge; r++) d[r] = *(const v16 *)(m + (r * edge + c) * m_point);
-    transform_out(kind, d, 1, half + c, edge);
+    for (int64_t r = 0; r < edge; r++)
+      if (!winograd_lacks(s.kind, s.low, r)) d[r] = *(const v16 *)(m + (r * edge + c) * m_point);
+    transform_out(s.kind, s.low, d, 1, half + c, edge);
   }
-  const int64_t rows = min64(outputs, k->oh - row), cols = min64(outputs, k->ow - col);
+  const int64_t rows = min64(height, k->oh - row), cols = min64(width, k->ow - col);
   UNROLL
-  for (int64_t r = 0; r < outputs; r++) {
+  for (int64_t r = 0; r < height; r++) {
     if (r >= rows) break;
-    transform_out(kind, half + edge * r, 1, out, 1);
+    transform_out(s.kind, s.narrow, half + edge * r, 1, out, 1);
     const int64_t at = ((row + r) * k->ow + col) * LANES;
     UNROLL
-    for (int64_t c = 0; c < outputs; c++) {
+    for (int64_t c = 0; c < width; c++) {
       if (c >= cols) break;
       v16 sum = out[c] + bias;
       if (k->has_residual) sum += *(const v16 *)(residual + at + c * LANES);
@@ -130,21 +174,47 @@ INLINE void output_tile(WinogradKind kind, const Conv2dK *k, const float *m, int
 
 /* ---- a group ---- */
 
-typedef struct Group { /* tiles [0, tiles) are rows [row, row + rows) of tiles of `images` images */
-  int64_t image, images, row, rows, tiles;
-} Group;
-
-INLINE void group_input(WinogradKind kind, const Conv2dK *k, const WinogradUnits *u, const Group *g, const float *x, float *v) {
-  const int64_t block = k->ih * k->iw * LANES, step = winograd_step(kind);
+INLINE void run_input(TileShape s, const Conv2dK *k, const WinogradUnits *u, const Group *g, const float *x, float *v) {
+  const int64_t block = k->ih * k->iw * LANES, quarter = winograd_step(s.kind) / 4;
   /* WINOGRAD_UP: of a padding of 1; the first window begins at the first input. */
-  const int64_t pad_h = kind == WINOGRAD_UP ? 0 : k->pad_h, pad_w = kind == WINOGRAD_UP ? 0 : k->pad_w;
+  const int64_t pad_h = s.kind == WINOGRAD_UP ? 0 : k->pad_h, pad_w = s.kind == WINOGRAD_UP ? 0 : k->pad_w;
+  const Run run = group_run(s, u, g);
   for (int64_t i = 0; i < g->images; i++)
     for (int64_t c = 0; c < u->in_blocks; c++)
-      for (int64_t r = 0; r < g->rows; r++)
-        for (int64_t t = 0; t < u->tile_cols; t++)
-          input_tile(kind, k->ih, k->iw, x + ((g->image + i) * u->in_blocks + c) * block, (g->row + r) * step - pad_h,
-                     t * step - pad_w,
-                     v + (c * u->tiles + (i * g->rows + r) * u->tile_cols + t) * LANES, u->v_point);
+      for (int64_t r = 0; r < run.rows; r++)
+        for (int64_t t = 0; t < run.cols; t++)
+          input_tile(s, k->ih, k->iw, x + ((g->image + i) * u->in_blocks + c) * block,
+                     winograd_begin(u->full_rows, run.row + r) * quarter - pad_h,
+                     winograd_begin(u->full_cols, run.col + t) * quarter - pad_w,
+                     v + (c * u->tiles + run.first + (i * run.rows + r) * run.cols + t) * LANES, u->v_point);
+}
+
+INLINE void group_input(WinogradKind kind, const Conv2dK *k, const WinogradUnits *u, const Group *g, const float *x, float *v) {
+  const int64_t low = u->full_rows < u->tile_rows, narrow = u->full_cols < u->tile_cols;
+  run_input((TileShape){kind, 0, 0}, k, u, g, x, v);
+  if (narrow) run_input((TileShape){kind, 0, 1}, k, u, g, x, v);
+  if (low) run_input((TileShape){kind, 1, 0}, k, u, g, x, v);
+  if (low && narrow) run_input((TileShape){kind, 1, 1}, k, u, g, x, v);
+}
+
+/* Of image i of the group and output block b of `outs`; residual and y at the image's block. */
+INLINE void run_output(TileShape s, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t i, int64_t b, int64_t outs, const float *m,
+                       v16 bias, const float *residual, float *y) {
+  const int64_t quarter = winograd_outputs(s.kind) / 4;
+  const Run run = group_run(s, u, g);
+  for (int64_t r = 0; r < run.rows; r++)
+    for (int64_t t = 0; t < run.cols; t++)
+      output_tile(s, k, m + ((run.first + (i * run.rows + r) * run.cols + t) * outs + b) * LANES, u->m_point, bias, residual, y,
+                  winograd_begin(u->full_rows, run.row + r) * quarter, winograd_begin(u->full_cols, run.col + t) * quarter);
+}
+
+INLINE void group_output(WinogradKind kind, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t i, int64_t b, int64_t outs,
+                         const float *m, v16 bias, const float *residual, float *y) {
+  const int64_t low = u->full_rows < u->tile_rows, narrow = u->full_cols < u->tile_cols;
+  run_output((TileShape){kind, 0, 0}, k, u, g, i, b, outs, m, bias, residual, y);
+  if (narrow) run_output((TileShape){kind, 0, 1}, k, u, g, i, b, outs, m, bias, residual, y);
+  if (low) run_output((TileShape){kind, 1, 0}, k, u, g, i, b, outs, m, bias, residual, y);
+  if (low && narrow) run_output((TileShape){kind, 1, 1}, k, u, g, i, b, outs, m, bias, residual, y);
 }
 
 /* `outs` output blocks from `out` on; outs is a constant. */
@@ -152,22 +222,19 @@ INLINE void group_outputs(WinogradKind kind, void *const *buf, const Conv2dK *k,
                           int64_t outs, float *v, float *weights, float *m) {
   const float *w = buf[1], *bias = buf[2], *residual = buf[3];
   float *y = buf[4];
-  const int64_t w_out = u->in_blocks * 9 * LANES * LANES, y_block = k->oh * k->ow * LANES, side = winograd_outputs(kind);
+  const int64_t w_out = u->in_blocks * 9 * LANES * LANES, y_block = k->oh * k->ow * LANES;
   for (int64_t c = 0; c < u->in_blocks; c += WINOGRAD_CHUNK) {
     const int64_t blocks = min64(WINOGRAD_CHUNK, u->in_blocks - c);
     for (int64_t i = 0; i < blocks; i++)
       weights_block(kind, w + out * w_out + (c + i) * 9 * LANES * LANES, w_out, outs, weights + i * LANES * outs * LANES,
                     u->u_point);
-    multiply(kind, u, v + c * u->tiles * LANES, weights, m, blocks, g->tiles, outs, c == 0);
+    multiply(kind, u, g, v + c * u->tiles * LANES, weights, m, blocks, outs, c == 0);
   }
   for (int64_t b = 0; b < outs; b++) {
     v16 add = k->has_bias ? *(const v16 *)(bias + (out + b) * LANES) : (v16){0};
     for (int64_t i = 0; i < g->images; i++) {
       const int64_t at = ((g->image + i) * u->out_blocks + out + b) * y_block;
-      for (int64_t r = 0; r < g->rows; r++)
-        for (int64_t t = 0; t < u->tile_cols; t++)
-          output_tile(kind, k, m + (((i * g->rows + r) * u->tile_cols + t) * outs + b) * LANES, u->m_point, add,
-                      k->has_residual ? residual + at : residual, y + at, (g->row + r) * side, t * side);
+      group_output(kind, k, u, g, i, b, outs, m, add, k->has_residual ? residual + at : residual, y + at);
     }
   }
 }
@@ -207,9 +274,7 @@ void sgk_conv2d_wino(SGK_TEMPLATE_ARGS, const Conv2dK *k) {
     const int64_t parts = u.parts * images;
     const int64_t band = local / parts, part = local % parts, stop = min64(parts, part + (end - begin));
     const int64_t first = u.pairs * part / parts, last = u.pairs * stop / parts;
-    Group g = {.image = image, .images = images, .row = band * u.tile_rows / u.bands};
-    g.rows = (band + 1) * u.tile_rows / u.bands - g.row;
-    g.tiles = images * g.rows * u.tile_cols;
+    const Group g = group_of(&u, image, images, band);
     if (first < last) {
       float *v = (float *)scratch + HELD_FLOATS;
       const int held = held_in_scratch(scratch, image * u.bands + band + 1, begin);

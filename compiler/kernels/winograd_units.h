@@ -17,14 +17,28 @@ typedef enum WinogradKind { WINOGRAD_PLAIN, WINOGRAD_STRIDED, WINOGRAD_UP } Wino
 INLINE int64_t winograd_edge(WinogradKind kind) { /* points of a row of a transformed tile */
   return kind == WINOGRAD_PLAIN ? 6 : 9;
 }
-INLINE int64_t winograd_window(WinogradKind kind) { /* inputs of a row of a tile */
-  return kind == WINOGRAD_PLAIN ? 6 : kind == WINOGRAD_STRIDED ? 9 : 5;
+/* Of a row or column: of 14 outputs, say, two tiles take four and two small ones three, which saves a third of the points where both
+ * are small. */
+INLINE int64_t winograd_lacks(WinogradKind kind, int64_t small, int64_t point) {
+  return small && (kind == WINOGRAD_PLAIN ? point == 4 : point == 3 || point == 8);
+}
+INLINE int64_t winograd_window(WinogradKind kind, int64_t small) { /* inputs of a row of a tile */
+  return kind == WINOGRAD_PLAIN ? 6 - small : kind == WINOGRAD_STRIDED ? 9 - 2 * small : 5 - small;
 }
 INLINE int64_t winograd_step(WinogradKind kind) { /* inputs from a tile to the next */
   return kind == WINOGRAD_STRIDED ? 8 : 4;
 }
 INLINE int64_t winograd_outputs(WinogradKind kind) { /* outputs of a row of a tile */
   return kind == WINOGRAD_UP ? 8 : 4;
+}
+/* Full tiles of a row or column of `outputs`: the first ones. The others are small. */
+INLINE int64_t winograd_full(WinogradKind kind, int64_t outputs) {
+  const int64_t quarter = winograd_outputs(kind) / 4, tiles = ceil_div(outputs, 4 * quarter);
+  return max64(0, tiles - (4 * tiles - ceil_div(outputs, quarter)));
+}
+/* Where tile t begins, in quarters of a full tile. */
+INLINE int64_t winograd_begin(int64_t full, int64_t t) {
+  return 3 * t + min64(t, full);
 }
 /* The transformed weights of point p: a strided tile's last four of a row have the same. */
 INLINE int64_t winograd_weight(WinogradKind kind, int64_t p) {
@@ -43,10 +57,11 @@ typedef struct WinogradUnits {
   WinogradKind kind;
   int64_t points;               /* of a transformed tile */
   int64_t tile_rows, tile_cols; /* of an image */
+  int64_t full_rows, full_cols; /* of these, the first ones; the rest are small */
   int64_t bands, band;          /* of an image; tile rows of a band, at most */
   int64_t images;               /* in a group; 1 where an image has several bands */
   int64_t tiles;                /* of a full group */
-  int64_t block, rest_a, rest_b; /* tiles whose sums are held at a time; what a group may leave over */
+  int64_t block, rest_a, rest_b; /* tiles whose sums are held at a time; and of what a point leaves over, for up to so many */
   int64_t in_blocks, out_blocks, pairs, parts;
   int64_t v_point, u_point, m_point; /* floats between the points of input, weights and products, in scratch */
   int64_t scratch;                   /* floats, behind HELD_FLOATS */
@@ -59,6 +74,8 @@ INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
   u.points = winograd_edge(u.kind) * winograd_edge(u.kind);
   u.tile_rows = ceil_div(k->oh, winograd_outputs(u.kind));
   u.tile_cols = ceil_div(k->ow, winograd_outputs(u.kind));
+  u.full_rows = winograd_full(u.kind, k->oh);
+  u.full_cols = winograd_full(u.kind, k->ow);
   const int64_t all = u.tile_rows * u.tile_cols;
   u.bands = ceil_div(u.tile_rows, max64(1, WINOGRAD_TILES / half / u.tile_cols));
   u.band = ceil_div(u.tile_rows, u.bands); /* or one less: band b begins with row b * tile_rows / bands */
@@ -66,19 +83,28 @@ INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
   if (u.bands == 1 && all <= 16) /* a power of two, as batches are: the last group is then as full as the others */
     while (2 * u.images * all <= 64 / half) u.images *= 2;
   u.tiles = u.images * u.band * u.tile_cols;
-  if (u.images == 1) {
+  if (u.full_rows < u.tile_rows || u.full_cols < u.tile_cols) { /* several numbers of tiles: halves and quarters, as of 14 and 7 */
+    u.block = min64(8, most);
+    u.rest_a = 2;
+    u.rest_b = 4;
+  } else if (u.images == 1) {
     u.block = ceil_div(u.tiles, ceil_div(u.tiles, most));
     u.rest_a = u.tiles % u.block;
     u.rest_b = u.tile_rows / u.bands * u.tile_cols % u.block;
   } else if (all <= most) { /* whole images, at most three where they have four tiles or more */
     u.block = min64(3, most / all) * all;
-    u.rest_a = all;
-    u.rest_b = 2 * all;
+    u.rest_a = all % u.block;
+    u.rest_b = 2 * all % u.block;
   } else { /* what one image leaves over, all but a full block, is never less than what several do */
     u.block = ceil_div(all, ceil_div(all, most));
     u.rest_a = u.rest_b = all % u.block;
   }
-  const int64_t room = ceil_div(u.tiles, u.block) * u.block; /* the last block of a group may make more than its tiles */
+  if (u.rest_a > u.rest_b) { /* of bands that differ by a row */
+    const int64_t more = u.rest_a;
+    u.rest_a = u.rest_b;
+    u.rest_b = more;
+  }
+  const int64_t room = u.tiles + u.block; /* the last block of a point may make more than its tiles */
   u.in_blocks = BLOCKS(k->ic);
   u.out_blocks = BLOCKS(k->oc);
   u.pairs = ceil_div(u.out_blocks, 2);

@@ -7,7 +7,11 @@
  * Stride 2 is the sum of a convolution of the even inputs by the outer two weights, F(4, 2), five points at ±1/2, ±5/4
  * and infinity, and of one of the odd inputs by the middle weight, four points that are those inputs themselves: nine
  * points for four outputs, whose last four have the same weight. Read from outputs to inputs it is the gradient of
- * the input (`up`): nine points for eight outputs. */
+ * the input (`up`): nine points for eight outputs.
+ *
+ * A small tile has three quarters of the outputs, and lacks the points at -3/2 and -5/4, and an odd input. The weights at the other
+ * points are what they are for a full tile, factors included, which the inputs make up for: those at point a are a + 3/2 or
+ * a + 5/4 times what they would be. The places of its missing points are left as they are. */
 #ifndef SURGERY_WINOGRAD_VEC_H
 #define SURGERY_WINOGRAD_VEC_H
 #include "compiler/kernels/conv_vec.h"
@@ -34,6 +38,16 @@ INLINE void transform_input(const v16 *d, int64_t step, v16 *to, int64_t to_step
   to[3 * to_step] = even2 + FAR * odd2;
   to[4 * to_step] = even2 - FAR * odd2;
   to[5 * to_step] = NEAR2 * FAR2 * d[step] + (d[5 * step] - (NEAR2 + FAR2) * d[3 * step]);
+}
+
+/* Of a small tile: five inputs. */
+INLINE void transform_input_small(const v16 *d, int64_t step, v16 *to, int64_t to_step) {
+  v16 odd = d[3 * step] - NEAR2 * d[step], even = d[2 * step] - FAR * d[step];
+  to[0] = FAR * (odd - FAR * d[2 * step]) + FAR2 * NEAR2 * d[0];
+  to[to_step] = (FAR + NEAR) * (d[3 * step] - FAR * d[2 * step] + NEAR * even);
+  to[2 * to_step] = (FAR - NEAR) * (d[3 * step] - FAR * d[2 * step] - NEAR * even);
+  to[3 * to_step] = 2 * FAR * odd;
+  to[5 * to_step] = d[4 * step] - NEAR2 * d[2 * step] - FAR * odd;
 }
 
 /* G: three weights to six. */
@@ -64,6 +78,14 @@ INLINE void transform_output(const v16 *m, int64_t step, v16 *to, int64_t to_ste
   to[to_step] = NEAR * difference + FAR * difference2;
   to[2 * to_step] = NEAR2 * sum + FAR2 * sum2;
   to[3 * to_step] = m[5 * step] + NEAR2 * NEAR * difference + FAR2 * FAR * difference2;
+}
+
+/* Of a small tile: three outputs. */
+INLINE void transform_output_small(const v16 *m, int64_t step, v16 *to, int64_t to_step) {
+  v16 sum = m[step] + m[2 * step], difference = m[step] - m[2 * step];
+  to[0] = m[0] + sum + m[3 * step];
+  to[to_step] = NEAR * difference + FAR * m[3 * step];
+  to[2 * to_step] = m[5 * step] + NEAR2 * sum + FAR2 * m[3 * step];
 }
 
 /* A: the gradients of four outputs to six. */
@@ -98,18 +120,29 @@ INLINE void transform_five(const v16 *e, int64_t step, v16 *to, int64_t to_step)
   to[4 * to_step] = NEAR_S2 * FAR_S2 * e[0] + (e[4 * step] - (NEAR_S2 + FAR_S2) * e[2 * step]);
 }
 
-/* Nine inputs: the even ones, and the odd ones as they are. */
-INLINE void transform_input_strided(const v16 *d, int64_t step, v16 *to, int64_t to_step) {
-  transform_five(d, 2 * step, to, to_step);
-  UNROLL
-  for (int64_t j = 0; j < 4; j++) to[(5 + j) * to_step] = d[(2 * j + 1) * step];
+/* Of a small tile: four inputs. */
+INLINE void transform_four(const v16 *e, int64_t step, v16 *to, int64_t to_step) {
+  v16 even = e[2 * step] - FAR_S * e[step], odd = e[step] - FAR_S * e[0], near = e[2 * step] - NEAR_S2 * e[0];
+  to[0] = (FAR_S + NEAR_S) * (even + NEAR_S * odd);
+  to[to_step] = (FAR_S - NEAR_S) * (even - NEAR_S * odd);
+  to[2 * to_step] = 2 * FAR_S * near;
+  to[4 * to_step] = e[3 * step] - NEAR_S2 * e[step] - FAR_S * near;
 }
 
-/* Five inputs: for the odd outputs, and the first four as they are for the even ones. */
-INLINE void transform_input_up(const v16 *d, int64_t step, v16 *to, int64_t to_step) {
-  transform_five(d, step, to, to_step);
+/* Nine inputs: the even ones, and the odd ones as they are. Of a small tile: seven. */
+INLINE void transform_input_strided(const v16 *d, int64_t step, v16 *to, int64_t to_step, int64_t small) {
+  if (small) transform_four(d, 2 * step, to, to_step);
+  else transform_five(d, 2 * step, to, to_step);
   UNROLL
-  for (int64_t j = 0; j < 4; j++) to[(5 + j) * to_step] = d[j * step];
+  for (int64_t j = 0; j < 4 - small; j++) to[(5 + j) * to_step] = d[(2 * j + 1) * step];
+}
+
+/* Five inputs: for the odd outputs, and the first four as they are for the even ones. Of a small tile: four. */
+INLINE void transform_input_up(const v16 *d, int64_t step, v16 *to, int64_t to_step, int64_t small) {
+  if (small) transform_four(d, step, to, to_step);
+  else transform_five(d, step, to, to_step);
+  UNROLL
+  for (int64_t j = 0; j < 4 - small; j++) to[(5 + j) * to_step] = d[j * step];
 }
 
 /* Three weights to six: of the five points, and the middle one. */
@@ -129,14 +162,18 @@ INLINE void transform_weights_strided_back(const v16 *s, int64_t step, v16 *to, 
   to[2 * to_step] = AT_NEAR_S * NEAR_S * (s[0] + s[step]) + (AT_FAR_S * FAR_S * (s[2 * step] + s[3 * step]) + s[4 * step]);
 }
 
-/* Nine products to four outputs; to eight, where the last four belong to the even ones. */
-INLINE void transform_output_strided(const v16 *m, int64_t step, v16 *to, int64_t to_step, int64_t up) {
-  v16 sum = m[0] + m[step], difference = m[0] - m[step], sum2 = m[2 * step] + m[3 * step],
-      difference2 = m[2 * step] - m[3 * step];
-  v16 five[4] = {sum + sum2, NEAR_S * difference + FAR_S * difference2, NEAR_S2 * sum + FAR_S2 * sum2,
-                 m[4 * step] + NEAR_S2 * NEAR_S * difference + FAR_S2 * FAR_S * difference2};
+/* Nine products to four outputs; to eight, where the last four belong to the even ones. Of a small tile: three or six. */
+INLINE void transform_output_strided(const v16 *m, int64_t step, v16 *to, int64_t to_step, int64_t up, int64_t small) {
+  v16 sum = m[0] + m[step], difference = m[0] - m[step];
+  v16 sum2 = m[2 * step], difference2 = m[2 * step], five[4];
+  if (!small) sum2 += m[3 * step], difference2 -= m[3 * step];
+  five[0] = sum + sum2;
+  five[1] = NEAR_S * difference + FAR_S * difference2;
+  five[2] = NEAR_S2 * sum + FAR_S2 * sum2;
+  if (small) five[2] += m[4 * step];
+  else five[3] = m[4 * step] + NEAR_S2 * NEAR_S * difference + FAR_S2 * FAR_S * difference2;
   UNROLL
-  for (int64_t j = 0; j < 4; j++) {
+  for (int64_t j = 0; j < 4 - small; j++) {
     if (up) {
       to[(2 * j + 1) * to_step] = five[j];
       to[2 * j * to_step] = m[(5 + j) * step];
@@ -160,40 +197,49 @@ INLINE void transform_output_strided_back(const v16 *y, int64_t step, v16 *to, i
 
 /* ---- tiles ---- */
 
-INLINE void transform_in(WinogradKind kind, const v16 *d, int64_t step, v16 *to, int64_t to_step) {
-  if (kind == WINOGRAD_STRIDED) transform_input_strided(d, step, to, to_step);
-  else if (kind == WINOGRAD_UP) transform_input_up(d, step, to, to_step);
+/* What is small of a tile; constants in each call, so that its loops are unrolled. */
+typedef struct TileShape {
+  WinogradKind kind;
+  int64_t low, narrow; /* 1: three quarters of the rows, of the columns */
+} TileShape;
+
+INLINE void transform_in(WinogradKind kind, int64_t small, const v16 *d, int64_t step, v16 *to, int64_t to_step) {
+  if (kind == WINOGRAD_STRIDED) transform_input_strided(d, step, to, to_step, small);
+  else if (kind == WINOGRAD_UP) transform_input_up(d, step, to, to_step, small);
+  else if (small) transform_input_small(d, step, to, to_step);
   else transform_input(d, step, to, to_step);
 }
 
 /* The window of inputs at (row, col) of one block of channels of ih × iw, zeros outside of the image, transformed to
  * v[points, v_point floats apart]. */
-INLINE void input_tile(WinogradKind kind, int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v,
+INLINE void input_tile(TileShape s, int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v,
                        int64_t v_point) {
-  const int64_t window = winograd_window(kind), edge = winograd_edge(kind);
+  const int64_t height = winograd_window(s.kind, s.low), width = winograd_window(s.kind, s.narrow), edge = winograd_edge(s.kind);
   v16 copy[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE], half[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE], out[WINOGRAD_MOST_EDGE];
   const v16 *d = (const v16 *)(x + (row * iw + col) * LANES);
   int64_t step = iw;
-  if (row < 0 || col < 0 || row + window > ih || col + window > iw) {
-    for (int64_t r = 0; r < window; r++)
-      for (int64_t c = 0; c < window; c++) {
+  if (row < 0 || col < 0 || row + height > ih || col + width > iw) {
+    for (int64_t r = 0; r < height; r++)
+      for (int64_t c = 0; c < width; c++) {
         const int64_t inside = row + r >= 0 && row + r < ih && col + c >= 0 && col + c < iw;
-        copy[r * window + c] = inside ? *(const v16 *)(x + ((row + r) * iw + col + c) * LANES) : (v16){0};
+        copy[r * width + c] = inside ? *(const v16 *)(x + ((row + r) * iw + col + c) * LANES) : (v16){0};
       }
     d = copy;
-    step = window;
+    step = width;
   }
   /* The next tile's. */
   UNROLL
-  for (int64_t q = 0; q < 4 * window; q++)
-    __builtin_prefetch(x + ((row + q / 4) * iw + col + winograd_step(kind) + window - 4 + q % 4) * LANES);
+  for (int64_t q = 0; q < 4 * height; q++)
+    __builtin_prefetch(x + ((row + q / 4) * iw + col + winograd_step(s.kind) + width - 4 + q % 4) * LANES);
   UNROLL
-  for (int64_t c = 0; c < window; c++) transform_in(kind, d + c, step, half + c, window);
+  for (int64_t c = 0; c < width; c++) transform_in(s.kind, s.low, d + c, step, half + c, width);
   UNROLL
   for (int64_t r = 0; r < edge; r++) {
-    transform_in(kind, half + window * r, 1, out, 1);
+    if (winograd_lacks(s.kind, s.low, r)) continue;
+    transform_in(s.kind, s.narrow, half + width * r, 1, out, 1);
     UNROLL
-    for (int64_t c = 0; c < edge; c++) *(v16 *)(v + (edge * r + c) * v_point) = out[c];
+    for (int64_t c = 0; c < edge; c++)
+      if (!winograd_lacks(s.kind, s.narrow, c)) *(v16 *)(v + (edge * r + c) * v_point) = out[c];
   }
 }
 #endif

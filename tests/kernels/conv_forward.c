@@ -150,6 +150,10 @@ void test_forward_any(void **state) {
 const Shape winograd_shapes[] = {
     {"several bands", 1, 20, 30, 61, 33, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
     {"bands of one row", 1, 16, 9, 230, 32, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+    {"small tiles alone", 1, 32, 6, 6, 64, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+    {"narrow tiles alone, some low ones", 1, 32, 17, 9, 64, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+    {"stride 2, small tiles alone", 1, 32, 12, 12, 64, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0},
+    {"stride 2, twice as many small tiles", 1, 32, 40, 25, 64, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0},
     {"sixteen tiles", 1, 16, 14, 14, 64, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
     {"several chunks of input", 1, 150, 7, 7, 64, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
     {"uneven padding", 1, 16, 11, 6, 32, 3, 3, 1, 1, 2, 0, 1, 1, 0, 0},
@@ -181,6 +185,10 @@ void test_winograd(void **state) {
     int64_t n;
   } many[] = {{{"more images than one group", 1, 16, 7, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0}, 37},
               {{"stride 2, more images than one group", 1, 16, 13, 16, 16, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0}, 37},
+              {{"a block for each of several images", 1, 32, 12, 12, 64, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0}, 4},
+              {{"small tiles of several images", 1, 32, 14, 14, 64, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0}, 7},
+              {{"small tiles alone of several images", 1, 48, 6, 5, 64, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0}, 5},
+              {{"stride 2, small tiles of several images", 1, 32, 28, 27, 64, 3, 3, 2, 2, 1, 1, 1, 1, 0, 0}, 5},
               {{"a group that blocks of tiles do not divide", 1, 80, 11, 19, 33, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0}, 4}};
   for (size_t i = 0; i < sizeof many / sizeof *many; i++) {
     Shape s = many[i].shape;
