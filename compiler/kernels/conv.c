@@ -11,6 +11,7 @@
 #define TILE_PIXELS (sgk_wide_vectors ? 14 : 6) /* × 2 output blocks, or × 1 */
 #define MAX_SUMS 28
 #define CHUNK_BYTES 20480 /* of weights for a pair of output blocks */
+#define MANY_BLOCKS 64    /* of input, from which on fetching the next one's pixels pays */
 
 /* All that a tile needs to know; distances are in floats. */
 typedef struct Tile {
@@ -42,6 +43,10 @@ INLINE void sum_tile(const Tile *t, const Span *s, const float *x, const float *
       for (int64_t tw = 0; tw < s->taps_w; tw++) {
         const float *xp = x + c * t->x_block + th * t->x_tap_h + tw * t->x_tap_w;
         const float *wp = w + c * t->w_block + th * t->w_tap_h + tw * t->w_tap_w;
+        if (t->k->kh * t->k->kw == 1 && t->blocks >= MANY_BLOCKS) { /* the next block's: no other tap waits for these */
+          UNROLL
+          for (int64_t j = 0; j < pixels; j++) __builtin_prefetch(xp + t->x_block + (j / cols) * t->x_row + (j % cols) * t->x_col);
+        }
         const float *next = wp + s->ahead + s->line / LANES * t->w_out + s->line % LANES * LANES;
         NO_UNROLL
         for (const float *in = xp + cols * t->x_col, *stop = in + s->inputs; in < stop; in += LANES) __builtin_prefetch(in);
