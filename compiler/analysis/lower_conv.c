@@ -221,18 +221,13 @@ void lower_conv2d(Lower *l, NodeId n) {
 static void emit_grad_weight(Lower *l, const Conv2dGradWeightK *k, NodeId n, BufferId x, BufferId dy, BufferId dw) {
   Conv2dK forward = conv_constants(l, n, k->plain_x);
   bool small = k->stride_h == 2 && (k->oh < 20 || k->ow < 20); /* measured: equal, or a tenth slower */
-  if (small || !winograd_wins(&forward)) {
-    EMIT(l, conv2d_grad_weight, k, n, "grad_weight", x, dy, dw);
-    return;
-  }
-  GradWeightSumK sum = {.count = k->oc * k->ic * k->kh * k->kw, .shares = grad_weight_shares(k), .accumulate = k->accumulate};
-  if (sum.shares == 1) {
-    EMIT(l, conv2d_grad_weight_wino, k, n, "grad_weight", x, dy, dw);
-    return;
-  }
-  BufferId parts = new_buffer(l, "parts of a gradient", false, sum.shares * sum.count * 4);
-  EMIT(l, conv2d_grad_weight_wino, k, n, "grad_weight", x, dy, parts);
-  EMIT(l, conv2d_grad_weight_sum, &sum, n, "grad_weight_sum", parts, dw);
+  bool winograd = !small && winograd_wins(&forward);
+  GradWeightSumK sum = {.count = k->oc * (k->ic / k->groups) * k->kh * k->kw, .shares = grad_weight_shares(k, winograd),
+                        .accumulate = k->accumulate};
+  BufferId to = sum.shares == 1 ? dw : new_buffer(l, "parts of a gradient", false, sum.shares * sum.count * 4);
+  if (winograd) EMIT(l, conv2d_grad_weight_wino, k, n, "grad_weight", x, dy, to);
+  else EMIT(l, conv2d_grad_weight, k, n, "grad_weight", x, dy, to);
+  if (to != dw) EMIT(l, conv2d_grad_weight_sum, &sum, n, "grad_weight_sum", to, dw);
 }
 
 void grad_conv2d_weight(Lower *l, NodeId n, ParamId p) {

@@ -1,5 +1,5 @@
 /* The weights' gradient of a convolution: dw[o][i][kh][kw] = sum over batch and pixels of dy[o] * x[i] at the
- * tap. A unit owns its weights and sums the whole batch in order, so that the result does not depend on the
+ * tap. A unit owns its weights and sums the whole batch in order, or its share, so that the result does not depend on the
  * threads. Sums are held in registers (8 input × 32 output channels, or a kernel row × 32 for plain x) while
  * one band of pixels goes by, and rest in scratch between bands; bands of x and dy are sized for the
  * first-level cache. Borders are clipped, not copied. Also the bias' gradient, which is only a sum. Called by
@@ -27,10 +27,12 @@ typedef struct GradUnit {
   int64_t group, pair, outs; /* outs: output blocks, 1 or 2 */
   int64_t block, block_end;  /* input blocks of the group, channels when plain */
   int64_t tap, tap_end;      /* kernel rows */
+  int64_t share;
 } GradUnit;
 
 INLINE GradUnit grad_unit(const GradUnits *u, const Conv2dGradWeightK *k, int64_t unit) {
-  GradUnit g;
+  GradUnit g = {.share = unit % u->shares};
+  unit /= u->shares;
   g.tap = unit % u->tap_units * u->taps_h;
   g.tap_end = min64(g.tap + u->taps_h, k->kh);
   unit /= u->tap_units;
@@ -217,40 +219,39 @@ INLINE void sum_kernel_row(const Conv2dGradWeightK *k, const GradUnits *u, const
     sum_taps(k, x + t * k->dil_w, dy, rows, x_row, sums + t * pitch * LANES, k->kw % most, outs, pitch);
 }
 
-/* sums: [tap_h][kw][outs][16] */
+/* One band: all channels and taps. sums: [channel][tap_h][kw][outs][16] */
+INLINE void sum_plain(const Conv2dGradWeightK *k, const GradUnits *u, const GradUnit *g, const float *x, const float *dy, int64_t row,
+                      int64_t rows, float *copy, float *sums) {
+  const int64_t dy_plane = k->oh * k->ow * LANES;
+  for (int64_t channel = 0; channel < u->in_blocks; channel++, x += k->ih * k->iw) {
+    copy_plain(x, k, u, row * k->stride_h - k->pad_h, (rows - 1) * k->stride_h + (k->kh - 1) * k->dil_h + 1, copy);
+    for (int64_t th = 0; th < k->kh; th++, sums += k->kw * g->outs * LANES) {
+      const float *from = copy + th * k->dil_h * u->in_cols;
+      if (g->outs == 2 && sgk_wide_vectors) sum_kernel_row(k, u, from, dy, rows, sums, 2, 2);
+      else
+        for (int64_t b = 0; b < g->outs; b++) sum_kernel_row(k, u, from, dy + b * dy_plane, rows, sums + b * LANES, 1, g->outs);
+    }
+  }
+}
+
 INLINE void grad_plain(void *const *buf, const Conv2dGradWeightK *k, const GradUnits *u, const GradUnit *g,
                        int64_t n, float *sums) {
-  const int64_t inputs = k->ic / k->groups, outputs = k->oc / k->groups, dy_plane = k->oh * k->ow * LANES;
-  const int64_t channel = g->group * inputs + g->block;
-  float *copy = sums + u->sums, *dw = buf[2];
-  for (int64_t i = 0; i < (g->tap_end - g->tap) * k->kw * g->outs * LANES; i++) sums[i] = 0;
-  for (int64_t image = 0; image < n; image++)
-    for (int64_t r = 0; r < u->rows; r += u->band_rows) {
-      const int64_t rows = min64(u->band_rows, u->rows - r);
-      const float *x = (const float *)buf[0] + (image * k->ic + channel) * k->ih * k->iw;
-      const float *dy = (const float *)buf[1] + r * k->ow * LANES +
-                        (image * BLOCKS(k->oc) + g->group * u->out_blocks + 2 * g->pair) * dy_plane;
-      copy_plain(x, k, u, r * k->stride_h - k->pad_h + g->tap * k->dil_h,
-                 (rows - 1) * k->stride_h + (g->tap_end - g->tap - 1) * k->dil_h + 1, copy);
-      for (int64_t th = 0; th < g->tap_end - g->tap; th++) {
-        const float *from = copy + th * k->dil_h * u->in_cols;
-        float *to = sums + th * k->kw * g->outs * LANES;
-        if (g->outs == 2 && sgk_wide_vectors)
-          sum_kernel_row(k, u, from, dy, rows, to, 2, 2);
-        else
-          for (int64_t b = 0; b < g->outs; b++)
-            sum_kernel_row(k, u, from, dy + b * dy_plane, rows, to + b * LANES, 1, g->outs);
-      }
+  const int64_t outputs = k->oc / k->groups, weights = u->in_blocks * k->kh * k->kw, bands = ceil_div(u->rows, u->band_rows);
+  float *copy = sums + u->sums;
+  for (int64_t i = 0; i < weights * g->outs * LANES; i++) sums[i] = 0;
+  for (int64_t band = n * bands * g->share / u->shares; band < n * bands * (g->share + 1) / u->shares; band++) {
+    const int64_t image = band / bands, row = band % bands * u->band_rows;
+    const float *x = (const float *)buf[0] + (image * k->ic + g->group * u->in_blocks) * k->ih * k->iw;
+    const float *dy = (const float *)buf[1] +
+                      ((image * BLOCKS(k->oc) + g->group * u->out_blocks + 2 * g->pair) * k->oh + row) * k->ow * LANES;
+    sum_plain(k, u, g, x, dy, row, min64(u->band_rows, u->rows - row), copy, sums);
+  }
+  float *dw = (float *)buf[2] + (g->share * k->oc + g->group * outputs + 2 * g->pair * LANES) * weights;
+  for (int64_t i = 0; i < weights; i++)
+    for (int64_t o = 0; o < min64(g->outs * LANES, outputs - 2 * g->pair * LANES); o++) {
+      float *to = dw + o * weights + i;
+      *to = u->shares == 1 && k->accumulate ? *to + sums[i * g->outs * LANES + o] : sums[i * g->outs * LANES + o];
     }
-  for (int64_t th = g->tap; th < g->tap_end; th++)
-    for (int64_t tw = 0; tw < k->kw; tw++)
-      for (int64_t b = 0; b < g->outs; b++, sums += LANES)
-        for (int64_t o = 0; o < LANES && (2 * g->pair + b) * LANES + o < outputs; o++)
-          put(dw +
-                  (((g->group * outputs + (2 * g->pair + b) * LANES + o) * inputs + g->block) * k->kh + th) *
-                      k->kw +
-                  tw,
-              k, sums[o]);
 }
 
 void sgk_conv2d_grad_weight(SGK_TEMPLATE_ARGS, const Conv2dGradWeightK *k) {

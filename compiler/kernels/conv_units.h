@@ -79,9 +79,11 @@ INLINE ConvUnits conv_units(const Conv2dK *k) {
 }
 
 /* ---- conv2d_grad_weight ----
- * A unit makes the weights of one pair of output blocks, `blocks` input blocks (one channel when plain) and
- * `taps_h` kernel rows, over the whole batch, in the order of the images: no sum is ever shared between
- * units. The sums wait in scratch while bands of x and dy that fit the first-level cache go by. */
+ * A unit makes the weights of one pair of output blocks, `blocks` input blocks and `taps_h` kernel rows, over the whole batch, in
+ * the order of the images: no sum is ever shared between units. The sums wait in scratch while bands of x and dy that fit
+ * the first-level cache go by. Plain x has few channels: a unit makes the weights of all of them, so that dy, which is large,
+ * passes once, and of a share of the batch's bands, each share a gradient of its own. */
+#define GRAD_PLAIN_UNITS 16 /* about */
 #define GRAD_BYTES 36864 /* of x and dy in one band */
 #define GRAD_TAPS_W 12   /* plain: sums held at a time for a pair of output blocks */
 
@@ -92,7 +94,7 @@ typedef struct GradUnits {
   int64_t images;                       /* small ones that pass together */
   int64_t in_blocks, out_blocks, pairs; /* within a group */
   int64_t blocks, taps_h;               /* of a unit */
-  int64_t block_units, tap_units, units;
+  int64_t block_units, tap_units, shares, units;
   int64_t sums;             /* floats of scratch for the sums */
   int64_t in_rows, in_cols; /* plain: the padded copy of x in scratch */
 } GradUnits;
@@ -107,13 +109,13 @@ INLINE GradUnits grad_units(const Conv2dGradWeightK *k) {
   u.out_blocks = BLOCKS(k->oc / k->groups);
   u.pairs = ceil_div(u.out_blocks, 2);
   /* A unit with few taps takes several input blocks, so that dy is not fetched for a few products only. */
-  u.blocks = k->plain_x ? 1 : max64(1, min64(u.in_blocks, 4 / (k->kh * k->kw)));
+  u.blocks = k->plain_x ? u.in_blocks : max64(1, min64(u.in_blocks, 4 / (k->kh * k->kw)));
   u.block_units = ceil_div(u.in_blocks, u.blocks);
   u.taps_h = k->kh;
-  if (k->groups * u.pairs * u.block_units < 32 && k->kh > 1 && k->kw > 1)
-    u.taps_h = k->plain_x ? ceil_div(k->kh, 2) : 1;
+  if (!k->plain_x && k->groups * u.pairs * u.block_units < 32 && k->kh > 1 && k->kw > 1) u.taps_h = 1;
   u.tap_units = ceil_div(k->kh, u.taps_h);
-  u.units = k->groups * u.pairs * u.block_units * u.tap_units;
+  u.shares = k->plain_x ? max64(1, GRAD_PLAIN_UNITS / (k->groups * u.pairs)) : 1;
+  u.units = k->groups * u.pairs * u.block_units * u.tap_units * u.shares;
   int64_t x_pixel = k->plain_x ? 4 : 64;
   if (u.flat) {
     u.band_rows = 1;
@@ -128,7 +130,7 @@ INLINE GradUnits grad_units(const Conv2dGradWeightK *k) {
   if (u.band_rows == u.rows && u.band_cols == u.cols)
     u.images = max64(1, GRAD_BYTES / (128 * u.rows * u.cols + x_pixel * k->ih * k->iw));
   if (k->plain_x) u.images = 1;
-  u.sums = u.taps_h * k->kw * 2 * LANES * (k->plain_x ? 1 : u.blocks * LANES);
+  u.sums = u.taps_h * k->kw * 2 * LANES * u.blocks * (k->plain_x ? 1 : LANES);
   u.in_rows = (u.band_rows - 1) * k->stride_h + (u.taps_h - 1) * k->dil_h + 1;
   u.in_cols = (k->ow - 1) * k->stride_w + (k->kw - 1) * k->dil_w + 1;
   return u;

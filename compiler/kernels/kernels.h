@@ -61,10 +61,10 @@ typedef struct Conv2dPackK {
 typedef struct Conv2dGradWeightK {
   int64_t groups, ic, ih, iw, oc, oh, ow, kh, kw, stride_h, stride_w, pad_h, pad_w, dil_h, dil_w, plain_x, accumulate;
 } Conv2dGradWeightK;
-/* conv2d_grad_weight_wino does the same for 3x3 kernels of stride 1 or 2, dilation and groups 1, x blocked; where it has several
- * shares (grad_weight_shares), dw is [shares][the weights], which conv2d_grad_weight_sum adds up. */
+/* conv2d_grad_weight_wino does the same for 3x3 kernels of stride 1 or 2, dilation and groups 1, x blocked. Where either has several
+ * shares, dw is [shares][the weights], which conv2d_grad_weight_sum adds up. */
 typedef struct GradWeightSumK { int64_t count, shares, accumulate; } GradWeightSumK; /* count: weights */
-int64_t grad_weight_shares(const Conv2dGradWeightK *k);
+int64_t grad_weight_shares(const Conv2dGradWeightK *k, int winograd);
 /* db[oc] = sum of dy over batch and pixels; dy blocked. */
 typedef struct ChannelSumK { int64_t c, hw, accumulate; } ChannelSumK;
 /* Depthwise (groups == ic == oc): w packed [CB][KH][KW][16]. Uses Conv2dK and Conv2dGradWeightK. */

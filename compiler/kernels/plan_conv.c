@@ -80,8 +80,8 @@ void plan_conv2d_grad_weight(const void *constants, CallPlan *plan) {
                      .flops_per_sample = gradient_flops(k)};
 }
 
-int64_t grad_weight_shares(const Conv2dGradWeightK *k) {
-  return winograd_grad_units(k).shares;
+int64_t grad_weight_shares(const Conv2dGradWeightK *k, int winograd) {
+  return winograd ? winograd_grad_units(k).shares : grad_units(k).shares;
 }
 void plan_conv2d_grad_weight_wino(const void *constants, CallPlan *plan) {
   const Conv2dGradWeightK *k = constants;

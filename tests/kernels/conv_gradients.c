@@ -70,42 +70,27 @@ static void check_grad_input(const Shape *s, int64_t n, int accumulate, Method m
   free(got);
 }
 
-static void check_grad_weight(const Shape *s, int64_t n, int accumulate, int plain_x, int any) {
-  Conv2dGradWeightK k = gradient_constants(s);
-  k.accumulate = accumulate;
-  k.plain_x = plain_x;
-  Tensors t = tensors_new(s, n, plain_x);
-  int64_t count = s->oc * s->ic / s->groups * s->kh * s->kw;
-  float *before = random_floats(count, 4), *dw = accumulate ? copy_floats(before, count) : nan_floats(count);
-  void *buf[] = {t.x_in, t.dy_in, dw};
-  if (any)
-    run_splits(s->name, KERNEL_conv2d_any_grad_weight, TEMPLATE(conv2d_any_grad_weight), &k, buf, n, dw,
-               count);
-  else
-    run_splits(s->name, KERNEL_conv2d_grad_weight, TEMPLATE(conv2d_grad_weight), &k, buf, n, dw, count);
-  Result want = naive_grad_weight(s, n, t.x, t.dy);
-  if (accumulate) add_before(&want, before);
-  expect_close(s->name, dw, &want);
-  result_free(&want);
-  tensors_free(&t);
-  free(before);
-  free(dw);
-}
+typedef enum WeightKernel { BY_DIRECT, BY_DIRECT_PLAIN, BY_WINOGRAD, BY_ANY } WeightKernel;
 
-/* By Winograd's method, from shares of the batch where there are several. */
-static void check_grad_weight_winograd(const Shape *s, int64_t n, int accumulate) {
+/* From shares of the batch where there are several. */
+static void check_grad_weight(const Shape *s, int64_t n, int accumulate, WeightKernel kernel) {
+  static const KernelId ids[] = {KERNEL_conv2d_grad_weight, KERNEL_conv2d_grad_weight, KERNEL_conv2d_grad_weight_wino,
+                                 KERNEL_conv2d_any_grad_weight};
+  Template *const templates[] = {TEMPLATE(conv2d_grad_weight), TEMPLATE(conv2d_grad_weight), TEMPLATE(conv2d_grad_weight_wino),
+                                 TEMPLATE(conv2d_any_grad_weight)};
   Conv2dGradWeightK k = gradient_constants(s);
   k.accumulate = accumulate;
-  Tensors t = tensors_new(s, n, 0);
-  GradWeightSumK sum = {s->oc * s->ic * 9, grad_weight_shares(&k), accumulate};
+  k.plain_x = kernel == BY_DIRECT_PLAIN;
+  Tensors t = tensors_new(s, n, k.plain_x);
+  GradWeightSumK sum = {s->oc * s->ic / s->groups * s->kh * s->kw, 1, accumulate};
+  if (kernel != BY_ANY) sum.shares = grad_weight_shares(&k, kernel == BY_WINOGRAD);
   float *before = random_floats(sum.count, 4), *dw = accumulate ? copy_floats(before, sum.count) : nan_floats(sum.count);
   float *parts = sum.shares > 1 ? nan_floats(sum.count * sum.shares) : NULL;
   void *buf[] = {t.x_in, t.dy_in, parts ? parts : dw}, *sum_buf[] = {parts, dw};
-  run_splits(s->name, KERNEL_conv2d_grad_weight_wino, TEMPLATE(conv2d_grad_weight_wino), &k, buf, n, buf[2],
-             sum.shares * sum.count);
+  run_splits(s->name, ids[kernel], templates[kernel], &k, buf, n, buf[2], sum.shares * sum.count);
   if (parts) run_splits(s->name, KERNEL_conv2d_grad_weight_sum, TEMPLATE(conv2d_grad_weight_sum), &sum, sum_buf, n, dw, sum.count);
   Result want = naive_grad_weight(s, n, t.x, t.dy);
-  winograd_tolerance(&want);
+  if (kernel == BY_WINOGRAD) winograd_tolerance(&want);
   if (accumulate) add_before(&want, before);
   expect_close(s->name, dw, &want);
   result_free(&want);
@@ -127,12 +112,12 @@ void test_grad_input(void **state) {
 void test_grad_weight(void **state) {
   (void)state;
   EACH_SHAPE(s) for (int64_t n = 0; n <= 3; n += n + 1) {
-    check_grad_weight(&s, n, n == 3, 0, 0);
-    if (s.groups == 1) check_grad_weight(&s, n, n == 1, 1, 0);
+    check_grad_weight(&s, n, n == 3, BY_DIRECT);
+    if (s.groups == 1) check_grad_weight(&s, n, n == 1, BY_DIRECT_PLAIN);
   }
   Shape many = {"many small images", 1, 17, 3, 3, 40, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0};
   shape_finish(&many);
-  check_grad_weight(&many, 67, 0, 0, 0);
+  check_grad_weight(&many, 67, 0, BY_DIRECT);
 }
 
 void test_gradients_winograd(void **state) {
@@ -144,14 +129,14 @@ void test_gradients_winograd(void **state) {
       shape_finish(&s);
       if (!takes_winograd(&s)) continue;
       for (int64_t n = 0; n <= 3; n += n + 1) {
-        check_grad_weight_winograd(&s, n, n == 3);
+        check_grad_weight(&s, n, n == 3, BY_WINOGRAD);
         if (s.stride_h == 1 || (s.pad_h == 1 && s.pad_w == 1)) check_grad_input(&s, n, n == 3, WINOGRAD);
       }
     }
   Shape s = large;
   shape_finish(&s);
-  assert_int_equal(grad_weight_shares(&(Conv2dGradWeightK){.ic = s.ic, .oc = s.oc, .oh = s.oh, .ow = s.ow}), 1);
-  for (int64_t n = 0; n <= 1; n++) check_grad_weight_winograd(&s, n, n == 1);
+  assert_int_equal(grad_weight_shares(&(Conv2dGradWeightK){.ic = s.ic, .oc = s.oc, .oh = s.oh, .ow = s.ow}, 1), 1);
+  for (int64_t n = 0; n <= 1; n++) check_grad_weight(&s, n, n == 1, BY_WINOGRAD);
 }
 
 void test_gradients_any(void **state) {
@@ -168,7 +153,7 @@ void test_gradients_any(void **state) {
     shape_finish(&s);
     for (int64_t n = 0; n <= 3; n += n + 1) {
       check_grad_input(&s, n, n == 3, ANY);
-      check_grad_weight(&s, n, n == 3, 0, 1);
+      check_grad_weight(&s, n, n == 3, BY_ANY);
     }
   }
 }
