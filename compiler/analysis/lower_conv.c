@@ -161,7 +161,7 @@ static bool winograd_wins(const Conv2dK *k) {
   bool fits = k->kh == 3 && k->kw == 3 && k->dil_h == 1 && k->dil_w == 1 && k->groups == 1 && !k->plain_x && k->stride_h == k->stride_w &&
               k->up_h == k->up_w && k->stride_h <= 2 && k->up_h <= 2 && k->stride_h + k->up_h <= 3;
   if (k->up_h == 2 && (k->pad_h != 1 || k->pad_w != 1)) return false;
-  int64_t least = k->up_h == 2 ? 20 : 6;
+  int64_t least = k->up_h == 2 ? 12 : 6;
   return fits && k->ic >= LANES && k->oc >= LANES && k->oh >= least && k->ow >= least;
 }
 
