@@ -220,8 +220,7 @@ void lower_conv2d(Lower *l, NodeId n) {
 
 static void emit_grad_weight(Lower *l, const Conv2dGradWeightK *k, NodeId n, BufferId x, BufferId dy, BufferId dw) {
   Conv2dK forward = conv_constants(l, n, k->plain_x);
-  bool small = k->stride_h == 2 && (k->oh < 20 || k->ow < 20); /* measured: equal, or a tenth slower */
-  bool winograd = !small && winograd_wins(&forward);
+  bool winograd = winograd_wins(&forward);
   GradWeightSumK sum = {.count = k->oc * (k->ic / k->groups) * k->kh * k->kw, .shares = grad_weight_shares(k, winograd),
                         .accumulate = k->accumulate};
   BufferId to = sum.shares == 1 ? dw : new_buffer(l, "parts of a gradient", false, sum.shares * sum.count * 4);

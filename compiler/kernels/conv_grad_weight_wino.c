@@ -2,20 +2,19 @@
  * V = B^T d B of an input tile and Y = A dy A^T of the tile of the output's gradient, dw = G^T (sum over the tiles of V ⊙ Y) G;
  * 36 products a tile, or 81, instead of 144. Points that have the same weight have the same sum. Reads and writes what conv2d_grad_weight does.
  *
- * A unit owns GRAD_BLOCKS × GRAD_BLOCKS blocks of channels and a share of the batch's tiles. It transforms some tiles at a
+ * A unit owns GRAD_BLOCKS × GRAD_BLOCKS blocks of channels and a share of the batch's groups of tiles. It transforms some tiles at a
  * time and adds their products to the 36 sums of each weight, which stay in the second-level cache. Where there are
  * several shares each writes a gradient of its own, and conv2d_grad_weight_sum adds them in order: no sum depends on the
  * threads. */
 #include "compiler/kernels/transpose.h"
 #include "compiler/kernels/units.h"
-#include "compiler/kernels/winograd_units.h"
-#include "compiler/kernels/winograd_vec.h"
+#include "compiler/kernels/winograd_tiles.h"
 
 #define HALF (LANES / 2)
 
-/* What a unit works on: blocks [in, in + ins) and [out, out + outs), tiles [tile, tile_end) of the batch. */
+/* What a unit works on: blocks [in, in + ins) and [out, out + outs), groups [group, group_end) of the batch. */
 typedef struct WinogradGrad {
-  int64_t in, ins, out, outs, share, tile, tile_end;
+  int64_t in, ins, out, outs, share, group, group_end;
 } WinogradGrad;
 
 INLINE WinogradGrad winograd_grad(const WinogradGradUnits *u, int64_t unit, int64_t n) {
@@ -25,59 +24,70 @@ INLINE WinogradGrad winograd_grad(const WinogradGradUnits *u, int64_t unit, int6
   g.out = unit / u->in_units * GRAD_BLOCKS;
   g.ins = min64(GRAD_BLOCKS, u->in_blocks - g.in);
   g.outs = min64(GRAD_BLOCKS, u->out_blocks - g.out);
-  const int64_t tiles = n * u->tile_rows * u->tile_cols;
-  g.tile = tiles * g.share / u->shares;
-  g.tile_end = tiles * (g.share + 1) / u->shares;
+  const int64_t groups = ceil_div(n, u->images) * u->bands;
+  g.group = groups * g.share / u->shares;
+  g.group_end = groups * (g.share + 1) / u->shares;
   return g;
 }
 
-INLINE void transform_back(WinogradKind kind, const v16 *y, int64_t step, v16 *to, int64_t to_step) {
-  if (kind == WINOGRAD_PLAIN) transform_output_back(y, step, to, to_step);
-  else transform_output_strided_back(y, step, to, to_step);
+INLINE void transform_back(WinogradKind kind, int64_t small, const v16 *y, int64_t step, v16 *to, int64_t to_step) {
+  if (kind != WINOGRAD_PLAIN) transform_output_strided_back(y, step, to, to_step, small);
+  else if (small) transform_output_small_back(y, step, to, to_step);
+  else transform_output_back(y, step, to, to_step);
 }
 
-/* The 4 x 4 gradients at (row, col) of one block, zeros outside of the image → y[points, y_point floats apart]. */
-INLINE void gradient_tile(WinogradKind kind, int64_t oh, int64_t ow, const float *dy, int64_t row, int64_t col, float *y,
+/* The gradients at (row, col) of one block, zeros outside of the image → y[points, y_point floats apart]. */
+INLINE void gradient_tile(TileShape s, int64_t oh, int64_t ow, const float *dy, int64_t row, int64_t col, float *y,
                           int64_t y_point) {
-  const int64_t edge = winograd_edge(kind);
+  const int64_t edge = winograd_edge(s.kind), height = 4 - s.low, width = 4 - s.narrow;
   v16 d[16], half[WINOGRAD_MOST_EDGE * 4], out[WINOGRAD_MOST_EDGE];
   UNROLL
-  for (int64_t q = 0; q < 16; q++) __builtin_prefetch(dy + ((row + q / 4) * ow + col + 8 + q % 4) * LANES);
-  if (row + 4 <= oh && col + 4 <= ow) {
+  for (int64_t q = 0; q < height * width; q++) __builtin_prefetch(dy + ((row + q / width) * ow + col + 2 * width + q % width) * LANES);
+  if (row + height <= oh && col + width <= ow) {
     UNROLL
-    for (int64_t i = 0; i < 16; i++) d[i] = *(const v16 *)(dy + ((row + i / 4) * ow + col + i % 4) * LANES);
+    for (int64_t i = 0; i < height * width; i++) d[i] = *(const v16 *)(dy + ((row + i / width) * ow + col + i % width) * LANES);
   } else {
-    for (int64_t r = 0; r < 4; r++)
-      for (int64_t c = 0; c < 4; c++)
-        d[r * 4 + c] = row + r < oh && col + c < ow ? *(const v16 *)(dy + ((row + r) * ow + col + c) * LANES) : (v16){0};
+    for (int64_t r = 0; r < height; r++)
+      for (int64_t c = 0; c < width; c++)
+        d[r * width + c] = row + r < oh && col + c < ow ? *(const v16 *)(dy + ((row + r) * ow + col + c) * LANES) : (v16){0};
   }
   UNROLL
-  for (int64_t c = 0; c < 4; c++) transform_back(kind, d + c, 4, half + c, 4);
+  for (int64_t c = 0; c < width; c++) transform_back(s.kind, s.low, d + c, width, half + c, width);
   UNROLL
   for (int64_t r = 0; r < edge; r++) {
-    transform_back(kind, half + 4 * r, 1, out, 1);
+    if (winograd_lacks(s.kind, s.low, r)) continue;
+    transform_back(s.kind, s.narrow, half + width * r, 1, out, 1);
     UNROLL
-    for (int64_t c = 0; c < edge; c++) *(v16 *)(y + (edge * r + c) * y_point) = out[c];
+    for (int64_t c = 0; c < edge; c++)
+      if (!winograd_lacks(s.kind, s.narrow, c)) *(v16 *)(y + (edge * r + c) * y_point) = out[c];
   }
 }
 
-/* Tiles [from, from + count) of the batch. */
-INLINE void transform_tiles(WinogradKind kind, void *const *buf, const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g,
-                            int64_t from, int64_t count, float *v, float *y) {
-  const int64_t x_plane = k->ih * k->iw * LANES, dy_plane = k->oh * k->ow * LANES, stride = winograd_step(kind) / 4;
-  for (int64_t t = 0; t < count; t++) {
-    const int64_t at = from + t, image = at / (u->tile_rows * u->tile_cols), row = at / u->tile_cols % u->tile_rows * 4,
-                  col = at % u->tile_cols * 4;
+INLINE void transform_run(TileShape s, void *const *buf, const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g,
+                          const Group *tiles, float *v, float *y) {
+  const int64_t x_plane = k->ih * k->iw * LANES, dy_plane = k->oh * k->ow * LANES, stride = winograd_step(s.kind) / 4;
+  const Run run = group_run(s, &u->grid, tiles);
+  for (int64_t i = 0; i < tiles->images * run.rows * run.cols; i++) {
+    const int64_t image = tiles->image + i / (run.rows * run.cols), at = (run.first + i) * GRAD_BLOCKS * LANES;
+    const int64_t row = winograd_begin(u->grid.full_rows, run.row + i / run.cols % run.rows),
+                  col = winograd_begin(u->grid.full_cols, run.col + i % run.cols);
     const float *x = (const float *)buf[0] + (image * u->in_blocks + g->in) * x_plane;
     const float *dy = (const float *)buf[1] + (image * u->out_blocks + g->out) * dy_plane;
     NO_UNROLL
     for (int64_t b = 0; b < g->ins; b++)
-      input_tile((TileShape){kind, 0, 0}, k->ih, k->iw, x + b * x_plane, row * stride - k->pad_h, col * stride - k->pad_w,
-                 v + (t * GRAD_BLOCKS + b) * LANES, u->v_point);
+      input_tile(s, k->ih, k->iw, x + b * x_plane, row * stride - k->pad_h, col * stride - k->pad_w, v + at + b * LANES, u->v_point);
     NO_UNROLL
-    for (int64_t b = 0; b < g->outs; b++)
-      gradient_tile(kind, k->oh, k->ow, dy + b * dy_plane, row, col, y + (t * GRAD_BLOCKS + b) * LANES, u->v_point);
+    for (int64_t b = 0; b < g->outs; b++) gradient_tile(s, k->oh, k->ow, dy + b * dy_plane, row, col, y + at + b * LANES, u->v_point);
   }
+}
+
+INLINE void transform_group(WinogradKind kind, void *const *buf, const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g,
+                            const Group *tiles, float *v, float *y) {
+  const int64_t low = u->grid.full_rows < u->grid.rows, narrow = u->grid.full_cols < u->grid.cols;
+  transform_run((TileShape){kind, 0, 0}, buf, k, u, g, tiles, v, y);
+  if (narrow) transform_run((TileShape){kind, 0, 1}, buf, k, u, g, tiles, v, y);
+  if (low) transform_run((TileShape){kind, 1, 0}, buf, k, u, g, tiles, v, y);
+  if (low && narrow) transform_run((TileShape){kind, 1, 1}, buf, k, u, g, tiles, v, y);
 }
 
 /* s [channels][GRAD_BLOCKS][16 oc] += v (`channels` of a tile) × y (`outs` blocks), over `tiles` tiles. */
@@ -103,19 +113,23 @@ INLINE void sum_products(const float *v, const float *y, float *s, int64_t tiles
 }
 
 /* All points. sums: [36 points of the weights][16 × GRAD_BLOCKS ic][GRAD_BLOCKS][16 oc]. */
-INLINE void multiply_tiles(WinogradKind kind, const WinogradGradUnits *u, const WinogradGrad *g, const float *v, const float *y, float *sums,
-                           int64_t tiles) {
-  const int64_t step = sgk_wide_vectors ? HALF : HALF / 2;
+INLINE void multiply_tiles(WinogradKind kind, const WinogradGradUnits *u, const WinogradGrad *g, const Group *tiles, const float *v,
+                           const float *y, float *sums) {
+  const int64_t step = sgk_wide_vectors ? HALF : HALF / 2, pitch = GRAD_BLOCKS * LANES;
   NO_UNROLL
-  for (int64_t p = 0; p < winograd_edge(kind) * winograd_edge(kind); p++)
+  for (int64_t p = 0; p < u->points; p++) {
+    int64_t first, end;
+    group_tiles(kind, tiles, p, &first, &end);
+    if (first >= end) continue;
     for (int64_t i = 0; i < g->ins * LANES; i += step) {
-      float *s = sums + winograd_weight(kind, p) * u->s_point + i * GRAD_BLOCKS * LANES;
-      const float *vp = v + p * u->v_point + i, *yp = y + p * u->v_point;
+      float *s = sums + winograd_weight(kind, p) * u->s_point + i * pitch;
+      const float *vp = v + p * u->v_point + first * pitch + i, *yp = y + p * u->v_point + first * pitch;
       int64_t b = 0;
       if (sgk_wide_vectors)
-        for (; b + 2 <= g->outs; b += 2) sum_products(vp, yp + b * LANES, s + b * LANES, tiles, HALF, 2);
-      for (; b < g->outs; b++) sum_products(vp, yp + b * LANES, s + b * LANES, tiles, step, 1);
+        for (; b + 2 <= g->outs; b += 2) sum_products(vp, yp + b * LANES, s + b * LANES, end - first, HALF, 2);
+      for (; b < g->outs; b++) sum_products(vp, yp + b * LANES, s + b * LANES, end - first, step, 1);
     }
+  }
 }
 
 INLINE void transform_three_back(WinogradKind kind, const v16 *s, int64_t step, v16 *to, int64_t to_step) {
@@ -154,13 +168,15 @@ INLINE void write_block(WinogradKind kind, const Conv2dGradWeightK *k, const Win
 }
 
 INLINE void run_unit(WinogradKind kind, void *const *buf, const Conv2dGradWeightK *k, const WinogradGradUnits *u,
-                     const WinogradGrad *g, float *scratch) {
+                     const WinogradGrad *g, int64_t n, float *scratch) {
   float *v = scratch, *y = v + u->points * u->v_point, *sums = y + u->points * u->v_point;
   for (int64_t i = 0; i < WINOGRAD_WEIGHTS * u->s_point; i += LANES) *(v16 *)(sums + i) = (v16){0};
-  for (int64_t t = g->tile; t < g->tile_end; t += u->tiles) {
-    const int64_t tiles = min64(u->tiles, g->tile_end - t);
-    transform_tiles(kind, buf, k, u, g, t, tiles, v, y);
-    multiply_tiles(kind, u, g, v, y, sums, tiles);
+  for (int64_t t = g->group; t < g->group_end; t++) {
+    const int64_t image = t / u->bands * u->images, row = t % u->bands * u->grid.rows / u->bands;
+    const int64_t stop = (t % u->bands + 1) * u->grid.rows / u->bands;
+    const Group tiles = group_of(&u->grid, image, min64(u->images, n - image), row, stop - row);
+    transform_group(kind, buf, k, u, g, &tiles, v, y);
+    multiply_tiles(kind, u, g, &tiles, v, y, sums);
   }
   float *dw = u->shares > 1 ? (float *)buf[2] + g->share * k->oc * k->ic * 9 : buf[2];
   for (int64_t b = 0; b < g->outs; b++) write_block(kind, k, u, g, b, sums, v, dw, u->shares == 1 && k->accumulate);
@@ -170,8 +186,8 @@ void sgk_conv2d_grad_weight_wino(SGK_TEMPLATE_ARGS, const Conv2dGradWeightK *k) 
   const WinogradGradUnits u = winograd_grad_units(k);
   for (int64_t unit = begin; unit < end; unit++) {
     const WinogradGrad g = winograd_grad(&u, unit, n);
-    if (u.kind == WINOGRAD_PLAIN) run_unit(WINOGRAD_PLAIN, buf, k, &u, &g, scratch); /* as in winograd.c */
-    else run_unit(WINOGRAD_STRIDED, buf, k, &u, &g, scratch);
+    if (u.grid.kind == WINOGRAD_PLAIN) run_unit(WINOGRAD_PLAIN, buf, k, &u, &g, n, scratch); /* as in winograd.c */
+    else run_unit(WINOGRAD_STRIDED, buf, k, &u, &g, n, scratch);
   }
 }
 

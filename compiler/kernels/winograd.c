@@ -5,50 +5,10 @@
  * products and saves four times their memory. Sums are made in the same order however the work is shared. */
 #include "compiler/kernels/conv_units.h"
 #include "compiler/kernels/conv_vec.h"
-#include "compiler/kernels/winograd_units.h"
-#include "compiler/kernels/winograd_vec.h"
+#include "compiler/kernels/winograd_tiles.h"
 
 #define BLOCK_TILES (sgk_wide_vectors ? WINOGRAD_WIDE : WINOGRAD_NARROW)
 #define MAX_SUMS 28
-
-/* Bands of tile rows [row, row + rows) of `images` images. Tiles of one shape follow each other, image by image, row by row: low
- * ones of full width, full ones, narrow ones of full height, low and narrow ones. Those that have a point are then a run. */
-typedef struct Group {
-  int64_t image, images, row, rows, full_rows, tiles;
-  int64_t start[2][2]; /* of the tiles of a shape: [low][narrow] */
-} Group;
-
-INLINE Group group_of(const WinogradUnits *u, int64_t image, int64_t images, int64_t band) {
-  Group g = {.image = image, .images = images, .row = band * u->tile_rows / u->bands};
-  g.rows = (band + 1) * u->tile_rows / u->bands - g.row;
-  g.full_rows = min64(g.rows, max64(0, u->full_rows - g.row));
-  g.tiles = images * g.rows * u->tile_cols;
-  g.start[0][0] = images * (g.rows - g.full_rows) * u->full_cols;
-  g.start[0][1] = images * g.rows * u->full_cols;
-  g.start[1][1] = g.start[0][1] + images * g.full_rows * (u->tile_cols - u->full_cols);
-  return g;
-}
-
-/* The tiles that have point p. */
-INLINE void group_tiles(WinogradKind kind, const Group *g, int64_t p, int64_t *begin, int64_t *end) {
-  const int64_t edge = winograd_edge(kind), full_height = winograd_lacks(kind, 1, p / edge), full_width = winograd_lacks(kind, 1, p % edge);
-  *begin = full_height ? g->start[0][0] : 0;
-  *end = full_width ? g->start[0][1] : full_height ? g->start[1][1] : g->tiles;
-}
-
-/* The tiles of one shape. */
-typedef struct Run {
-  int64_t first, rows, cols;     /* in an image of the group */
-  int64_t row, col;              /* of the image: where they begin */
-} Run;
-
-INLINE Run group_run(TileShape s, const WinogradUnits *u, const Group *g) {
-  return (Run){.first = g->start[s.low][s.narrow],
-               .rows = s.low ? g->rows - g->full_rows : g->full_rows,
-               .cols = s.narrow ? u->tile_cols - u->full_cols : u->full_cols,
-               .row = g->row + (s.low ? g->full_rows : 0),
-               .col = s.narrow ? u->full_cols : 0};
-}
 
 /* ---- the three parts ---- */
 
@@ -178,19 +138,19 @@ INLINE void run_input(TileShape s, const Conv2dK *k, const WinogradUnits *u, con
   const int64_t block = k->ih * k->iw * LANES, quarter = winograd_step(s.kind) / 4;
   /* WINOGRAD_UP: of a padding of 1; the first window begins at the first input. */
   const int64_t pad_h = s.kind == WINOGRAD_UP ? 0 : k->pad_h, pad_w = s.kind == WINOGRAD_UP ? 0 : k->pad_w;
-  const Run run = group_run(s, u, g);
+  const Run run = group_run(s, &u->grid, g);
   for (int64_t i = 0; i < g->images; i++)
     for (int64_t c = 0; c < u->in_blocks; c++)
       for (int64_t r = 0; r < run.rows; r++)
         for (int64_t t = 0; t < run.cols; t++)
           input_tile(s, k->ih, k->iw, x + ((g->image + i) * u->in_blocks + c) * block,
-                     winograd_begin(u->full_rows, run.row + r) * quarter - pad_h,
-                     winograd_begin(u->full_cols, run.col + t) * quarter - pad_w,
+                     winograd_begin(u->grid.full_rows, run.row + r) * quarter - pad_h,
+                     winograd_begin(u->grid.full_cols, run.col + t) * quarter - pad_w,
                      v + (c * u->tiles + run.first + (i * run.rows + r) * run.cols + t) * LANES, u->v_point);
 }
 
 INLINE void group_input(WinogradKind kind, const Conv2dK *k, const WinogradUnits *u, const Group *g, const float *x, float *v) {
-  const int64_t low = u->full_rows < u->tile_rows, narrow = u->full_cols < u->tile_cols;
+  const int64_t low = u->grid.full_rows < u->grid.rows, narrow = u->grid.full_cols < u->grid.cols;
   run_input((TileShape){kind, 0, 0}, k, u, g, x, v);
   if (narrow) run_input((TileShape){kind, 0, 1}, k, u, g, x, v);
   if (low) run_input((TileShape){kind, 1, 0}, k, u, g, x, v);
@@ -201,16 +161,16 @@ INLINE void group_input(WinogradKind kind, const Conv2dK *k, const WinogradUnits
 INLINE void run_output(TileShape s, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t i, int64_t b, int64_t outs, const float *m,
                        v16 bias, const float *residual, float *y) {
   const int64_t quarter = winograd_outputs(s.kind) / 4;
-  const Run run = group_run(s, u, g);
+  const Run run = group_run(s, &u->grid, g);
   for (int64_t r = 0; r < run.rows; r++)
     for (int64_t t = 0; t < run.cols; t++)
       output_tile(s, k, m + ((run.first + (i * run.rows + r) * run.cols + t) * outs + b) * LANES, u->m_point, bias, residual, y,
-                  winograd_begin(u->full_rows, run.row + r) * quarter, winograd_begin(u->full_cols, run.col + t) * quarter);
+                  winograd_begin(u->grid.full_rows, run.row + r) * quarter, winograd_begin(u->grid.full_cols, run.col + t) * quarter);
 }
 
 INLINE void group_output(WinogradKind kind, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t i, int64_t b, int64_t outs,
                          const float *m, v16 bias, const float *residual, float *y) {
-  const int64_t low = u->full_rows < u->tile_rows, narrow = u->full_cols < u->tile_cols;
+  const int64_t low = u->grid.full_rows < u->grid.rows, narrow = u->grid.full_cols < u->grid.cols;
   run_output((TileShape){kind, 0, 0}, k, u, g, i, b, outs, m, bias, residual, y);
   if (narrow) run_output((TileShape){kind, 0, 1}, k, u, g, i, b, outs, m, bias, residual, y);
   if (low) run_output((TileShape){kind, 1, 0}, k, u, g, i, b, outs, m, bias, residual, y);
@@ -263,7 +223,7 @@ INLINE void run_direct(SGK_TEMPLATE_ARGS, const Conv2dK *k, int64_t units) {
 void sgk_conv2d_wino(SGK_TEMPLATE_ARGS, const Conv2dK *k) {
   const WinogradUnits u = winograd_units(k, BLOCK_TILES);
   if (begin >= end) return;
-  if (n * u.tile_rows * u.tile_cols < WINOGRAD_FEW) {
+  if (n * u.grid.rows * u.grid.cols < WINOGRAD_FEW) {
     run_direct(buf, n, begin, end, scratch, k, n * u.bands * u.parts);
     return;
   }
@@ -274,13 +234,14 @@ void sgk_conv2d_wino(SGK_TEMPLATE_ARGS, const Conv2dK *k) {
     const int64_t parts = u.parts * images;
     const int64_t band = local / parts, part = local % parts, stop = min64(parts, part + (end - begin));
     const int64_t first = u.pairs * part / parts, last = u.pairs * stop / parts;
-    const Group g = group_of(&u, image, images, band);
+    const int64_t row = band * u.grid.rows / u.bands, stop_row = (band + 1) * u.grid.rows / u.bands;
+    const Group g = group_of(&u.grid, image, images, row, stop_row - row);
     if (first < last) {
       float *v = (float *)scratch + HELD_FLOATS;
       const int held = held_in_scratch(scratch, image * u.bands + band + 1, begin);
       /* by constants: their loops are then unrolled before the compiler has other constants */
-      if (u.kind == WINOGRAD_PLAIN) run_pairs(WINOGRAD_PLAIN, buf, k, &u, &g, first, last, v, held);
-      else if (u.kind == WINOGRAD_STRIDED) run_pairs(WINOGRAD_STRIDED, buf, k, &u, &g, first, last, v, held);
+      if (u.grid.kind == WINOGRAD_PLAIN) run_pairs(WINOGRAD_PLAIN, buf, k, &u, &g, first, last, v, held);
+      else if (u.grid.kind == WINOGRAD_STRIDED) run_pairs(WINOGRAD_STRIDED, buf, k, &u, &g, first, last, v, held);
       else run_pairs(WINOGRAD_UP, buf, k, &u, &g, first, last, v, held);
     }
     begin += stop - part;

@@ -46,6 +46,24 @@ INLINE int64_t winograd_weight(WinogradKind kind, int64_t p) {
   return min64(p / edge, 5) * 6 + min64(p % edge, 5);
 }
 
+/* How an image is cut into tiles. */
+typedef struct TileGrid {
+  WinogradKind kind;
+  int64_t rows, cols;           /* tiles */
+  int64_t full_rows, full_cols; /* of these, the first ones; the rest are small */
+} TileGrid;
+
+INLINE TileGrid tile_grid(WinogradKind kind, int64_t oh, int64_t ow) {
+  return (TileGrid){.kind = kind,
+                    .rows = ceil_div(oh, winograd_outputs(kind)),
+                    .cols = ceil_div(ow, winograd_outputs(kind)),
+                    .full_rows = winograd_full(kind, oh),
+                    .full_cols = winograd_full(kind, ow)};
+}
+INLINE int64_t has_small_tiles(const TileGrid *t) {
+  return t->full_rows < t->rows || t->full_cols < t->cols;
+}
+
 #define WINOGRAD_TILES 56      /* of a group, about; half as many where a tile has more points */
 #define WINOGRAD_PARTS 16      /* shares of the output blocks, at most */
 #define WINOGRAD_CHUNK 4       /* input blocks whose transformed weights stay in the second-level cache */
@@ -54,10 +72,8 @@ INLINE int64_t winograd_weight(WinogradKind kind, int64_t p) {
 #define WINOGRAD_NARROW 6      /* with narrow vectors */
 
 typedef struct WinogradUnits {
-  WinogradKind kind;
+  TileGrid grid;
   int64_t points;               /* of a transformed tile */
-  int64_t tile_rows, tile_cols; /* of an image */
-  int64_t full_rows, full_cols; /* of these, the first ones; the rest are small */
   int64_t bands, band;          /* of an image; tile rows of a band, at most */
   int64_t images;               /* in a group; 1 where an image has several bands */
   int64_t tiles;                /* of a full group */
@@ -69,28 +85,24 @@ typedef struct WinogradUnits {
 
 /* most: WINOGRAD_WIDE or WINOGRAD_NARROW. */
 INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
-  WinogradUnits u = {.kind = k->up_h == 2 ? WINOGRAD_UP : k->stride_h == 2 ? WINOGRAD_STRIDED : WINOGRAD_PLAIN};
-  const int64_t half = u.kind == WINOGRAD_PLAIN ? 1 : 2;
-  u.points = winograd_edge(u.kind) * winograd_edge(u.kind);
-  u.tile_rows = ceil_div(k->oh, winograd_outputs(u.kind));
-  u.tile_cols = ceil_div(k->ow, winograd_outputs(u.kind));
-  u.full_rows = winograd_full(u.kind, k->oh);
-  u.full_cols = winograd_full(u.kind, k->ow);
-  const int64_t all = u.tile_rows * u.tile_cols;
-  u.bands = ceil_div(u.tile_rows, max64(1, WINOGRAD_TILES / half / u.tile_cols));
-  u.band = ceil_div(u.tile_rows, u.bands); /* or one less: band b begins with row b * tile_rows / bands */
+  const WinogradKind kind = k->up_h == 2 ? WINOGRAD_UP : k->stride_h == 2 ? WINOGRAD_STRIDED : WINOGRAD_PLAIN;
+  const int64_t half = kind == WINOGRAD_PLAIN ? 1 : 2;
+  WinogradUnits u = {.grid = tile_grid(kind, k->oh, k->ow), .points = winograd_edge(kind) * winograd_edge(kind)};
+  const int64_t all = u.grid.rows * u.grid.cols;
+  u.bands = ceil_div(u.grid.rows, max64(1, WINOGRAD_TILES / half / u.grid.cols));
+  u.band = ceil_div(u.grid.rows, u.bands); /* or one less: band b begins with row b * tile_rows / bands */
   u.images = 1;
   if (u.bands == 1 && all <= 16) /* a power of two, as batches are: the last group is then as full as the others */
     while (2 * u.images * all <= 64 / half) u.images *= 2;
-  u.tiles = u.images * u.band * u.tile_cols;
-  if (u.full_rows < u.tile_rows || u.full_cols < u.tile_cols) { /* several numbers of tiles: halves and quarters, as of 14 and 7 */
+  u.tiles = u.images * u.band * u.grid.cols;
+  if (has_small_tiles(&u.grid)) { /* several numbers of tiles: halves and quarters, as of 14 and 7 */
     u.block = min64(8, most);
     u.rest_a = 2;
     u.rest_b = 4;
   } else if (u.images == 1) {
     u.block = ceil_div(u.tiles, ceil_div(u.tiles, most));
     u.rest_a = u.tiles % u.block;
-    u.rest_b = u.tile_rows / u.bands * u.tile_cols % u.block;
+    u.rest_b = u.grid.rows / u.bands * u.grid.cols % u.block;
   } else if (all <= most) { /* whole images, at most three where they have four tiles or more */
     u.block = min64(3, most / all) * all;
     u.rest_a = all % u.block;
@@ -119,31 +131,32 @@ INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
 
 /* ---- conv2d_grad_weight_wino ---- as its file says */
 #define GRAD_BLOCKS 4       /* of input and of output channels in a unit */
-#define GRAD_TILES 16       /* transformed at a time; half as many where a tile has more points */
+#define GRAD_TILES 24       /* transformed at a time, about; half as many where a tile has more points */
 #define GRAD_SHARED_UNITS 16 /* with fewer units the batch is shared too */
 
 typedef struct WinogradGradUnits {
-  WinogradKind kind;
-  int64_t points;               /* of a transformed tile */
-  int64_t tile_rows, tile_cols; /* of an image */
-  int64_t tiles;                /* transformed at a time */
+  TileGrid grid;
+  int64_t points; /* of a transformed tile */
+  int64_t images; /* whose tiles are transformed at a time; 1 where an image has several bands */
+  int64_t bands;  /* of an image: b begins with row b * grid.rows / bands */
   int64_t in_blocks, out_blocks, in_units, out_units, shares, units;
   int64_t v_point, s_point; /* floats between the points of tiles and of sums, in scratch */
   int64_t scratch;          /* floats */
 } WinogradGradUnits;
 
 INLINE WinogradGradUnits winograd_grad_units(const Conv2dGradWeightK *k) {
-  WinogradGradUnits u = {.kind = k->stride_h == 2 ? WINOGRAD_STRIDED : WINOGRAD_PLAIN,
-                         .tile_rows = ceil_div(k->oh, 4), .tile_cols = ceil_div(k->ow, 4)};
-  u.points = winograd_edge(u.kind) * winograd_edge(u.kind);
-  u.tiles = u.kind == WINOGRAD_PLAIN ? GRAD_TILES : GRAD_TILES / 2;
+  const WinogradKind kind = k->stride_h == 2 ? WINOGRAD_STRIDED : WINOGRAD_PLAIN;
+  WinogradGradUnits u = {.grid = tile_grid(kind, k->oh, k->ow), .points = winograd_edge(kind) * winograd_edge(kind)};
+  const int64_t all = u.grid.rows * u.grid.cols, most = kind == WINOGRAD_PLAIN ? GRAD_TILES : GRAD_TILES / 2;
+  u.images = max64(1, most / max64(1, all));
+  u.bands = max64(1, min64(u.grid.rows, ceil_div(all, most)));
   u.in_blocks = BLOCKS(k->ic);
   u.out_blocks = BLOCKS(k->oc);
   u.in_units = ceil_div(u.in_blocks, GRAD_BLOCKS);
   u.out_units = ceil_div(u.out_blocks, GRAD_BLOCKS);
   u.shares = max64(1, GRAD_SHARED_UNITS / (u.in_units * u.out_units));
   u.units = u.in_units * u.out_units * u.shares;
-  u.v_point = u.tiles * GRAD_BLOCKS * LANES + LANES;
+  u.v_point = u.images * ceil_div(u.grid.rows, u.bands) * u.grid.cols * GRAD_BLOCKS * LANES + LANES;
   u.s_point = GRAD_BLOCKS * LANES * GRAD_BLOCKS * LANES + LANES;
   u.scratch = 2 * u.points * u.v_point + WINOGRAD_WEIGHTS * u.s_point;
   return u;

@@ -100,6 +100,16 @@ INLINE void transform_output_back(const v16 *y, int64_t step, v16 *to, int64_t t
   to[5 * to_step] = y[3 * step];
 }
 
+/* Of a small tile: three gradients. */
+INLINE void transform_output_small_back(const v16 *y, int64_t step, v16 *to, int64_t to_step) {
+  v16 even = y[0] + NEAR2 * y[2 * step];
+  to[0] = y[0];
+  to[to_step] = even + NEAR * y[step];
+  to[2 * to_step] = even - NEAR * y[step];
+  to[3 * to_step] = y[0] + FAR * y[step] + FAR2 * y[2 * step];
+  to[5 * to_step] = y[2 * step];
+}
+
 /* ---- stride 2 ---- */
 
 #define NEAR_S 0.5f
@@ -182,17 +192,17 @@ INLINE void transform_output_strided(const v16 *m, int64_t step, v16 *to, int64_
   }
 }
 
-/* The gradients of four outputs to nine. */
-INLINE void transform_output_strided_back(const v16 *y, int64_t step, v16 *to, int64_t to_step) {
-  v16 even = y[0] + NEAR_S2 * y[2 * step], odd = y[step] + NEAR_S2 * y[3 * step];
-  v16 even2 = y[0] + FAR_S2 * y[2 * step], odd2 = y[step] + FAR_S2 * y[3 * step];
+/* The gradients of four outputs to nine; of a small tile, of three to seven. */
+INLINE void transform_output_strided_back(const v16 *y, int64_t step, v16 *to, int64_t to_step, int64_t small) {
+  v16 even = y[0] + NEAR_S2 * y[2 * step], odd = y[step], even2 = y[0] + FAR_S2 * y[2 * step], odd2 = y[step];
+  if (!small) odd += NEAR_S2 * y[3 * step], odd2 += FAR_S2 * y[3 * step];
   to[0] = even + NEAR_S * odd;
   to[to_step] = even - NEAR_S * odd;
   to[2 * to_step] = even2 + FAR_S * odd2;
-  to[3 * to_step] = even2 - FAR_S * odd2;
-  to[4 * to_step] = y[3 * step];
+  if (!small) to[3 * to_step] = even2 - FAR_S * odd2;
+  to[4 * to_step] = y[(3 - small) * step];
   UNROLL
-  for (int64_t j = 0; j < 4; j++) to[(5 + j) * to_step] = y[j * step];
+  for (int64_t j = 0; j < 4 - small; j++) to[(5 + j) * to_step] = y[j * step];
 }
 
 /* ---- tiles ---- */

@@ -110,7 +110,7 @@ static void add_gradient(Arena *arena, Schedule *s, const Layer *l) {
   Conv2dGradWeightK k = {.groups = 1, .ic = l->ic, .ih = l->ih, .iw = l->ih, .oc = l->oc, .oh = out, .ow = out,
                          .kh = l->kernel, .kw = l->kernel, .stride_h = l->stride, .stride_w = l->stride, .pad_h = pad, .pad_w = pad,
                          .dil_h = 1, .dil_w = 1};
-  int64_t shares = l->id == KERNEL_conv2d_grad_weight_wino ? grad_weight_shares(&k) : 1;
+  int64_t shares = grad_weight_shares(&k, l->id == KERNEL_conv2d_grad_weight_wino);
   Call call = {.kernel = l->id, .buf_count = 3, .word_count = sizeof k / 8, .node = NO_ID, .role = l->name};
   call.buf[0] = add_buffer(arena, s, BLOCKS(l->ic) * LANES * l->ih * l->ih, true);
   call.buf[1] = add_buffer(arena, s, BLOCKS(l->oc) * LANES * out * out, true);
