@@ -94,7 +94,8 @@ typedef struct sg_network {
 /* ---- the runtime's functions that generated code calls ---- */
 
 typedef void sg_task(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch);
-/* Divides [0, units) over the threads of the one OpenMP pool. Thread t's scratch is scratch + t * scratch_bytes. */
+/* Divides [0, units) over the threads of the one OpenMP pool. Thread t's scratch is scratch + t * scratch_bytes; unless it begins with
+ * unit 0 the first 8 bytes of it are 0 when it begins. */
 void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes);
 /* Before call number `call` of a program's pack: where it finds the weights, run->weights or in its place another address from
  * which the manifest's offsets count. */

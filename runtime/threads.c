@@ -46,7 +46,8 @@ void surgery_set_threads(int threads) {
   atomic_store(&chosen_threads, threads < 1 ? default_threads() : limit(threads));
 }
 
-/* A thread's share of a call's units: [next, end). */
+/* A thread's share of a call's units: [next, end). Each has its own part of them, so that of a network's next layer it takes
+ * the pixels that it wrote in this one. */
 typedef struct Share {
   _Alignas(64) _Atomic int64_t next;
   int64_t end;

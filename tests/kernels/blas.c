@@ -144,19 +144,23 @@ static void test_core_at_start(void **state) {
 
 static void mark(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {
   int32_t *visits = buf[0];
-  int64_t *shares = scratch;
   assert_true(begin < end);
   for (int64_t i = begin; i < end; i++) visits[i] += (int32_t)n;
-  if (shares) shares[0]++; /* its thread's alone */
+  if (!scratch) return;
+  int64_t *own = scratch; /* its thread's alone: what it holds of this call, and its calls */
+  assert_true(begin == 0 || own[0] == 0 || own[0] == n);
+  own[0] = n;
+  own[1]++;
 }
 static void check_units(int64_t units, int threads) {
   int32_t visits[1000] = {0};
   int64_t *scratch = new_buffer(256 * 64), used = 0, calls = 0;
   memset(scratch, 0, 256 * 64);
+  for (int64_t t = 0; t < 256; t++) scratch[t * 8] = -1; /* as an earlier call left it */
   surgery_set_threads(threads);
   sg_parallel(mark, (void *[]){visits}, 3, units, scratch, 64);
   for (int64_t i = 0; i < 1000; i++) assert_int_equal(visits[i], i < units ? 3 : 0);
-  for (int64_t t = 0; t < 256; t++) used += scratch[t * 8] != 0, calls += scratch[t * 8];
+  for (int64_t t = 0; t < 256; t++) used += scratch[t * 8 + 1] != 0, calls += scratch[t * 8 + 1];
   /* A thread takes several shares, as long as there are units left. */
   assert_true(used <= threads && calls >= used && calls <= units && (units > 0) == (used > 0));
 }
