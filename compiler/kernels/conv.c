@@ -279,7 +279,8 @@ INLINE void run_band(void *const *buf, const Conv2dK *k, const ConvUnits *u, int
                   scratch + i * u->in_image);
     int64_t p = max64(pair - g * group_pairs, 0), last = min64(stop - g * group_pairs, group_pairs);
     for (; p < last; p++) {
-      int64_t out = g * u->out_blocks + 2 * p, outs = min64(2, u->out_blocks - 2 * p);
+      /* An even number is said to be one, so that no code is made for a last single block. */
+      int64_t out = g * u->out_blocks + 2 * p, outs = u->out_blocks % 2 ? min64(2, u->out_blocks - 2 * p) : 2;
       const int64_t lines = lines_of_tile(ceil_div(count * (b.end - b.begin) * (u->flat ? 1 : k->ow), TILE_PIXELS), sgk_wide_vectors ? outs : 1);
       for (int64_t c = 0; c < u->in_blocks; c += chunk) {
         Span s = {.begin = c, .end = min64(c + chunk, u->in_blocks), .lines = k->plain_x ? 0 : lines};

@@ -41,7 +41,7 @@ INLINE GradUnit grad_unit(const GradUnits *u, const Conv2dGradWeightK *k, int64_
   unit /= u->block_units;
   g.pair = unit % u->pairs;
   g.group = unit / u->pairs;
-  g.outs = min64(2, u->out_blocks - 2 * g.pair);
+  g.outs = u->out_blocks % 2 ? min64(2, u->out_blocks - 2 * g.pair) : 2;
   return g;
 }
 

@@ -22,8 +22,8 @@ INLINE WinogradGrad winograd_grad(const WinogradGradUnits *u, int64_t unit, int6
   unit /= u->shares;
   g.in = unit % u->in_units * GRAD_BLOCKS;
   g.out = unit / u->in_units * GRAD_BLOCKS;
-  g.ins = min64(GRAD_BLOCKS, u->in_blocks - g.in);
-  g.outs = min64(GRAD_BLOCKS, u->out_blocks - g.out);
+  g.ins = u->in_blocks % GRAD_BLOCKS ? min64(GRAD_BLOCKS, u->in_blocks - g.in) : GRAD_BLOCKS;
+  g.outs = u->out_blocks % GRAD_BLOCKS ? min64(GRAD_BLOCKS, u->out_blocks - g.out) : GRAD_BLOCKS;
   const int64_t groups = ceil_div(n, u->images) * u->bands;
   g.group = groups * g.share / u->shares;
   g.group_end = groups * (g.share + 1) / u->shares;

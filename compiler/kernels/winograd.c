@@ -204,7 +204,8 @@ INLINE void run_pairs(WinogradKind kind, void *const *buf, const Conv2dK *k, con
   float *weights = v + u->points * u->v_point, *m = weights + WINOGRAD_WEIGHTS * u->u_point;
   if (!transformed) group_input(kind, k, u, g, buf[0], v);
   for (int64_t pair = first; pair < last; pair++) {
-    if (sgk_wide_vectors && 2 * pair + 2 <= u->out_blocks) {
+    /* An even number is said to be one, so that no code is made for a last single block. */
+    if (sgk_wide_vectors && (u->out_blocks % 2 == 0 || 2 * pair + 2 <= u->out_blocks)) {
       group_outputs(kind, buf, k, u, g, 2 * pair, 2, v, weights, m);
       continue;
     }

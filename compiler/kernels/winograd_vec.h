@@ -222,8 +222,8 @@ INLINE void transform_in(WinogradKind kind, int64_t small, const v16 *d, int64_t
 
 /* The window of inputs at (row, col) of one block of channels of ih × iw, zeros outside of the image, transformed to
  * v[points, v_point floats apart]. */
-INLINE void input_tile(TileShape s, int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v,
-                       int64_t v_point) {
+INLINE void make_input_tile(TileShape s, int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v,
+                            int64_t v_point) {
   const int64_t height = winograd_window(s.kind, s.low), width = winograd_window(s.kind, s.narrow), edge = winograd_edge(s.kind);
   v16 copy[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE], half[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE], out[WINOGRAD_MOST_EDGE];
   const v16 *d = (const v16 *)(x + (row * iw + col) * LANES);
@@ -251,5 +251,23 @@ INLINE void input_tile(TileShape s, int64_t ih, int64_t iw, const float *x, int6
     for (int64_t c = 0; c < edge; c++)
       if (!winograd_lacks(s.kind, s.narrow, c)) *(v16 *)(v + (edge * r + c) * v_point) = out[c];
   }
+}
+
+/* A function for each shape, which all convolutions of a network share: unrolled, they are most of the code that the compiler
+ * has to work on, and constant sizes gain little here. */
+#define EACH_TILE_SHAPE(OF) \
+  OF(PLAIN, 0, 0) OF(PLAIN, 0, 1) OF(PLAIN, 1, 0) OF(PLAIN, 1, 1) OF(STRIDED, 0, 0) OF(STRIDED, 0, 1) OF(STRIDED, 1, 0) OF(STRIDED, 1, 1) \
+  OF(UP, 0, 0) OF(UP, 0, 1) OF(UP, 1, 0) OF(UP, 1, 1)
+#define INPUT_TILE(KIND, LOW, NARROW)                                                                                          \
+  static __attribute__((noinline, unused)) void input_tile_##KIND##LOW##NARROW(int64_t ih, int64_t iw, const float *x, int64_t row, \
+                                                                               int64_t col, float *v, int64_t v_point) {       \
+    make_input_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, ih, iw, x, row, col, v, v_point);                              \
+  }
+EACH_TILE_SHAPE(INPUT_TILE)
+
+INLINE void input_tile(TileShape s, int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v, int64_t v_point) {
+#define CALL_INPUT_TILE(KIND, LOW, NARROW) \
+  if (s.kind == WINOGRAD_##KIND && s.low == LOW && s.narrow == NARROW) input_tile_##KIND##LOW##NARROW(ih, iw, x, row, col, v, v_point);
+  EACH_TILE_SHAPE(CALL_INPUT_TILE)
 }
 #endif
