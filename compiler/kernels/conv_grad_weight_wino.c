@@ -37,7 +37,7 @@ INLINE void transform_back(WinogradKind kind, int64_t small, const v16 *y, int64
 }
 
 /* The gradients at (row, col) of one block, zeros outside of the image → y[points, y_point floats apart]. */
-INLINE void gradient_tile(TileShape s, int64_t oh, int64_t ow, const float *dy, int64_t row, int64_t col, float *y,
+INLINE void make_gradient_tile(TileShape s, int64_t oh, int64_t ow, const float *dy, int64_t row, int64_t col, float *y,
                           int64_t y_point) {
   const int64_t edge = winograd_edge(s.kind), height = 4 - s.low, width = 4 - s.narrow;
   v16 d[16], half[WINOGRAD_MOST_EDGE * 4], out[WINOGRAD_MOST_EDGE];
@@ -61,6 +61,19 @@ INLINE void gradient_tile(TileShape s, int64_t oh, int64_t ow, const float *dy, 
     for (int64_t c = 0; c < edge; c++)
       if (!winograd_lacks(s.kind, s.narrow, c)) *(v16 *)(y + (edge * r + c) * y_point) = out[c];
   }
+}
+
+#define GRADIENT_TILE(KIND, LOW, NARROW)                                                                                           \
+  static __attribute__((noinline, unused)) void gradient_tile_##KIND##LOW##NARROW(int64_t oh, int64_t ow, const float *dy, int64_t row, \
+                                                                                  int64_t col, float *y, int64_t y_point) {        \
+    make_gradient_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, oh, ow, dy, row, col, y, y_point);                              \
+  }
+EACH_TILE_SHAPE(GRADIENT_TILE)
+
+INLINE void gradient_tile(TileShape s, int64_t oh, int64_t ow, const float *dy, int64_t row, int64_t col, float *y, int64_t y_point) {
+#define CALL_GRADIENT_TILE(KIND, LOW, NARROW) \
+  if (s.kind == WINOGRAD_##KIND && s.low == LOW && s.narrow == NARROW) gradient_tile_##KIND##LOW##NARROW(oh, ow, dy, row, col, y, y_point);
+  EACH_TILE_SHAPE(CALL_GRADIENT_TILE)
 }
 
 INLINE void transform_run(TileShape s, void *const *buf, const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g,

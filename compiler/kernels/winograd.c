@@ -94,19 +94,11 @@ INLINE void transform_out(WinogradKind kind, int64_t small, const v16 *m, int64_
   else transform_output(m, step, to, to_step);
 }
 
-/* The outputs of one tile and one output block, from m [points]; residual and y at the image's block. */
-INLINE void output_tile(TileShape s, const Conv2dK *k, const float *m, int64_t m_point, v16 bias, const float *residual,
-                        float *y, int64_t row, int64_t col) {
+/* The outputs of one tile and one output block, from m [points]. */
+INLINE void make_output_tile(TileShape s, const float *m, int64_t m_point, v16 *to) {
   const int64_t edge = winograd_edge(s.kind), outputs = winograd_outputs(s.kind);
   const int64_t height = outputs * (4 - s.low) / 4, width = outputs * (4 - s.narrow) / 4;
-  v16 d[WINOGRAD_MOST_EDGE], half[WINOGRAD_MOST_EDGE * 8], out[8];
-  /* The next tile's outputs come from far meanwhile. */
-  UNROLL
-  for (int64_t q = 0; q < height * width; q++) {
-    const int64_t next = ((row + q / width) * k->ow + col + width + q % width) * LANES;
-    __builtin_prefetch(y + next, 1);
-    if (k->has_residual) __builtin_prefetch(residual + next);
-  }
+  v16 d[WINOGRAD_MOST_EDGE], half[WINOGRAD_MOST_EDGE * 8];
   UNROLL
   for (int64_t c = 0; c < edge; c++) {
     if (winograd_lacks(s.kind, s.narrow, c)) continue;
@@ -115,16 +107,40 @@ INLINE void output_tile(TileShape s, const Conv2dK *k, const float *m, int64_t m
       if (!winograd_lacks(s.kind, s.low, r)) d[r] = *(const v16 *)(m + (r * edge + c) * m_point);
     transform_out(s.kind, s.low, d, 1, half + c, edge);
   }
+  UNROLL
+  for (int64_t r = 0; r < height; r++) transform_out(s.kind, s.narrow, half + edge * r, 1, to + r * width, 1);
+}
+
+#define OUTPUT_TILE(KIND, LOW, NARROW)                                                                                          \
+  static __attribute__((noinline, unused)) void output_tile_##KIND##LOW##NARROW(const float *m, int64_t m_point, v16 *to) {    \
+    make_output_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, m, m_point, to);                                               \
+  }
+EACH_TILE_SHAPE(OUTPUT_TILE)
+
+/* Residual and y at the image's block. */
+INLINE void output_tile(TileShape s, const Conv2dK *k, const float *m, int64_t m_point, v16 bias, const float *residual,
+                        float *y, int64_t row, int64_t col) {
+  const int64_t height = winograd_outputs(s.kind) * (4 - s.low) / 4, width = winograd_outputs(s.kind) * (4 - s.narrow) / 4;
+  v16 out[64];
+  /* The next tile's outputs come from far meanwhile. */
+  UNROLL
+  for (int64_t q = 0; q < height * width; q++) {
+    const int64_t next = ((row + q / width) * k->ow + col + width + q % width) * LANES;
+    __builtin_prefetch(y + next, 1);
+    if (k->has_residual) __builtin_prefetch(residual + next);
+  }
+#define CALL_OUTPUT_TILE(KIND, LOW, NARROW) \
+  if (s.kind == WINOGRAD_##KIND && s.low == LOW && s.narrow == NARROW) output_tile_##KIND##LOW##NARROW(m, m_point, out);
+  EACH_TILE_SHAPE(CALL_OUTPUT_TILE)
   const int64_t rows = min64(height, k->oh - row), cols = min64(width, k->ow - col);
   UNROLL
   for (int64_t r = 0; r < height; r++) {
     if (r >= rows) break;
-    transform_out(s.kind, s.narrow, half + edge * r, 1, out, 1);
     const int64_t at = ((row + r) * k->ow + col) * LANES;
     UNROLL
     for (int64_t c = 0; c < width; c++) {
       if (c >= cols) break;
-      v16 sum = out[c] + bias;
+      v16 sum = out[r * width + c] + bias;
       if (k->has_residual) sum += *(const v16 *)(residual + at + c * LANES);
       if (k->accumulate) sum += *(const v16 *)(y + at + c * LANES);
       *(v16 *)(y + at + c * LANES) = activate(sum, k->activation);
