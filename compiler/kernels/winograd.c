@@ -18,7 +18,7 @@ INLINE void transform_three(WinogradKind kind, v16 g0, v16 g1, v16 g2, v16 *to, 
   if (kind == WINOGRAD_PLAIN) transform_weights(g0, g1, g2, to, to_step);
   else transform_weights_strided(g0, g1, g2, to, to_step);
 }
-INLINE void weights_block(WinogradKind kind, const float *w, int64_t w_out, int64_t outs, float *u, int64_t u_point) {
+INLINE void make_weights_block(WinogradKind kind, const float *w, int64_t w_out, int64_t outs, float *u, int64_t u_point) {
   NO_UNROLL
   for (int64_t i = 0; i < LANES; i++) {
     NO_UNROLL
@@ -40,6 +40,20 @@ INLINE void weights_block(WinogradKind kind, const float *w, int64_t w_out, int6
       }
     }
   }
+}
+
+#define WEIGHTS_BLOCK(KIND, OUTS)                                                                                              \
+  static __attribute__((noinline, unused)) void weights_block_##KIND##OUTS(const float *w, int64_t w_out, float *u, int64_t u_point) { \
+    make_weights_block(WINOGRAD_##KIND, w, w_out, OUTS, u, u_point);                                                          \
+  }
+WEIGHTS_BLOCK(PLAIN, 1)
+WEIGHTS_BLOCK(PLAIN, 2)
+WEIGHTS_BLOCK(STRIDED, 1)
+WEIGHTS_BLOCK(STRIDED, 2)
+
+INLINE void weights_block(WinogradKind kind, const float *w, int64_t w_out, int64_t outs, float *u, int64_t u_point) {
+  if (kind == WINOGRAD_PLAIN) (outs == 1 ? weights_block_PLAIN1 : weights_block_PLAIN2)(w, w_out, u, u_point);
+  else (outs == 1 ? weights_block_STRIDED1 : weights_block_STRIDED2)(w, w_out, u, u_point);
 }
 
 /* One point: m [tiles][outs][16] = or += v [blocks][all tiles][16 ic] times u [blocks][16 ic][outs][16 oc]. */
