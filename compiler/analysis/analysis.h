@@ -17,6 +17,26 @@ Trainability analyse_trainability(const Graph *g);
 
 /* Lowers the checked graph to the schedules that it needs. `train` may be NULL: then the loss is cross entropy. */
 Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train);
+
+/* A call that more than one kernel can do: those with the same constants for the same number of samples are one. */
+typedef struct KernelChoice {
+  KernelId usual, other;  /* what lowering takes by itself, and what can do the same with the same buffers and constants */
+  KernelId taken;         /* `usual`, or what tuning found to be faster */
+  int word_count;
+  uint64_t word[MAX_CALL_WORDS]; /* the constants */
+  int64_t samples;        /* in a call: one in evaluation, in training the batch */
+  int calls;              /* of this kind in the last plan */
+  const char *call;       /* the first of them, for people: "layer1.0.conv1 forward" */
+  int64_t timed_samples;  /* 0: not timed */
+  double usual_seconds, other_seconds;
+} KernelChoice;
+typedef struct KernelChoices {
+  Arena *arena;
+  VEC(KernelChoice) list;
+} KernelChoices;
+/* The same, asking `choices`: what is not there yet is added, with the kernel that it would have been. So a second plan with the list
+ * of the first, in which somebody has changed `taken`, has those kernels. Without a train block only the evaluation is in it. */
+Plan *make_plan_with(Arena *arena, Graph *g, const TrainConfig *train, KernelChoices *choices);
 /* Adds inspect: the network in evaluation, each node a call of its own, every value kept. For programs alone. */
 void plan_inspect(Plan *plan);
 /* Gives every arena buffer its place (called by make_plan for each schedule). */

@@ -32,6 +32,30 @@ void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId 
   vec_push(l->arena, &l->s->calls, call);
 }
 
+static KernelChoice *find_choice(KernelChoices *choices, KernelId usual, const void *k, size_t k_bytes, int64_t samples) {
+  for (size_t i = 0; i < choices->list.count; i++) {
+    KernelChoice *c = &choices->list.at[i];
+    if (c->usual == usual && c->samples == samples && memcmp(c->word, k, k_bytes) == 0) return c;
+  }
+  return NULL;
+}
+
+KernelId choose_kernel(Lower *l, const void *k, size_t k_bytes, NodeId n, const char *role, KernelId usual, KernelId other) {
+  KernelChoices *choices = l->plan->choices;
+  int64_t samples = l->s == &l->plan->first->forward ? 1 : l->plan->batch;
+  if (!choices || samples == 0) return usual;
+  KernelChoice *c = find_choice(choices, usual, k, k_bytes, samples);
+  if (!c) {
+    KernelChoice new = {.usual = usual, .other = other, .taken = usual, .word_count = (int)(k_bytes / 8), .samples = samples,
+                        .call = arena_printf(choices->arena, "%s %s", l->g->nodes.at[n].name, role)};
+    memcpy(new.word, k, k_bytes);
+    vec_push(choices->arena, &choices->list, new);
+    c = &choices->list.at[choices->list.count - 1];
+  }
+  c->calls++;
+  return c->taken;
+}
+
 const Shape *value_shape(const Lower *l, ValueId v) { return &l->g->values.at[v].shape; }
 
 Around shape_around(const Shape *shape, int64_t dim) {

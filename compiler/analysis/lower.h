@@ -66,6 +66,9 @@ void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId 
   emit_call((l), KERNEL_##kernel, (k), sizeof *(k), (n), (role), (BufferId[]){__VA_ARGS__},                  \
             (int)(sizeof((BufferId[]){__VA_ARGS__}) / sizeof(BufferId)))
 
+/* Of two kernels that can do the same call the one that is to do it: `usual`, or what Plan.choices says. */
+KernelId choose_kernel(Lower *l, const void *k, size_t k_bytes, NodeId n, const char *role, KernelId usual, KernelId other);
+
 const Shape *value_shape(const Lower *l, ValueId v);
 typedef struct Around { /* a shape seen from one of its dimensions: (outer, size, inner) */
   int at;

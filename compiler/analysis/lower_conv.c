@@ -155,29 +155,43 @@ static void lower_by_product(Lower *l, NodeId n) {
   EMIT(l, conv2d_product, &k, n, "forward", x, param_buffer(l, n, "weight"), bias, columns, l->node[n].y);
 }
 
-/* 3x3 kernels of stride 1 or 2, and of the gradient of the latter's input, from some size on: a tile of outputs must not
- * lie mostly outside of the image, and the transforms must be little beside the products. */
-static bool winograd_wins(const Conv2dK *k) {
+/* What conv2d_wino can do: 3x3 kernels of stride 1 or 2, and the gradient of the latter's input. */
+static bool winograd_fits(const Conv2dK *k) {
   bool fits = k->kh == 3 && k->kw == 3 && k->dil_h == 1 && k->dil_w == 1 && k->groups == 1 && !k->plain_x && k->stride_h == k->stride_w &&
               k->up_h == k->up_w && k->stride_h <= 2 && k->up_h <= 2 && k->stride_h + k->up_h <= 3;
-  if (k->up_h == 2 && (k->pad_h != 1 || k->pad_w != 1)) return false;
-  int64_t least = k->up_h == 2 ? 12 : 6;
-  return fits && k->ic >= LANES && k->oc >= LANES && k->oh >= least && k->ow >= least;
+  return fits && (k->up_h == 1 || (k->pad_h == 1 && k->pad_w == 1));
 }
 
-/* Large kernels of stride 2 on a picture's few channels: the products saved must be more than what the transforms cost,
- * and a vector holds 16 tiles of a row. */
+/* From some size on: a tile of outputs must not lie mostly outside of the image, and the transforms must be little beside the
+ * products. */
+static bool winograd_wins(const Conv2dK *k) {
+  int64_t least = k->up_h == 2 ? 12 : 6;
+  return winograd_fits(k) && k->ic >= LANES && k->oc >= LANES && k->oh >= least && k->ow >= least;
+}
+
+/* What conv2d_stem can do: kernels of stride 2 on a picture's few channels. */
+static bool stem_fits(const Conv2dK *k) {
+  return k->plain_x && k->kh <= 7 && k->kw <= 7 && k->ic <= 4 && k->stride_h == 2 && k->stride_w == 2 && k->dil_h == 1 && k->dil_w == 1 &&
+         k->up_h == 1 && k->up_w == 1 && k->groups == 1;
+}
+
+/* Large ones: the products saved must be more than what the transforms cost, and a vector holds 16 tiles of a row. */
 static bool stem_wins(const Conv2dK *k) {
-  bool fits = k->plain_x && k->kh <= 7 && k->kw <= 7 && k->ic <= 4 && k->stride_h == 2 &&
-              k->stride_w == 2 && k->dil_h == 1 && k->dil_w == 1 && k->up_h == 1 && k->up_w == 1 && k->groups == 1;
-  return fits && k->kh * k->kw * k->ic >= 96 && k->oh >= 16 && k->ow >= 16;
+  return stem_fits(k) && k->kh * k->kw * k->ic >= 96 && k->oh >= 16 && k->ow >= 16;
+}
+
+/* Of the direct kernel and another one that does the same. */
+static KernelId direct_or(Lower *l, const void *k, size_t k_bytes, NodeId n, const char *role, KernelId direct, KernelId other,
+                          bool wins) {
+  return choose_kernel(l, k, k_bytes, n, role, wins ? other : direct, wins ? direct : other);
 }
 
 static void emit_direct(Lower *l, const Conv2dK *k, NodeId n, const char *role, BufferId x, BufferId w, BufferId bias,
                         BufferId residual, BufferId y) {
-  if (stem_wins(k)) EMIT(l, conv2d_stem, k, n, role, x, w, bias, residual, y);
-  else if (winograd_wins(k)) EMIT(l, conv2d_wino, k, n, role, x, w, bias, residual, y);
-  else EMIT(l, conv2d, k, n, role, x, w, bias, residual, y);
+  KernelId kernel = KERNEL_conv2d;
+  if (stem_fits(k)) kernel = direct_or(l, k, sizeof *k, n, role, kernel, KERNEL_conv2d_stem, stem_wins(k));
+  else if (winograd_fits(k)) kernel = direct_or(l, k, sizeof *k, n, role, kernel, KERNEL_conv2d_wino, winograd_wins(k));
+  emit_call(l, kernel, k, sizeof *k, n, role, (BufferId[]){x, w, bias, residual, y}, 5);
 }
 
 void lower_conv2d(Lower *l, NodeId n) {
@@ -220,12 +234,14 @@ void lower_conv2d(Lower *l, NodeId n) {
 
 static void emit_grad_weight(Lower *l, const Conv2dGradWeightK *k, NodeId n, BufferId x, BufferId dy, BufferId dw) {
   Conv2dK forward = conv_constants(l, n, k->plain_x);
-  bool winograd = winograd_wins(&forward);
+  KernelId kernel = KERNEL_conv2d_grad_weight;
+  if (winograd_fits(&forward))
+    kernel = direct_or(l, k, sizeof *k, n, "grad_weight", kernel, KERNEL_conv2d_grad_weight_wino, winograd_wins(&forward));
+  bool winograd = kernel == KERNEL_conv2d_grad_weight_wino;
   GradWeightSumK sum = {.count = k->oc * (k->ic / k->groups) * k->kh * k->kw, .shares = grad_weight_shares(k, winograd),
                         .accumulate = k->accumulate};
   BufferId to = sum.shares == 1 ? dw : new_buffer(l, "parts of a gradient", false, sum.shares * sum.count * 4);
-  if (winograd) EMIT(l, conv2d_grad_weight_wino, k, n, "grad_weight", x, dy, to);
-  else EMIT(l, conv2d_grad_weight, k, n, "grad_weight", x, dy, to);
+  emit_call(l, kernel, k, sizeof *k, n, "grad_weight", (BufferId[]){x, dy, to}, 3);
   if (to != dw) EMIT(l, conv2d_grad_weight_sum, &sum, n, "grad_weight_sum", to, dw);
 }
 

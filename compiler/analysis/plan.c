@@ -213,8 +213,10 @@ static const Graph *trained_graph(Graph *g, const PhaseConfig *phase) {
   return copy;
 }
 
-static Plan *new_plan(Arena *arena, Graph *g, const TrainConfig *train, size_t phase) {
+static Plan *new_plan(Arena *arena, Graph *g, const TrainConfig *train, size_t phase, KernelChoices *choices) {
   Plan *plan = arena_new(arena, Plan);
+  plan->choices = choices;
+  plan->batch = train ? train_phase(train, phase)->batch : 0;
   plan->graph = g;
   plan->train = train;
   plan->first = plan;
@@ -247,8 +249,11 @@ static void plan_training(Plan *plan, const Trainability *t, void *packs) {
   make_schedule(plan, t, &plan->step, packs, (Part){cut, end, from, true}, false);
 }
 
-Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train) {
-  Plan *plan = new_plan(arena, g, train, 0);
+Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train) { return make_plan_with(arena, g, train, NULL); }
+
+Plan *make_plan_with(Arena *arena, Graph *g, const TrainConfig *train, KernelChoices *choices) {
+  for (size_t i = 0; choices && i < choices->list.count; i++) choices->list.at[i].calls = 0;
+  Plan *plan = new_plan(arena, g, train, 0, choices);
   plan->pack.present = true;
   Trainability t = analyse_trainability(plan->trained), whole = t;
   whole.frontier = NO_ID;
@@ -256,7 +261,7 @@ Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train) {
   make_schedule(plan, &whole, &plan->forward, &packs, (Part){0, (int)g->order.count, g->input_value, false}, false);
   plan_training(plan, &t, &packs);
   for (size_t i = 1; i < train_phase_count(train); i++) {
-    Plan *later = new_plan(arena, g, train, i);
+    Plan *later = new_plan(arena, g, train, i, choices);
     later->first = plan;
     t = analyse_trainability(later->trained);
     plan_training(later, &t, &packs);

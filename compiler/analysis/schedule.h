@@ -70,6 +70,8 @@ typedef struct Plan {
   struct Plan *first;         /* itself, but in `later` */
   VEC(struct Plan *) later;   /* of the phases behind the first: prefix, tail and step, gradients, features; all else is the first's */
   const TrainConfig *train; /* NULL without a train block */
+  int64_t batch;            /* of the phase; 0 without a train block */
+  struct KernelChoices *choices; /* of analysis.h, asked while it is made; NULL: each call has its usual kernel */
   Schedule pack;    /* weights → packed */
   Schedule forward; /* x → outputs, evaluation */
   Schedule prefix;  /* x → features: all that is frozen before the first trainable layer; absent when empty */

@@ -218,7 +218,7 @@ static void export_main(Codegen *cg, LLVMValueRef network) {
 
 void export_network(Codegen *cg, const LLVMValueRef *functions, size_t count) {
   LLVMValueRef network = network_global(cg, functions, count);
-  if (cg->options->level > 0) return;
+  if (cg->options->level > 0 || cg->options->bare) return;
   if (cg->options->program)
     export_main(cg, network);
   else

@@ -56,6 +56,7 @@ static void add_compiler(Arena *arena, struct sha256_ctx *hash, const Options *o
     codegen_target_dispose(&target);
   }
   add_text(hash, arena_printf(arena, "-O%d", o->opt_level));
+  if (o->tune) add_text(hash, arena_printf(arena, "--tune for %d threads", surgery_threads()));
 }
 
 const char *cache_key(const Compilation *c) {

@@ -1,4 +1,5 @@
 /* `surgeryc SCRIPT`: sets the passes up and runs them all. */
+#include "compiler/codegen/tune.h"
 #include "compiler/driver/show.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -47,6 +48,11 @@ ExitStatus build_whole(Compilation *c) {
   return status;
 }
 
+const char *cpu_error(Session *s, const Options *o) {
+  const char *wrong = emit_cpu_error(s->arena, o->cpu);
+  return wrong || !o->tune ? wrong : tune_cpu_error(s->arena, o->cpu);
+}
+
 /* Sets c->depfile; says so when it would be the output itself. */
 static bool name_depfile(Compilation *c, const char *output) {
   if (!c->o->write_depfile) return true;
@@ -93,7 +99,7 @@ ExitStatus command_build(Session *s, const Options *o) {
                          .time_passes = o->time_passes,
                          .script_name = o->script};
   if (!name_depfile(&c, output)) return EXIT_USAGE;
-  const char *wrong_cpu = emit_cpu_error(s->arena, o->cpu);
+  const char *wrong_cpu = cpu_error(s, o);
   if (wrong_cpu) {
     fprintf(stderr, "surgeryc: %s\n", wrong_cpu);
     return EXIT_USAGE;

@@ -46,7 +46,7 @@ ExitStatus command_run(Session *s, const Options *o) {
             o->rest.at[0]);
     return EXIT_USAGE;
   }
-  const char *wrong_cpu = emit_cpu_error(s->arena, o->cpu);
+  const char *wrong_cpu = cpu_error(s, o);
   if (wrong_cpu) {
     fprintf(stderr, "surgeryc: %s\n", wrong_cpu);
     return EXIT_USAGE;

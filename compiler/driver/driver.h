@@ -20,7 +20,7 @@ typedef struct Options {
   const char *script;     /* the first argument behind the command */
   VEC(const char *) rest; /* further arguments */
   const char *output, *emit, *cpu, *depfile, *stop_after, *dump, *diagnostics, *color, *graph;
-  bool compile_only, embed_weights, write_depfile, werror, time_passes;
+  bool compile_only, embed_weights, write_depfile, werror, time_passes, tune;
   bool in_place, check_only, tree, json;
   int before_dashes; /* how many arguments stand before `--`, or all */
   int opt_level, threads;
@@ -42,6 +42,7 @@ typedef struct Compilation {
   const Options *o;
   Stmt *syntax;
   Script script;
+  KernelChoices choices; /* where more than one kernel can do a call */
   Plan *plan;
   EmitOptions emit;
   const char *depfile; /* NULL: none is wanted */
@@ -94,6 +95,12 @@ ExitStatus command_run(Session *s, const Options *o);
  * for what they wrote. */
 const char *default_output(Session *s, const Options *o, EmitKind kind);
 ExitStatus build_whole(Compilation *c);
+/* What is wrong with --cpu, for itself or beside --tune; NULL: nothing. */
+const char *cpu_error(Session *s, const Options *o);
+
+/* tune_out.c: the passes' view of --tune. */
+ExitStatus run_tune(Compilation *c);
+void dump_tune(Compilation *c);
 
 /* weights_out.c: the values of the state dict, filled and written beside the output, or into it. */
 ExitStatus write_weights(Compilation *c);

@@ -31,7 +31,8 @@ enum {
   OPT_CHECK,
   OPT_TREE,
   OPT_JSON,
-  OPT_GRAPH
+  OPT_GRAPH,
+  OPT_TUNE
 };
 
 #define FOR(command) (1u << COMMAND_##command)
@@ -53,7 +54,8 @@ static const OptionRow rows[] = {
     {"MF", OPT_MF, "FILE", FOR(BUILD), "its name (default: the output's with .d)"},
     {"cpu", OPT_CPU, "NAME[,…]", FOR(BUILD) | FOR(RUN),
      "native (default), x86-64-v2, -v3, -v4 or a name that LLVM knows; of several the output chooses at start"},
-    {"threads", OPT_THREADS, "N", FOR(BUILD), "threads that the compiler itself uses"},
+    {"threads", OPT_THREADS, "N", FOR(BUILD), "threads that the compiler itself uses, and --tune for what it times"},
+    {"tune", OPT_TUNE, NULL, FOR(BUILD) | FOR(RUN), "time the kernels that can do a convolution, on this machine, and take the fastest"},
     {"in-place", 'i', NULL, FOR(FMT), "write the result into the script itself"},
     {"check", OPT_CHECK, NULL, FOR(FMT), "write nothing; name the scripts that differ, and end with status 1"},
     {"optimize", 'O', "LEVEL", FOR(BUILD) | FOR(RUN), "0 to 3 (default 3)"},
@@ -194,6 +196,9 @@ static void take_option(Session *s, Options *o, int id, const char *value) {
     break;
   case OPT_CPU:
     o->cpu = value;
+    break;
+  case OPT_TUNE:
+    o->tune = true;
     break;
   case OPT_THREADS:
     o->threads = whole_number("--threads", value, 1, 256);

@@ -27,7 +27,8 @@ static void dump_edit(Compilation *c) {
 }
 
 static ExitStatus run_plan(Compilation *c) {
-  c->plan = make_plan(c->s->arena, c->script.graph, c->script.train);
+  c->choices.arena = c->s->arena;
+  c->plan = make_plan_with(c->s->arena, c->script.graph, c->script.train, &c->choices);
   return EXIT_DONE;
 }
 static void dump_plan(Compilation *c) {
@@ -57,6 +58,7 @@ static const Pass passes[] = {
     {"parse", "the syntax tree", run_parse, dump_parse, NULL},
     {"edit", "the network after the last edit, with shapes", run_edit, dump_edit, NULL},
     {"plan", "the kernel calls of each function and their memory", run_plan, dump_plan, check_plan},
+    {"tune", "the calls that several kernels can do, and which does; with --tune, what each takes", run_tune, dump_tune, check_plan},
     {"weights", "the tensors and where their values come from", write_weights, dump_weights, NULL},
     {"emit", "the name of the file that was written", run_emit, dump_emit, NULL},
 };

@@ -1,0 +1,66 @@
+/* The pass of --tune: the plan again with the kernels that are faster here; and its table, for --dump=tune. The timing itself
+ * is codegen/tune.c's. */
+#include "compiler/codegen/tune.h"
+#include "compiler/driver/driver.h"
+#include "compiler/driver/table.h"
+#include <unistd.h>
+
+ExitStatus run_tune(Compilation *c) {
+  if (!c->o->tune) return EXIT_DONE;
+  TuneOptions options = {.cpu = c->o->cpu, .opt_level = c->o->opt_level, .threads = c->o->threads};
+  if (!tune_kernels(c->s->arena, &c->choices, &options)) return EXIT_ENVIRONMENT;
+  c->plan = make_plan_with(c->s->arena, c->script.graph, c->script.train, &c->choices);
+  return EXIT_DONE;
+}
+
+static bool is_gradient(const KernelChoice *k) {
+  return k->usual == KERNEL_conv2d_grad_weight || k->usual == KERNEL_conv2d_grad_weight_wino;
+}
+
+/* "3x3/2 (64, 56, 56) → (128, 28, 28)": what the call does; a gradient of the input goes the other way than its layer, and spreads
+ * its input where that has a stride. */
+static const char *call_text(Arena *arena, const KernelChoice *c) {
+  Conv2dK k = {.up_h = 1};
+  if (is_gradient(c)) {
+    const Conv2dGradWeightK *g = (const Conv2dGradWeightK *)c->word;
+    k.ic = g->ic, k.ih = g->ih, k.iw = g->iw, k.oc = g->oc, k.oh = g->oh, k.ow = g->ow;
+    k.kh = g->kh, k.kw = g->kw, k.stride_h = g->stride_h;
+  } else {
+    memcpy(&k, c->word, sizeof k);
+  }
+  const char *stride = k.stride_h > 1 ? arena_printf(arena, "/%lld", (long long)k.stride_h)
+                       : k.up_h > 1   ? arena_printf(arena, "*%lld", (long long)k.up_h)
+                                      : "";
+  return arena_printf(arena, "%lldx%lld%s (%lld, %lld, %lld) → (%lld, %lld, %lld)", (long long)k.kh, (long long)k.kw, stride,
+                      (long long)k.ic, (long long)k.ih, (long long)k.iw, (long long)k.oc, (long long)k.oh, (long long)k.ow);
+}
+
+static const char *method_name(KernelId kernel) {
+  switch (kernel) {
+  case KERNEL_conv2d_wino:
+  case KERNEL_conv2d_grad_weight_wino: return "winograd";
+  case KERNEL_conv2d_stem: return "stem";
+  default: return "direct";
+  }
+}
+
+static const char *seconds_text(Arena *arena, const KernelChoice *c, const char *method) {
+  bool usual = streq(method_name(c->usual), method), other = streq(method_name(c->other), method);
+  if (!usual && !other) return "";
+  return c->timed_samples == 0 ? "-" : arena_printf(arena, "%.3f", (usual ? c->usual_seconds : c->other_seconds) * 1e3);
+}
+
+void dump_tune(Compilation *c) {
+  Arena *arena = c->s->arena;
+  Table table = {.arena = arena, .columns = 8, .right = 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6};
+  table_row(&table, PAINT_HEAD, "convolution", "", "n", "calls", "direct ms", "winograd ms", "stem ms", "kernel");
+  for (size_t i = 0; i < c->choices.list.count; i++) {
+    const KernelChoice *k = &c->choices.list.at[i];
+    const char *taken = method_name(k->taken), *usual = method_name(k->usual);
+    int64_t n = k->timed_samples ? k->timed_samples : k->samples;
+    table_row(&table, PAINT_NONE, k->call, call_text(arena, k), arena_printf(arena, "%lld", (long long)n),
+              arena_printf(arena, "%d", k->calls), seconds_text(arena, k, "direct"), seconds_text(arena, k, "winograd"),
+              seconds_text(arena, k, "stem"), k->taken == k->usual ? taken : arena_printf(arena, "%s, not %s", taken, usual));
+  }
+  table_print(&table, stdout, use_color(c->o, STDOUT_FILENO));
+}
