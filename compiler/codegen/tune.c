@@ -13,7 +13,7 @@ enum {
   MOST_JOBS = 16     /* modules */
 };
 #define MOST_SECONDS 0.6 /* for both kernels; the warming up may take a third of it */
-#define MOST_BYTES ((int64_t)1 << 30) /* of the arena: a large batch is not timed whole */
+#define MOST_BYTES ((int64_t)1 << 29) /* of the arena: a large batch is not timed whole */
 
 typedef struct TuneJob { /* a module: of the choices each MOST_JOBS-th, or fewer */
   size_t first;

@@ -9,5 +9,5 @@ int main(int argc, char **argv) {
     return 2;
   }
   plans_folder = argv[1];
-  return test_memory() + test_pruning() != 0;
+  return test_memory() + test_pruning() + test_choices() != 0;
 }

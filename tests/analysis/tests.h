@@ -10,5 +10,6 @@
 
 int test_memory(void);
 int test_pruning(void);
+int test_choices(void);
 extern const char *plans_folder; /* where the scripts are */
 #endif

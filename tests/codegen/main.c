@@ -91,6 +91,8 @@ int main(void) {
       TEST(test_program),     TEST(test_text_parses),     TEST(test_odd_names),
       TEST(test_depfile),     TEST(test_unwritable),      TEST(test_full_disk),
       TEST(test_no_compiler), TEST(test_signals),
+      TEST(test_tune_times_all), TEST(test_tune_of_huge_batches),
+      TEST(test_tune_cpus),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ const char *listing(Fixture *f);
 /* Runs a program quietly; its exit status. */
 int run(const char *const *argv);
 
-/* test_module.c, test_files.c, test_failures.c */
+/* test_module.c, test_files.c, test_failures.c, test_tune.c */
 void test_specialised_for_cpus(void **state);
 void test_symbols(void **state);
 void test_cpu_names(void **state);
@@ -47,4 +47,7 @@ void test_unwritable(void **state);
 void test_full_disk(void **state);
 void test_no_compiler(void **state);
 void test_signals(void **state);
+void test_tune_times_all(void **state);
+void test_tune_of_huge_batches(void **state);
+void test_tune_cpus(void **state);
 #endif

@@ -122,7 +122,7 @@ err '^bad\.surgery:1:1: error'
 # help and version
 run 0 "$SURGERYC" --help
 out '^usage: surgeryc SCRIPT'
-for option in -o -c -D -I -MD -MF -Werror --emit --weights --embed-weights --cpu --threads --diagnostics --color --stop-after --dump --time-passes; do
+for option in -o -c -D -I -MD -MF -Werror --emit --weights --embed-weights --cpu --threads --tune --diagnostics --color --stop-after --dump --time-passes; do
   out "(^| )$option([ ,=]|$)"
 done
 out '^exit status: 0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, 70 a bug'

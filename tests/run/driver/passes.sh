@@ -2,7 +2,7 @@
 . "$RUN_SOURCE/common.sh"
 script=$RUN_WORK/tiny.surgery
 passes=$("$SURGERYC" --help | sed -n '/^passes,/,/^$/s/^  \([a-z]*\) .*/\1/p' | tr '\n' ' ')
-equals "the passes in the help" "$passes" "parse edit plan weights emit "
+equals "the passes in the help" "$passes" "parse edit plan tune weights emit "
 
 before=
 for pass in $passes; do
@@ -18,6 +18,7 @@ done
 only_files parse
 only_files edit
 only_files plan
+only_files tune
 only_files weights net.safetensors
 only_files emit net net.safetensors
 matches parse.dump '^take donor Tiny\(classes\) from random$'
