@@ -19,6 +19,7 @@ typedef struct TuneJob { /* a module: of the choices each MOST_JOBS-th, or fewer
   size_t first;
   const Plan *plan;
   LLVMMemoryBufferRef object;
+  Jit *jit; /* its code, from load_all() on */
   const sg_network *network;
 } TuneJob;
 
@@ -107,7 +108,7 @@ static Contest contest(const Tuning *t, size_t choice) {
   Contest c;
   for (size_t i = 0; i < 2; i++) {
     c.schedule[i] = &job->plan->later.at[at + i]->step;
-    c.function[i] = job->network ? job->network->phases[at + i].step : NULL;
+    c.function[i] = job->network->phases[at + i].step;
   }
   return c;
 }
@@ -183,15 +184,17 @@ static void time_choice(Tuning *t, KernelChoice *choice, const Contest *c) {
   choice->taken = other_wins(&times) ? choice->other : choice->usual;
 }
 
-static bool load_all(Tuning *t, Jit *jit, const char **error) {
+static bool load_all(Tuning *t, const char **error) {
+  bool done = true;
   for (int64_t i = 0; i < t->jobs; i++) {
     TuneJob *job = &t->job[i];
-    LLVMMemoryBufferRef object = job->object;
-    job->object = NULL;
-    job->network = jit_load(jit, object, arena_printf(t->arena, "%s_network", job_name(t->arena, job)), error);
-    if (!job->network) return false;
+    const char *symbol = arena_printf(t->arena, "%s_network", job_name(t->arena, job));
+    const void *network = NULL;
+    job->jit = jit_load(t->arena, job->object, symbol, &network, error);
+    job->network = network;
+    done &= job->jit != NULL;
   }
-  return true;
+  return done;
 }
 
 static bool time_all(Tuning *t, const char **error) {
@@ -221,11 +224,8 @@ bool tune_kernels(Arena *arena, KernelChoices *choices, const TuneOptions *o) {
   if (choices->list.count == 0) return true;
   t.threads = tune_threads_start(o->threads ? o->threads : sg_threads());
   compile_all(&t);
-  Jit *jit = jit_open(arena, &error);
-  bool done = jit && load_all(&t, jit, &error) && time_all(&t, &error);
-  for (int64_t i = 0; i < t.jobs; i++)
-    if (t.job[i].object) LLVMDisposeMemoryBuffer(t.job[i].object);
-  jit_close(jit);
+  bool done = load_all(&t, &error) && time_all(&t, &error);
+  for (int64_t i = 0; i < t.jobs; i++) jit_unload(t.job[i].jit);
   tune_threads_end();
   if (!done) fprintf(stderr, "surgeryc: --tune: %s\n", error);
   return done;

@@ -29,10 +29,9 @@ Plan *tune_plan(Arena *arena, const KernelChoices *choices, size_t first, size_t
 int tune_threads_start(int threads);
 void tune_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes);
 void tune_threads_end(void);
-/* tune_jit.c: objects in this process, whose sg_parallel is tune_parallel. */
+/* tune_jit.c: an object in this process, whose sg_parallel is tune_parallel. */
 typedef struct Jit Jit;
-Jit *jit_open(Arena *arena, const char **error); /* NULL: *error says why */
-/* Takes the object over and returns what it calls `symbol`, or NULL with *error. */
-void *jit_load(Jit *jit, LLVMMemoryBufferRef object, const char *symbol, const char **error);
-void jit_close(Jit *jit); /* nothing of it may run any more; NULL is fine */
+/* Takes the object over; *address: what it calls `symbol`. NULL: *error says why. */
+Jit *jit_load(Arena *arena, LLVMMemoryBufferRef object, const char *symbol, const void **address, const char **error);
+void jit_unload(Jit *jit); /* nothing of it may run any more; NULL is fine */
 #endif

@@ -1,10 +1,9 @@
-/* Objects in the compiler's own process, through LLVM's ORC: no linker, no file. What the generated code calls is
- * sg_parallel and what the C library has. Called by tune.c. */
+/* Objects in the compiler's own process, through LLVM's ORC: no linker, no file. What the generated code calls is sg_parallel and
+ * what the C library has. Called by tune.c. */
 #include "compiler/codegen/tune.h"
 #include <llvm-c/LLJIT.h>
 
 struct Jit {
-  Arena *arena;
   LLVMOrcLLJITRef orc;
 };
 
@@ -26,25 +25,23 @@ static LLVMErrorRef define_runtime(LLVMOrcLLJITRef orc) {
   return LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(orc), LLVMOrcAbsoluteSymbols(&parallel, 1));
 }
 
-Jit *jit_open(Arena *arena, const char **error) {
+/* Each object apart: what they have besides their network may have the same names. */
+Jit *jit_load(Arena *arena, LLVMMemoryBufferRef object, const char *symbol, const void **address, const char **error) {
   Jit *jit = arena_new(arena, Jit);
-  jit->arena = arena;
-  if (failed(arena, LLVMOrcCreateLLJIT(&jit->orc, NULL), error)) return NULL;
-  if (!failed(arena, define_runtime(jit->orc), error)) return jit;
-  jit_close(jit);
+  LLVMOrcExecutorAddress found = 0;
+  if (failed(arena, LLVMOrcCreateLLJIT(&jit->orc, NULL), error)) {
+    LLVMDisposeMemoryBuffer(object);
+    return NULL;
+  }
+  bool wrong = failed(arena, LLVMOrcLLJITAddObjectFile(jit->orc, LLVMOrcLLJITGetMainJITDylib(jit->orc), object), error) ||
+               failed(arena, define_runtime(jit->orc), error) || failed(arena, LLVMOrcLLJITLookup(jit->orc, &found, symbol), error);
+  *address = (const void *)(uintptr_t)found;
+  if (!wrong) return jit;
+  jit_unload(jit);
   return NULL;
 }
 
-void *jit_load(Jit *jit, LLVMMemoryBufferRef object, const char *symbol, const char **error) {
-  LLVMOrcExecutorAddress address = 0;
-  if (failed(jit->arena, LLVMOrcLLJITAddObjectFile(jit->orc, LLVMOrcLLJITGetMainJITDylib(jit->orc), object), error) ||
-      failed(jit->arena, LLVMOrcLLJITLookup(jit->orc, &address, symbol), error))
-    return NULL;
-  return (void *)(uintptr_t)address;
-}
-
-void jit_close(Jit *jit) {
-  if (!jit) return;
-  LLVMErrorRef error = LLVMOrcDisposeLLJIT(jit->orc);
+void jit_unload(Jit *jit) {
+  LLVMErrorRef error = jit ? LLVMOrcDisposeLLJIT(jit->orc) : NULL;
   if (error) LLVMConsumeError(error); /* it has done its work */
 }
