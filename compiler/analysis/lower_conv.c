@@ -163,9 +163,9 @@ static bool winograd_fits(const Conv2dK *k) {
 }
 
 /* From some size on: a tile of outputs must not lie mostly outside of the image, and the transforms must be little beside the
- * products. */
+ * products. Measured, as all that follow, with a batch of 16; `--tune` measures again. */
 static bool winograd_wins(const Conv2dK *k) {
-  int64_t least = k->up_h == 2 ? 12 : 6;
+  int64_t least = k->up_h == 2 ? 12 : k->stride_h == 2 ? 6 : 3;
   return winograd_fits(k) && k->ic >= LANES && k->oc >= LANES && k->oh >= least && k->ow >= least;
 }
 
@@ -232,11 +232,17 @@ void lower_conv2d(Lower *l, NodeId n) {
   else EMIT(l, conv2d_any, &k, n, "forward", x, w, bias, residual, state->y);
 }
 
+/* Each share of the batch begins with sums that are zero and transforms them in the end, which takes as long as some tiles. */
+static bool enough_tiles(const Conv2dGradWeightK *k, int64_t batch) {
+  int64_t tiles = (k->oh + 3) / 4 * ((k->ow + 3) / 4);
+  return tiles * (batch ? batch : 16) >= 24 * grad_weight_shares(k, true);
+}
+
 static void emit_grad_weight(Lower *l, const Conv2dGradWeightK *k, NodeId n, BufferId x, BufferId dy, BufferId dw) {
   Conv2dK forward = conv_constants(l, n, k->plain_x);
   KernelId kernel = KERNEL_conv2d_grad_weight;
-  if (winograd_fits(&forward))
-    kernel = direct_or(l, k, sizeof *k, n, "grad_weight", kernel, KERNEL_conv2d_grad_weight_wino, winograd_wins(&forward));
+  bool wins = winograd_wins(&forward) && enough_tiles(k, l->plan->batch);
+  if (winograd_fits(&forward)) kernel = direct_or(l, k, sizeof *k, n, "grad_weight", kernel, KERNEL_conv2d_grad_weight_wino, wins);
   bool winograd = kernel == KERNEL_conv2d_grad_weight_wino;
   GradWeightSumK sum = {.count = k->oc * (k->ic / k->groups) * k->kh * k->kw, .shares = grad_weight_shares(k, winograd),
                         .accumulate = k->accumulate};

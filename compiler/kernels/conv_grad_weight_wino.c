@@ -2,7 +2,7 @@
  * V = B^T d B of an input tile and Y = A dy A^T of the tile of the output's gradient, dw = G^T (sum over the tiles of V ⊙ Y) G;
  * 36 products a tile, or 81, instead of 144. Points that have the same weight have the same sum. Reads and writes what conv2d_grad_weight does.
  *
- * A unit owns GRAD_BLOCKS × GRAD_BLOCKS blocks of channels and a share of the batch's groups of tiles. It transforms some tiles at a
+ * A unit owns up to GRAD_BLOCKS × GRAD_BLOCKS blocks of channels and a share of the batch's groups of tiles. It transforms some tiles at a
  * time and adds their products to the 36 sums of each weight, which stay in the second-level cache. Where there are
  * several shares each writes a gradient of its own, and conv2d_grad_weight_sum adds them in order: no sum depends on the
  * threads. */
@@ -20,10 +20,10 @@ typedef struct WinogradGrad {
 INLINE WinogradGrad winograd_grad(const WinogradGradUnits *u, int64_t unit, int64_t n) {
   WinogradGrad g = {.share = unit % u->shares};
   unit /= u->shares;
-  g.in = unit % u->in_units * GRAD_BLOCKS;
-  g.out = unit / u->in_units * GRAD_BLOCKS;
-  g.ins = u->in_blocks % GRAD_BLOCKS ? min64(GRAD_BLOCKS, u->in_blocks - g.in) : GRAD_BLOCKS;
-  g.outs = u->out_blocks % GRAD_BLOCKS ? min64(GRAD_BLOCKS, u->out_blocks - g.out) : GRAD_BLOCKS;
+  g.in = unit % u->in_units * u->ins;
+  g.out = unit / u->in_units * u->outs;
+  g.ins = u->in_blocks % u->ins ? min64(u->ins, u->in_blocks - g.in) : u->ins;
+  g.outs = u->out_blocks % u->outs ? min64(u->outs, u->out_blocks - g.out) : u->outs;
   const int64_t groups = ceil_div(n, u->images) * u->bands;
   g.group = groups * g.share / u->shares;
   g.group_end = groups * (g.share + 1) / u->shares;
@@ -81,16 +81,17 @@ INLINE void transform_run(TileShape s, void *const *buf, const Conv2dGradWeightK
   const int64_t x_plane = k->ih * k->iw * LANES, dy_plane = k->oh * k->ow * LANES, stride = winograd_step(s.kind) / 4;
   const Run run = group_run(s, &u->grid, tiles);
   for (int64_t i = 0; i < tiles->images * run.rows * run.cols; i++) {
-    const int64_t image = tiles->image + i / (run.rows * run.cols), at = (run.first + i) * GRAD_BLOCKS * LANES;
+    const int64_t image = tiles->image + i / (run.rows * run.cols);
+    float *to_v = v + (run.first + i) * u->ins * LANES, *to_y = y + (run.first + i) * u->outs * LANES;
     const int64_t row = winograd_begin(u->grid.full_rows, run.row + i / run.cols % run.rows),
                   col = winograd_begin(u->grid.full_cols, run.col + i % run.cols);
     const float *x = (const float *)buf[0] + (image * u->in_blocks + g->in) * x_plane;
     const float *dy = (const float *)buf[1] + (image * u->out_blocks + g->out) * dy_plane;
     NO_UNROLL
     for (int64_t b = 0; b < g->ins; b++)
-      input_tile(s, k->ih, k->iw, x + b * x_plane, row * stride - k->pad_h, col * stride - k->pad_w, v + at + b * LANES, u->v_point);
+      input_tile(s, k->ih, k->iw, x + b * x_plane, row * stride - k->pad_h, col * stride - k->pad_w, to_v + b * LANES, u->v_point);
     NO_UNROLL
-    for (int64_t b = 0; b < g->outs; b++) gradient_tile(s, k->oh, k->ow, dy + b * dy_plane, row, col, y + at + b * LANES, u->v_point);
+    for (int64_t b = 0; b < g->outs; b++) gradient_tile(s, k->oh, k->ow, dy + b * dy_plane, row, col, to_y + b * LANES, u->v_point);
   }
 }
 
@@ -103,15 +104,15 @@ INLINE void transform_group(WinogradKind kind, void *const *buf, const Conv2dGra
   if (low && narrow) transform_run((TileShape){kind, 1, 1}, buf, k, u, g, tiles, v, y);
 }
 
-/* s [channels][GRAD_BLOCKS][16 oc] += v (`channels` of a tile) × y (`outs` blocks), over `tiles` tiles. */
-INLINE void sum_products(const float *v, const float *y, float *s, int64_t tiles, int64_t channels, int64_t outs) {
+/* s [channels][u->outs][16 oc] += v (`channels` of a tile) × y (`outs` blocks), over `tiles` tiles. */
+INLINE void sum_products(const WinogradGradUnits *u, const float *v, const float *y, float *s, int64_t tiles, int64_t channels, int64_t outs) {
   v16 acc[2 * HALF];
-  const int64_t pitch = GRAD_BLOCKS * LANES;
+  const int64_t pitch = u->outs * LANES;
   UNROLL
   for (int64_t q = 0; q < outs * channels; q++)
     acc[q] = *(const v16 *)(s + q / outs * pitch + q % outs * LANES);
   NO_UNROLL
-  for (const float *end = v + tiles * pitch; v < end; v += pitch, y += pitch) {
+  for (const float *end = y + tiles * pitch; y < end; v += u->ins * LANES, y += pitch) {
     v16 d[2];
     UNROLL
     for (int64_t b = 0; b < outs; b++) d[b] = *(const v16 *)(y + b * LANES);
@@ -125,22 +126,22 @@ INLINE void sum_products(const float *v, const float *y, float *s, int64_t tiles
   for (int64_t q = 0; q < outs * channels; q++) *(v16 *)(s + q / outs * pitch + q % outs * LANES) = acc[q];
 }
 
-/* All points. sums: [36 points of the weights][16 × GRAD_BLOCKS ic][GRAD_BLOCKS][16 oc]. */
+/* All points. sums: [36 points of the weights][16 × u->ins ic][u->outs][16 oc]. */
 INLINE void multiply_tiles(WinogradKind kind, const WinogradGradUnits *u, const WinogradGrad *g, const Group *tiles, const float *v,
                            const float *y, float *sums) {
-  const int64_t step = sgk_wide_vectors ? HALF : HALF / 2, pitch = GRAD_BLOCKS * LANES;
+  const int64_t step = sgk_wide_vectors ? HALF : HALF / 2;
   NO_UNROLL
   for (int64_t p = 0; p < u->points; p++) {
     int64_t first, end;
     group_tiles(kind, tiles, p, &first, &end);
     if (first >= end) continue;
     for (int64_t i = 0; i < g->ins * LANES; i += step) {
-      float *s = sums + winograd_weight(kind, p) * u->s_point + i * pitch;
-      const float *vp = v + p * u->v_point + first * pitch + i, *yp = y + p * u->v_point + first * pitch;
+      float *s = sums + winograd_weight(kind, p) * u->s_point + i * u->outs * LANES;
+      const float *vp = v + p * u->v_point + first * u->ins * LANES + i, *yp = y + p * u->v_point + first * u->outs * LANES;
       int64_t b = 0;
       if (sgk_wide_vectors)
-        for (; b + 2 <= g->outs; b += 2) sum_products(vp, yp + b * LANES, s + b * LANES, end - first, HALF, 2);
-      for (; b < g->outs; b++) sum_products(vp, yp + b * LANES, s + b * LANES, end - first, step, 1);
+        for (; b + 2 <= g->outs; b += 2) sum_products(u, vp, yp + b * LANES, s + b * LANES, end - first, HALF, 2);
+      for (; b < g->outs; b++) sum_products(u, vp, yp + b * LANES, s + b * LANES, end - first, step, 1);
     }
   }
 }
@@ -156,7 +157,7 @@ INLINE void write_block(WinogradKind kind, const Conv2dGradWeightK *k, const Win
   const int64_t inputs = min64(k->ic - g->in * LANES, g->ins * LANES), floats = inputs * 9;
   NO_UNROLL
   for (int64_t i = 0; i < inputs; i++) {
-    const float *s = sums + (i * GRAD_BLOCKS + b) * LANES;
+    const float *s = sums + (i * u->outs + b) * LANES;
     v16 d[36], half[18], out[3];
     UNROLL
     for (int64_t p = 0; p < WINOGRAD_WEIGHTS; p++) d[p] = *(const v16 *)(s + p * u->s_point);

@@ -140,6 +140,7 @@ typedef struct WinogradGradUnits {
   int64_t images; /* whose tiles are transformed at a time; 1 where an image has several bands */
   int64_t bands;  /* of an image: b begins with row b * grid.rows / bands */
   int64_t in_blocks, out_blocks, in_units, out_units, shares, units;
+  int64_t ins, outs;        /* blocks of a unit: GRAD_BLOCKS, or all that there are */
   int64_t v_point, s_point; /* floats between the points of tiles and of sums, in scratch */
   int64_t scratch;          /* floats */
 } WinogradGradUnits;
@@ -152,12 +153,14 @@ INLINE WinogradGradUnits winograd_grad_units(const Conv2dGradWeightK *k) {
   u.bands = max64(1, min64(u.grid.rows, ceil_div(all, most)));
   u.in_blocks = BLOCKS(k->ic);
   u.out_blocks = BLOCKS(k->oc);
-  u.in_units = ceil_div(u.in_blocks, GRAD_BLOCKS);
-  u.out_units = ceil_div(u.out_blocks, GRAD_BLOCKS);
+  u.ins = min64(GRAD_BLOCKS, u.in_blocks);
+  u.outs = min64(GRAD_BLOCKS, u.out_blocks);
+  u.in_units = ceil_div(u.in_blocks, u.ins);
+  u.out_units = ceil_div(u.out_blocks, u.outs);
   u.shares = max64(1, GRAD_SHARED_UNITS / (u.in_units * u.out_units));
   u.units = u.in_units * u.out_units * u.shares;
-  u.v_point = u.images * ceil_div(u.grid.rows, u.bands) * u.grid.cols * GRAD_BLOCKS * LANES + LANES;
-  u.s_point = GRAD_BLOCKS * LANES * GRAD_BLOCKS * LANES + LANES;
+  u.v_point = u.images * ceil_div(u.grid.rows, u.bands) * u.grid.cols * max64(u.ins, u.outs) * LANES + LANES;
+  u.s_point = u.ins * LANES * u.outs * LANES + LANES;
   u.scratch = 2 * u.points * u.v_point + WINOGRAD_WEIGHTS * u.s_point;
   return u;
 }

@@ -58,7 +58,7 @@ static void an_untouched_list_changes_nothing(void **state) {
   assert_int_equal(f->choices.list.count, count);
 }
 
-/* The blocks' convolutions are of 8x8 pixels, and of 4x4 behind the pooling: the thresholds take one method for each. */
+/* The blocks' convolutions go by Winograd's method, their weights' gradients, of few pixels, directly; in the second plan the other way. */
 static void the_list_is_obeyed(void **state) {
   Fixture *f = *state;
   Plan *usual = plan_with_choices(f);
@@ -69,7 +69,7 @@ static void the_list_is_obeyed(void **state) {
   for (int p = 0; p < 2; p++) {
     int plain = 1; /* the first layer sees the image, where Winograd's method cannot be had */
     int direct = count_calls(&usual->step, pairs[p][0]) - plain, winograd = count_calls(&usual->step, pairs[p][1]);
-    assert_true(direct > 0 && winograd > 0);
+    assert_true(direct + winograd > 0 && direct >= 0);
     assert_int_equal(count_calls(&other->step, pairs[p][0]) - plain, winograd);
     assert_int_equal(count_calls(&other->step, pairs[p][1]), direct);
   }
