@@ -11,7 +11,7 @@
 #define TILE_PIXELS (sgk_wide_vectors ? 14 : 6) /* × 2 output blocks, or × 1 */
 #define MAX_SUMS 28
 #define CHUNK_BYTES 20480 /* of weights for a pair of output blocks */
-#define MANY_BLOCKS 64    /* of input, from which on fetching the next one's pixels pays */
+#define MANY_BLOCKS 64    /* of input, from which on fetching the next one's pixels pays: measured */
 
 /* All that a tile needs to know; distances are in floats. */
 typedef struct Tile {
@@ -33,7 +33,21 @@ typedef struct Span {
   int64_t line, lines; /* of each tap, 16 for an output block: the first that the next tile fetches, and how many */
 } Span;
 
-/* Each tile fetches a part of the next chunk's weights meanwhile: few pixels leave no other time for it. */
+/* What is wanted next comes from far while the sums of a tap (from xp and wp on) are made: a part of the next chunk's weights, since
+ * maps of few pixels leave no other time for them; the next tile's pixels; and those of the next input block where the kernel
+ * is 1 × 1, and no other tap waits for them. */
+INLINE void fetch_ahead(const Tile *t, const Span *s, const float *xp, const float *wp, int64_t pixels, int64_t cols) {
+  if (t->k->kh * t->k->kw == 1 && t->blocks >= MANY_BLOCKS) {
+    UNROLL
+    for (int64_t j = 0; j < pixels; j++) __builtin_prefetch(xp + t->x_block + (j / cols) * t->x_row + (j % cols) * t->x_col);
+  }
+  NO_UNROLL
+  for (const float *in = xp + cols * t->x_col, *stop = in + s->inputs; in < stop; in += LANES) __builtin_prefetch(in);
+  const float *next = wp + s->ahead + s->line / LANES * t->w_out + s->line % LANES * LANES;
+  NO_UNROLL
+  for (const float *stop = next + s->lines * LANES; next < stop; next += LANES) __builtin_prefetch(next, 0, 2);
+}
+
 INLINE void sum_tile(const Tile *t, const Span *s, const float *x, const float *w, v16 *acc, int64_t rows,
                      int64_t cols, int64_t outs) {
   const int64_t pixels = rows * cols;
@@ -43,15 +57,7 @@ INLINE void sum_tile(const Tile *t, const Span *s, const float *x, const float *
       for (int64_t tw = 0; tw < s->taps_w; tw++) {
         const float *xp = x + c * t->x_block + th * t->x_tap_h + tw * t->x_tap_w;
         const float *wp = w + c * t->w_block + th * t->w_tap_h + tw * t->w_tap_w;
-        if (t->k->kh * t->k->kw == 1 && t->blocks >= MANY_BLOCKS) { /* the next block's: no other tap waits for these */
-          UNROLL
-          for (int64_t j = 0; j < pixels; j++) __builtin_prefetch(xp + t->x_block + (j / cols) * t->x_row + (j % cols) * t->x_col);
-        }
-        const float *next = wp + s->ahead + s->line / LANES * t->w_out + s->line % LANES * LANES;
-        NO_UNROLL
-        for (const float *in = xp + cols * t->x_col, *stop = in + s->inputs; in < stop; in += LANES) __builtin_prefetch(in);
-        NO_UNROLL
-        for (const float *stop = next + s->lines * LANES; next < stop; next += LANES) __builtin_prefetch(next, 0, 2);
+        fetch_ahead(t, s, xp, wp, pixels, cols);
         NO_UNROLL
         for (int64_t i = 0; i < lanes; i++) {
           v16 weights[2];

@@ -1,8 +1,8 @@
 /* 3x3 convolutions of stride 1 and 2, and the input's gradient of the latter, by Winograd's minimal filtering
- * (winograd_vec.h): 36 products for 16 outputs instead of 144; 81 of stride 2, and 81 for its 64 gradients.
+ * (winograd_vec.h): 36 products for 16 outputs instead of 144; 81 of stride 2, and 81 for its 64 gradients; fewer in small tiles.
  * Reads and writes the same layouts as conv2d, packed weights included, and does the same epilogue, so that either can
- * stand for the other. The weights are transformed here, for each group of tiles again: that costs a twentieth of the
- * products and saves four times their memory. Sums are made in the same order however the work is shared. */
+ * stand for the other. The weights are transformed here, for each group of tiles again: that takes a tenth of the time,
+ * and saves four times their memory. Sums are made in the same order however the work is shared. */
 #include "compiler/kernels/conv_units.h"
 #include "compiler/kernels/conv_vec.h"
 #include "compiler/kernels/winograd_tiles.h"

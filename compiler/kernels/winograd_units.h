@@ -17,8 +17,8 @@ typedef enum WinogradKind { WINOGRAD_PLAIN, WINOGRAD_STRIDED, WINOGRAD_UP } Wino
 INLINE int64_t winograd_edge(WinogradKind kind) { /* points of a row of a transformed tile */
   return kind == WINOGRAD_PLAIN ? 6 : 9;
 }
-/* Of a row or column: of 14 outputs, say, two tiles take four and two small ones three, which saves a third of the points where both
- * are small. */
+/* A tile may be small, in its rows, its columns, or both: of 14 outputs two tiles take four and two small ones three, instead of four
+ * tiles that hang over the edge. Which points of a row or column it lacks (winograd_vec.h). */
 INLINE int64_t winograd_lacks(WinogradKind kind, int64_t small, int64_t point) {
   return small && (kind == WINOGRAD_PLAIN ? point == 4 : point == 3 || point == 8);
 }
@@ -90,7 +90,7 @@ INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
   WinogradUnits u = {.grid = tile_grid(kind, k->oh, k->ow), .points = winograd_edge(kind) * winograd_edge(kind)};
   const int64_t all = u.grid.rows * u.grid.cols;
   u.bands = ceil_div(u.grid.rows, max64(1, WINOGRAD_TILES / half / u.grid.cols));
-  u.band = ceil_div(u.grid.rows, u.bands); /* or one less: band b begins with row b * tile_rows / bands */
+  u.band = ceil_div(u.grid.rows, u.bands); /* or one less: band b begins with row b * grid.rows / bands */
   u.images = 1;
   if (u.bands == 1 && all <= 16) /* a power of two, as batches are: the last group is then as full as the others */
     while (2 * u.images * all <= 64 / half) u.images *= 2;
