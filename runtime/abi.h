@@ -107,6 +107,8 @@ const sg_network *sg_choose(const sg_network *network);
 /* Threads that sg_parallel uses; at least 1. Set by surgery_set_threads, else OMP_NUM_THREADS, else the CPUs
  * the process may use. */
 int sg_threads(void);
+/* CPUs that the process may use, 256 at most. */
+int sg_cpus(void);
 /* c (m, n) = alpha op(a) op(b) + beta c, row-major, by OpenBLAS on the calling thread alone: for tasks. transpose_a: a is (k, m) in
  * memory, else (m, k); b alike. lda, ldb, ldc: floats from a row to the next. No size is above INT_MAX. */
 void sg_gemm(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,

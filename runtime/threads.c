@@ -16,6 +16,12 @@ static int limit(long threads) {
   return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : (int)threads;
 }
 
+int sg_cpus(void) {
+  cpu_set_t cpus;
+  if (sched_getaffinity(0, sizeof cpus, &cpus) == 0) return limit(CPU_COUNT(&cpus));
+  return limit(omp_get_num_procs()); /* more CPUs than a cpu_set_t holds */
+}
+
 /* OMP_NUM_THREADS may be a list, one number for each level of nesting: the first counts. */
 static int default_threads(void) {
   const char *text = getenv("OMP_NUM_THREADS");
@@ -23,9 +29,7 @@ static int default_threads(void) {
     long threads = strtol(text, NULL, 10);
     if (threads > 0) return limit(threads);
   }
-  cpu_set_t cpus;
-  if (sched_getaffinity(0, sizeof cpus, &cpus) == 0) return limit(CPU_COUNT(&cpus));
-  return limit(omp_get_num_procs()); /* more CPUs than a cpu_set_t holds */
+  return sg_cpus();
 }
 
 int sg_threads(void) {

@@ -54,6 +54,8 @@ struct Dataset {
    * applied, the randomness drawn from that seed alone. Several threads may call it at once. 0: done. 1: this
    * sample is unusable (a broken picture) and to be left out, *err says which and why. -1: stop. */
   int (*load)(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err);
+  /* The sample will soon be loaded: what it is read from may be fetched meanwhile. NULL: nothing is. */
+  void (*ahead)(const Dataset *set, int64_t index);
   /* The sample's mask, spec.input->shape.dim[0] numbers of 0 or 1; NULL, the function or what it returns: all are 1. */
   const int32_t *(*mask)(const Dataset *set, int64_t index);
   /* The digest of *to and the sample's data, as they lie in its file; 0, or -1: they cannot be read. Several threads may call it
@@ -166,7 +168,8 @@ typedef struct LoaderOptions {
   int64_t batch;
   bool augment;
   uint64_t seed, epoch; /* a sample's seed is made of (seed, epoch, index) */
-  int threads;          /* that decode; at least 1 */
+  int threads;          /* of its own, that load ahead; at least 1, or 0 where `help` */
+  bool help;            /* the threads of sg_parallel load what a batch lacks when it is asked for; not where loading only copies */
 } LoaderOptions;
 typedef struct Batch {
   int64_t n;            /* usable samples: at most `batch`; may be 0 where all were broken */

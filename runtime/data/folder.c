@@ -3,11 +3,13 @@
  * counted. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "runtime/data/dataset.h"
 #include "runtime/error.h"
 #include "runtime/io.h"
@@ -149,6 +151,13 @@ static int files_load(Dataset *set, int64_t index, uint64_t seed, float *x, void
   return 0;
 }
 
+static void files_ahead(const Dataset *set, int64_t index) {
+  int fd = open(((const Files *)set->source)->paths.at[index], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return; /* load will say why */
+  posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+  close(fd);
+}
+
 static int files_digest(const Dataset *set, int64_t index, SgDigest *to) {
   const Files *files = set->source;
   surgery_error ignored;
@@ -181,6 +190,7 @@ static Dataset *files_new(const char *format, const char *path, const DatasetSpe
   Dataset *set = dataset_new(format, path, spec, err);
   if (!set) return NULL;
   set->load = files_load;
+  set->ahead = files_ahead;
   set->name = files_name;
   set->digest = files_digest;
   set->close = files_close;

@@ -1,9 +1,10 @@
-/* Batches of a data set, made ahead by threads of its own while the caller computes. What a batch holds
- * depends on (seed, epoch, order) alone, never on timing: samples go to fixed places of a slot, and slots are
+/* Batches of a data set, made ahead by threads of its own while the caller computes, or by the caller's when it asks for them. What
+ * a batch holds depends on (seed, epoch, order) alone, never on timing: samples go to fixed places of a slot, and slots are
  * handed out in order. Broken samples are left out of their batch. Called by train/ and the commands. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include "runtime/abi.h"
 #include "runtime/data/dataset.h"
 #include "runtime/error.h"
 
@@ -73,6 +74,24 @@ static int load_sample(Loader *l, int64_t sample, surgery_error *err) {
   return status < 0 ? -1 : 0;
 }
 
+/* The next samples, of one batch; the lock is held, but not while they are loaded. */
+static void load_some(Loader *l) {
+  int64_t begin = l->next, batch = begin / l->o.batch;
+  int64_t end = begin + l->unit, batch_end = batch * l->o.batch + batch_size(l, batch);
+  if (end > batch_end) end = batch_end;
+  l->next = end;
+  pthread_mutex_unlock(&l->lock);
+  surgery_error why;
+  int status = 0;
+  for (int64_t i = begin; i < end && status == 0; i++) status = load_sample(l, i, &why);
+  pthread_mutex_lock(&l->lock);
+  if (status && !l->failed) l->failed = true, l->failure = why;
+  Slot *slot = &l->slot[batch % SLOTS];
+  slot->waiting -= end - begin;
+  if (slot->waiting == 0 || l->failed) pthread_cond_broadcast(&l->done);
+  if (l->failed) pthread_cond_broadcast(&l->work);
+}
+
 static void *work(void *argument) {
   Loader *l = argument;
   int64_t total = l->o.count - l->o.first;
@@ -81,23 +100,20 @@ static void *work(void *argument) {
     while (!l->stop && !l->failed && l->next < total && l->next / l->o.batch >= l->released + SLOTS)
       pthread_cond_wait(&l->work, &l->lock);
     if (l->stop || l->failed || l->next >= total) break;
-    int64_t begin = l->next, batch = begin / l->o.batch;
-    int64_t end = begin + l->unit, batch_end = batch * l->o.batch + batch_size(l, batch);
-    if (end > batch_end) end = batch_end;
-    l->next = end;
-    pthread_mutex_unlock(&l->lock);
-    surgery_error why;
-    int status = 0;
-    for (int64_t i = begin; i < end && status == 0; i++) status = load_sample(l, i, &why);
-    pthread_mutex_lock(&l->lock);
-    if (status && !l->failed) l->failed = true, l->failure = why;
-    Slot *slot = &l->slot[batch % SLOTS];
-    slot->waiting -= end - begin;
-    if (slot->waiting == 0 || l->failed) pthread_cond_broadcast(&l->done);
-    if (l->failed) pthread_cond_broadcast(&l->work);
+    load_some(l);
   }
   pthread_mutex_unlock(&l->lock);
   return NULL;
+}
+
+/* What is left to be begun of the batch that the caller asks for. */
+static void help(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {
+  (void)begin, (void)end, (void)scratch;
+  Loader *l = buf[0];
+  int64_t stop = l->handed * l->o.batch + n;
+  pthread_mutex_lock(&l->lock);
+  while (!l->failed && l->next < stop) load_some(l);
+  pthread_mutex_unlock(&l->lock);
 }
 
 static int make_slots(Loader *l) {
@@ -135,12 +151,12 @@ Loader *loader_start(Dataset *set, const LoaderOptions *options, surgery_error *
     loader_stop(l);
     return NULL;
   }
-  int wanted = set->cheap || options->threads < 1 ? 1
-               : options->threads < MAX_THREADS   ? options->threads
-                                                  : MAX_THREADS;
+  if (set->cheap) l->o.help = false;
+  int least = l->o.help ? 0 : 1, wanted = set->cheap || options->threads < least ? least : options->threads;
+  if (wanted > MAX_THREADS) wanted = MAX_THREADS;
   if (wanted > l->o.count - l->o.first) wanted = l->o.count > l->o.first ? (int)(l->o.count - l->o.first) : 1;
   while (l->threads < wanted && pthread_create(&l->thread[l->threads], NULL, work, l) == 0) l->threads++;
-  if (l->threads == 0) {
+  if (l->threads == 0 && !l->o.help) {
     sg_fail(err, SURGERY_ENVIRONMENT, "no thread can be started to load data");
     loader_stop(l);
     return NULL;
@@ -179,12 +195,27 @@ static void release(Loader *l) { /* the slot of the batch that the caller had; t
   pthread_cond_broadcast(&l->work);
 }
 
+/* The next batch's files, where no thread loads it meanwhile. */
+static void read_ahead(const Loader *l) {
+  int64_t first = (l->handed + 1) * l->o.batch, count = batch_size(l, l->handed + 1);
+  for (int64_t i = 0; l->set->ahead && i < count; i++) {
+    int64_t position = l->o.first + first + i;
+    l->set->ahead(l->set, l->o.order ? l->o.order[position] : position);
+  }
+}
+
 int loader_next(Loader *l, Batch *batch, surgery_error *err) {
   *batch = (Batch){.n = 0};
   pthread_mutex_lock(&l->lock);
   release(l);
   int64_t n = batch_size(l, l->handed);
   Slot *slot = &l->slot[l->handed % SLOTS];
+  if (l->o.help && n) {
+    pthread_mutex_unlock(&l->lock);
+    sg_parallel(help, (void *[]){l}, n, sg_threads(), NULL, 0);
+    if (l->threads == 0) read_ahead(l);
+    pthread_mutex_lock(&l->lock);
+  }
   while (n && slot->waiting && !l->failed) pthread_cond_wait(&l->done, &l->lock);
   bool failed = l->failed;
   if (failed && err) *err = l->failure;

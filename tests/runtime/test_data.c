@@ -365,8 +365,11 @@ static int load_numbered(Dataset *set, int64_t index, uint64_t seed, float *x, v
   return 0;
 }
 
-static double run_loader(int threads, int64_t first, uint64_t epoch, int64_t *seen, int *broken) {
-  Dataset set = {.count = 100, .spec = classes(&tensor64), .load = load_numbered, .can_augment = true};
+static int64_t announced;
+static void note_ahead(const Dataset *set, int64_t index) { announced += set->count + index; }
+
+static double run_loader(int threads, bool help, int64_t first, uint64_t epoch, int64_t *seen, int *broken) {
+  Dataset set = {.count = 100, .spec = classes(&tensor64), .load = load_numbered, .ahead = note_ahead, .can_augment = true};
   int64_t order[100];
   for (int64_t i = 0; i < 100; i++) order[i] = 99 - i;
   LoaderOptions o = {.order = order,
@@ -376,7 +379,8 @@ static double run_loader(int threads, int64_t first, uint64_t epoch, int64_t *se
                      .augment = true,
                      .seed = 1,
                      .epoch = epoch,
-                     .threads = threads};
+                     .threads = threads,
+                     .help = help};
   Loader *loader = loader_start(&set, &o, &err);
   Batch batch;
   double sum = 0;
@@ -403,13 +407,21 @@ static void test_loader(void **state) {
   (void)state;
   int64_t seen;
   int broken;
-  double one = run_loader(1, 0, 0, &seen, &broken);
+  double one = run_loader(1, false, 0, 0, &seen, &broken);
   assert_int_equal(seen, 86);
   assert_int_equal(broken, 14);
   for (int threads = 2; threads <= 5; threads++)
-    assert_true(run_loader(threads, 0, 0, &seen, &broken) == one);
-  assert_true(run_loader(2, 0, 1, &seen, &broken) != one); /* another epoch, other augmentations */
-  run_loader(3, 96, 0, &seen, &broken);
+    assert_true(run_loader(threads, false, 0, 0, &seen, &broken) == one);
+  assert_true(run_loader(2, false, 0, 1, &seen, &broken) != one); /* another epoch, other augmentations */
+  run_loader(3, false, 96, 0, &seen, &broken);
+  assert_int_equal(seen + broken, 4);
+  /* The caller's threads as well, or alone: then the files of each batch but the first are announced. */
+  assert_int_equal(announced, 0);
+  for (int threads = 1; threads <= 3; threads++) assert_true(run_loader(threads, true, 0, 0, &seen, &broken) == one);
+  assert_int_equal(announced, 0);
+  assert_true(run_loader(0, true, 0, 0, &seen, &broken) == one);
+  assert_int_equal(announced, 92 * 100 + 91 * 92 / 2); /* those of the order 99 … 0 behind the first eight */
+  run_loader(0, true, 96, 0, &seen, &broken);
   assert_int_equal(seen + broken, 4);
   Dataset set = {.count = 2000, .spec = classes(&tensor64), .load = load_numbered};
   LoaderOptions o = {.count = 2000, .batch = 8, .threads = 3};
