@@ -68,12 +68,14 @@ INLINE void make_gradient_tile(TileShape s, int64_t oh, int64_t ow, const float 
                                                                                   int64_t col, float *y, int64_t y_point) {        \
     make_gradient_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, oh, ow, dy, row, col, y, y_point);                              \
   }
-EACH_TILE_SHAPE(GRADIENT_TILE)
+EACH_TILE_SHAPE_OF(PLAIN, GRADIENT_TILE)
+EACH_TILE_SHAPE_OF(STRIDED, GRADIENT_TILE)
 
 INLINE void gradient_tile(TileShape s, int64_t oh, int64_t ow, const float *dy, int64_t row, int64_t col, float *y, int64_t y_point) {
 #define CALL_GRADIENT_TILE(KIND, LOW, NARROW) \
   if (s.kind == WINOGRAD_##KIND && s.low == LOW && s.narrow == NARROW) gradient_tile_##KIND##LOW##NARROW(oh, ow, dy, row, col, y, y_point);
-  EACH_TILE_SHAPE(CALL_GRADIENT_TILE)
+  EACH_TILE_SHAPE_OF(PLAIN, CALL_GRADIENT_TILE)
+  EACH_TILE_SHAPE_OF(STRIDED, CALL_GRADIENT_TILE)
 }
 
 INLINE void transform_run(TileShape s, void *const *buf, const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g,

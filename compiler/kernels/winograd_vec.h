@@ -255,9 +255,8 @@ INLINE void make_input_tile(TileShape s, int64_t ih, int64_t iw, const float *x,
 
 /* A function for each shape, which all convolutions of a network share: unrolled, they are most of the code that the compiler
  * has to work on, and constant sizes gain little here. */
-#define EACH_TILE_SHAPE(OF) \
-  OF(PLAIN, 0, 0) OF(PLAIN, 0, 1) OF(PLAIN, 1, 0) OF(PLAIN, 1, 1) OF(STRIDED, 0, 0) OF(STRIDED, 0, 1) OF(STRIDED, 1, 0) OF(STRIDED, 1, 1) \
-  OF(UP, 0, 0) OF(UP, 0, 1) OF(UP, 1, 0) OF(UP, 1, 1)
+#define EACH_TILE_SHAPE_OF(KIND, OF) OF(KIND, 0, 0) OF(KIND, 0, 1) OF(KIND, 1, 0) OF(KIND, 1, 1)
+#define EACH_TILE_SHAPE(OF) EACH_TILE_SHAPE_OF(PLAIN, OF) EACH_TILE_SHAPE_OF(STRIDED, OF) EACH_TILE_SHAPE_OF(UP, OF)
 #define INPUT_TILE(KIND, LOW, NARROW)                                                                                          \
   static __attribute__((noinline, unused)) void input_tile_##KIND##LOW##NARROW(int64_t ih, int64_t iw, const float *x, int64_t row, \
                                                                                int64_t col, float *v, int64_t v_point) {       \
