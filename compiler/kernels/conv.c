@@ -22,6 +22,7 @@ typedef struct Tile {
   int64_t w_tap_h, w_tap_w, w_block, w_out;
   int64_t y_row, y_col, y_out;
   int64_t blocks, last_lanes; /* input blocks, and channels in the last of them */
+  int64_t in_place;           /* x is the image itself, and may lie far away */
 } Tile;
 
 /* What differs from call to call. */
@@ -41,8 +42,10 @@ INLINE void fetch_ahead(const Tile *t, const Span *s, const float *xp, const flo
     UNROLL
     for (int64_t j = 0; j < pixels; j++) __builtin_prefetch(xp + t->x_block + (j / cols) * t->x_row + (j % cols) * t->x_col);
   }
-  NO_UNROLL
-  for (const float *in = xp + cols * t->x_col, *stop = in + s->inputs; in < stop; in += LANES) __builtin_prefetch(in);
+  if (t->in_place) {
+    NO_UNROLL
+    for (const float *in = xp + cols * t->x_col, *stop = in + s->inputs; in < stop; in += LANES) __builtin_prefetch(in);
+  }
   const float *next = wp + s->ahead + s->line / LANES * t->w_out + s->line % LANES * LANES;
   NO_UNROLL
   for (const float *stop = next + s->lines * LANES; next < stop; next += LANES) __builtin_prefetch(next, 0, 2);
@@ -230,6 +233,7 @@ INLINE Tile conv_tile(const Conv2dK *k, const ConvUnits *u) {
   t.y_row = v.phases * k->ow * LANES;
   t.y_out = k->oh * k->ow * LANES;
   t.blocks = u->in_blocks;
+  t.in_place = u->flat;
   t.last_lanes = k->plain_x ? 1 : inputs - (u->in_blocks - 1) * LANES;
   return t;
 }
@@ -290,7 +294,7 @@ INLINE void run_band(void *const *buf, const Conv2dK *k, const ConvUnits *u, int
       const int64_t lines = lines_of_tile(ceil_div(count * (b.end - b.begin) * (u->flat ? 1 : k->ow), TILE_PIXELS), sgk_wide_vectors ? outs : 1);
       for (int64_t c = 0; c < u->in_blocks; c += chunk) {
         Span s = {.begin = c, .end = min64(c + chunk, u->in_blocks), .lines = k->plain_x ? 0 : lines};
-        if (u->flat && p == pair) s.inputs = t.cols_max * LANES;
+        if (t.in_place && p == pair) s.inputs = t.cols_max * LANES;
         s.ahead = s.end < u->in_blocks ? (s.end - c) * t.w_block : 2 * t.w_out - c * t.w_block;
         for (int64_t i = 0; i < count; i++) {
           b.x = u->flat ? x + (image + i) * x_image + g * loaded_floats + from * LANES

@@ -64,7 +64,7 @@ INLINE void make_gradient_tile(TileShape s, int64_t oh, int64_t ow, const float 
 }
 
 #define GRADIENT_TILE(KIND, LOW, NARROW)                                                                                           \
-  static __attribute__((noinline, unused)) void gradient_tile_##KIND##LOW##NARROW(int64_t oh, int64_t ow, const float *dy, int64_t row, \
+  SHARED static void gradient_tile_##KIND##LOW##NARROW(int64_t oh, int64_t ow, const float *dy, int64_t row, \
                                                                                   int64_t col, float *y, int64_t y_point) {        \
     make_gradient_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, oh, ow, dy, row, col, y, y_point);                              \
   }

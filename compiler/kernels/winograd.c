@@ -12,6 +12,45 @@
 
 /* ---- the three parts ---- */
 
+/* The window of inputs at (row, col) of one block of channels of ih × iw, zeros outside of the image, transformed to
+ * v[points, v_point floats apart]. */
+INLINE void make_input_tile(TileShape s, int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v,
+                            int64_t v_point) {
+  const int64_t height = winograd_window(s.kind, s.low), width = winograd_window(s.kind, s.narrow), edge = winograd_edge(s.kind);
+  v16 copy[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE], half[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE], out[WINOGRAD_MOST_EDGE];
+  const v16 *d = (const v16 *)(x + (row * iw + col) * LANES);
+  int64_t step = iw;
+  if (row < 0 || col < 0 || row + height > ih || col + width > iw) {
+    for (int64_t r = 0; r < height; r++)
+      for (int64_t c = 0; c < width; c++) {
+        const int64_t inside = row + r >= 0 && row + r < ih && col + c >= 0 && col + c < iw;
+        copy[r * width + c] = inside ? *(const v16 *)(x + ((row + r) * iw + col + c) * LANES) : (v16){0};
+      }
+    d = copy;
+    step = width;
+  }
+  /* The next tile's. */
+  UNROLL
+  for (int64_t q = 0; q < 4 * height; q++)
+    __builtin_prefetch(x + ((row + q / 4) * iw + col + winograd_step(s.kind) + width - 4 + q % 4) * LANES);
+  UNROLL
+  for (int64_t c = 0; c < width; c++) transform_in(s.kind, s.low, d + c, step, half + c, width);
+  UNROLL
+  for (int64_t r = 0; r < edge; r++) {
+    if (winograd_lacks(s.kind, s.low, r)) continue;
+    transform_in(s.kind, s.narrow, half + width * r, 1, out, 1);
+    UNROLL
+    for (int64_t c = 0; c < edge; c++)
+      if (!winograd_lacks(s.kind, s.narrow, c)) *(v16 *)(v + (edge * r + c) * v_point) = out[c];
+  }
+}
+
+#define INPUT_TILE(KIND, LOW, NARROW)                                                                                           \
+  SHARED void sgk_input_tile_##KIND##LOW##NARROW(int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v, int64_t v_point) { \
+    make_input_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, ih, iw, x, row, col, v, v_point);                               \
+  }
+EACH_TILE_SHAPE(INPUT_TILE)
+
 /* One input block, for `outs` output blocks: w [outs][3][3][16 ic][16 oc], w_out floats from one
  * output block to the next → u [36][ic][outs][16 oc]. */
 INLINE void transform_three(WinogradKind kind, v16 g0, v16 g1, v16 g2, v16 *to, int64_t to_step) {
@@ -43,7 +82,7 @@ INLINE void make_weights_block(WinogradKind kind, const float *w, int64_t w_out,
 }
 
 #define WEIGHTS_BLOCK(KIND, OUTS)                                                                                              \
-  static __attribute__((noinline, unused)) void weights_block_##KIND##OUTS(const float *w, int64_t w_out, float *u, int64_t u_point) { \
+  SHARED static void weights_block_##KIND##OUTS(const float *w, int64_t w_out, float *u, int64_t u_point) { \
     make_weights_block(WINOGRAD_##KIND, w, w_out, OUTS, u, u_point);                                                          \
   }
 WEIGHTS_BLOCK(PLAIN, 1)
@@ -126,7 +165,7 @@ INLINE void make_output_tile(TileShape s, const float *m, int64_t m_point, v16 *
 }
 
 #define OUTPUT_TILE(KIND, LOW, NARROW)                                                                                          \
-  static __attribute__((noinline, unused)) void output_tile_##KIND##LOW##NARROW(const float *m, int64_t m_point, v16 *to) {    \
+  SHARED static void output_tile_##KIND##LOW##NARROW(const float *m, int64_t m_point, v16 *to) {    \
     make_output_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, m, m_point, to);                                               \
   }
 EACH_TILE_SHAPE(OUTPUT_TILE)
@@ -136,28 +175,23 @@ INLINE void output_tile(TileShape s, const Conv2dK *k, const float *m, int64_t m
                         float *y, int64_t row, int64_t col) {
   const int64_t height = winograd_outputs(s.kind) * (4 - s.low) / 4, width = winograd_outputs(s.kind) * (4 - s.narrow) / 4;
   v16 out[64];
-  /* The next tile's outputs come from far meanwhile. */
-  UNROLL
-  for (int64_t q = 0; q < height * width; q++) {
-    const int64_t next = ((row + q / width) * k->ow + col + width + q % width) * LANES;
-    __builtin_prefetch(y + next, 1);
-    if (k->has_residual) __builtin_prefetch(residual + next);
-  }
 #define CALL_OUTPUT_TILE(KIND, LOW, NARROW) \
   if (s.kind == WINOGRAD_##KIND && s.low == LOW && s.narrow == NARROW) output_tile_##KIND##LOW##NARROW(m, m_point, out);
   EACH_TILE_SHAPE(CALL_OUTPUT_TILE)
   const int64_t rows = min64(height, k->oh - row), cols = min64(width, k->ow - col);
-  UNROLL
-  for (int64_t r = 0; r < height; r++) {
-    if (r >= rows) break;
-    const int64_t at = ((row + r) * k->ow + col) * LANES;
-    UNROLL
-    for (int64_t c = 0; c < width; c++) {
-      if (c >= cols) break;
+  NO_UNROLL
+  for (int64_t r = 0; r < rows; r++) {
+    float *to = y + ((row + r) * k->ow + col) * LANES;
+    const float *add = residual + (to - y);
+    NO_UNROLL
+    for (int64_t c = 0; c < cols; c++) {
       v16 sum = out[r * width + c] + bias;
-      if (k->has_residual) sum += *(const v16 *)(residual + at + c * LANES);
-      if (k->accumulate) sum += *(const v16 *)(y + at + c * LANES);
-      *(v16 *)(y + at + c * LANES) = activate(sum, k->activation);
+      if (k->has_residual) sum += *(const v16 *)(add + c * LANES);
+      if (k->accumulate) sum += *(const v16 *)(to + c * LANES);
+      *(v16 *)(to + c * LANES) = activate(sum, k->activation);
+      /* The next tile's come from far meanwhile. */
+      __builtin_prefetch(to + (width + c) * LANES, 1);
+      if (k->has_residual) __builtin_prefetch(add + (width + c) * LANES);
     }
   }
 }

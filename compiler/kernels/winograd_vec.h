@@ -220,53 +220,18 @@ INLINE void transform_in(WinogradKind kind, int64_t small, const v16 *d, int64_t
   else transform_input(d, step, to, to_step);
 }
 
-/* The window of inputs at (row, col) of one block of channels of ih × iw, zeros outside of the image, transformed to
- * v[points, v_point floats apart]. */
-INLINE void make_input_tile(TileShape s, int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v,
-                            int64_t v_point) {
-  const int64_t height = winograd_window(s.kind, s.low), width = winograd_window(s.kind, s.narrow), edge = winograd_edge(s.kind);
-  v16 copy[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE], half[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE], out[WINOGRAD_MOST_EDGE];
-  const v16 *d = (const v16 *)(x + (row * iw + col) * LANES);
-  int64_t step = iw;
-  if (row < 0 || col < 0 || row + height > ih || col + width > iw) {
-    for (int64_t r = 0; r < height; r++)
-      for (int64_t c = 0; c < width; c++) {
-        const int64_t inside = row + r >= 0 && row + r < ih && col + c >= 0 && col + c < iw;
-        copy[r * width + c] = inside ? *(const v16 *)(x + ((row + r) * iw + col + c) * LANES) : (v16){0};
-      }
-    d = copy;
-    step = width;
-  }
-  /* The next tile's. */
-  UNROLL
-  for (int64_t q = 0; q < 4 * height; q++)
-    __builtin_prefetch(x + ((row + q / 4) * iw + col + winograd_step(s.kind) + width - 4 + q % 4) * LANES);
-  UNROLL
-  for (int64_t c = 0; c < width; c++) transform_in(s.kind, s.low, d + c, step, half + c, width);
-  UNROLL
-  for (int64_t r = 0; r < edge; r++) {
-    if (winograd_lacks(s.kind, s.low, r)) continue;
-    transform_in(s.kind, s.narrow, half + width * r, 1, out, 1);
-    UNROLL
-    for (int64_t c = 0; c < edge; c++)
-      if (!winograd_lacks(s.kind, s.narrow, c)) *(v16 *)(v + (edge * r + c) * v_point) = out[c];
-  }
-}
-
-/* A function for each shape, which all convolutions of a network share: unrolled, they are most of the code that the compiler
- * has to work on, and constant sizes gain little here. */
+/* A function for each shape of tile, which all convolutions of a network share: unrolled, they are most of the code that the
+ * compiler has to work on, and constant sizes gain little here. */
 #define EACH_TILE_SHAPE_OF(KIND, OF) OF(KIND, 0, 0) OF(KIND, 0, 1) OF(KIND, 1, 0) OF(KIND, 1, 1)
 #define EACH_TILE_SHAPE(OF) EACH_TILE_SHAPE_OF(PLAIN, OF) EACH_TILE_SHAPE_OF(STRIDED, OF) EACH_TILE_SHAPE_OF(UP, OF)
-#define INPUT_TILE(KIND, LOW, NARROW)                                                                                          \
-  static __attribute__((noinline, unused)) void input_tile_##KIND##LOW##NARROW(int64_t ih, int64_t iw, const float *x, int64_t row, \
-                                                                               int64_t col, float *v, int64_t v_point) {       \
-    make_input_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, ih, iw, x, row, col, v, v_point);                              \
-  }
-EACH_TILE_SHAPE(INPUT_TILE)
+#define SHARED __attribute__((noinline))
+#define DECLARE_INPUT_TILE(KIND, LOW, NARROW) \
+  void sgk_input_tile_##KIND##LOW##NARROW(int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v, int64_t v_point);
+EACH_TILE_SHAPE(DECLARE_INPUT_TILE) /* winograd.c */
 
 INLINE void input_tile(TileShape s, int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v, int64_t v_point) {
 #define CALL_INPUT_TILE(KIND, LOW, NARROW) \
-  if (s.kind == WINOGRAD_##KIND && s.low == LOW && s.narrow == NARROW) input_tile_##KIND##LOW##NARROW(ih, iw, x, row, col, v, v_point);
+  if (s.kind == WINOGRAD_##KIND && s.low == LOW && s.narrow == NARROW) sgk_input_tile_##KIND##LOW##NARROW(ih, iw, x, row, col, v, v_point);
   EACH_TILE_SHAPE(CALL_INPUT_TILE)
 }
 #endif
