@@ -132,8 +132,8 @@ static int count_threads(const EmitOptions *o) {
   return most < 1 ? 1 : most;
 }
 
-/* Of each level: twice as many as threads, since how long one takes is but guessed. A handful of kernels is not worth a second
- * module, nor is a single thread. */
+/* Of each level as many as threads: each module makes the functions again that kernels share. A handful of kernels is not worth a
+ * second one. */
 static int count_parts(const Compile *c, int threads) {
   enum { CALLS_A_PART = 12 };
   const Plan *p = c->plan;
@@ -143,8 +143,7 @@ static int count_parts(const Compile *c, int threads) {
   const Schedule *schedules[] = {&p->pack, &p->forward, &p->step};
   for (int i = 0; i < 3; i++) calls += schedules[i]->present ? schedules[i]->calls.count : 0;
   for (size_t i = 0; i < p->later.count; i++) calls += p->later.at[i]->step.calls.count;
-  if (threads == 1) return 1;
-  if (2 * threads < most) most = 2 * threads;
+  if (threads < most) most = threads;
   if (CODEGEN_MAX_PARTS < most) most = CODEGEN_MAX_PARTS;
   if (calls / CALLS_A_PART < (size_t)most) most = (int)(calls / CALLS_A_PART);
   return most < 1 ? 1 : most;
