@@ -24,6 +24,9 @@ const char *tune_cpu_error(Arena *arena, const char *cpu);
 /* tune_plan.c: a plan whose later phases' steps do one call each: phase 2 i the call of choice `first` + i * `every` by its usual
  * kernel, phase 2 i + 1 by the other one. All buffers are in the arena. */
 Plan *tune_plan(Arena *arena, const KernelChoices *choices, size_t first, size_t every);
+/* The call of a kernel that can be tuned, with buffers of its own, which have no place yet; of a gradient that is made in parts also
+ * the call that adds them up. */
+void tune_add_call(Arena *arena, Schedule *s, KernelId kernel, const void *k);
 /* tune_threads.c: the one pool, of so many threads with the caller, or fewer where the system gives no more: returns how many. Then
  * tune_parallel() is what sg_parallel() is elsewhere. */
 int tune_threads_start(int threads);

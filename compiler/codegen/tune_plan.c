@@ -43,19 +43,23 @@ static void add_gradient(Arena *arena, Schedule *s, KernelId kernel, const Conv2
   if (parts != dw) add_call(arena, s, KERNEL_conv2d_grad_weight_sum, &sum, (BufferId[]){parts, dw}, 2);
 }
 
+void tune_add_call(Arena *arena, Schedule *s, KernelId kernel, const void *k) {
+  switch (kernel) {
+  case KERNEL_conv2d:
+  case KERNEL_conv2d_wino:
+  case KERNEL_conv2d_stem: add_convolution(arena, s, kernel, k); break;
+  case KERNEL_conv2d_grad_weight:
+  case KERNEL_conv2d_grad_weight_wino: add_gradient(arena, s, kernel, k); break;
+  default: BUG("%s cannot be tuned", kernel_info(kernel)->name);
+  }
+}
+
 static Plan *plan_of_call(Arena *arena, const KernelChoice *c, KernelId kernel) {
   Plan *plan = arena_new(arena, Plan);
   Schedule *s = &plan->step;
   plan->prefix.name = plan->tail.name = s->name = "call";
   s->present = true;
-  switch (kernel) {
-  case KERNEL_conv2d:
-  case KERNEL_conv2d_wino:
-  case KERNEL_conv2d_stem: add_convolution(arena, s, kernel, (const Conv2dK *)c->word); break;
-  case KERNEL_conv2d_grad_weight:
-  case KERNEL_conv2d_grad_weight_wino: add_gradient(arena, s, kernel, (const Conv2dGradWeightK *)c->word); break;
-  default: BUG("%s cannot be tuned", kernel_info(kernel)->name);
-  }
+  tune_add_call(arena, s, kernel, c->word);
   plan_memory(arena, s);
   return plan;
 }

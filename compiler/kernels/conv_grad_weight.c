@@ -25,7 +25,7 @@ INLINE Range inside(int64_t begin, int64_t end, int64_t tap, int64_t stride, int
 /* What a unit works on. */
 typedef struct GradUnit {
   int64_t group, pair, outs; /* outs: output blocks, 1 or 2 */
-  int64_t block, block_end;  /* input blocks of the group, channels when plain */
+  int64_t block, block_end;  /* input blocks of the group */
   int64_t tap, tap_end;      /* kernel rows */
   int64_t share;
 } GradUnit;

@@ -97,15 +97,6 @@ INLINE void transform_run(TileShape s, void *const *buf, const Conv2dGradWeightK
   }
 }
 
-INLINE void transform_group(WinogradKind kind, void *const *buf, const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g,
-                            const Group *tiles, float *v, float *y) {
-  const int64_t low = u->grid.full_rows < u->grid.rows, narrow = u->grid.full_cols < u->grid.cols;
-  transform_run((TileShape){kind, 0, 0}, buf, k, u, g, tiles, v, y);
-  if (narrow) transform_run((TileShape){kind, 0, 1}, buf, k, u, g, tiles, v, y);
-  if (low) transform_run((TileShape){kind, 1, 0}, buf, k, u, g, tiles, v, y);
-  if (low && narrow) transform_run((TileShape){kind, 1, 1}, buf, k, u, g, tiles, v, y);
-}
-
 /* s [channels][u->outs][16 oc] += v (`channels` of a tile) × y (`outs` blocks), over `tiles` tiles. */
 INLINE void sum_products(const WinogradGradUnits *u, const float *v, const float *y, float *s, int64_t tiles, int64_t channels, int64_t outs) {
   v16 acc[2 * HALF];
@@ -191,7 +182,8 @@ INLINE void run_unit(WinogradKind kind, void *const *buf, const Conv2dGradWeight
     const int64_t image = t / u->bands * u->images, row = t % u->bands * u->grid.rows / u->bands;
     const int64_t stop = (t % u->bands + 1) * u->grid.rows / u->bands;
     const Group tiles = group_of(&u->grid, image, min64(u->images, n - image), row, stop - row);
-    transform_group(kind, buf, k, u, g, &tiles, v, y);
+#define TRANSFORM(SHAPE) transform_run(SHAPE, buf, k, u, g, &tiles, v, y)
+    EACH_SHAPE_OF_GRID(kind, &u->grid, TRANSFORM);
     multiply_tiles(kind, u, g, &tiles, v, y, sums);
   }
   float *dw = u->shares > 1 ? (float *)buf[2] + g->share * k->oc * k->ic * 9 : buf[2];

@@ -213,14 +213,6 @@ INLINE void run_input(TileShape s, const Conv2dK *k, const WinogradUnits *u, con
                      v + (c * u->tiles + run.first + (i * run.rows + r) * run.cols + t) * LANES, u->v_point);
 }
 
-INLINE void group_input(WinogradKind kind, const Conv2dK *k, const WinogradUnits *u, const Group *g, const float *x, float *v) {
-  const int64_t low = u->grid.full_rows < u->grid.rows, narrow = u->grid.full_cols < u->grid.cols;
-  run_input((TileShape){kind, 0, 0}, k, u, g, x, v);
-  if (narrow) run_input((TileShape){kind, 0, 1}, k, u, g, x, v);
-  if (low) run_input((TileShape){kind, 1, 0}, k, u, g, x, v);
-  if (low && narrow) run_input((TileShape){kind, 1, 1}, k, u, g, x, v);
-}
-
 /* Of image i of the group and output block b of `outs`; residual and y at the image's block. */
 INLINE void run_output(TileShape s, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t i, int64_t b, int64_t outs, const float *m,
                        v16 bias, const float *residual, float *y) {
@@ -230,15 +222,6 @@ INLINE void run_output(TileShape s, const Conv2dK *k, const WinogradUnits *u, co
     for (int64_t t = 0; t < run.cols; t++)
       output_tile(s, k, m + ((run.first + (i * run.rows + r) * run.cols + t) * outs + b) * LANES, u->m_point, bias, residual, y,
                   winograd_begin(u->grid.full_rows, run.row + r) * quarter, winograd_begin(u->grid.full_cols, run.col + t) * quarter);
-}
-
-INLINE void group_output(WinogradKind kind, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t i, int64_t b, int64_t outs,
-                         const float *m, v16 bias, const float *residual, float *y) {
-  const int64_t low = u->grid.full_rows < u->grid.rows, narrow = u->grid.full_cols < u->grid.cols;
-  run_output((TileShape){kind, 0, 0}, k, u, g, i, b, outs, m, bias, residual, y);
-  if (narrow) run_output((TileShape){kind, 0, 1}, k, u, g, i, b, outs, m, bias, residual, y);
-  if (low) run_output((TileShape){kind, 1, 0}, k, u, g, i, b, outs, m, bias, residual, y);
-  if (low && narrow) run_output((TileShape){kind, 1, 1}, k, u, g, i, b, outs, m, bias, residual, y);
 }
 
 /* `outs` output blocks from `out` on; outs is a constant. */
@@ -258,7 +241,8 @@ INLINE void group_outputs(WinogradKind kind, void *const *buf, const Conv2dK *k,
     v16 add = k->has_bias ? *(const v16 *)(bias + (out + b) * LANES) : (v16){0};
     for (int64_t i = 0; i < g->images; i++) {
       const int64_t at = ((g->image + i) * u->out_blocks + out + b) * y_block;
-      group_output(kind, k, u, g, i, b, outs, m, add, k->has_residual ? residual + at : residual, y + at);
+#define OUTPUT(SHAPE) run_output(SHAPE, k, u, g, i, b, outs, m, add, k->has_residual ? residual + at : residual, y + at)
+      EACH_SHAPE_OF_GRID(kind, &u->grid, OUTPUT);
     }
   }
 }
@@ -266,7 +250,8 @@ INLINE void group_outputs(WinogradKind kind, void *const *buf, const Conv2dK *k,
 INLINE void run_pairs(WinogradKind kind, void *const *buf, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t first,
                       int64_t last, float *v, int transformed) {
   float *weights = v + u->points * u->v_point, *m = weights + WINOGRAD_WEIGHTS * u->u_point;
-  if (!transformed) group_input(kind, k, u, g, buf[0], v);
+#define INPUT(SHAPE) run_input(SHAPE, k, u, g, buf[0], v)
+  if (!transformed) EACH_SHAPE_OF_GRID(kind, &u->grid, INPUT);
   for (int64_t pair = first; pair < last; pair++) {
     /* An even number is said to be one, so that no code is made for a last single block. */
     if (sgk_wide_vectors && (u->out_blocks % 2 == 0 || 2 * pair + 2 <= u->out_blocks)) {

@@ -39,4 +39,14 @@ INLINE Run group_run(TileShape s, const TileGrid *t, const Group *g) {
                .row = g->row + (s.low ? g->full_rows : 0),
                .col = s.narrow ? t->full_cols : 0};
 }
+
+/* DO(shape) for each shape of tile that the grid has. */
+#define EACH_SHAPE_OF_GRID(KIND, GRID, DO)                                                         \
+  do {                                                                                             \
+    const int64_t low = (GRID)->full_rows < (GRID)->rows, narrow = (GRID)->full_cols < (GRID)->cols; \
+    DO(((TileShape){KIND, 0, 0}));                                                                 \
+    if (narrow) DO(((TileShape){KIND, 0, 1}));                                                     \
+    if (low) DO(((TileShape){KIND, 1, 0}));                                                        \
+    if (low && narrow) DO(((TileShape){KIND, 1, 1}));                                              \
+  } while (0)
 #endif

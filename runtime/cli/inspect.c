@@ -127,7 +127,7 @@ static int run_samples(Inspect *in, surgery_error *err) {
   int64_t *order = malloc((size_t)(count + 1) * sizeof *order);
   if (!order) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for %lld samples", (long long)count);
   spread_samples(order, count, in->set->count);
-  LoaderOptions o = {.order = order, .count = count, .batch = in->a->batch, .threads = surgery_threads()};
+  LoaderOptions o = {.order = order, .count = count, .batch = in->a->batch, .threads = loader_threads_beside(), .help = true};
   Loader *loader = loader_start(in->set, &o, err);
   bool single = count == 1 || draw == 1;
   int status = loader ? 1 : -1;

@@ -193,7 +193,8 @@ static int write_outputs(const Prediction *p, surgery_error *err) {
 }
 
 static int predict_all(Prediction *p, surgery_error *err) {
-  LoaderOptions o = {.count = p->set->count, .batch = p->a->batch, .threads = surgery_threads()};
+  bool once = p->set->count <= p->a->batch; /* loaded while the weights are packed, or between two batches */
+  LoaderOptions o = {.count = p->set->count, .batch = p->a->batch, .threads = once ? surgery_threads() : loader_threads_beside(), .help = !once};
   Loader *loader = loader_start(p->set, &o, err);
   if (!loader) return -1;
   Batch batch;

@@ -181,6 +181,9 @@ typedef struct Batch {
   char **broken;        /* messages about samples that were left out */
   size_t broken_count;
 } Batch;
+/* Threads that have a CPU of their own while the threads of sg_parallel compute, no more than these. More would only take turns with
+ * them, and a call that is shared by all waits for whichever of its threads has lost its CPU: better that they help. */
+int loader_threads_beside(void);
 Loader *loader_start(Dataset *set, const LoaderOptions *options, surgery_error *err);
 /* 1: a batch; 0: no more; -1: *err. Batches come in order whatever the number of threads. */
 int loader_next(Loader *loader, Batch *batch, surgery_error *err);

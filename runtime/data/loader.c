@@ -135,6 +135,11 @@ static int make_slots(Loader *l) {
   return 0;
 }
 
+int loader_threads_beside(void) {
+  int left = sg_cpus() - sg_threads();
+  return left < 0 ? 0 : left < sg_threads() ? left : sg_threads();
+}
+
 Loader *loader_start(Dataset *set, const LoaderOptions *options, surgery_error *err) {
   Loader *l = calloc(1, sizeof *l);
   if (!l) {

@@ -103,15 +103,8 @@ static int64_t list_missing(const Feed *f, int64_t *order) {
   return count;
 }
 
-/* To load samples while others compute: CPUs that these leave. More would only take turns with them, and a call that is shared
- * by all waits for whichever of its threads has lost its CPU. */
-static int threads_ahead(void) {
-  int left = sg_cpus() - sg_threads();
-  return left < 0 ? 0 : left < sg_threads() ? left : sg_threads();
-}
-
 static int compute_missing(Feed *f, const int64_t *order, int64_t count, double start, surgery_error *err) {
-  LoaderOptions o = {.order = order, .count = count, .batch = CACHE_BATCH, .threads = threads_ahead(), .help = true};
+  LoaderOptions o = {.order = order, .count = count, .batch = CACHE_BATCH, .threads = loader_threads_beside(), .help = true};
   Loader *loader = loader_start(f->set, &o, err);
   if (!loader) return -1;
   Batch batch;
@@ -250,7 +243,7 @@ int feed_start(Feed *f, uint64_t epoch, const int64_t *order, int64_t first, int
                      .augment = f->o.augment,
                      .seed = f->o.seed,
                      .epoch = epoch,
-                     .threads = threads_ahead(),
+                     .threads = loader_threads_beside(),
                      .help = true};
   f->loader = loader_start(f->set, &o, err);
   return f->loader ? net_pack(f->net, err) : -1;

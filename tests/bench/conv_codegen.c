@@ -3,6 +3,7 @@
  * same code generator measures. Also what specialising costs. Needs cc (to turn the object into something
  * dlopen takes) and nothing else of the compiler. */
 #include "tests/bench/specialised.h"
+#include "compiler/codegen/tune.h"
 #include "runtime/abi.h"
 #include "runtime/pages.h"
 #include <dlfcn.h>
@@ -70,7 +71,7 @@ static const Layer layers[] = {
 };
 enum { LAYERS = sizeof layers / sizeof *layers };
 
-static double seconds[LAYERS], fastest[LAYERS];
+static double seconds[2 * LAYERS], fastest[2 * LAYERS]; /* of each call */
 static int at_call;
 
 /* CPU time: what specialising costs, whatever else the machine does. */
@@ -88,72 +89,35 @@ __attribute__((visibility("default"))) void sg_parallel(sg_task *task, void *con
   seconds[at_call++] = bench_now() - t;
 }
 
-static BufferId add_buffer(Arena *arena, Schedule *s, int64_t floats, bool per_sample) {
-  int64_t bytes = (floats * 4 + 63) / 64 * 64, *total = per_sample ? &s->per_sample_bytes : &s->fixed_bytes;
-  vec_push(
-      arena, &s->buffers,
-      (Buffer){.name = "", .space = SPACE_ARENA, .per_sample = per_sample, .bytes = bytes, .offset = *total});
-  *total += bytes;
-  return (BufferId)s->buffers.count - 1;
-}
-
-static void add_call(Arena *arena, Schedule *s, Call *call, const void *k) {
-  memcpy(call->word, k, (size_t)call->word_count * 8);
-  kernel_info(call->kernel)->plan(k, &call->plan);
-  int64_t scratch = (call->plan.scratch_bytes + 63) / 64 * 64;
-  if (scratch > s->scratch_bytes) s->scratch_bytes = scratch;
-  vec_push(arena, &s->calls, *call);
-}
-
-static void add_gradient(Arena *arena, Schedule *s, const Layer *l) {
-  int64_t pad = l->kernel / 2, out = (l->ih - 1) / l->stride + 1;
-  Conv2dGradWeightK k = {.groups = 1, .ic = l->ic, .ih = l->ih, .iw = l->ih, .oc = l->oc, .oh = out, .ow = out,
-                         .kh = l->kernel, .kw = l->kernel, .stride_h = l->stride, .stride_w = l->stride, .pad_h = pad, .pad_w = pad,
-                         .dil_h = 1, .dil_w = 1};
-  int64_t shares = grad_weight_shares(&k, l->id == KERNEL_conv2d_grad_weight_wino);
-  Call call = {.kernel = l->id, .buf_count = 3, .word_count = sizeof k / 8, .node = NO_ID, .role = l->name};
-  call.buf[0] = add_buffer(arena, s, BLOCKS(l->ic) * LANES * l->ih * l->ih, true);
-  call.buf[1] = add_buffer(arena, s, BLOCKS(l->oc) * LANES * out * out, true);
-  call.buf[2] = add_buffer(arena, s, shares * l->oc * l->ic * l->kernel * l->kernel, false);
-  add_call(arena, s, &call, &k);
-}
-
 static void add_layer(Arena *arena, Schedule *s, const Layer *l) {
+  int64_t pad = l->kernel / 2, out = (l->ih - 1) / l->stride + 1;
+  size_t first = s->calls.count;
   if (l->id == KERNEL_conv2d_grad_weight || l->id == KERNEL_conv2d_grad_weight_wino) {
-    add_gradient(arena, s, l);
-    return;
+    Conv2dGradWeightK k = {.groups = 1, .ic = l->ic, .ih = l->ih, .iw = l->ih, .oc = l->oc, .oh = out, .ow = out,
+                           .kh = l->kernel, .kw = l->kernel, .stride_h = l->stride, .stride_w = l->stride, .pad_h = pad, .pad_w = pad,
+                           .dil_h = 1, .dil_w = 1};
+    tune_add_call(arena, s, l->id, &k);
+  } else {
+    Conv2dK k = {.groups = 1, .ic = l->ic, .ih = l->ih, .iw = l->ih, .oc = l->oc, .oh = out, .ow = out, .kh = l->kernel, .kw = l->kernel,
+                 .stride_h = l->stride, .stride_w = l->stride, .pad_h = pad, .pad_w = pad, .dil_h = 1, .dil_w = 1, .up_h = 1, .up_w = 1,
+                 .plain_x = l->ic < LANES, .activation = ACT_RELU, .has_bias = 1, .has_residual = l->residual};
+    tune_add_call(arena, s, l->id, &k);
   }
-  int64_t out = (l->ih - 1) / l->stride + 1, pad = l->kernel / 2, plain = l->ic < LANES;
-  Conv2dK k = {.groups = 1,
-               .ic = l->ic,
-               .ih = l->ih,
-               .iw = l->ih,
-               .oc = l->oc,
-               .oh = out,
-               .ow = out,
-               .kh = l->kernel,
-               .kw = l->kernel,
-               .stride_h = l->stride,
-               .stride_w = l->stride,
-               .pad_h = pad,
-               .pad_w = pad,
-               .dil_h = 1,
-               .dil_w = 1,
-               .up_h = 1,
-               .up_w = 1,
-               .plain_x = plain,
-               .activation = ACT_RELU,
-               .has_bias = 1,
-               .has_residual = l->residual};
-  Call call = {
-      .kernel = l->id, .buf_count = 5, .word_count = sizeof k / 8, .node = NO_ID, .role = l->name};
-  int64_t lanes = plain ? l->ic : BLOCKS(l->ic) * LANES, y = BLOCKS(l->oc) * LANES * out * out;
-  call.buf[0] = add_buffer(arena, s, lanes * l->ih * l->ih, true);
-  call.buf[1] = add_buffer(arena, s, BLOCKS(l->oc) * LANES * lanes * l->kernel * l->kernel, false);
-  call.buf[2] = add_buffer(arena, s, BLOCKS(l->oc) * LANES, false);
-  call.buf[3] = l->residual ? add_buffer(arena, s, y, true) : NO_ID;
-  call.buf[4] = add_buffer(arena, s, y, true);
-  add_call(arena, s, &call, &k);
+  for (size_t i = first; i < s->calls.count; i++) s->calls.at[i].role = i == first ? l->name : arena_printf(arena, "%s, sum", l->name);
+}
+
+/* Every buffer apart, so that no call finds in a cache what another one left there. */
+static void place_buffers(Schedule *s) {
+  for (size_t i = 0; i < s->buffers.count; i++) {
+    Buffer *b = &s->buffers.at[i];
+    int64_t *total = b->per_sample ? &s->per_sample_bytes : &s->fixed_bytes;
+    b->offset = *total;
+    *total += b->bytes;
+  }
+  for (size_t i = 0; i < s->calls.count; i++) {
+    int64_t scratch = (s->calls.at[i].plan.scratch_bytes + 63) / 64 * 64;
+    if (scratch > s->scratch_bytes) s->scratch_bytes = scratch;
+  }
 }
 
 int main(int argc, char **argv) {
@@ -168,12 +132,11 @@ int main(int argc, char **argv) {
   Plan plan = {.graph = graph_create(arena, "bench")};
   plan.forward = (Schedule){.name = "forward", .present = true};
   const char *only = argc > 4 ? argv[4] : "";
-  Layer chosen[LAYERS];
-  int count = 0;
-  for (int i = 0; i < LAYERS; i++)
-    if (strstr(layers[i].name, only)) chosen[count++] = layers[i];
-  for (int i = 0; i < count; i++) add_layer(arena, &plan.forward, &chosen[i]);
   Schedule *s = &plan.forward;
+  for (int i = 0; i < LAYERS; i++)
+    if (strstr(layers[i].name, only)) add_layer(arena, s, &layers[i]);
+  place_buffers(s);
+  int count = (int)s->calls.count;
 
   double t[4] = {used()};
   LLVMContextRef context = LLVMContextCreate();
@@ -204,7 +167,7 @@ int main(int argc, char **argv) {
          (long long)runs, peak);
   for (int i = 0; i < count; i++) {
     double work = s->calls.at[i].plan.flops_per_sample * (double)n;
-    printf("%-26s %8.3f ms  %6.1f GFLOP/s  %5.1f %%\n", chosen[i].name, fastest[i] * 1e3,
+    printf("%-26s %8.3f ms  %6.1f GFLOP/s  %5.1f %%\n", s->calls.at[i].role, fastest[i] * 1e3,
            work / fastest[i] * 1e-9, work / fastest[i] * 1e-7 / peak);
     total += fastest[i];
     flops += work;
