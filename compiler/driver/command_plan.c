@@ -106,25 +106,23 @@ static void add_function(PlanFacts *f, const Schedule *s) {
                           .calls = s->calls.count});
 }
 
-static WeightFact *source_of(PlanFacts *f, const char *path) {
+static WeightFact *source_of(PlanFacts *f, const char *path, bool missing) {
   for (size_t i = 0; i < f->weights.count; i++)
     if (streq(f->weights.at[i].path, path)) return &f->weights.at[i];
-  vec_push(f->s->arena, &f->weights, (WeightFact){.path = path});
+  vec_push(f->s->arena, &f->weights, (WeightFact){.path = path, .missing = missing});
   return &f->weights.at[f->weights.count - 1];
 }
 
-static void add_weights(PlanFacts *f, const char *path, const Param *p) {
-  WeightFact *from = source_of(f, path);
+static void add_weights(PlanFacts *f, const Param *p) {
+  const DonorFile *donor = p->donor == NO_ID ? NULL : &f->g->donors.at[p->donor];
+  WeightFact *from = source_of(f, donor ? donor->path : NULL, donor && donor->missing);
   vec_push(f->s->arena, &from->tensors, p->name);
   from->parameters += p->is_buffer ? 0 : shape_count(&p->shape);
 }
 
 static void list_weights(PlanFacts *f) {
   ParamList all = graph_state_dict(f->g, f->s->arena, true);
-  for (size_t i = 0; i < all.count; i++) {
-    const Param *p = &f->g->params.at[all.at[i]];
-    add_weights(f, p->donor == NO_ID ? NULL : f->g->donors.at[p->donor].path, p);
-  }
+  for (size_t i = 0; i < all.count; i++) add_weights(f, &f->g->params.at[all.at[i]]);
 }
 
 static const char *prefix_end(const Plan *p) {
@@ -167,5 +165,5 @@ ExitStatus command_plan(Session *s, const Options *o) {
     plan_print_json(&facts);
   else
     plan_print_text(&facts);
-  return EXIT_DONE;
+  return s->diags.errors == 0 ? EXIT_DONE : EXIT_WRONG_INPUT; /* a weight file is missing */
 }

@@ -29,7 +29,8 @@ typedef struct Options {
 /* Reads argv; on wrong usage prints one line to stderr and exits 2; answers --help and --version itself. */
 void parse_options(int argc, char **argv, Session *s, Options *o);
 
-/* No error was collected, and with -Werror no warning. */
+/* No error was collected, and with -Werror no warning. A plan is made of shapes: there a weight file that is missing
+ * stops nothing. */
 bool may_go_on(const Session *s, const Options *o);
 /* Prints what the session collected, in the order of the script: once in a run, so that JSON is one array. */
 void report(Session *s, const Options *o);

@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 bool may_go_on(const Session *s, const Options *o) {
-  return s->diags.errors == 0 && !(o->werror && s->diags.warnings > 0);
+  size_t allowed = o->command == &command_rows[COMMAND_PLAN] ? s->missing_weights : 0;
+  return s->diags.errors == allowed && !(o->werror && s->diags.warnings > 0);
 }
 
 bool use_color(const Options *o, int fd) {

@@ -27,6 +27,7 @@ enum {
   OPT_TIME,
   OPT_VERSION,
   OPT_WERROR,
+  OPT_NO_WEIGHTS,
   OPT_EXPLAIN,
   OPT_CHECK,
   OPT_TREE,
@@ -63,6 +64,7 @@ static const OptionRow rows[] = {
      "text (default) or json: one array; on stderr"},
     {"color", OPT_COLOR, "WHEN", ALL, "auto (default), always or never"},
     {"Werror", OPT_WERROR, NULL, SCRIPTS, "warnings are errors"},
+    {"Wno-weights", OPT_NO_WEIGHTS, NULL, FOR(CHECK) | FOR(PLAN), "a weight file that is not there is no error"},
     {"tree", OPT_TREE, NULL, FOR(SHOW), "the modules as PyTorch's print(model) has them"},
     {"json", OPT_JSON, NULL, FOR(SHOW) | FOR(DIFF) | FOR(ZOO) | FOR(PLAN), "everything, for programs"},
     {"graph", OPT_GRAPH, "FILE", FOR(SHOW),
@@ -78,7 +80,7 @@ static const OptionRow rows[] = {
 
 /* gcc spells these with one dash, and so do the build systems that call it. */
 static bool is_single_dash(const char *name) {
-  static const char *const names[] = {"MD", "MF", "Werror"};
+  static const char *const names[] = {"MD", "MF", "Werror", "Wno-weights"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (streq(name, names[i])) return true;
   return false;
@@ -217,6 +219,9 @@ static void take_option(Session *s, Options *o, int id, const char *value) {
   case OPT_WERROR:
     o->werror = true;
     break;
+  case OPT_NO_WEIGHTS:
+    s->missing_allowed = true;
+    break;
   case OPT_STOP:
     o->stop_after = known_pass("--stop-after", value);
     break;
@@ -275,7 +280,7 @@ static void refuse_misspelt_command(const Options *o) {
 static void refuse_options_of_others(const Options *o, const bool *given) {
   for (size_t i = 0; i < ROW_COUNT; i++)
     if (given[i] && !has_option(o->command, &rows[i]))
-      usage("%s takes no --%s", o->command->name, rows[i].name);
+      usage("%s takes no %s%s", o->command->name, is_single_dash(rows[i].name) ? "-" : "--", rows[i].name);
 }
 
 static void check_arguments(const Options *o, bool no_words) {

@@ -20,7 +20,7 @@ static void dump_parse(Compilation *c) {
 }
 
 static ExitStatus run_edit(Compilation *c) {
-  return run_script(c->s, c->o->script, &c->script) ? EXIT_DONE : EXIT_WRONG_INPUT;
+  return run_script(c->s, c->o->script, &c->script) || may_go_on(c->s, c->o) ? EXIT_DONE : EXIT_WRONG_INPUT;
 }
 static void dump_edit(Compilation *c) {
   graph_dump(c->script.graph, stdout);

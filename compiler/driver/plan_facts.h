@@ -24,6 +24,7 @@ typedef struct FunctionFact { /* a generated function; bytes(n) = per_sample min
 
 typedef struct WeightFact { /* where weights come from */
   const char *path; /* NULL: fresh values */
+  bool missing;     /* the file is not there */
   LogNames tensors;
   int64_t parameters;
 } WeightFact;

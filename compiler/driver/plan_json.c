@@ -111,6 +111,7 @@ static json_t *sources_json(const PlanFacts *f) {
   for (size_t i = 0; i < f->weights.count; i++) {
     json_t *object = json_object();
     set(object, "file", name_json(f->s->arena, f->weights.at[i].path));
+    set(object, "missing", json_boolean(f->weights.at[i].missing));
     set(object, "tensors", names_json(f->s->arena, &f->weights.at[i].tensors));
     set(object, "parameters", json_integer(f->weights.at[i].parameters));
     push(array, object);

@@ -126,7 +126,7 @@ static void print_weights(const PlanFacts *f) {
     const WeightFact *w = &f->weights.at[i];
     printf("%-11s %s: %s", i ? "" : "weights", w->path ? w->path : "fresh values",
            counted(f->s->arena, (int64_t)w->tensors.count, "tensor"));
-    printf(", %s\n", counted(f->s->arena, w->parameters, "parameter"));
+    printf(", %s%s\n", counted(f->s->arena, w->parameters, "parameter"), w->missing ? "; the file is not there" : "");
   }
   for (size_t i = 0; i < f->g->saves.count; i++)
     printf("%-11s %s: %s\n", i ? "" : "written", f->g->saves.at[i]->path,

@@ -97,17 +97,17 @@ static bool find_tensors(Load *l) {
 
 /* ---- binding ---- */
 
-static void bind(Load *l) {
+static void bind(Load *l) { /* with a file that is not there: all that was asked for is taken to be in it */
   Graph *g = l->e->graph;
   bool said = false, named[2] = {false}, plain = !l->stmt->source && !l->stmt->under;
   vec_push(g->arena, &g->donors, l->file);
   int donor = (int)g->donors.count - 1;
   for (size_t i = 0; i < l->items.count; i++) {
     const LoadItem *item = &l->items.at[i];
-    if (!item->tensor || item->skip) continue;
+    if ((!item->tensor && !l->file.missing) || item->skip) continue;
     Param *p = &g->params.at[item->param];
     donor_conversion_note(l->e->s, &l->file, item->tensor, &said);
-    if (plain) donor_names_note(l->e->s, &l->file, p->name, item->tensor, named);
+    if (plain && item->tensor) donor_names_note(l->e->s, &l->file, p->name, item->tensor, named);
     if (item->to) {
       vec_push(g->arena, &p->patches,
                (WeightPatch){.donor = donor, .key = item->key, .from = item->from, .to = item->to});
@@ -120,28 +120,34 @@ static void bind(Load *l) {
   }
 }
 
+/* Finds the file, compares all of it with what is asked for, and binds. */
+static void load_from_file(Load *l) {
+  EditContext *e = l->e;
+  const Stmt *stmt = l->stmt;
+  SavedFile *saved;
+  const char *path;
+  WeightSearch search = weights_find_file(e->s, e->graph, stmt->file, stmt->file_span, &path, &saved);
+  l->file = (DonorFile){.path = path, .span = stmt->file_span, .saved = saved, .missing = search == WEIGHTS_MISSING};
+  if (search == WEIGHTS_MISSING) {
+    bind(l);
+    return;
+  }
+  if (search == WEIGHTS_FOUND && donor_open(e->s, &l->file) && find_tensors(l) && load_compare(l)) {
+    donor_notes(e->s, &l->file);
+    bind(l);
+  } else if (l->file.open) {
+    surgery_weights_close(l->file.open);
+  }
+}
+
 bool edit_load(EditContext *e, const Stmt *stmt) {
   Load l = {.e = e, .stmt = stmt, .scratch = arena_create()};
   edit_shapes_now(e);
   bool ok = make_items(&l);
   ok = load_read_allows(&l) && ok;
-  SavedFile *saved;
-  const char *path;
-  if (e->s->no_weights) {
-    arena_destroy(l.scratch);
-    return ok;
-  }
-  ok = weights_find_file(e->s, e->graph, stmt->file, stmt->file_span, &path, &saved) && ok;
-  if (ok) {
-    l.file = (DonorFile){.path = path, .span = stmt->file_span, .saved = saved};
-    ok = donor_open(e->s, &l.file) && find_tensors(&l) && load_compare(&l);
-    if (ok) {
-      donor_notes(e->s, &l.file);
-      bind(&l);
-    } else if (l.file.open) {
-      surgery_weights_close(l.file.open);
-    }
-  }
+  size_t errors = e->s->diags.errors;
+  if (ok && !e->s->no_weights) load_from_file(&l);
+  e->s->weight_errors += e->s->diags.errors - errors;
   arena_destroy(l.scratch);
   return ok;
 }

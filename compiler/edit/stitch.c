@@ -200,7 +200,7 @@ bool edit_stitch(EditContext *e, const Stmt *stmt) {
   if (ok) {
     fill_known_params(from);
     from->saves = g->saves; /* a file that this script has saved */
-    ok = weights_bind(e->s, e->scope, from, donor);
+    weights_bind(e->s, e->scope, from, donor);
   }
   if (ok) {
     Stitch t = {.g = g, .from = from, .span = stmt->span, .front = front};

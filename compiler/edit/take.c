@@ -77,6 +77,7 @@ bool edit_take(EditContext *e, const Stmt *stmt) {
     return false;
   }
   e->taken = true;
-  bool ok = edit_donor(e, donor, &e->graph);
-  return ok && weights_bind(e->s, e->scope, e->graph, donor);
+  if (!edit_donor(e, donor, &e->graph)) return false;
+  weights_bind(e->s, e->scope, e->graph, donor);
+  return true;
 }

@@ -136,7 +136,17 @@ static void forget_source(Graph *g) {
   for (size_t i = 0; i < g->params.count; i++) weights_forget(&g->params.at[i]);
 }
 
-bool weights_bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
+/* The file is not there: all else is checked by shapes, and `plan` says what would be read. */
+static void bind_missing(Graph *g, const ParamList *params) {
+  g->donors.at[g->donors.count - 1].missing = true;
+  for (size_t i = 0; i < params->count; i++) {
+    Param *p = &g->params.at[params->at[i]];
+    p->donor = (int)g->donors.count - 1;
+    p->donor_key = p->name;
+  }
+}
+
+static bool bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
   if (donor->model->kind == EXPR_STRING) {
     if (!donor->from && !donor->from_random) return weights_check(s, g);
     forget_source(g);
@@ -144,12 +154,14 @@ bool weights_bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
   const char *path, *model = weights_model_name(donor);
   Span span = donor->from && !donor->from_random ? donor->from_span : donor->model->span;
   if (s->no_weights) return true;
-  if (!weights_find(s, scope, donor, model, &path)) return false;
+  WeightSearch search = weights_find(s, scope, donor, model, &path);
+  if (search == WEIGHTS_WRONG) return false;
   vec_push(g->arena, &g->donors, (DonorFile){.model = model, .path = path, .span = span});
   DonorFile *file = &g->donors.at[g->donors.count - 1];
   if (!path) return true;
-  if (!donor_open(s, file)) return false;
   ParamList params = graph_state_dict(g, s->arena, true);
+  if (search == WEIGHTS_MISSING) bind_missing(g, &params);
+  if (search == WEIGHTS_MISSING || !donor_open(s, file)) return false;
   Mismatch m = {0};
   compare_all(s, g, file, &params, &m);
   if (m.lines.count > 0) {
@@ -168,6 +180,12 @@ bool weights_bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
     p->donor_key = streq(t->name, p->name) ? p->name : arena_strdup(g->arena, t->name);
   }
   return true;
+}
+
+void weights_bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
+  size_t errors = s->diags.errors;
+  bind(s, scope, g, donor);
+  s->weight_errors += s->diags.errors - errors;
 }
 
 /* Regions of parameters whose size has changed behind their load. */

@@ -22,8 +22,8 @@ typedef struct SavedFile {
 
 /* Finds the donor's file (`from`, --weights, $SURGERY_WEIGHTS, PyTorch's hub cache), checks that it has every
  * tensor of the live parameters with the right shape, and binds them. Parameters whose shape is not known yet
- * are checked by weights_check. False with diagnostics, all mismatches in one. */
-bool weights_bind(Session *s, Scope *scope, Graph *g, const Donor *donor);
+ * are checked by weights_check. All mismatches are one diagnostic, counted in s->weight_errors: the script goes on. */
+void weights_bind(Session *s, Scope *scope, Graph *g, const Donor *donor);
 /* After the last shapes: again, for what was not known then. */
 bool weights_check(Session *s, Graph *g);
 
@@ -74,12 +74,16 @@ bool donor_wrong_dtype(const Param *p, const surgery_tensor *tensor);
 /* The parameter's value is fresh from here on, or what the caller sets next. */
 void weights_forget(Param *p);
 
-/* The donor's file: *path is NULL when its values are fresh. False with a diagnostic. */
-bool weights_find(Session *s, Scope *scope, const Donor *donor, const char *model, const char **path);
-/* The file that a `load` names: one that this script saves, or one on disk, whose path is *path. False with a
- * diagnostic. */
-bool weights_find_file(Session *s, const Graph *g, const char *file, Span span, const char **path,
-                       SavedFile **saved);
+typedef enum WeightSearch {
+  WEIGHTS_FOUND,
+  WEIGHTS_MISSING, /* the file is not there: said, unless that is allowed; *path is the name that was asked for */
+  WEIGHTS_WRONG    /* with a diagnostic */
+} WeightSearch;
+/* The donor's file: *path is NULL when its values are fresh. */
+WeightSearch weights_find(Session *s, Scope *scope, const Donor *donor, const char *model, const char **path);
+/* The file that a `load` names: one that this script saves, or one on disk, whose path is *path. */
+WeightSearch weights_find_file(Session *s, const Graph *g, const char *file, Span span, const char **path,
+                               SavedFile **saved);
 /* From the root, with links in its folder followed; the file itself need not be there. */
 const char *absolute_path(Arena *arena, const char *path);
 /* The name under which torchvision publishes the weights of a built-in network; NULL: it does not. */

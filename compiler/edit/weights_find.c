@@ -45,6 +45,7 @@ typedef struct Search {
   const char *model;
   VEC(const char *) places; /* searched, for the message */
   const char *found;
+  bool missing; /* the file that was asked for is not there */
 } Search;
 
 static bool is_file(const char *path) {
@@ -161,7 +162,11 @@ static const char *front_path(Session *s, Span span) {
   return arena_strndup(s->arena, s->sources.files.at[span.source].text + span.begin + 1, span.end - span.begin - 2);
 }
 
+/* False: the script goes on with the shapes that the network has. */
 static bool report_missing(Search *q, Span span, const char *path, int reason) {
+  q->missing = true;
+  if (q->s->missing_allowed) return false;
+  q->s->missing_weights++;
   Diag *d = diag_report(&q->s->diags, DIAG_E0401, span, "the weight file %s is not there%s%s", path,
                         reason == ENOENT ? "" : ": ", reason == ENOENT ? "" : strerror(reason));
   if (q->places.count > 0) diag_note(&q->s->diags, d, "looked for %s", list_places(q));
@@ -209,6 +214,9 @@ static bool find_canonical(Search *q, const Donor *donor, bool built_in) {
     return true;
   }
   const char *file = weights_usual_file(q->model);
+  q->missing = true;
+  if (q->s->missing_allowed) return false;
+  q->s->missing_weights++;
   Diag *d = diag_report(&q->s->diags, DIAG_E0402, span, "there are no weights for %s", q->model);
   if (file)
     diag_note(&q->s->diags, d, "looked for %s in %s", file,
@@ -233,19 +241,19 @@ const char *absolute_path(Arena *arena, const char *path) {
   return whole;
 }
 
-bool weights_find_file(Session *s, const Graph *g, const char *file, Span span, const char **path,
-                       SavedFile **saved) {
+WeightSearch weights_find_file(Session *s, const Graph *g, const char *file, Span span, const char **path,
+                               SavedFile **saved) {
   const char *real = absolute_path(s->arena, file);
   *saved = NULL;
   for (size_t i = 0; i < g->saves.count; i++)
     if (g->saves.at[i]->path && streq(g->saves.at[i]->real, real)) *saved = g->saves.at[i];
   *path = file;
-  if (*saved) return true;
+  if (*saved) return WEIGHTS_FOUND;
   Search q = {.s = s};
-  if (!find_from(&q, file, span)) return false;
+  if (!find_from(&q, file, span)) return WEIGHTS_MISSING;
   *path = q.found;
   vec_push(s->arena, &s->dependencies, q.found);
-  return check_hash(s, q.found, span, true);
+  return check_hash(s, q.found, span, true) ? WEIGHTS_FOUND : WEIGHTS_WRONG;
 }
 
 const char *weights_model_name(const Donor *donor) {
@@ -253,9 +261,9 @@ const char *weights_model_name(const Donor *donor) {
   return model->text ? model->text : "network";
 }
 
-bool weights_find(Session *s, Scope *scope, const Donor *donor, const char *model, const char **path) {
+WeightSearch weights_find(Session *s, Scope *scope, const Donor *donor, const char *model, const char **path) {
   *path = NULL;
-  if (donor->from_random) return true;
+  if (donor->from_random) return WEIGHTS_FOUND;
   Search q = {.s = s, .model = model};
   const char *given = named_on_command_line(s, model);
   const Const *mine = scope_get(scope, model), *built_in = scope_get(zoo_scope(s), model);
@@ -266,14 +274,21 @@ bool weights_find(Session *s, Scope *scope, const Donor *donor, const char *mode
                   model, given);
     if (!try_file(&q, given)) {
       vec_push(s->arena, &q.places, given);
-      return report_missing(&q, donor->model->span, given, ENOENT);
+      report_missing(&q, donor->model->span, given, ENOENT);
     }
   } else if (!(donor->from ? find_from(&q, donor->from, donor->from_span)
-                           : find_canonical(&q, donor, built_in && mine && mine->model == built_in->model))) {
-    return false;
+                           : find_canonical(&q, donor, built_in && mine && mine->model == built_in->model)) &&
+             !q.missing) {
+    return WEIGHTS_WRONG;
   }
-  if (!q.found) return true;
+  if (q.missing) {
+    const char *usual = weights_usual_file(model);
+    *path = given ? given : donor->from ? donor->from : usual ? usual : arena_printf(s->arena, "%s.pth", model);
+    return WEIGHTS_MISSING;
+  }
+  if (!q.found) return WEIGHTS_FOUND;
   *path = q.found;
   vec_push(s->arena, &s->dependencies, q.found);
-  return check_hash(s, q.found, donor->from && !given ? donor->from_span : donor->model->span, explicit);
+  Span span = donor->from && !given ? donor->from_span : donor->model->span;
+  return check_hash(s, q.found, span, explicit) ? WEIGHTS_FOUND : WEIGHTS_WRONG;
 }

@@ -20,6 +20,9 @@ typedef struct Session {
   VEC(NameValue) weights;        /* --weights NAME=FILE; name NULL: a directory */
   VEC(const char *) dependencies; /* every file read, for -MD */
   bool no_weights;                /* for what only shows networks: no weight file is looked for */
+  bool missing_allowed;           /* -Wno-weights: a weight file that is not there is no error */
+  size_t weight_errors;           /* of diags.errors: about weight files; they hide nothing else in the script */
+  size_t missing_weights;         /* of those: the file is not there */
   bool shared_defines;            /* of several scripts: one that has no such param leaves a -D to the others */
   VEC(const char *) all_params;   /* with it: the params of all scripts */
   /* the frontend's own state */

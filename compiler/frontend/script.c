@@ -255,6 +255,7 @@ static void forget_script(Session *s) {
   s->depth = 0;
   s->steps = 0;
   s->syntax_errors = false;
+  s->weight_errors = s->missing_weights = 0;
 }
 
 static bool run_source(Session *s, uint32_t source, const char *path, const char *real, Script *out) {
@@ -266,7 +267,7 @@ static bool run_source(Session *s, uint32_t source, const char *path, const char
   bool good = run_file(r, source, path, real ? real : path);
   if (!s->shared_defines) good = check_defines(s) && good;
   if (!r->took && !r->edit.taken && !s->syntax_errors) good = no_take(s, source);
-  good = good && s->diags.errors == 0 && r->edit.graph;
+  good = good && s->diags.errors == s->weight_errors && r->edit.graph;
   if (good) good = settings_check(s, r->edit.graph, r->edit.train, r->take);
   if (good) good = infer_shapes(s, r->edit.graph);
   if (good) {

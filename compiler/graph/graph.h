@@ -186,6 +186,7 @@ typedef struct Donor_ {
   const char *model; /* "resnet18", for --weights NAME=FILE; NULL: of a `load` */
   const char *path;  /* resolved weight file; NULL with `from random` */
   Span span;
+  bool missing;            /* the file is not there: what would be read from it has its shape, and no values */
   struct SavedFile *saved; /* what a `save` further up in the script writes; else NULL */
   struct surgery_weights *open; /* by compiler/edit/weights.c, until weights_close() */
 } DonorFile;

@@ -36,6 +36,15 @@ weights.0.parameters 6455872
 weights.1.parameters 5130
 saves.0.tensors.# 2
 X
+# without the weights a plan is made of shapes
+printf 'take lenet from "nonesuch.pth"\nreplace fc3 with Linear(_, 4)\n' >absent.surgery
+run 1 "$SURGERYC" plan absent.surgery
+err 'error\[E0401\]: the weight file nonesuch\.pth is not there'
+out '^weights     nonesuch\.pth: 8 tensors, 60,856 parameters; the file is not there$'
+out '^            fresh values: 2 tensors, 340 parameters$'
+run 0 "$SURGERYC" plan --json -Wno-weights absent.surgery
+equals missing "$("$RUNTOOL" json "$tmp/out" weights.0.missing)" true
+equals "not missing" "$("$RUNTOOL" json "$tmp/out" weights.1.missing)" false
 run 2 "$SURGERYC" check --json edits.surgery
 echo 'freze all' >wrong.surgery
 run 1 "$SURGERYC" plan --json wrong.surgery

@@ -28,6 +28,28 @@ mkdir first second && echo 'param classes = 4' >second/net.surgery && cp "$RUN_W
 run 0 "$SURGERYC" check four.surgery -I nowhere -I first -I second
 run 1 "$SURGERYC" check four.surgery -I second -I first
 
+# -Wno-weights: a weight file that is not there is no error, one that is there is looked at all the same
+cat >absent.surgery <<'X'
+take lenet from "nonesuch.pth"
+load conv1 from "nonesuch-either.pth"
+replace fc3 with Linear(_, 4)
+X
+run 1 "$SURGERYC" check absent.surgery
+err 'nonesuch\.pth is not there'
+err 'nonesuch-either\.pth is not there'
+run 0 "$SURGERYC" check -Wno-weights absent.surgery
+is_empty "$tmp/err"
+echo 'expect output (N, 5)' >>absent.surgery
+run 1 "$SURGERYC" check -Wno-weights absent.surgery
+err 'error\[E0223\]: expected output \(N, 5\), but it is \(N, 4\)'
+printf 'take lenet from random\nload conv1 from "lenet.bad"\n' >bad.surgery
+echo 'no weights' >lenet.bad
+run 1 "$SURGERYC" check -Wno-weights bad.surgery
+err 'error\[E0403\]'
+run 2 "$SURGERYC" -Wno-weights absent.surgery -o none
+err 'build takes no -Wno-weights'
+absent none none.safetensors
+
 # --cpu
 run 0 "$SURGERYC" "$script" --cpu=x86-64-v3 -o v3
 run 0 ./v3 info
