@@ -1,10 +1,14 @@
 # A copy of the cases with the weight files that they name, then the test. With --update as the last argument it
-# writes the goldens.
+# writes the goldens; with --fixes it applies the fixes of another test's scripts.
 set -eu
 test=$1 surgeryc=$2 cases=$3 work=$4 data=$5
 shift 5
 export LC_ALL=C SURGERY_WEIGHTS= TORCH_HOME=/nonexistent # no weights of the machine's own may be found
 rm -rf "$work"
 cp -r "$cases" "$work"
-cp "$data/lenet.safetensors" "$data/garbage.pth" "$data/truncated.safetensors" "$work"
+if [ "${1-}" = --fixes ]; then
+  cp -r "$data"/* "$work"
+else
+  cp "$data/lenet.safetensors" "$data/garbage.pth" "$data/truncated.safetensors" "$work"
+fi
 exec "$test" "$surgeryc" "$cases" "$work" "$@"
