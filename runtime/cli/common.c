@@ -40,6 +40,10 @@ DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets
   return spec;
 }
 
+void cli_note(const Cli *cli, const Dataset *set) {
+  if (set && set->note && !cli->quiet) cli_message(cli, "note: %s", set->note);
+}
+
 const char *cli_label(const Manifest *m, const Dataset *set, int64_t class, char to[24]) {
   if (class >= 0 && (size_t) class < m->label_count) return m->labels[class];
   if (set && class >= 0 && (size_t) class < set->class_count) return set->class_names[class];

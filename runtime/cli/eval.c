@@ -11,6 +11,7 @@
 typedef struct EvalArguments {
   const char *data;
   int64_t batch;
+  bool raw;
 } EvalArguments;
 
 typedef struct Watch {
@@ -87,7 +88,9 @@ static int eval(Cli *cli, const EvalArguments *a, surgery_net *net, surgery_erro
   DatasetSpec spec = cli_spec(net, ROLE_TEST, true);
   FeedOptions o = {.broken = tell_broken, .context = &watch};
   Metrics metrics;
+  spec.raw = a->raw;
   Dataset *set = dataset_open(a->data, &spec, err);
+  cli_note(cli, set);
   Feed *feed = set ? feed_open(net, set, &o, err) : NULL;
   int status = -1;
   if (feed && metrics_init(&metrics, net->manifest, set->spec.target == TARGET_CLASSES, err) == 0) {
@@ -118,13 +121,15 @@ static ExitStatus run(Cli *cli) {
 static const CliOption options[] = {
     {"data", OPTION_TEXT, offsetof(EvalArguments, data), "DIR", "the data set"},
     {"batch", OPTION_COUNT, offsetof(EvalArguments, batch), "N", "samples at once (default 16)"},
+    {"raw", OPTION_FLAG, offsetof(EvalArguments, raw), NULL, CLI_RAW_HELP},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 const CliCommand command_eval = {"eval",
                                  "--data DIR [options]",
                                  "loss, top-1, top-5, per class, confusion matrix",
                                  "DIR: a folder of class folders with pictures, an IDX pair (the t10k- one "
                                  "where there are two), CIFAR binary batches, CSV, or\n"
-                                 "an .npz or .safetensors file with x and y.",
+                                 "an .npz or .safetensors file with x and y. Bytes (uint8) in these are pictures and are preprocessed,\n"
+                                 "other numbers are taken as they are.",
                                  options,
                                  false,
                                  run};

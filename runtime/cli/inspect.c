@@ -14,7 +14,7 @@
 typedef struct InspectArguments {
   const char *layers, *maps, *data;
   int64_t batch, step_batch, limit;
-  bool json;
+  bool json, raw;
 } InspectArguments;
 
 typedef struct Inspect {
@@ -162,14 +162,17 @@ static int choose_values(Inspect *in, surgery_error *err) {
 
 static int open_set(Inspect *in, surgery_error *err) {
   DatasetSpec spec = cli_spec(in->net, ROLE_TEST, in->cli->operand_count == 0);
+  spec.raw = in->a->raw;
   in->set = in->cli->operand_count ? dataset_open_inputs((const char *const *)in->cli->operand, (size_t)in->cli->operand_count, &spec, err)
                                    : dataset_open(in->a->data, &spec, err);
+  cli_note(in->cli, in->set);
   return in->set ? 0 : -1;
 }
 
 static int measure_gradients(Inspect *in, surgery_error *err) {
   if (!in->a->data || !net_has(in->net, NET_STEP)) return 0;
   DatasetSpec spec = cli_spec(in->net, ROLE_TEST, true);
+  spec.raw = in->a->raw;
   Dataset *set = dataset_open(in->a->data, &spec, err);
   int64_t batch = in->a->step_batch ? in->a->step_batch : in->net->manifest->train.phases[0].batch;
   int status = set ? gradients_measure(&in->gradients, in->net, set, batch, in->a->limit, tell_progress, in, err) : -1;
@@ -238,6 +241,7 @@ static const CliOption options[] = {
     {"limit", OPTION_COUNT, AT(limit), "N", "so many samples, spread over all (default: all)"},
     {"batch", OPTION_COUNT, AT(batch), "N", "samples at once (default 4: every value is kept in memory)"},
     {"step-batch", OPTION_COUNT, AT(step_batch), "N", "samples in a training step, for the gradients (default: the script's)"},
+    {"raw", OPTION_FLAG, AT(raw), NULL, CLI_RAW_HELP},
     {"json", OPTION_FLAG, AT(json), NULL, "all numbers as JSON"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 const CliCommand command_inspect = {

@@ -7,7 +7,7 @@
 
 typedef struct PredictArguments {
   int64_t top, batch;
-  bool json;
+  bool json, raw;
   const char *out;
 } PredictArguments;
 
@@ -236,7 +236,9 @@ static ExitStatus run(Cli *cli) {
                  (!named || m->label_count > 0);
   p.softmax = !ends_in_softmax(m);
   DatasetSpec spec = cli_spec(p.net, ROLE_TEST, false);
+  spec.raw = a.raw;
   p.set = dataset_open_inputs((const char *const *)cli->operand, (size_t)cli->operand_count, &spec, &err);
+  cli_note(cli, p.set);
   if (!p.set || predict_all(&p, &err))
     status = cli_error(cli, &err);
   else if (p.broken) {
@@ -255,6 +257,7 @@ static const CliOption options[] = {
     {"json", OPTION_FLAG, offsetof(PredictArguments, json), NULL,
      "one JSON array: file, classes (class, label, probability) or values; several outputs by name"},
     {"batch", OPTION_COUNT, offsetof(PredictArguments, batch), "N", "samples at once (default 16)"},
+    {"raw", OPTION_FLAG, offsetof(PredictArguments, raw), NULL, CLI_RAW_HELP},
     {"out", OPTION_TEXT, offsetof(PredictArguments, out), "FILE.npy",
      "the raw outputs, (N, …); FILE.NAME.npy for each of several outputs"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
@@ -263,7 +266,8 @@ const CliCommand command_predict = {"predict",
                                     "classes with probabilities for pictures and arrays",
                                     "FILE: a picture (JPEG, PNG), a .npy, IDX or .npz file, or a folder of "
                                     "pictures. A picture that cannot be read is named,\n"
-                                    "the others are predicted, and the exit status is 1.",
+                                    "the others are predicted, and the exit status is 1. Bytes (uint8) in arrays are pictures and are\n"
+                                    "preprocessed, other numbers are taken as they are.",
                                     options,
                                     true,
                                     run};

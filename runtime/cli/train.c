@@ -14,7 +14,7 @@ typedef struct TrainArguments {
   const char *data, *val, *out, *resume, *log, *report, *feature_cache;
   int64_t epochs, batch, seed, steps, checkpoint_every; /* -1: not given */
   double lr;                                            /* NAN: not given */
-  bool no_shuffle, no_cache;
+  bool no_shuffle, no_cache, raw;
 } TrainArguments;
 
 typedef struct Job {
@@ -109,7 +109,9 @@ static int choose_options(Job *job, surgery_error *err) {
 
 static int open_data(Job *job, surgery_error *err) {
   DatasetSpec spec = cli_spec(job->net, ROLE_TRAIN, true);
+  spec.raw = job->a->raw;
   if (!(job->train = dataset_open(job->a->data, &spec, err))) return -1;
+  cli_note(job->cli, job->train);
   const char *val = job->a->val;
   if (!val && dataset_has_test_part(job->a->data)) {
     val = job->a->data;
@@ -119,7 +121,10 @@ static int open_data(Job *job, surgery_error *err) {
   DatasetSpec val_spec = cli_spec(job->net, ROLE_TEST, true);
   if (val_spec.label_count == 0)
     val_spec.labels = job->train->class_names, val_spec.label_count = job->train->class_count;
-  return (job->val = dataset_open(val, &val_spec, err)) ? 0 : -1;
+  val_spec.raw = job->a->raw;
+  if (!(job->val = dataset_open(val, &val_spec, err))) return -1;
+  if (!job->train->note) cli_note(job->cli, job->val);
+  return 0;
 }
 
 static int run_training(Job *job, surgery_error *err) {
@@ -252,6 +257,7 @@ static const CliOption options[] = {
     {"no-shuffle", OPTION_FLAG, AT(no_shuffle), NULL, "the samples in the order of the data set, each epoch"},
     {"no-cache", OPTION_FLAG, AT(no_cache), NULL,
      "run the frozen part in every epoch instead of keeping its features"},
+    {"raw", OPTION_FLAG, AT(raw), NULL, CLI_RAW_HELP},
     {"feature-cache", OPTION_TEXT, AT(feature_cache), "DIR", "keep the frozen part's features in files there, for the next training"},
     {"out", OPTION_TEXT, AT(out), "FILE", "the trained weights (default: NAME-trained.safetensors here)"},
     {"resume", OPTION_TEXT, AT(resume), "FILE",
@@ -266,6 +272,7 @@ const CliCommand command_train = {"train",
                                   "train what the script left trainable",
                                   "DIR: a folder of class folders with pictures, an IDX pair, CIFAR binary "
                                   "batches, CSV, or an .npz or .safetensors file with x and y.\n"
+                                  "Bytes (uint8) in these are pictures and are preprocessed, other numbers are taken as they are.\n"
                                   "The log has the columns row (step or epoch), epoch, step, loss, lr, "
                                   "train_loss, train_acc, val_loss, val_acc, seconds.\n"
                                   "Ctrl-C finishes the step, saves a checkpoint beside --out and ends with "

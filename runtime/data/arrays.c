@@ -1,5 +1,5 @@
-/* Samples as arrays: `x` and `y`, and for tokens `mask`, of an .npz or .safetensors file, read through the weight readers.
- * x is taken as it is: preprocessed already, any number type; tokens are whole numbers. Called by dataset.c. */
+/* Samples as arrays: `x` and `y`, and for tokens `mask`, of an .npz or .safetensors file, read through the weight readers. What
+ * else is in the file would be left out of the training without a word: it is an error. Called by dataset.c. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,24 +64,6 @@ static void *read_targets(Dataset *set, surgery_weights *file, const surgery_ten
   return NULL;
 }
 
-void *dataset_read_samples(const Dataset *set, surgery_weights *file, const surgery_tensor *x, surgery_error *err) {
-  bool tokens = set->spec.input->kind == INPUT_TOKENS;
-  if (tokens && is_float(x->dtype)) {
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: numbers of type %s, but tokens are whole numbers: keep them as int64 or int32",
-            set->path, surgery_dtype_name(x->dtype));
-    return NULL;
-  }
-  void *values = malloc((size_t)x->count * (tokens ? sizeof(int64_t) : sizeof(float)) + 1);
-  if (!values) {
-    sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for x", set->path);
-    return NULL;
-  }
-  int status = tokens ? surgery_weights_read_i64(file, x, values, x->count, err) : surgery_weights_read(file, x, values, x->count, err);
-  void *result = status ? NULL : tokens ? dataset_tokens_from_i64(set, values, x->count, set->path, err) : values;
-  if (result != values) free(values);
-  return result;
-}
-
 static int check_mask(const Dataset *set, const surgery_tensor *mask, surgery_error *err) {
   const ManifestInput *input = set->spec.input;
   char shape[SHAPE_TEXT];
@@ -122,7 +104,24 @@ static int read_masks(const Dataset *set, surgery_weights *file, int32_t **masks
   return status;
 }
 
+/* An array that is none of those that the network takes. */
+static int check_names(const Dataset *set, surgery_weights *file, surgery_error *err) {
+  const ManifestInput *input = set->spec.input;
+  char shape[SHAPE_TEXT];
+  for (size_t i = 0; i < surgery_weights_count(file); i++) {
+    const surgery_tensor *t = surgery_weights_at(file, i);
+    if (strcmp(t->name, "x") == 0 || strcmp(t->name, "y") == 0 || strcmp(t->name, "mask") == 0) continue;
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "%s: the network takes no '%s' %s: a data set has x, the samples, y, the targets%s; leave it out of the file%s",
+                   set->path, SG_Q(t->name), tensor_shape_text(t->rank, t->shape, shape),
+                   input->mask ? ", and mask" : "", input->kind == INPUT_TOKENS && strcmp(t->name, "token_type_ids") == 0
+                   ? " where all of it is 0, as the network takes token types to be" : "");
+  }
+  return 0;
+}
+
 static int read_samples(Dataset *set, surgery_weights *file, surgery_error *err) {
+  ArrayLayout layout;
   const surgery_tensor *x = surgery_weights_find(file, "x"), *y = surgery_weights_find(file, "y");
   bool wants_y = set->spec.target != TARGET_NONE;
   if (!x || (wants_y && !y))
@@ -132,7 +131,7 @@ static int read_samples(Dataset *set, surgery_weights *file, surgery_error *err)
   if (x->rank < 1) return sg_fail(err, SURGERY_BAD_INPUT, "%s: x is a single number", set->path);
   set->count = x->shape[0];
   if (set->count == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: holds no samples", set->path);
-  if (dataset_check_sample(&set->spec, set->path, x->rank - 1, x->shape + 1, err)) return -1;
+  if (check_names(set, file, err) || array_find_layout(&set->spec, set->path, x, 1, &layout, err)) return -1;
   void *targets = NULL;
   if (wants_y) {
     if (!(targets = read_targets(set, file, y, err))) return -1;
@@ -146,12 +145,7 @@ static int read_samples(Dataset *set, surgery_weights *file, surgery_error *err)
     free(targets);
     return -1;
   }
-  void *values = dataset_read_samples(set, file, x, err);
-  if (!values) {
-    free(masks), free(targets);
-    return -1;
-  }
-  if (dataset_use_floats(set, values, targets, err)) {
+  if (array_use(set, file, x, &layout, targets, err)) {
     free(masks);
     return -1;
   }

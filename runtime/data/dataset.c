@@ -28,7 +28,7 @@ void dataset_close(Dataset *set) {
   if (!set) return;
   if (set->close) set->close(set);
   for (size_t i = 0; set->class_names && i < set->class_count; i++) free(set->class_names[i]);
-  free(set->class_names), free(set->labels), free(set->path), free(set);
+  free(set->class_names), free(set->labels), free(set->path), free(set->note), free(set);
 }
 
 static bool ends_with(const char *text, const char *end) {
@@ -302,6 +302,7 @@ Dataset *dataset_open_inputs(const char *const *paths, size_t count, const Datas
     }
     parts->part[parts->count++] = part;
     set->count += part->count;
+    if (part->note && !set->note) set->note = strdup(part->note);
   }
   return set;
 }

@@ -29,6 +29,7 @@ typedef struct DatasetSpec {
   size_t label_count;
   int64_t values_too; /* arrays may have so many floats for each sample in place of classes, and the set's spec then says
                          so (BCEWithLogits); 0: not */
+  bool raw;                   /* bytes of pictures as they are, 0 to 255, without the script's preprocessing */
   DatasetRole role;           /* which of several: train- or t10k-, data_batch_* or test_batch */
   const AugmentStep *augment; /* for `load` with a seed; none for a validation set */
   size_t augment_count;
@@ -45,6 +46,7 @@ struct Dataset {
   size_t class_count;
   int32_t *labels;  /* [count], each checked to be in [0, classes); NULL unless TARGET_CLASSES with
                        target_count 1 */
+  char *note;       /* what is odd about the data and no error, for the user; NULL: nothing */
   bool can_augment; /* pixels: the augmentations apply */
   bool cheap;       /* load only copies: more threads would not help */
   DatasetSpec spec;
@@ -98,8 +100,6 @@ Dataset *dataset_open_csv(const char *path, const DatasetSpec *spec,
                           surgery_error *err); /* csv.c: .csv, .csv.gz */
 Dataset *dataset_open_weights(const char *path, const DatasetSpec *spec,
                               surgery_error *err); /* arrays.c: npz, safetensors: x, y */
-/* arrays.c: the values of an open array as samples, floats or int32 tokens; malloc, for dataset_use_floats. NULL with *err. */
-void *dataset_read_samples(const Dataset *set, surgery_weights *file, const surgery_tensor *x, surgery_error *err);
 Dataset *dataset_open_npy(const char *path, const DatasetSpec *spec,
                           surgery_error *err);             /* npy.c: inputs alone */
 bool idx_folder_has(const char *folder, DatasetRole role); /* a pair that serves the role */
@@ -117,7 +117,24 @@ Dataset *dataset_open_pictures(const char *const *files, size_t count, const Dat
 int picture_list(const char *folder, char ***files, size_t *count, surgery_error *err);
 bool picture_suffix(const char *path); /* by name alone */
 
+/* ---- samples of an array (array_samples.c), for arrays.c and npy.c ---- */
+typedef struct ArrayLayout {
+  bool pictures;                   /* bytes for an image input */
+  int64_t height, width, channels; /* of pictures */
+  bool planar;                     /* of pictures: (C, H, W), not (H, W, C) */
+  bool channels_last;              /* of floats: (H, W, C), and the input is (C, H, W) */
+} ArrayLayout;
+bool array_holds_pictures(const DatasetSpec *spec, const surgery_tensor *x);
+bool array_is_one(const DatasetSpec *spec, const surgery_tensor *x); /* one sample, without a dimension for the batch */
+/* `batch`: the dimensions before those of a sample, 0 or 1. -1: these are no samples for the input. */
+int array_find_layout(const DatasetSpec *spec, const char *path, const surgery_tensor *x, int batch, ArrayLayout *to,
+                      surgery_error *err);
+/* Reads the set->count samples of the array. Takes ownership of the targets, as dataset_use_floats does. */
+int array_use(Dataset *set, surgery_weights *file, const surgery_tensor *x, const ArrayLayout *layout, void *targets,
+              surgery_error *err);
+
 /* ---- pictures (image*.c) ---- */
+#define PICTURE_MAX_CHANNELS 4
 typedef struct Picture {
   int width, height, channels; /* 1 or 3 */
   uint8_t *pixels;             /* height × width × channels, interleaved; malloc */

@@ -291,7 +291,9 @@ static Sizing sizing_of(const DatasetSpec *spec, bool augmented) {
   return find_step(spec, AUGMENT_OP_RANDOM_RESIZED_CROP) ? SIZE_NONE : SIZE_ALL;
 }
 
-static int run_steps(Work *w, const ManifestInput *input, Sizing sizing, surgery_error *err) {
+static int run_steps(Work *w, const DatasetSpec *spec, Sizing sizing, surgery_error *err) {
+  const ManifestInput *input = spec->input;
+  if (spec->raw) return 0;
   for (size_t i = 0; i < input->step_count; i++) {
     const PreprocessStep *s = &input->steps[i], *next = i + 1 < input->step_count ? s + 1 : NULL;
     bool cropped = false;
@@ -309,9 +311,9 @@ static int run_steps(Work *w, const ManifestInput *input, Sizing sizing, surgery
 /* random_crop comes behind the preprocessing and all else before it. */
 static int size_and_augment(Work *w, const DatasetSpec *spec, Random *random, surgery_error *err) {
   Sizing sizing = sizing_of(spec, random != NULL);
-  if (!random) return run_steps(w, spec->input, sizing, err);
-  if (sizing == SIZE_RESIZE_ALONE) return run_steps(w, spec->input, sizing, err) || augment(w, spec, random, err) ? -1 : 0;
-  return augment(w, spec, random, err) || run_steps(w, spec->input, sizing, err) ? -1 : 0;
+  if (!random) return run_steps(w, spec, sizing, err);
+  if (sizing == SIZE_RESIZE_ALONE) return run_steps(w, spec, sizing, err) || augment(w, spec, random, err) ? -1 : 0;
+  return augment(w, spec, random, err) || run_steps(w, spec, sizing, err) ? -1 : 0;
 }
 
 /* ---- what the decoder may leave out ---- */
@@ -324,7 +326,7 @@ static double shrinkage(const DatasetSpec *spec, bool augmented, int width, int 
     double area = (double)width * height * a->scale[0];
     return fmin(sqrt(area * a->ratio[0]) / (double)a->size[1], sqrt(area / a->ratio[1]) / (double)a->size[0]);
   }
-  for (size_t i = 0; i < spec->input->step_count; i++) {
+  for (size_t i = 0; !spec->raw && i < spec->input->step_count; i++) {
     const PreprocessStep *s = &spec->input->steps[i];
     int64_t to_width, to_height;
     if (s->op == PREPROCESS_CENTER_CROP && sizing == SIZE_ALL) return 0;
@@ -348,14 +350,14 @@ int picture_reduction(const DatasetSpec *spec, bool augmented, int width, int he
   return 1;
 }
 
-/* (H, W, C) bytes → (C, H, W) floats: / 255, then minus mean, over std, in float as torch does. */
-static void to_floats(const Picture *p, const PreprocessStep *normalize, float *x) {
+/* (H, W, C) bytes → (C, H, W) floats: / 255, then minus mean, over std, in float as torch does; raw: the bytes. */
+static void to_floats(const Picture *p, const PreprocessStep *normalize, bool raw, float *x) {
   size_t count = (size_t)p->width * (size_t)p->height;
   for (int c = 0; c < p->channels; c++) {
     int k = normalize ? (normalize->channels == 1 ? 0 : c) : 0;
     float mean = normalize ? (float)normalize->mean[k] : 0, std = normalize ? (float)normalize->std[k] : 1;
     float table[256];
-    for (int v = 0; v < 256; v++) table[v] = ((float)v / 255.0f - mean) / std;
+    for (int v = 0; v < 256; v++) table[v] = raw ? (float)v : ((float)v / 255.0f - mean) / std;
     const uint8_t *from = p->pixels + c;
     float *to = x + (size_t)c * count;
     for (size_t i = 0; i < count; i++) to[i] = table[from[i * (size_t)p->channels]];
@@ -379,11 +381,11 @@ int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t s
     char text[SHAPE_TEXT];
     failed = sg_fail(
         err, SURGERY_BAD_INPUT,
-        "the picture is %d x %d pixels after preprocessing, but the input is %s; add `resize (H, W)` to the "
-        "script's input block",
-        w.now.width, w.now.height, manifest_shape_text(want, text));
+        "the picture is %d x %d pixels%s, but the input is %s%s",
+        w.now.width, w.now.height, spec->raw ? "" : " after preprocessing", manifest_shape_text(want, text),
+        spec->raw ? "; with --raw it is not resized" : "; add `resize (H, W)` to the script's input block");
   }
-  if (!failed) to_floats(&w.now, normalize, x);
+  if (!failed) to_floats(&w.now, normalize, spec->raw, x);
   if (!failed && draws) erase(spec, draws, x);
   if (w.own) free(w.now.pixels);
   return failed;

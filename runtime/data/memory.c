@@ -1,5 +1,6 @@
 /* Data sets whose samples lie in memory: floats that are inputs already, or the bytes of pictures. The
  * sources (idx, cifar, csv, arrays) read a file and hand the result over here. Must not know any format. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static int memory_load(Dataset *set, int64_t index, uint64_t seed, float *x, voi
   int64_t size = (int64_t)memory->height * memory->width * memory->channels;
   const uint8_t *bytes = memory->bytes + index * size;
   if (set->spec.input->kind == INPUT_IMAGE) return load_picture(set, bytes, seed, x, err);
-  for (int64_t i = 0; i < count; i++) x[i] = (float)bytes[i] / 255.0f;
+  for (int64_t i = 0; i < count; i++) x[i] = set->spec.raw ? (float)bytes[i] : (float)bytes[i] / 255.0f;
   return 0;
 }
 
@@ -75,6 +76,41 @@ static Memory *attach(Dataset *set, void *targets) {
   return memory;
 }
 
+/* What preprocessing makes of the darkest and the brightest pixel. */
+static void picture_range(const ManifestInput *input, double range[2]) {
+  range[0] = 0, range[1] = 1;
+  for (size_t i = 0; i < input->step_count; i++) {
+    const PreprocessStep *s = &input->steps[i];
+    if (s->op != PREPROCESS_NORMALIZE) continue;
+    range[0] = INFINITY, range[1] = -INFINITY;
+    for (int c = 0; c < s->channels; c++) {
+      range[0] = fmin(range[0], -s->mean[c] / s->std[c]);
+      range[1] = fmax(range[1], (1 - s->mean[c]) / s->std[c]);
+    }
+  }
+}
+
+/* A little outside is rounding, or a resize that overshoots. */
+#define RANGE_SLACK 0.1
+
+/* Values of an image input that no picture gives: it is likely that they are not preprocessed, or for another network. */
+static void note_range(Dataset *set, const float *values) {
+  double range[2], least = INFINITY, most = -INFINITY;
+  if (set->spec.raw) return;
+  picture_range(set->spec.input, range);
+  for (int64_t i = 0; i < set->count * set->spec.input->shape.count; i++) {
+    if (values[i] < least) least = values[i];
+    if (values[i] > most) most = values[i];
+  }
+  double slack = RANGE_SLACK * (range[1] - range[0]);
+  if (!(least < range[0] - slack || most > range[1] + slack)) return;
+  if (asprintf(&set->note,
+               "%s: its values go from %.4g to %.4g, but preprocessed pictures lie between %.4g and %.4g here; numbers are "
+               "fed as they are, only bytes (uint8) are preprocessed",
+               set->path, least, most, range[0], range[1]) < 0)
+    set->note = NULL;
+}
+
 int dataset_use_floats(Dataset *set, float *values, void *targets, surgery_error *err) {
   Memory *memory = attach(set, targets);
   if (!memory) {
@@ -82,6 +118,7 @@ int dataset_use_floats(Dataset *set, float *values, void *targets, surgery_error
     return sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory", set->path);
   }
   memory->values = values;
+  if (set->spec.input->kind == INPUT_IMAGE) note_range(set, values);
   set->cheap = true;
   return 0;
 }

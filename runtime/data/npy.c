@@ -10,15 +10,12 @@
 /* A whole array that is one sample, or a batch of them. */
 static int take_samples(Dataset *set, surgery_weights *file, surgery_error *err) {
   const surgery_tensor *x = surgery_weights_at(file, 0);
-  bool one = x->rank > 0 && x->rank <= set->spec.input->shape.rank &&
-             x->count == set->spec.input->shape.count &&
-             dataset_check_sample(&set->spec, set->path, x->rank, x->shape, NULL) == 0;
-  set->count = one ? 1 : x->rank ? x->shape[0] : 0;
-  if (!one && x->rank == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: a single number", set->path);
-  if (!one && dataset_check_sample(&set->spec, set->path, x->rank - 1, x->shape + 1, err)) return -1;
-  void *values = dataset_read_samples(set, file, x, err);
-  if (!values) return -1;
-  return dataset_use_floats(set, values, NULL, err);
+  if (x->rank == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: a single number", set->path);
+  bool one = array_is_one(&set->spec, x);
+  ArrayLayout layout;
+  set->count = one ? 1 : x->shape[0];
+  if (array_find_layout(&set->spec, set->path, x, one ? 0 : 1, &layout, err)) return -1;
+  return array_use(set, file, x, &layout, NULL, err);
 }
 
 Dataset *dataset_open_npy(const char *path, const DatasetSpec *spec, surgery_error *err) {

@@ -90,6 +90,7 @@ static int sample_digest(const Look *look, int64_t index, float *x, SgDigest *di
   surgery_error ignored;
   if (set->digest && set->labels) {
     memcpy(target, &set->labels[index], target_bytes);
+    if (set->spec.raw) *digest = sg_digest_text(*digest, "raw");
     return set->digest(set, index, digest);
   }
   if (set->load(set, index, DATASET_NO_AUGMENT, x, target, &ignored)) return -1;

@@ -51,6 +51,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   int kind = data[0] % NAMES, shape = data[0] / NAMES % 3, target = data[0] / NAMES / 3 % 3;
   if (data[0] / NAMES / 9 % 2) shape = TOKENS;
   DatasetSpec spec = {.input = &inputs[shape], .target = (TargetKind)target, .target_count = 1, .classes = 3};
+  spec.raw = data[0] / NAMES / 18 % 2;
   if (target == TARGET_VALUES) spec.target_count = 2, spec.classes = 0;
   write_plain(names[kind], data + 1, size - 1);
   write_other_half(kind);

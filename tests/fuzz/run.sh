@@ -55,6 +55,11 @@ data)
   for f in "$fixtures"/*.npy; do byte 3 <"$f" >"$seeds/${f##*/}"; done
   byte 4 <"$fixtures/stored.npz" >"$seeds/npz"
   byte 67 <"$fixtures/stored.npz" >"$seeds/tokens"
+  for number in 10 136; do
+    { printf '\223NUMPY\1\0v\0%-117s\n' "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2, 2, 3), }"; head -c 24 /dev/zero; } |
+      byte $number >"$seeds/bytes$number"
+  done
+  printf '\73\0\0\0\0\0\0\0{"x":{"dtype":"U8","shape":[2,2,2],"data_offsets":[0,8]}}  abcdefgh' | byte 12 >"$seeds/u8"
   byte 26 <"$fixtures/all.safetensors" >"$seeds/safetensors" ;;
 features) # what becomes of a good file
   printf '\2\0' >"$seeds/nothing"

@@ -52,7 +52,7 @@ void test_remove_all(void);
 int run_schedule_tests(void), run_optimizer_tests(void);
 int run_net_tests(void);
 int run_cpu_tests(void);
-int run_data_tests(void);
+int run_data_tests(void), run_array_tests(void);
 int run_train_tests(void);
 int run_cli_tests(void);
 int run_inspect_tests(void);

@@ -20,6 +20,34 @@ err '^tiny: wrote png\.npy$'
 run 0 "$tiny" predict --weights "$RUN_WORK/trained.safetensors" "$data/idx" --out ones.npy --batch 1 --quiet
 equals "PNG and IDX" "$("$RUNTOOL" npy png.npy | sed 1d)" "$("$RUNTOOL" npy ones.npy | sed -n '2p;8p')"
 
+# so do bytes in arrays, with the channels first or last; --raw takes pictures of every kind as 0 to 255, without preprocessing
+bytes() { # SHAPE: a .npy of the IDX file's bytes
+  printf '\223NUMPY\1\0v\0%-117s\n' "{'descr': '|u1', 'fortran_order': False, 'shape': $1, }"
+  tail -c +17 "$data/idx/t10k-images-idx3-ubyte"
+}
+bytes '(24, 1, 8, 8)' >first.npy && bytes '(24, 8, 8, 1)' >last.npy && bytes '(24, 8, 8)' >gray.npy
+for what in first last gray; do
+  run 0 "$tiny" predict --weights "$RUN_WORK/trained.safetensors" $what.npy --out $what.y.npy
+  err_lacks note
+  check "bytes in an array are pictures: $what" cmp $what.y.npy idx.npy
+done
+run 0 "$tiny" predict --weights "$RUN_WORK/trained.safetensors" --raw gray.npy --out raw.npy
+run 0 "$tiny" predict --weights "$RUN_WORK/trained.safetensors" --raw "$data/idx" --out raw.idx.npy
+check "--raw of arrays and of IDX" cmp raw.npy raw.idx.npy
+check "--raw is something else" sh -c '! cmp -s raw.npy idx.npy'
+run 0 "$tiny" predict --raw "$val/left/00.png" "$val/left/06.png" --weights "$RUN_WORK/trained.safetensors" --batch 1 --out raw.png.npy
+run 0 "$tiny" predict --raw "$data/idx" --weights "$RUN_WORK/trained.safetensors" --batch 1 --out raw.ones.npy
+equals "--raw of PNG and IDX" "$("$RUNTOOL" npy raw.png.npy | sed 1d)" "$("$RUNTOOL" npy raw.ones.npy | sed -n '2p;8p')"
+# floats that no picture gives are noted, once
+"$RUNTOOL" arrays bright.npz "x:f32:1,1,8,8:$(seq -s, 3 4 255)"
+run 0 "$tiny" predict bright.npz
+err 'note: bright\.npz: its values go from 3 to 255, but preprocessed pictures lie between [-0-9.]+ and [-0-9.]+ here'
+equals "notes" "$(grep -c note "$tmp/err")" 1
+run 0 "$tiny" eval --raw --data "$data/idx"
+run 0 "$tiny" train --raw --data "$data/idx" --epochs 1 --out raw.safetensors
+run 0 "$tiny" predict --quiet bright.npz
+is_empty "$tmp/err"
+
 # probabilities: --top 3 of 3 classes add up to 1 and are the softmax of --out
 run 0 "$tiny" predict --weights "$RUN_WORK/trained.safetensors" "$data/idx/t10k-images-idx3-ubyte" --top 3
 awk '{s=$3+$5+$7; if (s<0.9997||s>1.0003||$3<$5||$5<$7) bad++} END{exit bad>0 || NR!=24}' "$tmp/out"

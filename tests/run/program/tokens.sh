@@ -51,6 +51,11 @@ run 0 ./half train --data train.safetensors --epochs 2 --no-shuffle --out v.safe
 run 0 ./half train --data train.safetensors --epochs 2 --no-shuffle --no-cache --out w.safetensors
 check "a mask behind the cache" cmp v.safetensors w.safetensors
 
+# what the network does not take is no part of the data: nothing of it is left out without a word
+"$RUNTOOL" arrays types.npz "$x" "$mask" token_type_ids:i64:2,6:0,0,0,0,0,0,0,0,0,0,0,1
+run 1 ./small predict types.npz
+err "types\.npz: the network takes no 'token_type_ids' \(2, 6\): a data set has x, the samples, y, the targets, and mask; leave it out"
+
 refused() { # PATTERN ARRAY…: by train, and where there are no targets in the way by predict
   pattern=$1
   shift
