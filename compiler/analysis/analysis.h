@@ -14,6 +14,8 @@ typedef struct Trainability {
   int64_t trainable; /* numbers in trainable parameters */
 } Trainability;
 Trainability analyse_trainability(const Graph *g);
+/* False for what reads or returns whole numbers, whose row has no_gradient: nothing before it is trained through it. */
+bool op_passes_gradient(OpId op);
 
 /* Lowers the checked graph to the schedules that it needs. `train` may be NULL: then the loss is cross entropy. */
 Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train);

@@ -8,8 +8,8 @@ static BufferId output_plain(Lower *l, NodeId n) {
   return l->node[n].y = value_out(l, l->g->nodes.at[n].output, LAYOUT_PLAIN);
 }
 
-/* What whole numbers flow into: no gradient can be wanted of them. */
-void grad_of_integers(Lower *l, NodeId n) { BUG("a gradient of the token numbers that flow into %s", l->g->nodes.at[n].name); }
+/* Whole numbers have no gradient: op_passes_gradient() keeps backward from asking for it. */
+void no_gradient(Lower *l, NodeId n) { BUG("a gradient of the token numbers that flow into %s", l->g->nodes.at[n].name); }
 
 /* ---- tokens ---- */
 

@@ -13,6 +13,8 @@ static LowerFn *const grad_rule[OP_COUNT] = {
 #include "grammar/ops.def"
 #undef OP
 };
+bool op_passes_gradient(OpId op) { return grad_rule[op] != no_gradient; }
+
 #define NO_GRAD NULL
 #define PARAM(name, dtype, role, GRAD, present) GRAD,
 #define PARAMS(...) __VA_ARGS__

@@ -62,7 +62,7 @@ Trainability analyse_trainability(const Graph *g) {
     ModuleId varies = node_varies(g, id);
     t.varies[id] = varies != NO_ID && !g->modules.at[varies].frozen;
     bool grad = has_trainable(g, n);
-    for (size_t k = 0; k < n->inputs.count; k++) grad |= t.needs_grad[n->inputs.at[k]];
+    for (size_t k = 0; k < n->inputs.count && op_passes_gradient(n->op); k++) grad |= t.needs_grad[n->inputs.at[k]];
     t.needs_grad[n->output] = grad;
   }
   for (size_t i = 0; i < g->params.count; i++) {

@@ -1,5 +1,6 @@
 /* output a = SEL, b = SEL: the network returns these values instead of its last one, and what none of them needs
  * is dropped, as if the take had cut it off. Called by edit.c. */
+#include "compiler/analysis/analysis.h"
 #include "compiler/edit/edit.h"
 #include "runtime/abi.h"
 
@@ -171,30 +172,42 @@ static void check_phases(EditContext *e) {
   }
 }
 
-void edit_outputs_trained(EditContext *e) {
-  Graph *g = e->graph;
-  if (g->outputs.count < 2) return;
-  Arena *scratch = arena_create();
-  bool *wanted = arena_array(scratch, bool, g->values.count + 1),
-       *learns = arena_array(scratch, bool, g->modules.count + 1);
-  wanted[g->outputs.at[0].value] = true;
+/* The layers before the value; with `gradient` only those that its gradient reaches. */
+static void mark_before(const Graph *g, ValueId value, bool gradient, Arena *scratch, bool *module) {
+  bool *wanted = arena_array(scratch, bool, g->values.count + 1);
+  wanted[value] = true;
   for (size_t i = g->order.count; i-- > 0;) {
     const Node *n = &g->nodes.at[g->order.at[i]];
     if (!n->alive || !wanted[n->output]) continue;
-    if (n->module != NO_ID) learns[n->module] = true;
-    for (size_t k = 0; k < n->inputs.count; k++) wanted[n->inputs.at[k]] = true;
+    if (n->module != NO_ID) module[n->module] = true;
+    for (size_t k = 0; k < n->inputs.count && (!gradient || op_passes_gradient(n->op)); k++) wanted[n->inputs.at[k]] = true;
   }
+}
+
+void edit_outputs_trained(EditContext *e) {
+  Graph *g = e->graph;
+  if (g->outputs.count == 0) return;
+  Arena *scratch = arena_create();
+  bool *called = arena_array(scratch, bool, g->modules.count + 1), *learns = arena_array(scratch, bool, g->modules.count + 1);
+  for (size_t i = 0; i < g->outputs.count; i++) mark_before(g, g->outputs.at[i].value, false, scratch, called);
+  mark_before(g, g->outputs.at[0].value, true, scratch, learns);
   VEC(const char *) names = {0};
   for (size_t i = 0; i < g->params.count; i++) {
     Param *p = &g->params.at[i];
     if (!p->trainable || learns[p->module] || !g->modules.at[p->module].alive) continue;
+    if (g->outputs.count == 1 && !called[p->module]) continue;
     p->trainable = false;
     for (size_t k = 0; e->train && k < e->train->phases.count; k++) e->train->phases.at[k].trainable[i] = false;
     const char *name = g->modules.at[p->module].name;
     if (names.count == 0 || !streq(names.at[names.count - 1], name)) vec_push(scratch, &names, name);
   }
   if (names.count > 0) check_phases(e);
-  if (names.count > 0 && e->train) {
+  if (names.count > 0 && e->train && g->outputs.count == 1) {
+    Diag *d = diag_report(&e->s->diags, DIAG_W0205, e->train->span,
+                          "no gradient reaches %s: what follows makes whole numbers of it, such as positions",
+                          edit_list_names(scratch, names.at, names.count));
+    diag_help(&e->s->diags, d, "freeze it, so that the script says the same");
+  } else if (names.count > 0 && e->train) {
     Diag *d = diag_report(&e->s->diags, DIAG_W0205, e->train->span,
                           "the loss is of the first output, '%s': it trains nothing of %s", g->outputs.at[0].name,
                           edit_list_names(scratch, names.at, names.count));

@@ -276,7 +276,7 @@ static bool put_arg(const OpArg *a, const Const *c) {
 }
 
 /* A default, as ops.def writes it: a number, true, false, none or a quoted text. */
-static void put_fallback(Arena *arena, const ArgInfo *info, void *at) {
+void put_fallback(Arena *arena, const ArgInfo *info, void *at) {
   const char *text = info->fallback;
   int64_t whole = streq(text, "none") ? NONE_VALUE : strtoll(text, NULL, 10);
   switch (info->type) {

@@ -107,6 +107,8 @@ bool bind_arguments(Session *s, const char *callee, const Formal *formals, size_
                     const Arg **bound);
 /* The arguments of an operator as its row says, checked and with defaults filled in. */
 bool bind_op(Eval *e, OpId op, const Arg *args, Span call, OpArgs *out);
+/* Puts the default of `info` at `at`, as ops.def writes it. */
+void put_fallback(Arena *arena, const ArgInfo *info, void *at);
 bool want_int(Session *s, const Const *c, Span span, const char *callee, const char *name, int64_t min, int64_t max,
               int64_t *out);
 bool want_float(Session *s, const Const *c, Span span, const char *callee, const char *name, double min, double max,

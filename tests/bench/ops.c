@@ -283,7 +283,7 @@ static void bench_case(const Case *c, const CodegenTarget *target, double peak) 
 static int check(void) {
   int bad = 0;
   for (OpId op = OP_NONE + 1; op < OP_COUNT; op++) {
-    bool trains = !streq(rules[op].gradient, "grad_of_integers") || op_info(op)->params[0].name;
+    bool trains = !streq(rules[op].gradient, "no_gradient") || op_info(op)->params[0].name;
     if (!computes(op)) continue;
     if (!seen[op].forward) bad++, printf("grammar/ops.def: %s has no forward call in the bench\n", op_info(op)->name);
     if (trains && !seen[op].gradient) bad++, printf("grammar/ops.def: %s has no gradient in the bench\n", op_info(op)->name);

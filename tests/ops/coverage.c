@@ -68,7 +68,7 @@ static int lacks(const char *op, const char *what, const char *name) {
 
 /* What works on token numbers has no gradient to them. */
 static const bool of_integers[OP_COUNT] = {
-#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, ...) [OP_##NAME] = sizeof #GRAD == sizeof "grad_of_integers",
+#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, ...) [OP_##NAME] = sizeof #GRAD == sizeof "no_gradient",
 #include "grammar/ops.def"
 #undef OP
 };
