@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SG_ABI 4
+#define SG_ABI 5
 #define SG_MAX_OUTPUTS 16
 #define SG_SAMPLES_THREADS 4 /* a function's "samples" are for each so many threads */
 
@@ -52,7 +52,8 @@ typedef struct sg_network {
 
 /* The manifest:
  * { "name": "ants", "script": "ants_bees.surgery", "compiler": "0.1.0",
- *   "weights_file": "/abs/ants.safetensors" (where the compiler wrote them) or null,
+ *   "weights_file": "ants.safetensors" (its name beside the program, or beside the library that holds the network) or null,
+ *   "weights_path": "../share/ants.safetensors" (optional: where the build asked to look next; from the program's folder),
  *   "input": { "kind": "image"|"tensor"|"tokens", "shape": [3, 224, 224], "mask": true (optional; a mask (N, shape[0]) may be given),
  *              "vocabulary": 30522 (of tokens: each lies below it),
  *              "preprocess": [ {"op": "grayscale"}, {"op": "resize", "size": [256, null]}, {"op": "center_crop", "size": [224, 224]},

@@ -336,6 +336,7 @@ Manifest *manifest_parse(const char *text, surgery_error *err) {
     m->script = manifest_read_text(r, root, "script", true);
     m->compiler = manifest_read_text(r, root, "compiler", true);
     m->weights_file = manifest_read_text(r, root, "weights_file", true);
+    m->weights_path = manifest_read_text(r, root, "weights_path", true);
     m->repack = manifest_read_bool(root, "repack", true);
     read_input(r, root, &m->input);
     read_outputs(r, root, m);
@@ -355,7 +356,7 @@ Manifest *manifest_parse(const char *text, surgery_error *err) {
 
 void manifest_free(Manifest *m) {
   if (!m) return;
-  free(m->name), free(m->script), free(m->compiler), free(m->weights_file);
+  free(m->name), free(m->script), free(m->compiler), free(m->weights_file), free(m->weights_path);
   free(m->input.steps);
   for (size_t i = 0; m->outputs && i < m->output_count; i++) free(m->outputs[i].name);
   for (size_t i = 0; m->labels && i < m->label_count; i++) free(m->labels[i]);

@@ -209,7 +209,7 @@ typedef struct ManifestTrain {
 } ManifestTrain;
 
 typedef struct Manifest {
-  char *name, *script, *compiler, *weights_file; /* weights_file may be NULL */
+  char *name, *script, *compiler, *weights_file, *weights_path; /* the last two may be NULL */
   ManifestInput input;
   ManifestOutput *outputs;
   size_t output_count;

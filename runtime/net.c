@@ -297,7 +297,8 @@ static int open_weights(surgery_net *net, const char *given, bool to_eval, surge
   static const char image[] = "the embedded weights";
   bool embedded = !given && net->levels->embedded;
   if (embedded && !(net->weights_path = strdup("embedded"))) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
-  if (!embedded && net_find_weights(net, given, &net->weights_path, err)) return -1;
+  if (embedded) net->weights_why = "in the program itself";
+  if (!embedded && net_find_weights(net, given, err)) return -1;
   surgery_weights *file = embedded ? surgery_weights_open_memory(net->levels->embedded, net->levels->embedded_bytes, image, err)
                                    : surgery_weights_open(net->weights_path, err);
   const char *path = embedded ? image : net->weights_path;

@@ -24,6 +24,7 @@ struct surgery_net {
   Optimizer *optimizer; /* NULL: nothing is trainable */
   uint64_t rng[2];      /* seed; batches trained on */
   char *weights_path;   /* a file, or "embedded" */
+  const char *weights_why; /* why it is that file: "beside the program"; static */
 };
 
 /* Bytes of arena for n samples on the threads of now; -1: more than an int64 holds. */
@@ -62,7 +63,9 @@ void net_one_hot(const Manifest *manifest, int64_t n, const int32_t *target, flo
 int64_t net_positions(const Manifest *manifest); /* targets for one sample: 1 for (N, classes) */
 
 /* ---- net_load.c ---- */
-int net_find_weights(const surgery_net *net, const char *given, char **path, surgery_error *err);
+/* Sets weights_path and weights_why. Without `given`: beside the running program, beside the library that holds the network,
+ * and then where the build asked for. */
+int net_find_weights(surgery_net *net, const char *given, surgery_error *err);
 /* Strict: all that is missing, superfluous or of another shape is in one message, and then nothing was
  * changed. num_batches_tracked may be missing (0), and what a checkpoint keeps of the optimizer may be there.
  */

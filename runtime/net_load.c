@@ -1,5 +1,6 @@
 /* Where a network's weights are, and reading them strictly: what is missing, superfluous or of another shape
  * is listed in one message, and the network keeps what it had. Called by surgery_open and by --resume. */
+#include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,38 +151,62 @@ int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, 
   return 0;
 }
 
-/* The same base name in the folder of the running program, for a program that was moved with its weights. */
-static char *beside_program(const char *weights_file) {
-  char program[PATH_MAX];
-  ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
-  if (length <= 0) return NULL;
-  program[length] = 0;
-  char *slash = strrchr(program, '/');
-  const char *base = strrchr(weights_file, '/');
-  char *path = NULL;
-  if (!slash) return NULL;
-  *slash = 0;
-  return asprintf(&path, "%s/%s", program, base ? base + 1 : weights_file) < 0 ? NULL : path;
+/* The folder of the running program, "" where the system does not tell. */
+static const char *program_folder(char to[PATH_MAX]) {
+  ssize_t length = readlink("/proc/self/exe", to, PATH_MAX - 1);
+  to[length > 0 ? length : 0] = 0;
+  char *slash = strrchr(to, '/');
+  if (slash) slash[slash == to] = 0;
+  return slash ? to : "";
 }
 
-int net_find_weights(const surgery_net *net, const char *given, char **path, surgery_error *err) {
-  const char *compiled = net->manifest->weights_file;
-  *path = NULL;
-  if (!given && !compiled)
+/* The folder of the shared library that the network lies in; "" where it lies in the program itself. */
+static const char *library_folder(const surgery_net *net, char to[PATH_MAX]) {
+  Dl_info info;
+  char program[PATH_MAX];
+  ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+  if (length < 0 || !dladdr(net->levels, &info) || !info.dli_fname || !realpath(info.dli_fname, to)) return "";
+  program[length] = 0;
+  char *slash = strrchr(to, '/');
+  if (!slash || strcmp(program, to) == 0) return "";
+  slash[slash == to] = 0;
+  return to;
+}
+
+/* One place to look at; false where nothing is there. `tried`: a line for each place, for the message. */
+static bool look_in(surgery_net *net, Report *tried, const char *folder, const char *file, const char *why) {
+  bool absolute = *file == '/';
+  if (!absolute && !*folder) return false;
+  if (asprintf(&net->weights_path, "%s%s%s", absolute ? "" : folder, absolute || strcmp(folder, "/") == 0 ? "" : "/", file) < 0) {
+    net->weights_path = NULL;
+    return false;
+  }
+  net->weights_why = why;
+  if (access(net->weights_path, F_OK) == 0) return true;
+  report(tried, why, "", net->weights_path);
+  free(net->weights_path);
+  net->weights_path = NULL;
+  return false;
+}
+
+int net_find_weights(surgery_net *net, const char *given, surgery_error *err) {
+  const Manifest *m = net->manifest;
+  char folder[PATH_MAX], library[PATH_MAX];
+  Report tried = {.used = 0};
+  if (given) {
+    net->weights_why = "given with --weights";
+    net->weights_path = strdup(given);
+    return net->weights_path ? 0 : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  }
+  const char *slash = m->weights_file ? strrchr(m->weights_file, '/') : NULL, *name = slash ? slash + 1 : m->weights_file;
+  program_folder(folder);
+  if (name && look_in(net, &tried, folder, name, "beside the program")) return 0;
+  if (name && look_in(net, &tried, library_folder(net, library), name, "beside the library")) return 0;
+  if (m->weights_path && look_in(net, &tried, folder, m->weights_path, "where its build asked for")) return 0;
+  if (!name && !m->weights_path)
     return sg_fail(err, SURGERY_BAD_INPUT,
                    "the program carries no weights and knows of no file: give one with --weights FILE");
-  if (given || access(compiled, F_OK) == 0) {
-    *path = strdup(given ? given : compiled);
-    return *path ? 0 : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
-  }
-  *path = beside_program(compiled);
-  if (*path && access(*path, F_OK) == 0) return 0;
-  sg_fail(err, SURGERY_BAD_INPUT,
-          "the weights are neither at %s nor at %s: give the file with --weights FILE", compiled,
-          *path ? *path : "the program's place");
-  free(*path);
-  *path = NULL;
-  return -1;
+  return sg_fail(err, SURGERY_BAD_INPUT, "the weights of '%s' were not found: give the file with --weights FILE%s", m->name, tried.text);
 }
 
 void net_init_fresh(surgery_net *net, uint64_t seed) {

@@ -100,7 +100,8 @@ int surgery_weights_write_as(const char *path, const surgery_tensor_out *tensors
 struct sg_network;
 typedef struct surgery_net surgery_net; /* for one thread of use at a time; weights are its own */
 
-/* weights: a file; NULL: embedded ones, else the file that the compiler wrote. */
+/* weights: a file; NULL: embedded ones, else the network's file beside the program or the shared library, else the one that
+ * surgeryc's --weights-path named. */
 surgery_net *surgery_open(const struct sg_network *network, const char *weights, surgery_error *err);
 void surgery_close(surgery_net *net);
 /* x: (n, …) f32 plain; y: (n, …) of the first output. Returns 0, or -1: no memory. */

@@ -21,12 +21,16 @@ static EmitKind kind_of(const Options *o) {
   return EMIT_EXE;
 }
 
+const char *file_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
 /* Without -o: the script's name, with the kind's suffix, in the working directory, as compilers do. */
 const char *default_output(Session *s, const Options *o, EmitKind kind) {
   static const char *const suffix[] = {[EMIT_EXE] = "",       [EMIT_OBJ] = ".o",   [EMIT_STATIC] = ".a",
                                        [EMIT_SHARED] = ".so", [EMIT_LLVM] = ".ll", [EMIT_ASM] = ".s"};
-  const char *slash = strrchr(o->script, '/'), *base = slash ? slash + 1 : o->script;
-  const char *dot = strrchr(base, '.');
+  const char *base = file_name(o->script), *dot = strrchr(base, '.');
   size_t length = dot && dot != base ? (size_t)(dot - base) : strlen(base);
   /* A script without a suffix must not be written over by its program. */
   const char *end = kind == EMIT_EXE && !(dot && dot != base) ? ".out" : suffix[kind];
@@ -97,7 +101,12 @@ ExitStatus command_build(Session *s, const Options *o) {
                          .opt_level = o->opt_level,
                          .threads = o->threads,
                          .time_passes = o->time_passes,
-                         .script_name = o->script};
+                         .script_name = file_name(o->script),
+                         .weights_path = o->weights_path};
+  if (o->embed_weights && o->weights_path) {
+    fputs("surgeryc: --weights-path names a file, and --embed-weights puts the weights into the output: one of the two\n", stderr);
+    return EXIT_USAGE;
+  }
   if (!name_depfile(&c, output)) return EXIT_USAGE;
   const char *wrong_cpu = cpu_error(s, o);
   if (wrong_cpu) {

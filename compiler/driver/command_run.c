@@ -64,7 +64,7 @@ ExitStatus command_run(Session *s, const Options *o) {
                          .kind = EMIT_EXE,
                          .cpu = o->cpu,
                          .opt_level = o->opt_level,
-                         .script_name = o->script};
+                         .script_name = file_name(o->script)};
   if (!reuse) status = build_entry(&c, &entry);
   return status == EXIT_DONE ? run_the_program(s, o, entry.program) : status;
 }

@@ -20,6 +20,7 @@ typedef struct Options {
   const char *script;     /* the first argument behind the command */
   VEC(const char *) rest; /* further arguments */
   const char *output, *emit, *cpu, *depfile, *stop_after, *dump, *diagnostics, *color, *graph;
+  const char *weights_path; /* where the output is to look for its weights, after its own folder */
   bool compile_only, embed_weights, write_depfile, werror, time_passes, tune;
   bool in_place, check_only, tree, json;
   int before_dashes; /* how many arguments stand before `--`, or all */
@@ -96,6 +97,7 @@ ExitStatus command_run(Session *s, const Options *o);
  * for what they wrote. */
 const char *default_output(Session *s, const Options *o, EmitKind kind);
 ExitStatus build_whole(Compilation *c);
+const char *file_name(const char *path); /* without its folder */
 /* What is wrong with --cpu, for itself or beside --tune; NULL: nothing. */
 const char *cpu_error(Session *s, const Options *o);
 

@@ -16,6 +16,7 @@ enum {
   OPT_EMIT = 256,
   OPT_WEIGHTS,
   OPT_EMBED,
+  OPT_WEIGHTS_PATH,
   OPT_MD,
   OPT_MF,
   OPT_CPU,
@@ -49,6 +50,8 @@ static const OptionRow rows[] = {
     {"compile", 'c', NULL, FOR(BUILD), "the same as --emit=obj"},
     {"weights", OPT_WEIGHTS, "W", SCRIPTS, "NAME=FILE: the weights of that model; or a folder to look in"},
     {"embed-weights", OPT_EMBED, NULL, FOR(BUILD), "put the weights into the output"},
+    {"weights-path", OPT_WEIGHTS_PATH, "FILE", FOR(BUILD),
+     "where the output looks for its weights when they are not beside it; from its own folder"},
     {"define", 'D', "NAME=VALUE", SCRIPTS, "set a `param` of the script"},
     {"include", 'I', "DIR", SCRIPTS, "where `include` looks"},
     {"MD", OPT_MD, NULL, FOR(BUILD), "write a dependency file for make and ninja"},
@@ -179,6 +182,10 @@ static void take_option(Session *s, Options *o, int id, const char *value) {
     break;
   case OPT_EMBED:
     o->embed_weights = true;
+    break;
+  case OPT_WEIGHTS_PATH:
+    if (!*value) usage("--weights-path wants a file");
+    o->weights_path = value;
     break;
   case 'D': {
     NameValue pair = split_pair(s, value);

@@ -73,7 +73,7 @@ static ExitStatus fill_all(Compilation *c, char *weights, surgery_tensor_out *ou
 /* A signal waits until the writer is through: its own temporary is not on the list of what is removed then.
  */
 ExitStatus write_tensors(Compilation *c, const OutFile *file, const surgery_tensor_out *out, size_t count) {
-  const char *metadata[] = {"format", "pt", "script", c->o->script, NULL};
+  const char *metadata[] = {"format", "pt", "script", file_name(c->o->script), NULL};
   surgery_error err = {0};
   sigset_t ours, old;
   sigemptyset(&ours);
@@ -127,7 +127,7 @@ ExitStatus write_weights(Compilation *c) {
   free(weights);
   if (status != EXIT_DONE) return status;
   if (c->o->embed_weights) return read_back(c);
-  c->emit.weights_file = absolute_path(c->s->arena, c->weights.target);
+  c->emit.weights_file = file_name(weights_path(c));
   return EXIT_DONE;
 }
 

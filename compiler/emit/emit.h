@@ -15,8 +15,9 @@ typedef struct EmitOptions {
   int opt_level;            /* 0 to 3 */
   int threads;              /* that make code at once, at most; 0: one for each CPU */
   bool time_passes;         /* one line for each step on stderr */
-  const char *script_name;  /* for the manifest */
-  const char *weights_file; /* absolute path of the weights beside the output, or NULL */
+  const char *script_name;  /* for the manifest, without its folder: outputs hold no path that nobody asked for */
+  const char *weights_file; /* name of the weights beside the output, or NULL */
+  const char *weights_path; /* where else the output looks for them; NULL: nowhere */
   const void *embedded;     /* a safetensors image to put into the output, or NULL */
   size_t embedded_bytes;
   const char *runtime_dir; /* where libsurgery_runtime.a is; NULL: found from the compiler's own place */

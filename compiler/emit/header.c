@@ -199,9 +199,9 @@ static void put_functions(Writer *w, const Plan *plan) {
       "/* One network in memory with its own weights; for one thread of use at a time. */\ntypedef struct %s "
       "%s;\n",
       n, n);
-  put(w, "/* weights: a file; NULL: embedded ones, else the file that the compiler wrote. NULL with *err "
-         "filled (err may\n"
-         " * be NULL) when it cannot be read or does not fit. */\n");
+  put(w, "/* weights: a file; NULL: embedded ones, else %s.safetensors beside the program (or the shared library),\n"
+         " * else the file that surgeryc's --weights-path named. NULL with *err filled (err may be NULL) when it cannot\n"
+         " * be read or does not fit. */\n", n);
   put(w, "%s *%s_open(const char *weights, surgery_error *err);\n", n, n);
   const char *wrong = has_tokens(plan) ? "a token outside the vocabulary, or no memory" : "no memory", *type = number(plan);
   put(w, "/* x: %s, y: %s%s. 0, or -1: %s. */\n", x, y, plan->graph->outputs.count > 1 ? ", the first output" : "", wrong);

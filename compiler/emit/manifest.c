@@ -320,6 +320,7 @@ const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o) 
   json_object_set_new(root, "script", manifest_string(o->script_name));
   json_object_set_new(root, "compiler", json_string(SURGERY_VERSION));
   json_object_set_new(root, "weights_file", manifest_string(o->weights_file));
+  if (o->weights_path) json_object_set_new(root, "weights_path", manifest_string(o->weights_path));
   json_object_set_new(root, "input", input_json(g));
   json_object_set_new(root, "outputs", outputs_json(g));
   json_object_set_new(root, "labels", labels_json(g));

@@ -127,7 +127,7 @@ static ExitStatus run(Cli *cli) {
   printf("parameters  %s frozen, %s trainable\n", cli_thousands(m->parameters_frozen, frozen),
          cli_thousands(m->parameters_trainable, trainable));
   if (m->flops > 0) printf("work        %.3g GFLOP for one sample\n", m->flops / 1e9);
-  printf("weights     %s\n", net->weights_path);
+  printf("weights     %s (%s)\n", net->weights_path, net->weights_why);
   print_memory(m);
   print_training(&m->train);
   print_processor(net);

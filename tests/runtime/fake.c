@@ -118,7 +118,8 @@ static char *manifest(const FakeOptions *o) {
   bool full = o->kind == FAKE_FULL, head = full || o->kind == FAKE_HEAD;
   int at = full ? 0 : -1, w2 = full ? W2 : head ? 0 : -1, b2 = full ? B2 : head ? 4 * H * C : -1;
   char file[600] = "null", *text;
-  if (o->weights_file) snprintf(file, sizeof file, "\"%s\"", o->weights_file);
+  const char *slash = o->weights_path ? strrchr(o->weights_path, '/') : NULL;
+  if (slash) snprintf(file, sizeof file, "\"%s\", \"weights_path\": \"%s\"", slash + 1, o->weights_path);
   int made =
       asprintf(&text,
                "{\"name\": \"fake\", \"script\": \"fake.surgery\", \"compiler\": \"0.1.0\", "

@@ -20,7 +20,7 @@ typedef enum FakeKind {
 typedef struct FakeOptions {
   FakeKind kind;
   const char *train;        /* the manifest's "train" object; NULL: null */
-  const char *weights_file; /* NULL: null */
+  const char *weights_path; /* where its build asked for; NULL: nowhere, and no file beside the program either */
   const char *input;        /* the manifest's "input"; NULL: a tensor of 64 */
   const char *labels;       /* "[…]"; NULL: empty */
   const char *layers;       /* NULL: fc1 and fc2 */

@@ -61,7 +61,7 @@ static sg_network labelled_network(const char *weights) {
   return fake_network(&(FakeOptions){
       .kind = FAKE_HEAD,
       .train = TRAIN,
-      .weights_file = weights,
+      .weights_path = weights,
       .labels =
           "[\"ant\", \"bee\", \"cow\", \"dog\", \"eel\", \"fox\", \"gnu\", \"hen\", \"ibis\", \"jay\"]"});
 }
@@ -200,7 +200,7 @@ static void test_broken_picture(void **state) {
   float x[64] = {0.5f};
   network = fake_network(
       &(FakeOptions){.kind = FAKE_HEAD,
-                     .weights_file = test_path("w.safetensors"),
+                     .weights_path = test_path("w.safetensors"),
                      .input = "{\"kind\": \"image\", \"shape\": [1, 8, 8], \"preprocess\": []}"});
   assert_int_equal(npy_write(test_path("picture.npy"), 3, (int64_t[]){1, 8, 8}, x, NULL), 0);
   test_write("broken.jpg", "\xff\xd8\xff\xe0 and no more", 16);

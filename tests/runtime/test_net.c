@@ -245,12 +245,12 @@ static void test_where_weights_are(void **state) {
   (void)state;
   fake_write_weights(test_path("own.safetensors"), 1);
   sg_network network =
-      fake_network(&(FakeOptions){.kind = FAKE_FULL, .weights_file = test_path("own.safetensors")});
+      fake_network(&(FakeOptions){.kind = FAKE_FULL, .weights_path = test_path("own.safetensors")});
   surgery_net *net = surgery_open(&network, NULL, &err);
   assert_non_null(net);
   assert_string_equal(net->weights_path, test_path("own.safetensors"));
   close_fake(net, &network);
-  network = fake_network(&(FakeOptions){.kind = FAKE_FULL, .weights_file = "/nonexistent/gone.safetensors"});
+  network = fake_network(&(FakeOptions){.kind = FAKE_FULL, .weights_path = "/nonexistent/gone.safetensors"});
   assert_null(surgery_open(&network, NULL, &err)); /* neither there nor beside the program: both are named */
   expect_message("/nonexistent/gone.safetensors");
   char program[512], beside[600];

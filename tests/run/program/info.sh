@@ -6,7 +6,7 @@ out '^input +\(N, 1, 8, 8\) image$'
 out '^output +\(N, 3\)$'
 out '^labels +left, middle, right$'
 out '^parameters +44 frozen, 699 trainable$'
-out "^weights +$RUN_WORK/tiny\.safetensors$"
+out "^weights +$RUN_WORK/tiny\.safetensors \(beside the program\)$"
 out '^training +Adam\(lr=0\.01\), CrossEntropy, batch 8, 2 epochs, seed 5$'
 out '; 2 threads$'
 is_empty "$tmp/err"

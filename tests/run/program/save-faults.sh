@@ -15,7 +15,7 @@ examine() {
   else check "the old file" cmp d/w.safetensors "$old"; fi
   err 'No space left on device'
 }
-cp "$tiny" own && cp "$old" own.safetensors
+cp "$tiny" own && cp "$old" tiny.safetensors
 every_fault fail 3 ./own export --weights "$new" --out d/w.safetensors
 check "untouched, it is written" "$RUNTOOL" same d/w.safetensors "$new"
 

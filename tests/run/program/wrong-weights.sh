@@ -45,18 +45,19 @@ run 0 "$SURGERYC" more.surgery -o more --stop-after=weights
 refused more.safetensors "these are not the weights of 'tiny'"
 err "not in the network: '?extra\.weight"
 
-# without --weights: the file that the compiler wrote, else one of that name beside the program, else a message
+# without --weights: the file beside the program, wherever that was moved, else a message (weights-place.sh has the rest)
 mkdir built moved
 run 0 "$SURGERYC" -O0 "$RUN_WORK/tiny.surgery" -o built/own
 run 0 built/own info
-out "^weights .*/built/own\.safetensors$"
+out "^weights .*/built/own\.safetensors \(beside the program\)$"
 mv built/own built/own.safetensors moved
 run 0 moved/own info
-out "^weights .*/moved/own\.safetensors$"
+out "^weights .*/moved/own\.safetensors \(beside the program\)$"
 head -c 300 moved/own.safetensors >cut && mv cut moved/own.safetensors
 run 1 moved/own info
 err 'moved/own\.safetensors'
 rm moved/own.safetensors
 run 1 moved/own info
-err "neither at .*/built/own\.safetensors nor at .*/moved/own\.safetensors: give the file with --weights FILE"
+err "the weights of 'own' were not found: give the file with --weights FILE"
+err 'beside the program .*/moved/own\.safetensors$'
 finish
