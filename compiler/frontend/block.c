@@ -185,7 +185,11 @@ static bool run_statement(Block *b, const Stmt *stmt) {
   case STMT_IF: return run_if(b, stmt);
   case STMT_LET: {
     Const value;
-    if (!eval_expr(&b->eval, stmt->value, &value)) return false;
+    if (!eval_expr(&b->eval, stmt->value, &value)) {
+      Diags *diags = &b->eval.s->diags; /* so that its name is not called unknown further down */
+      vec_push(diags->arena, &diags->unread, stmt->span);
+      return false;
+    }
     scope_set(b->eval.scope, stmt->name, value);
     return true;
   }

@@ -97,10 +97,12 @@ static bool eval_call(Eval *e, const Expr *expr, Const *out) {
   Const callee;
   const Expr *plain = without_module(e, expr->left);
   if (!plain && expr->left->kind == EXPR_NAME && !scope_get(e->scope, expr->left->text) && streq(expr->left->text, "range")) {
-    help_unknown_call(e, front_error(e->s, DIAG_E0101, expr->span, "there is no 'range' here"), expr);
+    help_unknown_call(e, front_error(e->s, DIAG_E0101, expr->span, "there is no 'range' here"), expr->left, expr);
     return false;
   }
-  if (!eval_expr(e, plain ? plain : expr->left, &callee)) return false;
+  const Expr *name = plain ? plain : expr->left;
+  if (name->kind == EXPR_NAME && !scope_get(e->scope, name->text) && torch_lacks(e, name, expr)) return false;
+  if (!eval_expr(e, name, &callee)) return false;
   if (callee.kind != CONST_MODEL || callee.expr) {
     front_error(e->s, DIAG_E0104, expr->left->span, "%s cannot be called here", const_kind(&callee));
     return false;

@@ -129,14 +129,14 @@ bool trace_add(Eval *e, const Expr *expr, const Const *a, const Const *b, Const 
 }
 
 static bool unknown_callee(Eval *e, const Expr *call, const Expr *callee) {
-  if (diag_may_be_unread(&e->s->diags, callee->text)) return false;
+  if (diag_may_be_unread(&e->s->diags, callee->text) || torch_lacks(e, callee, call)) return false;
   Diag *d = front_error(e->s, DIAG_E0103, callee->span, "there is no layer or function '%s' here", callee->text);
   NameList names = {0};
   scope_names(e->s->arena, e->scope, &names);
   op_names(e->s->arena, false, &names);
-  if (help_unknown_call(e, d, call)) return false;
-  Span span = callee->span; /* of x.relu the last word */
-  span.begin = span.end - (uint32_t)strlen(callee->text);
+  if (help_unknown_call(e, d, callee, call)) return false;
+  Span span = callee->span;
+  if (callee->kind == EXPR_MEMBER) span.begin = span.end - (uint32_t)strlen(callee->text); /* of x.relu the last word */
   front_suggest(e->s, d, span, callee->text, names.at, names.count);
   return false;
 }

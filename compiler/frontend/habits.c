@@ -14,6 +14,12 @@ static bool is_module(const char *name) {
   return false;
 }
 
+/* A layer, a function of a forward, or what the script has named. */
+static bool name_here(Eval *e, const char *name) {
+  return scope_get(e->scope, name) || op_find(name, true) != OP_NONE || streq(name, "Sequential") ||
+         (e->trace && op_find(name, false) != OP_NONE);
+}
+
 const Expr *without_module(Eval *e, const Expr *callee) {
   const Expr *root = callee;
   if (callee->kind != EXPR_MEMBER) return NULL;
@@ -22,27 +28,21 @@ const Expr *without_module(Eval *e, const Expr *callee) {
   if (streq(root->text, "self") && callee->left != root) return NULL; /* self.blocks.0: a member of a member */
   Span prefix = {callee->span.source, callee->span.begin, callee->span.end - (uint32_t)strlen(callee->text)};
   const char *text = front_text(e->s, prefix);
-  Diag *d = front_error(e->s, DIAG_E0103, prefix, "'%s%s' is written %s here", text, callee->text, callee->text);
-  diag_help(&e->s->diags, d, "leave '%s' out", text);
-  diag_fix(&e->s->diags, d, prefix, "%s", "");
   Expr *plain = arena_new(e->s->arena, Expr);
   *plain = *callee;
   plain->kind = EXPR_NAME;
   plain->left = NULL;
+  if (!name_here(e, callee->text)) return plain; /* without its module it is as unknown: one message, by the caller */
+  Diag *d = front_error(e->s, DIAG_E0103, prefix, "'%s%s' is written %s here", text, callee->text, callee->text);
+  diag_help(&e->s->diags, d, "leave '%s' out", text);
+  diag_fix(&e->s->diags, d, prefix, "%s", "");
   plain->span.begin = prefix.end;
   return plain;
 }
 
 /* ---- functions and layers ---- */
 
-bool help_unknown_call(Eval *e, Diag *d, const Expr *call) {
-  static const char *const layers[][2] = {
-      {"max_pool2d", "MaxPool2d(2)"},        {"avg_pool2d", "AvgPool2d(2)"}, {"dropout", "Dropout(0.5)"},
-      {"softmax", "Softmax(1)"},             {"sigmoid", "Sigmoid()"},       {"tanh", "Tanh()"},
-      {"gelu", "GELU()"},                    {"leaky_relu", "LeakyReLU(0.01)"}, {"relu6", "ReLU6()"},
-      {"batch_norm", "BatchNorm2d(_)"},      {"conv2d", "Conv2d(…)"},        {"linear", "Linear(…)"},
-  };
-  const Expr *callee = call->left;
+bool help_unknown_call(Eval *e, Diag *d, const Expr *callee, const Expr *call) {
   Diags *diags = &e->s->diags;
   const Arg *first = call->args, *second = first ? first->next : NULL;
   if (streq(callee->text, "range") && first && !(second && second->next)) {
@@ -52,48 +52,15 @@ bool help_unknown_call(Eval *e, Diag *d, const Expr *call) {
     diag_fix(diags, d, call->span, "%s..%s", from, to);
     return true;
   }
-  if (callee->kind == EXPR_MEMBER && (streq(callee->text, "view") || streq(callee->text, "reshape"))) {
+  if (streq(callee->text, "view") || streq(callee->text, "reshape")) {
+    bool member = callee->kind == EXPR_MEMBER;
     Span span = {call->span.source, callee->span.end - (uint32_t)strlen(callee->text), call->span.end};
-    diag_help(diags, d, "flatten(1) makes (N, C, H, W) to (N, C*H*W)");
-    diag_fix(diags, d, span, "flatten(1)");
+    const char *flat = member ? "flatten(1)" : arena_printf(e->s->arena, "flatten(%s, 1)", first ? front_text(e->s, first->value->span) : "x");
+    diag_help(diags, d, "%s turns (N, C, H, W) into (N, C*H*W)", flat);
+    diag_fix(diags, d, member ? span : call->span, "%s", flat);
     return true;
   }
-  for (size_t i = 0; i < LENGTH(layers); i++)
-    if (streq(layers[i][0], callee->text)) {
-      diag_help(diags, d, "a layer does it: declare `name = %s` above the forward, and call name(x)", layers[i][1]);
-      return true;
-    }
-  return false;
-}
-
-bool torch_has_layer(const char *name) {
-  static const char *const layers[] = {
-      "Conv1d",          "Conv3d",        "ConvTranspose1d",   "ConvTranspose2d",   "ConvTranspose3d", "MaxPool1d",
-      "MaxPool3d",       "AvgPool1d",     "AvgPool3d",         "AdaptiveAvgPool1d", "AdaptiveMaxPool1d",
-      "AdaptiveMaxPool2d", "BatchNorm3d", "GroupNorm",         "InstanceNorm2d",    "RNN",
-      "LSTM",            "GRU",           "Transformer",       "TransformerEncoder", "TransformerEncoderLayer",
-      "EmbeddingBag",      "SiLU",              "Mish",            "ELU",
-      "SELU",            "CELU",          "PReLU",             "RReLU",             "Hardswish",       "Hardsigmoid",
-      "Hardtanh",        "Softplus",      "Softsign",          "Softmin",           "LogSoftmax",      "LogSigmoid",
-      "Dropout1d",       "Dropout2d",     "Dropout3d",         "AlphaDropout",      "Upsample",        "PixelShuffle",
-      "ZeroPad2d",       "ReflectionPad2d", "ReplicationPad2d", "Unflatten",        "Bilinear",        "LPPool2d",
-      "LocalResponseNorm", "Unfold",      "Fold",              "ModuleList",        "ModuleDict",      "LazyConv2d"};
-  for (size_t i = 0; i < LENGTH(layers); i++)
-    if (streq(layers[i], name)) return true;
-  return false;
-}
-
-bool help_unknown_layer(Session *s, Diag *d, const char *name) {
-  static const char *const others[][2] = {
-      {"Dense", "Linear"},        {"FullyConnected", "Linear"}, {"LazyLinear", "Linear"},          {"Conv2D", "Conv2d"},
-      {"MaxPooling2D", "MaxPool2d"}, {"AveragePooling2D", "AvgPool2d"}, {"BatchNormalization", "BatchNorm2d"},
-      {"GlobalAvgPool2d", "AdaptiveAvgPool2d(1)"}, {"GlobalAveragePooling2D", "AdaptiveAvgPool2d(1)"}};
-  for (size_t i = 0; i < LENGTH(others); i++)
-    if (streq(others[i][0], name)) {
-      diag_help(&s->diags, d, "PyTorch's name for it is %s", others[i][1]);
-      return true;
-    }
-  return false;
+  return help_function_as_layer(e, d, callee, call);
 }
 
 /* ---- networks ---- */

@@ -68,13 +68,16 @@ bool const_binary(Eval *e, const Expr *expr, const Const *a, const Const *b, Con
 bool const_function(Eval *e, const Expr *call, const char *name, bool *known, Const *out);
 bool unknown_name(Eval *e, const Expr *name);
 bool name_known(Eval *e, const Expr *name, Const *out); /* reports nothing */
-/* habits.c: `nn.Linear`, `torch.relu`, `self.conv1`: said, with the fix, and the plain name returned to go on with; NULL
- * for every other expression. */
+/* habits.c: `nn.Linear`, `torch.relu`, `self.conv1`: said, with the fix, and the plain name returned to go on with. Where
+ * the plain name is not known either, nothing is said, and its span holds the module too. NULL for every other expression. */
 const Expr *without_module(Eval *e, const Expr *callee);
 /* Help for a name of PyTorch's or Python's that is none here; false when nothing is known of it. */
-bool help_unknown_call(Eval *e, Diag *diag, const Expr *call);
-bool torch_has_layer(const char *name); /* one of torch.nn that this version lacks */
-bool help_unknown_layer(Session *s, Diag *diag, const char *name);
+bool help_unknown_call(Eval *e, Diag *diag, const Expr *callee, const Expr *call);
+/* torch_names.c: reports a layer or function of torch or Keras that this version lacks; false for every other name. `call`
+ * is the call, or the name itself where it has no brackets. */
+bool torch_lacks(Eval *e, const Expr *callee, const Expr *call);
+/* In a forward: sigmoid(x), x.sigmoid(): a layer does it. */
+bool help_function_as_layer(Eval *e, Diag *diag, const Expr *callee, const Expr *call);
 /* `take models.resnet18` */
 bool help_unknown_network(Session *s, Diag *diag, Span name);
 /* An assignment or a layer at the top of a script. True where a take was meant. */

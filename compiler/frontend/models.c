@@ -161,18 +161,12 @@ static bool build_op(Eval *e, OpId op, const Expr *layer, ModuleId module) {
 
 /* ---- what a LAYER names ---- */
 
-static bool unknown_layer(Eval *e, const Expr *callee) {
-  if (diag_may_be_unread(&e->s->diags, callee->text)) return false;
-  if (torch_has_layer(callee->text)) {
-    Diag *d = front_error(e->s, DIAG_E0129, callee->span, "torch.nn's %s is not in this version", callee->text);
-    diag_help(&e->s->diags, d, "a `model` can be made of the layers that are there");
-    return false;
-  }
+static bool unknown_layer(Eval *e, const Expr *callee, const Expr *layer) {
+  if (diag_may_be_unread(&e->s->diags, callee->text) || torch_lacks(e, callee, layer)) return false;
   Diag *d = front_error(e->s, DIAG_E0103, callee->span, "there is no layer or model '%s'", callee->text);
   NameList names = {0};
   op_names(e->s->arena, true, &names);
   scope_names(e->s->arena, e->scope, &names);
-  if (help_unknown_layer(e->s, d, callee->text)) return false;
   if (front_suggest(e->s, d, callee->span, callee->text, names.at, names.count)) return false;
   if (op_find(callee->text, false) != OP_NONE)
     diag_help(&e->s->diags, d, "the function '%s' stands in a forward, where values flow", callee->text);
@@ -184,7 +178,7 @@ static bool find_callee(Eval *e, const Expr *layer, Const *out) {
   if (plain) callee = plain;
   if (callee->kind == EXPR_NAME && !scope_get(e->scope, callee->text) && op_find(callee->text, true) == OP_NONE &&
       !streq(callee->text, "Sequential"))
-    return unknown_layer(e, callee);
+    return unknown_layer(e, callee, layer);
   if (callee->kind != EXPR_NAME && callee->kind != EXPR_INDEX && callee->kind != EXPR_MEMBER) {
     Diag *d = front_error(e->s, DIAG_E0122, layer->span, "this is not a layer");
     diag_help(&e->s->diags, d, "a layer is written as Conv2d(3, 64, 7); `let` names a constant, `forward` says how values flow");
