@@ -103,6 +103,10 @@ void progress_event(void *progress, const TrainEvent *event) {
     progress_clear(p);
     cli_broken(p->cli, event->text);
     break;
+  case TRAIN_LOST:
+    progress_clear(p);
+    cli_message(p->cli, "%s; the training goes on", event->text);
+    break;
   case TRAIN_REMARK:
     progress_clear(p);
     if (!p->cli->quiet) cli_message(p->cli, "%s", event->text);

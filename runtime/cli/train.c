@@ -1,11 +1,11 @@
 /* `train --data DIR`: the script's training with what the command line says otherwise, then the weights into
  * a file. What could fail at the end (an --out that cannot be written) is tried before the first step. */
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/cli/progress.h"
 #include "runtime/cli/report.h"
+#include "runtime/cli/stop.h"
 #include "runtime/error.h"
 #include "runtime/io.h"
 #include "runtime/train/evaluate.h"
@@ -28,13 +28,6 @@ typedef struct Job {
   Progress progress;
   Report report;
 } Job;
-
-static volatile sig_atomic_t stop_requested;
-
-static void request_stop(int number) {
-  (void)number;
-  stop_requested = 1; /* SA_RESETHAND: a second Ctrl-C ends the program at once */
-}
 
 /* Files that would appear at the end are tried before the first step. */
 static int can_write(const char *path, surgery_error *err) {
@@ -129,17 +122,9 @@ static int open_data(Job *job, surgery_error *err) {
 
 static int run_training(Job *job, surgery_error *err) {
   job->progress = progress_new(job->cli);
-  struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESETHAND | SA_RESTART}, old_int,
-                   old_term;
-  sigemptyset(&action.sa_mask);
   job->o.checkpoint = job->checkpoint;
   job->o.context = job;
-  stop_requested = 0;
-  sigaction(SIGINT, &action, &old_int);
-  sigaction(SIGTERM, &action, &old_term);
   int status = train_run(job->net, job->train, job->val, &job->o, &job->result, err);
-  sigaction(SIGINT, &old_int, NULL);
-  sigaction(SIGTERM, &old_term, NULL);
   progress_clear(&job->progress);
   return status;
 }
@@ -157,20 +142,33 @@ static void print_result(const Job *job) {
   if (job->a->report) printf("report     %s\n", job->a->report);
 }
 
-/* The saves of the script's train block. */
-static int write_saves(const Job *job, surgery_error *err) {
-  const ManifestTrain *t = &job->net->manifest->train;
+/* What was asked for at the end is written one by one: what cannot be takes nothing else with it. */
+typedef struct Ending {
+  Job *job;
+  ExitStatus status; /* of the first that failed */
+} Ending;
+
+static void end_with(Ending *e, int failed, const surgery_error *err) {
+  if (!failed) return;
+  ExitStatus status = cli_error(e->job->cli, err);
+  if (e->status == EXIT_DONE) e->status = status;
+}
+
+static int write_save(const Job *job, const ManifestSave *save, surgery_error *err) {
   const char *const metadata[] = {"format", "pt", "network", job->net->manifest->name, NULL};
-  for (size_t i = 0; i < t->save_count; i++) {
-    const ManifestSave *save = &t->saves[i];
-    surgery_tensor_out *tensors = calloc(save->tensor_count + 1, sizeof *tensors);
-    if (!tensors) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
-    for (size_t k = 0; k < save->tensor_count; k++) net_tensor(job->net, save->tensors[k], &tensors[k]);
-    int status = surgery_weights_write(save->file, tensors, save->tensor_count, metadata, err);
-    free(tensors);
-    if (status) return -1;
-  }
-  return 0;
+  surgery_tensor_out *tensors = calloc(save->tensor_count + 1, sizeof *tensors);
+  if (!tensors) return sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory", save->file);
+  for (size_t k = 0; k < save->tensor_count; k++) net_tensor(job->net, save->tensors[k], &tensors[k]);
+  int status = surgery_weights_write(save->file, tensors, save->tensor_count, metadata, err);
+  free(tensors);
+  return status;
+}
+
+/* The trained weights, and what the script's train block saves of them. */
+static void write_weights(Ending *e, surgery_error *err) {
+  const ManifestTrain *t = &e->job->net->manifest->train;
+  end_with(e, surgery_save(e->job->net, e->job->out, NULL, err), err);
+  for (size_t i = 0; i < t->save_count; i++) end_with(e, write_save(e->job, &t->saves[i], err), err);
 }
 
 /* The trained network on the validation set, or without one on the training set as it is. */
@@ -182,7 +180,7 @@ static int evaluate_result(Job *job, Metrics *metrics, surgery_error *err) {
     feed_close(feed);
     return -1;
   }
-  int status = evaluate(job->net, feed, 16, metrics, NULL, NULL, NULL, err);
+  int status = evaluate(job->net, feed, 16, metrics, &stop_requested, NULL, NULL, err);
   feed_close(feed);
   return status;
 }
@@ -204,21 +202,30 @@ static int write_report(Job *job, surgery_error *err) {
   return status;
 }
 
-static ExitStatus train(Job *job, surgery_error *err) {
-  if (choose_files(job, err) || choose_options(job, err) || open_data(job, err) || run_training(job, err))
-    return cli_error(job->cli, err);
+static ExitStatus end_training(Job *job, surgery_error *err) {
   const TrainResult *r = &job->result;
+  Ending e = {.job = job, .status = EXIT_DONE};
   if (r->broken)
     cli_message(job->cli, "%lld samples could not be used and were left out", (long long)r->broken);
+  if (!r->interrupted) write_weights(&e, err);
+  bool saved = e.status == EXIT_DONE;
+  end_with(&e, write_report(job, err), err);
   if (r->interrupted) {
-    if (write_report(job, err)) return cli_error(job->cli, err);
     cli_message(job->cli, "interrupted after step %lld; to go on, repeat the command with --resume %s",
                 (long long)r->steps, job->checkpoint);
     return EXIT_INTERRUPTED;
   }
-  if (surgery_save(job->net, job->out, NULL, err) || write_saves(job, err) || write_report(job, err)) return cli_error(job->cli, err);
-  print_result(job);
-  return EXIT_DONE;
+  if (saved) print_result(job);
+  return e.status == EXIT_DONE && r->lost ? EXIT_ENVIRONMENT : e.status;
+}
+
+static ExitStatus train(Job *job, surgery_error *err) {
+  signal(SIGPIPE, SIG_IGN); /* nobody reads the progress any more: no reason to lose the weights */
+  if (choose_files(job, err) || choose_options(job, err) || open_data(job, err)) return cli_error(job->cli, err);
+  stop_watch(true); /* from here on there is something to lose */
+  ExitStatus status = run_training(job, err) ? cli_error(job->cli, err) : end_training(job, err);
+  stop_watch(false);
+  return status;
 }
 
 static ExitStatus run(Cli *cli) {
@@ -276,7 +283,7 @@ const CliCommand command_train = {"train",
                                   "The log has the columns row (step or epoch), epoch, step, loss, lr, "
                                   "train_loss, train_acc, val_loss, val_acc, seconds.\n"
                                   "Ctrl-C finishes the step, saves a checkpoint beside --out and ends with "
-                                  "status 130; a second one ends at once.",
+                                  "status 130 (so do SIGTERM and SIGHUP);\nanother one ends at once, after half a second.",
                                   options,
                                   false,
                                   run};

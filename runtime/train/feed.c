@@ -145,7 +145,11 @@ static void write_file(Feed *f) {
 
 static int fill_cache(Feed *f, surgery_error *err) {
   double start = seconds_now();
-  if (f->o.folder && open_file(f, err)) return -1;
+  surgery_error why;
+  if (f->o.folder && open_file(f, &why)) {
+    if (!f->o.under_way) return sg_fail(err, why.status, "%s", why.message);
+    remark(f, why.message);
+  }
   int64_t *order = malloc((size_t)f->set->count * sizeof *order + 1);
   int64_t missing = order ? list_missing(f, order) : 0;
   int status = order ? 0 : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");

@@ -11,6 +11,7 @@ typedef struct FeedOptions {
   bool augment; /* the set's augmentations apply: nothing can be cached */
   bool cache;
   const char *folder; /* for files of features (feature_file.h), where there is a cache; NULL: none */
+  bool under_way; /* something is trained already: where that folder cannot be used, this is a remark */
   bool training; /* batches carry what step() takes as targets */
   double mixup;  /* 0: none; else nothing can be cached either */
   int64_t cache_limit; /* bytes; more are not kept, and the prefix runs each time */

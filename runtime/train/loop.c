@@ -18,10 +18,21 @@ void loop_observe(const Loop *l, const TrainEvent *event) {
   if (l->o->observe) l->o->observe(l->o->context, event);
 }
 
-static int save_checkpoint(Loop *l) {
-  if (checkpoint_write(l->net, &l->at, l->average, l->rows, l->o->checkpoint, l->err)) return -1;
+static int save_checkpoint(Loop *l, surgery_error *err) {
+  if (checkpoint_write(l->net, &l->at, l->average, l->rows, l->o->checkpoint, err)) return -1;
   loop_observe(l, &(TrainEvent){.kind = TRAIN_CHECKPOINT, .text = l->o->checkpoint});
   return 0;
+}
+
+/* What was asked for beside the weights, and cannot be had: told at once, and no reason to lose the weights. */
+static void tell_lost(Loop *l, const surgery_error *why) {
+  l->result->lost++;
+  loop_observe(l, &(TrainEvent){.kind = TRAIN_LOST, .text = why->message});
+}
+
+static void tell_log(Loop *l) {
+  surgery_error why;
+  if (log_failed(l->log, &why)) tell_lost(l, &why);
 }
 
 /* ---- steps ---- */
@@ -60,7 +71,8 @@ static void update(Loop *l) {
   net_update(l->net);
   if (l->average) weights_average(l->net->manifest, &l->averaged, l->average, l->net->weights, train->ema);
   l->at.step++, l->at.phase_step++;
-  log_step(&l->log, l->at.epoch + 1, l->at.step, loss, rate);
+  log_step(l->log, l->at.epoch + 1, l->at.step, loss, rate);
+  tell_log(l);
   tell_step(l, loss, l->window_targets ? (double)l->window_right / (double)l->window_targets : NAN, rate);
   loop_set_time(l);
   l->window = l->window_seen = l->window_right = l->window_targets = 0;
@@ -192,8 +204,9 @@ static int finish_epoch(Loop *l) {
   event.accuracy = l->accuracy.classes && targets ? (double)l->at.right / (double)targets : NAN;
   event.seconds = seconds_now() - l->epoch_start;
   event.rate = event.seconds > 0 ? (double)(l->at.seen - l->first_seen) / event.seconds : 0;
-  log_epoch(&l->log, event.epoch, event.step, event.loss, event.accuracy, event.val_loss, event.val_accuracy,
+  log_epoch(l->log, event.epoch, event.step, event.loss, event.accuracy, event.val_loss, event.val_accuracy,
             event.seconds);
+  tell_log(l);
   loop_observe(l, &event);
   watch(l, &event);
   l->result->loss = event.loss, l->result->accuracy = event.accuracy;
@@ -212,9 +225,20 @@ static int next_epoch(Loop *l) {
   return 0;
 }
 
+static int stop_here(Loop *l) {
+  l->result->interrupted = true;
+  return save_checkpoint(l, l->err);
+}
+
+/* The earlier checkpoint stays; the weights at the end may find room. */
+static void save_between(Loop *l) {
+  surgery_error why;
+  if (l->o->checkpoint_every && l->at.epoch % l->o->checkpoint_every == 0 && save_checkpoint(l, &why)) tell_lost(l, &why);
+}
+
 static int run_epochs(Loop *l) {
   while (l->at.epoch < l->o->epochs && !enough_steps(l) && !waited_enough(l)) {
-    if (loop_open_feeds(l)) return -1;
+    if (loop_open_feeds(l)) return l->at.step && stopped(l) ? stop_here(l) : -1; /* in a later phase, there is something to save */
     l->epoch_start = seconds_now();
     l->first_seen = l->at.seen;
     int partial = run_epoch(l);
@@ -225,13 +249,10 @@ static int run_epochs(Loop *l) {
       if (status < 0) return -1;
       interrupted = status > 0;
     }
-    if (interrupted) {
-      l->result->interrupted = true;
-      return save_checkpoint(l);
-    }
+    if (interrupted) return stop_here(l);
     if (partial) return 0; /* --steps */
     if (next_epoch(l)) return -1;
-    if (l->o->checkpoint_every && l->at.epoch % l->o->checkpoint_every == 0 && save_checkpoint(l)) return -1;
+    save_between(l);
   }
   if (waited_enough(l) && l->at.epoch < l->o->epochs)
     loop_observe(l, &(TrainEvent){.kind = TRAIN_EARLY, .epoch = l->at.best_epoch, .epochs = l->at.waited});
@@ -245,8 +266,8 @@ int train_run(surgery_net *net, Dataset *train, Dataset *val, const TrainOptions
   int status = loop_prepare(&l);
   l.run_start = seconds_now();
   if (status == 0) status = run_epochs(&l);
-  surgery_error ignored;
-  if (log_close(&l.log, status ? &ignored : err) && status == 0) status = -1;
+  surgery_error why;
+  if (log_close(l.log, &why)) tell_lost(&l, &why);
   if (status == 0 && !result->interrupted) swap_average(&l);
   result->epochs = l.at.epoch, result->steps = l.at.step;
   feed_close(l.train), feed_close(l.val);

@@ -13,6 +13,7 @@ typedef enum TrainEventKind {
   TRAIN_EPOCH,     /* an epoch is done, its validation too */
   TRAIN_PAST,      /* the same of one before the checkpoint that the run was resumed from */
   TRAIN_BROKEN,    /* text: a sample that is left out */
+  TRAIN_LOST,       /* text: a log or a checkpoint between epochs could not be written, and why; the training goes on */
   TRAIN_CHECKPOINT, /* text: the file */
   TRAIN_PHASE,      /* text: its name: it begins, with epoch … epochs */
   TRAIN_EARLY       /* early_stop ends the training: epoch is the best one */
@@ -52,6 +53,7 @@ typedef struct TrainResult {
   int64_t epochs, steps;
   double loss, accuracy, val_loss, val_accuracy; /* of the last epoch; NAN where there is none */
   int64_t broken;                                /* samples left out, of both sets */
+  int64_t lost;                                  /* logs and checkpoints between epochs that could not be written */
   bool interrupted;                              /* stopped, with a checkpoint in options->checkpoint */
 } TrainResult;
 

@@ -1,6 +1,7 @@
 /* The training up to its first step, and the beginnings of its phases. What data and script do not have together is found here,
  * before any time is spent. Called by loop.c. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -102,6 +103,7 @@ static Feed *open_feed(Loop *l, Dataset *set, bool augment, int64_t limit) {
   FeedOptions o = {.augment = augment && set->spec.augment_count > 0,
                    .cache = l->o->cache,
                    .folder = l->o->feature_folder,
+                   .under_way = l->at.step > 0,
                    .training = augment,
                    .mixup = augment ? l->net->manifest->train.mixup : 0,
                    .cache_limit = limit,

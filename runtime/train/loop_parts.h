@@ -14,7 +14,7 @@ typedef struct Loop {
   Feed *train, *val;
   TrainPosition at;
   EpochRow *rows; /* [at.epoch], and one more when that one has ended */
-  TrainLog log;
+  TrainLog *log;
   Dataset *val_set;
   int64_t *order;
   Metrics accuracy; /* of one batch: only its counts are used */

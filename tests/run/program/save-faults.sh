@@ -28,17 +28,30 @@ examine() {
 every_fault kill 3 ./own export --weights "$new" --out d/w.safetensors
 check "it died each time" test $died -ge 3
 
-# training: --out, the checkpoint, whichever call fails
+# training: --out, the checkpoint, the log, whichever call fails: a checkpoint between epochs and a log cost no weights
+run 0 ./own train --data "$data/idx" --epochs 2 --quiet --out whole.safetensors
 prepare() { rm -rf d && mkdir d && cp "$old" d/w.safetensors && cp "$old" d/w-checkpoint.safetensors; }
 examine() {
   [ "$1" = 3 ] || fail "status $1"
   only_files d w.safetensors w-checkpoint.safetensors
   "$RUNTOOL" list d/w.safetensors >/dev/null 2>&1 || fail "w.safetensors is damaged"
   "$RUNTOOL" list d/w-checkpoint.safetensors >/dev/null 2>&1 || fail "the checkpoint is damaged"
-  has_been_written || check "the old weights" cmp d/w.safetensors "$old"
+  if grep -q '; the training goes on$' "$tmp/err"; then
+    check "the weights in spite of it" "$RUNTOOL" same d/w.safetensors whole.safetensors
+    went_on=$((went_on + 1))
+  else
+    has_been_written || check "the old weights" cmp d/w.safetensors "$old"
+  fi
   err 'No space left on device'
 }
+went_on=0
 every_fault fail 9 ./own train --data "$data/idx" --epochs 2 --checkpoint-every 1 --quiet --out d/w.safetensors
+check "two checkpoints, each in several calls" test $went_on -ge 6
+went_on=0
+every_fault fail 9 ./own train --data "$data/idx" --epochs 2 --quiet --log log.csv --out d/w.safetensors
+check "two epochs in the log" test $went_on -ge 2
+lacks log.csv '^(step|epoch|row)[^,]' # no torn row
+equals "the log ends with a row" "$(tail -c 1 log.csv | wc -l)" 1
 prepare
 examine() {
   "$RUNTOOL" list d/w.safetensors >/dev/null 2>&1 || fail "w.safetensors is damaged"
@@ -80,8 +93,25 @@ if small_disk 12k; then
   err 'small/w.*No space left'
   only_files small w.safetensors fill
   check "the old file" cmp small/w.safetensors "$old"
+  small_disk_away
+  small_disk 8k
+  head -c 4000 /dev/zero >small/fill
   run 3 ./own train --data "$data/idx" --quiet --out fine.safetensors --log small/log.csv --epochs 200
-  err 'small/log\.csv'
+  err 'small/log\.csv.*No space left on device; the training goes on$'
+  out '^weights +fine\.safetensors$'
+  exists fine.safetensors
+  equals "the log ends with a row" "$(tail -c 1 small/log.csv | wc -l)" 1
+  # what finds no room at all is told before the first step; a report, which is written at the end, after the weights
+  rm -f fine.safetensors
+  cat /dev/zero >small/fill 2>/dev/null
+  rm -f small/log.csv
+  cat /dev/zero >>small/fill 2>/dev/null
+  run 3 ./own train --data "$data/idx" --quiet --out fine.safetensors --log small/log.csv --epochs 1000000
+  err 'small/log\.csv: .*No space left on device$'
+  run 3 ./own train --data "$data/idx" --quiet --out fine.safetensors --report small/r.html --epochs 2
+  err 'small/r\.html.*No space left on device'
+  out '^weights +fine\.safetensors$'
+  exists fine.safetensors
   small_disk_away
 else
   echo "not root, or no tmpfs: the really full disk was not tried"
