@@ -3,12 +3,14 @@
 
 #include "runtime/error.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -66,6 +68,40 @@ static int find_target(SgWriter *w, surgery_error *err) {
   return status;
 }
 
+enum { NAME_KEPT = 100, RANDOM_DIGITS = 8 }; /* of the target's name in the temporary's, which stays below NAME_MAX */
+
+/* Is that ".TARGET.xxxxxxxx.tmp"? */
+static bool is_temporary_of(const char *name, const char *target) {
+  size_t kept = strnlen(target, NAME_KEPT);
+  if (name[0] != '.' || strncmp(name + 1, target, kept) != 0 || name[1 + kept] != '.') return false;
+  const char *digits = name + 2 + kept;
+  return strspn(digits, "0123456789abcdef") == RANDOM_DIGITS && strcmp(digits + RANDOM_DIGITS, ".tmp") == 0;
+}
+
+/* What writers that were killed left beside the target: a living one holds the lock of its temporary. */
+static void remove_abandoned(const SgWriter *w) {
+  int fd = openat(w->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *list = fd < 0 ? NULL : fdopendir(fd);
+  if (!list && fd >= 0) close(fd);
+  for (const struct dirent *e; list && (e = readdir(list));) {
+    if (!is_temporary_of(e->d_name, w->target)) continue;
+    int file = openat(w->folder, e->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    if (file >= 0 && fstat(file, &st) == 0 && S_ISREG(st.st_mode) && flock(file, LOCK_EX | LOCK_NB) == 0)
+      unlinkat(w->folder, e->d_name, 0);
+    if (file >= 0) close(file);
+  }
+  if (list) closedir(list);
+}
+
+/* False: another process has just taken it for abandoned. Where there are no locks nothing is removed either. */
+static bool lock_temporary(SgWriter *w) {
+  if (flock(w->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return true;
+  close(w->fd);
+  w->fd = -1;
+  return false;
+}
+
 /* The temporary name is hidden and carries the target's, so that one left by a kill -9 explains itself. */
 static int make_temporary(SgWriter *w, surgery_error *err) {
   for (int tries = 0; tries < 100; tries++) {
@@ -76,14 +112,13 @@ static int make_temporary(SgWriter *w, surgery_error *err) {
       random = (uint32_t)now.tv_nsec * 2654435761u + (uint32_t)getpid() + (uint32_t)tries;
     }
     free(w->temporary);
-    /* 100 bytes of the name at most: the whole must stay below NAME_MAX. */
-    if (asprintf(&w->temporary, ".%.100s.%08x.tmp", w->target, random) < 0) {
+    if (asprintf(&w->temporary, ".%.*s.%0*x.tmp", NAME_KEPT, w->target, RANDOM_DIGITS, random) < 0) {
       w->temporary = NULL;
       return sg_fail_memory(err, w->path, strlen(w->target));
     }
     w->fd = openat(w->folder, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (w->fd >= 0) return 0;
-    if (errno != EEXIST)
+    if (w->fd >= 0 && lock_temporary(w)) return 0;
+    if (w->fd < 0 && errno != EEXIST && errno != EWOULDBLOCK)
       return sg_fail_system(err, errno, "%s: no temporary file can be made beside it", w->path);
   }
   return sg_fail_system(err, EEXIST, "%s: no temporary file can be made beside it", w->path);
@@ -105,6 +140,7 @@ SgWriter *sg_writer_open(const char *path, surgery_error *err) {
     sg_fail(err, SURGERY_BAD_INPUT, "%s: exists and is not a regular file; it is left alone", path);
     goto failed;
   }
+  remove_abandoned(w);
   if (make_temporary(w, err)) goto failed;
   if (exists) (void)!fchmod(w->fd, old.st_mode & 0777); /* a wish: the data matter more than the mode */
   return w;

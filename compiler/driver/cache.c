@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 enum { UNUSED_DAYS = 30 };
+static const int64_t most_bytes = INT64_C(4) << 30; /* of all entries; $SURGERY_CACHE_SIZE in bytes takes its place */
 
 /* ---- the key ---- */
 
@@ -167,24 +168,88 @@ static bool is_key(const char *name) {
   return strlen(name) == 2 * SHA256_DIGEST_SIZE && strspn(name, "0123456789abcdef") == strlen(name);
 }
 
-static void remove_unused(Arena *arena, const char *cache, const char *key) {
-  struct stat st;
-  CacheEntry old = {.folder = arena_printf(arena, "%s/%s", cache, key), .lock = -1};
-  if (stat(marker(arena, old.folder), &st) && stat(old.folder, &st)) return;
-  if (time(NULL) - st.st_mtime < (time_t)UNUSED_DAYS * 24 * 3600) return;
-  const char *lock = arena_printf(arena, "%s.lock", old.folder);
+typedef struct Entry {
+  const char *folder;
+  time_t used;
+  int64_t bytes;
+} Entry;
+
+static int64_t summed; /* by nftw(), which hands nothing along */
+
+static int sum_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+  if (type == FTW_F) summed += (int64_t)st->st_blocks * 512;
+  return 0;
+}
+
+/* False: it is in use, or cannot be removed. */
+static bool remove_entry(Arena *arena, const char *folder) {
+  const char *lock = arena_printf(arena, "%s.lock", folder);
   int held = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (held < 0) return;
-  if (flock(held, LOCK_EX | LOCK_NB) == 0 && empty_folder(arena, old.folder) && rmdir(old.folder) == 0) unlink(lock);
-  close(held);
+  bool removed = held >= 0 && flock(held, LOCK_EX | LOCK_NB) == 0 && empty_folder(arena, folder) && rmdir(folder) == 0 &&
+                 unlink(lock) == 0;
+  if (held >= 0) close(held);
+  return removed;
+}
+
+static int compare_use(const void *a, const void *b) {
+  time_t x = ((const Entry *)a)->used, y = ((const Entry *)b)->used;
+  return (x > y) - (x < y);
+}
+
+typedef VEC(Entry) Entries;
+
+/* All entries, those first whose last use is the longest ago. */
+static Entries list_entries(Arena *arena, const char *cache) {
+  Entries all = {0};
+  DIR *list = opendir(cache);
+  for (const struct dirent *e; list && (e = readdir(list));) {
+    struct stat st;
+    Entry entry = {.folder = arena_printf(arena, "%s/%s", cache, e->d_name)};
+    if (!is_key(e->d_name) || (stat(marker(arena, entry.folder), &st) && stat(entry.folder, &st))) continue;
+    entry.used = st.st_mtime;
+    vec_push(arena, &all, entry);
+  }
+  if (list) closedir(list);
+  if (all.count) qsort(all.at, all.count, sizeof *all.at, compare_use);
+  return all;
+}
+
+static int64_t bound(void) {
+  const char *given = getenv("SURGERY_CACHE_SIZE");
+  char *end;
+  long long bytes = given && *given ? strtoll(given, &end, 10) : -1;
+  return bytes < 0 || *end ? most_bytes : bytes;
+}
+
+/* What nobody has used for long, and then of the rest as much as is too much. The entry that was just made stays. */
+static void remove_unused(Arena *arena, const char *cache, const char *kept) {
+  Entries all = list_entries(arena, cache);
+  int64_t total = 0;
+  for (size_t i = 0; i < all.count; i++) {
+    summed = 0;
+    nftw(all.at[i].folder, sum_one, 16, FTW_PHYS);
+    total += all.at[i].bytes = summed;
+  }
+  for (size_t i = 0; i < all.count; i++) {
+    bool is_old = time(NULL) - all.at[i].used >= (time_t)UNUSED_DAYS * 24 * 3600;
+    if ((!is_old && total <= bound()) || (kept && streq(all.at[i].folder, kept))) continue;
+    if (remove_entry(arena, all.at[i].folder)) total -= all.at[i].bytes;
+  }
+}
+
+bool cache_remove_all(Arena *arena) {
+  const char *cache = cache_folder(arena);
+  if (!cache) return false;
+  Entries all = list_entries(arena, cache);
+  size_t left = 0;
+  for (size_t i = 0; i < all.count; i++) left += !remove_entry(arena, all.at[i].folder);
+  if (left) fprintf(stderr, "surgeryc: %zu programs in %s are in use or cannot be removed\n", left, cache);
+  return left == 0;
 }
 
 bool cache_finish(Arena *arena, CacheEntry *entry) {
-  bool done = outfile_whole(arena, marker(arena, entry->folder), "", 0);
+  if (!outfile_whole(arena, marker(arena, entry->folder), "", 0)) return false;
   const char *cache = arena_strndup(arena, entry->folder, (size_t)(strrchr(entry->folder, '/') - entry->folder));
-  DIR *list = done ? opendir(cache) : NULL;
-  for (const struct dirent *e; list && (e = readdir(list));)
-    if (is_key(e->d_name) && !streq(e->d_name, entry->key)) remove_unused(arena, cache, e->d_name);
-  if (list) closedir(list);
-  return done;
+  remove_unused(arena, cache, entry->folder);
+  return true;
 }

@@ -21,6 +21,9 @@ bool cache_lock(Arena *arena, CacheEntry *entry);
 void cache_unlock(CacheEntry *entry);
 /* An empty folder to build in: what a build that was ended left behind is removed. False with a line on stderr. */
 bool cache_clear(Arena *arena, CacheEntry *entry);
-/* The entry is complete; others that nobody has used for a month are removed. False with a line on stderr. */
+/* The entry is complete. Others are removed: those that nobody has used for a month, and of the rest those used the longest
+ * ago while all together take more than 4 GiB ($SURGERY_CACHE_SIZE, in bytes). False with a line on stderr. */
 bool cache_finish(Arena *arena, CacheEntry *entry);
+/* All entries that nobody is building. False with a line on stderr. */
+bool cache_remove_all(Arena *arena);
 #endif

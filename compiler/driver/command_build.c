@@ -1,6 +1,7 @@
 /* `surgeryc SCRIPT`: sets the passes up and runs them all. */
 #include "compiler/codegen/tune.h"
 #include "compiler/driver/show.h"
+#include "compiler/edit/weights.h"
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -37,17 +38,31 @@ const char *default_output(Session *s, const Options *o, EmitKind kind) {
   return arena_printf(s->arena, "%.*s%s", (int)length, base, end);
 }
 
+/* All that a build writes is a target: the output, its header, its weights, the files of saves. */
+static bool write_depfile(Compilation *c) {
+  VEC(const char *) targets = {0};
+  Arena *a = c->s->arena;
+  const char *beside[] = {emit_header_path(a, &c->emit), c->emit.weights_file ? weights_path(c) : NULL};
+  vec_push(a, &targets, c->emit.output);
+  for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
+    if (beside[i]) vec_push(a, &targets, beside[i]);
+  for (size_t i = 0; i < c->saves.count; i++) vec_push(a, &targets, c->script.graph->saves.at[i]->path);
+  const char *text = depfile_text(c->s, targets.at, targets.count);
+  return outfile_write(&c->depfile_out, text, strlen(text)) && outfile_commit(&c->depfile_out);
+}
+
 /* The passes under the eye of the signal handler; what they made gets its names only when all have succeeded.
  */
 ExitStatus build_whole(Compilation *c) {
   outfile_watch_signals(true);
-  ExitStatus status = run_passes(c, NULL);
+  bool wanted = c->depfile && !c->o->stop_after;
+  ExitStatus status = EXIT_ENVIRONMENT;
+  if (!wanted || outfile_create(c->s->arena, &c->depfile_out, c->depfile)) status = run_passes(c, NULL);
   if (status == EXIT_DONE && (!outfile_commit(&c->weights) || !commit_saves(c))) status = EXIT_ENVIRONMENT;
+  if (status == EXIT_DONE && wanted && !write_depfile(c)) status = EXIT_ENVIRONMENT;
   outfile_discard(&c->weights);
+  outfile_discard(&c->depfile_out);
   discard_saves(c);
-  if (status == EXIT_DONE && c->depfile && !c->o->stop_after &&
-      !emit_depfile(c->s, c->depfile, c->emit.output))
-    status = EXIT_ENVIRONMENT;
   outfile_watch_signals(false);
   return status;
 }
@@ -85,17 +100,21 @@ static ExitStatus build_graph(Compilation *c) {
     return EXIT_DONE;
   }
   if (would_overwrite_input(c->s, c->depfile)) return EXIT_USAGE;
+  c->emit = (EmitOptions){.output = output, .kind = EMIT_EXE};
+  if (c->depfile && !outfile_create(c->s->arena, &c->depfile_out, c->depfile)) return EXIT_ENVIRONMENT;
   status = write_picture(c->s, &c->script, c->o->script, output);
-  if (status == EXIT_DONE && c->depfile && !emit_depfile(c->s, c->depfile, output)) status = EXIT_ENVIRONMENT;
+  if (status == EXIT_DONE && c->depfile && !write_depfile(c)) status = EXIT_ENVIRONMENT;
+  outfile_discard(&c->depfile_out);
   return status;
 }
 
 ExitStatus command_build(Session *s, const Options *o) {
-  Compilation c = {.s = s, .o = o, .weights = OUTFILE_NONE};
+  Compilation c = {.s = s, .o = o, .weights = OUTFILE_NONE, .depfile_out = OUTFILE_NONE};
   if (streq(o->emit, "graph") || (!o->emit && picture_kind(o->output))) return build_graph(&c);
   EmitKind kind = kind_of(o);
   const char *output = o->output ? o->output : default_output(s, o, kind);
   c.emit = (EmitOptions){.output = output,
+                         .name = o->name,
                          .kind = kind,
                          .cpu = o->cpu,
                          .opt_level = o->opt_level,

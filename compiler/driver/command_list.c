@@ -29,7 +29,7 @@ const CommandRow command_rows[COMMAND_COUNT] = {
          "One message explained, with an example and the cure; without a code all of them listed."},
     [COMMAND_FMT] = {"fmt", command_fmt, "script", 1, -1, "surgeryc fmt [-i|--check] SCRIPT…",
                      "Scripts in their canonical layout, on stdout; - is stdin."},
-    [COMMAND_RUN] = {"run", command_run, "script", 1, -1, "surgeryc run SCRIPT [-- ARGUMENTS…]",
+    [COMMAND_RUN] = {"run", command_run, "script", 1, -1, "surgeryc run SCRIPT [-- ARGUMENTS…]\n       surgeryc run --clear-cache",
                      "Builds a script's program unless it is in the cache, and runs it with the arguments."},
 };
 

@@ -46,12 +46,14 @@ ExitStatus command_run(Session *s, const Options *o) {
             o->rest.at[0]);
     return EXIT_USAGE;
   }
+  if (o->clear_cache && !cache_remove_all(s->arena)) return EXIT_ENVIRONMENT;
+  if (!o->script) return EXIT_DONE; /* --clear-cache alone */
   const char *wrong_cpu = cpu_error(s, o);
   if (wrong_cpu) {
     fprintf(stderr, "surgeryc: %s\n", wrong_cpu);
     return EXIT_USAGE;
   }
-  Compilation c = {.s = s, .o = o, .weights = OUTFILE_NONE, .report_later = true};
+  Compilation c = {.s = s, .o = o, .weights = OUTFILE_NONE, .depfile_out = OUTFILE_NONE, .report_later = true};
   ExitStatus status = run_passes(&c, "edit");
   CacheEntry entry = CACHE_ENTRY_NONE;
   const char *name = default_output(s, o, EMIT_EXE);

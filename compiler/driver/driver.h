@@ -19,10 +19,10 @@ typedef struct Options {
   const struct CommandRow *command;
   const char *script;     /* the first argument behind the command */
   VEC(const char *) rest; /* further arguments */
-  const char *output, *emit, *cpu, *depfile, *stop_after, *dump, *diagnostics, *color, *graph;
+  const char *output, *emit, *cpu, *depfile, *stop_after, *dump, *diagnostics, *color, *graph, *name;
   const char *weights_path; /* where the output is to look for its weights, after its own folder */
   bool compile_only, embed_weights, write_depfile, werror, time_passes, tune;
-  bool in_place, check_only, tree, json;
+  bool in_place, check_only, tree, json, clear_cache;
   int before_dashes; /* how many arguments stand before `--`, or all */
   int opt_level, threads;
 } Options;
@@ -48,6 +48,7 @@ typedef struct Compilation {
   Plan *plan;
   EmitOptions emit;
   const char *depfile; /* NULL: none is wanted */
+  OutFile depfile_out; /* opened before the first pass: where it cannot be written nothing else is */
   OutFile weights;     /* written, and renamed when all is done */
   VEC(OutFile) saves;  /* the same for the files of `save` */
   size_t passes_done;  /* where the next run_passes() goes on */
@@ -117,6 +118,8 @@ bool commit_saves(Compilation *c);
 void discard_saves(Compilation *c);
 /* Says so when a save has this file, too. */
 bool save_collides(const Compilation *c, const char *output);
+/* Where the weights go, beside the output; with --embed-weights nothing is left there. */
+const char *weights_path(const Compilation *c);
 /* What was read is never written over, the script and its includes as little as the donors' weights; says so.
  */
 bool would_overwrite_input(const Session *s, const char *path);

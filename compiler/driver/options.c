@@ -1,5 +1,6 @@
 /* The options of surgeryc and their help: one table, from which getopt's list and --help are made, and which
  * says which commands an option belongs to. The commands themselves are in command_list.c. */
+#include "compiler/codegen/codegen.h"
 #include "compiler/driver/driver.h"
 #include <getopt.h>
 #include <stdlib.h>
@@ -34,7 +35,9 @@ enum {
   OPT_TREE,
   OPT_JSON,
   OPT_GRAPH,
-  OPT_TUNE
+  OPT_TUNE,
+  OPT_NAME,
+  OPT_CLEAR_CACHE
 };
 
 #define FOR(command) (1u << COMMAND_##command)
@@ -48,6 +51,7 @@ static const OptionRow rows[] = {
      "what to write; its suffix (.o .a .so .ll .s .svg .dot .png .pdf) chooses the kind where --emit does not"},
     {"emit", OPT_EMIT, "KIND", FOR(BUILD), "exe (default), obj, static, shared, llvm, asm or graph"},
     {"compile", 'c', NULL, FOR(BUILD), "the same as --emit=obj"},
+    {"name", OPT_NAME, "NAME", FOR(BUILD), "what the names of the C interface begin with (default: the output's name)"},
     {"weights", OPT_WEIGHTS, "W", SCRIPTS, "NAME=FILE: the weights of that model; or a folder to look in"},
     {"embed-weights", OPT_EMBED, NULL, FOR(BUILD), "put the weights into the output"},
     {"weights-path", OPT_WEIGHTS_PATH, "FILE", FOR(BUILD),
@@ -60,6 +64,7 @@ static const OptionRow rows[] = {
      "native (default), x86-64-v2, -v3, -v4 or a name that LLVM knows; of several the output chooses at start"},
     {"threads", OPT_THREADS, "N", FOR(BUILD), "threads that the compiler itself uses, and --tune for what it times"},
     {"tune", OPT_TUNE, NULL, FOR(BUILD) | FOR(RUN), "time the kernels that can do a convolution, on this machine, and take the fastest"},
+    {"clear-cache", OPT_CLEAR_CACHE, NULL, FOR(RUN), "remove all programs from the cache first; without a script, only that"},
     {"in-place", 'i', NULL, FOR(FMT), "write the result into the script itself"},
     {"check", OPT_CHECK, NULL, FOR(FMT), "write nothing; name the scripts that differ, and end with status 1"},
     {"optimize", 'O', "LEVEL", FOR(BUILD) | FOR(RUN), "0 to 3 (default 3)"},
@@ -177,6 +182,14 @@ static void take_option(Session *s, Options *o, int id, const char *value) {
   case 'c':
     o->emit = "obj";
     break;
+  case OPT_NAME:
+    o->name = value;
+    if (!streq(codegen_identifier(s->arena, value), value))
+      usage("--name=%s cannot be the beginning of a name in C; one that can: %s", value, codegen_identifier(s->arena, value));
+    break;
+  case OPT_CLEAR_CACHE:
+    o->clear_cache = true;
+    break;
   case OPT_WEIGHTS:
     vec_push(s->arena, &s->weights, split_pair(s, value));
     break;
@@ -293,7 +306,7 @@ static void refuse_options_of_others(const Options *o, const bool *given) {
 static void check_arguments(const Options *o, bool no_words) {
   const CommandRow *c = o->command;
   int count = (o->script != NULL) + (int)o->rest.count;
-  if (count < c->least) {
+  if (count < c->least && !o->clear_cache) {
     if (!no_words)
       usage(count ? "%s wants %d arguments" : "the %s is missing", count ? c->name : c->argument, c->least);
     print_help(stderr, c);

@@ -20,7 +20,7 @@ static bool same_file(const char *a, const char *b) {
 }
 
 /* Beside the output. A program has no suffix of its own: "resnet18-f37072fd.2" loses nothing. */
-static const char *weights_path(Compilation *c) {
+const char *weights_path(const Compilation *c) {
   const char *out = c->emit.output, *slash = strrchr(out, '/'), *base = slash ? slash + 1 : out;
   const char *dot = c->emit.kind == EMIT_EXE ? NULL : strrchr(base, '.');
   size_t length = dot && dot != base ? (size_t)(dot - out) : strlen(out);

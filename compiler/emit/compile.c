@@ -132,14 +132,16 @@ static int count_threads(const EmitOptions *o) {
   return most < 1 ? 1 : most;
 }
 
-/* Of each level as many as threads: each module makes the functions again that kernels share. A handful of kernels is not worth a
- * second one. */
-static int count_parts(const Compile *c, int threads) {
-  enum { CALLS_A_PART = 12 };
+/* Not more than threads: each module makes the functions again that kernels share. A handful of kernels is not worth a second
+ * one. Objects are joined by cc; without it they are made in one piece. */
+int compile_parts(const Compile *c) {
+  enum { CALLS_A_PART = 12, OBJECT_PARTS = 4 };
   const Plan *p = c->plan;
   size_t calls = 0;
   int most = EMIT_MAX_MODULES / c->levels.count;
-  if (c->options->kind != EMIT_EXE && c->options->kind != EMIT_SHARED) return 1;
+  bool is_object = c->options->kind == EMIT_OBJ || c->options->kind == EMIT_STATIC;
+  int threads = is_object ? OBJECT_PARTS : count_threads(c->options);
+  if (is_text(c->options) || (c->options->kind == EMIT_OBJ && !program_installed("cc"))) return 1;
   const Schedule *schedules[] = {&p->pack, &p->forward, &p->step};
   for (int i = 0; i < 3; i++) calls += schedules[i]->present ? schedules[i]->calls.count : 0;
   for (size_t i = 0; i < p->later.count; i++) calls += p->later.at[i]->step.calls.count;
@@ -176,7 +178,7 @@ int compile_modules(Arena *arena, const Compile *c, LLVMMemoryBufferRef buffer[E
     q.parts = q.count = q.threads = 1;
     run_text(&q, &q.job[0]);
   } else {
-    q.parts = count_parts(c, q.threads);
+    q.parts = c->parts;
     fill_queue(&q);
     if (q.count < q.threads) q.threads = q.count;
     run_queue(&q);

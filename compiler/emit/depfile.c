@@ -1,5 +1,6 @@
-/* The dependency file of -MD in the syntax that make and ninja read: one rule, every name escaped as gcc
- * does. Called by the driver. */
+/* The dependency file of -MD in the syntax that make and ninja read: one rule, then one without prerequisites for each
+ * input, as gcc's -MP has them, so that make goes on when an include is no longer there. Names are escaped as gcc does.
+ * Called by the driver. */
 #include "compiler/emit/emit.h"
 
 typedef VEC(char) Text;
@@ -27,20 +28,39 @@ static bool seen_before(const Session *s, size_t i) {
   return false;
 }
 
-bool emit_depfile(Session *s, const char *path, const char *target) {
+static void put_line_start(Arena *arena, Text *text) {
+  put(arena, text, ' ');
+  put(arena, text, '\\');
+  put(arena, text, '\n');
+  put(arena, text, ' ');
+}
+
+/* The built-in models are no files, and a newline cannot be written in the syntax. */
+static bool is_written(const Session *s, size_t i) {
+  const char *name = s->dependencies.at[i];
+  return !seen_before(s, i) && *name != '<' && !strchr(name, '\n');
+}
+
+const char *depfile_text(Session *s, const char *const *targets, size_t count) {
+  Arena *a = s->arena;
   Text text = {0};
-  put_name(s->arena, &text, target, true);
-  put(s->arena, &text, ':');
-  for (size_t i = 0; i < s->dependencies.count; i++) {
-    const char *name = s->dependencies.at[i];
-    /* The built-in models are no files, and a newline cannot be written in the syntax. */
-    if (seen_before(s, i) || *name == '<' || strchr(name, '\n')) continue;
-    put(s->arena, &text, ' ');
-    put(s->arena, &text, '\\');
-    put(s->arena, &text, '\n');
-    put(s->arena, &text, ' ');
-    put_name(s->arena, &text, name, false);
+  for (size_t i = 0; i < count; i++) {
+    if (i) put(a, &text, ' ');
+    put_name(a, &text, targets[i], true);
   }
-  put(s->arena, &text, '\n');
-  return outfile_whole(s->arena, path, text.at, text.count);
+  put(a, &text, ':');
+  for (size_t i = 0; i < s->dependencies.count; i++) {
+    if (!is_written(s, i)) continue;
+    put_line_start(a, &text);
+    put_name(a, &text, s->dependencies.at[i], false);
+  }
+  put(a, &text, '\n');
+  for (size_t i = 0; i < s->dependencies.count; i++) {
+    if (!is_written(s, i)) continue;
+    put_name(a, &text, s->dependencies.at[i], true);
+    put(a, &text, ':');
+    put(a, &text, '\n');
+  }
+  put(a, &text, '\0');
+  return text.at;
 }

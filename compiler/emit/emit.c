@@ -34,7 +34,7 @@ const char *emit_cpu_error(Arena *arena, const char *cpu) {
 static bool is_linked(const Emit *e) {
   const EmitOptions *o = e->o;
   return o->kind == EMIT_EXE || o->kind == EMIT_STATIC || o->kind == EMIT_SHARED ||
-         (o->kind == EMIT_OBJ && (o->embedded_bytes || e->compile.levels.count > 1));
+         (o->kind == EMIT_OBJ && (o->embedded_bytes || e->compile.levels.count > 1 || e->compile.parts > 1));
 }
 
 /* "dir/ants.o" → "dir/ants.h" */
@@ -138,9 +138,10 @@ static bool write_all(Emit *e) {
 bool emit_output(Session *s, const Plan *plan, const EmitOptions *o) {
   Emit e = {.arena = s->arena,
             .o = o,
-            .compile = {.plan = plan, .options = o, .name = codegen_identifier(s->arena, o->output)}};
+            .compile = {.plan = plan, .options = o, .name = o->name ? o->name : codegen_identifier(s->arena, o->output)}};
   const char *error = NULL;
   if (!codegen_levels(s->arena, o->cpu, &e.compile.levels, &error)) return emit_complain("%s", error);
+  e.compile.parts = compile_parts(&e.compile);
   outfile_watch_signals(true);
   bool done = open_files(&e) && write_all(&e);
   for (int i = 0; i < EMIT_MAX_MODULES; i++) outfile_discard(&e.object[i]);

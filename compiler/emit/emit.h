@@ -9,7 +9,8 @@
 typedef enum EmitKind { EMIT_EXE, EMIT_OBJ, EMIT_STATIC, EMIT_SHARED, EMIT_LLVM, EMIT_ASM } EmitKind;
 
 typedef struct EmitOptions {
-  const char *output; /* its base name without suffix, as a C identifier, prefixes what the object exports */
+  const char *output;
+  const char *name; /* prefixes what the object exports, a C identifier; NULL: the output's base name without suffix */
   EmitKind kind;
   const char *cpu;          /* names with commas between them; NULL or "native": the host */
   int opt_level;            /* 0 to 3 */
@@ -33,8 +34,8 @@ const char *emit_cpu_error(Arena *arena, const char *cpu);
 const char *emit_header_path(Arena *arena, const EmitOptions *o);
 /* The runtime library that programs are linked with, as emit_output finds it; NULL when there is none. */
 const char *emit_runtime(Arena *arena);
-/* The dependency file of -MD for make and ninja: "target: every file that was read". False as above. */
-bool emit_depfile(Session *s, const char *path, const char *target);
+/* The text of the dependency file of -MD for make and ninja: "targets: every file that was read". */
+const char *depfile_text(Session *s, const char *const *targets, size_t count);
 
 /* ---- shared inside emit/ ---- */
 
@@ -73,6 +74,8 @@ bool emit_complain(const char *format, ...) __attribute__((format(printf, 1, 2))
  * stderr. False: it could not be started or failed, and one line says so; `purpose` is what for ("linking").
  */
 bool run_program(const char *const *argv, const char *folder, const char *purpose);
+/* Is there such a program in PATH? */
+bool program_installed(const char *name);
 /* The same with `input` on its stdin (*count bytes); returns what it wrote to stdout, *count bytes and a NUL, in
  * the arena. Its stderr is shown only when it fails. `package`: what to install when it is missing. */
 const char *run_filter(Arena *arena, const char *const *argv, const char *input, size_t *count,

@@ -1,6 +1,7 @@
 /* Files that appear whole or not at all, and the removal of temporaries on failure and on signals. Knows
  * nothing of what is written. Called by the other files of emit/. */
 #include "compiler/emit/emit.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -89,6 +90,35 @@ static const char *temporary_name(Arena *arena, const char *target) {
   return arena_printf(arena, "%.*s.%.200s.%d-%u", folder, target, target + folder, (int)getpid(), counter++);
 }
 
+/* A folder of ours has files only. */
+static void remove_temporary(Arena *arena, const char *path) {
+  if (unlink(path) == 0 || errno != EISDIR) return;
+  DIR *list = opendir(path);
+  for (const struct dirent *e; list && (e = readdir(list));)
+    if (!streq(e->d_name, ".") && !streq(e->d_name, "..")) unlink(arena_printf(arena, "%s/%s", path, e->d_name));
+  if (list) closedir(list);
+  rmdir(path);
+}
+
+/* What a run that was killed left for this target: temporaries of a process that is no more. */
+static void remove_abandoned(Arena *arena, const char *target) {
+  const char *slash = strrchr(target, '/'), *base = slash ? slash + 1 : target;
+  const char *folder = slash ? arena_strndup(arena, target, (size_t)(slash + 1 - target)) : "./";
+  const char *prefix = arena_printf(arena, ".%.200s.", base);
+  size_t length = strlen(prefix);
+  DIR *list = opendir(folder);
+  for (const struct dirent *e; list && (e = readdir(list));) {
+    const char *name = e->d_name + (strncmp(e->d_name, "..", 2) == 0); /* the runtime's writer puts a dot of its own */
+    if (strncmp(name, prefix, length) != 0) continue;
+    char *end;
+    long pid = strtol(name + length, &end, 10);
+    if (end == name + length || *end != '-' || end[1] < '0' || end[1] > '9') continue;
+    if (pid > 0 && pid <= INT_MAX && kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+      remove_temporary(arena, arena_printf(arena, "%s%s", folder, e->d_name));
+  }
+  if (list) closedir(list);
+}
+
 /* Through a symbolic link to the file it names, as cc does. */
 static const char *behind_link(Arena *arena, const char *target) {
   char *real = realpath(target, NULL);
@@ -119,6 +149,7 @@ bool outfile_create(Arena *arena, OutFile *f, const char *target) {
     return f->fd >= 0 || emit_complain("cannot write '%s': %s", target, strerror(errno));
   }
   if (there) f->target = behind_link(arena, target);
+  remove_abandoned(arena, f->target);
   return create(f, temporary_name(arena, f->target), target);
 }
 
@@ -133,6 +164,7 @@ bool outfile_reserve(Arena *arena, OutFile *f, const char *target, const char *s
   if (stat(target, &st) == 0 && !S_ISREG(st.st_mode))
     return emit_complain("cannot write '%s': it is no plain file", target);
   f->target = behind_link(arena, target);
+  remove_abandoned(arena, f->target);
   f->path = arena_printf(arena, "%s%s", temporary_name(arena, f->target), suffix);
   f->slot = take_slot(f->path);
   return f->slot >= 0 || emit_complain("cannot write '%s': %s", target, strerror(ENAMETOOLONG));

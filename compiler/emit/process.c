@@ -2,8 +2,10 @@
  * Called by link.c and by the driver for pictures. */
 #include "compiler/emit/emit.h"
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -63,6 +65,17 @@ static bool run(const char *const *argv, const char *folder, const Streams *stre
   if (WEXITSTATUS(status))
     return emit_complain("%s failed: '%s' ended with status %d", purpose, argv[0], WEXITSTATUS(status));
   return true;
+}
+
+bool program_installed(const char *name) {
+  const char *folders = getenv("PATH");
+  char path[PATH_MAX];
+  for (const char *end; folders && *folders; folders = *end ? end + 1 : end) {
+    end = strchrnul(folders, ':');
+    int length = snprintf(path, sizeof path, "%.*s/%s", (int)(end - folders), folders, name);
+    if (length < (int)sizeof path && access(path, X_OK) == 0) return true;
+  }
+  return false;
 }
 
 bool run_program(const char *const *argv, const char *folder, const char *purpose) {

@@ -256,16 +256,22 @@ void test_depfile(void **state) {
                                       "g\\ h.surgery", "<zoo>/resnet.surgery", "a b.surgery"};
   f->session.sources.arena = f->arena;
   for (size_t i = 0; i < 6; i++) vec_push(f->arena, &f->session.dependencies, files[i]);
-  assert_true(emit_depfile(&f->session, "out.d", "out dir/net"));
-  assert_string_equal(
-      read_text(f, "out.d"),
-      "out\\ dir/net: \\\n a\\ b.surgery \\\n c$$d.surgery \\\n e\\#f.surgery \\\n g\\\\\\ h.surgery\n");
-  /* make agrees: with all of them there the target is up to date, and a newer one makes it old. */
-  write_text("Makefile", "target: ; @true\ninclude make.d\n");
+  assert_string_equal(depfile_text(&f->session, (const char *[]){"out dir/net", "net:h"}, 2),
+                      "out\\ dir/net net\\:h: \\\n a\\ b.surgery \\\n c$$d.surgery \\\n e\\#f.surgery \\\n g\\\\\\ h.surgery\n"
+                      "a\\ b.surgery:\nc$$d.surgery:\ne\\#f.surgery:\ng\\\\\\ h.surgery:\n");
+  /* make agrees: with all of them there the target is up to date; a newer one or one that is gone makes it old. */
+  write_text("Makefile", "target: ; @touch target\ninclude make.d\n");
   f->session.dependencies.count = 4;
-  assert_true(emit_depfile(&f->session, "make.d", "target"));
-  assert_int_not_equal(run((const char *[]){"make", "-s", "target", NULL}), 0); /* they do not exist */
+  write_text("make.d", depfile_text(&f->session, (const char *[]){"target"}, 1));
   for (size_t i = 0; i < 4; i++) write_text(files[i], "");
+  assert_int_equal(run((const char *[]){"make", "-s", "target", NULL}), 0);
+  assert_int_equal(run((const char *[]){"make", "-q", "target", NULL}), 0);
+  assert_int_equal(run((const char *[]){"touch", "-d", "+5 seconds", files[1], NULL}), 0);
+  assert_int_not_equal(run((const char *[]){"make", "-q", "target", NULL}), 0);
+  assert_int_equal(run((const char *[]){"touch", "-d", "-1 hour", files[1], NULL}), 0);
+  assert_int_equal(run((const char *[]){"make", "-q", "target", NULL}), 0);
+  assert_int_equal(unlink(files[2]), 0);
+  assert_int_not_equal(run((const char *[]){"make", "-q", "target", NULL}), 0);
   assert_int_equal(run((const char *[]){"make", "-s", "target", NULL}), 0);
 }
 

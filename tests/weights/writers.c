@@ -3,7 +3,9 @@
 #include "tests/weights/support.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -54,6 +56,31 @@ static void round_trip(const char *name) {
     w = open_ok(path);
     assert_int_equal(surgery_weights_count(w), 0);
     surgery_weights_close(w);
+  }
+}
+
+/* What a writer that was killed left behind goes with the next write; what a living one holds does not. */
+static void test_abandoned(void **state) {
+  static const char *const names[] = {".left.safetensors.0123abcd.tmp", ".left.safetensors.heldheld.tmp",
+                                      ".left.safetensors.89abcdef.tmp", ".left.safetensors.tmp"};
+  static const bool stays[] = {false, true, true, true}; /* but the first: another form, locked, another form */
+  char *path[4];
+  int fd[4];
+  for (int i = 0; i < 4; i++) {
+    path[i] = strdup(scratch(names[i]));
+    fd[i] = open(path[i], O_RDWR | O_CREAT, 0666);
+    assert_true(fd[i] >= 0);
+  }
+  assert_int_equal(flock(fd[2], LOCK_EX), 0);
+  write_ok(scratch("left.safetensors"), NULL, 0, NULL);
+  for (int i = 0; i < 4; i++) assert_int_equal(access(path[i], F_OK) == 0, stays[i]);
+  close(fd[2]);
+  write_ok(scratch("left.safetensors"), NULL, 0, NULL);
+  assert_int_not_equal(access(path[2], F_OK), 0);
+  for (int i = 0; i < 4; i++) {
+    if (i != 2) close(fd[i]);
+    unlink(path[i]);
+    free(path[i]);
   }
 }
 
@@ -289,7 +316,7 @@ int main(void) {
       cmocka_unit_test(test_round_trips), cmocka_unit_test(test_safetensors_bytes),
       cmocka_unit_test(test_refused),     cmocka_unit_test(test_file_too_large),
       cmocka_unit_test(test_disk_full),   cmocka_unit_test(test_targets),
-      cmocka_unit_test(test_read_file),   cmocka_unit_test(test_messages),
+      cmocka_unit_test(test_abandoned),   cmocka_unit_test(test_read_file),   cmocka_unit_test(test_messages),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,15 @@ run 2 "$SURGERYC" -Wno-weights absent.surgery -o none
 err 'build takes no -Wno-weights'
 absent none none.safetensors
 
+# --name: the C interface's names, whatever the file is called
+run 0 "$SURGERYC" -O0 "$script" --name=ants -o lib-of-2.a
+matches lib-of-2.h 'ants \*ants_open\('
+matches lib-of-2.h 'define ANTS_CLASSES'
+run 2 "$SURGERYC" -O0 "$script" --name=2-ants -o two.a
+err "cannot be the beginning of a name in C; one that can: net_2_ants"
+run 2 "$SURGERYC" -O0 "$script" --name=int -o two.a
+absent two.a
+
 # --cpu
 run 0 "$SURGERYC" "$script" --cpu=x86-64-v3 -o v3
 run 0 ./v3 info

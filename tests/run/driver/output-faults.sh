@@ -22,6 +22,13 @@ examine() {
   for f in net.o net.h net.safetensors net.o.d; do whole $f; done
 }
 every_fault kill 6 "$SURGERYC" -O0 "$script" -o d/net.o -MD
+# what the killed runs left behind is removed by the next one; what a living process has is not
+rm -rf d && cp -r was d
+touch d/.net.o.$$-0
+touch d/.net.o.999999999-0 d/.net.safetensors.999999999-3.safetensors d/..net.safetensors.999999999-3.safetensors.0123abcd.tmp
+mkdir d/.net.o.999999999-1 && touch d/.net.o.999999999-1/net.o
+run 0 "$SURGERYC" -O0 "$script" -o d/net.o -MD
+only_files d net.o net.h net.safetensors net.o.d .net.o.$$-0
 
 prepare() { rm -rf d && mkdir d && echo old >d/net; }
 examine() {

@@ -120,4 +120,16 @@ mkdir home
 env -u XDG_CACHE_HOME HOME="$tmp/home" "$SURGERYC" run -O0 a.surgery -- info >"$tmp/out" 2>"$tmp/err"
 equals "~/.cache" "$?" 0
 exists home/.cache/surgery
+# the cache has a bound: the entry used last stays; --clear-cache empties it
+before=$(built)
+[ "$before" -gt 1 ] || fail "$before entries"
+SURGERY_CACHE_SIZE=1 run 0 "$SURGERYC" run -O0 -D classes=6 b.surgery -- info
+equals "entries within a bound of one byte" "$(built)" 1
+SURGERY_CACHE_SIZE=1 run 0 "$SURGERYC" run -O0 -D classes=6 b.surgery -- info
+equals "it is still there" "$(built)" 1
+run 0 "$SURGERYC" run --clear-cache
+equals "entries after --clear-cache" "$(built)" 0
+run 0 "$SURGERYC" run -O0 --clear-cache b.surgery -- info
+equals "with a script" "$(built)" 1
+run 2 "$SURGERYC" run
 finish
