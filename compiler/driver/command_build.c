@@ -42,7 +42,7 @@ const char *default_output(Session *s, const Options *o, EmitKind kind) {
 static bool write_depfile(Compilation *c) {
   VEC(const char *) targets = {0};
   Arena *a = c->s->arena;
-  const char *beside[] = {emit_header_path(a, &c->emit), c->emit.weights_file ? weights_path(c) : NULL};
+  const char *beside[] = {emit_header_path(a, &c->emit), c->emit.weights_file ? weights_beside(c) : NULL};
   vec_push(a, &targets, c->emit.output);
   for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
     if (beside[i]) vec_push(a, &targets, beside[i]);

@@ -119,7 +119,7 @@ void discard_saves(Compilation *c);
 /* Says so when a save has this file, too. */
 bool save_collides(const Compilation *c, const char *output);
 /* Where the weights go, beside the output; with --embed-weights nothing is left there. */
-const char *weights_path(const Compilation *c);
+const char *weights_beside(const Compilation *c);
 /* What was read is never written over, the script and its includes as little as the donors' weights; says so.
  */
 bool would_overwrite_input(const Session *s, const char *path);

@@ -20,7 +20,7 @@ static bool same_file(const char *a, const char *b) {
 }
 
 /* Beside the output. A program has no suffix of its own: "resnet18-f37072fd.2" loses nothing. */
-const char *weights_path(const Compilation *c) {
+const char *weights_beside(const Compilation *c) {
   const char *out = c->emit.output, *slash = strrchr(out, '/'), *base = slash ? slash + 1 : out;
   const char *dot = c->emit.kind == EMIT_EXE ? NULL : strrchr(base, '.');
   size_t length = dot && dot != base ? (size_t)(dot - out) : strlen(out);
@@ -40,7 +40,7 @@ bool would_overwrite_input(const Session *s, const char *path) {
 
 static bool names_collide(Compilation *c) {
   const char *written[] = {c->emit.output, c->depfile, emit_header_path(c->s->arena, &c->emit),
-                           c->o->embed_weights ? NULL : weights_path(c)};
+                           c->o->embed_weights ? NULL : weights_beside(c)};
   for (size_t i = 0; i < sizeof written / sizeof *written; i++)
     if (would_overwrite_input(c->s, written[i]) || save_collides(c, written[i])) return true;
   return false;
@@ -115,7 +115,7 @@ ExitStatus write_weights(Compilation *c) {
   ExitStatus saved = write_saves(c);
   if (saved != EXIT_DONE) return saved;
   if (has_no_place(c)) return EXIT_DONE;
-  if (!outfile_reserve(c->s->arena, &c->weights, weights_path(c), ".safetensors")) return EXIT_ENVIRONMENT;
+  if (!outfile_reserve(c->s->arena, &c->weights, weights_beside(c), ".safetensors")) return EXIT_ENVIRONMENT;
   ParamList all = graph_state_dict(c->script.graph, c->s->arena, true);
   char *weights = NULL;
   if (posix_memalign((void **)&weights, 64, (size_t)c->plan->weights_bytes + 64) != 0)
@@ -127,7 +127,7 @@ ExitStatus write_weights(Compilation *c) {
   free(weights);
   if (status != EXIT_DONE) return status;
   if (c->o->embed_weights) return read_back(c);
-  c->emit.weights_file = file_name(weights_path(c));
+  c->emit.weights_file = file_name(weights_beside(c));
   return EXIT_DONE;
 }
 

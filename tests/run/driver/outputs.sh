@@ -24,6 +24,15 @@ run 0 "$SURGERYC" -O0 "$script" -o o/lib.a
 exists o/lib.a o/lib.h
 check "ar lists it" sh -c 'ar t o/lib.a | grep -q "\.o$"'
 members=$(ar t o/lib.a)
+
+# wherever it is built, an output has the same bytes; of several modules too
+mkdir -p 'other folder/deeper'
+printf 'take lenet from random\ntrain { optimizer SGD(lr=0.1); loss CrossEntropy; batch 4; epochs 1 }\n' | tee lenet.surgery >'other folder/deeper/lenet.surgery'
+for kind in o a so s ll exe; do
+  run 0 "$SURGERYC" -O0 lenet.surgery -o o/here.$kind
+  (cd 'other folder/deeper' && run 0 "$SURGERYC" -O0 lenet.surgery -o here.$kind)
+  check "the same .$kind in another folder" cmp "o/here.$kind" "other folder/deeper/here.$kind"
+done
 run 0 "$SURGERYC" -O0 "$script" -o o/lib.a
 equals "members after a second build" "$(ar t o/lib.a)" "$members"
 run 0 "$SURGERYC" -O0 "$script" --emit=static -o o/forced
