@@ -95,7 +95,7 @@ typedef struct sg_network {
 /* ---- the runtime's functions that generated code calls ---- */
 
 typedef void sg_task(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch);
-/* Divides [0, units) over the threads of the one OpenMP pool. Thread t's scratch is scratch + t * scratch_bytes; unless it begins with
+/* Divides [0, units) over the threads of the one pool. Thread t's scratch is scratch + t * scratch_bytes; unless it begins with
  * unit 0 the first 8 bytes of it are 0 when it begins. */
 void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes);
 /* Before call number `call` of a program's pack: where it finds the weights, run->weights or in its place another address from
@@ -110,6 +110,11 @@ const sg_network *sg_choose(const sg_network *network);
 int sg_threads(void);
 /* CPUs that the process may use, 256 at most. */
 int sg_cpus(void);
+/* Before NAME_pack and NAME_forward_raw call their function: the run's pointers are checked (its weights, its arena of so many
+ * bytes, and where there are outputs also x and these), and until sg_raw_end, which gets what this returned, the calling thread's
+ * calls take no more threads than the arena has room for. Below 0: a surgery_failure. */
+int32_t sg_raw_begin(const sg_run *run, int64_t bytes, int64_t per_sample, int64_t fixed, int64_t scratch, int32_t outputs);
+void sg_raw_end(int32_t before);
 /* c (m, n) = alpha op(a) op(b) + beta c, row-major, by OpenBLAS on the calling thread alone: for tasks. transpose_a: a is (k, m) in
  * memory, else (m, k); b alike. lda, ldb, ldc: floats from a row to the next. No size is above INT_MAX. */
 void sg_gemm(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,

@@ -5,6 +5,7 @@
 #include "compiler/kernels/kernels.h"
 #include "runtime/abi.h"
 #include "runtime/blas.h"
+#include <stdbool.h>
 #include <string.h>
 
 /* Output columns [*from, *to) whose tap `t` of the window lies in the image. */
@@ -34,11 +35,31 @@ static void tap_row(const Conv2dK *k, const float *x, int64_t th, int64_t tw, in
   }
 }
 
+/* One convolution's units on the threads, where they are worth it. */
+typedef struct Work {
+  const Conv2dK *k;
+  const float *x, *w, *bias;
+  float *y;
+  int64_t row, rows; /* of the output, for columns */
+} Work;
+
+static void run_task(sg_task *task, Work *work, int64_t n, int64_t units, bool worth) {
+  void *const buf[] = {work};
+  if (worth) sg_parallel(task, buf, n, units, NULL, 0);
+  else if (units > 0) task(buf, n, 0, units, NULL);
+}
+
+static void column_task(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {
+  const Work *w = buf[0];
+  const Conv2dK *k = w->k;
+  int64_t taps = k->kh * k->kw;
+  for (int64_t i = begin; i < end; i++)
+    tap_row(k, w->x + i / taps * k->ih * k->iw, i % taps / k->kw, i % k->kw, w->row, w->rows, w->y + i * w->rows * k->ow);
+}
+
 static void write_columns(const Conv2dK *k, const float *x, int64_t row, int64_t rows, float *columns) {
-  int64_t taps = k->kh * k->kw, all = k->ic / k->groups * taps;
-#pragma omp parallel for num_threads(sg_threads()) if (all * rows * k->ow > 1 << 14)
-  for (int64_t i = 0; i < all; i++)
-    tap_row(k, x + i / taps * k->ih * k->iw, i % taps / k->kw, i % k->kw, row, rows, columns + i * rows * k->ow);
+  int64_t all = k->ic / k->groups * k->kh * k->kw;
+  run_task(column_task, &(Work){.k = k, .x = x, .y = columns, .row = row, .rows = rows}, 1, all, all * rows * k->ow > 1 << 14);
 }
 
 /* One group of one sample. */
@@ -69,11 +90,21 @@ static void by_taps(const Conv2dK *k, const float *x, const float *w, float *y) 
     }
 }
 
-static void add_bias(const Conv2dK *k, int64_t n, const float *bias, float *y) {
-  int64_t hw = k->oh * k->ow;
-#pragma omp parallel for num_threads(sg_threads()) if (n * k->oc * hw > 1 << 14)
-  for (int64_t i = 0; i < n * k->oc; i++)
-    for (int64_t p = 0; p < hw; p++) y[i * hw + p] += bias[i % k->oc];
+static void bias_task(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {
+  const Work *w = buf[0];
+  int64_t hw = w->k->oh * w->k->ow;
+  for (int64_t i = begin; i < end; i++)
+    for (int64_t p = 0; p < hw; p++) w->y[i * hw + p] += w->bias[i % w->k->oc];
+}
+
+static void channel_task(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {
+  const Work *w = buf[0];
+  const Conv2dK *k = w->k;
+  int64_t ins = k->ic / k->groups, outs = k->oc / k->groups, image = k->ih * k->iw;
+  for (int64_t i = begin; i < end; i++) {
+    int64_t sample = i / k->oc, channel = i % k->oc;
+    by_taps(k, w->x + (sample * k->ic + channel / outs * ins) * image, w->w + channel * ins * k->kh * k->kw, w->y + i * k->oh * k->ow);
+  }
 }
 
 /* x: (n, ic, ih, iw), w: (oc, ic / groups, kh, kw), bias: [oc] → y: (n, oc, oh, ow); columns: conv2d_product_columns(k) floats */
@@ -81,12 +112,9 @@ void sgr_conv2d_product(SGK_RUNTIME_ARGS, const Conv2dK *k) {
   const float *x = buf[0], *w = buf[1], *bias = k->has_bias ? buf[2] : NULL;
   float *columns = buf[3], *y = buf[4];
   int64_t ins = k->ic / k->groups, outs = k->oc / k->groups, image = k->ih * k->iw, map = k->oh * k->ow;
+  Work work = {.k = k, .x = x, .w = w, .bias = bias, .y = y};
   if (outs < 4) {
-#pragma omp parallel for num_threads(sg_threads()) if (n * k->oc * map > 1 << 12)
-    for (int64_t i = 0; i < n * k->oc; i++) {
-      int64_t sample = i / k->oc, channel = i % k->oc;
-      by_taps(k, x + (sample * k->ic + channel / outs * ins) * image, w + channel * ins * k->kh * k->kw, y + i * map);
-    }
+    run_task(channel_task, &work, n, n * k->oc, n * k->oc * map > 1 << 12);
   } else {
     for (int64_t i = 0; i < n * k->groups; i++) {
       int64_t sample = i / k->groups, group = i % k->groups;
@@ -94,5 +122,5 @@ void sgr_conv2d_product(SGK_RUNTIME_ARGS, const Conv2dK *k) {
                  y + (sample * k->oc + group * outs) * map);
     }
   }
-  if (bias) add_bias(k, n, bias, y);
+  if (bias) run_task(bias_task, &work, n, n * k->oc, n * k->oc * map > 1 << 14);
 }

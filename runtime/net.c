@@ -7,6 +7,7 @@
 #include "runtime/error.h"
 #include "runtime/net.h"
 #include "runtime/pages.h"
+#include "runtime/threads.h"
 
 static sg_function *function_of(const surgery_net *net, NetFunction function) {
   const sg_network *network = net->network;
@@ -117,8 +118,8 @@ static void run_samples(const surgery_net *net, NetFunction function, const sg_r
   }
 }
 
-int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target,
-            float *loss, surgery_error *err) {
+static int run_held(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target,
+                    float *loss, surgery_error *err) {
   const int32_t *mask = net->mask;
   net->mask = NULL;
   if (loss) *loss = 0;
@@ -144,12 +145,20 @@ int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, vo
   return 0;
 }
 
+int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target,
+            float *loss, surgery_error *err) {
+  int before = threads_hold(INT64_MAX); /* the arena is made for so many, whatever another thread chooses meanwhile */
+  int status = run_held(net, function, n, x, y, target, loss, err);
+  threads_release(before);
+  return status;
+}
+
 static bool is_aligned(const void *p) {
   return ((uintptr_t)p & 63) == 0;
 }
 
 /* x itself, or a copy of it on a 64-byte boundary. */
-static const void *stage(surgery_net *net, int64_t n, const void *x, surgery_error *err) {
+const void *net_stage(surgery_net *net, int64_t n, const void *x, surgery_error *err) {
   if (is_aligned(x) || n <= 0) return x;
   int64_t bytes;
   if (__builtin_mul_overflow(net->manifest->input.shape.count * 4, n, &bytes)) bytes = -1;
@@ -160,7 +169,7 @@ static const void *stage(surgery_net *net, int64_t n, const void *x, surgery_err
 int net_forward(surgery_net *net, int64_t n, const void *x, float *y, surgery_error *err) {
   if (n == 0) return 0;
   if (n < 0) return sg_fail(err, SURGERY_BAD_INPUT, "a negative number of samples");
-  const void *aligned_x = stage(net, n, x, err);
+  const void *aligned_x = net_stage(net, n, x, err);
   if (!aligned_x) return -1;
   if (net_run(net, NET_FORWARD, n, aligned_x, is_aligned(y) ? y : NULL, NULL, NULL, err)) return -1;
   if (!is_aligned(y)) memcpy(y, net->outputs[0], (size_t)(net->manifest->outputs[0].shape.count * n) * 4);
@@ -172,7 +181,7 @@ int net_features(surgery_net *net, int64_t n, const void *x, surgery_error *err)
   int64_t bytes;
   if (__builtin_mul_overflow(net->manifest->features_bytes, n, &bytes)) bytes = -1;
   if (grow(&net->features, &net->features_n, n, bytes, err)) return -1;
-  const void *aligned_x = stage(net, n, x, err);
+  const void *aligned_x = net_stage(net, n, x, err);
   return aligned_x ? net_run(net, NET_PREFIX, n, aligned_x, net->features, NULL, NULL, err) : -1;
 }
 
@@ -217,7 +226,7 @@ const char *net_lonely_batchnorm(const surgery_net *net, int64_t n) {
 }
 
 /* A kernel indexes by the class: one outside would read past the logits. */
-static int check_range(const Manifest *m, int64_t n, const int32_t *target, surgery_error *err) {
+int net_check_targets(const Manifest *m, int64_t n, const int32_t *target, surgery_error *err) {
   int64_t classes = net_classes(m), count = classes ? n * net_positions(m) : 0;
   for (int64_t i = 0; i < count; i++)
     if (target[i] < 0 || target[i] >= classes)
@@ -237,7 +246,7 @@ int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target
         "%s: batch normalisation expects more than 1 value per channel when training, but the batch "
         "holds 1 sample; use a larger batch, or freeze the layer",
         lonely);
-  if (!net_takes_floats(net->manifest) && check_range(net->manifest, n, target, err)) return -1;
+  if (!net_takes_floats(net->manifest) && net_check_targets(net->manifest, n, target, err)) return -1;
   if (net_run(net, NET_STEP, n, x, NULL, target, loss, err)) return -1;
   net->rng[1]++;
   return 0;
@@ -309,6 +318,10 @@ static int open_weights(surgery_net *net, const char *given, bool to_eval, surge
 }
 
 static surgery_net *open_net(const sg_network *network, const char *weights, bool to_eval, surgery_error *err) {
+  if (!network) {
+    sg_fail(err, SURGERY_BAD_INPUT, "surgery_open: the network is NULL");
+    return NULL;
+  }
   if (network->abi != SG_ABI || network->size != sizeof *network) {
     sg_fail(
         err, SURGERY_BAD_INPUT,
@@ -357,67 +370,6 @@ void surgery_close(surgery_net *net) {
   free(net);
 }
 
-int surgery_forward(surgery_net *net, size_t n, const float *x, float *y) {
-  return surgery_forward_masked(net, n, x, NULL, y);
-}
-
-int surgery_forward_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, float *y) {
-  if (n > INT64_MAX / 64) return -1;
-  net->mask = mask;
-  int status = net_forward(net, (int64_t)n, x, y, NULL);
-  net->mask = NULL; /* where it never came to the run */
-  return status;
-}
-
-int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y) {
-  if (n == 0) return 0;
-  if (n > INT64_MAX) return -1;
-  const void *aligned_x = stage(net, (int64_t)n, x, NULL);
-  if (!aligned_x || net_run(net, NET_FORWARD, (int64_t)n, aligned_x, NULL, NULL, NULL, NULL)) return -1;
-  for (size_t i = 0; i < net->manifest->output_count; i++)
-    if (y[i]) memcpy(y[i], net->outputs[i], (size_t)net->manifest->outputs[i].shape.count * n * 4);
-  return 0;
-}
-
-int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss) {
-  return surgery_train_step_masked(net, n, x, NULL, target, loss);
-}
-
-static int train_step(surgery_net *net, size_t n, const void *x, const int32_t *mask, const int32_t *target, float *loss) {
-  float ignored;
-  if (!loss) loss = &ignored;
-  *loss = 0;
-  if (n > INT64_MAX / 64 || !net->optimizer) return -1;
-  if (n == 0) return 0;
-  const void *input = NULL;
-  if (net_has(net, NET_PREFIX)) {
-    net->mask = mask;
-    if (net_features(net, (int64_t)n, x, NULL)) return -1;
-    input = net->features;
-  } else if (!(input = stage(net, (int64_t)n, x, NULL))) {
-    return -1;
-  }
-  const void *taken = target;
-  float *soft = NULL;
-  if (net->manifest->train.loss == LOSS_TYPE_CROSS_ENTROPY && net->manifest->train.mixup > 0) {
-    if (check_range(net->manifest, (int64_t)n, target, NULL)) return -1;
-    if (!(soft = calloc(n, (size_t)net->manifest->outputs[0].shape.count * sizeof *soft))) return -1;
-    net_one_hot(net->manifest, (int64_t)n, target, soft);
-    taken = soft;
-  }
-  net->mask = mask;
-  int status = net_gradients(net, (int64_t)n, input, taken, loss, NULL);
-  if (status == 0) net_update(net);
-  free(soft);
-  return status;
-}
-
-int surgery_train_step_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, const int32_t *target, float *loss) {
-  int status = train_step(net, n, x, mask, target, loss);
-  net->mask = NULL;
-  return status;
-}
-
 int surgery_save(surgery_net *net, const char *path, const char *selector, surgery_error *err) {
   return surgery_save_as(net, path, selector, SURGERY_F32, NULL, err);
 }
@@ -426,6 +378,7 @@ int surgery_save_as(surgery_net *net, const char *path, const char *selector, su
                     surgery_rounded *rounded, surgery_error *err) {
   surgery_tensor_out *tensors = NULL;
   size_t count = 0;
+  if (!net || !path) return sg_fail(err, SURGERY_BAD_INPUT, "surgery_save: the network or the file's name is NULL");
   if (net_select(net, selector, &tensors, &count, err)) return -1;
   const char *const metadata[] = {"format", "pt", "network", net->manifest->name, NULL};
   int status = surgery_weights_write_as(path, tensors, count, metadata, dtype, rounded, err);

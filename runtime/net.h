@@ -1,6 +1,6 @@
-/* An opened network, as the runtime's own parts see it: net.c opens and runs, net_load.c finds and reads
- * weights, net_select.c picks tensors by name, train/ and cli/ use them. Not public: C callers have
- * surgery.h. */
+/* An opened network, as the runtime's own parts see it: net.c opens and runs, net_interface.c has the functions of surgery.h,
+ * net_load.c finds and reads weights, net_select.c picks tensors by name, train/ and cli/ use them. Not public: C callers
+ * have surgery.h. */
 #ifndef SURGERY_NET_H
 #define SURGERY_NET_H
 #include "runtime/abi.h"
@@ -40,6 +40,8 @@ int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, vo
             float *loss, surgery_error *err);
 /* x → the first output by forward; any alignment. */
 int net_forward(surgery_net *net, int64_t n, const void *x, float *y, surgery_error *err);
+/* x itself, or a copy of it on a 64-byte boundary; NULL: no memory. */
+const void *net_stage(surgery_net *net, int64_t n, const void *x, surgery_error *err);
 /* The prefix on n samples into net->features. */
 int net_features(surgery_net *net, int64_t n, const void *x, surgery_error *err);
 /* The first token of x (n, T) that lies outside the vocabulary: its place, and -1 where all are in it. */
@@ -56,6 +58,8 @@ int net_set_phase(surgery_net *net, size_t phase, surgery_error *err);
 /* Classes of a classifier: the first output is (N, classes, …) and the loss has classes; 0: it is none. One logit under
  * BCEWithLogits tells two classes apart. */
 int64_t net_classes(const Manifest *manifest);
+/* Every class is one that the network has. */
+int net_check_targets(const Manifest *manifest, int64_t n, const int32_t *target, surgery_error *err);
 /* What step takes as targets: floats, one for each output (false: int32 classes). */
 bool net_takes_floats(const Manifest *manifest);
 /* Classes (n, positions), each in range, as such floats: 1 at the class and 0 else. */

@@ -24,7 +24,20 @@ typedef struct surgery_error {
   surgery_status status;
   char message[1024]; /* one or more lines, without a final newline: file, tensor, byte offset, rule */
 } surgery_error;
+
+/* What the functions that compute return where they did not; 0: done. */
+typedef enum surgery_failure {
+  SURGERY_NO_MEMORY = -1,
+  SURGERY_NULL_ARGUMENT = -2, /* the network, x, y or target */
+  SURGERY_NOT_TRAINABLE = -3, /* all of the network is frozen */
+  SURGERY_BAD_TARGET = -4,    /* no class of the network */
+  SURGERY_BAD_TOKEN = -5,     /* outside the vocabulary */
+  SURGERY_SMALL_BATCH = -6,   /* a trainable BatchNorm gets one value per channel */
+  SURGERY_SMALL_MEMORY = -7,  /* the caller's own: less than the header's macro says, or not 64-byte aligned */
+  SURGERY_OTHER_CPU = -8      /* lacks what the code needs */
+} surgery_failure;
 #endif
+const char *surgery_failure_text(int failure); /* such a number in words */
 
 /* ---- weight files (runtime/weights/) ---- */
 
@@ -104,17 +117,17 @@ typedef struct surgery_net surgery_net; /* for one thread of use at a time; weig
  * surgeryc's --weights-path named. */
 surgery_net *surgery_open(const struct sg_network *network, const char *weights, surgery_error *err);
 void surgery_close(surgery_net *net);
-/* x: (n, …) f32 plain; y: (n, …) of the first output. Returns 0, or -1: no memory. */
+/* x: (n, …) f32 plain; y: (n, …) of the first output. Returns 0 or a surgery_failure. */
 int surgery_forward(surgery_net *net, size_t n, const float *x, float *y);
 /* All outputs, y[i] being (n, …) of output i, or NULL where it is not wanted. */
 int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y);
 /* One step with the script's optimizer (or SGD(lr=0.01) without a train block), of its first phase where there are several,
  * at the constant rate: schedule, clip_norm, accumulate, mixup, ema and early_stop are of the program's `train`. target: a class for each sample; where
- * the loss is MSE, the target's floats behind a cast (L1 and BCEWithLogits: the same). loss: the batch's mean before the update. -1: nothing is trainable,
- * a target is no class, a trainable BatchNorm got one value per channel, or no memory. */
+ * the loss is MSE, the target's floats after a cast (L1 and BCEWithLogits: the same). loss: the batch's mean before the update, or NULL.
+ * Returns 0 or a surgery_failure; then nothing was trained. */
 int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss);
 /* The same with a mask (n, T) beside x: 1 where a token is attended to, else 0; NULL: all are. x: floats, or, where the
- * input is tokens, int32, as for the two functions above behind a cast; one outside the vocabulary is refused: -1. */
+ * input is tokens, int32, as for the two functions above behind a cast; one outside the vocabulary is refused. */
 int surgery_forward_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, float *y);
 int surgery_train_step_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, const int32_t *target, float *loss);
 /* selector: a dotted prefix or a glob; NULL: all. */

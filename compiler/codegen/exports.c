@@ -3,6 +3,7 @@
  * functions. Called by module.c. */
 #include "compiler/codegen/internal.h"
 #include "runtime/abi.h"
+#include "runtime/surgery.h"
 
 LLVMValueRef text_global(Codegen *cg, const char *name, const char *text) {
   LLVMValueRef value = LLVMConstStringInContext2(cg->context, text, strlen(text), false);
@@ -141,52 +142,80 @@ static LLVMValueRef raw_run(Codegen *cg, LLVMValueRef weights, LLVMValueRef n) {
   return run;
 }
 
-/* Calls one of the functions of the level for this CPU, or returns -1 from the function where there is none. Where
- * the builder then stands it has been called. */
-static void call_chosen(Codegen *cg, LLVMValueRef network, unsigned field, LLVMValueRef run) {
+/* A failure of a caller's own memory; the builder stands in the block of the other case. */
+static void return_if(Codegen *cg, LLVMValueRef condition, LLVMValueRef value) {
   LLVMBuilderRef b = cg->builder;
-  LLVMTypeRef choose = LLVMFunctionType(cg->ptr, &cg->ptr, 1, false), schedule = LLVMFunctionType(cg->nothing, &cg->ptr, 1, false);
   LLVMValueRef function = LLVMGetBasicBlockParent(LLVMGetInsertBlock(b));
-  LLVMBasicBlockRef none = LLVMAppendBasicBlockInContext(cg->context, function, "none");
-  LLVMBasicBlockRef found = LLVMAppendBasicBlockInContext(cg->context, function, "found");
+  LLVMBasicBlockRef failed = LLVMAppendBasicBlockInContext(cg->context, function, "failed");
+  LLVMBasicBlockRef good = LLVMAppendBasicBlockInContext(cg->context, function, "good");
+  LLVMBuildCondBr(b, condition, failed, good);
+  LLVMPositionBuilderAtEnd(b, failed);
+  LLVMBuildRet(b, value);
+  LLVMPositionBuilderAtEnd(b, good);
+}
+
+/* Calls one of the functions of the level for this CPU, and returns from the interface's: 0, or why it cannot be called. bytes: of
+ * the arena, which the schedule plans. */
+static void call_chosen(Codegen *cg, LLVMValueRef network, unsigned field, LLVMValueRef run, LLVMValueRef bytes,
+                        const Schedule *schedule, size_t outputs) {
+  LLVMBuilderRef b = cg->builder;
+  LLVMTypeRef choose = LLVMFunctionType(cg->ptr, &cg->ptr, 1, false), function = LLVMFunctionType(cg->nothing, &cg->ptr, 1, false);
+  LLVMTypeRef checked[] = {cg->ptr, cg->i64, cg->i64, cg->i64, cg->i64, cg->i32};
+  LLVMTypeRef begin = LLVMFunctionType(cg->i32, checked, 6, false), end = LLVMFunctionType(cg->nothing, &cg->i32, 1, false);
   LLVMValueRef chosen = LLVMBuildCall2(b, choose, external_function(cg, "sg_choose", choose), &network, 1, "");
-  LLVMBuildCondBr(b, LLVMBuildIsNull(b, chosen, ""), none, found);
-  LLVMPositionBuilderAtEnd(b, none);
-  LLVMBuildRet(b, LLVMConstInt(cg->i32, (uint64_t)-1, true));
-  LLVMPositionBuilderAtEnd(b, found);
+  return_if(cg, LLVMBuildIsNull(b, chosen, ""), LLVMConstInt(cg->i32, (uint64_t)SURGERY_OTHER_CPU, true));
+  LLVMValueRef sizes[] = {run,
+                          bytes,
+                          LLVMConstInt(cg->i64, (uint64_t)schedule->per_sample_bytes, false),
+                          LLVMConstInt(cg->i64, (uint64_t)schedule->fixed_bytes, false),
+                          LLVMConstInt(cg->i64, (uint64_t)schedule->scratch_bytes, false),
+                          LLVMConstInt(cg->i32, outputs, false)};
+  LLVMValueRef before = LLVMBuildCall2(b, begin, external_function(cg, "sg_raw_begin", begin), sizes, 6, "");
+  return_if(cg, LLVMBuildICmp(b, LLVMIntSLT, before, LLVMConstInt(cg->i32, 0, false), ""), before);
   LLVMValueRef place = LLVMBuildStructGEP2(b, cg->network_type, chosen, field, "");
-  LLVMBuildCall2(b, schedule, LLVMBuildLoad2(b, cg->ptr, place, ""), &run, 1, "");
+  LLVMBuildCall2(b, function, LLVMBuildLoad2(b, cg->ptr, place, ""), &run, 1, "");
+  LLVMBuildCall2(b, end, external_function(cg, "sg_raw_end", end), &before, 1, "");
+  LLVMBuildRet(b, LLVMConstInt(cg->i32, 0, false));
 }
 
-/* int NAME_pack(void *weights) */
+static int64_t packed_end(const Codegen *cg) {
+  return (cg->plan->weights_bytes + 63) / 64 * 64 + (cg->plan->packed_bytes + 63) / 64 * 64;
+}
+
+/* int NAME_pack(void *weights, size_t weights_bytes) */
 static void export_pack(Codegen *cg, LLVMValueRef network, bool present) {
-  LLVMTypeRef type = LLVMFunctionType(cg->i32, &cg->ptr, 1, false);
+  LLVMTypeRef params[] = {cg->ptr, cg->i64}, type = LLVMFunctionType(cg->i32, params, 2, false);
   LLVMValueRef function = begin_export(cg, exported(cg, "pack"), type);
-  if (present)
-    call_chosen(cg, network, NETWORK_PACK, raw_run(cg, LLVMGetParam(function, 0), LLVMConstInt(cg->i64, 1, false)));
-  LLVMBuildRet(cg->builder, LLVMConstInt(cg->i32, 0, false));
+  if (!present) {
+    LLVMBuildRet(cg->builder, LLVMConstInt(cg->i32, 0, false));
+    return;
+  }
+  LLVMValueRef run = raw_run(cg, LLVMGetParam(function, 0), LLVMConstInt(cg->i64, 1, false));
+  LLVMValueRef arena_bytes =
+      LLVMBuildSub(cg->builder, LLVMGetParam(function, 1), LLVMConstInt(cg->i64, (uint64_t)packed_end(cg), false), "");
+  call_chosen(cg, network, NETWORK_PACK, run, arena_bytes, &cg->plan->pack, 0);
 }
 
-/* int NAME_forward_raw(const void *weights, void *arena, size_t n, const float *x, float *y) */
+/* int NAME_forward_raw(const void *weights, void *arena, size_t arena_bytes, size_t n, const float *x, float *y) */
 static void export_forward_raw(Codegen *cg, LLVMValueRef network) {
-  LLVMTypeRef params[] = {cg->ptr, cg->ptr, cg->i64, cg->ptr, cg->ptr};
-  LLVMTypeRef type = LLVMFunctionType(cg->i32, params, 5, false);
+  LLVMTypeRef params[] = {cg->ptr, cg->ptr, cg->i64, cg->i64, cg->ptr, cg->ptr};
+  LLVMTypeRef type = LLVMFunctionType(cg->i32, params, 6, false);
   LLVMValueRef function = begin_export(cg, exported(cg, "forward_raw"), type);
-  LLVMValueRef n = LLVMGetParam(function, 2), y = LLVMGetParam(function, 4);
+  LLVMValueRef n = LLVMGetParam(function, 3), y = LLVMGetParam(function, 5);
   LLVMValueRef run = raw_run(cg, LLVMGetParam(function, 0), n);
   store_field(cg, run, RUN_ARENA, LLVMGetParam(function, 1));
-  store_field(cg, run, RUN_X, LLVMGetParam(function, 3));
+  store_field(cg, run, RUN_X, LLVMGetParam(function, 4));
   LLVMValueRef outputs = LLVMBuildStructGEP2(cg->builder, cg->run_type, run, RUN_Y, "");
+  size_t count = 0;
   int64_t floats = 0; /* of the outputs before this one, for one sample */
-  for (size_t i = 0; i < cg->plan->graph->outputs.count && i < SG_MAX_OUTPUTS; i++) {
+  for (; count < cg->plan->graph->outputs.count && count < SG_MAX_OUTPUTS; count++) {
     LLVMValueRef bytes = LLVMBuildMul(cg->builder, n, LLVMConstInt(cg->i64, (uint64_t)floats * 4, false), "");
-    LLVMValueRef at = LLVMConstInt(cg->i64, i, false);
+    LLVMValueRef at = LLVMConstInt(cg->i64, count, false);
     LLVMBuildStore(cg->builder, offset_by(cg, y, bytes),
                    LLVMBuildInBoundsGEP2(cg->builder, cg->ptr, outputs, &at, 1, ""));
-    floats += shape_count(&cg->plan->graph->values.at[cg->plan->graph->outputs.at[i].value].shape);
+    floats += shape_count(&cg->plan->graph->values.at[cg->plan->graph->outputs.at[count].value].shape);
   }
-  call_chosen(cg, network, NETWORK_FORWARD, run);
-  LLVMBuildRet(cg->builder, LLVMConstInt(cg->i32, 0, false));
+  call_chosen(cg, network, NETWORK_FORWARD, run, LLVMGetParam(function, 2), &cg->plan->forward, count);
 }
 
 static void export_interface(Codegen *cg, LLVMValueRef network, const LLVMValueRef *functions) {

@@ -1,7 +1,6 @@
-/* sg_parallel for timing: it divides the units just as the runtime does, but its threads wait in another way. Those of OpenMP spin
- * for long, which on a machine that has other work keeps them from running at the same time: every call then takes as long as
- * the system's slice of time. These spin for some ten microseconds, as long as it takes from one call to the next, and sleep then.
- * Called by tune.c and by the code that it times. */
+/* sg_parallel for timing: it divides the units just as the runtime does, but the caller waits for all of its threads, so that what is
+ * timed is the same number of them each time. They spin for some ten microseconds, as long as it takes from one call to the next, and
+ * sleep then. Called by tune.c and by the code that it times. */
 #include "compiler/codegen/tune.h"
 #include "runtime/shares.h"
 #include <errno.h>

@@ -78,7 +78,7 @@ static void put_top(Writer *w, const Plan *plan, const EmitOptions *o) {
     put(w, " *   class %zu  %s\n", i, in_comment(w->arena, g->labels.at[i]));
   put(w, " * Generated: do not edit. %s */\n",
       o->kind == EMIT_SHARED ? "Link with the shared library alone: the runtime is in it."
-                             : "Link with -lsurgery_runtime -lopenblas -ljpeg -lpng -lz -ljansson -lgomp -lm.");
+                             : "Link with -lsurgery_runtime -ljpeg -lpng -lz -ljansson -lm.");
   put(w, "#ifndef %s_NETWORK_H\n#define %s_NETWORK_H\n#include <stddef.h>\n#include <stdint.h>\n", w->upper,
       w->upper);
   put(w, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
@@ -98,7 +98,19 @@ static void put_error(Writer *w) {
          "  surgery_status status;\n"
          "  char message[1024];\n"
          "} surgery_error;\n"
+         "/* What the functions that compute return where they did not; 0: done. */\n"
+         "typedef enum surgery_failure {\n"
+         "  SURGERY_NO_MEMORY = -1,\n"
+         "  SURGERY_NULL_ARGUMENT = -2, /* the network, x, y or target */\n"
+         "  SURGERY_NOT_TRAINABLE = -3, /* all of the network is frozen */\n"
+         "  SURGERY_BAD_TARGET = -4,    /* no class of the network */\n"
+         "  SURGERY_BAD_TOKEN = -5,     /* outside the vocabulary */\n"
+         "  SURGERY_SMALL_BATCH = -6,   /* a trainable BatchNorm gets one value per channel */\n"
+         "  SURGERY_SMALL_MEMORY = -7,  /* the caller's own: less than the macro says, or not 64-byte aligned */\n"
+         "  SURGERY_OTHER_CPU = -8      /* lacks what the code needs */\n"
+         "} surgery_failure;\n"
          "#endif\n"
+         "const char *surgery_failure_text(int failure); /* such a number in words */\n"
          "int surgery_threads(void); /* threads that the functions below use */\n\n");
 }
 
@@ -203,14 +215,13 @@ static void put_functions(Writer *w, const Plan *plan) {
          " * else the file that surgeryc's --weights-path named. NULL with *err filled (err may be NULL) when it cannot\n"
          " * be read or does not fit. */\n", n);
   put(w, "%s *%s_open(const char *weights, surgery_error *err);\n", n, n);
-  const char *wrong = has_tokens(plan) ? "a token outside the vocabulary, or no memory" : "no memory", *type = number(plan);
-  put(w, "/* x: %s, y: %s%s. 0, or -1: %s. */\n", x, y, plan->graph->outputs.count > 1 ? ", the first output" : "", wrong);
+  const char *type = number(plan);
+  put(w, "/* x: %s, y: %s%s. 0 or a surgery_failure. */\n", x, y, plan->graph->outputs.count > 1 ? ", the first output" : "");
   put(w, "int %s_forward(%s *net, size_t n, const %s *x, float *y);\n", n, n, type);
   put(w, "/* The same for all outputs: y[i] takes output i, (N, …), and may be NULL. */\n");
   put(w, "int %s_forward_outputs(%s *net, size_t n, const %s *x, float *const y[%s_OUTPUTS]);\n", n, n, type, w->upper);
-  put(w, "/* One step of the script's optimizer. target: (N); *loss: the batch's mean before the update. -1: "
-         "nothing is\n"
-         " * trainable, or %s. */\n", wrong);
+  put(w, "/* One step of the script's optimizer. target: (N); *loss: the batch's mean before the update; loss may be NULL.\n"
+         " * 0 or a surgery_failure; then nothing was trained. */\n");
   put(w, "int %s_train_step(%s *net, size_t n, const %s *x, const int32_t *target, float *loss);\n", n, n, type);
   if (plan->graph->input.mask) {
     put(w, "/* The same with a mask, as above; NULL: all tokens are attended to, as in the two functions before. */\n");
@@ -224,16 +235,18 @@ static void put_functions(Writer *w, const Plan *plan) {
   put(w, "void %s_close(%s *net);\n\n", n, n);
   put(w,
       "/* For callers without an allocator. Every pointer is 64-byte aligned.\n"
-      " *   weights  %s_WEIGHTS_BYTES; write the tensors at the offsets of %s_TENSORS, then call %s_pack "
-      "once\n"
-      " *   arena    %s_FORWARD_BYTES(n), contents need not be set\n"
+      " *   weights  weights_bytes: %s_WEIGHTS_BYTES; write the tensors at the offsets of %s_TENSORS, then call\n"
+      " *            %s_pack once\n"
+      " *   arena    arena_bytes: %s_FORWARD_BYTES(n), contents need not be set\n"
       " *   x, y     %s, then the outputs one after the other, each for all n samples: n * "
       "%s_RAW_OUTPUT_COUNT floats\n"
-      " * 0, or -1: this processor lacks what the code needs. */\n",
+      " * Both macros are for surgery_threads() as it is then. Where there are more threads later, the call takes as many as\n"
+      " * the bytes that it is told have room for; with room for less than one it returns SURGERY_SMALL_MEMORY.\n"
+      " * 0 or a surgery_failure. */\n",
       w->upper, w->upper, n, w->upper, x, w->upper);
-  put(w, "int %s_pack(void *weights);\n", n);
+  put(w, "int %s_pack(void *weights, size_t weights_bytes);\n", n);
   if (has_tokens(plan)) put(w, "/* A token outside the vocabulary makes its sample's outputs NaN. */\n");
-  put(w, "int %s_forward_raw(const void *weights, void *arena, size_t n, const %s *x, float *y);\n", n, type);
+  put(w, "int %s_forward_raw(const void *weights, void *arena, size_t arena_bytes, size_t n, const %s *x, float *y);\n", n, type);
 }
 
 static void put_tensors(Writer *w, const Plan *plan) {

@@ -1,7 +1,6 @@
 /* From objects to programs and libraries, by the system's cc and ar. Finds the runtime library next to the
  * compiler. Called by emit.c; must not look into plans. */
 #include "compiler/emit/emit.h"
-#include <glob.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -49,26 +48,9 @@ const char *emit_runtime(Arena *arena) {
   return find_runtime(arena, &(EmitOptions){0});
 }
 
-/* The folder of the OpenMP build of OpenBLAS where the system has several: it shares its threads with the
- * generated code. Its libopenblas.so.0 has the same name as the others', hence the run path. */
-static const char *find_openblas(Arena *arena) {
-  static const char *const patterns[] = {"/usr/lib/*/openblas-openmp", "/usr/lib/openblas-openmp",
-                                         "/usr/lib64/openblas-openmp"};
-  const char *found = NULL;
-  for (size_t i = 0; i < sizeof patterns / sizeof *patterns && !found; i++) {
-    glob_t matches;
-    if (glob(patterns[i], 0, NULL, &matches) == 0)
-      for (size_t k = 0; k < matches.gl_pathc && !found; k++)
-        if (is_file(arena_printf(arena, "%s/libopenblas.so", matches.gl_pathv[k])))
-          found = arena_strdup(arena, matches.gl_pathv[k]);
-    globfree(&matches);
-  }
-  return found;
-}
-
 static bool add_libraries(Arena *arena, Args *to, const EmitOptions *o) {
-  static const char *const libraries[] = {"-lopenblas", "-ljpeg", "-lpng",     "-lz",
-                                          "-ljansson",  "-lgomp", "-lpthread", "-lm"};
+  /* OpenBLAS is loaded by the runtime when it is needed. */
+  static const char *const libraries[] = {"-ljpeg", "-lpng", "-lz", "-ljansson", "-lpthread", "-ldl", "-lm"};
   Args args = *to;
   const char *runtime = find_runtime(arena, o);
   if (!runtime)
@@ -77,11 +59,6 @@ static bool add_libraries(Arena *arena, Args *to, const EmitOptions *o) {
                : emit_complain("libsurgery_runtime.a is neither beside surgeryc (runtime/) nor in its "
                                "prefix (../lib): is Surgery installed whole?");
   arg(runtime);
-  const char *openblas = find_openblas(arena);
-  if (openblas) {
-    arg(arena_printf(arena, "-L%s", openblas));
-    arg(arena_printf(arena, "-Wl,-rpath,%s", openblas));
-  }
   for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) arg(libraries[i]);
   if (*SURGERY_SANITIZE) arg("-fsanitize=" SURGERY_SANITIZE);
   arg(NULL);
@@ -131,7 +108,7 @@ bool link_shared(Arena *arena, const EmitOptions *o, const char *name, const cha
   arg(slash ? slash + 1 : o->output);
   arg("-Xlinker");
   arg(arena_printf(arena, "--version-script=%s", map.path));
-  /* nodelete: threads of the OpenMP pool outlive a dlclose and would find their code gone. */
+  /* nodelete: threads of the pool outlive a dlclose and would find their code gone. */
   arg("-Wl,--gc-sections,--as-needed,-O1,-z,defs,-z,nodelete");
   if (*SURGERY_SANITIZE) arg("-Wl,-z,undefs"); /* the sanitizers are the program's */
   add_objects(arena, &args, objects);

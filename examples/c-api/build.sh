@@ -9,11 +9,7 @@ mkdir -p "$work"
 # digits.o, digits.h and digits.safetensors
 "$build/surgeryc" "$here/../digits/digits.surgery" --emit=obj -o "$work/digits.o"
 
-# Debian has several OpenBLAS; the OpenMP build shares its threads with the network.
-blas=
-for folder in /usr/lib/*/openblas-openmp; do
-  [ -e "$folder/libopenblas.so" ] && blas="-L$folder -Wl,-rpath,$folder" && break
-done
+# OpenBLAS is loaded when the first product is computed: its package has to be there then, not now.
 ${CC:-cc} ${CFLAGS:--O2} -I"$work" -I"$here/../../runtime" "$here/main.c" "$work/digits.o" -o "$work/c-api" \
-  -L"$build/runtime" -lsurgery_runtime $blas -lopenblas -ljpeg -lpng -lz -ljansson -lgomp -lm
+  -L"$build/runtime" -lsurgery_runtime -ljpeg -lpng -lz -ljansson -lm
 echo "$work/c-api"

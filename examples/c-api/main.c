@@ -54,19 +54,22 @@ static void *memory(size_t bytes) {
 }
 
 /* The same forward without the library's memory. What is allocated here could as well be static: the sizes
- * are known when this file is compiled, but for the number of threads. */
+ * are known when this file is compiled, but for the number of threads. The functions are told how much there is, and
+ * take no more threads than that is enough for. */
 static int run_raw(const char *weights_file, const float *x, float *y) {
-  unsigned char *weights = memory(DIGITS_WEIGHTS_BYTES), *arena = memory(DIGITS_FORWARD_BYTES(BATCH));
+  size_t weights_bytes = DIGITS_WEIGHTS_BYTES, arena_bytes = DIGITS_FORWARD_BYTES(BATCH);
+  unsigned char *weights = memory(weights_bytes), *arena = memory(arena_bytes);
   int failed = !weights || !arena || read_weights(weights_file, weights);
-  if (!failed) failed = digits_pack(weights); /* once, and again whenever the tensors change */
-  if (!failed) failed = digits_forward_raw(weights, arena, BATCH, x, y);
+  if (!failed) failed = digits_pack(weights, weights_bytes); /* once, and again whenever the tensors change */
+  if (!failed) failed = digits_forward_raw(weights, arena, arena_bytes, BATCH, x, y);
   free(weights), free(arena);
   return failed;
 }
 
 static int train(digits *net, const float *x, const int32_t *target, float *first, float *last) {
   for (int step = 0; step < 60; step++) {
-    if (digits_train_step(net, BATCH, x, target, last) != 0) return -1;
+    int failure = digits_train_step(net, BATCH, x, target, last);
+    if (failure) return failure;
     if (step == 0) *first = *last;
   }
   return 0;
@@ -82,8 +85,9 @@ int main(int argc, char **argv) {
   digits *net = digits_open(weights, &err);
   if (!net) return fprintf(stderr, "%s\n", err.message), 1;
   make_batch(x, target);
-  if (train(net, x, target, &first, &last) != 0 || digits_forward(net, BATCH, x, y) != 0)
-    return fprintf(stderr, "no memory\n"), 3;
+  int failure = train(net, x, target, &first, &last);
+  if (!failure) failure = digits_forward(net, BATCH, x, y);
+  if (failure) return fprintf(stderr, "%s\n", surgery_failure_text(failure)), 3;
   int right = 0;
   for (int i = 0; i < BATCH; i++) right += largest(y + i * DIGITS_CLASSES) == target[i];
   printf("%d parameters, %d trained\n", DIGITS_PARAMETERS, DIGITS_TRAINABLE_PARAMETERS);

@@ -14,7 +14,7 @@
 
 enum { SAMPLES = 11, BLOCK = 4, BLOCKS = 3, BYTES = 8, HEAD = 64, ENTRY = 32 };
 
-/* clang may have no OpenMP. */
+/* The pool and OpenBLAS are left out. */
 void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes) {
   if (units > 0) task(buf, n, 0, units, scratch);
 }

@@ -1,9 +1,18 @@
-/* runtime/blas.c and runtime/threads.c: linear layers against loops in double, the choice of OpenBLAS's
- * kernels, and the division of units over threads. */
+/* runtime/blas.c and runtime/threads.c: linear layers against loops in double, with OpenBLAS and
+ * without, the choice of its kernels, and the division of units over threads. */
 #include "tests/kernels/other_support.h"
 #include "runtime/abi.h"
+#include "runtime/blas.h"
 #include "runtime/surgery.h"
-#include <omp.h>
+#include "runtime/threads.h"
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 TEST_KERNEL(linear);
 TEST_KERNEL(linear_grad_input);
@@ -94,50 +103,88 @@ static void test_linear(void **state) {
     }
 }
 
-/* ---- OpenBLAS's kernels ---- */
+/* ---- OpenBLAS, which is loaded by the first product ---- */
 
-char *openblas_get_corename(void);
-void gotoblas_dynamic_init(void) __attribute__((weak));
-void gotoblas_dynamic_quit(void) __attribute__((weak));
-void sgr_choose_blas_core(void);
-
-static void choose_by_variable(const char *core) {
-  setenv("OPENBLAS_CORETYPE", core, 1);
-  gotoblas_dynamic_quit();
-  gotoblas_dynamic_init();
+static bool is_mapped(void) {
+  char line[512];
+  bool mapped = false;
+  FILE *maps = fopen("/proc/self/maps", "r");
+  assert_non_null(maps);
+  while (fgets(line, sizeof line, maps)) mapped |= strstr(line, "openblas") != NULL;
+  fclose(maps);
+  return mapped;
 }
 
-/* This machine's OpenBLAS may know its CPU; so it is made to take it for less, as it does with a younger one.
- * Runs first, before there are other threads. */
+static void multiply(int64_t m, int64_t n, int64_t k) {
+  float *x = as_floats(new_random(m * k, -1, 1), m * k), *w = as_floats(new_random(k * n, -1, 1), k * n), *y = new_floats(m * n);
+  blas_product(m, n, k, x, w, y, n);
+  for (int64_t i = 0; i < m * n; i += 1 + m * n / 97) {
+    double sum = 0;
+    for (int64_t t = 0; t < k; t++) sum += (double)x[i / n * k + t] * w[t * n + i % n];
+    assert_true(fabs(y[i] - sum) < 1e-4 * (1 + fabs(sum))); /* measured 2e-6 */
+  }
+  free_buffers();
+}
+
+/* In a process of its own: with so much room for addresses beyond what it has now, or -1: without a limit. */
+static int in_child(int (*what)(void), long room) {
+  int status = 0;
+  fflush(NULL);
+  pid_t child = fork();
+  if (child == 0) {
+    long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    if (!statm || fscanf(statm, "%ld", &pages) != 1) _exit(99);
+    fclose(statm);
+    rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (rlim_t)room;
+    if (room >= 0 && setrlimit(RLIMIT_AS, &(struct rlimit){most, most})) _exit(98);
+    alarm(60);
+    _exit(what());
+  }
+  assert_true(child > 0 && waitpid(child, &status, 0) == child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
+}
+
+static int without(void) {
+  surgery_set_threads(2);
+  multiply(40, 300, 70);
+  multiply(1, 300, 300);
+  float a[] = {1, 2, 3, 4, 5, 6}, c[4] = {1, 1, 1, 1};
+  sg_gemm(1, 0, 2, 2, 3, 2, a, 2, a, 2, 1, c, 2);
+  if (c[0] != 71 || c[1] != 89 || c[2] != 89 || c[3] != 113) return 2;
+  return is_mapped() || strcmp(blas_name(), "none") != 0;
+}
+
+/* Where there is no room for it, which it would ask for again and again: by loops. */
+static void test_no_room(void **state) {
+#ifdef __SANITIZE_ADDRESS__
+  skip(); /* takes all addresses */
+#endif
+  assert_false(is_mapped()); /* no product yet */
+  assert_int_equal(in_child(without, 100l << 20), 0);
+}
+
+/* Nothing less than AVX-512 where there is AVX-512; what the user chose stays; the environment is as it was. */
+static int with_core(void) {
+  const char *set = getenv("OPENBLAS_CORETYPE");
+  multiply(40, 300, 70);
+  const char *name = blas_name(), *now = getenv("OPENBLAS_CORETYPE");
+  if (!is_mapped() || strcmp(name, "none") == 0) return 1;
+  if (set) return !now || strcmp(now, "Haswell") != 0 || !strstr(name, "Haswell");
+  return now || strstr(name, "Haswell") || strstr(name, "Zen") || strstr(name, "Sandybridge") || strstr(name, "Prescott");
+}
+
 static void test_core(void **state) {
-  if (!gotoblas_dynamic_init || !gotoblas_dynamic_quit || !__builtin_cpu_supports("avx512f") ||
-      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bw") ||
+  const char *set = getenv("OPENBLAS_CORETYPE");
+  if (set || !__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bw") ||
       !__builtin_cpu_supports("avx512vl")) {
-    print_message("skipped: needs AVX-512 and an OpenBLAS for several CPUs\n");
+    print_message("skipped: needs AVX-512, and OPENBLAS_CORETYPE not to be set\n");
     skip();
   }
-  const char *set = getenv("OPENBLAS_CORETYPE");
-  char before[64];
-  snprintf(before, sizeof before, "%s", set ? set : openblas_get_corename());
-  choose_by_variable("Haswell");
-  sgr_choose_blas_core();
-  assert_string_equal(openblas_get_corename(), "Haswell"); /* the user's choice stands */
+  assert_int_equal(in_child(with_core, -1), 0);
+  setenv("OPENBLAS_CORETYPE", "Haswell", 1);
+  assert_int_equal(in_child(with_core, -1), 0);
   unsetenv("OPENBLAS_CORETYPE");
-  sgr_choose_blas_core();
-  assert_string_equal(openblas_get_corename(), "SkylakeX");
-  assert_null(getenv("OPENBLAS_CORETYPE"));
-  choose_by_variable(before);
-  if (!set) unsetenv("OPENBLAS_CORETYPE");
-}
-
-/* Our constructor has run before main: nothing less than AVX-512 where there is AVX-512. */
-static void test_core_at_start(void **state) {
-  if (getenv("OPENBLAS_CORETYPE") || !__builtin_cpu_supports("avx512f") ||
-      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bw") ||
-      !__builtin_cpu_supports("avx512vl"))
-    skip();
-  const char *core = openblas_get_corename();
-  assert_true(strcmp(core, "Haswell") != 0 && strcmp(core, "Zen") != 0 && strcmp(core, "Sandybridge") != 0);
 }
 
 /* ---- threads ---- */
@@ -190,21 +237,77 @@ static void test_nested(void **state) {
   surgery_set_threads(before);
 }
 
-/* The caller's own OpenMP setting is as before after a call. */
-static void test_caller_threads(void **state) {
-  int before = surgery_threads(), mine = omp_get_max_threads();
-  LinearK k = {.rows = 1, .in = 64, .out = 64};
-  float *x = as_floats(new_random(64 * 64, -1, 1), 64 * 64), *y = new_floats(64 * 64);
+/* Many callers at once, each with its own units, and more threads than there are CPUs. */
+static void *call_again(void *unused) {
+  for (int i = 0; i < 300; i++) {
+    int32_t visits[200] = {0};
+    sg_parallel(mark, (void *[]){visits}, 2, 200, NULL, 0);
+    for (int k = 0; k < 200; k++)
+      if (visits[k] != 2) return "a unit was not done once";
+  }
+  return NULL;
+}
+static void test_callers(void **state) {
+  int before = surgery_threads();
+  pthread_t thread[6];
+  surgery_set_threads(5);
+  for (int i = 0; i < 6; i++) assert_int_equal(pthread_create(&thread[i], NULL, call_again, NULL), 0);
+  for (int i = 0; i < 6; i++) {
+    void *wrong;
+    pthread_join(thread[i], &wrong);
+    assert_null(wrong);
+  }
+  surgery_set_threads(before);
+}
+
+/* Forked while there are threads, and from a thread of its own: the child starts others. */
+static int parallel_in_child(void) {
+  return call_again(NULL) != NULL;
+}
+static void test_fork(void **state) {
+  int before = surgery_threads();
   surgery_set_threads(3);
-  sgr_linear((void *[]){x, x, NULL, y}, 64, &k);
-  assert_int_equal(omp_get_max_threads(), mine);
+  assert_null(call_again(NULL));
+  for (int i = 0; i < 20; i++) assert_int_equal(in_child(parallel_in_child, -1), 0);
+  assert_null(call_again(NULL));
+  surgery_set_threads(before);
+}
+
+/* Threads that wait sleep: half a second without work costs no CPU time. */
+static void test_sleep(void **state) {
+  int before = surgery_threads();
+  surgery_set_threads(4);
+  assert_null(call_again(NULL));
+  usleep(20000);
+  clock_t used = clock();
+  usleep(500000);
+  assert_true(clock() - used < CLOCKS_PER_SEC / 20);
+  surgery_set_threads(before);
+}
+
+/* A call keeps its number of threads, and no more of them than it asked for. */
+static void test_hold(void **state) {
+  int before = surgery_threads();
+  surgery_set_threads(4);
+  int outer_hold = threads_hold(INT64_MAX);
+  surgery_set_threads(9);
+  assert_int_equal(sg_threads(), 4);
+  int inner_hold = threads_hold(2);
+  assert_int_equal(sg_threads(), 2);
+  threads_release(inner_hold);
+  assert_int_equal(sg_threads(), 4);
+  threads_release(outer_hold);
+  assert_int_equal(sg_threads(), 9);
+  assert_int_equal(threads_hold(0), 0);
+  assert_int_equal(sg_threads(), 1);
+  threads_release(0);
   surgery_set_threads(before);
 }
 
 int main(void) {
-  static const struct CMUnitTest tests[] = {TEST(test_core_at_start), TEST(test_core),
-                                            TEST(test_linear),        TEST(test_parallel),
-                                            TEST(test_nested),        TEST(test_caller_threads)};
+  static const struct CMUnitTest tests[] = {TEST(test_no_room), TEST(test_core),  TEST(test_linear),
+                                            TEST(test_parallel), TEST(test_nested), TEST(test_callers),
+                                            TEST(test_fork),    TEST(test_sleep), TEST(test_hold)};
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   print_errors();
   return failed != 0;

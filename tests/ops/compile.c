@@ -19,7 +19,7 @@ void (*const runtime_functions[])(void) = {
 #include "compiler/kernels/kernels.def"
     (void (*)(void))sg_parallel, (void (*)(void))sg_threads, (void (*)(void))surgery_open, (void (*)(void))surgery_close,
     (void (*)(void))surgery_forward, (void (*)(void))surgery_forward_outputs,
-    (void (*)(void))surgery_train_step, (void (*)(void))surgery_save,
+    (void (*)(void))surgery_train_step, (void (*)(void))surgery_save, (void (*)(void))sg_raw_begin, (void (*)(void))sg_raw_end,
 };
 
 /* Three of four without optimisation, which compiles in half the time; $OPS_OPTIMIZE is for all, as $OPS_CPU is. */

@@ -7,8 +7,7 @@ const char *__asan_default_options(void) {
   return "allocator_may_return_null=1";
 }
 
-/* With arguments it is the program of the commands' tests, in a process of its own: OpenMP's threads do not
- * survive a fork. */
+/* With arguments it is the program of the commands' tests, in a process of its own: a command may end it. */
 int main(int argc, char **argv) {
   if (argc > 1) return run_as_program(argc, argv);
   int failed =

@@ -175,12 +175,12 @@ static void test_train_step(void **state) {
   assert_int_equal(fake_packs, 100);
   assert_int_equal(surgery_train_step(net, 0, x, label, &loss), 0);
   label[5] = 10;
-  assert_int_equal(surgery_train_step(net, 64, x, label, &loss), -1); /* would read past the logits */
+  assert_int_equal(surgery_train_step(net, 64, x, label, &loss), SURGERY_BAD_TARGET); /* would read past the logits */
   label[5] = -1;
-  assert_int_equal(surgery_train_step(net, 64, x, label, NULL), -1);
+  assert_int_equal(surgery_train_step(net, 64, x, label, NULL), SURGERY_BAD_TARGET);
   close_fake(net, &network);
   net = open_fake(&network, FAKE_FROZEN, test_path("w.safetensors"));
-  assert_int_equal(surgery_train_step(net, 1, x, label, &loss), -1); /* nothing is trainable */
+  assert_int_equal(surgery_train_step(net, 1, x, label, &loss), SURGERY_NOT_TRAINABLE); /* nothing is trainable */
   close_fake(net, &network);
 }
 

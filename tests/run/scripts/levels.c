@@ -41,7 +41,8 @@ int main(int argc, char **argv) {
   unsigned char *weights = aligned(TINY_WEIGHTS_BYTES), *arena = aligned(TINY_FORWARD_BYTES(N));
   for (int i = 0; i < N * TINY_INPUT_COUNT; i++) x[i] = (float)(i * 37 % 101) / 101 - 0.5f;
   read_weights(argc > 1 ? argv[1] : "tiny.safetensors", weights);
-  int packed = tiny_pack(weights), ran = tiny_forward_raw(weights, arena, N, x, y);
+  int packed = tiny_pack(weights, TINY_WEIGHTS_BYTES);
+  int ran = tiny_forward_raw(weights, arena, TINY_FORWARD_BYTES(N), N, x, y);
   free(weights), free(arena);
   tiny *net = tiny_open(NULL, &err);
   if (!net) {

@@ -19,11 +19,11 @@ static void raw(const int32_t *x, const float *want) {
   int32_t tokens[2 * SMALL_INPUT_COUNT] __attribute__((aligned(64)));
   memset(weights, 0, SMALL_WEIGHTS_BYTES);
   memcpy(tokens, x, sizeof tokens);
-  small_pack(weights);
-  small_forward_raw(weights, arena, 2, tokens, y);
+  CHECK(small_pack(weights, SMALL_WEIGHTS_BYTES) == 0);
+  CHECK(small_forward_raw(weights, arena, SMALL_FORWARD_BYTES(2), 2, tokens, y) == 0);
   CHECK(y[0] == 0); /* all weights are 0 */
   tokens[3] = 1 << 30;
-  small_forward_raw(weights, arena, 2, tokens, y);
+  CHECK(small_forward_raw(weights, arena, SMALL_FORWARD_BYTES(2), 2, tokens, y) == 0);
   CHECK(y[0] != y[0] && want[0] == want[0]);
   free(weights), free(arena);
 }
@@ -46,10 +46,10 @@ int main(void) {
     int32_t bad[2 * SMALL_INPUT_COUNT];
     memcpy(bad, x, sizeof bad);
     bad[2 * SMALL_INPUT_COUNT - 1] = wrong[i];
-    CHECK(small_forward(net, 2, bad, b) == -1);
-    CHECK(small_forward_masked(net, 2, bad, mask, b) == -1);
-    CHECK(small_train_step(net, 2, bad, target, &loss) == -1);
-    CHECK(small_train_step_masked(net, 2, bad, mask, target, &loss) == -1);
+    CHECK(small_forward(net, 2, bad, b) == SURGERY_BAD_TOKEN);
+    CHECK(small_forward_masked(net, 2, bad, mask, b) == SURGERY_BAD_TOKEN);
+    CHECK(small_train_step(net, 2, bad, target, &loss) == SURGERY_BAD_TOKEN);
+    CHECK(small_train_step_masked(net, 2, bad, mask, target, &loss) == SURGERY_BAD_TOKEN);
   }
   CHECK(small_train_step_masked(net, 2, x, mask, target, &first) == 0);
   for (int i = 0; i < 30; i++) CHECK(small_train_step_masked(net, 2, x, mask, target, &loss) == 0);

@@ -94,9 +94,9 @@ static void mistakes(void) {
   CHECK(net != NULL);
   if (!net) return;
   CHECK(tiny_forward(net, 0, x, y) == 0);
-  CHECK(tiny_train_step(net, 1, x, &target, &loss) == -1); /* a class that there is not */
+  CHECK(tiny_train_step(net, 1, x, &target, &loss) == SURGERY_BAD_TARGET); /* a class that there is not */
   target = -1;
-  CHECK(tiny_train_step(net, 1, x, &target, &loss) == -1);
+  CHECK(tiny_train_step(net, 1, x, &target, &loss) == SURGERY_BAD_TARGET);
   CHECK(tiny_save(net, "no/such/folder.safetensors", NULL, &err) == -1 && err.status == SURGERY_ENVIRONMENT);
   CHECK(tiny_save(net, "w.txt", NULL, &err) == -1 && strstr(err.message, "w.txt"));
   CHECK(tiny_save(net, "w.safetensors", "fcc", &err) == -1 && strstr(err.message, "fcc"));
@@ -128,8 +128,8 @@ static void raw(void) {
   }
   float *x = aligned_alloc(64, (N * TINY_INPUT_COUNT * sizeof(float) + 63) / 64 * 64);
   for (int i = 0; i < N * TINY_INPUT_COUNT; i++) x[i] = 0.01f * (float)(i % 97);
-  tiny_pack(block[0]); /* all weights 0: then the outputs are the bias, 0 */
-  tiny_forward_raw(block[0], block[1], N, x, (float *)(void *)block[2]);
+  CHECK(tiny_pack(block[0], sizes[0]) == 0); /* all weights 0: then the outputs are the bias, 0 */
+  CHECK(tiny_forward_raw(block[0], block[1], sizes[1], N, x, (float *)(void *)block[2]) == 0);
   for (int i = 0; i < 3; i++)
     for (int k = 0; k < GUARD; k++)
       if (block[i][sizes[i] + k] != 0xA5) {
