@@ -208,6 +208,9 @@ typedef struct ManifestTrain {
   size_t phase; /* the one that is selected */
 } ManifestTrain;
 
+/* Who names the classes. The manifest itself has the script's; net_names.c puts others there where it has none. */
+typedef enum LabelsOf { LABELS_OF_SCRIPT, LABELS_OF_WEIGHTS, LABELS_OF_DATA } LabelsOf;
+
 typedef struct Manifest {
   char *name, *script, *compiler, *weights_file, *weights_path; /* the last two may be NULL */
   ManifestInput input;
@@ -215,6 +218,7 @@ typedef struct Manifest {
   size_t output_count;
   char **labels;
   size_t label_count;
+  LabelsOf labels_of;
   ManifestTensor *tensors;
   size_t tensor_count;
   int64_t weights_bytes, packed_bytes, grads_bytes; /* grads_bytes: the most that a phase needs */

@@ -312,7 +312,8 @@ static int open_weights(surgery_net *net, const char *given, bool to_eval, surge
                                    : surgery_weights_open(net->weights_path, err);
   const char *path = embedded ? image : net->weights_path;
   if (!file) return -1;
-  int status = to_eval ? net_load_to_eval(net, file, path, err) : net_load_weights(net, file, path, err);
+  int status = net_read_names(net, file, path, err);
+  if (status == 0) status = to_eval ? net_load_to_eval(net, file, path, err) : net_load_weights(net, file, path, err);
   if (status <= 0) surgery_weights_close(file);
   return status < 0 ? -1 : 0;
 }
@@ -364,7 +365,7 @@ void surgery_close(surgery_net *net) {
   net_source_close(net);
   for (int i = 0; i < SG_MAX_OUTPUTS; i++) sg_pages_free(net->outputs[i]);
   sg_pages_free(net->weights), sg_pages_free(net->packed), sg_pages_free(net->grads), sg_pages_free(net->arena);
-  sg_pages_free(net->features), sg_pages_free(net->staging), free(net->weights_path);
+  sg_pages_free(net->features), sg_pages_free(net->staging), free(net->weights_path), free(net->note);
   optimizer_free(net->optimizer);
   manifest_free(net->manifest);
   free(net);
@@ -380,8 +381,9 @@ int surgery_save_as(surgery_net *net, const char *path, const char *selector, su
   size_t count = 0;
   if (!net || !path) return sg_fail(err, SURGERY_BAD_INPUT, "surgery_save: the network or the file's name is NULL");
   if (net_select(net, selector, &tensors, &count, err)) return -1;
-  const char *const metadata[] = {"format", "pt", "network", net->manifest->name, NULL};
-  int status = surgery_weights_write_as(path, tensors, count, metadata, dtype, rounded, err);
-  free(tensors);
+  NetMetadata metadata;
+  int status = net_metadata(net, &metadata, err);
+  if (status == 0) status = surgery_weights_write_as(path, tensors, count, metadata.pairs, dtype, rounded, err);
+  free(metadata.names), free(tensors);
   return status;
 }

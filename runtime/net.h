@@ -25,6 +25,7 @@ struct surgery_net {
   uint64_t rng[2];      /* seed; batches trained on */
   char *weights_path;   /* a file, or "embedded" */
   const char *weights_why; /* why it is that file: "beside the program"; static */
+  char *note;           /* about what was opened, worth telling once; NULL: nothing */
 };
 
 /* Bytes of arena for n samples on the threads of now; -1: more than an int64 holds. */
@@ -80,6 +81,20 @@ void net_init_fresh(surgery_net *net, uint64_t seed);
 /* The same for net_open_to_eval: reads what evaluation reads itself. Takes the file where it returns 1; 0: all is read, as
  * by net_load_weights, since the manifest does not say enough. */
 int net_load_to_eval(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err);
+
+/* ---- net_names.c: the names of the classes, which trained weights keep as their metadata ---- */
+/* Takes the names of the file where the script has none. The same names as the script's in another order are an error, since
+ * then every name would be wrong; other names are told in net->note. */
+int net_read_names(surgery_net *net, const surgery_weights *file, const char *path, surgery_error *err);
+/* From now on class i is called names[i]. */
+int net_name_classes(surgery_net *net, char *const *names, size_t count, surgery_error *err);
+#define NET_NAMES_KEY "class_names" /* a JSON list of texts */
+/* What is written beside weights, ended by NULL; `names` is to be freed. */
+typedef struct NetMetadata {
+  const char *pairs[7];
+  char *names;
+} NetMetadata;
+int net_metadata(const surgery_net *net, NetMetadata *to, surgery_error *err);
 
 /* ---- net_pack.c ---- */
 /* Derives what kernels take from weights that have changed. Each run begins with it; to call it earlier, while data are

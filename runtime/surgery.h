@@ -82,7 +82,7 @@ typedef struct surgery_weights_part { /* as for surgery_weights_read, or, with i
 } surgery_weights_part;
 /* Many tensors at once, by all threads. Of several errors it tells the first in the order of the parts. */
 int surgery_weights_read_all(surgery_weights *weights, const surgery_weights_part *parts, size_t count, surgery_error *err);
-/* A value of a safetensors file's __metadata__; NULL when there is none. */
+/* A value of the file's metadata (safetensors: __metadata__; zip archives: a JSON object as comment); NULL when there is none. */
 const char *surgery_weights_metadata(const surgery_weights *weights, const char *key);
 
 typedef struct surgery_tensor_out {
@@ -96,6 +96,8 @@ typedef struct surgery_tensor_out {
  * the same folder, synced, renamed, folder synced. `metadata` is pairs of key, value, ended by NULL; may be NULL. */
 int surgery_weights_write(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
                           surgery_error *err);
+/* Whether all pairs have room in a file of that name: a zip archive's comment has 65,535 bytes. */
+bool surgery_weights_keeps(const char *path, const char *const *metadata);
 /* Is the suffix one of these? */
 int surgery_weights_can_write(const char *path);
 

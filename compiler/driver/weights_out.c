@@ -73,7 +73,8 @@ static ExitStatus fill_all(Compilation *c, char *weights, surgery_tensor_out *ou
 /* A signal waits until the writer is through: its own temporary is not on the list of what is removed then.
  */
 ExitStatus write_tensors(Compilation *c, const OutFile *file, const surgery_tensor_out *out, size_t count) {
-  const char *metadata[] = {"format", "pt", "script", file_name(c->o->script), NULL};
+  const char *names = weights_class_names(c->s, c->script.graph);
+  const char *metadata[] = {"format", "pt", "script", file_name(c->o->script), names ? "class_names" : NULL, names, NULL};
   surgery_error err = {0};
   sigset_t ours, old;
   sigemptyset(&ours);

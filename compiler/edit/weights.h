@@ -42,6 +42,8 @@ bool weights_fill_saved(Session *s, const Graph *g, const TrainConfig *train, co
                         surgery_error *err);
 /* No `save` may write over a file that was read. False with diagnostics. */
 bool weights_check_saves(Session *s, const Graph *g);
+/* The names of the network's classes as weight files keep them (metadata "class_names", a JSON list); NULL: they have none. */
+const char *weights_class_names(Session *s, Graph *g);
 /* Closes the files that weights_bind and weights_fill keep open. */
 void weights_close(Graph *g);
 

@@ -68,6 +68,8 @@ ExitStatus cli_finish(const Cli *cli, ExitStatus status);
 /* ---- common.c ---- */
 surgery_net *cli_open(Cli *cli, surgery_error *err); /* with --weights and --threads */
 surgery_net *cli_open_to_eval(Cli *cli, surgery_error *err); /* net_open_to_eval */
+/* Says so where the file that was written could not keep the names of the classes. */
+void cli_tell_names(const Cli *cli, const surgery_net *net, const char *path);
 DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets);
 void cli_note(const Cli *cli, const Dataset *set); /* what is odd about the data, once */
 #define CLI_RAW_HELP "pictures as their bytes, 0 to 255, without the script's preprocessing"

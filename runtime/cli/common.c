@@ -13,7 +13,9 @@ static surgery_net *open_with(Cli *cli, surgery_net *(*open)(const sg_network *,
     return NULL;
   }
   if (cli->threads) surgery_set_threads((int)cli->threads);
-  return open(cli->network, cli->weights, err);
+  surgery_net *net = open(cli->network, cli->weights, err);
+  if (net && net->note && !cli->quiet) cli_message(cli, "note: %s", net->note);
+  return net;
 }
 
 surgery_net *cli_open(Cli *cli, surgery_error *err) {
@@ -24,13 +26,27 @@ surgery_net *cli_open_to_eval(Cli *cli, surgery_error *err) {
   return open_with(cli, net_open_to_eval, err);
 }
 
+void cli_tell_names(const Cli *cli, const surgery_net *net, const char *path) {
+  NetMetadata metadata;
+  surgery_error ignored;
+  if (cli->quiet || net_metadata(net, &metadata, &ignored)) return;
+  if (metadata.names && !surgery_weights_keeps(path, metadata.pairs))
+    cli_message(cli, "%s: the names of %zu classes do not fit into this kind of file; .safetensors keeps them", path,
+                net->manifest->label_count);
+  free(metadata.names);
+}
+
 DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets) {
+  static const char *const labels_of[] = {[LABELS_OF_SCRIPT] = "labels of the script",
+                                          [LABELS_OF_WEIGHTS] = "classes of the weights",
+                                          [LABELS_OF_DATA] = "classes of the training set"};
   const Manifest *m = net->manifest;
   DatasetSpec spec = {.input = &m->input,
                       .role = role,
                       .classes = net_classes(m),
                       .labels = m->labels,
-                      .label_count = m->label_count};
+                      .label_count = m->label_count,
+                      .labels_of = labels_of[m->labels_of]};
   if (!with_targets) return spec;
   spec.target = net_classes(m) ? TARGET_CLASSES : TARGET_VALUES;
   spec.target_count = spec.target == TARGET_VALUES ? m->outputs[0].shape.count : net_positions(m);
@@ -46,7 +62,7 @@ void cli_note(const Cli *cli, const Dataset *set) {
 
 const char *cli_label(const Manifest *m, const Dataset *set, int64_t class, char to[24]) {
   if (class >= 0 && (size_t) class < m->label_count) return m->labels[class];
-  if (set && class >= 0 && (size_t) class < set->class_count) return set->class_names[class];
+  if (set && set->names_classes && class >= 0 && (size_t) class < set->class_count) return set->class_names[class];
   snprintf(to, 24, "%lld", (long long)class);
   return to;
 }

@@ -22,7 +22,8 @@ static void print_shapes(const Manifest *m) {
   if (m->label_count == 0) return;
   printf("labels      ");
   for (size_t i = 0; i < m->label_count && i < 10; i++) printf("%s%s", i ? ", " : "", m->labels[i]);
-  printf(m->label_count > 10 ? ", … (%zu)\n" : "\n", m->label_count);
+  if (m->label_count > 10) printf(", … (%zu)", m->label_count);
+  printf(m->labels_of == LABELS_OF_WEIGHTS ? " (of the weights)\n" : "\n");
 }
 
 static void print_preprocess(const ManifestInput *input) {

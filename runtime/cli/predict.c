@@ -233,7 +233,7 @@ static ExitStatus run(Cli *cli) {
   p.classes = net_classes(m);
   p.sigmoid = m->train.loss == LOSS_TYPE_BCE_WITH_LOGITS;
   p.classifier = m->outputs[0].shape.rank == 1 && (m->outputs[0].shape.count > 1 || p.sigmoid) && p.classes > 1 &&
-                 (!named || m->label_count > 0);
+                 (!named || (m->label_count > 0 && m->labels_of == LABELS_OF_SCRIPT));
   p.softmax = !ends_in_softmax(m);
   DatasetSpec spec = cli_spec(p.net, ROLE_TEST, false);
   spec.raw = a.raw;

@@ -102,9 +102,13 @@ static int choose_options(Job *job, surgery_error *err) {
 
 static int open_data(Job *job, surgery_error *err) {
   DatasetSpec spec = cli_spec(job->net, ROLE_TRAIN, true);
+  const Manifest *m = job->net->manifest;
   spec.raw = job->a->raw;
+  spec.may_rename = m->labels_of == LABELS_OF_WEIGHTS && !job->a->resume;
   if (!(job->train = dataset_open(job->a->data, &spec, err))) return -1;
   cli_note(job->cli, job->train);
+  if (job->train->names_classes && net_name_classes(job->net, job->train->class_names, job->train->class_count, err)) return -1;
+  job->train->spec.labels = m->labels, job->train->spec.label_count = m->label_count;
   const char *val = job->a->val;
   if (!val && dataset_has_test_part(job->a->data)) {
     val = job->a->data;
@@ -112,11 +116,9 @@ static int open_data(Job *job, surgery_error *err) {
   }
   if (!val) return 0;
   DatasetSpec val_spec = cli_spec(job->net, ROLE_TEST, true);
-  if (val_spec.label_count == 0)
-    val_spec.labels = job->train->class_names, val_spec.label_count = job->train->class_count;
   val_spec.raw = job->a->raw;
   if (!(job->val = dataset_open(val, &val_spec, err))) return -1;
-  if (!job->train->note) cli_note(job->cli, job->val);
+  cli_note(job->cli, job->val);
   return 0;
 }
 
@@ -155,12 +157,13 @@ static void end_with(Ending *e, int failed, const surgery_error *err) {
 }
 
 static int write_save(const Job *job, const ManifestSave *save, surgery_error *err) {
-  const char *const metadata[] = {"format", "pt", "network", job->net->manifest->name, NULL};
+  NetMetadata metadata;
+  if (net_metadata(job->net, &metadata, err)) return -1;
   surgery_tensor_out *tensors = calloc(save->tensor_count + 1, sizeof *tensors);
-  if (!tensors) return sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory", save->file);
-  for (size_t k = 0; k < save->tensor_count; k++) net_tensor(job->net, save->tensors[k], &tensors[k]);
-  int status = surgery_weights_write(save->file, tensors, save->tensor_count, metadata, err);
-  free(tensors);
+  int status = tensors ? 0 : sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory", save->file);
+  for (size_t k = 0; tensors && k < save->tensor_count; k++) net_tensor(job->net, save->tensors[k], &tensors[k]);
+  if (tensors) status = surgery_weights_write(save->file, tensors, save->tensor_count, metadata.pairs, err);
+  free(tensors), free(metadata.names);
   return status;
 }
 
@@ -215,7 +218,10 @@ static ExitStatus end_training(Job *job, surgery_error *err) {
                 (long long)r->steps, job->checkpoint);
     return EXIT_INTERRUPTED;
   }
-  if (saved) print_result(job);
+  if (saved) {
+    cli_tell_names(job->cli, job->net, job->out);
+    print_result(job);
+  }
   return e.status == EXIT_DONE && r->lost ? EXIT_ENVIRONMENT : e.status;
 }
 

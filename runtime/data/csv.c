@@ -199,14 +199,11 @@ static int name_classes(const Csv *csv, Dataset *set, int32_t *targets) {
   for (int64_t i = 0; i < csv->rows; i++)
     if (count == 0 || strcmp(sorted[count - 1], sorted[i]) != 0) sorted[count++] = sorted[i];
   int32_t *map = malloc(count * sizeof *map + 1);
-  int status = map ? dataset_map_classes(csv->spec, csv->path, sorted, count, map, csv->err)
+  int status = map ? dataset_map_classes(set, sorted, count, map, csv->err)
                    : sg_fail(csv->err, SURGERY_ENVIRONMENT, "no memory");
   for (int64_t i = 0; i < csv->rows && status == 0; i++) {
     char **found = bsearch(&csv->names[i], sorted, count, sizeof *sorted, compare_names);
     targets[i] = map[found - sorted];
-  }
-  if (status == 0 && (set->class_names = calloc(count + 1, sizeof *set->class_names))) {
-    for (size_t i = 0; i < count && (set->class_names[i] = strdup(sorted[i])); i++) set->class_count++;
   }
   free(map), free(sorted);
   return status;

@@ -59,39 +59,6 @@ int dataset_check_sample(const DatasetSpec *spec, const char *path, int rank, co
                  manifest_shape_text(&have, a), manifest_shape_text(want, b));
 }
 
-static int find_label(const DatasetSpec *spec, const char *name) {
-  for (size_t i = 0; i < spec->label_count; i++)
-    if (strcmp(spec->labels[i], name) == 0) return (int)i;
-  return -1;
-}
-
-int dataset_map_classes(const DatasetSpec *spec, const char *path, char *const *names, size_t count,
-                        int32_t *map, surgery_error *err) {
-  size_t known = 0;
-  const char *unknown = NULL;
-  for (size_t i = 0; i < count; i++) {
-    map[i] = find_label(spec, names[i]);
-    if (map[i] < 0)
-      unknown = names[i];
-    else
-      known++;
-  }
-  if (known && known < count) {
-    char list[256] = "";
-    size_t shown = 0, at = 0;
-    for (; shown < spec->label_count && at + strlen(spec->labels[shown]) + 8 < sizeof list; shown++)
-      at += (size_t)snprintf(list + at, sizeof list - at, "%s'%s'", shown ? ", " : "", spec->labels[shown]);
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: the class '%s' is not among the network's %zu labels (%s%s)", path,
-                   SG_Q(unknown), spec->label_count, list, shown < spec->label_count ? ", …" : "");
-  }
-  if (!known)
-    for (size_t i = 0; i < count; i++) map[i] = (int32_t)i;
-  if (spec->target == TARGET_CLASSES && !known && (int64_t)count > spec->classes)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: %zu classes, but the network has %lld", path, count,
-                   (long long)spec->classes);
-  return 0;
-}
-
 typedef enum PathKind {
   PATH_MISSING,
   PATH_OTHER,

@@ -24,9 +24,10 @@ typedef struct DatasetSpec {
   TargetKind target;
   int64_t target_count; /* for one sample; 1 for plain classification */
   int64_t classes;      /* TARGET_CLASSES: the network's; a label outside is an error */
-  char *const *labels; /* names of the classes (the script's, or the training set's for a validation set), may
-                          be NULL */
+  char *const *labels; /* names of the classes, of the script, the weights or the training set; may be NULL */
   size_t label_count;
+  const char *labels_of; /* whose they are, for messages: "labels of the script" */
+  bool may_rename;       /* a training set with other names than these has its own */
   int64_t values_too; /* arrays may have so many floats for each sample in place of classes, and the set's spec then says
                          so (BCEWithLogits); 0: not */
   bool raw;                   /* bytes of pictures as they are, 0 to 255, without the script's preprocessing */
@@ -42,11 +43,13 @@ struct Dataset {
   const char *format; /* "folder", "idx", "cifar", "csv", "npz", … for messages */
   char *path;         /* as given */
   int64_t count;
-  char **class_names; /* NULL where the source has none */
+  char **class_names; /* UTF-8, sorted as the source sorts them; NULL where it has none */
   size_t class_count;
+  bool names_classes; /* class i is called class_names[i]: nothing else names the classes */
+  char *note;         /* worth telling once: a line or several; NULL: nothing */
   int32_t *labels;  /* [count], each checked to be in [0, classes); NULL unless TARGET_CLASSES with
                        target_count 1 */
-  char *note;       /* what is odd about the data and no error, for the user; NULL: nothing */
+  const void *targets; /* [count][target_count], four bytes each, where they are known without loading; NULL: not */
   bool can_augment; /* pixels: the augmentations apply */
   bool cheap;       /* load only copies: more threads would not help */
   DatasetSpec spec;
@@ -78,11 +81,12 @@ Dataset *dataset_open_inputs(const char *const *paths, size_t count, const Datas
 void dataset_close(Dataset *set);
 /* For sources: a zeroed set with format, path and spec; NULL: no memory. */
 Dataset *dataset_new(const char *format, const char *path, const DatasetSpec *spec, surgery_error *err);
-/* For sources that name their classes (sorted as strcmp does): fills map[i], the network's number of class i:
- * by name where spec->labels holds all the names, else i itself. -1: some names are known and others not, or
- * there are more than spec->classes. */
-int dataset_map_classes(const DatasetSpec *spec, const char *path, char *const *names, size_t count,
-                        int32_t *map, surgery_error *err);
+/* classes.c, for sources that name their classes (in the order of torchvision, by strcmp): fills class_names and map[i], the
+ * network's number of class i, found by its name. -1: a name that the network does not know, or, where nothing names the
+ * network's classes, too many (of a set to be evaluated: or too few). */
+int dataset_map_classes(Dataset *set, char *const *names, size_t count, int32_t *map, surgery_error *err);
+/* Adds a line to set->note. */
+void dataset_note(Dataset *set, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A t10k- or test_ part beside the training part in one folder: it can serve as the validation set. */
 bool dataset_has_test_part(const char *path);
 

@@ -255,10 +255,10 @@ static int fill_folder(Dataset *set, Names *classes, surgery_error *err) {
   int32_t *of = NULL, *map = calloc(classes->count + 1, sizeof *map);
   int failed = map ? gather(set, classes, &of, err) : sg_fail_memory(err, set->path, 0);
   if (!failed && set->spec.target == TARGET_CLASSES)
-    failed = dataset_map_classes(&set->spec, set->path, classes->at, classes->count, map, err);
+    failed = dataset_map_classes(set, classes->at, classes->count, map, err);
   if (!failed && set->spec.target == TARGET_CLASSES && set->spec.target_count == 1) {
     for (int64_t i = 0; i < set->count; i++) of[i] = map[of[i]];
-    set->labels = of;
+    set->targets = set->labels = of;
     of = NULL;
   } else if (!failed && set->spec.target != TARGET_NONE) {
     failed =
@@ -274,12 +274,9 @@ Dataset *dataset_open_folder(const char *path, const DatasetSpec *spec, surgery_
   Dataset *set = files_new("folder", path, spec, err);
   if (!set) return NULL;
   Names classes = {0};
-  if (fill_folder(set, &classes, err)) {
-    names_free(&classes);
-    dataset_close(set);
-    return NULL;
-  }
-  set->class_names = classes.at;
-  set->class_count = classes.count;
-  return set;
+  int failed = fill_folder(set, &classes, err);
+  names_free(&classes);
+  if (!failed) return set;
+  dataset_close(set);
+  return NULL;
 }

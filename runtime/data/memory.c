@@ -104,11 +104,10 @@ static void note_range(Dataset *set, const float *values) {
   }
   double slack = RANGE_SLACK * (range[1] - range[0]);
   if (!(least < range[0] - slack || most > range[1] + slack)) return;
-  if (asprintf(&set->note,
+  dataset_note(set,
                "%s: its values go from %.4g to %.4g, but preprocessed pictures lie between %.4g and %.4g here; numbers are "
                "fed as they are, only bytes (uint8) are preprocessed",
-               set->path, least, most, range[0], range[1]) < 0)
-    set->note = NULL;
+               set->path, least, most, range[0], range[1]);
 }
 
 int dataset_use_floats(Dataset *set, float *values, void *targets, surgery_error *err) {

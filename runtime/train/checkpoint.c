@@ -39,7 +39,7 @@ static int state_records(surgery_net *net, const unsigned char *average, surgery
   return 0;
 }
 
-enum { FIELDS = 21, FIELD = 40 };
+enum { FIELDS = 22, FIELD = 40 };
 typedef struct Metadata {
   const char *pair[2 * FIELDS + 1]; /* ended by NULL */
   char text[FIELDS][FIELD];
@@ -83,15 +83,18 @@ int checkpoint_write(surgery_net *net, const TrainPosition *p, const unsigned ch
   int status = more ? state_records(net, average, &tensors, &count, err)
                     : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   Metadata d = {.count = 0};
+  NetMetadata names = {.names = NULL};
+  if (status == 0) status = net_metadata(net, &names, err);
   put_text(&d, "format", FORMAT), put_text(&d, "network", net->manifest->name);
   put_position(&d, p);
   put_text(&d, "optimizer", optimizer_type_name(manifest_phase(net->manifest)->optimizer.type));
+  if (names.names) put_text(&d, NET_NAMES_KEY, names.names);
   named = count;
   if (status == 0 && p->epoch > 0)
     tensors[count++] = (surgery_tensor_out){.name = ROWS, .dtype = SURGERY_F32, .rank = 2, .shape = {p->epoch, ROW}, .data = rows};
   if (status == 0) status = surgery_weights_write(path, tensors, count, d.pair, err);
   for (size_t i = weights; i < named; i++) free((char *)tensors[i].name);
-  free(tensors);
+  free(names.names), free(tensors);
   return status;
 }
 

@@ -88,8 +88,8 @@ static int sample_digest(const Look *look, int64_t index, float *x, SgDigest *di
   size_t target_bytes = (size_t)set->spec.target_count * 4;
   unsigned char *target = look->places->targets + (size_t)index * target_bytes;
   surgery_error ignored;
-  if (set->digest && set->labels) {
-    memcpy(target, &set->labels[index], target_bytes);
+  if (set->digest && set->targets) {
+    memcpy(target, (const char *)set->targets + (size_t)index * target_bytes, target_bytes);
     if (set->spec.raw) *digest = sg_digest_text(*digest, "raw");
     return set->digest(set, index, digest);
   }

@@ -1,7 +1,7 @@
 /* Reads a safetensors header: 8 bytes of length, JSON, then the tensors' bytes without a gap. Follows the
  * format's own description (huggingface/safetensors, README) and refuses what it forbids. Reads no tensor's
  * bytes. */
-#include "runtime/weights/weights.h"
+#include "runtime/weights/metadata.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -48,27 +48,18 @@ static json_t *parse(Header *h, const char *text, size_t length) {
   return NULL;
 }
 
-static int read_metadata(Header *h, json_t *object) {
-  if (!json_is_object(object))
-    return REFUSE(h, "byte %llu: __metadata__ must be an object of strings", ULL(h->at));
-  surgery_weights *w = h->w;
-  WeightPair *pairs = pool_array(&w->pool, json_object_size(object), sizeof *pairs);
-  if (!pairs) return sg_fail_memory(h->err, h->path, json_object_size(object) * sizeof *pairs);
+static int check_metadata(Header *h, json_t *object) {
   const char *key;
   json_t *value;
-  size_t n = 0;
+  bool memory;
+  if (!json_is_object(object))
+    return REFUSE(h, "byte %llu: __metadata__ must be an object of strings", ULL(h->at));
   json_object_foreach(object, key, value) {
-    if (!json_is_string(value)) {
+    if (!json_is_string(value))
       return REFUSE(h, "byte %llu: __metadata__ '%s' must be a string", ULL(h->at), SG_Q(key));
-    }
-    pairs[n].key = pool_strndup(&w->pool, key, strlen(key));
-    pairs[n].value = pool_strndup(&w->pool, json_string_value(value), json_string_length(value));
-    if (!pairs[n].key || !pairs[n].value) return sg_fail_memory(h->err, h->path, json_string_length(value));
-    n++;
   }
-  w->metadata = pairs;
-  w->metadata_count = n;
-  return 0;
+  metadata_read(h->w, object, &memory);
+  return memory ? 0 : sg_fail_memory(h->err, h->path, json_object_size(object) * sizeof(WeightPair));
 }
 
 /* A list of `most` non-negative integers at the most; their number, or -1. */
@@ -173,7 +164,7 @@ static int read_header(Header *h, const char *text, size_t length) {
   json_object_foreach(root, name, value) {
     if (status) break;
     h->at = 8 + places[key++];
-    status = strcmp(name, "__metadata__") == 0 ? read_metadata(h, value) : read_tensor(h, name, value);
+    status = strcmp(name, "__metadata__") == 0 ? check_metadata(h, value) : read_tensor(h, name, value);
   }
   free(places);
   json_decref(root);

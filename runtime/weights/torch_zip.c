@@ -1,6 +1,7 @@
 /* PyTorch's zip format (since 1.6): ROOT/data.pkl, ROOT/data/KEY for each storage, ROOT/byteorder. Also tells
  * apart what else is a zip archive: .npz goes to npz_read, TorchScript is refused. */
 #include "runtime/weights/torch.h"
+#include "runtime/weights/metadata.h"
 #include "runtime/weights/zip.h"
 
 #include <stdio.h>
@@ -81,7 +82,9 @@ static int read_pickle(surgery_weights *w, uint32_t file, Archive *a, const ZipE
 
 static int read_archive(surgery_weights *w, uint32_t file, Archive *a, surgery_error *err) {
   const char *path = w->files[file].path;
-  if (zip_read_directory(&a->zip, &w->files[file], &a->pool, err)) return -1;
+  if (zip_read_directory(&a->zip, &w->files[file], &a->pool, err) ||
+      metadata_read_comment(w, a->zip.comment, a->zip.comment_length, path, err))
+    return -1;
   const ZipEntry *pickle = find_in_root(&a->zip, "data.pkl");
   if (find_in_root(&a->zip, "constants.pkl") || (pickle && has_code(&a->zip))) {
     return sg_fail(err, SURGERY_BAD_INPUT,

@@ -4,8 +4,7 @@
 #define SURGERY_WEIGHTS_WRITE_H
 #include "runtime/weights/weights.h"
 
-/* Tensors are checked: names given and different, shapes possible. safetensors keeps metadata; the other
- * formats have no place for it and leave it out. */
+/* Tensors are checked: names given and different, shapes possible. metadata.h says where each keeps the metadata. */
 int write_safetensors(const char *path, const surgery_tensor_out *tensors, size_t count,
                       const char *const *metadata, surgery_error *err);
 int write_torch(const char *path, const surgery_tensor_out *tensors, size_t count,
@@ -13,8 +12,8 @@ int write_torch(const char *path, const surgery_tensor_out *tensors, size_t coun
 int write_npz(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
               surgery_error *err);
 /* For tests: ZIP64 from `limit` on, as in zip.h. */
-int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count, uint64_t limit,
-                      surgery_error *err);
+int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count,
+                      const char *const *metadata, uint64_t limit, surgery_error *err);
 
 size_t out_bytes(const surgery_tensor_out *tensor);
 

@@ -48,5 +48,5 @@ int write_npz(const char *path, const surgery_tensor_out *tensors, size_t count,
       return -1;
     }
   }
-  return zip_writer_commit(zip, err);
+  return zip_writer_commit(zip, metadata, err);
 }

@@ -1,6 +1,6 @@
 /* Writes safetensors as the reference implementation does: tensors by dtype (widest first), then by name; the
  * header padded to a multiple of 8 by spaces, so that every tensor is aligned to its own size. */
-#include "runtime/weights/write.h"
+#include "runtime/weights/metadata.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -22,63 +22,8 @@ static int by_dtype_and_name(const void *a, const void *b) {
   return dx != dy ? dx - dy : strcmp(x->name, y->name);
 }
 
-static bool is_utf8(const char *text) {
-  const unsigned char *c = (const unsigned char *)text;
-  while (*c) {
-    unsigned need = *c < 0x80                 ? 0
-                    : *c >= 0xc2 && *c < 0xe0 ? 1
-                    : (*c & 0xf0) == 0xe0     ? 2
-                    : *c >= 0xf0 && *c < 0xf5 ? 3
-                                              : 9;
-    if (need == 9) return false;
-    /* Overlong forms, surrogates and what is past U+10FFFF show in the second byte. */
-    if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90) ||
-        (*c == 0xf4 && c[1] > 0x8f))
-      return false;
-    for (c++; need > 0; need--, c++) {
-      if ((*c & 0xc0) != 0x80) return false;
-    }
-  }
-  return true;
-}
-
-static void add_string(Bytes *b, const char *text) {
-  bytes_text(b, "\"");
-  for (; *text; text++) {
-    unsigned char c = (unsigned char)*text;
-    if (c == '"' || c == '\\')
-      bytes_format(b, "\\%c", c);
-    else if (c < 0x20)
-      bytes_format(b, "\\u%04x", c);
-    else
-      bytes_add(b, text, 1);
-  }
-  bytes_text(b, "\"");
-}
-
-static int add_metadata(Bytes *b, const char *path, const char *const *metadata, surgery_error *err) {
-  bytes_text(b, "\"__metadata__\":{");
-  for (size_t i = 0; metadata[i]; i += 2) {
-    if (!metadata[i + 1] || !is_utf8(metadata[i]) || !is_utf8(metadata[i + 1])) {
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: metadata '%s' must have a value, both UTF-8", path,
-                     SG_Q(metadata[i]));
-    }
-    for (size_t before = 0; before < i; before += 2) {
-      if (strcmp(metadata[before], metadata[i]) == 0) {
-        return sg_fail(err, SURGERY_BAD_INPUT, "%s: metadata '%s' is given twice", path, SG_Q(metadata[i]));
-      }
-    }
-    if (i) bytes_text(b, ",");
-    add_string(b, metadata[i]);
-    bytes_text(b, ":");
-    add_string(b, metadata[i + 1]);
-  }
-  bytes_text(b, "}");
-  return 0;
-}
-
 static void add_tensor(Bytes *b, const surgery_tensor_out *t, uint64_t *offset) {
-  add_string(b, t->name);
+  metadata_add_string(b, t->name);
   bytes_format(b, ":{\"dtype\":\"%s\",\"shape\":[", dtype_safetensors(t->dtype));
   for (int d = 0; d < t->rank; d++) bytes_format(b, d ? ",%" PRId64 : "%" PRId64, t->shape[d]);
   uint64_t end = *offset + out_bytes(t);
@@ -92,9 +37,12 @@ static int build_header(Bytes *b, const char *path, const surgery_tensor_out **s
   bytes_fill(b, 0, 8); /* the length's place */
   bytes_text(b, "{");
   bool comma = metadata && metadata[0];
-  if (comma && add_metadata(b, path, metadata, err)) return -1;
+  if (comma) {
+    bytes_text(b, "\"__metadata__\":");
+    if (metadata_write(b, path, metadata, err)) return -1;
+  }
   for (size_t i = 0; i < count; i++, comma = true) {
-    if (strcmp(sorted[i]->name, "__metadata__") == 0 || !is_utf8(sorted[i]->name)) {
+    if (strcmp(sorted[i]->name, "__metadata__") == 0 || !metadata_is_utf8(sorted[i]->name)) {
       return sg_fail(err, SURGERY_BAD_INPUT, "%s: '%s' cannot be a tensor's name in safetensors", path,
                      SG_Q(sorted[i]->name));
     }

@@ -89,19 +89,19 @@ static int add_entries(ZipWriter *zip, const Bytes *pickle, const surgery_tensor
   return zip_writer_add(zip, "archive/version", (ZipData){NULL, "3\n", 0, 2}, ALIGNMENT, err);
 }
 
-int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count, uint64_t limit,
-                      surgery_error *err) {
+int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count,
+                      const char *const *metadata, uint64_t limit, surgery_error *err) {
   Bytes pickle = {0};
   int status = build_pickle(&pickle, path, tensors, count, err);
   ZipWriter *zip = status ? NULL : zip_writer_open(path, limit, err);
   status = zip ? add_entries(zip, &pickle, tensors, count, err) : -1;
   bytes_free(&pickle);
-  if (!status) return zip_writer_commit(zip, err);
+  if (!status) return zip_writer_commit(zip, metadata, err);
   zip_writer_abort(zip);
   return -1;
 }
 
 int write_torch(const char *path, const surgery_tensor_out *tensors, size_t count,
                 const char *const *metadata, surgery_error *err) {
-  return write_torch_limit(path, tensors, count, 0, err);
+  return write_torch_limit(path, tensors, count, metadata, 0, err);
 }

@@ -19,6 +19,8 @@ typedef struct ZipDirectory {
   uint32_t *by_name;
   size_t count;
   uint64_t at; /* absolute byte where the directory begins: entries end before it */
+  const char *comment; /* the archive's; not ended by a zero byte */
+  size_t comment_length;
 } ZipDirectory;
 
 enum { ZIP_STORED = 0, ZIP_DEFLATED = 8 };
@@ -44,6 +46,7 @@ typedef struct ZipData {
   size_t head_size, size;
 } ZipData;
 int zip_writer_add(ZipWriter *zip, const char *name, ZipData data, unsigned align, surgery_error *err);
-int zip_writer_commit(ZipWriter *zip, surgery_error *err); /* frees it */
+/* Frees it. metadata: pairs for the archive's comment, see metadata.h; NULL: none. */
+int zip_writer_commit(ZipWriter *zip, const char *const *metadata, surgery_error *err);
 void zip_writer_abort(ZipWriter *zip);
 #endif

@@ -27,6 +27,8 @@ typedef struct End {
   uint64_t at;                  /* absolute byte of the record that ends the directory */
   uint64_t offset, size, count; /* of the directory */
   bool split;                   /* over several disks */
+  uint64_t comment;             /* absolute byte where it begins */
+  size_t comment_length;
 } End;
 
 /* The record is the last thing in the file but for a comment of up to 65,535 bytes. */
@@ -70,6 +72,8 @@ static int read_end64(const WeightFile *f, End *end, surgery_error *err) {
 static int read_end(const WeightFile *f, End *end, surgery_error *err) {
   unsigned char r[END_SIZE] = {0};
   if (find_end(f, r, &end->at, err)) return -1;
+  end->comment = end->at + END_SIZE;
+  end->comment_length = (size_t)le(r + 20, 2);
   end->split = le(r + 4, 2) != le(r + 6, 2) || le(r + 8, 2) != le(r + 10, 2);
   end->count = le(r + 10, 2);
   end->size = le(r + 12, 4);
@@ -149,6 +153,16 @@ static int sort(ZipDirectory *zip, Pool *pool, surgery_error *err) {
   return 0;
 }
 
+/* find_end has seen that it ends within the file. */
+static int read_comment(ZipDirectory *zip, const End *end, Pool *pool, surgery_error *err) {
+  if (end->comment_length == 0) return 0;
+  char *comment = pool_array(pool, end->comment_length, 1);
+  if (!comment) return sg_fail_memory(err, zip->file->path, end->comment_length);
+  zip->comment = comment;
+  zip->comment_length = end->comment_length;
+  return sg_pread(zip->file->fd, zip->file->path, comment, end->comment, end->comment_length, err);
+}
+
 int zip_read_directory(ZipDirectory *zip, const WeightFile *f, Pool *pool, surgery_error *err) {
   End end = {0};
   if (read_end(f, &end, err)) return -1;
@@ -165,7 +179,7 @@ int zip_read_directory(ZipDirectory *zip, const WeightFile *f, Pool *pool, surge
     status = read_entry(zip, &zip->entries[i], bytes, end.size, &next, pool, err);
   }
   free(bytes);
-  return status ? -1 : sort(zip, pool, err);
+  return status || read_comment(zip, &end, pool, err) ? -1 : sort(zip, pool, err);
 }
 
 const ZipEntry *zip_find(const ZipDirectory *zip, const char *name) {

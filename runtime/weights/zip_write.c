@@ -1,7 +1,7 @@
 /* Writes a zip archive of stored entries: each local header padded so that the data are aligned, the
  * directory at the end, ZIP64 records only where a number needs them. Sizes and checksums are known
  * beforehand, so nothing is written twice. */
-#include "runtime/weights/write.h"
+#include "runtime/weights/metadata.h"
 #include "runtime/weights/zip.h"
 
 #include <stdlib.h>
@@ -127,8 +127,8 @@ int zip_writer_add(ZipWriter *zip, const char *name, ZipData data, unsigned alig
   return status;
 }
 
-/* The records after the directory. */
-static void add_end(ZipWriter *zip, uint64_t at, uint64_t size) {
+/* The records after the directory, and the comment. */
+static void add_end(ZipWriter *zip, uint64_t at, uint64_t size, const Bytes *comment) {
   Bytes *b = &zip->directory;
   bool large = at >= zip->limit || size >= zip->limit || zip->count >= zip->count_limit;
   if (large) {
@@ -152,14 +152,17 @@ static void add_end(ZipWriter *zip, uint64_t at, uint64_t size) {
   bytes_le(b, large ? 0xffff : zip->count, 2);
   bytes_le(b, large ? 0xffffffff : size, 4);
   bytes_le(b, large ? 0xffffffff : at, 4);
-  bytes_le(b, 0, 2);
+  bytes_le(b, comment->count, 2);
+  bytes_add(b, comment->at, comment->count);
 }
 
-int zip_writer_commit(ZipWriter *zip, surgery_error *err) {
-  add_end(zip, sg_writer_at(zip->out), zip->directory.count);
-  int status = zip->directory.failed
-                   ? sg_fail_memory(err, zip->path, zip->directory.count)
-                   : sg_writer_write(zip->out, zip->directory.at, zip->directory.count, err);
+int zip_writer_commit(ZipWriter *zip, const char *const *metadata, surgery_error *err) {
+  Bytes comment = {0};
+  int status = metadata_write_comment(&comment, zip->path, metadata, err);
+  add_end(zip, sg_writer_at(zip->out), zip->directory.count, &comment);
+  bytes_free(&comment);
+  if (!status && zip->directory.failed) status = sg_fail_memory(err, zip->path, zip->directory.count);
+  if (!status) status = sg_writer_write(zip->out, zip->directory.at, zip->directory.count, err);
   if (status) {
     zip_writer_abort(zip);
     return -1;

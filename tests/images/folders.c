@@ -64,7 +64,34 @@ static void test_classes_and_order(void **state) {
   for (int64_t i = 0; i < set->count; i++) assert_int_equal(set->labels[i], i < 10);
   dataset_close(set);
   labels[0] = "gif";
-  refused(PICTURES, "the class 'png' is not among the network's 2 labels");
+  input.spec.labels_of = "labels of the script";
+  refused(PICTURES, "the class 'png' is not among the network's 2 labels\n  in " PICTURES ": jpeg, png\n  labels of the script: gif, jpeg");
+  labels[0] = "PNG"; /* in another case: said, and the same class */
+  set = open_good(PICTURES);
+  for (int64_t i = 0; i < set->count; i++) assert_int_equal(set->labels[i], i < 10);
+  assert_non_null(strstr(set->note, "'png' is taken for the class 'PNG'"));
+  dataset_close(set);
+}
+
+/* A set that lacks a class is numbered by its names, or not at all. */
+static void test_missing_class(void **state) {
+  make_input();
+  input.spec.classes = 3;
+  input.spec.role = ROLE_TEST;
+  refused(PICTURES, "2 of the network's 3 classes (jpeg, png), and neither the script nor the weights say which");
+  char *labels[] = {"bmp", "jpeg", "png"};
+  input.spec.labels = labels, input.spec.label_count = 3;
+  Dataset *set = open_good(PICTURES);
+  for (int64_t i = 0; i < set->count; i++) assert_int_equal(set->labels[i], 1 + (i >= 10));
+  assert_null(set->note);
+  dataset_close(set);
+  labels[1] = "tiff"; /* a training that goes on from the weights may have classes of its own */
+  input.spec.role = ROLE_TRAIN, input.spec.may_rename = true;
+  set = open_good(PICTURES);
+  for (int64_t i = 0; i < set->count; i++) assert_int_equal(set->labels[i], i >= 10);
+  assert_true(set->names_classes);
+  assert_non_null(strstr(set->note, "numbered anew: jpeg, png (before: bmp, tiff, png)"));
+  dataset_close(set);
 }
 
 static void test_wrong_folders(void **state) {
@@ -177,6 +204,6 @@ static void test_broken_among_good(void **state) {
   dataset_close(set);
 }
 
-TESTS(folder, cmocka_unit_test(test_classes_and_order), cmocka_unit_test(test_wrong_folders),
+TESTS(folder, cmocka_unit_test(test_classes_and_order), cmocka_unit_test(test_missing_class), cmocka_unit_test(test_wrong_folders),
       cmocka_unit_test(test_links_that_lead_back), cmocka_unit_test(test_any_number_of_threads),
       cmocka_unit_test(test_broken_among_good));

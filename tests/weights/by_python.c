@@ -120,7 +120,7 @@ static void test_python_reads(void **state) {
   /* ZIP64 records, which otherwise only files of 4 GiB have. PyTorch's zip reader takes an offset in the
    * extra field for 4 GiB as long as the size is not there too, so all sizes must be at the limit, and none
    * 0. */
-  assert_int_equal(write_torch_limit(paths[3], tensors, 6, 1, &err), 0);
+  assert_int_equal(write_torch_limit(paths[3], tensors, 6, NULL, 1, &err), 0);
   print_expected(&expected, tensors, 6);
   for (int k = 0; k < 2; k++) { /* rounded; what to, the test `rounding` knows */
     static uint16_t rounded[720];

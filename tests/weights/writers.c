@@ -123,6 +123,37 @@ static void test_safetensors_bytes(void **state) {
   surgery_weights_close(w);
 }
 
+/* A zip archive has its metadata in a comment of 65,535 bytes; what does not fit is left out, the last pair first. */
+static void test_zip_metadata(void **state) {
+  (void)state;
+  static const surgery_tensor_out one[] = {{"a", SURGERY_F32, 1, {2}, numbers}};
+  static char large[66000];
+  memset(large, 'x', sizeof large - 1);
+  const char *const small[] = {"network", "\"Netz\"", "line", "a\nb", NULL};
+  const char *const both[] = {"network", "\"Netz\"", "names", large, NULL};
+  const char *const twice[] = {"line", "a", "line", "b", NULL};
+  for (const char *const *name = (const char *const[]){"m.pth", "m.npz", NULL}; *name; name++) {
+    const char *path = scratch(*name);
+    surgery_error err = {0};
+    write_ok(path, one, 1, small);
+    surgery_weights *w = open_ok(path);
+    assert_int_equal(surgery_weights_count(w), 1);
+    assert_string_equal(surgery_weights_metadata(w, "line"), "a\nb");
+    assert_string_equal(surgery_weights_metadata(w, "network"), "\"Netz\"");
+    surgery_weights_close(w);
+    assert_true(surgery_weights_keeps(path, small));
+    assert_false(surgery_weights_keeps(path, both));
+    write_ok(path, one, 1, both);
+    w = open_ok(path);
+    assert_string_equal(surgery_weights_metadata(w, "network"), "\"Netz\"");
+    assert_null(surgery_weights_metadata(w, "names"));
+    surgery_weights_close(w);
+    assert_int_equal(surgery_weights_write(path, one, 1, twice, &err), -1);
+    assert_non_null(strstr(err.message, "metadata 'line' is given twice"));
+  }
+  assert_true(surgery_weights_keeps("m.safetensors", both));
+}
+
 static void expect_no_write(const char *path, const surgery_tensor_out *what, size_t count,
                             const char *message) {
   surgery_error err = {0};
@@ -314,6 +345,7 @@ static void test_messages(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_round_trips), cmocka_unit_test(test_safetensors_bytes),
+      cmocka_unit_test(test_zip_metadata),
       cmocka_unit_test(test_refused),     cmocka_unit_test(test_file_too_large),
       cmocka_unit_test(test_disk_full),   cmocka_unit_test(test_targets),
       cmocka_unit_test(test_abandoned),   cmocka_unit_test(test_read_file),   cmocka_unit_test(test_messages),
