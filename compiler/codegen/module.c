@@ -13,7 +13,8 @@ _Static_assert(offsetof(sg_run, weights) == 0 && offsetof(sg_run, packed) == 8 &
                    offsetof(sg_run, loss) == 56 + 8 * SG_MAX_OUTPUTS &&
                    offsetof(sg_run, rng) == 64 + 8 * SG_MAX_OUTPUTS &&
                    offsetof(sg_run, class_weights) == 72 + 8 * SG_MAX_OUTPUTS &&
-                   offsetof(sg_run, mask) == 80 + 8 * SG_MAX_OUTPUTS && sizeof(sg_run) == 88 + 8 * SG_MAX_OUTPUTS,
+                   offsetof(sg_run, mask) == 80 + 8 * SG_MAX_OUTPUTS &&
+                   sizeof(sg_run) == 88 + 8 * SG_MAX_OUTPUTS,
                "sg_run is not what codegen builds");
 _Static_assert(offsetof(sg_network, abi) == 0 && offsetof(sg_network, size) == 4 &&
                    offsetof(sg_network, manifest) == 8 && offsetof(sg_network, embedded) == 16 &&
@@ -22,7 +23,8 @@ _Static_assert(offsetof(sg_network, abi) == 0 && offsetof(sg_network, size) == 4
                    offsetof(sg_network, tail) == 56 && offsetof(sg_network, step) == 64 &&
                    offsetof(sg_network, inspect) == 72 && offsetof(sg_network, later_phases) == 80 &&
                    offsetof(sg_network, phases) == 88 && offsetof(sg_network, cpu) == 96 &&
-                   offsetof(sg_network, needs) == 104 && offsetof(sg_network, lesser) == 112 && sizeof(sg_network) == 120 && sizeof(sg_phase) == 24,
+                   offsetof(sg_network, needs) == 104 && offsetof(sg_network, lesser) == 112 &&
+                   sizeof(sg_network) == 120 && sizeof(sg_phase) == 24,
                "sg_network is not what codegen builds");
 
 static void make_types(Codegen *cg) {
@@ -91,8 +93,10 @@ const char *level_suffix(Arena *arena, const char *cpu) {
 
 LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *plan,
                              const CodegenTarget *target, const CodegenOptions *options) {
-  Codegen cg = {.arena = arena, .context = context, .plan = plan, .target = target, .options = options, .suffix = ""};
-  if (options->levels && options->levels->count > 1) cg.suffix = level_suffix(arena, options->levels->cpu[options->level]);
+  Codegen cg = {
+      .arena = arena, .context = context, .plan = plan, .target = target, .options = options, .suffix = ""};
+  if (options->levels && options->levels->count > 1)
+    cg.suffix = level_suffix(arena, options->levels->cpu[options->level]);
   cg.module = templates_load(context, target);
   LLVMSetModuleIdentifier(cg.module, options->name, strlen(options->name));
   LLVMSetSourceFileName(cg.module, options->name, strlen(options->name));
@@ -172,24 +176,20 @@ LLVMMemoryBufferRef codegen_emit(LLVMModuleRef module, const CodegenTarget *targ
   return out;
 }
 
-/* Words that cannot be a type's name in C or C++, and prefixes whose functions the runtime has itself. */
+/* Words that cannot be a type's name in C or C++, the prefixes of what the runtime shows, and that of a
+ * library whose json_pack the runtime calls. */
 static const char *const taken[] = {
-    "alignas",  "alignof",   "and",      "and_eq",    "asm",      "auto",     "bitand",   "bitor",
-    "bool",     "break",     "case",     "catch",     "char",     "class",    "compl",    "concept",
-    "const",    "constexpr", "continue", "decltype",  "default",  "delete",   "do",       "double",
-    "else",     "enum",      "explicit", "export",    "extern",   "false",    "float",    "for",
-    "friend",   "goto",      "if",       "inline",    "int",      "linux",    "long",     "main",
-    "mutable",  "namespace", "new",      "noexcept",  "not",      "not_eq",   "nullptr",  "operator",
-    "or",       "or_eq",     "private",  "protected", "public",   "register", "requires", "restrict",
-    "return",   "sg",        "short",    "signed",    "sizeof",   "static",   "struct",   "surgery",
-    "switch",   "template",  "this",     "throw",     "true",     "try",      "typedef",  "typeid",
-    "typename", "typeof",    "union",    "unix",      "unsigned", "using",    "virtual",  "void",
-    "volatile", "wchar_t",   "while",    "xor",       "xor_eq"};
-
-/* The first words of the runtime's own functions: net_forward, log_open …; a program links both. */
-static const char *const runtime_words[] = {"cli",      "dataset", "feed",      "loader", "log",     "manifest", "metrics",
-                                            "net",      "npy",     "optimizer", "pickle", "picture", "pool",     "progress",
-                                            "random",   "stream",  "torch",     "train",  "weights", "zip"};
+    "alignas",  "alignof",   "and",       "and_eq",   "asm",       "auto",   "bitand",   "bitor",
+    "bool",     "break",     "case",      "catch",    "char",      "class",  "compl",    "concept",
+    "const",    "constexpr", "continue",  "decltype", "default",   "delete", "do",       "double",
+    "else",     "enum",      "explicit",  "export",   "extern",    "false",  "float",    "for",
+    "friend",   "goto",      "if",        "inline",   "int",       "json",   "linux",    "long",
+    "main",     "mutable",   "namespace", "new",      "noexcept",  "not",    "not_eq",   "nullptr",
+    "operator", "or",        "or_eq",     "private",  "protected", "public", "register", "requires",
+    "restrict", "return",    "sg",        "sgr",      "short",     "signed", "sizeof",   "static",
+    "struct",   "surgery",   "switch",    "template", "this",      "throw",  "true",     "try",
+    "typedef",  "typeid",    "typename",  "typeof",   "union",     "unix",   "unsigned", "using",
+    "virtual",  "void",      "volatile",  "wchar_t",  "while",     "xor",    "xor_eq"};
 
 const char *codegen_identifier(Arena *arena, const char *path) {
   const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
@@ -202,7 +202,5 @@ const char *codegen_identifier(Arena *arena, const char *path) {
   if (!isalpha((unsigned char)*name)) return arena_printf(arena, "net_%s", name + strspn(name, "_"));
   for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
     if (streq(taken[i], name)) return arena_printf(arena, "%s_", name);
-  for (size_t i = 0; i < sizeof runtime_words / sizeof *runtime_words; i++)
-    if (streq(runtime_words[i], name)) return arena_printf(arena, "%s_", name);
   return name;
 }
