@@ -8,6 +8,7 @@
 #include "runtime/net.h"
 #include "runtime/pages.h"
 #include "runtime/threads.h"
+#include "runtime/weights/weights.h"
 
 static sg_function *function_of(const surgery_net *net, NetFunction function) {
   const sg_network *network = net->network;
@@ -312,7 +313,9 @@ static int open_weights(surgery_net *net, const char *given, bool to_eval, surge
                                    : surgery_weights_open(net->weights_path, err);
   const char *path = embedded ? image : net->weights_path;
   if (!file) return -1;
-  int status = net_read_names(net, file, path, err);
+  int status = 0;
+  if (!embedded && !(net->weights_files = weights_paths(file))) status = sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  if (status == 0) status = net_read_names(net, file, path, err);
   if (status == 0) status = to_eval ? net_load_to_eval(net, file, path, err) : net_load_weights(net, file, path, err);
   if (status <= 0) surgery_weights_close(file);
   return status < 0 ? -1 : 0;
@@ -366,6 +369,7 @@ void surgery_close(surgery_net *net) {
   for (int i = 0; i < SG_MAX_OUTPUTS; i++) sg_pages_free(net->outputs[i]);
   sg_pages_free(net->weights), sg_pages_free(net->packed), sg_pages_free(net->grads), sg_pages_free(net->arena);
   sg_pages_free(net->features), sg_pages_free(net->staging), free(net->weights_path), free(net->note);
+  weights_paths_free(net->weights_files);
   optimizer_free(net->optimizer);
   manifest_free(net->manifest);
   free(net);

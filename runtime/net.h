@@ -24,6 +24,7 @@ struct surgery_net {
   Optimizer *optimizer; /* NULL: nothing is trainable */
   uint64_t rng[2];      /* seed; batches trained on */
   char *weights_path;   /* a file, or "embedded" */
+  char **weights_files;    /* what was read for it, with the shards of an index; ended by NULL; NULL: embedded */
   const char *weights_why; /* why it is that file: "beside the program"; static */
   char *note;           /* about what was opened, worth telling once; NULL: nothing */
 };

@@ -41,8 +41,14 @@ bool would_overwrite_input(const Session *s, const char *path) {
 static bool names_collide(Compilation *c) {
   const char *written[] = {c->emit.output, c->depfile, emit_header_path(c->s->arena, &c->emit),
                            c->o->embed_weights ? NULL : weights_beside(c)};
-  for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+  for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
     if (would_overwrite_input(c->s, written[i]) || save_collides(c, written[i])) return true;
+    for (size_t k = 0; written[i] && k < i; k++) /* -MF OUT.safetensors */
+      if (written[k] && streq(absolute_path(c->s->arena, written[i]), absolute_path(c->s->arena, written[k]))) {
+        fprintf(stderr, "surgeryc: %s would be two of the outputs: choose another name for one of them\n", written[i]);
+        return true;
+      }
+  }
   return false;
 }
 

@@ -1,9 +1,10 @@
 /* `export --out FILE`: the weights, or some of them, in a file, as f32 or rounded to f16 or bf16. */
 #include <string.h>
-#include "runtime/cli/cli.h"
+#include "runtime/cli/overwrite.h"
 
 typedef struct ExportArguments {
   const char *out, *only, *dtype;
+  bool force;
 } ExportArguments;
 
 static bool find_dtype(const char *name, surgery_dtype *dtype) {
@@ -14,7 +15,7 @@ static bool find_dtype(const char *name, surgery_dtype *dtype) {
 }
 
 static ExitStatus run(Cli *cli) {
-  ExportArguments a = {NULL, NULL, "f32"};
+  ExportArguments a = {.dtype = "f32"};
   surgery_dtype dtype = SURGERY_F32;
   surgery_rounded rounded;
   ExitStatus status;
@@ -24,6 +25,11 @@ static ExitStatus run(Cli *cli) {
   if (!find_dtype(a.dtype, &dtype)) return cli_usage(cli, "--dtype %s: f32, f16 or bf16 is wanted", a.dtype);
   surgery_net *net = cli_open(cli, &err);
   if (!net) return cli_error(cli, &err);
+  const CliFile outputs[] = {{a.out, "--out"}, {NULL, NULL}}, inputs[] = {{NULL, NULL}};
+  if (!cli_may_write(cli, net, outputs, inputs, a.force)) {
+    surgery_close(net);
+    return EXIT_USAGE;
+  }
   size_t count = 0;
   for (size_t i = 0; i < net->manifest->tensor_count; i++)
     count += net_selects(a.only ? a.only : "all", net->manifest->tensors[i].name);
@@ -43,6 +49,7 @@ static const CliOption options[] = {
      "layers or tensors by dotted name or glob, separated by commas"},
     {"dtype", OPTION_TEXT, offsetof(ExportArguments, dtype), "TYPE",
      "f32 (default), f16 or bf16: floats are rounded to nearest"},
+    {"force", OPTION_FLAG, offsetof(ExportArguments, force), NULL, CLI_FORCE_HELP},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 const CliCommand command_export = {
     "export",

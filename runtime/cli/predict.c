@@ -3,11 +3,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "runtime/cli/cli.h"
+#include "runtime/cli/overwrite.h"
 
 typedef struct PredictArguments {
   int64_t top, batch;
-  bool json, raw;
+  bool json, raw, force;
   const char *out;
 } PredictArguments;
 
@@ -173,17 +173,38 @@ static int keep_outputs(Prediction *p, int64_t n) {
   return 0;
 }
 
+#define OUT_PATH 4200
+
 /* FILE for one output; FILE with .NAME before its suffix for each of several. */
+static void output_path(const Prediction *p, size_t output, char to[OUT_PATH]) {
+  const Manifest *m = p->net->manifest;
+  const char *dot = strrchr(p->a->out, '.');
+  int stem = dot && !strchr(dot, '/') ? (int)(dot - p->a->out) : (int)strlen(p->a->out);
+  if (m->output_count == 1)
+    snprintf(to, OUT_PATH, "%s", p->a->out);
+  else
+    snprintf(to, OUT_PATH, "%.*s.%s%s", stem, p->a->out, m->outputs[output].name, p->a->out + stem);
+}
+
+static bool may_write(const Prediction *p) {
+  CliFile *inputs = calloc((size_t)p->cli->operand_count + 1, sizeof *inputs);
+  bool may = true;
+  for (int i = 0; inputs && i < p->cli->operand_count; i++) inputs[i] = (CliFile){p->cli->operand[i], "an input"};
+  for (size_t o = 0; inputs && p->a->out && may && o < p->net->manifest->output_count; o++) {
+    char path[OUT_PATH];
+    output_path(p, o, path);
+    const CliFile output[] = {{path, "--out"}, {NULL, NULL}};
+    may = cli_may_write(p->cli, p->net, output, inputs, p->a->force);
+  }
+  free(inputs);
+  return may;
+}
+
 static int write_outputs(const Prediction *p, surgery_error *err) {
   const Manifest *m = p->net->manifest;
   for (size_t o = 0; o < m->output_count; o++) {
-    char path[4200];
-    const char *dot = strrchr(p->a->out, '.');
-    int stem = dot && !strchr(dot, '/') ? (int)(dot - p->a->out) : (int)strlen(p->a->out);
-    if (m->output_count == 1)
-      snprintf(path, sizeof path, "%s", p->a->out);
-    else
-      snprintf(path, sizeof path, "%.*s.%s%s", stem, p->a->out, m->outputs[o].name, p->a->out + stem);
+    char path[OUT_PATH];
+    output_path(p, o, path);
     int64_t dim[SURGERY_MAX_RANK + 1] = {p->rows};
     memcpy(dim + 1, m->outputs[o].shape.dim, sizeof m->outputs[o].shape.dim);
     if (npy_write(path, m->outputs[o].shape.rank + 1, dim, p->kept[o], err)) return -1;
@@ -235,6 +256,10 @@ static ExitStatus run(Cli *cli) {
   p.classifier = m->outputs[0].shape.rank == 1 && (m->outputs[0].shape.count > 1 || p.sigmoid) && p.classes > 1 &&
                  (!named || (m->label_count > 0 && m->labels_of == LABELS_OF_SCRIPT));
   p.softmax = !ends_in_softmax(m);
+  if (!may_write(&p)) {
+    surgery_close(p.net);
+    return EXIT_USAGE;
+  }
   DatasetSpec spec = cli_spec(p.net, ROLE_TEST, false);
   spec.raw = a.raw;
   p.set = dataset_open_inputs((const char *const *)cli->operand, (size_t)cli->operand_count, &spec, &err);
@@ -260,6 +285,7 @@ static const CliOption options[] = {
     {"raw", OPTION_FLAG, offsetof(PredictArguments, raw), NULL, CLI_RAW_HELP},
     {"out", OPTION_TEXT, offsetof(PredictArguments, out), "FILE.npy",
      "the raw outputs, (N, …); FILE.NAME.npy for each of several outputs"},
+    {"force", OPTION_FLAG, offsetof(PredictArguments, force), NULL, CLI_FORCE_HELP},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 const CliCommand command_predict = {"predict",
                                     "[options] FILE…",

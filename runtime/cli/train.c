@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "runtime/cli/overwrite.h"
 #include "runtime/cli/progress.h"
 #include "runtime/cli/report.h"
 #include "runtime/cli/stop.h"
@@ -14,7 +15,7 @@ typedef struct TrainArguments {
   const char *data, *val, *out, *resume, *log, *report, *feature_cache;
   int64_t epochs, batch, seed, steps, checkpoint_every; /* -1: not given */
   double lr;                                            /* NAN: not given */
-  bool no_shuffle, no_cache, raw;
+  bool force, no_shuffle, no_cache, raw;
 } TrainArguments;
 
 typedef struct Job {
@@ -56,14 +57,35 @@ static int choose_files(Job *job, surgery_error *err) {
     job->checkpoint = NULL;
     return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   }
+  return 0;
+}
+
+static int check_files(const Job *job, surgery_error *err) {
   if (job->a->report && can_write(job->a->report, err)) return -1;
   const ManifestTrain *t = &job->net->manifest->train;
   for (size_t i = 0; i < t->save_count; i++) {
     if (check_writable(t->saves[i].file, err)) return -1;
-    if (strcmp(t->saves[i].file, job->out) == 0)
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: the script saves into the file that --out names", job->out);
   }
   return check_writable(job->out, err) || check_writable(job->checkpoint, err) ? -1 : 0;
+}
+
+/* A checkpoint that a training is resumed from is replaced by that training's own: that is what it is for. */
+static bool may_write(const Job *job) {
+  const TrainArguments *a = job->a;
+  const ManifestTrain *t = &job->net->manifest->train;
+  CliFile *outputs = calloc(t->save_count + 5, sizeof *outputs);
+  if (!outputs) return true;
+  size_t count = 0;
+  bool resumes_own = a->resume && strcmp(a->resume, job->checkpoint) == 0;
+  outputs[count++] = (CliFile){job->out, "--out"};
+  outputs[count++] = (CliFile){resumes_own ? NULL : job->checkpoint, "the checkpoint"};
+  outputs[count++] = (CliFile){a->log, "--log"};
+  outputs[count++] = (CliFile){a->report, "--report"};
+  for (size_t i = 0; i < t->save_count; i++) outputs[count++] = (CliFile){t->saves[i].file, "a save of the script"};
+  const CliFile inputs[] = {{a->data, "the training set"}, {a->val, "the validation set"}, {a->resume, "the checkpoint of --resume"}, {NULL, NULL}};
+  bool may = cli_may_write(job->cli, job->net, outputs, inputs, a->force);
+  free(outputs);
+  return may;
 }
 
 static void observe(void *context, const TrainEvent *event) {
@@ -227,7 +249,9 @@ static ExitStatus end_training(Job *job, surgery_error *err) {
 
 static ExitStatus train(Job *job, surgery_error *err) {
   signal(SIGPIPE, SIG_IGN); /* nobody reads the progress any more: no reason to lose the weights */
-  if (choose_files(job, err) || choose_options(job, err) || open_data(job, err)) return cli_error(job->cli, err);
+  if (choose_files(job, err)) return cli_error(job->cli, err);
+  if (!may_write(job)) return EXIT_USAGE;
+  if (check_files(job, err) || choose_options(job, err) || open_data(job, err)) return cli_error(job->cli, err);
   stop_watch(true); /* from here on there is something to lose */
   ExitStatus status = run_training(job, err) ? cli_error(job->cli, err) : end_training(job, err);
   stop_watch(false);
@@ -277,6 +301,7 @@ static const CliOption options[] = {
      "go on from a checkpoint; seed, batch and shuffling are its own"},
     {"checkpoint-every", OPTION_COUNT, AT(checkpoint_every), "N",
      "save a checkpoint every N epochs, beside --out"},
+    {"force", OPTION_FLAG, AT(force), NULL, CLI_FORCE_HELP},
     {"log", OPTION_TEXT, AT(log), "FILE.csv", "a row for each step and each epoch"},
     {"report", OPTION_TEXT, AT(report), "FILE.html", "curves, a table of the classes and the settings, as one page"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};

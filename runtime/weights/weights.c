@@ -50,6 +50,18 @@ const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t) 
   return &w->files[t->file];
 }
 
+void weights_paths_free(char **paths) {
+  for (char **path = paths; path && *path; path++) free(*path);
+  free(paths);
+}
+
+char **weights_paths(const surgery_weights *w) {
+  char **paths = calloc(w->file_count + 1, sizeof *paths);
+  for (size_t i = 0; paths && i < w->file_count; i++)
+    if (!(paths[i] = strdup(w->files[i].path))) return weights_paths_free(paths), NULL;
+  return paths;
+}
+
 WeightTensor *weights_add(surgery_weights *w, const char *name, size_t length, surgery_error *err) {
   if (w->count == w->capacity) {
     size_t capacity = w->capacity * 2 + 64;

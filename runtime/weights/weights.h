@@ -58,6 +58,9 @@ WeightTensor *weights_add(surgery_weights *w, const char *name, size_t length, s
 int weights_shape(surgery_weights *w, WeightTensor *t, surgery_dtype dtype, int64_t rank,
                   const int64_t *shape, uint64_t at, surgery_error *err);
 const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t);
+/* The paths of all files that it reads: malloc'ed with their list, which ends with NULL. NULL: no memory. */
+char **weights_paths(const surgery_weights *w);
+void weights_paths_free(char **paths);
 /* sg_pread, or the same of an image. */
 int weights_bytes(const WeightFile *file, void *to, uint64_t at, size_t size, surgery_error *err);
 
