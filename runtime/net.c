@@ -254,6 +254,7 @@ int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target
 }
 
 void net_update(surgery_net *net) {
+  net_take_off_trained(net);
   optimizer_apply(net->optimizer, net->weights, net->grads);
   net->packed_stale = net->packed_stale || net->manifest->repack;
 }
@@ -316,6 +317,7 @@ static int open_weights(surgery_net *net, const char *given, bool to_eval, surge
   int status = 0;
   if (!embedded && !(net->weights_files = weights_paths(file))) status = sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   if (status == 0) status = net_read_names(net, file, path, err);
+  if (status == 0) status = net_read_untrained(net, file, err);
   if (status == 0) status = to_eval ? net_load_to_eval(net, file, path, err) : net_load_weights(net, file, path, err);
   if (status <= 0) surgery_weights_close(file);
   return status < 0 ? -1 : 0;
@@ -369,7 +371,7 @@ void surgery_close(surgery_net *net) {
   for (int i = 0; i < SG_MAX_OUTPUTS; i++) sg_pages_free(net->outputs[i]);
   sg_pages_free(net->weights), sg_pages_free(net->packed), sg_pages_free(net->grads), sg_pages_free(net->arena);
   sg_pages_free(net->features), sg_pages_free(net->staging), free(net->weights_path), free(net->note);
-  weights_paths_free(net->weights_files);
+  weights_paths_free(net->weights_files), net_free_untrained(net);
   optimizer_free(net->optimizer);
   manifest_free(net->manifest);
   free(net);
@@ -388,6 +390,6 @@ int surgery_save_as(surgery_net *net, const char *path, const char *selector, su
   NetMetadata metadata;
   int status = net_metadata(net, &metadata, err);
   if (status == 0) status = surgery_weights_write_as(path, tensors, count, metadata.pairs, dtype, rounded, err);
-  free(metadata.names), free(tensors);
+  net_free_metadata(&metadata), free(tensors);
   return status;
 }

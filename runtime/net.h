@@ -25,6 +25,8 @@ struct surgery_net {
   uint64_t rng[2];      /* seed; batches trained on */
   char *weights_path;   /* a file, or "embedded" */
   char **weights_files;    /* what was read for it, with the shards of an index; ended by NULL; NULL: embedded */
+  char **untrained;        /* names of layers, ended by NULL (net_untrained.c); NULL: not read */
+  size_t taken_off;        /* the phase, from 1, whose layers are taken off that list */
   const char *weights_why; /* why it is that file: "beside the program"; static */
   char *note;           /* about what was opened, worth telling once; NULL: nothing */
 };
@@ -90,12 +92,23 @@ int net_read_names(surgery_net *net, const surgery_weights *file, const char *pa
 /* From now on class i is called names[i]. */
 int net_name_classes(surgery_net *net, char *const *names, size_t count, surgery_error *err);
 #define NET_NAMES_KEY "class_names" /* a JSON list of texts */
-/* What is written beside weights, ended by NULL; `names` is to be freed. */
+/* What is written beside weights, ended by NULL; to be freed by net_free_metadata. */
 typedef struct NetMetadata {
-  const char *pairs[7];
-  char *names;
+  const char *pairs[9];
+  char *names, *untrained;
 } NetMetadata;
 int net_metadata(const surgery_net *net, NetMetadata *to, surgery_error *err);
+void net_free_metadata(NetMetadata *metadata);
+
+/* ---- net_untrained.c: the layers whose weights are still random, which the compiler writes beside them ---- */
+#define NET_UNTRAINED_KEY "untrained" /* a JSON list of names */
+int net_read_untrained(surgery_net *net, const surgery_weights *file, surgery_error *err);
+void net_free_untrained(surgery_net *net);
+/* A step was made: what the running phase trains is random no more. */
+void net_take_off_trained(surgery_net *net);
+char *net_untrained_json(const surgery_net *net); /* malloc; NULL: there is none */
+/* "conv1, fc and 3 more layers have". False: there is none. */
+bool net_untrained_text(const surgery_net *net, char *to, size_t size);
 
 /* ---- net_pack.c ---- */
 /* Derives what kernels take from weights that have changed. Each run begins with it; to call it earlier, while data are

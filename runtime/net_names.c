@@ -91,13 +91,21 @@ int net_read_names(surgery_net *net, const surgery_weights *file, const char *pa
 /* Labels are UTF-8: they come out of JSON, or classes.c has seen to it. */
 int net_metadata(const surgery_net *net, NetMetadata *to, surgery_error *err) {
   const Manifest *m = net->manifest;
-  *to = (NetMetadata){.pairs = {"format", "pt", "network", m->name}};
+  size_t count = 4;
+  *to = (NetMetadata){.pairs = {"format", "pt", "network", m->name}, .untrained = net_untrained_json(net)};
+  if (to->untrained) to->pairs[count++] = NET_UNTRAINED_KEY, to->pairs[count++] = to->untrained;
   if (m->label_count == 0) return 0;
   json_t *list = json_array();
   for (size_t i = 0; i < m->label_count; i++) json_array_append_new(list, json_string(m->labels[i]));
   to->names = json_dumps(list, JSON_COMPACT);
   json_decref(list);
+  if (!to->names) net_free_metadata(to);
   if (!to->names) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the names of %zu classes", m->label_count);
-  to->pairs[4] = NET_NAMES_KEY, to->pairs[5] = to->names;
+  to->pairs[count++] = NET_NAMES_KEY, to->pairs[count++] = to->names;
   return 0;
+}
+
+void net_free_metadata(NetMetadata *metadata) {
+  free(metadata->names), free(metadata->untrained);
+  metadata->names = metadata->untrained = NULL;
 }

@@ -8,6 +8,7 @@
 #include "runtime/surgery.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -76,11 +77,39 @@ static ExitStatus fill_all(Compilation *c, char *weights, surgery_tensor_out *ou
   return EXIT_DONE;
 }
 
+static bool is_random(const Graph *g, ParamId id) {
+  const Param *p = &g->params.at[id];
+  if (p->donor != NO_ID || p->patches.count > 0 || p->is_buffer) return false;
+  FreshInit init = param_fresh_init(g, id);
+  return init.kind != FRESH_CONSTANT && init.value != 0;
+}
+
+/* A JSON list of the layers whose weights are nothing but random numbers; NULL where there is none. */
+static const char *untrained_layers(Compilation *c) {
+  const Graph *g = c->script.graph;
+  json_t *list = json_array();
+  for (size_t i = 0; i < g->modules.count; i++) {
+    const Module *m = &g->modules.at[i];
+    bool random = false;
+    for (size_t k = 0; m->alive && k < m->params.count; k++) random |= is_random(g, m->params.at[k]);
+    if (random) json_array_append_new(list, json_string(m->name));
+  }
+  char *text = json_array_size(list) ? json_dumps(list, JSON_COMPACT) : NULL;
+  const char *kept = text ? arena_strdup(c->s->arena, text) : NULL;
+  free(text);
+  json_decref(list);
+  return kept;
+}
+
 /* A signal waits until the writer is through: its own temporary is not on the list of what is removed then.
  */
 ExitStatus write_tensors(Compilation *c, const OutFile *file, const surgery_tensor_out *out, size_t count) {
   const char *names = weights_class_names(c->s, c->script.graph);
-  const char *metadata[] = {"format", "pt", "script", file_name(c->o->script), names ? "class_names" : NULL, names, NULL};
+  const char *metadata[9] = {"format", "pt", "script", file_name(c->o->script)}, *untrained = NULL;
+  size_t pairs = 4;
+  if (names) metadata[pairs++] = "class_names", metadata[pairs++] = names;
+  if (file == &c->weights && (untrained = untrained_layers(c)))
+    metadata[pairs++] = "untrained", metadata[pairs++] = untrained;
   surgery_error err = {0};
   sigset_t ours, old;
   sigemptyset(&ours);

@@ -23,7 +23,11 @@ surgery_net *cli_open(Cli *cli, surgery_error *err) {
 }
 
 surgery_net *cli_open_to_eval(Cli *cli, surgery_error *err) {
-  return open_with(cli, net_open_to_eval, err);
+  surgery_net *net = open_with(cli, net_open_to_eval, err);
+  char names[700];
+  if (net && !cli->quiet && net_untrained_text(net, names, sizeof names))
+    cli_message(cli, "note: %s never been trained: these weights are random; give trained ones with --weights", names);
+  return net;
 }
 
 void cli_tell_names(const Cli *cli, const surgery_net *net, const char *path) {
@@ -33,7 +37,7 @@ void cli_tell_names(const Cli *cli, const surgery_net *net, const char *path) {
   if (metadata.names && !surgery_weights_keeps(path, metadata.pairs))
     cli_message(cli, "%s: the names of %zu classes do not fit into this kind of file; .safetensors keeps them", path,
                 net->manifest->label_count);
-  free(metadata.names);
+  net_free_metadata(&metadata);
 }
 
 DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets) {

@@ -185,7 +185,7 @@ static int write_save(const Job *job, const ManifestSave *save, surgery_error *e
   int status = tensors ? 0 : sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory", save->file);
   for (size_t k = 0; tensors && k < save->tensor_count; k++) net_tensor(job->net, save->tensors[k], &tensors[k]);
   if (tensors) status = surgery_weights_write(save->file, tensors, save->tensor_count, metadata.pairs, err);
-  free(tensors), free(metadata.names);
+  free(tensors), net_free_metadata(&metadata);
   return status;
 }
 

@@ -39,7 +39,7 @@ static int state_records(surgery_net *net, const unsigned char *average, surgery
   return 0;
 }
 
-enum { FIELDS = 22, FIELD = 40 };
+enum { FIELDS = 23, FIELD = 40 };
 typedef struct Metadata {
   const char *pair[2 * FIELDS + 1]; /* ended by NULL */
   char text[FIELDS][FIELD];
@@ -89,12 +89,13 @@ int checkpoint_write(surgery_net *net, const TrainPosition *p, const unsigned ch
   put_position(&d, p);
   put_text(&d, "optimizer", optimizer_type_name(manifest_phase(net->manifest)->optimizer.type));
   if (names.names) put_text(&d, NET_NAMES_KEY, names.names);
+  if (names.untrained) put_text(&d, NET_UNTRAINED_KEY, names.untrained);
   named = count;
   if (status == 0 && p->epoch > 0)
     tensors[count++] = (surgery_tensor_out){.name = ROWS, .dtype = SURGERY_F32, .rank = 2, .shape = {p->epoch, ROW}, .data = rows};
   if (status == 0) status = surgery_weights_write(path, tensors, count, d.pair, err);
   for (size_t i = weights; i < named; i++) free((char *)tensors[i].name);
-  free(names.names), free(tensors);
+  net_free_metadata(&names), free(tensors);
   return status;
 }
 

@@ -28,7 +28,7 @@ bytes() { # SHAPE: a .npy of the IDX file's bytes
 bytes '(24, 1, 8, 8)' >first.npy && bytes '(24, 8, 8, 1)' >last.npy && bytes '(24, 8, 8)' >gray.npy
 for what in first last gray; do
   run 0 "$tiny" predict --weights "$RUN_WORK/trained.safetensors" $what.npy --out $what.y.npy
-  err_lacks note
+  err_lacks "note: $what"
   check "bytes in an array are pictures: $what" cmp $what.y.npy idx.npy
 done
 run 0 "$tiny" predict --weights "$RUN_WORK/trained.safetensors" --raw gray.npy --out raw.npy
@@ -42,7 +42,7 @@ equals "--raw of PNG and IDX" "$("$RUNTOOL" npy raw.png.npy | sed 1d)" "$("$RUNT
 "$RUNTOOL" arrays bright.npz "x:f32:1,1,8,8:$(seq -s, 3 4 255)"
 run 0 "$tiny" predict bright.npz
 err 'note: bright\.npz: its values go from 3 to 255, but preprocessed pictures lie between [-0-9.]+ and [-0-9.]+ here'
-equals "notes" "$(grep -c note "$tmp/err")" 1
+equals "notes" "$(grep -c "note: bright" "$tmp/err")" 1
 run 0 "$tiny" eval --raw --data "$data/idx"
 run 0 "$tiny" train --raw --data "$data/idx" --epochs 1 --out raw.safetensors
 run 0 "$tiny" predict --quiet bright.npz
