@@ -87,11 +87,19 @@ struct Selector {
   Span span;
   const char *text;
   bool is_glob;
+  bool is_quoted;     /* the name stood between quotes: no word and no pattern is meant by it */
+  bool is_template;   /* the text has braces to be filled in; set also behind that */
   uint16_t depth;     /* as in Expr */
   bool parameters_of; /* `parameters of SEL` (freeze, unfreeze): PyTorch's requires_grad alone */
   Selector *left, *right;
   Index *index;
 };
+
+/* What a path means: a word, a name, a pattern, or a template of these. */
+void selector_set_path(Selector *selector, const char *text);
+/* The next `{` of a template, NULL: none. A pattern's braces are no template where a comma stands in them; between
+ * quotes each brace begins one (and `{{` is one that does not). */
+const char *template_brace(const char *text, bool is_quoted);
 
 /* ---- statements ---- */
 
@@ -99,7 +107,7 @@ typedef struct Donor {
   Span span;
   Expr *model;      /* EXPR_NAME or EXPR_CALL, or EXPR_STRING for an ONNX file */
   Selector *slice;  /* NULL: whole. SELECT_STAGES/CHILDREN/RANGE/NAME (`take bert_base.encoder`) */
-  const char *from; /* the file behind `from`, or NULL */
+  const char *from; /* the file behind `from`, or NULL: a template, as all files; of a constant `f` it is {f} */
   Span from_span;
   bool from_random; /* `from random` */
 } Donor;
@@ -159,7 +167,7 @@ struct Stmt {
   Span span;        /* the whole statement */
   const char *name;
   Span name_span;
-  bool name_is_template; /* the name holds {…} to be filled in */
+  bool name_is_template, to_is_template; /* it holds {…} to be filled in */
   Selector *selector, *source;
   Expr *value;
   Arg *args, *params;

@@ -181,7 +181,7 @@ static void dump_selector(const Selector *s, FILE *out) {
     fputs("all", out);
     break;
   case SELECT_NAME:
-    fprintf(out, "%s(%s)", s->is_glob ? "glob" : "name", s->text);
+    fprintf(out, "%s%s(%s)", s->is_template ? "template " : "", s->is_quoted ? "quoted" : s->is_glob ? "glob" : "name", s->text);
     break;
   case SELECT_REGEX:
     fprintf(out, "regex(%s)", s->text);

@@ -1,6 +1,8 @@
 /* Nodes of expressions, selectors and donors; see build.h. Must not ask what a name means. */
 #include "grammar/parse_internal.h"
 
+#define WORD_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
 Diag *build_report(Lexer *lx, DiagCode code, Span span, const char *message) {
   uint32_t statement = lx->first.begin + 1;
   if (lx->recovering || lx->judged == statement) return NULL;
@@ -174,19 +176,43 @@ Selector *build_selector(Lexer *lx, Span span, SelectorKind kind, const char *te
   return selector;
 }
 
+const char *template_brace(const char *text, bool is_quoted) {
+  for (const char *at = text; (at = strchr(at, '{')); at++) {
+    if (is_quoted) return at;
+    size_t inside = strcspn(at, "}");
+    if (!memchr(at, ',', inside)) return at;
+  }
+  return NULL;
+}
+
+void selector_set_path(Selector *selector, const char *text) {
+  selector->text = text;
+  selector->kind = streq(text, "all")        ? SELECT_ALL
+                   : streq(text, "backbone") ? SELECT_BACKBONE
+                   : streq(text, "head")     ? SELECT_HEAD
+                                             : SELECT_NAME;
+  selector->is_template = template_brace(text, false) != NULL;
+  const char *brace = text;
+  while ((brace = strchr(brace, '{')) && !memchr(brace, ',', strcspn(brace, "}"))) brace++;
+  selector->is_glob = brace || strpbrk(text, "*?") != NULL;
+}
+
 Selector *build_path(Lexer *lx, Span span, const char *text) {
-  SelectorKind kind = streq(text, "all")        ? SELECT_ALL
-                      : streq(text, "backbone") ? SELECT_BACKBONE
-                      : streq(text, "head")     ? SELECT_HEAD
-                                                : SELECT_NAME;
-  Selector *selector = build_selector(lx, span, kind, text, NULL, NULL);
-  selector->is_glob = strpbrk(text, "*?{") != NULL;
+  Selector *selector = build_selector(lx, span, SELECT_NAME, NULL, NULL, NULL);
+  selector_set_path(selector, text);
+  return selector;
+}
+
+Selector *build_quoted(Lexer *lx, Span span, const char *text) {
+  Selector *selector = build_selector(lx, span, SELECT_NAME, text, NULL, NULL);
+  selector->is_quoted = true;
+  selector->is_template = strpbrk(text, "{}") != NULL;
   return selector;
 }
 
 /* `layer1.children` before `[`: the kind, and what stands before the last dot (NULL: the whole network). */
 static bool split_kind(Lexer *lx, Selector *path, SelectorKind *kind, Selector **left) {
-  if (path->kind != SELECT_NAME) return false;
+  if (path->kind != SELECT_NAME || path->is_quoted) return false;
   const char *dot = strrchr(path->text, '.'), *word = dot ? dot + 1 : path->text;
   if (streq(word, "children"))
     *kind = SELECT_CHILDREN;
@@ -291,6 +317,10 @@ void donor_member(Lexer *lx, Donor *donor, Span span, const char *text) {
 
 void donor_index(Lexer *lx, Donor *donor, Span span, Index *index) {
   donor->span = span_join(donor->span, span);
+  if (!donor->slice && !index->is_range && index->begin->kind == EXPR_STRING) {
+    donor->slice = build_quoted(lx, index->begin->span, index->begin->text);
+    return;
+  }
   Span whole = donor->slice ? span_join(donor->slice->span, span) : span;
   donor->slice = build_indexed(lx, whole, donor->slice, (IndexList){index, index});
 }
@@ -305,9 +335,15 @@ static const char *spelled_path(Lexer *lx, const Expr *expr) {
   return left ? arena_printf(lx->arena, "%s.%s", left, expr->text) : NULL;
 }
 
+static Selector *spelled_selector(Lexer *lx, const Expr *expr) {
+  if (expr->kind == EXPR_STRING) return build_quoted(lx, expr->span, expr->text);
+  const char *path = spelled_path(lx, expr);
+  return path ? build_path(lx, expr->span, path) : NULL;
+}
+
 void donor_range(Lexer *lx, Donor *donor, Span span, Expr *left, Expr *right) {
   donor->span = span_join(donor->span, span);
-  const char *from = spelled_path(lx, left), *to = spelled_path(lx, right);
+  Selector *from = spelled_selector(lx, left), *to = spelled_selector(lx, right);
   if (!from || !to || donor->slice) {
     Expr *wrong = !from ? left : right;
     Diag *diag = build_report(lx, DIAG_E0012, donor->slice ? span : wrong->span,
@@ -316,26 +352,25 @@ void donor_range(Lexer *lx, Donor *donor, Span span, Expr *left, Expr *right) {
     if (diag) diag_help(lx->diags, diag, "as in take resnet18[conv1..layer2], with both names in full");
     return;
   }
-  donor->slice = build_selector(lx, span_join(left->span, right->span), SELECT_RANGE, NULL,
-                                build_path(lx, left->span, from), build_path(lx, right->span, to));
+  donor->slice = build_selector(lx, span_join(left->span, right->span), SELECT_RANGE, NULL, from, to);
+}
+
+const char *file_word(Lexer *lx, Span span, const char *word) {
+  uint32_t end = span.begin; /* a path has more in it than a name */
+  while (end < lx->length && !strchr(" \t\r\n;\"#}", lx->text[end])) end++;
+  if (end == span.end && word[strspn(word, WORD_LETTERS)] == '\0') return arena_printf(lx->arena, "{%s}", word);
+  const char *join = lx->statement == TOK_SAVE ? "to" : "from";
+  bool network = lx->statement != TOK_SAVE && lx->statement != TOK_LOAD;
+  Diag *diag = build_report(lx, DIAG_E0011, span,
+                            arena_printf(lx->arena, "behind '%s' stands a file between quotes%s", join, network ? ", or random" : ""));
+  Span path = {span.source, span.begin, end};
+  if (diag) diag_help(lx->diags, diag, "%s \"%s\"", join, lexer_show(lx, path));
+  if (diag) diag_fix(lx->diags, diag, path, "\"%s\"", arena_strndup(lx->arena, lx->text + path.begin, path.end - path.begin));
+  return "";
 }
 
 void donor_from_word(Lexer *lx, Donor *donor, Span span, const char *word) {
   donor->from_span = span;
-  if (streq(word, "random")) {
-    donor->from_random = true;
-    return;
-  }
-  Diag *diag = build_report(lx, DIAG_E0011, span, "behind 'from' stands a file between quotes, or random");
-  uint32_t end = span.begin; /* a path has more in it than a name */
-  while (end < lx->length && !strchr(" \t\r\n;\"#", lx->text[end])) end++;
-  if (!diag) return;
-  Span path = {span.source, span.begin, end};
-  const char *near = suggest_name(word, (const char *const[]){"random"}, 1);
-  if (near && path.end == span.end) {
-    diag_suggest(lx->diags, diag, span, near);
-    return;
-  }
-  diag_help(lx->diags, diag, "from \"%s\"", lexer_show(lx, path));
-  diag_fix(lx->diags, diag, path, "\"%s\"", arena_strndup(lx->arena, lx->text + path.begin, path.end - path.begin));
+  donor->from_random = streq(word, "random");
+  if (!donor->from_random) donor->from = file_word(lx, span, word);
 }

@@ -49,10 +49,12 @@ void stmt_addition(Stmt *stmt, Donor *donor) {
     stmt->donor = donor;
 }
 
-void stmt_target(Lexer *lx, Stmt *stmt, const char *path, Span span) {
+void stmt_target(Lexer *lx, Stmt *stmt, const char *path, Span span, bool quoted) {
+  Selector *target = quoted ? build_quoted(lx, span, path) : build_path(lx, span, path);
   stmt->to = path;
   stmt->to_span = span;
-  if (!strpbrk(path, "*?{")) return;
+  stmt->to_is_template = target->is_template;
+  if (!target->is_glob) return;
   Diag *diag = build_report(lx, DIAG_E0017, span, "the new name of a layer cannot be a pattern");
   if (diag) diag_help(lx->diags, diag, "give one plain name, as in rename fc to classifier");
 }

@@ -98,6 +98,7 @@ static const StmtList NOTHING = {0};
 %type <allows> allows
 %type <stmt> insertion load
 %type <op> comparison
+%type <token> file
 
 %%
 
@@ -125,11 +126,13 @@ statement
   | APPEND addition               { $$ = $2; $$->span = @$; $$->kind = STMT_APPEND; }
   | PREPEND addition              { $$ = $2; $$->span = @$; $$->kind = STMT_PREPEND; }
   | RENAME selector TO PATH       { $$ = build_stmt(lexer, STMT_RENAME, @$); $$->selector = $2;
-                                    stmt_target(lexer, $$, $4.text, @4); }
+                                    stmt_target(lexer, $$, $4.text, @4, false); }
+  | RENAME selector TO STRING     { $$ = build_stmt(lexer, STMT_RENAME, @$); $$->selector = $2;
+                                    stmt_target(lexer, $$, $4.text, @4, true); }
   | FREEZE frozen                 { $$ = build_stmt(lexer, STMT_FREEZE, @$); $$->selector = $2; }
   | UNFREEZE frozen               { $$ = build_stmt(lexer, STMT_UNFREEZE, @$); $$->selector = $2; }
   | load                          { $$ = $1; $$->span = @$; }
-  | SAVE selector TO STRING       { $$ = build_stmt(lexer, STMT_SAVE, @$); $$->selector = $2;
+  | SAVE selector TO file         { $$ = build_stmt(lexer, STMT_SAVE, @$); $$->selector = $2;
                                     $$->file = $4.text; $$->file_span = @4; }
   | INIT selector WITH expr       { $$ = build_stmt(lexer, STMT_INIT, @$); $$->selector = $2; $$->value = $4; }
   | ADAPT selector TO CHANNELS expr { $$ = build_stmt(lexer, STMT_ADAPT, @$); $$->selector = $2; $$->value = $5; }
@@ -190,11 +193,13 @@ statement
 insertion
   : layer                         { $$ = build_stmt(lexer, STMT_INSERT, @$); $$->value = $1; }
   | NAME '=' layer                { $$ = build_stmt(lexer, STMT_INSERT, @$); stmt_name($$, $1.text, @1); $$->value = $3; }
+  | STRING '=' layer              { $$ = build_stmt(lexer, STMT_INSERT, @$); stmt_name($$, $1.text, @1); $$->value = $3; }
   ;
 
 addition
   : donor                         { $$ = build_stmt(lexer, STMT_APPEND, @$); stmt_addition($$, $1); }
   | NAME '=' donor                { $$ = build_stmt(lexer, STMT_APPEND, @$); stmt_name($$, $1.text, @1); stmt_addition($$, $3); }
+  | STRING '=' donor              { $$ = build_stmt(lexer, STMT_APPEND, @$); stmt_name($$, $1.text, @1); stmt_addition($$, $3); }
   ;
 
 layer: expr;
@@ -205,13 +210,20 @@ frozen
   ;
 
 load
-  : LOAD selector FROM STRING     { $$ = build_stmt(lexer, STMT_LOAD, @$); $$->selector = $2;
+  : LOAD selector FROM file       { $$ = build_stmt(lexer, STMT_LOAD, @$); $$->selector = $2;
                                     $$->file = $4.text; $$->file_span = @4; }
-  | LOAD selector '=' selector FROM STRING
+  | LOAD selector '=' selector FROM file
                                   { $$ = build_stmt(lexer, STMT_LOAD, @$); $$->selector = $2; $$->source = $4;
                                     $$->file = $6.text; $$->file_span = @6; }
   | load UNDER STRING             { $$ = $1; $$->under = $3.text; $$->under_span = @3; }
   | load ALLOW allows             { $$ = $1; $$->allow = $3.first; }
+  ;
+
+/* between quotes, or the name of a constant */
+file
+  : STRING
+  | NAME                          { $$.text = file_word(lexer, @1, $1.text); }
+  | PATH                          { $$.text = file_word(lexer, @1, $1.text); }
   ;
 
 allows
@@ -229,6 +241,7 @@ items
 item
   : single                        { $$ = build_stmt(lexer, STMT_OUTPUT_ITEM, @$); $$->selector = $1; }
   | PATH '=' single               { $$ = build_stmt(lexer, STMT_OUTPUT_ITEM, @$); stmt_name($$, $1.text, @1); $$->selector = $3; }
+  | STRING '=' single             { $$ = build_stmt(lexer, STMT_OUTPUT_ITEM, @$); stmt_name($$, $1.text, @1); $$->selector = $3; }
   ;
 
 comparison
@@ -286,6 +299,7 @@ operand
 
 picked
   : PATH                          { $$ = build_path(lexer, @1, $1.text); }
+  | STRING                        { $$ = build_quoted(lexer, @1, $1.text); }
   | '[' indices ']'               { $$ = build_indexed(lexer, @$, NULL, $2); }
   | picked '[' indices ']'        { $$ = build_indexed(lexer, @$, $1, $3); }
   ;

@@ -32,7 +32,7 @@ static bool part_of(const char *const *all, int count, const char *name) {
   static const char *const value_begins[] = {"a name", "a string", "an integer", "a number",
                                              "'true'", "'false'",  "'none'",     "'_'",
                                              "'not'",  "'-'",      "'('",        "'['"};
-  static const char *const selector_begins[] = {"a layer", "a regular expression", "'every'", "'('",
+  static const char *const selector_begins[] = {"a layer", "a string", "a regular expression", "'every'", "'('",
                                                 "'['",     "'parameters'"};
   static const char *const value_goes_on[] = {"'+'",   "'-'",  "'*'",      "'/'",  "'%'",  "'//'",
                                               "'<'",   "'>'",  "'<='",     "'>='", "'=='", "'!='",
@@ -261,17 +261,10 @@ static bool cure_operator(const Misfit *m) {
   return cure_chain(m);
 }
 
-/* freeze "layer1"; take resnet18.children()[:-2] */
+/* take resnet18.children()[:-2] */
 static bool cure_selector(const Misfit *m) {
   Lexer *lx = m->lx;
-  uint32_t begin = m->span.begin, end = m->span.end;
-  if (wants(m, "a regular expression") && lx->text[begin] == '"' && end - begin > 2) {
-    const char *inside = arena_strndup(lx->arena, lx->text + begin + 1, end - begin - 2);
-    if (inside[strspn(inside, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.*?")]) return false;
-    diag_help(lx->diags, m->diag, "selectors stand without quotes: %s", inside);
-    diag_fix(lx->diags, m->diag, m->span, "%s", inside);
-    return true;
-  }
+  uint32_t begin = m->span.begin;
   static const char *const calls[] = {"children()", "parameters()"};
   for (size_t i = 0; i < 2; i++) {
     size_t length = strlen(calls[i]), before = length - 2;
@@ -283,13 +276,24 @@ static bool cure_selector(const Misfit *m) {
   return false;
 }
 
+/* freeze block1-0; block1-0 = Conv2d(8, 8, 3) */
+static bool cure_dash(const Misfit *m) {
+  Lexer *lx = m->lx;
+  char found = char_at(m, m->span.begin);
+  if (found == '-') return cure_unquoted_name(lx, m->diag, m->span);
+  if (found != '=') return false;
+  const char *dash = memchr(lx->text + lx->first.begin, '-', m->span.begin - lx->first.begin);
+  uint32_t at = dash ? (uint32_t)(dash - lx->text) : 0;
+  return dash && cure_unquoted_name(lx, m->diag, (Span){lx->source, at, at + 1});
+}
+
 static void cure(const Misfit *m, bool at_end) {
   Lexer *lx = m->lx;
   const char *near = at_end ? NULL : misspelt(lx, m->span, m->names, m->count);
   const char *form = form_of(lx->statement);
   if (near)
     diag_suggest(lx->diags, m->diag, m->span, near);
-  else if (at_end || !(cure_assignment(lx, m->diag, m->span) || cure_joining_word(m) || cure_colon(m) ||
+  else if (at_end || !(cure_dash(m) || cure_assignment(lx, m->diag, m->span) || cure_joining_word(m) || cure_colon(m) ||
                        cure_operator(m) || cure_selector(m) || cure_comma(m))) {
     if (form) diag_help(lx->diags, m->diag, "it is written: %s", form);
   }

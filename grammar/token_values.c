@@ -200,6 +200,37 @@ static void fix_quotes(Lexer *lx, Diag *diag, Span first) {
   diag_fix(lx->diags, diag, (Span){first.source, first.begin, last}, "%s", text);
 }
 
+static bool name_byte(char c, bool dash) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+         (unsigned char)c >= 0x80 || (dash && c == '-');
+}
+
+static Span name_around(const Lexer *lx, Span span, bool dash) {
+  while (span.begin > 0 && name_byte(lx->text[span.begin - 1], dash)) span.begin--;
+  while (span.end < lx->length && name_byte(lx->text[span.end], dash)) span.end++;
+  return span;
+}
+
+/* Is it the name of a layer that is declared here? */
+static bool is_declared(const Lexer *lx, Span name) {
+  uint32_t at = name.end;
+  while (at < lx->length && lx->text[at] == ' ') at++;
+  return name.begin == lx->first.begin && at + 1 < lx->length && lx->text[at] == '=' && lx->text[at + 1] != '=';
+}
+
+bool cure_unquoted_name(Lexer *lx, Diag *diag, Span span) {
+  bool dash = lx->text[span.begin] == '-';
+  Span name = name_around(lx, span, true);
+  if (!dash && !lx->selector && !is_declared(lx, name)) name = name_around(lx, span, false);
+  bool called = !dash && name.end < lx->length && lx->text[name.end] == '(';
+  if (!(lx->selector || is_declared(lx, name) || called) || name.end - name.begin > 200 ||
+      strchr("-.", lx->text[name.begin]) || (dash && (name.begin == span.begin || name.end == span.end)))
+    return false;
+  diag_help(lx->diags, diag, "a name with other characters stands between quotes: \"%s\"", lexer_show(lx, name));
+  diag_fix(lx->diags, diag, name, "\"%s\"", arena_strndup(lx->arena, lx->text + name.begin, name.end - name.begin));
+  return true;
+}
+
 void report_bad_character(Lexer *lx, Span span) {
   static const struct {
     const char *bytes, *what, *help;
@@ -237,9 +268,11 @@ void report_bad_character(Lexer *lx, Span span) {
   uint32_t point;
   int bytes = utf8_decode(text, lx->text + span.end, &point);
   Span one = {span.source, span.begin, span.begin + (bytes ? (uint32_t)bytes : 1)};
-  if (!bytes || is_control(point))
+  if (!bytes || is_control(point)) {
     lexer_report(lx, DIAG_E0003, one, "the byte 0x%02X is not of the language",
                  (unsigned)(unsigned char)*text);
-  else
-    lexer_report(lx, DIAG_E0003, one, "the character '%s' is not of the language", lexer_show(lx, one));
+    return;
+  }
+  Diag *diag = lexer_report(lx, DIAG_E0003, one, "the character '%s' is not of the language", lexer_show(lx, one));
+  if (diag && point >= 0x80) cure_unquoted_name(lx, diag, span);
 }

@@ -102,4 +102,6 @@ bool number_value(Lexer *lexer, Span span, TokenValue *value, int *token);
 bool string_value(Lexer *lexer, Span span, TokenValue *value);
 bool regex_value(Lexer *lexer, Span span, TokenValue *value);
 void report_bad_character(Lexer *lexer, Span span);
+/* block1-0, größe: offers quotes for the name in which this character stands, where a layer is named. */
+bool cure_unquoted_name(Lexer *lexer, Diag *diag, Span span);
 #endif

@@ -56,6 +56,14 @@ bool diag_may_be_unread(const Diags *diags, const char *name) {
   return false;
 }
 
+bool diag_unread_within(const Diags *diags, Span span) {
+  for (size_t i = 0; i < diags->unread.count; i++) {
+    const Span *unread = &diags->unread.at[i];
+    if (unread->source == span.source && unread->begin >= span.begin && unread->begin < span.end) return true;
+  }
+  return false;
+}
+
 Diag *diag_report(Diags *diags, DiagCode code, Span span, const char *format, ...) {
   ASSERT((unsigned)code < DIAG_COUNT);
   Diag *diag = arena_new(diags->arena, Diag);

@@ -64,6 +64,8 @@ void diag_suggest(Diags *diags, Diag *diag, Span span, const char *near);
 
 /* Does a statement that could not be read hold the name? Then it is not reported as unknown. */
 bool diag_may_be_unread(const Diags *diags, const char *name);
+/* Does a statement stand there that could not be read? Then what seems to be lacking may be in it. */
+bool diag_unread_within(const Diags *diags, Span span);
 
 /* Prints everything collected, in source order for the same file, and forgets it; `errors` and `warnings`
  * keep counting. At most 50 in text and 1000 in JSON, whose fields grammar/README.md lists ("Messages"). */

@@ -27,12 +27,15 @@ const char *place_file(const PlanFacts *f, Span span, int *line) {
   return source->path;
 }
 
+/* A block of statements, and not the braces of a name such as layer{i}. */
+static bool opens_block(const char *at) { return *at == '{' && (at[1] == ' ' || at[1] == '\r' || at[1] == '\n' || at[1] == '\t'); }
+
 const char *source_text(const PlanFacts *f, Span span, size_t most) {
   if (span.source == SPAN_NO_SOURCE) return "";
   const char *text = f->s->sources.files.at[span.source].text + span.begin;
   size_t length = span.end - span.begin, shown = 0;
-  while (shown < length && shown < most && !strchr("{\n", text[shown])) shown++;
-  bool block = shown < length && text[shown] == '{';
+  while (shown < length && shown < most && text[shown] != '\n' && !opens_block(text + shown)) shown++;
+  bool block = shown < length && shown < most && opens_block(text + shown);
   while (shown < length && shown > 0 && ((unsigned char)text[shown] & 0xC0) == 0x80) shown--; /* no half character */
   size_t left = shown;
   while (shown > 0 && (text[shown - 1] == ' ' || text[shown - 1] == '\r')) shown--;

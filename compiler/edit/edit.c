@@ -62,7 +62,7 @@ static bool run_statement(EditContext *e, const Stmt *stmt) {
   if (stmt->kind == STMT_TAKE) return run_take(e, stmt);
   if (stmt->kind == STMT_EXPECT) {
     if (!e->graph) return no_network(e, stmt);
-    vec_push(e->s->arena, &e->expects, stmt);
+    vec_push(e->s->arena, &e->expects, fold_constants(e->s, e->scope, stmt));
     return true;
   }
   if (setting && !e->graph) {

@@ -8,8 +8,7 @@
 const char *load_one_layer(Load *l) {
   EditContext *e = l->e;
   const Selector *sel = l->stmt->selector;
-  bool plain = (sel->kind == SELECT_NAME && !sel->is_glob) || sel->kind == SELECT_HEAD ||
-               sel->kind == SELECT_CHILDREN || sel->kind == SELECT_STAGES;
+  bool plain = select_is_name(sel) || sel->kind == SELECT_CHILDREN || sel->kind == SELECT_STAGES;
   Picked picked;
   if (!plain || !select_look(e->s, e->graph, e->scope, sel, false, l->scratch, &picked)) return NULL;
   bool one = picked.units.count == 1 && !picked.tensors && picked.units.at[0].module > 0;
@@ -18,8 +17,7 @@ const char *load_one_layer(Load *l) {
 
 /* The text of a name behind `=`: the file's own, which may be one of the language's words. */
 static const char *file_name_of(const Selector *sel) {
-  if (sel->kind == SELECT_NAME && !sel->is_glob) return sel->text;
-  return sel->kind == SELECT_HEAD ? "head" : sel->kind == SELECT_BACKBONE ? "backbone" : NULL;
+  return select_is_name(sel) || sel->kind == SELECT_ALL ? sel->text : NULL;
 }
 
 static const char *moved_key(Arena *arena, const char *key, const char *old, const char *new) {

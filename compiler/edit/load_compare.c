@@ -244,8 +244,8 @@ static void help_missing(Load *l, Diag *d) {
     const char *near = suggest_name(l->items.at[i].key, names.at, names.count);
     const Selector *source = l->stmt->source;
     if (near) { /* where the file's name is written out, the right one can be put there */
-      if (source && source->kind == SELECT_NAME && !source->is_glob && streq(source->text, l->items.at[i].key))
-        diag_suggest(diags, d, source->span, near);
+      if (source && select_is_name(source) && !source->is_template && streq(source->text, l->items.at[i].key))
+        diag_suggest(diags, d, source->span, select_written(l->e->s->arena, near));
       else
         diag_help(diags, d, "the nearest in the file is '%s'", near);
       return;

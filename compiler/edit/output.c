@@ -5,7 +5,7 @@
 #include "runtime/abi.h"
 
 bool edit_output_named(const Graph *g, const Selector *sel, ValueId *out) {
-  if (!sel || sel->kind != SELECT_NAME || sel->is_glob || graph_find_module(g, sel->text) != NO_ID ||
+  if (!sel || !select_is_name(sel) || graph_find_module(g, sel->text) != NO_ID ||
       graph_find_node(g, sel->text) != NO_ID)
     return false;
   for (size_t i = 0; i < g->outputs.count; i++)
@@ -55,9 +55,7 @@ static bool find_value(EditContext *e, const Stmt *item, Arena *scratch, ValueId
 /* As written, or the name of the layer itself. Names go into file names and C sources. */
 static const char *name_of(EditContext *e, const Stmt *item) {
   const Selector *sel = item->selector;
-  const char *name = item->name ? item->name : sel->kind == SELECT_NAME && !sel->is_glob ? sel->text : NULL;
-  if (sel->kind == SELECT_HEAD && !name) name = "head";
-  if (sel->kind == SELECT_BACKBONE && !name) name = "backbone";
+  const char *name = item->name ? item->name : select_is_name(sel) ? sel->text : NULL;
   if (!name) {
     edit_wrong(e, DIAG_E0227, sel->span, "this output has no name", "give it one, as in: output features = layer4");
     return NULL;

@@ -2,7 +2,6 @@
  * runs the block (the script, a model's body, a forward, the train block). For and if open no scope of their
  * own: as in Python, what they name is seen behind them. */
 #include "compiler/frontend/internal.h"
-#include <ctype.h>
 
 const char *stmt_title(const Stmt *stmt) {
   switch (stmt->kind) {
@@ -58,57 +57,6 @@ bool declare_model(Session *s, Scope *scope, const Stmt *stmt) {
       }
   scope_set(scope, stmt->name, (Const){.kind = CONST_MODEL, .text = stmt->name, .model = stmt, .scope = scope});
   return true;
-}
-
-static bool is_identifier(const char *text) {
-  if (!isalpha((unsigned char)*text) && *text != '_') return false;
-  for (; *text; text++)
-    if (!isalnum((unsigned char)*text) && *text != '_') return false;
-  return true;
-}
-
-/* The value of what stands between two braces; a plain name needs no parser. */
-static bool eval_brace(Eval *e, const Stmt *stmt, const char *text, Const *out) {
-  if (is_identifier(text)) {
-    Expr name = {.kind = EXPR_NAME, .span = stmt->name_span, .text = text};
-    return eval_expr(e, &name, out);
-  }
-  if (!front_charge(e->s, stmt->name_span, 100)) return false;
-  int source = sources_add_text(&e->s->sources, "<name>", text, strlen(text));
-  Expr *expr = source < 0 ? NULL : parse_expression(e->s->arena, &e->s->diags, &e->s->sources, (uint32_t)source, 0);
-  return expr && eval_expr(e, expr, out);
-}
-
-bool expand_name(Eval *e, const Stmt *stmt, const char **out) {
-  Arena *arena = e->s->arena;
-  const char *text = "", *at = stmt->name;
-  while (stmt->name_is_template && *at) {
-    size_t plain = strcspn(at, "{");
-    text = arena_printf(arena, "%s%.*s", text, (int)plain, at);
-    at += plain;
-    if (!*at) break;
-    size_t inside = strcspn(++at, "}");
-    if (!at[inside]) {
-      front_error(e->s, DIAG_E0124, stmt->name_span, "the name lacks a '}'");
-      return false;
-    }
-    Const value;
-    if (!eval_brace(e, stmt, arena_strndup(arena, at, inside), &value)) return false;
-    if (value.kind != CONST_INT && value.kind != CONST_TEXT) {
-      front_error(e->s, DIAG_E0124, stmt->name_span, "a name cannot be made of %s", const_kind(&value));
-      return false;
-    }
-    text = arena_printf(arena, "%s%s", text, value.kind == CONST_TEXT ? value.text : const_text(arena, &value));
-    at += inside + 1;
-  }
-  *out = stmt->name_is_template ? text : stmt->name;
-  bool good = **out != '\0' && strlen(*out) <= 200;
-  for (const char *c = *out; *c; c++) good = good && (isalnum((unsigned char)*c) || *c == '_');
-  if (!good) {
-    Diag *d = front_error(e->s, DIAG_E0124, stmt->name_span, "'%.60s' cannot name a layer", *out);
-    diag_help(&e->s->diags, d, "a name has 1 to 200 letters, digits and underscores; a dot is put between parent and child");
-  }
-  return good;
 }
 
 /* ---- for ---- */
@@ -180,6 +128,8 @@ static bool run_if(Block *b, const Stmt *stmt) {
 }
 
 static bool run_statement(Block *b, const Stmt *stmt) {
+  stmt = fill_templates(&b->eval, stmt);
+  if (!stmt) return false;
   switch (stmt->kind) {
   case STMT_FOR: return run_for(b, stmt);
   case STMT_IF: return run_if(b, stmt);
@@ -206,6 +156,7 @@ bool run_block(Block *b, const Stmt *first) {
   for (const Stmt *stmt = first; stmt && !b->stopped; stmt = stmt->next) {
     if (front_charge(s, stmt->span, 1) && run_statement(b, stmt)) continue;
     good = false;
+    if (b->failed) b->failed(b, stmt);
     if (!b->keep_going || s->steps > MAX_STEPS) break;
   }
   front_leave(s);

@@ -19,6 +19,7 @@ const char *const_kind(const Const *c) {
   case CONST_HOLE: return "_";
   case CONST_VALUE: return "a value of the network";
   case CONST_LAYER: return "a layer";
+  case CONST_UNKNOWN: return "not known";
   }
   return "?";
 }

@@ -41,7 +41,7 @@ bool name_known(Eval *e, const Expr *expr, Const *out) {
 }
 
 static bool eval_name(Eval *e, const Expr *expr, Const *out) {
-  return name_known(e, expr, out) || unknown_name(e, expr);
+  return name_known(e, expr, out) ? out->kind != CONST_UNKNOWN : unknown_name(e, expr);
 }
 
 static bool eval_list(Eval *e, const Expr *expr, Const *out) {
@@ -60,6 +60,12 @@ static bool eval_index(Eval *e, const Expr *expr, Const *out) {
   if (from.kind != CONST_LIST && !(from.kind == CONST_LAYER && e->graph)) {
     front_error(e->s, DIAG_E0104, expr->span, "%s cannot be indexed", const_kind(&from));
     return false;
+  }
+  if (from.kind == CONST_LAYER && at.kind == CONST_TEXT) { /* blocks["block{i}"] */
+    const char *name = at.text;
+    bool written = expr->right->kind == EXPR_STRING;
+    if (written && !expand_text(e, name, expr->right->span, true, &name)) return false;
+    return child_of(e, expr, &from, name, out);
   }
   if (at.kind != CONST_INT) {
     front_error(e->s, DIAG_E0104, expr->right->span, "an index must be an integer, not %s", const_kind(&at));

@@ -2,6 +2,7 @@
  * business of compiler/edit, shapes that of compiler/analysis. */
 #include "compiler/frontend/internal.h"
 #include "compiler/frontend/donor.h"
+#include "compiler/graph/select.h"
 #include "compiler/import/onnx.h"
 
 /* The last place in the forward order that a selection calls; -1 when it calls nothing. */
@@ -16,19 +17,25 @@ static int64_t last_call(const Selection *selection, const size_t *position) {
 
 static const char *stage_name(Session *s, const Stmt *item, size_t index) {
   if (item->name) return item->name;
-  if (item->selector->kind == SELECT_NAME && !item->selector->is_glob) return item->selector->text;
+  if (select_is_name(item->selector)) return item->selector->text;
   return arena_printf(s->arena, "stage%zu", index);
 }
 
 /* Each stage reaches from the end of the one before to its own last call; what follows the last is the head. */
 static bool assign_stages(Session *s, Graph *g, Scope *scope, const Stmt *stmt) {
   size_t *position = arena_array(s->arena, size_t, g->nodes.count + 1);
+  VEC(int64_t) lasts = {0};
   int64_t done = -1;
+  bool good = true;
   for (size_t i = 0; i < g->order.count; i++) position[g->order.at[i]] = i;
-  for (const Stmt *item = stmt->body; item; item = item->next) {
+  for (const Stmt *item = stmt->body; item; item = item->next) { /* `head` is a layer here: no stages are there yet */
     Selection selection = {0};
-    if (!select_resolve(s, g, scope, item->selector, false, &selection)) return false;
-    int64_t last = last_call(&selection, position);
+    good = select_resolve(s, g, scope, item->selector, false, &selection) && good;
+    vec_push(s->arena, &lasts, last_call(&selection, position));
+  }
+  const int64_t *next = lasts.at;
+  for (const Stmt *item = stmt->body; good && item; item = item->next) {
+    int64_t last = *next++;
     const char *name = stage_name(s, item, g->stages.count);
     if (last <= done) {
       Diag *d = front_error(s, DIAG_E0125, item->span, last < 0 ? "the stage '%s' is called nowhere" : "the stage '%s' does not lie behind the one before it", name);
@@ -39,7 +46,7 @@ static bool assign_stages(Session *s, Graph *g, Scope *scope, const Stmt *stmt) 
     vec_push(g->arena, &g->stages, (Stage){name});
     done = last;
   }
-  return true;
+  return good;
 }
 
 static const char *network_name(const Expr *model) {
@@ -82,6 +89,7 @@ static bool trace_network(Session *s, Graph *g, const Expr *model, Span origin) 
   ValueId result = call_module(s, g, 0, (ValueId[]){g->input_value, g->mask_value}, mask ? 2 : 1, origin);
   if (result == NO_ID) return false;
   if (result == g->input_value) {
+    if (body && diag_unread_within(&s->diags, body->model->span)) return false;
     front_error(s, DIAG_E0128, model->span, "the network '%s' has no layers: its output is its input", g->name);
     return false;
   }

@@ -156,9 +156,39 @@ static bool not_callable(Eval *e, const Expr *callee, const Const *c) {
   return false;
 }
 
+/* "denselayer{i}"(x), "features.block1-0"(x): a layer by its name. */
+static bool named_layer(Eval *e, const Expr *callee, Const *out) {
+  const char *name;
+  if (!expand_text(e, callee->text, callee->span, true, &name)) return false;
+  size_t first = strcspn(name, ".");
+  const char *local = arena_strndup(e->s->arena, name, first);
+  const Const *found = scope_get(e->scope, local);
+  if (!found || found->kind != CONST_LAYER) {
+    if (found ? found->kind == CONST_UNKNOWN : diag_may_be_unread(&e->s->diags, local)) return false;
+    Diag *d = front_error(e->s, DIAG_E0103, callee->span, "there is no layer '%s' here", local);
+    NameList names = {0};
+    scope_kind_names(e->s->arena, e->scope, CONST_LAYER, &names);
+    const char *near = suggest_name(local, names.at, names.count);
+    bool filled = strchr(callee->text, '{') != NULL; /* then the name does not stand in the script */
+    if (near) diag_help(&e->s->diags, d, filled ? "the nearest is \"%s\"" : "did you mean \"%s\"?", near);
+    if (near && !filled) diag_fix(&e->s->diags, d, callee->span, "\"%s%s\"", near, name + first);
+    return false;
+  }
+  *out = *found;
+  while (name[first]) {
+    Const outer = *out;
+    name += first + 1;
+    first = strcspn(name, ".");
+    if (!child_of(e, callee, &outer, arena_strndup(e->s->arena, name, first), out)) return false;
+  }
+  return true;
+}
+
 bool trace_call(Eval *e, const Expr *call, Const *out) {
   const Expr *callee = call->left, *plain = without_module(e, callee);
   Const c;
+  if (callee->kind == EXPR_STRING)
+    return named_layer(e, callee, &c) && (c.kind == CONST_LAYER ? call_layer(e, call, c.id, out) : not_callable(e, callee, &c));
   if (plain) callee = plain;
   if (callee->kind == EXPR_NAME && !scope_get(e->scope, callee->text)) {
     bool known, done = const_function(e, call, callee->text, &known, out);
@@ -242,7 +272,7 @@ static ValueId run_forward(Session *s, Graph *g, ModuleId module, const ValueId 
   for (const Arg *p = body->forward->params; p; p = p->next)
     scope_set(block.eval.scope, p->name, (Const){.kind = CONST_VALUE, .id = inputs[i++]});
   if (!run_block(&block, body->forward->body)) return NO_ID;
-  if (!trace.returned) {
+  if (!trace.returned && !diag_unread_within(&s->diags, body->forward->span)) {
     Diag *d = front_error(s, DIAG_E0123, body->forward->span, "the forward of '%s' returns nothing", body->model->name);
     diag_help(&s->diags, d, "end it with `return x`");
   }

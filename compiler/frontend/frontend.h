@@ -37,7 +37,9 @@ typedef struct Session {
 
 /* ---- constants ---- */
 typedef enum ConstKind { CONST_NONE, CONST_INT, CONST_FLOAT, CONST_BOOL, CONST_TEXT, CONST_LIST, CONST_MODEL,
-                         CONST_HOLE, CONST_VALUE, CONST_LAYER } ConstKind;
+                         CONST_HOLE, CONST_VALUE, CONST_LAYER,
+                         CONST_UNKNOWN /* of a name whose own statement was wrong: what asks for it is no second mistake */
+} ConstKind;
 typedef struct Const Const;
 struct Const { /* what an expression is at compile time */
   ConstKind kind;
@@ -56,6 +58,10 @@ void scope_set(Scope *scope, const char *name, Const value);
 const Const *scope_get(const Scope *scope, const char *name); /* parents too; NULL */
 /* False with a diagnostic when it cannot be evaluated. */
 bool eval_const(Session *s, Scope *scope, const Expr *expr, Const *out);
+
+/* The statement with the constants in its value and its selectors' indices as they are now: for one that is judged
+ * later, when a loop may have gone on. What cannot be told stays as it is. (templates.c) */
+const Stmt *fold_constants(Session *s, Scope *scope, const Stmt *stmt);
 
 /* ---- layers and models ---- */
 /* Builds LAYER (`Linear(_, 10)`, `Sequential(…)`, a model) as a new module `local` under `parent`, with its

@@ -50,6 +50,7 @@ const char *front_text(Session *s, Span span);
 bool front_suggest(Session *s, Diag *diag, Span span, const char *wrong, const char *const *names, size_t count);
 typedef VEC(const char *) NameList;
 void scope_names(Arena *arena, const Scope *scope, NameList *out); /* parents' names too */
+void scope_kind_names(Arena *arena, const Scope *scope, ConstKind kind, NameList *out); /* of that kind only */
 void op_names(Arena *arena, bool layers, NameList *out);
 /* This scope's own entry, parents not asked; NULL. */
 const Const *scope_own(const Scope *scope, const char *name);
@@ -90,15 +91,22 @@ typedef struct Block Block;
 struct Block {
   Eval eval;
   bool (*other)(Block *block, const Stmt *stmt);
+  void (*failed)(Block *block, const Stmt *stmt); /* told of each statement that was wrong; may be NULL */
   void *data;
   bool keep_going; /* go on with the next statement behind a wrong one, so that all errors are found */
   bool stopped;    /* set by the handler: nothing further runs (return) */
 };
 bool run_block(Block *block, const Stmt *first);
-/* Fills in the braces of "block{i}". */
-bool expand_name(Eval *e, const Stmt *stmt, const char **out);
 bool declare_model(Session *s, Scope *scope, const Stmt *stmt);
 const char *stmt_title(const Stmt *stmt); /* "replace", for messages */
+
+/* ---- templates (templates.c) ---- */
+/* The statement with the braces of its selectors, files and names filled in: itself, or a copy. NULL with diagnostics. */
+const Stmt *fill_templates(Eval *e, const Stmt *stmt);
+/* Fills in the braces of "block{i}"; of a path without quotes only those that are no alternatives of a pattern. */
+bool expand_text(Eval *e, const char *text, Span span, bool is_quoted, const char **out);
+/* The name of a layer that a model declares: filled in, and judged. */
+bool expand_name(Eval *e, const Stmt *stmt, const char **out);
 
 /* ---- arguments (arguments.c) ---- */
 typedef struct Formal {

@@ -80,6 +80,12 @@ void scope_names(Arena *arena, const Scope *scope, NameList *out) {
     for (size_t i = 0; i < scope->entries.count; i++) vec_push(arena, out, scope->entries.at[i].name);
 }
 
+void scope_kind_names(Arena *arena, const Scope *scope, ConstKind kind, NameList *out) {
+  for (; scope; scope = scope->parent)
+    for (size_t i = 0; i < scope->entries.count; i++)
+      if (scope->entries.at[i].value.kind == kind) vec_push(arena, out, scope->entries.at[i].name);
+}
+
 void op_names(Arena *arena, bool layers, NameList *out) {
   for (int op = OP_NONE + 1; op < OP_COUNT; op++)
     if (op_info((OpId)op)->is_layer == layers) vec_push(arena, out, op_info((OpId)op)->name);

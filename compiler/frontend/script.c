@@ -222,9 +222,12 @@ static bool script_statement(Block *b, const Stmt *stmt) {
     r->take = stmt->span;
     r->took = true;
   }
-  bool good = edit_run(&r->edit, stmt);
-  if (stmt->kind == STMT_TAKE && !r->edit.graph) r->take_failed = true;
-  return good;
+  return edit_run(&r->edit, stmt);
+}
+
+static void statement_failed(Block *b, const Stmt *stmt) {
+  Running *r = b->data;
+  if (stmt->kind == STMT_TAKE && !r->edit.graph) r->took = r->take_failed = true;
 }
 
 static bool run_file(Running *r, uint32_t source, const char *path, const char *real) {
@@ -235,7 +238,8 @@ static bool run_file(Running *r, uint32_t source, const char *path, const char *
   const Stmt *first = parse(s->arena, &s->diags, &s->sources, source);
   bool good = s->diags.errors == errors;
   if (!good) s->syntax_errors = true;
-  Block block = {.eval = {.s = s, .scope = r->edit.scope}, .other = script_statement, .data = r, .keep_going = true};
+  Block block = {.eval = {.s = s, .scope = r->edit.scope}, .other = script_statement, .failed = statement_failed, .data = r,
+                 .keep_going = true};
   r->file = &file;
   good = run_block(&block, first) && good;
   r->file = file.outer;

@@ -40,6 +40,11 @@ static void mark_module(const Graph *g, Picked *p, ModuleId module) {
     if (g->modules.at[m->children.at[i]].alive) mark_module(g, p, m->children.at[i]);
 }
 
+void picked_add_everything(const Graph *g, Picked *p) {
+  mark_module(g, p, 0);
+  p->module[0] = false;
+}
+
 /* The unit's calls: alive ones, or for a layer that was cut off the dead ones. */
 void picked_add_module(const Graph *g, Picked *p, ModuleId module) {
   p->layers = true;
@@ -134,16 +139,7 @@ void picked_add_region(const Graph *g, Picked *p, const bool *nodes, const char 
 
 /* ---- the forms ---- */
 
-static bool select_all(SelectContext *c, Picked *into) {
-  bool *nodes = arena_array(c->arena, bool, c->g->nodes.count + 1);
-  for (size_t i = 0; i < c->g->nodes.count; i++) nodes[i] = c->g->nodes.at[i].alive;
-  picked_add_region(c->g, into, nodes, "all");
-  mark_module(c->g, into, 0); /* layers that forward never calls, too */
-  into->module[0] = false;
-  return true;
-}
-
-static bool select_cut_name(SelectContext *c, const char *name, Picked *into) {
+bool select_cut_name(SelectContext *c, const char *name, Picked *into) {
   const Graph *g = c->g;
   for (size_t i = 1; i < g->modules.count; i++) {
     const Module *m = &g->modules.at[i];
@@ -296,7 +292,9 @@ static bool too_large(SelectContext *c, const Selector *sel, const char *why) {
 static bool pick_one(SelectContext *c, const Selector *sel, Picked *into) {
   switch (sel->kind) {
   case SELECT_ALL:
-    return select_all(c, into);
+  case SELECT_BACKBONE:
+  case SELECT_HEAD:
+    return select_word(c, sel, into);
   case SELECT_NAME:
     return select_name(c, sel, into);
   case SELECT_REGEX:
@@ -311,10 +309,6 @@ static bool pick_one(SelectContext *c, const Selector *sel, Picked *into) {
     return select_children(c, sel, into);
   case SELECT_PARAMETERS:
     return select_parameters(c, sel, into);
-  case SELECT_BACKBONE:
-    return select_backbone(c, sel, into);
-  case SELECT_HEAD:
-    return select_head(c, sel, into);
   case SELECT_EXCEPT:
     return select_except(c, sel, into);
   case SELECT_REGION: {

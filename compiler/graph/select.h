@@ -30,6 +30,14 @@ bool select_units(Session *s, const Graph *g, Scope *scope, const Selector *sele
 bool select_look(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut, Arena *arena,
                  Picked *out);
 
+/* One plain name: also a word such as `head`, which a layer may have for a name. */
+static inline bool select_is_name(const Selector *selector) {
+  return (selector->kind == SELECT_NAME && !selector->is_glob) || selector->kind == SELECT_HEAD ||
+         selector->kind == SELECT_BACKBONE;
+}
+/* A layer's name as a selector of it is written: between quotes where it is no plain path. */
+const char *select_written(Arena *arena, const char *name);
+
 /* ---- shared by the files select*.c ---- */
 typedef struct SelectContext {
   Session *s;
@@ -45,6 +53,7 @@ Picked picked_create(const Graph *g, Arena *arena);
 void picked_add_module(const Graph *g, Picked *p, ModuleId module);
 void picked_add_node(const Graph *g, Picked *p, NodeId node);
 void picked_add_param(const Graph *g, Picked *p, ParamId param);
+void picked_add_everything(const Graph *g, Picked *p);
 /* One unit of all these nodes (in forward order). */
 void picked_add_region(const Graph *g, Picked *p, const bool *nodes, const char *name);
 bool select_pick(SelectContext *c, const Selector *selector, Picked *into);
@@ -55,16 +64,19 @@ bool select_regex(SelectContext *c, const Selector *selector, Picked *into);
 /* Why the system's library may not be given this expression; NULL when it may. */
 const char *select_regex_danger(const char *text);
 bool select_every(SelectContext *c, const Selector *selector, Picked *into);
-/* Counting: stages, children, parameters, backbone, head (select_index.c). */
+/* Counting: stages, children, parameters (select_index.c). */
 bool select_stages(SelectContext *c, const Selector *selector, Picked *into);
 bool select_children(SelectContext *c, const Selector *selector, Picked *into);
 bool select_parameters(SelectContext *c, const Selector *selector, Picked *into);
-bool select_backbone(SelectContext *c, const Selector *selector, Picked *into);
-bool select_head(SelectContext *c, const Selector *selector, Picked *into);
+/* all, backbone, head, or the layer of that name (select_word.c). */
+bool select_word(SelectContext *c, const Selector *selector, Picked *into);
+/* The layer of that name that the take cut off, if there is one. */
+bool select_cut_name(SelectContext *c, const char *name, Picked *into);
 /* Each reports and returns false (select_errors.c). */
 bool select_unknown_name(SelectContext *c, const Selector *selector);
 bool select_no_match(SelectContext *c, const Selector *selector, const char *what);
 bool select_no_type(SelectContext *c, const Selector *selector, bool inside);
+bool select_was_cut(const Graph *g, const char *name);
 
 /* The layer that the node calls, or the container in whose forward the function stands. */
 static inline ModuleId node_home(const Graph *g, NodeId node) {

@@ -6,6 +6,36 @@
 
 typedef VEC(const char *) Names;
 
+const char *select_written(Arena *arena, const char *name) {
+  static const char *const words[] = {"all", "backbone", "head", "every"};
+  bool plain = *name != '\0';
+  for (const char *at = name; *at; at++) plain = plain && (isalnum((unsigned char)*at) || *at == '_' || *at == '.');
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) plain = plain && !streq(name, words[i]);
+  if (plain) return name;
+  char *text = arena_alloc(arena, 2 * strlen(name) + 3), *to = text;
+  *to++ = '"';
+  for (const char *at = name; *at; at++) {
+    if (strchr("\"\\", *at)) *to++ = '\\';
+    if (strchr("{}", *at)) *to++ = *at;
+    *to++ = *at;
+  }
+  *to++ = '"', *to = '\0';
+  return text;
+}
+
+/* "did you mean", with the name as it is written; of a template the help alone. */
+static void suggest_selector(SelectContext *c, Diag *d, const Selector *sel, const char *name) {
+  const char *written = select_written(c->s->arena, name);
+  if (sel->is_template)
+    diag_help(&c->s->diags, d, "the nearest is '%s'", name);
+  else if (written == name)
+    diag_suggest(&c->s->diags, d, sel->span, name);
+  else {
+    diag_help(&c->s->diags, d, "did you mean %s?", written);
+    diag_fix(&c->s->diags, d, sel->span, "%s", written);
+  }
+}
+
 /* Everything that has a name: layers, functions, parameters. */
 static Names all_names(const SelectContext *c) {
   const Graph *g = c->g;
@@ -74,7 +104,7 @@ static bool help_prefix(SelectContext *c, Diag *d, const Selector *sel) {
     known = known || (strncmp(objects[i], sel->text, (size_t)(dot - sel->text)) == 0 && !objects[i][dot - sel->text]);
   if (!known) return false;
   diag_help(&c->s->diags, d, "names begin inside the network");
-  diag_suggest(&c->s->diags, d, sel->span, dot + 1);
+  suggest_selector(c, d, sel, dot + 1);
   return true;
 }
 
@@ -91,7 +121,7 @@ static bool help_inside(SelectContext *c, Diag *d, const Selector *sel) {
     vec_push(c->arena, &names, op_info(m->op)->params[c->g->params.at[m->params.at[i]].role].name);
   const char *near = suggest_name(dot + 1, names.at, names.count);
   if (near)
-    diag_suggest(&c->s->diags, d, sel->span, arena_printf(c->arena, "%s.%s", m->name, near));
+    suggest_selector(c, d, sel, arena_printf(c->s->arena, "%s.%s", m->name, near));
   else
     help_children(c, d, sel->text);
   return true;
@@ -101,11 +131,19 @@ static bool help_inside(SelectContext *c, Diag *d, const Selector *sel) {
 static void help_deeper(SelectContext *c, Diag *d, const Selector *sel, const char *local, const char *first, size_t count) {
   Diags *diags = &c->s->diags;
   if (count == 1) {
-    diag_suggest(diags, d, sel->span, first);
+    suggest_selector(c, d, sel, first);
+    return;
+  }
+  if (select_written(c->s->arena, local) != local) { /* no pattern can be written of it */
+    suggest_selector(c, d, sel, first);
+    return;
+  }
+  if (sel->is_template) {
+    diag_help(diags, d, "the nearest is '%s'; '**.%s' picks all %zu of that name", first, local, count);
     return;
   }
   diag_help(diags, d, "did you mean '%s'? '**.%s' picks all %zu of that name", first, local, count);
-  diag_fix(diags, d, sel->span, "%s", first);
+  diag_fix(diags, d, sel->span, "%s", select_written(c->s->arena, first));
   diag_fix(diags, d, sel->span, "**.%s", local);
 }
 
@@ -121,14 +159,33 @@ static void help_nearest(SelectContext *c, Diag *d, const Selector *sel, const c
   if (deeper && written)
     help_deeper(c, d, sel, local ? local : name, deeper, count);
   else if (near && written)
-    diag_suggest(&c->s->diags, d, sel->span, near);
+    suggest_selector(c, d, sel, near);
   else if (deeper || near)
     diag_help(&c->s->diags, d, "there is %s", near ? near : deeper);
   else
     help_children(c, d, name);
 }
 
-static bool is_cut(const Graph *g, const char *name) {
+/* freeze "layer4.*": between quotes stands a name. */
+static bool help_quoted_pattern(SelectContext *c, Diag *d, const Selector *sel) {
+  if (!sel->is_quoted || sel->is_template || !strpbrk(sel->text, "*?")) return false;
+  for (const char *at = sel->text; *at; at++)
+    if (!isalnum((unsigned char)*at) && !strchr("_.*?", *at)) return false;
+  diag_help(&c->s->diags, d, "a pattern stands without quotes: %s", sel->text);
+  diag_fix(&c->s->diags, d, sel->span, "%s", sel->text);
+  return true;
+}
+
+/* `param part = "layer4"; freeze part` */
+static bool help_constant(SelectContext *c, Diag *d, const Selector *sel) {
+  const Const *known = sel->is_quoted || sel->is_glob ? NULL : scope_get(c->scope, sel->text);
+  if (!known || known->kind != CONST_TEXT || graph_find_module(c->g, known->text) == NO_ID) return false;
+  diag_help(&c->s->diags, d, "'%s' is a constant: its value is meant by {%s}", sel->text, sel->text);
+  diag_fix(&c->s->diags, d, sel->span, "{%s}", sel->text);
+  return true;
+}
+
+bool select_was_cut(const Graph *g, const char *name) {
   for (size_t i = 1; i < g->modules.count; i++)
     if (!g->modules.at[i].alive && g->modules.at[i].cut && streq(g->modules.at[i].name, name)) return true;
   for (size_t i = 0; i < g->nodes.count; i++)
@@ -138,7 +195,7 @@ static bool is_cut(const Graph *g, const char *name) {
 
 bool select_unknown_name(SelectContext *c, const Selector *sel) {
   const char *name = sel->text;
-  if (is_cut(c->g, name)) {
+  if (select_was_cut(c->g, name)) {
     Diag *d = diag_report(&c->s->diags, DIAG_E0202, sel->span,
                           "'%s' is not in the network: the take%s cut it off", name,
                           streq(c->g->outputs.at[0].name, "output") ? "" : " or an output");
@@ -148,6 +205,7 @@ bool select_unknown_name(SelectContext *c, const Selector *sel) {
   }
   if (diag_may_be_unread(&c->s->diags, name)) return false; /* a statement that could not be read may have made it */
   Diag *d = diag_report(&c->s->diags, DIAG_E0201, sel->span, "there is no layer or parameter '%s'", name);
+  if (help_quoted_pattern(c, d, sel) || help_constant(c, d, sel)) return false;
   help_nearest(c, d, sel, name);
   return false;
 }

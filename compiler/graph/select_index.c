@@ -1,4 +1,4 @@
-/* Selectors that count: stages, children, parameters, and backbone and head, which are counted by stages.
+/* Selectors that count: stages, children, parameters.
  * Bounds follow Python (half open, negative from the end, either may be missing), except that what lies out
  * of range or is empty is an error which says how many there are. Called by select.c. */
 #include "compiler/graph/select.h"
@@ -190,40 +190,6 @@ bool select_stages(SelectContext *c, const Selector *sel, Picked *into) {
                          ? arena_strdup(c->s->arena, k.names.at[first])
                          : arena_printf(c->s->arena, "%s..%s", k.names.at[first], k.names.at[last - 1]);
   picked_add_region(g, into, nodes, name);
-  return true;
-}
-
-static bool no_stages(SelectContext *c, const Selector *sel, const char *problem) {
-  Diag *d = diag_report(&c->s->diags, DIAG_E0209, sel->span, "%s", problem);
-  diag_help(&c->s->diags, d, "name the layers instead, for example as a range: conv1..layer4");
-  return false;
-}
-
-bool select_backbone(SelectContext *c, const Selector *sel, Picked *into) {
-  const Graph *g = c->g;
-  bool *nodes = arena_array(c->arena, bool, g->nodes.count + 1), any = false;
-  for (size_t i = 0; i < g->nodes.count; i++) {
-    nodes[i] = g->nodes.at[i].alive && g->nodes.at[i].stage != NO_ID;
-    any |= nodes[i];
-  }
-  if (!any) return no_stages(c, sel, "the network declares no stages, so it has no backbone");
-  picked_add_region(g, into, nodes, "backbone");
-  return true;
-}
-
-bool select_head(SelectContext *c, const Selector *sel, Picked *into) {
-  const Graph *g = c->g;
-  bool *nodes = arena_array(c->arena, bool, g->nodes.count + 1), any = false;
-  size_t after = SIZE_MAX;
-  for (size_t i = 0; i < g->order.count; i++)
-    if (g->nodes.at[g->order.at[i]].alive && g->nodes.at[g->order.at[i]].stage != NO_ID) after = i;
-  if (after == SIZE_MAX) return no_stages(c, sel, "the network declares no stages, so it has no head");
-  for (size_t i = after + 1; i < g->order.count; i++) {
-    nodes[g->order.at[i]] = g->nodes.at[g->order.at[i]].alive;
-    any |= nodes[g->order.at[i]];
-  }
-  if (!any) return no_stages(c, sel, "nothing follows the last stage: the network has no head");
-  picked_add_region(g, into, nodes, "head");
   return true;
 }
 

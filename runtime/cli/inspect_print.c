@@ -102,6 +102,12 @@ static void print_gradients(const Findings *f) {
   print_frozen(m);
 }
 
+/* Between quotes where a selector would read something else. */
+static const char *quote_of(const char *name) {
+  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.";
+  return name[strspn(name, plain)] ? "\"" : "";
+}
+
 static void print_suggestions(const Findings *f) {
   const Manifest *m = f->net->manifest;
   if (f->suggestions == 0) {
@@ -113,11 +119,11 @@ static void print_suggestions(const Findings *f) {
   for (int64_t i = 0; i < f->suggestions; i++) {
     const Suggestion *s = &f->suggestion[i];
     char number[32], gradient[24], output[24], agree[24];
-    printf("%8s  %6s  %8.4f  %7.4f  %10s  %12s %5.1f%%  %8.3f %5.1f%%  remove %s\n", number_text(s->output, "%.4f", output),
+    printf("%8s  %6s  %8.4f  %7.4f  %10s  %12s %5.1f%%  %8.3f %5.1f%%  remove %s%s%s\n", number_text(s->output, "%.4f", output),
            number_text(100 * s->agreement, "%.1f%%", agree), s->change, s->cosine,
            number_text(s->gradient, "%.3g", gradient), cli_thousands(s->block->parameters, number),
            100 * share((double)s->block->parameters, (double)m->parameters_total), 1e3 * s->seconds,
-           100 * share(s->seconds, f->times->forward), s->block->name);
+           100 * share(s->seconds, f->times->forward), quote_of(s->block->name), s->block->name, quote_of(s->block->name));
   }
 }
 
@@ -188,7 +194,8 @@ static json_t *json_suggestions(const Findings *f) {
   for (int64_t i = 0; i < f->suggestions; i++) {
     const Suggestion *s = &f->suggestion[i];
     char line[600];
-    snprintf(line, sizeof line, "remove %s", s->block->name);
+    const char *quote = quote_of(s->block->name);
+    snprintf(line, sizeof line, "remove %s%s%s", quote, s->block->name, quote);
     json_t *one = json_object();
     json_object_set_new(one, "line", json_text(line));
     json_object_set_new(one, "type", json_text(s->block->type));

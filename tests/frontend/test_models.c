@@ -77,7 +77,7 @@ static void refusals(void **state) {
       {"model Net() { }\ntake Net from random", "E0128", "no layers"},
       {"model Net() { a = ReLU(); a = ReLU() }\ntake Net from random", "E0114", "'a' is declared twice"},
       {"model Net() { a = ReLU() }\nmodel Net() { a = ReLU() }", "E0114", "the model 'Net' is declared twice"},
-      {"model Net() { \"a-{1}\" = ReLU() }\ntake Net from random", "E0124", "'a-1' cannot name a layer"},
+      {"model Net() { \"a.{1}\" = ReLU() }\ntake Net from random", "E0124", "'a.1' cannot name a layer"},
       {"model Net() { \"a{1\" = ReLU() }\ntake Net from random", "E0124", "lacks a '}'"},
       {"model Net() { \"a{[1]}\" = ReLU() }\ntake Net from random", "E0124", "made of a list"},
       {"model Net() { a = ReLU(); freeze all }\ntake Net from random", "E0121", "'freeze' does not stand in a model"},
