@@ -224,7 +224,7 @@ static int read_array(surgery_weights *w, uint32_t file, Npy *n, uint64_t at, ui
 int npy_read(surgery_weights *w, uint32_t file, surgery_error *err) {
   const WeightFile *f = &w->files[file];
   Npy n = {.path = f->path, .name = "arr_0", .err = err}; /* numpy's own name for what has none */
-  w->note = "npy";
+  w->format = "npy";
   return read_array(w, file, &n, 0, f->size, NULL);
 }
 
@@ -234,7 +234,7 @@ static bool possible(const ZipEntry *e) {
 }
 
 int npz_read(surgery_weights *w, uint32_t file, const ZipDirectory *zip, surgery_error *err) {
-  w->note = "npz";
+  w->format = "npz";
   for (size_t i = 0; i < zip->count; i++) {
     const ZipEntry *e = &zip->entries[i];
     size_t length = strlen(e->name);

@@ -251,7 +251,7 @@ int onnx_read(surgery_weights *w, uint32_t file, surgery_error *err) {
   *r = (OnnxReader){.w = w, .file = file, .path = w->files[file].path, .err = err, .spill = -1};
   uint64_t end = w->files[file].size;
   stream_open(&r->in, &w->files[file], 0, end);
-  w->note = "onnx";
+  w->format = "onnx";
   int status = 0;
   WireField f;
   if (end > INT32_MAX)

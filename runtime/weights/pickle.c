@@ -29,7 +29,8 @@ const char *pickle_kind_name(PickleKind kind) {
   static const char *const names[] = {"None",      "a bool",          "an integer", "a big integer",
                                       "a float",   "a string",        "bytes",      "a tuple",
                                       "a list",    "a set",           "a dict",     "a global",
-                                      "an object", "an opaque value", "a storage",  "a tensor"};
+                                      "an object", "an opaque value", "a call",     "a storage",
+                                      "a tensor"};
   return names[kind];
 }
 

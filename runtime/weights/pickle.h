@@ -1,6 +1,7 @@
 /* A machine for Python pickles that builds a tree of tagged values. It never imports, calls or executes
  * anything: what a pickle wants to call is looked up in a fixed table of names (pickle_globals.c), whose rows
- * say which plain value comes out; any other call is an error that names it. Protocols 2 to 5, the opcodes
+ * say which plain value comes out; of any other call stays only what it was called with (PICKLE_CALL), and
+ * torch_skipped.c decides whether a tensor would hang on it. Protocols 2 to 5, the opcodes
  * that data need. Used by the PyTorch readers; works on untrusted input: memory is bounded by the pickle's
  * length. */
 #ifndef SURGERY_WEIGHTS_PICKLE_H
@@ -38,6 +39,8 @@ typedef enum PickleKind {
   PICKLE_GLOBAL, /* a name, never what it stands for */
   PICKLE_OBJECT, /* an instance of a class, with the state that would have been given to it */
   PICKLE_OPAQUE, /* what an allowed call gave that no reader looks into: a device, a numpy scalar */
+  PICKLE_CALL,   /* what a call that is not allowed would have given: never made; its items are what it was
+                    called with and given afterwards */
   PICKLE_STORAGE,
   PICKLE_TENSOR
 } PickleKind;
@@ -56,6 +59,7 @@ typedef enum GlobalAction {
   GLOBAL_DTYPE,
   GLOBAL_REBUILD,
   GLOBAL_REBUILD_V3,
+  GLOBAL_REBUILD_Q,
   GLOBAL_PARAMETER,
   GLOBAL_FROM_TYPE
 } GlobalAction;
@@ -83,22 +87,26 @@ typedef struct PickleTensor {
   int64_t offset;                    /* elements */
   const PickleValue *shape, *stride; /* tuples of integers, checked */
   int dtype;                         /* of _rebuild_tensor_v3; -1: the storage's */
+  bool quantised;                    /* of _rebuild_qtensor: numbers stand for (number - zero) * scale … */
+  const char *scheme;                /* … where this is "per_tensor_affine", the only one that is read */
+  double scale;
+  int64_t zero;
 } PickleTensor;
 
 struct PickleValue {
   uint8_t kind;
-  bool seen;                /* free for whoever walks the tree */
+  uint8_t seen;             /* free for whoever walks the tree: the walk's number */
   uint32_t count, capacity; /* items (dict: keys and values together), or bytes of text */
   uint64_t at;              /* absolute byte in the file of the opcode that made it */
   union {
     int64_t integer; /* and bool */
     double number;
     const char *text;
-    PickleValue **items; /* dict and object: key, value, key, value */
+    PickleValue **items; /* dict and object: key, value, key, value; call: anything */
     PickleStorage *storage;
     PickleTensor *tensor;
   };
-  const PickleGlobal *global; /* GLOBAL; of OBJECT and OPAQUE the class or function */
+  const PickleGlobal *global; /* GLOBAL; of OBJECT, OPAQUE and CALL the class or function */
   PickleValue *state;         /* OBJECT */
 };
 
@@ -121,6 +129,7 @@ struct PickleMachine {
   size_t memo_capacity, memo_next;
   PickleValue *none;
   bool stopped;
+  bool quantised; /* a tensor of this pickle is */
 };
 
 /* Runs one pickle from m->from to its STOP, after which m->from stands. The value, or NULL with *err filled.

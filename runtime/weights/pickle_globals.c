@@ -1,9 +1,8 @@
 /* The names a weight file may use, and what comes out when a pickle "calls" one of them: a plain value, made
  * here. A name that is not in the table may stand as the class of a module's object and is searched for
- * tensors there (torch_tree.c decides); calling it is refused, by name. Nothing is ever imported. */
+ * tensors there; a call of it is never made and leaves its name and its arguments (torch_skipped.c decides
+ * whether the file can do without). Nothing is ever imported. */
 #include "runtime/weights/pickle.h"
-
-#define CURE "; nothing was run. Save the tensors alone instead: torch.save(model.state_dict(), path)"
 
 /* Columns: module, name, action, dtype. Both halves of what Python 2 and 3 call differently are given. */
 static const PickleGlobal table[] = {
@@ -29,7 +28,6 @@ static const PickleGlobal table[] = {
     {"builtins", "slice", GLOBAL_OPAQUE, -1},
     {"__builtin__", "slice", GLOBAL_OPAQUE, -1},
     {"_codecs", "encode", GLOBAL_OPAQUE, -1},
-    {"argparse", "Namespace", GLOBAL_OPAQUE, -1},
     {"pathlib", "PosixPath", GLOBAL_OPAQUE, -1},
     {"pathlib", "WindowsPath", GLOBAL_OPAQUE, -1},
     {"numpy", "dtype", GLOBAL_OPAQUE, -1},
@@ -43,6 +41,7 @@ static const PickleGlobal table[] = {
     {"torch._utils", "_rebuild_tensor", GLOBAL_REBUILD, -1},
     {"torch._utils", "_rebuild_tensor_v2", GLOBAL_REBUILD, -1},
     {"torch._utils", "_rebuild_tensor_v3", GLOBAL_REBUILD_V3, -1},
+    {"torch._utils", "_rebuild_qtensor", GLOBAL_REBUILD_Q, -1},
     {"torch._utils", "_rebuild_parameter", GLOBAL_PARAMETER, -1},
     {"torch._utils", "_rebuild_parameter_with_state", GLOBAL_PARAMETER, -1},
     {"torch.nn.parameter", "Parameter", GLOBAL_PARAMETER, -1},
@@ -50,6 +49,12 @@ static const PickleGlobal table[] = {
     {"torch._tensor", "_rebuild_from_type_v2", GLOBAL_FROM_TYPE, -1},
     {"torch", "Tensor", GLOBAL_CONSTANT, -1},
     {"torch._tensor", "Tensor", GLOBAL_CONSTANT, -1},
+    {"torch", "QInt8Storage", GLOBAL_STORAGE, SURGERY_I8},
+    {"torch", "QUInt8Storage", GLOBAL_STORAGE, SURGERY_U8},
+    {"torch", "QInt32Storage", GLOBAL_STORAGE, SURGERY_I32},
+    {"torch", "qint8", GLOBAL_CONSTANT, -1},
+    {"torch", "quint8", GLOBAL_CONSTANT, -1},
+    {"torch", "qint32", GLOBAL_CONSTANT, -1},
     {"torch", "UntypedStorage", GLOBAL_STORAGE, -1},
     {"torch", "_UntypedStorage", GLOBAL_STORAGE, -1},
     {"torch.storage", "UntypedStorage", GLOBAL_STORAGE, -1},
@@ -111,8 +116,25 @@ static PickleValue *refuse_args(PickleMachine *m, const PickleGlobal *g, const c
   return NULL;
 }
 
+/* The call is not made: its name and what it was called with remain. */
+static PickleValue *not_called(PickleMachine *m, const PickleGlobal *g, const PickleValue *args) {
+  PickleValue *call = pickle_value(m, PICKLE_CALL);
+  if (!call) return NULL;
+  call->global = g;
+  call->items = args->items; /* shared: an append makes a copy */
+  call->count = call->capacity = args->count;
+  return call;
+}
+
+/* What only running the pickle's own code would tell. */
+static bool is_unmade(const PickleValue *v) {
+  return v->kind == PICKLE_CALL || v->kind == PICKLE_OBJECT || v->kind == PICKLE_OPAQUE;
+}
+
 /* The pairs of OrderedDict([[k, v], …]) become the dict's items. */
-static PickleValue *make_dict(PickleMachine *m, const PickleGlobal *g, const PickleValue *pairs) {
+static PickleValue *make_dict(PickleMachine *m, const PickleGlobal *g, const PickleValue *args, uint32_t at) {
+  const PickleValue *pairs = at < args->count ? args->items[at] : NULL;
+  if (pairs && is_unmade(pairs)) return not_called(m, g, args);
   PickleValue *dict = pickle_value(m, PICKLE_DICT);
   if (!dict || !pairs || pairs->kind == PICKLE_NONE) return dict;
   if (pairs->kind == PICKLE_DICT) {
@@ -137,6 +159,7 @@ static PickleValue *make_sequence(PickleMachine *m, const PickleGlobal *g, Pickl
   PickleValue *made = pickle_value(m, kind);
   if (!made || args->count == 0) return made;
   const PickleValue *from = args->items[0];
+  if (args->count == 1 && is_unmade(from)) return not_called(m, g, args);
   if (args->count > 1 ||
       (from->kind != PICKLE_LIST && from->kind != PICKLE_TUPLE && from->kind != PICKLE_SET)) {
     return refuse_args(m, g, "one list or tuple");
@@ -155,8 +178,20 @@ static bool all_integers(const PickleValue *v) {
   return true;
 }
 
+/* (scheme, scale, zero point) for a whole tensor, (scheme, scales, zero points, axis) for each channel. */
+static bool read_quantiser(PickleMachine *m, const PickleValue *v, PickleTensor *to) {
+  if (v->kind != PICKLE_TUPLE || v->count < 1 || v->items[0]->kind != PICKLE_GLOBAL) return false;
+  to->quantised = m->quantised = true;
+  to->scheme = v->items[0]->global->name;
+  if (strcmp(to->scheme, "per_tensor_affine") != 0) return true; /* refused with the tensor's name, where it is used */
+  if (v->count != 3 || v->items[1]->kind != PICKLE_FLOAT || v->items[2]->kind != PICKLE_INT) return false;
+  to->scale = v->items[1]->number;
+  to->zero = v->items[2]->integer;
+  return true;
+}
+
 /* _rebuild_tensor(storage, offset, size, stride), v2 with requires_grad and hooks, v3 with hooks and dtype
- * after those. Sizes against the storage are checked when the tensor is used, for then its name is known. */
+ * after those, qtensor with a quantiser before them. Sizes against the storage are checked when the tensor is used, for then its name is known. */
 static PickleValue *rebuild(PickleMachine *m, const PickleGlobal *g, const PickleValue *args) {
   static const char expected[] = "(storage, offset, size, stride, …)";
   uint32_t least = g->action == GLOBAL_REBUILD_V3 ? 7 : 4;
@@ -178,8 +213,13 @@ static PickleValue *rebuild(PickleMachine *m, const PickleGlobal *g, const Pickl
   if (!v) return NULL;
   v->tensor = pool_alloc(m->pool, sizeof *v->tensor);
   if (!v->tensor) return sg_fail_memory(m->err, m->path, sizeof *v->tensor), NULL;
-  *v->tensor =
-      (PickleTensor){args->items[0]->storage, args->items[1]->integer, args->items[2], args->items[3], dtype};
+  *v->tensor = (PickleTensor){.storage = args->items[0]->storage,
+                              .offset = args->items[1]->integer,
+                              .shape = args->items[2],
+                              .stride = args->items[3],
+                              .dtype = dtype};
+  if (g->action == GLOBAL_REBUILD_Q && (args->count < 5 || !read_quantiser(m, args->items[4], v->tensor)))
+    return refuse_args(m, g, "ended by a quantiser");
   return v;
 }
 
@@ -193,28 +233,8 @@ static PickleValue *from_type(PickleMachine *m, const PickleGlobal *g, const Pic
               : refuse_args(m, g, "those of a tensor's function");
 }
 
-/* The outermost class, when the whole pickle is an instance of one that nobody here knows: the better half of
- * the reason. */
-static const PickleGlobal *outermost_class(const PickleMachine *m) {
-  const PickleValue *bottom = m->depth ? m->stack[0] : NULL;
-  return bottom && bottom->kind == PICKLE_OBJECT ? bottom->global : NULL;
-}
-
-static PickleValue *refuse_call(PickleMachine *m, const PickleGlobal *g) {
-  const PickleGlobal *outer = outermost_class(m);
-  if (outer) {
-    pickle_refuse(
-        m, m->op_at,
-        "the pickle (of a '%s.%s') calls '%s.%s', a global that is not allowed in a weight file" CURE,
-        SG_Q(outer->module), SG_Q(outer->name), SG_Q(g->module), SG_Q(g->name));
-  } else {
-    pickle_refuse(m, m->op_at, "the pickle calls '%s.%s', a global that is not allowed in a weight file" CURE,
-                  SG_Q(g->module), SG_Q(g->name));
-  }
-  return NULL;
-}
-
 PickleValue *pickle_reduce(PickleMachine *m, PickleValue *callable, PickleValue *args) {
+  if (is_unmade(callable) && args->kind == PICKLE_TUPLE) return not_called(m, callable->global, args);
   if (callable->kind != PICKLE_GLOBAL || args->kind != PICKLE_TUPLE) {
     pickle_refuse(m, m->op_at, "REDUCE needs a global and a tuple, not %s and %s",
                   pickle_kind_name((PickleKind)callable->kind), pickle_kind_name((PickleKind)args->kind));
@@ -224,9 +244,9 @@ PickleValue *pickle_reduce(PickleMachine *m, PickleValue *callable, PickleValue 
   PickleValue *made;
   switch (g->action) {
   case GLOBAL_DICT:
-    return make_dict(m, g, args->count ? args->items[0] : NULL);
+    return make_dict(m, g, args, 0);
   case GLOBAL_DEFAULTDICT:
-    return make_dict(m, g, args->count > 1 ? args->items[1] : NULL);
+    return make_dict(m, g, args, 1);
   case GLOBAL_LIST:
     return make_sequence(m, g, PICKLE_LIST, args);
   case GLOBAL_TUPLE:
@@ -239,9 +259,11 @@ PickleValue *pickle_reduce(PickleMachine *m, PickleValue *callable, PickleValue 
     return made;
   case GLOBAL_REBUILD:
   case GLOBAL_REBUILD_V3:
+  case GLOBAL_REBUILD_Q:
     return rebuild(m, g, args);
   case GLOBAL_PARAMETER:
     if (args->count && args->items[0]->kind == PICKLE_TENSOR) return args->items[0];
+    if (args->count && is_unmade(args->items[0])) return not_called(m, g, args);
     return refuse_args(m, g, "a tensor and its flags");
   case GLOBAL_FROM_TYPE:
     return from_type(m, g, args);
@@ -252,10 +274,11 @@ PickleValue *pickle_reduce(PickleMachine *m, PickleValue *callable, PickleValue 
   case GLOBAL_DTYPE:
     break;
   }
-  return refuse_call(m, g);
+  return not_called(m, g, args);
 }
 
 PickleValue *pickle_newobj(PickleMachine *m, PickleValue *class, PickleValue *args) {
+  if (is_unmade(class) && args->kind == PICKLE_TUPLE) return not_called(m, class->global, args);
   if (class->kind != PICKLE_GLOBAL || args->kind != PICKLE_TUPLE) {
     pickle_refuse(m, m->op_at, "NEWOBJ needs a class and a tuple, not %s and %s",
                   pickle_kind_name((PickleKind) class->kind), pickle_kind_name((PickleKind)args->kind));

@@ -245,7 +245,7 @@ static int add_items(PickleMachine *m, PickleKind kind, PickleValue **items, siz
   if (pickle_need(m, 1, opcode)) return -1;
   PickleValue *to = m->stack[m->depth - 1];
   if (to->kind == PICKLE_OPAQUE || (to->kind == PICKLE_OBJECT && kind != PICKLE_DICT)) return 0;
-  if (to->kind != kind && to->kind != PICKLE_OBJECT) {
+  if (to->kind != kind && to->kind != PICKLE_OBJECT && to->kind != PICKLE_CALL) {
     return pickle_refuse(m, m->op_at, "the pickle's opcode %s works on %s, not %s", opcode,
                          pickle_kind_name(kind), pickle_kind_name((PickleKind)to->kind));
   }
@@ -378,6 +378,8 @@ OP(build) {
   case PICKLE_TENSOR:
   case PICKLE_OPAQUE:
     return 0;
+  case PICKLE_CALL:
+    return pickle_append(m, to, state);
   default:
     return pickle_refuse(m, m->op_at, "the pickle's opcode BUILD cannot give a state to %s",
                          pickle_kind_name((PickleKind)to->kind));

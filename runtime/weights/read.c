@@ -100,7 +100,9 @@ static int convert(const Feed *f, const unsigned char *from, WeightTarget to, si
                    surgery_error *err) {
   const WeightTensor *t = f->tensor;
   if (to.f32) {
-    dtype_to_f32(t->pub.dtype, t->big_endian, from, to.f32 + at, count);
+    float *f32 = to.f32 + at;
+    dtype_to_f32(weights_stored_dtype(t), t->big_endian, from, f32, count);
+    for (size_t i = 0; t->quantised && i < count; i++) f32[i] = (f32[i] - (float)t->zero) * (float)t->scale;
   } else if (!dtype_to_i64(t->pub.dtype, t->big_endian, from, to.i64 + at, count)) {
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): a u64 value is too large for i64",
                    f->file->path, SG_Q(t->pub.name), ULL(t->offset));
@@ -118,9 +120,9 @@ static bool row_major(const surgery_tensor *t, const int64_t *stride) {
 }
 
 static int read_contiguous(Feed *f, WeightTarget to, size_t count, surgery_error *err) {
-  const surgery_tensor *t = &f->tensor->pub;
-  if (t->dtype == SURGERY_F32 && to.f32 && !f->tensor->big_endian) return feed_get(f, to.f32, count * 4, err);
-  size_t size = surgery_dtype_size(t->dtype), per_chunk = CHUNK / size;
+  surgery_dtype dtype = weights_stored_dtype(f->tensor);
+  if (dtype == SURGERY_F32 && to.f32 && !f->tensor->big_endian) return feed_get(f, to.f32, count * 4, err);
+  size_t size = surgery_dtype_size(dtype), per_chunk = CHUNK / size;
   unsigned char *chunk = malloc(CHUNK);
   if (!chunk) return sg_fail_memory(err, f->file->path, CHUNK);
   int status = 0;
@@ -135,7 +137,7 @@ static int read_contiguous(Feed *f, WeightTarget to, size_t count, surgery_error
 /* Collects `n` elements in row-major order from the raw span; index and place go on from call to call. */
 static void gather(const WeightTensor *t, const unsigned char *raw, int64_t *index, uint64_t *place,
                    unsigned char *to, size_t n) {
-  size_t size = surgery_dtype_size(t->pub.dtype);
+  size_t size = surgery_dtype_size(weights_stored_dtype(t));
   for (size_t i = 0; i < n; i++) {
     memcpy(to + i * size, raw + *place * size, size);
     for (int d = t->pub.rank - 1; d >= 0; d--) {
@@ -149,7 +151,7 @@ static void gather(const WeightTensor *t, const unsigned char *raw, int64_t *ind
 
 static int read_strided(Feed *f, WeightTarget to, surgery_error *err) {
   const WeightTensor *t = f->tensor;
-  size_t size = surgery_dtype_size(t->pub.dtype), per_chunk = CHUNK / size, count = (size_t)t->pub.count;
+  size_t size = surgery_dtype_size(weights_stored_dtype(t)), per_chunk = CHUNK / size, count = (size_t)t->pub.count;
   unsigned char *raw = malloc((size_t)t->span), *chunk = malloc(CHUNK);
   int64_t index[SURGERY_MAX_RANK] = {0};
   uint64_t place = 0;
@@ -188,7 +190,7 @@ int weights_check_read(const surgery_weights *w, const surgery_tensor *tensor, b
 int weights_read_part(const surgery_weights *w, const WeightTensor *t, WeightTarget to, size_t first, size_t count, surgery_error *err) {
   if (count == 0) return 0;
   bool whole = !row_major(&t->pub, t->stride);
-  size_t size = surgery_dtype_size(t->pub.dtype);
+  size_t size = surgery_dtype_size(weights_stored_dtype(t));
   Feed feed;
   if (feed_open(&feed, w, t, first * size, whole ? t->span : count * size, err)) return -1;
   int status = whole ? read_strided(&feed, to, err) : read_contiguous(&feed, to, count, err);

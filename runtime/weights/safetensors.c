@@ -194,6 +194,6 @@ int safetensors_read(surgery_weights *w, uint32_t file, surgery_error *err) {
   int status = weights_bytes(f, text, 8, (size_t)length, err);
   if (!status) status = read_header(&h, text, (size_t)length);
   free(text);
-  w->note = "safetensors";
+  w->format = "safetensors";
   return status;
 }

@@ -101,9 +101,10 @@ static int read_shard(Index *x, size_t from, size_t to) {
                    SG_Q(x->rows[from].tensor), ULL(x->rows[from].at), why.message);
   }
   size_t first = w->count, kept = first;
-  const char *note = w->note;
+  const char *note = w->format;
+  w->sharded = true;
   if (weights_detect(w, (uint32_t)file, true, x->err)) return -1;
-  w->note = note;
+  w->format = note;
   bool *found = pool_array(&w->pool, to - from, sizeof *found);
   if (!found) return sg_fail_memory(x->err, x->path, to - from);
   for (size_t i = first; i < w->count; i++) {
@@ -129,8 +130,8 @@ static int read_shards(Index *x) {
     if (++shards > MOST_SHARDS) return REFUSE(x, "more than %d shards", MOST_SHARDS);
     if (read_shard(x, from, to)) return -1;
   }
-  x->w->note = pool_printf(&x->w->pool, "index of %zu shards", shards);
-  return x->w->note ? 0 : sg_fail_memory(x->err, x->path, 64);
+  x->w->format = pool_printf(&x->w->pool, "index of %zu shards", shards);
+  return x->w->format ? 0 : sg_fail_memory(x->err, x->path, 64);
 }
 
 int index_read(surgery_weights *w, uint32_t file, surgery_error *err) {

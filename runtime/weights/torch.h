@@ -24,6 +24,7 @@ typedef struct TorchFile {
   int (*locate)(struct TorchFile *t, const PickleStorage *storage, const char *tensor, uint64_t at,
                 uint64_t *offset, uint64_t *bytes);
   void *container;
+  const PickleValue *first_skipped; /* what torch_skipped found first; NULL */
 } TorchFile;
 
 /* Makes the machine ready for pickles between the absolute bytes begin and end. */
@@ -40,6 +41,40 @@ PickleStorage **torch_find_storages(TorchFile *t, const char *key);
 uint64_t torch_element_size(const PickleStorage *storage);
 /* An integer as text or number, as keys are: copied; NULL, with *err filled, for anything else. */
 const char *torch_key(TorchFile *t, const PickleValue *v);
-/* The tensors under root: a state dict, nested, wrapped, or a module's. Fills t->w and its note. */
+/* The tensors under root: a state dict, nested, wrapped, or a module's. Fills t->w, its sets and its note. */
 int torch_collect(TorchFile *t, PickleValue *root);
+
+/* ---- between torch_sets.c, torch_tree.c, torch_tensor.c and torch_skipped.c ---- */
+
+enum { TORCH_DEEPEST = 100, TORCH_LONGEST_NAME = 4000 };
+
+typedef struct Walk {
+  TorchFile *t;
+  /* Shared values are met once for each name; honest pickles share little, and a value takes a byte at least.
+   */
+  uint64_t visits, most_visits;
+  size_t quantised; /* tensors so far */
+  char name[TORCH_LONGEST_NAME + 1];
+  size_t length;
+} Walk;
+
+bool torch_is_dict(const PickleValue *v);
+bool torch_is_list(const PickleValue *v);
+/* What a module's object has for its attributes; NULL where v is no module's. */
+const PickleValue *torch_module_state(const PickleValue *v);
+/* Adds ".part" to the name; the old length goes to *old, for torch_pop_name. -1 with *err filled. */
+int torch_push_name(Walk *k, const PickleValue *at, const char *part, size_t length, size_t *old);
+void torch_pop_name(Walk *k, size_t old);
+/* Adds every tensor below v to the file's. */
+int torch_walk(Walk *k, const PickleValue *v, int depth);
+int torch_add_tensor(Walk *k, const PickleValue *v);
+int torch_refuse_tensor(Walk *k, const PickleValue *v, const char *what);
+
+/* Text with the objects and calls that no tensor hangs on, as a part of the note: "; skipped, nothing was run: a.B";
+ * "" where there are none. NULL with *err filled. */
+const char *torch_skipped(TorchFile *t, PickleValue *root);
+/* A call where a tensor could be: an error where tensors lie in what it was called with, else it is left out. */
+int torch_check_call(Walk *k, const PickleValue *call);
+/* No tensor was found under root: why not. -1. */
+int torch_refuse_empty(TorchFile *t, PickleValue *root);
 #endif

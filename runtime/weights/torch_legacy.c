@@ -10,6 +10,7 @@ static int check_magic(TorchFile *t) {
   t->machine.persistent = NULL;
   PickleValue *v = pickle_load(&t->machine);
   if (!v) return -1;
+  if (v->kind == PICKLE_CALL) return torch_refuse_empty(t, v);
   if (v->kind != PICKLE_BIG || v->count != sizeof magic || memcmp(v->text, magic, sizeof magic) != 0) {
     return sg_fail(t->err, SURGERY_BAD_INPUT,
                    "%s: byte 0: a Python pickle (of %s), but not PyTorch's: its magic number is missing",

@@ -188,7 +188,7 @@ static PickleValue *read_tensor(TorchFile *t, int64_t *number) {
   if (!stride || stream_get(&t->stream, &offset, 8, "a tensor's offset", t->err)) return NULL;
   made->tensor = pool_alloc(&t->pool, sizeof *made->tensor);
   if (!made->tensor) return sg_fail_memory(t->err, t->machine.path, sizeof *made->tensor), NULL;
-  *made->tensor = (PickleTensor){*s, offset, shape, stride, -1};
+  *made->tensor = (PickleTensor){.storage = *s, .offset = offset, .shape = shape, .stride = stride, .dtype = -1};
   return made;
 }
 

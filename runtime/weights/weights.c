@@ -1,5 +1,4 @@
-/* Opening a weight file: its format found by content, a reader called, common prefixes taken off, names
- * sorted. Knows every reader by name and none from inside. Called through surgery.h by the compiler (take,
+/* Opening a weight file: its format found by content, a reader called, the names put in order (weights_sets.c). Knows every reader by name and none from inside. Called through surgery.h by the compiler (take,
  * load) and compiled programs. */
 #include "runtime/weights/weights.h"
 
@@ -191,60 +190,10 @@ int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error
                  f->path, head[0], head[1], head[2], head[3]);
 }
 
-/* ---- after the reader ---- */
-
-static bool all_begin_with(const surgery_weights *w, const char *prefix) {
-  size_t length = strlen(prefix);
-  for (size_t i = 0; i < w->count; i++) {
-    const char *name = w->tensors[i].pub.name;
-    if (strncmp(name, prefix, length) != 0 || !name[length]) return false;
-  }
-  return w->count > 0;
-}
-
-/* DataParallel and torch.compile wrap a model in a module of one child; the names they add are no part of the
- * network. */
-static int strip_prefixes(surgery_weights *w, surgery_error *err) {
-  static const char *const prefixes[] = {"module.", "_orig_mod."};
-  for (int round = 0; round < 4; round++) {
-    const char *found = NULL;
-    for (size_t i = 0; i < 2 && !found; i++) {
-      if (all_begin_with(w, prefixes[i])) found = prefixes[i];
-    }
-    if (!found) break;
-    for (size_t i = 0; i < w->count; i++) w->tensors[i].pub.name += strlen(found);
-    w->note = pool_printf(&w->pool, "%s; prefix '%s' taken off", w->note, found);
-    if (!w->note) return sg_fail_memory(err, w->files[0].path, 64);
-  }
-  return 0;
-}
-
-static int compare_names(const void *a, const void *b, void *context) {
-  const surgery_weights *w = context;
-  return strcmp(w->tensors[*(const uint32_t *)a].pub.name, w->tensors[*(const uint32_t *)b].pub.name);
-}
-
-static int weights_finish(surgery_weights *w, surgery_error *err) {
-  if (strip_prefixes(w, err)) return -1;
-  w->by_name = pool_array(&w->pool, w->count, sizeof *w->by_name);
-  if (!w->by_name) return sg_fail_memory(err, w->files[0].path, w->count * sizeof *w->by_name);
-  for (size_t i = 0; i < w->count; i++) w->by_name[i] = (uint32_t)i;
-  qsort_r(w->by_name, w->count, sizeof *w->by_name, compare_names, w);
-  for (size_t i = 1; i < w->count; i++) {
-    const WeightTensor *a = &w->tensors[w->by_name[i - 1]], *b = &w->tensors[w->by_name[i]];
-    if (strcmp(a->pub.name, b->pub.name) == 0) {
-      return sg_fail(err, SURGERY_BAD_INPUT,
-                     "%s: two tensors are named '%s' (their data at bytes %llu and %llu)",
-                     weights_file(w, b)->path, SG_Q(b->pub.name), ULL(a->offset), ULL(b->offset));
-    }
-  }
-  return 0;
-}
-
 surgery_weights *surgery_weights_open(const char *path, surgery_error *err) {
   surgery_weights *w = calloc(1, sizeof *w);
   if (!w) return sg_fail_memory(err, path, sizeof *w), NULL;
-  w->note = "";
+  w->format = w->note = "";
   if (weights_add_file(w, path, err) < 0 || weights_detect(w, 0, false, err) || weights_finish(w, err)) {
     surgery_weights_close(w);
     return NULL;
@@ -255,7 +204,7 @@ surgery_weights *surgery_weights_open(const char *path, surgery_error *err) {
 surgery_weights *surgery_weights_open_memory(const void *image, size_t size, const char *name, surgery_error *err) {
   surgery_weights *w = calloc(1, sizeof *w);
   if (!w) return sg_fail_memory(err, name, sizeof *w), NULL;
-  w->note = "";
+  w->format = w->note = "";
   w->pool.limit = LEAST_LIMIT + (size < SIZE_MAX / 4 / LIMIT_FACTOR ? size * LIMIT_FACTOR : 0);
   char *copy = pool_strndup(&w->pool, name, strlen(name));
   WeightFile file = {.fd = -1, .size = size, .path = copy ? copy : name, .image = image};
@@ -272,7 +221,8 @@ void surgery_weights_close(surgery_weights *w) {
   if (!w) return;
   for (size_t i = 0; i < w->file_count; i++)
     if (w->files[i].fd >= 0) close(w->files[i].fd);
-  free(w->tensors);
+  if (w->set_count == 0 || w->tensors != w->sets[w->set].tensors) free(w->tensors);
+  for (size_t i = 0; i < w->set_count; i++) free(w->sets[i].tensors);
   pool_free(&w->pool);
   free(w);
 }

@@ -27,6 +27,10 @@ typedef struct WeightTensor {
   uint64_t offset; /* absolute byte of the first element; deflated: of the compressed stream */
   uint64_t span;   /* bytes from the first element's to the end of the last one's; inside the file, checked */
   int64_t stride[SURGERY_MAX_RANK]; /* in elements, never negative */
+  bool quantised;            /* its numbers of packed_dtype stand for (number - zero) * scale; pub.dtype is f32 */
+  surgery_dtype packed_dtype;
+  double scale;
+  int64_t zero;
   uint64_t skip, packed; /* deflated: bytes before the first element in the unpacked stream, bytes of the
                             compressed stream */
   uint32_t crc;          /* deflated: of the whole unpacked stream */
@@ -36,17 +40,39 @@ typedef struct WeightPair {
   const char *key, *value;
 } WeightPair;
 
+/* One of several sets of weights in a file: a checkpoint may hold the average of the network's weights, a teacher's,
+ * another network's. */
+typedef struct WeightSet {
+  const char *name;      /* its path in the file, "state_dict_ema"; "": the file is this set */
+  const char *about;     /* of the note: "; under 'state_dict'; a whole module, …" */
+  const char *taken_off; /* from the front of every name in the file: "module."; "" for nothing */
+  WeightTensor *tensors; /* file order */
+  size_t count;
+  uint32_t *by_name; /* indices, sorted by name; made by weights_finish */
+  const char *error; /* it cannot be read, and why; NULL */
+} WeightSet;
+
 struct surgery_weights {
   Pool pool; /* names, paths, notes */
   WeightFile *files;
   size_t file_count, file_capacity;
-  WeightTensor *tensors; /* file order */
+  WeightTensor *tensors; /* of the set that is open now, or that a reader is filling; file order */
   size_t count, capacity;
-  uint32_t *by_name; /* indices, sorted by name; made by weights_finish */
+  uint32_t *by_name; /* of that set */
+  WeightSet *sets;   /* the first is the one that is opened; made by weights_end_set, at the latest by weights_finish */
+  size_t set_count, set_capacity, set;
+  bool sharded; /* an index's shards fill one list: of each only the first set */
   WeightPair *metadata;
   size_t metadata_count;
-  const char *note;
+  const char *format;  /* of the note: what the reader says of the file */
+  const char *skipped; /* of the note: what was left out; NULL */
+  const char *note;    /* all of it, for the set that is open now */
 };
+
+/* What was added since the last call is a set of its own. -1 with *err filled. */
+int weights_end_set(surgery_weights *w, const char *name, const char *about, const char *error, surgery_error *err);
+/* weights_sets.c: takes prefixes off, sorts the names of every set, opens the first. */
+int weights_finish(surgery_weights *w, surgery_error *err);
 
 /* ---- for readers ---- */
 
@@ -61,6 +87,10 @@ const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t);
 /* The paths of all files that it reads: malloc'ed with their list, which ends with NULL. NULL: no memory. */
 char **weights_paths(const surgery_weights *w);
 void weights_paths_free(char **paths);
+/* Of the numbers as they lie in the file. */
+static inline surgery_dtype weights_stored_dtype(const WeightTensor *t) {
+  return t->quantised ? t->packed_dtype : t->pub.dtype;
+}
 /* sg_pread, or the same of an image. */
 int weights_bytes(const WeightFile *file, void *to, uint64_t at, size_t size, surgery_error *err);
 

@@ -18,12 +18,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 static size_t walk(PickleValue *v, int depth) {
   size_t sum = 1;
   if (v->seen || depth > 1000) return 0;
-  v->seen = true;
+  v->seen = 1;
   pickle_kind_name((PickleKind)v->kind);
   if (v->kind == PICKLE_STRING || v->kind == PICKLE_BYTES || v->kind == PICKLE_BIG)
     return v->text[v->count] ? abort(), 0 : 1;
   if (v->kind == PICKLE_OBJECT && v->state) sum += walk(v->state, depth + 1);
-  bool holds =
+  bool holds = v->kind == PICKLE_CALL ||
       v->kind == PICKLE_TUPLE || v->kind == PICKLE_LIST || v->kind == PICKLE_SET || v->kind == PICKLE_DICT;
   for (uint32_t i = 0; holds && i < v->count; i++) sum += walk(v->items[i], depth + 1);
   return sum;

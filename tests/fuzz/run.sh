@@ -30,7 +30,7 @@ byte() { # a byte by its number, then standard input
 }
 case $name in
 safetensors) for f in "$fixtures"/*.safetensors; do { head -c 2 "$f"; tail -c +9 "$f"; } >"$seeds/${f##*/}"; done ;;
-zip) take "$fixtures"/zip*.pth "$fixtures"/*root_views.pth "$fixtures"/rebuild_v3.pth "$fixtures"/bigendian.pth ;;
+zip) take "$fixtures"/zip*.pth "$fixtures"/checkpoint_*.pth "$fixtures"/*root_views.pth "$fixtures"/rebuild_v3.pth "$fixtures"/bigendian.pth ;;
 legacy) for f in "$fixtures"/legacy_*.pth; do tail -c +22 "$f" >"$seeds/${f##*/}"; done ;;
 tar)
   for part in storages tensors pickle; do tar -xOf "$fixtures/tar.pth" $part >"../$part"; done

@@ -79,6 +79,23 @@ static void read_all(surgery_weights *w) {
   }
 }
 
+/* Every set of weights, by its name; and a name that is of no set, or of any. */
+static void choose_all(surgery_weights *w) {
+  size_t sets = surgery_weights_sets(w), tensors;
+  const char *rest;
+  if (sets == 0 || surgery_weights_set(w, sets, &tensors)) abort();
+  for (size_t i = 0; i < sets; i++) {
+    surgery_error err = {0};
+    const char *name = surgery_weights_set(w, i, &tensors);
+    if (surgery_weights_choose(w, name, &rest, &err) == 0)
+      read_all(w);
+    else if (!err.message[0])
+      abort();
+  }
+  surgery_error err = {0};
+  if (surgery_weights_choose(w, "module._orig_mod.a", &rest, &err) == 0) read_all(w);
+}
+
 /* The working folder is a scratch one that has copies of the seeds for BESIDE: run.sh sees to it. */
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
   if (FORM == BESIDE) {
@@ -96,8 +113,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   put_input(data, size);
   surgery_error err = {0};
   surgery_weights *w = surgery_weights_open(path, &err);
-  if (w)
+  if (w) {
     read_all(w);
+    choose_all(w);
+  }
   else if (!err.message[0] || strlen(err.message) >= sizeof err.message || err.status == SURGERY_OK)
     abort();
   surgery_weights_close(w);

@@ -2,6 +2,7 @@
  * and what would grow. */
 #include "tests/weights/pickles.h"
 #include "tests/weights/support.h"
+#include <unistd.h>
 
 /* ---- pickles, in the legacy container ---- */
 
@@ -39,9 +40,9 @@ static const FileCase pickles[] = {
      "byte 30: the pickle's opcode BUILD cannot give a state to an integer"},
     {"eval",
      TEXT("\x80\2c__builtin__\neval\nX\1\0\0\0"
-          "1\x85R."),
+          "1\x85R.\x80\2]."),
      "byte 52: the pickle calls '__builtin__.eval', a global that is not allowed in a weight file" ADVICE},
-    {"eval by STACK_GLOBAL", TEXT("\x80\4\x8c\10builtins\x8c\4eval\x93)R."),
+    {"eval by STACK_GLOBAL", TEXT("\x80\4\x8c\10builtins\x8c\4eval\x93)R.\x80\2]."),
      "byte 45: the pickle calls 'builtins.eval', a global that is not allowed in a weight file" ADVICE},
     {"an allowed function with a forbidden one inside",
      TEXT("\x80\2ctorch._tensor\n_rebuild_from_type_v2\n(cos\nsystem\nNX\2\0\0\0ls\x85}tR."),
@@ -113,14 +114,23 @@ static const FileCase pickles[] = {
      "byte 132: storage '0': a view of 3 elements from -1 is past its 4 elements"},
     {"a persistent id of protocol 0", TEXT("\x80\2P0\n."),
      "byte 27: the pickle's opcode PERSID is not allowed in a weight file"},
-    {"a call that is pickled text", TEXT("\x80\2cbuiltins\nexec\nX\4\0\0\0pass\x85R."),
+    {"a call that is pickled text", TEXT("\x80\2cbuiltins\nexec\nX\4\0\0\0pass\x85R.\x80\2]."),
      "byte 52: the pickle calls 'builtins.exec', a global that is not allowed in a weight file" ADVICE},
-    {"getattr on the way to a function", TEXT("\x80\2cbuiltins\ngetattr\ncos\nsystem\nX\1\0\0\0x\x86R."),
+    {"getattr on the way to a function", TEXT("\x80\2cbuiltins\ngetattr\ncos\nsystem\nX\1\0\0\0x\x86R.\x80\2]."),
      "byte 63: the pickle calls 'builtins.getattr', a global that is not allowed in a weight file" ADVICE},
     {"a reducer inside a module",
-     TEXT("\x80\2ctorch.nn.modules.linear\nLinear\n)\x81}(X\5\0\0\0hookscos\nsystem\nX\1\0\0\0x\x85Rub."),
+     TEXT("\x80\2ctorch.nn.modules.linear\nLinear\n)\x81}(X\5\0\0\0hookscos\nsystem\nX\1\0\0\0x\x85Rub.\x80\2]."),
      "byte 91: the pickle (of a 'torch.nn.modules.linear.Linear') calls 'os.system', a global that is not "
      "allowed in a weight file" ADVICE},
+    {"a call that would make a tensor", TEXT(NAMED "cevil\nrebuild\n(" FLOATS("0", "\4") "QtRs.\x80\2]."),
+     "byte 102: tensor 'w': the pickle calls 'evil.rebuild', a global that is not allowed in a weight file" ADVICE},
+    {"a call of what a call gives", TEXT(NAMED "cbuiltins\ngetattr\ncos\nsystem\nX\1\0\0\0x\x86R(" FLOATS("0", "\4") "QtRs.\x80\2]."),
+     "byte 125: tensor 'w': the pickle calls 'builtins.getattr', a global that is not allowed in a weight file" ADVICE},
+    {"a tensor in an object in a call", TEXT(NAMED "cevil\nrebuild\n(cmy\nBox\n)\x81}X\1\0\0\0t" FLOATS("0", "\4") "QsbtRs.\x80\2]."),
+     "byte 121: tensor 'w': the pickle calls 'evil.rebuild', a global that is not allowed in a weight file" ADVICE},
+    {"a quantiser that is none", TEXT(NAMED "ctorch._utils\n_rebuild_qtensor\n((X\7\0\0\0storagectorch\nQInt8Storage\nX\1\0\0\0"
+                                      "0X\3\0\0\0cpuK\4tQK\0K\4\x85K\1\x85K\1tRs.\x80\2]."),
+     "byte 128: the arguments of 'torch._utils._rebuild_qtensor' are not ended by a quantiser"},
     {"no names below", TEXT("\x80\2N.\x80\2]."), "byte 25: no tensors in the pickle, which is None"},
     {"rebuild without a storage", TEXT(NAMED REBUILD "(NK\0K\4\x85K\1\x85\x89}tRs."),
      "byte 80: the arguments of 'torch._utils._rebuild_tensor_v2' are not (storage, offset, size, stride, "
@@ -228,6 +238,48 @@ static void test_views(void **state) {
   check_pickles("views", views, sizeof views / sizeof *views);
 }
 
+/* What hangs on no tensor is left out and named; none of it is run, however it is written. */
+static void test_beside(void **state) {
+  static const struct {
+    const char *bytes;
+    size_t size;
+    const char *note;
+  } beside[] = {
+      {TEXT("cposix\nsystem\nX\x0b\0\0\0touch owned\x85R"), "posix.system"},
+      {TEXT("\x8c\2os\x8c\6system\x93\x8c\x0btouch owned\x85R"), "os.system"},
+      {TEXT("cbuiltins\ngetattr\ncos\nsystem\nX\1\0\0\0x\x86R)R"), "builtins.getattr"},
+      {TEXT("ccollections\nOrderedDict\ncbuiltins\neval\nX\1\0\0\0" "1\x85R\x85R"), "collections.OrderedDict"},
+      {TEXT("cos\nsystem\n"), "os.system"},
+      {TEXT("cargparse\nNamespace\n)\x81}X\2\0\0\0lrK\1sb"), "argparse.Namespace"},
+      {TEXT("cdatetime\ndatetime\nC\x0a\7\xea\1\1\0\0\0\0\0\0\x85R"), "datetime.datetime"},
+      {TEXT("cmy\nDict\n)\x81X\1\0\0\0aK\1scmy\nList\n)\x81K\1a\x86"), "my.Dict, my.List"},
+      {TEXT("cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85" "C\1b\x87R(K\1K\2\x85Nt\x62"),
+       "numpy.core.multiarray._reconstruct"},
+      {TEXT("cmy\nf\n)Rcmy\ng\n)Rcmy\nh\n)Rcmy\ni\n)Rcmy\nj\n)Rcmy\nk\n)Rcmy\nl\n)R\x87\x87\x87"), NULL},
+  };
+  for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+    Bytes b = {0};
+    bytes_add(&b, TEXT(MAGIC "\x80\2M\xe9\3."
+                             "\x80\2}."
+                             "\x80\2}(X\1\0\0\0w" TENSOR("\0", "K\4\x85", "K\1\x85") "X\1\0\0\0o"));
+    bytes_add(&b, beside[i].bytes, beside[i].size);
+    bytes_add(&b, TEXT("u.\x80\2]X\1\0\0\0"
+                       "0a." STORED));
+    const char *path = scratch("x.pt");
+    write_bytes(path, b.at, b.count);
+    bytes_free(&b);
+    surgery_weights *w = open_ok(path);
+    char note[200];
+    snprintf(note, sizeof note, "pytorch-legacy; skipped, none of it was run: %s",
+             beside[i].note ? beside[i].note : "my.f, my.g, my.h, my.i, my.j, my.k and others");
+    assert_string_equal(surgery_weights_note(w), note);
+    assert_int_equal(surgery_weights_count(w), 1);
+    assert_non_null(surgery_weights_find(w, "w"));
+    surgery_weights_close(w);
+  }
+  assert_int_not_equal(access("owned", F_OK), 0);
+}
+
 /* Nesting: marks, lists in lists, and lists that contain themselves. */
 static void test_depth(void **state) {
   for (int kind = 0; kind < 3; kind++) {
@@ -299,7 +351,7 @@ static void test_growth(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_pickles), cmocka_unit_test(test_views),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_pickles), cmocka_unit_test(test_views), cmocka_unit_test(test_beside),
                                      cmocka_unit_test(test_depth), cmocka_unit_test(test_growth)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
