@@ -110,6 +110,8 @@ typedef struct Donor {
   const char *from; /* the file behind `from`, or NULL: a template, as all files; of a constant `f` it is {f} */
   Span from_span;
   bool from_random; /* `from random` */
+  const char *under; /* the text behind `under`, or NULL */
+  Span under_span;
 } Donor;
 
 typedef struct Allow Allow; /* allow missing /re/, unexpected /re/ */

@@ -227,6 +227,7 @@ static void dump_donor(const Donor *donor, FILE *out) {
   if (donor->slice) fputs(" slice ", out), dump_selector(donor->slice, out);
   if (donor->from) fputs(" from ", out), dump_text(donor->from, out);
   if (donor->from_random) fputs(" from random", out);
+  if (donor->under) fputs(" under ", out), dump_text(donor->under, out);
 }
 
 static const char *const stmt_names[] = {

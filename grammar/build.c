@@ -295,7 +295,7 @@ Donor *build_donor_model(Lexer *lx, Span span, Expr *model) {
   Donor *donor = arena_new(lx->arena, Donor);
   donor->span = span;
   donor->model = model;
-  donor->from_span = SPAN_NONE;
+  donor->from_span = donor->under_span = SPAN_NONE;
   return donor;
 }
 

@@ -253,6 +253,8 @@ comparison
 donor
   : sliced
   | sliced FROM STRING            { $$ = $1; $$->span = @$; $$->from = $3.text; $$->from_span = @3; }
+  | sliced FROM STRING UNDER STRING { $$ = $1; $$->span = @$; $$->from = $3.text; $$->from_span = @3;
+                                    $$->under = $5.text; $$->under_span = @5; }
   | sliced FROM NAME              { $$ = $1; $$->span = @$; donor_from_word(lexer, $$, @3, $3.text); }
   ;
 

@@ -19,10 +19,9 @@ static const Word keywords[] = {
 };
 static const Word setting_keywords[] = {{"group", TOK_GROUP}, {"phase", TOK_PHASE}};
 /* Behind a value; the same in both ways of reading. */
-static const Word joining_words[] = {{"from", TOK_FROM}, {"in", TOK_IN}};
+static const Word joining_words[] = {{"from", TOK_FROM}, {"in", TOK_IN}, {"under", TOK_UNDER}};
 static const Word selector_words[] = {{"with", TOK_WITH},   {"to", TOK_TO},       {"except", TOK_EXCEPT},
-                                      {"under", TOK_UNDER}, {"allow", TOK_ALLOW}, {"before", TOK_BEFORE},
-                                      {"after", TOK_AFTER}};
+                                      {"allow", TOK_ALLOW}, {"before", TOK_BEFORE}, {"after", TOK_AFTER}};
 static const Word value_words[] = {{"and", TOK_AND},     {"or", TOK_OR},     {"before", TOK_BEFORE},
                                    {"after", TOK_AFTER}, {"with", TOK_WITH}, {"to", TOK_TO}};
 /* Where a value may stand. */

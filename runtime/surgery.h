@@ -74,6 +74,7 @@ const char *surgery_weights_note(const surgery_weights *weights);
  * tensors; "" where the file is one set. */
 size_t surgery_weights_sets(const surgery_weights *weights);
 const char *surgery_weights_set(const surgery_weights *weights, size_t index, size_t *tensors);
+size_t surgery_weights_chosen(const surgery_weights *weights); /* the open one's number */
 /* Opens the set in which `under` lies: a set's name, or a part of the names in it as they are in the file, before anything was
  * taken off. *rest: what the names of that set begin with there; `under` itself where nothing lies there, and the open set stays.
  * Tensors of the set before are not to be read after. 0, or -1 where that set is broken. */

@@ -64,22 +64,44 @@ static bool make_items(Load *l) {
              (LoadItem){.param = picks.at[i].param,
                         .to = picks.at[i].region,
                         .key = e->graph->params.at[picks.at[i].param].name});
-  if (l->stmt->source) return name_source(l);
-  if (!l->stmt->under) return true;
-  const char *layer = load_one_layer(l);
+  return !l->stmt->source || name_source(l);
+}
+
+/* What is behind `under` stands in the place of one layer's name, or before all names. */
+static void name_under(Load *l, const char *layer) {
+  EditContext *e = l->e;
+  const char **names = arena_array(l->scratch, const char *, l->items.count + 1);
+  for (size_t i = 0; i < l->items.count; i++) names[i] = l->items.at[i].key;
+  if (!layer) donor_place(e->s->arena, &l->file, names, l->items.count);
   for (size_t i = 0; i < l->items.count; i++)
-    l->items.at[i].key = moved_key(e->s->arena, l->items.at[i].key, layer, l->stmt->under);
-  return true;
+    l->items.at[i].key = layer ? moved_key(e->s->arena, names[i], layer, l->file.rest) : donor_key(e->s->arena, &l->file, names[i]);
 }
 
 /* ---- the tensors in the file ---- */
 
+/* What stands behind `=` lies in another set of the file's weights: "state_dict_ema.fc" is "fc" there. */
+static void name_in_set(Load *l) {
+  const char *name = file_name_of(l->stmt->source->left ? l->stmt->source->left : l->stmt->source);
+  if (!name || !l->file.rest || streq(l->file.rest, name)) return;
+  for (size_t i = 0; i < l->items.count; i++) {
+    const char *inside = l->items.at[i].key + strlen(name);
+    if (!*l->file.rest && *inside == '.') inside++;
+    l->items.at[i].key = arena_printf(l->e->s->arena, "%s%s", l->file.rest, inside);
+  }
+}
+
 static bool find_tensors(Load *l) {
   EditContext *e = l->e;
+  const char *layer = l->stmt->under ? load_one_layer(l) : NULL;
+  if (l->stmt->source)
+    name_in_set(l);
+  else if (l->file.rest)
+    name_under(l, layer);
   for (size_t i = 0; i < l->items.count; i++) {
     LoadItem *item = &l->items.at[i];
-    bool plain = !l->stmt->source && !l->stmt->under; /* no other name is asked for */
-    item->tensor = plain ? donor_find_named(e->s->arena, &l->file, item->key) : donor_find(&l->file, item->key);
+    bool plain = !l->stmt->source && !(l->stmt->under && layer); /* no other name is asked for */
+    const char *name = e->graph->params.at[item->param].name;
+    item->tensor = plain ? donor_find_named(e->s->arena, &l->file, name) : donor_find(&l->file, item->key);
     if (item->tensor && plain && !streq(item->tensor->name, item->key)) item->key = arena_strdup(e->graph->arena, item->tensor->name);
     if (!item->tensor || !item->index) continue;
     Shape shape = donor_shape(item->tensor);
@@ -125,7 +147,9 @@ static void load_from_file(Load *l) {
   SavedFile *saved;
   const char *path;
   WeightSearch search = weights_find_file(e->s, e->graph, stmt->file, stmt->file_span, &path, &saved);
-  l->file = (DonorFile){.path = path, .span = stmt->file_span, .saved = saved, .missing = search == WEIGHTS_MISSING};
+  l->file = (DonorFile){.path = path, .span = stmt->file_span, .saved = saved, .missing = search == WEIGHTS_MISSING,
+                        .under = stmt->under, .under_span = stmt->under_span};
+  if (stmt->source && l->items.count) l->file.under = file_name_of(stmt->source->left ? stmt->source->left : stmt->source);
   if (search == WEIGHTS_MISSING) {
     bind(l);
     return;

@@ -162,11 +162,12 @@ static void compare_item(Load *l, LoadItem *item, Mismatches *m) {
 /* Tensors of the file that `load all` has no place for. False when an `allow` cannot be read. */
 static bool find_unexpected(Load *l, Mismatches *m) {
   Arena *arena = l->e->s->arena;
-  size_t prefix = l->stmt->under ? strlen(l->stmt->under) : 0;
+  const char *under = l->file.rest && !l->file.inner ? l->file.rest : "";
+  size_t prefix = strlen(under);
   bool ok = true;
   for (size_t i = 0; i < donor_count(&l->file) && ok; i++) {
     const surgery_tensor *t = donor_at(&l->file, i);
-    bool wanted = prefix && !(strncmp(t->name, l->stmt->under, prefix) == 0 && t->name[prefix] == '.');
+    bool wanted = prefix && !(strncmp(t->name, under, prefix) == 0 && t->name[prefix] == '.');
     for (size_t k = 0; k < l->items.count && !wanted; k++) wanted = l->items.at[k].tensor == t;
     for (size_t k = 0; k < l->allows.count && !wanted && ok; k++) {
       LoadAllow *a = &l->allows.at[k];
@@ -198,21 +199,16 @@ static const char *summary(Arena *arena, const Mismatches *m) {
   return text;
 }
 
-/* Is what is missing there under another prefix? "backbone" when the file has backbone.layer1.0.conv1.weight. */
-static const char *other_prefix(Load *l) {
+/* Is what is wanted there under another prefix, or in another set of the file's weights? */
+static bool help_under(Load *l, Diag *d, size_t fit) {
+  WantedList wanted = {0};
+  FoundList found = {0};
   for (size_t i = 0; i < l->items.count; i++) {
-    const LoadItem *item = &l->items.at[i];
-    if (item->tensor) continue;
-    size_t length = strlen(item->key);
-    for (size_t k = 0; k < donor_count(&l->file); k++) {
-      const char *name = donor_at(&l->file, k)->name;
-      size_t whole = strlen(name);
-      if (whole > length + 1 && name[whole - length - 1] == '.' && streq(name + whole - length, item->key))
-        return arena_strndup(l->scratch, name, whole - length - 1);
-    }
-    return NULL; /* the first one tells */
+    const Param *p = &l->e->graph->params.at[l->items.at[i].param];
+    vec_push(l->scratch, &wanted, (WantedTensor){p->name, &p->shape, donor_may_lack(l->e->graph, p)});
   }
-  return NULL;
+  weights_find_under(l->e->s, &l->file, &wanted, fit, &found);
+  return weights_help_under(l->e->s, d, &l->file, &found, wanted.count, load_one_layer(l));
 }
 
 /* Does the file have the first that is missing under the network's own name? */
@@ -228,13 +224,6 @@ static void help_missing(Load *l, Diag *d) {
   Arena *scratch = l->scratch;
   if (l->stmt->under && there_without_under(l)) {
     diag_help(diags, d, "leave `under` out: the file has these names as they are");
-    return;
-  }
-  const char *prefix = other_prefix(l);
-  if (prefix && !l->stmt->source) {
-    const char *layer = load_one_layer(l);
-    diag_help(diags, d, "the file has them under another prefix: under \"%s%s%s\"", prefix, layer ? "." : "",
-              layer ? layer : "");
     return;
   }
   VEC(const char *) names = {0};
@@ -259,15 +248,17 @@ static bool report(Load *l, const Mismatches *m) {
   Diags *diags = &l->e->s->diags;
   Diag *d = diag_report(diags, DIAG_E0406, l->stmt->file_span, "%s does not fit: %s", l->file.path,
                         summary(l->scratch, m));
-  for (size_t i = 0; i < m->lines.count && i < MAX_LINES; i++) diag_note(diags, d, "%s", m->lines.at[i]);
-  if (m->lines.count > MAX_LINES) diag_note(diags, d, "and %zu more", m->lines.count - MAX_LINES);
   size_t fit = 0, count = donor_count(&l->file);
   for (size_t i = 0; i < l->items.count; i++) fit += l->items.at[i].tensor != NULL;
+  if (m->missing && !l->stmt->source && !(l->stmt->under && there_without_under(l)) && help_under(l, d, fit)) return false;
+  for (size_t i = 0; i < m->lines.count && i < MAX_LINES; i++) diag_note(diags, d, "%s", m->lines.at[i]);
+  if (m->lines.count > MAX_LINES) diag_note(diags, d, "and %zu more", m->lines.count - MAX_LINES);
   if (m->missing)
     diag_note(diags, d, "%zu of the %zu tensors that are wanted are there; the file has %zu%s%s", fit,
               l->items.count, count, count ? ", the first is " : "", count ? donor_at(&l->file, 0)->name : "");
   if (m->missing) help_missing(l, d);
-  if (m->unexpected) diag_help(diags, d, "to leave tensors of the file out: allow unexpected SEL");
+  if (m->unexpected) diag_help(diags, d, "to leave tensors of the file out: allow unexpected SEL; several in brackets, as in "
+                              "allow unexpected (queue, head.*)");
   if (m->shapes)
     diag_help(diags, d, "load a region, as in fc.weight[:10], or let them keep their values: allow shape SEL");
   if (m->dtypes) diag_help(diags, d, "to have them converted: allow dtype SEL");

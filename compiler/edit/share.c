@@ -11,7 +11,7 @@ static const Graph *sorted; /* for qsort */
 static int file_of(const Graph *g, int donor) {
   const DonorFile *file = &g->donors.at[donor];
   for (int i = 0; i < donor; i++)
-    if (g->donors.at[i].saved == file->saved && streq(g->donors.at[i].path, file->path)) return i;
+    if (g->donors.at[i].path && donor_same_file(&g->donors.at[i], file)) return i;
   return donor;
 }
 

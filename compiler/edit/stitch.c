@@ -28,7 +28,7 @@ static void move_donors(Stitch *t) {
     t->donor[i] = NO_ID;
     for (size_t k = 0; k < g->donors.count && t->donor[i] == NO_ID; k++) {
       const DonorFile *old = &g->donors.at[k];
-      if (file->path && old->model && streq(old->path, file->path) && old->saved == file->saved)
+      if (file->path && old->model && old->path && donor_same_file(old, file))
         t->donor[i] = (int)k;
     }
     if (t->donor[i] == NO_ID) {

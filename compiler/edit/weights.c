@@ -99,12 +99,25 @@ static void help_other_head(Session *s, Diag *d, const DonorFile *donor, const M
 
 enum { MAX_LINES = 20 };
 
+/* `under` is the cure, where the file has all of it with something before the names, or in another set of weights. */
+static bool help_under(Session *s, Diag *d, const Graph *g, const DonorFile *donor, const ParamList *params, size_t fit) {
+  WantedList wanted = {0};
+  FoundList found = {0};
+  for (size_t i = 0; i < params->count; i++) {
+    const Param *p = &g->params.at[params->at[i]];
+    vec_push(s->arena, &wanted, (WantedTensor){p->name, &p->shape, donor_may_lack(g, p)});
+  }
+  weights_find_under(s, donor, &wanted, fit, &found);
+  return weights_help_under(s, d, donor, &found, wanted.count, NULL);
+}
+
 static void note_lines(Session *s, Diag *d, const Mismatch *m) {
   for (size_t i = 0; i < m->lines.count && i < MAX_LINES; i++) diag_note(&s->diags, d, "%s", m->lines.at[i]);
   if (m->lines.count > MAX_LINES) diag_note(&s->diags, d, "and %zu more", m->lines.count - MAX_LINES);
 }
 
-static void report_mismatch(Session *s, DonorFile *donor, const Mismatch *m, size_t wanted) {
+static void report_mismatch(Session *s, const Graph *g, DonorFile *donor, const Mismatch *m, const ParamList *params) {
+  size_t wanted = params->count;
   if (!donor->model) { /* found behind the last edit only; load.c tells the rest */
     Diag *d = diag_report(&s->diags, DIAG_E0406, donor->span, "%s does not fit: %s", donor->path,
                           mismatch_text(s, m));
@@ -114,6 +127,7 @@ static void report_mismatch(Session *s, DonorFile *donor, const Mismatch *m, siz
   }
   Diag *d = diag_report(&s->diags, DIAG_E0405, donor->span, "%s does not fit %s: %s", donor->path,
                         donor->model, mismatch_text(s, m));
+  if (m->missing > 0 && help_under(s, d, g, donor, params, m->matched)) return;
   note_lines(s, d, m);
   size_t count = donor_count(donor);
   diag_note(&s->diags, d, "%zu of the %zu tensors that are wanted fit; the file has %zu%s%s", m->matched,
@@ -146,6 +160,12 @@ static void bind_missing(Graph *g, const ParamList *params) {
   }
 }
 
+static void place_names(Session *s, const Graph *g, DonorFile *file, const ParamList *params) {
+  const char **names = arena_array(s->arena, const char *, params->count + 1);
+  for (size_t i = 0; i < params->count; i++) names[i] = g->params.at[params->at[i]].name;
+  donor_place(s->arena, file, names, params->count);
+}
+
 static bool bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
   if (donor->model->kind == EXPR_STRING) {
     if (!donor->from && !donor->from_random) return weights_check(s, g);
@@ -156,16 +176,17 @@ static bool bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
   if (s->no_weights) return true;
   WeightSearch search = weights_find(s, scope, donor, model, &path);
   if (search == WEIGHTS_WRONG) return false;
-  vec_push(g->arena, &g->donors, (DonorFile){.model = model, .path = path, .span = span});
+  vec_push(g->arena, &g->donors, (DonorFile){.model = model, .path = path, .span = span, .under = donor->under, .under_span = donor->under_span});
   DonorFile *file = &g->donors.at[g->donors.count - 1];
   if (!path) return true;
   ParamList params = graph_state_dict(g, s->arena, true);
   if (search == WEIGHTS_MISSING) bind_missing(g, &params);
   if (search == WEIGHTS_MISSING || !donor_open(s, file)) return false;
+  place_names(s, g, file, &params);
   Mismatch m = {0};
   compare_all(s, g, file, &params, &m);
   if (m.lines.count > 0) {
-    report_mismatch(s, file, &m, params.count);
+    report_mismatch(s, g, file, &m, &params);
     return false;
   }
   donor_notes(s, file);
@@ -218,7 +239,7 @@ bool weights_check(Session *s, Graph *g) {
       if (g->params.at[all.at[i]].donor == (int)k) vec_push(s->arena, &params, all.at[i]);
     compare_all(s, g, file, &params, &m);
     if (m.lines.count == 0) continue;
-    report_mismatch(s, file, &m, params.count);
+    report_mismatch(s, g, file, &m, &params);
     ok = false;
   }
   return ok;

@@ -51,11 +51,18 @@ void weights_close(Graph *g);
 /* Opens what the donor names; true for fresh values and for files that this script saves. False with a
  * diagnostic. */
 bool donor_open(Session *s, DonorFile *donor);
+/* The same once more, for the numbers; false with *err filled. */
+bool donor_reopen(Session *s, DonorFile *donor, surgery_error *err);
+/* A parameter's name as it is in the file, by what the script wrote behind `under`. */
+const char *donor_key(Arena *arena, const DonorFile *donor, const char *name);
+/* Finds out, from the names that are wanted, whether what is behind `under` stands before them or in the place of one container. */
+void donor_place(Arena *arena, DonorFile *donor, const char *const *names, size_t count);
+bool donor_same_file(const DonorFile *a, const DonorFile *b);
 const surgery_tensor *donor_find(DonorFile *donor, const char *key);
 /* The same under the other names that a parameter may have in a file (weights_names.c); the tensor's own name is the one there. */
 const surgery_tensor *donor_find_named(Arena *arena, DonorFile *donor, const char *key);
 /* Notes, once for a file each, what was taken off or translated; said: zeros at first. */
-void donor_names_note(Session *s, const DonorFile *donor, const char *key, const surgery_tensor *tensor, bool said[2]);
+void donor_names_note(Session *s, DonorFile *donor, const char *key, const surgery_tensor *tensor, bool said[2]);
 /* A tensor that is no part of any network here, whoever asks for all of a file. */
 bool donor_ignores(const char *name);
 size_t donor_count(const DonorFile *donor);
@@ -92,6 +99,26 @@ const char *absolute_path(Arena *arena, const char *path);
 const char *weights_usual_file(const char *model);
 /* "resnet18" of `take resnet18(10)`. */
 const char *weights_model_name(const Donor *donor);
+/* One tensor that is asked for. */
+typedef struct WantedTensor {
+  const char *name; /* in the network */
+  const Shape *shape;
+  bool optional;
+} WantedTensor;
+typedef VEC(WantedTensor) WantedList;
+typedef struct FoundUnder { /* what a script writes behind `under` … */
+  const char *under;
+  const char *inner;   /* … the container whose place it takes, NULL: it stands before the names … */
+  const char *where;   /* … how the names differ there, for a message … */
+  size_t fit;          /* … and how many of the wanted it gives */
+} FoundUnder;
+typedef VEC(FoundUnder) FoundList;
+/* Where the file has what is wanted, in front of all names or in the place of a container, in any of its sets of weights; those
+ * first that give all. Only sets that give more than `fit` (weights_under.c). */
+void weights_find_under(Session *s, const DonorFile *donor, const WantedList *wanted, size_t fit, FoundList *found);
+/* Says so in a message on the file; true where `under` gives all, and is the cure. `layer`: a load's one layer, whose name stands
+ * in what is written behind `under`; NULL. */
+bool weights_help_under(Session *s, Diag *d, const DonorFile *donor, const FoundList *found, size_t wanted, const char *layer);
 /* Names the built-in network whose keys and shapes the file has, if there is one (weights_guess.c). */
 const char *weights_guess_model(Session *s, surgery_weights *file);
 #endif

@@ -152,8 +152,7 @@ static bool read_numbers(const Fill *f, DonorFile *donor, const surgery_tensor *
 /* The donor's tensor of that name, of `count` numbers in the region (NULL: in all). NULL when the file has changed. */
 static const surgery_tensor *find_tensor(const Fill *f, DonorFile *donor, const char *key, const Region *region,
                                          int64_t count) {
-  if (!donor->open && !donor->saved) donor->open = surgery_weights_open(donor->path, f->err);
-  if (!donor->open && !donor->saved) return NULL;
+  if (!donor_reopen(f->s, donor, f->err)) return NULL;
   const surgery_tensor *t = donor_find(donor, key);
   if (!t) return fail(f, SURGERY_BAD_INPUT, donor->path, key, "the tensor is no longer in the file"), NULL;
   Shape shape = donor_shape(t), part;

@@ -187,6 +187,11 @@ typedef struct Donor_ {
   const char *path;  /* resolved weight file; NULL with `from random` */
   Span span;
   bool missing;            /* the file is not there: what would be read from it has its shape, and no values */
+  const char *under; /* what the script wrote behind it; NULL: nothing */
+  Span under_span;
+  size_t set;        /* the set of weights that is open */
+  const char *rest;  /* of that, in the set of weights that is open: what stands before the names; "": nothing does */
+  const char *inner; /* `rest` stands only in the place of this container's name ("features" in "features.module"); NULL */
   struct SavedFile *saved; /* what a `save` further up in the script writes; else NULL */
   struct surgery_weights *open; /* by compiler/edit/weights.c, until weights_close() */
 } DonorFile;

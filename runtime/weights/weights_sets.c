@@ -144,6 +144,10 @@ const char *surgery_weights_set(const surgery_weights *w, size_t index, size_t *
   return w->sets[index].name;
 }
 
+size_t surgery_weights_chosen(const surgery_weights *w) {
+  return w->set;
+}
+
 /* Is prefix the name of a tensor of the set, or of what tensors are in? */
 static bool has_below(const WeightSet *set, const char *prefix) {
   size_t length = strlen(prefix), low = 0, high = set->count;

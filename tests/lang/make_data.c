@@ -90,6 +90,19 @@ static void write_counted(void) {
                                       "other.weight"};
   for (int i = 0; i < 5; i++) prefixed[i].name = names[i];
   write_tensors("count-prefix.safetensors", prefixed, 5);
+  /* two copies of it, and one of another network's tensors, as in contrastive training */
+  surgery_tensor_out twice[9];
+  static const char *const copies[] = {"student.conv.weight", "student.conv.bias", "student.fc.weight", "student.fc.bias",
+                                       "average.conv.weight", "average.conv.bias", "average.fc.weight", "average.fc.bias", "queue"};
+  for (int i = 0; i < 9; i++) {
+    twice[i] = all[i % 4];
+    twice[i].name = copies[i];
+  }
+  write_tensors("count-twice.safetensors", twice, 9);
+  surgery_tensor_out middle[] = {all[0], all[1], all[2], all[3]};
+  middle[0].name = "features.module.0.weight";
+  middle[1].name = "features.module.0.bias";
+  write_tensors("count-middle.safetensors", middle, 4);
   surgery_tensor_out odd[] = {{"fc.weight", SURGERY_F32, 2, {3, 4}, count},
                               {"fc.bias", SURGERY_I64, 1, {3}, whole},
                               {"column", SURGERY_F32, 1, {3}, count + 40},
@@ -133,6 +146,41 @@ static void write_bert(void) {
   write_tensors("bert-task.safetensors", all, sizeof all / sizeof *all);
 }
 
+/* A residual network of one block under the names of Hugging Face, its tensors' numbers their places here. */
+static void write_resnet(void) {
+  static const struct {
+    const char *name;
+    int64_t shape[4];
+    int rank;
+  } layers[] = {
+      {"resnet.embedder.embedder.convolution.weight", {2, 1, 3, 3}, 4},
+      {"resnet.embedder.embedder.normalization", {2}, 1},
+      {"resnet.encoder.stages.0.layers.0.layer.0.convolution.weight", {2, 2, 3, 3}, 4},
+      {"resnet.encoder.stages.0.layers.0.layer.0.normalization", {2}, 1},
+      {"resnet.encoder.stages.0.layers.0.layer.1.convolution.weight", {2, 2, 3, 3}, 4},
+      {"resnet.encoder.stages.0.layers.0.layer.1.normalization", {2}, 1},
+      {"resnet.encoder.stages.0.layers.0.shortcut.convolution.weight", {2, 2, 1, 1}, 4},
+      {"resnet.encoder.stages.0.layers.0.shortcut.normalization", {2}, 1},
+      {"classifier.1.weight", {3, 2}, 2},
+      {"classifier.1.bias", {3}, 1},
+  };
+  static const char *const roles[] = {"weight", "bias", "running_mean", "running_var"};
+  surgery_tensor_out all[32];
+  size_t count = 0;
+  for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+    size_t length = strlen(layers[i].name);
+    bool norm = length > 13 && strcmp(layers[i].name + length - 13, "normalization") == 0;
+    for (int r = 0; r < (norm ? 4 : 1); r++) {
+      const char *name = norm ? arena_printf(session->arena, "%s.%s", layers[i].name, roles[r]) : layers[i].name;
+      float *numbers = arena_array(session->arena, float, 64);
+      for (int k = 0; k < 64; k++) numbers[k] = (float)(10 * i + (size_t)r);
+      all[count] = (surgery_tensor_out){.name = name, .dtype = SURGERY_F32, .rank = layers[i].rank, .data = numbers};
+      memcpy(all[count++].shape, layers[i].shape, sizeof layers[i].shape);
+    }
+  }
+  write_tensors("resnet-hf.safetensors", all, count);
+}
+
 static void write_broken(void) {
   unsigned char garbage[4096];
   for (size_t i = 0; i < sizeof garbage; i++) garbage[i] = (unsigned char)(i * i * 31 + 7 * i + 13);
@@ -162,6 +210,7 @@ int main(int argc, char **argv) {
   write_tiny();
   write_counted();
   write_bert();
+  write_resnet();
   write_broken();
   diag_print_text(&session->diags, stderr, false);
   arena_destroy(arena);

@@ -9,6 +9,6 @@ cp -r "$cases" "$work"
 if [ "${1-}" = --fixes ]; then
   cp -r "$data"/* "$work"
 else
-  cp "$data/lenet.safetensors" "$data/garbage.pth" "$data/truncated.safetensors" "$work"
+  cp "$data/lenet.safetensors" "$data/garbage.pth" "$data/truncated.safetensors" "$data"/count-*.safetensors "$data"/checkpoint_*.pth "$work"
 fi
 exec "$test" "$surgeryc" "$cases" "$work" "$@"

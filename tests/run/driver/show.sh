@@ -43,6 +43,10 @@ run 0 "$SURGERYC" show weights.bin
 golden show-weights.txt
 run 0 "$SURGERYC" show weights.bin --json
 golden show-weights.json
+run 0 "$SURGERYC" show "$SURGERY_SOURCE/tests/weights/fixtures/checkpoint_sets.pth"
+out '^weights +under "state_dict": 4 tensors, the one above$'
+out '^ +under "state_dict_ema": 4 tensors$'
+out '^ +under "channelwise": cannot be read$'
 
 run 0 "$SURGERYC" show "$SURGERY_SOURCE/tests/onnx/models/mlp.onnx"
 out ' Linear '
