@@ -2,6 +2,7 @@
  * turned into a graph, and compares the shapes with what the file states. The file is not trusted: protobuf-c
  * decodes it within a bound of memory, and every field is checked where it is used. Called by
  * frontend/donor.c. */
+#include "compiler/edit/weights.h"
 #include "compiler/import/onnx_internal.h"
 #include "runtime/io.h"
 #include <ctype.h>
@@ -15,6 +16,39 @@
 static bool is_file(const char *path) {
   struct stat st;
   return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
+}
+
+static bool has_weight_suffix(const char *path) {
+  static const char *const ends[] = {".pth", ".pt", ".bin", ".ckpt", ".th", ".tar", ".safetensors", ".npz"};
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+    if (strlen(path) > strlen(ends[i]) && streq(path + strlen(path) - strlen(ends[i]), ends[i])) return true;
+  return false;
+}
+
+/* "resnet18" for "weights/resnet18-f37072fd.pth", where that is a built-in network; else NULL. */
+static const char *network_of_name(Session *s, const char *path) {
+  const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+  const char *name = arena_strndup(s->arena, base, strcspn(base, "-."));
+  return scope_get(zoo_scope(s), name) ? name : NULL;
+}
+
+/* Is nothing written behind it in its statement? */
+static bool ends_statement(Session *s, Span span) {
+  if (span.source >= s->sources.files.count) return false;
+  const char *at = s->sources.files.at[span.source].text + span.end;
+  at += strspn(at, " \t\r");
+  return !*at || strchr("\n;#", *at);
+}
+
+/* `take "resnet18.pth"`: the network is named, and the file stands behind `from`. */
+static void help_take_from(Session *s, Diag *d, Span span, const char *path, const char *model, bool there) {
+  if (model && there && ends_statement(s, span)) {
+    diag_help(&s->diags, d, "take %s from \"%s\"", model, SG_Q(path));
+    if (!strpbrk(path, "\"\\")) diag_fix(&s->diags, d, span, "%s from \"%s\"", model, path);
+    return;
+  }
+  diag_help(&s->diags, d, "a network is named, and its weights stand behind `from`: take %s from \"%s\"", model ? model : "NETWORK",
+            SG_Q(path));
 }
 
 /* Where a take's `from` is searched for, too. NULL, reported, when it is nowhere. */
@@ -32,8 +66,13 @@ static const char *find_file(Session *s, const char *path, Span origin) {
     if (is_file(places.at[i])) return places.at[i];
     list = arena_printf(s->arena, "%s%s%s", list, i ? ", " : "", places.at[i]);
   }
-  Diag *d = diag_report(&s->diags, DIAG_E0401, origin, "the ONNX file %s is not there", path);
+  bool weights = has_weight_suffix(path);
+  Diag *d = diag_report(&s->diags, DIAG_E0401, origin, "the %s file %s is not there", weights ? "weight" : "ONNX", path);
   diag_note(&s->diags, d, "looked for %s", list);
+  if (weights) {
+    help_take_from(s, d, origin, path, network_of_name(s, path), false);
+    return NULL;
+  }
   diag_help(&s->diags, d, "correct the path, or name its folder: --weights FOLDER");
   return NULL;
 }
@@ -283,6 +322,14 @@ static bool read_graph(OnnxImport *o, const Onnx__ModelProto *model) {
   return true;
 }
 
+static bool not_a_network(OnnxImport *o) {
+  if (o->reports++ >= ONNX_MAX_REPORTS) return false;
+  Diag *d = diag_report(&o->s->diags, DIAG_E0601, o->span, "%s is a weight file (%s), not a network", SG_Q(o->path),
+                        surgery_weights_note(o->weights));
+  help_take_from(o->s, d, o->span, o->asked, weights_guess_model(o->s, o->weights), true);
+  return false;
+}
+
 static bool read_file(OnnxImport *o) {
   surgery_error err = {0};
   Budget budget = {0};
@@ -296,8 +343,7 @@ static bool read_file(OnnxImport *o) {
     return false;
   }
   if (strncmp(surgery_weights_note(o->weights), "onnx", 4) != 0)
-    return onnx_broken(o, DIAG_E0601, "it is a weight file (%s), not a network; take NAME from it",
-                       surgery_weights_note(o->weights));
+    return not_a_network(o);
   o->wrapped = strstr(surgery_weights_note(o->weights), "taken off") != NULL;
   bool good = unpack(o, &allocator, &model) && read_graph(o, model);
   if (model) onnx__model_proto__free_unpacked(model, &allocator);
@@ -310,7 +356,7 @@ Graph *import_onnx(Session *s, const char *path, Span origin) {
   vec_push(s->arena, &s->dependencies, found);
   Arena *arena = arena_create();
   Graph *g = graph_create(s->arena, network_name(s->arena, found));
-  OnnxImport o = {.s = s, .arena = arena, .g = g, .span = origin, .path = found};
+  OnnxImport o = {.s = s, .arena = arena, .g = g, .span = origin, .path = found, .asked = path};
   vec_push(s->arena, &g->donors, (DonorFile){.model = g->name, .path = found, .span = origin});
   bool good = read_file(&o);
   g->donors.at[0].open = o.weights;

@@ -94,6 +94,7 @@ typedef struct OnnxImport {
   Arena *arena; /* dies with the import */
   Graph *g;
   Span span;
+  const char *asked; /* as the script has it */
   const char *path;
   const Onnx__GraphProto *graph;
   surgery_weights *weights;

@@ -3,6 +3,7 @@
 #include "runtime/weights/weights.h"
 
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
 /* Names, paths and notes of an honest file take a few times the bytes that they have in it; what needs more
@@ -116,6 +117,7 @@ typedef struct Magic {
 /* Files that people really hand over by mistake: each with the reason and the cure. */
 static const Magic strangers[] = {
     {"\x89HDF\r\n\x1a\n", 8, 0, "is an HDF5 file (Keras); export the weights as safetensors or .npz"},
+    {"TFL3", 4, 4, "is a TensorFlow Lite file, a compiled network; export the network as ONNX, and take the .onnx file (tf2onnx)"},
     {"GGUF", 4, 0, "is a GGUF file; safetensors, PyTorch and .npz files are read"},
     {"\x1f\x8b", 2, 0, "is compressed by gzip; unpack it first (gunzip)"},
     {"BZh", 3, 0, "is compressed by bzip2; unpack it first"},
@@ -158,7 +160,37 @@ static bool plausible_header(const unsigned char *head, uint64_t size) {
   return length >= 2 && length <= size - 8;
 }
 
-int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error *err) {
+#define BY_ONNX "; export the network as ONNX, and take the .onnx file"
+
+/* Files of other programs that only their names tell apart; asked for after a reader has refused the file. */
+static const struct {
+  const char *end, *what;
+} suffixes[] = {
+    {".keras", "is a Keras file" BY_ONNX " (tf2onnx), or save its weights as .npz"},
+    {".h5", "is a Keras file, as it seems" BY_ONNX " (tf2onnx), or save its weights as .npz"},
+    {".hdf5", "is a Keras file, as it seems" BY_ONNX " (tf2onnx), or save its weights as .npz"},
+    {".tflite", "is a TensorFlow Lite file, a compiled network" BY_ONNX " (tf2onnx)"},
+    {".pb", "is a TensorFlow graph, as it seems" BY_ONNX " (tf2onnx)"},
+    {".ckpt.index", "is a part of a TensorFlow checkpoint; save its variables as .npz"},
+    {".ckpt.meta", "is a part of a TensorFlow checkpoint; save its variables as .npz"},
+    {".data-00000-of-00001", "is a part of a TensorFlow checkpoint; save its variables as .npz"},
+    {".msgpack", "is a Flax file, as it seems; save its arrays as safetensors or .npz"},
+    {".gguf", "is a GGUF file; safetensors, PyTorch and .npz files are read"},
+    {".ggml", "is a GGML file; safetensors, PyTorch and .npz files are read"},
+    {".mlmodel", "is a Core ML file, a compiled network" BY_ONNX},
+    {".pdparams", "is a PaddlePaddle file; save its arrays as .npz"},
+    {".pdmodel", "is a PaddlePaddle network" BY_ONNX " (paddle2onnx)"},
+    {".caffemodel", "is a Caffe file" BY_ONNX ", or save its weights as .npz"},
+    {".params", "is an MXNet file, as it seems; save its arrays as .npz"},
+    {".engine", "is a TensorRT engine, a compiled network; take the .onnx file that it was made from"},
+    {".trt", "is a TensorRT engine, a compiled network; take the .onnx file that it was made from"},
+    {".pt2", "is a program of torch.export" BY_ONNX ", or save its tensors: torch.save(program.state_dict, path)"},
+    {".pte", "is a program of ExecuTorch, a compiled network; take the network that it was made from"},
+    {".nemo", "is an archive of NeMo; unpack it with tar, and take model_weights.ckpt from it"},
+    {".mar", "is an archive of TorchServe; unpack it, and take the .pth file from it"},
+};
+
+static int detect(surgery_weights *w, uint32_t file, bool nested, surgery_error *err) {
   const WeightFile *f = &w->files[file];
   unsigned char head[512];
   size_t have = f->size < sizeof head ? (size_t)f->size : sizeof head;
@@ -188,6 +220,20 @@ int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error
                  "ONNX); it begins "
                  "with bytes %02x %02x %02x %02x",
                  f->path, head[0], head[1], head[2], head[3]);
+}
+
+int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error *err) {
+  surgery_error why = {0};
+  if (detect(w, file, nested, &why) == 0) return 0;
+  const char *path = w->files[file].path;
+  size_t length = strlen(path);
+  for (size_t i = 0; why.status == SURGERY_BAD_INPUT && i < sizeof suffixes / sizeof *suffixes; i++) {
+    size_t tail = strlen(suffixes[i].end);
+    if (length > tail && strcasecmp(path + length - tail, suffixes[i].end) == 0)
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: %s", path, suffixes[i].what);
+  }
+  if (err) *err = why;
+  return -1;
 }
 
 surgery_weights *surgery_weights_open(const char *path, surgery_error *err) {
