@@ -194,6 +194,9 @@ void ast_dump(const Stmt *first, FILE *out);
 const char *habit_of(const char *word, const char **instead);
 /* Such a word's line stands for nothing (import, print): it may go. */
 bool habit_is_line_to_drop(const char *word);
+/* habits_statements.c: how a whole statement of PyTorch, Keras or YAML is written here, or NULL; `*fix` is what takes its
+ * place ("" where the line may go), or NULL. */
+const char *habit_statement(Arena *arena, const char *text, const char **fix);
 /* An operator as it is written: "<=" for 'L'. */
 const char *operator_name(char op);
 #endif

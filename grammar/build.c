@@ -364,6 +364,7 @@ const char *file_word(Lexer *lx, Span span, const char *word) {
   Diag *diag = build_report(lx, DIAG_E0011, span,
                             arena_printf(lx->arena, "behind '%s' stands a file between quotes%s", join, network ? ", or random" : ""));
   Span path = {span.source, span.begin, end};
+  if (diag && cure_statement(lx, diag)) return "";
   if (diag) diag_help(lx->diags, diag, "%s \"%s\"", join, lexer_show(lx, path));
   if (diag) diag_fix(lx->diags, diag, path, "\"%s\"", arena_strndup(lx->arena, lx->text + path.begin, path.end - path.begin));
   return "";

@@ -79,8 +79,8 @@ void stmt_name(Stmt *stmt, const char *name, Span span);
 void stmt_addition(Stmt *stmt, Donor *donor);
 /* A plain dotted name, without globs (of a path: not `quoted`). */
 void stmt_target(Lexer *lx, Stmt *stmt, const char *path, Span span, bool quoted);
-/* `batch = 16` among the settings. */
-void setting_equals(Lexer *lx, Span equals, const char *name, Span values);
+/* `batch = 16` among the settings. True where several settings ran together: then only the first value belongs to it. */
+bool setting_equals(Lexer *lx, Span equals, const char *name, Span values);
 Allow *build_allow(Lexer *lx, const char *what, Span what_span, Selector *selector);
 AllowList allows_add(AllowList list, Allow *allow);
 #endif

@@ -59,11 +59,13 @@ void stmt_target(Lexer *lx, Stmt *stmt, const char *path, Span span, bool quoted
   if (diag) diag_help(lx->diags, diag, "give one plain name, as in rename fc to classifier");
 }
 
-void setting_equals(Lexer *lx, Span equals, const char *name, Span values) {
+bool setting_equals(Lexer *lx, Span equals, const char *name, Span values) {
   Diag *diag = build_report(lx, DIAG_E0014, equals, "a setting is written without '='");
-  if (!diag) return;
+  if (!diag) return false;
+  if (cure_settings(lx, diag)) return true;
   diag_help(lx->diags, diag, "%s %s", name, lexer_show(lx, values));
   diag_fix(lx->diags, diag, (Span){equals.source, equals.begin, values.begin}, "%s", lx->text[equals.begin - 1] == ' ' ? "" : " ");
+  return false;
 }
 
 Allow *build_allow(Lexer *lx, const char *what, Span what_span, Selector *selector) {

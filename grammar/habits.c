@@ -67,10 +67,9 @@ static const char *copy(const Lexer *lx, Span span) {
   return arena_strndup(lx->arena, lx->text + span.begin, span.end - span.begin);
 }
 
-/* Without `nn.`, `torch.nn.`, `torch.` in front of names. */
-static char *without_modules(const Lexer *lx, const char *text) {
-  static const char *const modules[] = {"torch.nn.functional.", "torch.nn.", "torch.", "nn.", "F."};
-  char *out = arena_alloc(lx->arena, strlen(text) + 1), *to = out;
+const char *without_modules(Arena *arena, const char *text) {
+  static const char *const modules[] = {"torch.nn.functional.", "torch.nn.", "torch.", "nn.", "F.", "self."};
+  char *out = arena_alloc(arena, strlen(text) + 1), *to = out;
   for (const char *at = text; *at;) {
     bool starts = at == text || (!isalnum((unsigned char)at[-1]) && at[-1] != '_' && at[-1] != '.');
     size_t skip = 0;
@@ -85,15 +84,16 @@ static char *without_modules(const Lexer *lx, const char *text) {
   return out;
 }
 
-/* `model.layer4[0].conv1` → `layer4.0.conv1`; NULL when it is no path of a network. */
-static const char *path_of(const Lexer *lx, const char *text) {
+const char *path_of_network(Arena *arena, const char *text) {
   static const char *const objects[] = {"model.", "net.", "network.", "self.", "backbone."};
   for (size_t i = 0; i < sizeof objects / sizeof *objects; i++)
     if (strncmp(text, objects[i], strlen(objects[i])) == 0) {
       text += strlen(objects[i]);
       break;
     }
-  char *out = arena_alloc(lx->arena, strlen(text) + 1), *to = out;
+  for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) /* model.requires_grad_(False) */
+    if (strncmp(text, objects[i], strlen(text)) == 0 && strlen(text) + 1 == strlen(objects[i])) return "all";
+  char *out = arena_alloc(arena, strlen(text) + 1), *to = out;
   for (; *text; text++) {
     if (*text == '[')
       *to++ = '.';
@@ -122,10 +122,10 @@ bool cure_assignment(Lexer *lx, Diag *diag, Span equals) {
   Span before = {lx->source, lx->first.begin, equals.begin};
   while (before.end > before.begin && isspace((unsigned char)lx->text[before.end - 1])) before.end--;
   if (before.end - before.begin > 200 || !memchr(lx->text + before.begin, '.', before.end - before.begin)) return false;
-  const char *path = path_of(lx, copy(lx, before));
+  const char *path = path_of_network(lx->arena, copy(lx, before));
   Span rest = rest_of_statement(lx, equals.end);
   if (!path || rest.end == rest.begin || rest.end - rest.begin > 500) return false;
-  const char *value = without_modules(lx, copy(lx, rest));
+  const char *value = without_modules(lx->arena, copy(lx, rest));
   while (*value == ' ') value++;
   Span whole = {lx->source, lx->first.begin, rest.end};
   if (cure_requires_grad(lx, diag, whole, (char *)path, value)) return true;

@@ -165,7 +165,8 @@ statement
   | SETTING '(' nameds ')'        { $$ = build_stmt(lexer, STMT_SETTING, @$); stmt_name($$, $1.text, @1); /* as a call */
                                     $$->args = args_checked(lexer, $3, false).first; }
   | SETTING '=' settings          { $$ = build_stmt(lexer, STMT_SETTING, @$); stmt_name($$, $1.text, @1);
-                                    $$->args = $3.first; setting_equals(lexer, @2, $1.text, @3); }
+                                    $$->args = $3.first;
+                                    if (setting_equals(lexer, @2, $1.text, @3)) $$->args->next = NULL; }
   /* declarations and constants */
   | MODEL NAME params block       { $$ = build_stmt(lexer, STMT_MODEL, @$); stmt_name($$, $2.text, @2);
                                     $$->params = $3.first; stmt_blocks(lexer, $$, $4, NOTHING); }

@@ -27,6 +27,12 @@ static const char *form_of(int statement) {
   return NULL;
 }
 
+static bool is_keyword(const char *word) {
+  for (int i = 0; i < keyword_count; i++)
+    if (streq(keyword_names[i], word)) return true;
+  return false;
+}
+
 /* What need not be listed one by one: the beginnings of a value or a selector, and how either may go on. */
 static bool part_of(const char *const *all, int count, const char *name) {
   static const char *const value_begins[] = {"a name", "a string", "an integer", "a number",
@@ -87,10 +93,33 @@ static bool names_something(const Lexer *lx) {
   return at < lx->length && strchr("=(.,", lx->text[at]);
 }
 
+/* `forward(x):` and the lines below: skipped as a whole. */
+static bool cure_block(Lexer *lx, Diag *diag, Span whole) {
+  Span head = rest_of_statement(lx, whole.begin);
+  if (head.end == head.begin || lx->text[head.end - 1] != ':' || whole.end == head.end) return false;
+  lx->skip_until = whole.end;
+  const char *braces = block_in_braces(lx, whole);
+  const char *instead, *help = habit_of(text_of(lx, lx->first), &instead);
+  diag_help(lx->diags, diag, "%s", help ? help : "a block stands in braces, not below a colon: { … }");
+  if (braces) diag_fix(lx->diags, diag, whole, "%s", braces);
+  return true;
+}
+
+bool cure_statement(Lexer *lx, Diag *diag) {
+  Span whole = whole_statement(lx);
+  const char *fix, *help = habit_statement(lx->arena, arena_strndup(lx->arena, lx->text + whole.begin, whole.end - whole.begin), &fix);
+  if (!help) return cure_block(lx, diag, whole);
+  lx->skip_until = whole.end;
+  diag_help(lx->diags, diag, "%s", help);
+  if (fix) diag_fix(lx->diags, diag, whole, "%s", fix);
+  return true;
+}
+
 /* One word instead of the first, or the whole statement in the block where it belongs. */
 static void help_first_word(Lexer *lx, Diag *diag, const char *word, const char *near) {
   const char *instead, *help = habit_of(word, &instead), *block = habit_block_of(word);
   Span whole = rest_of_statement(lx, lx->first.begin);
+  if (cure_statement(lx, diag)) return;
   if (instead) {
     diag_suggest(lx->diags, diag, lx->first, instead);
   } else if (help) {
@@ -227,6 +256,28 @@ static bool compares(char c) {
   return c == '<' || c == '>' || c == '=' || c == '!';
 }
 
+/* `freeze all replace fc with …`: two statements on one line. `forward(x) {`: a call's brackets. */
+static bool cure_statements(const Misfit *m) {
+  Lexer *lx = m->lx;
+  const char *word = text_of(lx, m->span);
+  Span gap = gap_before(m);
+  if (char_at(m, m->span.begin) == '(' && lx->statement == TOK_FORWARD) {
+    Span rest = rest_of_statement(lx, m->span.end);
+    const char *close = memchr(lx->text + rest.begin, ')', rest.end - rest.begin);
+    if (!close) return false;
+    uint32_t end = (uint32_t)(close - lx->text);
+    const char *inside = arena_strndup(lx->arena, lx->text + rest.begin, end - rest.begin);
+    if (strncmp(inside, "self", 4) == 0) inside += 4 + strspn(inside + 4, ", ");
+    diag_help(lx->diags, m->diag, "its values are named without brackets: forward %s { … }", inside);
+    diag_fix(lx->diags, m->diag, (Span){gap.source, gap.begin, end + 1}, " %s", inside);
+    return true;
+  }
+  if (gap.begin == gap.end || !is_keyword(word) || !wants(m, "the end of the statement")) return false;
+  diag_help(lx->diags, m->diag, "statements are separated by ';' or stand on lines of their own");
+  diag_fix(lx->diags, m->diag, (Span){gap.source, gap.begin, gap.begin}, ";");
+  return true;
+}
+
 /* 1 < n < 5: the middle is compared twice. */
 static bool cure_chain(const Misfit *m) {
   Lexer *lx = m->lx;
@@ -289,12 +340,20 @@ static bool cure_dash(const Misfit *m) {
 
 static void cure(const Misfit *m, bool at_end) {
   Lexer *lx = m->lx;
+  if (!at_end && lx->statement == TOK_PHASE && isdigit((unsigned char)char_at(m, m->span.begin))) {
+    const char *number = text_of(lx, m->span);
+    diag_help(lx->diags, m->diag, "a phase has a name: phase p%s { … }", number);
+    diag_fix(lx->diags, m->diag, m->span, "p%s", number);
+    return;
+  }
   const char *near = at_end ? NULL : misspelt(lx, m->span, m->names, m->count);
   const char *form = form_of(lx->statement);
+  if (near && is_keyword(text_of(lx, m->span))) near = NULL; /* `for` is no misspelt `or` */
+  if (!near && (cure_settings(lx, m->diag) || cure_statement(lx, m->diag))) return;
   if (near)
     diag_suggest(lx->diags, m->diag, m->span, near);
-  else if (at_end || !(cure_dash(m) || cure_assignment(lx, m->diag, m->span) || cure_joining_word(m) || cure_colon(m) ||
-                       cure_operator(m) || cure_selector(m) || cure_comma(m))) {
+  else if (at_end || !(cure_dash(m) || cure_assignment(lx, m->diag, m->span) || cure_statements(m) || cure_joining_word(m) ||
+                       cure_colon(m) || cure_operator(m) || cure_selector(m) || cure_comma(m))) {
     if (form) diag_help(lx->diags, m->diag, "it is written: %s", form);
   }
 }

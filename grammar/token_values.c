@@ -2,6 +2,7 @@
  * not decide where tokens begin. Called by tokens.c alone. */
 #include "compiler/base/diag_text.h"
 #include "grammar/parse_internal.h"
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -231,6 +232,31 @@ bool cure_unquoted_name(Lexer *lx, Diag *diag, Span span) {
   return true;
 }
 
+static bool word_byte(char c) { return isalnum((unsigned char)c) || c == '_'; }
+static bool path_byte(char c) { return word_byte(c) || (c && strchr(".[]", c)); }
+
+/* `$lr`, and `.` behind an index of a selector, layer1[0].conv1. */
+static void cure_character(Lexer *lx, Diag *diag, Span span) {
+  if (!diag || cure_statement(lx, diag)) return;
+  uint32_t at = span.end, begin = span.begin, end = at;
+  if (lx->text[span.begin] == '$') {
+    bool braces = at < lx->length && lx->text[at] == '{';
+    if (braces) at++;
+    for (end = at; end < lx->length && word_byte(lx->text[end]);) end++;
+    const char *name = arena_strndup(lx->arena, lx->text + at, end - at);
+    if (end == at || (braces && !(end < lx->length && lx->text[end] == '}'))) return;
+    diag_help(lx->diags, diag, "a constant is named as it is: %s", name);
+    diag_fix(lx->diags, diag, (Span){span.source, span.begin, end + braces}, "%s", name);
+  } else if (lx->text[span.begin] == '.' && begin > 0 && lx->text[begin - 1] == ']') {
+    while (begin > 0 && path_byte(lx->text[begin - 1])) begin--;
+    while (end < lx->length && path_byte(lx->text[end])) end++;
+    const char *path = path_of_network(lx->arena, arena_strndup(lx->arena, lx->text + begin, end - begin));
+    if (!path) return;
+    diag_help(lx->diags, diag, "layers within layers have dotted names: %s", path);
+    diag_fix(lx->diags, diag, (Span){span.source, begin, end}, "%s", path);
+  }
+}
+
 void report_bad_character(Lexer *lx, Span span) {
   static const struct {
     const char *bytes, *what, *help;
@@ -257,7 +283,7 @@ void report_bad_character(Lexer *lx, Span span) {
     if (lx->length - span.begin < length || memcmp(text, known[i].bytes, length) != 0) continue;
     Span there = {span.source, span.begin, span.begin + length};
     Diag *diag = lexer_report(lx, DIAG_E0003, there, "%s is not of the language", known[i].what);
-    if (!diag) return;
+    if (!diag || cure_statement(lx, diag)) return;
     diag_help(lx->diags, diag, "%s", known[i].help);
     if (known[i].instead && *known[i].instead == '"')
       fix_quotes(lx, diag, span);
@@ -274,5 +300,6 @@ void report_bad_character(Lexer *lx, Span span) {
     return;
   }
   Diag *diag = lexer_report(lx, DIAG_E0003, one, "the character '%s' is not of the language", lexer_show(lx, one));
-  if (diag && point >= 0x80) cure_unquoted_name(lx, diag, span);
+  if (diag && point >= 0x80 && cure_unquoted_name(lx, diag, span)) return;
+  cure_character(lx, diag, one);
 }

@@ -212,6 +212,7 @@ bool goes_on_behind(int token) {
 
 /* Queues the END when the newline ends the statement. */
 static void newline(Lexer *lx) {
+  if (lx->recovering && lx->offset < lx->skip_until) return;
   bool new_statement = statement_follows(lx) || (in_bracket(lx) && !lx->selector && words_follow(lx));
   if (in_bracket(lx)) {
     if (!new_statement) return;
@@ -307,6 +308,7 @@ static int read_token(Lexer *lx, TokenValue *value, Span *span) {
       newline(lx);
       continue;
     }
+    if (raw == RAW_SEMICOLON && lx->recovering && lx->offset < lx->skip_until) continue;
     if (raw == RAW_SEMICOLON) {
       drop_brackets(lx);
       if (!lx->at_start) queue_end(lx);

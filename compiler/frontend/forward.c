@@ -290,8 +290,18 @@ static ValueId call_op(Session *s, Graph *g, ModuleId module, const ValueId *inp
   return g->nodes.at[node].output;
 }
 
+/* A statement of the model could not be read: how values flow through it is not known. */
+static bool model_unread(const Session *s, const ModelBody *body) {
+  for (size_t i = 0; i < s->diags.unread.count; i++) {
+    Span unread = s->diags.unread.at[i], model = body->model->span;
+    if (unread.source == model.source && unread.begin >= model.begin && unread.end <= model.end) return true;
+  }
+  return false;
+}
+
 static ValueId call_inside(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin, Span place) {
   const Module *m = &g->modules.at[module];
+  if (m->body && model_unread(s, m->body)) return NO_ID;
   if (m->body && m->body->forward) return run_forward(s, g, module, inputs, count, origin, place);
   int most = m->op == OP_NONE ? 1 : op_info(m->op)->most_inputs;
   if (count < 1 || count > (size_t)most) {

@@ -111,7 +111,12 @@ bool help_needs_model(Session *s, Scope *scope, Diag *d, const Stmt *stmt) {
   const char *last = callee->kind == EXPR_NAME || callee->kind == EXPR_MEMBER ? callee->text : NULL;
   const Const *model = last ? scope_get(scope, last) : NULL;
   bool take = !help && model && model->kind == CONST_MODEL && model->model;
-  if (help) {
+  const char *fix, *form = habit_statement(s->arena, front_text(s, stmt->span), &fix);
+  if (form) {
+    d->message = "this is no statement of a script";
+    diag_help(&s->diags, d, "%s", form);
+    if (fix) diag_fix(&s->diags, d, stmt->span, "%s", fix);
+  } else if (help) {
     diag_help(&s->diags, d, "%s", help);
     if (habit_is_line_to_drop(callee->text)) diag_fix(&s->diags, d, stmt->span, "%s", "");
   } else if (take) {

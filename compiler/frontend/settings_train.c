@@ -48,7 +48,16 @@ bool read_choice(Session *s, const Expr *value, const char *what, const Expr **n
 
 const Expr *single_value(Session *s, const Stmt *stmt) {
   static const Formal formals[] = {{"value", true}};
-  const Arg *bound[1];
+  const Arg *bound[1], *first = stmt->args, *second = first ? first->next : NULL;
+  if (second && second->name && !first->name && first->value->kind == EXPR_NAME) { /* optimizer Adam lr=1e-3 */
+    const Arg *last = second;
+    while (last->next) last = last->next;
+    Span rest = {second->name_span.source, second->name_span.begin, last->value->span.end};
+    Diag *d = front_error(s, DIAG_E0108, second->name_span, "%s has no argument '%s'", stmt->name, second->name);
+    diag_help(&s->diags, d, "it is an argument of %s: %s(%s)", first->value->text, first->value->text, front_text(s, rest));
+    diag_fix(&s->diags, d, span_join(first->value->span, rest), "%s(%s)", first->value->text, front_text(s, rest));
+    return NULL;
+  }
   return bind_arguments(s, stmt->name, formals, 1, stmt->args, stmt->span, bound) ? bound[0]->value : NULL;
 }
 
