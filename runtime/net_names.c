@@ -1,5 +1,6 @@
-/* The names of the classes. A training on named data gives the network their names; whatever writes its weights writes the
- * names beside them, and whoever opens those weights later has them back. Called by net.c, the checkpoints and the commands. */
+/* The names of the classes. A training on named data gives the network their names; whatever writes its
+ * weights writes the names beside them, and whoever opens those weights later has them back. Called by net.c,
+ * the checkpoints and the commands. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@ int net_name_classes(surgery_net *net, char *const *names, size_t count, surgery
   return 0;
 }
 
-/* The names in the file; NULL where there are none that this network could have. They are views into *root. */
+/* The names in the file; NULL where there are none that this network could have. They are views into *root.
+ */
 static const char **read_names(const Manifest *m, const surgery_weights *file, json_t **root, size_t *count) {
   const char *text = surgery_weights_metadata(file, NET_NAMES_KEY);
   *root = text ? json_loads(text, 0, NULL) : NULL;
@@ -34,7 +36,8 @@ static const char **read_names(const Manifest *m, const surgery_weights *file, j
   if (*count == 0 || (int64_t)*count > net_classes(m)) return NULL;
   const char **names = calloc(*count, sizeof *names);
   bool good = names != NULL;
-  for (size_t i = 0; i < *count && good; i++) good = (names[i] = json_string_value(json_array_get(*root, i))) && *names[i];
+  for (size_t i = 0; i < *count && good; i++)
+    good = (names[i] = json_string_value(json_array_get(*root, i))) && *names[i];
   if (good) return names;
   free(names);
   return NULL;
@@ -53,7 +56,8 @@ static void list_names(const char *const *names, size_t count, char *to, size_t 
   if (shown < count) snprintf(to + used, size - used, ", …");
 }
 
-static int compare(surgery_net *net, const char *const *names, size_t count, const char *path, surgery_error *err) {
+static int compare(surgery_net *net, const char *const *names, size_t count, const char *path,
+                   surgery_error *err) {
   const Manifest *m = net->manifest;
   size_t same = 0, known = 0;
   for (size_t i = 0; i < count; i++) {
@@ -66,9 +70,12 @@ static int compare(surgery_net *net, const char *const *names, size_t count, con
   list_names((const char *const *)m->labels, m->label_count, ours, sizeof ours);
   if (known == count)
     return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: its classes are those of the script in another order\n  weights: %s\n  labels of the script: %s\n"
-                   "  give `labels` the order of the weights, or leave it out", path, theirs, ours);
-  if (asprintf(&net->note, "%s: trained on the classes %s; the labels of the script are used: %s", path, theirs, ours) < 0)
+                   "%s: its classes are those of the script in another order\n  weights: %s\n  labels of the "
+                   "script: %s\n"
+                   "  give `labels` the order of the weights, or leave it out",
+                   path, theirs, ours);
+  if (asprintf(&net->note, "%s: trained on the classes %s; the labels of the script are used: %s", path,
+               theirs, ours) < 0)
     net->note = NULL;
   return 0;
 }
@@ -100,7 +107,8 @@ int net_metadata(const surgery_net *net, NetMetadata *to, surgery_error *err) {
   to->names = json_dumps(list, JSON_COMPACT);
   json_decref(list);
   if (!to->names) net_free_metadata(to);
-  if (!to->names) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the names of %zu classes", m->label_count);
+  if (!to->names)
+    return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the names of %zu classes", m->label_count);
   to->pairs[count++] = NET_NAMES_KEY, to->pairs[count++] = to->names;
   return 0;
 }

@@ -1,5 +1,6 @@
-/* The names of the classes that go beside the weights which the compiler writes: the script's labels, or those that the
- * donor's own file keeps, as long as the layer which makes the outputs is still the donor's. Called by the driver. */
+/* The names of the classes that go beside the weights which the compiler writes: the script's labels, or
+ * those that the donor's own file keeps, as long as the layer which makes the outputs is still the donor's.
+ * Called by the driver. */
 #include "compiler/edit/weights.h"
 #include <jansson.h>
 #include <stdlib.h>
@@ -36,10 +37,12 @@ const char *weights_class_names(Session *s, Graph *g) {
   int donor = NO_ID;
   for (size_t i = 0; m && i < m->params.count; i++) {
     const Param *p = &g->params.at[m->params.at[i]];
-    if (p->donor == NO_ID || p->donor_region || p->patches.count > 0 || (donor != NO_ID && p->donor != donor)) return NULL;
+    if (p->donor == NO_ID || p->donor_region || p->patches.count > 0 || (donor != NO_ID && p->donor != donor))
+      return NULL;
     donor = p->donor;
   }
-  if (donor == NO_ID || g->donors.at[donor].saved || !donor_open(s, &g->donors.at[donor]) || !g->donors.at[donor].open)
+  if (donor == NO_ID || g->donors.at[donor].saved || !donor_open(s, &g->donors.at[donor]) ||
+      !g->donors.at[donor].open)
     return NULL;
   return surgery_weights_metadata(g->donors.at[donor].open, "class_names");
 }

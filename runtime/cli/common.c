@@ -50,7 +50,8 @@ DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets
                       .classes = net_classes(m),
                       .labels = m->labels,
                       .label_count = m->label_count,
-                      .labels_of = labels_of[m->labels_of]};
+                      .labels_of = labels_of[m->labels_of],
+                      .loss = loss_type_name(m->train.loss)};
   if (!with_targets) return spec;
   spec.target = net_classes(m) ? TARGET_CLASSES : TARGET_VALUES;
   spec.target_count = spec.target == TARGET_VALUES ? m->outputs[0].shape.count : net_positions(m);

@@ -71,8 +71,32 @@ static void print_confusions(const Metrics *m, const Manifest *manifest, const D
   }
 }
 
+/* One label a line; the mean above is of those that occur. */
+static void print_labels(const Metrics *m, const Manifest *manifest, const Dataset *set) {
+  char number[24];
+  printf("mean AP  %.4f\nF1       %.4f  (micro %.4f)\n", metrics_summary(m).value[0], metrics_summary(m).value[1],
+         metrics_micro_f1(m));
+  printf("\nlabel                      AP      F1    hits   wrong      of\n");
+  for (int64_t i = 0; i < m->labels; i++) {
+    const LabelSums *l = &m->label[i];
+    printf("%-20s  %.4f  %.4f %7lld %7lld %7lld\n", cli_label(manifest, set, i, number),
+           metrics_average_precision(m, i), metrics_f1(l), (long long)l->hits, (long long)l->wrong,
+           (long long)l->positive);
+  }
+}
+
+static void print_values(const Metrics *m) {
+  printf("MAE      %.6g\nR2       %.4f\n", metrics_mae(m, -1), metrics_r2(m, -1));
+  if (m->values < 2 || m->values > WIDEST_MATRIX) return;
+  printf("\noutput         MAE          R2\n");
+  for (int64_t i = 0; i < m->values; i++)
+    printf("%-6lld  %10.6g  %10.4f\n", (long long)i, metrics_mae(m, i), metrics_r2(m, i));
+}
+
 static void print_metrics(const Metrics *m, const Manifest *manifest, const Dataset *set) {
   printf("samples  %lld\nloss     %.6f\n", (long long)m->samples, metrics_loss(m));
+  if (m->label) print_labels(m, manifest, set);
+  if (m->value) print_values(m);
   if (!m->classes) return;
   printf("top-1    %.4f  (%lld of %lld)\n", metrics_top1(m), (long long)m->top1, (long long)m->targets);
   if (m->classes > 5) printf("top-5    %.4f\n", metrics_top5(m));
@@ -127,7 +151,8 @@ const CliCommand command_eval = {"eval",
                                  "--data DIR [options]",
                                  "loss, top-1, top-5, per class, confusion matrix",
                                  "DIR: a folder of class folders with pictures, an IDX pair (the t10k- one "
-                                 "where there are two), CIFAR binary batches, CSV, or\n"
+                                 "where there are two), CIFAR binary batches, a CSV of\n"
+                                 "numbers or of picture files with their targets, or\n"
                                  "an .npz or .safetensors file with x and y. Bytes (uint8) in these are pictures and are preprocessed,\n"
                                  "other numbers are taken as they are.",
                                  options,

@@ -79,6 +79,8 @@ static void tell_epoch(Progress *p, const TrainEvent *e) {
   if (!isnan(e->accuracy)) fprintf(stderr, ", accuracy %.4f", e->accuracy);
   if (!isnan(e->val_loss)) fprintf(stderr, "; validation loss %.4f", e->val_loss);
   if (!isnan(e->val_accuracy)) fprintf(stderr, ", accuracy %.4f", e->val_accuracy);
+  for (int i = 0; i < 2; i++)
+    if (e->val.name[i]) fprintf(stderr, ", %s %.4f", e->val.name[i], e->val.value[i]);
   fprintf(stderr, "; %.2f s, %.0f images/s\n", e->seconds, e->rate);
 }
 

@@ -259,6 +259,8 @@ static void put_tiles(FILE *out, const TrainResult *r) {
   tile(out, "training accuracy", "%.1f %%", 100 * r->accuracy);
   tile(out, "validation loss", "%.4f", r->val_loss);
   tile(out, "validation accuracy", "%.1f %%", 100 * r->val_accuracy);
+  for (int i = 0; i < 2; i++)
+    if (r->val.name[i]) tile(out, i ? r->val.name[1] : r->val.name[0], "%.4f", r->val.value[i]);
   tile(out, "epochs", "%.0f", (double)r->epochs);
   tile(out, "steps", "%.0f", (double)r->steps);
   fputs("</div>\n", out);

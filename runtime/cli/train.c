@@ -160,6 +160,8 @@ static void print_result(const Job *job) {
   if (!isnan(r->accuracy)) printf("accuracy   %.4f\n", r->accuracy);
   if (!isnan(r->val_loss)) printf("val loss   %.6f\n", r->val_loss);
   if (!isnan(r->val_accuracy)) printf("val top-1  %.4f\n", r->val_accuracy);
+  for (int i = 0; i < 2; i++)
+    if (r->val.name[i]) printf("val %-5s  %.4f\n", r->val.name[i], r->val.value[i]);
   printf("weights    %s\n", job->out);
   for (size_t i = 0; i < job->net->manifest->train.save_count; i++)
     printf("saved      %s\n", job->net->manifest->train.saves[i].file);
@@ -309,7 +311,8 @@ const CliCommand command_train = {"train",
                                   "--data DIR [options]",
                                   "train what the script left trainable",
                                   "DIR: a folder of class folders with pictures, an IDX pair, CIFAR binary "
-                                  "batches, CSV, or an .npz or .safetensors file with x and y.\n"
+                                  "batches, a CSV of numbers or of picture files with their targets, or an "
+                                  ".npz or .safetensors file with x and y.\n"
                                   "Bytes (uint8) in these are pictures and are preprocessed, other numbers are taken as they are.\n"
                                   "The log has the columns row (step or epoch), epoch, step, loss, lr, "
                                   "train_loss, train_acc, val_loss, val_acc, seconds.\n"

@@ -48,6 +48,8 @@ static void *read_targets(Dataset *set, surgery_weights *file, const surgery_ten
   bool rows = y->rank > 1 || (spec->values_too == 1 && is_float(y->dtype)); /* (N) integers are classes */
   if (spec->values_too && rows && y->count == set->count * spec->values_too)
     spec->target = TARGET_VALUES, spec->target_count = spec->values_too;
+  bool one_each = y->rank >= 1 && y->shape[0] == set->count && y->count == set->count;
+  if (one_each && !is_float(y->dtype) && !spec->values_too && dataset_check_one_class(set, set->path, err)) return NULL;
   if (y->rank < 1 || y->shape[0] != set->count || y->count != set->count * set->spec.target_count) {
     sg_fail(err, SURGERY_BAD_INPUT, "%s: y is %s: %lld samples in x, %lld target numbers for each are wanted",
             set->path, tensor_shape_text(y->rank, y->shape, shape), (long long)set->count,

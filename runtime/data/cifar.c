@@ -100,7 +100,8 @@ static Dataset *make_set(Batches *b, const char *path, const DatasetSpec *spec, 
   if (!set) return NULL;
   set->count = b->count;
   bool good = spec->target == TARGET_NONE ||
-              (targets = dataset_targets_from_i64(set, b->labels, b->count, path, err));
+              (dataset_check_one_class(set, path, err) == 0 &&
+               (targets = dataset_targets_from_i64(set, b->labels, b->count, path, err)));
   if (good && targets && dataset_check_targets(set, targets, path, err)) {
     free(targets);
     good = false;

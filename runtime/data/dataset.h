@@ -27,6 +27,7 @@ typedef struct DatasetSpec {
   char *const *labels; /* names of the classes, of the script, the weights or the training set; may be NULL */
   size_t label_count;
   const char *labels_of; /* whose they are, for messages: "labels of the script" */
+  const char *loss;      /* its name, for messages; NULL: not told */
   bool may_rename;       /* a training set with other names than these has its own */
   int64_t values_too; /* arrays may have so many floats for each sample in place of classes, and the set's spec then says
                          so (BCEWithLogits); 0: not */
@@ -101,7 +102,7 @@ Dataset *dataset_open_idx(const char *path, const DatasetSpec *spec,
 Dataset *dataset_open_cifar(const char *path, const DatasetSpec *spec,
                             surgery_error *err); /* cifar.c: folder or .bin */
 Dataset *dataset_open_csv(const char *path, const DatasetSpec *spec,
-                          surgery_error *err); /* csv.c: .csv, .csv.gz */
+                          surgery_error *err); /* csv.c: .csv, .csv.gz, of numbers or of picture files */
 Dataset *dataset_open_weights(const char *path, const DatasetSpec *spec,
                               surgery_error *err); /* arrays.c: npz, safetensors: x, y */
 Dataset *dataset_open_npy(const char *path, const DatasetSpec *spec,
@@ -117,6 +118,11 @@ Dataset *dataset_open_folder(const char *path, const DatasetSpec *spec, surgery_
 /* folder.c: single pictures, without targets. */
 Dataset *dataset_open_pictures(const char *const *files, size_t count, const DatasetSpec *spec,
                                surgery_error *err);
+/* The same, with a name and a path of its own for messages. */
+Dataset *dataset_open_files(const char *format, const char *path, const char *const *files, size_t count, const DatasetSpec *spec,
+                            surgery_error *err);
+/* Takes ownership of (count, target_count) floats, the targets of a set of dataset_open_files. */
+void dataset_use_file_targets(Dataset *set, float *targets);
 /* folder.c: all pictures under a folder, at any depth, sorted. Caller frees each and the list. */
 int picture_list(const char *folder, char ***files, size_t *count, surgery_error *err);
 bool picture_suffix(const char *path); /* by name alone */
@@ -169,9 +175,12 @@ int32_t *dataset_tokens_from_i64(const Dataset *set, const int64_t *values, int6
  * the file's order. */
 int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int channels, bool planar,
                       void *targets, surgery_error *err);
-/* `targets`: (count, target_count) int32 or float, owned; NULL with TARGET_NONE. Checks classes; fills
+/* `targets`: (count, target_count) int32 or float; NULL with TARGET_NONE. Checks classes; fills
  * set->labels. `what` names the file that holds them. */
 int dataset_check_targets(Dataset *set, const void *targets, const char *what, surgery_error *err);
+/* For sources that hold one class for each sample: an error where the network needs something else; a note where a regression
+ * would take classes for amounts. */
+int dataset_check_one_class(Dataset *set, const char *what, surgery_error *err);
 /* The same for integers as files hold them; makes the targets (malloc). NULL with *err. */
 void *dataset_targets_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what,
                                surgery_error *err);

@@ -129,6 +129,7 @@ int picture_list(const char *folder, char ***files, size_t *count, surgery_error
 
 typedef struct Files {
   Names paths;
+  float *targets; /* (count, target_count), or NULL */
 } Files;
 
 static int files_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target,
@@ -147,7 +148,8 @@ static int files_load(Dataset *set, int64_t index, uint64_t seed, float *x, void
     sg_fail(err, why.status, "%s: %s", path, why.message);
     return why.status == SURGERY_ENVIRONMENT ? -1 : 1;
   }
-  if (target && set->labels) *(int32_t *)target = set->labels[index];
+  size_t target_bytes = (size_t)set->spec.target_count * 4;
+  if (target && set->targets) memcpy(target, (const char *)set->targets + (size_t)index * target_bytes, target_bytes);
   return 0;
 }
 
@@ -178,7 +180,7 @@ static void files_close(Dataset *set) {
   Files *files = set->source;
   if (!files) return;
   names_free(&files->paths);
-  free(files);
+  free(files->targets), free(files);
 }
 
 static Dataset *files_new(const char *format, const char *path, const DatasetSpec *spec, surgery_error *err) {
@@ -202,9 +204,18 @@ static Dataset *files_new(const char *format, const char *path, const DatasetSpe
   return NULL;
 }
 
+void dataset_use_file_targets(Dataset *set, float *targets) {
+  set->targets = ((Files *)set->source)->targets = targets;
+}
+
 Dataset *dataset_open_pictures(const char *const *paths, size_t count, const DatasetSpec *spec,
                                surgery_error *err) {
-  Dataset *set = files_new("pictures", count ? paths[0] : "", spec, err);
+  return dataset_open_files("pictures", count ? paths[0] : "", paths, count, spec, err);
+}
+
+Dataset *dataset_open_files(const char *format, const char *path, const char *const *paths, size_t count,
+                            const DatasetSpec *spec, surgery_error *err) {
+  Dataset *set = files_new(format, path, spec, err);
   if (!set) return NULL;
   Files *files = set->source;
   for (size_t i = 0; i < count; i++)
@@ -261,9 +272,11 @@ static int fill_folder(Dataset *set, Names *classes, surgery_error *err) {
     set->targets = set->labels = of;
     of = NULL;
   } else if (!failed && set->spec.target != TARGET_NONE) {
-    failed =
-        sg_fail(err, SURGERY_BAD_INPUT,
-                "%s: class folders give one class a picture, but the network wants other targets", set->path);
+    failed = sg_fail(err, SURGERY_BAD_INPUT,
+                     "%s: class folders give one class for each picture, but the loss%s%s compares each output with a number: "
+                     "classes need loss CrossEntropy; numbers for pictures stand in a CSV, a column of files and one for each "
+                     "output",
+                     set->path, set->spec.loss ? " " : "", set->spec.loss ? set->spec.loss : "");
   }
   free(of);
   free(map);

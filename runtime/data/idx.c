@@ -94,7 +94,18 @@ static double idx_number(const Idx *idx, int64_t i) {
   }
 }
 
-static void *idx_targets(const Dataset *set, const Idx *labels, const char *path, surgery_error *err) {
+/* Numbers with fractions, for a regression. */
+static void *real_targets(const Idx *labels, const char *path, surgery_error *err) {
+  float *values = malloc((size_t)labels->count * sizeof *values + 1);
+  if (!values) sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory", path);
+  for (int64_t i = 0; values && i < labels->count; i++) values[i] = (float)idx_number(labels, i);
+  return values;
+}
+
+static void *idx_targets(Dataset *set, const Idx *labels, const char *path, surgery_error *err) {
+  bool reals = labels->type == 0x0D || labels->type == 0x0E;
+  bool one_each = labels->rank == 1 && labels->dim[0] == set->count && !reals;
+  if (one_each && dataset_check_one_class(set, path, err)) return NULL;
   if (labels->rank != 1 && labels->count != set->count * set->spec.target_count) {
     sg_fail(err, SURGERY_BAD_INPUT, "%s: labels of rank %d, one number a sample is wanted", path,
             labels->rank);
@@ -105,6 +116,7 @@ static void *idx_targets(const Dataset *set, const Idx *labels, const char *path
             (long long)labels->dim[0], (long long)set->count, set->path);
     return NULL;
   }
+  if (reals && set->spec.target == TARGET_VALUES) return real_targets(labels, path, err);
   int64_t *values = malloc((size_t)labels->count * sizeof *values + 1);
   if (!values) {
     sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory", path);

@@ -190,6 +190,23 @@ int dataset_check_targets(Dataset *set, const void *targets, const char *what, s
   return 0;
 }
 
+int dataset_check_one_class(Dataset *set, const char *what, surgery_error *err) {
+  const DatasetSpec *spec = &set->spec;
+  const char *loss = spec->loss ? spec->loss : "the loss";
+  if (spec->target == TARGET_CLASSES && spec->target_count != 1)
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "%s: one class for each sample, but the network needs %lld: one for each position of its output", what,
+                   (long long)spec->target_count);
+  if (spec->target != TARGET_VALUES) return 0;
+  if (spec->target_count != 1)
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "%s: one class for each sample, but %s compares each of the network's %lld outputs with a number: classes need "
+                   "loss CrossEntropy",
+                   what, loss, (long long)spec->target_count);
+  dataset_note(set, "%s: its targets are classes, and %s takes their numbers as amounts: classes need loss CrossEntropy", what, loss);
+  return 0;
+}
+
 void *dataset_targets_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what,
                                surgery_error *err) {
   int32_t *targets = malloc((size_t)count * 4 + 1);

@@ -153,7 +153,7 @@ static int validate(Loop *l, TrainEvent *event) {
   int status =
       evaluate(l->net, l->val, l->at.batch > 16 ? l->at.batch : 16, &m, l->o->stop, NULL, NULL, l->err);
   swap_average(l);
-  if (status == 0) event->val_loss = metrics_loss(&m), event->val_accuracy = metrics_top1(&m);
+  if (status == 0) event->val_loss = metrics_loss(&m), event->val_accuracy = metrics_top1(&m), event->val = metrics_summary(&m);
   metrics_free(&m);
   return status;
 }
@@ -210,7 +210,7 @@ static int finish_epoch(Loop *l) {
   loop_observe(l, &event);
   watch(l, &event);
   l->result->loss = event.loss, l->result->accuracy = event.accuracy;
-  l->result->val_loss = event.val_loss, l->result->val_accuracy = event.val_accuracy;
+  l->result->val_loss = event.val_loss, l->result->val_accuracy = event.val_accuracy, l->result->val = event.val;
   return keep_row(l, &event);
 }
 

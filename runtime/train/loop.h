@@ -4,6 +4,7 @@
 #define SURGERY_LOOP_H
 #include "runtime/train/checkpoint.h"
 #include "runtime/train/feed.h"
+#include "runtime/train/metrics.h"
 
 typedef enum TrainEventKind {
   TRAIN_FEATURES,  /* done of total samples through the frozen prefix, after `seconds` */
@@ -27,6 +28,7 @@ typedef struct TrainEvent {
   int64_t bytes;
   double loss, accuracy;         /* of the step; of the epoch; accuracy NAN: no classifier */
   double val_loss, val_accuracy; /* NAN: no validation */
+  MetricsSummary val;            /* of a validation whose targets are no classes */
   double lr;                     /* of the step; of the epoch's last one */
   double seconds, rate, left;    /* of the epoch so far; samples a second; seconds left of the whole run */
 } TrainEvent;
@@ -52,6 +54,7 @@ typedef struct TrainOptions {
 typedef struct TrainResult {
   int64_t epochs, steps;
   double loss, accuracy, val_loss, val_accuracy; /* of the last epoch; NAN where there is none */
+  MetricsSummary val;
   int64_t broken;                                /* samples left out, of both sets */
   int64_t lost;                                  /* logs and checkpoints between epochs that could not be written */
   bool interrupted;                              /* stopped, with a checkpoint in options->checkpoint */

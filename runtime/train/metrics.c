@@ -18,7 +18,11 @@ int metrics_init(Metrics *m, const Manifest *manifest, bool classes_given, surge
   m->right = calloc(classes + 1, sizeof *m->right);
   if (classes && classes <= METRICS_MAX_CONFUSION)
     m->confusion = calloc(classes * classes, sizeof *m->confusion);
-  if (m->seen && m->right && (m->confusion || !classes || classes > METRICS_MAX_CONFUSION)) return 0;
+  if (m->seen && m->right && (m->confusion || !classes || classes > METRICS_MAX_CONFUSION)) {
+    if (classes || metrics_values_init(m, err) == 0) return 0;
+    metrics_free(m);
+    return -1;
+  }
   metrics_free(m);
   return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the metrics of %zu classes", classes);
 }
@@ -26,6 +30,7 @@ int metrics_init(Metrics *m, const Manifest *manifest, bool classes_given, surge
 void metrics_free(Metrics *m) {
   free(m->seen), free(m->right), free(m->confusion);
   m->seen = m->right = m->confusion = NULL;
+  metrics_values_free(m);
 }
 
 /* torch.nn.functional.cross_entropy: the target's part and, smoothed, all classes' part, each weighted. */
@@ -88,6 +93,7 @@ void metrics_add(Metrics *m, int64_t n, const float *y, const void *target) {
   const int32_t *class = target;
   if (!m->classes) {
     add_values(m, n, y, target);
+    metrics_values_add(m, n, y, target);
     return;
   }
   if (m->loss == LOSS_TYPE_BCE_WITH_LOGITS) {

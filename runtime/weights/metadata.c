@@ -1,6 +1,7 @@
-/* The pairs of text that a weight file keeps beside its tensors. In safetensors they are the header's `__metadata__`; a zip
- * archive (.pth, .npz) has them, as the same JSON object, in the archive's comment: PyTorch and numpy do not look there, so
- * that a state_dict has no key more and an .npz no array more. Called by the readers and the writers of both. */
+/* The pairs of text that a weight file keeps beside its tensors. In safetensors they are the header's
+ * `__metadata__`; a zip archive (.pth, .npz) has them, as the same JSON object, in the archive's comment:
+ * PyTorch and numpy do not look there, so that a state_dict has no key more and an .npz no array more. Called
+ * by the readers and the writers of both. */
 #include "runtime/weights/metadata.h"
 #include "runtime/weights/write.h"
 
@@ -27,8 +28,10 @@ size_t metadata_read(surgery_weights *w, const json_t *object, bool *memory) {
 }
 
 /* Anybody may write anything into a comment: what is no object is none of ours. */
-int metadata_read_comment(surgery_weights *w, const char *comment, size_t length, const char *path, surgery_error *err) {
-  json_t *root = length && comment[0] == '{' ? json_loadb(comment, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
+int metadata_read_comment(surgery_weights *w, const char *comment, size_t length, const char *path,
+                          surgery_error *err) {
+  json_t *root =
+      length && comment[0] == '{' ? json_loadb(comment, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
   bool memory = true;
   if (json_is_object(root)) metadata_read(w, root, &memory);
   json_decref(root);
@@ -90,7 +93,8 @@ int metadata_write(Bytes *b, const char *path, const char *const *metadata, surg
   return 0;
 }
 
-/* Pair by pair from the first on, as long as all of it fits the comment: the names of many thousand classes do not. */
+/* Pair by pair from the first on, as long as all of it fits the comment: the names of many thousand classes
+ * do not. */
 int metadata_write_comment(Bytes *b, const char *path, const char *const *metadata, surgery_error *err) {
   Bytes whole = {0};
   if (!metadata || !metadata[0]) return 0;
@@ -118,7 +122,8 @@ bool surgery_weights_keeps(const char *path, const char *const *metadata) {
   if (length > 12 && strcmp(path + length - 12, ".safetensors") == 0) return true;
   Bytes b = {0};
   surgery_error ignored;
-  bool good = metadata_write(&b, path, metadata, &ignored) == 0 && !b.failed && b.count <= METADATA_COMMENT_MOST;
+  bool good =
+      metadata_write(&b, path, metadata, &ignored) == 0 && !b.failed && b.count <= METADATA_COMMENT_MOST;
   bytes_free(&b);
   return good;
 }

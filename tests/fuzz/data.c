@@ -53,6 +53,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   DatasetSpec spec = {.input = &inputs[shape], .target = (TargetKind)target, .target_count = 1, .classes = 3};
   spec.raw = data[0] / NAMES / 18 % 2;
   if (target == TARGET_VALUES) spec.target_count = 2, spec.classes = 0;
+  static char *labels[] = {"cat", "dog", "3"};
+  if (size % 2) spec.labels = labels, spec.label_count = 3, spec.may_rename = size % 4 == 1;
+  if (target == TARGET_CLASSES && size % 8 >= 4) spec.values_too = spec.classes;
   write_plain(names[kind], data + 1, size - 1);
   write_other_half(kind);
   const char *path = kind == LABELS ? names[IMAGES] : names[kind];
