@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "runtime/data/dataset.h"
 #include "runtime/error.h"
 #include "runtime/net.h"
 
@@ -17,7 +18,7 @@ int net_name_classes(surgery_net *net, char *const *names, size_t count, surgery
   Manifest *m = net->manifest;
   char **own = calloc(count + 1, sizeof *own);
   bool good = own != NULL;
-  for (size_t i = 0; i < count && good; i++) good = (own[i] = strdup(names[i])) != NULL;
+  for (size_t i = 0; i < count && good; i++) good = (own[i] = dataset_clean_name(names[i])) != NULL;
   if (!good) {
     free_names(own, count);
     return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the names of %zu classes", count);

@@ -86,6 +86,9 @@ Dataset *dataset_new(const char *format, const char *path, const DatasetSpec *sp
  * network's number of class i, found by its name. -1: a name that the network does not know, or, where nothing names the
  * network's classes, too many (of a set to be evaluated: or too few). */
 int dataset_map_classes(Dataset *set, char *const *names, size_t count, int32_t *map, surgery_error *err);
+/* A folder may be called anything, and a weight file may hold anything as a name. What is not UTF-8 or a control character
+ * becomes U+FFFD, there and here: files keep texts in UTF-8, and names are printed. malloc; NULL: no memory. */
+char *dataset_clean_name(const char *name);
 /* Adds a line to set->note. */
 void dataset_note(Dataset *set, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A t10k- or test_ part beside the training part in one folder: it can serve as the validation set. */

@@ -99,4 +99,9 @@ run 0 ./bare eval --data odd --weights odd.safetensors
 run 0 ./bare export --weights odd.safetensors --out odd.pth
 run 0 ./bare predict "$val/left/00.png" --weights odd.pth --json
 check "JSON" "$RUNTOOL" json "$tmp/out"
+escape=$(printf '\033[31ml')
+mv odd/m "odd/$escape"
+run 0 ./bare train --data odd --epochs 1 --quiet --out odd.safetensors
+run 0 ./bare eval --data odd --weights odd.safetensors
+lacks "$tmp/out" "$(printf '\033')"
 finish
