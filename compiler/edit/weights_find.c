@@ -53,6 +53,10 @@ static bool is_file(const char *path) {
   return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
+static bool ends_with_slash(const char *path) {
+  return *path && path[strlen(path) - 1] == '/';
+}
+
 static bool is_folder(const char *path) {
   struct stat st;
   return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
@@ -163,10 +167,31 @@ static const char *front_path(Session *s, Span span) {
 }
 
 /* False: the script goes on with the shapes that the network has. */
+/* What Hugging Face calls the weights in the folder of a model. */
+static const char *const in_folders[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                                         "pytorch_model.bin.index.json"};
+
+/* The path is a folder: names the weight file in it, where it is a model's. */
+static bool report_folder(Search *q, Span span, const char *path, const char *folder) {
+  Session *s = q->s;
+  Diag *d = diag_report(&s->diags, DIAG_E0401, span, "%s is a folder, not a weight file", path);
+  for (size_t i = 0; i < sizeof in_folders / sizeof *in_folders; i++) {
+    if (!is_file(arena_printf(s->arena, "%s/%s", folder, in_folders[i]))) continue;
+    const char *file = arena_printf(s->arena, "%s%s%s", path, ends_with_slash(path) ? "" : "/", in_folders[i]);
+    diag_help(&s->diags, d, "did you mean '%s'?", file);
+    if (streq(path, front_path(s, span))) diag_fix(&s->diags, d, span, "\"%s\"", file);
+    return false;
+  }
+  diag_help(&s->diags, d, "name a file in it");
+  return false;
+}
+
 static bool report_missing(Search *q, Span span, const char *path, int reason) {
   q->missing = true;
   if (q->s->missing_allowed) return false;
   q->s->missing_weights++;
+  for (size_t i = 0; i < q->places.count; i++)
+    if (is_folder(q->places.at[i])) return report_folder(q, span, path, q->places.at[i]);
   Diag *d = diag_report(&q->s->diags, DIAG_E0401, span, "the weight file %s is not there%s%s", path,
                         reason == ENOENT ? "" : ": ", reason == ENOENT ? "" : strerror(reason));
   if (q->places.count > 0) diag_note(&q->s->diags, d, "looked for %s", list_places(q));

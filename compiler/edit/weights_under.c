@@ -1,7 +1,6 @@
 /* What to write behind `under`, when a weight file has all that is wanted but with something before the names, or in the middle,
  * or in another of its sets of weights. Called after a mismatch, never otherwise. */
 #include "compiler/edit/weights.h"
-#include <stdlib.h>
 
 enum { PROBES = 6, MOST_CANDIDATES = 32, MOST_TOLD = 8 };
 
@@ -13,6 +12,7 @@ typedef struct Search {
   FoundList *found;
   surgery_weights *file;
   size_t set;
+  bool under; /* something is written behind it already */
   VEC(const char *) tried;
 } Search;
 
@@ -31,7 +31,7 @@ static const char *in_set(const Search *q, const char *prefix) {
 static const char *where_text(const Search *q, const char *rest, const char *inner, const char *example) {
   Arena *a = q->s->arena;
   const char *set = q->set ? arena_printf(a, "in its weights '%s'", surgery_weights_set(q->file, q->set, NULL)) : "";
-  if (!*rest) return set;
+  if (!*rest) return *set ? set : "as they are";
   const char *gap = *set ? ", " : "";
   if (inner) return arena_printf(a, "%s%swith '%s' in the place of '%s', as in %s", set, gap, rest, inner, example);
   return arena_printf(a, "%s%swith '%s.' before the names, as in %s", set, gap, rest, example);
@@ -86,7 +86,7 @@ static void try_middles(Search *q, const char *probe) {
 static void search_set(Search *q) {
   size_t count = q->wanted->count;
   q->tried.count = 0;
-  if (q->set > 0) try_candidate(q, "", NULL);
+  if (q->set > 0 || q->under) try_candidate(q, "", NULL);
   for (int middle = 0; middle < 2; middle++)
     for (size_t i = 0; i < PROBES; i++) {
       const WantedTensor *w = &q->wanted->at[i * count / PROBES];
@@ -98,15 +98,20 @@ static void search_set(Search *q) {
     }
 }
 
-static int by_fit(const void *pa, const void *pb) {
-  const FoundUnder *a = pa, *b = pb;
-  return a->fit != b->fit ? (a->fit < b->fit ? 1 : -1) : a < b ? -1 : a > b;
+/* Those that give most come first; else they stay in the file's order. There are few. */
+static void sort_by_fit(FoundList *found) {
+  for (size_t i = 1; i < found->count; i++) {
+    FoundUnder one = found->at[i];
+    size_t k = i;
+    for (; k > 0 && found->at[k - 1].fit < one.fit; k--) found->at[k] = found->at[k - 1];
+    found->at[k] = one;
+  }
 }
 
 void weights_find_under(Session *s, const DonorFile *donor, const WantedList *wanted, size_t fit, FoundList *found) {
   surgery_error err;
   if (!donor->open || wanted->count == 0) return;
-  Search q = {.s = s, .scratch = arena_create(), .wanted = wanted, .more_than = fit, .found = found};
+  Search q = {.s = s, .scratch = arena_create(), .wanted = wanted, .more_than = fit, .found = found, .under = donor->under};
   size_t sets = surgery_weights_sets(donor->open);
   for (q.set = 0; q.set < sets; q.set++) { /* a file of its own for each: choosing closes the set before */
     const char *rest;
@@ -116,7 +121,7 @@ void weights_find_under(Session *s, const DonorFile *donor, const WantedList *wa
       search_set(&q);
     surgery_weights_close(q.file);
   }
-  if (found->count) qsort(found->at, found->count, sizeof *found->at, by_fit);
+  sort_by_fit(found);
   arena_destroy(q.scratch);
 }
 
@@ -130,7 +135,9 @@ static bool is_plain_text(const char *text) {
 static void fix_under(Session *s, Diag *d, const DonorFile *donor, const char *under) {
   const Span *at = &donor->span;
   if (!is_plain_text(under) || at->source >= s->sources.files.count) return;
-  if (donor->under)
+  if (donor->under && !*under) /* it follows the file's name */
+    diag_fix(&s->diags, d, (Span){at->source, at->end, donor->under_span.end}, "%s", "");
+  else if (donor->under)
     diag_fix(&s->diags, d, donor->under_span, "\"%s\"", under);
   else if (s->sources.files.at[at->source].text[at->begin] == '"') /* the file's name, behind `from` */
     diag_fix(&s->diags, d, (Span){at->source, at->end, at->end}, " under \"%s\"", under);
@@ -155,7 +162,10 @@ bool weights_help_under(Session *s, Diag *d, const DonorFile *donor, const Found
     if (found->at[i].fit == wanted)
       diag_note(&s->diags, d, "it has others under \"%s\"", under_layer(s, &found->at[i], layer));
   if (!all) return false;
-  diag_help(&s->diags, d, "say where they are: under \"%s\"", under);
+  if (*under)
+    diag_help(&s->diags, d, "say where they are: under \"%s\"", under);
+  else
+    diag_help(&s->diags, d, "leave `under` out");
   fix_under(s, d, donor, under);
   return true;
 }

@@ -10,5 +10,7 @@ if [ "${1-}" = --fixes ]; then
   cp -r "$data"/* "$work"
 else
   cp "$data/lenet.safetensors" "$data/garbage.pth" "$data/truncated.safetensors" "$data"/count-*.safetensors "$data"/checkpoint_*.pth "$work"
+  mkdir "$work/hf_model"
+  cp "$data/lenet.safetensors" "$work/hf_model/model.safetensors"
 fi
 exec "$test" "$surgeryc" "$cases" "$work" "$@"
