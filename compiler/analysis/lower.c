@@ -11,13 +11,35 @@ BufferId new_buffer(Lower *l, const char *name, bool per_sample, int64_t bytes) 
   return (BufferId)(l->s->buffers.count - 1);
 }
 
-BufferId place_buffer(Lower *l, Space space, int index, int64_t offset, const char *name) {
-  for (size_t i = 0; i < l->s->buffers.count; i++) {
-    const Buffer *b = &l->s->buffers.at[i];
-    if (b->space == space && b->index == index && b->offset == offset) return (BufferId)i;
+static BufferId *find_place(Schedule *s, Space space, int index, int64_t offset) {
+  uint64_t hash = ((uint64_t)offset / 4 * 31 + (uint64_t)index) * 31 + (uint64_t)space;
+  size_t mask = s->place_slots - 1, at = (hash * 0x9e3779b97f4a7c15u >> 32) & mask;
+  for (; s->place[at]; at = (at + 1) & mask) {
+    const Buffer *b = &s->buffers.at[s->place[at] - 1];
+    if (b->space == space && b->index == index && b->offset == offset) break;
   }
-  vec_push(l->arena, &l->s->buffers, (Buffer){.name = name, .space = space, .index = index, .offset = offset});
-  return (BufferId)(l->s->buffers.count - 1);
+  return &s->place[at];
+}
+
+static void grow_places(Arena *arena, Schedule *s) {
+  s->place_slots = s->place_slots ? s->place_slots * 2 : 64;
+  s->place = arena_array(arena, BufferId, s->place_slots);
+  s->place_count = 0;
+  for (size_t i = 0; i < s->buffers.count; i++) {
+    const Buffer *b = &s->buffers.at[i];
+    if (b->space != SPACE_ARENA) *find_place(s, b->space, b->index, b->offset) = (BufferId)i + 1, s->place_count++;
+  }
+}
+
+BufferId place_buffer(Lower *l, Space space, int index, int64_t offset, const char *name) {
+  Schedule *s = l->s;
+  if (s->place_count * 2 >= s->place_slots) grow_places(l->arena, s);
+  BufferId *slot = find_place(s, space, index, offset);
+  if (*slot) return *slot - 1;
+  vec_push(l->arena, &s->buffers, (Buffer){.name = name, .space = space, .index = index, .offset = offset});
+  s->place_count++;
+  *slot = (BufferId)s->buffers.count;
+  return *slot - 1;
 }
 
 void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId n, const char *role, const BufferId *buf,

@@ -30,16 +30,23 @@ static int by_size(const void *pa, const void *pb) {
   return a->first != b->first ? (a->first > b->first) - (a->first < b->first) : (a > b) - (a < b);
 }
 
-static int by_offset(const void *pa, const void *pb) {
-  const Buffer *a = *(Buffer *const *)pa, *b = *(Buffer *const *)pb;
-  return (a->offset > b->offset) - (a->offset < b->offset);
+/* Into a list that is ordered by offset. */
+static void insert_by_offset(Buffer **list, size_t *count, Buffer *b) {
+  size_t low = 0, high = *count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (list[middle]->offset < b->offset) low = middle + 1;
+    else high = middle;
+  }
+  memmove(list + low + 1, list + low, (*count - low) * sizeof *list);
+  list[low] = b;
+  ++*count;
 }
 
 /* Places the buffers of one kind; returns the bytes that they need together. */
 static int64_t place(Arena *arena, Schedule *s, bool per_sample) {
   Buffer **all = arena_array(arena, Buffer *, s->buffers.count + 1);
   Buffer **placed = arena_array(arena, Buffer *, s->buffers.count + 1);
-  Buffer **near = arena_array(arena, Buffer *, s->buffers.count + 1);
   size_t count = 0, placed_count = 0;
   for (size_t i = 0; i < s->buffers.count; i++) {
     Buffer *b = &s->buffers.at[i];
@@ -48,17 +55,13 @@ static int64_t place(Arena *arena, Schedule *s, bool per_sample) {
   qsort(all, count, sizeof *all, by_size);
   int64_t total = 0;
   for (size_t i = 0; i < count; i++) {
-    size_t near_count = 0;
-    for (size_t k = 0; k < placed_count; k++)
-      if (overlap_in_time(placed[k], all[i])) near[near_count++] = placed[k];
-    qsort(near, near_count, sizeof *near, by_offset);
     int64_t at = 0;
-    for (size_t k = 0; k < near_count && near[k]->offset < at + all[i]->bytes + SURGERY_REDZONE; k++) {
-      int64_t behind = near[k]->offset + near[k]->bytes + SURGERY_REDZONE;
-      if (behind > at) at = behind;
+    for (size_t k = 0; k < placed_count && placed[k]->offset < at + all[i]->bytes + SURGERY_REDZONE; k++) {
+      int64_t end = placed[k]->offset + placed[k]->bytes + SURGERY_REDZONE;
+      if (end > at && overlap_in_time(placed[k], all[i])) at = end;
     }
     all[i]->offset = at;
-    placed[placed_count++] = all[i];
+    insert_by_offset(placed, &placed_count, all[i]);
     if (at + all[i]->bytes + SURGERY_REDZONE > total) total = at + all[i]->bytes + SURGERY_REDZONE;
   }
   return total;
@@ -86,6 +89,39 @@ static char buffer_mark(const char *buffers, int k, bool *optional) {
   return *at == '>' || *at == '+' ? *at : ' ';
 }
 
+static void check_pair(const Schedule *s, const Buffer *a, const Buffer *b) {
+  if (a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes)
+    BUG("%s: %s and %s share memory while both live", s->name, a->name, b->name);
+}
+
+static int by_first(const void *pa, const void *pb) {
+  const Buffer *a = *(Buffer *const *)pa, *b = *(Buffer *const *)pb;
+  return (a->first > b->first) - (a->first < b->first);
+}
+
+/* From call to call: who lives, ordered by offset, so that a newcomer meets its neighbours alone. */
+static void check_apart(const Schedule *s, bool per_sample) {
+  Arena *scratch = arena_create();
+  Buffer **all = arena_array(scratch, Buffer *, s->buffers.count + 1), **living = arena_array(scratch, Buffer *, s->buffers.count + 1);
+  size_t count = 0, living_count = 0;
+  for (size_t i = 0; i < s->buffers.count; i++) {
+    Buffer *b = &s->buffers.at[i];
+    if (b->space == SPACE_ARENA && b->per_sample == per_sample && b->first >= 0) all[count++] = b;
+  }
+  qsort(all, count, sizeof *all, by_first);
+  for (size_t i = 0; i < count; i++) {
+    size_t kept = 0, at;
+    for (size_t k = 0; k < living_count; k++)
+      if (living[k]->last >= all[i]->first) living[kept++] = living[k];
+    living_count = kept;
+    insert_by_offset(living, &living_count, all[i]);
+    for (at = 0; living[at] != all[i];) at++;
+    if (at > 0) check_pair(s, living[at - 1], all[i]);
+    if (at + 1 < living_count) check_pair(s, all[i], living[at + 1]);
+  }
+  arena_destroy(scratch);
+}
+
 void schedule_check(const Plan *plan, const Schedule *s) {
   bool *written = calloc(s->buffers.count + 1, sizeof *written);
   if (!written) fail_environment("no memory to check the schedule");
@@ -105,12 +141,6 @@ void schedule_check(const Plan *plan, const Schedule *s) {
       if (call->buf[k] != NO_ID) written[call->buf[k]] = true;
   }
   free(written);
-  for (size_t i = 0; i < s->buffers.count; i++)
-    for (size_t k = 0; k < i; k++) {
-      const Buffer *a = &s->buffers.at[i], *b = &s->buffers.at[k];
-      if (a->space != SPACE_ARENA || b->space != SPACE_ARENA || a->per_sample != b->per_sample) continue;
-      if (a->first < 0 || b->first < 0 || !overlap_in_time(a, b)) continue;
-      if (a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes)
-        BUG("%s: %s and %s share memory while both live", s->name, a->name, b->name);
-    }
+  check_apart(s, true);
+  check_apart(s, false);
 }

@@ -51,6 +51,8 @@ typedef struct Schedule {
   const char *name;    /* "pack", "forward", "prefix", "tail", "step", "inspect" */
   bool present;
   VEC(Buffer) buffers;
+  BufferId *place; /* the buffers outside of the arena: open addressing by space, index and offset; an id + 1, 0 is free */
+  size_t place_slots, place_count;
   VEC(Call) calls;
   int64_t per_sample_bytes, fixed_bytes, scratch_bytes;
   int64_t samples;     /* of a batch that the runtime takes at a time, for each SG_SAMPLES_THREADS threads; 0: all */

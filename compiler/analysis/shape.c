@@ -107,7 +107,8 @@ static void fill_uncalled(Session *s, Graph *g) {
   }
 }
 
-bool infer_shapes(Session *s, Graph *g) {
+/* `keep`: what a `_` turns out to be is written in its place. */
+static bool infer(Session *s, Graph *g, bool keep) {
   size_t errors = s->diags.errors;
   for (size_t i = 0; i < g->values.count; i++)
     if ((ValueId)i != g->input_value) g->values.at[i].shape = (Shape){.rank = -1};
@@ -123,16 +124,22 @@ bool infer_shapes(Session *s, Graph *g) {
     Module *module = node->module == NO_ID ? NULL : &g->modules.at[node->module];
     Shape out = {.rank = -1};
     ShapeContext c = {s,  g, node, node->op, module ? &module->args : &node->args, in, node->inputs.count, &out};
+    OpArgs written = *c.args;
     bool fits = true;
     for (size_t k = 0; k < node->inputs.count && fits; k++)
       if (in[k].dtype == DTYPE_I64) fits = shape_integers_fit(&c, k);
     if (!fits) break; /* most of what follows would say the same again */
     rules[node->op](&c);
-    if (out.rank < 0 || !shape_is_sane(&c)) continue;
-    g->values.at[node->output].shape = out;
-    if (module) fill_params(g, node->module);
+    if (out.rank >= 0 && shape_is_sane(&c)) {
+      g->values.at[node->output].shape = out;
+      if (module) fill_params(g, node->module);
+    }
+    if (!keep) *c.args = written;
   }
   if (s->diags.errors == errors) fill_uncalled(s, g);
   if (s->diags.errors == errors) shape_output_is_computed(s, g);
   return s->diags.errors == errors;
 }
+
+bool infer_shapes(Session *s, Graph *g) { return infer(s, g, true); }
+bool look_at_shapes(Session *s, Graph *g) { return infer(s, g, false); }

@@ -21,17 +21,44 @@ static const struct {
 #undef WARNING
 #undef NOTE
 
-/* One mistake, one message: what two passes find fault with at the very same bytes is reported by the first. */
-static bool said_already(const Diags *diags, const Diag *diag) {
-  if (diag->severity != SEVERITY_ERROR || diag->span.source == SPAN_NO_SOURCE || diag->span.end <= diag->span.begin)
-    return false;
-  for (size_t i = 0; i < diags->all.count; i++) {
-    const Diag *other = diags->all.at[i];
-    if (other->severity == SEVERITY_ERROR && other->span.source == diag->span.source &&
-        other->span.begin == diag->span.begin && other->span.end == diag->span.end)
-      return true;
+/* An error about bytes of a script. */
+static bool has_place(const Diag *diag) {
+  return diag->severity == SEVERITY_ERROR && diag->span.source != SPAN_NO_SOURCE && diag->span.end > diag->span.begin;
+}
+
+/* The slot of the error about the same bytes; a free one where none is in the list. */
+static uint32_t *find_place(const Diags *diags, Span span) {
+  uint64_t hash = (((uint64_t)span.source * 31 + span.begin) * 0x9e3779b97f4a7c15u) ^ span.end;
+  size_t mask = diags->place_slots - 1, at = (hash * 0x9e3779b97f4a7c15u >> 32) & mask;
+  for (; diags->places[at]; at = (at + 1) & mask) {
+    if (diags->places[at] > diags->all.count) continue; /* taken back by who shortened the list */
+    const Diag *other = diags->all.at[diags->places[at] - 1];
+    if (has_place(other) && other->span.source == span.source && other->span.begin == span.begin && other->span.end == span.end)
+      break;
   }
-  return false;
+  return &diags->places[at];
+}
+
+static void grow_places(Diags *diags) {
+  diags->place_slots = diags->place_slots ? diags->place_slots * 2 : 64;
+  diags->places = arena_array(diags->arena, uint32_t, diags->place_slots);
+  diags->place_count = 0;
+  for (size_t i = 0; i < diags->all.count; i++)
+    if (has_place(diags->all.at[i])) *find_place(diags, diags->all.at[i]->span) = (uint32_t)i + 1, diags->place_count++;
+}
+
+/* One mistake, one message: what two passes find fault with at the very same bytes is reported by the first. */
+static void add_once(Diags *diags, Diag *diag) {
+  if (!has_place(diag)) {
+    vec_push(diags->arena, &diags->all, diag);
+    return;
+  }
+  if (diags->place_count * 2 >= diags->place_slots) grow_places(diags);
+  uint32_t *slot = find_place(diags, diag->span);
+  if (*slot) return;
+  vec_push(diags->arena, &diags->all, diag);
+  *slot = (uint32_t)diags->all.count;
+  diags->place_count++;
 }
 
 /* Is `name` a word of the text? */
@@ -76,7 +103,7 @@ Diag *diag_report(Diags *diags, DiagCode code, Span span, const char *format, ..
   va_end(args);
   if (diag->severity == SEVERITY_ERROR) diags->errors++;
   if (diag->severity == SEVERITY_WARNING) diags->warnings++;
-  if (!said_already(diags, diag)) vec_push(diags->arena, &diags->all, diag);
+  add_once(diags, diag);
   return diag;
 }
 

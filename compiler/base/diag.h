@@ -44,6 +44,8 @@ typedef struct Diags {
   Sources *sources;
   VEC(Diag *) all;
   size_t errors, warnings;
+  uint32_t *places; /* the errors in `all` by their bytes: open addressing, a place in the list + 1, 0 is free */
+  size_t place_slots, place_count;
   VEC(Span) unread; /* statements that could not be read; what they may have declared is not known */
 } Diags;
 

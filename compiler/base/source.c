@@ -7,6 +7,12 @@
 
 enum { LARGEST_SOURCE = 64 << 20 };
 
+static void find_lines(Arena *arena, Source *source) {
+  const char *text = source->text, *end = text + source->length;
+  vec_push(arena, &source->lines, 0);
+  for (const char *at = text; (at = memchr(at, '\n', (size_t)(end - at))); at++) vec_push(arena, &source->lines, (uint32_t)(at + 1 - text));
+}
+
 int sources_add_text(Sources *sources, const char *path, const char *text, size_t length) {
   if (length > LARGEST_SOURCE) {
     errno = EFBIG;
@@ -16,6 +22,7 @@ int sources_add_text(Sources *sources, const char *path, const char *text, size_
                    .text = arena_strndup(sources->arena, text, length),
                    .length = (uint32_t)length,
                    .included = SPAN_NONE};
+  find_lines(sources->arena, &source);
   vec_push(sources->arena, &sources->files, source);
   return (int)sources->files.count - 1;
 }
@@ -59,6 +66,7 @@ int sources_add_file(Sources *sources, const char *path) {
     return -1;
   }
   source.path = arena_strdup(sources->arena, path);
+  find_lines(sources->arena, &source);
   vec_push(sources->arena, &sources->files, source);
   return (int)sources->files.count - 1;
 }
@@ -71,12 +79,16 @@ bool source_is_users(const Sources *sources, Span span) {
 
 void source_position(const Source *source, uint32_t offset, int *line, int *column) {
   if (offset > source->length) offset = source->length;
-  const char *at = source->text, *end = source->text + offset;
-  if (offset >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0) at += 3; /* a byte order mark is no column */
-  int lines = 1;
-  for (const char *newline; (newline = memchr(at, '\n', (size_t)(end - at))); at = newline + 1) lines++;
+  size_t low = 0, high = source->lines.count; /* the last line that begins at or before it */
+  while (high - low > 1) {
+    size_t middle = (low + high) / 2;
+    if (source->lines.at[middle] <= offset) low = middle;
+    else high = middle;
+  }
+  const char *at = source->text + source->lines.at[low], *end = source->text + offset;
+  if (low == 0 && offset >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0) at += 3; /* a byte order mark is no column */
   int columns = 1;
   for (; at < end; at++) columns += ((unsigned char)*at & 0xC0) != 0x80; /* not a continuation byte */
-  *line = lines;
+  *line = (int)low + 1;
   *column = columns;
 }

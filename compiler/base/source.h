@@ -20,6 +20,7 @@ typedef struct Source {
   const char *path; /* as the user wrote it; "<zoo>/resnet.surgery" for the built-in models */
   const char *text; /* `length` bytes, then a NUL; may hold NUL bytes itself */
   uint32_t length;
+  VEC(uint32_t) lines; /* where each begins */
   Span included;    /* the `include` that brought it; SPAN_NONE for others */
 } Source;
 

@@ -113,6 +113,7 @@ bool edit_cut(EditContext *e, Graph *g, const Picked *slice, Span span) {
     if (!n->alive || slice->node[i]) continue;
     n->alive = false;
     n->cut = true;
+    graph_names_freed(g);
   }
   for (size_t i = 1; i < g->modules.count; i++) {
     Module *m = &g->modules.at[i];

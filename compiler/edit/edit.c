@@ -105,7 +105,24 @@ static bool run_statement(EditContext *e, const Stmt *stmt) {
   }
 }
 
+/* Statements that change no shape, or say themselves when they do. */
+static bool keeps_shapes(const Stmt *stmt) {
+  switch (stmt->kind) {
+  case STMT_REMOVE:
+  case STMT_LOAD:
+  case STMT_SAVE:
+  case STMT_INIT:
+  case STMT_FREEZE:
+  case STMT_UNFREEZE:
+  case STMT_EXPECT:
+  case STMT_LABELS:
+  case STMT_TRAIN: return true;
+  default: return false;
+  }
+}
+
 bool edit_run(EditContext *e, const Stmt *stmt) {
+  if (!keeps_shapes(stmt)) e->shapes_known = false;
   log_begin(e->s, e->graph, stmt);
   bool ok = run_statement(e, stmt);
   log_end(e->s, e->graph);

@@ -71,7 +71,6 @@ static bool insert_at_unit(EditContext *e, const Stmt *stmt, const Unit *u, size
     for (size_t k = 0; k < site->nodes.count; k++)
       edit_redirect_node(g, site->nodes.at[k], value, out, stmt->span);
   }
-  edit_update_alive(g);
   return true;
 }
 
@@ -120,7 +119,6 @@ bool edit_append(EditContext *e, const Stmt *stmt) {
   if (!add_at(e, stmt, g->outputs.at[0].value, NO_ID, &out)) return false;
   note_fresh(e, stmt);
   g->outputs.at[0].value = out;
-  edit_update_alive(g);
   return true;
 }
 
@@ -135,6 +133,5 @@ bool edit_prepend(EditContext *e, const Stmt *stmt) {
   if (!add_at(e, stmt, g->input_value, stage, &out)) return false;
   edit_move_order(g, end, 0);
   edit_redirect(g, g->input_value, out, before, stmt->span);
-  edit_update_alive(g);
   return true;
 }

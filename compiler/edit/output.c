@@ -91,6 +91,7 @@ static void drop_unused(Graph *g, Arena *scratch, bool *dropped) {
     if (!wanted[n->output]) {
       dropped[id] = n->cut = true;
       n->alive = false;
+      graph_names_freed(g);
       continue;
     }
     for (size_t k = 0; k < n->inputs.count; k++) wanted[n->inputs.at[k]] = true;

@@ -101,7 +101,8 @@ static void take_child_place(Graph *g, ModuleId old, ModuleId new) {
 }
 
 static void revive_parents(Graph *g, ModuleId module) {
-  for (; module > 0; module = g->modules.at[module].parent) g->modules.at[module].alive = true;
+  for (; module > 0; module = g->modules.at[module].parent)
+    if (!g->modules.at[module].alive) graph_revive_module(g, module);
 }
 
 bool edit_reattach(EditContext *e, const Stmt *stmt, const Unit *u) {

@@ -39,10 +39,19 @@ typedef struct Before { /* the shapes before the remove, where they could be tol
   Shape output;
 } Before;
 
-static Before shapes_before(EditContext *e, Arena *scratch) {
+/* What flows on in the place of each removed value has the same shape, and all shapes are known. */
+static bool shapes_stay(const EditContext *e, const Picked *picked, const ValueId *flows) {
   const Graph *g = e->graph;
+  for (size_t i = 0; i < picked->units.count; i++)
+    for (size_t k = 0; k < picked->units.at[i].nodes.count; k++) {
+      ValueId out = g->nodes.at[picked->units.at[i].nodes.at[k]].output;
+      if (!shape_equal(&g->values.at[out].shape, &g->values.at[flows[out]].shape)) return false;
+    }
+  return e->shapes_fit;
+}
+
+static Before shapes_before(const Graph *g, Arena *scratch) {
   Before before = {.value = arena_array(scratch, Shape, g->values.count + 1)};
-  edit_shapes_now(e);
   for (size_t i = 0; i < g->values.count; i++) before.value[i] = g->values.at[i].shape;
   before.output = g->values.at[g->outputs.at[0].value].shape;
   return before;
@@ -93,7 +102,6 @@ bool edit_remove(EditContext *e, const Stmt *stmt) {
   Graph *g = e->graph;
   Arena *scratch = arena_create();
   Picked picked;
-  Before before = shapes_before(e, scratch);
   ValueId *flows = arena_array(scratch, ValueId, g->values.count + 1);
   bool ok = select_units(e->s, g, e->scope, stmt->selector, false, scratch, &picked) &&
             !edit_reject_tensors(e, stmt, &picked, "remove") && plan_bypass(e, stmt, &picked, flows);
@@ -103,6 +111,10 @@ bool edit_remove(EditContext *e, const Stmt *stmt) {
     ok = false;
   }
   if (ok) {
+    edit_shapes_now(e);
+    bool same = shapes_stay(e, &picked, flows);
+    Before before = {0};
+    if (!same) before = shapes_before(g, scratch);
     for (size_t i = 0; i < g->nodes.count; i++) {
       const Node *n = &g->nodes.at[i];
       for (size_t k = 0; k < n->inputs.count; k++)
@@ -115,7 +127,10 @@ bool edit_remove(EditContext *e, const Stmt *stmt) {
     for (size_t i = 1; i < g->modules.count; i++) /* those that forward never called */
       if (picked.module[i]) edit_retire_module(g, (ModuleId)i);
     edit_update_alive(g);
-    report_changes(e, stmt, &before);
+    if (!same) {
+      e->shapes_known = false;
+      report_changes(e, stmt, &before);
+    }
   }
   arena_destroy(scratch);
   return ok;

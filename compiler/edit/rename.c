@@ -31,8 +31,7 @@ static bool check_names(EditContext *e, const Stmt *stmt, const Module *m, const
     return wrong(e, stmt->to_span, "a layer stays in its container when it is renamed",
                  "change the last component only");
   const char *full = arena_printf(g->arena, "%.*s%s", (int)above, m->name, *local);
-  bool taken = graph_find_module(g, full) != NO_ID || graph_find_node(g, full) != NO_ID;
-  if (!taken) return true;
+  if (!graph_name_taken(g, full)) return true;
   Diag *d = diag_report(&e->s->diags, DIAG_E0218, stmt->to_span, "there is already a layer '%s'", full);
   diag_help(&e->s->diags, d, "choose another name");
   return false;
@@ -59,12 +58,12 @@ bool edit_rename(EditContext *e, const Stmt *stmt) {
         arena_printf(g->arena, "%.*s%s", (int)(strlen(old) - strlen(g->modules.at[id].local)), old, local);
     for (size_t i = 0; i < g->params.count; i++)
       if (module_within(g, g->params.at[i].module, id))
-        g->params.at[i].name = moved(g, g->params.at[i].name, old, new);
+        graph_rename_param(g, (ParamId)i, moved(g, g->params.at[i].name, old, new));
     for (size_t i = 0; i < g->nodes.count; i++)
-      if (node_within(g, (NodeId)i, id)) g->nodes.at[i].name = moved_call(g, &g->nodes.at[i], id, old, new);
+      if (node_within(g, (NodeId)i, id)) graph_rename_node(g, (NodeId)i, moved_call(g, &g->nodes.at[i], id, old, new));
     for (size_t i = 0; i < g->modules.count; i++)
       if (module_within(g, (ModuleId)i, id))
-        g->modules.at[i].name = moved(g, g->modules.at[i].name, old, new);
+        graph_rename_module(g, (ModuleId)i, moved(g, g->modules.at[i].name, old, new));
     g->modules.at[id].local = local;
   }
   arena_destroy(scratch);

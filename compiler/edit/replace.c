@@ -96,10 +96,12 @@ static Kept retire_unit(Graph *g, const Unit *u, Arena *arena) {
 }
 
 static void restore_unit(Graph *g, const Unit *u, const Kept *kept, size_t modules) {
-  for (size_t i = 0; i < modules; i++) g->modules.at[i].alive = kept->module_alive[i];
+  for (size_t i = 0; i < modules; i++)
+    if (kept->module_alive[i] && !g->modules.at[i].alive) graph_revive_module(g, (ModuleId)i);
+    else g->modules.at[i].alive = kept->module_alive[i];
   for (size_t i = 0; i < u->nodes.count; i++) {
     g->nodes.at[u->nodes.at[i]].alive = true;
-    g->nodes.at[u->nodes.at[i]].name = kept->node_name[i];
+    graph_rename_node(g, u->nodes.at[i], kept->node_name[i]);
   }
 }
 

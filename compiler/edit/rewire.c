@@ -142,11 +142,13 @@ void edit_retire_node(Graph *g, NodeId node) {
   Node *n = &g->nodes.at[node];
   n->alive = n->cut = false;
   n->name = arena_printf(g->arena, "%s~%d", n->name, node); /* no name in the language has a ~ */
+  graph_names_freed(g);
 }
 
 void edit_retire_module(Graph *g, ModuleId module) {
   Module *m = &g->modules.at[module];
   m->alive = m->cut = false;
+  graph_names_freed(g);
   for (size_t i = 0; i < m->children.count; i++) edit_retire_module(g, m->children.at[i]);
 }
 
@@ -162,10 +164,14 @@ void edit_update_alive(Graph *g) {
   }
   for (size_t i = count; i-- > 1;) { /* children have higher ids than their parents */
     Module *m = &g->modules.at[i];
-    if (called[i]) m->alive = live[i];
-    if (m->op != OP_NONE || m->children.count == 0) continue;
-    m->alive = false;
-    for (size_t k = 0; k < m->children.count; k++) m->alive |= g->modules.at[m->children.at[k]].alive;
+    bool was = m->alive, is = called[i] ? live[i] : m->alive;
+    if (m->op == OP_NONE && m->children.count > 0) {
+      is = false;
+      for (size_t k = 0; k < m->children.count && !is; k++) is = g->modules.at[m->children.at[k]].alive;
+    }
+    m->alive = is;
+    if (is && !was) graph_revive_module(g, (ModuleId)i);
+    if (was && !is) graph_names_freed(g);
   }
   for (size_t i = 1; i < count; i++)
     if (g->modules.at[i].alive) g->modules.at[i].cut = false;
@@ -180,6 +186,7 @@ void edit_undo(Graph *g, size_t modules, size_t nodes) {
   for (size_t i = modules; i < g->modules.count; i++) {
     Module *parent = &g->modules.at[g->modules.at[i].parent];
     g->modules.at[i].alive = false;
+    graph_names_freed(g);
     size_t kept = 0;
     for (size_t k = 0; k < parent->children.count; k++)
       if (parent->children.at[k] != (ModuleId)i) parent->children.at[kept++] = parent->children.at[k];
@@ -226,10 +233,6 @@ ValueId edit_call(EditContext *e, ModuleId module, ValueId in, int stage, Span o
 
 /* ---- names ---- */
 
-static bool name_taken(const Graph *g, const char *name) {
-  return graph_find_module(g, name) != NO_ID || graph_find_node(g, name) != NO_ID;
-}
-
 static const char *type_of_layer(Arena *arena, const Expr *layer) {
   const Expr *name = layer->kind == EXPR_CALL ? layer->left : layer;
   char *text = arena_strdup(arena, name && name->text ? name->text : "layer");
@@ -243,19 +246,13 @@ static const char *donor_name(Arena *arena, const Expr *model) {
   return name->kind == EXPR_NAME ? name->text : arena_strdup(arena, "donor");
 }
 
-static const char *unique_name(const Graph *g, const char *name) {
-  const char *unique = name;
-  for (int n = 1; name_taken(g, unique); n++) unique = arena_printf(g->arena, "%s_%d", name, n);
-  return unique;
-}
-
 const char *edit_new_name(EditContext *e, const Stmt *stmt, size_t nth, ModuleId *parent) {
   Graph *g = e->graph;
   *parent = 0;
-  if (!stmt->name && stmt->donor) return unique_name(g, donor_name(e->s->arena, stmt->donor->model));
-  if (!stmt->name) return unique_name(g, type_of_layer(e->s->arena, stmt->value));
-  if (nth > 0) return unique_name(g, arena_printf(e->s->arena, "%s_%zu", stmt->name, nth));
-  if (name_taken(g, stmt->name)) {
+  if (!stmt->name && stmt->donor) return graph_unique_name(g, donor_name(e->s->arena, stmt->donor->model));
+  if (!stmt->name) return graph_unique_name(g, type_of_layer(e->s->arena, stmt->value));
+  if (nth > 0) return graph_unique_name(g, arena_printf(e->s->arena, "%s_%zu", stmt->name, nth));
+  if (graph_name_taken(g, stmt->name)) {
     Diag *d =
         diag_report(&e->s->diags, DIAG_E0218, stmt->name_span, "there is already a layer '%s'", stmt->name);
     ModuleId old = graph_find_module(g, stmt->name);

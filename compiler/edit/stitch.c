@@ -152,7 +152,6 @@ static void move_in(Stitch *t) {
     new_input(t, order, nodes);
   else
     g->outputs.at[0].value = t->value[t->from->outputs.at[0].value];
-  edit_update_alive(g);
   arena_destroy(scratch);
 }
 

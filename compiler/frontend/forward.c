@@ -333,6 +333,5 @@ static ValueId call_at(Session *s, Graph *g, ModuleId module, const ValueId *inp
 }
 
 ValueId call_module(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin) {
-  g->names = NULL; /* an edit may have renamed nodes since the last call */
   return call_at(s, g, module, inputs, count, origin, origin);
 }

@@ -28,6 +28,7 @@ typedef struct Session {
   /* the frontend's own state */
   struct Scope *zoo;             /* the built-in models; zoo_scope() fills it */
   VEC(const char *) params;      /* every `param` seen, for -D */
+  struct Scope *param_names;     /* the same by name */
   const struct CallFrame *calls; /* the models that are being built or called, innermost first */
   int depth;                     /* of nested evaluation; bounded, so that no script overflows the stack */
   int64_t steps;                 /* work done at compile time; bounded, so that no loop runs for ever */
@@ -103,6 +104,7 @@ typedef struct EditContext {
   VEC(const Stmt *) expects; /* checked after shapes */
   VEC(const Stmt *) early;   /* input, labels and train that stand before the take: they run after it */
   bool taken;                /* there was a take, perhaps a wrong one */
+  bool shapes_known, shapes_fit; /* of the last look at the shapes, until a statement changes the network (edit.c) */
 } EditContext;
 /* Runs one edit statement (take … expect, input, labels, train). False with diagnostics. */
 bool edit_run(EditContext *e, const Stmt *stmt);
@@ -125,6 +127,8 @@ bool select_resolve(Session *s, const Graph *g, Scope *scope, const Selector *se
 bool conv_groups_fit(Session *s, const OpArgs *args, Span call);
 /* Fills in every value's and parameter's shape and every `_`. False with diagnostics that blame the edit. */
 bool infer_shapes(Session *s, Graph *g);
+/* The same, but each `_` stays one. */
+bool look_at_shapes(Session *s, Graph *g);
 /* The shapes of those parameters alone that follow from their layer's arguments, where no value's shape is known. */
 void fill_known_params(Graph *g);
 #endif

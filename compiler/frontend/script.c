@@ -147,11 +147,12 @@ static bool read_define(Session *s, const Stmt *stmt, const char *text, Const *v
 static bool run_param(Block *b, const Stmt *stmt) {
   Session *s = b->eval.s;
   Const value = {0};
-  for (size_t i = 0; i < s->params.count; i++)
-    if (streq(s->params.at[i], stmt->name)) {
-      front_error(s, DIAG_E0114, stmt->name_span, "the param '%s' is declared twice", stmt->name);
-      return false;
-    }
+  if (!s->param_names) s->param_names = scope_create(s->arena, NULL);
+  if (scope_own(s->param_names, stmt->name)) {
+    front_error(s, DIAG_E0114, stmt->name_span, "the param '%s' is declared twice", stmt->name);
+    return false;
+  }
+  scope_set(s->param_names, stmt->name, const_bool(true));
   vec_push(s->arena, &s->params, stmt->name);
   vec_push(s->arena, &s->all_params, stmt->name);
   if (stmt->value && !eval_expr(&b->eval, stmt->value, &value)) return false;
@@ -255,6 +256,7 @@ static bool no_take(Session *s, uint32_t source) {
 /* Each script of a session is judged by itself: what another left behind is not held against it. */
 static void forget_script(Session *s) {
   s->params.count = s->diags.unread.count = 0;
+  s->param_names = NULL;
   s->calls = NULL;
   s->depth = 0;
   s->steps = 0;

@@ -63,20 +63,22 @@ static void inherit_groups(TrainBlock *to, Arena *arena, PhaseConfig *phase) {
   }
 }
 
-static bool same_name(Session *s, const TrainConfig *train, const Stmt *stmt) {
-  for (size_t i = 0; i < train->phases.count; i++)
-    if (streq(train->phases.at[i].name, stmt->name)) {
-      Diag *d = front_error(s, DIAG_E0516, stmt->name_span, "there are two phases '%s'", stmt->name);
-      diag_label(&s->diags, d, train->phases.at[i].span, "the first");
-      return true;
-    }
+static bool same_name(Session *s, TrainBlock *to, const Stmt *stmt) {
+  if (!to->phase_names) to->phase_names = scope_create(s->arena, NULL);
+  const Const *first = scope_own(to->phase_names, stmt->name);
+  if (first) {
+    Diag *d = front_error(s, DIAG_E0516, stmt->name_span, "there are two phases '%s'", stmt->name);
+    diag_label(&s->diags, d, to->train->phases.at[first->integer].span, "the first");
+    return true;
+  }
+  scope_set(to->phase_names, stmt->name, const_int((int64_t)to->train->phases.count));
   return false;
 }
 
 static bool read_phase(Block *outer, TrainBlock *to, const PendingPhase *pending, bool (*read)(Block *b, const Stmt *stmt)) {
   Session *s = outer->eval.s;
   const Stmt *stmt = pending->stmt;
-  if (same_name(s, to->train, stmt)) return false;
+  if (same_name(s, to, stmt)) return false;
   PhaseConfig phase = to->train->all;
   phase.name = stmt->name, phase.span = stmt->span, phase.epochs_given = false, phase.own_lr = false;
   phase.groups.at = NULL, phase.groups.count = phase.groups.capacity = 0;

@@ -17,6 +17,7 @@ typedef struct TrainBlock {
   VEC(Span) seen_at;
   size_t *owner; /* by ParamId: the number of its group in this stage + 1, or 0 */
   VEC(PendingPhase) phases;
+  Scope *phase_names; /* of those that have been read: their places in train->phases */
 } TrainBlock;
 
 #define LARGE 1e30

@@ -7,6 +7,7 @@ Graph *graph_create(Arena *arena, const char *name) {
   Graph *g = arena_new(arena, Graph);
   g->arena = arena;
   g->name = name;
+  g->names = graph_names_create(arena);
   g->input_value = g->mask_value = NO_ID;
   g->input.shape.rank = g->made_for.rank = -1;
   g->input.span = SPAN_NONE;
@@ -75,18 +76,6 @@ ValueId graph_add_value(Graph *g, NodeId producer) {
   ValueId id = (ValueId)g->values.count;
   vec_push(g->arena, &g->values, (Value){.producer = producer, .shape = {.rank = -1}});
   return id;
-}
-
-ModuleId graph_find_module(const Graph *g, const char *name) {
-  for (size_t i = 0; i < g->modules.count; i++)
-    if (g->modules.at[i].alive && streq(g->modules.at[i].name, name)) return (ModuleId)i;
-  return NO_ID;
-}
-
-NodeId graph_find_node(const Graph *g, const char *name) {
-  for (size_t i = 0; i < g->nodes.count; i++)
-    if (g->nodes.at[i].alive && streq(g->nodes.at[i].name, name)) return (NodeId)i;
-  return NO_ID;
 }
 
 const OpArgs *node_args(const Graph *g, NodeId node) {

@@ -249,7 +249,7 @@ typedef struct Graph {
   Input input;
   Shape made_for;      /* the input that the model itself states; rank -1 without one */
   VEC(const char *) labels;
-  NameIndex *names;    /* of graph_names.c; NULL where nodes were renamed since the last graph_add_node() */
+  NameIndex *names;    /* of graph_names.c */
 } Graph;
 
 Graph *graph_create(Arena *arena, const char *name);
@@ -261,6 +261,16 @@ NodeId graph_add_node(Graph *g, OpId op, ModuleId module, ModuleId scope, const 
 ValueId graph_add_value(Graph *g, NodeId producer);
 ModuleId graph_find_module(const Graph *g, const char *name); /* alive ones; NO_ID */
 NodeId graph_find_node(const Graph *g, const char *name);
+ParamId graph_find_param(const Graph *g, const char *name);
+bool graph_name_taken(const Graph *g, const char *name); /* by a module or a node that is alive */
+/* The name, or the first of name_1, name_2 … that is not taken. */
+const char *graph_unique_name(Graph *g, const char *name);
+/* Every change of a name but that to one which nobody asks for goes by these. */
+void graph_rename_module(Graph *g, ModuleId module, const char *name);
+void graph_rename_node(Graph *g, NodeId node, const char *name);
+void graph_rename_param(Graph *g, ParamId param, const char *name);
+void graph_revive_module(Graph *g, ModuleId module); /* alive again */
+void graph_names_freed(Graph *g); /* something died, so that lower suffixes may be free again */
 const OpArgs *node_args(const Graph *g, NodeId node);
 /* True when `module` is `ancestor` or lies below it. */
 bool module_within(const Graph *g, ModuleId module, ModuleId ancestor);

@@ -1,19 +1,29 @@
-/* Which node names are in use, so that a network of many calls with long names is built in linear time. The
- * index is a memory of the nodes' names; whoever renames nodes has it forgotten (call_module() does so for all
- * edits, each time it begins). Called by graph_add_node(). */
+/* Which names are in use, so that a module, a call or a tensor is found by its name at once, and a new one gets a free
+ * name, however large the network is. The index remembers under which names an id was ever added; whether it still has
+ * that name, and is alive, is asked of the graph. Who changes a name says so (graph_rename_*), and who brings
+ * something back to life (graph_revive_module). */
 #include "compiler/graph/graph_names.h"
 
-typedef struct Used {
-  const char *text; /* a name without its suffix; not terminated */
+enum { MODULES, NODES, PARAMS, KINDS };
+
+typedef struct Named {
+  const char *text; /* not terminated */
   size_t length;
-  int64_t last;     /* the highest suffix in use; 0 is the name alone */
-} Used;
+  VEC(int32_t) ids[KINDS]; /* what has this name, the newest last */
+  VEC(NodeId) calls;       /* nodes with this name, or with it and _N behind it */
+  int64_t last;            /* the highest N of them, 0 for the name by itself; -1: to be found out */
+  NodeId holder;           /* which has it, under this very text */
+  const char *holder_name;
+  int64_t free;            /* name_1 … name_(free - 1) were taken, and none of them has become free since … */
+  uint64_t freed;          /* … the index counted so many deaths */
+} Named;
 
 struct NameIndex {
-  size_t seen; /* how many nodes are indexed */
-  VEC(Used) used;
-  uint32_t *slots; /* open addressing: index + 1 into used; 0 is free */
+  size_t seen[KINDS]; /* how many of each are indexed */
+  VEC(Named) names;
+  uint32_t *slots; /* open addressing: index + 1 into names; 0 is free */
   size_t slot_count;
+  uint64_t freed;
 };
 
 static size_t hash_bytes(const char *text, size_t length) {
@@ -25,8 +35,8 @@ static size_t hash_bytes(const char *text, size_t length) {
 static size_t find_slot(const NameIndex *index, const char *text, size_t length) {
   size_t mask = index->slot_count - 1, at = hash_bytes(text, length) & mask;
   for (; index->slots[at]; at = (at + 1) & mask) {
-    const Used *used = &index->used.at[index->slots[at] - 1];
-    if (used->length == length && memcmp(used->text, text, length) == 0) break;
+    const Named *named = &index->names.at[index->slots[at] - 1];
+    if (named->length == length && memcmp(named->text, text, length) == 0) break;
   }
   return at;
 }
@@ -34,41 +44,164 @@ static size_t find_slot(const NameIndex *index, const char *text, size_t length)
 static void grow(Arena *arena, NameIndex *index) {
   index->slot_count = index->slot_count ? index->slot_count * 2 : 64;
   index->slots = arena_array(arena, uint32_t, index->slot_count);
-  for (size_t i = 0; i < index->used.count; i++)
-    index->slots[find_slot(index, index->used.at[i].text, index->used.at[i].length)] = (uint32_t)i + 1;
+  for (size_t i = 0; i < index->names.count; i++)
+    index->slots[find_slot(index, index->names.at[i].text, index->names.at[i].length)] = (uint32_t)i + 1;
 }
 
-static void mark(Arena *arena, NameIndex *index, const char *text, size_t length, int64_t suffix) {
-  if (index->used.count * 2 >= index->slot_count) grow(arena, index);
+/* The entry of a name, made where it is not there. */
+static Named *named_of(Arena *arena, NameIndex *index, const char *text, size_t length) {
+  if (index->names.count * 2 >= index->slot_count) grow(arena, index);
   size_t slot = find_slot(index, text, length);
   if (!index->slots[slot]) {
-    vec_push(arena, &index->used, (Used){text, length, suffix});
-    index->slots[slot] = (uint32_t)index->used.count;
-  } else if (index->used.at[index->slots[slot] - 1].last < suffix) {
-    index->used.at[index->slots[slot] - 1].last = suffix;
+    vec_push(arena, &index->names, (Named){.text = text, .length = length, .last = -1, .holder = NO_ID, .free = 1});
+    index->slots[slot] = (uint32_t)index->names.count;
   }
+  return &index->names.at[index->slots[slot] - 1];
 }
 
-/* A name stands for itself and, when it ends in _N, for the N-th of what is before it. */
-static void mark_name(Arena *arena, NameIndex *index, const char *name) {
+/* How much of the name is before its _N, and the N; all of it and 0 where it has none. */
+static size_t base_of(const char *name, int64_t *suffix) {
   size_t length = strlen(name), digits = 0;
-  mark(arena, index, name, length, 0);
+  *suffix = 0;
   while (digits < length && name[length - 1 - digits] >= '0' && name[length - 1 - digits] <= '9') digits++;
-  if (digits == 0 || digits > 9 || length < digits + 2 || name[length - 1 - digits] != '_') return;
-  int64_t suffix = 0;
-  for (size_t i = length - digits; i < length; i++) suffix = suffix * 10 + (name[i] - '0');
-  mark(arena, index, name, length - digits - 1, suffix);
+  if (digits == 0 || digits > 9 || length < digits + 2 || name[length - 1 - digits] != '_') return length;
+  for (size_t i = length - digits; i < length; i++) *suffix = *suffix * 10 + (name[i] - '0');
+  return length - digits - 1;
 }
 
-static void refresh(Graph *g) {
-  if (!g->names || g->names->seen > g->nodes.count) g->names = arena_new(g->arena, NameIndex);
-  for (NameIndex *index = g->names; index->seen < g->nodes.count; index->seen++)
-    mark_name(g->arena, index, g->nodes.at[index->seen].name);
+/* ---- filling ---- */
+
+static void add_call(const Graph *g, NameIndex *index, const char *name, size_t length, NodeId node, int64_t suffix) {
+  Named *named = named_of(g->arena, index, name, length);
+  vec_push(g->arena, &named->calls, node);
+  if (named->last >= suffix || (named->last < 0 && named->calls.count > 1)) return;
+  named->last = suffix, named->holder = node, named->holder_name = name;
+}
+
+/* A call's name stands for itself and, when it ends in _N, for the N-th of what is before it. */
+static void add(const Graph *g, NameIndex *index, int kind, int32_t id, const char *name) {
+  Named *named = named_of(g->arena, index, name, strlen(name));
+  vec_push(g->arena, &named->ids[kind], id);
+  if (kind != NODES) return;
+  int64_t suffix;
+  size_t base = base_of(name, &suffix);
+  add_call(g, index, name, strlen(name), id, 0);
+  if (name[base]) add_call(g, index, name, base, id, suffix);
+}
+
+static const char *name_of(const Graph *g, int kind, int32_t id) {
+  return kind == MODULES ? g->modules.at[id].name : kind == NODES ? g->nodes.at[id].name : g->params.at[id].name;
+}
+
+static NameIndex *refresh(const Graph *g) {
+  NameIndex *index = g->names;
+  size_t count[KINDS] = {g->modules.count, g->nodes.count, g->params.count};
+  for (int kind = 0; kind < KINDS; kind++)
+    for (; index->seen[kind] < count[kind]; index->seen[kind]++)
+      add(g, index, kind, (int32_t)index->seen[kind], name_of(g, kind, (int32_t)index->seen[kind]));
+  return index;
+}
+
+NameIndex *graph_names_create(Arena *arena) { return arena_new(arena, NameIndex); }
+
+static void renamed(Graph *g, int kind, int32_t id) {
+  refresh(g);
+  g->names->freed++;
+  add(g, g->names, kind, id, name_of(g, kind, id));
+}
+
+void graph_rename_module(Graph *g, ModuleId id, const char *name) {
+  g->modules.at[id].name = name;
+  renamed(g, MODULES, id);
+}
+void graph_rename_node(Graph *g, NodeId id, const char *name) {
+  g->nodes.at[id].name = name;
+  renamed(g, NODES, id);
+}
+void graph_rename_param(Graph *g, ParamId id, const char *name) {
+  g->params.at[id].name = name;
+  renamed(g, PARAMS, id);
+}
+void graph_revive_module(Graph *g, ModuleId id) {
+  g->modules.at[id].alive = true;
+  renamed(g, MODULES, id);
+}
+void graph_names_freed(Graph *g) { g->names->freed++; }
+
+/* ---- asking ---- */
+
+static bool lives(const Graph *g, int kind, int32_t id) {
+  if (kind == NODES) return g->nodes.at[id].alive;
+  return g->modules.at[kind == MODULES ? id : g->params.at[id].module].alive;
+}
+
+/* Whether it may have the name again without being added anew: a take's `cut` may be undone. */
+static bool is_gone(const Graph *g, int kind, int32_t id) {
+  return kind == MODULES ? !g->modules.at[id].alive && !g->modules.at[id].cut : false;
+}
+
+static int32_t find(const Graph *g, int kind, const char *name) {
+  NameIndex *index = refresh(g);
+  if (index->slot_count == 0) return NO_ID;
+  uint32_t slot = index->slots[find_slot(index, name, strlen(name))];
+  if (!slot) return NO_ID;
+  Named *named = &index->names.at[slot - 1];
+  size_t count = named->ids[kind].count;
+  for (bool end = true; count > 0; count--) {
+    int32_t id = named->ids[kind].at[count - 1];
+    bool same = streq(name_of(g, kind, id), name);
+    if (same && lives(g, kind, id)) return id;
+    if (end && (!same || is_gone(g, kind, id))) named->ids[kind].count = count - 1; /* never asked again */
+    else end = false;
+  }
+  return NO_ID;
+}
+
+ModuleId graph_find_module(const Graph *g, const char *name) { return find(g, MODULES, name); }
+NodeId graph_find_node(const Graph *g, const char *name) { return find(g, NODES, name); }
+ParamId graph_find_param(const Graph *g, const char *name) { return find(g, PARAMS, name); }
+
+/* The highest suffix anew, from the calls that still have the name. */
+static void find_last(const Graph *g, Named *named) {
+  size_t kept = 0;
+  named->last = -1;
+  for (size_t i = 0; i < named->calls.count; i++) {
+    NodeId id = named->calls.at[i];
+    const char *name = g->nodes.at[id].name;
+    int64_t suffix;
+    size_t base = base_of(name, &suffix);
+    if (strlen(name) == named->length) base = named->length, suffix = 0;
+    if (base != named->length || memcmp(name, named->text, base) != 0) continue;
+    named->calls.at[kept++] = id;
+    if (suffix > named->last) named->last = suffix, named->holder = id, named->holder_name = name;
+  }
+  named->calls.count = kept;
 }
 
 int64_t graph_free_suffix(Graph *g, const char *name) {
+  NameIndex *index = refresh(g);
+  if (index->slot_count == 0) return 0;
+  uint32_t slot = index->slots[find_slot(index, name, strlen(name))];
+  if (!slot) return 0;
+  Named *named = &index->names.at[slot - 1];
+  if (named->calls.count > 0 && (named->last < 0 || g->nodes.at[named->holder].name != named->holder_name)) find_last(g, named);
+  return named->calls.count > 0 ? named->last + 1 : 0;
+}
+
+bool graph_name_taken(const Graph *g, const char *name) {
+  return graph_find_module(g, name) != NO_ID || graph_find_node(g, name) != NO_ID;
+}
+
+const char *graph_unique_name(Graph *g, const char *name) {
+  if (!graph_name_taken(g, name)) return name;
   refresh(g);
-  if (g->names->slot_count == 0) return 0;
-  uint32_t found = g->names->slots[find_slot(g->names, name, strlen(name))];
-  return found ? g->names->used.at[found - 1].last + 1 : 0;
+  size_t at = (size_t)(named_of(g->arena, g->names, name, strlen(name)) - g->names->names.at);
+  Named *named = &g->names->names.at[at];
+  int64_t n = named->freed == g->names->freed ? named->free : 1;
+  const char *unique;
+  do unique = arena_printf(g->arena, "%s_%lld", name, (long long)n++);
+  while (graph_name_taken(g, unique));
+  named = &g->names->names.at[at];
+  named->free = n - 1, named->freed = g->names->freed;
+  return unique;
 }

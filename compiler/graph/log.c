@@ -6,8 +6,12 @@
 typedef struct LogState { /* of a network: names by id, NULL where dead */
   const char **module, **node;
   bool *trainable;
-  size_t modules, nodes, params;
+  size_t modules, nodes, params; /* how many of each */
+  size_t module_room, node_room, param_room;
 } LogState;
+
+#define WITH_ROOM(arena, list, T, room, count)                                                             \
+  if ((count) >= (room)) (room) = (count) * 2 + 16, (list) = arena_array((arena), T, (room))
 
 EditLog *log_create(Arena *arena) {
   EditLog *log = arena_new(arena, EditLog);
@@ -24,17 +28,17 @@ static LogStep *current(EditLog *log) {
 static bool is_layer(const Graph *g, size_t module) { return g->modules.at[module].op != OP_NONE; }
 static bool is_function(const Graph *g, size_t node) { return g->nodes.at[node].module == NO_ID; }
 
-static LogState *state_of(Arena *arena, const Graph *g) {
-  LogState *state = arena_new(arena, LogState);
-  if (!g) return state;
-  *state = (LogState){.modules = g->modules.count, .nodes = g->nodes.count, .params = g->params.count};
-  state->module = arena_array(arena, const char *, state->modules + 1);
-  state->node = arena_array(arena, const char *, state->nodes + 1);
-  state->trainable = arena_array(arena, bool, state->params + 1);
+/* Into the memory of an earlier state; NULL: of none. */
+static LogState *state_of(Arena *arena, LogState *state, const Graph *g) {
+  if (!state) state = arena_new(arena, LogState);
+  state->modules = g ? g->modules.count : 0, state->nodes = g ? g->nodes.count : 0, state->params = g ? g->params.count : 0;
+  WITH_ROOM(arena, state->module, const char *, state->module_room, state->modules);
+  WITH_ROOM(arena, state->node, const char *, state->node_room, state->nodes);
+  WITH_ROOM(arena, state->trainable, bool, state->param_room, state->params);
   for (size_t i = 0; i < state->modules; i++)
-    if (g->modules.at[i].alive && is_layer(g, i)) state->module[i] = g->modules.at[i].name;
+    state->module[i] = g->modules.at[i].alive && is_layer(g, i) ? g->modules.at[i].name : NULL;
   for (size_t i = 0; i < state->nodes; i++)
-    if (g->nodes.at[i].alive && is_function(g, i)) state->node[i] = g->nodes.at[i].name;
+    state->node[i] = g->nodes.at[i].alive && is_function(g, i) ? g->nodes.at[i].name : NULL;
   for (size_t i = 0; i < state->params; i++) state->trainable[i] = g->params.at[i].trainable;
   return state;
 }
@@ -44,7 +48,7 @@ void log_begin(Session *s, const Graph *g, const Stmt *stmt) {
   if (!log) return;
   vec_push(log->arena, &log->steps, (LogStep){.stmt = stmt});
   log->current = (int)log->steps.count - 1;
-  log->before = state_of(log->arena, g);
+  log->before = state_of(log->arena, log->before, g);
 }
 
 int log_resume(Session *s, const Stmt *stmt) {
@@ -139,7 +143,7 @@ void log_end(Session *s, const Graph *g) {
     note_take(log, step, g);
     return;
   }
-  const LogState *was = log->before, *is = state_of(log->arena, g);
+  const LogState *was = log->before, *is = log->after = state_of(log->arena, log->after, g);
   for (size_t i = 0; i < is->modules; i++)
     compare_names(log, step, i < was->modules ? was->module[i] : NULL, is->module[i], i < log->donor_modules);
   for (size_t i = 0; i < is->nodes; i++)

@@ -31,7 +31,7 @@ typedef struct EditLog {
   VEC(LogStep) steps;
   size_t donor_modules, donor_nodes, donor_params; /* ids below these came with the take */
   int current; /* the step that runs; -1: none */
-  struct LogState *before;
+  struct LogState *before, *after; /* of the statement that runs; their memory is used again */
 } EditLog;
 
 EditLog *log_create(Arena *arena);

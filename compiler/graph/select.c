@@ -157,12 +157,8 @@ static bool select_name(SelectContext *c, const Selector *sel, Picked *into) {
   if (module > 0) return picked_add_module(g, into, module), true;
   NodeId node = graph_find_node(g, sel->text);
   if (node != NO_ID) return picked_add_node(g, into, node), true;
-  for (size_t i = 0; i < g->params.count; i++) {
-    const Param *p = &g->params.at[i];
-    if (!g->modules.at[p->module].alive || !streq(p->name, sel->text)) continue;
-    picked_add_param(g, into, (ParamId)i);
-    return true;
-  }
+  ParamId param = graph_find_param(g, sel->text);
+  if (param != NO_ID) return picked_add_param(g, into, param), true;
   if (c->with_cut && select_cut_name(c, sel->text, into)) return true;
   return select_unknown_name(c, sel);
 }
