@@ -156,8 +156,29 @@ static bool is_built_once(const ShapeContext *c, Span argument) {
   return count == 1;
 }
 
+/* `replace conv1 with Conv2d(1, …)`, where the network's input has 3 channels: the input is to have as many, too. */
+static void cure_other_input(ShapeContext *c, Diag *d) {
+  const Graph *g = c->g;
+  const Input *input = &g->input;
+  const Node *n = c->node;
+  int64_t channels = c->args->in_channels;
+  Span edit = n->origin;
+  if (c->op != OP_Conv2d || channels < 1 || channels > 4 || input->kind != INPUT_IMAGE || input->shape.rank != 3 ||
+      g->values.at[n->inputs.at[0]].producer != NO_ID || shape_in_script(c, input->span) || !shape_in_script(c, edit) ||
+      same_span(edit, g->modules.at[0].origin))
+    return;
+  const char *size = arena_printf(c->s->arena, "input image(%lld, %lld, %lld)", (long long)channels,
+                                  (long long)input->shape.dim[1], (long long)input->shape.dim[2]);
+  diag_help(&c->s->diags, d, "for pictures of %lld channel%s: %s", (long long)channels, channels == 1 ? "" : "s", size);
+  shape_fix_behind(c, d, edit, "%s", size);
+  if (strncmp(shape_source_text(c, edit), "replace", 7) != 0) return;
+  diag_help(&c->s->diags, d, "`adapt %s to channels %lld` in the place of the replace keeps what it has learnt", n->name, (long long)channels);
+  diag_fix(&c->s->diags, d, edit, "adapt %s to channels %lld\n%s", n->name, (long long)channels, size);
+}
+
 static void cure_own_argument(ShapeContext *c, Diag *d, Span argument, int64_t got) {
   Arena *arena = c->s->arena;
+  cure_other_input(c, d);
   const char *type = op_info(c->op)->name, *rest = "";
   if (c->op == OP_Linear) rest = arena_printf(arena, ", %lld", (long long)c->args->out_features);
   if (c->op == OP_Conv2d) rest = ", …";
@@ -350,6 +371,19 @@ bool shape_mismatch(ShapeContext *c, size_t other, const char *rule) {
   return false;
 }
 
+/* flatten(x), x.flatten(): torch's default begins with the batch. */
+static bool cure_flatten_all(ShapeContext *c, Diag *d) {
+  Span call = c->node->place;
+  const char *text = shape_source_text(c, call);
+  size_t length = strlen(text);
+  if (!shape_in_script(c, call) || length < 2 || text[length - 1] != ')') return false;
+  bool bare = text[length - 2] == '(';
+  const char *whole = arena_printf(c->s->arena, "%.*s%s1)", (int)length - 1, text, bare ? "" : ", ");
+  diag_help(&c->s->diags, d, "dimension 0 is the batch, which stays: %s", whole);
+  diag_fix(&c->s->diags, d, call, "%s", whole);
+  return true;
+}
+
 bool shape_bad_dimension(ShapeContext *c, int argument, int64_t dim, bool twice) {
   Span own = c->args->arg_span[argument];
   bool there = shape_in_script(c, own); /* else the argument stands somewhere else */
@@ -357,6 +391,7 @@ bool shape_bad_dimension(ShapeContext *c, int argument, int64_t dim, bool twice)
                         c->node->name, (long long)dim, shape_text(c->g->arena, &c->in[0]));
   shape_label(c, d, 0);
   if (twice) return false;
+  if (c->op == OP_flatten && !there && dim == 0 && cure_flatten_all(c, d)) return false;
   if (c->in[0].rank == 1) {
     diag_help(&c->s->diags, d, "dimension 0 is the batch, which stays; the only other is 1");
     if (there) diag_fix(&c->s->diags, d, own, "1");

@@ -29,13 +29,45 @@ static bool other_name(Session *s, Diag *d, const Arg *arg, const char *const *n
         return true;
       }
   if (!streq(arg->name, "pretrained") && !streq(arg->name, "weights")) return false;
-  diag_help(&s->diags, d, "weights are named behind the network: from \"FILE\", or from random for fresh ones; without either, "
+  diag_help(&s->diags, d, "weights are named after the network: from \"FILE\", or from random for fresh ones; without either, "
                           "torchvision's own file is looked for");
   return true;
 }
 
+/* Arguments of torch's that this version lacks: with `value` they change nothing, as with any where it is NULL. */
+static bool torch_argument(Session *s, Diag *d, const Arg *arg) {
+  static const struct {
+    const char *name, *value, *help;
+  } table[] = {{"padding_mode", "\"zeros\"", "padding is with zeros in this version"},
+               {"track_running_stats", "true", "running statistics are always there"},
+               {"return_indices", "false", "a pooling returns its maxima only"},
+               {"count_include_pad", "true", "padding is counted in the mean"},
+               {"divisor_override", "none", "a mean is divided by the size of its window"},
+               {"sparse", "false", "gradients are dense"},
+               {"device", NULL, "everything is computed on the CPU"},
+               {"dtype", NULL, "everything is computed in f32"},
+               {"training", NULL, "the program knows whether it trains"},
+               {"foreach", NULL, "how the step is computed is the compiler's business"},
+               {"fused", NULL, "how the step is computed is the compiler's business"},
+               {"capturable", NULL, "how the step is computed is the compiler's business"}};
+  for (size_t i = 0; i < LENGTH(table); i++) {
+    if (!streq(table[i].name, arg->name)) continue;
+    const char *given = front_text(s, arg->value->span);
+    bool same = !table[i].value || strcasecmp(given, table[i].value) == 0;
+    diag_help(&s->diags, d, same ? "%s: leave it out" : "%s", table[i].help);
+    const Source *source = arg->name_span.source < s->sources.files.count ? &s->sources.files.at[arg->name_span.source] : NULL;
+    uint32_t begin = arg->name_span.begin;
+    while (source && begin > 0 && source->text[begin - 1] == ' ') begin--;
+    bool behind = source && begin > 0 && source->text[begin - 1] == ',';
+    if (same && behind) diag_fix(&s->diags, d, (Span){arg->name_span.source, begin - 1, arg->value->span.end}, "%s", "");
+    return true;
+  }
+  return false;
+}
+
 static bool unknown_argument(Session *s, const char *callee, const Formal *formals, size_t count, const Arg *arg) {
   Diag *d = front_error(s, DIAG_E0108, arg->name_span, "%s has no argument '%s'", callee, arg->name);
+  if (torch_argument(s, d, arg)) return false;
   const char **names = arena_array(s->arena, const char *, count + 1);
   for (size_t i = 0; i < count; i++) names[i] = formals[i].name;
   if (front_suggest(s, d, arg->name_span, arg->name, names, count) || other_name(s, d, arg, names, count)) return false;
@@ -117,6 +149,11 @@ static void help_kind(Session *s, Diag *d, const Const *c, Span span, const char
     diag_fix(&s->diags, d, span, "\"%s\"", near);
   } else if (c->kind == CONST_INT && (c->integer == 0 || c->integer == 1) && strncmp(wanted, "true", 4) == 0) {
     diag_suggest(&s->diags, d, span, c->integer ? "true" : "false");
+  } else if (c->kind == CONST_FLOAT && strstr(wanted, "an integer") && c->number > 0 && c->number < 1e9 && !slash &&
+             c->number != floor(c->number)) {
+    double near = c->number < 1 ? 1 : floor(c->number + 0.5);
+    diag_help(&s->diags, d, "the nearest is %.0f", near);
+    diag_fix(&s->diags, d, span, "%.0f", near);
   } else if (c->kind == CONST_FLOAT && c->number == floor(c->number)) {
     diag_help(&s->diags, d, "'/' gives a number with a fraction; '//' divides integers");
     if (slash && slash[1] != '/' && !strchr(slash + 1, '/'))
@@ -159,7 +196,9 @@ bool want_float(Session *s, const Const *c, Span span, const char *callee, const
   if (!(value >= min && value <= max)) {
     if (max < 1e30) {
       Diag *d = front_error(s, DIAG_E0113, span, "%s: %s must lie between %g and %g, not %g", callee, name, min, max, value);
-      if (max == 1 && value > 1 && value <= 100) /* percent */
+      if (max == 1 && min == 0 && value > 1 && value < 2)
+        diag_help(&s->diags, d, "it is a share of all, not a factor: 0.5 is half of them");
+      if (max == 1 && value >= 2 && value <= 100) /* percent */
         diag_suggest(&s->diags, d, span, arena_printf(s->arena, "%g", value / 100));
     } else
       front_error(s, DIAG_E0113, span, "%s: %s must be at least %g, not %g", callee, name, min, value);

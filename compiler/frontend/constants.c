@@ -85,8 +85,29 @@ static bool eval_index(Eval *e, const Expr *expr, Const *out) {
   return true;
 }
 
+/* Linear(fc.in_features, 10): what flows in is inferred; the network's layers are no values. */
+static bool unknown_size(Eval *e, const Expr *expr) {
+  static const char *const inward[] = {"in_features", "in_channels", "num_features", "normalized_shape", "embed_dim"},
+                    *const outward[] = {"out_features", "out_channels"};
+  const Expr *root = expr;
+  bool in = false, out = false;
+  while (root->kind == EXPR_MEMBER || root->kind == EXPR_INDEX) root = root->left;
+  for (size_t i = 0; i < sizeof inward / sizeof *inward; i++) in = in || streq(inward[i], expr->text);
+  for (size_t i = 0; i < sizeof outward / sizeof *outward; i++) out = out || streq(outward[i], expr->text);
+  if (e->trace || !(in || out) || root->kind != EXPR_NAME || scope_get(e->scope, root->text)) return false;
+  Diag *d = front_error(e->s, DIAG_E0101, expr->span, "the size of a layer of the network is no value: %s", front_text(e->s, expr->span));
+  if (in) {
+    diag_help(&e->s->diags, d, "`_` is inferred from what flows in");
+    diag_fix(&e->s->diags, d, expr->span, "_");
+  } else {
+    diag_help(&e->s->diags, d, "write the number; `surgeryc show` lists the layers with their arguments");
+  }
+  return true;
+}
+
 static bool eval_member(Eval *e, const Expr *expr, Const *out) {
   Const from;
+  if (unknown_size(e, expr)) return false;
   if (!eval_expr(e, expr->left, &from)) return false;
   if (from.kind == CONST_LAYER && e->graph) return child_of(e, expr, &from, expr->text, out);
   front_error(e->s, DIAG_E0104, expr->span, "%s has no member '%s'", const_kind(&from), expr->text);

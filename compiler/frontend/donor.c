@@ -58,10 +58,19 @@ static bool unknown_network(Session *s, Scope *scope, const Expr *callee) {
   if (diag_may_be_unread(&s->diags, callee->text)) return false;
   Diag *d = front_error(s, DIAG_E0102, callee->span, "there is no network '%s'", callee->text);
   NameList names = {0};
+  size_t count;
+  const char *const *networks = zoo_models(s, &count); /* without the models that these are made of */
+  for (size_t i = 0; i < count; i++) vec_push(s->arena, &names, networks[i]);
   scope_names(s->arena, scope, &names);
+  for (size_t i = count; i < names.count; i++) /* a network that only holds the word is another one: googlenet, lenet */
+    if (scope_own(zoo_scope(s), names.at[i])) names.at[i] = "";
+  const char *near = suggest_name(callee->text, names.at, names.count);
+  size_t given = strlen(callee->text), length = near ? strlen(near) : 0;
+  if ((length > given ? length - given : given - length) * 3 > given) names.count = 0;
   if (help_unknown_network(s, d, callee->span) || front_suggest(s, d, callee->span, callee->text, names.at, names.count))
     return false;
   diag_help(&s->diags, d, "`surgeryc zoo` lists the built-in ones; a script may declare its own with `model`");
+  diag_help(&s->diags, d, "any other is taken from an ONNX file: take \"%s.onnx\"", callee->text);
   return false;
 }
 
@@ -71,7 +80,11 @@ static bool is_network(Session *s, Scope *scope, const Expr *model) {
     front_error(s, DIAG_E0128, model->span, "a network is named, as in `take resnet18` or `take MyModel(10)`");
     return false;
   }
-  if (scope_get(scope, callee->text) || op_find(callee->text, true) != OP_NONE || streq(callee->text, "Sequential")) return true;
+  const Const *known = scope_get(scope, callee->text);
+  bool helper = known && known == scope_own(zoo_scope(s), callee->text) && model->kind != EXPR_CALL && known->model &&
+                known->model->params && !known->model->params->value; /* a part that the built-in networks are made of */
+  if (helper) return unknown_network(s, scope, callee);
+  if (known || op_find(callee->text, true) != OP_NONE || streq(callee->text, "Sequential")) return true;
   return unknown_network(s, scope, callee);
 }
 

@@ -181,6 +181,13 @@ static bool find_callee(Eval *e, const Expr *layer, Const *out) {
     return unknown_layer(e, callee, layer);
   if (callee->kind != EXPR_NAME && callee->kind != EXPR_INDEX && callee->kind != EXPR_MEMBER) {
     Diag *d = front_error(e->s, DIAG_E0122, layer->span, "this is not a layer");
+    if (layer->kind == EXPR_LIST || layer->kind == EXPR_TUPLE) { /* [Linear(8, 4), ReLU()] */
+      const char *text = front_text(e->s, layer->span);
+      const char *inside = arena_strndup(e->s->arena, text + 1, strlen(text) > 2 ? strlen(text) - 2 : 0);
+      diag_help(&e->s->diags, d, "layers in a row are a Sequential: Sequential(%s)", inside);
+      diag_fix(&e->s->diags, d, layer->span, "Sequential(%s)", inside);
+      return false;
+    }
     diag_help(&e->s->diags, d, "a layer is written as Conv2d(3, 64, 7); `let` names a constant, `forward` says how values flow");
     return false;
   }

@@ -191,6 +191,12 @@ static bool needs_model(Running *r, Block *b, const Stmt *stmt) {
   Diag *d = layer ? front_error(s, DIAG_E0121, stmt->span, "this is no statement of a script; in a model it declares a layer")
                   : front_error(s, DIAG_E0121, stmt->span, "'%s' stands only in a model", stmt_title(stmt));
   if (!layer) return false;
+  if (stmt->kind == STMT_ASSIGN && r->edit.graph && graph_find_module(r->edit.graph, stmt->name) > 0) { /* fc = Identity() */
+    const char *value = front_text(s, stmt->value->span);
+    diag_help(&s->diags, d, "a layer of the network is replaced by: replace %s with %s", stmt->name, value);
+    diag_fix(&s->diags, d, stmt->span, "replace %s with %s", stmt->name, value);
+    return false;
+  }
   if (help_needs_model(s, b->eval.scope, d, stmt)) r->take_failed = r->took = true;
   ExprKind kind = stmt->value->kind; /* what a missing `let` would have named is no second mistake */
   Const value;

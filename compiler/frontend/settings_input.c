@@ -144,6 +144,20 @@ static bool wrong_size(Session *s, const Input *input, const Preprocess *step) {
   return false;
 }
 
+/* The same for another number of channels: one number for all, or their mean for a single one. What further channels
+ * there are (opacity) stays as it is. */
+static const char *normalize_for(Session *s, const Preprocess *step, int64_t channels) {
+  const char *mean = "", *std = "";
+  double mean_of = 0, std_of = 0;
+  for (int i = 0; i < step->channels; i++) mean_of += step->mean[i] / step->channels, std_of += step->std[i] / step->channels;
+  for (int i = 0; i < channels; i++) {
+    bool one = channels == 1 || step->channels == 1, there = i < step->channels;
+    mean = arena_printf(s->arena, "%s%s%.4g", mean, i ? ", " : "", one ? mean_of : there ? step->mean[i] : 0);
+    std = arena_printf(s->arena, "%s%s%.4g", std, i ? ", " : "", one ? std_of : there ? step->std[i] : 1);
+  }
+  return arena_printf(s->arena, "normalize mean=[%s] std=[%s]", mean, std);
+}
+
 /* What the steps make must be what the network takes. */
 static bool check_preprocess(Session *s, const Input *input) {
   const Preprocess *last = NULL;
@@ -158,7 +172,9 @@ static bool check_preprocess(Session *s, const Input *input) {
     if (step->kind == PRE_NORMALIZE && step->channels != channels) {
       Diag *d = front_error(s, DIAG_E0506, step->span, "normalize is for %d channel%s, but the input has %lld", step->channels,
                             step->channels == 1 ? "" : "s", (long long)channels);
-      diag_help(&s->diags, d, "give one mean and one std for each channel: normalize mean=[0.5] std=[0.5]");
+      const char *whole = normalize_for(s, step, channels);
+      diag_help(&s->diags, d, "give one mean and one std for each channel: %s", whole);
+      diag_fix(&s->diags, d, step->span, "%s", whole);
       return false;
     }
   }

@@ -147,10 +147,29 @@ static void help_deeper(SelectContext *c, Diag *d, const Selector *sel, const ch
   diag_fix(diags, d, sel->span, "**.%s", local);
 }
 
+/* `fc`, `classifier`, `head`: what users of other networks call the last layer. */
+static bool help_head(SelectContext *c, Diag *d, const Selector *sel) {
+  static const char *const heads[] = {"fc", "classifier", "head", "heads", "linear", "out", "fc1", "fc2", "fc3",
+                                      "classifier.1", "classifier.6", "last_layer", "output_layer"};
+  const Graph *g = c->g;
+  const char *last = NULL;
+  bool known = false;
+  for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) known = known || strcmp(heads[i], sel->text) == 0;
+  for (size_t i = 0; known && i < g->order.count; i++) {
+    const Node *n = &g->nodes.at[g->order.at[i]];
+    if (n->alive && n->module != NO_ID && g->modules.at[n->module].params.count > 0) /* a head is the last that has weights */
+      last = g->modules.at[n->module].op == OP_Linear ? g->modules.at[n->module].name : NULL;
+  }
+  if (!last) return false;
+  diag_help(&c->s->diags, d, "the head of this network is %s", last);
+  diag_fix(&c->s->diags, d, sel->span, "%s", last);
+  return true;
+}
+
 static void help_nearest(SelectContext *c, Diag *d, const Selector *sel, const char *name) {
   if (strlen(name) > GLOB_MAX_LENGTH) return;
   bool written = sel->kind == SELECT_NAME && !sel->is_glob; /* else the selector is no name that can be replaced */
-  if (written && (help_prefix(c, d, sel) || help_inside(c, d, sel))) return;
+  if (written && (help_prefix(c, d, sel) || help_inside(c, d, sel) || help_head(c, d, sel))) return;
   Names names = all_names(c);
   const char *near = suggest_name(name, names.at, names.count);
   size_t count = 0;
