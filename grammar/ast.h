@@ -178,6 +178,7 @@ struct Stmt {
   Span file_span, under_span, to_span;
   Allow *allow;
   bool after;       /* insert … after */
+  bool block;       /* input: with a block, be it an empty one */
   char compare;     /* expect: 0 for a shape in `value` (EXPR_TUPLE, first element the name N), else
                        the operator as in EXPR_BINARY */
   Stmt *body, *other;

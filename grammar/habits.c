@@ -47,7 +47,7 @@ bool habit_is_line_to_drop(const char *word) {
 static const char *const train_settings[] = {"optimizer", "loss",       "batch",     "epochs",     "augment",
                                              "schedule",  "clip_norm",  "accumulate", "mixup",     "seed",
                                              "early_stop", "ema"};
-static const char *const input_settings[] = {"resize", "center_crop", "normalize", "grayscale"};
+static const char *const input_settings[] = {"resize", "center_crop", "normalize", "grayscale", "exif_transpose"};
 
 const char *habit_block_of(const char *setting) {
   for (size_t i = 0; i < sizeof train_settings / sizeof *train_settings; i++)

@@ -148,11 +148,12 @@ statement
   /* input, labels, training */
   | INPUT NAME                    { $$ = build_stmt(lexer, STMT_INPUT, @$); stmt_name($$, $2.text, @2); }
   | INPUT NAME block              { $$ = build_stmt(lexer, STMT_INPUT, @$); stmt_name($$, $2.text, @2);
-                                    stmt_blocks(lexer, $$, $3, NOTHING); }
+                                    $$->block = true; stmt_blocks(lexer, $$, $3, NOTHING); }
   | INPUT NAME '(' args ')'       { $$ = build_stmt(lexer, STMT_INPUT, @$); stmt_name($$, $2.text, @2);
                                     $$->args = args_checked(lexer, $4, false).first; }
   | INPUT NAME '(' args ')' block { $$ = build_stmt(lexer, STMT_INPUT, @$); stmt_name($$, $2.text, @2);
-                                    $$->args = args_checked(lexer, $4, false).first; stmt_blocks(lexer, $$, $6, NOTHING); }
+                                    $$->block = true; $$->args = args_checked(lexer, $4, false).first;
+                                    stmt_blocks(lexer, $$, $6, NOTHING); }
   | LABELS values                 { $$ = build_stmt(lexer, STMT_LABELS, @$); $$->args = $2.first; }
   | TRAIN block                   { $$ = build_stmt(lexer, STMT_TRAIN, @$); stmt_blocks(lexer, $$, $2, NOTHING); }
   | PHASE NAME block              { $$ = build_stmt(lexer, STMT_PHASE, @$); stmt_name($$, $2.text, @2);

@@ -56,7 +56,7 @@ typedef struct sg_network {
  *   "weights_path": "../share/ants.safetensors" (optional: where the build asked to look next; from the program's folder),
  *   "input": { "kind": "image"|"tensor"|"tokens", "shape": [3, 224, 224], "mask": true (optional; a mask (N, shape[0]) may be given),
  *              "vocabulary": 30522 (of tokens: each lies below it),
- *              "preprocess": [ {"op": "grayscale"}, {"op": "resize", "size": [256, null]}, {"op": "center_crop", "size": [224, 224]},
+ *              "preprocess": [ {"op": "exif_transpose"}, {"op": "grayscale"}, {"op": "resize", "size": [256, null]}, {"op": "center_crop", "size": [224, 224]},
  *                              {"op": "normalize", "mean": [..], "std": [..]} ] },
  *   "outputs": [ {"name": "output", "shape": [2]} ], "labels": ["ants", "bees"] (empty: none given),
  *   "tensors": [ {"name": "conv1.weight", "shape": [64, 3, 7, 7], "dtype": "f32"|"i64", "offset": 0 (bytes),

@@ -110,6 +110,8 @@ static void read_preprocess(Reader *r, json_t *json, PreprocessStep *step) {
   const char *op = json_string_value(json_object_get(json, "op"));
   if (op && strcmp(op, "grayscale") == 0) {
     step->op = PREPROCESS_GRAYSCALE;
+  } else if (op && strcmp(op, "exif_transpose") == 0) {
+    step->op = PREPROCESS_EXIF_TRANSPOSE;
   } else if (op && (strcmp(op, "resize") == 0 || strcmp(op, "center_crop") == 0)) {
     step->op = *op == 'r' ? PREPROCESS_RESIZE : PREPROCESS_CENTER_CROP;
     manifest_read_pixels(r, json, step->size);

@@ -10,7 +10,8 @@ typedef enum PreprocessOp {
   PREPROCESS_GRAYSCALE,
   PREPROCESS_RESIZE,
   PREPROCESS_CENTER_CROP,
-  PREPROCESS_NORMALIZE
+  PREPROCESS_NORMALIZE,
+  PREPROCESS_EXIF_TRANSPOSE /* done by the decoder */
 } PreprocessOp;
 #define MANIFEST_MAX_CHANNELS 16
 typedef struct PreprocessStep {

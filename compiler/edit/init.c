@@ -177,17 +177,13 @@ bool edit_init(EditContext *e, const Stmt *stmt) {
 /* ---- adapt ---- */
 
 /* The donor's own default input follows the first convolution; what the script says about it stands. */
-static void adapt_input(Graph *g, ModuleId conv, int64_t channels) {
+static void adapt_input(Graph *g, ModuleId conv, int64_t channels, Span span) {
   if (g->input.span.source != SPAN_NO_SOURCE || g->input.shape.rank != 3) return;
   for (size_t i = 0; i < g->nodes.count; i++) {
     const Node *n = &g->nodes.at[i];
     if (!n->alive || n->module != conv || n->inputs.at[0] != g->input_value) continue;
     g->input.shape.dim[0] = channels;
-    size_t kept = 0;
-    for (size_t k = 0; k < g->input.preprocess.count; k++)
-      if (g->input.preprocess.at[k].kind != PRE_NORMALIZE || g->input.preprocess.at[k].channels == channels)
-        g->input.preprocess.at[kept++] = g->input.preprocess.at[k];
-    g->input.preprocess.count = kept;
+    g->input.adapted = span; /* its steps are settled after all statements: an input statement may come */
     if (channels > 4) { /* no image file has so many */
       g->input.kind = INPUT_TENSOR;
       g->input.preprocess.count = 0;
@@ -226,7 +222,7 @@ static bool adapt_module(EditContext *e, const Stmt *stmt, ModuleId id, int64_t 
   m->args.in_channels = channels;
   for (size_t i = 0; i < g->nodes.count; i++) /* when it no longer fits, this statement is to blame */
     if (g->nodes.at[i].module == id) g->nodes.at[i].origin = stmt->span;
-  adapt_input(g, id, channels);
+  adapt_input(g, id, channels, stmt->span);
   return true;
 }
 

@@ -65,6 +65,8 @@ static json_t *preprocess_json(const Preprocess *p) {
   switch (p->kind) {
   case PRE_GRAYSCALE:
     return json_pack("{s:s}", "op", "grayscale");
+  case PRE_EXIF_TRANSPOSE:
+    return json_pack("{s:s}", "op", "exif_transpose");
   case PRE_RESIZE:
     return json_pack("{s:s, s:o}", "op", "resize", "size", manifest_size(p->size));
   case PRE_CENTER_CROP:

@@ -132,6 +132,11 @@ bool trace_add(Eval *e, const Expr *expr, const Const *a, const Const *b, Const 
 bool child_of(Eval *e, const Expr *place, const Const *layer, const char *name, Const *out);
 
 /* "224", or "(224, 320)" (settings_input.c) */
+/* settings_inherit.c: the network's own preprocessing for an image input without a block. */
+void inherit_preprocess(Session *s, Graph *g, Input *input);
+void tell_inherited(Session *s, const Graph *g); /* the note; in the end, where nothing is wrong */
+/* Settles what adapt means for the network's own preprocessing; after all statements. */
+void settle_adapted(Session *s, Graph *g);
 const char *size_text(Session *s, const int64_t dim[2]);
 
 /* ---- after all statements (settings_check.c) ---- */

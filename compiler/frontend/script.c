@@ -286,6 +286,7 @@ static bool run_source(Session *s, uint32_t source, const char *path, const char
     good = edit_check_expects(&r->edit);
     good = settings_check_shapes(s, r->edit.graph, r->edit.train, r->labels) && good;
   }
+  if (good) tell_inherited(s, r->edit.graph);
   out->graph = r->edit.graph;
   out->train = r->edit.train;
   out->constants = r->edit.scope;

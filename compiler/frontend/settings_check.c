@@ -162,6 +162,7 @@ bool settings_check(Session *s, Graph *g, TrainConfig *train, Span take) {
     return false;
   }
   if (!check_mask(s, g)) return false;
+  settle_adapted(s, g);
   return !train || check_train(s, g, train);
 }
 

@@ -93,12 +93,12 @@ static bool read_preprocess(Block *b, const Stmt *stmt, Preprocess *out) {
     out->kind = PRE_NORMALIZE;
     return read_normalize(b, stmt, out);
   }
-  out->kind = PRE_GRAYSCALE;
-  return bind_arguments(b->eval.s, "grayscale", NULL, 0, stmt->args, stmt->span, (const Arg *[1]){NULL});
+  out->kind = streq(stmt->name, "grayscale") ? PRE_GRAYSCALE : PRE_EXIF_TRANSPOSE;
+  return bind_arguments(b->eval.s, stmt->name, NULL, 0, stmt->args, stmt->span, (const Arg *[1]){NULL});
 }
 
 static bool input_statement(Block *b, const Stmt *stmt) {
-  static const char *const known[] = {"resize", "center_crop", "normalize", "grayscale"};
+  static const char *const known[] = {"resize", "center_crop", "normalize", "grayscale", "exif_transpose"};
   static const char *const later[] = {"crop", "pad", "to_tensor", "rescale"};
   InputBlock *to = b->data;
   Session *s = b->eval.s;
@@ -114,6 +114,11 @@ static bool input_statement(Block *b, const Stmt *stmt) {
   if (count > 0 && to->input->preprocess.at[count - 1].kind == PRE_NORMALIZE) {
     Diag *d = front_error(s, DIAG_E0506, stmt->span, "%s stands behind normalize", stmt->name);
     diag_help(&s->diags, d, "the other steps work on the picture; normalize is the last");
+    return false;
+  }
+  if (count > 0 && step.kind == PRE_EXIF_TRANSPOSE) {
+    Diag *d = front_error(s, DIAG_E0506, stmt->span, "exif_transpose comes after another step");
+    diag_help(&s->diags, d, "it turns the picture before anything else happens to it: write it first");
     return false;
   }
   vec_push(to->g->arena, &to->input->preprocess, step);
@@ -271,7 +276,7 @@ static bool read_tokens(Eval *e, const Stmt *stmt, Input *out) {
 bool eval_input(Session *s, Scope *scope, Graph *g, const Stmt *stmt) {
   static const char *const known[] = {"image", "tensor", "tokens"};
   Eval e = {.s = s, .scope = scope};
-  Input input = {.shape = {.rank = 0, .dtype = DTYPE_F32}, .span = stmt->span};
+  Input input = {.shape = {.rank = 0, .dtype = DTYPE_F32}, .span = stmt->span, .adapted = SPAN_NONE};
   if (!known_name(s, DIAG_E0502, "kind of input", stmt->name, stmt->name_span, known, LENGTH(known), NULL, 0))
     return false;
   bool image = streq(stmt->name, "image"), tokens = streq(stmt->name, "tokens");
@@ -284,6 +289,7 @@ bool eval_input(Session *s, Scope *scope, Graph *g, const Stmt *stmt) {
   InputBlock to = {g, &input};
   Block block = {.eval = e, .other = input_statement, .data = &to, .keep_going = true};
   if (!run_block(&block, stmt->body) || !check_preprocess(s, &input)) return false;
+  if (image && !stmt->block) inherit_preprocess(s, g, &input);
   g->input = input;
   return true;
 }

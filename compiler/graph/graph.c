@@ -9,6 +9,7 @@ Graph *graph_create(Arena *arena, const char *name) {
   g->name = name;
   g->names = graph_names_create(arena);
   g->input_value = g->mask_value = NO_ID;
+  g->input.span = g->input.adapted = SPAN_NONE;
   g->input.shape.rank = g->made_for.rank = -1;
   g->input.span = SPAN_NONE;
   vec_push(arena, &g->modules,

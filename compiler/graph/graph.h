@@ -212,7 +212,7 @@ typedef struct Output {
 } Output;
 
 /* Preprocessing of image files, in order; sizes are (height, width). */
-typedef enum PreprocessKind { PRE_RESIZE, PRE_CENTER_CROP, PRE_NORMALIZE, PRE_GRAYSCALE } PreprocessKind;
+typedef enum PreprocessKind { PRE_RESIZE, PRE_CENTER_CROP, PRE_NORMALIZE, PRE_GRAYSCALE, PRE_EXIF_TRANSPOSE } PreprocessKind;
 typedef struct Preprocess {
   PreprocessKind kind;
   int64_t size[2];   /* resize: (s, NONE_VALUE) keeps the aspect, the shorter side becomes s */
@@ -228,7 +228,14 @@ typedef struct Input {
   bool mask;         /* beside x comes a mask (N, T): which of its tokens are attended to */
   VEC(Preprocess) preprocess;
   Span span;         /* of the statement; SPAN_NONE for a model's own default */
+  Span adapted;      /* of the adapt that gave a model's own default other channels; SPAN_NONE: none did */
+  struct Inherited *inherited; /* its steps come from the network's own input, to be told; NULL: they do not */
 } Input;
+typedef struct Inherited {
+  Input from;
+  bool *kept; /* for each step */
+  Span span;  /* of the statement that took them over */
+} Inherited;
 
 typedef struct NameIndex NameIndex;
 typedef struct Graph {

@@ -34,6 +34,8 @@ static void print_preprocess(const ManifestInput *input) {
     if (i) printf(", ");
     if (s->op == PREPROCESS_GRAYSCALE)
       printf("grayscale");
+    else if (s->op == PREPROCESS_EXIF_TRANSPOSE)
+      printf("exif_transpose");
     else if (s->op == PREPROCESS_NORMALIZE)
       printf("normalize");
     else
