@@ -246,7 +246,7 @@ static const CliOption options[] = {
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 const CliCommand command_inspect = {
     "inspect", "[options] FILE…", "statistics and pictures of every layer, gradients, what could be removed",
-    "FILE: a picture (JPEG, PNG), a .npy, IDX or .npz file, or a folder of pictures, as predict takes them.\n"
+    "FILE: a picture (JPEG, PNG, WebP, GIF, BMP, TIFF), a .npy, IDX or .npz file, or a folder of pictures, as predict takes them.\n"
     "SELECTOR: 'layer1', 'layer4.*.conv?', '**.bn*', 'every Conv2d', 'every ReLU in layer2', and unions with commas.\n"
     "dead: channels that are zero in every sample; cosine: between a layer's input and output; |f|/|x|: of a sum, the branch against\n"
     "the identity; ms: of forward, one sample. Of what could be removed: output: how the output changes without it, |y' - y| / |y|, and\n"

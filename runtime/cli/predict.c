@@ -290,7 +290,7 @@ static const CliOption options[] = {
 const CliCommand command_predict = {"predict",
                                     "[options] FILE…",
                                     "classes with probabilities for pictures and arrays",
-                                    "FILE: a picture (JPEG, PNG), a .npy, IDX or .npz file, or a folder of "
+                                    "FILE: a picture (JPEG, PNG, WebP, GIF, BMP, TIFF), a .npy, IDX or .npz file, or a folder of "
                                     "pictures. A picture that cannot be read is named,\n"
                                     "the others are predicted, and the exit status is 1. Bytes (uint8) in arrays are pictures and are\n"
                                     "preprocessed, other numbers are taken as they are.",

@@ -86,12 +86,11 @@ static size_t first_bytes(const char *path, uint8_t *to, size_t size) {
 }
 
 static PathKind kind_of_file(const char *path) {
-  uint8_t head[16] = {0};
+  uint8_t head[PICTURE_HEAD] = {0};
   size_t got = first_bytes(path, head, sizeof head);
   if (ends_with(path, ".csv") || ends_with(path, ".csv.gz")) return PATH_CSV;
   if (ends_with(path, ".bin")) return PATH_CIFAR;
-  if (got >= 3 && memcmp(head, "\xff\xd8\xff", 3) == 0) return PATH_PICTURE;
-  if (got >= 8 && memcmp(head, "\x89PNG\r\n\x1a\n", 8) == 0) return PATH_PICTURE;
+  if (picture_begins(head, got)) return PATH_PICTURE;
   if (got >= 6 && memcmp(head, "\x93NUMPY", 6) == 0) return PATH_NPY;
   if (got >= 4 && memcmp(head, "PK", 2) == 0) return PATH_WEIGHTS;
   if (got >= 4 && head[0] == 0 && head[1] == 0 && head[3] >= 1 && head[3] <= 4) return PATH_IDX;

@@ -115,7 +115,7 @@ bool cifar_folder_has(const char *folder, DatasetRole role);
 /* npy.c: writes (rank, dim) floats as version 1.0, little-endian, C order; whole or not at all. */
 int npy_write(const char *path, int rank, const int64_t *dim, const float *values, surgery_error *err);
 /* folder.c: DIR/class/picture, classes sorted by name, pictures by path, as torchvision's ImageFolder (its
- * suffixes too: jpg jpeg png ppm bmp pgm tif tiff webp, of which those that cannot be decoded are unusable
+ * suffixes, and gif: jpg jpeg png ppm bmp pgm tif tiff webp gif, of which those that cannot be decoded are unusable
  * samples). No class folder, or none with a picture: an error that says so. */
 Dataset *dataset_open_folder(const char *path, const DatasetSpec *spec, surgery_error *err);
 /* folder.c: single pictures, without targets. */
@@ -149,17 +149,21 @@ int array_use(Dataset *set, surgery_weights *file, const surgery_tensor *x, cons
 /* ---- pictures (image*.c) ---- */
 #define PICTURE_MAX_CHANNELS 4
 typedef struct Picture {
-  int width, height, channels; /* 1 or 3 */
+  int width, height, channels; /* 1: gray, 2: gray and alpha, 3: RGB, 4: RGB and alpha or another fourth channel */
   uint8_t *pixels;             /* height × width × channels, interleaved; malloc */
   int reduced; /* 2, 4 or 8: decoded so many times smaller than it is in the file; else 0 */
   int whole_width, whole_height; /* in the file, where it is reduced */
+  bool alpha; /* the last of 2 or 4 channels says how much of the colours is to be seen: a resize weighs them with it */
 } Picture;
-/* JPEG and PNG by content; EXIF orientation is not applied (as PIL's open does not). */
+/* JPEG, PNG, WebP, GIF (the first frame), BMP and TIFF by content, 1 or 3 channels; EXIF orientation is not applied (as PIL's
+ * open does not). */
 int picture_decode(const char *path, Picture *picture, surgery_error *err);
+#define PICTURE_HEAD 16 /* so many bytes tell the format */
+bool picture_begins(const uint8_t *head, size_t size);
 /* The same for picture_to_input with `spec`, with a seed (augmented) or without: of a JPEG much larger than what is made of
- * it, fewer pixels are decoded. */
+ * it, fewer pixels are decoded; alpha is kept where the input has 2 or 4 channels; turned where its steps say exif_transpose. */
 int picture_decode_for(const DatasetSpec *spec, bool augmented, const char *path, Picture *picture, surgery_error *err);
-/* The whole way from pixels to the network's input: colours to the input's channels (1: PIL's "L", 3: RGB),
+/* The whole way from pixels to the network's input: colours to the input's channels (PIL's "L", "LA", "RGB", "RGBA"),
  * the manifest's steps in order, / 255, normalise; x: (C, H, W). With a seed: spec->augment first,
  * random_resized_crop in place of the resize and center_crop steps. `picture` is not changed. Draws from
  * random_stream(seed, 0). -1: the result has another size than the input wants, or no memory. */

@@ -16,7 +16,7 @@
 
 bool picture_suffix(const char *path) {
   static const char *const known[] = {".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
-                                      ".pgm", ".tif",  ".tiff", ".webp"};
+                                      ".pgm", ".tif",  ".tiff", ".webp", ".gif"};
   const char *dot = strrchr(path, '.');
   for (size_t i = 0; dot && i < sizeof known / sizeof *known; i++)
     if (strcasecmp(dot, known[i]) == 0) return true;

@@ -16,26 +16,35 @@ static uint8_t blend(int from, int own, float factor) {
   return value <= 0 ? 0 : value >= 255 ? 255 : (uint8_t)value;
 }
 
+/* A second or fourth channel is no colour. */
+static void blend_all(Picture *p, int from, double factor) {
+  size_t size = (size_t)p->channels, colors = size % 2 ? size : size - 1;
+  for (size_t i = 0; i < pixels_of(p); i++)
+    for (size_t c = 0; c < colors; c++) p->pixels[i * size + c] = blend(from, p->pixels[i * size + c], (float)factor);
+}
+
 static void brightness(Picture *p, double factor) {
-  for (size_t i = 0; i < pixels_of(p) * (size_t)p->channels; i++) p->pixels[i] = blend(0, p->pixels[i], (float)factor);
+  blend_all(p, 0, factor);
 }
 
 static int gray_of(const Picture *p, size_t i) {
-  return p->channels == 3 ? picture_luma(p->pixels + 3 * i) : p->pixels[i];
+  const uint8_t *at = p->pixels + i * (size_t)p->channels;
+  return p->channels >= 3 ? picture_luma(at) : at[0];
 }
 
 static void contrast(Picture *p, double factor) {
   uint64_t sum = 0;
   for (size_t i = 0; i < pixels_of(p); i++) sum += (uint64_t)gray_of(p, i);
   int mean = (int)((double)sum / (double)pixels_of(p) + 0.5);
-  for (size_t i = 0; i < pixels_of(p) * (size_t)p->channels; i++) p->pixels[i] = blend(mean, p->pixels[i], (float)factor);
+  blend_all(p, mean, factor);
 }
 
 static void saturation(Picture *p, double factor) {
-  if (p->channels != 3) return;
+  if (p->channels < 3) return;
   for (size_t i = 0; i < pixels_of(p); i++) {
     int gray = gray_of(p, i);
-    for (int c = 0; c < 3; c++) p->pixels[3 * i + (size_t)c] = blend(gray, p->pixels[3 * i + (size_t)c], (float)factor);
+    uint8_t *at = p->pixels + i * (size_t)p->channels;
+    for (int c = 0; c < 3; c++) at[c] = blend(gray, at[c], (float)factor);
   }
 }
 
@@ -68,12 +77,12 @@ static void from_hsv(const uint8_t *hsv, uint8_t *rgb) {
 
 static void hue(Picture *p, double factor) {
   uint8_t shift = (uint8_t)(int)(factor * 255);
-  if (p->channels != 3) return;
+  if (p->channels < 3) return;
   for (size_t i = 0; i < pixels_of(p); i++) {
-    uint8_t hsv[3];
-    to_hsv(p->pixels + 3 * i, hsv);
+    uint8_t hsv[3], *at = p->pixels + i * (size_t)p->channels;
+    to_hsv(at, hsv);
     hsv[0] = (uint8_t)(hsv[0] + shift);
-    from_hsv(hsv, p->pixels + 3 * i);
+    from_hsv(hsv, at);
   }
 }
 

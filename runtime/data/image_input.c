@@ -30,6 +30,7 @@ static Work start(const Picture *picture) {
 
 static int replace(Work *w, Picture with, int failed) {
   if (failed) return failed;
+  with.alpha = w->now.alpha;
   if (w->own) free(w->now.pixels);
   *w = start(&with);
   w->own = true;
@@ -41,8 +42,10 @@ static void convert_pixels(const Picture *from, int channels, uint8_t *to) {
   for (size_t i = 0; i < count; i++) {
     const uint8_t *p = from->pixels + i * (size_t)from->channels;
     uint8_t *q = to + i * (size_t)channels;
-    if (channels == 1) q[0] = picture_luma(p);
-    else q[0] = q[1] = q[2] = p[0];
+    if (channels < 3) q[0] = from->channels < 3 ? p[0] : picture_luma(p);
+    else if (from->channels < 3) q[0] = q[1] = q[2] = p[0];
+    else memcpy(q, p, 3);
+    if (channels % 2 == 0) q[channels - 1] = from->channels % 2 == 0 ? p[from->channels - 1] : 255;
   }
 }
 
@@ -51,7 +54,7 @@ static int make_own(Work *w, int channels, surgery_error *err) {
   if (w->own && w->now.channels == channels) return 0;
   Picture copy = w->now;
   size_t bytes = (size_t)copy.width * (size_t)copy.height * (size_t)channels;
-  copy.channels = channels;
+  copy.channels = channels, copy.alpha = w->now.alpha && channels % 2 == 0;
   if (!(copy.pixels = malloc(bytes + 1))) return sg_fail_memory(err, "a picture", bytes);
   if (channels == w->now.channels) memcpy(copy.pixels, w->now.pixels, bytes);
   else convert_pixels(&w->now, channels, copy.pixels);
@@ -73,6 +76,37 @@ static int make_gray(Work *w, surgery_error *err) {
 
 /* Of what a resize makes: a picture one pixel high may become very wide. */
 #define MAX_RESIZED (1 << 26)
+
+/* PIL's conversion to "RGBa" and back: what is not to be seen does not shine through to its neighbours. */
+static void weigh_colors(Picture *p) {
+  for (size_t i = 0, size = (size_t)p->channels; i < (size_t)p->width * (size_t)p->height; i++) {
+    uint8_t *at = p->pixels + i * size, alpha = at[size - 1];
+    for (size_t c = 0; c + 1 < size; c++) {
+      int t = at[c] * alpha + 128;
+      at[c] = (uint8_t)(((t >> 8) + t) >> 8);
+    }
+  }
+}
+static void unweigh_colors(Picture *p) {
+  for (size_t i = 0, size = (size_t)p->channels; i < (size_t)p->width * (size_t)p->height; i++) {
+    uint8_t *at = p->pixels + i * size, alpha = at[size - 1];
+    for (size_t c = 0; c + 1 < size && alpha != 0 && alpha != 255; c++) {
+      int v = 255 * at[c] / alpha;
+      at[c] = (uint8_t)(v > 255 ? 255 : v);
+    }
+  }
+}
+
+static int resize(Work *w, Area area, int width, int height, Box part, surgery_error *err) {
+  Picture out;
+  if (w->now.alpha) {
+    if (make_own(w, w->now.channels, err)) return -1;
+    weigh_colors(&w->now);
+  }
+  int failed = picture_resize(&w->now, area, width, height, part, &out, err);
+  if (!failed && w->now.alpha) unweigh_colors(&out);
+  return replace(w, out, failed);
+}
 
 /* What a resize step makes of width × height. Width -1: the shorter side becomes `size`, the longer keeps the aspect,
  * rounded down as torchvision does. false: nothing, or too much. */
@@ -111,9 +145,7 @@ static int resize_step(Work *w, const int64_t size[2], const int64_t *crop, bool
   if (height == w->now.height && width == w->now.width) return 0;
   Box part = {0, 0, (int)width, (int)height};
   if (crop && crop[0] <= height && crop[1] <= width) part = center_box((int)width, (int)height, crop), *cropped = true;
-  Picture out;
-  int failed = picture_resize(&w->now, w->area, (int)width, (int)height, part, &out, err);
-  return replace(w, out, failed);
+  return resize(w, w->area, (int)width, (int)height, part, err);
 }
 
 static int center_crop_step(Work *w, const int64_t size[2], surgery_error *err) {
@@ -219,13 +251,11 @@ static void color_jitter(Picture *p, const AugmentStep *a, Random *random) {
 }
 
 static int resized_crop(Work *w, const AugmentStep *a, Random *random, surgery_error *err) {
-  Picture out;
   Box box = picture_random_box(random, a, w->whole_width, w->whole_height);
   double x = w->area.width / w->whole_width, y = w->area.height / w->whole_height;
   Area area = {w->area.left + box.left * x, w->area.top + box.top * y, box.width * x, box.height * y};
   int width = (int)a->size[1], height = (int)a->size[0];
-  int failed = picture_resize(&w->now, area, width, height, (Box){0, 0, width, height}, &out, err);
-  return replace(w, out, failed);
+  return resize(w, area, width, height, (Box){0, 0, width, height}, err);
 }
 
 /* All but erasing, which is done on the network's input. */
@@ -368,8 +398,8 @@ int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t s
                      surgery_error *err) {
   const ManifestShape *want = &spec->input->shape;
   int channels = want->rank == 3 ? (int)want->dim[0] : 1;
-  if (channels != 1 && channels != 3)
-    return sg_fail(err, SURGERY_BAD_INPUT, "a picture has 1 or 3 channels, but the input has %d", channels);
+  if (channels < 1 || channels > PICTURE_MAX_CHANNELS)
+    return sg_fail(err, SURGERY_BAD_INPUT, "a picture has 1 to %d channels, but the input has %d", PICTURE_MAX_CHANNELS, channels);
   const PreprocessStep *normalize = NULL;
   for (size_t i = 0; i < spec->input->step_count; i++)
     if (spec->input->steps[i].op == PREPROCESS_NORMALIZE) normalize = &spec->input->steps[i];

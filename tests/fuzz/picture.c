@@ -13,6 +13,10 @@ static PreprocessStep steps[] = {
     {.op = PREPROCESS_NORMALIZE, .channels = 3, .mean = {0.5, 0.5, 0.5}, .std = {1, 1, 1}}};
 static const ManifestInput input = {
     .kind = INPUT_IMAGE, .shape = {3, {3, 8, 8}, 192}, .steps = steps, .step_count = sizeof steps / sizeof *steps};
+static PreprocessStep upright[] = {{.op = PREPROCESS_EXIF_TRANSPOSE}, {.op = PREPROCESS_RESIZE, .size = {8, 8}}};
+static const ManifestInput with_alpha[] = {
+    {.kind = INPUT_IMAGE, .shape = {3, {4, 8, 8}, 256}, .steps = upright, .step_count = 2},
+    {.kind = INPUT_IMAGE, .shape = {3, {2, 8, 8}, 128}, .steps = upright, .step_count = 2}};
 static const AugmentStep augment[] = {
     {.op = AUGMENT_OP_RANDOM_RESIZED_CROP, .size = {8, 8}, .scale = {0.08, 1}, .ratio = {0.75, 4.0 / 3}},
     {.op = AUGMENT_OP_HORIZONTAL_FLIP, .p = 0.5},
@@ -25,7 +29,7 @@ static const AugmentStep padded[] = {{.op = AUGMENT_OP_RANDOM_CROP, .size = {8, 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   static int fd = -1;
   char path[64];
-  float x[192];
+  float x[256];
   if (fd < 0) fd = memfd_create("picture", 0);
   if (fd < 0 || ftruncate(fd, 0) || pwrite(fd, data, size, 0) != (ssize_t)size) abort();
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -41,6 +45,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     spec.augment = padded, spec.augment_count = 1;
     (void)!picture_to_input(&picture, &spec, size, x, &err);
   }
+  free(picture.pixels);
+  spec = (DatasetSpec){.input = &with_alpha[size / 2 % 2]};
+  if (picture_decode_for(&spec, false, path, &picture, &err)) return err.message[0] && !picture.pixels ? 0 : (abort(), 0);
+  if ((int64_t)picture.width * picture.height < 1 << 20) (void)!picture_to_input(&picture, &spec, DATASET_NO_AUGMENT, x, &err);
   free(picture.pixels);
   return 0;
 }

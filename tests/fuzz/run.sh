@@ -44,7 +44,7 @@ index) take "$fixtures"/*.index.json; cp "$fixtures"/shard-* . ;;
 onnx_weights) take "$models"/*.onnx; for f in "$models"/*; do [ "$(wc -c <"$f")" -gt 65536 ] || cp "$f" .; done ;;
 onnx_import) take "$models"/*.onnx ;;
 pickle) for f in "$fixtures"/zip*.pth; do tail -c +65 "$f" | head -c 4000 >"$seeds/${f##*/}"; done ;; # data.pkl comes first, at 64
-picture) take "$source"/tests/images/pictures/*/* ;;
+picture) take "$source"/tests/images/pictures/*/* "$source"/tests/images/formats/*/* ;;
 data)
   printf 'a,b,c,d,label\n1,2,3,4,0\n5,6,7,8,2\n' | byte 21 >"$seeds/csv"
   printf 'a;b;c;d;class\n1;2;3;4;"x ""y"""\n5;6;7;8;z\n' | byte 21 >"$seeds/names"

@@ -56,26 +56,60 @@ static void each_picture(void (*each)(const char *name, uint8_t *bytes, size_t s
                                       "jpeg/wide.jpg",
                                       "jpeg/one_pixel.JPG",
                                       "jpeg/turned.jpg",
-                                      "png/interlaced_16_alpha.png"};
+                                      "png/interlaced_16_alpha.png",
+                                      "webp/lossless.webp",
+                                      "webp/lossy.webp",
+                                      "webp/animated.webp",
+                                      "gif/plain.gif",
+                                      "gif/interlaced.gif",
+                                      "gif/transparent.gif",
+                                      "bmp/rgb.bmp",
+                                      "bmp/palette.bmp",
+                                      "bmp/os2.bmp",
+                                      "bmp/masks.bmp",
+                                      "bmp/rle8.bmp",
+                                      "bmp/rle4.bmp",
+                                      "tiff/rgb.tif",
+                                      "tiff/rgb_lzw.tiff",
+                                      "tiff/palette.tif",
+                                      "tiff/one_bit.tif",
+                                      "tiff/jpeg.tif",
+                                      "tiff/tiles.tif",
+                                      "tiff/planes.tif",
+                                      "tiff/rgba.tif"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     char path[1000];
     size_t size;
-    snprintf(path, sizeof path, "%s/%s", PICTURES, names[i]);
+    bool old = names[i][0] == 'p' || names[i][0] == 'j';
+    snprintf(path, sizeof path, "%s/%s", old ? PICTURES : FORMATS, names[i]);
     uint8_t *bytes = read_bytes(path, &size);
     each(names[i], bytes, size);
     free(bytes);
   }
 }
 
+/* How many bytes at the end of a file hold no pixels; -1: the decoder takes a part for the whole, as PIL's does. */
+static int64_t without_pixels(const char *name) {
+  static const struct {
+    const char *part;
+    int64_t bytes;
+  } rows[] = {{"animated", -1}, {"jpeg.tif", -1}, {"one_bit.tif", -1}, {"tiff/", 0}, {"png/", 21}, {"jpeg/", 2},
+              {"webp/", 1},     {"gif/", 8},      {"bmp/", 4}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (strstr(name, rows[i].part)) return rows[i].bytes;
+  fail_msg("%s: which format?", name);
+  return 0;
+}
+
 /* Without its last bytes a JPEG lacks the end marker; a PNG has all pixels as long as IEND, its checksum and
  * the last chunk's checksum alone are missing (PIL takes it then, too). */
 static void cut_everywhere(const char *name, uint8_t *bytes, size_t size) {
-  bool png = name[0] == 'p';
+  int64_t rest = without_pixels(name);
   const char *path = write_bytes("cut", bytes, size);
   for (size_t length = size; length-- > 0;) {
     assert_int_equal(truncate(path, (off_t)length), 0);
     int status = decode(path, length ? NULL : "an empty file");
-    if (status == 0 && length < (png ? size - 21 : size - 2))
+    if (status == 0 && rest >= 0 && length < size - (size_t)rest)
       fail_msg("%s cut to %zu of %zu bytes is taken for whole", name, length, size);
   }
 }
@@ -103,10 +137,22 @@ static void test_garbage(void **state) {
   uint8_t noise[4096];
   Random random = random_stream(5, 0);
   for (size_t i = 0; i < sizeof noise; i++) noise[i] = (uint8_t)random_u64(&random);
-  refused("noise.jpg", noise, sizeof noise, "neither a JPEG nor a PNG");
+  refused("noise.jpg", noise, sizeof noise, "no picture: neither JPEG, PNG, WebP, GIF, BMP nor TIFF");
   refused("empty.png", "", 0, "an empty file");
-  refused("gif.jpg", "GIF89a\1\0\1\0", 10, "neither a JPEG nor a PNG");
-  refused("text.jpg", "hello", 5, "neither a JPEG nor a PNG");
+  refused("gif.jpg", "GIF89a\1\0\1\0", 10, "a broken GIF");
+  refused("ppm.jpg", "P6 1 1 255 abc", 14, "no picture: neither JPEG, PNG, WebP, GIF, BMP nor TIFF");
+  refused("riff.webp", "RIFF\4\0\0\0WAVE", 12, "no picture");
+  refused("short.bmp", "BM", 2, "a broken BMP: it ends in its header");
+  static const struct {
+    const char *begin, *part;
+    size_t size;
+  } formats[] = {{"RIFF\xf8\xf\0\0WEBPVP8L", "a broken WebP", 16}, {"GIF87a", "a broken GIF", 6}, {"BM", "BMP", 2},
+                 {"II*\0\10\0\0\0", "TIFF", 8}, {"MM\0*\0\0\0\10", "TIFF", 8}};
+  for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+    memcpy(noise, formats[i].begin, formats[i].size);
+    refused("noise", noise, sizeof noise, formats[i].part);
+  }
+  refused("text.jpg", "hello", 5, "no picture: neither JPEG, PNG, WebP, GIF, BMP nor TIFF");
   memcpy(noise, "\xff\xd8\xff\xe0", 4);
   refused("noise2.jpg", noise, sizeof noise, "a broken JPEG");
   memcpy(noise, "\x89PNG\r\n\x1a\n", 8);
@@ -142,6 +188,37 @@ static void test_hostile_headers(void **state) {
   refused_png(60000, 60000, "60000 x 60000 pixels are more than the limit of 178956970");
   refused_png(999999, 999999, "more than the limit");
   refused_png(12000, 12000, "a broken PNG"); /* allowed, but there are no such pixels */
+}
+
+/* Small files that announce large pictures. */
+static void test_hostile_sizes(void **state) {
+  static const struct {
+    const char *file;
+    size_t at;
+    const char *bytes;
+    size_t count;
+    const char *part;
+  } rows[] = {
+      {"bmp/rgb.bmp", 18, "\xff\xff\xff\x7f\xff\xff\xff\x7f", 8, "more than the limit"},
+      {"bmp/rgb.bmp", 18, "\0\0\1\0\0\1\0\0", 8, "it ends in its pixels"},
+      {"bmp/rgb.bmp", 18, "\0\0\0\0", 4, "without pixels"},
+      {"bmp/rgb.bmp", 10, "\xff\xff\xff\xff", 4, "its pixels lie behind its end"},
+      {"bmp/rgb.bmp", 14, "\xff\xff\xff\xff", 4, "its header is of an unknown size"},
+      {"bmp/rgb.bmp", 28, "\x40\0", 2, "its pixels are of an unknown size"},
+      {"bmp/rgb.bmp", 30, "\x9\0\0\0", 4, "it is compressed in an unknown way"},
+      {"gif/plain.gif", 6, "\xff\xff\xff\xff", 4, "more than the limit"},
+      {"webp/lossless.webp", 21, "\xff\xff\xff\xff", 4, "WebP"},
+      {"tiff/tiles.tif", 18, "\xff\xff\xff\xff", 4, "a broken TIFF"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char path[1000];
+    size_t size;
+    snprintf(path, sizeof path, "%s/%s", FORMATS, rows[i].file);
+    uint8_t *bytes = read_bytes(path, &size);
+    memcpy(bytes + rows[i].at, rows[i].bytes, rows[i].count);
+    refused("large", bytes, size, rows[i].part);
+    free(bytes);
+  }
 }
 
 /* The place of a JPEG's frame header: its height is 5, its width 7 bytes further on. */
@@ -196,5 +273,5 @@ static void test_endless_scans(void **state) {
 }
 
 TESTS(broken, cmocka_unit_test(test_truncated), cmocka_unit_test(test_damaged),
-      cmocka_unit_test(test_garbage), cmocka_unit_test(test_hostile_headers),
+      cmocka_unit_test(test_garbage), cmocka_unit_test(test_hostile_headers), cmocka_unit_test(test_hostile_sizes),
       cmocka_unit_test(test_hostile_jpegs), cmocka_unit_test(test_endless_scans));
