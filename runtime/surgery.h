@@ -69,15 +69,15 @@ const surgery_tensor *surgery_weights_at(const surgery_weights *weights, size_t 
 const surgery_tensor *surgery_weights_find(const surgery_weights *weights, const char *name);
 /* Format, and what was recognised around the tensors: "pytorch-zip; under 'state_dict'; prefix 'module.' taken off". */
 const char *surgery_weights_note(const surgery_weights *weights);
-/* A checkpoint may hold several sets of weights, say the network's and their average ("state_dict_ema"). The first is open
- * after surgery_weights_open, and count, at, find and read are about the open one. Their number, and the name of each with its
- * tensors; "" where the file is one set. */
+/* A checkpoint may hold several sets of weights, say the network's and their average ("state_dict_ema"). The first is
+ * open after surgery_weights_open, and count, at, find and read are about the open one. Their number, and the name of
+ * each with its tensors; "" where the file is one set. */
 size_t surgery_weights_sets(const surgery_weights *weights);
 const char *surgery_weights_set(const surgery_weights *weights, size_t index, size_t *tensors);
 size_t surgery_weights_chosen(const surgery_weights *weights); /* the open one's number */
-/* Opens the set in which `under` lies: a set's name, or a part of the names in it as they are in the file, before anything was
- * taken off. *rest: what the names of that set begin with there; `under` itself where nothing lies there, and the open set stays.
- * Tensors of the set before are not to be read after. 0, or -1 where that set is broken. */
+/* Opens the set in which `under` lies: a set's name, or a part of the names in it as they are in the file, before
+ * anything was taken off. *rest: what the names of that set begin with there; `under` itself where nothing lies there,
+ * and the open set stays. Tensors of the set before are not to be read after. 0, or -1 where that set is broken. */
 int surgery_weights_choose(surgery_weights *weights, const char *under, const char **rest, surgery_error *err);
 /* The tensor's values in row-major order, converted to f32 (read) or i64 (read_i64: integer dtypes and bool only).
  * `count` must be the tensor's. */

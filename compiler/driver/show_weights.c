@@ -2,6 +2,7 @@
  * as a table and as JSON. */
 #include "compiler/driver/show.h"
 #include "compiler/edit/weights.h"
+#include "runtime/error.h"
 
 typedef struct FileTotals {
   int64_t numbers, bytes;
@@ -38,7 +39,7 @@ void show_weights(Session *s, const Subject *subject, bool color) {
             arena_printf(a, "%zu: %s numbers, %s bytes", surgery_weights_count(w), grouped(a, sum.numbers),
                          grouped(a, sum.bytes)));
   for (size_t i = 0, tensors; surgery_weights_sets(w) > 1 && i < surgery_weights_sets(w); i++) {
-    const char *name = surgery_weights_set(w, i, &tensors);
+    const char *name = SG_Q(surgery_weights_set(w, i, &tensors));
     const char *shown = i == surgery_weights_chosen(w) ? ", the one above" : "";
     table_row(&totals, PAINT_NONE, i ? "" : "weights",
               tensors ? arena_printf(a, "under \"%s\": %zu tensors%s", name, tensors, shown)

@@ -74,7 +74,8 @@ static void name_under(Load *l, const char *layer) {
   for (size_t i = 0; i < l->items.count; i++) names[i] = l->items.at[i].key;
   if (!layer) donor_place(e->s->arena, &l->file, names, l->items.count);
   for (size_t i = 0; i < l->items.count; i++)
-    l->items.at[i].key = layer ? moved_key(e->s->arena, names[i], layer, l->file.rest) : donor_key(e->s->arena, &l->file, names[i]);
+    l->items.at[i].key = layer ? moved_key(e->s->arena, names[i], layer, l->file.rest)
+                               : donor_key(e->s->arena, &l->file, names[i]);
 }
 
 /* ---- the tensors in the file ---- */
@@ -147,9 +148,14 @@ static void load_from_file(Load *l) {
   SavedFile *saved;
   const char *path;
   WeightSearch search = weights_find_file(e->s, e->graph, stmt->file, stmt->file_span, &path, &saved);
-  l->file = (DonorFile){.path = path, .span = stmt->file_span, .saved = saved, .missing = search == WEIGHTS_MISSING,
-                        .under = stmt->under, .under_span = stmt->under_span};
-  if (stmt->source && l->items.count) l->file.under = file_name_of(stmt->source->left ? stmt->source->left : stmt->source);
+  l->file = (DonorFile){.path = path,
+                        .span = stmt->file_span,
+                        .saved = saved,
+                        .missing = search == WEIGHTS_MISSING,
+                        .under = stmt->under,
+                        .under_span = stmt->under_span};
+  if (stmt->source && l->items.count)
+    l->file.under = file_name_of(stmt->source->left ? stmt->source->left : stmt->source);
   if (search == WEIGHTS_MISSING) {
     bind(l);
     return;

@@ -250,15 +250,18 @@ static bool report(Load *l, const Mismatches *m) {
                         summary(l->scratch, m));
   size_t fit = 0, count = donor_count(&l->file);
   for (size_t i = 0; i < l->items.count; i++) fit += l->items.at[i].tensor != NULL;
-  if (m->missing && !l->stmt->source && !(l->stmt->under && there_without_under(l)) && help_under(l, d, fit)) return false;
+  if (m->missing && !l->stmt->source && !(l->stmt->under && there_without_under(l)) && help_under(l, d, fit))
+    return false;
   for (size_t i = 0; i < m->lines.count && i < MAX_LINES; i++) diag_note(diags, d, "%s", m->lines.at[i]);
   if (m->lines.count > MAX_LINES) diag_note(diags, d, "and %zu more", m->lines.count - MAX_LINES);
   if (m->missing)
     diag_note(diags, d, "%zu of the %zu tensors that are wanted are there; the file has %zu%s%s", fit,
               l->items.count, count, count ? ", the first is " : "", count ? donor_at(&l->file, 0)->name : "");
   if (m->missing) help_missing(l, d);
-  if (m->unexpected) diag_help(diags, d, "to leave tensors of the file out: allow unexpected SEL; several in brackets, as in "
-                              "allow unexpected (queue, head.*)");
+  if (m->unexpected)
+    diag_help(diags, d,
+              "to leave tensors of the file out: allow unexpected SEL; several in brackets, as in "
+              "allow unexpected (queue, head.*)");
   if (m->shapes)
     diag_help(diags, d, "load a region, as in fc.weight[:10], or let them keep their values: allow shape SEL");
   if (m->dtypes) diag_help(diags, d, "to have them converted: allow dtype SEL");

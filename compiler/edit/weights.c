@@ -99,8 +99,10 @@ static void help_other_head(Session *s, Diag *d, const DonorFile *donor, const M
 
 enum { MAX_LINES = 20 };
 
-/* `under` is the cure, where the file has all of it with something before the names, or in another set of weights. */
-static bool help_under(Session *s, Diag *d, const Graph *g, const DonorFile *donor, const ParamList *params, size_t fit) {
+/* `under` is the cure, where the file has all of it with something before the names, or in another set of
+ * weights. */
+static bool help_under(Session *s, Diag *d, const Graph *g, const DonorFile *donor, const ParamList *params,
+                       size_t fit) {
   WantedList wanted = {0};
   FoundList found = {0};
   for (size_t i = 0; i < params->count; i++) {
@@ -116,7 +118,8 @@ static void note_lines(Session *s, Diag *d, const Mismatch *m) {
   if (m->lines.count > MAX_LINES) diag_note(&s->diags, d, "and %zu more", m->lines.count - MAX_LINES);
 }
 
-static void report_mismatch(Session *s, const Graph *g, DonorFile *donor, const Mismatch *m, const ParamList *params) {
+static void report_mismatch(Session *s, const Graph *g, DonorFile *donor, const Mismatch *m,
+                            const ParamList *params) {
   size_t wanted = params->count;
   if (!donor->model) { /* found behind the last edit only; load.c tells the rest */
     Diag *d = diag_report(&s->diags, DIAG_E0406, donor->span, "%s does not fit: %s", donor->path,
@@ -176,7 +179,12 @@ static bool bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
   if (s->no_weights) return true;
   WeightSearch search = weights_find(s, scope, donor, model, &path);
   if (search == WEIGHTS_WRONG) return false;
-  vec_push(g->arena, &g->donors, (DonorFile){.model = model, .path = path, .span = span, .under = donor->under, .under_span = donor->under_span});
+  vec_push(g->arena, &g->donors,
+           (DonorFile){.model = model,
+                       .path = path,
+                       .span = span,
+                       .under = donor->under,
+                       .under_span = donor->under_span});
   DonorFile *file = &g->donors.at[g->donors.count - 1];
   if (!path) return true;
   ParamList params = graph_state_dict(g, s->arena, true);

@@ -22,7 +22,8 @@ typedef struct SavedFile {
 
 /* Finds the donor's file (`from`, --weights, $SURGERY_WEIGHTS, PyTorch's hub cache), checks that it has every
  * tensor of the live parameters with the right shape, and binds them. Parameters whose shape is not known yet
- * are checked by weights_check. All mismatches are one diagnostic, counted in s->weight_errors: the script goes on. */
+ * are checked by weights_check. All mismatches are one diagnostic, counted in s->weight_errors: the script
+ * goes on. */
 void weights_bind(Session *s, Scope *scope, Graph *g, const Donor *donor);
 /* After the last shapes: again, for what was not known then. */
 bool weights_check(Session *s, Graph *g);
@@ -42,7 +43,8 @@ bool weights_fill_saved(Session *s, const Graph *g, const TrainConfig *train, co
                         surgery_error *err);
 /* No `save` may write over a file that was read. False with diagnostics. */
 bool weights_check_saves(Session *s, const Graph *g);
-/* The names of the network's classes as weight files keep them (metadata "class_names", a JSON list); NULL: they have none. */
+/* The names of the network's classes as weight files keep them (metadata "class_names", a JSON list); NULL:
+ * they have none. */
 const char *weights_class_names(Session *s, Graph *g);
 /* Closes the files that weights_bind and weights_fill keep open. */
 void weights_close(Graph *g);
@@ -55,14 +57,16 @@ bool donor_open(Session *s, DonorFile *donor);
 bool donor_reopen(Session *s, DonorFile *donor, surgery_error *err);
 /* A parameter's name as it is in the file, by what the script wrote behind `under`. */
 const char *donor_key(Arena *arena, const DonorFile *donor, const char *name);
-/* Finds out, from the names that are wanted, whether what is behind `under` stands before them or in the place of one container. */
+/* Finds out, from the names that are wanted, whether what is behind `under` stands before them or in the
+ * place of one container. */
 void donor_place(Arena *arena, DonorFile *donor, const char *const *names, size_t count);
 bool donor_same_file(const DonorFile *a, const DonorFile *b);
 const surgery_tensor *donor_find(DonorFile *donor, const char *key);
 /* The same under the other names that a parameter may have in a file (weights_names.c); the tensor's own name is the one there. */
 const surgery_tensor *donor_find_named(Arena *arena, DonorFile *donor, const char *key);
 /* Notes, once for a file each, what was taken off or translated; said: zeros at first. */
-void donor_names_note(Session *s, DonorFile *donor, const char *key, const surgery_tensor *tensor, bool said[2]);
+void donor_names_note(Session *s, DonorFile *donor, const char *key, const surgery_tensor *tensor,
+                      bool said[2]);
 /* A tensor that is no part of any network here, whoever asks for all of a file. */
 bool donor_ignores(const char *name);
 size_t donor_count(const DonorFile *donor);
@@ -85,7 +89,8 @@ void weights_forget(Param *p);
 
 typedef enum WeightSearch {
   WEIGHTS_FOUND,
-  WEIGHTS_MISSING, /* the file is not there: said, unless that is allowed; *path is the name that was asked for */
+  WEIGHTS_MISSING, /* the file is not there: said, unless that is allowed; *path is the name that was asked
+                      for */
   WEIGHTS_WRONG    /* with a diagnostic */
 } WeightSearch;
 /* The donor's file: *path is NULL when its values are fresh. */
@@ -108,17 +113,19 @@ typedef struct WantedTensor {
 typedef VEC(WantedTensor) WantedList;
 typedef struct FoundUnder { /* what a script writes behind `under` … */
   const char *under;
-  const char *inner;   /* … the container whose place it takes, NULL: it stands before the names … */
-  const char *where;   /* … how the names differ there, for a message … */
-  size_t fit;          /* … and how many of the wanted it gives */
+  const char *inner; /* … the container whose place it takes, NULL: it stands before the names … */
+  const char *where; /* … how the names differ there, for a message … */
+  size_t fit;        /* … and how many of the wanted it gives */
 } FoundUnder;
 typedef VEC(FoundUnder) FoundList;
-/* Where the file has what is wanted, in front of all names or in the place of a container, in any of its sets of weights; those
- * first that give all. Only sets that give more than `fit` (weights_under.c). */
-void weights_find_under(Session *s, const DonorFile *donor, const WantedList *wanted, size_t fit, FoundList *found);
-/* Says so in a message on the file; true where `under` gives all, and is the cure. `layer`: a load's one layer, whose name stands
- * in what is written behind `under`; NULL. */
-bool weights_help_under(Session *s, Diag *d, const DonorFile *donor, const FoundList *found, size_t wanted, const char *layer);
+/* Where the file has what is wanted, in front of all names or in the place of a container, in any of its sets
+ * of weights; those first that give all. Only sets that give more than `fit` (weights_under.c). */
+void weights_find_under(Session *s, const DonorFile *donor, const WantedList *wanted, size_t fit,
+                        FoundList *found);
+/* Says so in a message on the file; true where `under` gives all, and is the cure. `layer`: a load's one
+ * layer, whose name stands in what is written behind `under`; NULL. */
+bool weights_help_under(Session *s, Diag *d, const DonorFile *donor, const FoundList *found, size_t wanted,
+                        const char *layer);
 /* Names the built-in network whose keys and shapes the file has, if there is one (weights_guess.c). */
 const char *weights_guess_model(Session *s, surgery_weights *file);
 #endif

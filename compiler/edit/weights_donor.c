@@ -35,7 +35,8 @@ const surgery_tensor *donor_find(DonorFile *donor, const char *key) {
 
 /* ---- under ---- */
 
-/* The name less its first parts, which are the `length` characters at `front`; NULL where it begins otherwise. */
+/* The name less its first parts, which are the `length` characters at `front`; NULL where it begins
+ * otherwise. */
 static const char *below(const char *name, const char *front, size_t length) {
   return strncmp(name, front, length) == 0 && name[length] == '.' ? name + length + 1 : NULL;
 }
@@ -122,7 +123,8 @@ bool donor_is_float(const surgery_tensor *t) {
 /* The counter of a copy that was averaged over the training is an average, too. */
 bool donor_wrong_dtype(const Param *p, const surgery_tensor *t) {
   const char *dot = strrchr(t->name, '.');
-  return donor_is_float(t) == (p->shape.dtype == DTYPE_I64) && !streq(dot ? dot + 1 : t->name, "num_batches_tracked");
+  return donor_is_float(t) == (p->shape.dtype == DTYPE_I64) &&
+         !streq(dot ? dot + 1 : t->name, "num_batches_tracked");
 }
 
 void weights_forget(Param *p) {

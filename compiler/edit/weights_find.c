@@ -168,8 +168,8 @@ static const char *front_path(Session *s, Span span) {
 
 /* False: the script goes on with the shapes that the network has. */
 /* What Hugging Face calls the weights in the folder of a model. */
-static const char *const in_folders[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
-                                         "pytorch_model.bin.index.json"};
+static const char *const in_folders[] = {"model.safetensors", "model.safetensors.index.json",
+                                         "pytorch_model.bin", "pytorch_model.bin.index.json"};
 
 /* The path is a folder: names the weight file in it, where it is a model's. */
 static bool report_folder(Search *q, Span span, const char *path, const char *folder) {
@@ -177,7 +177,8 @@ static bool report_folder(Search *q, Span span, const char *path, const char *fo
   Diag *d = diag_report(&s->diags, DIAG_E0401, span, "%s is a folder, not a weight file", path);
   for (size_t i = 0; i < sizeof in_folders / sizeof *in_folders; i++) {
     if (!is_file(arena_printf(s->arena, "%s/%s", folder, in_folders[i]))) continue;
-    const char *file = arena_printf(s->arena, "%s%s%s", path, ends_with_slash(path) ? "" : "/", in_folders[i]);
+    const char *file =
+        arena_printf(s->arena, "%s%s%s", path, ends_with_slash(path) ? "" : "/", in_folders[i]);
     diag_help(&s->diags, d, "did you mean '%s'?", file);
     if (streq(path, front_path(s, span))) diag_fix(&s->diags, d, span, "\"%s\"", file);
     return false;
@@ -286,7 +287,8 @@ const char *weights_model_name(const Donor *donor) {
   return model->text ? model->text : "network";
 }
 
-WeightSearch weights_find(Session *s, Scope *scope, const Donor *donor, const char *model, const char **path) {
+WeightSearch weights_find(Session *s, Scope *scope, const Donor *donor, const char *model,
+                          const char **path) {
   *path = NULL;
   if (donor->from_random) return WEIGHTS_FOUND;
   Search q = {.s = s, .model = model};
@@ -308,7 +310,10 @@ WeightSearch weights_find(Session *s, Scope *scope, const Donor *donor, const ch
   }
   if (q.missing) {
     const char *usual = weights_usual_file(model);
-    *path = given ? given : donor->from ? donor->from : usual ? usual : arena_printf(s->arena, "%s.pth", model);
+    *path = given         ? given
+            : donor->from ? donor->from
+            : usual       ? usual
+                          : arena_printf(s->arena, "%s.pth", model);
     return WEIGHTS_MISSING;
   }
   if (!q.found) return WEIGHTS_FOUND;

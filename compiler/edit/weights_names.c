@@ -1,5 +1,6 @@
-/* The same tensor under the other names that checkpoints have for it: a table of namings, and the names of models that keep the
- * network under one of theirs. Called by weights.c and load.c, each asking for the names that this version of the network has. */
+/* The same tensor under the other names that checkpoints have for it: a table of namings, and the names of
+ * models that keep the network under one of theirs. Called by weights.c and load.c, each asking for the names
+ * that this version of the network has. */
 #include "compiler/edit/weights.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -8,8 +9,8 @@
 static const char *const fronts[] = {"", "bert.", "resnet."};
 enum { FRONTS = sizeof fronts / sizeof *fronts, MOST_PAIRS = 8 };
 
-/* {i} … {k} are numbers, in the file's name perhaps one less; @ is any text, once in a name. The first pair whose left side is
- * the network's name gives the file's. */
+/* {i} … {k} are numbers, in the file's name perhaps one less; @ is any text, once in a name. The first pair
+ * whose left side is the network's name gives the file's. */
 typedef struct Naming {
   const char *note; /* NULL: it is the network's own */
   const char *pairs[MOST_PAIRS][2];
@@ -17,7 +18,8 @@ typedef struct Naming {
 
 static const Naming namings[] = {
     {NULL, {{"@", "@"}}},
-    {"LayerNorm.gamma and LayerNorm.beta are read as its weight and bias", /* files made from BERT's first release */
+    {"LayerNorm.gamma and LayerNorm.beta are read as its weight and bias", /* files made from BERT's first
+                                                                              release */
      {{"@LayerNorm.weight", "@LayerNorm.gamma"}, {"@LayerNorm.bias", "@LayerNorm.beta"}}},
     {"names of Hugging Face's ResNet are read as torchvision's",
      {{"conv1.@", "embedder.embedder.convolution.@"},
@@ -99,7 +101,8 @@ typedef struct Way {
   int naming, front;
 } Way;
 
-/* The way it was found goes to *way. Where `under` says what stands before the names, no other front is looked for. */
+/* The way it was found goes to *way. Where `under` says what stands before the names, no other front is
+ * looked for. */
 static const surgery_tensor *find(Arena *arena, DonorFile *donor, const char *key, Way *way) {
   bool under = donor->rest && *donor->rest;
   for (way->front = 0; way->front < (under ? 1 : FRONTS); way->front++)
@@ -126,7 +129,8 @@ void donor_names_note(Session *s, DonorFile *donor, const char *key, const surge
   Way way;
   if (streq(t->name, key) || find(s->arena, donor, key, &way) != t) return;
   if (way.front > 0 && !said[0])
-    diag_report(&s->diags, DIAG_N0401, donor->span, "%s: prefix '%s' taken off; other parts of the file are not read", donor->path,
+    diag_report(&s->diags, DIAG_N0401, donor->span,
+                "%s: prefix '%s' taken off; other parts of the file are not read", donor->path,
                 fronts[way.front]);
   if (way.naming > 0 && !said[1])
     diag_report(&s->diags, DIAG_N0401, donor->span, "%s: %s", donor->path, namings[way.naming].note);

@@ -1,5 +1,5 @@
-/* What to write behind `under`, when a weight file has all that is wanted but with something before the names, or in the middle,
- * or in another of its sets of weights. Called after a mismatch, never otherwise. */
+/* What to write behind `under`, when a weight file has all that is wanted but with something before the
+ * names, or in the middle, or in another of its sets of weights. Called after a mismatch, never otherwise. */
 #include "compiler/edit/weights.h"
 
 enum { PROBES = 6, MOST_CANDIDATES = 32, MOST_TOLD = 8 };
@@ -30,10 +30,12 @@ static const char *in_set(const Search *q, const char *prefix) {
 /* "with 'model.' before the names, as in model.conv1.weight" */
 static const char *where_text(const Search *q, const char *rest, const char *inner, const char *example) {
   Arena *a = q->s->arena;
-  const char *set = q->set ? arena_printf(a, "in its weights '%s'", surgery_weights_set(q->file, q->set, NULL)) : "";
+  const char *set =
+      q->set ? arena_printf(a, "in its weights '%s'", surgery_weights_set(q->file, q->set, NULL)) : "";
   if (!*rest) return *set ? set : "as they are";
   const char *gap = *set ? ", " : "";
-  if (inner) return arena_printf(a, "%s%swith '%s' in the place of '%s', as in %s", set, gap, rest, inner, example);
+  if (inner)
+    return arena_printf(a, "%s%swith '%s' in the place of '%s', as in %s", set, gap, rest, inner, example);
   return arena_printf(a, "%s%swith '%s.' before the names, as in %s", set, gap, rest, example);
 }
 
@@ -70,7 +72,8 @@ static void try_fronts(Search *q, const char *probe) {
   }
 }
 
-/* The probe "features.0.weight" and the file's "features.module.0.weight": "features.module" in the place of "features". */
+/* The probe "features.0.weight" and the file's "features.module.0.weight": "features.module" in the place of
+ * "features". */
 static void try_middles(Search *q, const char *probe) {
   for (const char *dot = strchr(probe, '.'); dot; dot = strchr(dot + 1, '.')) {
     size_t length = (size_t)(dot - probe);
@@ -78,7 +81,8 @@ static void try_middles(Search *q, const char *probe) {
       const char *name = surgery_weights_at(q->file, k)->name;
       if (strncmp(name, probe, length + 1) != 0 || !ends_with_part(name, dot + 1)) continue;
       size_t rest = strlen(name) - strlen(dot);
-      if (rest > length + 1) try_candidate(q, arena_strndup(q->scratch, name, rest), arena_strndup(q->scratch, probe, length));
+      if (rest > length + 1)
+        try_candidate(q, arena_strndup(q->scratch, name, rest), arena_strndup(q->scratch, probe, length));
     }
   }
 }
@@ -108,16 +112,24 @@ static void sort_by_fit(FoundList *found) {
   }
 }
 
-void weights_find_under(Session *s, const DonorFile *donor, const WantedList *wanted, size_t fit, FoundList *found) {
+void weights_find_under(Session *s, const DonorFile *donor, const WantedList *wanted, size_t fit,
+                        FoundList *found) {
   surgery_error err;
   if (!donor->open || wanted->count == 0) return;
-  Search q = {.s = s, .scratch = arena_create(), .wanted = wanted, .more_than = fit, .found = found, .under = donor->under};
+  Search q = {.s = s,
+              .scratch = arena_create(),
+              .wanted = wanted,
+              .more_than = fit,
+              .found = found,
+              .under = donor->under};
   size_t sets = surgery_weights_sets(donor->open);
   for (q.set = 0; q.set < sets; q.set++) { /* a file of its own for each: choosing closes the set before */
     const char *rest;
     q.file = surgery_weights_open(donor->path, &err);
     if (!q.file) break;
-    if (q.set == 0 || (surgery_weights_choose(q.file, surgery_weights_set(q.file, q.set, NULL), &rest, &err) == 0 && !*rest))
+    if (q.set == 0 ||
+        (surgery_weights_choose(q.file, surgery_weights_set(q.file, q.set, NULL), &rest, &err) == 0 &&
+         !*rest))
       search_set(&q);
     surgery_weights_close(q.file);
   }
@@ -148,10 +160,12 @@ static const char *under_layer(Session *s, const FoundUnder *found, const char *
   return layer && !found->inner ? arena_printf(s->arena, "%s.%s", found->under, layer) : found->under;
 }
 
-bool weights_help_under(Session *s, Diag *d, const DonorFile *donor, const FoundList *found, size_t wanted, const char *layer) {
+bool weights_help_under(Session *s, Diag *d, const DonorFile *donor, const FoundList *found, size_t wanted,
+                        const char *layer) {
   const FoundUnder *best = found->count ? &found->at[0] : NULL;
   if (!best || best->fit * 2 < wanted) return false;
-  if (layer && best->inner && !streq(layer, best->inner)) return false; /* a part of the layer alone has another name */
+  if (layer && best->inner && !streq(layer, best->inner))
+    return false; /* a part of the layer alone has another name */
   const char *under = under_layer(s, best, layer);
   bool all = best->fit == wanted;
   if (all)

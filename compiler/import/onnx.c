@@ -47,8 +47,8 @@ static void help_take_from(Session *s, Diag *d, Span span, const char *path, con
     if (!strpbrk(path, "\"\\")) diag_fix(&s->diags, d, span, "%s from \"%s\"", model, path);
     return;
   }
-  diag_help(&s->diags, d, "a network is named, and its weights stand behind `from`: take %s from \"%s\"", model ? model : "NETWORK",
-            SG_Q(path));
+  diag_help(&s->diags, d, "a network is named, and its weights stand behind `from`: take %s from \"%s\"",
+            model ? model : "NETWORK", SG_Q(path));
 }
 
 /* Where a take's `from` is searched for, too. NULL, reported, when it is nowhere. */
@@ -67,7 +67,8 @@ static const char *find_file(Session *s, const char *path, Span origin) {
     list = arena_printf(s->arena, "%s%s%s", list, i ? ", " : "", places.at[i]);
   }
   bool weights = has_weight_suffix(path);
-  Diag *d = diag_report(&s->diags, DIAG_E0401, origin, "the %s file %s is not there", weights ? "weight" : "ONNX", path);
+  Diag *d = diag_report(&s->diags, DIAG_E0401, origin, "the %s file %s is not there",
+                        weights ? "weight" : "ONNX", path);
   diag_note(&s->diags, d, "looked for %s", list);
   if (weights) {
     help_take_from(s, d, origin, path, network_of_name(s, path), false);
@@ -324,8 +325,8 @@ static bool read_graph(OnnxImport *o, const Onnx__ModelProto *model) {
 
 static bool not_a_network(OnnxImport *o) {
   if (o->reports++ >= ONNX_MAX_REPORTS) return false;
-  Diag *d = diag_report(&o->s->diags, DIAG_E0601, o->span, "%s is a weight file (%s), not a network", SG_Q(o->path),
-                        surgery_weights_note(o->weights));
+  Diag *d = diag_report(&o->s->diags, DIAG_E0601, o->span, "%s is a weight file (%s), not a network",
+                        SG_Q(o->path), surgery_weights_note(o->weights));
   help_take_from(o->s, d, o->span, o->asked, weights_guess_model(o->s, o->weights), true);
   return false;
 }
@@ -342,8 +343,7 @@ static bool read_file(OnnxImport *o) {
     diag_help(&o->s->diags, d, "export it again; torch.onnx.export writes such a file");
     return false;
   }
-  if (strncmp(surgery_weights_note(o->weights), "onnx", 4) != 0)
-    return not_a_network(o);
+  if (strncmp(surgery_weights_note(o->weights), "onnx", 4) != 0) return not_a_network(o);
   o->wrapped = strstr(surgery_weights_note(o->weights), "taken off") != NULL;
   bool good = unpack(o, &allocator, &model) && read_graph(o, model);
   if (model) onnx__model_proto__free_unpacked(model, &allocator);

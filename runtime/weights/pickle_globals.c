@@ -183,7 +183,8 @@ static bool read_quantiser(PickleMachine *m, const PickleValue *v, PickleTensor 
   if (v->kind != PICKLE_TUPLE || v->count < 1 || v->items[0]->kind != PICKLE_GLOBAL) return false;
   to->quantised = m->quantised = true;
   to->scheme = v->items[0]->global->name;
-  if (strcmp(to->scheme, "per_tensor_affine") != 0) return true; /* refused with the tensor's name, where it is used */
+  if (strcmp(to->scheme, "per_tensor_affine") != 0)
+    return true; /* refused with the tensor's name, where it is used */
   if (v->count != 3 || v->items[1]->kind != PICKLE_FLOAT || v->items[2]->kind != PICKLE_INT) return false;
   to->scale = v->items[1]->number;
   to->zero = v->items[2]->integer;
@@ -191,7 +192,8 @@ static bool read_quantiser(PickleMachine *m, const PickleValue *v, PickleTensor 
 }
 
 /* _rebuild_tensor(storage, offset, size, stride), v2 with requires_grad and hooks, v3 with hooks and dtype
- * after those, qtensor with a quantiser before them. Sizes against the storage are checked when the tensor is used, for then its name is known. */
+ * after those, qtensor with a quantiser before them. Sizes against the storage are checked when the tensor is
+ * used, for then its name is known. */
 static PickleValue *rebuild(PickleMachine *m, const PickleGlobal *g, const PickleValue *args) {
   static const char expected[] = "(storage, offset, size, stride, …)";
   uint32_t least = g->action == GLOBAL_REBUILD_V3 ? 7 : 4;

@@ -64,11 +64,12 @@ static int set_place(Walk *k, const PickleValue *v, WeightTensor *to) {
 static int check_quantised(Walk *k, const PickleValue *v) {
   const PickleTensor *tensor = v->tensor;
   if (strcmp(tensor->scheme, "per_tensor_affine") != 0 || tensor->storage->dtype == SURGERY_I32) {
-    return pickle_refuse(&k->t->machine, v->at,
-                         "tensor '%s': is quantised (%s); of quantised tensors those of 8 bits with one scale "
-                         "(torch.per_tensor_affine) are read. Save the network as it was before it was quantised, or "
-                         "its tensors after tensor.dequantize()",
-                         SG_QN(k->name, k->length), SG_Q(tensor->scheme));
+    return pickle_refuse(
+        &k->t->machine, v->at,
+        "tensor '%s': is quantised (%s); of quantised tensors those of 8 bits with one scale "
+        "(torch.per_tensor_affine) are read. Save the network as it was before it was quantised, or "
+        "its tensors after tensor.dequantize()",
+        SG_QN(k->name, k->length), SG_Q(tensor->scheme));
   }
   if (!isfinite(tensor->scale) || tensor->zero < INT32_MIN || tensor->zero > INT32_MAX)
     return torch_refuse_tensor(k, v, "its quantiser has no sound scale and zero point");

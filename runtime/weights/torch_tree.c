@@ -1,5 +1,5 @@
-/* From a pickled tree to named tensors: state dicts, nested dicts, whole modules, and the layers that PyTorch has
- * quantised, whose weights are packed. Reads no data. Called by torch_sets.c. */
+/* From a pickled tree to named tensors: state dicts, nested dicts, whole modules, and the layers that PyTorch
+ * has quantised, whose weights are packed. Reads no data. Called by torch_sets.c. */
 #include "runtime/weights/torch.h"
 
 #include <inttypes.h>
@@ -52,27 +52,33 @@ static int push_key(Walk *k, const PickleValue *key, size_t *old) {
 
 static const char packed_pair[] = "_packed_params._packed_params";
 
-/* The length of what stands before the last part `end` of a key, without the dot; -1 where the key ends otherwise. */
+/* The length of what stands before the last part `end` of a key, without the dot; -1 where the key ends
+ * otherwise. */
 static int64_t stem(const PickleValue *key, const char *end) {
   size_t tail = strlen(end);
-  if (key->kind != PICKLE_STRING || key->count < tail || memcmp(key->text + key->count - tail, end, tail) != 0) return -1;
+  if (key->kind != PICKLE_STRING || key->count < tail ||
+      memcmp(key->text + key->count - tail, end, tail) != 0)
+    return -1;
   if (key->count == tail) return 0;
   return key->text[key->count - tail - 1] == '.' ? (int64_t)(key->count - tail - 1) : -1;
 }
 
 /* Is there a key STEM.end whose value is quantised, or a pair of such? */
-static bool quantised_beside(Walk *k, const PickleValue *dict, const char *text, int64_t length, const char *end) {
+static bool quantised_beside(Walk *k, const PickleValue *dict, const char *text, int64_t length,
+                             const char *end) {
   k->visits += dict->count / 2;
   for (uint32_t i = 0; i + 1 < dict->count && k->visits < k->most_visits; i += 2) {
     const PickleValue *v = dict->items[i + 1];
-    if (stem(dict->items[i], end) != length || memcmp(dict->items[i]->text, text, (size_t)length) != 0) continue;
+    if (stem(dict->items[i], end) != length || memcmp(dict->items[i]->text, text, (size_t)length) != 0)
+      continue;
     if (torch_is_list(v) && v->count > 0) v = v->items[0];
     return v->kind == PICKLE_TENSOR && v->tensor->quantised;
   }
   return false;
 }
 
-/* The scale and zero point of what a quantised layer gives: no part of a network that computes with floats. */
+/* The scale and zero point of what a quantised layer gives: no part of a network that computes with floats.
+ */
 static bool is_output_scale(Walk *k, const PickleValue *dict, const PickleValue *key) {
   int64_t length = k->t->machine.quantised ? stem(key, "scale") : -1;
   if (length < 0 && k->t->machine.quantised) length = stem(key, "zero_point");
@@ -80,13 +86,15 @@ static bool is_output_scale(Walk *k, const PickleValue *dict, const PickleValue 
                          quantised_beside(k, dict, key->text, length, packed_pair));
 }
 
-/* STEM._packed_params._packed_params = (weight, bias) is what STEM.weight and STEM.bias are of the layer before. */
+/* STEM._packed_params._packed_params = (weight, bias) is what STEM.weight and STEM.bias are of the layer
+ * before. */
 static int collect_pair(Walk *k, const PickleValue *key, int64_t length, const PickleValue *pair, int depth) {
   static const char *const roles[] = {"weight", "bias"};
   size_t old = k->length, inner;
   if (length > 0 && torch_push_name(k, key, key->text, (size_t)length, &old)) return -1;
   for (uint32_t i = 0; i < pair->count && i < 2; i++) {
-    if (torch_push_name(k, key, roles[i], strlen(roles[i]), &inner) || torch_walk(k, pair->items[i], depth)) return -1;
+    if (torch_push_name(k, key, roles[i], strlen(roles[i]), &inner) || torch_walk(k, pair->items[i], depth))
+      return -1;
     torch_pop_name(k, inner);
   }
   torch_pop_name(k, old);
@@ -157,7 +165,8 @@ int torch_walk(Walk *k, const PickleValue *v, int depth) {
     char number[16];
     size_t old;
     int length = snprintf(number, sizeof number, "%" PRIu32, i);
-    if (torch_push_name(k, v, number, (size_t)length, &old) || torch_walk(k, v->items[i], depth + 1)) return -1;
+    if (torch_push_name(k, v, number, (size_t)length, &old) || torch_walk(k, v->items[i], depth + 1))
+      return -1;
     torch_pop_name(k, old);
   }
   return 0;

@@ -1,5 +1,6 @@
-/* Opening a weight file: its format found by content, a reader called, the names put in order (weights_sets.c). Knows every reader by name and none from inside. Called through surgery.h by the compiler (take,
- * load) and compiled programs. */
+/* Opening a weight file: its format found by content, a reader called, the names put in order
+ * (weights_sets.c). Knows every reader by name and none from inside. Called through surgery.h by the compiler
+ * (take, load) and compiled programs. */
 #include "runtime/weights/weights.h"
 
 #include <stdlib.h>
@@ -117,7 +118,9 @@ typedef struct Magic {
 /* Files that people really hand over by mistake: each with the reason and the cure. */
 static const Magic strangers[] = {
     {"\x89HDF\r\n\x1a\n", 8, 0, "is an HDF5 file (Keras); export the weights as safetensors or .npz"},
-    {"TFL3", 4, 4, "is a TensorFlow Lite file, a compiled network; export the network as ONNX, and take the .onnx file (tf2onnx)"},
+    {"TFL3", 4, 4,
+     "is a TensorFlow Lite file, a compiled network; export the network as ONNX, and take the .onnx file "
+     "(tf2onnx)"},
     {"GGUF", 4, 0, "is a GGUF file; safetensors, PyTorch and .npz files are read"},
     {"\x1f\x8b", 2, 0, "is compressed by gzip; unpack it first (gunzip)"},
     {"BZh", 3, 0, "is compressed by bzip2; unpack it first"},
@@ -184,7 +187,8 @@ static const struct {
     {".params", "is an MXNet file, as it seems; save its arrays as .npz"},
     {".engine", "is a TensorRT engine, a compiled network; take the .onnx file that it was made from"},
     {".trt", "is a TensorRT engine, a compiled network; take the .onnx file that it was made from"},
-    {".pt2", "is a program of torch.export" BY_ONNX ", or save its tensors: torch.save(program.state_dict, path)"},
+    {".pt2",
+     "is a program of torch.export" BY_ONNX ", or save its tensors: torch.save(program.state_dict, path)"},
     {".pte", "is a program of ExecuTorch, a compiled network; take the network that it was made from"},
     {".nemo", "is an archive of NeMo; unpack it with tar, and take model_weights.ckpt from it"},
     {".mar", "is an archive of TorchServe; unpack it, and take the .pth file from it"},

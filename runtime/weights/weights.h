@@ -27,7 +27,7 @@ typedef struct WeightTensor {
   uint64_t offset; /* absolute byte of the first element; deflated: of the compressed stream */
   uint64_t span;   /* bytes from the first element's to the end of the last one's; inside the file, checked */
   int64_t stride[SURGERY_MAX_RANK]; /* in elements, never negative */
-  bool quantised;            /* its numbers of packed_dtype stand for (number - zero) * scale; pub.dtype is f32 */
+  bool quantised; /* its numbers of packed_dtype stand for (number - zero) * scale; pub.dtype is f32 */
   surgery_dtype packed_dtype;
   double scale;
   int64_t zero;
@@ -40,8 +40,8 @@ typedef struct WeightPair {
   const char *key, *value;
 } WeightPair;
 
-/* One of several sets of weights in a file: a checkpoint may hold the average of the network's weights, a teacher's,
- * another network's. */
+/* One of several sets of weights in a file: a checkpoint may hold the average of the network's weights, a
+ * teacher's, another network's. */
 typedef struct WeightSet {
   const char *name;      /* its path in the file, "state_dict_ema"; "": the file is this set */
   const char *about;     /* of the note: "; under 'state_dict'; a whole module, …" */
@@ -59,7 +59,8 @@ struct surgery_weights {
   WeightTensor *tensors; /* of the set that is open now, or that a reader is filling; file order */
   size_t count, capacity;
   uint32_t *by_name; /* of that set */
-  WeightSet *sets;   /* the first is the one that is opened; made by weights_end_set, at the latest by weights_finish */
+  WeightSet *sets;   /* the first is the one that is opened; made by weights_end_set, at the latest by
+                        weights_finish */
   size_t set_count, set_capacity, set;
   bool sharded; /* an index's shards fill one list: of each only the first set */
   WeightPair *metadata;
@@ -70,7 +71,8 @@ struct surgery_weights {
 };
 
 /* What was added since the last call is a set of its own. -1 with *err filled. */
-int weights_end_set(surgery_weights *w, const char *name, const char *about, const char *error, surgery_error *err);
+int weights_end_set(surgery_weights *w, const char *name, const char *about, const char *error,
+                    surgery_error *err);
 /* weights_sets.c: takes prefixes off, sorts the names of every set, opens the first. */
 int weights_finish(surgery_weights *w, surgery_error *err);
 

@@ -1,10 +1,12 @@
-/* The sets of weights of one file, and their names: what wrappers have put into the names is taken off, names are sorted, one
- * set is open at a time. Called by surgery_weights_open, and through surgery.h by the compiler. */
+/* The sets of weights of one file, and their names: what wrappers have put into the names is taken off, names
+ * are sorted, one set is open at a time. Called by surgery_weights_open, and through surgery.h by the
+ * compiler. */
 #include "runtime/weights/weights.h"
 
 #include <stdlib.h>
 
-int weights_end_set(surgery_weights *w, const char *name, const char *about, const char *error, surgery_error *err) {
+int weights_end_set(surgery_weights *w, const char *name, const char *about, const char *error,
+                    surgery_error *err) {
   if (w->set_count == w->set_capacity) {
     size_t capacity = w->set_capacity * 2 + 4;
     WeightSet *grown = pool_grow(&w->pool, w->sets, w->set_count, capacity, sizeof *grown);
@@ -12,9 +14,12 @@ int weights_end_set(surgery_weights *w, const char *name, const char *about, con
     w->sets = grown;
     w->set_capacity = capacity;
   }
-  WeightSet set = {.name = pool_strndup(&w->pool, name, strlen(name)), .about = pool_strndup(&w->pool, about, strlen(about)), .taken_off = ""};
+  WeightSet set = {.name = pool_strndup(&w->pool, name, strlen(name)),
+                   .about = pool_strndup(&w->pool, about, strlen(about)),
+                   .taken_off = ""};
   set.error = error ? pool_strndup(&w->pool, error, strlen(error)) : NULL;
-  if (!set.name || !set.about || (error && !set.error)) return sg_fail_memory(err, w->files[0].path, strlen(name));
+  if (!set.name || !set.about || (error && !set.error))
+    return sg_fail_memory(err, w->files[0].path, strlen(name));
   set.tensors = w->tensors;
   set.count = w->count;
   w->sets[w->set_count++] = set;
@@ -77,7 +82,8 @@ static int strip_wrappings(surgery_weights *w, WeightSet *set, surgery_error *er
     bool found = false;
     for (size_t i = 0; i < set->count; i++) /* the pool's own copies of the names */
       found |= take_out((char *)(uintptr_t)set->tensors[i].pub.name, wrappings[k], false);
-    if (found) set->about = pool_printf(&w->pool, "%s; '%s' taken out of the names", set->about, wrappings[k]);
+    if (found)
+      set->about = pool_printf(&w->pool, "%s; '%s' taken out of the names", set->about, wrappings[k]);
     if (!set->about) return sg_fail_memory(err, w->files[0].path, 64);
   }
   return 0;
@@ -116,9 +122,10 @@ static int open_set(surgery_weights *w, size_t index, surgery_error *err) {
   const char *others = "";
   for (size_t i = 0; i < w->set_count && others; i++)
     if (i != index)
-      others = pool_printf(&w->pool, "%s%s\"%s\"", others, *others ? ", " : "; other weights in the file: under ",
-                           SG_Q(w->sets[i].name));
-  if (others) w->note = pool_printf(&w->pool, "%s%s%s%s", w->format, set->about, others, w->skipped ? w->skipped : "");
+      others = pool_printf(&w->pool, "%s%s\"%s\"", others,
+                           *others ? ", " : "; other weights in the file: under ", SG_Q(w->sets[i].name));
+  if (others)
+    w->note = pool_printf(&w->pool, "%s%s%s%s", w->format, set->about, others, w->skipped ? w->skipped : "");
   return others && w->note ? 0 : sg_fail_memory(err, w->files[0].path, 64);
 }
 
@@ -127,7 +134,9 @@ int weights_finish(surgery_weights *w, surgery_error *err) {
   for (size_t i = 0; i < w->set_count; i++) {
     WeightSet *set = &w->sets[i];
     surgery_error why = {0};
-    if (set->error || (strip_prefixes(w, set, &why) == 0 && strip_wrappings(w, set, &why) == 0 && sort_names(w, set, &why) == 0)) continue;
+    if (set->error || (strip_prefixes(w, set, &why) == 0 && strip_wrappings(w, set, &why) == 0 &&
+                       sort_names(w, set, &why) == 0))
+      continue;
     set->error = pool_strndup(&w->pool, why.message, strlen(why.message));
     if (i == 0 || !set->error) return err ? *err = why, -1 : -1;
   }
@@ -168,8 +177,8 @@ static bool has_below(const WeightSet *set, const char *prefix) {
   return false;
 }
 
-/* What is left of under after the parts in front that end with a dot, the last one's dot left out or not; NULL when it begins
- * otherwise. */
+/* What is left of under after the parts in front that end with a dot, the last one's dot left out or not;
+ * NULL when it begins otherwise. */
 static const char *after(const char *under, const char *front) {
   size_t length = strlen(front), dotless = length && front[length - 1] == '.' ? length - 1 : length;
   if (length == 0) return under;
@@ -196,7 +205,8 @@ int surgery_weights_choose(surgery_weights *w, const char *under, const char **r
     for (size_t i = 0; i < w->set_count; i++)
       if ((*rest = inside(&w->sets[i], plain))) return open_set(w, i, err);
     if (!(plain = pool_printf(&w->pool, "%s.", under))) break;
-    for (size_t k = 0; k < WRAPPINGS; k++) take_out(plain, wrappings[k], true); /* as these were taken out of the names */
+    for (size_t k = 0; k < WRAPPINGS; k++)
+      take_out(plain, wrappings[k], true); /* as these were taken out of the names */
     if (*plain) plain[strlen(plain) - 1] = '\0';
   }
   *rest = under;

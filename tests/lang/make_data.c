@@ -92,8 +92,9 @@ static void write_counted(void) {
   write_tensors("count-prefix.safetensors", prefixed, 5);
   /* two copies of it, and one of another network's tensors, as in contrastive training */
   surgery_tensor_out twice[9];
-  static const char *const copies[] = {"student.conv.weight", "student.conv.bias", "student.fc.weight", "student.fc.bias",
-                                       "average.conv.weight", "average.conv.bias", "average.fc.weight", "average.fc.bias", "queue"};
+  static const char *const copies[] = {"student.conv.weight", "student.conv.bias",   "student.fc.weight",
+                                       "student.fc.bias",     "average.conv.weight", "average.conv.bias",
+                                       "average.fc.weight",   "average.fc.bias",     "queue"};
   for (int i = 0; i < 9; i++) {
     twice[i] = all[i % 4];
     twice[i].name = copies[i];
@@ -171,10 +172,12 @@ static void write_resnet(void) {
     size_t length = strlen(layers[i].name);
     bool norm = length > 13 && strcmp(layers[i].name + length - 13, "normalization") == 0;
     for (int r = 0; r < (norm ? 4 : 1); r++) {
-      const char *name = norm ? arena_printf(session->arena, "%s.%s", layers[i].name, roles[r]) : layers[i].name;
+      const char *name =
+          norm ? arena_printf(session->arena, "%s.%s", layers[i].name, roles[r]) : layers[i].name;
       float *numbers = arena_array(session->arena, float, 64);
       for (int k = 0; k < 64; k++) numbers[k] = (float)(10 * i + (size_t)r);
-      all[count] = (surgery_tensor_out){.name = name, .dtype = SURGERY_F32, .rank = layers[i].rank, .data = numbers};
+      all[count] =
+          (surgery_tensor_out){.name = name, .dtype = SURGERY_F32, .rank = layers[i].rank, .data = numbers};
       memcpy(all[count++].shape, layers[i].shape, sizeof layers[i].shape);
     }
   }

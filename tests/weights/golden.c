@@ -156,8 +156,9 @@ static void test_sets(void **state) {
   expect_rest(w, "state_dict.fc", "fc", "fc.bias");
   expect_rest(w, "fc.weight", "fc.weight", "fc.weight");
   expect_rest(w, "critic", "", "bias");
-  assert_string_equal(surgery_weights_note(w), "pytorch-zip; under 'critic'; a whole module, 'torch.nn.modules.linear.Linear'; other "
-                                               "weights in the file: under \"state_dict\", \"state_dict_ema\", \"channelwise\"");
+  assert_string_equal(surgery_weights_note(w),
+                      "pytorch-zip; under 'critic'; a whole module, 'torch.nn.modules.linear.Linear'; other "
+                      "weights in the file: under \"state_dict\", \"state_dict_ema\", \"channelwise\"");
   expect_rest(w, "state_dict_ema.module.conv", "conv", "conv.bias");
   expect_rest(w, "module", "", "conv.bias");
   expect_rest(w, "module.conv", "conv", "conv.bias");
@@ -173,13 +174,18 @@ static void test_sets(void **state) {
   expect_rest(w, "conv._orig_mod._checkpoint_wrapped_module", "conv", "conv.bias");
   surgery_weights_close(w);
   expect_refused(FOLDER "/fixtures/checkpoint_channelwise.pth",
-                 "byte 492: tensor 'w': is quantised (per_channel_affine); of quantised tensors those of 8 bits with one scale "
-                 "(torch.per_tensor_affine) are read. Save the network as it was before it was quantised, or its tensors after "
+                 "byte 492: tensor 'w': is quantised (per_channel_affine); of quantised tensors those of 8 "
+                 "bits with one scale "
+                 "(torch.per_tensor_affine) are read. Save the network as it was before it was quantised, or "
+                 "its tensors after "
                  "tensor.dequantize()");
-  expect_note(FOLDER "/fixtures/checkpoint_quantised.pth", "pytorch-zip; quantised: 1 tensor of 8-bit integers, read as f32");
+  expect_note(FOLDER "/fixtures/checkpoint_quantised.pth",
+              "pytorch-zip; quantised: 1 tensor of 8-bit integers, read as f32");
   expect_note(FOLDER "/fixtures/checkpoint_beside.pth",
-              "pytorch-zip; under 'model'; skipped, none of it was run: argparse.Namespace, omegaconf.dictconfig.DictConfig, "
-              "datetime.datetime, __main__.AttributeDict, numpy._core.multiarray._reconstruct, __builtin__.min and others");
+              "pytorch-zip; under 'model'; skipped, none of it was run: argparse.Namespace, "
+              "omegaconf.dictconfig.DictConfig, "
+              "datetime.datetime, __main__.AttributeDict, numpy._core.multiarray._reconstruct, "
+              "__builtin__.min and others");
 }
 
 /* A tensor beside a numpy array, which is left out. */
@@ -273,8 +279,9 @@ static void test_read_all(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_fixtures), cmocka_unit_test(test_notes),   cmocka_unit_test(test_read_arguments),
-      cmocka_unit_test(test_shared),   cmocka_unit_test(test_refused), cmocka_unit_test(test_beside), cmocka_unit_test(test_sets), cmocka_unit_test(test_read_all),
+      cmocka_unit_test(test_fixtures), cmocka_unit_test(test_notes),    cmocka_unit_test(test_read_arguments),
+      cmocka_unit_test(test_shared),   cmocka_unit_test(test_refused),  cmocka_unit_test(test_beside),
+      cmocka_unit_test(test_sets),     cmocka_unit_test(test_read_all),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -255,15 +255,21 @@ static void test_files(void **state) {
 static void test_names(void **state) {
   static const FileCase named[] = {
       {"net.keras", TEXT("PK\5\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
-       "is a Keras file; export the network as ONNX, and take the .onnx file (tf2onnx), or save its weights as .npz"},
+       "is a Keras file; export the network as ONNX, and take the .onnx file (tf2onnx), or save its weights "
+       "as .npz"},
       {"net.tflite", TEXT("\x1c\0\0\0TFL3 and more"),
-       "is a TensorFlow Lite file, a compiled network; export the network as ONNX, and take the .onnx file (tf2onnx)"},
+       "is a TensorFlow Lite file, a compiled network; export the network as ONNX, and take the .onnx file "
+       "(tf2onnx)"},
       {"unnamed", TEXT("\x1c\0\0\0TFL3 and more"),
-       "is a TensorFlow Lite file, a compiled network; export the network as ONNX, and take the .onnx file (tf2onnx)"},
+       "is a TensorFlow Lite file, a compiled network; export the network as ONNX, and take the .onnx file "
+       "(tf2onnx)"},
       {"net.gguf", TEXT("GGML? and more"), "is a GGUF file; safetensors, PyTorch and .npz files are read"},
       {"net.H5", TEXT("\x89HDF\r\n\x1a\n"),
-       "is a Keras file, as it seems; export the network as ONNX, and take the .onnx file (tf2onnx), or save its weights as .npz"},
-      {"saved_model.pb", TEXT("\x08\x01\x12\x03" "abc\xff\xff"),
+       "is a Keras file, as it seems; export the network as ONNX, and take the .onnx file (tf2onnx), or save "
+       "its weights as .npz"},
+      {"saved_model.pb",
+       TEXT("\x08\x01\x12\x03"
+            "abc\xff\xff"),
        "is a TensorFlow graph, as it seems; export the network as ONNX, and take the .onnx file (tf2onnx)"},
       {"net.pdparams", TEXT("\x80\2}."), "is a PaddlePaddle file; save its arrays as .npz"},
   };
@@ -413,8 +419,9 @@ static void test_not_files(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_safetensors), cmocka_unit_test(test_files), cmocka_unit_test(test_names),  cmocka_unit_test(test_npz),
-      cmocka_unit_test(test_values),      cmocka_unit_test(test_shards), cmocka_unit_test(test_not_files),
+      cmocka_unit_test(test_safetensors), cmocka_unit_test(test_files),  cmocka_unit_test(test_names),
+      cmocka_unit_test(test_npz),         cmocka_unit_test(test_values), cmocka_unit_test(test_shards),
+      cmocka_unit_test(test_not_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -116,20 +116,28 @@ static const FileCase pickles[] = {
      "byte 27: the pickle's opcode PERSID is not allowed in a weight file"},
     {"a call that is pickled text", TEXT("\x80\2cbuiltins\nexec\nX\4\0\0\0pass\x85R.\x80\2]."),
      "byte 52: the pickle calls 'builtins.exec', a global that is not allowed in a weight file" ADVICE},
-    {"getattr on the way to a function", TEXT("\x80\2cbuiltins\ngetattr\ncos\nsystem\nX\1\0\0\0x\x86R.\x80\2]."),
+    {"getattr on the way to a function",
+     TEXT("\x80\2cbuiltins\ngetattr\ncos\nsystem\nX\1\0\0\0x\x86R.\x80\2]."),
      "byte 63: the pickle calls 'builtins.getattr', a global that is not allowed in a weight file" ADVICE},
     {"a reducer inside a module",
-     TEXT("\x80\2ctorch.nn.modules.linear\nLinear\n)\x81}(X\5\0\0\0hookscos\nsystem\nX\1\0\0\0x\x85Rub.\x80\2]."),
+     TEXT("\x80\2ctorch.nn.modules.linear\nLinear\n)\x81}(X\5\0\0\0hookscos\nsystem\nX\1\0\0\0x\x85Rub."
+          "\x80\2]."),
      "byte 91: the pickle (of a 'torch.nn.modules.linear.Linear') calls 'os.system', a global that is not "
      "allowed in a weight file" ADVICE},
     {"a call that would make a tensor", TEXT(NAMED "cevil\nrebuild\n(" FLOATS("0", "\4") "QtRs.\x80\2]."),
-     "byte 102: tensor 'w': the pickle calls 'evil.rebuild', a global that is not allowed in a weight file" ADVICE},
-    {"a call of what a call gives", TEXT(NAMED "cbuiltins\ngetattr\ncos\nsystem\nX\1\0\0\0x\x86R(" FLOATS("0", "\4") "QtRs.\x80\2]."),
-     "byte 125: tensor 'w': the pickle calls 'builtins.getattr', a global that is not allowed in a weight file" ADVICE},
-    {"a tensor in an object in a call", TEXT(NAMED "cevil\nrebuild\n(cmy\nBox\n)\x81}X\1\0\0\0t" FLOATS("0", "\4") "QsbtRs.\x80\2]."),
-     "byte 121: tensor 'w': the pickle calls 'evil.rebuild', a global that is not allowed in a weight file" ADVICE},
-    {"a quantiser that is none", TEXT(NAMED "ctorch._utils\n_rebuild_qtensor\n((X\7\0\0\0storagectorch\nQInt8Storage\nX\1\0\0\0"
-                                      "0X\3\0\0\0cpuK\4tQK\0K\4\x85K\1\x85K\1tRs.\x80\2]."),
+     "byte 102: tensor 'w': the pickle calls 'evil.rebuild', a global that is not allowed in a weight "
+     "file" ADVICE},
+    {"a call of what a call gives",
+     TEXT(NAMED "cbuiltins\ngetattr\ncos\nsystem\nX\1\0\0\0x\x86R(" FLOATS("0", "\4") "QtRs.\x80\2]."),
+     "byte 125: tensor 'w': the pickle calls 'builtins.getattr', a global that is not allowed in a weight "
+     "file" ADVICE},
+    {"a tensor in an object in a call",
+     TEXT(NAMED "cevil\nrebuild\n(cmy\nBox\n)\x81}X\1\0\0\0t" FLOATS("0", "\4") "QsbtRs.\x80\2]."),
+     "byte 121: tensor 'w': the pickle calls 'evil.rebuild', a global that is not allowed in a weight "
+     "file" ADVICE},
+    {"a quantiser that is none",
+     TEXT(NAMED "ctorch._utils\n_rebuild_qtensor\n((X\7\0\0\0storagectorch\nQInt8Storage\nX\1\0\0\0"
+                "0X\3\0\0\0cpuK\4tQK\0K\4\x85K\1\x85K\1tRs.\x80\2]."),
      "byte 128: the arguments of 'torch._utils._rebuild_qtensor' are not ended by a quantiser"},
     {"no names below", TEXT("\x80\2N.\x80\2]."), "byte 25: no tensors in the pickle, which is None"},
     {"rebuild without a storage", TEXT(NAMED REBUILD "(NK\0K\4\x85K\1\x85\x89}tRs."),
@@ -248,12 +256,15 @@ static void test_beside(void **state) {
       {TEXT("cposix\nsystem\nX\x0b\0\0\0touch owned\x85R"), "posix.system"},
       {TEXT("\x8c\2os\x8c\6system\x93\x8c\x0btouch owned\x85R"), "os.system"},
       {TEXT("cbuiltins\ngetattr\ncos\nsystem\nX\1\0\0\0x\x86R)R"), "builtins.getattr"},
-      {TEXT("ccollections\nOrderedDict\ncbuiltins\neval\nX\1\0\0\0" "1\x85R\x85R"), "collections.OrderedDict"},
+      {TEXT("ccollections\nOrderedDict\ncbuiltins\neval\nX\1\0\0\0"
+            "1\x85R\x85R"),
+       "collections.OrderedDict"},
       {TEXT("cos\nsystem\n"), "os.system"},
       {TEXT("cargparse\nNamespace\n)\x81}X\2\0\0\0lrK\1sb"), "argparse.Namespace"},
       {TEXT("cdatetime\ndatetime\nC\x0a\7\xea\1\1\0\0\0\0\0\0\x85R"), "datetime.datetime"},
       {TEXT("cmy\nDict\n)\x81X\1\0\0\0aK\1scmy\nList\n)\x81K\1a\x86"), "my.Dict, my.List"},
-      {TEXT("cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85" "C\1b\x87R(K\1K\2\x85Nt\x62"),
+      {TEXT("cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85"
+            "C\1b\x87R(K\1K\2\x85Nt\x62"),
        "numpy.core.multiarray._reconstruct"},
       {TEXT("cmy\nf\n)Rcmy\ng\n)Rcmy\nh\n)Rcmy\ni\n)Rcmy\nj\n)Rcmy\nk\n)Rcmy\nl\n)R\x87\x87\x87"), NULL},
   };
@@ -351,7 +362,8 @@ static void test_growth(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_pickles), cmocka_unit_test(test_views), cmocka_unit_test(test_beside),
-                                     cmocka_unit_test(test_depth), cmocka_unit_test(test_growth)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_pickles), cmocka_unit_test(test_views),
+                                     cmocka_unit_test(test_beside), cmocka_unit_test(test_depth),
+                                     cmocka_unit_test(test_growth)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
