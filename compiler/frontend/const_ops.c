@@ -85,7 +85,9 @@ static double as_double(const Const *c) { return c->kind == CONST_INT ? (double)
 static bool wrong_operands(Eval *e, const Expr *expr, const Const *a, const Const *b) {
   Diag *d = front_error(e->s, DIAG_E0104, expr->span, "'%s' does not work on %s and %s", op_text(expr->op),
                         const_kind(a), const_kind(b));
-  if (a->kind == CONST_VALUE || b->kind == CONST_VALUE)
+  if ((a->kind == CONST_VALUE || b->kind == CONST_VALUE) && strchr("<>LG=!", expr->op))
+    diag_help(&e->s->diags, d, "a value of the network is not known when the script is compiled, and `if` chooses then");
+  else if (a->kind == CONST_VALUE || b->kind == CONST_VALUE)
     diag_help(&e->s->diags, d, "in a forward only two values can be added; everything else is a layer or a function");
   return false;
 }

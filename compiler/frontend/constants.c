@@ -15,6 +15,12 @@ bool unknown_name(Eval *e, const Expr *name) {
   if (diag_may_be_unread(&e->s->diags, name->text)) return false;
   Diag *d = front_error(e->s, DIAG_E0101, name->span, "there is no '%s' here", name->text);
   NameList names = {0};
+  static const char *const lists[] = {"modules", "named_modules", "named_children", "parameters", "named_parameters", "isinstance"};
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+    if (streq(lists[i], name->text)) {
+      diag_help(&e->s->diags, d, "selectors pick layers, by type or by name: freeze every BatchNorm2d, freeze layer*.*.bn?");
+      return false;
+    }
   scope_names(e->s->arena, e->scope, &names);
   op_names(e->s->arena, true, &names);
   if (e->trace) op_names(e->s->arena, false, &names);

@@ -115,10 +115,14 @@ static const struct {
 
 static bool read_one(Block *b, const Arg *arg, AugmentConfig *out) {
   static const char *const later[] = {"cutmix", "gaussian_blur", "random_affine", "rand_augment", "auto_augment"};
-  static const TorchName torch[] = {{"RandomResizedCrop", "random_resized_crop"}, {"RandomCrop", "random_crop"},
-                                    {"RandomHorizontalFlip", "horizontal_flip"},  {"RandomVerticalFlip", "vertical_flip"},
-                                    {"ColorJitter", "color_jitter"},              {"RandomRotation", "rotation"},
-                                    {"RandomErasing", "erasing"}};
+  static const TorchName torch[] = {
+      {"RandomResizedCrop", "random_resized_crop", NULL}, {"RandomCrop", "random_crop", NULL},
+      {"RandomHorizontalFlip", "horizontal_flip", NULL},  {"RandomVerticalFlip", "vertical_flip", NULL},
+      {"ColorJitter", "color_jitter", NULL},              {"RandomRotation", "rotation", NULL},
+      {"RandomErasing", "erasing", NULL},                 {"random_horizontal_flip", "horizontal_flip", NULL},
+      {"random_rotation", "rotation", NULL},              {"random_erasing", "erasing", NULL},
+      {"GaussianBlur", "gaussian_blur", NULL},            {"AutoAugment", "auto_augment", NULL},
+      {"RandAugment", "rand_augment", NULL},              {"RandomAffine", "random_affine", NULL}};
   const char *known[LENGTH(augments)];
   const Expr *name;
   const Arg *args;

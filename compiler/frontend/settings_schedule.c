@@ -130,10 +130,11 @@ bool read_schedule(Block *b, const Stmt *stmt) {
                {"cosine", SCHEDULE_COSINE, read_cosine},    {"exponential", SCHEDULE_EXPONENTIAL, read_exponential},
                {"linear", SCHEDULE_LINEAR, read_linear},    {"one_cycle", SCHEDULE_ONE_CYCLE, read_one_cycle}};
   static const char *const later[] = {"cyclic", "plateau", "cosine_warm_restarts", "polynomial", "lambda"};
-  static const TorchName torch[] = {{"StepLR", "step"},          {"MultiStepLR", "multistep"},
-                                    {"CosineAnnealingLR", "cosine"}, {"ExponentialLR", "exponential"},
-                                    {"LinearLR", "linear"},      {"OneCycleLR", "one_cycle"},
-                                    {"warmup", "linear"},        {"linear_warmup", "linear"}};
+  static const TorchName torch[] = {
+      {"StepLR", "step", NULL}, {"MultiStepLR", "multistep", NULL}, {"CosineAnnealingLR", "cosine", NULL},
+      {"ExponentialLR", "exponential", NULL}, {"LinearLR", "linear", NULL}, {"OneCycleLR", "one_cycle", NULL},
+      {"warmup", "linear", NULL}, {"linear_warmup", "linear", NULL}, {"CyclicLR", "cyclic", NULL},
+      {"CosineAnnealingWarmRestarts", "cosine_warm_restarts", NULL}, {"PolynomialLR", "polynomial", NULL}, {"LambdaLR", "lambda", NULL}};
   Session *s = b->eval.s;
   const char *known[LENGTH(table)];
   const Expr *name;
@@ -145,6 +146,12 @@ bool read_schedule(Block *b, const Stmt *stmt) {
     return true;
   }
   if (!value || !read_choice(s, value, "a schedule", &name, &args)) return false;
+  if (streq(name->text, "ReduceLROnPlateau") || streq(name->text, "plateau")) {
+    Diag *d = front_error(s, DIAG_E0503, name->span, "schedule '%s' is not supported yet by this version", name->text);
+    diag_help(&s->diags, d, "`early_stop patience=3` ends the training at a plateau; a schedule lowers the rate by the calendar: cosine");
+    diag_fix(&s->diags, d, value->span, "cosine");
+    return false;
+  }
   if (!choice_known(s, "schedule", name, known, LENGTH(known), later, LENGTH(later), torch, LENGTH(torch)))
     return false;
   ScheduleConfig out = {.start_factor = 1.0 / 3, .end_factor = 1, .total_iters = 5, .span = stmt->span};

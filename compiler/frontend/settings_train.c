@@ -28,8 +28,13 @@ bool choice_known(Session *s, const char *what, const Expr *name, const char *co
                   const char *const *later, size_t later_count, const TorchName *torch, size_t torch_count) {
   for (size_t i = 0; i < torch_count; i++) {
     if (!streq(torch[i].torch, name->text)) continue;
+    for (size_t k = 0; k < later_count; k++)
+      if (streq(later[k], torch[i].ours)) return known_name(s, DIAG_E0502, what, torch[i].ours, name->span, known, known_count, later, later_count);
     Diag *d = front_error(s, DIAG_E0502, name->span, "there is no %s '%s'", what, name->text);
-    diag_help(&s->diags, d, "it is called %s here", torch[i].ours);
+    if (torch[i].help)
+      diag_help(&s->diags, d, "%s", torch[i].help);
+    else
+      diag_help(&s->diags, d, "it is called %s here", torch[i].ours);
     diag_fix(&s->diags, d, name->span, "%s", torch[i].ours);
     return false;
   }
@@ -193,6 +198,43 @@ static bool given_twice(Block *b, const Stmt *stmt) {
   return false;
 }
 
+/* Settings of other frameworks: what they are called here, or who else takes care of it. */
+static bool other_setting(Block *b, const Stmt *stmt) {
+  static const struct {
+    const char *name, *ours, *help; /* ours: NULL where the line may go */
+  } table[] = {{"clip_grad_norm", "clip_norm", NULL},   {"clip_grad_norm_", "clip_norm", NULL}, {"grad_clip", "clip_norm", NULL},
+               {"gradient_clip", "clip_norm", NULL},    {"gradient_clip_val", "clip_norm", NULL}, {"max_grad_norm", "clip_norm", NULL},
+               {"clipnorm", "clip_norm", NULL},         {"criterion", "loss", NULL},            {"loss_fn", "loss", NULL},
+               {"loss_function", "loss", NULL},         {"batch_size", "batch", NULL},          {"num_epochs", "epochs", NULL},
+               {"n_epochs", "epochs", NULL},            {"max_epochs", "epochs", NULL},         {"scheduler", "schedule", NULL},
+               {"lr_scheduler", "schedule", NULL},      {"early_stopping", "early_stop", NULL}, {"transforms", "augment", NULL},
+               {"transform", "augment", NULL},          {"augmentation", "augment", NULL},      {"random_seed", "seed", NULL},
+               {"manual_seed", "seed", NULL},           {"accumulation_steps", "accumulate", NULL},
+               {"gradient_accumulation_steps", "accumulate", NULL}, {"accumulate_grad_batches", "accumulate", NULL},
+               {"amp", NULL, "training computes in f32"}, {"fp16", NULL, "training computes in f32"},
+               {"bf16", NULL, "training computes in f32"}, {"precision", NULL, "training computes in f32"},
+               {"mixed_precision", NULL, "training computes in f32"}, {"device", NULL, "everything is computed on the CPU"},
+               {"gpus", NULL, "everything is computed on the CPU"}, {"num_workers", NULL, "the program is told: --threads N"},
+               {"workers", NULL, "the program is told: --threads N"}, {"pin_memory", NULL, "everything is computed on the CPU"},
+               {"shuffle", NULL, "each epoch has an order of its own, which `seed` fixes"},
+               {"data", NULL, "the program is told: train --data DIR"}, {"dataset", NULL, "the program is told: train --data DIR"},
+               {"val", NULL, "the program is told: train --val DIR"}, {"validation", NULL, "the program is told: train --val DIR"},
+               {"metrics", NULL, "the program prints them"}, {"verbose", NULL, "the program prints its progress"}};
+  Session *s = b->eval.s;
+  for (size_t i = 0; i < LENGTH(table); i++) {
+    if (!streq(table[i].name, stmt->name)) continue;
+    Diag *d = front_error(s, DIAG_E0501, stmt->name_span, "there is no train setting '%s'", stmt->name);
+    if (table[i].ours) {
+      diag_suggest(&s->diags, d, stmt->name_span, table[i].ours);
+    } else {
+      diag_help(&s->diags, d, "%s: leave it out", table[i].help);
+      diag_fix(&s->diags, d, stmt->span, "%s", "");
+    }
+    return true;
+  }
+  return false;
+}
+
 static bool misplaced(Block *b, const Stmt *stmt, bool phase) {
   if (phase) {
     Diag *d = front_error(b->eval.s, DIAG_E0516, stmt->span, "'%s' holds for the whole training", stmt->name);
@@ -216,6 +258,7 @@ static bool train_setting(Block *b, const Stmt *stmt) {
     }
     if (phase ? settings[i].in_phase : settings[i].in_block) known[count++] = settings[i].name;
   }
+  if (other_setting(b, stmt)) return false;
   known[count++] = "group"; /* a statement of its own, as phase */
   if (!phase) known[count++] = "phase";
   return known_name(b->eval.s, DIAG_E0501, "train setting", stmt->name, stmt->name_span, known, count, NULL, 0);

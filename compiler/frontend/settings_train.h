@@ -35,6 +35,7 @@ bool word_arg(Eval *e, const char *callee, const char *name, const Arg *arg, con
 bool pair_arg(Eval *e, const char *callee, const char *name, const Arg *arg, double min, double max, double out[2]);
 typedef struct TorchName { /* PyTorch's own class, and what it is called here */
   const char *torch, *ours;
+  const char *help; /* what differs; NULL: nothing */
 } TorchName;
 /* known_name for a choice, which says of a name of PyTorch's what is meant. */
 bool choice_known(Session *s, const char *what, const Expr *name, const char *const *known, size_t known_count,

@@ -309,11 +309,29 @@ static void report_tensors(OnnxImport *o) {
                 converted);
 }
 
+/* What is unknown of a graph whose inputs or outputs do not fit: said in the same run. Not of what may be the computing of
+ * shapes or a part of GELU, which is known only where the values are. */
+static void list_operators(OnnxImport *o) {
+  static const char *const unsure[] = {"Constant", "Mul", "Div", "Sub", "Erf", "Pow", "Sqrt", "Equal", "Where", "Range",
+                                       "Floor", "Ceil", "ConstantOfShape", "Expand", "Slice", "Tanh"};
+  for (size_t i = 0; i < o->graph->n_node; i++) {
+    NodeInfo *info = &o->nodes[i];
+    const OnnxNode *n = info->node;
+    info->needed = n->op_type && n->n_output > 0;
+    for (size_t k = 0; info->needed && k < sizeof unsure / sizeof *unsure; k++) info->needed = !streq(n->op_type, unsure[k]);
+  }
+  check_operators(o);
+}
+
 static bool read_graph(OnnxImport *o, const Onnx__ModelProto *model) {
   o->graph = model->graph;
   o->names = names_create(o->arena);
   if (!o->graph) return onnx_broken(o, DIAG_E0601, "it has no graph");
-  if (!read_version(o, model) || !values_collect(o) || !read_input(o)) return false;
+  if (!read_version(o, model)) return false;
+  if (!values_collect(o) || !read_input(o)) {
+    list_operators(o);
+    return false;
+  }
   constants_resolve(o);
   onnx_find_gelus(o);
   if (!check_operators(o) || !convert_nodes(o) || o->reports > 0 || !onnx_build(o)) return false;

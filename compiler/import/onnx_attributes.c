@@ -12,7 +12,7 @@ const char *onnx_node_name(OnnxImport *o, int node) {
 static void help_with(OnnxImport *o, Diag *d, DiagCode code) {
   const char *help =
       code == DIAG_E0601   ? "export the model again; torch.onnx.export writes such a file"
-      : code == DIAG_E0604 ? "export the model again, with its weights, one input and one output"
+      : code == DIAG_E0604 ? "export the model again with its weights, for the input and the output that are wanted"
       : code == DIAG_E0605 ? "export it for one tensor of floating numbers, the batch first"
                            : "export it in another form, or declare the network with `model` and take the "
                              "weights alone: take Net from FILE";

@@ -37,7 +37,7 @@ static bool define_input(OnnxImport *o) {
     int known = names_find(o->names, name);
     if (known >= 0 && o->values.at[known].kind == VALUE_TENSOR) continue;
     if (o->input >= 0)
-      return onnx_broken(o, DIAG_E0604, "the graph has several inputs, '%s' and '%s'; a network has one",
+      return onnx_broken(o, DIAG_E0604, "the graph has several inputs, '%s' and '%s'; a file is read for one",
                          SG_Q(o->values.at[o->input].name), SG_Q(name));
     o->input = define(o, name, -1);
     if (o->input < 0) return false;
@@ -86,7 +86,7 @@ bool values_collect(OnnxImport *o) {
   for (size_t i = 0; i < g->n_node; i++) o->nodes[i] = (NodeInfo){.node = g->node[i], .gelu = -1};
   if (!define_initializers(o) || !define_input(o) || !define_nodes(o)) return false;
   if (g->n_output != 1)
-    return onnx_broken(o, DIAG_E0604, "the graph has %zu outputs; a network has one", g->n_output);
+    return onnx_broken(o, DIAG_E0604, "the graph has %zu outputs; a file is read for one of them, and `output` names others", g->n_output);
   const char *name = g->output[0]->name ? g->output[0]->name : "";
   o->output = names_find(o->names, name);
   if (o->output < 0) return onnx_broken(o, DIAG_E0604, "the output '%s' is given by no node", SG_Q(name));

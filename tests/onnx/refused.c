@@ -341,6 +341,10 @@ static void two_inputs(Build *b) {
   good(b);
   build_input(b, "z", "1 4");
 }
+static void two_inputs_and_operators(Build *b) {
+  two_inputs(b);
+  b->nodes.at[1]->op_type = "Mish";
+}
 static void no_input(Build *b) {
   good(b);
   b->inputs.count = 0;
@@ -495,8 +499,9 @@ static const Case cases[] = {
     {"missing value", missing_value, "E0604", "reads 'nowhere'", NULL},
     {"given twice", given_twice, "E0604", "the value '1' is given twice", NULL},
     {"two inputs", two_inputs, "E0604", "several inputs, 'x' and 'z'", NULL},
+    {"two inputs, operators", two_inputs_and_operators, "E0604", "several inputs, 'x' and 'z'", "Mish, 1 time"},
     {"no input", no_input, "E0604", "no input", NULL},
-    {"two outputs", two_outputs, "E0604", "2 outputs; a network has one", NULL},
+    {"two outputs", two_outputs, "E0604", "2 outputs; a file is read for one of them", NULL},
     {"no output", no_output, "E0604", "0 outputs", NULL},
     {"unknown output", unknown_output, "E0604", "the output 'nobody' is given by no node", NULL},
     {"output is input", output_is_input, "E0604", "no layer gives the output 'x'", NULL},
