@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define MAX_THREADS 256
-#define SPIN_NANOSECONDS 100000 /* from a call to the next, and for the last units of one: mostly less */
+#define SPIN_NANOSECONDS 200000 /* from a call to the next, and for the last units of one: mostly less */
 
 /* ---- how many ---- */
 
