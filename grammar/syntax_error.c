@@ -338,6 +338,24 @@ static bool cure_dash(const Misfit *m) {
   return dash && cure_unquoted_name(lx, m->diag, (Span){lx->source, at, at + 1});
 }
 
+/* x[:, 0] among the values of a forward */
+static bool cure_slice(const Misfit *m) {
+  Lexer *lx = m->lx;
+  if (char_at(m, m->span.begin) != ':' || lx->selector || !lx->open || lx->brackets[lx->open - 1].kind != '[') return false;
+  diag_help(lx->diags, m->diag, "a value of the network has no slices; one place of a dimension is select(x, dim, index): select(x, 1, 0) is x[:, 0]");
+  uint32_t open = lx->brackets[lx->open - 1].begin, name = open, digits = m->span.end;
+  while (name > 0 && (isalnum((unsigned char)lx->text[name - 1]) || lx->text[name - 1] == '_')) name--;
+  if (char_at(m, digits) == ',') digits++;
+  while (char_at(m, digits) == ' ') digits++;
+  uint32_t end = digits;
+  while (isdigit((unsigned char)char_at(m, end))) end++;
+  bool one = open + 1 == m->span.begin && char_at(m, m->span.end) == ',' && end > digits && char_at(m, end) == ']' && name < open;
+  if (one)
+    diag_fix(lx->diags, m->diag, (Span){lx->source, name, end + 1}, "select(%s, 1, %s)",
+             arena_strndup(lx->arena, lx->text + name, open - name), arena_strndup(lx->arena, lx->text + digits, end - digits));
+  return true;
+}
+
 static void cure(const Misfit *m, bool at_end) {
   Lexer *lx = m->lx;
   if (!at_end && lx->statement == TOK_PHASE && isdigit((unsigned char)char_at(m, m->span.begin))) {
@@ -352,8 +370,8 @@ static void cure(const Misfit *m, bool at_end) {
   if (!near && (cure_settings(lx, m->diag) || cure_statement(lx, m->diag))) return;
   if (near)
     diag_suggest(lx->diags, m->diag, m->span, near);
-  else if (at_end || !(cure_dash(m) || cure_assignment(lx, m->diag, m->span) || cure_statements(m) || cure_joining_word(m) ||
-                       cure_colon(m) || cure_operator(m) || cure_selector(m) || cure_comma(m))) {
+  else if (at_end || !(cure_slice(m) || cure_dash(m) || cure_assignment(lx, m->diag, m->span) || cure_statements(m) ||
+                       cure_joining_word(m) || cure_colon(m) || cure_operator(m) || cure_selector(m) || cure_comma(m))) {
     if (form) diag_help(lx->diags, m->diag, "it is written: %s", form);
   }
 }

@@ -83,6 +83,32 @@ bool diag_may_be_unread(const Diags *diags, const char *name) {
   return false;
 }
 
+/* A layer without a name of its own is called as its type, in small letters. */
+static bool names_it(Arena *arena, const char *text, size_t length, const char *word) {
+  char *small = arena_strndup(arena, text, length);
+  if (holds_word(small, small + length, word)) return true;
+  for (char *at = small; *at; at++) *at = (char)tolower((unsigned char)*at);
+  return holds_word(small, small + length, word);
+}
+
+bool diag_may_be_unmade(const Diags *diags, const char *name) {
+  if (diags->failed.count == 0 || strlen(name) > 1000) return false;
+  Arena *scratch = arena_create();
+  bool found = false;
+  for (size_t i = 0; i < diags->failed.count && !found; i++) {
+    Span span = diags->failed.at[i];
+    const char *text = diags->sources->files.at[span.source].text + span.begin;
+    size_t length = span.end - span.begin;
+    found = memchr(text, '{', length) != NULL; /* a template: any name */
+    for (const char *dot = name; !found && dot; dot = strchr(dot + 1, '.')) {
+      size_t above = dot == name ? strlen(name) : (size_t)(dot - name);
+      found = names_it(scratch, text, length, arena_strndup(scratch, name, above));
+    }
+  }
+  arena_destroy(scratch);
+  return found;
+}
+
 bool diag_unread_within(const Diags *diags, Span span) {
   for (size_t i = 0; i < diags->unread.count; i++) {
     const Span *unread = &diags->unread.at[i];

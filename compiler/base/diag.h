@@ -47,6 +47,7 @@ typedef struct Diags {
   uint32_t *places; /* the errors in `all` by their bytes: open addressing, a place in the list + 1, 0 is free */
   size_t place_slots, place_count;
   VEC(Span) unread; /* statements that could not be read; what they may have declared is not known */
+  VEC(Span) failed; /* statements that were wrong and would have made or renamed layers */
 } Diags;
 
 /* The severity is the code's. The Diag returned may be given labels, helps, notes and fixes. Never NULL; an error about
@@ -66,6 +67,8 @@ void diag_suggest(Diags *diags, Diag *diag, Span span, const char *near);
 
 /* Does a statement that could not be read hold the name? Then it is not reported as unknown. */
 bool diag_may_be_unread(const Diags *diags, const char *name);
+/* May a statement that was wrong have made the layer of this dotted name? */
+bool diag_may_be_unmade(const Diags *diags, const char *name);
 /* Does a statement stand there that could not be read? Then what seems to be lacking may be in it. */
 bool diag_unread_within(const Diags *diags, Span span);
 

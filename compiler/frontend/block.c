@@ -83,6 +83,10 @@ static bool run_once(Block *b, const Stmt *stmt, Const item) {
          run_block(b, stmt->body);
 }
 
+/* The next turn of a loop would most likely say the same of the same words, which is said once; in a model it names layers
+ * that others need. */
+static bool goes_on_wrong(const Block *b) { return b->eval.graph && b->eval.s->steps <= MAX_STEPS; }
+
 static bool run_range(Block *b, const Stmt *stmt) {
   Session *s = b->eval.s;
   Const from, to;
@@ -101,8 +105,8 @@ static bool run_range(Block *b, const Stmt *stmt) {
   }
   bool good = true;
   for (int64_t i = from.integer; i < to.integer && !b->stopped; i++) {
-    good = run_once(b, stmt, const_int(i));
-    if (!good) break; /* the next iteration would most likely say the same */
+    good = run_once(b, stmt, const_int(i)) && good;
+    if (!good && !goes_on_wrong(b)) break;
   }
   return good;
 }
@@ -116,9 +120,12 @@ static bool run_for(Block *b, const Stmt *stmt) {
                 const_kind(&list));
     return false;
   }
-  for (size_t i = 0; i < list.list.count && !b->stopped; i++)
-    if (!run_once(b, stmt, list.list.at[i])) return false;
-  return true;
+  bool good = true;
+  for (size_t i = 0; i < list.list.count && !b->stopped; i++) {
+    good = run_once(b, stmt, list.list.at[i]) && good;
+    if (!good && !goes_on_wrong(b)) break;
+  }
+  return good;
 }
 
 static bool run_if(Block *b, const Stmt *stmt) {
@@ -135,17 +142,24 @@ static bool run_statement(Block *b, const Stmt *stmt) {
   case STMT_IF: return run_if(b, stmt);
   case STMT_LET: {
     Const value;
-    if (!eval_expr(&b->eval, stmt->value, &value)) {
-      Diags *diags = &b->eval.s->diags; /* so that its name is not called unknown further down */
-      vec_push(diags->arena, &diags->unread, stmt->span);
-      return false;
-    }
+    if (!eval_expr(&b->eval, stmt->value, &value)) return false;
     scope_set(b->eval.scope, stmt->name, value);
     return true;
   }
   case STMT_MODEL: return declare_model(b->eval.s, b->eval.scope, stmt);
   default: return b->other(b, stmt);
   }
+}
+
+/* What a wrong statement would have named: whoever asks for it makes no second mistake. What it named stays. */
+static void forget_names(Scope *scope, const Stmt *stmt) {
+  bool named = stmt->kind == STMT_LET || stmt->kind == STMT_PARAM || (stmt->kind == STMT_ASSIGN && !stmt->name_is_template);
+  if (named && !scope_own(scope, stmt->name)) scope_set(scope, stmt->name, (Const){.kind = CONST_UNKNOWN});
+  if (stmt->kind != STMT_FOR && stmt->kind != STMT_IF) return;
+  for (const Arg *p = stmt->kind == STMT_FOR ? stmt->params : NULL; p; p = p->next)
+    if (!scope_own(scope, p->name)) scope_set(scope, p->name, (Const){.kind = CONST_UNKNOWN});
+  for (const Stmt *inner = stmt->body; inner; inner = inner->next) forget_names(scope, inner);
+  for (const Stmt *inner = stmt->other; inner; inner = inner->next) forget_names(scope, inner);
 }
 
 bool run_block(Block *b, const Stmt *first) {
@@ -156,6 +170,7 @@ bool run_block(Block *b, const Stmt *first) {
   for (const Stmt *stmt = first; stmt && !b->stopped; stmt = stmt->next) {
     if (front_charge(s, stmt->span, 1) && run_statement(b, stmt)) continue;
     good = false;
+    forget_names(b->eval.scope, stmt);
     if (b->failed) b->failed(b, stmt);
     if (!b->keep_going || s->steps > MAX_STEPS) break;
   }

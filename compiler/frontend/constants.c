@@ -155,6 +155,12 @@ static bool eval_logic(Eval *e, const Expr *expr, Const *out) {
   return eval_expr(e, expr->right, out);
 }
 
+/* Both sides are judged, also where one is wrong. */
+static bool both_known(Eval *e, const Expr *expr, Const *a, Const *b) {
+  bool left = eval_expr(e, expr->left, a);
+  return eval_expr(e, expr->right, b) && left;
+}
+
 static bool eval_kind(Eval *e, const Expr *expr, Const *out) {
   Const a, b;
   switch (expr->kind) {
@@ -173,7 +179,7 @@ static bool eval_kind(Eval *e, const Expr *expr, Const *out) {
   case EXPR_UNARY: return eval_expr(e, expr->left, &a) && const_unary(e, expr, &a, out);
   case EXPR_BINARY:
     if (expr->op == 'a' || expr->op == 'o') return eval_logic(e, expr, out);
-    return eval_expr(e, expr->left, &a) && eval_expr(e, expr->right, &b) && const_binary(e, expr, &a, &b, out);
+    return both_known(e, expr, &a, &b) && const_binary(e, expr, &a, &b, out);
   case EXPR_RANGE:
     front_error(e->s, DIAG_E0104, expr->span, "a range stands only in a loop: for i in 0..4");
     return false;

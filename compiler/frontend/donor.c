@@ -88,15 +88,58 @@ static bool is_network(Session *s, Scope *scope, const Expr *model) {
   return unknown_network(s, scope, callee);
 }
 
+/* ---- what flows in ---- */
+
+static bool says_mask(const Stmt *input) {
+  for (const Arg *arg = input ? input->args : NULL; arg; arg = arg->next)
+    if (arg->name && streq(arg->name, "mask")) return true;
+  return false;
+}
+
+/* Is the second value of the forward read by anything but attention? */
+static bool read_as_value(const Graph *g) {
+  for (size_t i = 0; i < g->nodes.count; i++) {
+    const Node *n = &g->nodes.at[i];
+    bool attention = n->op == OP_MultiheadAttention || n->op == OP_scaled_dot_product_attention;
+    for (size_t k = 0; k < n->inputs.count; k++)
+      if (n->inputs.at[k] == g->mask_value && !attention) return true;
+  }
+  return g->outputs.at[0].value == g->mask_value;
+}
+
+/* "4", "3, 32, 32": the sizes that the model's own input has. */
+static const char *input_sizes(Session *s, const Stmt *input) {
+  const Arg *first = input ? input->args : NULL, *last = first;
+  if (!first || first->name) return "…";
+  while (last->next && !last->next->name) last = last->next;
+  return front_text(s, span_join(first->value->span, last->value->span));
+}
+
+/* Networks have one input so far: says so, and how two that are alike go into one. */
+static bool several_inputs(Session *s, const ModelBody *body) {
+  const Stmt *forward = body->forward;
+  const char *names = "", *apart = "";
+  size_t count = 0;
+  for (const Arg *p = forward->params; p; p = p->next, count++) {
+    names = arena_printf(s->arena, "%s%s%s", names, count == 0 ? "" : p->next ? ", " : " and ", p->name);
+    apart = arena_printf(s->arena, "%s%s%s = select(all_of_them, 1, %zu)", apart, count ? "; " : "", p->name, count);
+  }
+  Span span = span_join(forward->params->name_span, forward->params->next->name_span);
+  for (const Arg *p = forward->params; p; p = p->next) span = span_join(span, p->name_span);
+  Diag *d = front_error(s, DIAG_E0150, span, "the network '%s' has %zu inputs, %s, and this version compiles networks with one",
+                        body->model->name, count, names);
+  diag_help(&s->diags, d, "inputs of the same shape can be fed as one: input tensor(%zu, %s), and forward all_of_them { %s; … }", count,
+            input_sizes(s, body->input), apart);
+  diag_help(&s->diags, d, "a model with several inputs may also be a part of another model, whose forward calls it");
+  if (count == 2) diag_note(&s->diags, d, "a second input is only taken as a mask, which attention reads: attn(x, mask)");
+  return false;
+}
+
 /* One value in, with a mask beside it where the forward names a second; one value out. */
 static bool trace_network(Session *s, Graph *g, const Expr *model, Span origin) {
   const ModelBody *body = g->modules.at[0].body;
   const Arg *formals = body && body->forward ? body->forward->params : NULL, *mask = formals ? formals->next : NULL;
-  if (mask && mask->next) {
-    Diag *d = front_error(s, DIAG_E0128, body->forward->span, "a network has one input, and a mask beside it; '%s' has more", g->name);
-    diag_help(&s->diags, d, "a model with several inputs can be a part of another model");
-    return false;
-  }
+  if (mask && mask->next) return several_inputs(s, body);
   g->input_value = graph_add_value(g, NO_ID);
   if (mask) g->mask_value = graph_add_value(g, NO_ID);
   ValueId result = call_module(s, g, 0, (ValueId[]){g->input_value, g->mask_value}, mask ? 2 : 1, origin);
@@ -107,7 +150,7 @@ static bool trace_network(Session *s, Graph *g, const Expr *model, Span origin) 
     return false;
   }
   vec_push(g->arena, &g->outputs, (Output){"output", result});
-  return true;
+  return !mask || says_mask(body->input) || !read_as_value(g) || several_inputs(s, body);
 }
 
 Graph *build_donor(Session *s, Scope *scope, const Expr *model, Span origin) {

@@ -45,17 +45,20 @@ static bool push_value(Eval *e, const Expr *expr, ValueList *out) {
 
 static bool call_layer(Eval *e, const Expr *call, ModuleId module, Const *out) {
   ValueList values = {0};
+  bool good = true;
   for (const Arg *arg = call->args; arg; arg = arg->next) {
     if (arg->name) {
       front_error(e->s, DIAG_E0108, arg->name_span, "a layer is called with values alone; '%s' belongs to its declaration",
                   arg->name);
       return false;
     }
-    if (!push_value(e, arg->value, &values)) return false;
+    if (push_value(e, arg->value, &values)) continue;
+    good = false; /* the other values, and what the layer does with them, are judged all the same */
+    vec_push(e->s->arena, &values, graph_add_value(e->graph, NO_ID));
   }
   ValueId result = call_at(e->s, e->graph, module, values.at, values.count, e->trace->origin, call->span);
   *out = (Const){.kind = CONST_VALUE, .id = result};
-  return result != NO_ID;
+  return good && result != NO_ID;
 }
 
 static const char *name_in_scope(Eval *e, const char *name) {
@@ -219,13 +222,13 @@ bool trace_call(Eval *e, const Expr *call, Const *out) {
 
 static bool forward_return(Block *b, const Stmt *stmt) {
   Const c;
+  b->eval.trace->returned = b->stopped = true;
   if (!eval_expr(&b->eval, stmt->value, &c)) return false;
   if (c.kind != CONST_VALUE) {
     front_error(b->eval.s, DIAG_E0123, stmt->value->span, "a forward returns one value of the network, not %s", const_kind(&c));
     return false;
   }
   b->eval.trace->value = c.id;
-  b->eval.trace->returned = b->stopped = true;
   return true;
 }
 
@@ -267,7 +270,8 @@ static ValueId run_forward(Session *s, Graph *g, ModuleId module, const ValueId 
   }
   Trace trace = {.module = module, .origin = origin, .value = NO_ID};
   Block block = {.eval = {.s = s, .scope = scope_create(s->arena, body->scope), .graph = g, .model = body->model, .trace = &trace},
-                 .other = forward_statement};
+                 .other = forward_statement,
+                 .keep_going = true};
   size_t i = 0;
   for (const Arg *p = body->forward->params; p; p = p->next)
     scope_set(block.eval.scope, p->name, (Const){.kind = CONST_VALUE, .id = inputs[i++]});
@@ -277,6 +281,14 @@ static ValueId run_forward(Session *s, Graph *g, ModuleId module, const ValueId 
     diag_help(&s->diags, d, "end it with `return x`");
   }
   return trace.value;
+}
+
+void probe_forward(Eval *e, ModuleId module, Span origin) {
+  const ModelBody *body = e->graph->modules.at[module].body;
+  ValueList values = {0};
+  for (const Arg *p = body->forward->params; p; p = p->next)
+    vec_push(e->s->arena, &values, graph_add_value(e->graph, NO_ID));
+  call_at(e->s, e->graph, module, values.at, values.count, origin, SPAN_NONE);
 }
 
 /* ---- calling a module ---- */

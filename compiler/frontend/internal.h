@@ -128,6 +128,8 @@ bool want_bool(Session *s, const Const *c, Span span, const char *callee, const 
 
 /* ---- forward (forward.c) ---- */
 bool trace_call(Eval *e, const Expr *call, Const *out);
+/* Runs the forward of a model whose body was wrong, for the mistakes in it alone. */
+void probe_forward(Eval *e, ModuleId module, Span origin);
 bool trace_add(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out);
 bool child_of(Eval *e, const Expr *place, const Const *layer, const char *name, Const *out);
 

@@ -28,9 +28,9 @@ static bool add_named_child(Block *b, const Stmt *stmt, const char *local) {
       front_error(b->eval.s, DIAG_E0114, stmt->name ? stmt->name_span : stmt->span, "the layer '%s' is declared twice", local);
       return false;
     }
-  if (!add_child(&b->eval, stmt->value, to->module, local, to->origin, &known.id)) return false;
-  scope_set(b->eval.scope, local, known);
-  return true;
+  bool good = add_child(&b->eval, stmt->value, to->module, local, to->origin, &known.id);
+  scope_set(b->eval.scope, local, good ? known : (Const){.kind = CONST_UNKNOWN});
+  return good;
 }
 
 static bool add_layer(Block *b, const Stmt *stmt) {
@@ -100,8 +100,11 @@ static bool run_body(Eval *e, const Const *model, Scope *scope, ModuleId module,
   Building to = {module, body, origin};
   Block block = {.eval = {.s = e->s, .scope = scope, .graph = e->graph, .model = model->model},
                  .other = body_statement,
-                 .data = &to};
-  return run_block(&block, model->model->body);
+                 .data = &to,
+                 .keep_going = true};
+  if (run_block(&block, model->model->body)) return true;
+  if (body->forward) probe_forward(e, module, origin);
+  return false;
 }
 
 static bool build_model(Eval *e, const Const *model, const Expr *layer, ModuleId module, Span origin) {

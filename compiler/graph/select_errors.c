@@ -222,6 +222,7 @@ bool select_unknown_name(SelectContext *c, const Selector *sel) {
               name);
     return false;
   }
+  if (diag_may_be_unmade(&c->s->diags, name)) return false; /* a statement that was wrong would have */
   if (diag_may_be_unread(&c->s->diags, name)) return false; /* a statement that could not be read may have made it */
   Diag *d = diag_report(&c->s->diags, DIAG_E0201, sel->span, "there is no layer or parameter '%s'", name);
   if (help_quoted_pattern(c, d, sel) || help_constant(c, d, sel)) return false;
@@ -252,6 +253,7 @@ bool select_no_match(SelectContext *c, const Selector *sel, const char *what) {
     diag_report(&c->s->diags, DIAG_E0201, sel->span, "%s", what);
     return false;
   }
+  if (c->s->diags.failed.count > 0) return false; /* what would have matched may not have been made */
   const char *quote = sel->kind == SELECT_REGEX ? "/" : "'";
   Diag *d = diag_report(&c->s->diags, DIAG_E0201, sel->span, "no layer and no parameter matches %s%s%s",
                         quote, sel->text, quote);
@@ -280,6 +282,7 @@ static Span type_span(const SelectContext *c, const Selector *sel) {
 }
 
 bool select_no_type(SelectContext *c, const Selector *sel, bool inside) {
+  if (c->s->diags.failed.count > 0) return false;
   if (inside) {
     Diag *d = diag_report(&c->s->diags, DIAG_E0203, sel->span, "there is no %s in what stands behind 'in'",
                           sel->text);
