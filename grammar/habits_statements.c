@@ -56,6 +56,7 @@ static const struct {
     {"torch.nn.init.@2_(@1)", "fresh values are given by", "init @1 with @2()"},
     {"@1 = nn.Sequential(\\*list(@2.children())[:-1])", "layers are taken away by", "remove children[-1]"},
     {"@1 = nn.Sequential(\\*list(@2.children())[:-$3])", "layers are taken away by", "remove children[-$3:]"},
+    {"@1 = *5ModuleList([*2 for @3 in *4])", "layers are made by a loop, and called by their names: for @3 in *4 { \"@1{@3}\" = *2 }", NULL},
     {"del @1", "layers are taken away by", "remove @1"},
     {"@1.out_features = $2", "a layer is replaced by", "replace @1 with Linear(_, $2)"},
     {"@1.p = $2", "a layer is replaced by", "replace @1 with Dropout($2)"},

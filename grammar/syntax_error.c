@@ -222,6 +222,7 @@ static bool cure_comma(const Misfit *m) {
   Span gap = gap_before(m);
   if (gap.begin == gap.end) return false;
   const char *word = text_of(m->lx, m->span);
+  if (is_keyword(word)) return false; /* for, if: no value begins with it */
   if (streq(word, "and") || streq(word, "or")) {
     diag_help(m->lx->diags, m->diag, "several are separated by commas");
     diag_fix(m->lx->diags, m->diag, span_join(gap, m->span), ",");

@@ -147,7 +147,15 @@ static const char *sanitized(LLVMModuleRef module, const char *pipeline, char *s
   return space;
 }
 
+/* LLVM's remarks and warnings ("loop not vectorized" where -O1 leaves out what a kernel asks for) are about code that
+ * no user has written. */
+static void on_llvm_message(LLVMDiagnosticInfoRef info, void *data) {
+  (void)data;
+  if (LLVMGetDiagInfoSeverity(info) == LLVMDSError) BUG("LLVM: %s", LLVMGetDiagInfoDescription(info));
+}
+
 void codegen_optimise(LLVMModuleRef module, const CodegenTarget *target) {
+  LLVMContextSetDiagnosticHandler(LLVMGetModuleContext(module), on_llvm_message, NULL);
   char space[sizeof kernel_pipeline + 8];
   const char *pipeline = target->opt_level == 0   ? "always-inline,globaldce,default<O0>"
                          : target->opt_level == 1 ? "always-inline,globaldce,default<O1>"

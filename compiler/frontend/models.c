@@ -25,7 +25,9 @@ static bool add_named_child(Block *b, const Stmt *stmt, const char *local) {
   const Module *module = &b->eval.graph->modules.at[to->module];
   for (size_t i = 0; i < module->children.count; i++)
     if (streq(b->eval.graph->modules.at[module->children.at[i]].local, local)) {
-      front_error(b->eval.s, DIAG_E0114, stmt->name ? stmt->name_span : stmt->span, "the layer '%s' is declared twice", local);
+      Diag *d = front_error(b->eval.s, DIAG_E0114, stmt->name ? stmt->name_span : stmt->span, "the layer '%s' is declared twice", local);
+      Span first = b->eval.graph->modules.at[module->children.at[i]].args_span;
+      if (first.end > first.begin) diag_label(&b->eval.s->diags, d, first, "first here");
       return false;
     }
   bool good = add_child(&b->eval, stmt->value, to->module, local, to->origin, &known.id);

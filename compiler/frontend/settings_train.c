@@ -243,6 +243,11 @@ static bool misplaced(Block *b, const Stmt *stmt, bool phase) {
   }
   Diag *d = front_error(b->eval.s, DIAG_E0501, stmt->name_span, "there is no train setting '%s'", stmt->name);
   diag_help(&b->eval.s->diags, d, "the rate is the optimizer's: optimizer Adam(lr=1e-3); a phase may set %s alone", stmt->name);
+  TrainBlock *to = b->data;
+  bool other = !streq(stmt->name, "lr") || !stmt->args || stmt->args->next;
+  for (size_t i = 0; i < to->seen.count; i++) other = other || streq(to->seen.at[i], "optimizer");
+  for (const Stmt *next = stmt->next; next; next = next->next) other = other || (next->name && streq(next->name, "optimizer"));
+  if (!other) diag_fix(&b->eval.s->diags, d, stmt->span, "optimizer Adam(lr=%s)", front_text(b->eval.s, stmt->args->value->span));
   return false;
 }
 
