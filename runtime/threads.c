@@ -231,7 +231,7 @@ void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void
     task(buf, n, 0, units, scratch);
     return;
   }
-  Share shares[MAX_THREADS];
+  Share shares[threads]; /* a caller may have a small stack */
   share_units(shares, threads, units);
   Job job = {.task = task,
              .buf = buf,
