@@ -122,8 +122,7 @@ static int read_runs(const Bmp *b, Picture *p, surgery_error *err) {
   int64_t x = 0, y = 0;
   size_t at = b->offset;
   int half = b->bits == 4;
-  for (int64_t i = 0; i < b->height; i++)
-    for (int64_t k = 0; k < b->width; k++) put_index(b, p, i, k, 0);
+  image_fill(p, b->color[0]);
   while (y < b->height) {
     if (b->size - at < 2) return broken(b, "it ends in its pixels", err);
     int count = b->file[at], value = b->file[at + 1];

@@ -25,6 +25,15 @@ int image_reserve(Picture *p, uint64_t width, uint64_t height, int channels, con
   return p->pixels ? 0 : sg_fail_memory(err, path, bytes);
 }
 
+void image_fill(Picture *p, const uint8_t *pixel) {
+  size_t bytes = (size_t)p->width * (size_t)p->height * (size_t)p->channels, done = (size_t)p->channels;
+  memcpy(p->pixels, pixel, done);
+  for (size_t more; done < bytes; done += more) {
+    more = done < bytes - done ? done : bytes - done;
+    memcpy(p->pixels + done, p->pixels, more);
+  }
+}
+
 int image_read_file(FILE *file, const char *path, uint8_t **bytes, size_t *size, surgery_error *err) {
   size_t room = 1 << 16, got = 0;
   *bytes = NULL;

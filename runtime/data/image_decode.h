@@ -26,6 +26,8 @@ int image_tiff(FILE *file, const ImageUse *use, Picture *p, surgery_error *err);
 int image_check_size(uint64_t width, uint64_t height, const char *path, surgery_error *err);
 /* A new picture, all black. */
 int image_reserve(Picture *p, uint64_t width, uint64_t height, int channels, const char *path, surgery_error *err);
+/* Every pixel becomes this one. A small file may announce many: no loop over them. */
+void image_fill(Picture *p, const uint8_t *pixel);
 int image_read_file(FILE *file, const char *path, uint8_t **bytes, size_t *size, surgery_error *err);
 
 /* ---- image_orient.c ---- */

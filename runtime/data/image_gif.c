@@ -90,8 +90,9 @@ static int read_frame(GifFileType *file, const ImageUse *use, Picture *p, surger
   p->alpha = alpha;
   const ColorMapObject *colors = frame->ColorMap ? frame->ColorMap : file->SColorMap;
   bool whole = frame->Width == p->width && frame->Height == p->height;
-  for (size_t i = 0; !whole && i < (size_t)width * (size_t)height; i++)
-    put(colors, clear >= 0 ? clear : 0, clear, p->channels, p->pixels + i * (size_t)p->channels);
+  uint8_t empty[4];
+  put(colors, clear >= 0 ? clear : 0, clear, p->channels, empty);
+  if (!whole) image_fill(p, empty);
   uint8_t *line = malloc((size_t)frame->Width);
   int status = line ? read_rows(file, colors, clear, line, p, use->path, err) : sg_fail_memory(err, use->path, (size_t)frame->Width);
   free(line);
