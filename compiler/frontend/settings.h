@@ -8,6 +8,7 @@ typedef struct OptimizerConfig { /* torch.optim's names and defaults */
   OptimizerKind kind;
   double lr, momentum, dampening, weight_decay, beta1, beta2, eps, alpha;
   bool nesterov, amsgrad, maximize, centered;
+  Span span; /* where the script says it; empty: it does not */
 } OptimizerConfig;
 
 typedef enum LossKind { LOSS_CROSS_ENTROPY, LOSS_MSE, LOSS_L1, LOSS_BCE_WITH_LOGITS } LossKind;
@@ -15,7 +16,7 @@ typedef struct LossConfig {
   LossKind kind;
   double label_smoothing;
   VEC(double) weight; /* class weights, or BCEWithLogits' pos_weight; empty: none */
-  Span weight_span;
+  Span span, weight_span;
 } LossConfig;
 
 typedef struct GroupConfig { /* what differs from the optimizer's own arguments; NAN: does not */

@@ -187,6 +187,7 @@ static void blame_last_layer(Session *s, Graph *g, Diag *d, int64_t wanted) {
 bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span labels) {
   const Shape *out = &g->values.at[g->outputs.at[0].value].shape;
   int64_t classes = out->rank >= 1 ? out->dim[0] : 0;
+  if (train) settings_doubts(s, g, train);
   bool good = true, binary = train && train->loss.kind == LOSS_BCE_WITH_LOGITS;
   int64_t named = binary && classes == 1 ? 2 : classes; /* one logit tells two classes apart */
   if (g->labels.count > 0 && (out->rank != 1 || named != (int64_t)g->labels.count)) {

@@ -53,7 +53,8 @@ bool read_loss(Block *b, const Stmt *stmt) {
   *out = (LossConfig){.kind = streq(name, "MSE")             ? LOSS_MSE
                               : streq(name, "L1")            ? LOSS_L1
                               : streq(name, "BCEWithLogits") ? LOSS_BCE_WITH_LOGITS
-                                                             : LOSS_CROSS_ENTROPY};
+                                                             : LOSS_CROSS_ENTROPY,
+                      .span = value->span};
   if (out->kind == LOSS_MSE || out->kind == LOSS_L1) return bind_arguments(s, name, NULL, 0, args, value->span, bound);
   if (out->kind == LOSS_BCE_WITH_LOGITS)
     return bind_arguments(s, name, binary, 1, args, value->span, bound) &&

@@ -78,9 +78,11 @@ bool read_optimizer(Block *b, const Stmt *stmt) {
   const char *name = callee->text;
   if (refuse_parameters(b->eval.s, args)) return false;
   if (to->stage->name) to->stage->own_lr = true;
-  if (streq(name, "SGD")) return read_sgd(&b->eval, args, value->span, out);
-  if (streq(name, "RMSprop")) return read_rmsprop(&b->eval, args, value->span, out);
-  return read_adam(&b->eval, name, args, value->span, out);
+  bool good = streq(name, "SGD")       ? read_sgd(&b->eval, args, value->span, out)
+              : streq(name, "RMSprop") ? read_rmsprop(&b->eval, args, value->span, out)
+                                       : read_adam(&b->eval, name, args, value->span, out);
+  out->span = value->span;
+  return good;
 }
 
 /* ---- groups ---- */

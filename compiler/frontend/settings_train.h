@@ -54,4 +54,6 @@ bool read_phases(Block *b, bool (*read)(Block *b, const Stmt *stmt));
 /* When all statements of the script have run: what each phase trains. Sets the graph's own flags to what is trained in
  * some phase, and frozen in all. (settings_phase.c) */
 bool settings_phases(Session *s, Graph *g, TrainConfig *train);
+/* Warnings, when all shapes are known (settings_doubts.c). */
+void settings_doubts(Session *s, const Graph *g, const TrainConfig *train);
 #endif
