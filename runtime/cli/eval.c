@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include "runtime/cli/cli.h"
 #include "runtime/train/evaluate.h"
+#include "runtime/train/finite.h"
 
 #define WIDEST_MATRIX 20 /* classes; above, the most frequent confusions are listed */
 
@@ -112,6 +113,7 @@ static int eval(Cli *cli, const EvalArguments *a, surgery_net *net, surgery_erro
   DatasetSpec spec = cli_spec(net, ROLE_TEST, true);
   FeedOptions o = {.broken = tell_broken, .context = &watch};
   Metrics metrics;
+  char cause[900];
   spec.raw = a->raw;
   Dataset *set = dataset_open(a->data, &spec, err);
   cli_note(cli, set);
@@ -120,6 +122,9 @@ static int eval(Cli *cli, const EvalArguments *a, surgery_net *net, surgery_erro
   if (feed && metrics_init(&metrics, net->manifest, set->spec.target == TARGET_CLASSES, err) == 0) {
     status = evaluate(net, feed, a->batch, &metrics, NULL, tell_progress, &watch, err);
     if (status == 0) print_metrics(&metrics, net->manifest, set);
+    if (status == 0 && !isfinite(metrics_loss(&metrics)) &&
+        (finite_blame_data(set, NULL, 0, set->count, cause, sizeof cause) || finite_blame_weights(net, cause, sizeof cause)))
+      cli_message(cli, "warning: %s", cause);
     if (status == 0 && watch.broken)
       cli_message(cli, "%lld of %lld samples were left out", (long long)watch.broken, (long long)set->count);
     metrics_free(&metrics);

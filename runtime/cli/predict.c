@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/cli/overwrite.h"
+#include "runtime/train/finite.h"
 
 typedef struct PredictArguments {
   int64_t top, batch;
@@ -21,6 +22,7 @@ typedef struct Prediction {
   bool sigmoid;    /* instead of it: the network was trained with BCEWithLogits */
   int64_t classes;
   int64_t printed, broken, rows;
+  bool told_wild;
   float *kept[SG_MAX_OUTPUTS]; /* for --out: (rows, …) */
 } Prediction;
 
@@ -213,6 +215,21 @@ static int write_outputs(const Prediction *p, surgery_error *err) {
   return 0;
 }
 
+/* NaN is no prediction: whose fault it is, once. */
+static void tell_wild(Prediction *p, const Batch *batch) {
+  const Manifest *m = p->net->manifest;
+  const float *y = p->net->outputs[0];
+  char cause[900];
+  for (int64_t i = 0; i < batch->n && !p->told_wild; i++) {
+    bool wild = false;
+    for (int64_t k = 0; k < m->outputs[0].shape.count; k++) wild |= isnan(y[i * m->outputs[0].shape.count + k]);
+    if (!wild) continue;
+    p->told_wild = true;
+    if (finite_blame_data(p->set, batch->index + i, 0, 1, cause, sizeof cause) || finite_blame_weights(p->net, cause, sizeof cause))
+      cli_message(p->cli, "warning: %s", cause);
+  }
+}
+
 static int predict_all(Prediction *p, surgery_error *err) {
   bool once = p->set->count <= p->a->batch; /* loaded while the weights are packed, or between two batches */
   LoaderOptions o = {.count = p->set->count, .batch = p->a->batch, .threads = once ? surgery_threads() : loader_threads_beside(), .help = !once};
@@ -226,6 +243,7 @@ static int predict_all(Prediction *p, surgery_error *err) {
     p->net->mask = batch.mask;
     if (net_run(p->net, NET_FORWARD, batch.n, batch.x, NULL, NULL, NULL, err)) status = -1;
     bool memory = true;
+    if (status > 0) tell_wild(p, &batch);
     for (int64_t i = 0; status > 0 && memory && i < batch.n; i++)
       memory = print_sample(p, batch.index[i], i) == 0;
     if (status > 0 && memory && p->a->out && batch.n) memory = keep_outputs(p, batch.n) == 0;

@@ -6,6 +6,7 @@
 #include "runtime/error.h"
 #include "runtime/pages.h"
 #include "runtime/train/evaluate.h"
+#include "runtime/train/finite.h"
 #include "runtime/train/loop_parts.h"
 
 #define SHUFFLE_STREAM 0x73687566666c65u /* "shuffle": apart from the streams of names and samples */
@@ -79,17 +80,26 @@ static void update(Loop *l) {
   l->window_loss = 0;
 }
 
+/* Weights that were finite when they were read have been trained away from it: the rate is too high. */
+static int not_finite(Loop *l, const FeedBatch *batch, double loss) {
+  char cause[900];
+  const int64_t *order = l->at.shuffle ? l->order : NULL;
+  if (finite_blame_data(l->train_set, order, l->at.taken, l->at.taken + batch->taken, cause, sizeof cause) ||
+      (l->at.step == l->first_step && finite_blame_weights(l->net, cause, sizeof cause)))
+    return sg_fail(l->err, SURGERY_BAD_INPUT, "epoch %lld, step %lld: the loss is %g: %s. No weights were written",
+                   (long long)l->at.epoch + 1, (long long)l->at.step + 1, loss, cause);
+  return sg_fail(l->err, SURGERY_BAD_INPUT,
+                 "epoch %lld, step %lld: the loss is %g: training has diverged; a smaller --lr (now %g) may help. "
+                 "No weights were written",
+                 (long long)l->at.epoch + 1, (long long)l->at.step + 1, loss, optimizer_lr(l->net->optimizer));
+}
+
 static int one_batch(Loop *l, const FeedBatch *batch) {
   int64_t accumulate = l->net->manifest->train.accumulate;
   float loss;
   l->net->mask = batch->mask;
   if (net_gradients(l->net, batch->n, batch->x, batch->step_target, &loss, l->err)) return -1;
-  if (!isfinite(loss))
-    return sg_fail(
-        l->err, SURGERY_BAD_INPUT,
-        "epoch %lld, step %lld: the loss is %g: training has diverged; a smaller --lr (now %g) may help. "
-        "No weights were written",
-        (long long)l->at.epoch + 1, (long long)l->at.step + 1, (double)loss, optimizer_lr(l->net->optimizer));
+  if (!isfinite(loss)) return not_finite(l, batch, (double)loss);
   if (l->sum) gradients_add(optimizer_chunks(l->net->optimizer), l->sum, l->net->grads, 1.0 / (double)accumulate, l->window == 0);
   int64_t before = l->accuracy.top1, targets = l->accuracy.targets;
   if (l->accuracy.classes) metrics_add(&l->accuracy, batch->n, l->net->outputs[0], batch->target);
