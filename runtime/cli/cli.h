@@ -57,6 +57,8 @@ extern const CliCommand command_info, command_predict, command_eval, command_tra
 /* Reads argv[1 …] into cli and `arguments` (the command's own struct, holding the defaults). False: *status
  * is the exit status, and what had to be said was said (help on stdout). */
 bool cli_parse(Cli *cli, void *arguments, ExitStatus *status);
+/* Names of files may hold escape characters, which a terminal obeys: they are printed as \xNN. */
+void cli_put(FILE *out, const char *text);
 void cli_message(const Cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* "ants: …" on stderr */
 ExitStatus cli_usage(const Cli *cli, const char *format, ...)

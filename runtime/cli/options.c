@@ -31,14 +31,23 @@ static int collect(const CliCommand *command, Row rows[MAX_OPTIONS]) {
   return count;
 }
 
+void cli_put(FILE *out, const char *text) {
+  for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+    if ((*c < 0x20 && *c != '\n') || *c == 0x7f) fprintf(out, "\\x%02x", *c);
+    else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) fprintf(out, "\\x%02x\\x%02x", *c, c[1]), c++;
+    else fputc(*c, out);
+}
+
 void cli_message(const Cli *cli, const char *format, ...) {
+  char text[4096];
   va_list list;
   va_start(list, format);
+  vsnprintf(text, sizeof text, format, list);
+  va_end(list);
   fflush(stdout);
   fprintf(stderr, "%s: ", cli->program);
-  vfprintf(stderr, format, list);
+  cli_put(stderr, text);
   fputc('\n', stderr);
-  va_end(list);
 }
 
 ExitStatus cli_usage(const Cli *cli, const char *format, ...) {

@@ -1,6 +1,7 @@
 /* The bar and the lines of progress.h. */
 #include <math.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include "runtime/cli/progress.h"
 
@@ -33,6 +34,11 @@ static bool due(Progress *p, bool last) {
   return true;
 }
 
+static int columns(void) {
+  struct winsize size;
+  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+}
+
 static void draw_bar(int64_t done, int64_t total) {
   int filled = total > 0 ? (int)(done * BAR / total) : 0;
   fputs("\r\033[K[", stderr);
@@ -63,13 +69,20 @@ static void tell_cached(Progress *p, const TrainEvent *e) {
 static void tell_step(Progress *p, const TrainEvent *e) {
   char left[32];
   if (!due(p, false)) return;
-  fputs("\r\033[K", stderr);
-  fprintf(stderr, "epoch %lld/%lld ", (long long)e->epoch, (long long)e->epochs);
-  int filled = (int)(e->done * BAR / e->total);
-  for (int i = 0; i < BAR; i++) fputc(i < filled ? '#' : '.', stderr);
-  fprintf(stderr, " loss %.4f", e->loss);
-  if (!isnan(e->accuracy)) fprintf(stderr, "  acc %.3f", e->accuracy);
-  fprintf(stderr, "  %.1f images/s  %s left", e->rate, clock_text(e->left, left));
+  char line[300];
+  int width = columns(), used = snprintf(line, sizeof line, "epoch %lld/%lld ", (long long)e->epoch, (long long)e->epochs);
+  int bar = width >= 80 ? BAR : width >= 60 ? BAR / 2 : 0, filled = (int)(e->done * bar / e->total);
+  for (int i = 0; i < bar; i++) line[used++] = i < filled ? '#' : '.';
+  used += snprintf(line + used, sizeof line - (size_t)used, "%sloss %.4f", bar ? " " : "", e->loss);
+  if (!isnan(e->accuracy)) used += snprintf(line + used, sizeof line - (size_t)used, "  acc %.3f", e->accuracy);
+  snprintf(line + used, sizeof line - (size_t)used, "  %.1f images/s  %s left", e->rate, clock_text(e->left, left));
+  fprintf(stderr, "\r\033[K%.*s", width - 1, line); /* a line that wraps cannot be drawn over */
+}
+
+static void tell_validation(Progress *p, const TrainEvent *e) {
+  if (!due(p, false)) return;
+  draw_bar(e->done, e->total);
+  fprintf(stderr, "validation");
 }
 
 static void tell_epoch(Progress *p, const TrainEvent *e) {
@@ -95,6 +108,9 @@ void progress_event(void *progress, const TrainEvent *event) {
     break;
   case TRAIN_STEP:
     tell_step(p, event);
+    break;
+  case TRAIN_VALIDATION:
+    tell_validation(p, event);
     break;
   case TRAIN_EPOCH:
     tell_epoch(p, event);

@@ -39,7 +39,7 @@ static int state_records(surgery_net *net, const unsigned char *average, surgery
   return 0;
 }
 
-enum { FIELDS = 23, FIELD = 40 };
+enum { FIELDS = 25, FIELD = 40 };
 typedef struct Metadata {
   const char *pair[2 * FIELDS + 1]; /* ended by NULL */
   char text[FIELDS][FIELD];
@@ -70,6 +70,7 @@ static void put_position(Metadata *d, const TrainPosition *p) {
   snprintf(d->text[d->count], FIELD, "%" PRIu64, p->seed);
   put_text(d, "seed", d->text[d->count]);
   put_text(d, "shuffle", p->shuffle ? "1" : "0");
+  put_real(d, "rate", p->rate), put_whole(d, "threads", p->threads);
 }
 
 int checkpoint_write(surgery_net *net, const TrainPosition *p, const unsigned char *average, const EpochRow *rows,
@@ -146,6 +147,8 @@ static int read_position(const surgery_weights *file, TrainPosition *p, const ch
                        .seed = (uint64_t)whole(&f, "seed"),
                        .shuffle = whole(&f, "shuffle") != 0,
                        .lr = real(&f, "lr")};
+  const char *rate = surgery_weights_metadata(file, "rate"), *threads = surgery_weights_metadata(file, "threads");
+  p->rate = rate ? strtod(rate, NULL) : -1, p->threads = threads ? strtoll(threads, NULL, 10) : 0; /* to be told, and nothing else */
   if (!f.bad && (p->batch < 1 || p->taken > p->samples)) f.bad = p->batch < 1 ? "batch" : "taken";
   return f.bad ? sg_fail(err, SURGERY_BAD_INPUT, "%s: damaged checkpoint: '%s' in its metadata", path, f.bad)
                : 0;
@@ -159,6 +162,25 @@ int checkpoint_peek(const char *path, TrainPosition *p, surgery_error *err) {
   return status;
 }
 
+static int other_training(const char *path, const char *name, const char *what, surgery_error *err) {
+  return sg_fail(err, SURGERY_BAD_INPUT,
+                 "%s: '%s' %s: the script trains something else than when this checkpoint was made; --weights %s in the place "
+                 "of --resume begins a training with its weights", path, SG_Q(name), what, path);
+}
+
+/* What the optimizer kept of a tensor that is frozen now. */
+static int check_frozen(const Manifest *m, const surgery_weights *file, const char *kind, const char *path, surgery_error *err) {
+  for (size_t i = 0; i < m->tensor_count; i++) {
+    char *name;
+    if (m->tensors[i].trainable) continue;
+    if (asprintf(&name, "optimizer.%s.%s", kind, m->tensors[i].name) < 0) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+    int status = surgery_weights_find(file, name) ? other_training(path, name, "is in it, and that tensor is frozen now", err) : 0;
+    free(name);
+    if (status) return -1;
+  }
+  return 0;
+}
+
 /* Into `to`; an error names what the file lacks. */
 static int read_record(surgery_weights *file, const char *kind, const ManifestTensor *t, void *to, const char *path,
                        surgery_error *err) {
@@ -167,8 +189,7 @@ static int read_record(surgery_weights *file, const char *kind, const ManifestTe
   const surgery_tensor *have = surgery_weights_find(file, name);
   int status = have && have->count == t->shape.count
                    ? surgery_weights_read(file, have, to, have->count, err)
-                   : sg_fail(err, SURGERY_BAD_INPUT, "%s: '%s' is missing or has another size than in the network",
-                             path, name);
+                   : other_training(path, name, "is missing or has another size than in the network", err);
   free(name);
   return status;
 }
@@ -180,6 +201,8 @@ static int read_state(surgery_net *net, surgery_weights *file, const char *path,
   if (!type || strcmp(type, own) != 0)
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: the checkpoint's optimizer is %s, the network's is %s", path,
                    type ? SG_Q(type) : "not named", own);
+  for (int s = 0; s < optimizer_state_count(net->optimizer); s++)
+    if (check_frozen(m, file, optimizer_state_name(net->optimizer, s), path, err)) return -1;
   for (size_t i = 0; i < m->tensor_count; i++) {
     const ManifestTensor *t = &m->tensors[i];
     for (int s = 0; s < optimizer_state_count(net->optimizer) && t->trainable; s++)

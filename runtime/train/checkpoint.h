@@ -18,6 +18,8 @@ typedef struct TrainPosition {
   uint64_t seed;
   bool shuffle;
   double lr;                       /* by the command line; negative: the script's own */
+  double rate;     /* of the optimizer, before the schedule: the given one or that of the phase; negative: not known */
+  int64_t threads; /* 0: not known */
   double best;                     /* early_stop: the best value so far */
   int64_t best_epoch, waited;      /* counted from 1; epochs without an improvement */
 } TrainPosition;

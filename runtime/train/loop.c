@@ -20,6 +20,9 @@ void loop_observe(const Loop *l, const TrainEvent *event) {
 }
 
 static int save_checkpoint(Loop *l, surgery_error *err) {
+  const ManifestPhase *phase = manifest_phase(l->net->manifest);
+  l->at.rate = l->o->lr >= 0 && !phase->own_lr ? l->o->lr : phase->optimizer.lr;
+  l->at.threads = sg_threads();
   if (checkpoint_write(l->net, &l->at, l->average, l->rows, l->o->checkpoint, err)) return -1;
   loop_observe(l, &(TrainEvent){.kind = TRAIN_CHECKPOINT, .text = l->o->checkpoint});
   return 0;
@@ -154,6 +157,10 @@ static void swap_average(Loop *l) {
   l->net->packed_stale = true;
 }
 
+static void tell_validation(void *context, int64_t done, int64_t total) {
+  loop_observe(context, &(TrainEvent){.kind = TRAIN_VALIDATION, .done = done, .total = total});
+}
+
 static int validate(Loop *l, TrainEvent *event) {
   event->val_loss = event->val_accuracy = NAN;
   if (!l->val) return 0;
@@ -161,7 +168,7 @@ static int validate(Loop *l, TrainEvent *event) {
   if (metrics_init(&m, l->net->manifest, l->val_set->spec.target == TARGET_CLASSES, l->err)) return -1;
   swap_average(l);
   int status =
-      evaluate(l->net, l->val, l->at.batch > 16 ? l->at.batch : 16, &m, l->o->stop, NULL, NULL, l->err);
+      evaluate(l->net, l->val, l->at.batch > 16 ? l->at.batch : 16, &m, l->o->stop, tell_validation, l, l->err);
   swap_average(l);
   if (status == 0) event->val_loss = metrics_loss(&m), event->val_accuracy = metrics_top1(&m), event->val = metrics_summary(&m);
   metrics_free(&m);
@@ -200,6 +207,7 @@ static int finish_epoch(Loop *l) {
                       .step = l->at.step,
                       .total = l->at.samples,
                       .lr = optimizer_lr(l->net->optimizer)};
+  double trained = seconds_now() - l->epoch_start; /* without the validation */
   surgery_error why = {.status = SURGERY_OK}, *outer = l->err;
   l->err = &why;
   int status = validate(l, &event);
@@ -213,7 +221,7 @@ static int finish_epoch(Loop *l) {
   event.loss = l->at.seen ? l->at.loss_sum / (double)l->at.seen : NAN;
   event.accuracy = l->accuracy.classes && targets ? (double)l->at.right / (double)targets : NAN;
   event.seconds = seconds_now() - l->epoch_start;
-  event.rate = event.seconds > 0 ? (double)(l->at.seen - l->first_seen) / event.seconds : 0;
+  event.rate = trained > 0 ? (double)(l->at.seen - l->first_seen) / trained : 0;
   log_epoch(l->log, event.epoch, event.step, event.loss, event.accuracy, event.val_loss, event.val_accuracy,
             event.seconds);
   tell_log(l);

@@ -11,6 +11,7 @@ typedef enum TrainEventKind {
   TRAIN_CACHED,    /* the feature cache is full: total samples, bytes, seconds; done of them were read from the file text */
   TRAIN_REMARK,    /* text: about the files of features */
   TRAIN_STEP,      /* a step is done */
+  TRAIN_VALIDATION, /* done of total samples of the validation */
   TRAIN_EPOCH,     /* an epoch is done, its validation too */
   TRAIN_PAST,      /* the same of one before the checkpoint that the run was resumed from */
   TRAIN_BROKEN,    /* text: a sample that is left out */

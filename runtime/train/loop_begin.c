@@ -232,6 +232,26 @@ static void tell_past(const Loop *l) {
                                   .lr = l->rows[i].lr});
 }
 
+static double rate_of(const Loop *l) {
+  const ManifestPhase *phase = manifest_phase(l->net->manifest);
+  return l->o->lr >= 0 && !phase->own_lr ? l->o->lr : phase->optimizer.lr;
+}
+
+/* Another rate is another training, and another number of threads rounds otherwise: the bits are not those of a run without
+ * the stop. */
+static void tell_differences(Loop *l, const TrainPosition *was) {
+  char text[300];
+  if (was->rate >= 0 && was->phase == (int64_t)l->phase && was->rate != rate_of(l)) {
+    snprintf(text, sizeof text, "the checkpoint was made with a learning rate of %g; this run goes on with %g", was->rate, rate_of(l));
+    tell_remark(l, text);
+  }
+  if (was->threads > 0 && was->threads != sg_threads()) {
+    snprintf(text, sizeof text, "the checkpoint was made with %lld threads and this run has %d: its last bits may differ",
+             (long long)was->threads, sg_threads());
+    tell_remark(l, text);
+  }
+}
+
 static int resume(Loop *l) {
   if (!l->o->resume) {
     l->net->rng[0] = l->o->seed, l->net->rng[1] = 0;
@@ -253,6 +273,7 @@ static int resume(Loop *l) {
   l->at.lr = l->o->lr;
   l->first_step = l->at.step;
   set_rates(l);
+  tell_differences(l, &was);
   tell_past(l);
   return 0;
 }
