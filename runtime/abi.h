@@ -80,7 +80,7 @@ typedef struct sg_network {
  *   "blocks": [ {"name": "layer3.1", "type": "BasicBlock", "in": 40, "out": 46 (values of one shape), "values": [41, …] (what it computes),
  *                "parameters": 1180672} ],
  *   "forward_calls": [ 0, 3, … ] (the value that each call of forward works for, -1: none; the calls are numbered as sg_mark says),
- *   "train": null | { "optimizer": {"type": "Adam", "lr": .., …torch's argument names}, "loss": {"type": "CrossEntropy", "label_smoothing": 0, "weight": [..]|null},
+ *   "train": null | { "optimizer": {"type": "Adam", "lr": .., …torch's argument names}, "loss": {"type": "CrossEntropy", "label_smoothing": 0, "ignore_index": -100, "weight": [..]|null},
  *              "groups": [ {} , {"lr": 1e-5, "weight_decay": 0} ] (0 is the default group: no overrides),
  *              "batch": 16, "epochs": 25, "seed": 0, "augment": [ {"op": "random_resized_crop", "size": [224, 224], "scale": [0.08, 1], "ratio": [0.75, 1.3333]},
  *                                                                 {"op": "horizontal_flip", "p": 0.5} ],

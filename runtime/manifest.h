@@ -194,6 +194,7 @@ typedef struct ManifestTrain {
                */
   LossType loss;
   double label_smoothing;
+  int64_t ignore_index; /* of CrossEntropy: the class of positions that count for nothing */
   float *class_weights; /* NULL: none; else one a class (BCEWithLogits: pos_weight) */
   size_t class_weight_count;
   uint64_t seed;

@@ -151,6 +151,8 @@ static void read_loss(Reader *r, json_t *json, ManifestTrain *train) {
     if (strcmp(loss_type_name(t), type) == 0) train->loss = t, known = true;
   if (!known) manifest_wrong(r, "train.loss", "is one that this runtime does not know");
   train->label_smoothing = manifest_read_number(json, "label_smoothing", 0);
+  json_t *ignore = json_object_get(json, "ignore_index");
+  train->ignore_index = ignore ? json_integer_value(ignore) : -100;
   json_t *weight = json_object_get(json, train->loss == LOSS_TYPE_BCE_WITH_LOGITS ? "pos_weight" : "weight");
   if (json_array_size(weight) == 0) return;
   train->class_weight_count = json_array_size(weight);

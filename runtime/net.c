@@ -226,11 +226,15 @@ const char *net_lonely_batchnorm(const surgery_net *net, int64_t n) {
   return NULL;
 }
 
+bool net_ignores(const Manifest *m, int64_t target) {
+  return m->train.loss == LOSS_TYPE_CROSS_ENTROPY && !net_takes_floats(m) && target == m->train.ignore_index;
+}
+
 /* A kernel indexes by the class: one outside would read past the logits. */
 int net_check_targets(const Manifest *m, int64_t n, const int32_t *target, surgery_error *err) {
   int64_t classes = net_classes(m), count = classes ? n * net_positions(m) : 0;
   for (int64_t i = 0; i < count; i++)
-    if (target[i] < 0 || target[i] >= classes)
+    if ((target[i] < 0 || target[i] >= classes) && !net_ignores(m, target[i]))
       return sg_fail(err, SURGERY_BAD_INPUT, "target %d is not in 0..%lld", target[i],
                      (long long)classes - 1);
   return 0;

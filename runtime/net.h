@@ -62,7 +62,9 @@ int net_set_phase(surgery_net *net, size_t phase, surgery_error *err);
 /* Classes of a classifier: the first output is (N, classes, …) and the loss has classes; 0: it is none. One logit under
  * BCEWithLogits tells two classes apart. */
 int64_t net_classes(const Manifest *manifest);
-/* Every class is one that the network has. */
+/* True for a target that counts for nothing, of a loss that knows such: CrossEntropy's ignore_index. */
+bool net_ignores(const Manifest *manifest, int64_t target);
+/* Every class is one that the network has, or is ignored. */
 int net_check_targets(const Manifest *manifest, int64_t n, const int32_t *target, surgery_error *err);
 /* What step takes as targets: floats, one for each output (false: int32 classes). */
 bool net_takes_floats(const Manifest *manifest);

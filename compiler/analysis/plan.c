@@ -147,7 +147,8 @@ static void lower_loss(Lower *l, const TrainConfig *train) {
   }
   case LOSS_CROSS_ENTROPY: {
     CrossEntropyK k = {.classes = classes, .positions = positions, .has_weights = weighted,
-                       .smoothing = train ? train->loss.label_smoothing : 0, .soft = train && train->mixup > 0};
+                       .smoothing = train ? train->loss.label_smoothing : 0, .soft = train && train->mixup > 0,
+                       .ignore = train ? train->loss.ignore_index : IGNORE_INDEX};
     EMIT(l, cross_entropy, &k, NO_ID, "loss", x, target, weights, loss, dx.buffer);
     break;
   }

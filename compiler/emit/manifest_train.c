@@ -39,8 +39,10 @@ static json_t *loss_json(const LossConfig *loss) {
     weight = json_array();
     for (size_t i = 0; i < loss->weight.count; i++) json_array_append_new(weight, json_real(loss->weight.at[i]));
   }
-  if (loss->kind == LOSS_CROSS_ENTROPY)
+  if (loss->kind == LOSS_CROSS_ENTROPY) {
     json_object_set_new(json, "label_smoothing", json_real(loss->label_smoothing));
+    json_object_set_new(json, "ignore_index", json_integer(loss->ignore_index));
+  }
   if (loss->kind == LOSS_CROSS_ENTROPY || loss->kind == LOSS_BCE_WITH_LOGITS)
     json_object_set_new(json, loss->kind == LOSS_CROSS_ENTROPY ? "weight" : "pos_weight", weight);
   else

@@ -12,9 +12,11 @@ typedef struct OptimizerConfig { /* torch.optim's names and defaults */
 } OptimizerConfig;
 
 typedef enum LossKind { LOSS_CROSS_ENTROPY, LOSS_MSE, LOSS_L1, LOSS_BCE_WITH_LOGITS } LossKind;
+enum { IGNORE_INDEX = -100 }; /* torch.nn.CrossEntropyLoss's default */
 typedef struct LossConfig {
   LossKind kind;
   double label_smoothing;
+  int64_t ignore_index; /* the class of positions that count for nothing: of CrossEntropy */
   VEC(double) weight; /* class weights, or BCEWithLogits' pos_weight; empty: none */
   Span span, weight_span;
 } LossConfig;

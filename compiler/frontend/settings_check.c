@@ -184,19 +184,34 @@ static void blame_last_layer(Session *s, Graph *g, Diag *d, int64_t wanted) {
   }
 }
 
+/* Whose outputs are the last dimension: of (N, T, V) the V. */
+static bool made_by_linear(const Graph *g) {
+  NodeId id = g->values.at[g->outputs.at[0].value].producer;
+  return id != NO_ID && g->nodes.at[id].op == OP_Linear;
+}
+
 bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span labels) {
   const Shape *out = &g->values.at[g->outputs.at[0].value].shape;
   int64_t classes = out->rank >= 1 ? out->dim[0] : 0;
   if (train) settings_doubts(s, g, train);
   bool good = true, binary = train && train->loss.kind == LOSS_BCE_WITH_LOGITS;
   int64_t named = binary && classes == 1 ? 2 : classes; /* one logit tells two classes apart */
-  if (g->labels.count > 0 && (out->rank != 1 || named != (int64_t)g->labels.count)) {
+  bool classifies = out->rank == 1 || (out->rank > 1 && (!train || train->loss.kind == LOSS_CROSS_ENTROPY)); /* (N, classes, …) */
+  if (g->labels.count > 0 && (!classifies || named != (int64_t)g->labels.count)) {
     Diag *d = front_error(s, DIAG_E0508, labels, "there are %zu labels, but the output is %s", g->labels.count,
                           shape_text(s->arena, out));
     if (out->rank == 1) blame_last_layer(s, g, d, (int64_t)g->labels.count);
+    if (out->rank > 1 && classifies) diag_note(&s->diags, d, "classes are dimension 1, as for PyTorch's CrossEntropyLoss: here %lld", (long long)classes);
     diag_help(&s->diags, d, "give the last layer %zu outputs, or name %s", g->labels.count,
-              out->rank == 1 ? arena_printf(s->arena, "%lld classes", (long long)named) : "what it puts out");
+              classifies ? arena_printf(s->arena, "%lld classes", (long long)named) : "what it puts out");
     good = false;
+  }
+  if (train && train->loss.kind == LOSS_CROSS_ENTROPY && out->rank == 2 && made_by_linear(g)) {
+    Diag *d = diag_report(&s->diags, DIAG_W0555, train->span, "CrossEntropy takes the %lld places of dimension 1 of %s for the classes",
+                          (long long)classes, shape_text(s->arena, out));
+    diag_note(&s->diags, d, "classes are dimension 1, as for PyTorch's CrossEntropyLoss; the last Linear makes %lld of each place",
+              (long long)out->dim[1]);
+    diag_help(&s->diags, d, "classify one place: select(x, 1, 0) before the last layer, or mean(x, 1)");
   }
   if (!train || train->loss.weight.count == 0 || classes == (int64_t)train->loss.weight.count) return good;
   Diag *d = front_error(s, DIAG_E0508, train->loss.weight_span, "%s has %zu class weights, but the output is %s",

@@ -41,11 +41,12 @@ bool read_loss(Block *b, const Stmt *stmt) {
                                     {"binary_crossentropy", "BCEWithLogits", NO_SIGMOID},
                                     {"mean_squared_error", "MSE", NULL}, {"mean_absolute_error", "L1", NULL},
                                     {"mae", "L1", NULL}};
-  static const Formal entropy[] = {{"weight", false}, {"label_smoothing", false}}, binary[] = {{"pos_weight", false}};
+  static const Formal entropy[] = {{"weight", false}, {"label_smoothing", false}, {"ignore_index", false}},
+                      binary[] = {{"pos_weight", false}};
   Session *s = b->eval.s;
   LossConfig *out = &((TrainBlock *)b->data)->train->loss;
   const Expr *value = single_value(s, stmt);
-  const Arg *args, *bound[2];
+  const Arg *args, *bound[3];
   const Expr *callee;
   if (!value || !read_choice(s, value, "a loss", &callee, &args)) return false;
   if (!choice_known(s, "loss", callee, known, LENGTH(known), later, LENGTH(later), torch, LENGTH(torch))) return false;
@@ -54,12 +55,14 @@ bool read_loss(Block *b, const Stmt *stmt) {
                               : streq(name, "L1")            ? LOSS_L1
                               : streq(name, "BCEWithLogits") ? LOSS_BCE_WITH_LOGITS
                                                              : LOSS_CROSS_ENTROPY,
-                      .span = value->span};
+                      .span = value->span,
+                      .ignore_index = IGNORE_INDEX};
   if (out->kind == LOSS_MSE || out->kind == LOSS_L1) return bind_arguments(s, name, NULL, 0, args, value->span, bound);
   if (out->kind == LOSS_BCE_WITH_LOGITS)
     return bind_arguments(s, name, binary, 1, args, value->span, bound) &&
            read_class_weights(b, name, "pos_weight", bound[0], out);
-  return bind_arguments(s, name, entropy, 2, args, value->span, bound) &&
+  return bind_arguments(s, name, entropy, 3, args, value->span, bound) &&
          read_class_weights(b, name, "weight", bound[0], out) &&
-         float_arg(&b->eval, name, "label_smoothing", bound[1], 0, 1, &out->label_smoothing);
+         float_arg(&b->eval, name, "label_smoothing", bound[1], 0, 1, &out->label_smoothing) &&
+         int_arg(&b->eval, name, "ignore_index", bound[2], INT32_MIN, INT32_MAX, &out->ignore_index);
 }

@@ -303,7 +303,7 @@ bool eval_train(Session *s, Scope *scope, Graph *g, const Stmt *stmt, TrainConfi
               .batch = 32,
               .epochs = 10,
               .span = stmt->span},
-      .loss = {.kind = LOSS_CROSS_ENTROPY},
+      .loss = {.kind = LOSS_CROSS_ENTROPY, .ignore_index = IGNORE_INDEX},
       .accumulate = 1,
       .span = stmt->span,
       .mixup_span = SPAN_NONE,

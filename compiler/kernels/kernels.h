@@ -135,7 +135,8 @@ typedef struct AttentionK {
 /* cross_entropy: logits (N, classes, positions), target int32 (N, positions) → loss (one float, mean over all), dlogits.
  * smoothing: label_smoothing. weights: class weights [classes] or NULL; the mean is then weighted as PyTorch's. */
 /* soft: target is f32 (N, classes, positions), a probability for each class; the mean is then over all positions. */
-typedef struct CrossEntropyK { int64_t classes, positions, has_weights; double smoothing; int64_t soft; } CrossEntropyK;
+/* ignore: a position with this target counts for nothing, neither in the sum nor in what the mean divides by. */
+typedef struct CrossEntropyK { int64_t classes, positions, has_weights; double smoothing; int64_t soft, ignore; } CrossEntropyK;
 /* mse: x, target f32 → loss (mean), dx. l1 the same. */
 typedef struct RegressionK { int64_t count; } RegressionK;
 /* bce_with_logits: x, target f32 (N, classes, positions) → loss (mean), dx. weights: pos_weight [classes] or NULL. */

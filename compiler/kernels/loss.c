@@ -38,9 +38,9 @@ typedef struct Loss {
   double divisor;
 } Loss;
 
-/* A target outside of the classes (PyTorch's ignore_index is -100) counts for nothing. */
+/* PyTorch's ignore_index; a target outside of the classes is never an address either. */
 SIMD int counts(const CrossEntropyK *k, int32_t target) {
-  return target >= 0 && target < k->classes;
+  return target >= 0 && target < k->classes && target != k->ignore;
 }
 SIMD double weight_of(const Loss *l, int64_t c) {
   return l->weights ? (double)l->weights[c] : 1.0;

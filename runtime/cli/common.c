@@ -48,6 +48,8 @@ DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets
   DatasetSpec spec = {.input = &m->input,
                       .role = role,
                       .classes = net_classes(m),
+                      .ignores = net_ignores(m, m->train.ignore_index),
+                      .ignore_index = m->train.ignore_index,
                       .labels = m->labels,
                       .label_count = m->label_count,
                       .labels_of = labels_of[m->labels_of],

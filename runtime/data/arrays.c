@@ -51,9 +51,12 @@ static void *read_targets(Dataset *set, surgery_weights *file, const surgery_ten
   bool one_each = y->rank >= 1 && y->shape[0] == set->count && y->count == set->count;
   if (one_each && !is_float(y->dtype) && !spec->values_too && dataset_check_one_class(set, set->path, err)) return NULL;
   if (y->rank < 1 || y->shape[0] != set->count || y->count != set->count * set->spec.target_count) {
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: y is %s: %lld samples in x, %lld target numbers for each are wanted",
+    char classes[96] = "";
+    if (set->spec.target == TARGET_CLASSES && set->spec.target_count > 1)
+      snprintf(classes, sizeof classes, ": the classes are dimension 1 of the network's output, which is %lld", (long long)set->spec.classes);
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: y is %s: %lld samples in x, %lld target numbers for each are wanted%s",
             set->path, tensor_shape_text(y->rank, y->shape, shape), (long long)set->count,
-            (long long)set->spec.target_count);
+            (long long)set->spec.target_count, classes);
     return NULL;
   }
   if (set->spec.target == TARGET_CLASSES) return read_classes(set, file, y, err);

@@ -24,6 +24,8 @@ typedef struct DatasetSpec {
   TargetKind target;
   int64_t target_count; /* for one sample; 1 for plain classification */
   int64_t classes;      /* TARGET_CLASSES: the network's; a label outside is an error */
+  bool ignores;         /* but for this one, which counts for nothing */
+  int64_t ignore_index;
   char *const *labels; /* names of the classes, of the script, the weights or the training set; may be NULL */
   size_t label_count;
   const char *labels_of; /* whose they are, for messages: "labels of the script" */
@@ -48,7 +50,7 @@ struct Dataset {
   size_t class_count;
   bool names_classes; /* class i is called class_names[i]: nothing else names the classes */
   char *note;         /* worth telling once: a line or several; NULL: nothing */
-  int32_t *labels;  /* [count], each checked to be in [0, classes); NULL unless TARGET_CLASSES with
+  int32_t *labels;  /* [count], each checked to be in [0, classes), or ignored; NULL unless TARGET_CLASSES with
                        target_count 1 */
   const void *targets; /* [count][target_count], four bytes each, where they are known without loading; NULL: not */
   bool can_augment; /* pixels: the augmentations apply */

@@ -172,16 +172,21 @@ int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int c
   return 0;
 }
 
+/* One target by its place, as the number that the file holds. */
+static int check_class(const DatasetSpec *spec, int64_t class, int64_t at, const char *what, surgery_error *err) {
+  if ((class >= 0 && class < spec->classes) || (spec->ignores && class == spec->ignore_index)) return 0;
+  return sg_fail(err, SURGERY_BAD_INPUT, "%s: label %lld of sample %lld is not in 0..%lld: the network has %lld classes%s", what,
+                 (long long)class, (long long)(at / spec->target_count), (long long)spec->classes - 1, (long long)spec->classes,
+                 spec->target_count > 1 && spec->ignores ? "; CrossEntropy(ignore_index=…) in the script leaves positions of one number out"
+                                                         : "");
+}
+
 int dataset_check_targets(Dataset *set, const void *targets, const char *what, surgery_error *err) {
   const DatasetSpec *spec = &set->spec;
   if (spec->target != TARGET_CLASSES) return 0;
   const int32_t *classes = targets;
   for (int64_t i = 0; i < set->count * spec->target_count; i++)
-    if (classes[i] < 0 || classes[i] >= spec->classes)
-      return sg_fail(err, SURGERY_BAD_INPUT,
-                     "%s: label %d of sample %lld is not in 0..%lld: the network has %lld classes", what,
-                     classes[i], (long long)(i / spec->target_count), (long long)spec->classes - 1,
-                     (long long)spec->classes);
+    if (check_class(spec, classes[i], i, what, err)) return -1;
   if (spec->target_count != 1) return 0;
   set->labels = malloc((size_t)set->count * sizeof *set->labels + 1);
   if (!set->labels)
@@ -217,12 +222,12 @@ void *dataset_targets_from_i64(const Dataset *set, const int64_t *values, int64_
   bool classes = set->spec.target == TARGET_CLASSES;
   for (int64_t i = 0; i < count; i++) {
     float real = (float)values[i];
-    /* outside int32 is outside every range of classes too: -1 is refused by dataset_check_targets, with its
-     * place */
-    if (classes)
-      targets[i] = values[i] < 0 || values[i] > INT32_MAX ? -1 : (int32_t)values[i];
-    else
-      memcpy(&targets[i], &real, sizeof real);
+    if (classes && check_class(&set->spec, values[i], i, what, err)) { /* here, where it may be outside of int32 */
+      free(targets);
+      return NULL;
+    }
+    if (classes) targets[i] = (int32_t)values[i];
+    else memcpy(&targets[i], &real, sizeof real);
   }
   return targets;
 }

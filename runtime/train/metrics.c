@@ -12,6 +12,8 @@ int metrics_init(Metrics *m, const Manifest *manifest, bool classes_given, surge
                  .positions = net_positions(manifest),
                  .values = manifest->outputs[0].shape.count,
                  .label_smoothing = train->label_smoothing,
+                 .ignores = net_ignores(manifest, train->ignore_index),
+                 .ignore_index = train->ignore_index,
                  .class_weights = train->class_weights};
   size_t classes = (size_t)m->classes;
   m->seen = calloc(classes + 1, sizeof *m->seen);
@@ -101,6 +103,7 @@ void metrics_add(Metrics *m, int64_t n, const float *y, const void *target) {
     return;
   }
   for (int64_t i = 0; i < n * m->positions; i++) {
+    if (m->ignores && class[i] == m->ignore_index) continue;
     const float *logit = y + i / m->positions * m->values + i % m->positions;
     add_cross_entropy(m, logit, m->positions, class[i]);
     add_rank(m, logit, m->positions, class[i]);

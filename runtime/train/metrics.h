@@ -28,6 +28,8 @@ typedef struct Metrics {
   int64_t classes, positions; /* 0 classes: no classifier */
   int64_t values;             /* numbers in the output of one sample */
   double label_smoothing;
+  bool ignores; /* positions of this class count for nothing */
+  int64_t ignore_index;
   const float *class_weights; /* the manifest's */
   int64_t samples;
   double loss_sum, weight_sum; /* the mean loss is their quotient */

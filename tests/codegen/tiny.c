@@ -177,7 +177,7 @@ static BufferId plan_layers(Arena *arena, Plan *p, Schedule *s, BufferId logits)
 static void plan_step(Arena *arena, Plan *p) {
   Schedule *s = &p->step;
   *s = (Schedule){.name = "step", .present = true};
-  CrossEntropyK loss_k = {.classes = TINY_CLASSES, .positions = 1};
+  CrossEntropyK loss_k = {.classes = TINY_CLASSES, .positions = 1, .ignore = -100};
   BufferId y = buffer(arena, s, "fc", SPACE_OUTPUT, 0, 0);
   BufferId features = plan_layers(arena, p, s, y);
   BufferId target = buffer(arena, s, "target", SPACE_TARGET, 0, 0);

@@ -207,7 +207,7 @@ static void test_softmax(void **state) {
 static void test_cross_entropy(void **state) {
   for (int i = 0; i < 9; i++) {
     const float *p = part("ce", i, "k");
-    CrossEntropyK k = {(int64_t)p[1], (int64_t)p[2], p[4] != 0, 0, 0};
+    CrossEntropyK k = {(int64_t)p[1], (int64_t)p[2], p[4] != 0, 0, 0, -100};
     k.smoothing = p[3] == 0.1f   ? 0.1
                   : p[3] == 0.2f ? 0.2
                   : p[3] == 0.3f ? 0.3

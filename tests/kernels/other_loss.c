@@ -19,7 +19,7 @@ static void entropy_twin(const void *context, const double *z, double *loss) {
   double sum = 0, divisor = 0;
   for (int64_t i = 0; i < t->n * positions; i++) {
     const double *at = z + i / positions * classes * positions + i % positions;
-    if (t->target[i] < 0 || t->target[i] >= classes) continue;
+    if (t->target[i] < 0 || t->target[i] >= classes || t->target[i] == t->k.ignore) continue;
     double max = -INFINITY, total = 0;
     for (int64_t c = 0; c < classes; c++) max = fmax(max, at[c * positions]);
     for (int64_t c = 0; c < classes; c++) total += exp(at[c * positions] - max);
@@ -46,7 +46,7 @@ static void test_cross_entropy(void **state) {
     if (targets > 2) target[1] = -100, target[2] = 1 << 30; /* ignored; and never an address */
     double *w = new_random(classes, 0.5, 2), *z = new_random(count, -6, 6), want;
     Entropy t = {
-        n, {classes, positions, i & 1, i & 2 ? 0.1 : 0, 0}, target, i & 1 ? as_floats(w, classes) : NULL};
+        n, {classes, positions, i & 1, i & 2 ? 0.1 : 0, 0, classes > 2 && i % 8 >= 4 ? 0 : -100}, target, i & 1 ? as_floats(w, classes) : NULL};
     float *loss = new_floats(1), *dz = new_floats(count), *logits = as_floats(z, count);
     run_kernel(KERNEL_cross_entropy, (void *[]){logits, target, (void *)(uintptr_t)t.weights, loss, dz}, n,
                &t.k, (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
@@ -63,7 +63,7 @@ static void test_cross_entropy(void **state) {
 }
 
 static void test_cross_entropy_borders(void **state) {
-  CrossEntropyK k = {3, 1, 0, 0, 0};
+  CrossEntropyK k = {3, 1, 0, 0, 0, -100};
   float z[6] = {1e4f, -1e4f, 0, 0, 88, 89}, dz[6], loss;
   int32_t target[2] = {1, -100};
   Out outs[3] = {{&loss, 4}, {dz, sizeof dz}, {0}};
@@ -201,7 +201,7 @@ static void test_soft_targets(void **state) {
     int64_t n, classes, positions;
   } sizes[] = {{5, 10, 1}, {3, 2, 1}, {4, 16, 1}, {2, 37, 1}, {2, 5, 7}, {1, 17, 3}};
   for (size_t i = 0; i < 4 * (sizeof sizes / sizeof *sizes); i++) {
-    CrossEntropyK k = {sizes[i / 4].classes, sizes[i / 4].positions, i & 1, i & 2 ? 0.1 : 0, 1};
+    CrossEntropyK k = {sizes[i / 4].classes, sizes[i / 4].positions, i & 1, i & 2 ? 0.1 : 0, 1, -100};
     int64_t n = sizes[i / 4].n, count = n * k.classes * k.positions;
     double *z = new_random(count, -6, 6), *target = new_random(count, 0, 1), want;
     float *targets = as_floats(target, count), *weights = as_floats(new_random(k.classes, 0.5, 2), k.classes);

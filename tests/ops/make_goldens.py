@@ -53,9 +53,9 @@ FUNCTIONS = {"gelu": nn.functional.gelu, "tanh": torch.tanh, "softmax": torch.so
              "adaptive_avg_pool2d": nn.functional.adaptive_avg_pool2d}
 
 
-def CrossEntropy(weight=None, label_smoothing=0.0):
+def CrossEntropy(weight=None, label_smoothing=0.0, ignore_index=-100):
     weight = None if weight is None else torch.tensor(weight, dtype=torch.float64)
-    return lambda y, target: nn.functional.cross_entropy(y, target, weight, label_smoothing=label_smoothing)
+    return lambda y, target: nn.functional.cross_entropy(y, target, weight, ignore_index=ignore_index, label_smoothing=label_smoothing)
 
 
 def BCEWithLogits(pos_weight=None):
