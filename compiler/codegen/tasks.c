@@ -46,18 +46,12 @@ static LLVMTypeRef template_type(Codegen *cg) {
   return LLVMFunctionType(cg->nothing, params, 6, false);
 }
 
-/* Two networks that are linked together may have layers of the same names. */
-static const char *part_symbol(Codegen *cg, const char *task) {
-  return cg->options->program ? task : arena_printf(cg->arena, "%s.%s", cg->options->name, task);
-}
-
 /* Without `constants` they are the last entry of the table of buffers.
  * Its address goes to sg_parallel, so it stays a function and a symbol of its own. `buf` and `scratch` are
  * promised to be reached by no other pointer: the table of buffers is never written while tasks run. */
 static LLVMValueRef specialise(Codegen *cg, LLVMValueRef template, LLVMValueRef constants, const char *name) {
   LLVMBasicBlockRef back = LLVMGetInsertBlock(cg->builder);
-  bool elsewhere = cg->options->part > 0; /* used by another module than this one: a symbol of this network only */
-  if (elsewhere) name = part_symbol(cg, name);
+  bool elsewhere = cg->options->part > 0; /* used by another module than this one */
   LLVMValueRef task =
       begin_function(cg, name, cg->task_type, elsewhere ? LLVMExternalLinkage : LLVMInternalLinkage);
   if (elsewhere) LLVMSetVisibility(task, LLVMHiddenVisibility);
@@ -108,7 +102,7 @@ static void make_template_task(Codegen *cg, Task *task, const char *symbol) {
   if (task->part == cg->options->part) {
     task->function = specialise(cg, template, task->shared ? NULL : constants_global(cg, task), task->name);
   } else if (cg->options->part == 0) {
-    task->function = external_function(cg, part_symbol(cg, task->name), cg->task_type);
+    task->function = external_function(cg, task->name, cg->task_type);
     LLVMSetVisibility(task->function, LLVMHiddenVisibility);
   }
 }

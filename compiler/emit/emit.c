@@ -10,7 +10,7 @@ typedef struct Emit {
   const EmitOptions *o;
   Compile compile;
   int modules;
-  OutFile out, header, folder, weights, object[EMIT_MAX_MODULES];
+  OutFile out, header, folder, weights, joined, object[EMIT_MAX_MODULES];
   double last; /* seconds, for --time-passes */
 } Emit;
 
@@ -47,7 +47,7 @@ const char *emit_header_path(Arena *arena, const EmitOptions *o) {
 
 static bool open_files(Emit *e) {
   const EmitOptions *o = e->o;
-  e->out = e->header = e->folder = e->weights = OUTFILE_NONE;
+  e->out = e->header = e->folder = e->weights = e->joined = OUTFILE_NONE;
   for (int i = 0; i < EMIT_MAX_MODULES; i++) e->object[i] = OUTFILE_NONE;
   const char *slash = strrchr(o->output, '/');
   if (!*(slash ? slash + 1 : o->output))
@@ -98,18 +98,43 @@ static bool write_objects(Emit *e, LLVMMemoryBufferRef *buffer, const char **bas
   return count == e->modules || write_weights(e, path[e->modules]);
 }
 
+/* Several objects become one, so that what they know of each other is seen by nobody else. */
+static bool join_objects(Emit *e, const char **base, const char **path) {
+  if (!base[1]) return true;
+  const char *folder = plain_path(e->arena, e->folder.path), *name = arena_printf(e->arena, "%s_all.o", e->compile.name);
+  const char *joined = arena_printf(e->arena, "%s/%s", folder, name);
+  if (!outfile_intermediate(&e->joined, joined) || !outfile_close(&e->joined) || !link_relocatable(e->arena, path, joined))
+    return false;
+  base[0] = name, path[0] = joined;
+  base[1] = path[1] = NULL;
+  return true;
+}
+
+/* The output may be a device, which no linker can write. */
+static bool copy_object(Emit *e, const char *path) {
+  FILE *file = fopen(path, "rb");
+  if (!file) return emit_complain("%s: %s", path, strerror(errno));
+  static char buffer[1 << 16];
+  bool done = true;
+  for (size_t count; done && (count = fread(buffer, 1, sizeof buffer, file)) > 0;) done = outfile_write(&e->out, buffer, count);
+  if (done && ferror(file)) done = emit_complain("%s: cannot be read", path);
+  fclose(file);
+  return done;
+}
+
 static bool link_objects(Emit *e, LLVMMemoryBufferRef *buffer) {
   const EmitOptions *o = e->o;
   const char *base[EMIT_MAX_MODULES + 2] = {NULL}, *path[EMIT_MAX_MODULES + 2] = {NULL};
-  if (!write_objects(e, buffer, base, path) || !make_way(e)) return false;
+  if (!write_objects(e, buffer, base, path)) return false;
+  if (o->kind == EMIT_OBJ) return join_objects(e, base, path) && copy_object(e, path[0]);
+  if (o->kind == EMIT_STATIC && !join_objects(e, base, path)) return false;
+  if (!make_way(e)) return false;
   const char *slash = strrchr(e->out.path, '/'), *folder = plain_path(e->arena, e->folder.path);
   switch (o->kind) {
   case EMIT_EXE:
     return link_program(e->arena, o, path, e->out.path);
   case EMIT_SHARED:
     return link_shared(e->arena, o, e->compile.name, folder, path, e->out.path);
-  case EMIT_OBJ:
-    return link_relocatable(e->arena, path, e->out.path);
   case EMIT_STATIC:
     return link_archive(e->arena, folder, base,
                         arena_printf(e->arena, "../%s", slash ? slash + 1 : e->out.path));
@@ -146,6 +171,7 @@ bool emit_output(Session *s, const Plan *plan, const EmitOptions *o) {
   bool done = open_files(&e) && write_all(&e);
   for (int i = 0; i < EMIT_MAX_MODULES; i++) outfile_discard(&e.object[i]);
   outfile_discard(&e.weights);
+  outfile_discard(&e.joined);
   outfile_discard(&e.folder);
   outfile_discard(&e.header);
   outfile_discard(&e.out);

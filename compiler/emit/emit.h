@@ -86,7 +86,8 @@ const char *run_filter(Arena *arena, const char *const *argv, const char *input,
 bool link_program(Arena *arena, const EmitOptions *o, const char *const *objects, const char *out);
 bool link_shared(Arena *arena, const EmitOptions *o, const char *name, const char *folder,
                  const char *const *objects, const char *out);
-bool link_relocatable(Arena *arena, const char *const *objects, const char *out); /* several objects to one */
+/* Several objects to one, whose hidden symbols become local. */
+bool link_relocatable(Arena *arena, const char *const *objects, const char *out);
 bool link_archive(Arena *arena, const char *folder, const char *const *objects, const char *out);
 /* A file name that no program takes for an option. */
 const char *plain_path(Arena *arena, const char *path);

@@ -126,6 +126,12 @@ bool link_relocatable(Arena *arena, const char *const *objects, const char *out)
   arg(plain_path(arena, out));
   add_objects(arena, &args, objects);
   arg(NULL);
+  if (!run_program(args.at, NULL, "joining the objects")) return false;
+  args.count = 0; /* two networks in one program may have layers of the same names */
+  arg("objcopy");
+  arg("--localize-hidden");
+  arg(plain_path(arena, out));
+  arg(NULL);
   return run_program(args.at, NULL, "joining the objects");
 }
 
