@@ -122,7 +122,7 @@ env PATH="$tmp/path:$PATH" CC_TEMPORARY="$tmp/of-cc" "$SURGERYC" -O0 wide.surger
 pid=$!
 tries=0
 until [ -e of-cc ] || [ $tries = 200 ]; do sleep 0.1 && tries=$((tries + 1)); done
-exists linking/.net*/net_.o
+exists linking/.net*/net.o
 kill -s TERM $pid
 { wait $pid; } 2>/dev/null
 equals "status" $? 143

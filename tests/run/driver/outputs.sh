@@ -16,7 +16,7 @@ for f in net same third; do
   equals "ELF type of $f.o" "$(kind o/$f.o)" 01
   exists o/$f.h o/$f.safetensors
 done
-matches o/net.h 'int net__forward\(net_ \*net, size_t n, const float \*x, float \*y\);'
+matches o/net.h 'int net_forward\(net \*net, size_t n, const float \*x, float \*y\);'
 run 0 "$SURGERYC" -O0 "$script" --emit=obj -o o/odd.suffix
 exists o/odd.suffix o/odd.h
 
