@@ -228,22 +228,41 @@ Dataset *dataset_open_files(const char *format, const char *path, const char *co
 }
 
 /* Every class folder's pictures behind one another; *of[i]: the class of picture i. */
+/* Not a picture to torchvision's ImageFolder, whose samples these are to be. Returns how many there were. */
+static size_t leave_out_gifs(Names *paths, size_t from) {
+  size_t kept = from;
+  for (size_t i = from; i < paths->count; i++) {
+    const char *dot = strrchr(paths->at[i], '.');
+    if (dot && strcasecmp(dot, ".gif") == 0)
+      free(paths->at[i]);
+    else
+      paths->at[kept++] = paths->at[i];
+  }
+  size_t left_out = paths->count - kept;
+  paths->count = kept;
+  return left_out;
+}
+
 static int gather(Dataset *set, const Names *classes, int32_t **of, surgery_error *err) {
   Files *files = set->source;
+  size_t gifs = 0;
   for (size_t c = 0; c < classes->count; c++) {
     size_t before = files->paths.count;
     char *folder = join(set->path, classes->at[c]);
     int failed = folder ? walk(folder, NULL, &files->paths, err) : sg_fail_memory(err, set->path, 0);
     free(folder);
+    gifs += failed ? 0 : leave_out_gifs(&files->paths, before);
     int32_t *grown = failed ? NULL : realloc(*of, (files->paths.count + 1) * sizeof **of);
     if (!grown) return failed ? failed : sg_fail_memory(err, set->path, files->paths.count * sizeof **of);
     *of = grown;
     for (size_t i = before; i < files->paths.count; i++) grown[i] = (int32_t)c;
     if (before == files->paths.count)
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s/%s: no pictures (.jpg, .jpeg, .png) in this class folder",
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s/%s: no pictures (.jpg, .jpeg, .png, .bmp, .tif, .webp) in this class folder",
                      set->path, classes->at[c]);
   }
   set->count = (int64_t)files->paths.count;
+  if (gifs)
+    dataset_note(set, "%s: %zu .gif %s left out, as torchvision's ImageFolder does", set->path, gifs, gifs == 1 ? "file is" : "files are");
   return 0;
 }
 
