@@ -74,6 +74,27 @@ void grad_add(Lower *l, NodeId n) {
   for (size_t i = 0; i < node->inputs.count; i++) pass_gradient(l, n, dy, node->inputs.at[i]);
 }
 
+void lower_mul(Lower *l, NodeId n) {
+  Layout layout = home_layout(value_shape(l, output_value(l, n)));
+  ElementwiseK k = elementwise(value_shape(l, output_value(l, n)));
+  k.slope = node_args(l->g, n)->other;
+  BufferId x = value_home(l, input_value(l, n));
+  l->node[n].y = value_out(l, output_value(l, n), layout);
+  EMIT(l, scale, &k, n, "forward", x, l->node[n].y);
+}
+
+void grad_mul(Lower *l, NodeId n) {
+  ValueId in = input_value(l, n);
+  Layout layout = home_layout(value_shape(l, in));
+  ElementwiseK k = elementwise(value_shape(l, in));
+  k.slope = node_args(l->g, n)->other;
+  BufferId dy = grad_of_group(l, n, layout);
+  GradOut dx = grad_begin(l, in, layout);
+  k.accumulate = dx.accumulate;
+  EMIT(l, scale, &k, n, "grad_input", dy, dx.buffer);
+  grad_end(l, n, &dx);
+}
+
 static DropoutK dropout_constants(const Lower *l, NodeId n) {
   ElementwiseK e = elementwise(value_shape(l, output_value(l, n)));
   return (DropoutK){.count = e.count, .layer = n, .p = node_args(l->g, n)->p};

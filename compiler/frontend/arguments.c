@@ -2,6 +2,7 @@
  * every later product of sizes within 64 bits; what depends on the input's shape is checked by the shape pass. */
 #include "compiler/frontend/internal.h"
 #include "compiler/frontend/settings_names.h"
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -201,7 +202,8 @@ bool want_float(Session *s, const Const *c, Span span, const char *callee, const
       if (max == 1 && value >= 2 && value <= 100) /* percent */
         diag_suggest(&s->diags, d, span, arena_printf(s->arena, "%g", value / 100));
     } else
-      front_error(s, DIAG_E0113, span, "%s: %s must be at least %g, not %g", callee, name, min, value);
+      front_error(s, DIAG_E0113, span, "%s: %s must be at %s %g, not %g", callee, name, value > max ? "most" : "least",
+                  value > max ? max : min, value);
     return false;
   }
   *out = value;
@@ -225,7 +227,7 @@ static const struct {
     {"padding", 0, 65535},     {"dim", -8, 7},         {"start_dim", -8, 7},   {"end_dim", -8, 7},
     {"p", 0, 1},               {"momentum", 0, 1},     {"eps", 0, 1e30},       {"negative_slope", -1e30, 1e30},
     {"dropout", 0, 1},         {"dropout_p", 0, 1},    {"index", -SIZE_LIMIT, SIZE_LIMIT},
-    {"padding_idx", -SIZE_LIMIT, SIZE_LIMIT},
+    {"padding_idx", -SIZE_LIMIT, SIZE_LIMIT}, {"other", -FLT_MAX, FLT_MAX},
 };
 
 static void range_of(const char *name, double *min, double *max) {

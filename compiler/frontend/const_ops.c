@@ -1,6 +1,7 @@
 /* Arithmetic, comparison and the few functions over constants, as Python does them, but with every overflow
  * reported. Knows nothing of layers and graphs. */
 #include "compiler/frontend/internal.h"
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 
@@ -82,13 +83,23 @@ static const char *op_text(char op) {
 static bool is_number(const Const *c) { return c->kind == CONST_INT || c->kind == CONST_FLOAT; }
 static double as_double(const Const *c) { return c->kind == CONST_INT ? (double)c->integer : c->number; }
 
+/* What can be written instead, where a side is a value of the network. */
+static const char *value_help(char op, const Const *a, const Const *b) {
+  if (strchr("<>LG=!", op))
+    return "a value of the network is not known when the script is compiled, and `if` chooses then";
+  if (a->kind == CONST_VALUE && b->kind == CONST_VALUE)
+    return op == '-' ? "the difference of two values is written a + -b"
+                     : "in a forward two values can only be added; everything else is a layer or a function";
+  if (strchr("+-", op) && (is_number(a) || is_number(b)))
+    return "in a forward only two values can be added; a number can multiply or divide one: x * 0.5, x / 4";
+  return "in a forward a value can be multiplied or divided by a number, x * 0.5 or x / 4, or added to another; "
+         "everything else is a layer or a function";
+}
+
 static bool wrong_operands(Eval *e, const Expr *expr, const Const *a, const Const *b) {
   Diag *d = front_error(e->s, DIAG_E0104, expr->span, "'%s' does not work on %s and %s", op_text(expr->op),
                         const_kind(a), const_kind(b));
-  if ((a->kind == CONST_VALUE || b->kind == CONST_VALUE) && strchr("<>LG=!", expr->op))
-    diag_help(&e->s->diags, d, "a value of the network is not known when the script is compiled, and `if` chooses then");
-  else if (a->kind == CONST_VALUE || b->kind == CONST_VALUE)
-    diag_help(&e->s->diags, d, "in a forward only two values can be added; everything else is a layer or a function");
+  if (a->kind == CONST_VALUE || b->kind == CONST_VALUE) diag_help(&e->s->diags, d, "%s", value_help(expr->op, a, b));
   return false;
 }
 
@@ -96,6 +107,26 @@ static bool overflow(Eval *e, const Expr *expr, const Const *a, const Const *b) 
   front_error(e->s, DIAG_E0105, expr->span, "%s %s %s is too large for a 64-bit integer", const_text(e->s->arena, a),
               op_text(expr->op), const_text(e->s->arena, b));
   return false;
+}
+
+static bool divides_by_zero(Eval *e, const Expr *expr, const Const *a) {
+  front_error(e->s, DIAG_E0106, expr->span, "%s %s 0: division by zero", const_text(e->s->arena, a), op_text(expr->op));
+  return false;
+}
+
+/* value * number, number * value, value / number: the factor must be a number for the kernel, which has 32 bits. */
+static bool scale_value(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out) {
+  const Const *value = a->kind == CONST_VALUE ? a : b;
+  double number = as_double(value == a ? b : a);
+  bool divides = expr->op == '/';
+  if (divides && number == 0) return divides_by_zero(e, expr, a);
+  double factor = divides ? 1 / number : number;
+  if (!(fabs(factor) <= FLT_MAX)) {
+    front_error(e->s, DIAG_E0105, expr->span, "%s by %g gives more than the 32-bit numbers of a network hold",
+                divides ? "dividing" : "multiplying", number);
+    return false;
+  }
+  return trace_mul(e, expr, divides ? "truediv" : "mul", value, factor, out);
 }
 
 bool const_unary(Eval *e, const Expr *expr, const Const *a, Const *out) {
@@ -107,6 +138,7 @@ bool const_unary(Eval *e, const Expr *expr, const Const *a, Const *out) {
     *out = const_bool(!const_truth(a));
     return true;
   }
+  if (a->kind == CONST_VALUE) return trace_mul(e, expr, "neg", a, -1, out);
   if (a->kind == CONST_FLOAT) {
     *out = (Const){.kind = CONST_FLOAT, .number = -a->number};
     return true;
@@ -147,11 +179,7 @@ static bool int_arithmetic(Eval *e, const Expr *expr, const Const *a, const Cons
 static bool arithmetic(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out) {
   bool divides = expr->op == '/' || expr->op == 'D' || expr->op == '%';
   double x = as_double(a), y = as_double(b), result = 0;
-  if (divides && y == 0) {
-    front_error(e->s, DIAG_E0106, expr->span, "%s %s 0: division by zero", const_text(e->s->arena, a),
-                op_text(expr->op));
-    return false;
-  }
+  if (divides && y == 0) return divides_by_zero(e, expr, a);
   if (a->kind == CONST_INT && b->kind == CONST_INT && expr->op != '/') return int_arithmetic(e, expr, a, b, out);
   switch (expr->op) {
   case '+': result = x + y; break;
@@ -241,6 +269,9 @@ static bool join(Eval *e, const Expr *expr, const Const *a, const Const *b, Cons
 bool const_binary(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out) {
   if (strchr("<>LG=!", expr->op)) return compare(e, expr, a, b, out);
   if (expr->op == '+' && a->kind == CONST_VALUE && b->kind == CONST_VALUE) return trace_add(e, expr, a, b, out);
+  if (a->kind == CONST_VALUE && is_number(b) && (expr->op == '*' || expr->op == '/'))
+    return scale_value(e, expr, a, b, out);
+  if (expr->op == '*' && is_number(a) && b->kind == CONST_VALUE) return scale_value(e, expr, a, b, out);
   if (is_number(a) && is_number(b)) return arithmetic(e, expr, a, b, out);
   if (expr->op == '+' && a->kind == b->kind && (a->kind == CONST_TEXT || a->kind == CONST_LIST))
     return join(e, expr, a, b, out);

@@ -66,9 +66,11 @@ static const char *name_in_scope(Eval *e, const char *name) {
   return *scope ? arena_printf(e->s->arena, "%s.%s", scope, name) : name;
 }
 
-static bool add_call(Eval *e, OpId op, const OpArgs *args, const ValueList *values, Span place, Const *out) {
+/* `name`: the operator's, or the one that torch.fx gives the call of Python's operator. */
+static bool add_call(Eval *e, OpId op, const char *name, const OpArgs *args, const ValueList *values, Span place,
+                     Const *out) {
   if (!front_charge(e->s, place, 10) || !front_room(e->s, e->graph, place)) return false;
-  NodeId node = graph_add_node(e->graph, op, NO_ID, e->trace->module, name_in_scope(e, op_info(op)->name), e->trace->origin);
+  NodeId node = graph_add_node(e->graph, op, NO_ID, e->trace->module, name_in_scope(e, name), e->trace->origin);
   e->graph->nodes.at[node].args = *args;
   e->graph->nodes.at[node].place = place;
   for (size_t i = 0; i < values->count; i++) vec_push(e->graph->arena, &e->graph->nodes.at[node].inputs, values->at[i]);
@@ -120,7 +122,7 @@ static bool call_function(Eval *e, const Expr *call, OpId op, const Const *self,
     }
   }
   OpArgs args;
-  return bind_op(e, op, arg, call->span, &args) && add_call(e, op, &args, &values, call->span, out);
+  return bind_op(e, op, arg, call->span, &args) && add_call(e, op, info->name, &args, &values, call->span, out);
 }
 
 bool trace_add(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out) {
@@ -128,7 +130,14 @@ bool trace_add(Eval *e, const Expr *expr, const Const *a, const Const *b, Const 
   OpArgs args = {0};
   vec_push(e->s->arena, &values, a->id);
   vec_push(e->s->arena, &values, b->id);
-  return add_call(e, OP_add, &args, &values, expr->span, out);
+  return add_call(e, OP_add, op_info(OP_add)->name, &args, &values, expr->span, out);
+}
+
+bool trace_mul(Eval *e, const Expr *expr, const char *name, const Const *value, double factor, Const *out) {
+  ValueList values = {0};
+  OpArgs args = {.other = factor};
+  vec_push(e->s->arena, &values, value->id);
+  return add_call(e, OP_mul, name, &args, &values, expr->span, out);
 }
 
 static bool unknown_callee(Eval *e, const Expr *call, const Expr *callee) {

@@ -131,6 +131,8 @@ bool trace_call(Eval *e, const Expr *call, Const *out);
 /* Runs the forward of a model whose body was wrong, for the mistakes in it alone. */
 void probe_forward(Eval *e, ModuleId module, Span origin);
 bool trace_add(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out);
+/* factor * value; the call is called `name`. */
+bool trace_mul(Eval *e, const Expr *expr, const char *name, const Const *value, double factor, Const *out);
 bool child_of(Eval *e, const Expr *place, const Const *layer, const char *name, Const *out);
 
 /* "224", or "(224, 320)" (settings_input.c) */

@@ -58,6 +58,12 @@ static const struct {
     {"LazyBatchNorm2d", "`_` is inferred from what flows in", "BatchNorm2d(_)"},
     {"permute", "(N, C, H, W) becomes (N, C*H*W) by flatten(x, 1)", NULL},
     {"squeeze", "(N, C, 1, 1) becomes (N, C) by flatten(x, 1)", NULL},
+    {"div", "a value is divided by a number as x / 4", NULL},
+    {"divide", "a value is divided by a number as x / 4", NULL},
+    {"multiply", "a value is multiplied by a number as x * 0.5", NULL},
+    {"neg", "a value is negated as -x", NULL},
+    {"sub", "the difference of two values is written a + -b", NULL},
+    {"subtract", "the difference of two values is written a + -b", NULL},
     {"contiguous", "values have no strides here: leave the call out", NULL},
     /* Keras */
     {"Dense", PYTORCH "Linear", "Linear(_, …)"},

@@ -1,4 +1,4 @@
-/* Kernels that treat every element alone: activation and its gradient, add, copy, dropout. A unit is a run of
+/* Kernels that treat every element alone: activation and its gradient, add, copy, scale, dropout. A unit is a run of
  * one sample's elements. The output may be one of the inputs (in place): each vector is read before it is
  * written. Called by generated code and by tests/kernels. */
 #include "compiler/kernels/mathf.h"
@@ -65,6 +65,14 @@ SIMD v16 map_copy(v16 x, v16 b, v16 c, const ElementwiseK *k) {
 /* y = x, or y += x; k->activation must be ACT_NONE */
 void sgk_copy(SGK_TEMPLATE_ARGS, const ElementwiseK *k) {
   map_units(map_copy, buf[0], NULL, NULL, buf[1], begin, end, k);
+}
+
+SIMD v16 map_scale(v16 x, v16 b, v16 c, const ElementwiseK *k) {
+  return x * (float)k->slope;
+}
+/* y = slope * x, or y += slope * x; k->activation must be ACT_NONE. The gradient is the same call with dy for x. */
+void sgk_scale(SGK_TEMPLATE_ARGS, const ElementwiseK *k) {
+  map_units(map_scale, buf[0], NULL, NULL, buf[1], begin, end, k);
 }
 
 /* ---- dropout ---- */

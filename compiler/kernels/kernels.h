@@ -92,7 +92,7 @@ typedef struct BatchNormK {
 } BatchNormK;
 
 /* ---- elementwise.c ---- count: elements for one sample, pad lanes included; c: channels when blocked (to keep
- * the pad lanes zero), 0 when plain ---- */
+ * the pad lanes zero), 0 when plain; slope: of leaky relu where x < 0, of scale everywhere ---- */
 typedef struct ElementwiseK { int64_t count, c, hw, activation, accumulate, inputs; double slope; } ElementwiseK;
 /* dropout: y = x * mask / (1 - p); mask from (seed, step) in `rng` (two uint64), the layer's number and the
  * element's index in the batch, so that backward makes the same mask again. */

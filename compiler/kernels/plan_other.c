@@ -83,6 +83,9 @@ PLAN(add) {
 PLAN(copy) {
   elementwise(constants, plan, 0);
 }
+PLAN(scale) {
+  elementwise(constants, plan, 1);
+}
 PLAN(dropout) {
   const DropoutK *k = constants;
   per_sample(plan, units_of(k->count, ELEMENTWISE_CHUNK), 10.0 * (double)k->count);

@@ -1,10 +1,11 @@
-/* activation, its gradient, add, copy, dropout. */
+/* activation, its gradient, add, copy, scale, dropout. */
 #include "tests/kernels/other_support.h"
 
 TEST_KERNEL(activation);
 TEST_KERNEL(activation_grad);
 TEST_KERNEL(add);
 TEST_KERNEL(copy);
+TEST_KERNEL(scale);
 TEST_KERNEL(dropout);
 
 typedef struct Act {
@@ -170,6 +171,31 @@ static void test_add_and_copy(void **state) {
     }
 }
 
+static void test_scale(void **state) {
+  const double factors[] = {0.3, -1, 0, 1e-40, 3e38};
+  EACH_SIZE(s)
+  for (size_t f = 0; f < sizeof factors / sizeof *factors; f++)
+    for (int64_t accumulate = 0; accumulate < 2; accumulate++) {
+      int64_t count = numbers(s);
+      ElementwiseK k = constants(s, ACT_NONE, factors[f], accumulate);
+      double *x = new_random(count, -1, 1), *want = new_doubles(count), *before;
+      for (int64_t i = 0; i < count; i++) want[i] = (double)(float)x[i] * (double)(float)factors[f];
+      float *y = output(s, accumulate, &before);
+      run_kernel(KERNEL_scale, (void *[]){put(s, x), y}, s->n, &k, (Out[]){{y, (size_t)stored(s) * 4}, {0}});
+      check_close("scale", get(s, y), plus(want, before, count), count, 4e-7);
+    }
+}
+
+static void test_scale_in_place(void **state) {
+  Size s = {2, 21, 5, 0};
+  double *x = new_random(numbers(&s), -9, 9), *want = new_doubles(numbers(&s));
+  for (int64_t i = 0; i < numbers(&s); i++) want[i] = -2 * (double)(float)x[i];
+  float *y = put(&s, x);
+  ElementwiseK k = constants(&s, ACT_NONE, -2, 0);
+  run_kernel(KERNEL_scale, (void *[]){y, y}, s.n, &k, (Out[]){{y, (size_t)stored(&s) * 4}, {0}});
+  check_close("scale in place", get(&s, y), want, numbers(&s), 0);
+}
+
 static void test_not_a_number(void **state) {
   Size s = {1, 0, 0, 3};
   float x[3] = {NAN, INFINITY, -INFINITY};
@@ -242,6 +268,7 @@ static void test_dropout_streams(void **state) {
 
 static const struct CMUnitTest tests[] = {TEST(test_activation),      TEST(test_activation_in_place),
                                           TEST(test_activation_grad), TEST(test_add_and_copy),
+                                          TEST(test_scale),           TEST(test_scale_in_place),
                                           TEST(test_not_a_number),    TEST(test_dropout),
                                           TEST(test_dropout_streams)};
 GROUP(elementwise_group, tests);

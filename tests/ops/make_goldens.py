@@ -49,7 +49,7 @@ def attention(q, k, v, mask=None, heads=1, dropout_p=0.0):
 LAYERS["MultiheadAttention"] = MultiheadAttention
 FUNCTIONS = {"gelu": nn.functional.gelu, "tanh": torch.tanh, "softmax": torch.softmax, "select": torch.select,
              "positions": lambda x: torch.arange(x.shape[1]).expand(x.shape[:2]), "zeros_like": torch.zeros_like,
-             "scaled_dot_product_attention": attention, "relu": torch.relu, "add": torch.add, "cat": torch.cat, "flatten": torch.flatten, "mean": torch.mean,
+             "scaled_dot_product_attention": attention, "relu": torch.relu, "add": torch.add, "mul": torch.mul, "cat": torch.cat, "flatten": torch.flatten, "mean": torch.mean,
              "adaptive_avg_pool2d": nn.functional.adaptive_avg_pool2d}
 
 

@@ -59,6 +59,7 @@ silent case43/hfloop.surgery
 # one mistake, one message
 says case19/lora_hole.surgery 1
 err_lacks 'E0201'
+silent case19/scaled.surgery # number times value
 says case20/unet_model.surgery 1 "ConvTranspose2d is not in this version"
 errors 1
 says case22/siam1.surgery 1 'has 2 inputs, a and b'
