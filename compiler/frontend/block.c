@@ -79,8 +79,9 @@ static bool bind_loop_variables(Eval *e, const Stmt *stmt, Const item) {
 }
 
 static bool run_once(Block *b, const Stmt *stmt, Const item) {
-  return front_charge(b->eval.s, stmt->span, 1) && bind_loop_variables(&b->eval, stmt, item) &&
-         run_block(b, stmt->body);
+  if (!front_charge(b->eval.s, stmt->span, 1)) return false;
+  for (const Arg *p = stmt->params; p; p = p->next) tell_hidden_param(b, p->name, p->name_span, stmt);
+  return bind_loop_variables(&b->eval, stmt, item) && run_block(b, stmt->body);
 }
 
 /* The next turn of a loop would most likely say the same of the same words, which is said once; in a model it names layers
@@ -131,7 +132,10 @@ static bool run_for(Block *b, const Stmt *stmt) {
 static bool run_if(Block *b, const Stmt *stmt) {
   bool yes;
   if (!eval_condition(&b->eval, stmt->value, &yes)) return false;
-  return run_block(b, yes ? stmt->body : stmt->other);
+  b->ifs++;
+  bool good = run_block(b, yes ? stmt->body : stmt->other);
+  b->ifs--;
+  return good;
 }
 
 static bool run_statement(Block *b, const Stmt *stmt) {
@@ -143,10 +147,13 @@ static bool run_statement(Block *b, const Stmt *stmt) {
   case STMT_LET: {
     Const value;
     if (!eval_expr(&b->eval, stmt->value, &value)) return false;
+    tell_hidden_param(b, stmt->name, stmt->name_span, stmt);
     scope_set(b->eval.scope, stmt->name, value);
     return true;
   }
-  case STMT_MODEL: return declare_model(b->eval.s, b->eval.scope, stmt);
+  case STMT_MODEL:
+    tell_hidden_param(b, stmt->name, stmt->name_span, stmt);
+    return declare_model(b->eval.s, b->eval.scope, stmt);
   default: return b->other(b, stmt);
   }
 }

@@ -28,7 +28,7 @@ typedef struct Session {
   /* the frontend's own state */
   struct Scope *zoo;             /* the built-in models; zoo_scope() fills it */
   VEC(const char *) params;      /* every `param` seen, for -D */
-  struct Scope *param_names;     /* the same by name */
+  struct Scope *param_names;     /* the same by name, each with its statement and scope */
   const struct CallFrame *calls; /* the models that are being built or called, innermost first */
   int depth;                     /* of nested evaluation; bounded, so that no script overflows the stack */
   int64_t steps;                 /* work done at compile time; bounded, so that no loop runs for ever */

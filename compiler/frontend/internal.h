@@ -95,10 +95,16 @@ struct Block {
   void *data;
   bool keep_going; /* go on with the next statement behind a wrong one, so that all errors are found */
   bool stopped;    /* set by the handler: nothing further runs (return) */
+  int ifs;         /* how many `if` lie around the statement */
 };
 bool run_block(Block *block, const Stmt *first);
 bool declare_model(Session *s, Scope *scope, const Stmt *stmt);
 const char *stmt_title(const Stmt *stmt); /* "replace", for messages */
+
+/* ---- hidden_params.c ---- */
+void note_param(Session *s, Scope *scope, const Stmt *stmt, bool given); /* given: with -D */
+/* Warns where `by` (let, for, model) is about to give `name` another meaning, which was a param's; before it does. */
+void tell_hidden_param(Block *b, const char *name, Span span, const Stmt *by);
 
 /* ---- templates (templates.c) ---- */
 /* The statement with the braces of its selectors, files and names filled in: itself, or a copy. NULL with diagnostics. */

@@ -147,16 +147,15 @@ static bool read_define(Session *s, const Stmt *stmt, const char *text, Const *v
 static bool run_param(Block *b, const Stmt *stmt) {
   Session *s = b->eval.s;
   Const value = {0};
-  if (!s->param_names) s->param_names = scope_create(s->arena, NULL);
   if (scope_own(s->param_names, stmt->name)) {
     front_error(s, DIAG_E0114, stmt->name_span, "the param '%s' is declared twice", stmt->name);
     return false;
   }
-  scope_set(s->param_names, stmt->name, const_bool(true));
+  const char *text = define_of(s, stmt->name);
+  note_param(s, b->eval.scope, stmt, text != NULL);
   vec_push(s->arena, &s->params, stmt->name);
   vec_push(s->arena, &s->all_params, stmt->name);
   if (stmt->value && !eval_expr(&b->eval, stmt->value, &value)) return false;
-  const char *text = define_of(s, stmt->name);
   if (!text && !stmt->value) {
     Diag *d = front_error(s, DIAG_E0116, stmt->span, "the param '%s' has no default and is not given", stmt->name);
     diag_help(&s->diags, d, "give it with -D %s=VALUE", stmt->name);
