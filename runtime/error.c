@@ -55,8 +55,7 @@ int sg_fail_memory(surgery_error *err, const char *path, size_t bytes) {
   return sg_fail_system(err, ENOMEM, "%s: %zu bytes of memory were needed", path, bytes);
 }
 
-/* Bytes of the UTF-8 character at text, or 0 where there is none or it is a control character. */
-static size_t printable(const unsigned char *text, size_t left) {
+size_t sg_printable(const unsigned char *text, size_t left) {
   unsigned char c = text[0];
   if (c < 0x80) return c >= 0x20 && c != 0x7f;
   size_t need = c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
@@ -76,7 +75,7 @@ const char *sg_quote(SgQuoted *to, const char *text, size_t length) {
       used += 3;
       break;
     }
-    size_t n = printable((const unsigned char *)text + i, length - i);
+    size_t n = sg_printable((const unsigned char *)text + i, length - i);
     if (n) {
       memcpy(to->text + used, text + i, n);
       used += n;

@@ -60,7 +60,7 @@ static int measure(Bench *b, const char *what, int (*work)(Bench *, surgery_erro
     ms[i] = 1e3 * (seconds_now() - start);
   }
   double median = cli_median(ms, runs);
-  printf("%-18s  %10.3f ms  %12.1f samples/s\n", what, median, median > 0 ? 1e3 * (double)b->n / median : 0);
+  cli_print(stdout, "%-18s  %10.3f ms  %12.1f samples/s\n", what, median, median > 0 ? 1e3 * (double)b->n / median : 0);
   free(ms);
   return 0;
 }
@@ -92,7 +92,7 @@ static int bench(const BenchArguments *a, surgery_net *net, surgery_error *err) 
   int status = make_batch(&b, err);
   cli_cpu(cpu, sizeof cpu);
   if (status == 0)
-    printf("%s, n = %lld, %d threads, median of %lld runs; %s\n", net->manifest->name, (long long)a->batch,
+    cli_print(stdout, "%s, n = %lld, %d threads, median of %lld runs; %s\n", net->manifest->name, (long long)a->batch,
            surgery_threads(), (long long)a->runs, cpu);
   if (status == 0 && a->step && !net->optimizer)
     status = sg_fail(err, SURGERY_BAD_INPUT, "--step: nothing in this network is trainable: all of it is frozen");
@@ -103,7 +103,7 @@ static int bench(const BenchArguments *a, surgery_net *net, surgery_error *err) 
     if (status == 0 && net_has(net, NET_PREFIX))
       status = measure(&b, "  on features", head_step, a->runs, err);
   }
-  if (status == 0) printf("arena               %s\n", cli_bytes((double)net->arena_bytes, bytes));
+  if (status == 0) cli_print(stdout, "arena               %s\n", cli_bytes((double)net->arena_bytes, bytes));
   free(b.x), free(b.target);
   return status;
 }

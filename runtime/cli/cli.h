@@ -57,8 +57,12 @@ extern const CliCommand command_info, command_predict, command_eval, command_tra
 /* Reads argv[1 …] into cli and `arguments` (the command's own struct, holding the defaults). False: *status
  * is the exit status, and what had to be said was said (help on stdout). */
 bool cli_parse(Cli *cli, void *arguments, ExitStatus *status);
-/* Names of files may hold escape characters, which a terminal obeys: they are printed as \xNN. */
+/* Names of files, classes and layers may hold escape characters, which a terminal obeys: what holds a name is printed
+ * by these, with control characters and broken UTF-8 as \xNN. Only cli_put_name, of one name, turns line ends into
+ * \x0a. JSON has escapes of its own, a progress bar its own controls. */
 void cli_put(FILE *out, const char *text);
+void cli_put_name(FILE *out, const char *name);
+void cli_print(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cli_message(const Cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* "ants: …" on stderr */
 ExitStatus cli_usage(const Cli *cli, const char *format, ...)

@@ -36,28 +36,28 @@ static void tell_progress(void *context, int64_t done, int64_t total) {
 
 static void print_classes(const Metrics *m, const Manifest *manifest, const Dataset *set) {
   char number[24];
-  printf("\nclass                   right    of   share\n");
+  cli_print(stdout, "\nclass                   right    of   share\n");
   for (int64_t c = 0; c < m->classes; c++)
     if (m->seen[c])
-      printf("%-20s  %7lld %5lld  %.4f\n", cli_label(manifest, set, c, number), (long long)m->right[c],
+      cli_print(stdout, "%-20s  %7lld %5lld  %.4f\n", cli_label(manifest, set, c, number), (long long)m->right[c],
              (long long)m->seen[c], (double)m->right[c] / (double)m->seen[c]);
 }
 
 static void print_matrix(const Metrics *m, const Manifest *manifest, const Dataset *set) {
   char number[24];
-  printf("\nconfusion (rows: true, columns: predicted)\n%-14s", "");
-  for (int64_t c = 0; c < m->classes; c++) printf(" %7.7s", cli_label(manifest, set, c, number));
+  cli_print(stdout, "\nconfusion (rows: true, columns: predicted)\n%-14s", "");
+  for (int64_t c = 0; c < m->classes; c++) cli_print(stdout, " %7.7s", cli_label(manifest, set, c, number));
   putchar('\n');
   for (int64_t t = 0; t < m->classes; t++) {
-    printf("%-14.14s", cli_label(manifest, set, t, number));
-    for (int64_t c = 0; c < m->classes; c++) printf(" %7lld", (long long)m->confusion[t * m->classes + c]);
+    cli_print(stdout, "%-14.14s", cli_label(manifest, set, t, number));
+    for (int64_t c = 0; c < m->classes; c++) cli_print(stdout, " %7lld", (long long)m->confusion[t * m->classes + c]);
     putchar('\n');
   }
 }
 
 static void print_confusions(const Metrics *m, const Manifest *manifest, const Dataset *set) {
   char a[24], b[24];
-  printf("\nmost frequent confusions\n");
+  cli_print(stdout, "\nmost frequent confusions\n");
   int64_t last = INT64_MAX, last_at = -1;
   for (int k = 0; k < WIDEST_MATRIX; k++) { /* the next smaller count, equals by their place */
     int64_t best = 0, at = -1;
@@ -66,7 +66,7 @@ static void print_confusions(const Metrics *m, const Manifest *manifest, const D
       if (count > best && (count < last || (count == last && i > last_at))) best = count, at = i;
     }
     if (at < 0) return;
-    printf("%7lld  %s taken for %s\n", (long long)best, cli_label(manifest, set, at / m->classes, a),
+    cli_print(stdout, "%7lld  %s taken for %s\n", (long long)best, cli_label(manifest, set, at / m->classes, a),
            cli_label(manifest, set, at % m->classes, b));
     last = best, last_at = at;
   }
@@ -75,32 +75,32 @@ static void print_confusions(const Metrics *m, const Manifest *manifest, const D
 /* One label a line; the mean above is of those that occur. */
 static void print_labels(const Metrics *m, const Manifest *manifest, const Dataset *set) {
   char number[24];
-  printf("mean AP  %.4f\nF1       %.4f  (micro %.4f)\n", metrics_summary(m).value[0], metrics_summary(m).value[1],
+  cli_print(stdout, "mean AP  %.4f\nF1       %.4f  (micro %.4f)\n", metrics_summary(m).value[0], metrics_summary(m).value[1],
          metrics_micro_f1(m));
-  printf("\nlabel                      AP      F1    hits   wrong      of\n");
+  cli_print(stdout, "\nlabel                      AP      F1    hits   wrong      of\n");
   for (int64_t i = 0; i < m->labels; i++) {
     const LabelSums *l = &m->label[i];
-    printf("%-20s  %.4f  %.4f %7lld %7lld %7lld\n", cli_label(manifest, set, i, number),
+    cli_print(stdout, "%-20s  %.4f  %.4f %7lld %7lld %7lld\n", cli_label(manifest, set, i, number),
            metrics_average_precision(m, i), metrics_f1(l), (long long)l->hits, (long long)l->wrong,
            (long long)l->positive);
   }
 }
 
 static void print_values(const Metrics *m) {
-  printf("MAE      %.6g\nR2       %.4f\n", metrics_mae(m, -1), metrics_r2(m, -1));
+  cli_print(stdout, "MAE      %.6g\nR2       %.4f\n", metrics_mae(m, -1), metrics_r2(m, -1));
   if (m->values < 2 || m->values > WIDEST_MATRIX) return;
-  printf("\noutput         MAE          R2\n");
+  cli_print(stdout, "\noutput         MAE          R2\n");
   for (int64_t i = 0; i < m->values; i++)
-    printf("%-6lld  %10.6g  %10.4f\n", (long long)i, metrics_mae(m, i), metrics_r2(m, i));
+    cli_print(stdout, "%-6lld  %10.6g  %10.4f\n", (long long)i, metrics_mae(m, i), metrics_r2(m, i));
 }
 
 static void print_metrics(const Metrics *m, const Manifest *manifest, const Dataset *set) {
-  printf("samples  %lld\nloss     %.6f\n", (long long)m->samples, metrics_loss(m));
+  cli_print(stdout, "samples  %lld\nloss     %.6f\n", (long long)m->samples, metrics_loss(m));
   if (m->label) print_labels(m, manifest, set);
   if (m->value) print_values(m);
   if (!m->classes) return;
-  printf("top-1    %.4f  (%lld of %lld)\n", metrics_top1(m), (long long)m->top1, (long long)m->targets);
-  if (m->classes > 5) printf("top-5    %.4f\n", metrics_top5(m));
+  cli_print(stdout, "top-1    %.4f  (%lld of %lld)\n", metrics_top1(m), (long long)m->top1, (long long)m->targets);
+  if (m->classes > 5) cli_print(stdout, "top-5    %.4f\n", metrics_top5(m));
   print_classes(m, manifest, set);
   if (m->confusion && m->classes <= WIDEST_MATRIX)
     print_matrix(m, manifest, set);

@@ -34,7 +34,7 @@ static ExitStatus run(Cli *cli) {
   for (size_t i = 0; i < net->manifest->tensor_count; i++)
     count += net_selects(a.only ? a.only : "all", net->manifest->tensors[i].name);
   status = surgery_save_as(net, a.out, a.only, dtype, &rounded, &err) ? cli_error(cli, &err) : EXIT_DONE;
-  if (status == EXIT_DONE && !cli->quiet) printf("%s: %zu tensors\n", a.out, count);
+  if (status == EXIT_DONE && !cli->quiet) cli_print(stdout, "%s: %zu tensors\n", a.out, count);
   if (status == EXIT_DONE) cli_tell_names(cli, net, a.out);
   if (status == EXIT_DONE && rounded.infinite && !cli->quiet)
     cli_message(cli, "%lld numbers are too large for %s and became infinite, the first in '%s'",

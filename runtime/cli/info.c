@@ -9,37 +9,37 @@ typedef struct InfoArguments {
 static void print_shapes(const Manifest *m) {
   static const char *const kinds[] = {"image", "tensor", "tokens"};
   char shape[SHAPE_TEXT];
-  printf("network     %s", m->name);
-  if (m->script) printf(", from %s", m->script);
-  printf("\ninput       %s %s", manifest_shape_text(&m->input.shape, shape), kinds[m->input.kind]);
-  if (m->input.kind == INPUT_TOKENS) printf(" below %lld", (long long)m->input.vocabulary);
-  printf(m->input.mask ? ", with a mask\n" : "\n");
+  cli_print(stdout, "network     %s", m->name);
+  if (m->script) cli_print(stdout, ", from %s", m->script);
+  cli_print(stdout, "\ninput       %s %s", manifest_shape_text(&m->input.shape, shape), kinds[m->input.kind]);
+  if (m->input.kind == INPUT_TOKENS) cli_print(stdout, " below %lld", (long long)m->input.vocabulary);
+  cli_print(stdout, m->input.mask ? ", with a mask\n" : "\n");
   for (size_t i = 0; i < m->output_count; i++) {
-    printf("%-10s  %s", i ? "" : "output", manifest_shape_text(&m->outputs[i].shape, shape));
-    if (m->output_count > 1) printf(" %s", m->outputs[i].name);
+    cli_print(stdout, "%-10s  %s", i ? "" : "output", manifest_shape_text(&m->outputs[i].shape, shape));
+    if (m->output_count > 1) cli_print(stdout, " %s", m->outputs[i].name);
     putchar('\n');
   }
   if (m->label_count == 0) return;
-  printf("labels      ");
-  for (size_t i = 0; i < m->label_count && i < 10; i++) printf("%s%s", i ? ", " : "", m->labels[i]);
-  if (m->label_count > 10) printf(", … (%zu)", m->label_count);
-  printf(m->labels_of == LABELS_OF_WEIGHTS ? " (of the weights)\n" : "\n");
+  cli_print(stdout, "labels      ");
+  for (size_t i = 0; i < m->label_count && i < 10; i++) cli_print(stdout, "%s%s", i ? ", " : "", m->labels[i]);
+  if (m->label_count > 10) cli_print(stdout, ", … (%zu)", m->label_count);
+  cli_print(stdout, m->labels_of == LABELS_OF_WEIGHTS ? " (of the weights)\n" : "\n");
 }
 
 static void print_preprocess(const ManifestInput *input) {
   if (input->step_count == 0) return;
-  printf("pictures    ");
+  cli_print(stdout, "pictures    ");
   for (size_t i = 0; i < input->step_count; i++) {
     const PreprocessStep *s = &input->steps[i];
-    if (i) printf(", ");
+    if (i) cli_print(stdout, ", ");
     if (s->op == PREPROCESS_GRAYSCALE)
-      printf("grayscale");
+      cli_print(stdout, "grayscale");
     else if (s->op == PREPROCESS_EXIF_TRANSPOSE)
-      printf("exif_transpose");
+      cli_print(stdout, "exif_transpose");
     else if (s->op == PREPROCESS_NORMALIZE)
-      printf("normalize");
+      cli_print(stdout, "normalize");
     else
-      printf(s->size[1] < 0 ? "%s %lld" : "%s %lld x %lld",
+      cli_print(stdout, s->size[1] < 0 ? "%s %lld" : "%s %lld x %lld",
              s->op == PREPROCESS_RESIZE ? "resize" : "center_crop", (long long)s->size[0],
              (long long)s->size[1]);
   }
@@ -48,44 +48,44 @@ static void print_preprocess(const ManifestInput *input) {
 
 static void print_memory(const Manifest *m) {
   char a[32], b[32], c[32];
-  printf("memory      weights %s, packed %s\n", cli_bytes((double)m->weights_bytes, a),
+  cli_print(stdout, "memory      weights %s, packed %s\n", cli_bytes((double)m->weights_bytes, a),
          cli_bytes((double)m->packed_bytes, b));
   for (int64_t n = 1; n <= 16; n += 15) {
-    printf("            n = %-3lld forward %s", (long long)n,
+    cli_print(stdout, "            n = %-3lld forward %s", (long long)n,
            cli_bytes((double)net_arena_bytes(m, NET_FORWARD, n), a));
     if (m->parameters_trainable) {
-      if (m->features_bytes) printf(", prefix %s", cli_bytes((double)net_arena_bytes(m, NET_PREFIX, n), b));
-      printf(", train step %s", cli_bytes((double)net_arena_bytes(m, NET_STEP, n), c));
+      if (m->features_bytes) cli_print(stdout, ", prefix %s", cli_bytes((double)net_arena_bytes(m, NET_PREFIX, n), b));
+      cli_print(stdout, ", train step %s", cli_bytes((double)net_arena_bytes(m, NET_STEP, n), c));
     }
     putchar('\n');
   }
 }
 
 static void print_stage(const ManifestTrain *t, const ManifestPhase *p) {
-  printf("%s(lr=%g), ", optimizer_type_name(p->optimizer.type), p->optimizer.lr);
-  if (!p->name) printf("%s, ", loss_type_name(t->loss));
-  if (p->schedule.type != SCHEDULE_TYPE_NONE) printf("schedule %s, ", schedule_type_name(p->schedule.type));
-  printf("batch %lld, %lld epochs", (long long)p->batch, (long long)p->epochs);
-  if (!p->name) printf(", seed %llu", (unsigned long long)t->seed);
+  cli_print(stdout, "%s(lr=%g), ", optimizer_type_name(p->optimizer.type), p->optimizer.lr);
+  if (!p->name) cli_print(stdout, "%s, ", loss_type_name(t->loss));
+  if (p->schedule.type != SCHEDULE_TYPE_NONE) cli_print(stdout, "schedule %s, ", schedule_type_name(p->schedule.type));
+  cli_print(stdout, "batch %lld, %lld epochs", (long long)p->batch, (long long)p->epochs);
+  if (!p->name) cli_print(stdout, ", seed %llu", (unsigned long long)t->seed);
   for (size_t i = 0; i < p->augment_count; i++)
-    printf("%s%s", i ? ", " : "; augment ", augment_op_name(p->augment[i].op));
+    cli_print(stdout, "%s%s", i ? ", " : "; augment ", augment_op_name(p->augment[i].op));
   putchar('\n');
 }
 
 static void print_training(const ManifestTrain *t) {
   if (!t->given) return;
   for (size_t i = 0; i < t->phase_count; i++) {
-    printf(i ? "            " : "training    ");
-    if (t->phases[i].name) printf("%s: ", t->phases[i].name);
+    cli_print(stdout, i ? "            " : "training    ");
+    if (t->phases[i].name) cli_print(stdout, "%s: ", t->phases[i].name);
     print_stage(t, &t->phases[i]);
   }
-  if (t->phases[0].name) printf("            %s, seed %llu\n", loss_type_name(t->loss), (unsigned long long)t->seed);
+  if (t->phases[0].name) cli_print(stdout, "            %s, seed %llu\n", loss_type_name(t->loss), (unsigned long long)t->seed);
   const char *comma = "            ";
-  if (t->clip_norm > 0) printf("%sclip_norm %g", comma, t->clip_norm), comma = ", ";
-  if (t->accumulate > 1) printf("%saccumulate %lld", comma, (long long)t->accumulate), comma = ", ";
-  if (t->mixup > 0) printf("%smixup %g", comma, t->mixup), comma = ", ";
-  if (t->ema > 0) printf("%sema %g", comma, t->ema), comma = ", ";
-  if (t->patience > 0) printf("%searly_stop after %lld epochs", comma, (long long)t->patience), comma = ", ";
+  if (t->clip_norm > 0) cli_print(stdout, "%sclip_norm %g", comma, t->clip_norm), comma = ", ";
+  if (t->accumulate > 1) cli_print(stdout, "%saccumulate %lld", comma, (long long)t->accumulate), comma = ", ";
+  if (t->mixup > 0) cli_print(stdout, "%smixup %g", comma, t->mixup), comma = ", ";
+  if (t->ema > 0) cli_print(stdout, "%sema %g", comma, t->ema), comma = ", ";
+  if (t->patience > 0) cli_print(stdout, "%searly_stop after %lld epochs", comma, (long long)t->patience), comma = ", ";
   if (*comma == ',') putchar('\n');
 }
 
@@ -96,10 +96,10 @@ static void print_layers(const Manifest *m) {
     if (strlen(m->layers[i].name) > widest) widest = strlen(m->layers[i].name);
     if (strlen(m->layers[i].type) > type) type = strlen(m->layers[i].type);
   }
-  printf("\n%-*s  %-*s  %-22s  %12s\n", (int)widest, "layer", (int)type, "type", "output", "parameters");
+  cli_print(stdout, "\n%-*s  %-*s  %-22s  %12s\n", (int)widest, "layer", (int)type, "type", "output", "parameters");
   for (size_t i = 0; i < m->layer_count; i++) {
     const ManifestLayer *l = &m->layers[i];
-    printf("%-*s  %-*s  %-22s  %12s%s\n", (int)widest, l->name, (int)type, l->type,
+    cli_print(stdout, "%-*s  %-*s  %-22s  %12s%s\n", (int)widest, l->name, (int)type, l->type,
            manifest_shape_text(&l->shape, shape), cli_thousands(l->parameters, number),
            l->frozen ? "  frozen" : "");
   }
@@ -109,11 +109,11 @@ static void print_layers(const Manifest *m) {
 static void print_processor(const surgery_net *net) {
   char cpu[128];
   cli_cpu(cpu, sizeof cpu);
-  printf("processor   %s; compiled for ", cpu);
+  cli_print(stdout, "processor   %s; compiled for ", cpu);
   for (const sg_network *level = net->levels; level; level = level->lesser)
-    printf("%s%s%s", level == net->levels ? "" : level->lesser ? ", " : " and ", level->cpu,
+    cli_print(stdout, "%s%s%s", level == net->levels ? "" : level->lesser ? ", " : " and ", level->cpu,
            level == net->network && net->levels->lesser ? " (used)" : "");
-  printf("; %d threads\n", surgery_threads());
+  cli_print(stdout, "; %d threads\n", surgery_threads());
 }
 
 static ExitStatus run(Cli *cli) {
@@ -127,10 +127,10 @@ static ExitStatus run(Cli *cli) {
   char frozen[32], trainable[32];
   print_shapes(m);
   print_preprocess(&m->input);
-  printf("parameters  %s frozen, %s trainable\n", cli_thousands(m->parameters_frozen, frozen),
+  cli_print(stdout, "parameters  %s frozen, %s trainable\n", cli_thousands(m->parameters_frozen, frozen),
          cli_thousands(m->parameters_trainable, trainable));
-  if (m->flops > 0) printf("work        %.3g GFLOP for one sample\n", m->flops / 1e9);
-  printf("weights     %s (%s)\n", net->weights_path, net->weights_why);
+  if (m->flops > 0) cli_print(stdout, "work        %.3g GFLOP for one sample\n", m->flops / 1e9);
+  cli_print(stdout, "weights     %s (%s)\n", net->weights_path, net->weights_why);
   print_memory(m);
   print_training(&m->train);
   print_processor(net);

@@ -38,20 +38,20 @@ static void print_value(const Findings *f, size_t i, int name, int type) {
   int64_t none = stats_dead(s);
   if (none) snprintf(dead, sizeof dead, "%lld of %lld", (long long)none, (long long)s->channels);
   double seconds = f->times->value[i];
-  printf("%-*s  %-*s  %-20s %10.4g %10.4g %10.4g %10.4g %6.1f  %12s  %6s  %8s  %8s", name, v->name, type, v->type,
+  cli_print(stdout, "%-*s  %-*s  %-20s %10.4g %10.4g %10.4g %10.4g %6.1f  %12s  %6s  %8s  %8s", name, v->name, type, v->type,
          manifest_shape_text(&v->shape, shape), stats_mean(s), stats_deviation(s), s->count > 0 ? s->least : NAN,
          s->count > 0 ? s->most : NAN, 100 * share(s->zeros, s->count), dead,
          number_text(mean_of(s->cosine, s->cosines), "%.3f", cosine),
          number_text(mean_of(s->branch, s->branches), "%.3f", branch),
          seconds > 0 ? number_text(1e3 * seconds, "%.3f", time) : "");
-  if (s->not_finite > 0) printf("  %.0f numbers are not finite", s->not_finite);
+  if (s->not_finite > 0) cli_print(stdout, "  %.0f numbers are not finite", s->not_finite);
   putchar('\n');
 }
 
 static void print_values(const Findings *f) {
   int name = widest_name(f, false), type = widest_name(f, true);
-  printf("%lld samples; forward of one: %.3f ms\n\n", (long long)f->stats->samples, 1e3 * f->times->forward);
-  printf("%-*s  %-*s  %-20s %10s %10s %10s %10s %6s  %12s  %6s  %8s  %8s\n", name, "value", type, "type", "output", "mean", "std",
+  cli_print(stdout, "%lld samples; forward of one: %.3f ms\n\n", (long long)f->stats->samples, 1e3 * f->times->forward);
+  cli_print(stdout, "%-*s  %-*s  %-20s %10s %10s %10s %10s %6s  %12s  %6s  %8s  %8s\n", name, "value", type, "type", "output", "mean", "std",
          "min", "max", "zero %", "dead", "cosine", "|f|/|x|", "ms");
   for (size_t i = 0; i < f->net->manifest->value_count; i++)
     if (f->picked[i]) print_value(f, i, name, type);
@@ -62,13 +62,13 @@ static void print_frozen(const Manifest *m) {
   int64_t frozen = 0;
   for (size_t i = 0; i < m->layer_count; i++) frozen += m->layers[i].frozen && m->layers[i].parameters;
   if (!frozen) return;
-  printf("\nfrozen, so no gradient is compiled for it (a script without its `freeze` has one):");
+  cli_print(stdout, "\nfrozen, so no gradient is compiled for it (a script without its `freeze` has one):");
   for (size_t i = 0; i < m->layer_count; i++) {
     if (!m->layers[i].frozen || !m->layers[i].parameters) continue;
     if (listed++ == 8) break;
-    printf("%s %s", listed > 1 ? "," : "", m->layers[i].name);
+    cli_print(stdout, "%s %s", listed > 1 ? "," : "", m->layers[i].name);
   }
-  printf(frozen > 8 ? " and %lld more\n" : "\n", (long long)frozen - 8);
+  cli_print(stdout, frozen > 8 ? " and %lld more\n" : "\n", (long long)frozen - 8);
 }
 
 static bool is_of_layer(const char *tensor, const char *layer) {
@@ -78,7 +78,7 @@ static bool is_of_layer(const char *tensor, const char *layer) {
 
 static void print_norm(const GradientNorm *g, int width) {
   char ratio[24];
-  printf("%s%-*s  %12.4g  %12.4g  %12s\n", g->tensor ? "  " : "", g->tensor ? width - 2 : width, g->name, g->norm, g->weights,
+  cli_print(stdout, "%s%-*s  %12.4g  %12.4g  %12s\n", g->tensor ? "  " : "", g->tensor ? width - 2 : width, g->name, g->norm, g->weights,
          number_text(g->weights > 0 ? g->norm / g->weights : NAN, "%.4g", ratio));
 }
 
@@ -90,7 +90,7 @@ static void print_gradients(const Findings *f) {
     int widest = 15;
     for (size_t i = 0; i < g->blocks; i++)
       if ((int)strlen(g->at[i].name) + 2 > widest) widest = (int)strlen(g->at[i].name) + 2;
-    printf("\ngradients: means over %lld batches of %lld samples, loss %.4f\n\n%-*s  %12s  %12s  %12s\n", (long long)g->batches,
+    cli_print(stdout, "\ngradients: means over %lld batches of %lld samples, loss %.4f\n\n%-*s  %12s  %12s  %12s\n", (long long)g->batches,
            (long long)g->samples, g->loss, widest, "layer or tensor", "|gradient|", "|weights|", "ratio");
     for (size_t i = 0; i < g->blocks; i++) {
       if (g->at[i].tensor && strrchr(g->at[i].name, '.')) continue; /* comes behind its layer */
@@ -111,15 +111,15 @@ static const char *quote_of(const char *name) {
 static void print_suggestions(const Findings *f) {
   const Manifest *m = f->net->manifest;
   if (f->suggestions == 0) {
-    printf("\nno layer or block of this network could be removed without another change\n");
+    cli_print(stdout, "\nno layer or block of this network could be removed without another change\n");
     return;
   }
-  printf("\nwhat could be removed, the most dispensable first:\n\n%8s  %6s  %8s  %7s  %10s  %12s %6s  %8s %6s  %s\n", "output",
+  cli_print(stdout, "\nwhat could be removed, the most dispensable first:\n\n%8s  %6s  %8s  %7s  %10s  %12s %6s  %8s %6s  %s\n", "output",
          "agree", "change", "cosine", "gradient", "parameters", "", "ms", "", "in the script");
   for (int64_t i = 0; i < f->suggestions; i++) {
     const Suggestion *s = &f->suggestion[i];
     char number[32], gradient[24], output[24], agree[24];
-    printf("%8s  %6s  %8.4f  %7.4f  %10s  %12s %5.1f%%  %8.3f %5.1f%%  remove %s%s%s\n", number_text(s->output, "%.4f", output),
+    cli_print(stdout, "%8s  %6s  %8.4f  %7.4f  %10s  %12s %5.1f%%  %8.3f %5.1f%%  remove %s%s%s\n", number_text(s->output, "%.4f", output),
            number_text(100 * s->agreement, "%.1f%%", agree), s->change, s->cosine,
            number_text(s->gradient, "%.3g", gradient), cli_thousands(s->block->parameters, number),
            100 * share((double)s->block->parameters, (double)m->parameters_total), 1e3 * s->seconds,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/cli/cli.h"
+#include "runtime/error.h"
 
 static const CliCommand *const commands[] = {&command_info,  &command_predict, &command_eval,
                                              &command_train, &command_inspect, &command_bench,
@@ -23,7 +24,7 @@ static ExitStatus unknown_command(const char *program, const char *name) {
   const char *names[COMMANDS];
   for (size_t i = 0; i < COMMANDS; i++) names[i] = commands[i]->name;
   const char *near = nearest_name(name, names, COMMANDS);
-  fprintf(stderr, "%s: there is no command '%s'", program, name);
+  cli_print(stderr, "%s: there is no command '%s'", program, name);
   if (near) fprintf(stderr, "; did you mean '%s'?", near);
   fprintf(stderr, "\nTry '%s --help'.\n", program);
   return EXIT_USAGE;
@@ -32,8 +33,9 @@ static ExitStatus unknown_command(const char *program, const char *name) {
 int surgery_main(const struct sg_network *network, int argc, char **argv) {
   const char *program = argc > 0 && argv[0] ? argv[0] : "program", *slash = strrchr(program, '/');
   if (slash && slash[1]) program = slash + 1;
+  program = SG_Q(program); /* in all usage texts and messages */
   Cli cli = {.network = network, .program = program};
-  signal(SIGXFSZ, SIG_IGN); /* a file that may grow no more is an error of write(), which leaves no temporaries behind */
+  signal(SIGXFSZ, SIG_IGN); /* a file that may grow no more is an error of write(), which leaves no temporaries */
   if (argc < 2) {
     print_help(stderr, program);
     return EXIT_USAGE;
@@ -43,7 +45,7 @@ int surgery_main(const struct sg_network *network, int argc, char **argv) {
     return cli_finish(&cli, EXIT_DONE);
   }
   if (strcmp(argv[1], "--version") == 0) {
-    printf("%s (surgery %s)\n", program, SURGERY_VERSION);
+    cli_print(stdout, "%s (surgery %s)\n", program, SURGERY_VERSION);
     return cli_finish(&cli, EXIT_DONE);
   }
   for (size_t i = 0; i < COMMANDS; i++) {

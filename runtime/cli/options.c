@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "runtime/cli/cli.h"
+#include "runtime/error.h"
 
 #define MAX_OPTIONS 40
 
@@ -31,11 +32,32 @@ static int collect(const CliCommand *command, Row rows[MAX_OPTIONS]) {
   return count;
 }
 
-void cli_put(FILE *out, const char *text) {
-  for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-    if ((*c < 0x20 && *c != '\n') || *c == 0x7f) fprintf(out, "\\x%02x", *c);
-    else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) fprintf(out, "\\x%02x\\x%02x", *c, c[1]), c++;
-    else fputc(*c, out);
+/* What is printed as it is: the characters of UTF-8 that are no controls, and those in `kept`. */
+static void put(FILE *out, const char *text, const char *kept) {
+  for (size_t left = strlen(text), n; left; text += n, left -= n) {
+    n = sg_printable((const unsigned char *)text, left);
+    if (!n && !strchr(kept, *text)) fprintf(out, "\\x%02x", (unsigned char)*text);
+    else fwrite(text, 1, n ? n : 1, out);
+    if (!n) n = 1;
+  }
+}
+
+void cli_put(FILE *out, const char *text) { put(out, text, "\n"); }
+
+void cli_put_name(FILE *out, const char *name) { put(out, name, ""); }
+
+static void print_list(FILE *out, const char *format, va_list list) {
+  char *text;
+  if (vasprintf(&text, format, list) < 0) return; /* no memory for a line */
+  cli_put(out, text);
+  free(text);
+}
+
+void cli_print(FILE *out, const char *format, ...) {
+  va_list list;
+  va_start(list, format);
+  print_list(out, format, list);
+  va_end(list);
 }
 
 void cli_message(const Cli *cli, const char *format, ...) {
@@ -54,7 +76,7 @@ ExitStatus cli_usage(const Cli *cli, const char *format, ...) {
   va_list list;
   va_start(list, format);
   fprintf(stderr, "%s %s: ", cli->program, cli->command->name);
-  vfprintf(stderr, format, list);
+  print_list(stderr, format, list);
   fprintf(stderr, "\nTry '%s %s --help'.\n", cli->program, cli->command->name);
   va_end(list);
   return EXIT_USAGE;
@@ -75,15 +97,15 @@ ExitStatus cli_finish(const Cli *cli, ExitStatus status) {
 
 static void print_help(const Cli *cli, const Row *rows, int count) {
   const CliCommand *c = cli->command;
-  printf("usage: %s %s %s\n\n%s\n\n", cli->program, c->name, c->arguments, c->summary);
+  cli_print(stdout, "usage: %s %s %s\n\n%s\n\n", cli->program, c->name, c->arguments, c->summary);
   for (int i = 0; i < count; i++) {
     char left[48];
     const CliOption *o = rows[i].option;
     if (o->kind == OPTION_REFUSED) continue;
     snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
-    printf("  %-24s  %s\n", left, o->help);
+    cli_print(stdout, "  %-24s  %s\n", left, o->help);
   }
-  if (c->more) printf("\n%s\n", c->more);
+  if (c->more) cli_print(stdout, "\n%s\n", c->more);
 }
 
 static bool whole_number(const char *text, int64_t least, int64_t *to) {

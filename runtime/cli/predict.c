@@ -104,10 +104,11 @@ static json_t *json_outputs(const Prediction *p, int64_t row) {
 static void print_classes(const Prediction *p, const char *name, const double *value, int64_t count) {
   char number[24];
   int64_t class = -1;
-  printf("%s:", name);
+  cli_put_name(stdout, name);
+  putchar(':');
   for (int64_t k = 0; k < p->a->top && k < count; k++) {
     class = next_best(value, count, class);
-    printf("%s %s %.4f", k ? " " : "", cli_label(p->net->manifest, NULL, class, number), value[class]);
+    cli_print(stdout, "%s %s %.4f", k ? " " : "", cli_label(p->net->manifest, NULL, class, number), value[class]);
   }
   putchar('\n');
 }
@@ -115,9 +116,10 @@ static void print_classes(const Prediction *p, const char *name, const double *v
 static void print_values(const char *name, const char *output, const float *y, const ManifestShape *shape) {
   char text[SHAPE_TEXT];
   double sum = 0, squares = 0, least = INFINITY, most = -INFINITY;
-  printf("%s:%s%s", name, output ? " " : "", output ? output : "");
+  cli_put_name(stdout, name);
+  cli_print(stdout, ":%s%s", output ? " " : "", output ? output : "");
   if (shape->count <= 8) {
-    for (int64_t i = 0; i < shape->count; i++) printf(" %.6g", (double)y[i]);
+    for (int64_t i = 0; i < shape->count; i++) cli_print(stdout, " %.6g", (double)y[i]);
     putchar('\n');
     return;
   }
@@ -126,7 +128,7 @@ static void print_values(const char *name, const char *output, const float *y, c
     least = fmin(least, y[i]), most = fmax(most, y[i]);
   }
   double mean = sum / (double)shape->count;
-  printf(" %s mean %.6g std %.6g min %.6g max %.6g\n", tensor_shape_text(shape->rank, shape->dim, text), mean,
+  cli_print(stdout, " %s mean %.6g std %.6g min %.6g max %.6g\n", tensor_shape_text(shape->rank, shape->dim, text), mean,
          sqrt(fmax(0, squares / (double)shape->count - mean * mean)), least, most);
 }
 

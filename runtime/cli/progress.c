@@ -58,12 +58,12 @@ static void tell_cached(Progress *p, const TrainEvent *e) {
   progress_clear(p);
   if (p->cli->quiet) return;
   if (e->done == e->total) {
-    fprintf(stderr, "features: %lld images read from %s: the frozen part does not run\n", (long long)e->total, e->text);
+    cli_print(stderr, "features: %lld images read from %s: the frozen part does not run\n", (long long)e->total, e->text);
     return;
   }
-  fprintf(stderr, "features: %lld images in %.1f s, kept in %s: the frozen part does not run again\n",
+  cli_print(stderr, "features: %lld images in %.1f s, kept in %s: the frozen part does not run again\n",
           (long long)e->total, e->seconds, cli_bytes((double)e->bytes, bytes));
-  if (e->done) fprintf(stderr, "features: %lld of them read from %s\n", (long long)e->done, e->text);
+  if (e->done) cli_print(stderr, "features: %lld of them read from %s\n", (long long)e->done, e->text);
 }
 
 static void tell_step(Progress *p, const TrainEvent *e) {
@@ -132,7 +132,7 @@ void progress_event(void *progress, const TrainEvent *event) {
   case TRAIN_PHASE:
     progress_clear(p);
     if (p->cli->quiet) break;
-    fprintf(stderr, event->epoch == event->epochs ? "phase %s: epoch %lld\n" : "phase %s: epochs %lld to %lld\n", event->text,
+    cli_print(stderr, event->epoch == event->epochs ? "phase %s: epoch %lld\n" : "phase %s: epochs %lld to %lld\n", event->text,
             (long long)event->epoch, (long long)event->epochs);
     break;
   case TRAIN_EARLY:

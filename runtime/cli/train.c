@@ -155,17 +155,17 @@ static int run_training(Job *job, surgery_error *err) {
 
 static void print_result(const Job *job) {
   const TrainResult *r = &job->result;
-  printf("steps      %lld\n", (long long)r->steps);
-  if (!isnan(r->loss)) printf("loss       %.6f\n", r->loss);
-  if (!isnan(r->accuracy)) printf("accuracy   %.4f\n", r->accuracy);
-  if (!isnan(r->val_loss)) printf("val loss   %.6f\n", r->val_loss);
-  if (!isnan(r->val_accuracy)) printf("val top-1  %.4f\n", r->val_accuracy);
+  cli_print(stdout, "steps      %lld\n", (long long)r->steps);
+  if (!isnan(r->loss)) cli_print(stdout, "loss       %.6f\n", r->loss);
+  if (!isnan(r->accuracy)) cli_print(stdout, "accuracy   %.4f\n", r->accuracy);
+  if (!isnan(r->val_loss)) cli_print(stdout, "val loss   %.6f\n", r->val_loss);
+  if (!isnan(r->val_accuracy)) cli_print(stdout, "val top-1  %.4f\n", r->val_accuracy);
   for (int i = 0; i < 2; i++)
-    if (r->val.name[i]) printf("val %-5s  %.4f\n", r->val.name[i], r->val.value[i]);
-  printf("weights    %s\n", job->out);
+    if (r->val.name[i]) cli_print(stdout, "val %-5s  %.4f\n", r->val.name[i], r->val.value[i]);
+  cli_print(stdout, "weights    %s\n", job->out);
   for (size_t i = 0; i < job->net->manifest->train.save_count; i++)
-    printf("saved      %s\n", job->net->manifest->train.saves[i].file);
-  if (job->a->report) printf("report     %s\n", job->a->report);
+    cli_print(stdout, "saved      %s\n", job->net->manifest->train.saves[i].file);
+  if (job->a->report) cli_print(stdout, "report     %s\n", job->a->report);
 }
 
 /* What was asked for at the end is written one by one: what cannot be takes nothing else with it. */
