@@ -145,22 +145,57 @@ static const char *group_label(const Picture *p, const PictureGroup *group) {
   return arena_printf(a, "<b>%s</b>  stage [%d]", html(a, p->g->stages.at[group->stage].name), group->stage);
 }
 
+/* A title is a node in its cluster's first row and not the cluster's label: lines are led around nodes, but through
+ * labels. */
+static void print_name_plate(char kind, int index, const char *label, FILE *out) {
+  fprintf(out, "t%c%d [shape=plain style=\"\" margin=0 label=<%s>]\n", kind, index, label);
+}
+
 static void open_group(const Picture *p, int group, FILE *out) {
   if (group == NO_ID) return;
   fprintf(out,
-          "subgraph cluster_g%d {\nlabeljust=l label=<%s> style=\"rounded,filled\" fillcolor=\"#f1f5f9\" "
-          "color=\"#cbd5e1\"\n",
-          group, group_label(p, &p->groups.at[group]));
+          "subgraph cluster_g%d {\nlabel=\"\" style=\"rounded,filled\" fillcolor=\"#f1f5f9\" color=\"#cbd5e1\"\n",
+          group);
+  if (!p->groups.at[group].opened) print_name_plate('g', group, group_label(p, &p->groups.at[group]), out);
+  p->groups.at[group].opened = true;
 }
 
 static void open_block(const Picture *p, int index, FILE *out) {
   if (index == NO_ID) return;
-  const PictureBlock *block = &p->blocks.at[index];
+  PictureBlock *block = &p->blocks.at[index];
   bool repeats = block->repeats > 1;
   fprintf(out,
-          "subgraph cluster_b%d {\nlabeljust=l label=<%s> style=\"rounded,filled\" fillcolor=\"#ffffff\" "
-          "color=\"%s\" penwidth=%d\n",
-          index, block_label(p, block), repeats ? "#0f766e" : "#94a3b8", repeats ? 2 : 1);
+          "subgraph cluster_b%d {\nlabel=\"\" style=\"rounded,filled\" fillcolor=\"#ffffff\" color=\"%s\" "
+          "penwidth=%d\n",
+          index, repeats ? "#0f766e" : "#94a3b8", repeats ? 2 : 1);
+  if (!block->opened) print_name_plate('b', index, block_label(p, block), out);
+  block->opened = true;
+}
+
+static int frame_of(const Picture *p, const PictureUnit *unit) {
+  return unit->block != NO_ID && p->blocks.at[unit->block].units > 1 ? unit->block : NO_ID;
+}
+
+/* Titles stand above what enters their cluster from outside, and below where it comes from. */
+static void print_rows(const Picture *p, FILE *out) {
+  for (size_t i = 0; i < p->units.count; i++) {
+    const PictureUnit *unit = &p->units.at[i];
+    const Node *head = &p->g->nodes.at[unit->nodes.at[0]];
+    int frame = frame_of(p, unit);
+    for (size_t k = 0; k < head->inputs.count && !is_hidden(p, i); k++) {
+      int from = unit_of_value(p, head->inputs.at[k]);
+      const char *above = from == NO_ID ? "input" : arena_printf(p->arena, "u%d", from);
+      const PictureUnit *other = from == NO_ID ? NULL : &p->units.at[from];
+      const char *at = arena_printf(p->arena, "u%zu", i), *invisible = "[style=invis weight=0]";
+      if (frame != NO_ID && (!other || frame_of(p, other) != frame)) {
+        fprintf(out, "tb%d -> %s %s\n", frame, at, invisible);
+        at = arena_printf(p->arena, "tb%d", frame);
+        if (other && other->group == unit->group) fprintf(out, "%s -> %s %s\n", above, at, invisible);
+      }
+      if (unit->group != NO_ID && (!other || other->group != unit->group))
+        fprintf(out, "tg%d -> %s %s\n%s -> tg%d %s\n", unit->group, at, invisible, above, unit->group, invisible);
+    }
+  }
 }
 
 /* Clusters are closed when the forward order leaves them; one that is opened again goes on where it was. */
@@ -170,7 +205,7 @@ static void print_units(const Picture *p, FILE *out) {
   for (size_t i = 0; i < p->units.count; i++) {
     const PictureUnit *unit = &p->units.at[i];
     if (is_hidden(p, i)) continue;
-    int framed = unit->block != NO_ID && p->blocks.at[unit->block].units > 1 ? unit->block : NO_ID;
+    int framed = frame_of(p, unit);
     if (block != NO_ID && framed != block) fputs("}\n", out);
     if (group != NO_ID && unit->group != group) fputs("}\n", out);
     if (unit->group != group) open_group(p, unit->group, out);
@@ -217,8 +252,9 @@ static void print_edges(const Picture *p, FILE *out) {
     for (size_t k = 0; k < head->inputs.count; k++) {
       int from = unit_of_value(p, head->inputs.at[k]);
       fprintf(out, "%s -> u%zu%s\n", from == NO_ID ? "input" : arena_printf(p->arena, "u%d", from), i,
-              on_shortcut[i] || is_shortcut(p, head, k) ? " [style=bold color=\"#7c3aed\" weight=0]"
-                                                        : " [weight=9]");
+              on_shortcut[i]              ? " [style=bold color=\"#7c3aed\" weight=1]" /* high up, beside the main way */
+              : is_shortcut(p, head, k) ? " [style=bold color=\"#7c3aed\" weight=0]"
+                                        : " [weight=9]");
     }
   }
 }
@@ -279,7 +315,8 @@ const char *picture_dot(Session *s, const Script *script, const char *given) {
   FILE *out = open_memstream(&text, &size);
   if (!out) fail_environment("no memory");
   fputs("digraph network {\n"
-        "labelloc=t fontname=\"Helvetica\" fontsize=11 ranksep=0.22 nodesep=0.3 pad=0.2 bgcolor=\"#ffffff\"\n"
+        "newrank=true labelloc=t fontname=\"Helvetica\" fontsize=11 "
+        "ranksep=0.22 nodesep=0.3 pad=0.2 bgcolor=\"#ffffff\"\n"
         "node [shape=box style=\"rounded,filled\" fontname=\"Helvetica\" fontsize=11 margin=\"0.12,0.04\" "
         "height=0.3]\n"
         "edge [color=\"#475569\" arrowsize=0.6]\n",
@@ -287,6 +324,7 @@ const char *picture_dot(Session *s, const Script *script, const char *given) {
   print_title(&p, title_of(s->arena, given), out);
   print_ends(&p, out);
   print_units(&p, out);
+  print_rows(&p, out);
   print_edges(&p, out);
   fputs("}\n", out);
   if (fclose(out) != 0) fail_environment("no memory");

@@ -8,6 +8,7 @@ typedef struct PictureGroup { /* a stage, or a container of the network itself w
   int stage;                  /* index, or NO_ID */
   ModuleId module;            /* NO_ID for a stage */
   size_t nodes;               /* how many lie in it */
+  bool opened;                /* its title is written */
 } PictureGroup;
 
 typedef struct PictureBlock { /* a container inside a group */
@@ -16,6 +17,7 @@ typedef struct PictureBlock { /* a container inside a group */
   size_t repeats; /* itself and the identical blocks behind it, which are not drawn */
   ModuleId last;  /* the last of them */
   bool hidden;    /* one of those */
+  bool opened;    /* its title is written */
 } PictureBlock;
 
 typedef struct PictureUnit {

@@ -12,7 +12,7 @@ static ModuleId outermost(const Graph *g, ModuleId module) {
 static int find_group(Picture *p, int stage, ModuleId module) {
   for (size_t i = 0; i < p->groups.count; i++)
     if (p->groups.at[i].stage == stage && p->groups.at[i].module == module) return (int)i;
-  vec_push(p->arena, &p->groups, (PictureGroup){stage, module, 0});
+  vec_push(p->arena, &p->groups, (PictureGroup){.stage = stage, .module = module});
   return (int)p->groups.count - 1;
 }
 

@@ -34,6 +34,31 @@ for name in $("$SURGERYC" zoo | sed '1d;s/ .*//'); do
   run 0 "$SURGERYC" show $name --graph=zoo.dot
   check "Graphviz reads $name" dot -Tdot -o /dev/null zoo.dot
 done
+# no line is drawn through the title of a stage or a block: none of 50 points of each of its curves lies in a title's box
+cat >crossings.awk <<'X'
+$1 == "node" && $2 ~ /^t[bg][0-9]+$/ { n++; name[n] = $2; x[n] = $3; y[n] = $4; w[n] = $5 / 2; h[n] = $6 / 2 }
+$1 == "edge" && $(NF - 1) != "invis" { lines[++edges] = $0 }
+END {
+  for (e = 1; e <= edges; e++) {
+    split(lines[e], f, " ")
+    for (c = 0; c + 3 < f[4]; c += 3)
+      for (s = 0; s <= 50; s++) {
+        t = s / 50; u = 1 - t
+        px = u * u * u * f[5 + 2 * c] + 3 * u * u * t * f[7 + 2 * c] + 3 * u * t * t * f[9 + 2 * c] + t * t * t * f[11 + 2 * c]
+        py = u * u * u * f[6 + 2 * c] + 3 * u * u * t * f[8 + 2 * c] + 3 * u * t * t * f[10 + 2 * c] + t * t * t * f[12 + 2 * c]
+        for (k = 1; k <= n; k++)
+          if (px > x[k] - w[k] && px < x[k] + w[k] && py > y[k] - h[k] && py < y[k] + h[k]) { print f[2], "->", f[3], "crosses", name[k]; bad = 1 }
+      }
+  }
+  print n + 0, "titles,", edges + 0, "lines"
+  exit bad || !n || !edges
+}
+X
+for name in resnet18 resnet50 mobilenet_v2 squeezenet1_1 "$SURGERY_SOURCE/examples/digits/digits.surgery"; do
+  run 0 "$SURGERYC" show "$name" --graph=titles.dot
+  dot -Tplain titles.dot >titles.plain
+  check "no line through a title of $name" awk -f crossings.awk titles.plain
+done
 # the picture in the README is of today
 run 0 "$SURGERYC" show "$SURGERY_SOURCE/examples/digits/digits.surgery" --graph=digits.svg
 words() { grep -o '<text[^>]*>[^<]*' "$1" | sed 's/.*>//' | sort; }
