@@ -1,6 +1,8 @@
 /* What a train block may say and nearly never means: a loss on outputs that it is not for, a rate that no network learns
  * with. Warnings only. Called by settings_check.c when all shapes are known. */
 #include "compiler/frontend/settings_train.h"
+#include "runtime/train/usual_rate.h"
+#include <math.h>
 
 /* The node that makes the first output, before what leaves its numbers as they are. */
 static const Node *last_node(const Graph *g) {
@@ -39,26 +41,36 @@ static void doubt_loss(Session *s, const Graph *g, const TrainConfig *train) {
   }
 }
 
-/* Adam and RMSprop divide by the size of the gradient: their rate is the size of a step. */
 static void doubt_rate(Session *s, const OptimizerConfig *optimizer, double rate, Span span) {
-  const double least = 1e-9, most = optimizer->kind == OPTIMIZER_SGD ? 10 : 0.5;
-  static const char *const names[] = {[OPTIMIZER_SGD] = "SGD", [OPTIMIZER_ADAM] = "Adam", [OPTIMIZER_ADAMW] = "AdamW",
+  static const char *const names[] = {[OPTIMIZER_SGD] = "SGD",
+                                      [OPTIMIZER_ADAM] = "Adam",
+                                      [OPTIMIZER_ADAMW] = "AdamW",
                                       [OPTIMIZER_RMSPROP] = "RMSprop"};
-  static const char *const usual[] = {[OPTIMIZER_SGD] = "0.001 to 0.1", [OPTIMIZER_ADAM] = "0.0001 to 0.01",
-                                      [OPTIMIZER_ADAMW] = "0.0001 to 0.01", [OPTIMIZER_RMSPROP] = "0.0001 to 0.01"};
-  if (!(rate < least || rate > most) || span.end <= span.begin) return;
-  Diag *d = diag_report(&s->diags, DIAG_W0566, span, rate == 0 ? "with a rate of %g nothing is learnt" :
-                        rate < least ? "with a rate of %g the weights hardly change" : "with a rate of %g a training nearly always diverges", rate);
-  diag_help(&s->diags, d, "usual with %s: lr=%s", names[optimizer->kind], usual[optimizer->kind]);
+  const UsualRate *usual = usual_rate(names[optimizer->kind]);
+  const char *doubt = usual && !isnan(rate) ? rate_doubt(usual, rate) : NULL;
+  if (!doubt || span.end <= span.begin) return;
+  for (size_t i = 0; i < s->diags.all.count; i++) { /* phases have the block's where they set none of their own */
+    const Diag *other = s->diags.all.at[i];
+    if (other->code == DIAG_W0566 && other->span.source == span.source && other->span.begin == span.begin) return;
+  }
+  char text[100];
+  snprintf(text, sizeof text, doubt, rate);
+  Diag *d = diag_report(&s->diags, DIAG_W0566, span, "%s", text);
+  diag_help(&s->diags, d, "usual with %s: lr=%s", usual->optimizer, usual->usual);
+}
+
+/* Where the rates of a stage come from: the groups', then of what has none the schedule's highest or the optimizer's. */
+static void doubt_rates(Session *s, const PhaseConfig *stage) {
+  const OptimizerConfig *optimizer = &stage->optimizer;
+  for (size_t i = 0; i < stage->groups.count; i++)
+    doubt_rate(s, optimizer, stage->groups.at[i].lr, stage->groups.at[i].span);
+  if (stage->schedule.kind == SCHEDULE_ONE_CYCLE) /* which sets the rate itself */
+    doubt_rate(s, optimizer, stage->schedule.max_lr, stage->schedule.span);
+  else
+    doubt_rate(s, optimizer, optimizer->lr, optimizer->span);
 }
 
 void settings_doubts(Session *s, const Graph *g, const TrainConfig *train) {
   doubt_loss(s, g, train);
-  for (size_t i = 0; i < train_phase_count(train); i++) {
-    const PhaseConfig *stage = train_phase(train, i);
-    if (stage->schedule.kind == SCHEDULE_ONE_CYCLE) continue; /* which sets the rate itself */
-    bool told = false; /* phases without an optimizer of their own have the block's */
-    for (size_t k = 0; k < i; k++) told |= train_phase(train, k)->optimizer.span.begin == stage->optimizer.span.begin;
-    if (!told) doubt_rate(s, &stage->optimizer, stage->optimizer.lr, stage->optimizer.span);
-  }
+  for (size_t i = 0; i < train_phase_count(train); i++) doubt_rates(s, train_phase(train, i));
 }

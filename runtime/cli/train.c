@@ -10,6 +10,7 @@
 #include "runtime/error.h"
 #include "runtime/io.h"
 #include "runtime/train/evaluate.h"
+#include "runtime/train/usual_rate.h"
 
 typedef struct TrainArguments {
   const char *data, *val, *out, *resume, *log, *report, *feature_cache;
@@ -94,6 +95,21 @@ static void observe(void *context, const TrainEvent *event) {
   if (job->a->report) report_event(&job->report, event);
 }
 
+/* The compiler says it of the script's rates. Of several phases the first that --lr is for. */
+static void doubt_rate(const Job *job) {
+  const ManifestTrain *script = &job->net->manifest->train;
+  if (isnan(job->a->lr) || job->cli->quiet) return;
+  for (size_t i = 0; i < script->phase_count; i++) {
+    const UsualRate *usual = usual_rate(optimizer_type_name(script->phases[i].optimizer.type));
+    const char *doubt = usual && !script->phases[i].own_lr ? rate_doubt(usual, job->a->lr) : NULL;
+    if (!doubt) continue;
+    char text[100];
+    snprintf(text, sizeof text, doubt, job->a->lr);
+    cli_message(job->cli, "note: --lr: %s; usual with %s: %s", text, usual->optimizer, usual->usual);
+    return;
+  }
+}
+
 /* The command line, else the checkpoint, else the script. */
 static int choose_options(Job *job, surgery_error *err) {
   const ManifestTrain *script = &job->net->manifest->train;
@@ -104,6 +120,7 @@ static int choose_options(Job *job, surgery_error *err) {
   for (size_t i = 0; i < script->phase_count; i++) own_lr &= script->phases[i].own_lr;
   if (!isnan(a->lr) && own_lr)
     return sg_fail(err, SURGERY_BAD_INPUT, "--lr: each phase of the script has a rate of its own");
+  doubt_rate(job);
   job->o = (TrainOptions){.epochs = a->epochs >= 0 ? a->epochs : train_epochs(job->net->manifest),
                           .batch = a->batch > 0 ? a->batch : before.batch_given,
                           .lr = isnan(a->lr) ? before.lr : a->lr,

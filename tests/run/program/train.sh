@@ -109,4 +109,13 @@ lacks r.html '(src|href)='
 run 3 "$tiny" train --data "$data/idx" --report nowhere/r.html --out unwritten.safetensors
 err 'nowhere'
 absent unwritten.safetensors
+# a rate that no script could have without a warning
+for rate in 3 0 1e-12; do
+  run 0 "$tiny" train --data "$data/idx" --steps 1 --lr $rate --out rate.safetensors --force
+  err "note: --lr: with a rate of $rate .*; usual with Adam: 0\.0001 to 0\.01"
+done
+run 0 "$tiny" train --data "$data/idx" --steps 1 --lr 0.001 --out rate.safetensors --force
+err_lacks 'usual with'
+run 0 "$tiny" train --data "$data/idx" --steps 1 --lr 3 --quiet --out rate.safetensors --force
+err_lacks 'usual with'
 finish
