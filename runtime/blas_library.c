@@ -26,6 +26,7 @@ static struct {
   int (*omp_threads)(void); /* these two, of the build with OpenMP: for one thread */
   void (*omp_set_threads)(int);
   void (*choose_core)(void), (*forget_core)(void); /* absent in builds for one CPU */
+  char **environment; /* the new one of choose_core(), reachable, so that no checker takes it for lost */
   bool there;
 } blas;
 
@@ -76,7 +77,7 @@ static void choose_core(const char *variable) {
   }
   if (count) memcpy(list, before, count * sizeof *list);
   list[count] = copy;
-  environ = list;
+  environ = blas.environment = list;
   blas.forget_core();
   blas.choose_core();
   if (environ == list) environ = before; /* child processes choose for themselves */
