@@ -68,16 +68,16 @@ typedef enum SelectorKind {
   SELECT_PARAMETERS, /* parameters[index] */
   SELECT_BACKBONE,
   SELECT_HEAD,
-  SELECT_UNION,      /* left, right */
-  SELECT_EXCEPT,     /* left except right */
-  SELECT_REGION      /* left[dims]: a region of a tensor, `fc.weight[:, :10]`; only in load and save.
-                        `fc.weight[:10]` is parsed as SELECT_STAGES with left; load and save reread it. */
+  SELECT_UNION,  /* left, right */
+  SELECT_EXCEPT, /* left except right */
+  SELECT_REGION  /* left[dims]: a region of a tensor, `fc.weight[:, :10]`; only in load and save.
+                    `fc.weight[:10]` is parsed as SELECT_STAGES with left; load and save reread it. */
 } SelectorKind;
 
 typedef struct Index Index;
 struct Index {
-  Index *next;    /* the next dimension of a region */
-  bool is_range;  /* a:b, else one index in `begin` */
+  Index *next;       /* the next dimension of a region */
+  bool is_range;     /* a:b, else one index in `begin` */
   Expr *begin, *end; /* NULL where missing */
   Span span;
 };
@@ -109,7 +109,7 @@ typedef struct Donor {
   Selector *slice;  /* NULL: whole. SELECT_STAGES/CHILDREN/RANGE/NAME (`take bert_base.encoder`) */
   const char *from; /* the file behind `from`, or NULL: a template, as all files; of a constant `f` it is {f} */
   Span from_span;
-  bool from_random; /* `from random` */
+  bool from_random;  /* `from random` */
   const char *under; /* the text behind `under`, or NULL */
   Span under_span;
 } Donor;
@@ -124,49 +124,49 @@ struct Allow {
 
 typedef enum StmtKind {
   /* what is done to the network */
-  STMT_TAKE,     /* donor */
-  STMT_REMOVE,   /* selector */
-  STMT_REPLACE,  /* selector, value = LAYER */
-  STMT_INSERT,   /* name (may be NULL), value, selector, after */
-  STMT_APPEND,   /* name (may be NULL), value = LAYER; or donor for a stitched slice */
-  STMT_PREPEND,  /* the same */
-  STMT_RENAME,   /* selector, to (a dotted name) */
-  STMT_FREEZE,   /* selector */
-  STMT_UNFREEZE, /* selector */
-  STMT_LOAD,     /* selector, file, under, allow; source = right side of `load A = B from` */
-  STMT_SAVE,     /* selector, file */
-  STMT_INIT,     /* selector, value = EXPR_CALL */
-  STMT_ADAPT,    /* selector, value = number of channels */
-  STMT_OUTPUT,   /* outputs: args-like list in `body`, each STMT_OUTPUT_ITEM */
+  STMT_TAKE,        /* donor */
+  STMT_REMOVE,      /* selector */
+  STMT_REPLACE,     /* selector, value = LAYER */
+  STMT_INSERT,      /* name (may be NULL), value, selector, after */
+  STMT_APPEND,      /* name (may be NULL), value = LAYER; or donor for a stitched slice */
+  STMT_PREPEND,     /* the same */
+  STMT_RENAME,      /* selector, to (a dotted name) */
+  STMT_FREEZE,      /* selector */
+  STMT_UNFREEZE,    /* selector */
+  STMT_LOAD,        /* selector, file, under, allow; source = right side of `load A = B from` */
+  STMT_SAVE,        /* selector, file */
+  STMT_INIT,        /* selector, value = EXPR_CALL */
+  STMT_ADAPT,       /* selector, value = number of channels */
+  STMT_OUTPUT,      /* outputs: args-like list in `body`, each STMT_OUTPUT_ITEM */
   STMT_OUTPUT_ITEM, /* name, selector */
-  STMT_EXPECT,   /* selector (or NULL for `parameters`), shape, or compare + value; see expect_what */
-  STMT_INPUT,    /* name = image|tensor|tokens, args, body: the preprocessing (STMT_SETTING) */
-  STMT_LABELS,   /* args: strings */
-  STMT_TRAIN,    /* body of STMT_SETTING, STMT_GROUP, STMT_PHASE, STMT_FREEZE, STMT_SAVE … */
-  STMT_PHASE,    /* name, body */
-  STMT_GROUP,    /* selector, settings in args: `group layer4 lr=1e-5 weight_decay=0` */
-  STMT_SETTING,  /* one setting of input or train: name, args: `optimizer Adam(lr=1e-3)` has the one arg
-                    EXPR_CALL; `resize 256`, `batch 16`, `augment a(224), b` have their values as args */
+  STMT_EXPECT,      /* selector (or NULL for `parameters`), shape, or compare + value; see expect_what */
+  STMT_INPUT,       /* name = image|tensor|tokens, args, body: the preprocessing (STMT_SETTING) */
+  STMT_LABELS,      /* args: strings */
+  STMT_TRAIN,       /* body of STMT_SETTING, STMT_GROUP, STMT_PHASE, STMT_FREEZE, STMT_SAVE … */
+  STMT_PHASE,       /* name, body */
+  STMT_GROUP,       /* selector, settings in args: `group layer4 lr=1e-5 weight_decay=0` */
+  STMT_SETTING,     /* one setting of input or train: name, args: `optimizer Adam(lr=1e-3)` has the one arg
+                       EXPR_CALL; `resize 256`, `batch 16`, `augment a(224), b` have their values as args */
   /* declarations and constants */
-  STMT_MODEL,    /* name, params (Arg: name, default value or NULL), body; or value for `model m(a) = Net(a, 3)` */
-  STMT_PARAM,    /* name, value */
-  STMT_LET,      /* name, value */
-  STMT_FOR,      /* loop variables in params (several unpack a tuple), value (EXPR_RANGE or a list), body */
-  STMT_IF,       /* value, body, other */
-  STMT_INCLUDE,  /* file */
-  STMT_STAGES,   /* body of STMT_OUTPUT_ITEM: name (may be NULL: the selector's own), selector */
-  STMT_FORWARD,  /* params: the names of the inputs; body */
-  STMT_RETURN,   /* value */
-  STMT_ASSIGN,   /* name = value: a layer in a model, a value in a forward. name may be an interpolated
-                    string, "block{i}"; then name_parts is the EXPR_STRING with the braces still in it */
-  STMT_EXPR      /* value alone: an unnamed layer in a model (its name is the next number) */
+  STMT_MODEL,   /* name, params (Arg: name, default value or NULL), body; or value for `model m(a) = Net(a, 3)` */
+  STMT_PARAM,   /* name, value */
+  STMT_LET,     /* name, value */
+  STMT_FOR,     /* loop variables in params (several unpack a tuple), value (EXPR_RANGE or a list), body */
+  STMT_IF,      /* value, body, other */
+  STMT_INCLUDE, /* file */
+  STMT_STAGES,  /* body of STMT_OUTPUT_ITEM: name (may be NULL: the selector's own), selector */
+  STMT_FORWARD, /* params: the names of the inputs; body */
+  STMT_RETURN,  /* value */
+  STMT_ASSIGN,  /* name = value: a layer in a model, a value in a forward. name may be an interpolated
+                   string, "block{i}"; then name_parts is the EXPR_STRING with the braces still in it */
+  STMT_EXPR     /* value alone: an unnamed layer in a model (its name is the next number) */
 } StmtKind;
 
 struct Stmt {
   Stmt *next;
   StmtKind kind;
-  uint16_t depth;   /* of blocks in blocks, and of else if behind else if; as in Expr */
-  Span span;        /* the whole statement */
+  uint16_t depth; /* of blocks in blocks, and of else if behind else if; as in Expr */
+  Span span;      /* the whole statement */
   const char *name;
   Span name_span;
   bool name_is_template, to_is_template; /* it holds {…} to be filled in */
@@ -177,10 +177,10 @@ struct Stmt {
   const char *file, *under, *to;
   Span file_span, under_span, to_span;
   Allow *allow;
-  bool after;       /* insert … after */
-  bool block;       /* input: with a block, be it an empty one */
-  char compare;     /* expect: 0 for a shape in `value` (EXPR_TUPLE, first element the name N), else
-                       the operator as in EXPR_BINARY */
+  bool after;   /* insert … after */
+  bool block;   /* input: with a block, be it an empty one */
+  char compare; /* expect: 0 for a shape in `value` (EXPR_TUPLE, first element the name N), else
+                   the operator as in EXPR_BINARY */
   Stmt *body, *other;
 };
 
@@ -195,8 +195,8 @@ void ast_dump(const Stmt *first, FILE *out);
 const char *habit_of(const char *word, const char **instead);
 /* Such a word's line stands for nothing (import, print): it may go. */
 bool habit_is_line_to_drop(const char *word);
-/* habits_statements.c: how a whole statement of PyTorch, Keras or YAML is written here, or NULL; `*fix` is what takes its
- * place ("" where the line may go), or NULL. */
+/* habits_statements.c: how a whole statement of PyTorch, Keras or YAML is written here, or NULL; `*fix` is what takes
+ * its place ("" where the line may go), or NULL. */
 const char *habit_statement(Arena *arena, const char *text, const char **fix);
 /* An operator as it is written: "<=" for 'L'. */
 const char *operator_name(char op);

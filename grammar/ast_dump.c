@@ -9,14 +9,10 @@ static void dump_selector(const Selector *s, FILE *out);
 static void dump_text(const char *text, FILE *out) {
   fputc('"', out);
   for (const char *at = text; *at; at++) {
-    if (*at == '"' || *at == '\\')
-      fprintf(out, "\\%c", *at);
-    else if (*at == '\n')
-      fputs("\\n", out);
-    else if (*at == '\t')
-      fputs("\\t", out);
-    else
-      fputc(*at, out);
+    if (*at == '"' || *at == '\\') fprintf(out, "\\%c", *at);
+    else if (*at == '\n') fputs("\\n", out);
+    else if (*at == '\t') fputs("\\t", out);
+    else fputc(*at, out);
   }
   fputc('"', out);
 }
@@ -42,36 +38,21 @@ static void dump_args(const Arg *arg, FILE *out) {
 
 const char *operator_name(char op) {
   switch (op) {
-  case 'L':
-    return "<=";
-  case 'G':
-    return ">=";
-  case '=':
-    return "==";
-  case '!':
-    return "!=";
-  case 'a':
-    return "and";
-  case 'o':
-    return "or";
-  case 'D':
-    return "//";
-  case '+':
-    return "+";
-  case '-':
-    return "-";
-  case '*':
-    return "*";
-  case '/':
-    return "/";
-  case '%':
-    return "%";
-  case '<':
-    return "<";
-  case '>':
-    return ">";
-  default:
-    return "?";
+  case 'L': return "<=";
+  case 'G': return ">=";
+  case '=': return "==";
+  case '!': return "!=";
+  case 'a': return "and";
+  case 'o': return "or";
+  case 'D': return "//";
+  case '+': return "+";
+  case '-': return "-";
+  case '*': return "*";
+  case '/': return "/";
+  case '%': return "%";
+  case '<': return "<";
+  case '>': return ">";
+  default: return "?";
   }
 }
 
@@ -85,27 +66,13 @@ static void dump_binary(const Expr *e, const char *op, FILE *out) {
 
 static void dump_expr(const Expr *e, FILE *out) {
   switch (e->kind) {
-  case EXPR_INT:
-    fprintf(out, "%lld", (long long)e->integer);
-    break;
-  case EXPR_FLOAT:
-    dump_float(e->number, out);
-    break;
-  case EXPR_STRING:
-    dump_text(e->text, out);
-    break;
-  case EXPR_BOOL:
-    fputs(e->integer ? "true" : "false", out);
-    break;
-  case EXPR_NONE:
-    fputs("none", out);
-    break;
-  case EXPR_HOLE:
-    fputs("_", out);
-    break;
-  case EXPR_NAME:
-    fputs(e->text, out);
-    break;
+  case EXPR_INT: fprintf(out, "%lld", (long long)e->integer); break;
+  case EXPR_FLOAT: dump_float(e->number, out); break;
+  case EXPR_STRING: dump_text(e->text, out); break;
+  case EXPR_BOOL: fputs(e->integer ? "true" : "false", out); break;
+  case EXPR_NONE: fputs("none", out); break;
+  case EXPR_HOLE: fputs("_", out); break;
+  case EXPR_NAME: fputs(e->text, out); break;
   case EXPR_MEMBER:
     dump_expr(e->left, out);
     fprintf(out, ".%s", e->text);
@@ -139,9 +106,7 @@ static void dump_expr(const Expr *e, FILE *out) {
     dump_binary(e, op, out);
     break;
   }
-  case EXPR_RANGE:
-    dump_binary(e, " .. ", out);
-    break;
+  case EXPR_RANGE: dump_binary(e, " .. ", out); break;
   }
 }
 
@@ -177,47 +142,29 @@ static void dump_counted(const char *name, const Selector *s, FILE *out) {
 static void dump_selector(const Selector *s, FILE *out) {
   if (s->parameters_of) fputs("parameters of ", out);
   switch (s->kind) {
-  case SELECT_ALL:
-    fputs("all", out);
-    break;
+  case SELECT_ALL: fputs("all", out); break;
   case SELECT_NAME:
-    fprintf(out, "%s%s(%s)", s->is_template ? "template " : "", s->is_quoted ? "quoted" : s->is_glob ? "glob" : "name", s->text);
+    fprintf(out, "%s%s(%s)", s->is_template ? "template " : "",
+            s->is_quoted ? "quoted"
+            : s->is_glob ? "glob"
+                         : "name",
+            s->text);
     break;
-  case SELECT_REGEX:
-    fprintf(out, "regex(%s)", s->text);
-    break;
+  case SELECT_REGEX: fprintf(out, "regex(%s)", s->text); break;
   case SELECT_EVERY:
     fprintf(out, "every(%s", s->text);
     if (s->right) fputs(" in ", out), dump_selector(s->right, out);
     fputc(')', out);
     break;
-  case SELECT_RANGE:
-    dump_two("range", s, out);
-    break;
-  case SELECT_STAGES:
-    dump_counted("stages", s, out);
-    break;
-  case SELECT_CHILDREN:
-    dump_counted("children", s, out);
-    break;
-  case SELECT_PARAMETERS:
-    dump_counted("parameters", s, out);
-    break;
-  case SELECT_BACKBONE:
-    fputs("backbone", out);
-    break;
-  case SELECT_HEAD:
-    fputs("head", out);
-    break;
-  case SELECT_UNION:
-    dump_two("union", s, out);
-    break;
-  case SELECT_EXCEPT:
-    dump_two("except", s, out);
-    break;
-  case SELECT_REGION:
-    dump_counted("region", s, out);
-    break;
+  case SELECT_RANGE: dump_two("range", s, out); break;
+  case SELECT_STAGES: dump_counted("stages", s, out); break;
+  case SELECT_CHILDREN: dump_counted("children", s, out); break;
+  case SELECT_PARAMETERS: dump_counted("parameters", s, out); break;
+  case SELECT_BACKBONE: fputs("backbone", out); break;
+  case SELECT_HEAD: fputs("head", out); break;
+  case SELECT_UNION: dump_two("union", s, out); break;
+  case SELECT_EXCEPT: dump_two("except", s, out); break;
+  case SELECT_REGION: dump_counted("region", s, out); break;
   }
 }
 
@@ -265,8 +212,7 @@ static void dump_stmts(const Stmt *s, int indent, FILE *out) {
     dump_names(s, out);
     if (s->donor) dump_donor(s->donor, out);
     if (s->selector)
-      fputs(s->kind == STMT_INSERT ? (s->after ? " after " : " before ") : " ", out),
-          dump_selector(s->selector, out);
+      fputs(s->kind == STMT_INSERT ? (s->after ? " after " : " before ") : " ", out), dump_selector(s->selector, out);
     if (s->kind == STMT_EXPECT && !s->selector) fputs(" parameters", out);
     if (s->source) fputs(" source ", out), dump_selector(s->source, out);
     if (s->compare) fprintf(out, " %s", operator_name(s->compare));
@@ -281,6 +227,4 @@ static void dump_stmts(const Stmt *s, int indent, FILE *out) {
   }
 }
 
-void ast_dump(const Stmt *first, FILE *out) {
-  dump_stmts(first, 0, out);
-}
+void ast_dump(const Stmt *first, FILE *out) { dump_stmts(first, 0, out); }

@@ -11,9 +11,7 @@ Diag *build_report(Lexer *lx, DiagCode code, Span span, const char *message) {
   return diag_report(lx->diags, code, span, "%s", message);
 }
 
-static uint16_t higher(uint16_t a, uint16_t b) {
-  return a > b ? a : b;
-}
+static uint16_t higher(uint16_t a, uint16_t b) { return a > b ? a : b; }
 
 /* True when a node over `below` may be built; else reports, and the caller leaves its children out. */
 static bool fits(Lexer *lx, Span span, uint16_t below, uint16_t *depth) {
@@ -61,15 +59,12 @@ Expr *build_bool(Lexer *lx, Span span, bool value) {
 }
 
 Expr *build_unary(Lexer *lx, Span span, char op, Expr *operand) {
-  if (op == '-' && operand->kind == EXPR_INT)
-    return build_int(lx, span, -operand->integer); /* never INT64_MIN */
+  if (op == '-' && operand->kind == EXPR_INT) return build_int(lx, span, -operand->integer); /* never INT64_MIN */
   if (op == '-' && operand->kind == EXPR_FLOAT) return build_float(lx, span, -operand->number);
   Expr *expr = build_expr(lx, EXPR_UNARY, span);
   expr->op = op;
-  if (fits(lx, span, operand->depth, &expr->depth))
-    expr->left = operand;
-  else
-    expr->kind = EXPR_NONE;
+  if (fits(lx, span, operand->depth, &expr->depth)) expr->left = operand;
+  else expr->kind = EXPR_NONE;
   return expr;
 }
 
@@ -87,10 +82,8 @@ Expr *build_binary(Lexer *lx, Span span, ExprKind kind, char op, Expr *left, Exp
 
 Expr *build_member(Lexer *lx, Span span, Expr *left, const char *text) {
   Expr *expr = build_text(lx, EXPR_MEMBER, span, text);
-  if (fits(lx, span, left->depth, &expr->depth))
-    expr->left = left;
-  else
-    expr->kind = EXPR_NONE;
+  if (fits(lx, span, left->depth, &expr->depth)) expr->left = left;
+  else expr->kind = EXPR_NONE;
   return expr;
 }
 
@@ -123,10 +116,8 @@ Arg *build_arg(Lexer *lx, const char *name, Span name_span, Expr *value) {
 }
 
 ArgList args_add(ArgList list, Arg *arg) {
-  if (list.last)
-    list.last->next = arg;
-  else
-    list.first = arg;
+  if (list.last) list.last->next = arg;
+  else list.first = arg;
   list.last = arg;
   if (arg->value) list.depth = higher(list.depth, arg->value->depth);
   return list;
@@ -160,8 +151,7 @@ ArgList args_checked(Lexer *lx, ArgList list, bool mixed) {
 
 /* ---- selectors ---- */
 
-Selector *build_selector(Lexer *lx, Span span, SelectorKind kind, const char *text, Selector *left,
-                         Selector *right) {
+Selector *build_selector(Lexer *lx, Span span, SelectorKind kind, const char *text, Selector *left, Selector *right) {
   Selector *selector = arena_new(lx->arena, Selector);
   selector->kind = kind;
   selector->span = span;
@@ -214,12 +204,9 @@ Selector *build_quoted(Lexer *lx, Span span, const char *text) {
 static bool split_kind(Lexer *lx, Selector *path, SelectorKind *kind, Selector **left) {
   if (path->kind != SELECT_NAME || path->is_quoted) return false;
   const char *dot = strrchr(path->text, '.'), *word = dot ? dot + 1 : path->text;
-  if (streq(word, "children"))
-    *kind = SELECT_CHILDREN;
-  else if (streq(word, "parameters"))
-    *kind = SELECT_PARAMETERS;
-  else
-    return false;
+  if (streq(word, "children")) *kind = SELECT_CHILDREN;
+  else if (streq(word, "parameters")) *kind = SELECT_PARAMETERS;
+  else return false;
   *left = NULL;
   if (!dot) return true;
   Span span = path->span;
@@ -248,10 +235,8 @@ Selector *build_indexed(Lexer *lx, Span span, Selector *left, IndexList indices)
 SelectorList selectors_add(Lexer *lx, SelectorList list, Selector *selector) {
   SelectorNode *node = arena_new(lx->arena, SelectorNode);
   node->selector = selector;
-  if (list.last)
-    list.last->next = node;
-  else
-    list.first = node;
+  if (list.last) list.last->next = node;
+  else list.first = node;
   list.last = node;
   list.count++;
   return list;
@@ -281,10 +266,8 @@ Index *build_index(Lexer *lx, Span span, bool is_range, Expr *begin, Expr *end) 
 }
 
 IndexList indices_add(IndexList list, Index *index) {
-  if (list.last)
-    list.last->next = index;
-  else
-    list.first = index;
+  if (list.last) list.last->next = index;
+  else list.first = index;
   list.last = index;
   return list;
 }
@@ -305,14 +288,13 @@ void donor_member(Lexer *lx, Donor *donor, Span span, const char *text) {
     donor->slice = build_path(lx, (Span){span.source, span.begin + 1, span.end}, text);
     return;
   }
-  if (donor->slice->kind > SELECT_NAME && donor->slice->kind != SELECT_BACKBONE &&
-      donor->slice->kind != SELECT_HEAD) {
+  if (donor->slice->kind > SELECT_NAME && donor->slice->kind != SELECT_BACKBONE && donor->slice->kind != SELECT_HEAD) {
     Diag *diag = build_report(lx, DIAG_E0012, span, "a name cannot follow a slice");
     if (diag) diag_help(lx->diags, diag, "take the layer by its full name, as in take resnet18.layer1");
     return;
   }
-  donor->slice = build_path(lx, span_join(donor->slice->span, span),
-                            arena_printf(lx->arena, "%s.%s", donor->slice->text, text));
+  donor->slice =
+      build_path(lx, span_join(donor->slice->span, span), arena_printf(lx->arena, "%s.%s", donor->slice->text, text));
 }
 
 void donor_index(Lexer *lx, Donor *donor, Span span, Index *index) {
@@ -328,8 +310,7 @@ void donor_index(Lexer *lx, Donor *donor, Span span, Index *index) {
 /* The dotted name that an expression spells, or NULL. */
 static const char *spelled_path(Lexer *lx, const Expr *expr) {
   if (expr->kind == EXPR_NAME) return expr->text;
-  if (expr->kind == EXPR_INT && expr->integer >= 0)
-    return arena_printf(lx->arena, "%lld", (long long)expr->integer);
+  if (expr->kind == EXPR_INT && expr->integer >= 0) return arena_printf(lx->arena, "%lld", (long long)expr->integer);
   if (expr->kind != EXPR_MEMBER) return NULL;
   const char *left = spelled_path(lx, expr->left);
   return left ? arena_printf(lx->arena, "%s.%s", left, expr->text) : NULL;
@@ -361,12 +342,14 @@ const char *file_word(Lexer *lx, Span span, const char *word) {
   if (end == span.end && word[strspn(word, WORD_LETTERS)] == '\0') return arena_printf(lx->arena, "{%s}", word);
   const char *join = lx->statement == TOK_SAVE ? "to" : "from";
   bool network = lx->statement != TOK_SAVE && lx->statement != TOK_LOAD;
-  Diag *diag = build_report(lx, DIAG_E0011, span,
-                            arena_printf(lx->arena, "behind '%s' stands a file between quotes%s", join, network ? ", or random" : ""));
+  Diag *diag = build_report(
+      lx, DIAG_E0011, span,
+      arena_printf(lx->arena, "behind '%s' stands a file between quotes%s", join, network ? ", or random" : ""));
   Span path = {span.source, span.begin, end};
   if (diag && cure_statement(lx, diag)) return "";
   if (diag) diag_help(lx->diags, diag, "%s \"%s\"", join, lexer_show(lx, path));
-  if (diag) diag_fix(lx->diags, diag, path, "\"%s\"", arena_strndup(lx->arena, lx->text + path.begin, path.end - path.begin));
+  if (diag)
+    diag_fix(lx->diags, diag, path, "\"%s\"", arena_strndup(lx->arena, lx->text + path.begin, path.end - path.begin));
   return "";
 }
 

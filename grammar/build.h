@@ -52,8 +52,7 @@ ArgList args_checked(Lexer *lx, ArgList list, bool mixed);
 Selector *build_path(Lexer *lx, Span span, const char *text);
 /* A name between quotes. */
 Selector *build_quoted(Lexer *lx, Span span, const char *text);
-Selector *build_selector(Lexer *lx, Span span, SelectorKind kind, const char *text, Selector *left,
-                         Selector *right);
+Selector *build_selector(Lexer *lx, Span span, SelectorKind kind, const char *text, Selector *left, Selector *right);
 /* `[…]` behind a selector (NULL: at its start): stages, children, parameters, or a region. */
 Selector *build_indexed(Lexer *lx, Span span, Selector *left, IndexList indices);
 SelectorList selectors_add(Lexer *lx, SelectorList list, Selector *selector);
@@ -65,7 +64,8 @@ Donor *build_donor_model(Lexer *lx, Span span, Expr *model);
 void donor_member(Lexer *lx, Donor *donor, Span span, const char *text);
 void donor_index(Lexer *lx, Donor *donor, Span span, Index *index);
 void donor_range(Lexer *lx, Donor *donor, Span span, Expr *left, Expr *right);
-/* A word where a file is wanted: a constant that holds its name, as the template {f}. A path without quotes is reported. */
+/* A word where a file is wanted: a constant that holds its name, as the template {f}. A path without quotes is
+ * reported. */
 const char *file_word(Lexer *lx, Span span, const char *word);
 /* `from random`, the only word there that is no file. */
 void donor_from_word(Lexer *lx, Donor *donor, Span span, const char *word);
@@ -79,7 +79,8 @@ void stmt_name(Stmt *stmt, const char *name, Span span);
 void stmt_addition(Stmt *stmt, Donor *donor);
 /* A plain dotted name, without globs (of a path: not `quoted`). */
 void stmt_target(Lexer *lx, Stmt *stmt, const char *path, Span span, bool quoted);
-/* `batch = 16` among the settings. True where several settings ran together: then only the first value belongs to it. */
+/* `batch = 16` among the settings. True where several settings ran together: then only the first value belongs to it.
+ */
 bool setting_equals(Lexer *lx, Span equals, const char *name, Span values);
 Allow *build_allow(Lexer *lx, const char *what, Span what_span, Selector *selector);
 AllowList allows_add(AllowList list, Allow *allow);

@@ -12,10 +12,8 @@ Stmt *build_stmt(Lexer *lx, StmtKind kind, Span span) {
 
 StmtList stmts_add(StmtList list, Stmt *stmt) {
   if (!stmt) return list;
-  if (list.last)
-    list.last->next = stmt;
-  else
-    list.first = stmt;
+  if (list.last) list.last->next = stmt;
+  else list.first = stmt;
   list.last = stmt;
   if (stmt->depth > list.depth) list.depth = stmt->depth;
   return list;
@@ -41,12 +39,10 @@ void stmt_name(Stmt *stmt, const char *name, Span span) {
 }
 
 void stmt_addition(Stmt *stmt, Donor *donor) {
-  bool layer = !donor->slice && !donor->from && !donor->from_random &&
-               donor->from_span.source == SPAN_NO_SOURCE && donor->model->kind != EXPR_STRING;
-  if (layer)
-    stmt->value = donor->model;
-  else
-    stmt->donor = donor;
+  bool layer = !donor->slice && !donor->from && !donor->from_random && donor->from_span.source == SPAN_NO_SOURCE &&
+               donor->model->kind != EXPR_STRING;
+  if (layer) stmt->value = donor->model;
+  else stmt->donor = donor;
 }
 
 void stmt_target(Lexer *lx, Stmt *stmt, const char *path, Span span, bool quoted) {
@@ -64,7 +60,8 @@ bool setting_equals(Lexer *lx, Span equals, const char *name, Span values) {
   if (!diag) return false;
   if (cure_settings(lx, diag)) return true;
   diag_help(lx->diags, diag, "%s %s", name, lexer_show(lx, values));
-  diag_fix(lx->diags, diag, (Span){equals.source, equals.begin, values.begin}, "%s", lx->text[equals.begin - 1] == ' ' ? "" : " ");
+  diag_fix(lx->diags, diag, (Span){equals.source, equals.begin, values.begin}, "%s",
+           lx->text[equals.begin - 1] == ' ' ? "" : " ");
   return false;
 }
 
@@ -77,10 +74,8 @@ Allow *build_allow(Lexer *lx, const char *what, Span what_span, Selector *select
 }
 
 AllowList allows_add(AllowList list, Allow *allow) {
-  if (list.last)
-    list.last->next = allow;
-  else
-    list.first = allow;
+  if (list.last) list.last->next = allow;
+  else list.first = allow;
   list.last = allow;
   return list;
 }

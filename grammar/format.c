@@ -33,14 +33,12 @@ static size_t column_here(Format *f) {
 /* No empty line stands at the start of the file or of a block. */
 static void new_line(Format *f, Place place, bool blank) {
   bool first = f->lines.count == 0 || format_line(f)->opens;
-  vec_push(f->arena, &f->lines,
-           (Line){.anchor = place.anchor, .offset = place.offset, .behind_pad = place.behind_pad,
-                  .blank = blank && !first});
+  vec_push(
+      f->arena, &f->lines,
+      (Line){.anchor = place.anchor, .offset = place.offset, .behind_pad = place.behind_pad, .blank = blank && !first});
 }
 
-static Place at_margin(const Format *f) {
-  return (Place){-1, STEP * f->blocks, false};
-}
+static Place at_margin(const Format *f) { return (Place){-1, STEP * f->blocks, false}; }
 
 static OpenBracket *innermost(Format *f) {
   OpenBracket *top = f->open.count ? &f->open.at[f->open.count - 1] : NULL;
@@ -58,8 +56,8 @@ static Place at_continuation(Format *f, bool closes) {
 /* ---- comments ---- */
 
 typedef struct Gap { /* what stands between two tokens */
-  bool broken;    /* a newline */
-  bool blank;     /* an empty line behind the last comment */
+  bool broken;       /* a newline */
+  bool blank;        /* an empty line behind the last comment */
   size_t comments;
 } Gap;
 
@@ -136,10 +134,8 @@ static void close_block(Format *f, const Recorded *before, size_t gap_begin, con
   f->open.count--;
   f->blocks--;
   f->closed_multi = multi;
-  if (multi)
-    new_line(f, at_margin(f), false);
-  else if (before->token != '{')
-    append(f, " ", 1);
+  if (multi) new_line(f, at_margin(f), false);
+  else if (before->token != '{') append(f, " ", 1);
   append(f, "}", 1);
 }
 
@@ -166,10 +162,8 @@ static void begin_statement(Format *f, const Recorded *before, const Recorded *t
 /* `else` stays on a line of its own behind a block on one line, and where a comment stands before it. */
 static void begin_else(Format *f, const Recorded *t, size_t gap_begin) {
   Gap gap = put_comments(f, gap_begin, t->span.begin, at_margin(f));
-  if (gap.comments || (gap.broken && !f->closed_multi))
-    new_line(f, at_margin(f), gap.blank && gap.comments);
-  else
-    append(f, " ", 1);
+  if (gap.comments || (gap.broken && !f->closed_multi)) new_line(f, at_margin(f), gap.blank && gap.comments);
+  else append(f, " ", 1);
 }
 
 static bool names_things(const Format *f, const Recorded *before) {
@@ -226,7 +220,9 @@ static void go_on(Format *f, const Recorded *before, const Recorded *t, size_t g
 static void put_token(Format *f, const Recorded *before, const Recorded *t) {
   if (t->token == '(' || t->token == '[')
     vec_push(f->arena, &f->open,
-             (OpenBracket){.kind = (char)t->token, .line = (int)f->lines.count - 1, .column = column_here(f),
+             (OpenBracket){.kind = (char)t->token,
+                           .line = (int)f->lines.count - 1,
+                           .column = column_here(f),
                            .names = t->token == '(' && names_things(f, before)});
   if (t->token == ')' || t->token == ']') f->open.count--;
   append(f, f->text + t->span.begin, t->span.end - t->span.begin);
@@ -252,12 +248,9 @@ static void lay_out(Format *f, size_t start) {
     } else if (t->token == '{') {
       open_block(f, i, gap_begin);
     } else {
-      if (ended || before->token == '{')
-        begin_statement(f, before, t, gap_begin);
-      else if (t->token == TOK_ELSE)
-        begin_else(f, t, gap_begin);
-      else
-        go_on(f, before, t, gap_begin);
+      if (ended || before->token == '{') begin_statement(f, before, t, gap_begin);
+      else if (t->token == TOK_ELSE) begin_else(f, t, gap_begin);
+      else go_on(f, before, t, gap_begin);
       put_token(f, before, t);
     }
     ended = false;

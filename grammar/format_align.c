@@ -15,9 +15,7 @@ size_t format_width(const char *text, size_t length) {
 
 /* ---- `=` and values ---- */
 
-static bool is_continuation(const Line *line) {
-  return line->anchor >= 0;
-}
+static bool is_continuation(const Line *line) { return line->anchor >= 0; }
 
 /* A statement of several lines is in no run of assignments: gofmt does the same. */
 static bool can_join(const Format *f, size_t i, LineKind kind) {
@@ -64,8 +62,7 @@ static size_t align_run(Format *f, size_t first, LineKind kind) {
     if (width > widest) widest = width;
   }
   for (size_t i = first; i < end; i++)
-    if (f->lines.at[i].aligned)
-      f->lines.at[i].pad = widest - format_width(f->lines.at[i].text.at, f->lines.at[i].key);
+    if (f->lines.at[i].aligned) f->lines.at[i].pad = widest - format_width(f->lines.at[i].text.at, f->lines.at[i].key);
   return end;
 }
 
@@ -86,8 +83,7 @@ static void indent_lines(Format *f) {
     if (line->anchor < 0) continue;
     const Line *anchor = &f->lines.at[line->anchor];
     line->indent += anchor->indent;
-    if (line->behind_pad && line->offset >= format_width(anchor->text.at, anchor->key))
-      line->indent += anchor->pad;
+    if (line->behind_pad && line->offset >= format_width(anchor->text.at, anchor->key)) line->indent += anchor->pad;
   }
 }
 

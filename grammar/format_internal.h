@@ -47,15 +47,15 @@ typedef struct Format {
   const TokenList *tokens;
   LineList lines;
   VEC(OpenBracket) open;
-  size_t blocks;       /* how many of them are braces */
-  bool closed_multi;   /* the block that was closed last had lines of its own */
+  size_t blocks;     /* how many of them are braces */
+  bool closed_multi; /* the block that was closed last had lines of its own */
   /* the statement that is being laid out */
-  int statement;       /* its first token */
-  bool fresh;          /* it begins its line */
-  int first_line;      /* where it begins */
-  size_t words;        /* how many of its words were laid out */
-  size_t continued;    /* the column in that line below which a further line of it begins */
-  bool assigned;       /* its `=` has been seen */
+  int statement;    /* its first token */
+  bool fresh;       /* it begins its line */
+  int first_line;   /* where it begins */
+  size_t words;     /* how many of its words were laid out */
+  size_t continued; /* the column in that line below which a further line of it begins */
+  bool assigned;    /* its `=` has been seen */
 } Format;
 
 /* Columns of a text: its code points. */

@@ -18,22 +18,16 @@ bool format_blank_between(const Format *f, const Recorded *a, const Recorded *b)
   switch (b->token) {
   case ',':
   case ')':
-  case ']':
-    return false;
-  case TOK_MEMBER: /* 3 .x is not 3.x */
-    return a->token == TOK_INT || a->token == TOK_FLOAT;
-  case TOK_DOTDOT:
-    return last_byte(f, a) == '.';
-  case ':':
-    return a->token == ',';
+  case ']': return false;
+  case TOK_MEMBER: /* 3 .x is not 3.x */ return a->token == TOK_INT || a->token == TOK_FLOAT;
+  case TOK_DOTDOT: return last_byte(f, a) == '.';
+  case ':': return a->token == ',';
   }
   switch (a->token) {
   case '(':
   case '[':
-  case ':':
-    return false;
-  case TOK_DOTDOT:
-    return first_byte(f, b) == '.';
+  case ':': return false;
+  case TOK_DOTDOT: return first_byte(f, b) == '.';
   case '-':
     if (!a->operand) return false; /* a sign */
     break;

@@ -10,14 +10,16 @@ static const struct {
   const char *instead; /* the keyword that is meant; NULL where none does the same */
   const char *help;    /* NULL with `instead` */
 } words[] = {
-    {"import", NULL, "nothing is imported: layers have the names of torch.nn, networks are built in; leave the line out"},
+    {"import", NULL,
+     "nothing is imported: layers have the names of torch.nn, networks are built in; leave the line out"},
     {"from", NULL, "nothing is imported: layers have the names of torch.nn, networks are built in; leave the line out"},
     {"print", NULL, "`surgeryc plan` and `surgeryc show` print the network; leave the line out"},
     {"def", NULL, "how values flow is written: forward x { … return y }"},
     {"class", NULL, "a network is declared: model NAME(arguments) { … }"},
     {"while", NULL, "a loop runs over what is known at compile time: for i in 0..4 { … }"},
     {"elif", NULL, "it is written: } else if CONDITION { … }"},
-    {"prune", NULL, "layers are taken away whole: remove SELECTOR; fewer channels are another layer: replace NAME with LAYER"},
+    {"prune", NULL,
+     "layers are taken away whole: remove SELECTOR; fewer channels are another layer: replace NAME with LAYER"},
     {"quantize", NULL, "computing is in f32; the program's export writes smaller files: --dtype f16, --dtype bf16"},
     {"export", NULL, "the compiled program exports: PROGRAM export --out FILE; leave the line out"},
     {"evaluate", NULL, "the compiled program evaluates: PROGRAM eval --data DIR; leave the line out"},
@@ -51,9 +53,8 @@ bool habit_is_line_to_drop(const char *word) {
   return streq(word, "import") || streq(word, "from") || streq(word, "print");
 }
 
-static const char *const train_settings[] = {"optimizer", "loss",       "batch",     "epochs",     "augment",
-                                             "schedule",  "clip_norm",  "accumulate", "mixup",     "seed",
-                                             "early_stop", "ema"};
+static const char *const train_settings[] = {"optimizer", "loss",       "batch", "epochs", "augment",    "schedule",
+                                             "clip_norm", "accumulate", "mixup", "seed",   "early_stop", "ema"};
 static const char *const input_settings[] = {"resize", "center_crop", "normalize", "grayscale", "exif_transpose"};
 
 const char *habit_block_of(const char *setting) {
@@ -82,10 +83,8 @@ const char *without_modules(Arena *arena, const char *text) {
     size_t skip = 0;
     for (size_t i = 0; starts && !skip && i < sizeof modules / sizeof *modules; i++)
       if (strncmp(at, modules[i], strlen(modules[i])) == 0) skip = strlen(modules[i]);
-    if (skip)
-      at += skip;
-    else
-      *to++ = *at++;
+    if (skip) at += skip;
+    else *to++ = *at++;
   }
   *to = '\0';
   return out;
@@ -102,12 +101,9 @@ const char *path_of_network(Arena *arena, const char *text) {
     if (strncmp(text, objects[i], strlen(text)) == 0 && strlen(text) + 1 == strlen(objects[i])) return "all";
   char *out = arena_alloc(arena, strlen(text) + 1), *to = out;
   for (; *text; text++) {
-    if (*text == '[')
-      *to++ = '.';
-    else if (isalnum((unsigned char)*text) || *text == '_' || *text == '.')
-      *to++ = *text;
-    else if (*text != ']')
-      return NULL;
+    if (*text == '[') *to++ = '.';
+    else if (isalnum((unsigned char)*text) || *text == '_' || *text == '.') *to++ = *text;
+    else if (*text != ']') return NULL;
   }
   *to = '\0';
   return *out ? out : NULL;

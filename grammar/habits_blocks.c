@@ -33,7 +33,8 @@ Span whole_statement(const Lexer *lx) {
     if (inner >= 0 && inner <= outer) break;
     if (inner >= 0) span.end = text_statement_end(lx->text, lx->length, end + 1);
     end = next;
-    if (inner >= 0 && span.end < next && lx->text[span.end] != '\n') span.end = next; /* a comment, or another statement */
+    if (inner >= 0 && span.end < next && lx->text[span.end] != '\n')
+      span.end = next; /* a comment, or another statement */
   }
   return span;
 }
@@ -66,13 +67,15 @@ static const char *head_of(Rewrite *r, const char *line) {
   Arena *arena = r->arena;
   const char *inside;
   if (strncmp(line, "def __init__", 12) == 0) return NULL;
-  if (strncmp(line, "class ", 6) == 0) return arena_printf(arena, "model %.*s", (int)strcspn(line + 6, "(: "), line + 6);
+  if (strncmp(line, "class ", 6) == 0)
+    return arena_printf(arena, "model %.*s", (int)strcspn(line + 6, "(: "), line + 6);
   if ((inside = between(arena, line, "forward(self, ", ")")) || (inside = between(arena, line, "forward(", ")")))
     return arena_printf(arena, "forward %s", inside);
   const char *range = strstr(line, "range("), *end = range ? strchr(range, ')') : NULL;
   if (end && !memchr(range, ',', (size_t)(end - range)))
     return arena_printf(arena, "%.*s0..%.*s%s", (int)(range - line), line, (int)(end - range - 6), range + 6, end + 1);
-  if (strncmp(line, "def ", 4) == 0 || strncmp(line, "while", 5) == 0 || strncmp(line, "with ", 5) == 0) r->good = false;
+  if (strncmp(line, "def ", 4) == 0 || strncmp(line, "while", 5) == 0 || strncmp(line, "with ", 5) == 0)
+    r->good = false;
   return line;
 }
 
@@ -91,7 +94,8 @@ static void add_line(Rewrite *r, int columns, const char *line) {
     return;
   }
   const char *head = head_of(r, arena_strndup(r->arena, plain, strlen(plain) - 1));
-  if (head) r->out = arena_printf(r->arena, *r->out ? "%s\n%*s%s {" : "%s%.*s%s {", r->out, *r->out ? columns : 0, "", head);
+  if (head)
+    r->out = arena_printf(r->arena, *r->out ? "%s\n%*s%s {" : "%s%.*s%s {", r->out, *r->out ? columns : 0, "", head);
   r->brace[r->depth] = head != NULL;
   r->open[r->depth++] = columns;
 }
@@ -117,7 +121,7 @@ const char *block_in_braces(const Lexer *lx, Span whole) {
 
 /* What others call a setting of the train block. */
 static const char *setting_of(const char *word) {
-  static const char *const names[][2] = {{"batch_size", "batch"}, {"num_epochs", "epochs"}, {"n_epochs", "epochs"},
+  static const char *const names[][2] = {{"batch_size", "batch"},  {"num_epochs", "epochs"},  {"n_epochs", "epochs"},
                                          {"max_epochs", "epochs"}, {"scheduler", "schedule"}, {"criterion", "loss"}};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (streq(names[i][0], word)) return names[i][1];
@@ -159,7 +163,8 @@ bool cure_settings(Lexer *lx, Diag *diag) {
   if (found < 2) return false;
   if (other) {
     diag_help(lx->diags, diag, "%s stands in another block: %s { %s … }", other, habit_block_of(other), other);
-    if (kept < whole.end && kept > lx->first.end) diag_fix(lx->diags, diag, (Span){whole.source, kept, whole.end}, "%s", "");
+    if (kept < whole.end && kept > lx->first.end)
+      diag_fix(lx->diags, diag, (Span){whole.source, kept, whole.end}, "%s", "");
     return true;
   }
   diag_help(lx->diags, diag, "settings are separated by ';': %s", out);

@@ -19,7 +19,8 @@ static const struct {
 #define SAVE "weights are written by"
 #define DROP "the compiled program knows by its command (train, eval, predict) what is done; leave the line out"
 #define FREEZE "gradients are stopped and let through by statements"
-    {"@1.load_state_dict(torch.load(\"~2\"*3), strict=False)", LOAD, "load all from \"~2\" allow missing all, unexpected **"},
+    {"@1.load_state_dict(torch.load(\"~2\"*3), strict=False)", LOAD,
+     "load all from \"~2\" allow missing all, unexpected **"},
     {"@1.load_state_dict(torch.load(\"~2\"*3)*4)", LOAD, "load all from \"~2\""},
     {"@1.load_state_dict(*2)", "weights are read by: load all from \"FILE\"", NULL},
     {"@1.load_weights(\"~2\")", LOAD, "load all from \"~2\""},
@@ -38,7 +39,8 @@ static const struct {
     {"@1.backward()", DROP, ""},
     {"@1.step()", DROP, ""},
     {"@1.summary()", "`surgeryc show` prints the network; leave the line out", ""},
-    {"@1.compile(*2)", "optimizer and loss stand in a block: train { optimizer Adam(lr=1e-3); loss CrossEntropy }", NULL},
+    {"@1.compile(*2)", "optimizer and loss stand in a block: train { optimizer Adam(lr=1e-3); loss CrossEntropy }",
+     NULL},
     {"@1.fit(*2)", "the compiled program trains: PROGRAM train --data DIR; leave the line out", ""},
     {"@1 = torch.optim.lr_scheduler.*2", "it stands in the train block: train { schedule step(10) }", NULL},
     {"@1 = lr_scheduler.*2", "it stands in the train block: train { schedule step(10) }", NULL},
@@ -49,38 +51,61 @@ static const struct {
     {"@1.requires_grad_(*2)", FREEZE, "unfreeze @1"},
     {"for @1 in @2.parameters(): @3.requires_grad = False", FREEZE, "freeze @2"},
     {"for @1 in @2.parameters(): @3.requires_grad = True", FREEZE, "unfreeze @2"},
-    {"for @1 in @2.named_parameters()*3", "selectors pick layers by their names: freeze all except fc, freeze /^layer[12]/", NULL},
-    {"for @1, @2 in @3.named_parameters()*4", "selectors pick layers by their names: freeze all except fc, freeze /^layer[12]/", NULL},
+    {"for @1 in @2.named_parameters()*3",
+     "selectors pick layers by their names: freeze all except fc, freeze /^layer[12]/", NULL},
+    {"for @1, @2 in @3.named_parameters()*4",
+     "selectors pick layers by their names: freeze all except fc, freeze /^layer[12]/", NULL},
     {"@1.add_module(\"@2\", *3)", "a layer is put at the end by", "append @2 = *3"},
     {"nn.init.@2_(@1)", "fresh values are given by", "init @1 with @2()"},
     {"torch.nn.init.@2_(@1)", "fresh values are given by", "init @1 with @2()"},
     {"@1 = nn.Sequential(\\*list(@2.children())[:-1])", "layers are taken away by", "remove children[-1]"},
     {"@1 = nn.Sequential(\\*list(@2.children())[:-$3])", "layers are taken away by", "remove children[-$3:]"},
-    {"@1 = *5ModuleList([*2 for @3 in *4])", "layers are made by a loop, and called by their names: for @3 in *4 { \"@1{@3}\" = *2 }", NULL},
+    {"@1 = *5ModuleList([*2 for @3 in *4])",
+     "layers are made by a loop, and called by their names: for @3 in *4 { \"@1{@3}\" = *2 }", NULL},
     {"del @1", "layers are taken away by", "remove @1"},
     {"@1.out_features = $2", "a layer is replaced by", "replace @1 with Linear(_, $2)"},
     {"@1.p = $2", "a layer is replaced by", "replace @1 with Dropout($2)"},
     {"@1.inplace = $2", "whether a layer works in place is the compiler's business; leave the line out", ""},
-#define ARGUMENT(name) \
-  {"@1." name " = $2", "the arguments of a layer stay; put another in its place: replace @1 with …(…, " name "=$2)", NULL}
-    ARGUMENT("stride"), ARGUMENT("padding"), ARGUMENT("kernel_size"), ARGUMENT("dilation"), ARGUMENT("groups"),
-    ARGUMENT("bias"), ARGUMENT("eps"), ARGUMENT("momentum"), ARGUMENT("in_features"), ARGUMENT("in_channels"),
-    ARGUMENT("out_channels"), ARGUMENT("num_features"),
-    {"@1.weight = *2", "values come from a file or are fresh: load @1.weight from \"FILE\", init @1 with kaiming_normal()", NULL},
-    {"@1.weight.data*2", "values come from a file or are fresh: load @1.weight from \"FILE\", init @1 with kaiming_normal()", NULL},
+#define ARGUMENT(name)                                                                                                 \
+  {"@1." name " = $2", "the arguments of a layer stay; put another in its place: replace @1 with …(…, " name "=$2)",   \
+   NULL}
+    ARGUMENT("stride"),
+    ARGUMENT("padding"),
+    ARGUMENT("kernel_size"),
+    ARGUMENT("dilation"),
+    ARGUMENT("groups"),
+    ARGUMENT("bias"),
+    ARGUMENT("eps"),
+    ARGUMENT("momentum"),
+    ARGUMENT("in_features"),
+    ARGUMENT("in_channels"),
+    ARGUMENT("out_channels"),
+    ARGUMENT("num_features"),
+    {"@1.weight = *2",
+     "values come from a file or are fresh: load @1.weight from \"FILE\", init @1 with kaiming_normal()", NULL},
+    {"@1.weight.data*2",
+     "values come from a file or are fresh: load @1.weight from \"FILE\", init @1 with kaiming_normal()", NULL},
     /* statements of this language, nearly */
-    {"replace *1 with $2, *3", "several layers in the place of one are a Sequential", "replace *1 with Sequential($2, *3)"},
-    {"load *1 from \"~2\" strict=False", "what may be missing or left over is said by", "load *1 from \"~2\" allow missing all, unexpected **"},
-    {"load *1 from \"~2\", strict=False", "what may be missing or left over is said by", "load *1 from \"~2\" allow missing all, unexpected **"},
+    {"replace *1 with $2, *3", "several layers in the place of one are a Sequential",
+     "replace *1 with Sequential($2, *3)"},
+    {"load *1 from \"~2\" strict=False", "what may be missing or left over is said by",
+     "load *1 from \"~2\" allow missing all, unexpected **"},
+    {"load *1 from \"~2\", strict=False", "what may be missing or left over is said by",
+     "load *1 from \"~2\" allow missing all, unexpected **"},
     {"load *1 from \"~2\"*3 strict=True", "a load is strict as it stands", "load *1 from \"~2\""},
-#define ALLOW(what) \
-  {"load *1 allow " what " @2, @3", "several stand in brackets", "load *1 allow " what " (@2, @3)"}, \
-  {"load *1 allow " what " @2, @3, @4", "several stand in brackets", "load *1 allow " what " (@2, @3, @4)"}
-    ALLOW("unexpected"), ALLOW("missing"), ALLOW("shape"),
-#define PLAIN(start) \
-  {start "torch.nn.@1(*2)", "layers are written without their module", start "@1(*2)"}, \
-  {start "nn.@1(*2)", "layers are written without their module", start "@1(*2)"}
-    PLAIN("append "), PLAIN("append @3 = "), PLAIN("prepend "), PLAIN("prepend @3 = "),
+#define ALLOW(what)                                                                                                    \
+  {"load *1 allow " what " @2, @3", "several stand in brackets", "load *1 allow " what " (@2, @3)"},                   \
+      {"load *1 allow " what " @2, @3, @4", "several stand in brackets", "load *1 allow " what " (@2, @3, @4)"}
+    ALLOW("unexpected"),
+    ALLOW("missing"),
+    ALLOW("shape"),
+#define PLAIN(start)                                                                                                   \
+  {start "torch.nn.@1(*2)", "layers are written without their module", start "@1(*2)"},                                \
+      {start "nn.@1(*2)", "layers are written without their module", start "@1(*2)"}
+    PLAIN("append "),
+    PLAIN("append @3 = "),
+    PLAIN("prepend "),
+    PLAIN("prepend @3 = "),
     {"append *1 after *2", "within the network a layer is put by", "insert *1 after *2"},
     {"append *1 before *2", "within the network a layer is put by", "insert *1 before *2"},
     {"add *1 after *2", "within the network a layer is put by", "insert *1 after *2"},
@@ -91,9 +116,22 @@ static const struct {
     {"adapt *1 to $2", "it is written", "adapt *1 to channels $2"},
     {"take *1 from http*2/~3", "nothing is fetched: download the file, and name it", "take *1 from \"~3\""},
 #define EXCEPT(wrong) {"&1 " wrong " *2", "it is written", "&1 all except *2"}
-    EXCEPT("everything but"), EXCEPT("everything except"), EXCEPT("all but"), EXCEPT("all, except"), EXCEPT("all, but"),
-    EXCEPT("all excluding"), EXCEPT("all without"), EXCEPT("all minus"), EXCEPT("all -"), EXCEPT("all not"),
-    EXCEPT("everything, except"), EXCEPT("everything without"), EXCEPT("not"), EXCEPT("!"), EXCEPT("~"), EXCEPT("-"),
+    EXCEPT("everything but"),
+    EXCEPT("everything except"),
+    EXCEPT("all but"),
+    EXCEPT("all, except"),
+    EXCEPT("all, but"),
+    EXCEPT("all excluding"),
+    EXCEPT("all without"),
+    EXCEPT("all minus"),
+    EXCEPT("all -"),
+    EXCEPT("all not"),
+    EXCEPT("everything, except"),
+    EXCEPT("everything without"),
+    EXCEPT("not"),
+    EXCEPT("!"),
+    EXCEPT("~"),
+    EXCEPT("-"),
     {"&1 *2, except *3", "it is written", "&1 *2 except *3"},
     {"&1 *2 but *3", "it is written", "&1 *2 except *3"},
     /* YAML */
@@ -116,7 +154,9 @@ typedef struct Captures {
 
 static bool fits(Captures *c, const char *pattern, const char *text);
 
-static bool path_char(char ch) { return isalnum((unsigned char)ch) || ch == '_' || ch == '.' || ch == '[' || ch == ']'; }
+static bool path_char(char ch) {
+  return isalnum((unsigned char)ch) || ch == '_' || ch == '.' || ch == '[' || ch == ']';
+}
 
 static bool take(Captures *c, const char *pattern, const char *text, size_t length) {
   int at = pattern[1] - '0';

@@ -35,11 +35,10 @@ static bool is_keyword(const char *word) {
 
 /* What need not be listed one by one: the beginnings of a value or a selector, and how either may go on. */
 static bool part_of(const char *const *all, int count, const char *name) {
-  static const char *const value_begins[] = {"a name", "a string", "an integer", "a number",
-                                             "'true'", "'false'",  "'none'",     "'_'",
-                                             "'not'",  "'-'",      "'('",        "'['"};
-  static const char *const selector_begins[] = {"a layer", "a string", "a regular expression", "'every'", "'('",
-                                                "'['",     "'parameters'"};
+  static const char *const value_begins[] = {"a name", "a string", "an integer", "a number", "'true'", "'false'",
+                                             "'none'", "'_'",      "'not'",      "'-'",      "'('",    "'['"};
+  static const char *const selector_begins[] = {"a layer", "a string", "a regular expression", "'every'",
+                                                "'('",     "'['",      "'parameters'"};
   static const char *const value_goes_on[] = {"'+'",   "'-'",  "'*'",      "'/'",  "'%'",  "'//'",
                                               "'<'",   "'>'",  "'<='",     "'>='", "'=='", "'!='",
                                               "'and'", "'or'", "a member", "'('",  "'['",  "an assignment"};
@@ -76,8 +75,7 @@ static const char *expectation(Lexer *lx, const char *const *names, int count) {
   }
   if (n == 0) return NULL;
   const char *text = listed[0];
-  for (int i = 1; i < n; i++)
-    text = arena_printf(lx->arena, "%s%s%s", text, i == n - 1 ? " or " : ", ", listed[i]);
+  for (int i = 1; i < n; i++) text = arena_printf(lx->arena, "%s%s%s", text, i == n - 1 ? " or " : ", ", listed[i]);
   return text;
 }
 
@@ -107,7 +105,9 @@ static bool cure_block(Lexer *lx, Diag *diag, Span whole) {
 
 bool cure_statement(Lexer *lx, Diag *diag) {
   Span whole = whole_statement(lx);
-  const char *fix, *help = habit_statement(lx->arena, arena_strndup(lx->arena, lx->text + whole.begin, whole.end - whole.begin), &fix);
+  const char *fix,
+      *help =
+          habit_statement(lx->arena, arena_strndup(lx->arena, lx->text + whole.begin, whole.end - whole.begin), &fix);
   if (!help) return cure_block(lx, diag, whole);
   lx->skip_until = whole.end;
   diag_help(lx->diags, diag, "%s", help);
@@ -148,8 +148,8 @@ static bool report_first_word(Lexer *lx) {
   bool known = (near && streq(near, word)) || habit_block_of(word);
   bool second = lx->statement_tokens == 2 || habit_of(word, &instead) || instead;
   if ((!near || known) && (!second || lx->first_token == TOK_SETTING)) return false;
-  Diag *diag = lexer_report(lx, DIAG_E0001, lx->first, "'%s' does not begin a statement%s",
-                            lexer_show(lx, lx->first), known ? " here" : "");
+  Diag *diag = lexer_report(lx, DIAG_E0001, lx->first, "'%s' does not begin a statement%s", lexer_show(lx, lx->first),
+                            known ? " here" : "");
   if (diag) help_first_word(lx, diag, word, near);
   return true;
 }
@@ -176,12 +176,8 @@ typedef struct Misfit { /* a token that cannot stand where it stands */
   int count;
 } Misfit;
 
-static char char_at(const Misfit *m, uint32_t offset) {
-  return offset < m->lx->length ? m->lx->text[offset] : '\0';
-}
-static bool wants(const Misfit *m, const char *name) {
-  return named(m->names, m->count, name);
-}
+static char char_at(const Misfit *m, uint32_t offset) { return offset < m->lx->length ? m->lx->text[offset] : '\0'; }
+static bool wants(const Misfit *m, const char *name) { return named(m->names, m->count, name); }
 
 /* Behind the word before, without the blanks. */
 static Span gap_before(const Misfit *m) {
@@ -193,7 +189,8 @@ static Span gap_before(const Misfit *m) {
 /* with, to, from, in: one word is missing, or another stands in its place. */
 static bool cure_joining_word(const Misfit *m) {
   static const char *const joining[] = {"'with'", "'to'", "'from'", "'in'"};
-  static const char *const others[] = {"by", "as", "into", "of", "using", "for", "with", "to", "from", "=", "->", "=>", ":"};
+  static const char *const others[] = {"by", "as",   "into", "of", "using", "for", "with",
+                                       "to", "from", "=",    "->", "=>",    ":"};
   const char *wanted = NULL;
   for (size_t i = 0; i < sizeof joining / sizeof *joining && !wanted; i++)
     if (wants(m, joining[i])) wanted = joining[i];
@@ -253,9 +250,7 @@ static bool cure_colon(const Misfit *m) {
   return true;
 }
 
-static bool compares(char c) {
-  return c == '<' || c == '>' || c == '=' || c == '!';
-}
+static bool compares(char c) { return c == '<' || c == '>' || c == '=' || c == '!'; }
 
 /* `freeze all replace fc with …`: two statements on one line. `forward(x) {`: a call's brackets. */
 static bool cure_statements(const Misfit *m) {
@@ -342,18 +337,23 @@ static bool cure_dash(const Misfit *m) {
 /* x[:, 0] among the values of a forward */
 static bool cure_slice(const Misfit *m) {
   Lexer *lx = m->lx;
-  if (char_at(m, m->span.begin) != ':' || lx->selector || !lx->open || lx->brackets[lx->open - 1].kind != '[') return false;
-  diag_help(lx->diags, m->diag, "a value of the network has no slices; one place of a dimension is select(x, dim, index): select(x, 1, 0) is x[:, 0]");
+  if (char_at(m, m->span.begin) != ':' || lx->selector || !lx->open || lx->brackets[lx->open - 1].kind != '[')
+    return false;
+  diag_help(lx->diags, m->diag,
+            "a value of the network has no slices; one place of a dimension is select(x, dim, index): select(x, 1, 0) "
+            "is x[:, 0]");
   uint32_t open = lx->brackets[lx->open - 1].begin, name = open, digits = m->span.end;
   while (name > 0 && (isalnum((unsigned char)lx->text[name - 1]) || lx->text[name - 1] == '_')) name--;
   if (char_at(m, digits) == ',') digits++;
   while (char_at(m, digits) == ' ') digits++;
   uint32_t end = digits;
   while (isdigit((unsigned char)char_at(m, end))) end++;
-  bool one = open + 1 == m->span.begin && char_at(m, m->span.end) == ',' && end > digits && char_at(m, end) == ']' && name < open;
+  bool one = open + 1 == m->span.begin && char_at(m, m->span.end) == ',' && end > digits && char_at(m, end) == ']' &&
+             name < open;
   if (one)
     diag_fix(lx->diags, m->diag, (Span){lx->source, name, end + 1}, "select(%s, 1, %s)",
-             arena_strndup(lx->arena, lx->text + name, open - name), arena_strndup(lx->arena, lx->text + digits, end - digits));
+             arena_strndup(lx->arena, lx->text + name, open - name),
+             arena_strndup(lx->arena, lx->text + digits, end - digits));
   return true;
 }
 
@@ -369,10 +369,10 @@ static void cure(const Misfit *m, bool at_end) {
   const char *form = form_of(lx->statement);
   if (near && is_keyword(text_of(lx, m->span))) near = NULL; /* `for` is no misspelt `or` */
   if (!near && (cure_settings(lx, m->diag) || cure_statement(lx, m->diag))) return;
-  if (near)
-    diag_suggest(lx->diags, m->diag, m->span, near);
-  else if (at_end || !(cure_slice(m) || cure_dash(m) || cure_assignment(lx, m->diag, m->span) || cure_statements(m) ||
-                       cure_joining_word(m) || cure_colon(m) || cure_operator(m) || cure_selector(m) || cure_comma(m))) {
+  if (near) diag_suggest(lx->diags, m->diag, m->span, near);
+  else if (at_end ||
+           !(cure_slice(m) || cure_dash(m) || cure_assignment(lx, m->diag, m->span) || cure_statements(m) ||
+             cure_joining_word(m) || cure_colon(m) || cure_operator(m) || cure_selector(m) || cure_comma(m))) {
     if (form) diag_help(lx->diags, m->diag, "it is written: %s", form);
   }
 }
@@ -384,8 +384,7 @@ void report_syntax(Lexer *lx, int found_end, Span span, const char *const *expec
     return;
   }
   const char *wanted = expectation(lx, expected, count);
-  const char *found =
-      found_end ? "the end of the statement" : arena_printf(lx->arena, "'%s'", lexer_show(lx, span));
+  const char *found = found_end ? "the end of the statement" : arena_printf(lx->arena, "'%s'", lexer_show(lx, span));
   Diag *diag = wanted ? lexer_report(lx, DIAG_E0002, span, "expected %s, found %s", wanted, found)
                       : lexer_report(lx, DIAG_E0002, span, "%s cannot stand here", found);
   if (diag) cure(&(Misfit){lx, diag, span, expected, count}, found_end);

@@ -12,14 +12,10 @@ static double suffix_factor(const char *suffix) {
   if (*suffix == '\0') return 1;
   if (suffix[1] != '\0') return 0;
   switch (*suffix) {
-  case 'k':
-    return 1e3;
-  case 'M':
-    return 1e6;
-  case 'G':
-    return 1e9;
-  default:
-    return 0;
+  case 'k': return 1e3;
+  case 'M': return 1e6;
+  case 'G': return 1e9;
+  default: return 0;
   }
 }
 
@@ -51,14 +47,12 @@ bool number_value(Lexer *lx, Span span, TokenValue *value, int *token) {
   size_t length = 0;
   for (uint32_t at = span.begin; at < span.end; at++) {
     if (lx->text[at] == '_') continue;
-    if (length + 1 == sizeof digits)
-      return bad_number(lx, span, "is too long for a number", "write it as 1e100");
+    if (length + 1 == sizeof digits) return bad_number(lx, span, "is too long for a number", "write it as 1e100");
     digits[length++] = lx->text[at];
   }
   digits[length] = '\0';
   size_t plain = strspn(digits, "0123456789");
-  bool is_float =
-      digits[plain] == '.' || ((digits[plain] == 'e' || digits[plain] == 'E') && digits[plain + 1] != '\0');
+  bool is_float = digits[plain] == '.' || ((digits[plain] == 'e' || digits[plain] == 'E') && digits[plain + 1] != '\0');
   char *end;
   errno = 0;
   double number = strtod(digits, &end);
@@ -66,8 +60,7 @@ bool number_value(Lexer *lx, Span span, TokenValue *value, int *token) {
   double factor = (digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X')) ? 0 : suffix_factor(end);
   if (factor == 0) return no_number(lx, span, digits, end);
   number *= factor;
-  if (!isfinite(number))
-    return bad_number(lx, span, "is too large for a number", "the largest is about 1.8e308");
+  if (!isfinite(number)) return bad_number(lx, span, "is too large for a number", "the largest is about 1.8e308");
   value->number = number;
   *token = TOK_FLOAT;
   if (factor == 1 && is_float) return true;
@@ -110,10 +103,9 @@ bool string_value(Lexer *lx, Span span, TokenValue *value) {
   size_t slashes = 0;
   while (closed && end - slashes > at && end[-1 - (ptrdiff_t)slashes] == '\\') slashes++;
   if (!closed || slashes % 2) {
-    Diag *diag = lexer_report(lx, DIAG_E0006, (Span){span.source, span.begin, span.begin + 1},
-                              "this string is never closed");
-    if (diag)
-      diag_help(lx->diags, diag, "close it with '\"' on the same line; a quote inside is written \\\"");
+    Diag *diag =
+        lexer_report(lx, DIAG_E0006, (Span){span.source, span.begin, span.begin + 1}, "this string is never closed");
+    if (diag) diag_help(lx->diags, diag, "close it with '\"' on the same line; a quote inside is written \\\"");
     if (diag) fix_open_end(lx, diag, span, '"');
     return false;
   }
@@ -130,16 +122,10 @@ bool string_value(Lexer *lx, Span span, TokenValue *value) {
     }
     at++;
     switch (*at) {
-    case 'n':
-      *out++ = '\n';
-      break;
-    case 't':
-      *out++ = '\t';
-      break;
+    case 'n': *out++ = '\n'; break;
+    case 't': *out++ = '\t'; break;
     case '"':
-    case '\\':
-      *out++ = *at;
-      break;
+    case '\\': *out++ = *at; break;
     default: {
       Span escape = {span.source, offset, offset + 2};
       Diag *diag = lexer_report(lx, DIAG_E0013, escape, "'%s' is no escape", lexer_show(lx, escape));
@@ -166,9 +152,8 @@ bool regex_value(Lexer *lx, Span span, TokenValue *value) {
     return false;
   }
   if (at == end || memchr(at, '\0', (size_t)(end - at))) {
-    Diag *diag =
-        lexer_report(lx, DIAG_E0010, span,
-                     at == end ? "an empty regular expression" : "a zero byte in a regular expression");
+    Diag *diag = lexer_report(lx, DIAG_E0010, span,
+                              at == end ? "an empty regular expression" : "a zero byte in a regular expression");
     if (diag) diag_help(lx->diags, diag, "/conv/ finds every name with conv in it; `all` picks everything");
     return false;
   }
@@ -285,18 +270,15 @@ void report_bad_character(Lexer *lx, Span span) {
     Diag *diag = lexer_report(lx, DIAG_E0003, there, "%s is not of the language", known[i].what);
     if (!diag || cure_statement(lx, diag)) return;
     diag_help(lx->diags, diag, "%s", known[i].help);
-    if (known[i].instead && *known[i].instead == '"')
-      fix_quotes(lx, diag, span);
-    else if (known[i].instead)
-      diag_fix(lx->diags, diag, there, "%s", known[i].instead);
+    if (known[i].instead && *known[i].instead == '"') fix_quotes(lx, diag, span);
+    else if (known[i].instead) diag_fix(lx->diags, diag, there, "%s", known[i].instead);
     return;
   }
   uint32_t point;
   int bytes = utf8_decode(text, lx->text + span.end, &point);
   Span one = {span.source, span.begin, span.begin + (bytes ? (uint32_t)bytes : 1)};
   if (!bytes || is_control(point)) {
-    lexer_report(lx, DIAG_E0003, one, "the byte 0x%02X is not of the language",
-                 (unsigned)(unsigned char)*text);
+    lexer_report(lx, DIAG_E0003, one, "the byte 0x%02X is not of the language", (unsigned)(unsigned char)*text);
     return;
   }
   Diag *diag = lexer_report(lx, DIAG_E0003, one, "the character '%s' is not of the language", lexer_show(lx, one));

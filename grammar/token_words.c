@@ -20,7 +20,7 @@ static const Word keywords[] = {
 static const Word setting_keywords[] = {{"group", TOK_GROUP}, {"phase", TOK_PHASE}};
 /* Behind a value; the same in both ways of reading. */
 static const Word joining_words[] = {{"from", TOK_FROM}, {"in", TOK_IN}, {"under", TOK_UNDER}};
-static const Word selector_words[] = {{"with", TOK_WITH},   {"to", TOK_TO},       {"except", TOK_EXCEPT},
+static const Word selector_words[] = {{"with", TOK_WITH},   {"to", TOK_TO},         {"except", TOK_EXCEPT},
                                       {"allow", TOK_ALLOW}, {"before", TOK_BEFORE}, {"after", TOK_AFTER}};
 static const Word value_words[] = {{"and", TOK_AND},     {"or", TOK_OR},     {"before", TOK_BEFORE},
                                    {"after", TOK_AFTER}, {"with", TOK_WITH}, {"to", TOK_TO}};
@@ -28,13 +28,12 @@ static const Word value_words[] = {{"and", TOK_AND},     {"or", TOK_OR},     {"b
 static const Word constant_words[] = {{"true", TOK_TRUE},   {"True", TOK_TRUE}, {"false", TOK_FALSE},
                                       {"False", TOK_FALSE}, {"none", TOK_NONE}, {"None", TOK_NONE},
                                       {"_", TOK_HOLE},      {"not", TOK_NOT}};
-#define FIND(words, lexer, span)                                                                             \
+#define FIND(words, lexer, span)                                                                                       \
   find_word((words), sizeof(words) / sizeof *(words), (lexer)->text + (span).begin, (span).end - (span).begin)
 
 static int find_word(const Word *words, size_t count, const char *text, size_t length) {
   for (size_t i = 0; i < count; i++)
-    if (words[i].text[0] == text[0] && strlen(words[i].text) == length &&
-        memcmp(words[i].text, text, length) == 0)
+    if (words[i].text[0] == text[0] && strlen(words[i].text) == length && memcmp(words[i].text, text, length) == 0)
       return words[i].token;
   return 0;
 }
@@ -90,10 +89,8 @@ bool else_follows(const Lexer *lx) {
   uint32_t at = lx->offset;
   while (at < lx->length) {
     char c = lx->text[at];
-    if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
-      at++;
-    else if (c != '#')
-      break;
+    if (c == ' ' || c == '\t' || c == '\r' || c == '\n') at++;
+    else if (c != '#') break;
     else
       while (at < lx->length && lx->text[at] != '\n') at++;
   }
@@ -127,8 +124,7 @@ int first_word(Lexer *lx, Span span, bool settings) {
     case TOK_OUTPUT:
     case TOK_EXPECT:
     case TOK_STAGES:
-    case TOK_GROUP:
-      lx->selector = true;
+    case TOK_GROUP: lx->selector = true;
     }
     return token;
   }
@@ -137,17 +133,12 @@ int first_word(Lexer *lx, Span span, bool settings) {
 
 int value_word(Lexer *lx, Span span) {
   int token = 0;
-  if (lx->previous == '}' && span_is(lx, span, "else"))
-    token = TOK_ELSE;
-  else if (lx->previous == TOK_ELSE && span_is(lx, span, "if"))
-    token = TOK_IF;
+  if (lx->previous == '}' && span_is(lx, span, "else")) token = TOK_ELSE;
+  else if (lx->previous == TOK_ELSE && span_is(lx, span, "if")) token = TOK_IF;
   if (token) return lx->statement = token;
-  if (lx->previous == TOK_TO && lx->statement == TOK_ADAPT && span_is(lx, span, "channels"))
-    return TOK_CHANNELS;
-  if (!lx->operand)
-    token = FIND(constant_words, lx, span);
-  else if (!(token = FIND(joining_words, lx, span)))
-    token = FIND(value_words, lx, span);
+  if (lx->previous == TOK_TO && lx->statement == TOK_ADAPT && span_is(lx, span, "channels")) return TOK_CHANNELS;
+  if (!lx->operand) token = FIND(constant_words, lx, span);
+  else if (!(token = FIND(joining_words, lx, span))) token = FIND(value_words, lx, span);
   if (lx->operand && token && assignment_follows(lx)) return TOK_NAME; /* a setting called `to` */
   if (token == TOK_BEFORE || token == TOK_AFTER) lx->selector = true;
   return token ? token : TOK_NAME;
@@ -193,12 +184,10 @@ bool ends_operand(const Lexer *lx, int token) {
   case TOK_HOLE:
   case TOK_PARAMETERS:
   case ')':
-  case ']':
-    return true;
+  case ']': return true;
   case TOK_PATH: /* in `allow missing SEL` the first word is none of the selector */
     return !(lx->allowing && (lx->previous == TOK_ALLOW || lx->previous == ','));
-  default:
-    return false;
+  default: return false;
   }
 }
 

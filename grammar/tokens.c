@@ -47,12 +47,8 @@ void lexer_unread(Lexer *lx, bool at_end, Span span) {
 
 /* ---- brackets ---- */
 
-static Bracket *innermost(Lexer *lx) {
-  return lx->open ? &lx->brackets[lx->open - 1] : NULL;
-}
-static bool in_bracket(Lexer *lx) {
-  return lx->lost_brackets || (lx->open && innermost(lx)->kind != '{');
-}
+static Bracket *innermost(Lexer *lx) { return lx->open ? &lx->brackets[lx->open - 1] : NULL; }
+static bool in_bracket(Lexer *lx) { return lx->lost_brackets || (lx->open && innermost(lx)->kind != '{'); }
 static bool in_settings(const Lexer *lx) {
   for (int i = lx->open - 1; i >= 0; i--)
     if (lx->brackets[i].kind == '{') return lx->brackets[i].settings;
@@ -69,8 +65,7 @@ static void drop_brackets(Lexer *lx) {
   char close = bracket->kind == '(' ? ')' : ']';
   bool alone = lx->open == 1 || lx->brackets[lx->open - 2].kind == '{';
   if (diag) diag_help(lx->diags, diag, "close it with '%c'", close);
-  if (diag && alone)
-    diag_fix(lx->diags, diag, (Span){lx->source, lx->previous_end, lx->previous_end}, "%c", close);
+  if (diag && alone) diag_fix(lx->diags, diag, (Span){lx->source, lx->previous_end, lx->previous_end}, "%c", close);
   while (in_bracket(lx)) lx->open--;
 }
 
@@ -203,10 +198,8 @@ bool goes_on_behind(int token) {
   case TOK_OR:
   case TOK_NOT:
   case TOK_EXCEPT:
-  case TOK_UPDATE:
-    return true;
-  default:
-    return false;
+  case TOK_UPDATE: return true;
+  default: return false;
   }
 }
 
@@ -218,8 +211,7 @@ static void newline(Lexer *lx) {
     if (!new_statement) return;
     drop_brackets(lx);
   }
-  if (lx->at_start || lx->previous == '}')
-    return; /* behind a block the END has come, unless `else` is next */
+  if (lx->at_start || lx->previous == '}') return; /* behind a block the END has come, unless `else` is next */
   if (lx->offset < lx->length && lx->text[lx->offset] == '{') return; /* nothing begins like that */
   if (goes_on_behind(lx->previous) && !new_statement) return;
   queue_end(lx);
@@ -232,44 +224,29 @@ static int classify(Lexer *lx, int raw, Span span, TokenValue *value) {
   int token = raw;
   bool fine = true;
   switch (raw) {
-  case TOK_NAME:
-    token = lx->at_start ? first_word(lx, span, in_settings(lx)) : value_word(lx, span);
-    break;
-  case TOK_PATH:
-    token = selector_word(lx, span);
-    break;
+  case TOK_NAME: token = lx->at_start ? first_word(lx, span, in_settings(lx)) : value_word(lx, span); break;
+  case TOK_PATH: token = selector_word(lx, span); break;
   case TOK_MEMBER: /* .5 where a value begins */
     if (!lx->operand) token = TOK_FLOAT, fine = number_value(lx, span, value, &token);
     break;
   case TOK_INT:
   case TOK_FLOAT:
-  case RAW_SUFFIXED:
-    fine = number_value(lx, span, value, &token);
-    break;
+  case RAW_SUFFIXED: fine = number_value(lx, span, value, &token); break;
   case TOK_STRING:
-  case RAW_OPEN_STRING:
-    fine = string_value(lx, span, value), token = TOK_STRING;
-    break;
+  case RAW_OPEN_STRING: fine = string_value(lx, span, value), token = TOK_STRING; break;
   case TOK_REGEX:
-  case RAW_OPEN_REGEX:
-    fine = regex_value(lx, span, value), token = TOK_REGEX;
-    break;
-  case RAW_BAD:
-    report_bad_character(lx, span), fine = false;
-    break;
+  case RAW_OPEN_REGEX: fine = regex_value(lx, span, value), token = TOK_REGEX; break;
+  case RAW_BAD: report_bad_character(lx, span), fine = false; break;
   case '<':
   case '>':
   case TOK_LE:
   case TOK_GE:
   case TOK_EQ:
-  case TOK_NE:
-    lx->selector = false;
-    break;
+  case TOK_NE: lx->selector = false; break;
   }
   if (token == TOK_NAME || token == TOK_PATH || token == TOK_SETTING)
     value->text = arena_strndup(lx->arena, lx->text + span.begin, span.end - span.begin);
-  if (token == TOK_MEMBER)
-    value->text = arena_strndup(lx->arena, lx->text + span.begin + 1, span.end - span.begin - 1);
+  if (token == TOK_MEMBER) value->text = arena_strndup(lx->arena, lx->text + span.begin + 1, span.end - span.begin - 1);
   lx->prefixes = token == TOK_NOT || (token == '-' && !lx->operand) ? lx->prefixes + 1 : 0;
   if (lx->prefixes > AST_MAX_DEPTH) {
     lexer_report(lx, DIAG_E0008, span, "more than %d signs one behind the other", AST_MAX_DEPTH);

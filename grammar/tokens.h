@@ -64,13 +64,13 @@ typedef struct Lexer {
 
   Queued queue[4];
   int queued, token_blocks;
-  bool recovering; /* a mistake was reported: the rest of the statement is skipped, not judged */
-  bool unclosed;   /* a block that is open at the end of the text was reported */
+  bool recovering;     /* a mistake was reported: the rest of the statement is skipped, not judged */
+  bool unclosed;       /* a block that is open at the end of the text was reported */
   uint32_t skip_until; /* up to there it is one statement, as far as skipping goes: a block of Python's */
   int mistakes;
-  uint32_t judged; /* 1 + where the statement began that an action of the parser found fault with */
-  int start_token; /* given first: tells the parser what to read; then 0 */
-  TokenList *record; /* every token that the parser gets; NULL: nobody wants to know */
+  uint32_t judged;                /* 1 + where the statement began that an action of the parser found fault with */
+  int start_token;                /* given first: tells the parser what to read; then 0 */
+  TokenList *record;              /* every token that the parser gets; NULL: nobody wants to know */
   bool was_operand, was_selector; /* before the token that was read last */
 } Lexer;
 

@@ -33,9 +33,7 @@ typedef struct Product {
 /* Terms in one call of gemv, which adds them up in float one after the other: sums of sums lose less. */
 #define GEMV_TERMS ((int64_t)1 << 13)
 
-static bool fits(Matrix a) {
-  return a.row <= INT_MAX && a.col <= INT_MAX;
-}
+static bool fits(Matrix a) { return a.row <= INT_MAX && a.col <= INT_MAX; }
 
 static float dot(const float *a, int64_t a_step, const float *b, int64_t b_step, int64_t count) {
   double sum = 0;
@@ -70,12 +68,12 @@ static int leading(Matrix a, int64_t rows, int64_t cols) {
 
 /* By one matrix-vector product for each row, sized within int. gemv reads the whole of b for each row, but
  * without packing it first. */
-static void rows_by_gemv(const BlasLibrary *blas, int m, int n, int k, Matrix a, Matrix b, float beta,
-                         float *c, int64_t c_row) {
+static void rows_by_gemv(const BlasLibrary *blas, int m, int n, int k, Matrix a, Matrix b, float beta, float *c,
+                         int64_t c_row) {
   bool straight = b.col == 1; /* b is (k, n) in memory, else (n, k) */
   for (int i = 0; i < m; i++)
-    blas->sgemv(CblasRowMajor, straight ? CblasTrans : CblasNoTrans, straight ? k : n, straight ? n : k, 1,
-                b.at, leading(b, k, n), a.at + i * a.row, (int)a.col, beta, c + i * c_row, 1);
+    blas->sgemv(CblasRowMajor, straight ? CblasTrans : CblasNoTrans, straight ? k : n, straight ? n : k, 1, b.at,
+                leading(b, k, n), a.at + i * a.row, (int)a.col, beta, c + i * c_row, 1);
 }
 
 /* Measured on two cores: for one row gemv is twice as fast from some size on; for a few rows it stays ahead
@@ -94,18 +92,15 @@ static void product_by_blas(const BlasLibrary *blas, const Product *p) {
           terms = (int)(p->k - t < most_terms ? p->k - t : most_terms);
       Matrix pa = {a.at + i * a.row + t * a.col, a.row, a.col}, pb = {b.at + t * b.row, b.row, b.col};
       float beta = p->accumulate || t > 0 ? 1 : 0, *c = p->c + i * p->c_row;
-      if (p->by_gemv)
-        rows_by_gemv(blas, rows, (int)p->n, terms, pa, pb, beta, c, p->c_row);
+      if (p->by_gemv) rows_by_gemv(blas, rows, (int)p->n, terms, pa, pb, beta, c, p->c_row);
       else
-        blas->sgemm(CblasRowMajor, a.col == 1 ? CblasNoTrans : CblasTrans,
-                    b.col == 1 ? CblasNoTrans : CblasTrans, rows, (int)p->n, terms, 1, pa.at,
-                    leading(a, rows, terms), pb.at, leading(b, terms, p->n), beta, c, (int)p->c_row);
+        blas->sgemm(CblasRowMajor, a.col == 1 ? CblasNoTrans : CblasTrans, b.col == 1 ? CblasNoTrans : CblasTrans, rows,
+                    (int)p->n, terms, 1, pa.at, leading(a, rows, terms), pb.at, leading(b, terms, p->n), beta, c,
+                    (int)p->c_row);
     }
 }
 
-static bool is_for_blas(const Product *p) {
-  return p->n <= INT_MAX && p->c_row <= INT_MAX && fits(p->a) && fits(p->b);
-}
+static bool is_for_blas(const Product *p) { return p->n <= INT_MAX && p->c_row <= INT_MAX && fits(p->a) && fits(p->b); }
 
 /* Where part `i` of so many begins; the vectors of OpenBLAS's kernels stay whole. */
 static int64_t part_begin(int64_t total, int64_t i, int64_t parts) {
@@ -120,15 +115,11 @@ static void product_parts(void *const *buf, int64_t n, int64_t begin, int64_t en
     Product p = *whole;
     int64_t total = p.by_rows ? p.m : p.n, from = part_begin(total, i, p.parts),
             size = part_begin(total, i + 1, p.parts) - from;
-    if (p.by_rows)
-      p.m = size, p.a.at += from * p.a.row, p.c += from * p.c_row;
-    else
-      p.n = size, p.b.at += from * p.b.col, p.c += from;
+    if (p.by_rows) p.m = size, p.a.at += from * p.a.row, p.c += from * p.c_row;
+    else p.n = size, p.b.at += from * p.b.col, p.c += from;
     if (p.m <= 0 || p.n <= 0) continue;
-    if (blas)
-      product_by_blas(blas, &p);
-    else
-      product_by_loop(&p);
+    if (blas) product_by_blas(blas, &p);
+    else product_by_loop(&p);
   }
   if (blas) blas_end();
 }
@@ -143,8 +134,7 @@ static int64_t parts_of(const Product *p) {
   return parts < 2 || most < 2 ? 1 : parts < (double)most ? (int64_t)parts : most;
 }
 
-static void product(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, int64_t accumulate, float *c,
-                    int64_t c_row) {
+static void product(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, int64_t accumulate, float *c, int64_t c_row) {
   if (m <= 0 || n <= 0) return;
   if (k <= 0) {
     for (int64_t i = 0; i < m && !accumulate; i++) memset(c + i * c_row, 0, (size_t)n * sizeof *c);
@@ -162,8 +152,7 @@ void blas_product(int64_t m, int64_t n, int64_t k, const float *a, const float *
 
 /* alpha op(a) op(b) + beta c in plain loops. */
 static void gemm_by_loop(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
-                         const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
-                         int64_t ldc) {
+                         const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
   for (int64_t i = 0; i < m; i++)
     for (int64_t j = 0; j < n; j++) {
       float sum = alpha * dot(transpose_a ? a + i : a + i * lda, transpose_a ? lda : 1,
@@ -172,16 +161,16 @@ static void gemm_by_loop(bool transpose_a, bool transpose_b, int64_t m, int64_t 
     }
 }
 
-void sg_gemm(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
-             const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
+void sg_gemm(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
+             int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
   if (m <= 0 || n <= 0) return;
   const BlasLibrary *blas = blas_begin();
   if (!blas) {
     gemm_by_loop(transpose_a != 0, transpose_b != 0, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     return;
   }
-  blas->sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
-              (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+  blas->sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, (int)m,
+              (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
   blas_end();
 }
 
@@ -189,15 +178,11 @@ void sg_gemm(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int
 
 /* On the threads where the work is worth it. */
 static void run_task(sg_task *task, void *const *buf, int64_t units, bool worth) {
-  if (worth)
-    sg_parallel(task, buf, 1, units, NULL, 0);
-  else if (units > 0)
-    task(buf, 1, 0, units, NULL);
+  if (worth) sg_parallel(task, buf, 1, units, NULL, 0);
+  else if (units > 0) task(buf, 1, 0, units, NULL);
 }
 
-static float activated(float x, int64_t activation) {
-  return activation == ACT_RELU && x < 0 ? 0 : x;
-}
+static float activated(float x, int64_t activation) { return activation == ACT_RELU && x < 0 ? 0 : x; }
 
 typedef struct Rows { /* of a linear layer */
   const float *x, *w, *bias;
@@ -212,8 +197,8 @@ static void add_rows(void *const *buf, int64_t n, int64_t begin, int64_t end, vo
   const LinearK *k = r->k;
   for (int64_t i = begin; i < end; i++)
     for (int64_t o = 0; o < k->out; o++)
-      r->y[i * k->out + o] += activated(
-          dot(r->x + i * k->in, 1, r->w + o * k->in, 1, k->in) + (r->bias ? r->bias[o] : 0), k->activation);
+      r->y[i * k->out + o] +=
+          activated(dot(r->x + i * k->in, 1, r->w + o * k->in, 1, k->in) + (r->bias ? r->bias[o] : 0), k->activation);
 }
 
 static void activate_rows(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {
@@ -235,20 +220,19 @@ void sgr_linear(SGK_RUNTIME_ARGS, const LinearK *k) {
     return;
   }
   product(rows, k->out, k->in, (Matrix){x, k->in, 1}, (Matrix){w, 1, k->in}, k->accumulate, y, k->out);
-  if (bias || k->activation != ACT_NONE)
-    run_task(activate_rows, (void *[]){&r}, rows, rows * k->out > 1 << 16);
+  if (bias || k->activation != ACT_NONE) run_task(activate_rows, (void *[]){&r}, rows, rows * k->out > 1 << 16);
 }
 
 /* dx = dy W */
 void sgr_linear_grad_input(SGK_RUNTIME_ARGS, const LinearK *k) {
-  product(n * k->rows, k->in, k->out, (Matrix){buf[0], k->out, 1}, (Matrix){buf[1], k->in, 1}, k->accumulate,
-          buf[2], k->in);
+  product(n * k->rows, k->in, k->out, (Matrix){buf[0], k->out, 1}, (Matrix){buf[1], k->in, 1}, k->accumulate, buf[2],
+          k->in);
 }
 
 /* dw = dy^T x */
 void sgr_linear_grad_weight(SGK_RUNTIME_ARGS, const LinearK *k) {
-  product(k->out, k->in, n * k->rows, (Matrix){buf[1], 1, k->out}, (Matrix){buf[0], k->in, 1}, k->accumulate,
-          buf[2], k->in);
+  product(k->out, k->in, n * k->rows, (Matrix){buf[1], 1, k->out}, (Matrix){buf[0], k->in, 1}, k->accumulate, buf[2],
+          k->in);
 }
 
 /* db = column sums of dy, in double; a unit is a run of columns, so the order of the sum is fixed */
@@ -261,13 +245,11 @@ static void sum_columns(void *const *buf, int64_t n, int64_t begin, int64_t end,
     double sum[BIAS_COLUMNS] = {0};
     for (int64_t i = 0; i < r->rows; i++)
       for (int64_t c = 0; c < count; c++) sum[c] += r->x[i * k->out + from + c];
-    for (int64_t c = 0; c < count; c++)
-      r->y[from + c] = (float)(k->accumulate ? r->y[from + c] + sum[c] : sum[c]);
+    for (int64_t c = 0; c < count; c++) r->y[from + c] = (float)(k->accumulate ? r->y[from + c] + sum[c] : sum[c]);
   }
 }
 
 void sgr_linear_grad_bias(SGK_RUNTIME_ARGS, const LinearK *k) {
   Rows r = {.x = buf[0], .y = buf[1], .rows = n * k->rows, .k = k};
-  run_task(sum_columns, (void *[]){&r}, (k->out + BIAS_COLUMNS - 1) / BIAS_COLUMNS,
-           r.rows * k->out > 1 << 16);
+  run_task(sum_columns, (void *[]){&r}, (k->out + BIAS_COLUMNS - 1) / BIAS_COLUMNS, r.rows * k->out > 1 << 16);
 }

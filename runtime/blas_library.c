@@ -14,8 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define LOAD_BYTES                                                                                           \
-  ((size_t)512 << 20) /* what 0.3.21 maps: 300 MB when it is loaded, and 130 MB for the first call */
+#define LOAD_BYTES ((size_t)512 << 20) /* what 0.3.21 maps: 300 MB when it is loaded, and 130 MB for the first call */
 #define CALL_BYTES ((size_t)256 << 20) /* for each further call at the same time: 130 MB */
 
 static struct {
@@ -44,9 +43,8 @@ static bool has_room(size_t bytes) {
 
 /* OpenBLAS takes CPUs younger than itself for lesser ones, at half the speed where there is AVX-512. */
 static bool is_less_than_avx512(const char *core) {
-  static const char *const less[] = {"Haswell",   "Zen",         "Sandybridge", "Nehalem",
-                                     "Excavator", "Steamroller", "Piledriver",  "Bulldozer",
-                                     "Barcelona", "Prescott",    "Core2"};
+  static const char *const less[] = {"Haswell",    "Zen",       "Sandybridge", "Nehalem",  "Excavator", "Steamroller",
+                                     "Piledriver", "Bulldozer", "Barcelona",   "Prescott", "Core2"};
   for (size_t i = 0; i < sizeof less / sizeof *less; i++)
     if (strcmp(core, less[i]) == 0) return true;
   return false;
@@ -156,6 +154,4 @@ void blas_end(void) {
   atomic_fetch_sub(&calls, 1);
 }
 
-const char *blas_name(void) {
-  return is_loaded() && blas.config ? blas.config() : "none";
-}
+const char *blas_name(void) { return is_loaded() && blas.config ? blas.config() : "none"; }

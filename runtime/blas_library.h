@@ -4,8 +4,8 @@
 #include <stdbool.h>
 
 typedef struct BlasLibrary {
-  void (*sgemm)(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a,
-                int lda, const float *b, int ldb, float beta, float *c, int ldc);
+  void (*sgemm)(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a, int lda,
+                const float *b, int ldb, float beta, float *c, int ldc);
   void (*sgemv)(int order, int transpose, int m, int n, float alpha, const float *a, int lda, const float *x,
                 int x_step, float beta, float *y, int y_step);
 } BlasLibrary;

@@ -1,7 +1,8 @@
-/* A convolution for any sizes, decided when it is called: each sample's windows are written out as the columns of a matrix, which
- * OpenBLAS multiplies by the weights ("im2col": Chellapilla, Puri, Simard: "High performance convolutional neural networks
- * for document processing", 2006). Programs use it in `inspect`, where a kernel compiled for each shape would cost more than
- * it brings. Called by generated code (compiler/kernels/kernels.h, RUNTIME rows). */
+/* A convolution for any sizes, decided when it is called: each sample's windows are written out as the columns of a
+ * matrix, which OpenBLAS multiplies by the weights ("im2col": Chellapilla, Puri, Simard: "High performance
+ * convolutional neural networks for document processing", 2006). Programs use it in `inspect`, where a kernel compiled
+ * for each shape would cost more than it brings. Called by generated code (compiler/kernels/kernels.h, RUNTIME rows).
+ */
 #include "compiler/kernels/kernels.h"
 #include "runtime/abi.h"
 #include "runtime/blas.h"
@@ -54,12 +55,14 @@ static void column_task(void *const *buf, int64_t n, int64_t begin, int64_t end,
   const Conv2dK *k = w->k;
   int64_t taps = k->kh * k->kw;
   for (int64_t i = begin; i < end; i++)
-    tap_row(k, w->x + i / taps * k->ih * k->iw, i % taps / k->kw, i % k->kw, w->row, w->rows, w->y + i * w->rows * k->ow);
+    tap_row(k, w->x + i / taps * k->ih * k->iw, i % taps / k->kw, i % k->kw, w->row, w->rows,
+            w->y + i * w->rows * k->ow);
 }
 
 static void write_columns(const Conv2dK *k, const float *x, int64_t row, int64_t rows, float *columns) {
   int64_t all = k->ic / k->groups * k->kh * k->kw;
-  run_task(column_task, &(Work){.k = k, .x = x, .y = columns, .row = row, .rows = rows}, 1, all, all * rows * k->ow > 1 << 14);
+  run_task(column_task, &(Work){.k = k, .x = x, .y = columns, .row = row, .rows = rows}, 1, all,
+           all * rows * k->ow > 1 << 14);
 }
 
 /* One group of one sample. */
@@ -103,11 +106,13 @@ static void channel_task(void *const *buf, int64_t n, int64_t begin, int64_t end
   int64_t ins = k->ic / k->groups, outs = k->oc / k->groups, image = k->ih * k->iw;
   for (int64_t i = begin; i < end; i++) {
     int64_t sample = i / k->oc, channel = i % k->oc;
-    by_taps(k, w->x + (sample * k->ic + channel / outs * ins) * image, w->w + channel * ins * k->kh * k->kw, w->y + i * k->oh * k->ow);
+    by_taps(k, w->x + (sample * k->ic + channel / outs * ins) * image, w->w + channel * ins * k->kh * k->kw,
+            w->y + i * k->oh * k->ow);
   }
 }
 
-/* x: (n, ic, ih, iw), w: (oc, ic / groups, kh, kw), bias: [oc] → y: (n, oc, oh, ow); columns: conv2d_product_columns(k) floats */
+/* x: (n, ic, ih, iw), w: (oc, ic / groups, kh, kw), bias: [oc] → y: (n, oc, oh, ow); columns: conv2d_product_columns(k)
+ * floats */
 void sgr_conv2d_product(SGK_RUNTIME_ARGS, const Conv2dK *k) {
   const float *x = buf[0], *w = buf[1], *bias = k->has_bias ? buf[2] : NULL;
   float *columns = buf[3], *y = buf[4];

@@ -98,16 +98,16 @@ static uint64_t ask_cpu(void) {
   unsigned word[4] = {0};
   for (int i = 0; i < FEATURES; i++) {
     const CpuFeature *f = &features[i];
-    bool new_leaf = i == 0 || f->leaf != f[-1].leaf || f->subleaf != f[-1].subleaf; /* cpuid is slow in a virtual machine */
-    if (new_leaf && !__get_cpuid_count(f->leaf, f->subleaf, &word[0], &word[1], &word[2], &word[3])) memset(word, 0, sizeof word);
+    bool new_leaf =
+        i == 0 || f->leaf != f[-1].leaf || f->subleaf != f[-1].subleaf; /* cpuid is slow in a virtual machine */
+    if (new_leaf && !__get_cpuid_count(f->leaf, f->subleaf, &word[0], &word[1], &word[2], &word[3]))
+      memset(word, 0, sizeof word);
     if (word[f->word - 'a'] >> f->bit & 1 && (kept & f->state) == f->state) present |= UINT64_C(1) << i;
   }
   return present;
 }
 #else
-static uint64_t ask_cpu(void) {
-  return 0;
-}
+static uint64_t ask_cpu(void) { return 0; }
 #endif
 
 static pthread_once_t asked = PTHREAD_ONCE_INIT;
@@ -125,9 +125,7 @@ uint64_t cpu_present(void) {
   return present_features;
 }
 
-static bool runs(const sg_network *level, uint64_t present) {
-  return (level->needs & ~present) == 0;
-}
+static bool runs(const sg_network *level, uint64_t present) { return (level->needs & ~present) == 0; }
 
 const sg_network *cpu_choose(const sg_network *network, uint64_t present, const char *wanted) {
   for (; network; network = network->lesser)
@@ -144,7 +142,11 @@ const char *cpu_levels(const sg_network *network, char *to, size_t size) {
   size_t used = 0;
   to[0] = 0;
   for (const sg_network *level = network; level && used < size; level = level->lesser)
-    used += (size_t)snprintf(to + used, size - used, "%s%s", level == network ? "" : level->lesser ? ", " : " and ", level->cpu);
+    used += (size_t)snprintf(to + used, size - used, "%s%s",
+                             level == network ? ""
+                             : level->lesser  ? ", "
+                                              : " and ",
+                             level->cpu);
   return to;
 }
 
@@ -159,7 +161,8 @@ static const char *list_features(uint64_t set, char *to, size_t size) {
 
 /* The highest level of the psABI that the processor has, for --cpu. */
 static const char *own_level(uint64_t present) {
-  static const char *const levels[][2] = {{"x86-64-v4", CPU_LEVEL4}, {"x86-64-v3", CPU_LEVEL3}, {"x86-64-v2", CPU_LEVEL2}};
+  static const char *const levels[][2] = {
+      {"x86-64-v4", CPU_LEVEL4}, {"x86-64-v3", CPU_LEVEL3}, {"x86-64-v2", CPU_LEVEL2}};
   for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
     if ((cpu_features(levels[i][1]) & ~present) == 0) return levels[i][0];
   return "x86-64";
@@ -172,12 +175,14 @@ int cpu_refuse(const sg_network *network, surgery_error *err) {
   cpu_levels(network, levels, sizeof levels);
   while (wanted_level && level && strcmp(level->cpu, wanted_level) != 0) level = level->lesser;
   if (!level)
-    return sg_fail(err, SURGERY_BAD_INPUT, "SURGERY_CPU=%s: the network is compiled for %s; give one of these, or unset it",
-                   SG_Q(wanted_level), levels);
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "SURGERY_CPU=%s: the network is compiled for %s; give one of these, or unset it", SG_Q(wanted_level),
+                   levels);
   while (!wanted_level && level->lesser) level = level->lesser;
   list_features(level->needs & ~present, lacking, sizeof lacking);
-  return sg_fail(err, SURGERY_ENVIRONMENT,
-                 "the network is compiled for %s, and this processor lacks what %s needs: %s. Compile it with --cpu=%s, or with "
-                 "that beside the others",
-                 levels, level->cpu, lacking, own_level(present));
+  return sg_fail(
+      err, SURGERY_ENVIRONMENT,
+      "the network is compiled for %s, and this processor lacks what %s needs: %s. Compile it with --cpu=%s, or with "
+      "that beside the others",
+      levels, level->cpu, lacking, own_level(present));
 }

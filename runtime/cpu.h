@@ -1,6 +1,6 @@
 /* What this processor can do, and which of a network's levels it runs: a network may hold its functions several
- * times, each for another kind of CPU. Called by net.c, by generated code (sg_choose of abi.h), and by the compiler, which
- * writes down what a level needs. Features have LLVM's names; on what is no x86-64 there are none. */
+ * times, each for another kind of CPU. Called by net.c, by generated code (sg_choose of abi.h), and by the compiler,
+ * which writes down what a level needs. Features have LLVM's names; on what is no x86-64 there are none. */
 #ifndef SURGERY_CPU_H
 #define SURGERY_CPU_H
 #include "runtime/abi.h"
@@ -16,7 +16,8 @@
 uint64_t cpu_features(const char *list);
 /* Of this processor, as far as the operating system keeps its registers. */
 uint64_t cpu_present(void);
-/* The level called `wanted`, or, where that is NULL, the first that a CPU with the features `present` runs. NULL: there is none. */
+/* The level called `wanted`, or, where that is NULL, the first that a CPU with the features `present` runs. NULL: there
+ * is none. */
 const sg_network *cpu_choose(const sg_network *network, uint64_t present, const char *wanted);
 /* Why sg_choose() found nothing, as an error. Returns -1. */
 int cpu_refuse(const sg_network *network, surgery_error *err);

@@ -2,7 +2,8 @@
 #include "runtime/digest.h"
 #include <string.h>
 
-/* Odd numbers with about as many ones as zeroes: the digits of pi, e, the golden ratio, the square root of 2 in binary. */
+/* Odd numbers with about as many ones as zeroes: the digits of pi, e, the golden ratio, the square root of 2 in binary.
+ */
 #define K0 0x243f6a8885a308d3u
 #define K1 0xb7e151628aed2a6bu
 #define K2 0x9e3779b97f4a7c15u

@@ -179,9 +179,7 @@ int sg_writer_write(SgWriter *w, const void *data, size_t size, surgery_error *e
   return 0;
 }
 
-uint64_t sg_writer_at(const SgWriter *w) {
-  return w->at;
-}
+uint64_t sg_writer_at(const SgWriter *w) { return w->at; }
 
 int sg_writer_commit(SgWriter *w, surgery_error *err) {
   if (flush(w, err)) {
@@ -192,8 +190,7 @@ int sg_writer_commit(SgWriter *w, surgery_error *err) {
   const char *step = NULL;
   if (fsync(fd)) step = "not written to the disk";
   if (close(fd) && !step) step = "not closed";
-  if (!step && renameat(w->folder, w->temporary, w->folder, w->target))
-    step = "the finished file cannot be renamed";
+  if (!step && renameat(w->folder, w->temporary, w->folder, w->target)) step = "the finished file cannot be renamed";
   if (step) {
     sg_fail_system(err, errno, "%s: %s", w->path, step);
     unlinkat(w->folder, w->temporary, 0);
@@ -243,8 +240,7 @@ int sg_pread(int fd, const char *path, void *to, uint64_t offset, size_t size, s
       return sg_fail(err, SURGERY_BAD_INPUT, "%s: no file has a byte %llu", path, (unsigned long long)offset);
     ssize_t n = pread(fd, at, size < LARGEST_CALL ? size : LARGEST_CALL, (off_t)offset);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0)
-      return sg_fail_system(err, errno, "%s: cannot be read at byte %llu", path, (unsigned long long)offset);
+    if (n < 0) return sg_fail_system(err, errno, "%s: cannot be read at byte %llu", path, (unsigned long long)offset);
     if (n == 0) {
       return sg_fail(err, SURGERY_BAD_INPUT, "%s: ends at byte %llu, where %zu more were expected", path,
                      (unsigned long long)offset, size);

@@ -142,14 +142,10 @@ static void read_input(Reader *r, json_t *root, ManifestInput *input) {
     manifest_wrong(r, "input", "is missing or has no kind");
     return;
   }
-  if (strcmp(kind, "image") == 0)
-    input->kind = INPUT_IMAGE;
-  else if (strcmp(kind, "tensor") == 0)
-    input->kind = INPUT_TENSOR;
-  else if (strcmp(kind, "tokens") == 0)
-    input->kind = INPUT_TOKENS;
-  else
-    manifest_wrong(r, "input.kind", "is not image, tensor or tokens");
+  if (strcmp(kind, "image") == 0) input->kind = INPUT_IMAGE;
+  else if (strcmp(kind, "tensor") == 0) input->kind = INPUT_TENSOR;
+  else if (strcmp(kind, "tokens") == 0) input->kind = INPUT_TOKENS;
+  else manifest_wrong(r, "input.kind", "is not image, tensor or tokens");
   input->shape = read_shape(r, json, "shape");
   if (input->kind == INPUT_IMAGE && input->shape.rank != 3)
     manifest_wrong(r, "input.shape", "of an image is not (C, H, W)");
@@ -172,7 +168,8 @@ static void read_fresh(Reader *r, json_t *json, ManifestTensor *tensor) {
   tensor->fresh_stream = manifest_read_text(r, fresh, "stream", true);
   json_t *row = json_object_get(fresh, "zero_row");
   if (json_is_integer(row)) tensor->fresh_zero_row = json_integer_value(row);
-  if (json_is_integer(row) && (tensor->shape.rank != 2 || tensor->fresh_zero_row < 0 || tensor->fresh_zero_row >= tensor->shape.dim[0]))
+  if (json_is_integer(row) &&
+      (tensor->shape.rank != 2 || tensor->fresh_zero_row < 0 || tensor->fresh_zero_row >= tensor->shape.dim[0]))
     manifest_wrong(r, "fresh.zero_row", "is no row of its tensor");
   tensor->fresh_shift = manifest_read_number(fresh, "shift", 0);
   if (strcmp(kind, "uniform") == 0) {
@@ -206,8 +203,8 @@ static void read_tensor(Reader *r, json_t *json, Manifest *m, ManifestTensor *te
   int64_t bytes = tensor->shape.count * (tensor->i64 ? 8 : 4);
   if (tensor->offset % 4 || tensor->offset > m->weights_bytes || bytes > m->weights_bytes - tensor->offset)
     manifest_wrong(r, "offset", "of a tensor lies outside the weights");
-  if (tensor->grad >= 0 && (tensor->grad % 4 || tensor->i64 || tensor->grad > m->grads_bytes ||
-                            bytes > m->grads_bytes - tensor->grad))
+  if (tensor->grad >= 0 &&
+      (tensor->grad % 4 || tensor->i64 || tensor->grad > m->grads_bytes || bytes > m->grads_bytes - tensor->grad))
     manifest_wrong(r, "grad", "of a tensor lies outside the gradients");
   if (tensor->trainable && tensor->grad < 0) manifest_wrong(r, "grad", "of a trainable tensor is missing");
 }
@@ -220,8 +217,7 @@ static void read_tensors(Reader *r, json_t *root, Manifest *m) {
   if (!json_is_array(list)) manifest_wrong(r, "tensors", "is missing");
   m->tensor_count = json_array_size(list);
   m->tensors = manifest_reserve(r, m->tensor_count, sizeof *m->tensors);
-  for (size_t i = 0; i < m->tensor_count && !r->failed; i++)
-    read_tensor(r, json_array_get(list, i), m, &m->tensors[i]);
+  for (size_t i = 0; i < m->tensor_count && !r->failed; i++) read_tensor(r, json_array_get(list, i), m, &m->tensors[i]);
 }
 
 static int read_index(Reader *r, json_t *json, const Manifest *m) {
@@ -243,22 +239,24 @@ static void read_reads(Reader *r, json_t *root, Manifest *m) {
     ManifestReads *reads = &m->pack_reads[i];
     reads->count = json_array_size(list);
     reads->tensors = manifest_reserve(r, reads->count + 1, sizeof *reads->tensors);
-    for (size_t k = 0; k < reads->count && !r->failed; k++) reads->tensors[k] = read_index(r, json_array_get(list, k), m);
+    for (size_t k = 0; k < reads->count && !r->failed; k++)
+      reads->tensors[k] = read_index(r, json_array_get(list, k), m);
   }
   for (size_t i = 0; i < json_array_size(direct) && !r->failed; i++)
     m->tensors[read_index(r, json_array_get(direct, i), m)].eval_reads = true;
 }
 
-void manifest_read_functions(Reader *r, json_t *root, ManifestFunction *to, int64_t *features_bytes, ManifestShape *shape, char key[FEATURES_KEY]) {
+void manifest_read_functions(Reader *r, json_t *root, ManifestFunction *to, int64_t *features_bytes,
+                             ManifestShape *shape, char key[FEATURES_KEY]) {
   static const char *const names[NET_FUNCTIONS] = {"forward", "prefix", "tail", "step", "pack", "inspect"};
   json_t *functions = json_object_get(root, "functions");
   for (int i = 0; i < NET_FUNCTIONS; i++) {
     json_t *json = json_object_get(functions, names[i]);
     if (!json_is_object(json)) continue;
     to[i] = (ManifestFunction){.per_sample = manifest_read_size(r, json, "per_sample", -1),
-                                         .fixed = manifest_read_size(r, json, "fixed", -1),
-                                         .scratch = manifest_read_size(r, json, "scratch", -1),
-                                         .samples = manifest_read_size(r, json, "samples", 0)};
+                               .fixed = manifest_read_size(r, json, "fixed", -1),
+                               .scratch = manifest_read_size(r, json, "scratch", -1),
+                               .samples = manifest_read_size(r, json, "samples", 0)};
   }
   json_t *features = json_object_get(root, "features");
   if (json_is_object(features)) {
@@ -287,10 +285,8 @@ static void read_outputs(Reader *r, json_t *root, Manifest *m) {
   m->labels = manifest_reserve(r, m->label_count, sizeof *m->labels);
   for (size_t i = 0; i < m->label_count && !r->failed; i++) {
     json_t *label = json_array_get(labels, i);
-    if (!json_is_string(label))
-      manifest_wrong(r, "labels", "holds something that is no text");
-    else if (!(m->labels[i] = strdup(json_string_value(label))))
-      manifest_no_memory(r);
+    if (!json_is_string(label)) manifest_wrong(r, "labels", "holds something that is no text");
+    else if (!(m->labels[i] = strdup(json_string_value(label)))) manifest_no_memory(r);
   }
 }
 

@@ -72,13 +72,13 @@ typedef struct ManifestTensor {
   ManifestShape shape;
   bool i64, buffer, trainable;
   bool eval_reads; /* forward, prefix or tail of the first phase read it themselves, beside or instead of pack() */
-  bool shared;    /* an earlier tensor is the same and holds its numbers; a file need not have it */
-  int64_t offset; /* bytes in the weights */
-  int64_t grad;   /* bytes in the gradients, -1: none */
+  bool shared;     /* an earlier tensor is the same and holds its numbers; a file need not have it */
+  int64_t offset;  /* bytes in the weights */
+  int64_t grad;    /* bytes in the gradients, -1: none */
   int group;
   FreshValues fresh;
-  double fresh_value; /* bound, deviation, or the constant */
-  double fresh_shift; /* added to each */
+  double fresh_value;     /* bound, deviation, or the constant */
+  double fresh_shift;     /* added to each */
   char *fresh_stream;     /* what keys its numbers; NULL: its name */
   int64_t fresh_zero_row; /* this row is 0 all the same; -1: none */
 } ManifestTensor;
@@ -159,7 +159,15 @@ typedef struct ScheduleSettings { /* torch.optim.lr_scheduler's names */
   bool linear, three_phase, cycle_momentum;
 } ScheduleSettings;
 
-typedef enum NetFunction { NET_FORWARD, NET_PREFIX, NET_TAIL, NET_STEP, NET_PACK, NET_INSPECT, NET_FUNCTIONS } NetFunction;
+typedef enum NetFunction {
+  NET_FORWARD,
+  NET_PREFIX,
+  NET_TAIL,
+  NET_STEP,
+  NET_PACK,
+  NET_INSPECT,
+  NET_FUNCTIONS
+} NetFunction;
 
 /* What a phase of the training trains, and with what. Its first part is a view that manifest_select_phase() puts in
  * the place of the manifest's own. */
@@ -174,9 +182,9 @@ typedef struct ManifestPhase {
   AugmentStep *augment;
   size_t augment_count;
   /* where there are phases: what else differs */
-  int64_t *grad; /* [tensors]: bytes in the gradients, -1: not trained */
-  int *group;    /* [tensors] */
-  bool *frozen;  /* [layers] */
+  int64_t *grad;                             /* [tensors]: bytes in the gradients, -1: not trained */
+  int *group;                                /* [tensors] */
+  bool *frozen;                              /* [layers] */
   ManifestFunction functions[NET_FUNCTIONS]; /* prefix, tail and step */
   int64_t grads_bytes, features_bytes;
   char features_key[FEATURES_KEY];
@@ -224,9 +232,9 @@ typedef struct Manifest {
   ManifestTensor *tensors;
   size_t tensor_count;
   int64_t weights_bytes, packed_bytes, grads_bytes; /* grads_bytes: the most that a phase needs */
-  ManifestFunction functions[NET_FUNCTIONS]; /* zeros for one that is not there */
-  int64_t features_bytes;                    /* 0: no prefix */
-  char features_key[FEATURES_KEY];           /* another where other features come of the same samples and weights */
+  ManifestFunction functions[NET_FUNCTIONS];        /* zeros for one that is not there */
+  int64_t features_bytes;                           /* 0: no prefix */
+  char features_key[FEATURES_KEY]; /* another where other features come of the same samples and weights */
   ManifestShape features;
   int64_t parameters_total, parameters_trainable, parameters_frozen;
   double flops;

@@ -1,5 +1,6 @@
-/* The part of the manifest that `inspect` needs (runtime/abi.h): values with their places in the arena, blocks that can be
- * removed, and what each call of forward is for. Checked like the rest: pointers are made of it. Called by manifest.c. */
+/* The part of the manifest that `inspect` needs (runtime/abi.h): values with their places in the arena, blocks that can
+ * be removed, and what each call of forward is for. Checked like the rest: pointers are made of it. Called by
+ * manifest.c. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,8 @@ static bool read_shape(json_t *list, ManifestShape *shape) {
   for (int i = 0; i < shape->rank; i++) {
     json_t *dim = json_array_get(list, (size_t)i);
     shape->dim[i] = json_is_integer(dim) ? json_integer_value(dim) : -1;
-    if (shape->dim[i] < 1 || __builtin_mul_overflow(shape->count, shape->dim[i], &shape->count) || shape->count > INT64_MAX / 1024)
+    if (shape->dim[i] < 1 || __builtin_mul_overflow(shape->count, shape->dim[i], &shape->count) ||
+        shape->count > INT64_MAX / 1024)
       return false;
   }
   return true;
@@ -57,7 +59,8 @@ static int read_value(json_t *json, const Manifest *m, size_t index, ManifestVal
   if (v->blocked && v->shape.rank != 3) return wrong(err, "a blocked value is no image");
   int64_t count = v->shape.count, room = m->functions[NET_INSPECT].per_sample;
   if (v->blocked) count = (v->shape.dim[0] + LANES - 1) / LANES * LANES * (count / v->shape.dim[0]);
-  if (v->offset < 0 ? count != m->input.shape.count : v->offset % 64 || v->offset > room || count * 4 > room - v->offset)
+  if (v->offset < 0 ? count != m->input.shape.count
+                    : v->offset % 64 || v->offset > room || count * 4 > room - v->offset)
     return wrong(err, "a value lies outside the arena");
   return 0;
 }

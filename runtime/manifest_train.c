@@ -17,7 +17,7 @@ const char *schedule_type_name(ScheduleType type) {
 
 const char *augment_op_name(AugmentOp op) {
   static const char *const names[] = {"random_resized_crop", "horizontal_flip", "vertical_flip", "random_crop",
-                                      "color_jitter", "rotation", "erasing"};
+                                      "color_jitter",        "rotation",        "erasing"};
   return names[op];
 }
 
@@ -26,14 +26,10 @@ static void read_optimizer(Reader *r, json_t *json, OptimizerSettings *o) {
   *o = (OptimizerSettings){
       .type = OPTIMIZER_TYPE_SGD, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .alpha = 0.99};
   if (!type) return;
-  if (strcmp(type, "Adam") == 0)
-    o->type = OPTIMIZER_TYPE_ADAM, o->lr = 1e-3;
-  else if (strcmp(type, "AdamW") == 0)
-    o->type = OPTIMIZER_TYPE_ADAMW, o->lr = 1e-3, o->weight_decay = 1e-2;
-  else if (strcmp(type, "RMSprop") == 0)
-    o->type = OPTIMIZER_TYPE_RMSPROP;
-  else if (strcmp(type, "SGD") != 0)
-    manifest_wrong(r, "train.optimizer", "is not SGD, Adam, AdamW or RMSprop");
+  if (strcmp(type, "Adam") == 0) o->type = OPTIMIZER_TYPE_ADAM, o->lr = 1e-3;
+  else if (strcmp(type, "AdamW") == 0) o->type = OPTIMIZER_TYPE_ADAMW, o->lr = 1e-3, o->weight_decay = 1e-2;
+  else if (strcmp(type, "RMSprop") == 0) o->type = OPTIMIZER_TYPE_RMSPROP;
+  else if (strcmp(type, "SGD") != 0) manifest_wrong(r, "train.optimizer", "is not SGD, Adam, AdamW or RMSprop");
   o->lr = manifest_read_number(json, "lr", o->lr);
   o->momentum = manifest_read_number(json, "momentum", 0);
   o->dampening = manifest_read_number(json, "dampening", 0);
@@ -191,9 +187,9 @@ static void read_phase_tensors(Reader *r, json_t *json, const Manifest *m, Manif
   json_array_foreach(list, i, row) {
     json_int_t index = json_integer_value(json_array_get(row, 0)), grad = json_integer_value(json_array_get(row, 1)),
                group = json_integer_value(json_array_get(row, 2));
-    if (json_array_size(row) != 3 || index < 0 || (uint64_t)index >= m->tensor_count || m->tensors[index].i64 || grad < 0 ||
-        grad % 4 || grad > p->grads_bytes || m->tensors[index].shape.count * 4 > p->grads_bytes - grad || group < 0 ||
-        (uint64_t)group >= p->group_count) {
+    if (json_array_size(row) != 3 || index < 0 || (uint64_t)index >= m->tensor_count || m->tensors[index].i64 ||
+        grad < 0 || grad % 4 || grad > p->grads_bytes || m->tensors[index].shape.count * 4 > p->grads_bytes - grad ||
+        group < 0 || (uint64_t)group >= p->group_count) {
       manifest_wrong(r, "tensors", "of a phase are not the network's, or lie outside the gradients");
       return;
     }
@@ -249,7 +245,8 @@ static void read_saves(Reader *r, json_t *json, const Manifest *m, ManifestTrain
     save->tensors = manifest_reserve(r, save->tensor_count, sizeof *save->tensors);
     for (size_t k = 0; k < save->tensor_count && !r->failed; k++) {
       json_int_t index = json_integer_value(json_array_get(tensors, k));
-      if (index < 0 || (uint64_t)index >= m->tensor_count) manifest_wrong(r, "save", "names a tensor that is not there");
+      if (index < 0 || (uint64_t)index >= m->tensor_count)
+        manifest_wrong(r, "save", "names a tensor that is not there");
       else save->tensors[k] = (size_t)index;
     }
   }
@@ -279,9 +276,7 @@ void manifest_read_train(Reader *r, json_t *root, Manifest *m) {
   read_saves(r, json, m, train);
 }
 
-const ManifestPhase *manifest_phase(const Manifest *m) {
-  return &m->train.phases[m->train.phase];
-}
+const ManifestPhase *manifest_phase(const Manifest *m) { return &m->train.phases[m->train.phase]; }
 
 void manifest_select_phase(Manifest *m, size_t index) {
   const ManifestPhase *p = &m->train.phases[index];
@@ -306,6 +301,7 @@ void manifest_free_train(ManifestTrain *train) {
     free(p->name), free(p->groups), free(p->augment), free(p->schedule.milestones);
     free(p->grad), free(p->group), free(p->frozen);
   }
-  for (size_t i = 0; train->saves && i < train->save_count; i++) free(train->saves[i].file), free(train->saves[i].tensors);
+  for (size_t i = 0; train->saves && i < train->save_count; i++)
+    free(train->saves[i].file), free(train->saves[i].tensors);
   free(train->class_weights), free(train->phases), free(train->saves);
 }

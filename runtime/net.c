@@ -1,5 +1,5 @@
-/* Opening and running a compiled network: memory, one call of a generated function. Must not know of data sets or commands. Called by C programs through surgery.h, by train/ and by
- * cli/. */
+/* Opening and running a compiled network: memory, one call of a generated function. Must not know of data sets or
+ * commands. Called by C programs through surgery.h, by train/ and by cli/. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,21 +15,16 @@ static sg_function *function_of(const surgery_net *net, NetFunction function) {
   size_t phase = net->manifest->train.phase;
   sg_phase own = {network->prefix, network->tail, network->step};
   if (phase > 0) own = network->phases[phase - 1];
-  sg_function *const table[NET_FUNCTIONS] = {[NET_FORWARD] = network->forward,
-                                             [NET_PREFIX] = own.prefix,
-                                             [NET_TAIL] = own.tail,
-                                             [NET_STEP] = own.step,
-                                             [NET_PACK] = network->pack,
-                                             [NET_INSPECT] = network->inspect};
+  sg_function *const table[NET_FUNCTIONS] = {
+      [NET_FORWARD] = network->forward, [NET_PREFIX] = own.prefix,       [NET_TAIL] = own.tail, [NET_STEP] = own.step,
+      [NET_PACK] = network->pack,       [NET_INSPECT] = network->inspect};
   return table[function];
 }
 
-bool net_has(const surgery_net *net, NetFunction function) {
-  return function_of(net, function) != NULL;
-}
+bool net_has(const surgery_net *net, NetFunction function) { return function_of(net, function) != NULL; }
 
-/* Makes *memory at least `need` large, its size being `bytes`; its old content is given up. Zeroed: generated code relies on
- * nothing of it, but a read of what was never written should be the same each time. */
+/* Makes *memory at least `need` large, its size being `bytes`; its old content is given up. Zeroed: generated code
+ * relies on nothing of it, but a read of what was never written should be the same each time. */
 static int grow(void **memory, int64_t *have, int64_t need, int64_t bytes, surgery_error *err) {
   if (*memory && *have >= need) return 0;
   sg_pages_free(*memory);
@@ -91,18 +86,17 @@ int64_t net_wrong_token(const Manifest *m, int64_t n, const int32_t *x) {
 /* A kernel would read beside the table. */
 static int check_tokens(const surgery_net *net, NetFunction function, int64_t n, const void *x, surgery_error *err) {
   const Manifest *m = net->manifest;
-  bool reads = function == NET_FORWARD || function == NET_INSPECT || function == NET_PREFIX || (function == NET_STEP && !net_has(net, NET_PREFIX));
+  bool reads = function == NET_FORWARD || function == NET_INSPECT || function == NET_PREFIX ||
+               (function == NET_STEP && !net_has(net, NET_PREFIX));
   if (m->input.kind != INPUT_TOKENS || !reads) return 0;
   int64_t at = net_wrong_token(m, n, x);
   if (at < 0) return 0;
   return sg_fail(err, SURGERY_BAD_INPUT, "sample %lld, position %lld: token %d is not in the vocabulary, 0 to %lld",
-                 (long long)(at / m->input.shape.count), (long long)(at % m->input.shape.count), ((const int32_t *)x)[at],
-                 (long long)m->input.vocabulary - 1);
+                 (long long)(at / m->input.shape.count), (long long)(at % m->input.shape.count),
+                 ((const int32_t *)x)[at], (long long)m->input.vocabulary - 1);
 }
 
-static void *behind(const void *samples, int64_t bytes) {
-  return samples ? (char *)samples + bytes : NULL;
-}
+static void *behind(const void *samples, int64_t bytes) { return samples ? (char *)samples + bytes : NULL; }
 
 /* The run's samples, some at a time where the function is the faster for it; those do not depend on each other. */
 static void run_samples(const surgery_net *net, NetFunction function, const sg_run *whole) {
@@ -146,17 +140,15 @@ static int run_held(surgery_net *net, NetFunction function, int64_t n, const voi
   return 0;
 }
 
-int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target,
-            float *loss, surgery_error *err) {
+int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target, float *loss,
+            surgery_error *err) {
   int before = threads_hold(INT64_MAX); /* the arena is made for so many, whatever another thread chooses meanwhile */
   int status = run_held(net, function, n, x, y, target, loss, err);
   threads_release(before);
   return status;
 }
 
-static bool is_aligned(const void *p) {
-  return ((uintptr_t)p & 63) == 0;
-}
+static bool is_aligned(const void *p) { return ((uintptr_t)p & 63) == 0; }
 
 /* x itself, or a copy of it on a 64-byte boundary. */
 const void *net_stage(surgery_net *net, int64_t n, const void *x, surgery_error *err) {
@@ -193,9 +185,7 @@ int64_t net_classes(const Manifest *m) {
   return shape->rank > 1 ? 0 : shape->dim[0] == 1 ? 2 : shape->dim[0];
 }
 
-bool net_takes_floats(const Manifest *m) {
-  return m->train.loss != LOSS_TYPE_CROSS_ENTROPY || m->train.mixup > 0;
-}
+bool net_takes_floats(const Manifest *m) { return m->train.loss != LOSS_TYPE_CROSS_ENTROPY || m->train.mixup > 0; }
 
 void net_one_hot(const Manifest *m, int64_t n, const int32_t *target, float *to) {
   int64_t values = m->outputs[0].shape.count, positions = net_positions(m);
@@ -204,8 +194,7 @@ void net_one_hot(const Manifest *m, int64_t n, const int32_t *target, float *to)
     return;
   }
   memset(to, 0, (size_t)(n * values) * sizeof *to);
-  for (int64_t i = 0; i < n * positions; i++)
-    to[i / positions * values + target[i] * positions + i % positions] = 1;
+  for (int64_t i = 0; i < n * positions; i++) to[i / positions * values + target[i] * positions + i % positions] = 1;
 }
 
 int64_t net_positions(const Manifest *m) {
@@ -235,22 +224,19 @@ int net_check_targets(const Manifest *m, int64_t n, const int32_t *target, surge
   int64_t classes = net_classes(m), count = classes ? n * net_positions(m) : 0;
   for (int64_t i = 0; i < count; i++)
     if ((target[i] < 0 || target[i] >= classes) && !net_ignores(m, target[i]))
-      return sg_fail(err, SURGERY_BAD_INPUT, "target %d is not in 0..%lld", target[i],
-                     (long long)classes - 1);
+      return sg_fail(err, SURGERY_BAD_INPUT, "target %d is not in 0..%lld", target[i], (long long)classes - 1);
   return 0;
 }
 
-int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target, float *loss,
-                  surgery_error *err) {
+int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target, float *loss, surgery_error *err) {
   if (!net_has(net, NET_STEP) || !net->optimizer)
     return sg_fail(err, SURGERY_BAD_INPUT, "nothing in this network is trainable: all of it is frozen");
   const char *lonely = n ? net_lonely_batchnorm(net, n) : NULL;
   if (lonely)
-    return sg_fail(
-        err, SURGERY_BAD_INPUT,
-        "%s: batch normalisation expects more than 1 value per channel when training, but the batch "
-        "holds 1 sample; use a larger batch, or freeze the layer",
-        lonely);
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "%s: batch normalisation expects more than 1 value per channel when training, but the batch "
+                   "holds 1 sample; use a larger batch, or freeze the layer",
+                   lonely);
   if (!net_takes_floats(net->manifest) && net_check_targets(net->manifest, n, target, err)) return -1;
   if (net_run(net, NET_STEP, n, x, NULL, target, loss, err)) return -1;
   net->rng[1]++;
@@ -285,8 +271,7 @@ static int check_functions(const surgery_net *net, surgery_error *err) {
   for (size_t i = 0; i < net->manifest->tensor_count; i++) trains |= net->manifest->tensors[i].trainable;
   if (!w->forward) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no forward function");
   if (w->prefix && (!w->tail || net->manifest->features_bytes <= 0))
-    return sg_fail(err, SURGERY_BAD_INPUT,
-                   "the network has a prefix, but no tail or no features in its manifest");
+    return sg_fail(err, SURGERY_BAD_INPUT, "the network has a prefix, but no tail or no features in its manifest");
   if (trains && !w->step)
     return sg_fail(err, SURGERY_BAD_INPUT, "the network has trainable tensors but no step function");
   return 0;
@@ -314,8 +299,9 @@ static int open_weights(surgery_net *net, const char *given, bool to_eval, surge
   if (embedded && !(net->weights_path = strdup("embedded"))) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   if (embedded) net->weights_why = "in the program itself";
   if (!embedded && net_find_weights(net, given, err)) return -1;
-  surgery_weights *file = embedded ? surgery_weights_open_memory(net->levels->embedded, net->levels->embedded_bytes, image, err)
-                                   : surgery_weights_open(net->weights_path, err);
+  surgery_weights *file =
+      embedded ? surgery_weights_open_memory(net->levels->embedded, net->levels->embedded_bytes, image, err)
+               : surgery_weights_open(net->weights_path, err);
   const char *path = embedded ? image : net->weights_path;
   if (!file) return -1;
   int status = 0;
@@ -333,11 +319,10 @@ static surgery_net *open_net(const sg_network *network, const char *weights, boo
     return NULL;
   }
   if (network->abi != SG_ABI || network->size != sizeof *network) {
-    sg_fail(
-        err, SURGERY_BAD_INPUT,
-        "the network was compiled for version %u of the runtime (%u bytes), this is version %d (%zu bytes): "
-        "compile it again with the surgeryc that came with this runtime",
-        network->abi, network->size, SG_ABI, sizeof *network);
+    sg_fail(err, SURGERY_BAD_INPUT,
+            "the network was compiled for version %u of the runtime (%u bytes), this is version %d (%zu bytes): "
+            "compile it again with the surgeryc that came with this runtime",
+            network->abi, network->size, SG_ABI, sizeof *network);
     return NULL;
   }
   const sg_network *chosen = sg_choose(network);

@@ -1,6 +1,6 @@
-/* An opened network, as the runtime's own parts see it: net.c opens and runs, net_interface.c has the functions of surgery.h,
- * net_load.c finds and reads weights, net_select.c picks tensors by name, train/ and cli/ use them. Not public: C callers
- * have surgery.h. */
+/* An opened network, as the runtime's own parts see it: net.c opens and runs, net_interface.c has the functions of
+ * surgery.h, net_load.c finds and reads weights, net_select.c picks tensors by name, train/ and cli/ use them. Not
+ * public: C callers have surgery.h. */
 #ifndef SURGERY_NET_H
 #define SURGERY_NET_H
 #include "runtime/abi.h"
@@ -18,30 +18,33 @@ struct surgery_net {
   int64_t outputs_n;             /* samples they have room for */
   void *features, *staging;      /* what prefix returns; an aligned copy of x */
   int64_t features_n, staging_bytes;
-  const int32_t *mask; /* of the next run's samples, (n, T); NULL: all are attended to. A run takes it and leaves NULL */
+  const int32_t
+      *mask; /* of the next run's samples, (n, T); NULL: all are attended to. A run takes it and leaves NULL */
   struct NetSource *source; /* opened by net_open_to_eval, before the first packing: where the weights are; else NULL */
   bool packed_stale;
-  Optimizer *optimizer; /* NULL: nothing is trainable */
-  uint64_t rng[2];      /* seed; batches trained on */
-  char *weights_path;   /* a file, or "embedded" */
+  Optimizer *optimizer;    /* NULL: nothing is trainable */
+  uint64_t rng[2];         /* seed; batches trained on */
+  char *weights_path;      /* a file, or "embedded" */
   char **weights_files;    /* what was read for it, with the shards of an index; ended by NULL; NULL: embedded */
   char **untrained;        /* names of layers, ended by NULL (net_untrained.c); NULL: not read */
   size_t taken_off;        /* the phase, from 1, whose layers are taken off that list */
   const char *weights_why; /* why it is that file: "beside the program"; static */
-  char *note;           /* about what was opened, worth telling once; NULL: nothing */
+  char *note;              /* about what was opened, worth telling once; NULL: nothing */
 };
 
 /* Bytes of arena for n samples on the threads of now; -1: more than an int64 holds. */
 int64_t net_arena_bytes(const Manifest *manifest, NetFunction function, int64_t n);
 bool net_has(const surgery_net *net, NetFunction function);
-/* surgery_open for forward, prefix and tail alone: a tensor that nothing but pack() reads comes to memory for that call and
- * leaves it again, so that no network is in memory twice. net->weights does not have it: nothing else may be done with it. */
+/* surgery_open for forward, prefix and tail alone: a tensor that nothing but pack() reads comes to memory for that call
+ * and leaves it again, so that no network is in memory twice. net->weights does not have it: nothing else may be done
+ * with it. */
 surgery_net *net_open_to_eval(const sg_network *network, const char *weights, surgery_error *err);
 /* x: plain f32 (tokens: int32, each checked), or features for tail and step
- * where the network has a prefix; 64-byte aligned. net->mask goes with x. y: NULL, or where the first output (prefix: the features) goes,
- * 64-byte aligned; the others always lie in net->outputs. target, loss: step alone. n == 0 does nothing. */
-int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target,
-            float *loss, surgery_error *err);
+ * where the network has a prefix; 64-byte aligned. net->mask goes with x. y: NULL, or where the first output (prefix:
+ * the features) goes, 64-byte aligned; the others always lie in net->outputs. target, loss: step alone. n == 0 does
+ * nothing. */
+int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target, float *loss,
+            surgery_error *err);
 /* x → the first output by forward; any alignment. */
 int net_forward(surgery_net *net, int64_t n, const void *x, float *y, surgery_error *err);
 /* x itself, or a copy of it on a 64-byte boundary; NULL: no memory. */
@@ -52,8 +55,7 @@ int net_features(surgery_net *net, int64_t n, const void *x, surgery_error *err)
 int64_t net_wrong_token(const Manifest *manifest, int64_t n, const int32_t *x);
 /* Loss and gradients of one batch, of features where there is a prefix; the weights stay. target: as net_takes_floats
  * says. Then net_update applies them. Splitting the two lets the training loop refuse a loss that is not finite. */
-int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target, float *loss,
-                  surgery_error *err);
+int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target, float *loss, surgery_error *err);
 void net_update(surgery_net *net);
 /* A trainable BatchNorm that would see one value per channel in a batch of n: its name, else NULL. */
 const char *net_lonely_batchnorm(const surgery_net *net, int64_t n);
@@ -73,8 +75,8 @@ void net_one_hot(const Manifest *manifest, int64_t n, const int32_t *target, flo
 int64_t net_positions(const Manifest *manifest); /* targets for one sample: 1 for (N, classes) */
 
 /* ---- net_load.c ---- */
-/* Sets weights_path and weights_why. Without `given`: beside the running program, beside the library that holds the network,
- * and then where the build asked for. */
+/* Sets weights_path and weights_why. Without `given`: beside the running program, beside the library that holds the
+ * network, and then where the build asked for. */
 int net_find_weights(surgery_net *net, const char *given, surgery_error *err);
 /* Strict: all that is missing, superfluous or of another shape is in one message, and then nothing was
  * changed. num_batches_tracked may be missing (0), and what a checkpoint keeps of the optimizer may be there.
@@ -83,13 +85,13 @@ int net_load_weights(surgery_net *net, surgery_weights *file, const char *path, 
 /* New values for the tensors that the script made fresh, from the seed and each tensor's name. */
 void net_init_fresh(surgery_net *net, uint64_t seed);
 
-/* The same for net_open_to_eval: reads what evaluation reads itself. Takes the file where it returns 1; 0: all is read, as
- * by net_load_weights, since the manifest does not say enough. */
+/* The same for net_open_to_eval: reads what evaluation reads itself. Takes the file where it returns 1; 0: all is read,
+ * as by net_load_weights, since the manifest does not say enough. */
 int net_load_to_eval(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err);
 
 /* ---- net_names.c: the names of the classes, which trained weights keep as their metadata ---- */
-/* Takes the names of the file where the script has none. The same names as the script's in another order are an error, since
- * then every name would be wrong; other names are told in net->note. */
+/* Takes the names of the file where the script has none. The same names as the script's in another order are an error,
+ * since then every name would be wrong; other names are told in net->note. */
 int net_read_names(surgery_net *net, const surgery_weights *file, const char *path, surgery_error *err);
 /* From now on class i is called names[i]. */
 int net_name_classes(surgery_net *net, char *const *names, size_t count, surgery_error *err);
@@ -127,8 +129,8 @@ void net_source_close(surgery_net *net);
 bool net_selects(const char *selector, const char *name);
 /* The name in the list nearest to `wanted`, or NULL when none is near. */
 const char *nearest_name(const char *wanted, const char *const *names, size_t count);
-/* Marks the manifest's values that the selector picks: names, layers, globs, `every TYPE`, `every TYPE in NAME`, `all`, and
- * unions. picked: [value_count]. An error when a part picks nothing. */
+/* Marks the manifest's values that the selector picks: names, layers, globs, `every TYPE`, `every TYPE in NAME`, `all`,
+ * and unions. picked: [value_count]. An error when a part picks nothing. */
 int net_select_values(const surgery_net *net, const char *selector, bool *picked, surgery_error *err);
 /* One tensor of the manifest as a writable record. */
 void net_tensor(const surgery_net *net, size_t index, surgery_tensor_out *out);

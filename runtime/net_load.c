@@ -35,9 +35,7 @@ static bool ends_with(const char *text, const char *end) {
   return a >= b && strcmp(text + a - b, end) == 0;
 }
 
-static bool may_be_missing(const char *name) {
-  return ends_with(name, "num_batches_tracked");
-}
+static bool may_be_missing(const char *name) { return ends_with(name, "num_batches_tracked"); }
 static bool may_be_superfluous(const char *name) {
   return may_be_missing(name) || strncmp(name, "optimizer.", 10) == 0;
 }
@@ -64,8 +62,7 @@ static void compare(const Manifest *m, surgery_weights *file, Report *r) {
       if (!want->shared && !may_be_missing(want->name)) report(r, "missing", want->name, "");
     } else if (!same_shape(have, &want->shape)) {
       snprintf(detail, sizeof detail, ": %s in the file, %s in the network",
-               tensor_shape_text(have->rank, have->shape, a),
-               tensor_shape_text(want->shape.rank, want->shape.dim, b));
+               tensor_shape_text(have->rank, have->shape, a), tensor_shape_text(want->shape.rank, want->shape.dim, b));
       report(r, "shape of", want->name, detail);
     }
   }
@@ -85,10 +82,11 @@ static int check_shared(const surgery_net *net, surgery_weights *file, const cha
   int status = want->i64 ? surgery_weights_read_i64(file, have, numbers, want->shape.count, err)
                          : surgery_weights_read(file, have, numbers, want->shape.count, err);
   if (status == 0 && memcmp(numbers, net->weights + want->offset, bytes) != 0)
-    status = sg_fail(err, SURGERY_BAD_INPUT,
-                     "%s: %s was compiled as the same frozen tensor as another one, and has other numbers here: unfreeze "
-                     "it in the script, or load the file there",
-                     path, want->name);
+    status =
+        sg_fail(err, SURGERY_BAD_INPUT,
+                "%s: %s was compiled as the same frozen tensor as another one, and has other numbers here: unfreeze "
+                "it in the script, or load the file there",
+                path, want->name);
   free(numbers);
   return status;
 }
@@ -106,8 +104,7 @@ static int read_tensors(surgery_net *net, surgery_weights *file, bool to_eval, s
     void *to = net->weights + want->offset;
     if (have)
       parts[count++] = (surgery_weights_part){have, want->i64 ? NULL : to, want->i64 ? to : NULL, want->shape.count};
-    else if (!want->shared)
-      memset(to, 0, (size_t)want->shape.count * (want->i64 ? 8 : 4));
+    else if (!want->shared) memset(to, 0, (size_t)want->shape.count * (want->i64 ? 8 : 4));
   }
   int status = surgery_weights_read_all(file, parts, count, err);
   free(parts);
@@ -134,7 +131,8 @@ static bool can_wait(const Manifest *m) {
 
 int net_load_to_eval(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err) {
   if (!can_wait(net->manifest)) return net_load_weights(net, file, path, err);
-  if (check_names(net, file, path, err) || read_tensors(net, file, true, err) || net_source_open(net, file, err)) return -1;
+  if (check_names(net, file, path, err) || read_tensors(net, file, true, err) || net_source_open(net, file, err))
+    return -1;
   net->packed_stale = true;
   return 1;
 }
@@ -177,7 +175,8 @@ static const char *library_folder(const surgery_net *net, char to[PATH_MAX]) {
 static bool look_in(surgery_net *net, Report *tried, const char *folder, const char *file, const char *why) {
   bool absolute = *file == '/';
   if (!absolute && !*folder) return false;
-  if (asprintf(&net->weights_path, "%s%s%s", absolute ? "" : folder, absolute || strcmp(folder, "/") == 0 ? "" : "/", file) < 0) {
+  if (asprintf(&net->weights_path, "%s%s%s", absolute ? "" : folder, absolute || strcmp(folder, "/") == 0 ? "" : "/",
+               file) < 0) {
     net->weights_path = NULL;
     return false;
   }
@@ -198,7 +197,8 @@ int net_find_weights(surgery_net *net, const char *given, surgery_error *err) {
     net->weights_path = strdup(given);
     return net->weights_path ? 0 : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   }
-  const char *slash = m->weights_file ? strrchr(m->weights_file, '/') : NULL, *name = slash ? slash + 1 : m->weights_file;
+  const char *slash = m->weights_file ? strrchr(m->weights_file, '/') : NULL,
+             *name = slash ? slash + 1 : m->weights_file;
   program_folder(folder);
   if (name && look_in(net, &tried, folder, name, "beside the program")) return 0;
   if (name && look_in(net, &tried, library_folder(net, library), name, "beside the library")) return 0;
@@ -206,7 +206,8 @@ int net_find_weights(surgery_net *net, const char *given, surgery_error *err) {
   if (!name && !m->weights_path)
     return sg_fail(err, SURGERY_BAD_INPUT,
                    "the program carries no weights and knows of no file: give one with --weights FILE");
-  return sg_fail(err, SURGERY_BAD_INPUT, "the weights of '%s' were not found: give the file with --weights FILE%s", m->name, tried.text);
+  return sg_fail(err, SURGERY_BAD_INPUT, "the weights of '%s' were not found: give the file with --weights FILE%s",
+                 m->name, tried.text);
 }
 
 void net_init_fresh(surgery_net *net, uint64_t seed) {
@@ -221,7 +222,8 @@ void net_init_fresh(surgery_net *net, uint64_t seed) {
       if (t->fresh == FRESH_VALUES_CONSTANT) to[k] = (float)t->fresh_value;
       if (t->fresh_shift != 0) to[k] += (float)t->fresh_shift;
     }
-    if (t->fresh_zero_row >= 0) memset(to + t->fresh_zero_row * t->shape.dim[1], 0, (size_t)t->shape.dim[1] * sizeof *to);
+    if (t->fresh_zero_row >= 0)
+      memset(to + t->fresh_zero_row * t->shape.dim[1], 0, (size_t)t->shape.dim[1] * sizeof *to);
     net->packed_stale = true;
   }
 }

@@ -57,8 +57,7 @@ static void list_names(const char *const *names, size_t count, char *to, size_t 
   if (shown < count) snprintf(to + used, size - used, ", …");
 }
 
-static int compare(surgery_net *net, const char *const *names, size_t count, const char *path,
-                   surgery_error *err) {
+static int compare(surgery_net *net, const char *const *names, size_t count, const char *path, surgery_error *err) {
   const Manifest *m = net->manifest;
   size_t same = 0, known = 0;
   for (size_t i = 0; i < count; i++) {
@@ -75,8 +74,8 @@ static int compare(surgery_net *net, const char *const *names, size_t count, con
                    "script: %s\n"
                    "  give `labels` the order of the weights, or leave it out",
                    path, theirs, ours);
-  if (asprintf(&net->note, "%s: trained on the classes %s; the labels of the script are used: %s", path,
-               theirs, ours) < 0)
+  if (asprintf(&net->note, "%s: trained on the classes %s; the labels of the script are used: %s", path, theirs, ours) <
+      0)
     net->note = NULL;
   return 0;
 }
@@ -87,8 +86,7 @@ int net_read_names(surgery_net *net, const surgery_weights *file, const char *pa
   size_t count;
   const char **names = read_names(m, file, &root, &count);
   int status = 0;
-  if (names && m->label_count > 0)
-    status = compare(net, names, count, path, err);
+  if (names && m->label_count > 0) status = compare(net, names, count, path, err);
   else if (names && (status = net_name_classes(net, (char *const *)names, count, err)) == 0)
     m->labels_of = LABELS_OF_WEIGHTS;
   free(names);
@@ -108,8 +106,7 @@ int net_metadata(const surgery_net *net, NetMetadata *to, surgery_error *err) {
   to->names = json_dumps(list, JSON_COMPACT);
   json_decref(list);
   if (!to->names) net_free_metadata(to);
-  if (!to->names)
-    return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the names of %zu classes", m->label_count);
+  if (!to->names) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the names of %zu classes", m->label_count);
   to->pairs[count++] = NET_NAMES_KEY, to->pairs[count++] = to->names;
   return 0;
 }

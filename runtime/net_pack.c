@@ -1,5 +1,6 @@
-/* Packing: what kernels take is derived from the weights once they have changed. Where the network was opened to evaluate,
- * each call of pack() reads its tensors from the file into one room for all. Called by net.c, and by generated code. */
+/* Packing: what kernels take is derived from the weights once they have changed. Where the network was opened to
+ * evaluate, each call of pack() reads its tensors from the file into one room for all. Called by net.c, and by
+ * generated code. */
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/error.h"
@@ -16,9 +17,7 @@ typedef struct NetSource {
 
 static _Thread_local surgery_net *packing; /* the one that pack() runs for, if it has a source */
 
-static int64_t end_of(const ManifestTensor *t) {
-  return t->offset + t->shape.count * (t->i64 ? 8 : 4);
-}
+static int64_t end_of(const ManifestTensor *t) { return t->offset + t->shape.count * (t->i64 ? 8 : 4); }
 
 /* The bytes of the weights between which a call's tensors lie; the first of them on a 64-byte boundary. */
 static void span(const Manifest *m, const ManifestReads *reads, int64_t *begin, int64_t *end) {
@@ -87,8 +86,7 @@ int net_pack(surgery_net *net, surgery_error *err) {
   if (!net->packed_stale) return 0;
   if (net->network->pack) {
     if (net_reserve_arena(net, NET_PACK, 1, err)) return -1;
-    sg_run run = {
-        .weights = net->weights, .packed = net->packed, .arena = net->arena, .n = 1, .rng = net->rng};
+    sg_run run = {.weights = net->weights, .packed = net->packed, .arena = net->arena, .n = 1, .rng = net->rng};
     packing = net;
     net->network->pack(&run);
     packing = NULL;

@@ -129,8 +129,7 @@ static int nothing_selected(const surgery_net *net, const char *begin, const cha
     near = nearest_name(wanted, names, count);
   }
   sg_fail(err, SURGERY_BAD_INPUT,
-          near ? "the selector '%s' matches no tensor; did you mean '%s'?"
-               : "the selector '%s' matches no tensor",
+          near ? "the selector '%s' matches no tensor; did you mean '%s'?" : "the selector '%s' matches no tensor",
           SG_Q(wanted), near);
   free(names);
   return -1;
@@ -208,8 +207,8 @@ static int no_value_selected(const Manifest *m, const char *begin, const char *e
   for (size_t i = 0; names && i < m->value_count; i++) names[i] = type ? m->values[i].type : m->values[i].name;
   if (names) near = nearest_name(name, names, m->value_count);
   sg_fail(err, SURGERY_BAD_INPUT,
-          near ? "the selector '%s' matches no layer; did you mean '%s%s'?" : "the selector '%s' matches no layer", SG_Q(wanted),
-          type ? "every " : "", near);
+          near ? "the selector '%s' matches no layer; did you mean '%s%s'?" : "the selector '%s' matches no layer",
+          SG_Q(wanted), type ? "every " : "", near);
   free(names);
   return -1;
 }

@@ -1,6 +1,6 @@
-/* Layers that nobody has trained: their weights are still the random ones of the compiler, which writes their names beside
- * the weights. A training takes off what it trains; whatever writes the weights writes the rest again. Called by net.c,
- * net_names.c and the commands. */
+/* Layers that nobody has trained: their weights are still the random ones of the compiler, which writes their names
+ * beside the weights. A training takes off what it trains; whatever writes the weights writes the rest again. Called by
+ * net.c, net_names.c and the commands. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +71,10 @@ bool net_untrained_text(const surgery_net *net, char *to, size_t size) {
   while (net->untrained && net->untrained[count]) count++;
   size_t named = count > MOST + 1 ? MOST : count;
   for (size_t i = 0; i < named && used < size; i++)
-    used += (size_t)snprintf(to + used, size - used, "%s%s", i == 0 ? "" : i + 1 < count || named < count ? ", " : " and ",
+    used += (size_t)snprintf(to + used, size - used, "%s%s",
+                             i == 0                           ? ""
+                             : i + 1 < count || named < count ? ", "
+                                                              : " and ",
                              SG_Q(net->untrained[i]));
   if (used < size)
     used += named < count ? (size_t)snprintf(to + used, size - used, " and %zu more layers have", count - named)

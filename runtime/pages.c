@@ -1,5 +1,5 @@
-/* Large memory straight from the system: already zero, so that nobody clears it once more, and in huge pages where there are
- * any: a program that runs once would spend more time on page faults than on reading its weights. */
+/* Large memory straight from the system: already zero, so that nobody clears it once more, and in huge pages where
+ * there are any: a program that runs once would spend more time on page faults than on reading its weights. */
 #include "runtime/pages.h"
 #include <stdlib.h>
 #include <string.h>

@@ -15,9 +15,7 @@ static void philox(uint64_t seed, uint64_t stream, uint64_t counter, uint32_t ou
   for (int i = 0; i < 4; i++) out[i] = c[i];
 }
 
-Random random_stream(uint64_t seed, uint64_t stream) {
-  return (Random){.seed = seed, .stream = stream};
-}
+Random random_stream(uint64_t seed, uint64_t stream) { return (Random){.seed = seed, .stream = stream}; }
 
 static uint32_t random_u32(Random *random) {
   if (random->left == 0) {
@@ -32,9 +30,7 @@ uint64_t random_u64(Random *random) {
   return high << 32 | random_u32(random);
 }
 
-double random_uniform(Random *random) {
-  return (double)(random_u64(random) >> 11) * 0x1p-53;
-}
+double random_uniform(Random *random) { return (double)(random_u64(random) >> 11) * 0x1p-53; }
 
 uint64_t random_below(Random *random, uint64_t bound) {
   if (bound <= 1) return 0;
@@ -78,8 +74,7 @@ void random_fill_uniform(uint64_t seed, const char *name, double bound, float *t
 void random_fill_normal(uint64_t seed, const char *name, double deviation, float *to, int64_t count) {
   Random random = random_stream(seed, random_key_text(name));
   for (int64_t i = 0; i < count; i += 2) {
-    double radius = deviation * sqrt(-2 * log(1 - random_uniform(&random))),
-           angle = 2 * M_PI * random_uniform(&random);
+    double radius = deviation * sqrt(-2 * log(1 - random_uniform(&random))), angle = 2 * M_PI * random_uniform(&random);
     to[i] = (float)(radius * cos(angle));
     if (i + 1 < count) to[i + 1] = (float)(radius * sin(angle));
   }

@@ -15,8 +15,8 @@ extern "C" {
 #define SURGERY_ERROR_DEFINED
 typedef enum surgery_status {
   SURGERY_OK = 0,
-  SURGERY_BAD_INPUT = 1,    /* a file or argument is wrong: the user can mend it */
-  SURGERY_ENVIRONMENT = 3,  /* open, read, write, memory failed: the system's reason is in the message */
+  SURGERY_BAD_INPUT = 1,   /* a file or argument is wrong: the user can mend it */
+  SURGERY_ENVIRONMENT = 3, /* open, read, write, memory failed: the system's reason is in the message */
   SURGERY_INTERRUPTED = 4
 } surgery_status;
 
@@ -42,8 +42,19 @@ const char *surgery_failure_text(int failure); /* such a number in words */
 /* ---- weight files (runtime/weights/) ---- */
 
 typedef enum surgery_dtype {
-  SURGERY_F32, SURGERY_F64, SURGERY_F16, SURGERY_BF16, SURGERY_I64, SURGERY_I32, SURGERY_I16, SURGERY_I8,
-  SURGERY_U8, SURGERY_BOOL, SURGERY_U16, SURGERY_U32, SURGERY_U64
+  SURGERY_F32,
+  SURGERY_F64,
+  SURGERY_F16,
+  SURGERY_BF16,
+  SURGERY_I64,
+  SURGERY_I32,
+  SURGERY_I16,
+  SURGERY_I8,
+  SURGERY_U8,
+  SURGERY_BOOL,
+  SURGERY_U16,
+  SURGERY_U32,
+  SURGERY_U64
 } surgery_dtype;
 const char *surgery_dtype_name(surgery_dtype dtype); /* "f32" */
 size_t surgery_dtype_size(surgery_dtype dtype);
@@ -58,7 +69,8 @@ typedef struct surgery_tensor {
 } surgery_tensor;
 
 typedef struct surgery_weights surgery_weights;
-/* Opens by content, not by name: safetensors, PyTorch zip and legacy, npz, a sharded index.json, ONNX. Only headers are read. */
+/* Opens by content, not by name: safetensors, PyTorch zip and legacy, npz, a sharded index.json, ONNX. Only headers are
+ * read. */
 surgery_weights *surgery_weights_open(const char *path, surgery_error *err);
 /* A safetensors file that lies in memory and stays there as long as the weights are open; `name`: for messages. */
 surgery_weights *surgery_weights_open_memory(const void *image, size_t size, const char *name, surgery_error *err);
@@ -81,7 +93,8 @@ size_t surgery_weights_chosen(const surgery_weights *weights); /* the open one's
 int surgery_weights_choose(surgery_weights *weights, const char *under, const char **rest, surgery_error *err);
 /* The tensor's values in row-major order, converted to f32 (read) or i64 (read_i64: integer dtypes and bool only).
  * `count` must be the tensor's. */
-int surgery_weights_read(surgery_weights *weights, const surgery_tensor *tensor, float *to, int64_t count, surgery_error *err);
+int surgery_weights_read(surgery_weights *weights, const surgery_tensor *tensor, float *to, int64_t count,
+                         surgery_error *err);
 int surgery_weights_read_i64(surgery_weights *weights, const surgery_tensor *tensor, int64_t *to, int64_t count,
                              surgery_error *err);
 typedef struct surgery_weights_part { /* as for surgery_weights_read, or, with i64, for surgery_weights_read_i64 */
@@ -91,8 +104,10 @@ typedef struct surgery_weights_part { /* as for surgery_weights_read, or, with i
   int64_t count;
 } surgery_weights_part;
 /* Many tensors at once, by all threads. Of several errors it tells the first in the order of the parts. */
-int surgery_weights_read_all(surgery_weights *weights, const surgery_weights_part *parts, size_t count, surgery_error *err);
-/* A value of the file's metadata (safetensors: __metadata__; zip archives: a JSON object as comment); NULL when there is none. */
+int surgery_weights_read_all(surgery_weights *weights, const surgery_weights_part *parts, size_t count,
+                             surgery_error *err);
+/* A value of the file's metadata (safetensors: __metadata__; zip archives: a JSON object as comment); NULL when there
+ * is none. */
 const char *surgery_weights_metadata(const surgery_weights *weights, const char *key);
 
 typedef struct surgery_tensor_out {
@@ -100,12 +115,12 @@ typedef struct surgery_tensor_out {
   surgery_dtype dtype; /* of `data`; it is stored so */
   int rank;
   int64_t shape[SURGERY_MAX_RANK];
-  const void *data;    /* row-major */
+  const void *data; /* row-major */
 } surgery_tensor_out;
 /* By suffix: .safetensors (sorted, aligned), .pth/.pt, .npz. The file appears whole or not at all: temporary name in
  * the same folder, synced, renamed, folder synced. `metadata` is pairs of key, value, ended by NULL; may be NULL. */
-int surgery_weights_write(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
-                          surgery_error *err);
+int surgery_weights_write(const char *path, const surgery_tensor_out *tensors, size_t count,
+                          const char *const *metadata, surgery_error *err);
 /* Whether all pairs have room in a file of that name: a zip archive's comment has 65,535 bytes. */
 bool surgery_weights_keeps(const char *path, const char *const *metadata);
 /* Is the suffix one of these? */
@@ -115,38 +130,41 @@ typedef struct surgery_rounded {
   int64_t infinite;   /* finite numbers that became infinite, being too large for the dtype */
   const char *tensor; /* the first tensor that has one; NULL: none */
 } surgery_rounded;
-/* The same with the f32 tensors stored as `dtype`, f32, f16 or bf16 (which numpy does not know): rounded to nearest, ties
- * to even, as PyTorch does. Takes memory for the rounded numbers meanwhile. `rounded` may be NULL. */
-int surgery_weights_write_as(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
-                             surgery_dtype dtype, surgery_rounded *rounded, surgery_error *err);
+/* The same with the f32 tensors stored as `dtype`, f32, f16 or bf16 (which numpy does not know): rounded to nearest,
+ * ties to even, as PyTorch does. Takes memory for the rounded numbers meanwhile. `rounded` may be NULL. */
+int surgery_weights_write_as(const char *path, const surgery_tensor_out *tensors, size_t count,
+                             const char *const *metadata, surgery_dtype dtype, surgery_rounded *rounded,
+                             surgery_error *err);
 
 /* ---- compiled networks (runtime/net.c) ---- */
 
 struct sg_network;
 typedef struct surgery_net surgery_net; /* for one thread of use at a time; weights are its own */
 
-/* weights: a file; NULL: embedded ones, else the network's file beside the program or the shared library, else the one that
- * surgeryc's --weights-path named. */
+/* weights: a file; NULL: embedded ones, else the network's file beside the program or the shared library, else the one
+ * that surgeryc's --weights-path named. */
 surgery_net *surgery_open(const struct sg_network *network, const char *weights, surgery_error *err);
 void surgery_close(surgery_net *net);
 /* x: (n, …) f32 plain; y: (n, …) of the first output. Returns 0 or a surgery_failure. */
 int surgery_forward(surgery_net *net, size_t n, const float *x, float *y);
 /* All outputs, y[i] being (n, …) of output i, or NULL where it is not wanted. */
 int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y);
-/* One step with the script's optimizer (or SGD(lr=0.01) without a train block), of its first phase where there are several,
- * at the constant rate: schedule, clip_norm, accumulate, mixup, ema and early_stop are of the program's `train`. target: a class for each sample; where
- * the loss is MSE, the target's floats after a cast (L1 and BCEWithLogits: the same). loss: the batch's mean before the update, or NULL.
- * Returns 0 or a surgery_failure; then nothing was trained. */
+/* One step with the script's optimizer (or SGD(lr=0.01) without a train block), of its first phase where there are
+ * several, at the constant rate: schedule, clip_norm, accumulate, mixup, ema and early_stop are of the program's
+ * `train`. target: a class for each sample; where the loss is MSE, the target's floats after a cast (L1 and
+ * BCEWithLogits: the same). loss: the batch's mean before the update, or NULL. Returns 0 or a surgery_failure; then
+ * nothing was trained. */
 int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss);
 /* The same with a mask (n, T) beside x: 1 where a token is attended to, else 0; NULL: all are. x: floats, or, where the
  * input is tokens, int32, as for the two functions above behind a cast; one outside the vocabulary is refused. */
 int surgery_forward_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, float *y);
-int surgery_train_step_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, const int32_t *target, float *loss);
+int surgery_train_step_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, const int32_t *target,
+                              float *loss);
 /* selector: a dotted prefix or a glob; NULL: all. */
 int surgery_save(surgery_net *net, const char *path, const char *selector, surgery_error *err);
 /* As f32, f16 or bf16: see surgery_weights_write_as. */
-int surgery_save_as(surgery_net *net, const char *path, const char *selector, surgery_dtype dtype, surgery_rounded *rounded,
-                    surgery_error *err);
+int surgery_save_as(surgery_net *net, const char *path, const char *selector, surgery_dtype dtype,
+                    surgery_rounded *rounded, surgery_error *err);
 void surgery_set_threads(int threads);
 int surgery_threads(void);
 

@@ -27,9 +27,7 @@ static atomic_int chosen_threads;      /* 0: not chosen yet */
 static _Thread_local int held_threads; /* of the call that this thread makes; 0: it makes none */
 static _Thread_local bool in_task;
 
-static int limit(long threads) {
-  return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : (int)threads;
-}
+static int limit(long threads) { return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : (int)threads; }
 
 int sg_cpus(void) {
   cpu_set_t cpus;
@@ -57,9 +55,7 @@ int sg_threads(void) {
   return atomic_compare_exchange_strong(&chosen_threads, &none, threads) ? threads : none;
 }
 
-int surgery_threads(void) {
-  return sg_threads();
-}
+int surgery_threads(void) { return sg_threads(); }
 
 /* Below 1: back to the default. */
 void surgery_set_threads(int threads) {
@@ -72,9 +68,7 @@ int threads_hold(int64_t most) {
   return before;
 }
 
-void threads_release(int before) {
-  held_threads = before;
-}
+void threads_release(int before) { held_threads = before; }
 
 /* ---- the pool ---- */
 
@@ -99,9 +93,7 @@ static struct Pool {
   atomic_int sleeping; /* threads */
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void futex_wait(atomic_int *at, int value) {
-  syscall(SYS_futex, at, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
-}
+static void futex_wait(atomic_int *at, int value) { syscall(SYS_futex, at, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0); }
 static void futex_wake(atomic_int *at, int threads) {
   syscall(SYS_futex, at, FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0);
 }
@@ -165,18 +157,10 @@ static void *help(void *unused) {
 
 /* A forked process has the thread that forked, and none of the others: it starts its own when it needs them.
  */
-static void before_fork(void) {
-  pthread_mutex_lock(&pool.lock);
-}
-static void in_parent(void) {
-  pthread_mutex_unlock(&pool.lock);
-}
-static void in_child(void) {
-  pool = (struct Pool){.lock = PTHREAD_MUTEX_INITIALIZER};
-}
-static void follow_forks(void) {
-  pthread_atfork(before_fork, in_parent, in_child);
-}
+static void before_fork(void) { pthread_mutex_lock(&pool.lock); }
+static void in_parent(void) { pthread_mutex_unlock(&pool.lock); }
+static void in_child(void) { pool = (struct Pool){.lock = PTHREAD_MUTEX_INITIALIZER}; }
+static void follow_forks(void) { pthread_atfork(before_fork, in_parent, in_child); }
 
 /* Where the system has no more threads, there are fewer. Signals stay with the program's own. The lock is
  * held. */
@@ -190,8 +174,7 @@ static void start(int threads) {
   pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &old);
-  for (pthread_t thread; pool.started < threads && pthread_create(&thread, &detached, help, NULL) == 0;)
-    pool.started++;
+  for (pthread_t thread; pool.started < threads && pthread_create(&thread, &detached, help, NULL) == 0;) pool.started++;
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   pthread_attr_destroy(&detached);
 }
@@ -222,8 +205,7 @@ static void finish(Job *job) {
   }
 }
 
-void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch,
-                 int64_t scratch_bytes) {
+void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes) {
   if (units <= 0) return;
   int threads = sg_threads();
   if (threads > units) threads = (int)units;

@@ -6,12 +6,12 @@
 
 /* What each value and node means for training; arrays by id, in the graph's arena. */
 typedef struct Trainability {
-  bool *used;        /* by NodeId: alive, and the outputs depend on it */
-  bool *needs_grad;  /* by ValueId: a trainable parameter lies above it, so its gradient is wanted */
-  bool *varies;      /* by NodeId: what it returns differs between training and evaluation, or from step to step */
-  ValueId frontier;  /* the last value through which all flows and before which all is frozen; NO_ID: none */
+  bool *used;            /* by NodeId: alive, and the outputs depend on it */
+  bool *needs_grad;      /* by ValueId: a trainable parameter lies above it, so its gradient is wanted */
+  bool *varies;          /* by NodeId: what it returns differs between training and evaluation, or from step to step */
+  ValueId frontier;      /* the last value through which all flows and before which all is frozen; NO_ID: none */
   int frontier_position; /* its producer's place in Graph.order; -1: none */
-  int64_t trainable; /* numbers in trainable parameters */
+  int64_t trainable;     /* numbers in trainable parameters */
 } Trainability;
 Trainability analyse_trainability(const Graph *g);
 /* False for what reads or returns whole numbers, whose row has no_gradient: nothing before it is trained through it. */
@@ -22,22 +22,24 @@ Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train);
 
 /* A call that more than one kernel can do: those with the same constants for the same number of samples are one. */
 typedef struct KernelChoice {
-  KernelId usual, other;  /* what lowering takes by itself, and what can do the same with the same buffers and constants */
-  KernelId taken;         /* `usual`, or what tuning found to be faster */
+  KernelId usual,
+      other;      /* what lowering takes by itself, and what can do the same with the same buffers and constants */
+  KernelId taken; /* `usual`, or what tuning found to be faster */
   int word_count;
   uint64_t word[MAX_CALL_WORDS]; /* the constants */
-  int64_t samples;        /* in a call: one in evaluation, in training the batch */
-  int calls;              /* of this kind in the last plan */
-  const char *call;       /* the first of them, for people: "layer1.0.conv1 forward" */
-  int64_t timed_samples;  /* 0: not timed */
+  int64_t samples;               /* in a call: one in evaluation, in training the batch */
+  int calls;                     /* of this kind in the last plan */
+  const char *call;              /* the first of them, for people: "layer1.0.conv1 forward" */
+  int64_t timed_samples;         /* 0: not timed */
   double usual_seconds, other_seconds;
 } KernelChoice;
 typedef struct KernelChoices {
   Arena *arena;
   VEC(KernelChoice) list;
 } KernelChoices;
-/* The same, asking `choices`: what is not there yet is added, with the kernel that it would have been. So a second plan with the list
- * of the first, in which somebody has changed `taken`, has those kernels. Without a train block only the evaluation is in it. */
+/* The same, asking `choices`: what is not there yet is added, with the kernel that it would have been. So a second plan
+ * with the list of the first, in which somebody has changed `taken`, has those kernels. Without a train block only the
+ * evaluation is in it. */
 Plan *make_plan_with(Arena *arena, Graph *g, const TrainConfig *train, KernelChoices *choices);
 /* Adds inspect: the network in evaluation, each node a call of its own, every value kept. For programs alone. */
 void plan_inspect(Plan *plan);

@@ -42,8 +42,8 @@ BufferId place_buffer(Lower *l, Space space, int index, int64_t offset, const ch
   return *slot - 1;
 }
 
-void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId n, const char *role, const BufferId *buf,
-               int count) {
+void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId n, const char *role,
+               const BufferId *buf, int count) {
   const KernelInfo *info = kernel_info(kernel);
   ASSERT(k_bytes == (size_t)info->words * 8 && info->words <= MAX_CALL_WORDS && count <= MAX_CALL_BUFFERS);
   Call call = {.kernel = kernel, .buf_count = count, .word_count = info->words, .node = n, .role = role};
@@ -54,7 +54,8 @@ void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId 
   vec_push(l->arena, &l->s->calls, call);
 }
 
-static KernelChoice *find_choice(KernelChoices *choices, KernelId usual, const void *k, size_t k_bytes, int64_t samples) {
+static KernelChoice *find_choice(KernelChoices *choices, KernelId usual, const void *k, size_t k_bytes,
+                                 int64_t samples) {
   for (size_t i = 0; i < choices->list.count; i++) {
     KernelChoice *c = &choices->list.at[i];
     if (c->usual == usual && c->samples == samples && memcmp(c->word, k, k_bytes) == 0) return c;
@@ -62,13 +63,18 @@ static KernelChoice *find_choice(KernelChoices *choices, KernelId usual, const v
   return NULL;
 }
 
-KernelId choose_kernel(Lower *l, const void *k, size_t k_bytes, NodeId n, const char *role, KernelId usual, KernelId other) {
+KernelId choose_kernel(Lower *l, const void *k, size_t k_bytes, NodeId n, const char *role, KernelId usual,
+                       KernelId other) {
   KernelChoices *choices = l->plan->choices;
   int64_t samples = l->s == &l->plan->first->forward ? 1 : l->plan->batch;
   if (!choices || samples == 0) return usual;
   KernelChoice *c = find_choice(choices, usual, k, k_bytes, samples);
   if (!c) {
-    KernelChoice new = {.usual = usual, .other = other, .taken = usual, .word_count = (int)(k_bytes / 8), .samples = samples,
+    KernelChoice new = {.usual = usual,
+                        .other = other,
+                        .taken = usual,
+                        .word_count = (int)(k_bytes / 8),
+                        .samples = samples,
                         .call = arena_printf(choices->arena, "%s %s", l->g->nodes.at[n].name, role)};
     memcpy(new.word, k, k_bytes);
     vec_push(choices->arena, &choices->list, new);
@@ -92,8 +98,8 @@ Around shape_around(const Shape *shape, int64_t dim) {
 Layout home_layout(const Shape *shape) { return shape->rank == 3 ? LAYOUT_BLOCKED : LAYOUT_PLAIN; }
 
 int64_t layout_bytes(const Shape *shape, Layout layout) {
-  int64_t count = layout == LAYOUT_BLOCKED ? BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2]
-                                           : shape_count(shape);
+  int64_t count =
+      layout == LAYOUT_BLOCKED ? BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2] : shape_count(shape);
   return round_up(count * 4);
 }
 
@@ -145,7 +151,8 @@ bool wants_grad(const Lower *l, ValueId v) { return l->t->needs_grad[v]; }
 
 static ElementwiseK elementwise_of(const Shape *shape, Layout layout, bool accumulate) {
   bool blocked = layout == LAYOUT_BLOCKED;
-  return (ElementwiseK){.count = blocked ? BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2] : shape_count(shape),
+  return (ElementwiseK){.count = blocked ? BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2]
+                                         : shape_count(shape),
                         .c = blocked ? shape->dim[0] : 0,
                         .hw = blocked ? shape->dim[1] * shape->dim[2] : 0,
                         .accumulate = accumulate};
@@ -203,5 +210,6 @@ void grad_end(Lower *l, NodeId n, const GradOut *out) {
 BufferId grad_param(Lower *l, ParamId p, bool *accumulate) {
   *accumulate = l->param_written[p];
   l->param_written[p] = true;
-  return place_buffer(l, SPACE_GRADS, 0, l->plan->grad_offset.at[p], arena_printf(l->arena, "d %s", l->g->params.at[p].name));
+  return place_buffer(l, SPACE_GRADS, 0, l->plan->grad_offset.at[p],
+                      arena_printf(l->arena, "d %s", l->g->params.at[p].name));
 }

@@ -11,26 +11,27 @@
 typedef enum Layout { LAYOUT_PLAIN, LAYOUT_BLOCKED } Layout;
 
 typedef struct ValueState {
-  BufferId at[2];        /* by Layout; NO_ID until it is there */
-  BufferId grad;         /* in the home layout */
-  bool grad_written;     /* false: the next contribution overwrites */
-  int uses;              /* by used nodes and outputs, in this schedule */
-  NodeId only_user;      /* where uses == 1 */
+  BufferId at[2];    /* by Layout; NO_ID until it is there */
+  BufferId grad;     /* in the home layout */
+  bool grad_written; /* false: the next contribution overwrites */
+  int uses;          /* by used nodes and outputs, in this schedule */
+  NodeId only_user;  /* where uses == 1 */
 } ValueState;
 
 /* What a node became. A head (conv, batch normalisation, linear, add) takes along the nodes that follow it alone. */
 typedef struct NodeState {
-  bool lowered, fused;   /* fused: done by another node's call */
-  NodeId last;           /* the last node of its group: its output is the group's */
-  NodeId bn;             /* folded into a convolution */
-  Activation activation; /* in the call's epilogue */
-  ValueId residual;      /* added before the activation; NO_ID: none */
-  BufferId y;            /* what the group returns */
-  BufferId packed;       /* weights in the kernel's layout, kept for grad_input */
+  bool lowered, fused;    /* fused: done by another node's call */
+  NodeId last;            /* the last node of its group: its output is the group's */
+  NodeId bn;              /* folded into a convolution */
+  Activation activation;  /* in the call's epilogue */
+  ValueId residual;       /* added before the activation; NO_ID: none */
+  BufferId y;             /* what the group returns */
+  BufferId packed;        /* weights in the kernel's layout, kept for grad_input */
   BufferId mean, inv_std; /* batch normalisation; layer normalisation has both of each row in mean */
-  BufferId sums;         /* its reductions, once backward has asked for them; attention: of each row of scores */
-  BufferId dz;           /* the gradient before the activation, once backward has asked for it */
-  BufferId qkv[3], context, d_qkv[3]; /* multi-head attention: its projections, what goes into the last one, their gradients */
+  BufferId sums;          /* its reductions, once backward has asked for them; attention: of each row of scores */
+  BufferId dz;            /* the gradient before the activation, once backward has asked for it */
+  BufferId qkv[3], context,
+      d_qkv[3]; /* multi-head attention: its projections, what goes into the last one, their gradients */
 } NodeState;
 
 typedef struct PackRecord { /* one entry of the packed weights, shared by all schedules */
@@ -45,12 +46,12 @@ typedef struct Lower {
   const Graph *g;
   const Trainability *t;
   Schedule *s;
-  bool training;         /* the step: batch statistics, noise, activations kept for backward */
-  bool inspecting;       /* nothing is fused, and templates share their code among all shapes: it must be cheap to compile */
-  ValueState *value;     /* by ValueId */
-  NodeState *node;       /* by NodeId */
-  bool *param_written;   /* by ParamId: a gradient has been written in this step */
-  VEC(NodeId) heads;     /* lowered groups, in order */
+  bool training;   /* the step: batch statistics, noise, activations kept for backward */
+  bool inspecting; /* nothing is fused, and templates share their code among all shapes: it must be cheap to compile */
+  ValueState *value;   /* by ValueId */
+  NodeState *node;     /* by NodeId */
+  bool *param_written; /* by ParamId: a gradient has been written in this step */
+  VEC(NodeId) heads;   /* lowered groups, in order */
   VEC(PackRecord) *packs;
 } Lower;
 
@@ -60,14 +61,15 @@ typedef void GradParamFn(Lower *l, NodeId n, ParamId p);
 /* ---- lower.c: buffers and calls ---- */
 BufferId new_buffer(Lower *l, const char *name, bool per_sample, int64_t bytes);
 BufferId place_buffer(Lower *l, Space space, int index, int64_t offset, const char *name);
-void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId n, const char *role, const BufferId *buf,
-               int count);
-#define EMIT(l, kernel, k, n, role, ...)                                                                     \
-  emit_call((l), KERNEL_##kernel, (k), sizeof *(k), (n), (role), (BufferId[]){__VA_ARGS__},                  \
+void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId n, const char *role,
+               const BufferId *buf, int count);
+#define EMIT(l, kernel, k, n, role, ...)                                                                               \
+  emit_call((l), KERNEL_##kernel, (k), sizeof *(k), (n), (role), (BufferId[]){__VA_ARGS__},                            \
             (int)(sizeof((BufferId[]){__VA_ARGS__}) / sizeof(BufferId)))
 
 /* Of two kernels that can do the same call the one that is to do it: `usual`, or what Plan.choices says. */
-KernelId choose_kernel(Lower *l, const void *k, size_t k_bytes, NodeId n, const char *role, KernelId usual, KernelId other);
+KernelId choose_kernel(Lower *l, const void *k, size_t k_bytes, NodeId n, const char *role, KernelId usual,
+                       KernelId other);
 
 const Shape *value_shape(const Lower *l, ValueId v);
 typedef struct Around { /* a shape seen from one of its dimensions: (outer, size, inner) */
@@ -108,7 +110,8 @@ void pass_gradient(Lower *l, NodeId n, BufferId dy, ValueId to);
 BufferId grad_param(Lower *l, ParamId p, bool *accumulate);
 
 /* ---- fuse.c: what follows a head alone and can be done in its call ---- */
-/* The one node that uses what `n`'s group returns; NO_ID when others do too, or an output or the frontier is in between. */
+/* The one node that uses what `n`'s group returns; NO_ID when others do too, or an output or the frontier is in
+ * between. */
 NodeId only_follower(const Lower *l, NodeId n);
 /* Takes along `add` (with its other side already there) and then relu or relu6, as allowed. */
 void fuse_epilogue(Lower *l, NodeId n, bool residual, bool relu6);

@@ -1,5 +1,6 @@
-/* Attention: the function scaled_dot_product_attention, and MultiheadAttention, which is that between four Linears whose
- * weights lie in two tensors. The projections are separate products with the rows of in_proj_weight that they need. */
+/* Attention: the function scaled_dot_product_attention, and MultiheadAttention, which is that between four Linears
+ * whose weights lie in two tensors. The projections are separate products with the rows of in_proj_weight that they
+ * need. */
 #include "compiler/analysis/lower.h"
 
 /* q, k, v of a call that gives one value for all three, or each. */
@@ -16,14 +17,22 @@ static BufferId mask_buffer(Lower *l, NodeId n) {
 }
 
 static AttentionK constants(const Lower *l, NodeId n, int64_t heads, double p) {
-  const Shape *q = value_shape(l, operand(l, n, 0)), *k = value_shape(l, operand(l, n, 1)), *v = value_shape(l, operand(l, n, 2));
-  AttentionK a = {.heads = heads, .tq = q->dim[0], .tk = k->dim[0], .dim = q->dim[1] / heads, .value_dim = v->dim[1] / heads, .layer = n};
+  const Shape *q = value_shape(l, operand(l, n, 0)), *k = value_shape(l, operand(l, n, 1)),
+              *v = value_shape(l, operand(l, n, 2));
+  AttentionK a = {.heads = heads,
+                  .tq = q->dim[0],
+                  .tk = k->dim[0],
+                  .dim = q->dim[1] / heads,
+                  .value_dim = v->dim[1] / heads,
+                  .layer = n};
   a.scale = 1 / __builtin_sqrt((double)a.dim);
   a.p = l->training && l->t->varies[n] ? p : 0;
   return a;
 }
 
-static BufferId noise_buffer(Lower *l, const AttentionK *k) { return k->p > 0 ? place_buffer(l, SPACE_RNG, 0, 0, "rng") : NO_ID; }
+static BufferId noise_buffer(Lower *l, const AttentionK *k) {
+  return k->p > 0 ? place_buffer(l, SPACE_RNG, 0, 0, "rng") : NO_ID;
+}
 
 static BufferId new_rows(Lower *l, NodeId n, const char *what, int64_t floats) {
   return new_buffer(l, arena_printf(l->arena, "%s %s", what, l->g->nodes.at[n].name), true, floats * 4);
@@ -32,8 +41,10 @@ static BufferId new_rows(Lower *l, NodeId n, const char *what, int64_t floats) {
 /* qkv → context; keeps what the gradients need. */
 static void emit_attention(Lower *l, NodeId n, const AttentionK *k, const BufferId qkv[3], BufferId context) {
   NodeState *state = &l->node[n];
-  if (l->training && wants_grad(l, l->g->nodes.at[n].output)) state->sums = new_rows(l, n, "sums", k->heads * k->tq * 2);
-  EMIT(l, attention, k, n, "forward", qkv[0], qkv[1], qkv[2], mask_buffer(l, n), noise_buffer(l, k), context, state->sums);
+  if (l->training && wants_grad(l, l->g->nodes.at[n].output))
+    state->sums = new_rows(l, n, "sums", k->heads * k->tq * 2);
+  EMIT(l, attention, k, n, "forward", qkv[0], qkv[1], qkv[2], mask_buffer(l, n), noise_buffer(l, k), context,
+       state->sums);
 }
 
 /* ---- the function ---- */
@@ -47,7 +58,8 @@ void lower_attention(Lower *l, NodeId n) {
   emit_attention(l, n, &k, qkv, l->node[n].y);
 }
 
-/* One call makes the gradients that are wanted. A value that is two of q, k, v gets the second one by way of a buffer. */
+/* One call makes the gradients that are wanted. A value that is two of q, k, v gets the second one by way of a buffer.
+ */
 void grad_attention(Lower *l, NodeId n) {
   const OpArgs *a = node_args(l->g, n);
   AttentionK k = constants(l, n, a->heads, a->dropout_p);
@@ -69,8 +81,8 @@ void grad_attention(Lower *l, NodeId n) {
     d[i] = out[i].buffer;
     *accumulate[i] = out[i].accumulate;
   }
-  EMIT(l, attention_grad, &k, n, "grad_input", qkv[0], qkv[1], qkv[2], mask_buffer(l, n), noise_buffer(l, &k), l->node[n].sums, dy, d[0],
-       d[1], d[2]);
+  EMIT(l, attention_grad, &k, n, "grad_input", qkv[0], qkv[1], qkv[2], mask_buffer(l, n), noise_buffer(l, &k),
+       l->node[n].sums, dy, d[0], d[1], d[2]);
   for (int i = 0; i < 3; i++)
     if (d[i] != NO_ID && !again[i]) grad_end(l, n, &out[i]);
   for (int i = 0; i < 3; i++)
@@ -93,13 +105,17 @@ static int64_t share_offset(const Lower *l, NodeId n, int which, bool bias) {
 }
 
 static ParamId projection_param(const Lower *l, NodeId n, int which, bool bias) {
-  return find_param(l->g, n, which < 3 ? bias ? "in_proj_bias" : "in_proj_weight" : bias ? "out_proj.bias" : "out_proj.weight");
+  return find_param(l->g, n,
+                    which < 3 ? bias ? "in_proj_bias" : "in_proj_weight"
+                    : bias    ? "out_proj.bias"
+                              : "out_proj.weight");
 }
 
 static BufferId weight_share(Lower *l, NodeId n, int which, bool bias) {
   ParamId p = projection_param(l, n, which, bias);
   if (p == NO_ID) return NO_ID;
-  return place_buffer(l, SPACE_WEIGHTS, 0, l->plan->weight_offset.at[p] + share_offset(l, n, which, bias), l->g->params.at[p].name);
+  return place_buffer(l, SPACE_WEIGHTS, 0, l->plan->weight_offset.at[p] + share_offset(l, n, which, bias),
+                      l->g->params.at[p].name);
 }
 
 void lower_multihead(Lower *l, NodeId n) {
@@ -117,7 +133,8 @@ void lower_multihead(Lower *l, NodeId n) {
   emit_attention(l, n, &k, state->qkv, state->context);
   LinearK linear = projection(l, n, 3);
   state->y = value_out(l, l->g->nodes.at[n].output, LAYOUT_PLAIN);
-  EMIT(l, linear, &linear, n, "forward", state->context, weight_share(l, n, 3, false), weight_share(l, n, 3, true), state->y);
+  EMIT(l, linear, &linear, n, "forward", state->context, weight_share(l, n, 3, false), weight_share(l, n, 3, true),
+       state->y);
 }
 
 /* The gradients of the projected q, k and v, once. */
@@ -128,10 +145,11 @@ static const BufferId *projected_gradients(Lower *l, NodeId n) {
   AttentionK k = constants(l, n, a->num_heads, a->dropout);
   LinearK out = projection(l, n, 3);
   BufferId d_context = new_rows(l, n, "d context", k.tq * a->embed_dim);
-  EMIT(l, linear_grad_input, &out, n, "grad_context", grad_of_group(l, n, LAYOUT_PLAIN), weight_share(l, n, 3, false), d_context);
+  EMIT(l, linear_grad_input, &out, n, "grad_context", grad_of_group(l, n, LAYOUT_PLAIN), weight_share(l, n, 3, false),
+       d_context);
   for (int i = 0; i < 3; i++) state->d_qkv[i] = new_rows(l, n, "d qkv", projection(l, n, i).rows * a->embed_dim);
-  EMIT(l, attention_grad, &k, n, "grad_attention", state->qkv[0], state->qkv[1], state->qkv[2], mask_buffer(l, n), noise_buffer(l, &k),
-       state->sums, d_context, state->d_qkv[0], state->d_qkv[1], state->d_qkv[2]);
+  EMIT(l, attention_grad, &k, n, "grad_attention", state->qkv[0], state->qkv[1], state->qkv[2], mask_buffer(l, n),
+       noise_buffer(l, &k), state->sums, d_context, state->d_qkv[0], state->d_qkv[1], state->d_qkv[2]);
   return state->d_qkv;
 }
 

@@ -51,9 +51,16 @@ static bool same_weights(const Lower *l, ModuleId a, ModuleId b) {
 
 static Conv2dPackK pack_constants(const Lower *l, NodeId conv, NodeId bn, bool plain) {
   const OpArgs *a = node_args(l->g, conv), *b = bn == NO_ID ? NULL : node_args(l->g, bn);
-  return (Conv2dPackK){.groups = a->groups, .ic = a->in_channels, .oc = a->out_channels, .kh = a->kernel_size[0],
-                       .kw = a->kernel_size[1], .plain_x = plain, .has_bias = a->bias, .fold_bn = b != NULL,
-                       .bn_affine = b && b->affine, .eps = b ? b->eps : 0};
+  return (Conv2dPackK){.groups = a->groups,
+                       .ic = a->in_channels,
+                       .oc = a->out_channels,
+                       .kh = a->kernel_size[0],
+                       .kw = a->kernel_size[1],
+                       .plain_x = plain,
+                       .has_bias = a->bias,
+                       .fold_bn = b != NULL,
+                       .bn_affine = b && b->affine,
+                       .eps = b ? b->eps : 0};
 }
 
 static void emit_pack(Lower *l, NodeId conv, NodeId bn, bool plain, bool transposed, BufferId packed, BufferId bias) {
@@ -93,7 +100,9 @@ static BufferId packed_weights(Lower *l, NodeId conv, NodeId bn, bool plain, boo
   PackRecord *found = NULL;
   for (size_t i = 0; i < l->packs->count && !found; i++) {
     PackRecord *r = &l->packs->at[i];
-    if (same_weights(l, r->conv_module, cm) && same_weights(l, r->bn_module, bm) && r->plain == plain && r->transposed == transposed) found = r;
+    if (same_weights(l, r->conv_module, cm) && same_weights(l, r->bn_module, bm) && r->plain == plain &&
+        r->transposed == transposed)
+      found = r;
   }
   if (!found) {
     PackRecord r = {cm, bm, plain, transposed, l->plan->first->packed_bytes, l->plan->first->packed_bytes + bytes};
@@ -114,17 +123,44 @@ static Conv2dK conv_constants(const Lower *l, NodeId n, bool plain) {
   const OpArgs *a = node_args(l->g, n);
   const Node *node = &l->g->nodes.at[n];
   const Shape *in = value_shape(l, node->inputs.at[0]), *out = value_shape(l, node->output);
-  return (Conv2dK){.groups = a->groups, .ic = a->in_channels, .ih = in->dim[1], .iw = in->dim[2], .oc = a->out_channels,
-                   .oh = out->dim[1], .ow = out->dim[2], .kh = a->kernel_size[0], .kw = a->kernel_size[1],
-                   .stride_h = a->stride[0], .stride_w = a->stride[1], .pad_h = a->padding[0], .pad_w = a->padding[1],
-                   .dil_h = a->dilation[0], .dil_w = a->dilation[1], .up_h = 1, .up_w = 1, .plain_x = plain};
+  return (Conv2dK){.groups = a->groups,
+                   .ic = a->in_channels,
+                   .ih = in->dim[1],
+                   .iw = in->dim[2],
+                   .oc = a->out_channels,
+                   .oh = out->dim[1],
+                   .ow = out->dim[2],
+                   .kh = a->kernel_size[0],
+                   .kw = a->kernel_size[1],
+                   .stride_h = a->stride[0],
+                   .stride_w = a->stride[1],
+                   .pad_h = a->padding[0],
+                   .pad_w = a->padding[1],
+                   .dil_h = a->dilation[0],
+                   .dil_w = a->dilation[1],
+                   .up_h = 1,
+                   .up_w = 1,
+                   .plain_x = plain};
 }
 
 static Conv2dGradWeightK grad_constants(const Lower *l, NodeId n, bool plain, bool accumulate) {
   Conv2dK k = conv_constants(l, n, plain);
-  return (Conv2dGradWeightK){.groups = k.groups, .ic = k.ic, .ih = k.ih, .iw = k.iw, .oc = k.oc, .oh = k.oh, .ow = k.ow,
-                             .kh = k.kh, .kw = k.kw, .stride_h = k.stride_h, .stride_w = k.stride_w, .pad_h = k.pad_h,
-                             .pad_w = k.pad_w, .dil_h = k.dil_h, .dil_w = k.dil_w, .plain_x = plain,
+  return (Conv2dGradWeightK){.groups = k.groups,
+                             .ic = k.ic,
+                             .ih = k.ih,
+                             .iw = k.iw,
+                             .oc = k.oc,
+                             .oh = k.oh,
+                             .ow = k.ow,
+                             .kh = k.kh,
+                             .kw = k.kw,
+                             .stride_h = k.stride_h,
+                             .stride_w = k.stride_w,
+                             .pad_h = k.pad_h,
+                             .pad_w = k.pad_w,
+                             .dil_h = k.dil_h,
+                             .dil_w = k.dil_w,
+                             .plain_x = plain,
                              .accumulate = accumulate};
 }
 
@@ -157,13 +193,14 @@ static void lower_by_product(Lower *l, NodeId n) {
 
 /* What conv2d_wino can do: 3x3 kernels of stride 1 or 2, and the gradient of the latter's input. */
 static bool winograd_fits(const Conv2dK *k) {
-  bool fits = k->kh == 3 && k->kw == 3 && k->dil_h == 1 && k->dil_w == 1 && k->groups == 1 && !k->plain_x && k->stride_h == k->stride_w &&
-              k->up_h == k->up_w && k->stride_h <= 2 && k->up_h <= 2 && k->stride_h + k->up_h <= 3;
+  bool fits = k->kh == 3 && k->kw == 3 && k->dil_h == 1 && k->dil_w == 1 && k->groups == 1 && !k->plain_x &&
+              k->stride_h == k->stride_w && k->up_h == k->up_w && k->stride_h <= 2 && k->up_h <= 2 &&
+              k->stride_h + k->up_h <= 3;
   return fits && (k->up_h == 1 || (k->pad_h == 1 && k->pad_w == 1));
 }
 
-/* From some size on: a tile of outputs must not lie mostly outside of the image, and the transforms must be little beside the
- * products. Measured, as all that follow, with a batch of 16; `--tune` measures again. */
+/* From some size on: a tile of outputs must not lie mostly outside of the image, and the transforms must be little
+ * beside the products. Measured, as all that follow, with a batch of 16; `--tune` measures again. */
 static bool winograd_wins(const Conv2dK *k) {
   int64_t least = k->up_h == 2 ? 12 : k->stride_h == 2 ? 6 : 3;
   return winograd_fits(k) && k->ic >= LANES && k->oc >= LANES && k->oh >= least && k->ow >= least;
@@ -171,8 +208,8 @@ static bool winograd_wins(const Conv2dK *k) {
 
 /* What conv2d_stem can do: kernels of stride 2 on a picture's few channels. */
 static bool stem_fits(const Conv2dK *k) {
-  return k->plain_x && k->kh <= 7 && k->kw <= 7 && k->ic <= 4 && k->stride_h == 2 && k->stride_w == 2 && k->dil_h == 1 && k->dil_w == 1 &&
-         k->up_h == 1 && k->up_w == 1 && k->groups == 1;
+  return k->plain_x && k->kh <= 7 && k->kw <= 7 && k->ic <= 4 && k->stride_h == 2 && k->stride_w == 2 &&
+         k->dil_h == 1 && k->dil_w == 1 && k->up_h == 1 && k->up_w == 1 && k->groups == 1;
 }
 
 /* Large ones: the products saved must be more than what the transforms cost, and a vector holds 16 tiles of a row. */
@@ -181,8 +218,8 @@ static bool stem_wins(const Conv2dK *k) {
 }
 
 /* Of the direct kernel and another one that does the same. */
-static KernelId direct_or(Lower *l, const void *k, size_t k_bytes, NodeId n, const char *role, KernelId direct, KernelId other,
-                          bool wins) {
+static KernelId direct_or(Lower *l, const void *k, size_t k_bytes, NodeId n, const char *role, KernelId direct,
+                          KernelId other, bool wins) {
   return choose_kernel(l, k, k_bytes, n, role, wins ? other : direct, wins ? direct : other);
 }
 
@@ -232,7 +269,8 @@ void lower_conv2d(Lower *l, NodeId n) {
   else EMIT(l, conv2d_any, &k, n, "forward", x, w, bias, residual, state->y);
 }
 
-/* Each share of the batch begins with sums that are zero and transforms them in the end, which takes as long as some tiles. */
+/* Each share of the batch begins with sums that are zero and transforms them in the end, which takes as long as some
+ * tiles. */
 static bool enough_tiles(const Conv2dGradWeightK *k, int64_t batch) {
   int64_t tiles = (k->oh + 3) / 4 * ((k->ow + 3) / 4);
   return tiles * (batch ? batch : 16) >= 24 * grad_weight_shares(k, true);
@@ -242,9 +280,11 @@ static void emit_grad_weight(Lower *l, const Conv2dGradWeightK *k, NodeId n, Buf
   Conv2dK forward = conv_constants(l, n, k->plain_x);
   KernelId kernel = KERNEL_conv2d_grad_weight;
   bool wins = winograd_wins(&forward) && enough_tiles(k, l->plan->batch);
-  if (winograd_fits(&forward)) kernel = direct_or(l, k, sizeof *k, n, "grad_weight", kernel, KERNEL_conv2d_grad_weight_wino, wins);
+  if (winograd_fits(&forward))
+    kernel = direct_or(l, k, sizeof *k, n, "grad_weight", kernel, KERNEL_conv2d_grad_weight_wino, wins);
   bool winograd = kernel == KERNEL_conv2d_grad_weight_wino;
-  GradWeightSumK sum = {.count = k->oc * (k->ic / k->groups) * k->kh * k->kw, .shares = grad_weight_shares(k, winograd),
+  GradWeightSumK sum = {.count = k->oc * (k->ic / k->groups) * k->kh * k->kw,
+                        .shares = grad_weight_shares(k, winograd),
                         .accumulate = k->accumulate};
   BufferId to = sum.shares == 1 ? dw : new_buffer(l, "parts of a gradient", false, sum.shares * sum.count * 4);
   emit_call(l, kernel, k, sizeof *k, n, "grad_weight", (BufferId[]){x, dy, to}, 3);
@@ -294,11 +334,14 @@ void grad_conv2d_input(Lower *l, NodeId n) {
   const OpArgs *a = node_args(l->g, n);
   ConvKind kind = conv_kind(a);
   /* More padding than the window reaches would be a negative padding here; the general kernel takes it. */
-  bool wide = a->padding[0] > a->dilation[0] * (a->kernel_size[0] - 1) || a->padding[1] > a->dilation[1] * (a->kernel_size[1] - 1);
+  bool wide = a->padding[0] > a->dilation[0] * (a->kernel_size[0] - 1) ||
+              a->padding[1] > a->dilation[1] * (a->kernel_size[1] - 1);
   switch (kind == CONV_DIRECT && wide ? CONV_ANY : kind) {
   case CONV_DIRECT: grad_direct_input(l, n, dy, &dx); break;
   case CONV_DEPTHWISE: EMIT(l, depthwise_grad_input, &k, n, "grad_input", dy, l->node[n].packed, dx.buffer); break;
-  case CONV_ANY: EMIT(l, conv2d_any_grad_input, &k, n, "grad_input", dy, param_buffer(l, n, "weight"), dx.buffer); break;
+  case CONV_ANY:
+    EMIT(l, conv2d_any_grad_input, &k, n, "grad_input", dy, param_buffer(l, n, "weight"), dx.buffer);
+    break;
   }
   grad_end(l, n, &dx);
 }

@@ -3,8 +3,11 @@
 
 static LinearK linear_constants(const Lower *l, NodeId n) {
   const OpArgs *a = node_args(l->g, n);
-  return (LinearK){.rows = shape_count(value_shape(l, l->g->nodes.at[n].output)) / a->out_features, .in = a->in_features,
-                   .out = a->out_features, .has_bias = a->bias, .activation = l->node[n].activation};
+  return (LinearK){.rows = shape_count(value_shape(l, l->g->nodes.at[n].output)) / a->out_features,
+                   .in = a->in_features,
+                   .out = a->out_features,
+                   .has_bias = a->bias,
+                   .activation = l->node[n].activation};
 }
 
 void lower_linear(Lower *l, NodeId n) {
@@ -19,7 +22,8 @@ void lower_linear(Lower *l, NodeId n) {
 void grad_linear_weight(Lower *l, NodeId n, ParamId p) {
   bool accumulate;
   LinearK k = linear_constants(l, n);
-  BufferId dy = grad_before_activation(l, n, LAYOUT_PLAIN), x = value_in(l, l->g->nodes.at[n].inputs.at[0], LAYOUT_PLAIN);
+  BufferId dy = grad_before_activation(l, n, LAYOUT_PLAIN),
+           x = value_in(l, l->g->nodes.at[n].inputs.at[0], LAYOUT_PLAIN);
   BufferId dw = grad_param(l, p, &accumulate);
   k.accumulate = accumulate;
   EMIT(l, linear_grad_weight, &k, n, "grad_weight", x, dy, dw);

@@ -7,10 +7,18 @@ static BatchNormK norm_constants(const Lower *l, NodeId n) {
   const Shape *shape = value_shape(l, l->g->nodes.at[n].output);
   const NodeState *state = &l->node[n];
   bool plain = shape->rank != 3, use_running = !l->training || !l->t->varies[n];
-  bool no_y = !use_running && state->residual == NO_ID && (state->activation == ACT_RELU || state->activation == ACT_RELU6);
-  return (BatchNormK){.c = shape->dim[0], .hw = plain ? 1 : shape->dim[1] * shape->dim[2], .plain = plain, .affine = a->affine,
-                      .activation = state->activation, .has_residual = state->residual != NO_ID,
-                      .use_running = use_running, .no_y = no_y, .eps = a->eps, .momentum = a->momentum};
+  bool no_y =
+      !use_running && state->residual == NO_ID && (state->activation == ACT_RELU || state->activation == ACT_RELU6);
+  return (BatchNormK){.c = shape->dim[0],
+                      .hw = plain ? 1 : shape->dim[1] * shape->dim[2],
+                      .plain = plain,
+                      .affine = a->affine,
+                      .activation = state->activation,
+                      .has_residual = state->residual != NO_ID,
+                      .use_running = use_running,
+                      .no_y = no_y,
+                      .eps = a->eps,
+                      .momentum = a->momentum};
 }
 
 void lower_batchnorm(Lower *l, NodeId n) {
@@ -41,7 +49,8 @@ static BufferId norm_sums(Lower *l, NodeId n) {
   if (state->sums != NO_ID) return state->sums;
   BatchNormK k = norm_constants(l, n);
   Layout layout = k.plain ? LAYOUT_PLAIN : LAYOUT_BLOCKED;
-  state->sums = new_buffer(l, arena_printf(l->arena, "sums %s", l->g->nodes.at[n].name), false, 2 * BLOCKS(k.c) * LANES * 4);
+  state->sums =
+      new_buffer(l, arena_printf(l->arena, "sums %s", l->g->nodes.at[n].name), false, 2 * BLOCKS(k.c) * LANES * 4);
   EMIT(l, batchnorm_grad_sums, &k, n, "grad_sums", value_in(l, l->g->nodes.at[n].inputs.at[0], layout),
        grad_of_group(l, n, layout), k.activation && !k.no_y ? state->y : NO_ID, state->mean, state->inv_std,
        k.no_y ? param_buffer(l, n, "weight") : NO_ID, k.no_y ? param_buffer(l, n, "bias") : NO_ID, state->sums);
@@ -53,7 +62,8 @@ static void grad_norm_param(Lower *l, NodeId n, ParamId p, bool weight) {
   BufferId sums = norm_sums(l, n), to = grad_param(l, p, &accumulate);
   BatchNormK k = norm_constants(l, n);
   k.accumulate = accumulate;
-  EMIT(l, batchnorm_grad_params, &k, n, weight ? "grad_weight" : "grad_bias", sums, weight ? to : NO_ID, weight ? NO_ID : to);
+  EMIT(l, batchnorm_grad_params, &k, n, weight ? "grad_weight" : "grad_bias", sums, weight ? to : NO_ID,
+       weight ? NO_ID : to);
 }
 
 void grad_batchnorm_weight(Lower *l, NodeId n, ParamId p) { grad_norm_param(l, n, p, true); }
@@ -64,8 +74,11 @@ static void grad_residual_alone(Lower *l, NodeId n, BufferId dy) {
   NodeState *state = &l->node[n];
   GradOut out = grad_begin(l, state->residual, LAYOUT_BLOCKED);
   const Shape *shape = value_shape(l, state->residual);
-  ElementwiseK k = {.count = BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2], .c = shape->dim[0],
-                    .hw = shape->dim[1] * shape->dim[2], .activation = state->activation, .accumulate = out.accumulate};
+  ElementwiseK k = {.count = BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2],
+                    .c = shape->dim[0],
+                    .hw = shape->dim[1] * shape->dim[2],
+                    .activation = state->activation,
+                    .accumulate = out.accumulate};
   if (state->activation) EMIT(l, activation_grad, &k, n, "grad_residual", NO_ID, state->y, dy, out.buffer);
   else EMIT(l, copy, &k, n, "grad_residual", dy, out.buffer);
   grad_end(l, n, &out);

@@ -6,10 +6,20 @@ static Pool2dK pool_constants(const Lower *l, NodeId n) {
   const Node *node = &l->g->nodes.at[n];
   const Shape *in = value_shape(l, node->inputs.at[0]), *out = value_shape(l, node->output);
   bool max = node->op == OP_MaxPool2d;
-  return (Pool2dK){.c = in->dim[0], .ih = in->dim[1], .iw = in->dim[2], .oh = out->dim[1], .ow = out->dim[2],
-                   .kh = a->kernel_size[0], .kw = a->kernel_size[1], .stride_h = a->stride[0], .stride_w = a->stride[1],
-                   .pad_h = a->padding[0], .pad_w = a->padding[1], .dil_h = max ? a->dilation[0] : 1,
-                   .dil_w = max ? a->dilation[1] : 1, .count_include_pad = a->count_include_pad};
+  return (Pool2dK){.c = in->dim[0],
+                   .ih = in->dim[1],
+                   .iw = in->dim[2],
+                   .oh = out->dim[1],
+                   .ow = out->dim[2],
+                   .kh = a->kernel_size[0],
+                   .kw = a->kernel_size[1],
+                   .stride_h = a->stride[0],
+                   .stride_w = a->stride[1],
+                   .pad_h = a->padding[0],
+                   .pad_w = a->padding[1],
+                   .dil_h = max ? a->dilation[0] : 1,
+                   .dil_w = max ? a->dilation[1] : 1,
+                   .count_include_pad = a->count_include_pad};
 }
 
 static AdaptivePoolK adaptive_constants(const Lower *l, NodeId n) {

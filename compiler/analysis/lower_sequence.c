@@ -9,13 +9,17 @@ static BufferId output_plain(Lower *l, NodeId n) {
 }
 
 /* Whole numbers have no gradient: op_passes_gradient() keeps backward from asking for it. */
-void no_gradient(Lower *l, NodeId n) { BUG("a gradient of the token numbers that flow into %s", l->g->nodes.at[n].name); }
+void no_gradient(Lower *l, NodeId n) {
+  BUG("a gradient of the token numbers that flow into %s", l->g->nodes.at[n].name);
+}
 
 /* ---- tokens ---- */
 
 static EmbeddingK embedding_constants(const Lower *l, NodeId n) {
   const OpArgs *a = node_args(l->g, n);
-  return (EmbeddingK){.rows = shape_count(value_shape(l, input_value(l, n))), .count = a->num_embeddings, .dim = a->embedding_dim,
+  return (EmbeddingK){.rows = shape_count(value_shape(l, input_value(l, n))),
+                      .count = a->num_embeddings,
+                      .dim = a->embedding_dim,
                       .padding = a->padding_idx == NONE_VALUE ? -1 : a->padding_idx};
 }
 
@@ -35,7 +39,8 @@ void grad_embedding_weight(Lower *l, NodeId n, ParamId p) {
 
 /* positions and zeros_like: of what flows in only the shape matters. */
 void lower_positions(Lower *l, NodeId n) {
-  PositionsK k = {.count = value_shape(l, l->g->nodes.at[n].output)->dim[0], .step = l->g->nodes.at[n].op == OP_positions};
+  PositionsK k = {.count = value_shape(l, l->g->nodes.at[n].output)->dim[0],
+                  .step = l->g->nodes.at[n].op == OP_positions};
   EMIT(l, positions, &k, n, "forward", output_plain(l, n));
 }
 
@@ -55,7 +60,8 @@ void lower_layernorm(Lower *l, NodeId n) {
   BufferId x = value_in(l, input_value(l, n), LAYOUT_PLAIN), y = output_plain(l, n);
   bool keeps = l->training && wants_grad(l, l->g->nodes.at[n].output);
   if (keeps) state->mean = new_buffer(l, arena_printf(l->arena, "stats %s", l->g->nodes.at[n].name), true, k.rows * 8);
-  EMIT(l, layernorm, &k, n, "forward", x, param_buffer(l, n, "weight"), param_buffer(l, n, "bias"), y, keeps ? state->mean : NO_ID);
+  EMIT(l, layernorm, &k, n, "forward", x, param_buffer(l, n, "weight"), param_buffer(l, n, "bias"), y,
+       keeps ? state->mean : NO_ID);
 }
 
 void grad_layernorm_weight(Lower *l, NodeId n, ParamId p) {
@@ -63,7 +69,8 @@ void grad_layernorm_weight(Lower *l, NodeId n, ParamId p) {
   LayerNormK k = norm_constants(l, n);
   BufferId dy = grad_of_group(l, n, LAYOUT_PLAIN), dw = grad_param(l, p, &accumulate);
   k.accumulate = accumulate;
-  EMIT(l, layernorm_grad_weight, &k, n, "grad_weight", value_in(l, input_value(l, n), LAYOUT_PLAIN), dy, l->node[n].mean, dw);
+  EMIT(l, layernorm_grad_weight, &k, n, "grad_weight", value_in(l, input_value(l, n), LAYOUT_PLAIN), dy,
+       l->node[n].mean, dw);
 }
 
 /* A sum over rows, as a Linear's. */
@@ -80,8 +87,8 @@ void grad_layernorm_input(Lower *l, NodeId n) {
   BufferId dy = grad_of_group(l, n, LAYOUT_PLAIN);
   GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_PLAIN);
   k.accumulate = dx.accumulate;
-  EMIT(l, layernorm_grad_input, &k, n, "grad_input", value_in(l, input_value(l, n), LAYOUT_PLAIN), dy, param_buffer(l, n, "weight"),
-       l->node[n].mean, dx.buffer);
+  EMIT(l, layernorm_grad_input, &k, n, "grad_input", value_in(l, input_value(l, n), LAYOUT_PLAIN), dy,
+       param_buffer(l, n, "weight"), l->node[n].mean, dx.buffer);
   grad_end(l, n, &dx);
 }
 
@@ -90,7 +97,11 @@ void grad_layernorm_input(Lower *l, NodeId n) {
 static CatK select_constants(const Lower *l, NodeId n) {
   const OpArgs *args = node_args(l->g, n);
   Around a = shape_around(value_shape(l, input_value(l, n)), args->dim);
-  return (CatK){.c = 1, .to = args->index < 0 ? args->index + a.size : args->index, .total = a.size, .plain = 1, .outer = a.outer,
+  return (CatK){.c = 1,
+                .to = args->index < 0 ? args->index + a.size : args->index,
+                .total = a.size,
+                .plain = 1,
+                .outer = a.outer,
                 .inner = a.inner};
 }
 

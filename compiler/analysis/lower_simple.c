@@ -53,7 +53,8 @@ void grad_activation(Lower *l, NodeId n) {
   BufferId dy = grad_of_group(l, n, layout);
   GradOut dx = grad_begin(l, in, layout);
   k.accumulate = dx.accumulate;
-  EMIT(l, activation_grad, &k, n, "grad_input", x, from_x && k.activation != ACT_LEAKY_RELU ? NO_ID : l->node[n].y, dy, dx.buffer);
+  EMIT(l, activation_grad, &k, n, "grad_input", x, from_x && k.activation != ACT_LEAKY_RELU ? NO_ID : l->node[n].y, dy,
+       dx.buffer);
   grad_end(l, n, &dx);
 }
 
@@ -141,7 +142,12 @@ static CatK cat_constants(const Lower *l, NodeId n, size_t input, int64_t to) {
   const Shape *in = value_shape(l, l->g->nodes.at[n].inputs.at[input]), *out = value_shape(l, output_value(l, n));
   Around a = shape_around(out, node_args(l->g, n)->dim);
   bool blocked = out->rank == 3 && a.at == 0;
-  return (CatK){.c = in->dim[a.at], .to = to, .total = a.size, .plain = !blocked, .hw = blocked ? a.inner : 0, .outer = a.outer,
+  return (CatK){.c = in->dim[a.at],
+                .to = to,
+                .total = a.size,
+                .plain = !blocked,
+                .hw = blocked ? a.inner : 0,
+                .outer = a.outer,
                 .inner = a.inner};
 }
 
@@ -214,7 +220,8 @@ static int mean_steps(const Lower *l, NodeId n, MeanStep *steps) {
     int begin = end - 1;
     while (begin > 0 && gone[begin - 1]) begin--;
     MeanStep step = {{.outer = 1, .reduce = 1, .inner = 1}, 0};
-    for (int i = 0; i < shape.rank; i++) *(i < begin ? &step.k.outer : i < end ? &step.k.reduce : &step.k.inner) *= shape.dim[i];
+    for (int i = 0; i < shape.rank; i++)
+      *(i < begin ? &step.k.outer : i < end ? &step.k.reduce : &step.k.inner) *= shape.dim[i];
     for (int i = begin; i < end; i++) shape.dim[i] = 1;
     step.count = step.k.outer * step.k.inner;
     steps[count++] = step;

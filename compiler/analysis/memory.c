@@ -5,7 +5,8 @@
 #include "compiler/analysis/analysis.h"
 #include <stdlib.h>
 
-#ifndef SURGERY_REDZONE /* bytes that belong to nobody behind each buffer, poisoned by the code of a sanitized build */
+#ifndef SURGERY_REDZONE /* bytes that belong to nobody behind each buffer, poisoned by the code of a sanitized build   \
+                         */
 #define SURGERY_REDZONE 0
 #endif
 
@@ -102,7 +103,8 @@ static int by_first(const void *pa, const void *pb) {
 /* From call to call: who lives, ordered by offset, so that a newcomer meets its neighbours alone. */
 static void check_apart(const Schedule *s, bool per_sample) {
   Arena *scratch = arena_create();
-  Buffer **all = arena_array(scratch, Buffer *, s->buffers.count + 1), **living = arena_array(scratch, Buffer *, s->buffers.count + 1);
+  Buffer **all = arena_array(scratch, Buffer *, s->buffers.count + 1),
+         **living = arena_array(scratch, Buffer *, s->buffers.count + 1);
   size_t count = 0, living_count = 0;
   for (size_t i = 0; i < s->buffers.count; i++) {
     Buffer *b = &s->buffers.at[i];
@@ -131,8 +133,7 @@ void schedule_check(const Plan *plan, const Schedule *s) {
     for (int k = 0; k < call->buf_count; k++) {
       bool optional, arena = call->buf[k] != NO_ID && s->buffers.at[call->buf[k]].space == SPACE_ARENA;
       char mark = buffer_mark(info->buffers, k, &optional);
-      if (call->buf[k] == NO_ID && !optional)
-        BUG("%s: call %zu (%s) lacks buffer %d", s->name, c, info->name, k);
+      if (call->buf[k] == NO_ID && !optional) BUG("%s: call %zu (%s) lacks buffer %d", s->name, c, info->name, k);
       if (arena && mark == ' ' && !written[call->buf[k]])
         BUG("%s: call %zu (%s) reads %s before it is written", s->name, c, info->name,
             s->buffers.at[call->buf[k]].name);

@@ -86,15 +86,30 @@ static void count_uses(Lower *l, const Part *part) {
 
 static Lower start_lower(Plan *plan, const Trainability *t, Schedule *s, void *packs, const Part *part) {
   const Graph *g = plan->trained;
-  Lower l = {.arena = g->arena, .plan = plan, .g = g, .t = t, .s = s, .training = part->training, .packs = packs,
+  Lower l = {.arena = g->arena,
+             .plan = plan,
+             .g = g,
+             .t = t,
+             .s = s,
+             .training = part->training,
+             .packs = packs,
              .value = arena_array(g->arena, ValueState, g->values.count + 1),
              .node = arena_array(g->arena, NodeState, g->nodes.count + 1),
              .param_written = arena_array(g->arena, bool, g->params.count + 1)};
   for (size_t i = 0; i < g->values.count; i++)
     l.value[i] = (ValueState){.at = {NO_ID, NO_ID}, .grad = NO_ID, .only_user = NO_ID};
   for (size_t i = 0; i < g->nodes.count; i++)
-    l.node[i] = (NodeState){.last = (NodeId)i, .bn = NO_ID, .residual = NO_ID, .y = NO_ID, .packed = NO_ID, .mean = NO_ID,
-                            .inv_std = NO_ID, .sums = NO_ID, .dz = NO_ID, .qkv = {NO_ID, NO_ID, NO_ID}, .context = NO_ID,
+    l.node[i] = (NodeState){.last = (NodeId)i,
+                            .bn = NO_ID,
+                            .residual = NO_ID,
+                            .y = NO_ID,
+                            .packed = NO_ID,
+                            .mean = NO_ID,
+                            .inv_std = NO_ID,
+                            .sums = NO_ID,
+                            .dz = NO_ID,
+                            .qkv = {NO_ID, NO_ID, NO_ID},
+                            .context = NO_ID,
                             .d_qkv = {NO_ID, NO_ID, NO_ID}};
   s->present = true;
   count_uses(&l, part);
@@ -146,8 +161,11 @@ static void lower_loss(Lower *l, const TrainConfig *train) {
     break;
   }
   case LOSS_CROSS_ENTROPY: {
-    CrossEntropyK k = {.classes = classes, .positions = positions, .has_weights = weighted,
-                       .smoothing = train ? train->loss.label_smoothing : 0, .soft = train && train->mixup > 0,
+    CrossEntropyK k = {.classes = classes,
+                       .positions = positions,
+                       .has_weights = weighted,
+                       .smoothing = train ? train->loss.label_smoothing : 0,
+                       .soft = train && train->mixup > 0,
                        .ignore = train ? train->loss.ignore_index : IGNORE_INDEX};
     EMIT(l, cross_entropy, &k, NO_ID, "loss", x, target, weights, loss, dx.buffer);
     break;
@@ -244,8 +262,8 @@ static void plan_training(Plan *plan, const Trainability *t, void *packs) {
     plan->features = g->values.at[from].shape;
     plan->features_blocked = home_layout(&plan->features) == LAYOUT_BLOCKED;
     /* Samples lie behind one another without gaps, whatever the alignment of the whole. */
-    plan->features_bytes = plan->features_blocked ? layout_bytes(&plan->features, LAYOUT_BLOCKED)
-                                                  : shape_count(&plan->features) * 4;
+    plan->features_bytes =
+        plan->features_blocked ? layout_bytes(&plan->features, LAYOUT_BLOCKED) : shape_count(&plan->features) * 4;
     make_schedule(plan, t, &plan->prefix, packs, (Part){0, cut, g->input_value, false}, true);
     make_schedule(plan, t, &plan->tail, packs, (Part){cut, end, from, false}, false);
   }
@@ -318,8 +336,8 @@ double schedule_flops(const Schedule *s) {
 }
 
 void schedule_dump(const Plan *plan, const Schedule *s, FILE *out) {
-  static const char *const space[] = {"null",   "arena", "weights", "packed", "grads",        "input",
-                                      "output", "target", "loss",   "rng",    "class_weights", "mask"};
+  static const char *const space[] = {"null",   "arena",  "weights", "packed", "grads",         "input",
+                                      "output", "target", "loss",    "rng",    "class_weights", "mask"};
   if (!s->present) return;
   fprintf(out, "%s: %lld bytes a sample + %lld + %lld a thread\n", s->name, (long long)s->per_sample_bytes,
           (long long)s->fixed_bytes, (long long)s->scratch_bytes);

@@ -36,8 +36,7 @@ static Shape param_shape(OpId op, const OpArgs *a, const char *role) {
     int64_t rows = strncmp(role, "in_", 3) == 0 ? 3 * a->embed_dim : a->embed_dim;
     return strstr(role, "weight") ? (Shape){.rank = 2, .dim = {rows, a->embed_dim}} : vector_shape(rows);
   }
-  default:
-    BUG("%s has a parameter %s without a shape", op_info(op)->name, role);
+  default: BUG("%s has a parameter %s without a shape", op_info(op)->name, role);
   }
 }
 
@@ -86,8 +85,8 @@ void fill_known_params(Graph *g) {
   }
 }
 
-/* A layer that is declared and never called has parameters all the same, as in PyTorch; but where its arguments say `_`,
- * nothing that flows in tells them. */
+/* A layer that is declared and never called has parameters all the same, as in PyTorch; but where its arguments say
+ * `_`, nothing that flows in tells them. */
 static void fill_uncalled(Session *s, Graph *g) {
   bool *called = arena_array(g->arena, bool, g->modules.count + 1);
   for (size_t i = 0; i < g->nodes.count; i++)
@@ -101,8 +100,8 @@ static void fill_uncalled(Session *s, Graph *g) {
       fill_params(g, (ModuleId)i);
       continue;
     }
-    Diag *d = diag_report(&s->diags, DIAG_E0112, m->args_span, "%s: nothing flows into it, so %s cannot be inferred", m->name,
-                          hole->name);
+    Diag *d = diag_report(&s->diags, DIAG_E0112, m->args_span, "%s: nothing flows into it, so %s cannot be inferred",
+                          m->name, hole->name);
     diag_help(&s->diags, d, "call the layer in a forward, remove it, or write the value in the place of _");
   }
 }
@@ -123,7 +122,7 @@ static bool infer(Session *s, Graph *g, bool keep) {
     if (!gather_inputs(g, node, in)) continue;
     Module *module = node->module == NO_ID ? NULL : &g->modules.at[node->module];
     Shape out = {.rank = -1};
-    ShapeContext c = {s,  g, node, node->op, module ? &module->args : &node->args, in, node->inputs.count, &out};
+    ShapeContext c = {s, g, node, node->op, module ? &module->args : &node->args, in, node->inputs.count, &out};
     OpArgs written = *c.args;
     bool fits = true;
     for (size_t k = 0; k < node->inputs.count && fits; k++)

@@ -8,10 +8,10 @@ typedef struct ShapeContext {
   Graph *g;
   Node *node;
   OpId op;
-  OpArgs *args;     /* of the layer or the function; a rule fills in its `_` */
-  const Shape *in;  /* shapes of the inputs, without N */
+  OpArgs *args;    /* of the layer or the function; a rule fills in its `_` */
+  const Shape *in; /* shapes of the inputs, without N */
   size_t in_count;
-  Shape *out;       /* to be set */
+  Shape *out; /* to be set */
 } ShapeContext;
 
 /* False with a diagnostic that blames the statement which brought the node here; *out may be set all the same, to what
@@ -40,9 +40,10 @@ const char *shape_source_text(const ShapeContext *c, Span span); /* "" where the
 /* A Linear gets a map: says what is missing, with the fix that puts it there (shape_cures.c). */
 void shape_cure_flatten(ShapeContext *c, Diag *d);
 /* A statement behind the one in which `span` stands. */
-void shape_fix_behind(ShapeContext *c, Diag *d, Span span, const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* For the messages of one rule alone (shape_sequence.c): where to report, and what flows in. The layer's arguments where they
- * stand in the script, when its own statement came last; else the edit to blame. */
+void shape_fix_behind(ShapeContext *c, Diag *d, Span span, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* For the messages of one rule alone (shape_sequence.c): where to report, and what flows in. The layer's arguments
+ * where they stand in the script, when its own statement came last; else the edit to blame. */
 Span shape_blame(const ShapeContext *c);
 void shape_label(ShapeContext *c, Diag *d, size_t input);
 /* ---- shape_sequence.c ---- */

@@ -20,9 +20,9 @@ void shape_fix_behind(ShapeContext *c, Diag *d, Span span, const char *format, .
 /* ---- a Linear that gets a map ---- */
 
 typedef struct Missing {
-  const char *layers;   /* "AdaptiveAvgPool2d(1), Flatten()" */
-  const char *linear;   /* the layer with the number that fits then */
-  bool fits;            /* it is the layer as it stands */
+  const char *layers; /* "AdaptiveAvgPool2d(1), Flatten()" */
+  const char *linear; /* the layer with the number that fits then */
+  bool fits;          /* it is the layer as it stands */
   bool pooled;
 } Missing;
 
@@ -31,7 +31,8 @@ static Missing what_is_missing(const ShapeContext *c, Span args) {
   int64_t channels = in->dim[0], flat = channels * in->dim[1] * in->dim[2], declared = c->args->in_features;
   bool pool = flat != channels && declared != flat;
   int64_t wants = pool ? channels : flat;
-  Missing m = {pool ? "AdaptiveAvgPool2d(1), Flatten()" : "Flatten()", NULL, declared == wants || declared == HOLE_VALUE, pool};
+  Missing m = {pool ? "AdaptiveAvgPool2d(1), Flatten()" : "Flatten()", NULL,
+               declared == wants || declared == HOLE_VALUE, pool};
   m.linear = m.fits && shape_in_script(c, args)
                  ? shape_source_text(c, args)
                  : arena_printf(c->s->arena, "Linear(%lld, %lld)", (long long)wants, (long long)c->args->out_features);
@@ -42,8 +43,8 @@ static Missing what_is_missing(const ShapeContext *c, Span args) {
 static bool cure_in_forward(ShapeContext *c, Diag *d, const Missing *m, Span args) {
   Span call = c->node->place;
   const char *text = shape_source_text(c, call), *open = strchr(text, '('), *close = strrchr(text, ')');
-  bool called = shape_in_script(c, call) && call.begin != args.begin && open && close > open && islower((unsigned char)*text) &&
-                call.begin != c->node->origin.begin;
+  bool called = shape_in_script(c, call) && call.begin != args.begin && open && close > open &&
+                islower((unsigned char)*text) && call.begin != c->node->origin.begin;
   if (!called) return false;
   const char *inside = arena_strndup(c->s->arena, open + 1, (size_t)(close - open - 1));
   const char *made = m->pooled ? arena_printf(c->s->arena, "mean(%s, [2, 3])", inside)
@@ -65,8 +66,8 @@ static void fix_before_statement(ShapeContext *c, Diag *d, const Missing *m, Spa
   bool alone = line == 0 || text[line - 1] == '\n';
   const char *indent = alone ? arena_strndup(c->s->arena, text + line, start - line) : "";
   const char *end = alone ? arena_printf(c->s->arena, "\n%s", indent) : "; ";
-  diag_fix(&c->s->diags, d, (Span){args.source, start, start}, "%s%sFlatten()%s", m->pooled ? "AdaptiveAvgPool2d(1)" : "",
-           m->pooled ? end : "", end);
+  diag_fix(&c->s->diags, d, (Span){args.source, start, start}, "%s%sFlatten()%s",
+           m->pooled ? "AdaptiveAvgPool2d(1)" : "", m->pooled ? end : "", end);
 }
 
 void shape_cure_flatten(ShapeContext *c, Diag *d) {
@@ -74,18 +75,17 @@ void shape_cure_flatten(ShapeContext *c, Diag *d) {
   Span args = module->args_span;
   Missing m = what_is_missing(c, args);
   if (cure_in_forward(c, d, &m, args)) return;
-  diag_help(&c->s->diags, d, m.pooled ? "pool and flatten it first: Sequential(%s, %s)" : "a Flatten is missing: Sequential(%s, %s)",
+  diag_help(&c->s->diags, d,
+            m.pooled ? "pool and flatten it first: Sequential(%s, %s)" : "a Flatten is missing: Sequential(%s, %s)",
             m.layers, m.linear);
   if (!shape_in_script(c, args) || d->span.begin != args.begin || d->span.source != args.source) return;
   const char *text = c->s->sources.files.at[args.source].text;
   uint32_t before = args.begin;
   while (before > 0 && isspace((unsigned char)text[before - 1])) before--;
   bool listed = before > 0 && (text[before - 1] == ',' || text[before - 1] == '(');
-  bool in_edit = module->origin.source == args.source && module->origin.begin <= args.begin && args.end <= module->origin.end;
-  if (listed)
-    diag_fix(&c->s->diags, d, args, "%s, %s", m.layers, m.linear);
-  else if (in_edit)
-    diag_fix(&c->s->diags, d, args, "Sequential(%s, %s)", m.layers, m.linear);
-  else if (m.fits)
-    fix_before_statement(c, d, &m, args);
+  bool in_edit =
+      module->origin.source == args.source && module->origin.begin <= args.begin && args.end <= module->origin.end;
+  if (listed) diag_fix(&c->s->diags, d, args, "%s, %s", m.layers, m.linear);
+  else if (in_edit) diag_fix(&c->s->diags, d, args, "Sequential(%s, %s)", m.layers, m.linear);
+  else if (m.fits) fix_before_statement(c, d, &m, args);
 }

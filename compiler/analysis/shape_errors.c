@@ -15,9 +15,9 @@ static bool same_span(Span a, Span b) { return a.source == b.source && a.begin =
 
 /* The value that flows into the node, followed up to the layer which gave it its features. */
 typedef struct Origin {
-  const Node *node;     /* NULL: the network's input */
-  const Shape *shape;   /* of what that node returns */
-  const char *name;     /* "layer2" when it ends that stage */
+  const Node *node;   /* NULL: the network's input */
+  const Shape *shape; /* of what that node returns */
+  const char *name;   /* "layer2" when it ends that stage */
 } Origin;
 
 static Origin find_origin(const ShapeContext *c, ValueId value) {
@@ -70,7 +70,8 @@ void shape_label(ShapeContext *c, Diag *d, size_t input) {
   if (o.node && !same_span(span, o.node->origin)) { /* its own place says which layer it is */
     Arena *arena = c->g->arena;
     const char *made = shape_text(arena, o.shape), *here = shape_text(arena, flows);
-    text = streq(made, here) ? arena_printf(arena, "gives %s", made) : arena_printf(arena, "gives %s, then %s", made, here);
+    text = streq(made, here) ? arena_printf(arena, "gives %s", made)
+                             : arena_printf(arena, "gives %s, then %s", made, here);
   }
   bool taken = same_span(span, d->span);
   for (size_t i = 0; i < d->labels.count; i++) taken = taken || same_span(span, d->labels.at[i].span);
@@ -145,7 +146,8 @@ static const char *features_text(const ShapeContext *c, Span argument, int64_t g
   const Shape *map = flat ? &c->g->values.at[n->inputs.at[0]].shape : NULL;
   if (map && map->rank == 3 && strchr(shape_source_text(c, argument), '*') &&
       map->dim[0] * map->dim[1] * map->dim[2] == got)
-    return arena_printf(c->s->arena, "%lld * %lld * %lld", (long long)map->dim[0], (long long)map->dim[1], (long long)map->dim[2]);
+    return arena_printf(c->s->arena, "%lld * %lld * %lld", (long long)map->dim[0], (long long)map->dim[1],
+                        (long long)map->dim[2]);
   return arena_printf(c->s->arena, "%lld", (long long)got);
 }
 
@@ -172,7 +174,8 @@ static void cure_other_input(ShapeContext *c, Diag *d) {
   diag_help(&c->s->diags, d, "for pictures of %lld channel%s: %s", (long long)channels, channels == 1 ? "" : "s", size);
   shape_fix_behind(c, d, edit, "%s", size);
   if (strncmp(shape_source_text(c, edit), "replace", 7) != 0) return;
-  diag_help(&c->s->diags, d, "`adapt %s to channels %lld` in the place of the replace keeps what it has learnt", n->name, (long long)channels);
+  diag_help(&c->s->diags, d, "`adapt %s to channels %lld` in the place of the replace keeps what it has learnt",
+            n->name, (long long)channels);
   diag_fix(&c->s->diags, d, edit, "adapt %s to channels %lld\n%s", n->name, (long long)channels, size);
 }
 
@@ -196,7 +199,8 @@ static void cure_own_argument(ShapeContext *c, Diag *d, Span argument, int64_t g
 /* The layer that an edit put before this one, and where it says how much it makes. */
 static const Module *edited_maker(const ShapeContext *c, Span edit, Span *out) {
   NodeId id = learnt_above(c->g, c->node->inputs.at[0]);
-  const Module *m = id == NO_ID || c->g->nodes.at[id].module == NO_ID ? NULL : &c->g->modules.at[c->g->nodes.at[id].module];
+  const Module *m =
+      id == NO_ID || c->g->nodes.at[id].module == NO_ID ? NULL : &c->g->modules.at[c->g->nodes.at[id].module];
   if (!m || !same_span(m->origin, edit) || (m->op != OP_Conv2d && m->op != OP_Linear)) return NULL;
   *out = m->args.arg_span[1]; /* out_channels, out_features */
   return shape_in_script(c, *out) ? m : NULL;
@@ -211,9 +215,11 @@ static void cure_other(ShapeContext *c, Diag *d, int64_t got) {
     shape_fix_behind(c, d, d->span, "adapt %s to channels %lld", name, (long long)got);
   } else if (c->op == OP_Linear) {
     diag_help(diags, d, "replace %s with Linear(%lld, %lld)", name, (long long)got, (long long)c->args->out_features);
-    shape_fix_behind(c, d, d->span, "replace %s with Linear(%lld, %lld)", name, (long long)got, (long long)c->args->out_features);
+    shape_fix_behind(c, d, d->span, "replace %s with Linear(%lld, %lld)", name, (long long)got,
+                     (long long)c->args->out_features);
   } else if (c->op == OP_Conv2d) {
-    diag_help(diags, d, "replace %s with %s(%lld, %lld, …)", name, type, (long long)got, (long long)c->args->out_channels);
+    diag_help(diags, d, "replace %s with %s(%lld, %lld, …)", name, type, (long long)got,
+              (long long)c->args->out_channels);
   } else {
     diag_help(diags, d, "replace %s with %s(%lld) too", name, type, (long long)got);
   }
@@ -224,7 +230,8 @@ static Seam *seam_of(const ShapeContext *c) {
   const Graph *g = c->g;
   NodeId before = g->values.at[c->node->inputs.at[0]].producer;
   ModuleId home = c->node->module != NO_ID ? c->node->module : c->node->scope, from = NO_ID;
-  if (before != NO_ID) from = g->nodes.at[before].module != NO_ID ? g->nodes.at[before].module : g->nodes.at[before].scope;
+  if (before != NO_ID)
+    from = g->nodes.at[before].module != NO_ID ? g->nodes.at[before].module : g->nodes.at[before].scope;
   for (size_t i = 0; home != NO_ID && i < g->seams.count; i++)
     if (module_within(g, home, g->seams.at[i].container) &&
         (from == NO_ID || !module_within(g, from, g->seams.at[i].container)))
@@ -237,9 +244,9 @@ static bool report_seam(ShapeContext *c, Seam *seam, long long wants, long long 
   if (seam->reported) return false;
   seam->reported = true;
   Diags *diags = &c->s->diags;
-  Diag *d = diag_report(diags, DIAG_E0229, c->node->origin, "%s takes %lld channels but %lld flow in", seam->donor, wants, got);
-  if (seam->wants.rank >= 0)
-    diag_caret(diags, d, "takes %s in its own network", shape_text(c->g->arena, &seam->wants));
+  Diag *d = diag_report(diags, DIAG_E0229, c->node->origin, "%s takes %lld channels but %lld flow in", seam->donor,
+                        wants, got);
+  if (seam->wants.rank >= 0) diag_caret(diags, d, "takes %s in its own network", shape_text(c->g->arena, &seam->wants));
   shape_label(c, d, 0);
   for (size_t i = 0; i < seam->starts.count; i++)
     if (seam->channels.at[i] == got) diag_help(diags, d, "%s takes %lld", seam->starts.at[i], got);
@@ -256,11 +263,17 @@ bool shape_wants_features(ShapeContext *c, const char *what, int64_t wants, int6
   if (!shape_in_script(c, own) || !same_span(edit, c->node->origin)) own = SPAN_NONE;
   bool is_own = own.source != SPAN_NO_SOURCE;
   const Module *maker = is_own ? NULL : edited_maker(c, edit, &out);
-  Diag *d = diag_report(&c->s->diags, DIAG_E0301, is_own ? own : maker ? out : shape_blame(c), "%s expects %lld %s but %lld flow in",
-                        type, (long long)wants, what, (long long)got);
+  Diag *d = diag_report(&c->s->diags, DIAG_E0301,
+                        is_own  ? own
+                        : maker ? out
+                                : shape_blame(c),
+                        "%s expects %lld %s but %lld flow in", type, (long long)wants, what, (long long)got);
   if (is_own) diag_caret(&c->s->diags, d, "wants %lld", (long long)wants);
-  else if (maker) diag_caret(&c->s->diags, d, "makes %lld, and %s behind it wants %lld", (long long)got, c->node->name, (long long)wants);
-  else if (same_span(d->span, c->g->input.span)) diag_caret(&c->s->diags, d, "%s wants %lld", c->node->name, (long long)wants);
+  else if (maker)
+    diag_caret(&c->s->diags, d, "makes %lld, and %s behind it wants %lld", (long long)got, c->node->name,
+               (long long)wants);
+  else if (same_span(d->span, c->g->input.span))
+    diag_caret(&c->s->diags, d, "%s wants %lld", c->node->name, (long long)wants);
   else diag_caret(&c->s->diags, d, "%s behind it wants %lld", c->node->name, (long long)wants);
   if (!maker) shape_label(c, d, 0);
   note_made_for(c, d);
@@ -280,7 +293,8 @@ bool shape_wants_features(ShapeContext *c, const char *what, int64_t wants, int6
 /* BatchNorm1d and 2d: the other one fits. */
 static void cure_norm(ShapeContext *c, Diag *d) {
   const char *other = c->op == OP_BatchNorm1d ? "BatchNorm2d" : "BatchNorm1d";
-  diag_help(&c->s->diags, d, c->op == OP_BatchNorm1d ? "%s is the one for maps" : "%s is the one behind a flatten", other);
+  diag_help(&c->s->diags, d, c->op == OP_BatchNorm1d ? "%s is the one for maps" : "%s is the one behind a flatten",
+            other);
   Span args = c->node->module == NO_ID ? SPAN_NONE : c->g->modules.at[c->node->module].args_span;
   const char *type = op_info(c->op)->name;
   if (!shape_in_script(c, args) || !same_span(last_edit(c), c->node->origin) ||
@@ -313,8 +327,8 @@ bool shape_wants_rank(ShapeContext *c, const char *wants, const char *help) {
     cure_norm(c, d);
   } else if (flat) {
     const Shape *map = &c->g->values.at[flat->inputs.at[0]].shape;
-    diag_help(&c->s->diags, d, "put it before '%s', which makes %s of %s", flat->name, shape_text(c->g->arena, &c->in[0]),
-              shape_text(c->g->arena, map));
+    diag_help(&c->s->diags, d, "put it before '%s', which makes %s of %s", flat->name,
+              shape_text(c->g->arena, &c->in[0]), shape_text(c->g->arena, map));
   } else if (help) {
     diag_help(&c->s->diags, d, "%s", help);
   } else {
@@ -326,9 +340,11 @@ bool shape_wants_rank(ShapeContext *c, const char *wants, const char *help) {
 /* ---- windows, branches, dimensions ---- */
 
 bool shape_window_too_large(ShapeContext *c, const char *axis, int64_t window, int64_t size) {
-  Diag *d = diag_report(&c->s->diags, DIAG_E0303, shape_blame(c), "%s has a window %lld %s but its padded input is only %lld %s",
-                        c->node->name, (long long)window, axis, (long long)size, axis);
-  diag_caret(&c->s->diags, d, same_span(d->span, c->g->input.span) ? "too small for it" : "window of %lld", (long long)window);
+  Diag *d = diag_report(&c->s->diags, DIAG_E0303, shape_blame(c),
+                        "%s has a window %lld %s but its padded input is only %lld %s", c->node->name,
+                        (long long)window, axis, (long long)size, axis);
+  diag_caret(&c->s->diags, d, same_span(d->span, c->g->input.span) ? "too small for it" : "window of %lld",
+             (long long)window);
   shape_label(c, d, 0);
   note_made_for(c, d);
   diag_help(&c->s->diags, d, "use a larger input, a smaller kernel_size, or remove a pooling layer before it");
@@ -360,14 +376,16 @@ bool shape_mismatch(ShapeContext *c, size_t other, const char *rule) {
   shape_label(c, d, other);
   bool add = c->op == OP_add && a->rank == 3 && b->rank == 3;
   if (add && a->dim[1] == b->dim[1] && a->dim[2] == b->dim[2])
-    diag_help(&c->s->diags, d, "give both sides the same channels: a 1x1 convolution on one side does it, Conv2d(%lld, %lld, 1)",
+    diag_help(&c->s->diags, d,
+              "give both sides the same channels: a 1x1 convolution on one side does it, Conv2d(%lld, %lld, 1)",
               (long long)b->dim[0], (long long)a->dim[0]);
   else if (add && a->dim[0] == b->dim[0])
-    diag_help(&c->s->diags, d, "give both sides the same size: the same stride on both, padding where a kernel is larger than 1");
+    diag_help(&c->s->diags, d,
+              "give both sides the same size: the same stride on both, padding where a kernel is larger than 1");
   else if (c->op == OP_cat && a->rank == 3 && b->rank == 3)
-    diag_help(&c->s->diags, d, "padding=(kernel_size - 1) / 2 keeps the size of a convolution; a stride must be the same on both sides");
-  else
-    diag_help(&c->s->diags, d, "edit both branches alike, or neither");
+    diag_help(&c->s->diags, d,
+              "padding=(kernel_size - 1) / 2 keeps the size of a convolution; a stride must be the same on both sides");
+  else diag_help(&c->s->diags, d, "edit both branches alike, or neither");
   return false;
 }
 
@@ -387,7 +405,8 @@ static bool cure_flatten_all(ShapeContext *c, Diag *d) {
 bool shape_bad_dimension(ShapeContext *c, int argument, int64_t dim, bool twice) {
   Span own = c->args->arg_span[argument];
   bool there = shape_in_script(c, own); /* else the argument stands somewhere else */
-  Diag *d = diag_report(&c->s->diags, DIAG_E0305, there ? own : shape_blame(c), twice ? "%s: dimension %lld is named twice" : "%s: dimension %lld is not one of %s",
+  Diag *d = diag_report(&c->s->diags, DIAG_E0305, there ? own : shape_blame(c),
+                        twice ? "%s: dimension %lld is named twice" : "%s: dimension %lld is not one of %s",
                         c->node->name, (long long)dim, shape_text(c->g->arena, &c->in[0]));
   shape_label(c, d, 0);
   if (twice) return false;
@@ -396,8 +415,9 @@ bool shape_bad_dimension(ShapeContext *c, int argument, int64_t dim, bool twice)
     diag_help(&c->s->diags, d, "dimension 0 is the batch, which stays; the only other is 1");
     if (there) diag_fix(&c->s->diags, d, own, "1");
   } else {
-    diag_help(&c->s->diags, d, "dimension 0 is the batch, which stays; the others are 1 to %d, or -1 to -%d from the end",
-              c->in[0].rank, c->in[0].rank);
+    diag_help(&c->s->diags, d,
+              "dimension 0 is the batch, which stays; the others are 1 to %d, or -1 to -%d from the end", c->in[0].rank,
+              c->in[0].rank);
   }
   return false;
 }

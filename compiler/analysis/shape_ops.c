@@ -44,8 +44,7 @@ bool shape_linear(ShapeContext *c) {
   int64_t features = in->dim[in->rank - 1];
   int64_t declared = c->args->in_features;
   bool map = in->rank == 3; /* almost always a forgotten Flatten; PyTorch would take the width for the features */
-  if (map && (declared == HOLE_VALUE || declared != features))
-    return shape_wants_rank(c, "(N, features)", NULL);
+  if (map && (declared == HOLE_VALUE || declared != features)) return shape_wants_rank(c, "(N, features)", NULL);
   bool fits = match_features(c, "input features", &c->args->in_features, features);
   *c->out = *in;
   c->out->dim[in->rank - 1] = c->args->out_features;
@@ -81,7 +80,8 @@ bool shape_softmax(ShapeContext *c) {
 }
 
 /* PyTorch's pooling_output_shape: with ceil_mode the last window must begin inside the input or its left padding. */
-static int64_t pool_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, bool ceil_mode) {
+static int64_t pool_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+                         bool ceil_mode) {
   int64_t span = in + 2 * padding - dilation * (kernel - 1) - 1;
   if (span < 0 && !(ceil_mode && span + stride - 1 >= 0)) return 0;
   int64_t out = (span + (ceil_mode ? stride - 1 : 0)) / stride + 1;
@@ -100,8 +100,8 @@ bool shape_pool2d(ShapeContext *c) {
       Span own = a->arg_span[2]; /* padding, in both rows */
       bool there = shape_in_script(c, own);
       Diag *d = diag_report(&c->s->diags, DIAG_E0306, there ? own : c->node->origin,
-                            "%s: padding %lld is more than half of the window %lld", c->node->name, (long long)a->padding[i],
-                            (long long)a->kernel_size[i]);
+                            "%s: padding %lld is more than half of the window %lld", c->node->name,
+                            (long long)a->padding[i], (long long)a->kernel_size[i]);
       diag_help(&c->s->diags, d, "at most padding=%lld", (long long)a->kernel_size[i] / 2);
       if (there && a->padding[0] == a->padding[1])
         diag_fix(&c->s->diags, d, own, "%lld", (long long)a->kernel_size[i] / 2);

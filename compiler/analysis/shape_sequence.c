@@ -31,29 +31,39 @@ static bool tokens_in_wrong_place(ShapeContext *c, size_t i) {
   const Graph *g = c->g;
   bool input = c->node->inputs.at[i] == g->input_value && g->input.span.source != SPAN_NO_SOURCE;
   int64_t width = wanted_width(c);
-  const char *hidden = arena_printf(g->arena, "%" PRId64 ", %s", c->in[i].dim[0], width ? arena_printf(g->arena, "%" PRId64, width) : "…");
+  const char *hidden = arena_printf(g->arena, "%" PRId64 ", %s", c->in[i].dim[0],
+                                    width ? arena_printf(g->arena, "%" PRId64, width) : "…");
   Diag *d = diag_report(&c->s->diags, DIAG_E0310, input ? g->input.span : shape_blame(c),
-                        "token numbers %s flow into %s, a %s, which wants %s", text_of(c, i), c->node->name, op_info(c->op)->name,
+                        "token numbers %s flow into %s, a %s, which wants %s", text_of(c, i), c->node->name,
+                        op_info(c->op)->name,
                         width ? arena_printf(g->arena, "hidden states (N, %s)", hidden) : "numbers that were computed");
-  diag_caret(&c->s->diags, d, "%s %s", input ? "token numbers" : c->node->name, input ? text_of(c, i) : "gets token numbers");
+  diag_caret(&c->s->diags, d, "%s %s", input ? "token numbers" : c->node->name,
+             input ? text_of(c, i) : "gets token numbers");
   if (!input) shape_label(c, d, i);
   else if (c->node->origin.source != SPAN_NO_SOURCE)
-    diag_label(&c->s->diags, d, c->node->origin, "%s begins with %s", has_cut_embedding(g) ? "this part" : "the network", c->node->name);
+    diag_label(&c->s->diags, d, c->node->origin, "%s begins with %s",
+               has_cut_embedding(g) ? "this part" : "the network", c->node->name);
   if (has_cut_embedding(g))
-    diag_help(&c->s->diags, d, "take the whole %s, whose embeddings make hidden states of tokens, or feed hidden states: input tensor(%s)",
-              g->name, hidden);
+    diag_help(
+        &c->s->diags, d,
+        "take the whole %s, whose embeddings make hidden states of tokens, or feed hidden states: input tensor(%s)",
+        g->name, hidden);
   else if (width)
-    diag_help(&c->s->diags, d, "put an Embedding before it, prepend Embedding(VOCABULARY, %" PRId64 "), or feed hidden states: input tensor(%s)",
+    diag_help(&c->s->diags, d,
+              "put an Embedding before it, prepend Embedding(VOCABULARY, %" PRId64
+              "), or feed hidden states: input tensor(%s)",
               width, hidden);
   else
-    diag_help(&c->s->diags, d, "tokens go into an Embedding; a network without one takes input image(…) or input tensor(…)");
+    diag_help(&c->s->diags, d,
+              "tokens go into an Embedding; a network without one takes input image(…) or input tensor(…)");
   return false;
 }
 
 bool shape_integers_fit(ShapeContext *c, size_t i) {
   if (is_mask(c, i)) {
     if (is_attention(c->op) && i + 1 == c->in_count && i != 0 && i != 2) return true;
-    Diag *d = diag_report(&c->s->diags, DIAG_E0316, shape_blame(c), "the mask flows into %s, which is no place for it", c->node->name);
+    Diag *d = diag_report(&c->s->diags, DIAG_E0316, shape_blame(c), "the mask flows into %s, which is no place for it",
+                          c->node->name);
     diag_help(&c->s->diags, d, "attention takes it as its last value: attn(x, mask), attn(q, k, v, mask)");
     return false;
   }
@@ -64,7 +74,8 @@ bool shape_integers_fit(ShapeContext *c, size_t i) {
 bool shape_output_is_computed(Session *s, const Graph *g) {
   for (size_t i = 0; i < g->outputs.count; i++) {
     if (g->values.at[g->outputs.at[i].value].shape.dtype != DTYPE_I64) continue;
-    Diag *d = diag_report(&s->diags, DIAG_E0318, g->modules.at[0].origin, "the network returns token numbers, not numbers that it computed");
+    Diag *d = diag_report(&s->diags, DIAG_E0318, g->modules.at[0].origin,
+                          "the network returns token numbers, not numbers that it computed");
     diag_help(&s->diags, d, "keep a layer that makes something of them: an Embedding");
     return false;
   }
@@ -83,17 +94,21 @@ static bool no_tokens(ShapeContext *c) {
   if (!input) shape_label(c, d, 0);
   int64_t tokens = c->in[0].rank > 0 ? c->in[0].dim[0] : 1;
   if (input)
-    diag_help(&c->s->diags, d, "say that they are tokens, input tokens(%" PRId64 "), or take what follows the embeddings alone", tokens);
+    diag_help(&c->s->diags, d,
+              "say that they are tokens, input tokens(%" PRId64 "), or take what follows the embeddings alone", tokens);
   else
-    diag_help(&c->s->diags, d, "an Embedding stands at the start, behind `input tokens(%" PRId64 ")`; remove it here, or use a Linear", tokens);
+    diag_help(&c->s->diags, d,
+              "an Embedding stands at the start, behind `input tokens(%" PRId64 ")`; remove it here, or use a Linear",
+              tokens);
   return false;
 }
 
 static bool too_many_positions(ShapeContext *c) {
   int64_t tokens = c->in[0].dim[0], rows = c->args->num_embeddings;
   const Input *input = &c->g->input;
-  Diag *d = diag_report(&c->s->diags, DIAG_E0315, input->span.source != SPAN_NO_SOURCE ? input->span : shape_blame(c),
-                        "%s has %" PRId64 " positions, but a sample has %" PRId64 " tokens", c->node->name, rows, tokens);
+  Diag *d =
+      diag_report(&c->s->diags, DIAG_E0315, input->span.source != SPAN_NO_SOURCE ? input->span : shape_blame(c),
+                  "%s has %" PRId64 " positions, but a sample has %" PRId64 " tokens", c->node->name, rows, tokens);
   diag_help(&c->s->diags, d, "use at most %" PRId64 " tokens: input tokens(%" PRId64 ")", rows, rows);
   return false;
 }
@@ -119,7 +134,8 @@ bool shape_zeros_like(ShapeContext *c) {
   if (c->in[0].dtype == DTYPE_I64) return true;
   c->out->rank = -1;
   if (c->s->diags.errors > 0) return false; /* an Embedding beside it has said so */
-  return shape_wants_rank(c, "token numbers (N, T)", "zeros_like makes token numbers of token numbers: the types of the tokens");
+  return shape_wants_rank(c, "token numbers (N, T)",
+                          "zeros_like makes token numbers of token numbers: the types of the tokens");
 }
 
 /* ---- normalisation ---- */
@@ -141,8 +157,10 @@ bool shape_layernorm(ShapeContext *c) {
   if (fits) return true;
   Arena *arena = c->g->arena;
   int shown = list->count <= in->rank ? list->count : 1;
-  const char *wants = norm_text(arena, list->at, list->count), *got = norm_text(arena, in->dim + in->rank - shown, shown);
-  Diag *d = diag_report(&c->s->diags, DIAG_E0313, shape_blame(c), "LayerNorm normalises %s but %s flows in", wants, text_of(c, 0));
+  const char *wants = norm_text(arena, list->at, list->count),
+             *got = norm_text(arena, in->dim + in->rank - shown, shown);
+  Diag *d = diag_report(&c->s->diags, DIAG_E0313, shape_blame(c), "LayerNorm normalises %s but %s flows in", wants,
+                        text_of(c, 0));
   diag_caret(&c->s->diags, d, "%s wants (N, …, %s)", c->node->name, norm_text(arena, list->at, list->count));
   shape_label(c, d, 0);
   diag_help(&c->s->diags, d, "LayerNorm(%s), or LayerNorm(_) to have it inferred", got);
@@ -156,7 +174,8 @@ static bool wrong_attention(ShapeContext *c, size_t values, const char *rule) {
   const char *text = "";
   static const char *const names[] = {"q", "k", "v", "mask"};
   for (size_t i = 0; i < c->in_count; i++)
-    text = arena_printf(arena, "%s%s%s %s", text, i ? ", " : "", values == 1 ? (i ? "mask" : "x") : names[i], text_of(c, i));
+    text = arena_printf(arena, "%s%s%s %s", text, i ? ", " : "", values == 1 ? (i ? "mask" : "x") : names[i],
+                        text_of(c, i));
   Diag *d = diag_report(&c->s->diags, DIAG_E0314, shape_blame(c), "%s gets %s", c->node->name, text);
   shape_label(c, d, 0);
   diag_help(&c->s->diags, d, "%s", rule);
@@ -175,9 +194,11 @@ static int64_t nearest_divisor(int64_t width, int64_t heads) {
 static bool divides(ShapeContext *c, const char *what, const char *argument, int64_t width, int64_t heads) {
   if (width % heads == 0) return true;
   int64_t better = nearest_divisor(width, heads);
-  Diag *d = diag_report(&c->s->diags, DIAG_E0312, shape_blame(c), "%s: %s %" PRId64 " cannot be divided among %" PRId64 " heads",
-                        c->node->name, what, width, heads);
-  diag_help(&c->s->diags, d, "%s=%" PRId64 " makes heads of %" PRId64 " features each", argument, better, width / better);
+  Diag *d =
+      diag_report(&c->s->diags, DIAG_E0312, shape_blame(c),
+                  "%s: %s %" PRId64 " cannot be divided among %" PRId64 " heads", c->node->name, what, width, heads);
+  diag_help(&c->s->diags, d, "%s=%" PRId64 " makes heads of %" PRId64 " features each", argument, better,
+            width / better);
   return false;
 }
 
@@ -211,7 +232,8 @@ bool shape_multihead(ShapeContext *c) {
   bool masked = is_mask(c, c->in_count - 1);
   size_t values = c->in_count - masked;
   if (values != 1 && values != 3)
-    return wrong_attention(c, values, "call it with x, with x and the mask, with q, k, v, or with q, k, v and the mask");
+    return wrong_attention(c, values,
+                           "call it with x, with x and the mask, with q, k, v, or with q, k, v and the mask");
   if (!values_meet(c, values)) return false;
   if (c->args->embed_dim == HOLE_VALUE) c->args->embed_dim = c->in[0].dim[1];
   int64_t width = c->args->embed_dim;
@@ -231,8 +253,8 @@ bool shape_select(ShapeContext *c) {
   if (dim < 0) return shape_bad_dimension(c, 0, c->args->dim, false);
   int64_t size = in->dim[dim], index = c->args->index;
   if (index < -size || index >= size) {
-    Diag *d = diag_report(&c->s->diags, DIAG_E0317, shape_blame(c), "%s: dimension %d of %s has no place %" PRId64, c->node->name,
-                          dim + 1, text_of(c, 0), index);
+    Diag *d = diag_report(&c->s->diags, DIAG_E0317, shape_blame(c), "%s: dimension %d of %s has no place %" PRId64,
+                          c->node->name, dim + 1, text_of(c, 0), index);
     shape_label(c, d, 0);
     diag_help(&c->s->diags, d, "its places are 0 to %" PRId64 ", or -1 to -%" PRId64 " from the end", size - 1, size);
     return false;

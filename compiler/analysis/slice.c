@@ -1,7 +1,7 @@
-/* How many samples of a batch an evaluation should take through the network at a time. All of a large batch at once means
- * that a layer's activations have left the caches before the next layer reads them; few at a time means that the weights
- * are read, and by Winograd's method transformed, again and again. What both move is estimated for one sample, and
- * a size taken that is much the cheaper. Works on a planned schedule; changes only its `samples`. */
+/* How many samples of a batch an evaluation should take through the network at a time. All of a large batch at once
+ * means that a layer's activations have left the caches before the next layer reads them; few at a time means that the
+ * weights are read, and by Winograd's method transformed, again and again. What both move is estimated for one sample,
+ * and a size taken that is much the cheaper. Works on a planned schedule; changes only its `samples`. */
 #include "compiler/analysis/analysis.h"
 #include "compiler/analysis/shape.h"
 
@@ -16,15 +16,18 @@ static double bytes_moved(const Schedule *s, int64_t samples) {
     const Call *call = &s->calls.at[c];
     int64_t activations = 0;
     for (int k = 0; k < call->buf_count; k++)
-      if (call->buf[k] != NO_ID && s->buffers.at[call->buf[k]].per_sample) activations += s->buffers.at[call->buf[k]].bytes;
+      if (call->buf[k] != NO_ID && s->buffers.at[call->buf[k]].per_sample)
+        activations += s->buffers.at[call->buf[k]].bytes;
     if (activations * samples > CACHE_BYTES) moved += (double)activations;
-    int64_t share = call->plan.weights_samples && call->plan.weights_samples < samples ? call->plan.weights_samples : samples;
+    int64_t share =
+        call->plan.weights_samples && call->plan.weights_samples < samples ? call->plan.weights_samples : samples;
     moved += call->plan.weights_bytes / (double)share;
   }
   return moved;
 }
 
-/* The pointers to the samples behind the first few must be 64-byte aligned too: those of what comes in, and goes out. */
+/* The pointers to the samples behind the first few must be 64-byte aligned too: those of what comes in, and goes out.
+ */
 static bool stays_aligned(const Plan *plan, const Schedule *s, int64_t samples) {
   const Graph *g = plan->graph;
   bool features_in = s == &plan->tail, features_out = s == &plan->prefix;
@@ -37,8 +40,10 @@ static bool stays_aligned(const Plan *plan, const Schedule *s, int64_t samples) 
 }
 
 void plan_samples(const Plan *plan, Schedule *s) {
-  if (plan->graph->values.at[plan->graph->input_value].shape.rank != 3) return; /* matrix products are the better the larger */
-  /* What is not estimated, fuller units and fewer calls, speaks for the whole batch: ResNet-50 is slower for a fifth less. */
+  if (plan->graph->values.at[plan->graph->input_value].shape.rank != 3)
+    return; /* matrix products are the better the larger */
+  /* What is not estimated, fuller units and fewer calls, speaks for the whole batch: ResNet-50 is slower for a fifth
+   * less. */
   double least = bytes_moved(s, MANY_SAMPLES) * 2 / 3;
   for (int64_t samples = MOST_SAMPLES; samples > 0; samples /= 2) {
     double moved = bytes_moved(s, samples);

@@ -41,9 +41,7 @@ void arena_destroy(Arena *arena) {
   free(arena);
 }
 
-static char *chunk_bytes(Chunk *chunk) {
-  return (char *)chunk + HEADER;
-}
+static char *chunk_bytes(Chunk *chunk) { return (char *)chunk + HEADER; }
 
 static Chunk *add_chunk(Arena *arena, size_t size) {
   if (size > PTRDIFF_MAX / 2) no_memory(size);
@@ -88,9 +86,7 @@ char *arena_strndup(Arena *arena, const char *text, size_t length) {
   return copy;
 }
 
-char *arena_strdup(Arena *arena, const char *text) {
-  return arena_strndup(arena, text, strlen(text));
-}
+char *arena_strdup(Arena *arena, const char *text) { return arena_strndup(arena, text, strlen(text)); }
 
 char *arena_vprintf(Arena *arena, const char *format, va_list args) {
   va_list again;

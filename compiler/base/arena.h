@@ -25,18 +25,17 @@ char *arena_vprintf(Arena *arena, const char *format, va_list args);
 #define arena_array(arena, T, n) ((T *)arena_alloc((arena), sizeof(T) * (size_t)(n)))
 
 /* A growable array whose memory belongs to an arena: `VEC(int) v = {0}; vec_push(arena, &v, 3); v.at[0]`. */
-#define VEC(T)                                                                                             \
-  struct {                                                                                                 \
-    T *at;                                                                                                 \
-    size_t count, capacity;                                                                                \
+#define VEC(T)                                                                                                         \
+  struct {                                                                                                             \
+    T *at;                                                                                                             \
+    size_t count, capacity;                                                                                            \
   }
-#define vec_reserve(arena, v, n)                                                                           \
-  ((n) <= (v)->capacity                                                                                    \
-       ? (void)0                                                                                           \
-       : (void)((v)->at = arena_grow((arena), (v)->at, (v)->count * sizeof *(v)->at,                       \
-                                     ((n) * 2 + 6) * sizeof *(v)->at),                                     \
+#define vec_reserve(arena, v, n)                                                                                       \
+  ((n) <= (v)->capacity                                                                                                \
+       ? (void)0                                                                                                       \
+       : (void)((v)->at = arena_grow((arena), (v)->at, (v)->count * sizeof *(v)->at, ((n) * 2 + 6) * sizeof *(v)->at), \
                 (v)->capacity = (n) * 2 + 6))
-#define vec_push(arena, v, ...)                                                                            \
+#define vec_push(arena, v, ...)                                                                                        \
   (vec_reserve((arena), (v), (v)->count + 1), (v)->at[(v)->count] = (__VA_ARGS__), (v)->count++)
 
 static inline bool streq(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }

@@ -33,7 +33,8 @@ static uint32_t *find_place(const Diags *diags, Span span) {
   for (; diags->places[at]; at = (at + 1) & mask) {
     if (diags->places[at] > diags->all.count) continue; /* taken back by who shortened the list */
     const Diag *other = diags->all.at[diags->places[at] - 1];
-    if (has_place(other) && other->span.source == span.source && other->span.begin == span.begin && other->span.end == span.end)
+    if (has_place(other) && other->span.source == span.source && other->span.begin == span.begin &&
+        other->span.end == span.end)
       break;
   }
   return &diags->places[at];
@@ -77,7 +78,8 @@ bool diag_may_be_unread(const Diags *diags, const char *name) {
     Span span = diags->unread.at[i];
     if (span.source >= diags->sources->files.count) continue;
     const char *text = diags->sources->files.at[span.source].text;
-    if (holds_word(text + span.begin, text + span.end, name) || holds_word(text + span.begin, text + span.end, "include"))
+    if (holds_word(text + span.begin, text + span.end, name) ||
+        holds_word(text + span.begin, text + span.end, "include"))
       return true;
   }
   return false;
@@ -179,15 +181,9 @@ void diag_suggest(Diags *diags, Diag *diag, Span span, const char *near) {
   diag_fix(diags, diag, span, "%s", near);
 }
 
-const char *diag_code_name(DiagCode code) {
-  return (unsigned)code < DIAG_COUNT ? codes[code].name : NULL;
-}
-const char *diag_code_title(DiagCode code) {
-  return (unsigned)code < DIAG_COUNT ? codes[code].title : NULL;
-}
-const char *diag_code_page(DiagCode code) {
-  return (unsigned)code < DIAG_COUNT ? codes[code].page : NULL;
-}
+const char *diag_code_name(DiagCode code) { return (unsigned)code < DIAG_COUNT ? codes[code].name : NULL; }
+const char *diag_code_title(DiagCode code) { return (unsigned)code < DIAG_COUNT ? codes[code].title : NULL; }
+const char *diag_code_page(DiagCode code) { return (unsigned)code < DIAG_COUNT ? codes[code].page : NULL; }
 
 bool diag_code_parse(const char *name, DiagCode *out) {
   for (int i = 0; name && i < DIAG_COUNT; i++)
@@ -209,8 +205,7 @@ void fail_environment(const char *format, ...) {
   fflush(stdout);
   if (why && !strstr(message, why)) /* a caller may have said it already */
     fprintf(stderr, "surgeryc: %s: %s\n", message, why);
-  else
-    fprintf(stderr, "surgeryc: %s\n", message);
+  else fprintf(stderr, "surgeryc: %s\n", message);
   exit(3);
 }
 
@@ -229,13 +224,11 @@ static void print_compiling(void) {
   if (compiling_span.begin > source->length || compiling_span.end > source->length) return;
   int line, column;
   source_position(source, compiling_span.begin, &line, &column);
-  int length =
-      compiling_span.end > compiling_span.begin ? (int)(compiling_span.end - compiling_span.begin) : 0;
+  int length = compiling_span.end > compiling_span.begin ? (int)(compiling_span.end - compiling_span.begin) : 0;
   const char *text = source->text + compiling_span.begin;
   const char *newline = length ? memchr(text, '\n', (size_t)length) : NULL;
   if (newline) length = (int)(newline - text);
-  fprintf(stderr, "  while compiling %s:%d:%d: %.*s\n", source->path, line, column,
-          length < 200 ? length : 200, text);
+  fprintf(stderr, "  while compiling %s:%d:%d: %.*s\n", source->path, line, column, length < 200 ? length : 200, text);
 }
 
 void bug(const char *file, int line, const char *format, ...) {

@@ -55,8 +55,7 @@ typedef struct Diags {
 Diag *diag_report(Diags *diags, DiagCode code, Span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void diag_caret(Diags *diags, Diag *diag, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void diag_label(Diags *diags, Diag *diag, Span span, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void diag_label(Diags *diags, Diag *diag, Span span, const char *format, ...) __attribute__((format(printf, 4, 5)));
 void diag_help(Diags *diags, Diag *diag, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void diag_note(Diags *diags, Diag *diag, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Only what a script compiles with afterwards may be a fix; everything else is a help. The built-in networks have
@@ -77,7 +76,7 @@ bool diag_unread_within(const Diags *diags, Span span);
 void diag_print_text(Diags *diags, FILE *out, bool color);
 void diag_print_json(Diags *diags, FILE *out);
 /* NULL where there is no such code. */
-const char *diag_code_name(DiagCode code);           /* "E0301" */
+const char *diag_code_name(DiagCode code); /* "E0301" */
 bool diag_code_parse(const char *name, DiagCode *out);
 const char *diag_code_title(DiagCode code);
 const char *diag_code_page(DiagCode code);
@@ -92,8 +91,8 @@ void bug_compiling(const Sources *sources, Span span);
 /* Our own bug: says what was being compiled, asks for a report, exit status 70. */
 _Noreturn void bug(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 #define BUG(...) bug(__FILE__, __LINE__, __VA_ARGS__)
-#define ASSERT(cond)                                                                                       \
-  do {                                                                                                     \
-    if (!(cond)) BUG("assertion failed: %s", #cond);                                                       \
+#define ASSERT(cond)                                                                                                   \
+  do {                                                                                                                 \
+    if (!(cond)) BUG("assertion failed: %s", #cond);                                                                   \
   } while (0)
 #endif

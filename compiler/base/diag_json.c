@@ -106,8 +106,7 @@ void diag_print_json(Diags *diags, FILE *out) {
   Diag **sorted = diag_sorted(diags, arena);
   json_t *array = json_array();
   size_t count = diags->all.count < MOST_WRITTEN ? diags->all.count : MOST_WRITTEN;
-  for (size_t i = 0; i < count; i++)
-    json_array_append_new(array, diag_json(arena, diags->sources, sorted[i]));
+  for (size_t i = 0; i < count; i++) json_array_append_new(array, diag_json(arena, diags->sources, sorted[i]));
   errno = ENOMEM; /* the only reason for which jansson refuses what is valid UTF-8 */
   if (!array || json_array_size(array) != count) fail_environment("the messages cannot be written as JSON");
   json_dumpf(array, out, JSON_INDENT(2) | JSON_PRESERVE_ORDER);

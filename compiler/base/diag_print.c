@@ -15,9 +15,7 @@ typedef struct Printer {
   int gutter; /* digits of the largest line number of the message */
 } Printer;
 
-static const char *paint(const Printer *p, const char *escape) {
-  return p->color ? escape : "";
-}
+static const char *paint(const Printer *p, const char *escape) { return p->color ? escape : ""; }
 #define BOLD paint(p, "\033[1m")
 #define RED paint(p, "\033[1;31m")
 #define YELLOW paint(p, "\033[1;33m")
@@ -116,8 +114,7 @@ static void print_marks(Printer *p, const Source *source, Line line, Span span, 
   if (end > line.shown_end) end = line.shown_end; /* the rest of a span of several lines is not drawn */
   if (end < begin) end = begin;
   const char *bytes = source->text;
-  int indent =
-      write_cells(NULL, bytes + line.shown_begin, bytes + begin) + (line.shown_begin > line.begin ? 3 : 0);
+  int indent = write_cells(NULL, bytes + line.shown_begin, bytes + begin) + (line.shown_begin > line.begin ? 3 : 0);
   int width = write_cells(NULL, bytes + begin, bytes + end);
   fprintf(p->out, "  %s%*s |%s %*s%s", BLUE, p->gutter, "", PLAIN, indent, "", color);
   for (int i = 0; i < (width ? width : 1); i++) fputc(mark, p->out);
@@ -169,14 +166,12 @@ static void print_one(Printer *p, const Diag *diag) {
   if (source) {
     int line, column;
     source_position(source, diag->span.begin, &line, &column);
-    fprintf(p->out, "%s%s:%d:%d: ", BOLD, clean_text(p->arena, source->path, strlen(source->path)), line,
-            column);
+    fprintf(p->out, "%s%s:%d:%d: ", BOLD, clean_text(p->arena, source->path, strlen(source->path)), line, column);
   } else {
     fprintf(p->out, "%ssurgeryc: ", BOLD);
   }
-  fprintf(p->out, "%s%s[%s]:%s%s %s%s\n", color, diag_severity_name(diag->severity),
-          diag_code_name(diag->code), PLAIN, BOLD, clean_text(p->arena, diag->message, strlen(diag->message)),
-          PLAIN);
+  fprintf(p->out, "%s%s[%s]:%s%s %s%s\n", color, diag_severity_name(diag->severity), diag_code_name(diag->code), PLAIN,
+          BOLD, clean_text(p->arena, diag->message, strlen(diag->message)), PLAIN);
   Shown shown = {diag->span.source, 0};
   if (source) print_place(p, diag->span, '^', color, diag->caret_text, &shown);
   for (size_t i = 0; i < diag->labels.count; i++)
@@ -185,16 +180,15 @@ static void print_one(Printer *p, const Diag *diag) {
     const Source *by = &p->sources->files.at[s->included.source];
     int line, column;
     source_position(by, s->included.begin, &line, &column);
-    fprintf(p->out, "  %snote:%s included from %s:%d:%d\n", CYAN, PLAIN, clean_text(p->arena, by->path, strlen(by->path)),
-            line, column);
+    fprintf(p->out, "  %snote:%s included from %s:%d:%d\n", CYAN, PLAIN,
+            clean_text(p->arena, by->path, strlen(by->path)), line, column);
     s = by;
   }
   for (size_t i = 0; i < diag->notes.count; i++)
     fprintf(p->out, "  %snote:%s %s\n", CYAN, PLAIN,
             clean_text(p->arena, diag->notes.at[i], strlen(diag->notes.at[i])));
   for (size_t i = 0; i < diag->help.count; i++)
-    fprintf(p->out, "  %shelp:%s %s\n", GREEN, PLAIN,
-            clean_text(p->arena, diag->help.at[i], strlen(diag->help.at[i])));
+    fprintf(p->out, "  %shelp:%s %s\n", GREEN, PLAIN, clean_text(p->arena, diag->help.at[i], strlen(diag->help.at[i])));
 }
 
 void diag_print_text(Diags *diags, FILE *out, bool color) {
@@ -213,8 +207,7 @@ void diag_print_text(Diags *diags, FILE *out, bool color) {
     fputs("surgeryc: and", out);
     for (int i = 0, first = 1; i < 3; i++)
       if (hidden[i]) {
-        fprintf(out, "%s %zu more %s%s", first ? "" : ",", hidden[i], diag_severity_name(i),
-                hidden[i] > 1 ? "s" : "");
+        fprintf(out, "%s %zu more %s%s", first ? "" : ",", hidden[i], diag_severity_name(i), hidden[i] > 1 ? "s" : "");
         first = 0;
       }
     fputs(" that are not shown\n", out);

@@ -44,13 +44,11 @@ char *clean_text(Arena *arena, const char *text, size_t length) {
 
 int utf8_width(uint32_t point) {
   if (point < 0x300) return 1;
-  if (point <= 0x36F || point == 0x200B || point == 0xFEFF || point == 0x200D ||
-      (point >= 0xFE00 && point <= 0xFE0F))
+  if (point <= 0x36F || point == 0x200B || point == 0xFEFF || point == 0x200D || (point >= 0xFE00 && point <= 0xFE0F))
     return 0;
-  static const uint32_t wide[][2] = {{0x1100, 0x115F},   {0x2E80, 0x303E},  {0x3041, 0xA4CF},
-                                     {0xAC00, 0xD7A3},   {0xF900, 0xFAFF},  {0xFE30, 0xFE6F},
-                                     {0xFF00, 0xFF60},   {0xFFE0, 0xFFE6},  {0x1F300, 0x1F64F},
-                                     {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD}};
+  static const uint32_t wide[][2] = {{0x1100, 0x115F},   {0x2E80, 0x303E},   {0x3041, 0xA4CF},  {0xAC00, 0xD7A3},
+                                     {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},  {0xFFE0, 0xFFE6},
+                                     {0x1F300, 0x1F64F}, {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD}};
   for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
     if (point >= wide[i][0] && point <= wide[i][1]) return 2;
   return 1;

@@ -10,7 +10,8 @@ enum { LARGEST_SOURCE = 64 << 20 };
 static void find_lines(Arena *arena, Source *source) {
   const char *text = source->text, *end = text + source->length;
   vec_push(arena, &source->lines, 0);
-  for (const char *at = text; (at = memchr(at, '\n', (size_t)(end - at))); at++) vec_push(arena, &source->lines, (uint32_t)(at + 1 - text));
+  for (const char *at = text; (at = memchr(at, '\n', (size_t)(end - at))); at++)
+    vec_push(arena, &source->lines, (uint32_t)(at + 1 - text));
 }
 
 int sources_add_text(Sources *sources, const char *path, const char *text, size_t length) {

@@ -21,7 +21,7 @@ typedef struct Source {
   const char *text; /* `length` bytes, then a NUL; may hold NUL bytes itself */
   uint32_t length;
   VEC(uint32_t) lines; /* where each begins */
-  Span included;    /* the `include` that brought it; SPAN_NONE for others */
+  Span included;       /* the `include` that brought it; SPAN_NONE for others */
 } Source;
 
 /* The path of what is read from the command line, such as `-D classes=5`. */

@@ -15,9 +15,7 @@ static int replace_cost(char a, char b) {
   return tolower((unsigned char)a) == tolower((unsigned char)b) ? CASE : EDIT;
 }
 
-static int least(int a, int b) {
-  return a < b ? a : b;
-}
+static int least(int a, int b) { return a < b ? a : b; }
 
 /* Optimal string alignment distance; three rows are enough because a swap looks two rows back. */
 static int distance(const char *a, int a_length, const char *b, int b_length) {
@@ -28,8 +26,7 @@ static int distance(const char *a, int a_length, const char *b, int b_length) {
     row[0] = i * EDIT;
     for (int j = 1; j <= b_length; j++) {
       row[j] = least(above[j - 1] + replace_cost(a[i - 1], b[j - 1]), least(above[j], row[j - 1]) + EDIT);
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        row[j] = least(row[j], above2[j - 2] + EDIT);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = least(row[j], above2[j - 2] + EDIT);
     }
   }
   return rows[a_length % 3][b_length];

@@ -24,7 +24,7 @@ bool codegen_target(Arena *arena, const char *cpu, int opt_level, CodegenTarget 
 void codegen_target_dispose(CodegenTarget *target);
 
 #define CODEGEN_MAX_LEVELS 8
-typedef struct CodegenLevels { /* the CPUs of one output, the best first */
+typedef struct CodegenLevels {           /* the CPUs of one output, the best first */
   const char *asked[CODEGEN_MAX_LEVELS]; /* for codegen_target() */
   const char *cpu[CODEGEN_MAX_LEVELS];   /* LLVM's names, all different */
   int count;                             /* at least 1 */
@@ -39,8 +39,8 @@ typedef struct CodegenOptions {
   const void *embedded;    /* defined here from these bytes, or elsewhere when this is NULL */
   bool program;            /* main() instead of the C interface */
   bool bare;               /* neither: NAME_network alone, for the compiler's own process */
-  /* Of several levels each has modules of its own, whose symbols end in the CPU's name; those of level 0 have what all share: the
-   * manifest, main() or the C interface. NULL: the one of `target`. */
+  /* Of several levels each has modules of its own, whose symbols end in the CPU's name; those of level 0 have what all
+   * share: the manifest, main() or the C interface. NULL: the one of `target`. */
   const CodegenLevels *levels;
   int level;
   /* A plan may be spread over `parts` modules, to be made by as many threads and linked together: part 0 has
@@ -49,10 +49,11 @@ typedef struct CodegenOptions {
 } CodegenOptions;
 #define CODEGEN_MAX_PARTS 8
 
-/* The module for a plan, not yet optimised: NAME_network with its functions (levels behind the first: NAME_network_CPU), one
- * task function for each distinct (kernel, constants), the C interface or main(). The caller disposes of it before the context. */
-LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *plan,
-                             const CodegenTarget *target, const CodegenOptions *options);
+/* The module for a plan, not yet optimised: NAME_network with its functions (levels behind the first:
+ * NAME_network_CPU), one task function for each distinct (kernel, constants), the C interface or main(). The caller
+ * disposes of it before the context. */
+LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *plan, const CodegenTarget *target,
+                             const CodegenOptions *options);
 /* Inlines the templates and runs LLVM's pipeline for target->opt_level. */
 void codegen_optimise(LLVMModuleRef module, const CodegenTarget *target);
 /* An object file's bytes, or assembly text. The caller disposes of the buffer. */

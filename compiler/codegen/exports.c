@@ -62,12 +62,12 @@ enum { NETWORK_PACK = 5, NETWORK_FORWARD }; /* fields of sg_network */
 
 static LLVMValueRef network_global(Codegen *cg, const LLVMValueRef *functions, size_t count) {
   bool first = cg->options->level == 0;
-  LLVMValueRef null = LLVMConstNull(cg->ptr), fields[NETWORK_FIELDS] = {
-      LLVMConstInt(cg->i32, SG_ABI, false),
-      LLVMConstInt(cg->i32, sizeof(sg_network), false),
-      first ? text_global(cg, "manifest", cg->options->manifest) : null,
-      first ? embedded_global(cg) : null,
-      LLVMConstInt(cg->i64, first ? cg->options->embedded_bytes : 0, false)};
+  LLVMValueRef null = LLVMConstNull(cg->ptr),
+               fields[NETWORK_FIELDS] = {LLVMConstInt(cg->i32, SG_ABI, false),
+                                         LLVMConstInt(cg->i32, sizeof(sg_network), false),
+                                         first ? text_global(cg, "manifest", cg->options->manifest) : null,
+                                         first ? embedded_global(cg) : null,
+                                         LLVMConstInt(cg->i64, first ? cg->options->embedded_bytes : 0, false)};
   LLVMValueRef *next = fields + 5;
   for (int i = 0; i < FUNCTIONS; i++) *next++ = functions[i] ? functions[i] : null;
   *next++ = LLVMConstInt(cg->i64, (count - FUNCTIONS) / 3, false);
@@ -92,16 +92,15 @@ static LLVMValueRef begin_export(Codegen *cg, const char *name, LLVMTypeRef type
 }
 
 /* NAME_what(…) { return surgery_what(first…, …); } with `network` put in front where there is one. */
-static void forwarder(Codegen *cg, const char *what, LLVMTypeRef result, const LLVMTypeRef *params,
-                      unsigned count, LLVMValueRef network) {
+static void forwarder(Codegen *cg, const char *what, LLVMTypeRef result, const LLVMTypeRef *params, unsigned count,
+                      LLVMValueRef network) {
   LLVMTypeRef mine[8], theirs[8];
   LLVMValueRef args[8];
   unsigned extra = network ? 1 : 0;
   ASSERT(count + extra <= 8);
   theirs[0] = cg->ptr;
   args[0] = network;
-  LLVMTypeRef type =
-      LLVMFunctionType(result, (memcpy(mine, params, sizeof *mine * count), mine), count, false);
+  LLVMTypeRef type = LLVMFunctionType(result, (memcpy(mine, params, sizeof *mine * count), mine), count, false);
   LLVMValueRef function = begin_export(cg, exported(cg, what), type);
   for (unsigned i = 0; i < count; i++) {
     theirs[i + extra] = params[i];
@@ -111,10 +110,8 @@ static void forwarder(Codegen *cg, const char *what, LLVMTypeRef result, const L
   LLVMValueRef callee = external_function(cg, arena_printf(cg->arena, "surgery_%s", what), callee_type);
   LLVMValueRef value = LLVMBuildCall2(cg->builder, callee_type, callee, args, count + extra, "");
   LLVMSetTailCall(value, true);
-  if (result == cg->nothing)
-    LLVMBuildRetVoid(cg->builder);
-  else
-    LLVMBuildRet(cg->builder, value);
+  if (result == cg->nothing) LLVMBuildRetVoid(cg->builder);
+  else LLVMBuildRet(cg->builder, value);
 }
 
 static void store_field(Codegen *cg, LLVMValueRef run, unsigned field, LLVMValueRef value) {
@@ -154,14 +151,16 @@ static void return_if(Codegen *cg, LLVMValueRef condition, LLVMValueRef value) {
   LLVMPositionBuilderAtEnd(b, good);
 }
 
-/* Calls one of the functions of the level for this CPU, and returns from the interface's: 0, or why it cannot be called. bytes: of
- * the arena, which the schedule plans. */
+/* Calls one of the functions of the level for this CPU, and returns from the interface's: 0, or why it cannot be
+ * called. bytes: of the arena, which the schedule plans. */
 static void call_chosen(Codegen *cg, LLVMValueRef network, unsigned field, LLVMValueRef run, LLVMValueRef bytes,
                         const Schedule *schedule, size_t outputs) {
   LLVMBuilderRef b = cg->builder;
-  LLVMTypeRef choose = LLVMFunctionType(cg->ptr, &cg->ptr, 1, false), function = LLVMFunctionType(cg->nothing, &cg->ptr, 1, false);
+  LLVMTypeRef choose = LLVMFunctionType(cg->ptr, &cg->ptr, 1, false),
+              function = LLVMFunctionType(cg->nothing, &cg->ptr, 1, false);
   LLVMTypeRef checked[] = {cg->ptr, cg->i64, cg->i64, cg->i64, cg->i64, cg->i32};
-  LLVMTypeRef begin = LLVMFunctionType(cg->i32, checked, 6, false), end = LLVMFunctionType(cg->nothing, &cg->i32, 1, false);
+  LLVMTypeRef begin = LLVMFunctionType(cg->i32, checked, 6, false),
+              end = LLVMFunctionType(cg->nothing, &cg->i32, 1, false);
   LLVMValueRef chosen = LLVMBuildCall2(b, choose, external_function(cg, "sg_choose", choose), &network, 1, "");
   return_if(cg, LLVMBuildIsNull(b, chosen, ""), LLVMConstInt(cg->i32, (uint64_t)SURGERY_OTHER_CPU, true));
   LLVMValueRef sizes[] = {run,
@@ -237,8 +236,7 @@ static void export_interface(Codegen *cg, LLVMValueRef network, const LLVMValueR
 /* int main(int argc, char **argv) { return surgery_main(&NAME_network, argc, argv); } */
 static void export_main(Codegen *cg, LLVMValueRef network) {
   LLVMTypeRef mine[] = {cg->i32, cg->ptr}, theirs[] = {cg->ptr, cg->i32, cg->ptr};
-  LLVMValueRef function =
-      begin_export(cg, "main", LLVMFunctionType(cg->i32, mine, 2, false));
+  LLVMValueRef function = begin_export(cg, "main", LLVMFunctionType(cg->i32, mine, 2, false));
   LLVMTypeRef type = LLVMFunctionType(cg->i32, theirs, 3, false);
   LLVMValueRef args[] = {network, LLVMGetParam(function, 0), LLVMGetParam(function, 1)};
   LLVMBuildRet(cg->builder,
@@ -248,8 +246,6 @@ static void export_main(Codegen *cg, LLVMValueRef network) {
 void export_network(Codegen *cg, const LLVMValueRef *functions, size_t count) {
   LLVMValueRef network = network_global(cg, functions, count);
   if (cg->options->level > 0 || cg->options->bare) return;
-  if (cg->options->program)
-    export_main(cg, network);
-  else
-    export_interface(cg, network, functions);
+  if (cg->options->program) export_main(cg, network);
+  else export_interface(cg, network, functions);
 }

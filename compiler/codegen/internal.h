@@ -51,8 +51,8 @@ enum {
 
 /* templates.c: the embedded templates as a module, everything in it internal and ready for inlining. */
 LLVMModuleRef templates_load(LLVMContextRef context, const CodegenTarget *target);
-/* Gives a function that holds code the target's attributes; of `target` NULL those of every CPU of its kind, for what runs
- * before a level is chosen. */
+/* Gives a function that holds code the target's attributes; of `target` NULL those of every CPU of its kind, for what
+ * runs before a level is chosen. */
 void templates_set_target(LLVMContextRef context, LLVMValueRef function, const CodegenTarget *target);
 void add_attribute(LLVMContextRef context, LLVMValueRef function, LLVMAttributeIndex index, const char *name);
 

@@ -6,15 +6,13 @@
 #include <llvm-c/Transforms/PassBuilder.h>
 
 /* The structs below are built by hand for LLVM: these are the C layouts they must equal. */
-_Static_assert(offsetof(sg_run, weights) == 0 && offsetof(sg_run, packed) == 8 &&
-                   offsetof(sg_run, grads) == 16 && offsetof(sg_run, arena) == 24 &&
-                   offsetof(sg_run, n) == 32 && offsetof(sg_run, x) == 40 && offsetof(sg_run, y) == 48 &&
-                   offsetof(sg_run, target) == 48 + 8 * SG_MAX_OUTPUTS &&
+_Static_assert(offsetof(sg_run, weights) == 0 && offsetof(sg_run, packed) == 8 && offsetof(sg_run, grads) == 16 &&
+                   offsetof(sg_run, arena) == 24 && offsetof(sg_run, n) == 32 && offsetof(sg_run, x) == 40 &&
+                   offsetof(sg_run, y) == 48 && offsetof(sg_run, target) == 48 + 8 * SG_MAX_OUTPUTS &&
                    offsetof(sg_run, loss) == 56 + 8 * SG_MAX_OUTPUTS &&
                    offsetof(sg_run, rng) == 64 + 8 * SG_MAX_OUTPUTS &&
                    offsetof(sg_run, class_weights) == 72 + 8 * SG_MAX_OUTPUTS &&
-                   offsetof(sg_run, mask) == 80 + 8 * SG_MAX_OUTPUTS &&
-                   sizeof(sg_run) == 88 + 8 * SG_MAX_OUTPUTS,
+                   offsetof(sg_run, mask) == 80 + 8 * SG_MAX_OUTPUTS && sizeof(sg_run) == 88 + 8 * SG_MAX_OUTPUTS,
                "sg_run is not what codegen builds");
 _Static_assert(offsetof(sg_network, abi) == 0 && offsetof(sg_network, size) == 4 &&
                    offsetof(sg_network, manifest) == 8 && offsetof(sg_network, embedded) == 16 &&
@@ -91,10 +89,9 @@ const char *level_suffix(Arena *arena, const char *cpu) {
   return suffix;
 }
 
-LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *plan,
-                             const CodegenTarget *target, const CodegenOptions *options) {
-  Codegen cg = {
-      .arena = arena, .context = context, .plan = plan, .target = target, .options = options, .suffix = ""};
+LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *plan, const CodegenTarget *target,
+                             const CodegenOptions *options) {
+  Codegen cg = {.arena = arena, .context = context, .plan = plan, .target = target, .options = options, .suffix = ""};
   if (options->levels && options->levels->count > 1)
     cg.suffix = level_suffix(arena, options->levels->cpu[options->level]);
   cg.module = templates_load(context, target);
@@ -175,8 +172,7 @@ void codegen_optimise(LLVMModuleRef module, const CodegenTarget *target) {
   verify(module, "after optimisation");
 }
 
-LLVMMemoryBufferRef codegen_emit(LLVMModuleRef module, const CodegenTarget *target,
-                                 LLVMCodeGenFileType type) {
+LLVMMemoryBufferRef codegen_emit(LLVMModuleRef module, const CodegenTarget *target, LLVMCodeGenFileType type) {
   LLVMMemoryBufferRef out = NULL;
   char *message = NULL;
   if (LLVMTargetMachineEmitToMemoryBuffer(target->machine, module, type, &message, &out))
@@ -187,17 +183,16 @@ LLVMMemoryBufferRef codegen_emit(LLVMModuleRef module, const CodegenTarget *targ
 /* Words that cannot be a type's name in C or C++, the prefixes of what the runtime shows, and that of a
  * library whose json_pack the runtime calls. */
 static const char *const taken[] = {
-    "alignas",  "alignof",   "and",       "and_eq",   "asm",       "auto",   "bitand",   "bitor",
-    "bool",     "break",     "case",      "catch",    "char",      "class",  "compl",    "concept",
-    "const",    "constexpr", "continue",  "decltype", "default",   "delete", "do",       "double",
-    "else",     "enum",      "explicit",  "export",   "extern",    "false",  "float",    "for",
-    "friend",   "goto",      "if",        "inline",   "int",       "json",   "linux",    "long",
-    "main",     "mutable",   "namespace", "new",      "noexcept",  "not",    "not_eq",   "nullptr",
-    "operator", "or",        "or_eq",     "private",  "protected", "public", "register", "requires",
-    "restrict", "return",    "sg",        "sgr",      "short",     "signed", "sizeof",   "static",
-    "struct",   "surgery",   "switch",    "template", "this",      "throw",  "true",     "try",
-    "typedef",  "typeid",    "typename",  "typeof",   "union",     "unix",   "unsigned", "using",
-    "virtual",  "void",      "volatile",  "wchar_t",  "while",     "xor",    "xor_eq"};
+    "alignas",  "alignof",  "and",      "and_eq",   "asm",      "auto",    "bitand",    "bitor",     "bool",
+    "break",    "case",     "catch",    "char",     "class",    "compl",   "concept",   "const",     "constexpr",
+    "continue", "decltype", "default",  "delete",   "do",       "double",  "else",      "enum",      "explicit",
+    "export",   "extern",   "false",    "float",    "for",      "friend",  "goto",      "if",        "inline",
+    "int",      "json",     "linux",    "long",     "main",     "mutable", "namespace", "new",       "noexcept",
+    "not",      "not_eq",   "nullptr",  "operator", "or",       "or_eq",   "private",   "protected", "public",
+    "register", "requires", "restrict", "return",   "sg",       "sgr",     "short",     "signed",    "sizeof",
+    "static",   "struct",   "surgery",  "switch",   "template", "this",    "throw",     "true",      "try",
+    "typedef",  "typeid",   "typename", "typeof",   "union",    "unix",    "unsigned",  "using",     "virtual",
+    "void",     "volatile", "wchar_t",  "while",    "xor",      "xor_eq"};
 
 const char *codegen_identifier(Arena *arena, const char *path) {
   const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;

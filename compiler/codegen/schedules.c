@@ -1,6 +1,6 @@
 /* A schedule as a function: void NAME_SCHEDULE_fn(const sg_run *run). It computes where each buffer lies for
- * this batch and hands each call to the runtime's threads. Straight-line code, but that a call of little work is done here and
- * now: what depends on the batch is addresses, unit counts and that choice. Called by module.c. */
+ * this batch and hands each call to the runtime's threads. Straight-line code, but that a call of little work is done
+ * here and now: what depends on the batch is addresses, unit counts and that choice. Called by module.c. */
 #include "compiler/codegen/internal.h"
 #include "runtime/abi.h"
 
@@ -49,30 +49,18 @@ static LLVMValueRef linear(Frame *f, int64_t factor, int64_t constant) {
 static LLVMValueRef base_of(Frame *f, const Buffer *buffer) {
   LLVMTypeRef ptr = f->cg->ptr;
   switch (buffer->space) {
-  case SPACE_NONE:
-    return LLVMConstNull(ptr);
-  case SPACE_ARENA:
-    return load_field(f, RUN_ARENA, ptr);
-  case SPACE_WEIGHTS:
-    return load_field(f, RUN_WEIGHTS, ptr);
-  case SPACE_PACKED:
-    return load_field(f, RUN_PACKED, ptr);
-  case SPACE_GRADS:
-    return load_field(f, RUN_GRADS, ptr);
-  case SPACE_INPUT:
-    return load_field(f, RUN_X, ptr);
-  case SPACE_OUTPUT:
-    return load_output(f, buffer->index);
-  case SPACE_TARGET:
-    return load_field(f, RUN_TARGET, ptr);
-  case SPACE_LOSS:
-    return load_field(f, RUN_LOSS, ptr);
-  case SPACE_RNG:
-    return load_field(f, RUN_RNG, ptr);
-  case SPACE_CLASS_WEIGHTS:
-    return load_field(f, RUN_CLASS_WEIGHTS, ptr);
-  case SPACE_MASK:
-    return load_field(f, RUN_MASK, ptr);
+  case SPACE_NONE: return LLVMConstNull(ptr);
+  case SPACE_ARENA: return load_field(f, RUN_ARENA, ptr);
+  case SPACE_WEIGHTS: return load_field(f, RUN_WEIGHTS, ptr);
+  case SPACE_PACKED: return load_field(f, RUN_PACKED, ptr);
+  case SPACE_GRADS: return load_field(f, RUN_GRADS, ptr);
+  case SPACE_INPUT: return load_field(f, RUN_X, ptr);
+  case SPACE_OUTPUT: return load_output(f, buffer->index);
+  case SPACE_TARGET: return load_field(f, RUN_TARGET, ptr);
+  case SPACE_LOSS: return load_field(f, RUN_LOSS, ptr);
+  case SPACE_RNG: return load_field(f, RUN_RNG, ptr);
+  case SPACE_CLASS_WEIGHTS: return load_field(f, RUN_CLASS_WEIGHTS, ptr);
+  case SPACE_MASK: return load_field(f, RUN_MASK, ptr);
   }
   BUG("buffer %s lies in no space", buffer->name);
 }
@@ -84,8 +72,7 @@ static LLVMValueRef address_of(Frame *f, BufferId id) {
   const Buffer *buffer = &f->schedule->buffers.at[id];
   LLVMValueRef base = base_of(f, buffer);
   if (buffer->space == SPACE_NONE) return base;
-  if (buffer->space != SPACE_ARENA)
-    return buffer->offset ? add_bytes(f, base, linear(f, 0, buffer->offset)) : base;
+  if (buffer->space != SPACE_ARENA) return buffer->offset ? add_bytes(f, base, linear(f, 0, buffer->offset)) : base;
   return add_bytes(f, base,
                    buffer->per_sample ? linear(f, buffer->offset, 0)
                                       : linear(f, f->schedule->per_sample_bytes, buffer->offset));
@@ -101,8 +88,8 @@ static void fill_table(Frame *f, const Call *call) {
   for (int i = 0; i < call->buf_count; i++) store_entry(f, i, address_of(f, call->buf[i]));
 }
 
-/* What a call costs, as bytes moved: its buffers in the arena, and sixteen operations for a byte. Zero where nothing of it is in
- * the arena: not known. */
+/* What a call costs, as bytes moved: its buffers in the arena, and sixteen operations for a byte. Zero where nothing of
+ * it is in the arena: not known. */
 typedef struct Cost {
   int64_t per_sample, fixed;
 } Cost;
@@ -119,7 +106,8 @@ static Cost cost_of(const Frame *f, const Call *call) {
   return cost;
 }
 
-static void call_on_threads(Frame *f, const Task *task, LLVMValueRef units, LLVMValueRef scratch, int64_t scratch_bytes) {
+static void call_on_threads(Frame *f, const Task *task, LLVMValueRef units, LLVMValueRef scratch,
+                            int64_t scratch_bytes) {
   Codegen *cg = f->cg;
   LLVMTypeRef params[] = {cg->ptr, cg->ptr, cg->i64, cg->i64, cg->ptr, cg->i64};
   LLVMTypeRef type = LLVMFunctionType(cg->nothing, params, 6, false);
@@ -128,7 +116,8 @@ static void call_on_threads(Frame *f, const Task *task, LLVMValueRef units, LLVM
 }
 
 /* On the threads, or, where the batch is so small that it is done sooner, on this one alone. */
-static void call_task(Frame *f, const Task *task, LLVMValueRef units, LLVMValueRef scratch, int64_t scratch_bytes, Cost cost) {
+static void call_task(Frame *f, const Task *task, LLVMValueRef units, LLVMValueRef scratch, int64_t scratch_bytes,
+                      Cost cost) {
   Codegen *cg = f->cg;
   LLVMBuilderRef b = cg->builder;
   if (cost.per_sample + cost.fixed == 0 || cost.fixed > SERIAL_COST || cost.per_sample > SERIAL_COST) {
@@ -165,8 +154,8 @@ static void emit_call(Frame *f, const Call *call) {
   if (call->shared) store_entry(f, MAX_CALL_BUFFERS, task->constants);
   int64_t scratch = (call->plan.scratch_bytes + 63) / 64 * 64;
   if (scratch > f->schedule->scratch_bytes)
-    BUG("%s of %s needs %lld bytes of scratch, the plan has %lld", info->name, f->schedule->name,
-        (long long)scratch, (long long)f->schedule->scratch_bytes);
+    BUG("%s of %s needs %lld bytes of scratch, the plan has %lld", info->name, f->schedule->name, (long long)scratch,
+        (long long)f->schedule->scratch_bytes);
   LLVMValueRef place = LLVMConstNull(cg->ptr);
   if (scratch)
     place = add_bytes(f, load_field(f, RUN_ARENA, cg->ptr),
@@ -196,8 +185,8 @@ static void mark_buffers(Frame *f, int c, bool ends) {
   for (size_t i = 0; i < f->schedule->buffers.count; i++) {
     const Buffer *b = &f->schedule->buffers.at[i];
     if (b->space != SPACE_ARENA || b->first < 0 || (ends ? b->last : b->first) != c) continue;
-    mark_memory(f, ends ? "__asan_poison_memory_region" : "__asan_unpoison_memory_region",
-                address_of(f, (BufferId)i), b->per_sample ? linear(f, b->bytes, 0) : linear(f, 0, b->bytes));
+    mark_memory(f, ends ? "__asan_poison_memory_region" : "__asan_unpoison_memory_region", address_of(f, (BufferId)i),
+                b->per_sample ? linear(f, b->bytes, 0) : linear(f, 0, b->bytes));
   }
 }
 
@@ -214,7 +203,8 @@ static void ask_for_weights(Frame *f, int64_t call) {
   Codegen *cg = f->cg;
   LLVMTypeRef params[] = {cg->ptr, cg->i64}, type = LLVMFunctionType(cg->ptr, params, 2, false);
   LLVMValueRef args[] = {f->run, LLVMConstInt(cg->i64, (uint64_t)call, false)};
-  f->fields[RUN_WEIGHTS] = LLVMBuildCall2(cg->builder, type, external_function(cg, "sg_pack_weights", type), args, 2, "");
+  f->fields[RUN_WEIGHTS] =
+      LLVMBuildCall2(cg->builder, type, external_function(cg, "sg_pack_weights", type), args, 2, "");
 }
 
 LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule) {

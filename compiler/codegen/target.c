@@ -6,8 +6,8 @@
 #include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 
-/* LLVM's C API can list neither its CPUs nor what they have, and takes an unknown name for the oldest one; so the 64-bit
- * x86 names that may be asked for stand here, with the least that code for them relies on: a program looks for
+/* LLVM's C API can list neither its CPUs nor what they have, and takes an unknown name for the oldest one; so the
+ * 64-bit x86 names that may be asked for stand here, with the least that code for them relies on: a program looks for
  * it before it runs. Where the host is no x86, names are handed on unchecked. */
 #define CORE2 "+cx16,+sahf,+sse3,+ssse3"
 #define AMD10 "+cx16,+sahf,+popcnt,+lzcnt,+sse3,+sse4a"
@@ -79,9 +79,7 @@ static const struct X86Cpu {
 };
 enum { X86_CPUS = sizeof x86_cpus / sizeof *x86_cpus };
 
-static void fatal(const char *reason) {
-  BUG("LLVM: %s", reason);
-}
+static void fatal(const char *reason) { BUG("LLVM: %s", reason); }
 
 static void initialise(void) {
   static bool done;
@@ -139,8 +137,8 @@ static const struct X86Cpu *find_cpu(Arena *arena, const char *cpu, const char *
 }
 
 bool codegen_target(Arena *arena, const char *cpu, int opt_level, CodegenTarget *out, const char **error) {
-  static const LLVMCodeGenOptLevel speeds[] = {LLVMCodeGenLevelNone, LLVMCodeGenLevelLess,
-                                               LLVMCodeGenLevelDefault, LLVMCodeGenLevelAggressive};
+  static const LLVMCodeGenOptLevel speeds[] = {LLVMCodeGenLevelNone, LLVMCodeGenLevelLess, LLVMCodeGenLevelDefault,
+                                               LLVMCodeGenLevelAggressive};
   initialise();
   *out = (CodegenTarget){.opt_level = opt_level < 0 ? 0 : opt_level > 3 ? 3 : opt_level};
   out->triple = take_message(arena, LLVMGetDefaultTargetTriple());
@@ -168,8 +166,8 @@ bool codegen_target(Arena *arena, const char *cpu, int opt_level, CodegenTarget 
     return false;
   }
   /* Position independent always: the same object serves programs (PIE) and shared libraries. */
-  out->machine = LLVMCreateTargetMachine(target, out->triple, out->cpu, asked, speeds[out->opt_level],
-                                         LLVMRelocPIC, LLVMCodeModelDefault);
+  out->machine = LLVMCreateTargetMachine(target, out->triple, out->cpu, asked, speeds[out->opt_level], LLVMRelocPIC,
+                                         LLVMCodeModelDefault);
   if (!out->machine) BUG("no target machine for %s, CPU %s", out->triple, out->cpu);
   return true;
 }
@@ -180,15 +178,17 @@ void codegen_target_dispose(CodegenTarget *target) {
 }
 
 /* The best first: that which needs most. Two that need the same could not be told apart. */
-static bool insert_level(Arena *arena, CodegenLevels *levels, uint64_t *needs, const CodegenTarget *target, const char *asked,
-                         const char **error) {
+static bool insert_level(Arena *arena, CodegenLevels *levels, uint64_t *needs, const CodegenTarget *target,
+                         const char *asked, const char **error) {
   int at = 0;
   for (int i = 0; i < levels->count; i++) {
     if (streq(levels->cpu[i], target->cpu))
-      *error = arena_printf(arena, "--cpu names %s twice%s", target->cpu, streq(asked, levels->asked[i]) ? "" : ": it is what native is here");
+      *error = arena_printf(arena, "--cpu names %s twice%s", target->cpu,
+                            streq(asked, levels->asked[i]) ? "" : ": it is what native is here");
     else if (needs[i] == target->needs)
-      *error = arena_printf(arena, "--cpu: a program cannot tell %s from %s, which has the same features: give one of them", target->cpu,
-                            levels->cpu[i]);
+      *error =
+          arena_printf(arena, "--cpu: a program cannot tell %s from %s, which has the same features: give one of them",
+                       target->cpu, levels->cpu[i]);
     if (*error) return false;
     if (__builtin_popcountll(needs[i]) >= __builtin_popcountll(target->needs)) at = i + 1;
   }

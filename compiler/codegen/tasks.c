@@ -31,8 +31,7 @@ static LLVMValueRef constants_global(Codegen *cg, const Task *task) {
   LLVMValueRef words[MAX_CALL_WORDS];
   for (int i = 0; i < task->word_count; i++) words[i] = LLVMConstInt(cg->i64, task->word[i], false);
   LLVMValueRef array = LLVMConstArray2(cg->i64, words, (uint64_t)task->word_count);
-  LLVMValueRef global =
-      LLVMAddGlobal(cg->module, LLVMTypeOf(array), arena_printf(cg->arena, "k.%s", task->name));
+  LLVMValueRef global = LLVMAddGlobal(cg->module, LLVMTypeOf(array), arena_printf(cg->arena, "k.%s", task->name));
   LLVMSetInitializer(global, array);
   LLVMSetGlobalConstant(global, true);
   LLVMSetLinkage(global, LLVMPrivateLinkage);
@@ -52,8 +51,7 @@ static LLVMTypeRef template_type(Codegen *cg) {
 static LLVMValueRef specialise(Codegen *cg, LLVMValueRef template, LLVMValueRef constants, const char *name) {
   LLVMBasicBlockRef back = LLVMGetInsertBlock(cg->builder);
   bool elsewhere = cg->options->part > 0; /* used by another module than this one */
-  LLVMValueRef task =
-      begin_function(cg, name, cg->task_type, elsewhere ? LLVMExternalLinkage : LLVMInternalLinkage);
+  LLVMValueRef task = begin_function(cg, name, cg->task_type, elsewhere ? LLVMExternalLinkage : LLVMInternalLinkage);
   if (elsewhere) LLVMSetVisibility(task, LLVMHiddenVisibility);
   add_attribute(cg->context, task, LLVMAttributeFunctionIndex, "noinline");
   add_attribute(cg->context, task, 1, "noalias");
@@ -70,8 +68,8 @@ static LLVMValueRef specialise(Codegen *cg, LLVMValueRef template, LLVMValueRef 
   args[5] = constants;
   if (!constants) {
     LLVMValueRef at = LLVMConstInt(cg->i64, MAX_CALL_BUFFERS, false);
-    args[5] = LLVMBuildLoad2(cg->builder, cg->ptr,
-                             LLVMBuildInBoundsGEP2(cg->builder, cg->ptr, args[0], &at, 1, ""), "");
+    args[5] =
+        LLVMBuildLoad2(cg->builder, cg->ptr, LLVMBuildInBoundsGEP2(cg->builder, cg->ptr, args[0], &at, 1, ""), "");
   }
   LLVMBuildCall2(cg->builder, template_type(cg), template, args, 6, "");
   LLVMBuildRetVoid(cg->builder);
@@ -112,10 +110,8 @@ static void make_shared_task(Codegen *cg, Task *task, const char *symbol) {
   const Task *first = NULL;
   for (size_t i = 0; i < cg->tasks.count && !first; i++)
     if (cg->tasks.at[i].kernel == task->kernel && cg->tasks.at[i].shared) first = &cg->tasks.at[i];
-  if (first)
-    task->part = first->part, task->function = first->function;
-  else
-    make_template_task(cg, task, symbol);
+  if (first) task->part = first->part, task->function = first->function;
+  else make_template_task(cg, task, symbol);
   if (cg->options->part == 0) task->constants = constants_global(cg, task);
 }
 
@@ -125,10 +121,8 @@ const Task *task_for_call(Codegen *cg, const Call *call) {
   const KernelInfo *info = kernel_info(call->kernel);
   if (call->word_count != info->words)
     BUG("a call of %s has %d constants instead of %d", info->name, call->word_count, info->words);
-  Task task = {.name = task_name(cg, call),
-               .kernel = call->kernel,
-               .shared = call->shared,
-               .word_count = call->word_count};
+  Task task = {
+      .name = task_name(cg, call), .kernel = call->kernel, .shared = call->shared, .word_count = call->word_count};
   uint64_t *word = arena_array(cg->arena, uint64_t, call->word_count);
   memcpy(word, call->word, sizeof *word * (size_t)call->word_count);
   task.word = word;

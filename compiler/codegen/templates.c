@@ -5,8 +5,7 @@
 #include "compiler/kernels/bitcode.h"
 #include <llvm-c/BitReader.h>
 
-void add_attribute(LLVMContextRef context, LLVMValueRef function, LLVMAttributeIndex index,
-                   const char *name) {
+void add_attribute(LLVMContextRef context, LLVMValueRef function, LLVMAttributeIndex index, const char *name) {
   unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
   if (!kind) BUG("LLVM has no attribute %s", name);
   LLVMAddAttributeAtIndex(function, index, LLVMCreateEnumAttribute(context, kind, 0));
@@ -71,11 +70,10 @@ LLVMModuleRef templates_load(LLVMContextRef context, const CodegenTarget *target
   LLVMMemoryBufferRef bytes =
       target->wide_vectors
           ? LLVMCreateMemoryBufferWithMemoryRange((const char *)kernels_bc, kernels_bc_size, "kernels", false)
-          : LLVMCreateMemoryBufferWithMemoryRange((const char *)kernels_bc_narrow, kernels_bc_narrow_size,
-                                                  "kernels", false);
+          : LLVMCreateMemoryBufferWithMemoryRange((const char *)kernels_bc_narrow, kernels_bc_narrow_size, "kernels",
+                                                  false);
   LLVMModuleRef module;
-  if (LLVMParseBitcodeInContext2(context, bytes, &module))
-    BUG("the embedded kernel templates cannot be read");
+  if (LLVMParseBitcodeInContext2(context, bytes, &module)) BUG("the embedded kernel templates cannot be read");
   LLVMDisposeMemoryBuffer(bytes);
   LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(target->machine);
   LLVMSetModuleDataLayout(module, layout);

@@ -1,6 +1,7 @@
-/* Timing of --tune. The code generator specialises both kernels of each choice as it would for the program; they run here in turns,
- * on the threads that the program would have. What else the machine does adds to the times, so that the shortest count most.
- * A call alone has its data in the caches more often than within a network, for both kernels alike. */
+/* Timing of --tune. The code generator specialises both kernels of each choice as it would for the program; they run
+ * here in turns, on the threads that the program would have. What else the machine does adds to the times, so that the
+ * shortest count most. A call alone has its data in the caches more often than within a network, for both kernels
+ * alike. */
 #include "compiler/codegen/tune.h"
 #include "runtime/pages.h"
 #include <stdlib.h>
@@ -12,7 +13,7 @@ enum {
   MOST_ROUNDS = 100, /* of both kernels */
   MOST_JOBS = 16     /* modules */
 };
-#define MOST_SECONDS 0.6 /* for both kernels; the warming up may take a third of it */
+#define MOST_SECONDS 0.6              /* for both kernels; the warming up may take a third of it */
 #define MOST_BYTES ((int64_t)1 << 29) /* of the arena: a large batch is not timed whole */
 
 typedef struct TuneJob { /* a module: of the choices each MOST_JOBS-th, or fewer */
@@ -40,14 +41,16 @@ const char *tune_cpu_error(Arena *arena, const char *cpu) {
   const char *error;
   if (!cpu) return NULL;
   if (strchr(cpu, ','))
-    return arena_printf(arena, "--tune times kernels on this machine, and --cpu=%s asks for code for several: %s", cpu, cure);
+    return arena_printf(arena, "--tune times kernels on this machine, and --cpu=%s asks for code for several: %s", cpu,
+                        cure);
   if (!codegen_target(arena, cpu, 3, &asked, &error)) return NULL;
   if (!codegen_target(arena, NULL, 3, &host, &error)) BUG("%s", error);
   bool same = streq(host.cpu, asked.cpu) && (asked.needs & ~host.needs) == 0;
   codegen_target_dispose(&host);
   codegen_target_dispose(&asked);
   if (same) return NULL;
-  return arena_printf(arena, "--tune times kernels on this machine, a %s, and --cpu=%s asks for code for another: %s", host.cpu, cpu, cure);
+  return arena_printf(arena, "--tune times kernels on this machine, a %s, and --cpu=%s asks for code for another: %s",
+                      host.cpu, cpu, cure);
 }
 
 /* ---- compiling ---- */
@@ -113,7 +116,9 @@ static Contest contest(const Tuning *t, size_t choice) {
   return c;
 }
 
-static int64_t fixed_bytes(const Tuning *t, const Schedule *s) { return s->fixed_bytes + s->scratch_bytes * t->threads; }
+static int64_t fixed_bytes(const Tuning *t, const Schedule *s) {
+  return s->fixed_bytes + s->scratch_bytes * t->threads;
+}
 
 /* As many of the choice's samples as there is room for, at least one. */
 static int64_t samples_of(const Tuning *t, const Contest *c, int64_t samples) {
@@ -165,8 +170,8 @@ static void run_contest(const Contest *c, const sg_run *run, Times *times) {
   for (int i = 0; i < 2; i++) qsort(times->at[i], (size_t)times->rounds, sizeof(double), by_length);
 }
 
-/* By the shortest time, and by what it takes most often too: where the machine has other work, a thread that happens to be left alone
- * once is luck and not the kernel's merit. */
+/* By the shortest time, and by what it takes most often too: where the machine has other work, a thread that happens to
+ * be left alone once is luck and not the kernel's merit. */
 static bool other_wins(const Times *t) {
   int middle = t->rounds / 2;
   return t->at[1][0] * CLEARLY < t->at[0][0] && t->at[1][middle] * CLEARLY < t->at[0][middle];

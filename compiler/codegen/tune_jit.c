@@ -1,5 +1,5 @@
-/* Objects in the compiler's own process, through LLVM's ORC: no linker, no file. What the generated code calls is sg_parallel and
- * what the C library has. Called by tune.c. */
+/* Objects in the compiler's own process, through LLVM's ORC: no linker, no file. What the generated code calls is
+ * sg_parallel and what the C library has. Called by tune.c. */
 #include "compiler/codegen/tune.h"
 #include <llvm-c/LLJIT.h>
 
@@ -33,8 +33,10 @@ Jit *jit_load(Arena *arena, LLVMMemoryBufferRef object, const char *symbol, cons
     LLVMDisposeMemoryBuffer(object);
     return NULL;
   }
-  bool wrong = failed(arena, LLVMOrcLLJITAddObjectFile(jit->orc, LLVMOrcLLJITGetMainJITDylib(jit->orc), object), error) ||
-               failed(arena, define_runtime(jit->orc), error) || failed(arena, LLVMOrcLLJITLookup(jit->orc, &found, symbol), error);
+  bool wrong =
+      failed(arena, LLVMOrcLLJITAddObjectFile(jit->orc, LLVMOrcLLJITGetMainJITDylib(jit->orc), object), error) ||
+      failed(arena, define_runtime(jit->orc), error) ||
+      failed(arena, LLVMOrcLLJITLookup(jit->orc, &found, symbol), error);
   *address = (const void *)(uintptr_t)found;
   if (!wrong) return jit;
   jit_unload(jit);

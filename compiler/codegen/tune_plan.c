@@ -1,5 +1,5 @@
-/* The calls of --tune as a plan made by hand, which the code generator takes for a network's: each call is the step of a phase of its
- * own, so that it has a function of its own and a memory of its own size. Called by tune.c. */
+/* The calls of --tune as a plan made by hand, which the code generator takes for a network's: each call is the step of
+ * a phase of its own, so that it has a function of its own and a memory of its own size. Called by tune.c. */
 #include "compiler/codegen/tune.h"
 
 static BufferId add_buffer(Arena *arena, Schedule *s, const char *name, int64_t floats, bool per_sample) {
@@ -21,12 +21,12 @@ static int64_t blocked(int64_t channels, int64_t h, int64_t w) { return BLOCKS(c
 
 /* x w bias? residual? >y, of conv2d and what stands for it. No such call has groups. */
 static void add_convolution(Arena *arena, Schedule *s, KernelId kernel, const Conv2dK *k) {
-  int64_t in = k->plain_x ? k->ic : BLOCKS(k->ic) * LANES, out = BLOCKS(k->oc) * LANES, y = blocked(k->oc, k->oh, k->ow);
-  BufferId buf[] = {add_buffer(arena, s, "x", in * k->ih * k->iw, true),
-                    add_buffer(arena, s, "w", out * in * k->kh * k->kw, false),
-                    k->has_bias ? add_buffer(arena, s, "bias", out, false) : NO_ID,
-                    k->has_residual ? add_buffer(arena, s, "residual", y, true) : NO_ID,
-                    add_buffer(arena, s, "y", y, true)};
+  int64_t in = k->plain_x ? k->ic : BLOCKS(k->ic) * LANES, out = BLOCKS(k->oc) * LANES,
+          y = blocked(k->oc, k->oh, k->ow);
+  BufferId buf[] = {
+      add_buffer(arena, s, "x", in * k->ih * k->iw, true), add_buffer(arena, s, "w", out * in * k->kh * k->kw, false),
+      k->has_bias ? add_buffer(arena, s, "bias", out, false) : NO_ID,
+      k->has_residual ? add_buffer(arena, s, "residual", y, true) : NO_ID, add_buffer(arena, s, "y", y, true)};
   add_call(arena, s, kernel, k, buf, 5);
 }
 

@@ -1,6 +1,6 @@
-/* sg_parallel for timing: it divides the units just as the runtime does, but the caller waits for all of its threads, so that what is
- * timed is the same number of them each time. They spin for some ten microseconds, as long as it takes from one call to the next, and
- * sleep then. Called by tune.c and by the code that it times. */
+/* sg_parallel for timing: it divides the units just as the runtime does, but the caller waits for all of its threads,
+ * so that what is timed is the same number of them each time. They spin for some ten microseconds, as long as it takes
+ * from one call to the next, and sleep then. Called by tune.c and by the code that it times. */
 #include "compiler/codegen/tune.h"
 #include "runtime/shares.h"
 #include <errno.h>
@@ -54,7 +54,8 @@ void tune_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, vo
     task(buf, n, 0, units, scratch);
     return;
   }
-  team.task = task, team.buf = buf, team.n = n, team.units = units, team.scratch = scratch, team.scratch_bytes = scratch_bytes;
+  team.task = task, team.buf = buf, team.n = n, team.units = units, team.scratch = scratch,
+  team.scratch_bytes = scratch_bytes;
   share_units(team.shares, team.threads, units);
   for (int t = 1; t < team.threads; t++) sem_post(&team.go[t]);
   do_share(0);

@@ -96,9 +96,7 @@ static bool complain(const char *path) {
   return false;
 }
 
-static bool make_folder(const char *path) {
-  return mkdir(path, 0700) == 0 || errno == EEXIST || complain(path);
-}
+static bool make_folder(const char *path) { return mkdir(path, 0700) == 0 || errno == EEXIST || complain(path); }
 
 /* The XDG specification: a path that is not absolute is ignored. NULL with a line on stderr. */
 static const char *cache_folder(Arena *arena) {
@@ -125,7 +123,8 @@ bool cache_find(Arena *arena, CacheEntry *entry, const char *key, const char *pr
   *entry = (CacheEntry){.key = key, .lock = -1};
   entry->folder = arena_printf(arena, "%s/%s", cache, key);
   entry->program = arena_printf(arena, "%s/%s", entry->folder, program);
-  entry->complete = utimensat(AT_FDCWD, marker(arena, entry->folder), NULL, 0) == 0 && access(entry->program, X_OK) == 0;
+  entry->complete =
+      utimensat(AT_FDCWD, marker(arena, entry->folder), NULL, 0) == 0 && access(entry->program, X_OK) == 0;
   return true;
 }
 
@@ -185,8 +184,8 @@ static int sum_one(const char *path, const struct stat *st, int type, struct FTW
 static bool remove_entry(Arena *arena, const char *folder) {
   const char *lock = arena_printf(arena, "%s.lock", folder);
   int held = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  bool removed = held >= 0 && flock(held, LOCK_EX | LOCK_NB) == 0 && empty_folder(arena, folder) && rmdir(folder) == 0 &&
-                 unlink(lock) == 0;
+  bool removed = held >= 0 && flock(held, LOCK_EX | LOCK_NB) == 0 && empty_folder(arena, folder) &&
+                 rmdir(folder) == 0 && unlink(lock) == 0;
   if (held >= 0) close(held);
   return removed;
 }

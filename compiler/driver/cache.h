@@ -1,5 +1,6 @@
 /* The programs that `surgeryc run` keeps: $XDG_CACHE_HOME/surgery, or ~/.cache/surgery, has a folder for each, called
- * by its key, with the program and its weights. KEY.complete beside it is made last; KEY.lock is held while it is built. */
+ * by its key, with the program and its weights. KEY.complete beside it is made last; KEY.lock is held while it is
+ * built. */
 #ifndef SURGERY_DRIVER_CACHE_H
 #define SURGERY_DRIVER_CACHE_H
 #include "compiler/driver/driver.h"
@@ -21,8 +22,8 @@ bool cache_lock(Arena *arena, CacheEntry *entry);
 void cache_unlock(CacheEntry *entry);
 /* An empty folder to build in: what a build that was ended left behind is removed. False with a line on stderr. */
 bool cache_clear(Arena *arena, CacheEntry *entry);
-/* The entry is complete. Others are removed: those that nobody has used for a month, and of the rest those used the longest
- * ago while all together take more than 4 GiB ($SURGERY_CACHE_SIZE, in bytes). False with a line on stderr. */
+/* The entry is complete. Others are removed: those that nobody has used for a month, and of the rest those used the
+ * longest ago while all together take more than 4 GiB ($SURGERY_CACHE_SIZE, in bytes). False with a line on stderr. */
 bool cache_finish(Arena *arena, CacheEntry *entry);
 /* All entries that nobody is building. False with a line on stderr. */
 bool cache_remove_all(Arena *arena);

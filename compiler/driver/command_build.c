@@ -123,7 +123,9 @@ ExitStatus command_build(Session *s, const Options *o) {
                          .script_name = file_name(o->script),
                          .weights_path = o->weights_path};
   if (o->embed_weights && o->weights_path) {
-    fputs("surgeryc: --weights-path names a file, and --embed-weights puts the weights into the output: one of the two\n", stderr);
+    fputs(
+        "surgeryc: --weights-path names a file, and --embed-weights puts the weights into the output: one of the two\n",
+        stderr);
     return EXIT_USAGE;
   }
   if (!name_depfile(&c, output)) return EXIT_USAGE;

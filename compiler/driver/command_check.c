@@ -15,7 +15,7 @@ static ExitStatus check(Session *s, Options *o, const char *script, bool json) {
 }
 
 ExitStatus command_check(Session *s, const Options *o) {
-  Options one = *o; /* with one script after the other */
+  Options one = *o;                          /* with one script after the other */
   bool json = streq(o->diagnostics, "json"); /* one array for all */
   ExitStatus worst = check(s, &one, o->script, json);
   for (size_t i = 0; i < o->rest.count; i++) {

@@ -3,8 +3,7 @@
  * is "they differ", so that whatever is wrong with an input is 3. */
 #include "compiler/driver/diff.h"
 
-static ExitStatus print_networks(Session *s, const Options *o, const Subject *a, const Subject *b,
-                                 json_t **json) {
+static ExitStatus print_networks(Session *s, const Options *o, const Subject *a, const Subject *b, json_t **json) {
   LayerDiffs diffs = diff_layers(s->arena, a->script.graph, b->script.graph);
   Totals ta = module_totals(a->script.graph, 0, true), tb = module_totals(b->script.graph, 0, true);
   bool differ = diffs.count > 0 || diff_ends(a->script.graph, b->script.graph) || ta.all != tb.all ||
@@ -14,8 +13,7 @@ static ExitStatus print_networks(Session *s, const Options *o, const Subject *a,
   return differ ? EXIT_DIFFERENT : EXIT_DONE;
 }
 
-static ExitStatus print_tensors(Session *s, const Options *o, const Subject *a, const Subject *b,
-                                json_t **json) {
+static ExitStatus print_tensors(Session *s, const Options *o, const Subject *a, const Subject *b, json_t **json) {
   TensorDiffs diffs;
   if (!diff_tensors(s, a, b, &diffs)) return EXIT_ENVIRONMENT;
   if (o->json) *json = tensor_diffs_json(s, a, b, &diffs);
@@ -28,9 +26,9 @@ static ExitStatus compare(Session *s, const Options *o, const Subject *a, const 
   json_t *json = NULL;
   ExitStatus status = networks ? print_networks(s, o, a, b, &json) : print_tensors(s, o, a, b, &json);
   if (!o->json || status == EXIT_ENVIRONMENT) return status;
-  json_t *whole = json_pack("{s:s, s:s, s:o, s:o, s:b}", "kind", "diff", "of",
-                            networks ? "networks" : "tensors", "a", name_json(s->arena, a->given), "b",
-                            name_json(s->arena, b->given), "equal", status == EXIT_DONE);
+  json_t *whole =
+      json_pack("{s:s, s:s, s:o, s:o, s:b}", "kind", "diff", "of", networks ? "networks" : "tensors", "a",
+                name_json(s->arena, a->given), "b", name_json(s->arena, b->given), "equal", status == EXIT_DONE);
   if (json_object_update(whole, json) != 0) json_decref(whole), whole = NULL;
   json_decref(json);
   print_json(whole);
@@ -41,8 +39,7 @@ static ExitStatus compare(Session *s, const Options *o, const Subject *a, const 
 static bool defines_known(const Session *s) {
   for (size_t i = 0; i < s->defines.count; i++) {
     bool known = false;
-    for (size_t k = 0; k < s->all_params.count; k++)
-      known |= streq(s->all_params.at[k], s->defines.at[i].name);
+    for (size_t k = 0; k < s->all_params.count; k++) known |= streq(s->all_params.at[k], s->defines.at[i].name);
     if (known) continue;
     fprintf(stderr, "surgeryc: -D %s: neither script has a param of that name\n", s->defines.at[i].name);
     return false;
@@ -55,10 +52,8 @@ ExitStatus command_diff(Session *s, const Options *o) {
   s->shared_defines = true;
   ExitStatus status = subject_open(s, o->script, &a), second = subject_open(s, o->rest.at[0], &b);
   bool good = status == EXIT_DONE && second == EXIT_DONE && may_go_on(s, o);
-  if (good && !defines_known(s))
-    status = EXIT_USAGE;
-  else
-    status = good ? compare(s, o, &a, &b) : EXIT_ENVIRONMENT;
+  if (good && !defines_known(s)) status = EXIT_USAGE;
+  else status = good ? compare(s, o, &a, &b) : EXIT_ENVIRONMENT;
   report(s, o);
   subject_close(&a);
   subject_close(&b);

@@ -1,5 +1,6 @@
 /* `surgeryc plan`: what each statement of a script did, and what the network comes to: layers with shapes and
- * parameters, totals, FLOPs, the exact memory of each generated function. Gathers; plan_text.c and plan_json.c print. */
+ * parameters, totals, FLOPs, the exact memory of each generated function. Gathers; plan_text.c and plan_json.c print.
+ */
 #include "compiler/driver/plan_facts.h"
 #include "compiler/base/diag_text.h"
 #include "compiler/edit/weights.h"
@@ -28,7 +29,9 @@ const char *place_file(const PlanFacts *f, Span span, int *line) {
 }
 
 /* A block of statements, and not the braces of a name such as layer{i}. */
-static bool opens_block(const char *at) { return *at == '{' && (at[1] == ' ' || at[1] == '\r' || at[1] == '\n' || at[1] == '\t'); }
+static bool opens_block(const char *at) {
+  return *at == '{' && (at[1] == ' ' || at[1] == '\r' || at[1] == '\n' || at[1] == '\t');
+}
 
 const char *source_text(const PlanFacts *f, Span span, size_t most) {
   if (span.source == SPAN_NO_SOURCE) return "";
@@ -40,7 +43,9 @@ const char *source_text(const PlanFacts *f, Span span, size_t most) {
   size_t left = shown;
   while (shown > 0 && (text[shown - 1] == ' ' || text[shown - 1] == '\r')) shown--;
   return arena_printf(f->s->arena, "%s%s", clean_text(f->s->arena, text, shown),
-                      left == length ? "" : block ? " { … }" : " …");
+                      left == length ? ""
+                      : block        ? " { … }"
+                                     : " …");
 }
 
 const struct SavedFile *saved_by(const PlanFacts *f, const Stmt *stmt) {
@@ -71,10 +76,8 @@ static void list_layers(PlanFacts *f) {
 }
 
 static void tally(Tally *t, int64_t count, bool donor, bool alive, bool cut) {
-  if (alive)
-    *(donor ? &t->kept : &t->added) += count;
-  else if (donor)
-    *(cut ? &t->cut : &t->removed) += count;
+  if (alive) *(donor ? &t->kept : &t->added) += count;
+  else if (donor) *(cut ? &t->cut : &t->removed) += count;
 }
 
 static void tally_all(PlanFacts *f) {
@@ -164,9 +167,7 @@ ExitStatus command_plan(Session *s, const Options *o) {
   ExitStatus status = run_passes(&c, "plan");
   if (status != EXIT_DONE || !c.plan) return status; /* no plan: --stop-after */
   PlanFacts facts = plan_facts(&c);
-  if (o->json)
-    plan_print_json(&facts);
-  else
-    plan_print_text(&facts);
+  if (o->json) plan_print_json(&facts);
+  else plan_print_text(&facts);
   return s->diags.errors == 0 ? EXIT_DONE : EXIT_WRONG_INPUT; /* a weight file is missing */
 }

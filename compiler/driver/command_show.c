@@ -47,9 +47,8 @@ static void layer_row(Showing *v, NodeId id) {
   TrainState state = node_state(g, id);
   const char *count = own == 0 ? "" : first ? grouped(v->s->arena, own) : "(again)";
   table_row(v->table, state_paint(state),
-            indented(v->s->arena, depth < DEEPEST_CONTAINER ? depth : DEEPEST_CONTAINER, n->name),
-            node_type(g, id), shape_text(v->s->arena, &g->values.at[n->output].shape), count, "",
-            state_name(state));
+            indented(v->s->arena, depth < DEEPEST_CONTAINER ? depth : DEEPEST_CONTAINER, n->name), node_type(g, id),
+            shape_text(v->s->arena, &g->values.at[n->output].shape), count, "", state_name(state));
 }
 
 static void print_totals(Session *s, const Subject *subject) {
@@ -61,11 +60,10 @@ static void print_totals(Session *s, const Subject *subject) {
     table_row(&table, PAINT_NONE, g->outputs.at[i].name,
               shape_text(s->arena, &g->values.at[g->outputs.at[i].value].shape));
   table_row(&table, PAINT_NONE, "parameters",
-            arena_printf(s->arena, "%s: %s trained, %s frozen", grouped(s->arena, t.all),
-                         grouped(s->arena, t.trained), grouped(s->arena, t.all - t.trained)));
+            arena_printf(s->arena, "%s: %s trained, %s frozen", grouped(s->arena, t.all), grouped(s->arena, t.trained),
+                         grouped(s->arena, t.all - t.trained)));
   if (t.buffers)
-    table_row(&table, PAINT_NONE, "buffers",
-              arena_printf(s->arena, "%s numbers", grouped(s->arena, t.buffers)));
+    table_row(&table, PAINT_NONE, "buffers", arena_printf(s->arena, "%s numbers", grouped(s->arena, t.buffers)));
   const char *stages = "";
   for (size_t i = 0; i < g->stages.count; i++)
     stages = arena_printf(s->arena, "%s%s[%zu] %s", stages, i ? ", " : "", i, g->stages.at[i].name);
@@ -93,12 +91,9 @@ static ExitStatus show_network(Session *s, const Options *o, const Subject *subj
     ExitStatus status = write_picture(s, &subject->script, subject->given, o->graph);
     if (status != EXIT_DONE || !(o->json || o->tree)) return status;
   }
-  if (o->json)
-    print_json(network_json(s, subject));
-  else if (o->tree)
-    show_tree(s, subject->script.graph, use_color(o, 1));
-  else
-    show_table(s, o, subject);
+  if (o->json) print_json(network_json(s, subject));
+  else if (o->tree) show_tree(s, subject->script.graph, use_color(o, 1));
+  else show_table(s, o, subject);
   return EXIT_DONE;
 }
 
@@ -108,10 +103,8 @@ static ExitStatus show_file(Session *s, const Options *o, const Subject *subject
             o->graph ? "--graph" : "--tree");
     return EXIT_WRONG_INPUT;
   }
-  if (o->json)
-    print_json(weights_json(s, subject));
-  else
-    show_weights(s, subject, use_color(o, 1));
+  if (o->json) print_json(weights_json(s, subject));
+  else show_weights(s, subject, use_color(o, 1));
   return EXIT_DONE;
 }
 
@@ -119,8 +112,7 @@ ExitStatus command_show(Session *s, const Options *o) {
   Subject subject;
   ExitStatus status = subject_open(s, o->script, &subject);
   if (status == EXIT_DONE && !may_go_on(s, o)) status = EXIT_WRONG_INPUT;
-  if (status == EXIT_DONE)
-    status = subject.weights ? show_file(s, o, &subject) : show_network(s, o, &subject);
+  if (status == EXIT_DONE) status = subject.weights ? show_file(s, o, &subject) : show_network(s, o, &subject);
   report(s, o);
   subject_close(&subject);
   return status;

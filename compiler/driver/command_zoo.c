@@ -47,12 +47,11 @@ static json_t *model_json(Session *s, const ZooModel *m) {
   const Graph *g = m->script.graph;
   const Shape *out = &g->values.at[g->outputs.at[0].value].shape;
   json_t *stages = json_array();
-  for (size_t i = 0; i < g->stages.count; i++)
-    json_array_append_new(stages, json_string(g->stages.at[i].name));
+  for (size_t i = 0; i < g->stages.count; i++) json_array_append_new(stages, json_string(g->stages.at[i].name));
   return json_pack("{s:s, s:o, s:o, s:I, s:f, s:o, s:s, s:o}", "name", m->name, "input",
-                   shape_json(g->input.shape.rank, g->input.shape.dim), "output",
-                   shape_json(out->rank, out->dim), "parameters", (json_int_t)module_totals(g, 0, true).all,
-                   "gflop", network_flops(s, &m->script) * 1e-9, "stages", stages, "from", m->from, "weights",
+                   shape_json(g->input.shape.rank, g->input.shape.dim), "output", shape_json(out->rank, out->dim),
+                   "parameters", (json_int_t)module_totals(g, 0, true).all, "gflop",
+                   network_flops(s, &m->script) * 1e-9, "stages", stages, "from", m->from, "weights",
                    name_json(s->arena, m->file));
 }
 
@@ -66,16 +65,12 @@ ExitStatus command_zoo(Session *s, const Options *o) {
     ZooModel m;
     if (!measure(s, names[i], &m)) continue; /* reported below: a bug */
     m.from = origin_of(s, names[i]);
-    if (o->json)
-      json_array_append_new(models, model_json(s, &m));
-    else
-      model_row(s, &table, &m);
+    if (o->json) json_array_append_new(models, model_json(s, &m));
+    else model_row(s, &table, &m);
   }
   report(s, o);
   if (!may_go_on(s, o)) return EXIT_BUG;
-  if (o->json)
-    print_json(models);
-  else
-    table_print(&table, stdout, use_color(o, 1)), json_decref(models);
+  if (o->json) print_json(models);
+  else table_print(&table, stdout, use_color(o, 1)), json_decref(models);
   return EXIT_DONE;
 }

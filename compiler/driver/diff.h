@@ -40,8 +40,7 @@ typedef struct TensorDiff {
   const DiffTensor *a, *b;   /* NULL: only in the other */
   bool shape, dtype, values; /* what differs */
   bool compared;             /* values were */
-  double largest,
-      relative; /* the largest |a - b|, and |a - b| / max(|a|, |b|); infinite where only one is NaN */
+  double largest, relative;  /* the largest |a - b|, and |a - b| / max(|a|, |b|); infinite where only one is NaN */
 } TensorDiff;
 typedef VEC(TensorDiff) TensorDiffs;
 /* False with one line on stderr: a file cannot be read. */

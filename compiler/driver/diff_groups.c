@@ -54,8 +54,7 @@ static bool *complete_containers(Arena *arena, const Graph *g, const Group *grou
 }
 
 static void print_group(Arena *arena, const Graph *g, const Group *group, bool color) {
-  bool *complete = complete_containers(arena, g, group),
-       *named = arena_array(arena, bool, g->modules.count + 1);
+  bool *complete = complete_containers(arena, g, group), *named = arena_array(arena, bool, g->modules.count + 1);
   size_t names = 0;
   printf("%s~  %s  (%zu layer%s): ", paint_begin(group->paint, color), group->words, group->layers,
          group->layers == 1 ? "" : "s");

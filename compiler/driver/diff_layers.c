@@ -31,8 +31,7 @@ static Names sorted(Arena *arena, const Names *names) {
 
 static NodeId find(const Names *names, const char *name) {
   Named key = {name, NO_ID};
-  const Named *found =
-      names->count ? bsearch(&key, names->at, names->count, sizeof *names->at, compare_named) : NULL;
+  const Named *found = names->count ? bsearch(&key, names->at, names->count, sizeof *names->at, compare_named) : NULL;
   return found ? found->node : NO_ID;
 }
 

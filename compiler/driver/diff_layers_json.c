@@ -22,12 +22,10 @@ static json_t *what_json(unsigned what) {
 
 static json_t *total_json(const Graph *g) {
   Totals t = module_totals(g, 0, true);
-  return json_pack("{s:o, s:o, s:I, s:I, s:I}", "input", shape_json(g->input.shape.rank, g->input.shape.dim),
-                   "output",
-                   shape_json(g->values.at[g->outputs.at[0].value].shape.rank,
-                              g->values.at[g->outputs.at[0].value].shape.dim),
-                   "parameters", (json_int_t)t.all, "trained", (json_int_t)t.trained, "frozen",
-                   (json_int_t)(t.all - t.trained));
+  return json_pack(
+      "{s:o, s:o, s:I, s:I, s:I}", "input", shape_json(g->input.shape.rank, g->input.shape.dim), "output",
+      shape_json(g->values.at[g->outputs.at[0].value].shape.rank, g->values.at[g->outputs.at[0].value].shape.dim),
+      "parameters", (json_int_t)t.all, "trained", (json_int_t)t.trained, "frozen", (json_int_t)(t.all - t.trained));
 }
 
 json_t *layer_diffs_json(Session *s, const Subject *a, const Subject *b, const LayerDiffs *diffs) {
@@ -36,14 +34,12 @@ json_t *layer_diffs_json(Session *s, const Subject *a, const Subject *b, const L
   for (size_t i = 0; i < diffs->count; i++) {
     const LayerDiff *d = &diffs->at[i];
     const char *name = d->b == NO_ID ? ga->nodes.at[d->a].name : gb->nodes.at[d->b].name;
-    json_array_append_new(layers,
-                          json_pack("{s:o, s:s, s:o, s:o, s:o}", "name", name_json(s->arena, name), "change",
-                                    d->b == NO_ID   ? "removed"
-                                    : d->a == NO_ID ? "added"
-                                                    : "changed",
-                                    "what", what_json(d->what), "a", side_json(s->arena, ga, d->a), "b",
-                                    side_json(s->arena, gb, d->b)));
+    json_array_append_new(layers, json_pack("{s:o, s:s, s:o, s:o, s:o}", "name", name_json(s->arena, name), "change",
+                                            d->b == NO_ID   ? "removed"
+                                            : d->a == NO_ID ? "added"
+                                                            : "changed",
+                                            "what", what_json(d->what), "a", side_json(s->arena, ga, d->a), "b",
+                                            side_json(s->arena, gb, d->b)));
   }
-  return json_pack("{s:o, s:{s:o, s:o}}", "layers", layers, "total", "a", total_json(ga), "b",
-                   total_json(gb));
+  return json_pack("{s:o, s:{s:o, s:o}}", "layers", layers, "total", "a", total_json(ga), "b", total_json(gb));
 }

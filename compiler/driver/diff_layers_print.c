@@ -79,12 +79,9 @@ void print_layer_diffs(Session *s, const Subject *a, const Subject *b, const Lay
   Printing v = {s->arena, a->script.graph, b->script.graph, &table};
   for (size_t i = 0; i < diffs->count; i++) {
     const LayerDiff *d = &diffs->at[i];
-    if (d->b == NO_ID)
-      whole_row(&v, "-", PAINT_REMOVED, v.a, d->a);
-    else if (d->a == NO_ID)
-      whole_row(&v, "+", PAINT_ADDED, v.b, d->b);
-    else
-      changed_row(&v, d);
+    if (d->b == NO_ID) whole_row(&v, "-", PAINT_REMOVED, v.a, d->a);
+    else if (d->a == NO_ID) whole_row(&v, "+", PAINT_ADDED, v.b, d->b);
+    else changed_row(&v, d);
   }
   table_print(&table, stdout, color);
   print_layer_groups(s->arena, v.a, v.b, diffs, color);

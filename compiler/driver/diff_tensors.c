@@ -22,14 +22,12 @@ static TensorList tensors_of(Session *s, const Subject *subject) {
     for (size_t i = 0; i < all.count; i++) {
       const Param *p = &g->params.at[all.at[i]];
       vec_push(s->arena, &list.tensors,
-               (DiffTensor){p->name, dtype_name(p->shape.dtype), p->shape.rank, p->shape.dim,
-                            NULL});
+               (DiffTensor){p->name, dtype_name(p->shape.dtype), p->shape.rank, p->shape.dim, NULL});
     }
   } else {
     for (size_t i = 0; i < surgery_weights_count(subject->weights); i++) {
       const surgery_tensor *t = surgery_weights_at(subject->weights, i);
-      vec_push(s->arena, &list.tensors,
-               (DiffTensor){t->name, surgery_dtype_name(t->dtype), t->rank, t->shape, t});
+      vec_push(s->arena, &list.tensors, (DiffTensor){t->name, surgery_dtype_name(t->dtype), t->rank, t->shape, t});
     }
   }
   list.by_name = arena_array(s->arena, const DiffTensor *, list.tensors.count + 1);
@@ -47,13 +45,10 @@ static const DiffTensor *find(const TensorList *list, const char *name) {
 }
 
 static bool same_shape(const DiffTensor *a, const DiffTensor *b) {
-  return a->rank == b->rank &&
-         (a->rank == 0 || memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0);
+  return a->rank == b->rank && (a->rank == 0 || memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0);
 }
 
-static bool is_whole(const char *dtype) {
-  return *dtype == 'i' || *dtype == 'u' || streq(dtype, "bool");
-}
+static bool is_whole(const char *dtype) { return *dtype == 'i' || *dtype == 'u' || streq(dtype, "bool"); }
 
 /* A network's numbers are f32 and i64; a file that has them in another size of the same kind fits it. */
 static bool same_dtype(const DiffTensor *a, const DiffTensor *b) {
@@ -86,14 +81,13 @@ static void compare_floats(TensorDiff *d, const float *x, const float *y, int64_
 
 static void compare_wholes(TensorDiff *d, const int64_t *x, const int64_t *y, int64_t count) {
   for (int64_t i = 0; i < count; i++)
-    if (x[i] != y[i])
-      note_difference(d, (double)x[i], (double)y[i], fmax(1, fabs((double)x[i] - (double)y[i])));
+    if (x[i] != y[i]) note_difference(d, (double)x[i], (double)y[i], fmax(1, fabs((double)x[i] - (double)y[i])));
 }
 
 static bool compare_values(const Subject *a, const Subject *b, TensorDiff *d) {
   int64_t count = d->a->values->count;
-  bool whole = is_whole(d->a->dtype) && is_whole(d->b->dtype) && !streq(d->a->dtype, "u64") &&
-               !streq(d->b->dtype, "u64");
+  bool whole =
+      is_whole(d->a->dtype) && is_whole(d->b->dtype) && !streq(d->a->dtype, "u64") && !streq(d->b->dtype, "u64");
   void *x = calloc((size_t)count + 1, 8), *y = calloc((size_t)count + 1, 8);
   if (!x || !y) fail_environment("no memory to compare %s: %lld numbers", d->a->name, (long long)count);
   surgery_error err = {0};
@@ -124,7 +118,6 @@ bool diff_tensors(Session *s, const Subject *a, const Subject *b, TensorDiffs *o
     if (!d.b || d.shape || d.dtype || d.values) vec_push(s->arena, out, d);
   }
   for (size_t i = 0; i < in_b.tensors.count; i++)
-    if (!find(&in_a, in_b.tensors.at[i].name))
-      vec_push(s->arena, out, (TensorDiff){.b = &in_b.tensors.at[i]});
+    if (!find(&in_a, in_b.tensors.at[i].name)) vec_push(s->arena, out, (TensorDiff){.b = &in_b.tensors.at[i]});
   return true;
 }

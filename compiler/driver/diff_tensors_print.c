@@ -36,17 +36,14 @@ static void print_summary(Session *s, const Subject *a, const Subject *b, const 
   putchar('\n');
   table_print(&table, stdout, false);
   printf("in both: %zu with another shape or dtype, ", forms);
-  if (!a->weights || !b->weights)
-    puts("values not compared: a network has none");
-  else if (!most)
-    puts("no other values");
+  if (!a->weights || !b->weights) puts("values not compared: a network has none");
+  else if (!most) puts("no other values");
   else
     printf("%zu with other values, by up to %s in %s\n", values, number_words(s->arena, most, most->largest),
            most->a->name);
 }
 
-void print_tensor_diffs(Session *s, const Subject *a, const Subject *b, const TensorDiffs *diffs,
-                        bool color) {
+void print_tensor_diffs(Session *s, const Subject *a, const Subject *b, const TensorDiffs *diffs, bool color) {
   Table table = {.arena = s->arena, .columns = 6, .right = 1u << 4 | 1u << 5};
   table_row(&table, PAINT_HEAD, "", "tensor", "dtype", "shape", "difference", "relative");
   for (size_t i = 0; i < diffs->count; i++) {
@@ -75,16 +72,15 @@ json_t *tensor_diffs_json(Session *s, const Subject *a, const Subject *b, const 
   json_t *tensors = json_array();
   for (size_t i = 0; i < diffs->count; i++) {
     const TensorDiff *d = &diffs->at[i];
-    json_array_append_new(tensors,
-                          json_pack("{s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o}", "name",
-                                    name_json(s->arena, d->a ? d->a->name : d->b->name), "change",
-                                    !d->b   ? "removed"
-                                    : !d->a ? "added"
-                                            : "changed",
-                                    "shape", (int)d->shape, "dtype", (int)d->dtype, "values", (int)d->values,
-                                    "difference", number_json(d, d->largest), "relative",
-                                    number_json(d, d->relative), "a", side_json(d->a), "b", side_json(d->b)));
+    json_array_append_new(tensors, json_pack("{s:o, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:o}", "name",
+                                             name_json(s->arena, d->a ? d->a->name : d->b->name), "change",
+                                             !d->b   ? "removed"
+                                             : !d->a ? "added"
+                                                     : "changed",
+                                             "shape", (int)d->shape, "dtype", (int)d->dtype, "values", (int)d->values,
+                                             "difference", number_json(d, d->largest), "relative",
+                                             number_json(d, d->relative), "a", side_json(d->a), "b", side_json(d->b)));
   }
-  return json_pack("{s:o, s:{s:I, s:I}}", "tensors", tensors, "total", "a", (json_int_t)tensor_count(s, a),
-                   "b", (json_int_t)tensor_count(s, b));
+  return json_pack("{s:o, s:{s:I, s:I}}", "tensors", tensors, "total", "a", (json_int_t)tensor_count(s, a), "b",
+                   (json_int_t)tensor_count(s, b));
 }

@@ -78,7 +78,7 @@ typedef struct CommandRow {
   const char *argument; /* what it works on: "script"; NULL: nothing */
   int least, most;      /* how many of them; most -1: any number */
   const char *usage, *help;
-  const char *status;   /* what the exit status says, where it is not what it is for the others */
+  const char *status; /* what the exit status says, where it is not what it is for the others */
 } CommandRow;
 extern const CommandRow command_rows[COMMAND_COUNT];
 const CommandRow *find_command(const char *name); /* NULL */

@@ -39,13 +39,9 @@ static const struct {
     [STATE_STATISTICS] = {"frozen parameters, moving statistics", PAINT_PARTLY},
 };
 
-const char *state_name(TrainState state) {
-  return states[state].name;
-}
+const char *state_name(TrainState state) { return states[state].name; }
 
-Paint state_paint(TrainState state) {
-  return states[state].paint;
-}
+Paint state_paint(TrainState state) { return states[state].paint; }
 
 const char *node_type(const Graph *g, NodeId node) {
   const Node *n = &g->nodes.at[node];
@@ -63,6 +59,5 @@ double network_flops(Session *s, const Script *script) {
 
 const char *flops_text(Arena *arena, double flops) {
   if (flops >= 1e9) return arena_printf(arena, "%.3g GFLOP", flops * 1e-9);
-  return flops >= 1e6 ? arena_printf(arena, "%.3g MFLOP", flops * 1e-6)
-                      : arena_printf(arena, "%.0f FLOP", flops);
+  return flops >= 1e6 ? arena_printf(arena, "%.3g MFLOP", flops * 1e-6) : arena_printf(arena, "%.0f FLOP", flops);
 }

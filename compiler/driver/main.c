@@ -18,25 +18,21 @@ bool use_color(const Options *o, int fd) {
 void report(Session *s, const Options *o) {
   bool color = use_color(o, 2);
   fflush(stdout); /* main() tells the reason, so that nothing behind it may change errno */
-  if (streq(o->diagnostics, "json"))
-    diag_print_json(&s->diags, stderr);
-  else
-    diag_print_text(&s->diags, stderr, color);
+  if (streq(o->diagnostics, "json")) diag_print_json(&s->diags, stderr);
+  else diag_print_text(&s->diags, stderr, color);
 }
 
 int main(int argc, char **argv) {
   setlocale(LC_CTYPE, "C.UTF-8");
-  signal(
-      SIGXFSZ,
-      SIG_IGN); /* a file that may grow no more is an error of write(), which leaves no temporaries behind */
+  signal(SIGXFSZ,
+         SIG_IGN); /* a file that may grow no more is an error of write(), which leaves no temporaries behind */
   Arena *arena = arena_create();
   Session *s = arena_new(arena, Session);
   s->arena = arena;
   s->sources.arena = arena;
   s->diags.arena = arena;
   s->diags.sources = &s->sources;
-  Options o = {
-      .command = &command_rows[COMMAND_BUILD], .color = "auto", .diagnostics = "text", .opt_level = 3};
+  Options o = {.command = &command_rows[COMMAND_BUILD], .color = "auto", .diagnostics = "text", .opt_level = 3};
   parse_options(argc, argv, s, &o);
   ExitStatus status = o.command->run(s, &o);
   arena_destroy(arena);

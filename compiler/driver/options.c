@@ -41,8 +41,7 @@ enum {
 };
 
 #define FOR(command) (1u << COMMAND_##command)
-#define SCRIPTS /* those that read a script */                                                              \
-  (FOR(BUILD) | FOR(CHECK) | FOR(PLAN) | FOR(SHOW) | FOR(DIFF) | FOR(RUN))
+#define SCRIPTS /* those that read a script */ (FOR(BUILD) | FOR(CHECK) | FOR(PLAN) | FOR(SHOW) | FOR(DIFF) | FOR(RUN))
 #define PASSES (FOR(BUILD) | FOR(CHECK) | FOR(PLAN)) /* those that run the passes one can stop at */
 #define ALL (~0u)
 
@@ -63,8 +62,10 @@ static const OptionRow rows[] = {
     {"cpu", OPT_CPU, "NAME[,…]", FOR(BUILD) | FOR(RUN),
      "native (default), x86-64-v2, -v3, -v4 or a name that LLVM knows; of several the output chooses at start"},
     {"threads", OPT_THREADS, "N", FOR(BUILD), "threads that the compiler itself uses, and --tune for what it times"},
-    {"tune", OPT_TUNE, NULL, FOR(BUILD) | FOR(RUN), "time the kernels that can do a convolution, on this machine, and take the fastest"},
-    {"clear-cache", OPT_CLEAR_CACHE, NULL, FOR(RUN), "remove all programs from the cache first; without a script, only that"},
+    {"tune", OPT_TUNE, NULL, FOR(BUILD) | FOR(RUN),
+     "time the kernels that can do a convolution, on this machine, and take the fastest"},
+    {"clear-cache", OPT_CLEAR_CACHE, NULL, FOR(RUN),
+     "remove all programs from the cache first; without a script, only that"},
     {"in-place", 'i', NULL, FOR(FMT), "write the result into the script itself"},
     {"check", OPT_CHECK, NULL, FOR(FMT), "write nothing; name the scripts that differ, and end with status 1"},
     {"optimize", 'O', "LEVEL", FOR(BUILD) | FOR(RUN), "0 to 3 (default 3)"},
@@ -75,8 +76,7 @@ static const OptionRow rows[] = {
     {"Wno-weights", OPT_NO_WEIGHTS, NULL, FOR(CHECK) | FOR(PLAN), "a weight file that is not there is no error"},
     {"tree", OPT_TREE, NULL, FOR(SHOW), "the modules as PyTorch's print(model) has them"},
     {"json", OPT_JSON, NULL, FOR(SHOW) | FOR(DIFF) | FOR(ZOO) | FOR(PLAN), "everything, for programs"},
-    {"graph", OPT_GRAPH, "FILE", FOR(SHOW),
-     "draw the network with Graphviz; FILE ends in .svg, .png, .pdf or .dot"},
+    {"graph", OPT_GRAPH, "FILE", FOR(SHOW), "draw the network with Graphviz; FILE ends in .svg, .png, .pdf or .dot"},
     {"stop-after", OPT_STOP, "PASS", PASSES, "stop behind a pass"},
     {"dump", OPT_DUMP, "PASS", PASSES, "print what a pass made, on stdout"},
     {"time-passes", OPT_TIME, NULL, PASSES, "say how long each pass took, on stderr"},
@@ -102,10 +102,8 @@ static void print_option(FILE *out, const OptionRow *row) {
   char left[64], letter[8] = "   ";
   const char *value = row->value ? row->value : "";
   if (row->id < 256) snprintf(letter, sizeof letter, "-%c,", row->id);
-  if (is_single_dash(row->name))
-    snprintf(left, sizeof left, "    -%s%s%s", row->name, *value ? " " : "", value);
-  else
-    snprintf(left, sizeof left, "%s --%s%s%s", letter, row->name, *value ? "=" : "", value);
+  if (is_single_dash(row->name)) snprintf(left, sizeof left, "    -%s%s%s", row->name, *value ? " " : "", value);
+  else snprintf(left, sizeof left, "%s --%s%s%s", letter, row->name, *value ? "=" : "", value);
   fprintf(out, "  %-28s %s\n", left, row->help);
 }
 
@@ -121,11 +119,10 @@ static void print_help(FILE *out, const CommandRow *command) {
   for (size_t i = 0; i < ROW_COUNT; i++)
     if (has_option(command, &rows[i])) print_option(out, &rows[i]);
   if (PASSES >> (command - command_rows) & 1) list_passes(out);
-  fprintf(
-      out, "\nexit status: %s\n",
-      command->status
-          ? command->status
-          : "0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, 70 a bug");
+  fprintf(out, "\nexit status: %s\n",
+          command->status
+              ? command->status
+              : "0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, 70 a bug");
 }
 
 _Noreturn static void usage(const char *format, ...) {
@@ -159,9 +156,8 @@ static void one_of(const char *option, const char *value, const char *const *all
   usage("%s does not know '%s'%s%s%s", option, value, near ? ", did you mean '" : "", near ? near : "",
         near ? "'?" : "");
 }
-#define ONE_OF(option, value, ...)                                                                           \
-  one_of(option, value, (const char *const[]){__VA_ARGS__},                                                  \
-         sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+#define ONE_OF(option, value, ...)                                                                                     \
+  one_of(option, value, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
 static const char *known_pass(const char *option, const char *value) {
   size_t count;
@@ -172,30 +168,21 @@ static const char *known_pass(const char *option, const char *value) {
 
 static void take_option(Session *s, Options *o, int id, const char *value) {
   switch (id) {
-  case 'o':
-    o->output = value;
-    break;
+  case 'o': o->output = value; break;
   case OPT_EMIT:
     ONE_OF("--emit", value, "exe", "obj", "static", "shared", "llvm", "asm", "graph");
     o->emit = value;
     break;
-  case 'c':
-    o->emit = "obj";
-    break;
+  case 'c': o->emit = "obj"; break;
   case OPT_NAME:
     o->name = value;
     if (!streq(codegen_identifier(s->arena, value), value))
-      usage("--name=%s cannot be the beginning of a name in C; one that can: %s", value, codegen_identifier(s->arena, value));
+      usage("--name=%s cannot be the beginning of a name in C; one that can: %s", value,
+            codegen_identifier(s->arena, value));
     break;
-  case OPT_CLEAR_CACHE:
-    o->clear_cache = true;
-    break;
-  case OPT_WEIGHTS:
-    vec_push(s->arena, &s->weights, split_pair(s, value));
-    break;
-  case OPT_EMBED:
-    o->embed_weights = true;
-    break;
+  case OPT_CLEAR_CACHE: o->clear_cache = true; break;
+  case OPT_WEIGHTS: vec_push(s->arena, &s->weights, split_pair(s, value)); break;
+  case OPT_EMBED: o->embed_weights = true; break;
   case OPT_WEIGHTS_PATH:
     if (!*value) usage("--weights-path wants a file");
     o->weights_path = value;
@@ -206,28 +193,16 @@ static void take_option(Session *s, Options *o, int id, const char *value) {
     vec_push(s->arena, &s->defines, pair);
     break;
   }
-  case 'I':
-    vec_push(s->arena, &s->include_dirs, value);
-    break;
-  case OPT_MD:
-    o->write_depfile = true;
-    break;
+  case 'I': vec_push(s->arena, &s->include_dirs, value); break;
+  case OPT_MD: o->write_depfile = true; break;
   case OPT_MF:
     o->write_depfile = true;
     o->depfile = value;
     break;
-  case OPT_CPU:
-    o->cpu = value;
-    break;
-  case OPT_TUNE:
-    o->tune = true;
-    break;
-  case OPT_THREADS:
-    o->threads = whole_number("--threads", value, 1, 256);
-    break;
-  case 'O':
-    o->opt_level = whole_number("-O", value, 0, 3);
-    break;
+  case OPT_CPU: o->cpu = value; break;
+  case OPT_TUNE: o->tune = true; break;
+  case OPT_THREADS: o->threads = whole_number("--threads", value, 1, 256); break;
+  case 'O': o->opt_level = whole_number("-O", value, 0, 3); break;
   case OPT_DIAGNOSTICS:
     ONE_OF("--diagnostics", value, "text", "json");
     o->diagnostics = value;
@@ -236,64 +211,37 @@ static void take_option(Session *s, Options *o, int id, const char *value) {
     ONE_OF("--color", value, "auto", "always", "never");
     o->color = value;
     break;
-  case OPT_WERROR:
-    o->werror = true;
-    break;
-  case OPT_NO_WEIGHTS:
-    s->missing_allowed = true;
-    break;
-  case OPT_STOP:
-    o->stop_after = known_pass("--stop-after", value);
-    break;
-  case OPT_DUMP:
-    o->dump = known_pass("--dump", value);
-    break;
+  case OPT_WERROR: o->werror = true; break;
+  case OPT_NO_WEIGHTS: s->missing_allowed = true; break;
+  case OPT_STOP: o->stop_after = known_pass("--stop-after", value); break;
+  case OPT_DUMP: o->dump = known_pass("--dump", value); break;
   case OPT_EXPLAIN:
     o->command = &command_rows[COMMAND_EXPLAIN];
     o->script = value;
     break;
-  case 'i':
-    o->in_place = true;
-    break;
-  case OPT_CHECK:
-    o->check_only = true;
-    break;
-  case OPT_TREE:
-    o->tree = true;
-    break;
-  case OPT_JSON:
-    o->json = true;
-    break;
-  case OPT_GRAPH:
-    o->graph = value;
-    break;
-  case OPT_TIME:
-    o->time_passes = true;
-    break;
-  case OPT_VERSION:
-    puts("surgeryc " SURGERY_VERSION);
-    exit(EXIT_DONE);
-  case 'h':
-    print_help(stdout, o->command);
-    exit(EXIT_DONE);
-  default:
-    exit(EXIT_USAGE);
+  case 'i': o->in_place = true; break;
+  case OPT_CHECK: o->check_only = true; break;
+  case OPT_TREE: o->tree = true; break;
+  case OPT_JSON: o->json = true; break;
+  case OPT_GRAPH: o->graph = value; break;
+  case OPT_TIME: o->time_passes = true; break;
+  case OPT_VERSION: puts("surgeryc " SURGERY_VERSION); exit(EXIT_DONE);
+  case 'h': print_help(stdout, o->command); exit(EXIT_DONE);
+  default: exit(EXIT_USAGE);
   }
 }
 
 /* Not behind "--", where names of files begin. */
 static void accept_single_dash(Session *s, int argc, char **argv) {
   for (int i = 1; i < argc && !streq(argv[i], "--"); i++)
-    if (argv[i][0] == '-' && is_single_dash(argv[i] + 1))
-      argv[i] = (char *)arena_printf(s->arena, "-%s", argv[i]);
+    if (argv[i][0] == '-' && is_single_dash(argv[i] + 1)) argv[i] = (char *)arena_printf(s->arena, "-%s", argv[i]);
 }
 
 /* "surgeryc chek x.surgery": two names, the first nearly a command. */
 static void refuse_misspelt_command(const Options *o) {
   const char *names[COMMAND_COUNT], *near;
   for (size_t i = 0; i < COMMAND_COUNT; i++) names[i] = command_rows[i].name;
-  if (o->command == command_rows && o->rest.count > 0 &&
-      (near = suggest_name(o->script, names, COMMAND_COUNT)))
+  if (o->command == command_rows && o->rest.count > 0 && (near = suggest_name(o->script, names, COMMAND_COUNT)))
     usage("there is no command '%s', did you mean '%s'?", o->script, near);
 }
 

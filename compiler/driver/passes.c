@@ -15,16 +15,12 @@ static ExitStatus run_parse(Compilation *c) {
   c->syntax = parse(c->s->arena, &c->s->diags, &c->s->sources, (uint32_t)source);
   return c->s->diags.errors == 0 ? EXIT_DONE : EXIT_WRONG_INPUT;
 }
-static void dump_parse(Compilation *c) {
-  ast_dump(c->syntax, stdout);
-}
+static void dump_parse(Compilation *c) { ast_dump(c->syntax, stdout); }
 
 static ExitStatus run_edit(Compilation *c) {
   return run_script(c->s, c->o->script, &c->script) || may_go_on(c->s, c->o) ? EXIT_DONE : EXIT_WRONG_INPUT;
 }
-static void dump_edit(Compilation *c) {
-  graph_dump(c->script.graph, stdout);
-}
+static void dump_edit(Compilation *c) { graph_dump(c->script.graph, stdout); }
 
 static ExitStatus run_plan(Compilation *c) {
   c->choices.arena = c->s->arena;
@@ -35,17 +31,13 @@ static void dump_plan(Compilation *c) {
   ScheduleList all = plan_schedules(c->s->arena, c->plan);
   for (size_t i = 0; i < all.count; i++) schedule_dump(c->plan, all.at[i], stdout);
 }
-static void check_plan(Compilation *c) {
-  graph_check(c->script.graph);
-}
+static void check_plan(Compilation *c) { graph_check(c->script.graph); }
 
 static ExitStatus run_emit(Compilation *c) {
   if (c->emit.kind == EMIT_EXE) plan_inspect(c->plan);
   return emit_output(c->s, c->plan, &c->emit) ? EXIT_DONE : EXIT_ENVIRONMENT;
 }
-static void dump_emit(Compilation *c) {
-  printf("%s\n", c->emit.output);
-}
+static void dump_emit(Compilation *c) { printf("%s\n", c->emit.output); }
 
 typedef struct Pass {
   const char *name, *help;
@@ -58,7 +50,8 @@ static const Pass passes[] = {
     {"parse", "the syntax tree", run_parse, dump_parse, NULL},
     {"edit", "the network after the last edit, with shapes", run_edit, dump_edit, NULL},
     {"plan", "the kernel calls of each function and their memory", run_plan, dump_plan, check_plan},
-    {"tune", "the calls that several kernels can do, and which does; with --tune, what each takes", run_tune, dump_tune, check_plan},
+    {"tune", "the calls that several kernels can do, and which does; with --tune, what each takes", run_tune, dump_tune,
+     check_plan},
     {"weights", "the tensors and where their values come from", write_weights, dump_weights, NULL},
     {"emit", "the name of the file that was written", run_emit, dump_emit, NULL},
 };

@@ -10,10 +10,8 @@ typedef struct Colors {
   const char *fill, *line, *words;
 } Colors;
 static const Colors colors[] = {
-    [STATE_NONE] = {"#f8fafc", "#94a3b8", "no parameters"},
-    [STATE_TRAINED] = {"#ffedd5", "#ea580c", "trained"},
-    [STATE_PARTLY] = {"#fef9c3", "#ca8a04", "partly frozen"},
-    [STATE_FROZEN] = {"#dbeafe", "#2563eb", "frozen"},
+    [STATE_NONE] = {"#f8fafc", "#94a3b8", "no parameters"},       [STATE_TRAINED] = {"#ffedd5", "#ea580c", "trained"},
+    [STATE_PARTLY] = {"#fef9c3", "#ca8a04", "partly frozen"},     [STATE_FROZEN] = {"#dbeafe", "#2563eb", "frozen"},
     [STATE_STATISTICS] = {"#fef9c3", "#ca8a04", "partly frozen"},
 };
 
@@ -24,10 +22,7 @@ static const char *html(Arena *arena, const char *text) {
     n = strcspn(clean, "&<>\"");
     if (n) out = arena_printf(arena, "%s%.*s", out, (int)n, clean);
     if (!clean[n]) break;
-    const char *entity = clean[n] == '&'   ? "&amp;"
-                         : clean[n] == '<' ? "&lt;"
-                         : clean[n] == '>' ? "&gt;"
-                                           : "&quot;";
+    const char *entity = clean[n] == '&' ? "&amp;" : clean[n] == '<' ? "&lt;" : clean[n] == '>' ? "&gt;" : "&quot;";
     out = arena_printf(arena, "%s%s", out, entity);
     n++;
   }
@@ -44,9 +39,8 @@ static const char *conv_text(Arena *arena, const OpArgs *a) {
   const char *text = arena_printf(arena, "Conv2d %s, %lld → %lld", pair_text(arena, a->kernel_size),
                                   (long long)a->in_channels, (long long)a->out_channels);
   if (a->stride[0] != 1 || a->stride[1] != 1)
-    text = a->stride[0] == a->stride[1]
-               ? arena_printf(arena, "%s, stride %lld", text, (long long)a->stride[0])
-               : arena_printf(arena, "%s, stride %s", text, pair_text(arena, a->stride));
+    text = a->stride[0] == a->stride[1] ? arena_printf(arena, "%s, stride %lld", text, (long long)a->stride[0])
+                                        : arena_printf(arena, "%s, stride %s", text, pair_text(arena, a->stride));
   if (depthwise) return arena_printf(arena, "%s, depthwise", text);
   return a->groups > 1 ? arena_printf(arena, "%s, %lld groups", text, (long long)a->groups) : text;
 }
@@ -70,8 +64,7 @@ static const char *short_name(const Picture *p, const PictureUnit *unit, NodeId 
 }
 
 static const char *unit_names(const Picture *p, const PictureUnit *unit) {
-  const char *text =
-      arena_printf(p->arena, "<b>%s</b>", html(p->arena, short_name(p, unit, unit->nodes.at[0])));
+  const char *text = arena_printf(p->arena, "<b>%s</b>", html(p->arena, short_name(p, unit, unit->nodes.at[0])));
   const char *before = short_name(p, unit, unit->nodes.at[0]);
   for (size_t i = 1; i < unit->nodes.count; i++) {
     const char *name = short_name(p, unit, unit->nodes.at[i]), *dot = strrchr(name, '.');
@@ -116,10 +109,9 @@ static void print_unit(const Picture *p, size_t index, bool straight, FILE *out)
   for (size_t i = 0; i < unit->nodes.count; i++) count += node_totals(p->g, unit->nodes.at[i]).all;
   const Node *last = &p->g->nodes.at[unit->nodes.at[unit->nodes.count - 1]];
   bool join = p->g->nodes.at[unit->nodes.at[0]].inputs.count > 1;
-  fprintf(out, "u%zu [%sfillcolor=\"%s\" color=\"%s\"%s label=<%s<br/><font point-size=\"9\">%s<br/>%s",
-          index, straight ? "group=main " : "", c->fill, c->line, join ? " penwidth=2" : "",
-          unit_names(p, unit), html(p->arena, unit_type(p, unit)),
-          shape_text(p->arena, &p->g->values.at[last->output].shape));
+  fprintf(out, "u%zu [%sfillcolor=\"%s\" color=\"%s\"%s label=<%s<br/><font point-size=\"9\">%s<br/>%s", index,
+          straight ? "group=main " : "", c->fill, c->line, join ? " penwidth=2" : "", unit_names(p, unit),
+          html(p->arena, unit_type(p, unit)), shape_text(p->arena, &p->g->values.at[last->output].shape));
   if (count) fprintf(out, ", %s parameter%s", grouped(p->arena, count), count == 1 ? "" : "s");
   fputs("</font>>]\n", out);
 }
@@ -130,11 +122,9 @@ static const char *block_label(const Picture *p, const PictureBlock *block) {
   int64_t count = module_totals(p->g, block->module, true).all;
   const char *each =
       count ? arena_printf(a, ", %s parameters%s", grouped(a, count), block->repeats > 1 ? " each" : "") : "";
-  if (block->repeats == 1)
-    return arena_printf(a, "<b>%s</b>  %s%s", html(a, m->name), html(a, m->type), each);
-  return arena_printf(a, "<b>%s … %s</b>  <font color=\"#0f766e\"><b>%zu times</b></font>  %s%s",
-                      html(a, m->name), html(a, p->g->modules.at[block->last].name), block->repeats,
-                      html(a, m->type), each);
+  if (block->repeats == 1) return arena_printf(a, "<b>%s</b>  %s%s", html(a, m->name), html(a, m->type), each);
+  return arena_printf(a, "<b>%s … %s</b>  <font color=\"#0f766e\"><b>%zu times</b></font>  %s%s", html(a, m->name),
+                      html(a, p->g->modules.at[block->last].name), block->repeats, html(a, m->type), each);
 }
 
 static const char *group_label(const Picture *p, const PictureGroup *group) {
@@ -153,8 +143,7 @@ static void print_name_plate(char kind, int index, const char *label, FILE *out)
 
 static void open_group(const Picture *p, int group, FILE *out) {
   if (group == NO_ID) return;
-  fprintf(out,
-          "subgraph cluster_g%d {\nlabel=\"\" style=\"rounded,filled\" fillcolor=\"#f1f5f9\" color=\"#cbd5e1\"\n",
+  fprintf(out, "subgraph cluster_g%d {\nlabel=\"\" style=\"rounded,filled\" fillcolor=\"#f1f5f9\" color=\"#cbd5e1\"\n",
           group);
   if (!p->groups.at[group].opened) print_name_plate('g', group, group_label(p, &p->groups.at[group]), out);
   p->groups.at[group].opened = true;
@@ -220,8 +209,7 @@ static void print_units(const Picture *p, FILE *out) {
 /* Of a sum's inputs the one behind the most layers is the main way; the others are shortcuts around it. */
 static bool is_shortcut(const Picture *p, const Node *sum, size_t input) {
   if (!streq(op_info(sum->op)->name, "add")) return false;
-  int most = 0, from = unit_of_value(p, sum->inputs.at[input]),
-      depth = from == NO_ID ? 0 : p->units.at[from].depth;
+  int most = 0, from = unit_of_value(p, sum->inputs.at[input]), depth = from == NO_ID ? 0 : p->units.at[from].depth;
   for (size_t k = 0; k < sum->inputs.count; k++) {
     int other = unit_of_value(p, sum->inputs.at[k]);
     if (other != NO_ID && p->units.at[other].depth > most) most = p->units.at[other].depth;
@@ -252,7 +240,7 @@ static void print_edges(const Picture *p, FILE *out) {
     for (size_t k = 0; k < head->inputs.count; k++) {
       int from = unit_of_value(p, head->inputs.at[k]);
       fprintf(out, "%s -> u%zu%s\n", from == NO_ID ? "input" : arena_printf(p->arena, "u%d", from), i,
-              on_shortcut[i]              ? " [style=bold color=\"#7c3aed\" weight=1]" /* high up, beside the main way */
+              on_shortcut[i]            ? " [style=bold color=\"#7c3aed\" weight=1]" /* high up, beside the main way */
               : is_shortcut(p, head, k) ? " [style=bold color=\"#7c3aed\" weight=0]"
                                         : " [weight=9]");
     }
@@ -262,11 +250,10 @@ static void print_edges(const Picture *p, FILE *out) {
 static void print_ends(const Picture *p, FILE *out) {
   const Graph *g = p->g;
   Arena *a = p->arena;
-  fprintf(
-      out,
-      "input [group=main shape=ellipse fillcolor=\"#ffffff\" color=\"#334155\" label=<<b>input</b><br/><font "
-      "point-size=\"9\">%s</font>>]\n",
-      shape_text(a, &g->input.shape));
+  fprintf(out,
+          "input [group=main shape=ellipse fillcolor=\"#ffffff\" color=\"#334155\" label=<<b>input</b><br/><font "
+          "point-size=\"9\">%s</font>>]\n",
+          shape_text(a, &g->input.shape));
   for (size_t i = 0; i < g->outputs.count; i++) {
     const Output *o = &g->outputs.at[i];
     int from = unit_of_value(p, o->value);
@@ -297,8 +284,7 @@ static void print_title(const Picture *p, const char *title, FILE *out) {
           grouped(p->arena, t.all - t.trained));
   static const TrainState shown[] = {STATE_TRAINED, STATE_PARTLY, STATE_FROZEN, STATE_NONE};
   for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
-    if (used[shown[i]])
-      legend_cell(colors[shown[i]].fill, colors[shown[i]].line, colors[shown[i]].words, out);
+    if (used[shown[i]]) legend_cell(colors[shown[i]].fill, colors[shown[i]].line, colors[shown[i]].words, out);
   fputs("</tr></table>>\n", out);
 }
 

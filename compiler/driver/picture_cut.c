@@ -77,8 +77,7 @@ static bool may_follow(const Graph *g, NodeId node) {
   return flatten || shape_equal(&g->values.at[n->inputs.at[0]].shape, &g->values.at[n->output].shape);
 }
 
-static bool joins(const Picture *p, const PictureUnit *unit, NodeId node, int group, int block,
-                  TrainState state) {
+static bool joins(const Picture *p, const PictureUnit *unit, NodeId node, int group, int block, TrainState state) {
   const Node *n = &p->g->nodes.at[node];
   ValueId out = p->g->nodes.at[unit->nodes.at[unit->nodes.count - 1]].output;
   return may_follow(p->g, node) && n->inputs.at[0] == out && p->uses[out] == 1 && unit->group == group &&

@@ -26,8 +26,7 @@ static int *inner_uses(const Picture *p) {
     const Node *n = &p->g->nodes.at[p->g->order.at[i]];
     for (size_t k = 0; n->alive && k < n->inputs.count; k++) {
       NodeId producer = p->g->values.at[n->inputs.at[k]].producer;
-      if (producer != NO_ID && node_block(p, producer) == node_block(p, p->g->order.at[i]))
-        inner[n->inputs.at[k]]++;
+      if (producer != NO_ID && node_block(p, producer) == node_block(p, p->g->order.at[i])) inner[n->inputs.at[k]]++;
     }
   }
   return inner;

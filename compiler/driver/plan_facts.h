@@ -4,27 +4,28 @@
 #include "compiler/driver/show.h"
 #include "compiler/graph/log.h"
 
-typedef struct Tally { /* layers (functions count as such) or parameters, by what became of them */
+typedef struct Tally {               /* layers (functions count as such) or parameters, by what became of them */
   int64_t kept, added, removed, cut; /* of the donor; not of it; of the donor, by edits or by the take */
 } Tally;
 
-typedef struct LayerFact { /* one node of the forward order */
+typedef struct LayerFact {         /* one node of the forward order */
   const char *name, *type, *state; /* state: as state_name() */
   const Shape *shape;
   Totals parameters; /* at the layer's first call */
 } LayerFact;
 
-typedef struct FunctionFact { /* a generated function; bytes(n) = per_sample min(n, samples) + fixed + scratch threads */
+typedef struct FunctionFact { /* a generated function; bytes(n) = per_sample min(n, samples) + fixed + scratch threads
+                               */
   const char *name;
   int64_t per_sample, fixed, scratch;
   int64_t samples; /* that the runtime gives it at a time, on the threads of now; 0: all */
-  double flops; /* a sample */
+  double flops;    /* a sample */
   size_t calls;
 } FunctionFact;
 
 typedef struct WeightFact { /* where weights come from */
-  const char *path; /* NULL: fresh values */
-  bool missing;     /* the file is not there */
+  const char *path;         /* NULL: fresh values */
+  bool missing;             /* the file is not there */
   LogNames tensors;
   int64_t parameters;
 } WeightFact;

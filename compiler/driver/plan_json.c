@@ -48,12 +48,8 @@ static json_t *step_json(const PlanFacts *f, const LogStep *step) {
   const struct {
     const char *key;
     const LogNames *names;
-  } lists[] = {{"cut", &step->cut},
-               {"removed", &step->removed},
-               {"replaced", &step->replaced},
-               {"restored", &step->restored},
-               {"added", &step->added},
-               {"renamed", &step->renamed}};
+  } lists[] = {{"cut", &step->cut},           {"removed", &step->removed}, {"replaced", &step->replaced},
+               {"restored", &step->restored}, {"added", &step->added},     {"renamed", &step->renamed}};
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     if (lists[i].names->count) set(object, lists[i].key, names_json(f->s->arena, lists[i].names));
   if (step->frozen.count) set(object, "frozen", params_json(f, &step->frozen));

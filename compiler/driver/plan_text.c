@@ -23,7 +23,8 @@ static void print_match(const PlanFacts *f, const LogMatch *m) {
   const char *parameters = counted(arena, count_params(f->g, &m->params), "parameter");
   printf("         %s: %s (%s", source_text(f, m->span, STATEMENT_WIDTH), names_text(arena, &m->names),
          m->layers ? counted(arena, (int64_t)m->layers, "layer") : counted(arena, (int64_t)m->params.count, "tensor"));
-  printf("%s%s%s)\n", m->params.count ? ", " : "", m->params.count ? parameters : "", m->cut ? ", cut off by the take" : "");
+  printf("%s%s%s)\n", m->params.count ? ", " : "", m->params.count ? parameters : "",
+         m->cut ? ", cut off by the take" : "");
 }
 
 static void print_names(const PlanFacts *f, const char *verb, const LogNames *names) {
@@ -157,8 +158,7 @@ void plan_print_text(const PlanFacts *f) {
   printf("parameters  %s: %s trained, %s frozen\n", grouped(arena, f->total.all), grouped(arena, f->total.trained),
          grouped(arena, f->total.all - f->total.trained));
   print_tally(f, "", &f->parameters);
-  if (f->phase.count)
-    print_phases(f);
+  if (f->phase.count) print_phases(f);
   else if (f->prefix_end)
     printf("prefix      frozen up to %s: %s, run once for each image where preprocessing is deterministic\n",
            f->prefix_end, shape_text(arena, &f->plan->features));

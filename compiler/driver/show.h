@@ -10,9 +10,9 @@
 /* ---- subject.c: NAME|SCRIPT|FILE ---- */
 
 typedef struct Subject {
-  const char *given; /* as on the command line */
-  bool is_script;    /* a file of statements, so that there may be weights that were not looked at */
-  Script script;     /* its graph is NULL for a weight file; shapes are known, weights are not looked at */
+  const char *given;        /* as on the command line */
+  bool is_script;           /* a file of statements, so that there may be weights that were not looked at */
+  Script script;            /* its graph is NULL for a weight file; shapes are known, weights are not looked at */
   surgery_weights *weights; /* of a weight file, headers only; else NULL */
 } Subject;
 /* A built-in network by name (with arguments, a slice, edits: what may stand behind `take`), a script, an
@@ -49,8 +49,8 @@ json_t *network_json(Session *s, const Subject *subject);
 json_t *weights_json(Session *s, const Subject *subject);
 json_t *shape_json(int rank, const int64_t *dim);
 json_t *inputs_json(Arena *arena, const Graph *g, NodeId node); /* the names of what computes its inputs */
-json_t *name_json(Arena *arena, const char *text); /* valid UTF-8 whatever a file says; NULL → null */
-void print_json(json_t *json);                     /* takes it; on stdout */
+json_t *name_json(Arena *arena, const char *text);              /* valid UTF-8 whatever a file says; NULL → null */
+void print_json(json_t *json);                                  /* takes it; on stdout */
 void show_weights(Session *s, const Subject *subject, bool color);
 
 /* ---- picture.c: Graphviz ---- */

@@ -31,20 +31,15 @@ static json_t *int_json(int64_t value) {
 static json_t *arg_json(Arena *arena, const ArgInfo *info, const OpArgs *args) {
   const char *at = (const char *)args + info->offset;
   switch (info->type) {
-  case ARG_INT:
-    return int_json(*(const int64_t *)at);
-  case ARG_FLOAT:
-    return json_real(*(const double *)at);
-  case ARG_BOOL:
-    return json_boolean(*(const bool *)at);
-  case ARG_TEXT:
-    return name_json(arena, *(const char *const *)at);
+  case ARG_INT: return int_json(*(const int64_t *)at);
+  case ARG_FLOAT: return json_real(*(const double *)at);
+  case ARG_BOOL: return json_boolean(*(const bool *)at);
+  case ARG_TEXT: return name_json(arena, *(const char *const *)at);
   case ARG_PAIR: {
     const int64_t *pair = (const int64_t *)at;
     return pair[0] == NONE_VALUE ? json_null() : json_pack("[o, o]", int_json(pair[0]), int_json(pair[1]));
   }
-  case ARG_INTS:
-    return shape_json(args->dims.count, args->dims.at);
+  case ARG_INTS: return shape_json(args->dims.count, args->dims.at);
   }
   return json_null();
 }
@@ -66,9 +61,8 @@ static json_t *module_json(Arena *arena, const Graph *g, ModuleId id) {
   }
   return json_pack("{s:o, s:o, s:b, s:o, s:o, s:I, s:I, s:I, s:b}", "name", name_json(arena, m->name), "type",
                    name_json(arena, m->type), "container", m->op == OP_NONE, "arguments",
-                   args_json(arena, m->op, &m->args), "children", children, "parameters", (json_int_t)t.all,
-                   "trained", (json_int_t)t.trained, "buffers", (json_int_t)t.buffers, "frozen",
-                   (int)m->frozen);
+                   args_json(arena, m->op, &m->args), "children", children, "parameters", (json_int_t)t.all, "trained",
+                   (json_int_t)t.trained, "buffers", (json_int_t)t.buffers, "frozen", (int)m->frozen);
 }
 
 /* Depth first, in declared order: a module stands behind the one it is in. */
@@ -91,19 +85,17 @@ static json_t *layer_json(Arena *arena, const Graph *g, NodeId id) {
   const Node *n = &g->nodes.at[id];
   const Shape *shape = &g->values.at[n->output].shape;
   Totals t = node_totals(g, id);
-  return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:s}", "name", name_json(arena, n->name),
-                   "type", node_type(g, id), "module",
-                   name_json(arena, n->module == NO_ID ? NULL : g->modules.at[n->module].name), "stage",
-                   name_json(arena, n->stage == NO_ID ? NULL : g->stages.at[n->stage].name), "inputs", inputs_json(arena, g, id),
-                   "arguments", args_json(arena, n->op, node_args(g, id)), "output",
-                   shape_json(shape->rank, shape->dim), "parameters", (json_int_t)t.all, "trained",
-                   (json_int_t)t.trained, "state", state_name(node_state(g, id)));
+  return json_pack(
+      "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:s}", "name", name_json(arena, n->name), "type", node_type(g, id),
+      "module", name_json(arena, n->module == NO_ID ? NULL : g->modules.at[n->module].name), "stage",
+      name_json(arena, n->stage == NO_ID ? NULL : g->stages.at[n->stage].name), "inputs", inputs_json(arena, g, id),
+      "arguments", args_json(arena, n->op, node_args(g, id)), "output", shape_json(shape->rank, shape->dim),
+      "parameters", (json_int_t)t.all, "trained", (json_int_t)t.trained, "state", state_name(node_state(g, id)));
 }
 
 static json_t *tensor_json(Arena *arena, const Param *p) {
-  return json_pack("{s:o, s:s, s:o, s:b, s:b}", "name", name_json(arena, p->name), "dtype",
-                   dtype_name(p->shape.dtype), "shape",
-                   shape_json(p->shape.rank, p->shape.dim), "buffer", (int)p->is_buffer, "trained",
+  return json_pack("{s:o, s:s, s:o, s:b, s:b}", "name", name_json(arena, p->name), "dtype", dtype_name(p->shape.dtype),
+                   "shape", shape_json(p->shape.rank, p->shape.dim), "buffer", (int)p->is_buffer, "trained",
                    (int)(p->trainable && !p->is_buffer));
 }
 
@@ -123,21 +115,19 @@ json_t *network_json(Session *s, const Subject *subject) {
   const Graph *g = subject->script.graph;
   Totals t = module_totals(g, 0, true);
   json_t *stages = json_array(), *modules = json_array(), *layers = json_array(), *tensors = json_array();
-  for (size_t i = 0; i < g->stages.count; i++)
-    json_array_append_new(stages, name_json(s->arena, g->stages.at[i].name));
+  for (size_t i = 0; i < g->stages.count; i++) json_array_append_new(stages, name_json(s->arena, g->stages.at[i].name));
   add_modules(s->arena, g, 0, modules);
   for (size_t i = 0; i < g->order.count; i++)
-    if (g->nodes.at[g->order.at[i]].alive)
-      json_array_append_new(layers, layer_json(s->arena, g, g->order.at[i]));
+    if (g->nodes.at[g->order.at[i]].alive) json_array_append_new(layers, layer_json(s->arena, g, g->order.at[i]));
   ParamList all = graph_state_dict(g, s->arena, true);
   for (size_t i = 0; i < all.count; i++)
     json_array_append_new(tensors, tensor_json(s->arena, &g->params.at[all.at[i]]));
-  return json_pack("{s:s, s:o, s:o, s:{s:s, s:o}, s:o, s:{s:I, s:I, s:I, s:I}, s:f, s:o, s:o, s:o, s:o}",
-                   "kind", "network", "given", name_json(s->arena, subject->given), "name",
-                   name_json(s->arena, g->name), "input", "kind", input_kind_name(g->input.kind), "shape",
-                   shape_json(g->input.shape.rank, g->input.shape.dim), "outputs", outputs_json(s->arena, g),
-                   "total", "parameters", (json_int_t)t.all, "trained", (json_int_t)t.trained, "frozen",
+  return json_pack("{s:s, s:o, s:o, s:{s:s, s:o}, s:o, s:{s:I, s:I, s:I, s:I}, s:f, s:o, s:o, s:o, s:o}", "kind",
+                   "network", "given", name_json(s->arena, subject->given), "name", name_json(s->arena, g->name),
+                   "input", "kind", input_kind_name(g->input.kind), "shape",
+                   shape_json(g->input.shape.rank, g->input.shape.dim), "outputs", outputs_json(s->arena, g), "total",
+                   "parameters", (json_int_t)t.all, "trained", (json_int_t)t.trained, "frozen",
                    (json_int_t)(t.all - t.trained), "buffers", (json_int_t)t.buffers, "gflop",
-                   network_flops(s, &subject->script) * 1e-9, "stages", stages, "modules", modules, "layers",
-                   layers, "tensors", tensors);
+                   network_flops(s, &subject->script) * 1e-9, "stages", stages, "modules", modules, "layers", layers,
+                   "tensors", tensors);
 }

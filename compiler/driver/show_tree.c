@@ -13,8 +13,7 @@ static void print_facts(const Tree *t, ModuleId module, bool container) {
   const Graph *g = t->g;
   Totals totals = module_totals(g, module, container);
   NodeId call = t->last_call[module];
-  const char *shape =
-      call == NO_ID ? NULL : shape_text(t->arena, &g->values.at[g->nodes.at[call].output].shape);
+  const char *shape = call == NO_ID ? NULL : shape_text(t->arena, &g->values.at[g->nodes.at[call].output].shape);
   const char *state = state_name(module_state(g, module, container));
   if (!shape && !totals.all) return;
   fputs("  # ", stdout);
@@ -52,7 +51,8 @@ void show_tree(Session *s, const Graph *g, bool color) {
   /* A container returns what its last node computes. */
   for (size_t i = 0; i < g->order.count; i++) {
     if (!g->nodes.at[g->order.at[i]].alive) continue;
-    for (ModuleId home = node_container(g, g->order.at[i]); home != NO_ID; home = g->modules.at[home].parent) t.last_call[home] = g->order.at[i];
+    for (ModuleId home = node_container(g, g->order.at[i]); home != NO_ID; home = g->modules.at[home].parent)
+      t.last_call[home] = g->order.at[i];
   }
   print_module(&t, 0, 0);
 }

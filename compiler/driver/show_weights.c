@@ -46,8 +46,7 @@ void show_weights(Session *s, const Subject *subject, bool color) {
                       : arena_printf(a, "under \"%s\": cannot be read", name));
   }
   const char *model = weights_guess_model(s, subject->weights);
-  if (model)
-    table_row(&totals, PAINT_NONE, "fits", arena_printf(a, "take %s from \"%s\"", model, subject->given));
+  if (model) table_row(&totals, PAINT_NONE, "fits", arena_printf(a, "take %s from \"%s\"", model, subject->given));
   putchar('\n');
   table_print(&totals, stdout, false);
 }
@@ -57,19 +56,19 @@ json_t *weights_json(Session *s, const Subject *subject) {
   json_t *tensors = json_array();
   for (size_t i = 0; i < surgery_weights_count(w); i++) {
     const surgery_tensor *t = surgery_weights_at(w, i);
-    json_array_append_new(tensors, json_pack("{s:o, s:s, s:o, s:I}", "name", name_json(s->arena, t->name),
-                                             "dtype", surgery_dtype_name(t->dtype), "shape",
-                                             shape_json(t->rank, t->shape), "numbers", (json_int_t)t->count));
+    json_array_append_new(tensors, json_pack("{s:o, s:s, s:o, s:I}", "name", name_json(s->arena, t->name), "dtype",
+                                             surgery_dtype_name(t->dtype), "shape", shape_json(t->rank, t->shape),
+                                             "numbers", (json_int_t)t->count));
   }
   json_t *sets = json_array();
   for (size_t i = 0, count; i < surgery_weights_sets(w); i++) {
     const char *name = surgery_weights_set(w, i, &count);
-    json_array_append_new(sets, json_pack("{s:o, s:I}", "name", name_json(s->arena, name), "tensors", (json_int_t)count));
+    json_array_append_new(sets,
+                          json_pack("{s:o, s:I}", "name", name_json(s->arena, name), "tensors", (json_int_t)count));
   }
   FileTotals sum = file_totals(w);
   return json_pack("{s:s, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o, s:o}", "kind", "weights", "file",
-                   name_json(s->arena, subject->given), "format",
-                   name_json(s->arena, surgery_weights_note(w)), "fits",
+                   name_json(s->arena, subject->given), "format", name_json(s->arena, surgery_weights_note(w)), "fits",
                    name_json(s->arena, weights_guess_model(s, subject->weights)), "total", "tensors",
                    (json_int_t)surgery_weights_count(w), "numbers", (json_int_t)sum.numbers, "bytes",
                    (json_int_t)sum.bytes, "sets", sets, "tensors", tensors);

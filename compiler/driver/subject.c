@@ -33,8 +33,7 @@ static bool is_text_file(const char *path) {
 
 static ExitStatus open_network(Session *s, const char *given, const char *text, Subject *out) {
   size_t errors = s->diags.errors;
-  bool good =
-      text ? run_script_text(s, "<argument>", text, &out->script) : run_script(s, given, &out->script);
+  bool good = text ? run_script_text(s, "<argument>", text, &out->script) : run_script(s, given, &out->script);
   if (out->script.graph) weights_close(out->script.graph); /* of an ONNX file */
   return good && s->diags.errors == errors ? EXIT_DONE : EXIT_WRONG_INPUT;
 }
@@ -54,8 +53,8 @@ static ExitStatus open_onnx(Session *s, const char *given, Subject *out) {
     why = first->message;
     if (first->notes.count) which = first->notes.at[0];
   }
-  fprintf(stderr, "surgeryc: note: %s: the network cannot be taken, its tensors are shown: %s%s%s\n", given,
-          why, which ? ": " : "", which ? which : "");
+  fprintf(stderr, "surgeryc: note: %s: the network cannot be taken, its tensors are shown: %s%s%s\n", given, why,
+          which ? ": " : "", which ? which : "");
   s->diags.all.count = count;
   s->diags.errors = errors;
   s->diags.warnings = warnings;
@@ -79,9 +78,7 @@ static ExitStatus open_file(Session *s, const char *given, Subject *out) {
   return open_network(s, given, NULL, out);
 }
 
-static bool is_built_in(Session *s, const char *name) {
-  return scope_get(zoo_scope(s), name) != NULL;
-}
+static bool is_built_in(Session *s, const char *name) { return scope_get(zoo_scope(s), name) != NULL; }
 
 ExitStatus subject_open(Session *s, const char *given, Subject *out) {
   *out = (Subject){.given = given};
@@ -94,8 +91,8 @@ ExitStatus subject_open(Session *s, const char *given, Subject *out) {
     out->is_script = true;
     return open_network(s, given, NULL, out);
   }
-  bool path = !strpbrk(given, "[(\"; ") &&
-              (strchr(given, '/') || ends_with(given, ".surgery") || has_weight_suffix(given));
+  bool path =
+      !strpbrk(given, "[(\"; ") && (strchr(given, '/') || ends_with(given, ".surgery") || has_weight_suffix(given));
   if (!built_in && path) fail_environment("%s: %s", given, strerror(errno));
   return open_network(s, given, arena_printf(s->arena, "take %s", given), out);
 }

@@ -7,13 +7,9 @@ static const char *const begins[PAINT_COUNT] = {
     [PAINT_FROZEN] = "\033[36m", [PAINT_PARTLY] = "\033[33m", [PAINT_REMOVED] = "\033[31m",
     [PAINT_ADDED] = "\033[32m"};
 
-const char *paint_begin(Paint paint, bool color) {
-  return color ? begins[paint] : "";
-}
+const char *paint_begin(Paint paint, bool color) { return color ? begins[paint] : ""; }
 
-const char *paint_end(Paint paint, bool color) {
-  return color && *begins[paint] ? "\033[0m" : "";
-}
+const char *paint_end(Paint paint, bool color) { return color && *begins[paint] ? "\033[0m" : ""; }
 
 const char *grouped(Arena *arena, int64_t number) {
   char digits[32], out[48];

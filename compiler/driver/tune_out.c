@@ -1,5 +1,5 @@
-/* The pass of --tune: the plan again with the kernels that are faster here; and its table, for --dump=tune. The timing itself
- * is codegen/tune.c's. */
+/* The pass of --tune: the plan again with the kernels that are faster here; and its table, for --dump=tune. The timing
+ * itself is codegen/tune.c's. */
 #include "compiler/codegen/tune.h"
 #include "compiler/driver/driver.h"
 #include "compiler/driver/table.h"
@@ -17,8 +17,8 @@ static bool is_gradient(const KernelChoice *k) {
   return k->usual == KERNEL_conv2d_grad_weight || k->usual == KERNEL_conv2d_grad_weight_wino;
 }
 
-/* "3x3/2 (64, 56, 56) → (128, 28, 28)": what the call does; a gradient of the input goes the other way than its layer, and spreads
- * its input where that has a stride. */
+/* "3x3/2 (64, 56, 56) → (128, 28, 28)": what the call does; a gradient of the input goes the other way than its layer,
+ * and spreads its input where that has a stride. */
 static const char *call_text(Arena *arena, const KernelChoice *c) {
   Conv2dK k = {.up_h = 1};
   if (is_gradient(c)) {
@@ -31,8 +31,9 @@ static const char *call_text(Arena *arena, const KernelChoice *c) {
   const char *stride = k.stride_h > 1 ? arena_printf(arena, "/%lld", (long long)k.stride_h)
                        : k.up_h > 1   ? arena_printf(arena, "*%lld", (long long)k.up_h)
                                       : "";
-  return arena_printf(arena, "%lldx%lld%s (%lld, %lld, %lld) → (%lld, %lld, %lld)", (long long)k.kh, (long long)k.kw, stride,
-                      (long long)k.ic, (long long)k.ih, (long long)k.iw, (long long)k.oc, (long long)k.oh, (long long)k.ow);
+  return arena_printf(arena, "%lldx%lld%s (%lld, %lld, %lld) → (%lld, %lld, %lld)", (long long)k.kh, (long long)k.kw,
+                      stride, (long long)k.ic, (long long)k.ih, (long long)k.iw, (long long)k.oc, (long long)k.oh,
+                      (long long)k.ow);
 }
 
 static const char *method_name(KernelId kernel) {
@@ -60,7 +61,8 @@ void dump_tune(Compilation *c) {
     int64_t n = k->timed_samples ? k->timed_samples : k->samples;
     table_row(&table, PAINT_NONE, k->call, call_text(arena, k), arena_printf(arena, "%lld", (long long)n),
               arena_printf(arena, "%d", k->calls), seconds_text(arena, k, "direct"), seconds_text(arena, k, "winograd"),
-              seconds_text(arena, k, "stem"), k->taken == k->usual ? taken : arena_printf(arena, "%s, not %s", taken, usual));
+              seconds_text(arena, k, "stem"),
+              k->taken == k->usual ? taken : arena_printf(arena, "%s, not %s", taken, usual));
   }
   table_print(&table, stdout, use_color(c->o, STDOUT_FILENO));
 }

@@ -31,8 +31,7 @@ const char *weights_beside(const Compilation *c) {
 bool would_overwrite_input(const Session *s, const char *path) {
   for (size_t k = 0; path && k < s->dependencies.count; k++)
     if (same_file(path, s->dependencies.at[k])) {
-      fprintf(stderr,
-              "surgeryc: %s would be overwritten, and it is one of the inputs: choose another output name\n",
+      fprintf(stderr, "surgeryc: %s would be overwritten, and it is one of the inputs: choose another output name\n",
               path);
       return true;
     }
@@ -69,9 +68,9 @@ static ExitStatus fill_all(Compilation *c, char *weights, surgery_tensor_out *ou
     surgery_error err = {0};
     if (!weights_fill(c->s, g, c->script.train, all->at[i], to, &err)) return weights_failed(&err);
     out[(*count)++] = (surgery_tensor_out){.name = p->name,
-                                  .dtype = p->shape.dtype == DTYPE_I64 ? SURGERY_I64 : SURGERY_F32,
-                                  .rank = p->shape.rank,
-                                  .data = to};
+                                           .dtype = p->shape.dtype == DTYPE_I64 ? SURGERY_I64 : SURGERY_F32,
+                                           .rank = p->shape.rank,
+                                           .data = to};
     for (int k = 0; k < p->shape.rank; k++) out[*count - 1].shape[k] = p->shape.dim[k];
   }
   return EXIT_DONE;
@@ -173,8 +172,8 @@ void dump_weights(Compilation *c) {
   for (size_t i = 0; i < all.count; i++) {
     const Param *p = &g->params.at[all.at[i]];
     const char *from = p->donor != NO_ID ? g->donors.at[p->donor].path : NULL;
-    printf("%-40s %-4s %-22s %s", p->name, dtype_name(p->shape.dtype),
-           shape_text_plain(c->s->arena, &p->shape), from ? from : "fresh");
+    printf("%-40s %-4s %-22s %s", p->name, dtype_name(p->shape.dtype), shape_text_plain(c->s->arena, &p->shape),
+           from ? from : "fresh");
     if (p->shares != NO_ID) printf(", one with %s", g->params.at[p->shares].name);
     for (size_t k = 0; k < p->patches.count; k++)
       printf(", %s from %s", region_text(c->s->arena, "", p->patches.at[k].to),

@@ -41,8 +41,7 @@ const char *weights_class_names(Session *s, Graph *g) {
       return NULL;
     donor = p->donor;
   }
-  if (donor == NO_ID || g->donors.at[donor].saved || !donor_open(s, &g->donors.at[donor]) ||
-      !g->donors.at[donor].open)
+  if (donor == NO_ID || g->donors.at[donor].saved || !donor_open(s, &g->donors.at[donor]) || !g->donors.at[donor].open)
     return NULL;
   return surgery_weights_metadata(g->donors.at[donor].open, "class_names");
 }

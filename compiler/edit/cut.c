@@ -29,16 +29,14 @@ static size_t live_after(const Graph *g, size_t place, Arena *arena) {
   return count;
 }
 
-static void help_clean_cuts(EditContext *e, const Graph *g, Diag *d, size_t place, const char *verb,
-                            Arena *arena) {
+static void help_clean_cuts(EditContext *e, const Graph *g, Diag *d, size_t place, const char *verb, Arena *arena) {
   const char *before = NULL, *after = NULL;
   for (size_t i = place; i-- > 0 && !before;)
     if (live_after(g, i, arena) == 1) before = name_of_end(g, g->order.at[i]);
   for (size_t i = place + 1; i + 1 < g->order.count && !after; i++)
     if (live_after(g, i, arena) == 1) after = name_of_end(g, g->order.at[i]);
   if (before && after)
-    diag_help(&e->s->diags, d, "%s behind %s or behind %s, where one value goes on alone", verb, before,
-              after);
+    diag_help(&e->s->diags, d, "%s behind %s or behind %s, where one value goes on alone", verb, before, after);
   else if (before || after)
     diag_help(&e->s->diags, d, "%s behind %s, where one value goes on alone", verb, before ? before : after);
 }
@@ -54,17 +52,16 @@ static const char *user_of(const Graph *g, ValueId value, const bool *slice, boo
   return "the output";
 }
 
-static bool report_cut(EditContext *e, const Graph *g, const bool *slice, const ValueList *values,
-                       bool leaving, Span span, Arena *arena) {
+static bool report_cut(EditContext *e, const Graph *g, const bool *slice, const ValueList *values, bool leaving,
+                       Span span, Arena *arena) {
   if (values->count == 0) {
-    Diag *d =
-        diag_report(&e->s->diags, DIAG_E0211, span, "no value %s this slice", leaving ? "leaves" : "enters");
+    Diag *d = diag_report(&e->s->diags, DIAG_E0211, span, "no value %s this slice", leaving ? "leaves" : "enters");
     diag_help(&e->s->diags, d, "take layers through which forward runs");
     return false;
   }
   Diag *d = diag_report(&e->s->diags, DIAG_E0211, span,
-                        "the slice cuts through the data flow: %zu values %s it, and it must be one",
-                        values->count, leaving ? "leave" : "enter");
+                        "the slice cuts through the data flow: %zu values %s it, and it must be one", values->count,
+                        leaving ? "leave" : "enter");
   size_t place = 0;
   for (size_t i = 0; i < values->count; i++) {
     ValueId v = values->at[i];
@@ -100,10 +97,8 @@ bool edit_cut(EditContext *e, Graph *g, const Picked *slice, Span span) {
   ValueList in = {0}, out = {0};
   edit_boundary(g, slice->node, arena, &in, &out);
   bool ok = true;
-  if (out.count != 1)
-    ok = report_cut(e, g, slice->node, &out, true, span, arena);
-  else if (in.count != 1)
-    ok = report_cut(e, g, slice->node, &in, false, span, arena);
+  if (out.count != 1) ok = report_cut(e, g, slice->node, &out, true, span, arena);
+  else if (in.count != 1) ok = report_cut(e, g, slice->node, &in, false, span, arena);
   if (!ok) return false;
   bool *called = arena_array(arena, bool, g->modules.count + 1),
        *was_alive = arena_array(arena, bool, g->modules.count + 1);

@@ -13,12 +13,9 @@ static bool run_train(EditContext *e, const Stmt *stmt) {
 
 static bool run_setting(EditContext *e, const Stmt *stmt) {
   switch (stmt->kind) {
-  case STMT_INPUT:
-    return eval_input(e->s, e->scope, e->graph, stmt);
-  case STMT_LABELS:
-    return eval_labels(e->s, e->scope, e->graph, stmt);
-  default:
-    return run_train(e, stmt);
+  case STMT_INPUT: return eval_input(e->s, e->scope, e->graph, stmt);
+  case STMT_LABELS: return eval_labels(e->s, e->scope, e->graph, stmt);
+  default: return run_train(e, stmt);
   }
 }
 
@@ -73,35 +70,21 @@ static bool run_statement(EditContext *e, const Stmt *stmt) {
   switch (stmt->kind) {
   case STMT_INPUT:
   case STMT_LABELS:
-  case STMT_TRAIN:
-    return run_setting(e, stmt);
-  case STMT_REMOVE:
-    return edit_remove(e, stmt);
-  case STMT_REPLACE:
-    return edit_replace(e, stmt);
-  case STMT_INSERT:
-    return edit_insert(e, stmt);
-  case STMT_APPEND:
-    return edit_append(e, stmt);
-  case STMT_PREPEND:
-    return edit_prepend(e, stmt);
+  case STMT_TRAIN: return run_setting(e, stmt);
+  case STMT_REMOVE: return edit_remove(e, stmt);
+  case STMT_REPLACE: return edit_replace(e, stmt);
+  case STMT_INSERT: return edit_insert(e, stmt);
+  case STMT_APPEND: return edit_append(e, stmt);
+  case STMT_PREPEND: return edit_prepend(e, stmt);
   case STMT_FREEZE:
-  case STMT_UNFREEZE:
-    return edit_freeze(e, stmt);
-  case STMT_RENAME:
-    return edit_rename(e, stmt);
-  case STMT_INIT:
-    return edit_init(e, stmt);
-  case STMT_ADAPT:
-    return edit_adapt(e, stmt);
-  case STMT_LOAD:
-    return edit_load(e, stmt);
-  case STMT_SAVE:
-    return edit_save(e, stmt);
-  case STMT_OUTPUT:
-    return edit_output(e, stmt);
-  default:
-    BUG("statement of kind %d is no edit", stmt->kind);
+  case STMT_UNFREEZE: return edit_freeze(e, stmt);
+  case STMT_RENAME: return edit_rename(e, stmt);
+  case STMT_INIT: return edit_init(e, stmt);
+  case STMT_ADAPT: return edit_adapt(e, stmt);
+  case STMT_LOAD: return edit_load(e, stmt);
+  case STMT_SAVE: return edit_save(e, stmt);
+  case STMT_OUTPUT: return edit_output(e, stmt);
+  default: BUG("statement of kind %d is no edit", stmt->kind);
   }
 }
 

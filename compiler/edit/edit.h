@@ -78,7 +78,8 @@ size_t edit_place_after(const Graph *g, ValueId value);
 /* Gone for good: dead, and its name free for others. */
 void edit_retire_node(Graph *g, NodeId node);
 void edit_retire_module(Graph *g, ModuleId module);
-/* A layer lives when one of its calls does, a container when one of its children does. For edits that let something die. */
+/* A layer lives when one of its calls does, a container when one of its children does. For edits that let something
+ * die. */
 void edit_update_alive(Graph *g);
 
 /* Builds the statement's LAYER under `parent`. NO_ID with diagnostics, and nothing is left behind. */

@@ -20,20 +20,13 @@ static const char *count_text(Arena *arena, int64_t n) {
 
 static bool compare(char op, double got, double wanted) {
   switch (op) {
-  case '<':
-    return got < wanted;
-  case '>':
-    return got > wanted;
-  case 'L':
-    return got <= wanted;
-  case 'G':
-    return got >= wanted;
-  case '=':
-    return got == wanted;
-  case '!':
-    return got != wanted;
-  default:
-    return false;
+  case '<': return got < wanted;
+  case '>': return got > wanted;
+  case 'L': return got <= wanted;
+  case 'G': return got >= wanted;
+  case '=': return got == wanted;
+  case '!': return got != wanted;
+  default: return false;
   }
 }
 
@@ -48,8 +41,7 @@ static bool check_count(EditContext *e, const Stmt *stmt, Arena *scratch) {
   Const wanted;
   int64_t got = 0;
   Picked picked;
-  if (stmt->selector && !select_units(e->s, g, e->scope, stmt->selector, false, scratch, &picked))
-    return false;
+  if (stmt->selector && !select_units(e->s, g, e->scope, stmt->selector, false, scratch, &picked)) return false;
   ParamList params = graph_state_dict(g, scratch, false);
   for (size_t i = 0; i < params.count; i++) {
     const Param *p = &g->params.at[params.at[i]];
@@ -89,8 +81,7 @@ static bool read_shape(EditContext *e, const Expr *expr, Wanted *out) {
   for (; arg; arg = arg->next) {
     Const value = {.kind = CONST_INT, .integer = HOLE_VALUE};
     if (arg->value->kind != EXPR_HOLE && !eval_const(e->s, e->scope, arg->value, &value)) return false;
-    if (value.kind != CONST_INT)
-      return malformed(e, arg->value->span, "a shape is made of whole numbers, with N or _");
+    if (value.kind != CONST_INT) return malformed(e, arg->value->span, "a shape is made of whole numbers, with N or _");
     if (out->rank == MAX_SHAPE_RANK) return malformed(e, expr->span, "no value has that many dimensions");
     out->dim[out->rank++] = value.integer;
   }
@@ -128,16 +119,13 @@ static bool find_value(EditContext *e, const Stmt *stmt, const Picked *picked, A
   return true;
 }
 
-static bool report_shape(EditContext *e, const Stmt *stmt, const char *name, const char *wanted,
-                         const char *got) {
-  Diag *d = diag_report(&e->s->diags, DIAG_E0223, stmt->value->span, "expected %s %s, but it is %s", name,
-                        wanted, got);
+static bool report_shape(EditContext *e, const Stmt *stmt, const char *name, const char *wanted, const char *got) {
+  Diag *d = diag_report(&e->s->diags, DIAG_E0223, stmt->value->span, "expected %s %s, but it is %s", name, wanted, got);
   diag_caret(&e->s->diags, d, "it is %s", got);
   return false;
 }
 
-static bool check_tensor(EditContext *e, const Stmt *stmt, const Picked *picked, const Wanted *w,
-                         Arena *scratch) {
+static bool check_tensor(EditContext *e, const Stmt *stmt, const Picked *picked, const Wanted *w, Arena *scratch) {
   const Graph *g = e->graph;
   for (size_t i = 0; i < g->params.count; i++) {
     const Param *p = &g->params.at[i];
@@ -185,8 +173,8 @@ static void check_training(EditContext *e) {
   if (!e->train) return;
   for (size_t i = 0; i < g->params.count; i++)
     if (g->params.at[i].trainable && g->modules.at[g->params.at[i].module].alive) return;
-  Diag *d = diag_report(&e->s->diags, DIAG_W0203, e->train->span,
-                        "there is nothing to train: every parameter is frozen");
+  Diag *d =
+      diag_report(&e->s->diags, DIAG_W0203, e->train->span, "there is nothing to train: every parameter is frozen");
   diag_help(&e->s->diags, d, "replace or unfreeze a layer, or remove the train block");
 }
 
@@ -197,12 +185,9 @@ bool edit_check_expects(EditContext *e) {
   for (size_t i = 0; i < e->expects.count; i++) {
     const Stmt *stmt = e->expects.at[i];
     int step = log_resume(e->s, stmt);
-    if (stmt->compare)
-      ok &= check_count(e, stmt, scratch);
-    else if (!stmt->selector || !stmt->value)
-      ok = malformed(e, stmt->span, "this expectation states nothing");
-    else
-      ok &= check_shape(e, stmt, scratch);
+    if (stmt->compare) ok &= check_count(e, stmt, scratch);
+    else if (!stmt->selector || !stmt->value) ok = malformed(e, stmt->span, "this expectation states nothing");
+    else ok &= check_shape(e, stmt, scratch);
     log_back(e->s, step);
   }
   ok &= weights_check(e->s, e->graph);

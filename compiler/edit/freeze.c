@@ -51,8 +51,7 @@ bool edit_freeze(EditContext *e, const Stmt *stmt) {
   if (ok) {
     Effect effect = {0};
     for (size_t i = 0; i < g->params.count; i++)
-      if (picked.param[i] && g->modules.at[g->params.at[i].module].alive)
-        set_param(&g->params.at[i], !freeze, &effect);
+      if (picked.param[i] && g->modules.at[g->params.at[i].module].alive) set_param(&g->params.at[i], !freeze, &effect);
     for (size_t i = 1; i < g->modules.count && !stmt->selector->parameters_of; i++)
       if (picked.module[i] && g->modules.at[i].alive) set_module(&g->modules.at[i], freeze, &effect);
     for (size_t i = 0; i < g->nodes.count && !stmt->selector->parameters_of; i++)

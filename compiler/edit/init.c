@@ -63,16 +63,14 @@ static bool read_args(EditContext *e, const InitRow *row, const Expr *value, Ini
     size_t k = arg->name ? 0 : position;
     while (arg->name && k < 3 && row->args[k] && !streq(row->args[k], arg->name)) k++;
     if (k >= 3 || !row->args[k] || out->given[k])
-      return wrong_init(e, arg->value->span,
-                        arena_printf(e->s->arena, "%s takes no such argument here", row->name));
+      return wrong_init(e, arg->value->span, arena_printf(e->s->arena, "%s takes no such argument here", row->name));
     Const c;
     if (!eval_const(e->s, e->scope, arg->value, &c)) return false;
     bool text = streq(row->args[k], "mode") || streq(row->args[k], "nonlinearity");
     bool number = c.kind == CONST_INT || c.kind == CONST_FLOAT;
     if (text ? c.kind != CONST_TEXT : !number)
-      return wrong_init(
-          e, arg->value->span,
-          arena_printf(e->s->arena, "%s must be %s", row->args[k], text ? "a text" : "a number"));
+      return wrong_init(e, arg->value->span,
+                        arena_printf(e->s->arena, "%s must be %s", row->args[k], text ? "a text" : "a number"));
     out->given[k] = true;
     out->text[k] = c.text;
     out->number[k] = c.kind == CONST_INT ? (double)c.integer : c.number;
@@ -85,8 +83,7 @@ static double gain_of(const char *function, double slope) {
   static const struct {
     const char *name;
     double gain;
-  } gains[] = {{"linear", 1},     {"conv2d", 1},     {"sigmoid", 1},
-               {"tanh", 5.0 / 3}, {"relu", M_SQRT2}, {"selu", 0.75}};
+  } gains[] = {{"linear", 1}, {"conv2d", 1}, {"sigmoid", 1}, {"tanh", 5.0 / 3}, {"relu", M_SQRT2}, {"selu", 0.75}};
   if (streq(function, "leaky_relu")) return sqrt(2 / (1 + slope * slope));
   for (size_t i = 0; i < sizeof gains / sizeof *gains; i++)
     if (streq(gains[i].name, function)) return gains[i].gain;
@@ -99,20 +96,17 @@ static bool make_kaiming(EditContext *e, const Expr *value, const InitArgs *a, F
   if (!streq(mode, "fan_in") && !streq(mode, "fan_out"))
     return wrong_init(e, value->span, "mode is \"fan_in\" or \"fan_out\"");
   if (gain < 0)
-    return wrong_init(e, value->span,
-                      "nonlinearity is linear, conv2d, sigmoid, tanh, relu, leaky_relu or selu");
+    return wrong_init(e, value->span, "nonlinearity is linear, conv2d, sigmoid, tanh, relu, leaky_relu or selu");
   out->fan = streq(mode, "fan_in") ? FAN_IN : FAN_OUT;
   out->value = gain;
   return true;
 }
 
-static bool make_init(EditContext *e, const InitRow *row, const Expr *value, const InitArgs *a,
-                      FreshInit *out) {
+static bool make_init(EditContext *e, const InitRow *row, const Expr *value, const InitArgs *a, FreshInit *out) {
   *out = (FreshInit){.kind = FRESH_CONSTANT};
   if (streq(row->name, "zeros")) return true;
   if (streq(row->name, "ones") || streq(row->name, "constant")) {
-    if (*row->name == 'c' && !a->given[0])
-      return wrong_init(e, value->span, "constant needs its value: constant(0.5)");
+    if (*row->name == 'c' && !a->given[0]) return wrong_init(e, value->span, "constant needs its value: constant(0.5)");
     out->value = *row->name == 'c' ? a->number[0] : 1;
     return true;
   }
@@ -142,7 +136,8 @@ static bool make_init(EditContext *e, const InitRow *row, const Expr *value, con
 
 static bool is_matrix(const Graph *g, const Param *p) {
   OpId op = g->modules.at[p->module].op;
-  return (op == OP_Conv2d || op == OP_Linear || op == OP_Embedding) && streq(op_info(op)->params[p->role].name, "weight");
+  return (op == OP_Conv2d || op == OP_Linear || op == OP_Embedding) &&
+         streq(op_info(op)->params[p->role].name, "weight");
 }
 
 bool edit_init(EditContext *e, const Stmt *stmt) {
@@ -150,16 +145,14 @@ bool edit_init(EditContext *e, const Stmt *stmt) {
   const InitRow *row = find_row(e, stmt->value);
   InitArgs args = {0};
   FreshInit init;
-  if (!row || !read_args(e, row, stmt->value, &args) || !make_init(e, row, stmt->value, &args, &init))
-    return false;
+  if (!row || !read_args(e, row, stmt->value, &args) || !make_init(e, row, stmt->value, &args, &init)) return false;
   Arena *scratch = arena_create();
   Picked picked;
   bool ok = select_units(e->s, g, e->scope, stmt->selector, false, scratch, &picked);
   size_t changed = 0;
   for (size_t i = 0; ok && i < g->params.count; i++) {
     Param *p = &g->params.at[i];
-    if (!picked.param[i] || p->is_buffer || !g->modules.at[p->module].alive ||
-        (row->matrices && !is_matrix(g, p)))
+    if (!picked.param[i] || p->is_buffer || !g->modules.at[p->module].alive || (row->matrices && !is_matrix(g, p)))
       continue;
     weights_forget(p);
     p->has_init = true;
@@ -167,9 +160,8 @@ bool edit_init(EditContext *e, const Stmt *stmt) {
     changed++;
   }
   if (ok && changed == 0)
-    ok = wrong_init(
-        e, stmt->selector->span,
-        arena_printf(e->s->arena, "there is nothing in it that %s could give values to", row->name));
+    ok = wrong_init(e, stmt->selector->span,
+                    arena_printf(e->s->arena, "there is nothing in it that %s could give values to", row->name));
   arena_destroy(scratch);
   return ok;
 }
@@ -184,7 +176,7 @@ static void adapt_input(Graph *g, ModuleId conv, int64_t channels, Span span) {
     if (!n->alive || n->module != conv || n->inputs.at[0] != g->input_value) continue;
     g->input.shape.dim[0] = channels;
     g->input.adapted = span; /* its steps are settled after all statements: an input statement may come */
-    if (channels > 4) { /* no image file has so many */
+    if (channels > 4) {      /* no image file has so many */
       g->input.kind = INPUT_TENSOR;
       g->input.preprocess.count = 0;
     }
@@ -201,15 +193,14 @@ static bool adapt_module(EditContext *e, const Stmt *stmt, ModuleId id, int64_t 
   Graph *g = e->graph;
   Module *m = &g->modules.at[id];
   if (m->op != OP_Conv2d)
+    return wrong_adapt(e, stmt->selector->span,
+                       arena_printf(e->s->arena, "adapt works on a Conv2d, and '%s' is a %s", m->name, m->type),
+                       "name the first convolution, as in: adapt conv1 to channels 1");
+  if (m->args.groups != 1)
     return wrong_adapt(
         e, stmt->selector->span,
-        arena_printf(e->s->arena, "adapt works on a Conv2d, and '%s' is a %s", m->name, m->type),
-        "name the first convolution, as in: adapt conv1 to channels 1");
-  if (m->args.groups != 1)
-    return wrong_adapt(e, stmt->selector->span,
-                       arena_printf(e->s->arena, "'%s' has %" PRId64 " groups, whose channels are not alike",
-                                    m->name, m->args.groups),
-                       "replace it instead");
+        arena_printf(e->s->arena, "'%s' has %" PRId64 " groups, whose channels are not alike", m->name, m->args.groups),
+        "replace it instead");
   int64_t old = m->args.in_channels;
   for (size_t i = 0; i < m->params.count; i++) {
     Param *p = &g->params.at[m->params.at[i]];
@@ -237,8 +228,7 @@ bool edit_adapt(EditContext *e, const Stmt *stmt) {
   bool ok = select_units(e->s, e->graph, e->scope, stmt->selector, false, scratch, &picked) &&
             !edit_reject_tensors(e, stmt, &picked, "adapt");
   if (ok && (picked.units.count != 1 || picked.units.at[0].module == NO_ID))
-    ok = wrong_adapt(e, stmt->selector->span, "adapt takes one convolution",
-                     "name it: adapt conv1 to channels 1");
+    ok = wrong_adapt(e, stmt->selector->span, "adapt takes one convolution", "name it: adapt conv1 to channels 1");
   ok = ok && adapt_module(e, stmt, picked.units.at[0].module, channels.integer);
   arena_destroy(scratch);
   return ok;

@@ -8,9 +8,8 @@ static bool report_edge(EditContext *e, const Stmt *stmt, const Unit *u, const V
   VEC(const char *) names = {0};
   for (size_t i = 0; i < many->count; i++) vec_push(scratch, &names, edit_value_name(e->graph, many->at[i]));
   const char *list = edit_list_names(scratch, names.at, names.count);
-  Diag *d =
-      diag_report(&e->s->diags, DIAG_E0217, stmt->selector->span, "%zu values %s '%s': which one is meant?",
-                  many->count, stmt->after ? "leave" : "enter", u->name);
+  Diag *d = diag_report(&e->s->diags, DIAG_E0217, stmt->selector->span, "%zu values %s '%s': which one is meant?",
+                        many->count, stmt->after ? "leave" : "enter", u->name);
   diag_note(&e->s->diags, d, "they are %s", list);
   if (many->count > 0)
     diag_help(&e->s->diags, d, "name the layer whose value is meant: insert … after %s", names.at[0]);
@@ -68,8 +67,7 @@ static bool insert_at_unit(EditContext *e, const Stmt *stmt, const Unit *u, size
       edit_redirect(g, value, out, before, stmt->span);
       continue;
     }
-    for (size_t k = 0; k < site->nodes.count; k++)
-      edit_redirect_node(g, site->nodes.at[k], value, out, stmt->span);
+    for (size_t k = 0; k < site->nodes.count; k++) edit_redirect_node(g, site->nodes.at[k], value, out, stmt->span);
   }
   return true;
 }
@@ -79,8 +77,7 @@ bool edit_insert(EditContext *e, const Stmt *stmt) {
   Picked picked;
   bool ok = select_units(e->s, e->graph, e->scope, stmt->selector, false, scratch, &picked) &&
             !edit_reject_tensors(e, stmt, &picked, "insert");
-  for (size_t i = 0; ok && i < picked.units.count; i++)
-    ok = insert_at_unit(e, stmt, &picked.units.at[i], i, scratch);
+  for (size_t i = 0; ok && i < picked.units.count; i++) ok = insert_at_unit(e, stmt, &picked.units.at[i], i, scratch);
   arena_destroy(scratch);
   return ok;
 }

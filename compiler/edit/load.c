@@ -74,8 +74,8 @@ static void name_under(Load *l, const char *layer) {
   for (size_t i = 0; i < l->items.count; i++) names[i] = l->items.at[i].key;
   if (!layer) donor_place(e->s->arena, &l->file, names, l->items.count);
   for (size_t i = 0; i < l->items.count; i++)
-    l->items.at[i].key = layer ? moved_key(e->s->arena, names[i], layer, l->file.rest)
-                               : donor_key(e->s->arena, &l->file, names[i]);
+    l->items.at[i].key =
+        layer ? moved_key(e->s->arena, names[i], layer, l->file.rest) : donor_key(e->s->arena, &l->file, names[i]);
 }
 
 /* ---- the tensors in the file ---- */
@@ -94,16 +94,15 @@ static void name_in_set(Load *l) {
 static bool find_tensors(Load *l) {
   EditContext *e = l->e;
   const char *layer = l->stmt->under ? load_one_layer(l) : NULL;
-  if (l->stmt->source)
-    name_in_set(l);
-  else if (l->file.rest)
-    name_under(l, layer);
+  if (l->stmt->source) name_in_set(l);
+  else if (l->file.rest) name_under(l, layer);
   for (size_t i = 0; i < l->items.count; i++) {
     LoadItem *item = &l->items.at[i];
     bool plain = !l->stmt->source && !(l->stmt->under && layer); /* no other name is asked for */
     const char *name = e->graph->params.at[item->param].name;
     item->tensor = plain ? donor_find_named(e->s->arena, &l->file, name) : donor_find(&l->file, item->key);
-    if (item->tensor && plain && !streq(item->tensor->name, item->key)) item->key = arena_strdup(e->graph->arena, item->tensor->name);
+    if (item->tensor && plain && !streq(item->tensor->name, item->key))
+      item->key = arena_strdup(e->graph->arena, item->tensor->name);
     if (!item->tensor || !item->index) continue;
     Shape shape = donor_shape(item->tensor);
     Region *kept = arena_new(e->s->arena, Region);

@@ -7,13 +7,13 @@
 
 typedef struct LoadItem { /* one tensor of the network, or a part of it */
   ParamId param;
-  const Region *to;      /* NULL: all of it */
-  const char *key;       /* in the file */
-  const Index *index;    /* the brackets behind that, NULL: none */
+  const Region *to;   /* NULL: all of it */
+  const char *key;    /* in the file */
+  const Index *index; /* the brackets behind that, NULL: none */
   Span index_span;
   const surgery_tensor *tensor; /* NULL: it is not in the file */
-  const Region *from;    /* what the brackets mean */
-  bool skip;             /* it does not fit, and an `allow` excuses it: it keeps its value */
+  const Region *from;           /* what the brackets mean */
+  bool skip;                    /* it does not fit, and an `allow` excuses it: it keeps its value */
 } LoadItem;
 
 typedef struct LoadAllow {

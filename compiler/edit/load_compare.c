@@ -19,12 +19,9 @@ bool load_read_allows(Load *l) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) known |= streq(kinds[i], a->what);
     if (!known) {
       const char *near = suggest_name(a->what, kinds, sizeof kinds / sizeof *kinds);
-      Diag *d = diag_report(&e->s->diags, DIAG_E0407, a->what_span, "nothing of the kind '%s' can be allowed",
-                            a->what);
-      if (near)
-        diag_suggest(&e->s->diags, d, a->what_span, near);
-      else
-        diag_help(&e->s->diags, d, "allow knows missing, unexpected, shape and dtype");
+      Diag *d = diag_report(&e->s->diags, DIAG_E0407, a->what_span, "nothing of the kind '%s' can be allowed", a->what);
+      if (near) diag_suggest(&e->s->diags, d, a->what_span, near);
+      else diag_help(&e->s->diags, d, "allow knows missing, unexpected, shape and dtype");
       ok = false;
       continue;
     }
@@ -71,8 +68,8 @@ static bool regex_picks(Load *l, const Selector *sel, const char *key, bool *ok)
   regex_t regex;
   const char *danger = select_regex_danger(sel->text);
   if (danger || regcomp(&regex, sel->text, REG_EXTENDED | REG_NOSUB) != 0) {
-    diag_report(&l->e->s->diags, DIAG_E0207, sel->span, "the regular expression cannot be used%s%s",
-                danger ? ": " : "", danger ? danger : "");
+    diag_report(&l->e->s->diags, DIAG_E0207, sel->span, "the regular expression cannot be used%s%s", danger ? ": " : "",
+                danger ? danger : "");
     return *ok = false;
   }
   bool picks = regexec(&regex, key, 0, NULL, 0) == 0;
@@ -82,20 +79,14 @@ static bool regex_picks(Load *l, const Selector *sel, const char *key, bool *ok)
 
 static bool picks_key(Load *l, const Selector *sel, const char *key, bool *ok) {
   switch (sel->kind) {
-  case SELECT_ALL:
-    return true;
-  case SELECT_NAME:
-    return sel->is_glob ? glob_picks(l, sel->text, key) : name_picks(sel->text, key);
-  case SELECT_HEAD:
-    return name_picks("head", key);
-  case SELECT_BACKBONE:
-    return name_picks("backbone", key);
-  case SELECT_REGEX:
-    return regex_picks(l, sel, key, ok);
+  case SELECT_ALL: return true;
+  case SELECT_NAME: return sel->is_glob ? glob_picks(l, sel->text, key) : name_picks(sel->text, key);
+  case SELECT_HEAD: return name_picks("head", key);
+  case SELECT_BACKBONE: return name_picks("backbone", key);
+  case SELECT_REGEX: return regex_picks(l, sel, key, ok);
   case SELECT_UNION: /* at most AST_MAX_DEPTH deep, as all trees */
     return picks_key(l, sel->left, key, ok) || (*ok && picks_key(l, sel->right, key, ok));
-  case SELECT_EXCEPT:
-    return picks_key(l, sel->left, key, ok) && *ok && !picks_key(l, sel->right, key, ok);
+  case SELECT_EXCEPT: return picks_key(l, sel->left, key, ok) && *ok && !picks_key(l, sel->right, key, ok);
   default:
     *ok = false;
     Diag *d = diag_report(&l->e->s->diags, DIAG_E0407, sel->span,
@@ -176,8 +167,7 @@ static bool find_unexpected(Load *l, Mismatches *m) {
     }
     if (wanted || !ok || donor_ignores(t->name)) continue;
     m->unexpected++;
-    vec_push(arena, &m->lines,
-             arena_printf(arena, "unexpected: %s %s", t->name, donor_shape_text(arena, t)));
+    vec_push(arena, &m->lines, arena_printf(arena, "unexpected: %s %s", t->name, donor_shape_text(arena, t)));
   }
   return ok;
 }
@@ -214,8 +204,7 @@ static bool help_under(Load *l, Diag *d, size_t fit) {
 /* Does the file have the first that is missing under the network's own name? */
 static bool there_without_under(Load *l) {
   for (size_t i = 0; i < l->items.count; i++)
-    if (!l->items.at[i].tensor)
-      return donor_find(&l->file, l->e->graph->params.at[l->items.at[i].param].name) != NULL;
+    if (!l->items.at[i].tensor) return donor_find(&l->file, l->e->graph->params.at[l->items.at[i].param].name) != NULL;
   return false;
 }
 
@@ -235,8 +224,7 @@ static void help_missing(Load *l, Diag *d) {
     if (near) { /* where the file's name is written out, the right one can be put there */
       if (source && select_is_name(source) && !source->is_template && streq(source->text, l->items.at[i].key))
         diag_suggest(diags, d, source->span, select_written(l->e->s->arena, near));
-      else
-        diag_help(diags, d, "the nearest in the file is '%s'", near);
+      else diag_help(diags, d, "the nearest in the file is '%s'", near);
       return;
     }
     break;
@@ -246,8 +234,8 @@ static void help_missing(Load *l, Diag *d) {
 
 static bool report(Load *l, const Mismatches *m) {
   Diags *diags = &l->e->s->diags;
-  Diag *d = diag_report(diags, DIAG_E0406, l->stmt->file_span, "%s does not fit: %s", l->file.path,
-                        summary(l->scratch, m));
+  Diag *d =
+      diag_report(diags, DIAG_E0406, l->stmt->file_span, "%s does not fit: %s", l->file.path, summary(l->scratch, m));
   size_t fit = 0, count = donor_count(&l->file);
   for (size_t i = 0; i < l->items.count; i++) fit += l->items.at[i].tensor != NULL;
   if (m->missing && !l->stmt->source && !(l->stmt->under && there_without_under(l)) && help_under(l, d, fit))
@@ -255,8 +243,8 @@ static bool report(Load *l, const Mismatches *m) {
   for (size_t i = 0; i < m->lines.count && i < MAX_LINES; i++) diag_note(diags, d, "%s", m->lines.at[i]);
   if (m->lines.count > MAX_LINES) diag_note(diags, d, "and %zu more", m->lines.count - MAX_LINES);
   if (m->missing)
-    diag_note(diags, d, "%zu of the %zu tensors that are wanted are there; the file has %zu%s%s", fit,
-              l->items.count, count, count ? ", the first is " : "", count ? donor_at(&l->file, 0)->name : "");
+    diag_note(diags, d, "%zu of the %zu tensors that are wanted are there; the file has %zu%s%s", fit, l->items.count,
+              count, count ? ", the first is " : "", count ? donor_at(&l->file, 0)->name : "");
   if (m->missing) help_missing(l, d);
   if (m->unexpected)
     diag_help(diags, d,
@@ -280,8 +268,7 @@ bool load_compare(Load *l) {
     Diag *d = diag_report(&l->e->s->diags, DIAG_W0204, a->stmt->selector->span, "this allow excuses nothing");
     if (!a->param && !all)
       diag_help(&l->e->s->diags, d, "only `load all` asks for all of the file: other loads leave the rest alone");
-    else
-      diag_help(&l->e->s->diags, d, "leave it out, so that a file which really lacks something is noticed");
+    else diag_help(&l->e->s->diags, d, "leave it out, so that a file which really lacks something is noticed");
   }
   return true;
 }

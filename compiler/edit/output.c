@@ -20,8 +20,8 @@ static bool report_several(EditContext *e, const Stmt *item, const ValueList *va
   Diag *d = diag_report(&e->s->diags, DIAG_E0227, item->selector->span, "an output is one value, and %s",
                         arena_printf(scratch, what, values->count));
   diag_note(&e->s->diags, d, "they are %s", edit_list_names(scratch, names.at, names.count));
-  diag_help(&e->s->diags, d, "name the one that is meant, or each as an output: output a = %s, b = %s",
-            names.at[0], names.count > 1 ? names.at[1] : "…");
+  diag_help(&e->s->diags, d, "name the one that is meant, or each as an output: output a = %s, b = %s", names.at[0],
+            names.count > 1 ? names.at[1] : "…");
   return false;
 }
 
@@ -31,8 +31,7 @@ static bool find_value(EditContext *e, const Stmt *item, Arena *scratch, ValueId
   const Selector *sel = item->selector;
   Picked picked;
   if (edit_output_named(g, sel, out)) return true;
-  if (!select_units(e->s, g, e->scope, sel, false, scratch, &picked) ||
-      edit_reject_tensors(e, item, &picked, "output"))
+  if (!select_units(e->s, g, e->scope, sel, false, scratch, &picked) || edit_reject_tensors(e, item, &picked, "output"))
     return false;
   ValueList values = {0};
   for (size_t i = 0; i < picked.units.count; i++) {
@@ -46,7 +45,7 @@ static bool find_value(EditContext *e, const Stmt *item, Arena *scratch, ValueId
   }
   if (values.count == 0)
     return edit_wrong(e, DIAG_E0227, sel->span, "forward never runs through this, so it has no value",
-                        "name a layer that forward calls");
+                      "name a layer that forward calls");
   if (values.count > 1) return report_several(e, item, &values, "this picks %zu", scratch);
   *out = values.at[0];
   return true;
@@ -72,7 +71,7 @@ static bool add_output(EditContext *e, const Stmt *item, Arena *scratch, Output 
   for (size_t i = 0; i < *count; i++)
     if (streq(outputs[i].name, name))
       return edit_wrong(e, DIAG_E0227, item->span, arena_printf(e->s->arena, "two outputs are named '%s'", name),
-                          "give each a name of its own");
+                        "give each a name of its own");
   if (*count == SG_MAX_OUTPUTS)
     return edit_wrong(e, DIAG_E0227, item->span, "a network has at most 16 outputs", "leave some out");
   outputs[(*count)++] = (Output){name, value};
@@ -127,8 +126,7 @@ bool edit_output(EditContext *e, const Stmt *stmt) {
   Output outputs[SG_MAX_OUTPUTS];
   size_t count = 0;
   bool ok = true;
-  for (const Stmt *item = stmt->body; item; item = item->next)
-    ok = add_output(e, item, scratch, outputs, &count) && ok;
+  for (const Stmt *item = stmt->body; item; item = item->next) ok = add_output(e, item, scratch, outputs, &count) && ok;
   if (ok) {
     g->outputs.count = 0;
     for (size_t i = 0; i < count; i++) vec_push(g->arena, &g->outputs, outputs[i]);
@@ -179,7 +177,8 @@ static void mark_before(const Graph *g, ValueId value, bool gradient, Arena *scr
     const Node *n = &g->nodes.at[g->order.at[i]];
     if (!n->alive || !wanted[n->output]) continue;
     if (n->module != NO_ID) module[n->module] = true;
-    for (size_t k = 0; k < n->inputs.count && (!gradient || op_passes_gradient(n->op)); k++) wanted[n->inputs.at[k]] = true;
+    for (size_t k = 0; k < n->inputs.count && (!gradient || op_passes_gradient(n->op)); k++)
+      wanted[n->inputs.at[k]] = true;
   }
 }
 
@@ -187,7 +186,8 @@ void edit_outputs_trained(EditContext *e) {
   Graph *g = e->graph;
   if (g->outputs.count == 0) return;
   Arena *scratch = arena_create();
-  bool *called = arena_array(scratch, bool, g->modules.count + 1), *learns = arena_array(scratch, bool, g->modules.count + 1);
+  bool *called = arena_array(scratch, bool, g->modules.count + 1),
+       *learns = arena_array(scratch, bool, g->modules.count + 1);
   for (size_t i = 0; i < g->outputs.count; i++) mark_before(g, g->outputs.at[i].value, false, scratch, called);
   mark_before(g, g->outputs.at[0].value, true, scratch, learns);
   VEC(const char *) names = {0};

@@ -27,19 +27,16 @@ static bool may_return(const Graph *g, NodeId id, ModuleId home) {
 static bool report_lost_way(EditContext *e, const Stmt *stmt, const Unit *u, NodeId stop) {
   const Graph *g = e->graph;
   ModuleId unit = top_unit(g, u->module);
-  Diag *d = diag_report(&e->s->diags, DIAG_E0219, stmt->selector->span,
-                        "'%s' cannot be put back: '%s', which led to it, was cut off too", u->name,
-                        g->nodes.at[stop].name);
-  diag_label(&e->s->diags, d, g->modules.at[0].origin, "the take leaves out all of %s",
-             g->modules.at[unit].name);
+  Diag *d =
+      diag_report(&e->s->diags, DIAG_E0219, stmt->selector->span,
+                  "'%s' cannot be put back: '%s', which led to it, was cut off too", u->name, g->nodes.at[stop].name);
+  diag_label(&e->s->diags, d, g->modules.at[0].origin, "the take leaves out all of %s", g->modules.at[unit].name);
   diag_help(&e->s->diags, d, "replace %s as a whole, or take a longer slice", g->modules.at[unit].name);
   return false;
 }
 
-static bool report_cannot(EditContext *e, const Stmt *stmt, const Unit *u, const char *why,
-                          const char *help) {
-  Diag *d = diag_report(&e->s->diags, DIAG_E0219, stmt->selector->span, "'%s' cannot be put back: %s",
-                        u->name, why);
+static bool report_cannot(EditContext *e, const Stmt *stmt, const Unit *u, const char *why, const char *help) {
+  Diag *d = diag_report(&e->s->diags, DIAG_E0219, stmt->selector->span, "'%s' cannot be put back: %s", u->name, why);
   diag_help(&e->s->diags, d, "%s", help);
   return false;
 }
@@ -59,8 +56,7 @@ static bool find_way(EditContext *e, const Stmt *stmt, const Unit *u, Arena *are
   edit_boundary(g, set, arena, &in, &out);
   if (u->nodes.count == 0)
     return report_cannot(e, stmt, u, "forward never runs through it", "append the new layer instead");
-  if (in.count != 1)
-    return report_cannot(e, stmt, u, "several values enter it", "replace the block around it");
+  if (in.count != 1) return report_cannot(e, stmt, u, "several values enter it", "replace the block around it");
   if (edit_order_place(g, u->nodes.at[0]) < first_alive_place(g))
     return report_cannot(e, stmt, u, "it lies before the slice", "use prepend to put a layer at the start");
   ModuleId home = top_unit(g, u->module);
@@ -68,8 +64,7 @@ static bool find_way(EditContext *e, const Stmt *stmt, const Unit *u, Arena *are
   for (;;) {
     NodeId id = g->values.at[value].producer;
     if (id == NO_ID || g->nodes.at[id].alive) return true;
-    if (!may_return(g, id, home))
-      return top_unit(g, node_home(g, id)) != home || report_lost_way(e, stmt, u, id);
+    if (!may_return(g, id, home)) return top_unit(g, node_home(g, id)) != home || report_lost_way(e, stmt, u, id);
     vec_push(arena, way, id);
     value = g->nodes.at[id].inputs.at[0];
   }
@@ -133,10 +128,8 @@ bool edit_reattach(EditContext *e, const Stmt *stmt, const Unit *u) {
     ValueId out = edit_call(e, new, value, NO_ID, stmt->span);
     ok = out != NO_ID;
     g->outputs.at[0].value = ok ? out : value;
-    if (ok)
-      take_child_place(g, u->module, new);
-    else
-      edit_undo(g, modules, nodes);
+    if (ok) take_child_place(g, u->module, new);
+    else edit_undo(g, modules, nodes);
     edit_update_alive(g);
     if (ok) report_way(e, stmt, u, &way, scratch);
   }

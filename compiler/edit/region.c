@@ -6,11 +6,10 @@
 
 /* ---- reading ---- */
 
-static bool bad_bound(EditContext *e, Span span, const char *name, const Shape *of, int axis,
-                      const char *problem) {
+static bool bad_bound(EditContext *e, Span span, const char *name, const Shape *of, int axis, const char *problem) {
   Diag *d = diag_report(&e->s->diags, DIAG_E0204, span, "%s", problem);
-  diag_note(&e->s->diags, d, "%s is %s, and dimension %d has %" PRId64, name,
-            shape_text_plain(e->s->arena, of), axis, of->dim[axis]);
+  diag_note(&e->s->diags, d, "%s is %s, and dimension %d has %" PRId64, name, shape_text_plain(e->s->arena, of), axis,
+            of->dim[axis]);
   diag_help(&e->s->diags, d, "count from 0, or from -1 at the end; [a:b] stops before b");
   return false;
 }
@@ -21,21 +20,20 @@ static bool read_bound(EditContext *e, const Expr *expr, int64_t otherwise, int6
   if (!expr) return true;
   if (!eval_const(e->s, e->scope, expr, &value)) return false;
   if (value.kind != CONST_INT)
-    return edit_wrong(e, DIAG_E0204, expr->span, "an index must be a whole number", "[:, :10] is the first ten columns");
+    return edit_wrong(e, DIAG_E0204, expr->span, "an index must be a whole number",
+                      "[:, :10] is the first ten columns");
   *out = value.integer;
   return true;
 }
 
-static bool read_axis(EditContext *e, const Index *index, const char *name, const Shape *of, int axis,
-                      Region *out) {
+static bool read_axis(EditContext *e, const Index *index, const char *name, const Shape *of, int axis, Region *out) {
   Arena *arena = e->s->arena;
   int64_t count = of->dim[axis], begin, end;
   if (!read_bound(e, index->begin, 0, &begin) || !read_bound(e, index->end, count, &end)) return false;
   out->drop[axis] = !index->is_range;
   if (!index->is_range) {
     if (begin < -count || begin >= count)
-      return bad_bound(e, index->span, name, of, axis,
-                       arena_printf(arena, "[%" PRId64 "] is out of range", begin));
+      return bad_bound(e, index->span, name, of, axis, arena_printf(arena, "[%" PRId64 "] is out of range", begin));
     out->begin[axis] = begin < 0 ? begin + count : begin;
     out->end[axis] = out->begin[axis] + 1;
     return true;
@@ -50,8 +48,7 @@ static bool read_axis(EditContext *e, const Index *index, const char *name, cons
                    arena_printf(arena, "[%" PRId64 ":%" PRId64 "] is empty", begin, end));
 }
 
-bool region_read(EditContext *e, const Index *index, Span span, const char *name, const Shape *of,
-                 Region *out) {
+bool region_read(EditContext *e, const Index *index, Span span, const char *name, const Shape *of, Region *out) {
   *out = (Region){.rank = of->rank};
   int axis = 0;
   for (; index; index = index->next, axis++) {
@@ -59,8 +56,8 @@ bool region_read(EditContext *e, const Index *index, Span span, const char *name
       if (!read_axis(e, index, name, of, axis, out)) return false;
       continue;
     }
-    Diag *d = diag_report(&e->s->diags, DIAG_E0204, span, "there are more indices than dimensions: %s is %s",
-                          name, shape_text_plain(e->s->arena, of));
+    Diag *d = diag_report(&e->s->diags, DIAG_E0204, span, "there are more indices than dimensions: %s is %s", name,
+                          shape_text_plain(e->s->arena, of));
     diag_help(&e->s->diags, d, "write at most one index or range for each of its %d dimension%s", of->rank,
               of->rank == 1 ? "" : "s");
     return false;
@@ -90,9 +87,9 @@ const char *region_text(Arena *arena, const char *name, const Region *region) {
   const char *text = arena_printf(arena, "%s[", name);
   for (int i = 0; i < region->rank; i++) {
     const char *comma = i ? ", " : "";
-    text = region->drop[i] ? arena_printf(arena, "%s%s%" PRId64, text, comma, region->begin[i])
-                           : arena_printf(arena, "%s%s%" PRId64 ":%" PRId64, text, comma, region->begin[i],
-                                          region->end[i]);
+    text = region->drop[i]
+               ? arena_printf(arena, "%s%s%" PRId64, text, comma, region->begin[i])
+               : arena_printf(arena, "%s%s%" PRId64 ":%" PRId64, text, comma, region->begin[i], region->end[i]);
   }
   return arena_printf(arena, "%s]", text);
 }
@@ -100,8 +97,7 @@ const char *region_text(Arena *arena, const char *name, const Region *region) {
 /* ---- copying ---- */
 
 /* Row by row: `index` counts through all dimensions but the last, which is contiguous in both. */
-static void copy_rows(char *tensor, const Shape *shape, const Region *region, size_t size, char *part,
-                      bool gather) {
+static void copy_rows(char *tensor, const Shape *shape, const Region *region, size_t size, char *part, bool gather) {
   int64_t index[MAX_SHAPE_RANK];
   int last = region->rank - 1;
   if (last < 0) {
@@ -135,13 +131,13 @@ void region_scatter(void *tensor, const Shape *shape, const Region *region, size
 /* ---- picking ---- */
 
 bool region_unknown_shape(EditContext *e, Span span, const char *name) {
-  return edit_wrong(e, DIAG_E0407, span, arena_printf(e->s->arena, "the shape of %s is not known at this statement", name),
+  return edit_wrong(e, DIAG_E0407, span,
+                    arena_printf(e->s->arena, "the shape of %s is not known at this statement", name),
                     "write the statement behind the edits that make the network whole again");
 }
 
 /* *is_region: the brackets behind a tensor, and not those that count children. */
-static bool pick_region(EditContext *e, const Selector *sel, Arena *scratch, bool *is_region,
-                        TensorPicks *out) {
+static bool pick_region(EditContext *e, const Selector *sel, Arena *scratch, bool *is_region, TensorPicks *out) {
   const Graph *g = e->graph;
   Picked picked;
   *is_region = false;
@@ -165,8 +161,7 @@ static bool pick_region(EditContext *e, const Selector *sel, Arena *scratch, boo
   Diag *d = diag_report(&e->s->diags, DIAG_E0407, sel->left->span, "a region is a part of one tensor");
   if (picked.layers && found != NO_ID)
     diag_help(&e->s->diags, d, "name the tensor, as in %s[:10]", g->params.at[found].name);
-  else
-    diag_help(&e->s->diags, d, "write each tensor with its own brackets");
+  else diag_help(&e->s->diags, d, "write each tensor with its own brackets");
   return false;
 }
 

@@ -6,8 +6,7 @@
 
 /* The region that the brackets mean in a tensor of these dimensions; dimensions that are not named are taken
  * whole. As everywhere in the language, what is out of range or empty is an error. */
-bool region_read(EditContext *e, const Index *index, Span span, const char *name, const Shape *of,
-                 Region *out);
+bool region_read(EditContext *e, const Index *index, Span span, const char *name, const Shape *of, Region *out);
 /* The shape of what it cuts out: indices take their dimension away. */
 Shape region_shape(const Region *region, DType dtype);
 /* True when it lies within a tensor of that shape. */

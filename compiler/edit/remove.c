@@ -35,7 +35,7 @@ static bool anything_left(const Graph *g, const Picked *picked) {
 /* ---- what changes behind it ---- */
 
 typedef struct Before { /* the shapes before the remove, where they could be told */
-  Shape *value;  /* by ValueId */
+  Shape *value;         /* by ValueId */
   Shape output;
 } Before;
 

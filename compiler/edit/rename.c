@@ -9,8 +9,7 @@ static const char *moved(const Graph *g, const char *name, const char *old, cons
 }
 
 /* relu and relu_1 are calls of one layer: all of them follow it. */
-static const char *moved_call(const Graph *g, const Node *n, ModuleId module, const char *old,
-                              const char *new) {
+static const char *moved_call(const Graph *g, const Node *n, ModuleId module, const char *old, const char *new) {
   size_t length = strlen(old);
   if (n->module == module && strncmp(n->name, old, length) == 0)
     return arena_printf(g->arena, "%s%s", new, n->name + length);
@@ -46,8 +45,7 @@ bool edit_rename(EditContext *e, const Stmt *stmt) {
   bool ok = select_units(e->s, g, e->scope, stmt->selector, false, scratch, &picked) &&
             !edit_reject_tensors(e, stmt, &picked, "rename");
   if (ok && (picked.units.count != 1 || picked.units.at[0].module == NO_ID))
-    ok =
-        wrong(e, stmt->selector->span, "rename takes one layer or container", "write one statement for each");
+    ok = wrong(e, stmt->selector->span, "rename takes one layer or container", "write one statement for each");
   if (ok) {
     id = picked.units.at[0].module;
     ok = check_names(e, stmt, &g->modules.at[id], &local);

@@ -12,8 +12,7 @@ static bool report_several(EditContext *e, const Stmt *stmt, const Unit *u) {
     const char *name = m == NO_ID ? g->nodes.at[u->nodes.at[i]].name : g->modules.at[m].name;
     if (names.count == 0 || !streq(names.at[names.count - 1], name)) vec_push(scratch, &names, name);
   }
-  Diag *d =
-      diag_report(&e->s->diags, DIAG_E0215, stmt->selector->span, "%s is not one layer but several", u->name);
+  Diag *d = diag_report(&e->s->diags, DIAG_E0215, stmt->selector->span, "%s is not one layer but several", u->name);
   diag_note(&e->s->diags, d, "it holds %s", edit_list_names(scratch, names.at, names.count));
   diag_help(&e->s->diags, d, "name one layer or container; `every TYPE` or a glob replaces each");
   arena_destroy(scratch);
@@ -35,9 +34,8 @@ static bool check_sites(EditContext *e, const Stmt *stmt, const Unit *u, const C
     Arena *scratch = arena_create();
     VEC(const char *) names = {0};
     for (size_t k = 0; k < many->count; k++) vec_push(scratch, &names, edit_value_name(g, many->at[k]));
-    Diag *d =
-        diag_report(&e->s->diags, DIAG_E0216, stmt->selector->span, "%zu values %s '%s', and a layer has one",
-                    many->count, many == &site->in ? "enter" : "leave", u->name);
+    Diag *d = diag_report(&e->s->diags, DIAG_E0216, stmt->selector->span, "%zu values %s '%s', and a layer has one",
+                          many->count, many == &site->in ? "enter" : "leave", u->name);
     diag_note(&e->s->diags, d, "they are %s", edit_list_names(scratch, names.at, names.count));
     diag_help(&e->s->diags, d, "replace the block around it, or the layers before it");
     arena_destroy(scratch);
@@ -60,10 +58,8 @@ static void name_place(const Graph *g, const Unit *u, ModuleId *parent, const ch
   if (!dot) return;
   char *above = arena_strndup(g->arena, n->name, (size_t)(dot - n->name));
   ModuleId found = graph_find_module(g, above);
-  if (found != NO_ID)
-    *parent = found;
-  else
-    *local = n->name;
+  if (found != NO_ID) *parent = found;
+  else *local = n->name;
 }
 
 /* The new module, which stands last among its parent's children, takes the old one's place among them. */
@@ -84,8 +80,7 @@ typedef struct Kept { /* what must be put back when the new layer turns out to b
 } Kept;
 
 static Kept retire_unit(Graph *g, const Unit *u, Arena *arena) {
-  Kept kept = {arena_array(arena, bool, g->modules.count + 1),
-               arena_array(arena, const char *, u->nodes.count + 1)};
+  Kept kept = {arena_array(arena, bool, g->modules.count + 1), arena_array(arena, const char *, u->nodes.count + 1)};
   for (size_t i = 0; i < g->modules.count; i++) kept.module_alive[i] = g->modules.at[i].alive;
   for (size_t i = 0; i < u->nodes.count; i++) {
     kept.node_name[i] = g->nodes.at[u->nodes.at[i]].name;
@@ -119,8 +114,7 @@ static bool replace_unit(EditContext *e, const Stmt *stmt, const Unit *u, Arena 
   Graph *g = e->graph;
   CallSites sites = {0};
   if (u->module == NO_ID && u->nodes.count != 1) return report_several(e, stmt, u);
-  if (!edit_call_sites(e, u, stmt->selector->span, arena, &sites) || !check_sites(e, stmt, u, &sites))
-    return false;
+  if (!edit_call_sites(e, u, stmt->selector->span, arena, &sites) || !check_sites(e, stmt, u, &sites)) return false;
   size_t modules = g->modules.count, nodes = g->nodes.count;
   ModuleId parent;
   const char *local;

@@ -22,7 +22,8 @@ void edit_boundary(const Graph *g, const bool *set, Arena *arena, ValueList *in,
     if (!set[id] && !n->alive) continue;
     for (size_t k = 0; k < n->inputs.count; k++) {
       ValueId value = n->inputs.at[k];
-      if (set[id] && !inside[value] && value != g->mask_value) add_once(arena, in, value); /* the mask is there for all */
+      if (set[id] && !inside[value] && value != g->mask_value)
+        add_once(arena, in, value); /* the mask is there for all */
       if (!set[id] && inside[value]) add_once(arena, out, value);
     }
   }
@@ -80,8 +81,8 @@ bool edit_call_sites(EditContext *e, const Unit *unit, Span span, Arena *arena, 
   } else if (calls > 1) {
     split_runs(g, unit, arena, out);
     if (out->count != calls) {
-      Diag *d = diag_report(&e->s->diags, DIAG_E0216, span,
-                            "forward runs %zu times through '%s', without a break", calls, unit->name);
+      Diag *d = diag_report(&e->s->diags, DIAG_E0216, span, "forward runs %zu times through '%s', without a break",
+                            calls, unit->name);
       diag_help(&e->s->diags, d, "name the layers inside it instead");
       return false;
     }
@@ -199,8 +200,7 @@ static void free_name(Graph *g, const char *name) {
   size_t length = strlen(name);
   for (size_t i = 0; i < g->nodes.count; i++) {
     const Node *n = &g->nodes.at[i];
-    if (!n->alive && n->cut && strncmp(n->name, name, length) == 0 &&
-        (n->name[length] == 0 || n->name[length] == '.'))
+    if (!n->alive && n->cut && strncmp(n->name, name, length) == 0 && (n->name[length] == 0 || n->name[length] == '.'))
       edit_retire_node(g, (NodeId)i);
   }
   for (size_t i = 1; i < g->modules.count; i++)
@@ -253,8 +253,7 @@ const char *edit_new_name(EditContext *e, const Stmt *stmt, size_t nth, ModuleId
   if (!stmt->name) return graph_unique_name(g, type_of_layer(e->s->arena, stmt->value));
   if (nth > 0) return graph_unique_name(g, arena_printf(e->s->arena, "%s_%zu", stmt->name, nth));
   if (graph_name_taken(g, stmt->name)) {
-    Diag *d =
-        diag_report(&e->s->diags, DIAG_E0218, stmt->name_span, "there is already a layer '%s'", stmt->name);
+    Diag *d = diag_report(&e->s->diags, DIAG_E0218, stmt->name_span, "there is already a layer '%s'", stmt->name);
     ModuleId old = graph_find_module(g, stmt->name);
     if (old != NO_ID) diag_label(&e->s->diags, d, g->modules.at[old].origin, "it came here");
     diag_help(&e->s->diags, d, "choose another name, or: replace %s with …", stmt->name);
@@ -265,16 +264,15 @@ const char *edit_new_name(EditContext *e, const Stmt *stmt, size_t nth, ModuleId
   const char *above = arena_strndup(e->s->arena, stmt->name, (size_t)(dot - stmt->name));
   *parent = graph_find_module(g, above);
   if (*parent != NO_ID && g->modules.at[*parent].op == OP_NONE) return dot + 1;
-  Diag *d = diag_report(&e->s->diags, DIAG_E0201, stmt->name_span, "there is no container '%s' for '%s'",
-                        above, stmt->name);
+  Diag *d =
+      diag_report(&e->s->diags, DIAG_E0201, stmt->name_span, "there is no container '%s' for '%s'", above, stmt->name);
   diag_help(&e->s->diags, d, "give the new layer a name without dots");
   return NULL;
 }
 
 const char *edit_list_names(Arena *arena, const char *const *names, size_t count) {
   const char *text = "";
-  for (size_t i = 0; i < count && i < 12; i++)
-    text = arena_printf(arena, "%s%s%s", text, i ? ", " : "", names[i]);
+  for (size_t i = 0; i < count && i < 12; i++) text = arena_printf(arena, "%s%s%s", text, i ? ", " : "", names[i]);
   return count > 12 ? arena_printf(arena, "%s and %zu more", text, count - 12) : text;
 }
 
@@ -299,8 +297,8 @@ bool edit_reject_tensors(EditContext *e, const Stmt *stmt, const Picked *picked,
       layer = g->modules.at[g->params.at[i].module].name;
       break;
     }
-  Diag *d = diag_report(&e->s->diags, DIAG_E0221, stmt->selector->span,
-                        "%s acts on layers, and '%s' is a parameter", verb, name);
+  Diag *d = diag_report(&e->s->diags, DIAG_E0221, stmt->selector->span, "%s acts on layers, and '%s' is a parameter",
+                        verb, name);
   const char *list = "";
   ModuleId last = NO_ID;
   size_t layers = 0;
@@ -309,10 +307,8 @@ bool edit_reject_tensors(EditContext *e, const Stmt *stmt, const Picked *picked,
     last = g->params.at[i].module;
     if (layers++ < 12) list = arena_printf(e->s->arena, "%s%s%s", list, *list ? ", " : "", g->modules.at[last].name);
   }
-  if (layers > 1 && layers <= 12)
-    diag_help(&e->s->diags, d, "what is picked are tensors; their layers are %s", list);
-  else if (layer && *layer)
-    diag_help(&e->s->diags, d, "name its layer: %s %s", verb, layer);
+  if (layers > 1 && layers <= 12) diag_help(&e->s->diags, d, "what is picked are tensors; their layers are %s", list);
+  else if (layer && *layer) diag_help(&e->s->diags, d, "name its layer: %s %s", verb, layer);
   if (layers >= 1 && layers <= 12 && *list) diag_fix(&e->s->diags, d, stmt->selector->span, "%s", list);
   return true;
 }

@@ -36,13 +36,11 @@ static SavedTensor saved_tensor(EditContext *e, const TensorPick *pick) {
 bool save_snapshot(EditContext *e, ParamId id, Span span) {
   Graph *g = e->graph;
   edit_shapes_now(e);
-  if (g->params.at[id].shape.rank < 0)
-    return region_unknown_shape(e, span, g->params.at[id].name);
+  if (g->params.at[id].shape.rank < 0) return region_unknown_shape(e, span, g->params.at[id].name);
   SavedFile *file = arena_new(g->arena, SavedFile);
   file->span = span;
   vec_push(g->arena, &file->tensors, saved_tensor(e, &(TensorPick){id, NULL}));
-  vec_push(g->arena, &g->donors,
-           (DonorFile){.path = "the values so far", .span = span, .saved = file});
+  vec_push(g->arena, &g->donors, (DonorFile){.path = "the values so far", .span = span, .saved = file});
   Param *p = &g->params.at[id];
   weights_forget(p);
   p->donor = (int)g->donors.count - 1;
@@ -53,8 +51,7 @@ bool save_snapshot(EditContext *e, ParamId id, Span span) {
 static bool check_target(EditContext *e, const Stmt *stmt, const char *real) {
   const Graph *g = e->graph;
   if (!surgery_weights_can_write(stmt->file))
-    return edit_wrong(e, DIAG_E0409, stmt->file_span,
-                      "the suffix of the file does not say in which format to save",
+    return edit_wrong(e, DIAG_E0409, stmt->file_span, "the suffix of the file does not say in which format to save",
                       "end its name with .safetensors, .npz or .pth");
   for (size_t i = 0; i < g->saves.count; i++) {
     if (!streq(g->saves.at[i]->real, real)) continue;
@@ -64,8 +61,7 @@ static bool check_target(EditContext *e, const Stmt *stmt, const char *real) {
     return false;
   }
   if (g->saves.count < MAX_SAVES) return true;
-  return edit_wrong(e, DIAG_E0409, stmt->span, "a script saves at most 100 files",
-                    "save several layers in one file");
+  return edit_wrong(e, DIAG_E0409, stmt->span, "a script saves at most 100 files", "save several layers in one file");
 }
 
 static bool check_picks(EditContext *e, const Stmt *stmt, const TensorPicks *picks) {
@@ -76,8 +72,7 @@ static bool check_picks(EditContext *e, const Stmt *stmt, const TensorPicks *pic
     for (size_t k = 0; k < i; k++)
       if (picks->at[k].param == picks->at[i].param)
         return edit_wrong(e, DIAG_E0409, stmt->selector->span,
-                          arena_printf(e->s->arena, "two parts of %s would have the same name in the file",
-                                       p->name),
+                          arena_printf(e->s->arena, "two parts of %s would have the same name in the file", p->name),
                           "save them to two files, or a region that holds both");
   }
   return true;
@@ -100,9 +95,8 @@ bool edit_save(EditContext *e, const Stmt *stmt) {
     bytes += head->count * (int64_t)surgery_dtype_size(head->dtype);
   }
   vec_push(g->arena, &g->saves, file);
-  diag_report(&e->s->diags, DIAG_N0405, stmt->span,
-              "a build writes %zu tensor%s, %" PRId64 " bytes of numbers, to %s", picks.count,
-              picks.count == 1 ? "" : "s", bytes, stmt->file);
+  diag_report(&e->s->diags, DIAG_N0405, stmt->span, "a build writes %zu tensor%s, %" PRId64 " bytes of numbers, to %s",
+              picks.count, picks.count == 1 ? "" : "s", bytes, stmt->file);
   return true;
 }
 

@@ -52,8 +52,7 @@ static void note_pair(const Graph *g, Arena *scratch, TwiceList *list, const Par
   if (again->is_buffer || (span.source == old.source && span.begin == old.begin)) return;
   size_t i = 0;
   while (i < list->count && (list->at[i].span.source != span.source || list->at[i].span.begin != span.begin)) i++;
-  if (i == list->count)
-    vec_push(scratch, list, (Twice){.span = span, .name = again->name, .first = first->name});
+  if (i == list->count) vec_push(scratch, list, (Twice){.span = span, .name = again->name, .first = first->name});
   list->at[i].shared += shared;
   list->at[i].apart += !shared;
 }
@@ -63,8 +62,8 @@ static void report(EditContext *e, const TwiceList *list) {
     const Twice *t = &list->at[i];
     if (t->shared > 0)
       diag_report(&e->s->diags, DIAG_N0204, t->span,
-                  "%zu of these tensors are in the network already, as %s is %s: frozen, they share one copy", t->shared,
-                  t->name, t->first);
+                  "%zu of these tensors are in the network already, as %s is %s: frozen, they share one copy",
+                  t->shared, t->name, t->first);
     if (t->apart > 0)
       diag_report(&e->s->diags, DIAG_N0203, t->span,
                   "%zu of these tensors are in the network already, as %s is %s: not frozen, they are trained apart",
@@ -91,10 +90,8 @@ void edit_share_weights(EditContext *e) {
       Param *p = &g->params.at[plain.at[k]];
       bool shared = is_fixed(g, p) && fixed != NO_ID;
       note_pair(g, scratch, &list, first, p, shared);
-      if (shared)
-        p->shares = fixed;
-      else if (is_fixed(g, p))
-        fixed = plain.at[k];
+      if (shared) p->shares = fixed;
+      else if (is_fixed(g, p)) fixed = plain.at[k];
     }
     i = k;
   }

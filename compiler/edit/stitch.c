@@ -28,8 +28,7 @@ static void move_donors(Stitch *t) {
     t->donor[i] = NO_ID;
     for (size_t k = 0; k < g->donors.count && t->donor[i] == NO_ID; k++) {
       const DonorFile *old = &g->donors.at[k];
-      if (file->path && old->model && old->path && donor_same_file(old, file))
-        t->donor[i] = (int)k;
+      if (file->path && old->model && old->path && donor_same_file(old, file)) t->donor[i] = (int)k;
     }
     if (t->donor[i] == NO_ID) {
       vec_push(g->arena, &g->donors, *file);
@@ -148,10 +147,8 @@ static void move_in(Stitch *t) {
     t->value[t->from->mask_value] = g->mask_value;
   }
   move_nodes(t);
-  if (t->front)
-    new_input(t, order, nodes);
-  else
-    g->outputs.at[0].value = t->value[t->from->outputs.at[0].value];
+  if (t->front) new_input(t, order, nodes);
+  else g->outputs.at[0].value = t->value[t->from->outputs.at[0].value];
   arena_destroy(scratch);
 }
 

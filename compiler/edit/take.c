@@ -6,14 +6,12 @@
 
 /* With a layer that was chosen go the functions between the chosen ones: children() does not count them. */
 static void close_over_functions(const Graph *g, Picked *slice, Arena *arena) {
-  bool *from =
-      arena_array(arena, bool, g->values.count + 1);        /* an input of it, chosen or joined, lies above */
-  bool *to = arena_array(arena, bool, g->values.count + 1); /* leads to a chosen node over functions alone */
+  bool *from = arena_array(arena, bool, g->values.count + 1); /* an input of it, chosen or joined, lies above */
+  bool *to = arena_array(arena, bool, g->values.count + 1);   /* leads to a chosen node over functions alone */
   for (size_t i = 0; i < g->order.count; i++) {
     const Node *n = &g->nodes.at[g->order.at[i]];
     bool above = slice->node[g->order.at[i]];
-    for (size_t k = 0; k < n->inputs.count && !above; k++)
-      above = n->module == NO_ID && from[n->inputs.at[k]];
+    for (size_t k = 0; k < n->inputs.count && !above; k++) above = n->module == NO_ID && from[n->inputs.at[k]];
     from[n->output] = above;
   }
   for (size_t i = g->order.count; i-- > 0;) {
@@ -31,8 +29,7 @@ static bool cut_slice(EditContext *e, Graph *g, const Donor *donor) {
   Picked slice;
   bool ok = select_units(e->s, g, e->scope, donor->slice, false, scratch, &slice);
   if (ok && slice.tensors) {
-    Diag *d = diag_report(&e->s->diags, DIAG_E0221, donor->slice->span,
-                          "a slice is made of layers, not of parameters");
+    Diag *d = diag_report(&e->s->diags, DIAG_E0221, donor->slice->span, "a slice is made of layers, not of parameters");
     diag_help(&e->s->diags, d, "name layers, stages or a range of layers");
     ok = false;
   }
@@ -70,8 +67,7 @@ bool edit_donor(EditContext *e, const Donor *donor, Graph **out) {
 bool edit_take(EditContext *e, const Stmt *stmt) {
   const Donor *donor = stmt->donor;
   if (e->taken && e->graph) {
-    Diag *d =
-        diag_report(&e->s->diags, DIAG_E0212, stmt->span, "a second take: a script operates on one network");
+    Diag *d = diag_report(&e->s->diags, DIAG_E0212, stmt->span, "a second take: a script operates on one network");
     diag_label(&e->s->diags, d, e->graph->modules.at[0].origin, "the first");
     diag_help(&e->s->diags, d, "remove one of them, or write two scripts");
     return false;

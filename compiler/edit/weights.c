@@ -25,7 +25,8 @@ typedef struct Mismatch {
 static void compare_all(Session *s, const Graph *g, DonorFile *donor, const ParamList *params, Mismatch *m) {
   for (size_t i = 0; i < params->count; i++) {
     const Param *p = &g->params.at[params->at[i]];
-    const surgery_tensor *t = p->donor_key ? donor_find(donor, p->donor_key) : donor_find_named(s->arena, donor, p->name);
+    const surgery_tensor *t =
+        p->donor_key ? donor_find(donor, p->donor_key) : donor_find_named(s->arena, donor, p->name);
     if (!t && donor_may_lack(g, p)) continue;
     if (!t) {
       m->missing++;
@@ -84,7 +85,8 @@ static void help_other_model(Session *s, Diag *d, const DonorFile *donor, const 
 
 /* resnet18(classes=10) from the file of 1000 classes: the head is taken as it is and replaced. */
 static void help_other_head(Session *s, Diag *d, const DonorFile *donor, const Module *layer) {
-  const char *replace = arena_printf(s->arena, "replace %s with Linear(_, %lld)", layer->name, (long long)layer->args.out_features);
+  const char *replace =
+      arena_printf(s->arena, "replace %s with Linear(_, %lld)", layer->name, (long long)layer->args.out_features);
   diag_help(&s->diags, d, "the file is %s's own: take it without arguments, then %s", donor->model, replace);
   Span name = name_before_from(s, donor);
   if (name.source == SPAN_NO_SOURCE) return;
@@ -118,31 +120,27 @@ static void note_lines(Session *s, Diag *d, const Mismatch *m) {
   if (m->lines.count > MAX_LINES) diag_note(&s->diags, d, "and %zu more", m->lines.count - MAX_LINES);
 }
 
-static void report_mismatch(Session *s, const Graph *g, DonorFile *donor, const Mismatch *m,
-                            const ParamList *params) {
+static void report_mismatch(Session *s, const Graph *g, DonorFile *donor, const Mismatch *m, const ParamList *params) {
   size_t wanted = params->count;
   if (!donor->model) { /* found behind the last edit only; load.c tells the rest */
-    Diag *d = diag_report(&s->diags, DIAG_E0406, donor->span, "%s does not fit: %s", donor->path,
-                          mismatch_text(s, m));
+    Diag *d = diag_report(&s->diags, DIAG_E0406, donor->span, "%s does not fit: %s", donor->path, mismatch_text(s, m));
     note_lines(s, d, m);
     diag_help(&s->diags, d, "the network has changed behind this statement: load later");
     return;
   }
-  Diag *d = diag_report(&s->diags, DIAG_E0405, donor->span, "%s does not fit %s: %s", donor->path,
-                        donor->model, mismatch_text(s, m));
+  Diag *d = diag_report(&s->diags, DIAG_E0405, donor->span, "%s does not fit %s: %s", donor->path, donor->model,
+                        mismatch_text(s, m));
   if (m->missing > 0 && help_under(s, d, g, donor, params, m->matched)) return;
   note_lines(s, d, m);
   size_t count = donor_count(donor);
-  diag_note(&s->diags, d, "%zu of the %zu tensors that are wanted fit; the file has %zu%s%s", m->matched,
-            wanted, count, count ? ", the first is " : "", count ? donor_at(donor, 0)->name : "");
+  diag_note(&s->diags, d, "%zu of the %zu tensors that are wanted fit; the file has %zu%s%s", m->matched, wanted, count,
+            count ? ", the first is " : "", count ? donor_at(donor, 0)->name : "");
   const char *guess = m->matched < wanted && donor->open ? weights_guess_model(s, donor->open) : NULL;
-  if (guess && !streq(guess, donor->model))
-    help_other_model(s, d, donor, guess);
+  if (guess && !streq(guess, donor->model)) help_other_model(s, d, donor, guess);
   else if (guess && m->layer && m->layer->op == OP_Linear && m->missing == 0 && m->dtypes == 0)
     help_other_head(s, d, donor, m->layer);
   else
-    diag_help(&s->diags, d,
-              "use the file that belongs to %s, or declare the network that the file belongs to",
+    diag_help(&s->diags, d, "use the file that belongs to %s, or declare the network that the file belongs to",
               donor->model);
 }
 
@@ -179,12 +177,9 @@ static bool bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
   if (s->no_weights) return true;
   WeightSearch search = weights_find(s, scope, donor, model, &path);
   if (search == WEIGHTS_WRONG) return false;
-  vec_push(g->arena, &g->donors,
-           (DonorFile){.model = model,
-                       .path = path,
-                       .span = span,
-                       .under = donor->under,
-                       .under_span = donor->under_span});
+  vec_push(
+      g->arena, &g->donors,
+      (DonorFile){.model = model, .path = path, .span = span, .under = donor->under, .under_span = donor->under_span});
   DonorFile *file = &g->donors.at[g->donors.count - 1];
   if (!path) return true;
   ParamList params = graph_state_dict(g, s->arena, true);
@@ -226,8 +221,7 @@ static bool check_patches(Session *s, const Graph *g, const ParamList *params) {
       if (p->shape.rank < 0 || region_within(p->patches.at[k].to, &p->shape)) continue;
       Diag *d = diag_report(&s->diags, DIAG_E0406, g->donors.at[p->patches.at[k].donor].span,
                             "%s lies outside the tensor, which is %s behind the last edit",
-                            region_text(s->arena, p->name, p->patches.at[k].to),
-                            shape_text_plain(s->arena, &p->shape));
+                            region_text(s->arena, p->name, p->patches.at[k].to), shape_text_plain(s->arena, &p->shape));
       diag_help(&s->diags, d, "the network has changed behind this statement: load later");
       ok = false;
     }

@@ -36,8 +36,7 @@ int64_t param_zero_row(const Graph *g, ParamId param);
 /* Writes the parameter's initial value to `to`: shape_count() numbers, f32 or i64 by its dtype, row-major.
  * Read from the donor's file, or fresh from a stream keyed by the train block's seed (0 without one) and the
  * parameter's name. `train` may be NULL. False with *err filled when the file fails. */
-bool weights_fill(Session *s, const Graph *g, const TrainConfig *train, ParamId param, void *to,
-                  surgery_error *err);
+bool weights_fill(Session *s, const Graph *g, const TrainConfig *train, ParamId param, void *to, surgery_error *err);
 /* The same for the record of a parameter that a `save` kept. */
 bool weights_fill_saved(Session *s, const Graph *g, const TrainConfig *train, const SavedTensor *tensor, void *to,
                         surgery_error *err);
@@ -62,11 +61,11 @@ const char *donor_key(Arena *arena, const DonorFile *donor, const char *name);
 void donor_place(Arena *arena, DonorFile *donor, const char *const *names, size_t count);
 bool donor_same_file(const DonorFile *a, const DonorFile *b);
 const surgery_tensor *donor_find(DonorFile *donor, const char *key);
-/* The same under the other names that a parameter may have in a file (weights_names.c); the tensor's own name is the one there. */
+/* The same under the other names that a parameter may have in a file (weights_names.c); the tensor's own name is the
+ * one there. */
 const surgery_tensor *donor_find_named(Arena *arena, DonorFile *donor, const char *key);
 /* Notes, once for a file each, what was taken off or translated; said: zeros at first. */
-void donor_names_note(Session *s, DonorFile *donor, const char *key, const surgery_tensor *tensor,
-                      bool said[2]);
+void donor_names_note(Session *s, DonorFile *donor, const char *key, const surgery_tensor *tensor, bool said[2]);
 /* A tensor that is no part of any network here, whoever asks for all of a file. */
 bool donor_ignores(const char *name);
 size_t donor_count(const DonorFile *donor);
@@ -120,8 +119,7 @@ typedef struct FoundUnder { /* what a script writes behind `under` … */
 typedef VEC(FoundUnder) FoundList;
 /* Where the file has what is wanted, in front of all names or in the place of a container, in any of its sets
  * of weights; those first that give all. Only sets that give more than `fit` (weights_under.c). */
-void weights_find_under(Session *s, const DonorFile *donor, const WantedList *wanted, size_t fit,
-                        FoundList *found);
+void weights_find_under(Session *s, const DonorFile *donor, const WantedList *wanted, size_t fit, FoundList *found);
 /* Says so in a message on the file; true where `under` gives all, and is the cure. `layer`: a load's one
  * layer, whose name stands in what is written behind `under`; NULL. */
 bool weights_help_under(Session *s, Diag *d, const DonorFile *donor, const FoundList *found, size_t wanted,

@@ -21,8 +21,7 @@ bool donor_open(Session *s, DonorFile *donor) {
   surgery_error err = {0};
   if (!donor->path || donor_reopen(s, donor, &err)) return true;
   Diag *d = diag_report(&s->diags, DIAG_E0403, donor->span, "the weights cannot be read: %s", err.message);
-  diag_help(&s->diags, d,
-            "get the file again, or save it with torch.save(model.state_dict(), FILE) or as safetensors");
+  diag_help(&s->diags, d, "get the file again, or save it with torch.save(model.state_dict(), FILE) or as safetensors");
   return false;
 }
 
@@ -92,13 +91,10 @@ bool donor_has_shape(const surgery_tensor *t, const Shape *shape) {
   return true;
 }
 
-const char *donor_shape_text(Arena *arena, const surgery_tensor *t) {
-  return sizes_text(arena, t->rank, t->shape);
-}
+const char *donor_shape_text(Arena *arena, const surgery_tensor *t) { return sizes_text(arena, t->rank, t->shape); }
 
 void donor_notes(Session *s, const DonorFile *donor) {
-  const char *note = donor->open ? surgery_weights_note(donor->open) : NULL,
-             *more = note ? strchr(note, ';') : NULL;
+  const char *note = donor->open ? surgery_weights_note(donor->open) : NULL, *more = note ? strchr(note, ';') : NULL;
   if (!more) return;
   while (*more == ';' || *more == ' ') more++;
   diag_report(&s->diags, DIAG_N0401, donor->span, "%s: %s", donor->path, more);
@@ -123,8 +119,7 @@ bool donor_is_float(const surgery_tensor *t) {
 /* The counter of a copy that was averaged over the training is an average, too. */
 bool donor_wrong_dtype(const Param *p, const surgery_tensor *t) {
   const char *dot = strrchr(t->name, '.');
-  return donor_is_float(t) == (p->shape.dtype == DTYPE_I64) &&
-         !streq(dot ? dot + 1 : t->name, "num_batches_tracked");
+  return donor_is_float(t) == (p->shape.dtype == DTYPE_I64) && !streq(dot ? dot + 1 : t->name, "num_batches_tracked");
 }
 
 void weights_forget(Param *p) {

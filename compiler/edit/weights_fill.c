@@ -12,8 +12,7 @@
 static int64_t fan_of(const Shape *weight, FreshFan fan) {
   int64_t window = 1;
   for (int i = 2; i < weight->rank; i++) window *= weight->dim[i];
-  int64_t in = weight->rank > 1 ? weight->dim[1] * window : 1,
-          out = weight->rank > 0 ? weight->dim[0] * window : 1;
+  int64_t in = weight->rank > 1 ? weight->dim[1] * window : 1, out = weight->rank > 0 ? weight->dim[0] * window : 1;
   return fan == FAN_IN ? in : fan == FAN_OUT ? out : (in + out) / 2;
 }
 
@@ -21,7 +20,8 @@ static int64_t fan_of(const Shape *weight, FreshFan fan) {
 static FreshInit multihead_init(const char *role, const Shape *shape) {
   if (strstr(role, "bias")) return (FreshInit){.kind = FRESH_CONSTANT};
   double rows = (double)shape->dim[0], width = (double)shape->dim[1];
-  return (FreshInit){.kind = FRESH_UNIFORM, .value = strncmp(role, "in_", 3) == 0 ? sqrt(6 / (rows + width)) : 1 / sqrt(width)};
+  return (FreshInit){.kind = FRESH_UNIFORM,
+                     .value = strncmp(role, "in_", 3) == 0 ? sqrt(6 / (rows + width)) : 1 / sqrt(width)};
 }
 
 /* torch.nn: Conv2d and Linear draw weight and bias from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), which is what
@@ -53,17 +53,13 @@ static FreshInit fresh_of(const Graph *g, const Param *p) {
   return init;
 }
 
-FreshInit param_fresh_init(const Graph *g, ParamId id) {
-  return fresh_of(g, &g->params.at[id]);
-}
+FreshInit param_fresh_init(const Graph *g, ParamId id) { return fresh_of(g, &g->params.at[id]); }
 
 static int64_t zero_row(const Graph *g, const Param *p) {
   return fresh_of(g, p).zero_row ? g->modules.at[p->module].args.padding_idx : -1;
 }
 
-int64_t param_zero_row(const Graph *g, ParamId id) {
-  return zero_row(g, &g->params.at[id]);
-}
+int64_t param_zero_row(const Graph *g, ParamId id) { return zero_row(g, &g->params.at[id]); }
 
 static void fill_fresh(const Graph *g, const Param *p, uint64_t seed, void *to) {
   FreshInit init = fresh_of(g, p);
@@ -103,14 +99,10 @@ static bool fail(const Fill *f, surgery_status status, const char *file, const c
   return false;
 }
 
-static size_t number_bytes(DType dtype) {
-  return dtype == DTYPE_I64 ? sizeof(int64_t) : sizeof(float);
-}
+static size_t number_bytes(DType dtype) { return dtype == DTYPE_I64 ? sizeof(int64_t) : sizeof(float); }
 
 /* Room for `count` numbers; NULL when there is none, which the caller reports. */
-static void *room(int64_t count, DType dtype) {
-  return malloc((size_t)count * number_bytes(dtype) + 1);
-}
+static void *room(int64_t count, DType dtype) { return malloc((size_t)count * number_bytes(dtype) + 1); }
 
 static bool fill_saved(const Fill *f, const SavedTensor *t, void *to) {
   const Param *p = &t->value;
@@ -131,19 +123,13 @@ static bool read_numbers(const Fill *f, DonorFile *donor, const surgery_tensor *
   void *raw = direct ? to : room(t->count, integers ? DTYPE_I64 : DTYPE_F32);
   if (!raw) return fail(f, SURGERY_ENVIRONMENT, donor->path, t->name, "no memory");
   bool ok;
-  if (donor->saved)
-    ok = fill_saved(f, (const SavedTensor *)t, raw); /* its head comes first */
-  else if (dtype == DTYPE_I64 && integers)
-    ok = surgery_weights_read_i64(donor->open, t, raw, t->count, f->err) == 0;
-  else
-    ok = surgery_weights_read(donor->open, t, raw, t->count, f->err) == 0;
+  if (donor->saved) ok = fill_saved(f, (const SavedTensor *)t, raw); /* its head comes first */
+  else if (dtype == DTYPE_I64 && integers) ok = surgery_weights_read_i64(donor->open, t, raw, t->count, f->err) == 0;
+  else ok = surgery_weights_read(donor->open, t, raw, t->count, f->err) == 0;
   for (int64_t i = 0; ok && !direct && i < t->count; i++) {
-    if (dtype == DTYPE_F32)
-      ((float *)to)[i] = (float)((int64_t *)raw)[i];
-    else if (fabsf(((float *)raw)[i]) < 0x1p63f) /* not so for NaN */
-      ((int64_t *)to)[i] = (int64_t)((float *)raw)[i];
-    else
-      ok = fail(f, SURGERY_BAD_INPUT, donor->path, t->name, "it holds numbers that no integer can be");
+    if (dtype == DTYPE_F32) ((float *)to)[i] = (float)((int64_t *)raw)[i];
+    else if (fabsf(((float *)raw)[i]) < 0x1p63f) /* not so for NaN */ ((int64_t *)to)[i] = (int64_t)((float *)raw)[i];
+    else ok = fail(f, SURGERY_BAD_INPUT, donor->path, t->name, "it holds numbers that no integer can be");
   }
   if (!direct) free(raw);
   return ok;
@@ -178,8 +164,7 @@ static bool read_part(const Fill *f, DonorFile *donor, const char *key, const Re
 
 /* timm's rule: one channel is the sum over all; n channels repeat the old ones, scaled so that the sum stays.
  * from: (out, old, window), to: (out, new, window). */
-static void adapt_channels(const float *from, int64_t out, int64_t old, int64_t window, int64_t new,
-                           float *to) {
+static void adapt_channels(const float *from, int64_t out, int64_t old, int64_t window, int64_t new, float *to) {
   for (int64_t o = 0; o < out; o++)
     for (int64_t c = 0; c < new; c++)
       for (int64_t w = 0; w < window; w++) {
@@ -205,10 +190,8 @@ static bool read_reshaped(const Fill *f, const Param *p, DonorFile *donor, float
   float *old = room(count, DTYPE_F32);
   if (!old) return fail(f, SURGERY_ENVIRONMENT, donor->path, p->donor_key, "no memory");
   bool ok = read_part(f, donor, p->donor_key, NULL, DTYPE_F32, count, old);
-  if (ok && p->adapt_from)
-    adapt_channels(old, s->dim[0], p->adapt_from, window, s->dim[1], to);
-  else if (ok)
-    transpose(old, s->dim[0], s->dim[1], to);
+  if (ok && p->adapt_from) adapt_channels(old, s->dim[0], p->adapt_from, window, s->dim[1], to);
+  else if (ok) transpose(old, s->dim[0], s->dim[1], to);
   free(old);
   return ok;
 }
@@ -242,8 +225,7 @@ static bool fill_param(const Fill *f, const Param *p, void *to) {
   return true;
 }
 
-bool weights_fill(Session *s, const Graph *g, const TrainConfig *train, ParamId id, void *to,
-                  surgery_error *err) {
+bool weights_fill(Session *s, const Graph *g, const TrainConfig *train, ParamId id, void *to, surgery_error *err) {
   const Fill f = {s, g, train, err};
   return fill_param(&f, &g->params.at[id], to);
 }

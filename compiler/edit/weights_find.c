@@ -53,9 +53,7 @@ static bool is_file(const char *path) {
   return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
-static bool ends_with_slash(const char *path) {
-  return *path && path[strlen(path) - 1] == '/';
-}
+static bool ends_with_slash(const char *path) { return *path && path[strlen(path) - 1] == '/'; }
 
 static bool is_folder(const char *path) {
   struct stat st;
@@ -100,9 +98,8 @@ static bool check_hash(Session *s, const char *path, Span span, bool explicit) {
   char text[65];
   const char *wanted = name_hash(path);
   if (!wanted || !file_hash(path, text) || strncmp(text, wanted, 8) == 0) return true;
-  Diag *d =
-      diag_report(&s->diags, explicit ? DIAG_W0401 : DIAG_E0404, span,
-                  "%s: its name says that its SHA-256 begins with %.8s, but it is %.8s…", path, wanted, text);
+  Diag *d = diag_report(&s->diags, explicit ? DIAG_W0401 : DIAG_E0404, span,
+                        "%s: its name says that its SHA-256 begins with %.8s, but it is %.8s…", path, wanted, text);
   if (explicit) return true;
   diag_help(&s->diags, d, "download it again; if this file is meant, name it with --weights or from");
   return false;
@@ -119,8 +116,7 @@ static void search_folder(Search *q, const char *folder, bool any_name) {
   }
   vec_push(q->s->arena, &q->places, folder);
   for (size_t i = 0; i < sizeof canonical / sizeof *canonical; i++)
-    if (streq(canonical[i].model, q->model))
-      try_file(q, arena_printf(q->s->arena, "%s/%s", folder, canonical[i].file));
+    if (streq(canonical[i].model, q->model)) try_file(q, arena_printf(q->s->arena, "%s/%s", folder, canonical[i].file));
   for (size_t i = 0; any_name && i < sizeof suffixes / sizeof *suffixes; i++)
     try_file(q, arena_printf(q->s->arena, "%s/%s%s", folder, q->model, suffixes[i]));
 }
@@ -136,12 +132,9 @@ static void search_list(Search *q, const char *folders) {
 static void search_hub(Search *q) {
   const char *torch = getenv("TORCH_HOME"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
   Arena *a = q->s->arena;
-  if (torch && *torch)
-    search_folder(q, arena_printf(a, "%s/hub/checkpoints", torch), false);
-  else if (cache && *cache)
-    search_folder(q, arena_printf(a, "%s/torch/hub/checkpoints", cache), false);
-  else if (home && *home)
-    search_folder(q, arena_printf(a, "%s/.cache/torch/hub/checkpoints", home), false);
+  if (torch && *torch) search_folder(q, arena_printf(a, "%s/hub/checkpoints", torch), false);
+  else if (cache && *cache) search_folder(q, arena_printf(a, "%s/torch/hub/checkpoints", cache), false);
+  else if (home && *home) search_folder(q, arena_printf(a, "%s/.cache/torch/hub/checkpoints", home), false);
 }
 
 static const char *list_places(Search *q) {
@@ -168,8 +161,8 @@ static const char *front_path(Session *s, Span span) {
 
 /* False: the script goes on with the shapes that the network has. */
 /* What Hugging Face calls the weights in the folder of a model. */
-static const char *const in_folders[] = {"model.safetensors", "model.safetensors.index.json",
-                                         "pytorch_model.bin", "pytorch_model.bin.index.json"};
+static const char *const in_folders[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                                         "pytorch_model.bin.index.json"};
 
 /* The path is a folder: names the weight file in it, where it is a model's. */
 static bool report_folder(Search *q, Span span, const char *path, const char *folder) {
@@ -177,8 +170,7 @@ static bool report_folder(Search *q, Span span, const char *path, const char *fo
   Diag *d = diag_report(&s->diags, DIAG_E0401, span, "%s is a folder, not a weight file", path);
   for (size_t i = 0; i < sizeof in_folders / sizeof *in_folders; i++) {
     if (!is_file(arena_printf(s->arena, "%s/%s", folder, in_folders[i]))) continue;
-    const char *file =
-        arena_printf(s->arena, "%s%s%s", path, ends_with_slash(path) ? "" : "/", in_folders[i]);
+    const char *file = arena_printf(s->arena, "%s%s%s", path, ends_with_slash(path) ? "" : "/", in_folders[i]);
     diag_help(&s->diags, d, "did you mean '%s'?", file);
     if (streq(path, front_path(s, span))) diag_fix(&s->diags, d, span, "\"%s\"", file);
     return false;
@@ -203,10 +195,8 @@ static bool report_missing(Search *q, Span span, const char *path, int reason) {
     if (streq(path, front_path(q->s, span))) diag_fix(&q->s->diags, d, span, "\"%s\"", near);
     return false;
   }
-  if (q->model)
-    diag_help(&q->s->diags, d, "correct the path, or say where it is: --weights %s=FILE", q->model);
-  else
-    diag_help(&q->s->diags, d, "correct the path, or name the folder it is in: --weights DIR");
+  if (q->model) diag_help(&q->s->diags, d, "correct the path, or say where it is: --weights %s=FILE", q->model);
+  else diag_help(&q->s->diags, d, "correct the path, or name the folder it is in: --weights DIR");
   return false;
 }
 
@@ -220,8 +210,7 @@ static bool find_from(Search *q, const char *from, Span span) {
   if (slash) vec_push(a, &q->places, arena_printf(a, "%.*s/%s", (int)(slash - script), script, from));
   vec_push(a, &q->places, from);
   for (size_t i = 0; i < q->s->weights.count; i++)
-    if (!q->s->weights.at[i].name)
-      vec_push(a, &q->places, arena_printf(a, "%s/%s", q->s->weights.at[i].value, from));
+    if (!q->s->weights.at[i].name) vec_push(a, &q->places, arena_printf(a, "%s/%s", q->s->weights.at[i].value, from));
   for (size_t i = 0; i < q->places.count && !q->found; i++) try_file(q, q->places.at[i]);
   return q->found || report_missing(q, span, from, ENOENT);
 }
@@ -234,8 +223,8 @@ static bool find_canonical(Search *q, const Donor *donor, bool built_in) {
   if (q->found) return true;
   Span span = donor->model->span;
   if (!built_in) {
-    Diag *d = diag_report(&q->s->diags, DIAG_N0402, span,
-                          "%s starts with fresh values: no weight file was given", q->model);
+    Diag *d =
+        diag_report(&q->s->diags, DIAG_N0402, span, "%s starts with fresh values: no weight file was given", q->model);
     diag_help(&q->s->diags, d, "take %s from \"FILE\", or from random to say so", q->model);
     return true;
   }
@@ -245,12 +234,10 @@ static bool find_canonical(Search *q, const Donor *donor, bool built_in) {
   q->s->missing_weights++;
   Diag *d = diag_report(&q->s->diags, DIAG_E0402, span, "there are no weights for %s", q->model);
   if (file)
-    diag_note(&q->s->diags, d, "looked for %s in %s", file,
-              q->places.count ? list_places(q) : "no place at all");
+    diag_note(&q->s->diags, d, "looked for %s in %s", file, q->places.count ? list_places(q) : "no place at all");
   else if (q->places.count)
     diag_note(&q->s->diags, d, "looked for %s.pth and its like in %s", q->model, list_places(q));
-  diag_help(&q->s->diags, d, "--weights %s=FILE, or in the script: take %s from \"FILE\"", q->model,
-            q->model);
+  diag_help(&q->s->diags, d, "--weights %s=FILE, or in the script: take %s from \"FILE\"", q->model, q->model);
   diag_help(&q->s->diags, d, "to start with fresh values: take %s from random", q->model);
   diag_fix(&q->s->diags, d, (Span){donor->span.source, donor->span.end, donor->span.end}, " from random");
   return false;
@@ -258,11 +245,9 @@ static bool find_canonical(Search *q, const Donor *donor, bool built_in) {
 
 const char *absolute_path(Arena *arena, const char *path) {
   const char *slash = strrchr(path, '/');
-  char *folder =
-      realpath(slash ? arena_strndup(arena, path, slash == path ? 1 : (size_t)(slash - path)) : ".", NULL);
+  char *folder = realpath(slash ? arena_strndup(arena, path, slash == path ? 1 : (size_t)(slash - path)) : ".", NULL);
   const char *whole =
-      folder ? arena_printf(arena, "%s/%s", streq(folder, "/") ? "" : folder, slash ? slash + 1 : path)
-             : path;
+      folder ? arena_printf(arena, "%s/%s", streq(folder, "/") ? "" : folder, slash ? slash + 1 : path) : path;
   free(folder);
   return whole;
 }
@@ -287,8 +272,7 @@ const char *weights_model_name(const Donor *donor) {
   return model->text ? model->text : "network";
 }
 
-WeightSearch weights_find(Session *s, Scope *scope, const Donor *donor, const char *model,
-                          const char **path) {
+WeightSearch weights_find(Session *s, Scope *scope, const Donor *donor, const char *model, const char **path) {
   *path = NULL;
   if (donor->from_random) return WEIGHTS_FOUND;
   Search q = {.s = s, .model = model};
@@ -297,8 +281,8 @@ WeightSearch weights_find(Session *s, Scope *scope, const Donor *donor, const ch
   bool explicit = given || donor->from;
   if (given) {
     if (donor->from && !streq(given, donor->from))
-      diag_report(&s->diags, DIAG_N0404, donor->from_span, "--weights %s=%s takes the place of this file",
-                  model, given);
+      diag_report(&s->diags, DIAG_N0404, donor->from_span, "--weights %s=%s takes the place of this file", model,
+                  given);
     if (!try_file(&q, given)) {
       vec_push(s->arena, &q.places, given);
       report_missing(&q, donor->model->span, given, ENOENT);
@@ -310,10 +294,7 @@ WeightSearch weights_find(Session *s, Scope *scope, const Donor *donor, const ch
   }
   if (q.missing) {
     const char *usual = weights_usual_file(model);
-    *path = given         ? given
-            : donor->from ? donor->from
-            : usual       ? usual
-                          : arena_printf(s->arena, "%s.pth", model);
+    *path = given ? given : donor->from ? donor->from : usual ? usual : arena_printf(s->arena, "%s.pth", model);
     return WEIGHTS_MISSING;
   }
   if (!q.found) return WEIGHTS_FOUND;

@@ -129,9 +129,8 @@ void donor_names_note(Session *s, DonorFile *donor, const char *key, const surge
   Way way;
   if (streq(t->name, key) || find(s->arena, donor, key, &way) != t) return;
   if (way.front > 0 && !said[0])
-    diag_report(&s->diags, DIAG_N0401, donor->span,
-                "%s: prefix '%s' taken off; other parts of the file are not read", donor->path,
-                fronts[way.front]);
+    diag_report(&s->diags, DIAG_N0401, donor->span, "%s: prefix '%s' taken off; other parts of the file are not read",
+                donor->path, fronts[way.front]);
   if (way.naming > 0 && !said[1])
     diag_report(&s->diags, DIAG_N0401, donor->span, "%s: %s", donor->path, namings[way.naming].note);
   said[0] |= way.front > 0;

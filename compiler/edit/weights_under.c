@@ -30,12 +30,10 @@ static const char *in_set(const Search *q, const char *prefix) {
 /* "with 'model.' before the names, as in model.conv1.weight" */
 static const char *where_text(const Search *q, const char *rest, const char *inner, const char *example) {
   Arena *a = q->s->arena;
-  const char *set =
-      q->set ? arena_printf(a, "in its weights '%s'", surgery_weights_set(q->file, q->set, NULL)) : "";
+  const char *set = q->set ? arena_printf(a, "in its weights '%s'", surgery_weights_set(q->file, q->set, NULL)) : "";
   if (!*rest) return *set ? set : "as they are";
   const char *gap = *set ? ", " : "";
-  if (inner)
-    return arena_printf(a, "%s%swith '%s' in the place of '%s', as in %s", set, gap, rest, inner, example);
+  if (inner) return arena_printf(a, "%s%swith '%s' in the place of '%s', as in %s", set, gap, rest, inner, example);
   return arena_printf(a, "%s%swith '%s.' before the names, as in %s", set, gap, rest, example);
 }
 
@@ -95,10 +93,8 @@ static void search_set(Search *q) {
     for (size_t i = 0; i < PROBES; i++) {
       const WantedTensor *w = &q->wanted->at[i * count / PROBES];
       if (w->optional) continue;
-      if (middle)
-        try_middles(q, w->name);
-      else
-        try_fronts(q, w->name);
+      if (middle) try_middles(q, w->name);
+      else try_fronts(q, w->name);
     }
 }
 
@@ -112,24 +108,18 @@ static void sort_by_fit(FoundList *found) {
   }
 }
 
-void weights_find_under(Session *s, const DonorFile *donor, const WantedList *wanted, size_t fit,
-                        FoundList *found) {
+void weights_find_under(Session *s, const DonorFile *donor, const WantedList *wanted, size_t fit, FoundList *found) {
   surgery_error err;
   if (!donor->open || wanted->count == 0) return;
-  Search q = {.s = s,
-              .scratch = arena_create(),
-              .wanted = wanted,
-              .more_than = fit,
-              .found = found,
-              .under = donor->under};
+  Search q = {
+      .s = s, .scratch = arena_create(), .wanted = wanted, .more_than = fit, .found = found, .under = donor->under};
   size_t sets = surgery_weights_sets(donor->open);
   for (q.set = 0; q.set < sets; q.set++) { /* a file of its own for each: choosing closes the set before */
     const char *rest;
     q.file = surgery_weights_open(donor->path, &err);
     if (!q.file) break;
     if (q.set == 0 ||
-        (surgery_weights_choose(q.file, surgery_weights_set(q.file, q.set, NULL), &rest, &err) == 0 &&
-         !*rest))
+        (surgery_weights_choose(q.file, surgery_weights_set(q.file, q.set, NULL), &rest, &err) == 0 && !*rest))
       search_set(&q);
     surgery_weights_close(q.file);
   }
@@ -149,8 +139,7 @@ static void fix_under(Session *s, Diag *d, const DonorFile *donor, const char *u
   if (!is_plain_text(under) || at->source >= s->sources.files.count) return;
   if (donor->under && !*under) /* it follows the file's name */
     diag_fix(&s->diags, d, (Span){at->source, at->end, donor->under_span.end}, "%s", "");
-  else if (donor->under)
-    diag_fix(&s->diags, d, donor->under_span, "\"%s\"", under);
+  else if (donor->under) diag_fix(&s->diags, d, donor->under_span, "\"%s\"", under);
   else if (s->sources.files.at[at->source].text[at->begin] == '"') /* the file's name, behind `from` */
     diag_fix(&s->diags, d, (Span){at->source, at->end, at->end}, " under \"%s\"", under);
 }
@@ -164,22 +153,17 @@ bool weights_help_under(Session *s, Diag *d, const DonorFile *donor, const Found
                         const char *layer) {
   const FoundUnder *best = found->count ? &found->at[0] : NULL;
   if (!best || best->fit * 2 < wanted) return false;
-  if (layer && best->inner && !streq(layer, best->inner))
-    return false; /* a part of the layer alone has another name */
+  if (layer && best->inner && !streq(layer, best->inner)) return false; /* a part of the layer alone has another name */
   const char *under = under_layer(s, best, layer);
   bool all = best->fit == wanted;
-  if (all)
-    diag_note(&s->diags, d, "the file has all of them %s", best->where);
-  else
-    diag_note(&s->diags, d, "under \"%s\", %zu of the %zu would fit", under, best->fit, wanted);
+  if (all) diag_note(&s->diags, d, "the file has all of them %s", best->where);
+  else diag_note(&s->diags, d, "under \"%s\", %zu of the %zu would fit", under, best->fit, wanted);
   for (size_t i = 1; all && i < found->count && i < MOST_TOLD; i++)
     if (found->at[i].fit == wanted)
       diag_note(&s->diags, d, "it has others under \"%s\"", under_layer(s, &found->at[i], layer));
   if (!all) return false;
-  if (*under)
-    diag_help(&s->diags, d, "say where they are: under \"%s\"", under);
-  else
-    diag_help(&s->diags, d, "leave `under` out");
+  if (*under) diag_help(&s->diags, d, "say where they are: under \"%s\"", under);
+  else diag_help(&s->diags, d, "leave `under` out");
   fix_under(s, d, donor, under);
   return true;
 }

@@ -1,5 +1,6 @@
-/* A plan's modules made by threads: for each level of --cpu, and of each, where cc joins objects anyway, several parts. What an
- * assembler or a reader of LLVM's language gets is one text, made by one thread. Called by emit.c; writes no file. */
+/* A plan's modules made by threads: for each level of --cpu, and of each, where cc joins objects anyway, several parts.
+ * What an assembler or a reader of LLVM's language gets is one text, made by one thread. Called by emit.c; writes no
+ * file. */
 #include "compiler/emit/compile.h"
 #include <llvm-c/Linker.h>
 #include <pthread.h>
@@ -27,9 +28,7 @@ static double seconds(clockid_t clock) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static bool is_text(const EmitOptions *o) {
-  return o->kind == EMIT_LLVM || o->kind == EMIT_ASM;
-}
+static bool is_text(const EmitOptions *o) { return o->kind == EMIT_LLVM || o->kind == EMIT_ASM; }
 
 static CodegenOptions module_options(const Queue *q, int level, int part) {
   const EmitOptions *o = q->c->options;
@@ -105,8 +104,7 @@ static void run_text(Queue *q, Job *job) {
     codegen_optimise(module, &own);
     job->optimised += (t = seconds(CLOCK_THREAD_CPUTIME_ID)) - last, last = t;
     codegen_target_dispose(&own);
-    if (!whole)
-      whole = module;
+    if (!whole) whole = module;
     else if (LLVMLinkModules2(whole, module))
       BUG("the modules of %s and %s do not go together", q->c->levels.cpu[0], q->c->levels.cpu[level]);
   }
@@ -132,8 +130,8 @@ static int count_threads(const EmitOptions *o) {
   return most < 1 ? 1 : most;
 }
 
-/* Not more than threads: each module makes the functions again that kernels share. A handful of kernels is not worth a second
- * one. Objects are joined by cc; without it they are made in one piece. */
+/* Not more than threads: each module makes the functions again that kernels share. A handful of kernels is not worth a
+ * second one. Objects are joined by cc; without it they are made in one piece. */
 int compile_parts(const Compile *c) {
   enum { CALLS_A_PART = 12, OBJECT_PARTS = 4 };
   const Plan *p = c->plan;

@@ -16,6 +16,7 @@ typedef struct Compile {
 /* Over how many modules a level is spread. For a program or a shared library as many as threads; for an object or an
  * archive a number that follows from the plan, so that its bytes are the same on every machine. */
 int compile_parts(const Compile *c);
-/* Returns how many there are, all to be disposed of: objects that belong together, or one text for EMIT_LLVM and EMIT_ASM. */
+/* Returns how many there are, all to be disposed of: objects that belong together, or one text for EMIT_LLVM and
+ * EMIT_ASM. */
 int compile_modules(Arena *arena, const Compile *c, LLVMMemoryBufferRef buffer[EMIT_MAX_MODULES]);
 #endif

@@ -5,9 +5,7 @@
 
 typedef VEC(char) Text;
 
-static void put(Arena *arena, Text *text, char c) {
-  vec_push(arena, text, c);
-}
+static void put(Arena *arena, Text *text, char c) { vec_push(arena, text, c); }
 
 /* make takes a backslash for itself unless it stands before a blank or '#', where each is doubled. */
 static void put_name(Arena *arena, Text *text, const char *name, bool is_target) {

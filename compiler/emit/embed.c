@@ -15,9 +15,7 @@ enum { NAME_DATA = 1, NAME_SYMBOLS = 18, NAME_STRINGS = 26, NAME_NAMES = 34, NAM
 #error "embed.c writes ELF objects for x86-64 and AArch64"
 #endif
 
-static size_t round_up(size_t size, size_t to) {
-  return (size + to - 1) / to * to;
-}
+static size_t round_up(size_t size, size_t to) { return (size + to - 1) / to * to; }
 
 static bool pad(OutFile *f, size_t from, size_t to) {
   static const char zeros[64];
@@ -35,8 +33,7 @@ bool embed_object(OutFile *f, const char *symbol, const void *bytes, size_t coun
                            .st_shndx = SECTION_DATA,
                            .st_size = count}};
   size_t data = 64, symbols_at = data + round_up(count, 64), strings_at = symbols_at + sizeof symbols;
-  size_t names_at = strings_at + strings_size, end = names_at + sizeof section_names,
-         table = round_up(end, 8);
+  size_t names_at = strings_at + strings_size, end = names_at + sizeof section_names, table = round_up(end, 8);
   Elf64_Ehdr header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
                        .e_type = ET_REL,
                        .e_machine = MACHINE,
@@ -71,8 +68,7 @@ bool embed_object(OutFile *f, const char *symbol, const void *bytes, size_t coun
                          .sh_offset = names_at,
                          .sh_size = sizeof section_names,
                          .sh_addralign = 1},
-      [SECTION_STACK] = {
-          .sh_name = NAME_STACK, .sh_type = SHT_PROGBITS, .sh_offset = end, .sh_addralign = 1}};
+      [SECTION_STACK] = {.sh_name = NAME_STACK, .sh_type = SHT_PROGBITS, .sh_offset = end, .sh_addralign = 1}};
   _Static_assert(sizeof header == 64, "the data begins behind the header");
   return outfile_write(f, &header, sizeof header) && outfile_write(f, bytes, count) &&
          pad(f, data + count, symbols_at) && outfile_write(f, symbols, sizeof symbols) &&

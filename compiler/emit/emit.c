@@ -40,7 +40,8 @@ static bool is_linked(const Emit *e) {
 /* "dir/ants.o" → "dir/ants.h" */
 const char *emit_header_path(Arena *arena, const EmitOptions *o) {
   if (o->kind != EMIT_OBJ && o->kind != EMIT_STATIC && o->kind != EMIT_SHARED) return NULL;
-  const char *output = o->output, *slash = strrchr(output, '/'), *base = slash ? slash + 1 : output, *dot = strrchr(base, '.');
+  const char *output = o->output, *slash = strrchr(output, '/'), *base = slash ? slash + 1 : output,
+             *dot = strrchr(base, '.');
   size_t length = dot && dot != base ? (size_t)(dot - output) : strlen(output);
   return arena_printf(arena, "%.*s.h", (int)length, output);
 }
@@ -50,8 +51,7 @@ static bool open_files(Emit *e) {
   e->out = e->header = e->folder = e->weights = e->joined = OUTFILE_NONE;
   for (int i = 0; i < EMIT_MAX_MODULES; i++) e->object[i] = OUTFILE_NONE;
   const char *slash = strrchr(o->output, '/');
-  if (!*(slash ? slash + 1 : o->output))
-    return emit_complain("cannot write '%s': it has no file name", o->output);
+  if (!*(slash ? slash + 1 : o->output)) return emit_complain("cannot write '%s': it has no file name", o->output);
   if (!outfile_create(e->arena, &e->out, o->output)) return false;
   bool device = e->out.path == o->output;
   if (device && o->kind == EMIT_STATIC)
@@ -65,15 +65,14 @@ static bool open_files(Emit *e) {
 }
 
 static bool write_intermediate(OutFile *f, const char *path, LLVMMemoryBufferRef buffer) {
-  return outfile_intermediate(f, path) &&
-         outfile_write(f, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer)) && outfile_close(f);
+  return outfile_intermediate(f, path) && outfile_write(f, LLVMGetBufferStart(buffer), LLVMGetBufferSize(buffer)) &&
+         outfile_close(f);
 }
 
 static bool write_weights(Emit *e, const char *path) {
   const char *symbol = arena_printf(e->arena, "%s_embedded", e->compile.name);
   return outfile_intermediate(&e->weights, path) &&
-         embed_object(&e->weights, symbol, e->o->embedded, e->o->embedded_bytes) &&
-         outfile_close(&e->weights);
+         embed_object(&e->weights, symbol, e->o->embedded, e->o->embedded_bytes) && outfile_close(&e->weights);
 }
 
 /* The linker and ar make the file anew: an empty one is no archive to ar. A device is handed on as it is. */
@@ -89,8 +88,7 @@ static bool make_way(Emit *e) {
 static bool write_objects(Emit *e, LLVMMemoryBufferRef *buffer, const char **base, const char **path) {
   const char *folder = plain_path(e->arena, e->folder.path), *name = e->compile.name;
   int count = 0;
-  for (int i = 0; i < e->modules; i++)
-    base[count++] = arena_printf(e->arena, i ? "%s_%d.o" : "%s.o", name, i);
+  for (int i = 0; i < e->modules; i++) base[count++] = arena_printf(e->arena, i ? "%s_%d.o" : "%s.o", name, i);
   if (e->o->embedded && e->o->embedded_bytes) base[count++] = arena_printf(e->arena, "%s_weights.o", name);
   for (int i = 0; i < count; i++) path[i] = arena_printf(e->arena, "%s/%s", folder, base[i]);
   for (int i = 0; i < e->modules; i++)
@@ -101,9 +99,11 @@ static bool write_objects(Emit *e, LLVMMemoryBufferRef *buffer, const char **bas
 /* Several objects become one, so that what they know of each other is seen by nobody else. */
 static bool join_objects(Emit *e, const char **base, const char **path) {
   if (!base[1]) return true;
-  const char *folder = plain_path(e->arena, e->folder.path), *name = arena_printf(e->arena, "%s_all.o", e->compile.name);
+  const char *folder = plain_path(e->arena, e->folder.path),
+             *name = arena_printf(e->arena, "%s_all.o", e->compile.name);
   const char *joined = arena_printf(e->arena, "%s/%s", folder, name);
-  if (!outfile_intermediate(&e->joined, joined) || !outfile_close(&e->joined) || !link_relocatable(e->arena, path, joined))
+  if (!outfile_intermediate(&e->joined, joined) || !outfile_close(&e->joined) ||
+      !link_relocatable(e->arena, path, joined))
     return false;
   base[0] = name, path[0] = joined;
   base[1] = path[1] = NULL;
@@ -116,7 +116,8 @@ static bool copy_object(Emit *e, const char *path) {
   if (!file) return emit_complain("%s: %s", path, strerror(errno));
   static char buffer[1 << 16];
   bool done = true;
-  for (size_t count; done && (count = fread(buffer, 1, sizeof buffer, file)) > 0;) done = outfile_write(&e->out, buffer, count);
+  for (size_t count; done && (count = fread(buffer, 1, sizeof buffer, file)) > 0;)
+    done = outfile_write(&e->out, buffer, count);
   if (done && ferror(file)) done = emit_complain("%s: cannot be read", path);
   fclose(file);
   return done;
@@ -131,15 +132,11 @@ static bool link_objects(Emit *e, LLVMMemoryBufferRef *buffer) {
   if (!make_way(e)) return false;
   const char *slash = strrchr(e->out.path, '/'), *folder = plain_path(e->arena, e->folder.path);
   switch (o->kind) {
-  case EMIT_EXE:
-    return link_program(e->arena, o, path, e->out.path);
-  case EMIT_SHARED:
-    return link_shared(e->arena, o, e->compile.name, folder, path, e->out.path);
+  case EMIT_EXE: return link_program(e->arena, o, path, e->out.path);
+  case EMIT_SHARED: return link_shared(e->arena, o, e->compile.name, folder, path, e->out.path);
   case EMIT_STATIC:
-    return link_archive(e->arena, folder, base,
-                        arena_printf(e->arena, "../%s", slash ? slash + 1 : e->out.path));
-  default:
-    BUG("output kind %d is not linked", (int)o->kind);
+    return link_archive(e->arena, folder, base, arena_printf(e->arena, "../%s", slash ? slash + 1 : e->out.path));
+  default: BUG("output kind %d is not linked", (int)o->kind);
   }
 }
 
@@ -147,9 +144,8 @@ static bool write_all(Emit *e) {
   LLVMMemoryBufferRef buffer[EMIT_MAX_MODULES];
   e->modules = compile_modules(e->arena, &e->compile, buffer);
   e->last = now();
-  bool done = is_linked(e)
-                  ? link_objects(e, buffer)
-                  : outfile_write(&e->out, LLVMGetBufferStart(buffer[0]), LLVMGetBufferSize(buffer[0]));
+  bool done = is_linked(e) ? link_objects(e, buffer)
+                           : outfile_write(&e->out, LLVMGetBufferStart(buffer[0]), LLVMGetBufferSize(buffer[0]));
   for (int i = 0; i < e->modules; i++) LLVMDisposeMemoryBuffer(buffer[i]);
   if (!done) return false;
   timed(e, is_linked(e) ? "link" : "write", now());
@@ -161,9 +157,10 @@ static bool write_all(Emit *e) {
 }
 
 bool emit_output(Session *s, const Plan *plan, const EmitOptions *o) {
-  Emit e = {.arena = s->arena,
-            .o = o,
-            .compile = {.plan = plan, .options = o, .name = o->name ? o->name : codegen_identifier(s->arena, o->output)}};
+  Emit e = {
+      .arena = s->arena,
+      .o = o,
+      .compile = {.plan = plan, .options = o, .name = o->name ? o->name : codegen_identifier(s->arena, o->output)}};
   const char *error = NULL;
   if (!codegen_levels(s->arena, o->cpu, &e.compile.levels, &error)) return emit_complain("%s", error);
   e.compile.parts = compile_parts(&e.compile);

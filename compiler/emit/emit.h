@@ -62,11 +62,10 @@ bool outfile_reserve(Arena *arena, OutFile *f, const char *target, const char *s
 bool outfile_write(OutFile *f, const void *bytes, size_t count);
 /* All of it in one: the file at `path` has these bytes, or is what it was. */
 bool outfile_whole(Arena *arena, const char *path, const void *bytes, size_t count);
-bool outfile_close(OutFile *f);   /* errors of late writing show here */
-bool outfile_commit(OutFile *f);  /* closes and renames */
-void outfile_discard(OutFile *f); /* removes; harmless after a commit, or twice */
-void outfile_watch_signals(
-    bool on); /* while on, SIGINT, SIGTERM and SIGHUP remove temporaries; may be nested */
+bool outfile_close(OutFile *f);      /* errors of late writing show here */
+bool outfile_commit(OutFile *f);     /* closes and renames */
+void outfile_discard(OutFile *f);    /* removes; harmless after a commit, or twice */
+void outfile_watch_signals(bool on); /* while on, SIGINT, SIGTERM and SIGHUP remove temporaries; may be nested */
 /* One line on stderr; returns false. */
 bool emit_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -78,14 +77,14 @@ bool run_program(const char *const *argv, const char *folder, const char *purpos
 bool program_installed(const char *name);
 /* The same with `input` on its stdin (*count bytes); returns what it wrote to stdout, *count bytes and a NUL, in
  * the arena. Its stderr is shown only when it fails. `package`: what to install when it is missing. */
-const char *run_filter(Arena *arena, const char *const *argv, const char *input, size_t *count,
-                       const char *purpose, const char *package);
+const char *run_filter(Arena *arena, const char *const *argv, const char *input, size_t *count, const char *purpose,
+                       const char *package);
 
 /* link.c: `objects` ends with NULL; `out` is overwritten. link_shared keeps its own file in `folder`.
  * link_archive runs in `folder`, which `objects` and `out` are relative to. */
 bool link_program(Arena *arena, const EmitOptions *o, const char *const *objects, const char *out);
-bool link_shared(Arena *arena, const EmitOptions *o, const char *name, const char *folder,
-                 const char *const *objects, const char *out);
+bool link_shared(Arena *arena, const EmitOptions *o, const char *name, const char *folder, const char *const *objects,
+                 const char *out);
 /* Several objects to one, whose hidden symbols become local. */
 bool link_relocatable(Arena *arena, const char *const *objects, const char *out);
 bool link_archive(Arena *arena, const char *folder, const char *const *objects, const char *out);

@@ -23,8 +23,8 @@ static void put(Writer *w, const char *format, ...) {
 static const char *in_comment(Arena *arena, const char *text) {
   char *copy = arena_strdup(arena, text ? text : "");
   for (char *c = copy; *c; c++)
-    if ((unsigned char)*c < ' ' || (*c == '/' && c > copy && c[-1] == '*') ||
-        (*c == '*' && c > copy && c[-1] == '/') || *c == '\\' || (*c == '?' && c[1] == '?'))
+    if ((unsigned char)*c < ' ' || (*c == '/' && c > copy && c[-1] == '*') || (*c == '*' && c > copy && c[-1] == '/') ||
+        *c == '\\' || (*c == '?' && c[1] == '?'))
       *c = '_';
   return copy;
 }
@@ -33,15 +33,12 @@ static const char *quoted(Arena *arena, const char *text) {
   const char *out = "";
   for (; *text; text++) {
     bool plain = isalnum((unsigned char)*text) || strchr("._-+ ", *text);
-    out = plain ? arena_printf(arena, "%s%c", out, *text)
-                : arena_printf(arena, "%s\\%03o", out, (unsigned char)*text);
+    out = plain ? arena_printf(arena, "%s%c", out, *text) : arena_printf(arena, "%s\\%03o", out, (unsigned char)*text);
   }
   return out;
 }
 
-static int64_t round64(int64_t bytes) {
-  return (bytes + 63) / 64 * 64;
-}
+static int64_t round64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 static const char *dims_text(Arena *arena, const Shape *shape) {
   const char *text = "";
@@ -50,37 +47,31 @@ static const char *dims_text(Arena *arena, const Shape *shape) {
   return text;
 }
 
-static bool has_tokens(const Plan *plan) {
-  return plan->graph->input.kind == INPUT_TOKENS;
-}
+static bool has_tokens(const Plan *plan) { return plan->graph->input.kind == INPUT_TOKENS; }
 /* The type of a number of x. */
-static const char *number(const Plan *plan) {
-  return has_tokens(plan) ? "int32_t" : "float";
-}
+static const char *number(const Plan *plan) { return has_tokens(plan) ? "int32_t" : "float"; }
 
-static const Shape *output_shape(const Graph *g, size_t i) {
-  return &g->values.at[g->outputs.at[i].value].shape;
-}
+static const Shape *output_shape(const Graph *g, size_t i) { return &g->values.at[g->outputs.at[i].value].shape; }
 
 static void put_top(Writer *w, const Plan *plan, const EmitOptions *o) {
   const Graph *g = plan->graph;
   put(w, "/* %s: a network compiled by surgeryc %s from %s.\n", w->name, SURGERY_VERSION,
       in_comment(w->arena, o->script_name));
-  put(w, " *   x  %s %s, row-major\n", shape_text(w->arena, &g->input.shape), has_tokens(plan) ? "int32, token numbers" : "f32");
+  put(w, " *   x  %s %s, row-major\n", shape_text(w->arena, &g->input.shape),
+      has_tokens(plan) ? "int32, token numbers" : "f32");
   if (g->input.mask)
     put(w, " *   mask  (N, %lld) int32: 1 where a token is attended to, else 0\n", (long long)g->input.shape.dim[0]);
   for (size_t i = 0; i < g->outputs.count; i++)
     put(w, " *   y  %s f32, '%s'\n", shape_text(w->arena, output_shape(g, i)),
         in_comment(w->arena, g->outputs.at[i].name));
   if (o->cpu && strchr(o->cpu, ','))
-    put(w, " *   CPU  %s: the functions choose by themselves; the sizes below hold for each\n", in_comment(w->arena, o->cpu));
-  for (size_t i = 0; i < g->labels.count; i++)
-    put(w, " *   class %zu  %s\n", i, in_comment(w->arena, g->labels.at[i]));
+    put(w, " *   CPU  %s: the functions choose by themselves; the sizes below hold for each\n",
+        in_comment(w->arena, o->cpu));
+  for (size_t i = 0; i < g->labels.count; i++) put(w, " *   class %zu  %s\n", i, in_comment(w->arena, g->labels.at[i]));
   put(w, " * Generated: do not edit. %s */\n",
       o->kind == EMIT_SHARED ? "Link with the shared library alone: the runtime is in it."
                              : "Link with -lsurgery_runtime -ljpeg -lpng -lz -ljansson -lm.");
-  put(w, "#ifndef %s_NETWORK_H\n#define %s_NETWORK_H\n#include <stddef.h>\n#include <stdint.h>\n", w->upper,
-      w->upper);
+  put(w, "#ifndef %s_NETWORK_H\n#define %s_NETWORK_H\n#include <stddef.h>\n#include <stdint.h>\n", w->upper, w->upper);
   put(w, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
 }
 
@@ -154,8 +145,8 @@ static void put_sizes(Writer *w, const Plan *plan) {
   put(w, "#define %s_OUTPUT_SHAPE {%s} /* of the first output */\n", w->upper, dims_text(w->arena, y));
   put(w, "#define %s_OUTPUT_COUNT %lld /* floats of the first output for one sample */\n", w->upper,
       (long long)shape_count(y));
-  put(w, "#define %s_RAW_OUTPUT_COUNT %lld /* floats of all outputs for one sample, for %s_forward_raw */\n",
-      w->upper, (long long)floats, w->name);
+  put(w, "#define %s_RAW_OUTPUT_COUNT %lld /* floats of all outputs for one sample, for %s_forward_raw */\n", w->upper,
+      (long long)floats, w->name);
   put_outputs(w, g);
   put(w, "#define %s_CLASSES %lld\n", w->upper, (long long)(y->rank ? y->dim[0] : 1));
   put(w, "#define %s_PARAMETERS %lld\n", w->upper, (long long)t.all);
@@ -211,23 +202,29 @@ static void put_functions(Writer *w, const Plan *plan) {
       "/* One network in memory with its own weights; for one thread of use at a time. */\ntypedef struct %s "
       "%s;\n",
       n, n);
-  put(w, "/* weights: a file; NULL: embedded ones, else %s.safetensors beside the program (or the shared library),\n"
-         " * else the file that surgeryc's --weights-path named. NULL with *err filled (err may be NULL) when it cannot\n"
-         " * be read or does not fit. */\n", n);
+  put(w,
+      "/* weights: a file; NULL: embedded ones, else %s.safetensors beside the program (or the shared library),\n"
+      " * else the file that surgeryc's --weights-path named. NULL with *err filled (err may be NULL) when it cannot\n"
+      " * be read or does not fit. */\n",
+      n);
   put(w, "%s *%s_open(const char *weights, surgery_error *err);\n", n, n);
   const char *type = number(plan);
-  put(w, "/* x: %s, y: %s%s. 0 or a surgery_failure. */\n", x, y, plan->graph->outputs.count > 1 ? ", the first output" : "");
+  put(w, "/* x: %s, y: %s%s. 0 or a surgery_failure. */\n", x, y,
+      plan->graph->outputs.count > 1 ? ", the first output" : "");
   put(w, "int %s_forward(%s *net, size_t n, const %s *x, float *y);\n", n, n, type);
   put(w, "/* The same for all outputs: y[i] takes output i, (N, …), and may be NULL. */\n");
   put(w, "int %s_forward_outputs(%s *net, size_t n, const %s *x, float *const y[%s_OUTPUTS]);\n", n, n, type, w->upper);
-  put(w, "/* One step of the script's optimizer. target: (N); *loss: the batch's mean before the update; loss may be NULL.\n"
+  put(w, "/* One step of the script's optimizer. target: (N); *loss: the batch's mean before the update; loss may be "
+         "NULL.\n"
          " * 0 or a surgery_failure; then nothing was trained. */\n");
   put(w, "int %s_train_step(%s *net, size_t n, const %s *x, const int32_t *target, float *loss);\n", n, n, type);
   if (plan->graph->input.mask) {
     put(w, "/* The same with a mask, as above; NULL: all tokens are attended to, as in the two functions before. */\n");
     put(w, "int %s_forward_masked(%s *net, size_t n, const %s *x, const int32_t *mask, float *y);\n", n, n, type);
-    put(w, "int %s_train_step_masked(%s *net, size_t n, const %s *x, const int32_t *mask, const int32_t *target, float *loss);\n", n, n,
-        type);
+    put(w,
+        "int %s_train_step_masked(%s *net, size_t n, const %s *x, const int32_t *mask, const int32_t *target, float "
+        "*loss);\n",
+        n, n, type);
   }
   put(w, "/* By suffix: .safetensors, .pth, .npz. selector: a dotted prefix or a glob; NULL: all. 0 or -1. "
          "*/\n");
@@ -240,13 +237,15 @@ static void put_functions(Writer *w, const Plan *plan) {
       " *   arena    arena_bytes: %s_FORWARD_BYTES(n), contents need not be set\n"
       " *   x, y     %s, then the outputs one after the other, each for all n samples: n * "
       "%s_RAW_OUTPUT_COUNT floats\n"
-      " * Both macros are for surgery_threads() as it is then. Where there are more threads later, the call takes as many as\n"
+      " * Both macros are for surgery_threads() as it is then. Where there are more threads later, the call takes as "
+      "many as\n"
       " * the bytes that it is told have room for; with room for less than one it returns SURGERY_SMALL_MEMORY.\n"
       " * 0 or a surgery_failure. */\n",
       w->upper, w->upper, n, w->upper, x, w->upper);
   put(w, "int %s_pack(void *weights, size_t weights_bytes);\n", n);
   if (has_tokens(plan)) put(w, "/* A token outside the vocabulary makes its sample's outputs NaN. */\n");
-  put(w, "int %s_forward_raw(const void *weights, void *arena, size_t arena_bytes, size_t n, const %s *x, float *y);\n", n, type);
+  put(w, "int %s_forward_raw(const void *weights, void *arena, size_t arena_bytes, size_t n, const %s *x, float *y);\n",
+      n, type);
 }
 
 static void put_tensors(Writer *w, const Plan *plan) {
@@ -258,9 +257,8 @@ static void put_tensors(Writer *w, const Plan *plan) {
       w->upper);
   for (size_t i = 0; i < state.count; i++) {
     const Param *p = &g->params.at[state.at[i]];
-    put(w, " \\\n  TENSOR(\"%s\", %s, %lld, %lld)", quoted(w->arena, p->name),
-        dtype_name(p->shape.dtype), (long long)plan->weight_offset.at[state.at[i]],
-        (long long)shape_count(&p->shape));
+    put(w, " \\\n  TENSOR(\"%s\", %s, %lld, %lld)", quoted(w->arena, p->name), dtype_name(p->shape.dtype),
+        (long long)plan->weight_offset.at[state.at[i]], (long long)shape_count(&p->shape));
   }
   put(w, "\n\n#ifdef __cplusplus\n}\n#endif\n#endif\n");
 }

@@ -44,9 +44,7 @@ static const char *find_runtime(Arena *arena, const EmitOptions *o) {
   return NULL;
 }
 
-const char *emit_runtime(Arena *arena) {
-  return find_runtime(arena, &(EmitOptions){0});
-}
+const char *emit_runtime(Arena *arena) { return find_runtime(arena, &(EmitOptions){0}); }
 
 static bool add_libraries(Arena *arena, Args *to, const EmitOptions *o) {
   /* OpenBLAS is loaded by the runtime when it is needed. */
@@ -54,10 +52,9 @@ static bool add_libraries(Arena *arena, Args *to, const EmitOptions *o) {
   Args args = *to;
   const char *runtime = find_runtime(arena, o);
   if (!runtime)
-    return o->runtime_dir
-               ? emit_complain("there is no libsurgery_runtime.a in '%s'", o->runtime_dir)
-               : emit_complain("libsurgery_runtime.a is neither beside surgeryc (runtime/) nor in its "
-                               "prefix (../lib): is Surgery installed whole?");
+    return o->runtime_dir ? emit_complain("there is no libsurgery_runtime.a in '%s'", o->runtime_dir)
+                          : emit_complain("libsurgery_runtime.a is neither beside surgeryc (runtime/) nor in its "
+                                          "prefix (../lib): is Surgery installed whole?");
   arg(runtime);
   for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) arg(libraries[i]);
   if (*SURGERY_SANITIZE) arg("-fsanitize=" SURGERY_SANITIZE);
@@ -89,8 +86,8 @@ static bool write_exports(OutFile *f, Arena *arena, const char *name, const char
          outfile_write(f, text, strlen(text)) && outfile_close(f);
 }
 
-bool link_shared(Arena *arena, const EmitOptions *o, const char *name, const char *folder,
-                 const char *const *objects, const char *out) {
+bool link_shared(Arena *arena, const EmitOptions *o, const char *name, const char *folder, const char *const *objects,
+                 const char *out) {
   OutFile map;
   Args args = {0};
   const char *slash = strrchr(o->output, '/');

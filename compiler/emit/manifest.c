@@ -21,10 +21,8 @@ json_t *manifest_string(const char *text) {
     size_t size = 1;
     json_t *one = NULL; /* the shortest run of bytes that is a character */
     for (; size <= 4 && i + size <= length && !one; size++) one = json_stringn(text + i, size);
-    if (one)
-      size--;
-    else
-      size = 1;
+    if (one) size--;
+    else size = 1;
     memcpy(mended + used, one ? text + i : "\xEF\xBF\xBD", one ? size : 3);
     used += one ? size : 3;
     i += size;
@@ -44,8 +42,7 @@ json_t *manifest_pair(double a, double b) {
 
 json_t *manifest_size(const int64_t size[2]) {
   json_t *pair = json_array();
-  for (int i = 0; i < 2; i++)
-    json_array_append_new(pair, size[i] == NONE_VALUE ? json_null() : json_integer(size[i]));
+  for (int i = 0; i < 2; i++) json_array_append_new(pair, size[i] == NONE_VALUE ? json_null() : json_integer(size[i]));
   return pair;
 }
 
@@ -63,14 +60,10 @@ static json_t *numbers(const double *at, int count) {
 
 static json_t *preprocess_json(const Preprocess *p) {
   switch (p->kind) {
-  case PRE_GRAYSCALE:
-    return json_pack("{s:s}", "op", "grayscale");
-  case PRE_EXIF_TRANSPOSE:
-    return json_pack("{s:s}", "op", "exif_transpose");
-  case PRE_RESIZE:
-    return json_pack("{s:s, s:o}", "op", "resize", "size", manifest_size(p->size));
-  case PRE_CENTER_CROP:
-    return json_pack("{s:s, s:o}", "op", "center_crop", "size", manifest_size(p->size));
+  case PRE_GRAYSCALE: return json_pack("{s:s}", "op", "grayscale");
+  case PRE_EXIF_TRANSPOSE: return json_pack("{s:s}", "op", "exif_transpose");
+  case PRE_RESIZE: return json_pack("{s:s, s:o}", "op", "resize", "size", manifest_size(p->size));
+  case PRE_CENTER_CROP: return json_pack("{s:s, s:o}", "op", "center_crop", "size", manifest_size(p->size));
   case PRE_NORMALIZE:
     return json_pack("{s:s, s:o, s:o}", "op", "normalize", "mean", numbers(p->mean, p->channels), "std",
                      numbers(p->std, p->channels));
@@ -98,8 +91,8 @@ static json_t *input_json(const Graph *g) {
   json_t *steps = json_array();
   for (size_t i = 0; i < input->preprocess.count; i++)
     json_array_append_new(steps, preprocess_json(&input->preprocess.at[i]));
-  json_t *json = json_pack("{s:s, s:o, s:o}", "kind", input_kind_name(input->kind), "shape", manifest_shape(&input->shape),
-                           "preprocess", steps);
+  json_t *json = json_pack("{s:s, s:o, s:o}", "kind", input_kind_name(input->kind), "shape",
+                           manifest_shape(&input->shape), "preprocess", steps);
   if (input->mask) json_object_set_new(json, "mask", json_true());
   if (input->kind == INPUT_TOKENS) json_object_set_new(json, "vocabulary", json_integer(vocabulary(g)));
   return json;
@@ -108,8 +101,8 @@ static json_t *input_json(const Graph *g) {
 static json_t *outputs_json(const Graph *g) {
   json_t *list = json_array();
   for (size_t i = 0; i < g->outputs.count; i++)
-    json_array_append_new(list, json_pack("{s:o, s:o}", "name", manifest_string(g->outputs.at[i].name),
-                                          "shape", manifest_shape(&g->values.at[g->outputs.at[i].value].shape)));
+    json_array_append_new(list, json_pack("{s:o, s:o}", "name", manifest_string(g->outputs.at[i].name), "shape",
+                                          manifest_shape(&g->values.at[g->outputs.at[i].value].shape)));
   return list;
 }
 
@@ -134,21 +127,21 @@ static json_t *tensors_json(const Plan *plan, const ParamList *state) {
     ParamId id = state->at[i];
     const Param *p = &plan->trained->params.at[id];
     int64_t grad = (size_t)id < plan->grad_offset.count ? plan->grad_offset.at[id] : -1;
-    json_array_append_new(
-        list, json_pack("{s:o, s:o, s:s, s:I, s:b, s:b, s:b, s:I, s:i, s:o}", "name", manifest_string(p->name),
-                        "shape", manifest_shape(&p->shape), "dtype", dtype_name(p->shape.dtype),
-                        "offset", (json_int_t)plan->weight_offset.at[id], "buffer", p->is_buffer, "shared",
-                        p->shares != NO_ID, "trainable",
-                        p->trainable && !p->is_buffer, "grad", (json_int_t)grad, "group",
-                        manifest_group(plan->train ? train_phase(plan->train, 0) : NULL, id), "fresh", fresh_json(g, id)));
+    json_array_append_new(list, json_pack("{s:o, s:o, s:s, s:I, s:b, s:b, s:b, s:I, s:i, s:o}", "name",
+                                          manifest_string(p->name), "shape", manifest_shape(&p->shape), "dtype",
+                                          dtype_name(p->shape.dtype), "offset", (json_int_t)plan->weight_offset.at[id],
+                                          "buffer", p->is_buffer, "shared", p->shares != NO_ID, "trainable",
+                                          p->trainable && !p->is_buffer, "grad", (json_int_t)grad, "group",
+                                          manifest_group(plan->train ? train_phase(plan->train, 0) : NULL, id), "fresh",
+                                          fresh_json(g, id)));
   }
   return list;
 }
 
 static json_t *parameters_json(const Graph *g) {
   Totals t = module_totals(g, 0, true);
-  return json_pack("{s:I, s:I, s:I}", "total", (json_int_t)t.all, "trainable", (json_int_t)t.trained,
-                   "frozen", (json_int_t)(t.all - t.trained));
+  return json_pack("{s:I, s:I, s:I}", "total", (json_int_t)t.all, "trainable", (json_int_t)t.trained, "frozen",
+                   (json_int_t)(t.all - t.trained));
 }
 
 json_t *manifest_functions(const Plan *plan) {
@@ -175,8 +168,8 @@ static bool layer_frozen(const Graph *g, NodeId call) {
 static json_t *layer_json(const Graph *g, NodeId call) {
   const Node *n = &g->nodes.at[call];
   const Module *m = &g->modules.at[n->module];
-  return json_pack("{s:o, s:o, s:o, s:I, s:b}", "name", manifest_string(m->name), "type",
-                   manifest_string(m->type), "shape", manifest_shape(&g->values.at[n->output].shape), "parameters",
+  return json_pack("{s:o, s:o, s:o, s:I, s:b}", "name", manifest_string(m->name), "type", manifest_string(m->type),
+                   "shape", manifest_shape(&g->values.at[n->output].shape), "parameters",
                    (json_int_t)node_totals(g, call).all, "frozen", layer_frozen(g, call));
 }
 
@@ -234,7 +227,8 @@ bool manifest_repack(const Plan *plan, const ParamList *state) {
 static int tensor_at(const Plan *plan, const ParamList *state, int64_t offset) {
   for (size_t i = 0; i < state->count; i++) {
     const Param *p = &plan->trained->params.at[state->at[i]];
-    int64_t begin = plan->weight_offset.at[state->at[i]], bytes = shape_count(&p->shape) * (p->shape.dtype == DTYPE_I64 ? 8 : 4);
+    int64_t begin = plan->weight_offset.at[state->at[i]],
+            bytes = shape_count(&p->shape) * (p->shape.dtype == DTYPE_I64 ? 8 : 4);
     if (offset >= begin && offset < begin + bytes) return (int)i; /* of several that are the same, the first */
   }
   BUG("no tensor holds byte %lld of the weights", (long long)offset);
@@ -266,7 +260,8 @@ static void set_reads(Arena *arena, const Plan *plan, const ParamList *state, js
   memset(read, 0, state->count);
   const Schedule *evaluating[] = {&plan->forward, &plan->prefix, &plan->tail};
   for (size_t s = 0; s < sizeof evaluating / sizeof *evaluating; s++)
-    for (size_t i = 0; i < evaluating[s]->calls.count; i++) mark_read(plan, state, evaluating[s], &evaluating[s]->calls.at[i], read);
+    for (size_t i = 0; i < evaluating[s]->calls.count; i++)
+      mark_read(plan, state, evaluating[s], &evaluating[s]->calls.at[i], read);
   json_object_set_new(root, "pack_reads", calls);
   json_object_set_new(root, "eval_reads", read_json(read, state->count));
 }

@@ -8,7 +8,7 @@
 json_t *manifest_string(const char *text); /* null for NULL */
 json_t *manifest_pair(double a, double b);
 json_t *manifest_size(const int64_t size[2]); /* [height, width], null for what is not given */
-json_t *manifest_shape(const Shape *shape); /* without the batch */
+json_t *manifest_shape(const Shape *shape);   /* without the batch */
 /* manifest_inspect.c: sets "values", "blocks" and "forward_calls" in the manifest. */
 void manifest_inspect(Arena *arena, const Plan *plan, json_t *root);
 /* What the first phase has at the top and each later one in its own object. */

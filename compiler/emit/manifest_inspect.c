@@ -93,10 +93,11 @@ static json_t *blocks_json(const Inspection *in) {
     Bypass b = {0};
     if (!g->modules.at[m].alive || !find_bypass(in, (ModuleId)m, &b) || known[b.out] == b.in) continue;
     known[b.out] = b.in;
-    json_array_append_new(list, json_pack("{s:o, s:o, s:i, s:i, s:o, s:I}", "name", manifest_string(g->modules.at[m].name),
-                                          "type", manifest_string(g->modules.at[m].type), "in", in->index[b.in], "out",
-                                          in->index[b.out], "values", indices(in, b.inside.at, b.inside.count),
-                                          "parameters", (json_int_t)module_totals(g, (ModuleId)m, true).all));
+    json_array_append_new(list,
+                          json_pack("{s:o, s:o, s:i, s:i, s:o, s:I}", "name", manifest_string(g->modules.at[m].name),
+                                    "type", manifest_string(g->modules.at[m].type), "in", in->index[b.in], "out",
+                                    in->index[b.out], "values", indices(in, b.inside.at, b.inside.count), "parameters",
+                                    (json_int_t)module_totals(g, (ModuleId)m, true).all));
   }
   return list;
 }

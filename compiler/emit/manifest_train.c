@@ -4,10 +4,10 @@
 #include <math.h>
 
 static json_t *optimizer_json(const OptimizerConfig *o) {
-  static const char *const names[] = {[OPTIMIZER_SGD] = "SGD", [OPTIMIZER_ADAM] = "Adam", [OPTIMIZER_ADAMW] = "AdamW",
-                                      [OPTIMIZER_RMSPROP] = "RMSprop"};
-  json_t *json = json_pack("{s:s, s:f, s:f, s:b}", "type", names[o->kind], "lr", o->lr, "weight_decay",
-                           o->weight_decay, "maximize", o->maximize);
+  static const char *const names[] = {
+      [OPTIMIZER_SGD] = "SGD", [OPTIMIZER_ADAM] = "Adam", [OPTIMIZER_ADAMW] = "AdamW", [OPTIMIZER_RMSPROP] = "RMSprop"};
+  json_t *json = json_pack("{s:s, s:f, s:f, s:b}", "type", names[o->kind], "lr", o->lr, "weight_decay", o->weight_decay,
+                           "maximize", o->maximize);
   if (!json) BUG("the optimizer's arguments are not finite");
   switch (o->kind) {
   case OPTIMIZER_SGD:
@@ -32,7 +32,9 @@ static json_t *optimizer_json(const OptimizerConfig *o) {
 }
 
 static json_t *loss_json(const LossConfig *loss) {
-  static const char *const names[] = {[LOSS_CROSS_ENTROPY] = "CrossEntropy", [LOSS_MSE] = "MSE", [LOSS_L1] = "L1",
+  static const char *const names[] = {[LOSS_CROSS_ENTROPY] = "CrossEntropy",
+                                      [LOSS_MSE] = "MSE",
+                                      [LOSS_L1] = "L1",
                                       [LOSS_BCE_WITH_LOGITS] = "BCEWithLogits"};
   json_t *json = json_pack("{s:s}", "type", names[loss->kind]), *weight = json_null();
   if (loss->weight.count) {
@@ -45,8 +47,7 @@ static json_t *loss_json(const LossConfig *loss) {
   }
   if (loss->kind == LOSS_CROSS_ENTROPY || loss->kind == LOSS_BCE_WITH_LOGITS)
     json_object_set_new(json, loss->kind == LOSS_CROSS_ENTROPY ? "weight" : "pos_weight", weight);
-  else
-    json_decref(weight);
+  else json_decref(weight);
   return json;
 }
 
@@ -88,15 +89,12 @@ static json_t *jitter_json(const AugmentConfig *a) {
 
 static json_t *augment_json(const AugmentConfig *a) {
   switch (a->kind) {
-  case AUGMENT_HORIZONTAL_FLIP:
-    return json_pack("{s:s, s:f}", "op", "horizontal_flip", "p", a->p);
-  case AUGMENT_VERTICAL_FLIP:
-    return json_pack("{s:s, s:f}", "op", "vertical_flip", "p", a->p);
+  case AUGMENT_HORIZONTAL_FLIP: return json_pack("{s:s, s:f}", "op", "horizontal_flip", "p", a->p);
+  case AUGMENT_VERTICAL_FLIP: return json_pack("{s:s, s:f}", "op", "vertical_flip", "p", a->p);
   case AUGMENT_RANDOM_CROP:
     return json_pack("{s:s, s:o, s:I}", "op", "random_crop", "size", manifest_size(a->size), "padding",
                      (json_int_t)a->padding);
-  case AUGMENT_COLOR_JITTER:
-    return jitter_json(a);
+  case AUGMENT_COLOR_JITTER: return jitter_json(a);
   case AUGMENT_ROTATION:
     return json_pack("{s:s, s:o}", "op", "rotation", "degrees", manifest_pair(a->degrees[0], a->degrees[1]));
   case AUGMENT_ERASING:
@@ -104,9 +102,8 @@ static json_t *augment_json(const AugmentConfig *a) {
                      manifest_pair(a->scale[0], a->scale[1]), "ratio", manifest_pair(a->ratio[0], a->ratio[1]), "value",
                      a->value);
   case AUGMENT_RANDOM_RESIZED_CROP:
-    return json_pack("{s:s, s:o, s:o, s:o}", "op", "random_resized_crop", "size", manifest_size(a->size),
-                     "scale", manifest_pair(a->scale[0], a->scale[1]), "ratio",
-                     manifest_pair(a->ratio[0], a->ratio[1]));
+    return json_pack("{s:s, s:o, s:o, s:o}", "op", "random_resized_crop", "size", manifest_size(a->size), "scale",
+                     manifest_pair(a->scale[0], a->scale[1]), "ratio", manifest_pair(a->ratio[0], a->ratio[1]));
   }
   BUG("augmentation of kind %d", (int)a->kind);
 }
@@ -124,9 +121,9 @@ static void set_one_cycle(json_t *json, const ScheduleConfig *c) {
 }
 
 static json_t *schedule_json(const ScheduleConfig *c) {
-  static const char *const names[] = {[SCHEDULE_STEP] = "step", [SCHEDULE_MULTISTEP] = "multistep",
-                                      [SCHEDULE_EXPONENTIAL] = "exponential", [SCHEDULE_COSINE] = "cosine",
-                                      [SCHEDULE_LINEAR] = "linear", [SCHEDULE_ONE_CYCLE] = "one_cycle"};
+  static const char *const names[] = {
+      [SCHEDULE_STEP] = "step",     [SCHEDULE_MULTISTEP] = "multistep", [SCHEDULE_EXPONENTIAL] = "exponential",
+      [SCHEDULE_COSINE] = "cosine", [SCHEDULE_LINEAR] = "linear",       [SCHEDULE_ONE_CYCLE] = "one_cycle"};
   if (c->kind == SCHEDULE_NONE) return json_null();
   json_t *json = json_pack("{s:s, s:s}", "type", names[c->kind], "interval", c->per_step ? "step" : "epoch");
   if (c->kind == SCHEDULE_ONE_CYCLE) set_one_cycle(json, c);
@@ -154,8 +151,7 @@ static json_t *schedule_json(const ScheduleConfig *c) {
 /* What a stage of the training sets: into the object of the train block, or of a phase. */
 static void set_stage(json_t *json, const PhaseConfig *stage) {
   json_t *augment = json_array();
-  for (size_t i = 0; i < stage->augment.count; i++)
-    json_array_append_new(augment, augment_json(&stage->augment.at[i]));
+  for (size_t i = 0; i < stage->augment.count; i++) json_array_append_new(augment, augment_json(&stage->augment.at[i]));
   json_object_set_new(json, "optimizer", optimizer_json(&stage->optimizer));
   json_object_set_new(json, "schedule", schedule_json(&stage->schedule));
   json_object_set_new(json, "groups", groups_json(stage));

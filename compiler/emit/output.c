@@ -180,9 +180,7 @@ bool outfile_folder(Arena *arena, OutFile *f, const char *target) {
   return emit_complain("cannot make a folder beside '%s': %s", target, strerror(reason));
 }
 
-static const char *shown(const OutFile *f) {
-  return f->target ? f->target : f->path;
-}
+static const char *shown(const OutFile *f) { return f->target ? f->target : f->path; }
 
 bool outfile_write(OutFile *f, const void *bytes, size_t count) {
   const char *at = bytes;

@@ -60,8 +60,7 @@ static bool run(const char *const *argv, const char *folder, const Streams *stre
   while (got < 0 && errno == EINTR);
   emit_child = 0;
   if (got < 0) return emit_complain("%s: lost '%s': %s", purpose, argv[0], strerror(errno));
-  if (WIFSIGNALED(status))
-    return emit_complain("%s: '%s' was ended by signal %d", purpose, argv[0], WTERMSIG(status));
+  if (WIFSIGNALED(status)) return emit_complain("%s: '%s' was ended by signal %d", purpose, argv[0], WTERMSIG(status));
   if (WEXITSTATUS(status))
     return emit_complain("%s failed: '%s' ended with status %d", purpose, argv[0], WEXITSTATUS(status));
   return true;
@@ -98,8 +97,8 @@ static char *file_content(Arena *arena, int fd, size_t *count) {
 }
 
 /* Memory files in the place of pipes: neither side ever waits for the other. */
-const char *run_filter(Arena *arena, const char *const *argv, const char *input, size_t *count,
-                       const char *purpose, const char *package) {
+const char *run_filter(Arena *arena, const char *const *argv, const char *input, size_t *count, const char *purpose,
+                       const char *package) {
   Streams streams;
   const char *result = NULL;
   for (int i = 0; i < 3; i++) streams.fd[i] = memfd_create(purpose, MFD_CLOEXEC);
@@ -109,8 +108,7 @@ const char *run_filter(Arena *arena, const char *const *argv, const char *input,
     ready = wrote > 0 || (wrote < 0 && errno == EINTR);
     if (wrote > 0) done += (size_t)wrote;
   }
-  if (!ready)
-    emit_complain("%s: no memory for the input of '%s': %s", purpose, argv[0], strerror(errno));
+  if (!ready) emit_complain("%s: no memory for the input of '%s': %s", purpose, argv[0], strerror(errno));
   else if (run(argv, NULL, &streams, purpose, package)) {
     result = file_content(arena, streams.fd[1], count);
     if (!result) emit_complain("%s: cannot read what '%s' wrote: %s", purpose, argv[0], strerror(errno));

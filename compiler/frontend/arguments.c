@@ -19,10 +19,21 @@ static const char *formal_list(Arena *arena, const Formal *formals, size_t count
 static bool other_name(Session *s, Diag *d, const Arg *arg, const char *const *names, size_t count) {
   static const struct {
     const char *wrong, *right;
-  } table[] = {{"filters", "out_channels"}, {"units", "out_features"},   {"use_bias", "bias"}, {"rate", "p"},
-               {"learning_rate", "lr"},     {"lr_rate", "lr"},           {"epsilon", "eps"},   {"alpha", "negative_slope"},
-               {"pool_size", "kernel_size"}, {"dilation_rate", "dilation"}, {"axis", "dim"},   {"decay", "weight_decay"},
-               {"kernel", "kernel_size"},   {"num_outputs", "classes"},  {"keepdims", "keepdim"}};
+  } table[] = {{"filters", "out_channels"},
+               {"units", "out_features"},
+               {"use_bias", "bias"},
+               {"rate", "p"},
+               {"learning_rate", "lr"},
+               {"lr_rate", "lr"},
+               {"epsilon", "eps"},
+               {"alpha", "negative_slope"},
+               {"pool_size", "kernel_size"},
+               {"dilation_rate", "dilation"},
+               {"axis", "dim"},
+               {"decay", "weight_decay"},
+               {"kernel", "kernel_size"},
+               {"num_outputs", "classes"},
+               {"keepdims", "keepdim"}};
   for (size_t i = 0; i < LENGTH(table); i++)
     for (size_t k = 0; streq(table[i].wrong, arg->name) && k < count; k++)
       if (streq(names[k], table[i].right)) {
@@ -30,8 +41,9 @@ static bool other_name(Session *s, Diag *d, const Arg *arg, const char *const *n
         return true;
       }
   if (!streq(arg->name, "pretrained") && !streq(arg->name, "weights")) return false;
-  diag_help(&s->diags, d, "weights are named after the network: from \"FILE\", or from random for fresh ones; without either, "
-                          "torchvision's own file is looked for");
+  diag_help(&s->diags, d,
+            "weights are named after the network: from \"FILE\", or from random for fresh ones; without either, "
+            "torchvision's own file is looked for");
   return true;
 }
 
@@ -56,11 +68,13 @@ static bool torch_argument(Session *s, Diag *d, const Arg *arg) {
     const char *given = front_text(s, arg->value->span);
     bool same = !table[i].value || strcasecmp(given, table[i].value) == 0;
     diag_help(&s->diags, d, same ? "%s: leave it out" : "%s", table[i].help);
-    const Source *source = arg->name_span.source < s->sources.files.count ? &s->sources.files.at[arg->name_span.source] : NULL;
+    const Source *source =
+        arg->name_span.source < s->sources.files.count ? &s->sources.files.at[arg->name_span.source] : NULL;
     uint32_t begin = arg->name_span.begin;
     while (source && begin > 0 && source->text[begin - 1] == ' ') begin--;
     bool behind = source && begin > 0 && source->text[begin - 1] == ',';
-    if (same && behind) diag_fix(&s->diags, d, (Span){arg->name_span.source, begin - 1, arg->value->span.end}, "%s", "");
+    if (same && behind)
+      diag_fix(&s->diags, d, (Span){arg->name_span.source, begin - 1, arg->value->span.end}, "%s", "");
     return true;
   }
   return false;
@@ -72,10 +86,8 @@ static bool unknown_argument(Session *s, const char *callee, const Formal *forma
   const char **names = arena_array(s->arena, const char *, count + 1);
   for (size_t i = 0; i < count; i++) names[i] = formals[i].name;
   if (front_suggest(s, d, arg->name_span, arg->name, names, count) || other_name(s, d, arg, names, count)) return false;
-  if (count)
-    diag_note(&s->diags, d, "%s takes %s", callee, formal_list(s->arena, formals, count));
-  else
-    diag_note(&s->diags, d, "%s takes no arguments", callee);
+  if (count) diag_note(&s->diags, d, "%s takes %s", callee, formal_list(s->arena, formals, count));
+  else diag_note(&s->diags, d, "%s takes no arguments", callee);
   return false;
 }
 
@@ -84,7 +96,8 @@ static bool missing_arguments(Session *s, const char *callee, const Formal *form
   const char *text = "";
   size_t missing = 0;
   for (size_t i = 0; i < count; i++)
-    if (formals[i].required && !bound[i]) text = arena_printf(s->arena, "%s%s'%s'", text, missing++ ? ", " : "", formals[i].name);
+    if (formals[i].required && !bound[i])
+      text = arena_printf(s->arena, "%s%s'%s'", text, missing++ ? ", " : "", formals[i].name);
   if (!missing) return true;
   Diag *d = front_error(s, DIAG_E0110, call, "%s lacks the argument%s %s", callee, missing > 1 ? "s" : "", text);
   diag_note(&s->diags, d, "%s takes %s", callee, formal_list(s->arena, formals, count));
@@ -112,7 +125,8 @@ bool bind_arguments(Session *s, const char *callee, const Formal *formals, size_
         continue;
       }
     } else if (named) {
-      front_error(s, DIAG_E0109, arg->value->span, "%s: an argument without a name stands behind one with a name", callee);
+      front_error(s, DIAG_E0109, arg->value->span, "%s: an argument without a name stands behind one with a name",
+                  callee);
       return false;
     } else if (position++ >= count) {
       size_t given = 0;
@@ -140,7 +154,8 @@ bool bind_arguments(Session *s, const char *callee, const Formal *formals, size_
 static void help_kind(Session *s, Diag *d, const Const *c, Span span, const char *wanted) {
   const char *text = front_text(s, span);
   const char *slash = strchr(text, '/');
-  if (c->kind == CONST_TEXT && *text == '"' && strlen(text) < 32 && *c->text && c->text[strspn(c->text, "0123456789.e-+")] == 0) {
+  if (c->kind == CONST_TEXT && *text == '"' && strlen(text) < 32 && *c->text &&
+      c->text[strspn(c->text, "0123456789.e-+")] == 0) {
     diag_help(&s->diags, d, "write it without quotes: %s", c->text);
     diag_fix(&s->diags, d, span, "%s", c->text);
   } else if (c->kind == CONST_TEXT && *text == '"' && strstr(wanted, "same")) {
@@ -159,12 +174,12 @@ static void help_kind(Session *s, Diag *d, const Const *c, Span span, const char
     diag_help(&s->diags, d, "'/' gives a number with a fraction; '//' divides integers");
     if (slash && slash[1] != '/' && !strchr(slash + 1, '/'))
       diag_fix(&s->diags, d, span, "%.*s/%s", (int)(slash - text), text, slash);
-    else if (!slash)
-      diag_fix(&s->diags, d, span, "%.0f", c->number);
+    else if (!slash) diag_fix(&s->diags, d, span, "%.0f", c->number);
   }
 }
 
-static bool wrong_kind(Session *s, const Const *c, Span span, const char *callee, const char *name, const char *wanted) {
+static bool wrong_kind(Session *s, const Const *c, Span span, const char *callee, const char *name,
+                       const char *wanted) {
   Diag *d = front_error(s, DIAG_E0112, span, "%s: %s must be %s, not %s", callee, name, wanted,
                         c->kind == CONST_INT || c->kind == CONST_FLOAT || c->kind == CONST_TEXT || c->kind == CONST_BOOL
                             ? const_text(s->arena, c)
@@ -178,12 +193,14 @@ bool want_int(Session *s, const Const *c, Span span, const char *callee, const c
   if (c->kind != CONST_INT) return wrong_kind(s, c, span, callee, name, "an integer");
   if (c->integer < min || c->integer > max) {
     if (min < 0)
-      front_error(s, DIAG_E0113, span, "%s: %s must lie between %" PRId64 " and %" PRId64 ", not %" PRId64, callee, name,
-                  min, max, c->integer);
+      front_error(s, DIAG_E0113, span, "%s: %s must lie between %" PRId64 " and %" PRId64 ", not %" PRId64, callee,
+                  name, min, max, c->integer);
     else if (c->integer < min)
-      front_error(s, DIAG_E0113, span, "%s: %s must be at least %" PRId64 ", not %" PRId64, callee, name, min, c->integer);
+      front_error(s, DIAG_E0113, span, "%s: %s must be at least %" PRId64 ", not %" PRId64, callee, name, min,
+                  c->integer);
     else
-      front_error(s, DIAG_E0113, span, "%s: %s must be at most %" PRId64 ", not %" PRId64, callee, name, max, c->integer);
+      front_error(s, DIAG_E0113, span, "%s: %s must be at most %" PRId64 ", not %" PRId64, callee, name, max,
+                  c->integer);
     return false;
   }
   *out = c->integer;
@@ -196,7 +213,8 @@ bool want_float(Session *s, const Const *c, Span span, const char *callee, const
   double value = c->kind == CONST_INT ? (double)c->integer : c->number;
   if (!(value >= min && value <= max)) {
     if (max < 1e30) {
-      Diag *d = front_error(s, DIAG_E0113, span, "%s: %s must lie between %g and %g, not %g", callee, name, min, max, value);
+      Diag *d =
+          front_error(s, DIAG_E0113, span, "%s: %s must lie between %g and %g, not %g", callee, name, min, max, value);
       if (max == 1 && min == 0 && value > 1 && value < 2)
         diag_help(&s->diags, d, "it is a share of all, not a factor: 0.5 is half of them");
       if (max == 1 && value >= 2 && value <= 100) /* percent */
@@ -223,11 +241,23 @@ static const struct {
   const char *name;
   double min, max;
 } ranges[] = {
-    {"kernel_size", 1, 65535}, {"stride", 1, 65535},   {"dilation", 1, 65535}, {"output_size", 1, 65535},
-    {"padding", 0, 65535},     {"dim", -8, 7},         {"start_dim", -8, 7},   {"end_dim", -8, 7},
-    {"p", 0, 1},               {"momentum", 0, 1},     {"eps", 0, 1e30},       {"negative_slope", -1e30, 1e30},
-    {"dropout", 0, 1},         {"dropout_p", 0, 1},    {"index", -SIZE_LIMIT, SIZE_LIMIT},
-    {"padding_idx", -SIZE_LIMIT, SIZE_LIMIT}, {"other", -FLT_MAX, FLT_MAX},
+    {"kernel_size", 1, 65535},
+    {"stride", 1, 65535},
+    {"dilation", 1, 65535},
+    {"output_size", 1, 65535},
+    {"padding", 0, 65535},
+    {"dim", -8, 7},
+    {"start_dim", -8, 7},
+    {"end_dim", -8, 7},
+    {"p", 0, 1},
+    {"momentum", 0, 1},
+    {"eps", 0, 1e30},
+    {"negative_slope", -1e30, 1e30},
+    {"dropout", 0, 1},
+    {"dropout_p", 0, 1},
+    {"index", -SIZE_LIMIT, SIZE_LIMIT},
+    {"padding_idx", -SIZE_LIMIT, SIZE_LIMIT},
+    {"other", -FLT_MAX, FLT_MAX},
 };
 
 static void range_of(const char *name, double *min, double *max) {
@@ -289,7 +319,8 @@ static bool put_hole(const OpArg *a) {
     if (a->info->type == ARG_INTS) ((IntList *)a->at)->count = 1;
     return true;
   }
-  Diag *d = front_error(a->s, DIAG_E0112, a->span, "%s: %s cannot be inferred from what flows in", a->callee, a->info->name);
+  Diag *d =
+      front_error(a->s, DIAG_E0112, a->span, "%s: %s cannot be inferred from what flows in", a->callee, a->info->name);
   diag_help(&a->s->diags, d, "write its value in the place of _");
   return false;
 }
@@ -308,7 +339,9 @@ static bool put_arg(const OpArg *a, const Const *c) {
       return true;
     }
     return put_pair(a, c, a->at);
-  case ARG_FLOAT: range_of(a->info->name, &min, &max); return want_float(a->s, c, a->span, a->callee, a->info->name, min, max, a->at);
+  case ARG_FLOAT:
+    range_of(a->info->name, &min, &max);
+    return want_float(a->s, c, a->span, a->callee, a->info->name, min, max, a->at);
   case ARG_BOOL: return want_bool(a->s, c, a->span, a->callee, a->info->name, a->at);
   case ARG_TEXT: return put_text(a, c, a->at);
   case ARG_INTS: return put_ints(a, c, a->at);
@@ -336,11 +369,13 @@ static bool named_padding(const OpArg *a, const Const *c, OpArgs *out) {
     out->padding[0] = out->padding[1] = 0;
     return true;
   }
-  if (!streq(c->text, "same")) return wrong_kind(a->s, c, a->span, a->callee, "padding", "a size, \"same\" or \"valid\"");
+  if (!streq(c->text, "same"))
+    return wrong_kind(a->s, c, a->span, a->callee, "padding", "a size, \"same\" or \"valid\"");
   for (int i = 0; i < 2; i++) {
     int64_t total = out->dilation[i] * (out->kernel_size[i] - 1);
     if (out->stride[i] != 1 || total % 2 != 0) {
-      Diag *d = front_error(a->s, DIAG_E0113, a->span, "%s: padding=\"same\" needs a stride of 1 and an odd kernel", a->callee);
+      Diag *d = front_error(a->s, DIAG_E0113, a->span, "%s: padding=\"same\" needs a stride of 1 and an odd kernel",
+                            a->callee);
       diag_help(&a->s->diags, d, "give the padding as a number");
       return false;
     }
@@ -360,11 +395,13 @@ bool conv_groups_fit(Session *s, const OpArgs *a, Span call) {
   const char *list = "1";
   int count = 1;
   for (int64_t i = 2; i <= channels && i <= 65536 && count < 12; i++)
-    if (channels % i == 0 && (out ? a->in_channels == HOLE_VALUE || a->in_channels % i == 0 : a->out_channels % i == 0)) {
+    if (channels % i == 0 &&
+        (out ? a->in_channels == HOLE_VALUE || a->in_channels % i == 0 : a->out_channels % i == 0)) {
       list = arena_printf(s->arena, "%s, %" PRId64, list, i);
       count++;
     }
-  diag_help(&s->diags, d, "each group has the same number of channels, in and out: groups=%s%s", list, count == 12 ? ", …" : "");
+  diag_help(&s->diags, d, "each group has the same number of channels, in and out: groups=%s%s", list,
+            count == 12 ? ", …" : "");
   return false;
 }
 
@@ -380,8 +417,8 @@ static bool check_embedding(Session *s, OpArgs *a, Span call) {
   if (!check_weight(s, "Embedding", (double)a->num_embeddings * (double)a->embedding_dim, call)) return false;
   if (a->padding_idx == NONE_VALUE) return true;
   if (a->padding_idx < -a->num_embeddings || a->padding_idx >= a->num_embeddings) {
-    front_error(s, DIAG_E0113, call, "Embedding: padding_idx=%" PRId64 " is not one of its %" PRId64 " rows", a->padding_idx,
-                a->num_embeddings);
+    front_error(s, DIAG_E0113, call, "Embedding: padding_idx=%" PRId64 " is not one of its %" PRId64 " rows",
+                a->padding_idx, a->num_embeddings);
     return false;
   }
   if (a->padding_idx < 0) a->padding_idx += a->num_embeddings;
@@ -391,8 +428,10 @@ static bool check_embedding(Session *s, OpArgs *a, Span call) {
 static bool check_multihead(Session *s, const OpArgs *a, Span call) {
   double width = a->embed_dim == HOLE_VALUE ? 1 : (double)a->embed_dim;
   if (!a->batch_first) {
-    Diag *d = front_error(s, DIAG_E0113, call, "MultiheadAttention: batch_first=false, (T, N, C), is not a layout of this language");
-    diag_help(&s->diags, d, "leave it out: here samples come first, (N, T, C), and the weights are the same in both layouts");
+    Diag *d = front_error(s, DIAG_E0113, call,
+                          "MultiheadAttention: batch_first=false, (T, N, C), is not a layout of this language");
+    diag_help(&s->diags, d,
+              "leave it out: here samples come first, (N, T, C), and the weights are the same in both layouts");
     return false;
   }
   return check_weight(s, "MultiheadAttention", 3 * width * width, call);
@@ -404,7 +443,8 @@ static bool check_layernorm(Session *s, const OpArgs *a, Span call) {
   double numbers = 1;
   for (int i = 0; i < shape->count; i++) numbers *= shape->at[i] == HOLE_VALUE ? 1 : (double)shape->at[i];
   if (shape->count <= MAX_SHAPE_RANK) return check_weight(s, "LayerNorm", numbers, call);
-  front_error(s, DIAG_E0113, call, "LayerNorm: normalized_shape has %d sizes: at most %d", shape->count, MAX_SHAPE_RANK);
+  front_error(s, DIAG_E0113, call, "LayerNorm: normalized_shape has %d sizes: at most %d", shape->count,
+              MAX_SHAPE_RANK);
   return false;
 }
 
@@ -414,9 +454,10 @@ static bool check_op(Session *s, OpId op, OpArgs *a, Span call) {
   if (op == OP_MultiheadAttention) return check_multihead(s, a, call);
   if (op == OP_LayerNorm) return check_layernorm(s, a, call);
   if (op == OP_Conv2d)
-    return conv_groups_fit(s, a, call) &&
-           check_weight(s, "Conv2d", in / (double)a->groups * (double)a->out_channels * (double)a->kernel_size[0] *
-                                         (double)a->kernel_size[1], call);
+    return conv_groups_fit(s, a, call) && check_weight(s, "Conv2d",
+                                                       in / (double)a->groups * (double)a->out_channels *
+                                                           (double)a->kernel_size[0] * (double)a->kernel_size[1],
+                                                       call);
   in = a->in_features == HOLE_VALUE ? 1 : (double)a->in_features;
   if (op == OP_Linear) return check_weight(s, "Linear", in * (double)a->out_features, call);
   return true;
@@ -444,7 +485,8 @@ bool bind_op(Eval *e, OpId op, const Arg *args, Span call, OpArgs *out) {
   OpArg padding = {0};
   Const padding_text = {0};
   for (size_t i = 0; i < count; i++) {
-    OpArg a = {e->s, info->name, &info->args[i], bound[i] ? bound[i]->value->span : call, (char *)out + info->args[i].offset};
+    OpArg a = {e->s, info->name, &info->args[i], bound[i] ? bound[i]->value->span : call,
+               (char *)out + info->args[i].offset};
     Const value;
     if (!bound[i]) {
       put_fallback(e->s->arena, a.info, a.at);

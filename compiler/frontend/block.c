@@ -84,8 +84,8 @@ static bool run_once(Block *b, const Stmt *stmt, Const item) {
   return bind_loop_variables(&b->eval, stmt, item) && run_block(b, stmt->body);
 }
 
-/* The next turn of a loop would most likely say the same of the same words, which is said once; in a model it names layers
- * that others need. */
+/* The next turn of a loop would most likely say the same of the same words, which is said once; in a model it names
+ * layers that others need. */
 static bool goes_on_wrong(const Block *b) { return b->eval.graph && b->eval.s->steps <= MAX_STEPS; }
 
 static bool run_range(Block *b, const Stmt *stmt) {
@@ -160,7 +160,8 @@ static bool run_statement(Block *b, const Stmt *stmt) {
 
 /* What a wrong statement would have named: whoever asks for it makes no second mistake. What it named stays. */
 static void forget_names(Scope *scope, const Stmt *stmt) {
-  bool named = stmt->kind == STMT_LET || stmt->kind == STMT_PARAM || (stmt->kind == STMT_ASSIGN && !stmt->name_is_template);
+  bool named =
+      stmt->kind == STMT_LET || stmt->kind == STMT_PARAM || (stmt->kind == STMT_ASSIGN && !stmt->name_is_template);
   if (named && !scope_own(scope, stmt->name)) scope_set(scope, stmt->name, (Const){.kind = CONST_UNKNOWN});
   if (stmt->kind != STMT_FOR && stmt->kind != STMT_IF) return;
   for (const Arg *p = stmt->kind == STMT_FOR ? stmt->params : NULL; p; p = p->next)

@@ -17,12 +17,15 @@ Scope *zoo_scope(Session *s) {
       BUG("%s cannot be read", zoo->path);
     }
     for (const Stmt *stmt = first; stmt; stmt = stmt->next)
-      if (stmt->kind != STMT_MODEL || !declare_model(s, s->zoo, stmt)) BUG("%s: only models stand in the zoo", zoo->path);
+      if (stmt->kind != STMT_MODEL || !declare_model(s, s->zoo, stmt))
+        BUG("%s: only models stand in the zoo", zoo->path);
   }
   return s->zoo;
 }
 
-static int compare_names(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int compare_names(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 const char *const *zoo_models(Session *s, size_t *count) {
   NameList all = {0}, networks = {0};

@@ -233,15 +233,14 @@ static bool compare(Eval *e, const Expr *expr, const Const *a, const Const *b, C
     return true;
   }
   int order; /* -1, 0, 1 */
-  if (a->kind == CONST_INT && b->kind == CONST_INT)
-    order = (a->integer > b->integer) - (a->integer < b->integer);
-  else if (is_number(a) && is_number(b))
-    order = (as_double(a) > as_double(b)) - (as_double(a) < as_double(b));
-  else if (a->kind == CONST_TEXT && b->kind == CONST_TEXT)
-    order = strcmp(a->text, b->text);
-  else
-    return wrong_operands(e, expr, a, b);
-  *out = const_bool(expr->op == '<' ? order < 0 : expr->op == '>' ? order > 0 : expr->op == 'L' ? order <= 0 : order >= 0);
+  if (a->kind == CONST_INT && b->kind == CONST_INT) order = (a->integer > b->integer) - (a->integer < b->integer);
+  else if (is_number(a) && is_number(b)) order = (as_double(a) > as_double(b)) - (as_double(a) < as_double(b));
+  else if (a->kind == CONST_TEXT && b->kind == CONST_TEXT) order = strcmp(a->text, b->text);
+  else return wrong_operands(e, expr, a, b);
+  *out = const_bool(expr->op == '<'   ? order < 0
+                    : expr->op == '>' ? order > 0
+                    : expr->op == 'L' ? order <= 0
+                                      : order >= 0);
   return true;
 }
 
@@ -308,7 +307,7 @@ static bool extreme(Eval *e, const Expr *call, const char *name, const Const *ar
       front_error(e->s, DIAG_E0104, call->span, "%s() does not work on %s", name, const_kind(&args[i]));
       return false;
     }
-    bool less = as_double(&args[i]) < as_double(out), more = as_double(&args[i]) > as_double(out);
+    bool less = as_double(&args[i])<as_double(out), more = as_double(&args[i])> as_double(out);
     if (*name == 'm' && name[1] == 'i' ? less : more) *out = args[i];
   }
   return front_charge(e->s, call->span, (int64_t)count);

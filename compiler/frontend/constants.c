@@ -15,10 +15,12 @@ bool unknown_name(Eval *e, const Expr *name) {
   if (diag_may_be_unread(&e->s->diags, name->text)) return false;
   Diag *d = front_error(e->s, DIAG_E0101, name->span, "there is no '%s' here", name->text);
   NameList names = {0};
-  static const char *const lists[] = {"modules", "named_modules", "named_children", "parameters", "named_parameters", "isinstance"};
+  static const char *const lists[] = {"modules",    "named_modules",    "named_children",
+                                      "parameters", "named_parameters", "isinstance"};
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     if (streq(lists[i], name->text)) {
-      diag_help(&e->s->diags, d, "selectors pick layers, by type or by name: freeze every BatchNorm2d, freeze layer*.*.bn?");
+      diag_help(&e->s->diags, d,
+                "selectors pick layers, by type or by name: freeze every BatchNorm2d, freeze layer*.*.bn?");
       return false;
     }
   scope_names(e->s->arena, e->scope, &names);
@@ -77,31 +79,31 @@ static bool eval_index(Eval *e, const Expr *expr, Const *out) {
     front_error(e->s, DIAG_E0104, expr->right->span, "an index must be an integer, not %s", const_kind(&at));
     return false;
   }
-  int64_t count = from.kind == CONST_LIST ? (int64_t)from.list.count
-                                          : (int64_t)e->graph->modules.at[from.id].children.count;
+  int64_t count =
+      from.kind == CONST_LIST ? (int64_t)from.list.count : (int64_t)e->graph->modules.at[from.id].children.count;
   int64_t index = at.integer < 0 && at.integer >= -count ? at.integer + count : at.integer;
   if (index < 0 || index >= count) {
     front_error(e->s, DIAG_E0107, expr->right->span, "there is no element %lld of %lld", (long long)at.integer,
                 (long long)count);
     return false;
   }
-  *out = from.kind == CONST_LIST
-             ? from.list.at[index]
-             : (Const){.kind = CONST_LAYER, .id = e->graph->modules.at[from.id].children.at[index]};
+  *out = from.kind == CONST_LIST ? from.list.at[index]
+                                 : (Const){.kind = CONST_LAYER, .id = e->graph->modules.at[from.id].children.at[index]};
   return true;
 }
 
 /* Linear(fc.in_features, 10): what flows in is inferred; the network's layers are no values. */
 static bool unknown_size(Eval *e, const Expr *expr) {
   static const char *const inward[] = {"in_features", "in_channels", "num_features", "normalized_shape", "embed_dim"},
-                    *const outward[] = {"out_features", "out_channels"};
+                           *const outward[] = {"out_features", "out_channels"};
   const Expr *root = expr;
   bool in = false, out = false;
   while (root->kind == EXPR_MEMBER || root->kind == EXPR_INDEX) root = root->left;
   for (size_t i = 0; i < sizeof inward / sizeof *inward; i++) in = in || streq(inward[i], expr->text);
   for (size_t i = 0; i < sizeof outward / sizeof *outward; i++) out = out || streq(outward[i], expr->text);
   if (e->trace || !(in || out) || root->kind != EXPR_NAME || scope_get(e->scope, root->text)) return false;
-  Diag *d = front_error(e->s, DIAG_E0101, expr->span, "the size of a layer of the network is no value: %s", front_text(e->s, expr->span));
+  Diag *d = front_error(e->s, DIAG_E0101, expr->span, "the size of a layer of the network is no value: %s",
+                        front_text(e->s, expr->span));
   if (in) {
     diag_help(&e->s->diags, d, "`_` is inferred from what flows in");
     diag_fix(&e->s->diags, d, expr->span, "_");
@@ -129,7 +131,8 @@ static bool eval_call(Eval *e, const Expr *expr, Const *out) {
   }
   Const callee;
   const Expr *plain = without_module(e, expr->left);
-  if (!plain && expr->left->kind == EXPR_NAME && !scope_get(e->scope, expr->left->text) && streq(expr->left->text, "range")) {
+  if (!plain && expr->left->kind == EXPR_NAME && !scope_get(e->scope, expr->left->text) &&
+      streq(expr->left->text, "range")) {
     help_unknown_call(e, front_error(e->s, DIAG_E0101, expr->span, "there is no 'range' here"), expr->left, expr);
     return false;
   }

@@ -38,7 +38,9 @@ static bool assign_stages(Session *s, Graph *g, Scope *scope, const Stmt *stmt) 
     int64_t last = *next++;
     const char *name = stage_name(s, item, g->stages.count);
     if (last <= done) {
-      Diag *d = front_error(s, DIAG_E0125, item->span, last < 0 ? "the stage '%s' is called nowhere" : "the stage '%s' does not lie behind the one before it", name);
+      Diag *d = front_error(
+          s, DIAG_E0125, item->span,
+          last < 0 ? "the stage '%s' is called nowhere" : "the stage '%s' does not lie behind the one before it", name);
       diag_help(&s->diags, d, "stages are listed in forward order, and each ends later than the one before");
       return false;
     }
@@ -67,7 +69,8 @@ static bool unknown_network(Session *s, Scope *scope, const Expr *callee) {
   const char *near = suggest_name(callee->text, names.at, names.count);
   size_t given = strlen(callee->text), length = near ? strlen(near) : 0;
   if ((length > given ? length - given : given - length) * 3 > given) names.count = 0;
-  if (help_unknown_network(s, d, callee->span) || front_suggest(s, d, callee->span, callee->text, names.at, names.count))
+  if (help_unknown_network(s, d, callee->span) ||
+      front_suggest(s, d, callee->span, callee->text, names.at, names.count))
     return false;
   diag_help(&s->diags, d, "`surgeryc zoo` lists the built-in ones; a script may declare its own with `model`");
   diag_help(&s->diags, d, "any other is taken from an ONNX file: take \"%s.onnx\"", callee->text);
@@ -82,7 +85,8 @@ static bool is_network(Session *s, Scope *scope, const Expr *model) {
   }
   const Const *known = scope_get(scope, callee->text);
   bool helper = known && known == scope_own(zoo_scope(s), callee->text) && model->kind != EXPR_CALL && known->model &&
-                known->model->params && !known->model->params->value; /* a part that the built-in networks are made of */
+                known->model->params &&
+                !known->model->params->value; /* a part that the built-in networks are made of */
   if (helper) return unknown_network(s, scope, callee);
   if (known || op_find(callee->text, true) != OP_NONE || streq(callee->text, "Sequential")) return true;
   return unknown_network(s, scope, callee);
@@ -126,12 +130,15 @@ static bool several_inputs(Session *s, const ModelBody *body) {
   }
   Span span = span_join(forward->params->name_span, forward->params->next->name_span);
   for (const Arg *p = forward->params; p; p = p->next) span = span_join(span, p->name_span);
-  Diag *d = front_error(s, DIAG_E0150, span, "the network '%s' has %zu inputs, %s, and this version compiles networks with one",
+  Diag *d = front_error(s, DIAG_E0150, span,
+                        "the network '%s' has %zu inputs, %s, and this version compiles networks with one",
                         body->model->name, count, names);
-  diag_help(&s->diags, d, "inputs of the same shape can be fed as one: input tensor(%zu, %s), and forward all_of_them { %s; … }", count,
-            input_sizes(s, body->input), apart);
+  diag_help(&s->diags, d,
+            "inputs of the same shape can be fed as one: input tensor(%zu, %s), and forward all_of_them { %s; … }",
+            count, input_sizes(s, body->input), apart);
   diag_help(&s->diags, d, "a model with several inputs may also be a part of another model, whose forward calls it");
-  if (count == 2) diag_note(&s->diags, d, "a second input is only taken as a mask, which attention reads: attn(x, mask)");
+  if (count == 2)
+    diag_note(&s->diags, d, "a second input is only taken as a mask, which attention reads: attn(x, mask)");
   return false;
 }
 

@@ -2,7 +2,8 @@
  * built before (models.c); nothing is computed here. */
 #include "compiler/frontend/internal.h"
 
-static ValueId call_at(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin, Span place);
+static ValueId call_at(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin,
+                       Span place);
 
 static const char *shown_name(const Graph *g, ModuleId module) {
   const Module *m = &g->modules.at[module];
@@ -48,8 +49,8 @@ static bool call_layer(Eval *e, const Expr *call, ModuleId module, Const *out) {
   bool good = true;
   for (const Arg *arg = call->args; arg; arg = arg->next) {
     if (arg->name) {
-      front_error(e->s, DIAG_E0108, arg->name_span, "a layer is called with values alone; '%s' belongs to its declaration",
-                  arg->name);
+      front_error(e->s, DIAG_E0108, arg->name_span,
+                  "a layer is called with values alone; '%s' belongs to its declaration", arg->name);
       return false;
     }
     if (push_value(e, arg->value, &values)) continue;
@@ -91,7 +92,8 @@ static bool push_list(Eval *e, const Expr *call, const Arg *arg, const char *nam
     good = list.list.at[i].kind == CONST_VALUE;
     vec_push(e->s->arena, out, list.list.at[i].id);
   }
-  if (!good) front_error(e->s, DIAG_E0122, arg->value->span, "%s wants a list of values, as in %s([a, b], 1)", name, name);
+  if (!good)
+    front_error(e->s, DIAG_E0122, arg->value->span, "%s wants a list of values, as in %s([a, b], 1)", name, name);
   return good;
 }
 
@@ -157,9 +159,11 @@ static bool not_callable(Eval *e, const Expr *callee, const Const *c) {
   Diag *d;
   if (c->kind == CONST_MODEL) {
     d = front_error(e->s, DIAG_E0122, callee->span, "a forward calls layers; it does not make them");
-    diag_help(&e->s->diags, d, "declare it above the forward, `name = %s(…)`, and call name(x)", const_text(e->s->arena, c));
+    diag_help(&e->s->diags, d, "declare it above the forward, `name = %s(…)`, and call name(x)",
+              const_text(e->s->arena, c));
   } else if (c->kind == CONST_NONE && c->text) {
-    d = front_error(e->s, DIAG_E0122, callee->span, "'%s' was not built here: it stands in an `if` that does not hold", c->text);
+    d = front_error(e->s, DIAG_E0122, callee->span, "'%s' was not built here: it stands in an `if` that does not hold",
+                    c->text);
     diag_help(&e->s->diags, d, "`if %s { … }` asks whether it is there", c->text);
   } else {
     d = front_error(e->s, DIAG_E0122, callee->span, "%s cannot be called", const_kind(c));
@@ -200,7 +204,8 @@ bool trace_call(Eval *e, const Expr *call, Const *out) {
   const Expr *callee = call->left, *plain = without_module(e, callee);
   Const c;
   if (callee->kind == EXPR_STRING)
-    return named_layer(e, callee, &c) && (c.kind == CONST_LAYER ? call_layer(e, call, c.id, out) : not_callable(e, callee, &c));
+    return named_layer(e, callee, &c) &&
+           (c.kind == CONST_LAYER ? call_layer(e, call, c.id, out) : not_callable(e, callee, &c));
   if (plain) callee = plain;
   if (callee->kind == EXPR_NAME && !scope_get(e->scope, callee->text)) {
     bool known, done = const_function(e, call, callee->text, &known, out);
@@ -234,7 +239,8 @@ static bool forward_return(Block *b, const Stmt *stmt) {
   b->eval.trace->returned = b->stopped = true;
   if (!eval_expr(&b->eval, stmt->value, &c)) return false;
   if (c.kind != CONST_VALUE) {
-    front_error(b->eval.s, DIAG_E0123, stmt->value->span, "a forward returns one value of the network, not %s", const_kind(&c));
+    front_error(b->eval.s, DIAG_E0123, stmt->value->span, "a forward returns one value of the network, not %s",
+                const_kind(&c));
     return false;
   }
   b->eval.trace->value = c.id;
@@ -268,7 +274,8 @@ static bool forward_statement(Block *b, const Stmt *stmt) {
   }
 }
 
-static ValueId run_forward(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin, Span place) {
+static ValueId run_forward(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin,
+                           Span place) {
   const ModelBody *body = g->modules.at[module].body;
   size_t wanted = 0;
   for (const Arg *p = body->forward->params; p; p = p->next) wanted++;
@@ -278,9 +285,10 @@ static ValueId run_forward(Session *s, Graph *g, ModuleId module, const ValueId 
     return NO_ID;
   }
   Trace trace = {.module = module, .origin = origin, .value = NO_ID};
-  Block block = {.eval = {.s = s, .scope = scope_create(s->arena, body->scope), .graph = g, .model = body->model, .trace = &trace},
-                 .other = forward_statement,
-                 .keep_going = true};
+  Block block = {
+      .eval = {.s = s, .scope = scope_create(s->arena, body->scope), .graph = g, .model = body->model, .trace = &trace},
+      .other = forward_statement,
+      .keep_going = true};
   size_t i = 0;
   for (const Arg *p = body->forward->params; p; p = p->next)
     scope_set(block.eval.scope, p->name, (Const){.kind = CONST_VALUE, .id = inputs[i++]});
@@ -302,7 +310,8 @@ void probe_forward(Eval *e, ModuleId module, Span origin) {
 
 /* ---- calling a module ---- */
 
-static ValueId call_op(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin, Span place) {
+static ValueId call_op(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin,
+                       Span place) {
   if (!front_charge(s, place, 10) || !front_room(s, g, place)) return NO_ID;
   const Module *m = &g->modules.at[module];
   NodeId node = graph_add_node(g, m->op, module, m->parent, m->name, origin);
@@ -320,14 +329,15 @@ static bool model_unread(const Session *s, const ModelBody *body) {
   return false;
 }
 
-static ValueId call_inside(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin, Span place) {
+static ValueId call_inside(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin,
+                           Span place) {
   const Module *m = &g->modules.at[module];
   if (m->body && model_unread(s, m->body)) return NO_ID;
   if (m->body && m->body->forward) return run_forward(s, g, module, inputs, count, origin, place);
   int most = m->op == OP_NONE ? 1 : op_info(m->op)->most_inputs;
   if (count < 1 || count > (size_t)most) {
-    front_error(s, DIAG_E0122, place, "'%s' takes %s%d value%s, %zu are given", shown_name(g, module), most > 1 ? "up to " : "",
-                most, most > 1 ? "s" : "", count);
+    front_error(s, DIAG_E0122, place, "'%s' takes %s%d value%s, %zu are given", shown_name(g, module),
+                most > 1 ? "up to " : "", most, most > 1 ? "s" : "", count);
     return NO_ID;
   }
   if (m->op != OP_NONE) return call_op(s, g, module, inputs, count, origin, place);
@@ -339,7 +349,8 @@ static ValueId call_inside(Session *s, Graph *g, ModuleId module, const ValueId 
   return value;
 }
 
-static ValueId call_at(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin, Span place) {
+static ValueId call_at(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin,
+                       Span place) {
   if (!front_enter(s, place)) return NO_ID;
   bool framed = g->modules.at[module].body != NULL;
   CallFrame frame = {s->calls, place, NULL, false, s->calls ? s->calls->models : 0};

@@ -15,9 +15,9 @@ typedef struct Session {
   Arena *arena;
   Sources sources;
   Diags diags;
-  VEC(NameValue) defines;        /* -D */
+  VEC(NameValue) defines;         /* -D */
   VEC(const char *) include_dirs; /* -I */
-  VEC(NameValue) weights;        /* --weights NAME=FILE; name NULL: a directory */
+  VEC(NameValue) weights;         /* --weights NAME=FILE; name NULL: a directory */
   VEC(const char *) dependencies; /* every file read, for -MD */
   bool no_weights;                /* for what only shows networks: no weight file is looked for */
   bool missing_allowed;           /* -Wno-weights: a weight file that is not there is no error */
@@ -37,9 +37,18 @@ typedef struct Session {
 } Session;
 
 /* ---- constants ---- */
-typedef enum ConstKind { CONST_NONE, CONST_INT, CONST_FLOAT, CONST_BOOL, CONST_TEXT, CONST_LIST, CONST_MODEL,
-                         CONST_HOLE, CONST_VALUE, CONST_LAYER,
-                         CONST_UNKNOWN /* of a name whose own statement was wrong: what asks for it is no second mistake */
+typedef enum ConstKind {
+  CONST_NONE,
+  CONST_INT,
+  CONST_FLOAT,
+  CONST_BOOL,
+  CONST_TEXT,
+  CONST_LIST,
+  CONST_MODEL,
+  CONST_HOLE,
+  CONST_VALUE,
+  CONST_LAYER,
+  CONST_UNKNOWN /* of a name whose own statement was wrong: what asks for it is no second mistake */
 } ConstKind;
 typedef struct Const Const;
 struct Const { /* what an expression is at compile time */
@@ -47,11 +56,11 @@ struct Const { /* what an expression is at compile time */
   int64_t integer;
   double number;
   const char *text;
-  VEC(Const) list;       /* lists and tuples */
-  const Stmt *model;     /* CONST_MODEL: its STMT_MODEL; NULL for a layer type (text: its name, id: its OpId) */
-  struct Scope *scope;   /* CONST_MODEL: where it was declared */
-  const Expr *expr;      /* CONST_MODEL: a layer with its arguments, `let act = ReLU(inplace=true)`; else NULL */
-  int32_t id;            /* CONST_VALUE: ValueId; CONST_LAYER: ModuleId */
+  VEC(Const) list;     /* lists and tuples */
+  const Stmt *model;   /* CONST_MODEL: its STMT_MODEL; NULL for a layer type (text: its name, id: its OpId) */
+  struct Scope *scope; /* CONST_MODEL: where it was declared */
+  const Expr *expr;    /* CONST_MODEL: a layer with its arguments, `let act = ReLU(inplace=true)`; else NULL */
+  int32_t id;          /* CONST_VALUE: ValueId; CONST_LAYER: ModuleId */
 };
 typedef struct Scope Scope; /* names → Const, with a parent; frontend/constants.c */
 Scope *scope_create(Arena *arena, Scope *parent);
@@ -67,7 +76,8 @@ const Stmt *fold_constants(Session *s, Scope *scope, const Stmt *stmt);
 /* ---- layers and models ---- */
 /* Builds LAYER (`Linear(_, 10)`, `Sequential(…)`, a model) as a new module `local` under `parent`, with its
  * parameters and children. NO_ID with diagnostics when it is wrong. */
-ModuleId build_layer(Session *s, Graph *g, Scope *scope, const Expr *layer, ModuleId parent, const char *local, Span origin);
+ModuleId build_layer(Session *s, Graph *g, Scope *scope, const Expr *layer, ModuleId parent, const char *local,
+                     Span origin);
 /* Calls a module on values: adds the nodes of its forward at the end of the order. NO_ID with diagnostics. */
 ValueId call_module(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin);
 /* A whole donor by its model expression, `resnet18` or `MyModel(10)`: graph with modules, nodes, stages, input. NULL
@@ -87,7 +97,7 @@ bool eval_train(Session *s, Scope *scope, Graph *g, const Stmt *stmt, TrainConfi
 /* ---- the script ---- */
 typedef struct Script { /* a script after all its statements have run */
   Graph *graph;
-  TrainConfig *train;      /* NULL without a train block */
+  TrainConfig *train; /* NULL without a train block */
   Scope *constants;
 } Script;
 /* Parses, resolves, edits, infers and checks. False when there are errors in s->diags. */
@@ -99,11 +109,11 @@ bool run_script_text(Session *s, const char *name, const char *text, Script *out
 typedef struct EditContext {
   Session *s;
   Scope *scope;
-  Graph *graph;            /* NULL before the take */
+  Graph *graph; /* NULL before the take */
   TrainConfig *train;
-  VEC(const Stmt *) expects; /* checked after shapes */
-  VEC(const Stmt *) early;   /* input, labels and train that stand before the take: they run after it */
-  bool taken;                /* there was a take, perhaps a wrong one */
+  VEC(const Stmt *) expects;     /* checked after shapes */
+  VEC(const Stmt *) early;       /* input, labels and train that stand before the take: they run after it */
+  bool taken;                    /* there was a take, perhaps a wrong one */
   bool shapes_known, shapes_fit; /* of the last look at the shapes, until a statement changes the network (edit.c) */
 } EditContext;
 /* Runs one edit statement (take … expect, input, labels, train). False with diagnostics. */
@@ -113,10 +123,10 @@ bool edit_check_expects(EditContext *e);
 
 /* ---- selectors: compiler/graph/select.c ---- */
 typedef struct Selection {
-  VEC(ModuleId) modules;   /* layers, containers included where everything in them is picked */
-  VEC(NodeId) nodes;       /* calls, in forward order */
-  VEC(ParamId) params;     /* parameters and buffers, in state-dict order */
-  bool only_params;        /* single tensors were picked (fc.weight, parameters[:10]) */
+  VEC(ModuleId) modules; /* layers, containers included where everything in them is picked */
+  VEC(NodeId) nodes;     /* calls, in forward order */
+  VEC(ParamId) params;   /* parameters and buffers, in state-dict order */
+  bool only_params;      /* single tensors were picked (fc.weight, parameters[:10]) */
 } Selection;
 /* False with a diagnostic (nothing matched, out of range) naming the nearest names. Cut-off layers are not
  * matched unless `with_cut`. */

@@ -55,7 +55,9 @@ bool help_unknown_call(Eval *e, Diag *d, const Expr *callee, const Expr *call) {
   if (streq(callee->text, "view") || streq(callee->text, "reshape")) {
     bool member = callee->kind == EXPR_MEMBER;
     Span span = {call->span.source, callee->span.end - (uint32_t)strlen(callee->text), call->span.end};
-    const char *flat = member ? "flatten(1)" : arena_printf(e->s->arena, "flatten(%s, 1)", first ? front_text(e->s, first->value->span) : "x");
+    const char *flat =
+        member ? "flatten(1)"
+               : arena_printf(e->s->arena, "flatten(%s, 1)", first ? front_text(e->s, first->value->span) : "x");
     diag_help(diags, d, "%s turns (N, C, H, W) into (N, C*H*W)", flat);
     diag_fix(diags, d, member ? span : call->span, "%s", flat);
     return true;
@@ -83,7 +85,8 @@ bool help_unknown_network(Session *s, Diag *d, Span name) {
 
 static bool is_true(const Arg *args, const char *name) {
   for (const Arg *a = args; a; a = a->next)
-    if (a->name && streq(a->name, name)) return !(a->value->kind == EXPR_BOOL && !a->value->integer) && a->value->kind != EXPR_NONE;
+    if (a->name && streq(a->name, name))
+      return !(a->value->kind == EXPR_BOOL && !a->value->integer) && a->value->kind != EXPR_NONE;
   return false;
 }
 
@@ -94,13 +97,16 @@ static void help_take(Session *s, Diag *d, const Stmt *stmt, const Expr *callee)
   const char *given = "";
   for (const Arg *a = args; a; a = a->next) {
     if (a->name && (streq(a->name, "pretrained") || streq(a->name, "weights"))) continue;
-    const char *name = !a->name ? "" : streq(a->name, "num_classes") ? "classes=" : arena_printf(s->arena, "%s=", a->name);
+    const char *name = !a->name                        ? ""
+                       : streq(a->name, "num_classes") ? "classes="
+                                                       : arena_printf(s->arena, "%s=", a->name);
     given = arena_printf(s->arena, "%s%s%s%s", given, *given ? ", " : "", name, front_text(s, a->value->span));
   }
   if (*given) given = arena_printf(s->arena, "(%s)", given);
   const char *from = learnt ? "" : " from random";
   diag_help(&s->diags, d, "a network is taken: take %s%s%s", callee->text, given, from);
-  if (learnt) diag_help(&s->diags, d, "torchvision's weights are looked for; others are named: from \"FILE\", from random");
+  if (learnt)
+    diag_help(&s->diags, d, "torchvision's weights are looked for; others are named: from \"FILE\", from random");
   diag_fix(&s->diags, d, stmt->span, "take %s%s%s", callee->text, given, from);
 }
 

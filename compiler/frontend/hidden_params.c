@@ -31,7 +31,8 @@ void tell_hidden_param(Block *b, const char *name, Span span, const Stmt *by) {
   const Const *param = scope_own(s->param_names, name);
   if (!param || param->kind != CONST_BOOL || scope_get(b->eval.scope, name) != scope_own(param->scope, name)) return;
   bool whole = b->eval.scope == param->scope; /* else in one model only */
-  if (!whole && span.source != param->model->name_span.source) return; /* a library's model knows no params of scripts */
+  if (!whole && span.source != param->model->name_span.source)
+    return; /* a library's model knows no params of scripts */
   if (by->kind == STMT_LET && (mentions(by->value, name) || (b->ifs && !param->integer))) return;
   if (told(s, span)) return;
   Diag *d = diag_report(&s->diags, DIAG_W0180, span,
@@ -44,6 +45,9 @@ void tell_hidden_param(Block *b, const char *name, Span span, const Stmt *by) {
               front_text(s, by->value->span));
   else
     diag_help(&s->diags, d, "give %s another name, '%s_2' for example",
-              by->kind == STMT_FOR ? "the loop's variable" : by->kind == STMT_LET ? "the let" : "the model", name);
+              by->kind == STMT_FOR   ? "the loop's variable"
+              : by->kind == STMT_LET ? "the let"
+                                     : "the model",
+              name);
   if (whole) scope_set(s->param_names, name, (Const){.kind = CONST_NONE}); /* from here on it is no param */
 }

@@ -16,7 +16,7 @@ typedef struct CallFrame {
 /* A model after its body has run: what a call of it needs. Lives as long as the graph. */
 typedef struct ModelBody {
   const Stmt *model;
-  Scope *scope; /* its arguments, constants and layers */
+  Scope *scope;                         /* its arguments, constants and layers */
   const Stmt *forward, *stages, *input; /* NULL where the body has none */
 } ModelBody;
 
@@ -49,7 +49,7 @@ const char *front_text(Session *s, Span span);
 /* Adds "did you mean" where one of the names is near, with the fix for `span`, where the wrong one stands. */
 bool front_suggest(Session *s, Diag *diag, Span span, const char *wrong, const char *const *names, size_t count);
 typedef VEC(const char *) NameList;
-void scope_names(Arena *arena, const Scope *scope, NameList *out); /* parents' names too */
+void scope_names(Arena *arena, const Scope *scope, NameList *out);                      /* parents' names too */
 void scope_kind_names(Arena *arena, const Scope *scope, ConstKind kind, NameList *out); /* of that kind only */
 void op_names(Arena *arena, bool layers, NameList *out);
 /* This scope's own entry, parents not asked; NULL. */
@@ -61,21 +61,22 @@ Scope *scope_snapshot(Session *s, Span span, const Scope *scope);
 bool eval_expr(Eval *e, const Expr *expr, Const *out);
 bool eval_condition(Eval *e, const Expr *expr, bool *out);
 bool const_truth(const Const *c);
-const char *const_kind(const Const *c);                /* "an integer" */
-const char *const_text(Arena *arena, const Const *c);  /* the value as one would write it, shortened */
+const char *const_kind(const Const *c);               /* "an integer" */
+const char *const_text(Arena *arena, const Const *c); /* the value as one would write it, shortened */
 bool const_unary(Eval *e, const Expr *expr, const Const *a, Const *out);
 bool const_binary(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out);
 /* len, min, max, int: false in *known when `name` is none of them. */
 bool const_function(Eval *e, const Expr *call, const char *name, bool *known, Const *out);
 bool unknown_name(Eval *e, const Expr *name);
 bool name_known(Eval *e, const Expr *name, Const *out); /* reports nothing */
-/* habits.c: `nn.Linear`, `torch.relu`, `self.conv1`: said, with the fix, and the plain name returned to go on with. Where
- * the plain name is not known either, nothing is said, and its span holds the module too. NULL for every other expression. */
+/* habits.c: `nn.Linear`, `torch.relu`, `self.conv1`: said, with the fix, and the plain name returned to go on with.
+ * Where the plain name is not known either, nothing is said, and its span holds the module too. NULL for every other
+ * expression. */
 const Expr *without_module(Eval *e, const Expr *callee);
 /* Help for a name of PyTorch's or Python's that is none here; false when nothing is known of it. */
 bool help_unknown_call(Eval *e, Diag *diag, const Expr *callee, const Expr *call);
-/* torch_names.c: reports a layer or function of torch or Keras that this version lacks; false for every other name. `call`
- * is the call, or the name itself where it has no brackets. */
+/* torch_names.c: reports a layer or function of torch or Keras that this version lacks; false for every other name.
+ * `call` is the call, or the name itself where it has no brackets. */
 bool torch_lacks(Eval *e, const Expr *callee, const Expr *call);
 /* In a forward: sigmoid(x), x.sigmoid(): a layer does it. */
 bool help_function_as_layer(Eval *e, Diag *diag, const Expr *callee, const Expr *call);
@@ -107,7 +108,8 @@ void note_param(Session *s, Scope *scope, const Stmt *stmt, bool given); /* give
 void tell_hidden_param(Block *b, const char *name, Span span, const Stmt *by);
 
 /* ---- templates (templates.c) ---- */
-/* The statement with the braces of its selectors, files and names filled in: itself, or a copy. NULL with diagnostics. */
+/* The statement with the braces of its selectors, files and names filled in: itself, or a copy. NULL with diagnostics.
+ */
 const Stmt *fill_templates(Eval *e, const Stmt *stmt);
 /* Fills in the braces of "block{i}"; of a path without quotes only those that are no alternatives of a pattern. */
 bool expand_text(Eval *e, const char *text, Span span, bool is_quoted, const char **out);

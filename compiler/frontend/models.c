@@ -25,7 +25,8 @@ static bool add_named_child(Block *b, const Stmt *stmt, const char *local) {
   const Module *module = &b->eval.graph->modules.at[to->module];
   for (size_t i = 0; i < module->children.count; i++)
     if (streq(b->eval.graph->modules.at[module->children.at[i]].local, local)) {
-      Diag *d = front_error(b->eval.s, DIAG_E0114, stmt->name ? stmt->name_span : stmt->span, "the layer '%s' is declared twice", local);
+      Diag *d = front_error(b->eval.s, DIAG_E0114, stmt->name ? stmt->name_span : stmt->span,
+                            "the layer '%s' is declared twice", local);
       Span first = b->eval.graph->modules.at[module->children.at[i]].args_span;
       if (first.end > first.begin) diag_label(&b->eval.s->diags, d, first, "first here");
       return false;
@@ -113,8 +114,9 @@ static bool build_model(Eval *e, const Const *model, const Expr *layer, ModuleId
   const Stmt *stmt = model->model;
   int around = e->s->calls ? e->s->calls->models : 0;
   if (around >= MAX_MODELS) {
-    Diag *d = front_error(e->s, DIAG_E0120, layer->span, "models are nested more than %d deep: does '%s' contain itself?",
-                          (int)MAX_MODELS, stmt->name);
+    Diag *d =
+        front_error(e->s, DIAG_E0120, layer->span, "models are nested more than %d deep: does '%s' contain itself?",
+                    (int)MAX_MODELS, stmt->name);
     diag_help(&e->s->diags, d, "a model that builds itself needs an `if` that ends it");
     return false;
   }
@@ -124,7 +126,8 @@ static bool build_model(Eval *e, const Const *model, const Expr *layer, ModuleId
                      layer->kind == EXPR_CALL && layer->args, around + 1};
   Eval inside = {.s = e->s, .scope = scope, .graph = e->graph};
   e->s->calls = &frame;
-  bool good = stmt->value ? build_into(&inside, stmt->value, module, origin) : run_body(e, model, scope, module, origin);
+  bool good =
+      stmt->value ? build_into(&inside, stmt->value, module, origin) : run_body(e, model, scope, module, origin);
   e->s->calls = frame.outer;
   return good;
 }
@@ -193,7 +196,8 @@ static bool find_callee(Eval *e, const Expr *layer, Const *out) {
       diag_fix(&e->s->diags, d, layer->span, "Sequential(%s)", inside);
       return false;
     }
-    diag_help(&e->s->diags, d, "a layer is written as Conv2d(3, 64, 7); `let` names a constant, `forward` says how values flow");
+    diag_help(&e->s->diags, d,
+              "a layer is written as Conv2d(3, 64, 7); `let` names a constant, `forward` says how values flow");
     return false;
   }
   if (!eval_expr(e, callee, out)) return false;

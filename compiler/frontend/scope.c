@@ -98,8 +98,8 @@ bool front_charge(Session *s, Span span, int64_t steps) {
   if (s->steps > MAX_STEPS) return false; /* said already */
   s->steps += steps < MAX_STEPS ? steps : MAX_STEPS + 1;
   if (s->steps <= MAX_STEPS) return true;
-  Diag *d = front_error(s, DIAG_E0119, span, "this script does too much at compile time: more than %d steps",
-                        (int)MAX_STEPS);
+  Diag *d =
+      front_error(s, DIAG_E0119, span, "this script does too much at compile time: more than %d steps", (int)MAX_STEPS);
   diag_help(&s->diags, d, "loops run when the script is compiled, once for each layer; use fewer iterations");
   return false;
 }

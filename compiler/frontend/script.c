@@ -136,7 +136,8 @@ static bool read_define(Session *s, const Stmt *stmt, const char *text, Const *v
     *value = declared;
     return word && wrong_define(s, stmt, span, &declared);
   }
-  if (declared.kind == CONST_FLOAT && value->kind == CONST_INT) *value = (Const){.kind = CONST_FLOAT, .number = (double)value->integer};
+  if (declared.kind == CONST_FLOAT && value->kind == CONST_INT)
+    *value = (Const){.kind = CONST_FLOAT, .number = (double)value->integer};
   if (declared.kind == CONST_BOOL && value->kind == CONST_INT && (value->integer == 0 || value->integer == 1))
     *value = const_bool(value->integer != 0);
   if (value->kind == declared.kind || declared.kind == CONST_NONE) return true;
@@ -187,10 +188,12 @@ static bool check_defines(Session *s) {
 static bool needs_model(Running *r, Block *b, const Stmt *stmt) {
   Session *s = r->edit.s;
   bool layer = stmt->kind == STMT_ASSIGN || stmt->kind == STMT_EXPR;
-  Diag *d = layer ? front_error(s, DIAG_E0121, stmt->span, "this is no statement of a script; in a model it declares a layer")
-                  : front_error(s, DIAG_E0121, stmt->span, "'%s' stands only in a model", stmt_title(stmt));
+  Diag *d =
+      layer ? front_error(s, DIAG_E0121, stmt->span, "this is no statement of a script; in a model it declares a layer")
+            : front_error(s, DIAG_E0121, stmt->span, "'%s' stands only in a model", stmt_title(stmt));
   if (!layer) return false;
-  if (stmt->kind == STMT_ASSIGN && r->edit.graph && graph_find_module(r->edit.graph, stmt->name) > 0) { /* fc = Identity() */
+  if (stmt->kind == STMT_ASSIGN && r->edit.graph &&
+      graph_find_module(r->edit.graph, stmt->name) > 0) { /* fc = Identity() */
     const char *value = front_text(s, stmt->value->span);
     diag_help(&s->diags, d, "a layer of the network is replaced by: replace %s with %s", stmt->name, value);
     diag_fix(&s->diags, d, stmt->span, "replace %s with %s", stmt->name, value);
@@ -232,8 +235,8 @@ static bool script_statement(Block *b, const Stmt *stmt) {
 }
 
 static bool makes_layers(StmtKind kind) {
-  return kind == STMT_REPLACE || kind == STMT_INSERT || kind == STMT_APPEND || kind == STMT_PREPEND || kind == STMT_RENAME ||
-         kind == STMT_OUTPUT;
+  return kind == STMT_REPLACE || kind == STMT_INSERT || kind == STMT_APPEND || kind == STMT_PREPEND ||
+         kind == STMT_RENAME || kind == STMT_OUTPUT;
 }
 
 static void statement_failed(Block *b, const Stmt *stmt) {
@@ -251,7 +254,10 @@ static bool run_file(Running *r, uint32_t source, const char *path, const char *
   const Stmt *first = parse(s->arena, &s->diags, &s->sources, source);
   bool good = s->diags.errors == errors;
   if (!good) s->syntax_errors = true;
-  Block block = {.eval = {.s = s, .scope = r->edit.scope}, .other = script_statement, .failed = statement_failed, .data = r,
+  Block block = {.eval = {.s = s, .scope = r->edit.scope},
+                 .other = script_statement,
+                 .failed = statement_failed,
+                 .data = r,
                  .keep_going = true};
   r->file = &file;
   good = run_block(&block, first) && good;

@@ -17,7 +17,7 @@ typedef struct LossConfig {
   LossKind kind;
   double label_smoothing;
   int64_t ignore_index; /* the class of positions that count for nothing: of CrossEntropy */
-  VEC(double) weight; /* class weights, or BCEWithLogits' pos_weight; empty: none */
+  VEC(double) weight;   /* class weights, or BCEWithLogits' pos_weight; empty: none */
   Span span, weight_span;
 } LossConfig;
 
@@ -42,7 +42,7 @@ typedef struct AugmentConfig {
   double scale[2], ratio[2], p, value;
   double degrees[2];
   Span span, size_span; /* the step, and its size */
-  double jitter[4][2]; /* brightness, contrast, saturation, hue: from, to; equal and neutral: left out */
+  double jitter[4][2];  /* brightness, contrast, saturation, hue: from, to; equal and neutral: left out */
 } AugmentConfig;
 
 typedef enum ScheduleKind {

@@ -54,7 +54,8 @@ static bool read_jitter_range(Eval *e, const char *name, const Arg *arg, bool hu
   if (c.kind == CONST_LIST) {
     if (!pair_arg(e, "color_jitter", name, arg, least, most, to)) return false;
     if (to[0] <= to[1]) return true;
-    front_error(e->s, DIAG_E0504, arg->value->span, "color_jitter: %s goes from the smaller to the larger number", name);
+    front_error(e->s, DIAG_E0504, arg->value->span, "color_jitter: %s goes from the smaller to the larger number",
+                name);
     return false;
   }
   if (!want_float(e->s, &c, arg->value->span, "color_jitter", name, 0, most, &x)) return false;
@@ -78,7 +79,8 @@ static bool read_rotation(Eval *e, const Arg *args, Span span, AugmentConfig *ou
   static const Formal formals[] = {{"degrees", true}};
   const Arg *bound[1];
   Const c;
-  if (!bind_arguments(e->s, "rotation", formals, 1, args, span, bound) || !eval_expr(e, bound[0]->value, &c)) return false;
+  if (!bind_arguments(e->s, "rotation", formals, 1, args, span, bound) || !eval_expr(e, bound[0]->value, &c))
+    return false;
   if (c.kind != CONST_LIST) {
     if (!float_arg(e, "rotation", "degrees", bound[0], 0, 360, &out->degrees[1])) return false;
     out->degrees[0] = -out->degrees[1];
@@ -98,7 +100,8 @@ static bool read_erasing(Eval *e, const Arg *args, Span span, AugmentConfig *out
          float_arg(e, "erasing", "p", bound[0], 0, 1, &out->p) &&
          pair_arg(e, "erasing", "scale", bound[1], 1e-6, 1, out->scale) &&
          pair_arg(e, "erasing", "ratio", bound[2], 1e-3, 1e3, out->ratio) &&
-         float_arg(e, "erasing", "value", bound[3], -1e30, LARGE, &out->value) && ranges_ordered(e, "erasing", span, out);
+         float_arg(e, "erasing", "value", bound[3], -1e30, LARGE, &out->value) &&
+         ranges_ordered(e, "erasing", span, out);
 }
 
 static const struct {
@@ -115,14 +118,20 @@ static const struct {
 
 static bool read_one(Block *b, const Arg *arg, AugmentConfig *out) {
   static const char *const later[] = {"cutmix", "gaussian_blur", "random_affine", "rand_augment", "auto_augment"};
-  static const TorchName torch[] = {
-      {"RandomResizedCrop", "random_resized_crop", NULL}, {"RandomCrop", "random_crop", NULL},
-      {"RandomHorizontalFlip", "horizontal_flip", NULL},  {"RandomVerticalFlip", "vertical_flip", NULL},
-      {"ColorJitter", "color_jitter", NULL},              {"RandomRotation", "rotation", NULL},
-      {"RandomErasing", "erasing", NULL},                 {"random_horizontal_flip", "horizontal_flip", NULL},
-      {"random_rotation", "rotation", NULL},              {"random_erasing", "erasing", NULL},
-      {"GaussianBlur", "gaussian_blur", NULL},            {"AutoAugment", "auto_augment", NULL},
-      {"RandAugment", "rand_augment", NULL},              {"RandomAffine", "random_affine", NULL}};
+  static const TorchName torch[] = {{"RandomResizedCrop", "random_resized_crop", NULL},
+                                    {"RandomCrop", "random_crop", NULL},
+                                    {"RandomHorizontalFlip", "horizontal_flip", NULL},
+                                    {"RandomVerticalFlip", "vertical_flip", NULL},
+                                    {"ColorJitter", "color_jitter", NULL},
+                                    {"RandomRotation", "rotation", NULL},
+                                    {"RandomErasing", "erasing", NULL},
+                                    {"random_horizontal_flip", "horizontal_flip", NULL},
+                                    {"random_rotation", "rotation", NULL},
+                                    {"random_erasing", "erasing", NULL},
+                                    {"GaussianBlur", "gaussian_blur", NULL},
+                                    {"AutoAugment", "auto_augment", NULL},
+                                    {"RandAugment", "rand_augment", NULL},
+                                    {"RandomAffine", "random_affine", NULL}};
   const char *known[LENGTH(augments)];
   const Expr *name;
   const Arg *args;
@@ -151,7 +160,8 @@ static bool stands_already(Block *b, const PhaseConfig *stage, const AugmentConf
     bool both = crop && (other == AUGMENT_RANDOM_CROP || other == AUGMENT_RANDOM_RESIZED_CROP);
     if (other != step->kind && !both) continue;
     front_error(b->eval.s, DIAG_E0505, arg->value->span,
-                other == step->kind ? "%s is given twice" : "%s stands beside another crop: one of the two makes the size",
+                other == step->kind ? "%s is given twice"
+                                    : "%s stands beside another crop: one of the two makes the size",
                 arg->value->kind == EXPR_CALL ? arg->value->left->text : arg->value->text);
     return true;
   }
@@ -162,7 +172,8 @@ bool read_augment(Block *b, const Stmt *stmt) {
   TrainBlock *to = b->data;
   PhaseConfig *stage = to->stage;
   if (!stmt->args) {
-    front_error(b->eval.s, DIAG_E0504, stmt->span, "augment lacks its steps: augment random_resized_crop(224), horizontal_flip");
+    front_error(b->eval.s, DIAG_E0504, stmt->span,
+                "augment lacks its steps: augment random_resized_crop(224), horizontal_flip");
     return false;
   }
   stage->augment.count = 0; /* a phase's own in place of the block's */

@@ -45,7 +45,8 @@ static bool trained_somewhere(const Graph *g, const TrainConfig *train, const Gr
 
 static bool is_of_block(const TrainConfig *train, const GroupConfig *group) {
   for (size_t i = 0; i < train->all.groups.count; i++)
-    if (train->all.groups.at[i].span.source == group->span.source && train->all.groups.at[i].span.begin == group->span.begin)
+    if (train->all.groups.at[i].span.source == group->span.source &&
+        train->all.groups.at[i].span.begin == group->span.begin)
       return true;
   return false;
 }
@@ -80,8 +81,9 @@ static void check_idle_groups(Session *s, const Graph *g, const TrainConfig *tra
 /* ---- schedules ---- */
 
 static void never_changes(Session *s, const PhaseConfig *stage, const char *what, int64_t at) {
-  Diag *d = diag_report(&s->diags, DIAG_W0503, stage->schedule.span, "this schedule never changes the rate: %s %lld, but there are %lld epochs",
-                        what, (long long)at, (long long)stage->epochs);
+  Diag *d = diag_report(&s->diags, DIAG_W0503, stage->schedule.span,
+                        "this schedule never changes the rate: %s %lld, but there are %lld epochs", what, (long long)at,
+                        (long long)stage->epochs);
   diag_help(&s->diags, d, "it counts epochs; interval=\"step\" counts the optimizer's steps");
 }
 
@@ -89,8 +91,8 @@ static bool check_schedule(Session *s, const PhaseConfig *stage) {
   const ScheduleConfig *c = &stage->schedule;
   if (c->per_step || c->kind == SCHEDULE_NONE) return true;
   if (c->warmup > 0 && c->warmup >= stage->epochs) {
-    Diag *d = front_error(s, DIAG_E0515, c->span, "the warm-up takes %lld epochs, but there are %lld in all", (long long)c->warmup,
-                          (long long)stage->epochs);
+    Diag *d = front_error(s, DIAG_E0515, c->span, "the warm-up takes %lld epochs, but there are %lld in all",
+                          (long long)c->warmup, (long long)stage->epochs);
     diag_help(&s->diags, d, "with interval=\"step\" warmup and all else counts the optimizer's steps");
     return false;
   }
@@ -105,11 +107,13 @@ static bool check_schedule(Session *s, const PhaseConfig *stage) {
 
 static bool check_mixup(Session *s, const Graph *g, const TrainConfig *train) {
   if (train->mixup > 0 && g->input.kind == INPUT_TOKENS) {
-    Diag *d = front_error(s, DIAG_E0517, train->mixup_span, "mixup mixes the numbers of two samples, but token numbers are names of words");
+    Diag *d = front_error(s, DIAG_E0517, train->mixup_span,
+                          "mixup mixes the numbers of two samples, but token numbers are names of words");
     diag_help(&s->diags, d, "leave mixup out");
     return false;
   }
-  if (train->mixup == 0 || train->loss.kind == LOSS_CROSS_ENTROPY || train->loss.kind == LOSS_BCE_WITH_LOGITS) return true;
+  if (train->mixup == 0 || train->loss.kind == LOSS_CROSS_ENTROPY || train->loss.kind == LOSS_BCE_WITH_LOGITS)
+    return true;
   Diag *d = front_error(s, DIAG_E0517, train->mixup_span, "mixup mixes classes, but %s has none",
                         train->loss.kind == LOSS_L1 ? "L1" : "MSE");
   diag_help(&s->diags, d, "leave mixup out, or choose the loss CrossEntropy or BCEWithLogits");
@@ -119,9 +123,9 @@ static bool check_mixup(Session *s, const Graph *g, const TrainConfig *train) {
 static void check_patience(Session *s, const TrainConfig *train) {
   const PhaseConfig *last = train_phase(train, train_phase_count(train) - 1);
   if (train->patience == 0 || train->patience < last->epochs) return;
-  Diag *d = diag_report(&s->diags, DIAG_W0502, train->span,
-                        "early_stop never stops: it waits for %lld epochs, and %s %lld", (long long)train->patience,
-                        last->name ? "the last phase has" : "there are", (long long)last->epochs);
+  Diag *d =
+      diag_report(&s->diags, DIAG_W0502, train->span, "early_stop never stops: it waits for %lld epochs, and %s %lld",
+                  (long long)train->patience, last->name ? "the last phase has" : "there are", (long long)last->epochs);
   diag_help(&s->diags, d, "a smaller patience, or more epochs");
 }
 
@@ -150,8 +154,10 @@ static bool check_mask(Session *s, Graph *g) {
     return true;
   }
   Diag *d = front_error(s, DIAG_E0510, g->input.span, "the input has a mask, but nothing in the network reads one");
-  diag_help(&s->diags, d, "leave out mask=true; a model of one's own takes it as its second value, forward x, mask { … }, and hands it "
-                          "to its attention");
+  diag_help(
+      &s->diags, d,
+      "leave out mask=true; a model of one's own takes it as its second value, forward x, mask { … }, and hands it "
+      "to its attention");
   return false;
 }
 
@@ -196,20 +202,25 @@ bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span 
   if (train) settings_doubts(s, g, train);
   bool good = true, binary = train && train->loss.kind == LOSS_BCE_WITH_LOGITS;
   int64_t named = binary && classes == 1 ? 2 : classes; /* one logit tells two classes apart */
-  bool classifies = out->rank == 1 || (out->rank > 1 && (!train || train->loss.kind == LOSS_CROSS_ENTROPY)); /* (N, classes, …) */
+  bool classifies =
+      out->rank == 1 || (out->rank > 1 && (!train || train->loss.kind == LOSS_CROSS_ENTROPY)); /* (N, classes, …) */
   if (g->labels.count > 0 && (!classifies || named != (int64_t)g->labels.count)) {
     Diag *d = front_error(s, DIAG_E0508, labels, "there are %zu labels, but the output is %s", g->labels.count,
                           shape_text(s->arena, out));
     if (out->rank == 1) blame_last_layer(s, g, d, (int64_t)g->labels.count);
-    if (out->rank > 1 && classifies) diag_note(&s->diags, d, "classes are dimension 1, as for PyTorch's CrossEntropyLoss: here %lld", (long long)classes);
+    if (out->rank > 1 && classifies)
+      diag_note(&s->diags, d, "classes are dimension 1, as for PyTorch's CrossEntropyLoss: here %lld",
+                (long long)classes);
     diag_help(&s->diags, d, "give the last layer %zu outputs, or name %s", g->labels.count,
               classifies ? arena_printf(s->arena, "%lld classes", (long long)named) : "what it puts out");
     good = false;
   }
   if (train && train->loss.kind == LOSS_CROSS_ENTROPY && out->rank == 2 && made_by_linear(g)) {
-    Diag *d = diag_report(&s->diags, DIAG_W0555, train->span, "CrossEntropy takes the %lld places of dimension 1 of %s for the classes",
-                          (long long)classes, shape_text(s->arena, out));
-    diag_note(&s->diags, d, "classes are dimension 1, as for PyTorch's CrossEntropyLoss; the last Linear makes %lld of each place",
+    Diag *d = diag_report(&s->diags, DIAG_W0555, train->span,
+                          "CrossEntropy takes the %lld places of dimension 1 of %s for the classes", (long long)classes,
+                          shape_text(s->arena, out));
+    diag_note(&s->diags, d,
+              "classes are dimension 1, as for PyTorch's CrossEntropyLoss; the last Linear makes %lld of each place",
               (long long)out->dim[1]);
     diag_help(&s->diags, d, "classify one place: select(x, 1, 0) before the last layer, or mean(x, 1)");
   }

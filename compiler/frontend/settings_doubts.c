@@ -1,5 +1,5 @@
-/* What a train block may say and nearly never means: a loss on outputs that it is not for, a rate that no network learns
- * with. Warnings only. Called by settings_check.c when all shapes are known. */
+/* What a train block may say and nearly never means: a loss on outputs that it is not for, a rate that no network
+ * learns with. Warnings only. Called by settings_check.c when all shapes are known. */
 #include "compiler/frontend/settings_train.h"
 #include "runtime/train/usual_rate.h"
 #include <math.h>
@@ -28,24 +28,25 @@ static void doubt_loss(Session *s, const Graph *g, const TrainConfig *train) {
   if (last && (last->op == OP_Softmax || last->op == OP_Sigmoid)) {
     const char *op = last->op == OP_Softmax ? "Softmax" : "Sigmoid";
     const char *own = loss->kind == LOSS_CROSS_ENTROPY ? "a softmax" : "a sigmoid";
-    Diag *d = diag_report(&s->diags, DIAG_W0565, span, "%s takes logits and has %s of its own, but the network ends in %s", loss_name(loss),
-                          own, op);
+    Diag *d =
+        diag_report(&s->diags, DIAG_W0565, span, "%s takes logits and has %s of its own, but the network ends in %s",
+                    loss_name(loss), own, op);
     if (last->module == NO_ID)
       diag_help(&s->diags, d, "return the values before it: predict makes probabilities of logits itself");
     else
-      diag_help(&s->diags, d, "remove %s; predict makes probabilities of logits itself", g->modules.at[last->module].name);
+      diag_help(&s->diags, d, "remove %s; predict makes probabilities of logits itself",
+                g->modules.at[last->module].name);
   } else if (loss->kind == LOSS_CROSS_ENTROPY && out->rank >= 1 && out->dim[0] == 1) {
-    Diag *d = diag_report(&s->diags, DIAG_W0565, span, "CrossEntropy chooses among the outputs, but there is one: %s; its loss is always 0",
+    Diag *d = diag_report(&s->diags, DIAG_W0565, span,
+                          "CrossEntropy chooses among the outputs, but there is one: %s; its loss is always 0",
                           shape_text(s->arena, out));
     diag_help(&s->diags, d, "for two classes: two outputs, or loss BCEWithLogits; for a number: loss MSE");
   }
 }
 
 static void doubt_rate(Session *s, const OptimizerConfig *optimizer, double rate, Span span) {
-  static const char *const names[] = {[OPTIMIZER_SGD] = "SGD",
-                                      [OPTIMIZER_ADAM] = "Adam",
-                                      [OPTIMIZER_ADAMW] = "AdamW",
-                                      [OPTIMIZER_RMSPROP] = "RMSprop"};
+  static const char *const names[] = {
+      [OPTIMIZER_SGD] = "SGD", [OPTIMIZER_ADAM] = "Adam", [OPTIMIZER_ADAMW] = "AdamW", [OPTIMIZER_RMSPROP] = "RMSprop"};
   const UsualRate *usual = usual_rate(names[optimizer->kind]);
   const char *doubt = usual && !isnan(rate) ? rate_doubt(usual, rate) : NULL;
   if (!doubt || span.end <= span.begin) return;
@@ -59,15 +60,15 @@ static void doubt_rate(Session *s, const OptimizerConfig *optimizer, double rate
   diag_help(&s->diags, d, "usual with %s: lr=%s", usual->optimizer, usual->usual);
 }
 
-/* Where the rates of a stage come from: the groups', then of what has none the schedule's highest or the optimizer's. */
+/* Where the rates of a stage come from: the groups', then of what has none the schedule's highest or the optimizer's.
+ */
 static void doubt_rates(Session *s, const PhaseConfig *stage) {
   const OptimizerConfig *optimizer = &stage->optimizer;
   for (size_t i = 0; i < stage->groups.count; i++)
     doubt_rate(s, optimizer, stage->groups.at[i].lr, stage->groups.at[i].span);
   if (stage->schedule.kind == SCHEDULE_ONE_CYCLE) /* which sets the rate itself */
     doubt_rate(s, optimizer, stage->schedule.max_lr, stage->schedule.span);
-  else
-    doubt_rate(s, optimizer, optimizer->lr, optimizer->span);
+  else doubt_rate(s, optimizer, optimizer->lr, optimizer->span);
 }
 
 void settings_doubts(Session *s, const Graph *g, const TrainConfig *train) {

@@ -15,15 +15,12 @@ static bool is_imagenet(const Preprocess *p) {
 }
 
 static const char *step_text(Session *s, const Preprocess *p) {
-  const char *side = p->size[1] == NONE_VALUE ? arena_printf(s->arena, "%lld", (long long)p->size[0])
-                                              : size_text(s, p->size);
+  const char *side =
+      p->size[1] == NONE_VALUE ? arena_printf(s->arena, "%lld", (long long)p->size[0]) : size_text(s, p->size);
   switch (p->kind) {
-  case PRE_GRAYSCALE:
-    return "grayscale";
-  case PRE_EXIF_TRANSPOSE:
-    return "exif_transpose";
-  case PRE_CENTER_CROP:
-    return arena_printf(s->arena, "center_crop %s", side);
+  case PRE_GRAYSCALE: return "grayscale";
+  case PRE_EXIF_TRANSPOSE: return "exif_transpose";
+  case PRE_CENTER_CROP: return arena_printf(s->arena, "center_crop %s", side);
   case PRE_RESIZE: /* one number is the shorter side: a square needs both */
     if (p->size[1] == p->size[0]) side = arena_printf(s->arena, "(%s, %s)", side, side);
     return arena_printf(s->arena, "resize %s", side);
@@ -40,8 +37,7 @@ static const char *steps_text(Session *s, const Input *input, const bool *kept, 
   const char *text = "";
   for (size_t i = 0; i < input->preprocess.count; i++)
     if (kept[i] == which)
-      text =
-          arena_printf(s->arena, "%s%s%s", text, *text ? "; " : "", step_text(s, &input->preprocess.at[i]));
+      text = arena_printf(s->arena, "%s%s%s", text, *text ? "; " : "", step_text(s, &input->preprocess.at[i]));
   return text;
 }
 
@@ -49,14 +45,10 @@ static bool makes_sense(const Preprocess *step, const Input *from, const Shape *
   bool same_size = from->shape.dim[1] == to->dim[1] && from->shape.dim[2] == to->dim[2];
   switch (step->kind) {
   case PRE_RESIZE:
-  case PRE_CENTER_CROP:
-    return same_size;
-  case PRE_NORMALIZE:
-    return step->channels == to->dim[0];
-  case PRE_GRAYSCALE:
-    return to->dim[0] == 1;
-  case PRE_EXIF_TRANSPOSE:
-    return true;
+  case PRE_CENTER_CROP: return same_size;
+  case PRE_NORMALIZE: return step->channels == to->dim[0];
+  case PRE_GRAYSCALE: return to->dim[0] == 1;
+  case PRE_EXIF_TRANSPOSE: return true;
   }
   BUG("preprocessing of kind %d", (int)step->kind);
 }
@@ -107,9 +99,7 @@ static void inherit(Session *s, Graph *g, Span span, Input *out) {
   out->preprocess.count = made.preprocess.count, out->preprocess.capacity = made.preprocess.capacity;
 }
 
-void inherit_preprocess(Session *s, Graph *g, Input *input) {
-  inherit(s, g, input->span, input);
-}
+void inherit_preprocess(Session *s, Graph *g, Input *input) { inherit(s, g, input->span, input); }
 
 void settle_adapted(Session *s, Graph *g) {
   const Input *input = &g->input;
@@ -125,12 +115,13 @@ void tell_inherited(Session *s, const Graph *g) {
   const Inherited *what = g->input.inherited;
   if (!what) return;
   const int64_t *to = g->input.shape.dim;
-  const char *stay = steps_text(s, &what->from, what->kept, true), *gone = steps_text(s, &what->from, what->kept, false);
+  const char *stay = steps_text(s, &what->from, what->kept, true),
+             *gone = steps_text(s, &what->from, what->kept, false);
   Diag *d = front_error(s, DIAG_N0540, what->span,
                         *stay ? "pictures go through the network's own steps: %s"
                               : "pictures become numbers from 0 to 1, and nothing else is done to them%s",
                         stay);
   if (*gone) diag_note(&s->diags, d, "left out, as made for %s: %s", shape_text(s->arena, &what->from.shape), gone);
-  diag_help(&s->diags, d, "to choose, give a block: input image(%lld, %lld, %lld) { %s }", (long long)to[0], (long long)to[1],
-            (long long)to[2], proposal(s, &what->from, &g->input.shape, what->kept));
+  diag_help(&s->diags, d, "to choose, give a block: input image(%lld, %lld, %lld) { %s }", (long long)to[0],
+            (long long)to[1], (long long)to[2], proposal(s, &what->from, &g->input.shape, what->kept));
 }

@@ -42,7 +42,8 @@ static bool read_channels(Block *b, const Arg *arg, const char *name, double min
     c = single;
   }
   if (c.list.count < 1 || c.list.count > 4) {
-    front_error(s, DIAG_E0504, arg->value->span, "normalize: %s has one number for each channel, not %zu", name, c.list.count);
+    front_error(s, DIAG_E0504, arg->value->span, "normalize: %s has one number for each channel, not %zu", name,
+                c.list.count);
     return false;
   }
   for (size_t i = 0; i < c.list.count; i++)
@@ -73,7 +74,8 @@ static bool read_normalize(Block *b, const Stmt *stmt, Preprocess *out) {
   if (!read_channels(b, bound[0], "mean", -1e6, out->mean, &means)) return false;
   if (!read_channels(b, bound[1], "std", 1e-6, out->std, &stds)) return false;
   if (means != stds) {
-    front_error(s, DIAG_E0504, stmt->span, "normalize: mean has %d number%s, std has %d", means, means == 1 ? "" : "s", stds);
+    front_error(s, DIAG_E0504, stmt->span, "normalize: mean has %d number%s, std has %d", means, means == 1 ? "" : "s",
+                stds);
     return false;
   }
   out->channels = means;
@@ -107,7 +109,8 @@ static bool input_statement(Block *b, const Stmt *stmt) {
     front_error(s, DIAG_E0121, stmt->span, "'%s' does not stand in an input block", stmt_title(stmt));
     return false;
   }
-  if (!known_name(s, DIAG_E0501, "preprocessing step", stmt->name, stmt->name_span, known, LENGTH(known), later, LENGTH(later)))
+  if (!known_name(s, DIAG_E0501, "preprocessing step", stmt->name, stmt->name_span, known, LENGTH(known), later,
+                  LENGTH(later)))
     return false;
   if (!read_preprocess(b, stmt, &step)) return false;
   size_t count = to->input->preprocess.count;
@@ -134,16 +137,19 @@ const char *size_text(Session *s, const int64_t dim[2]) {
 static bool wrong_size(Session *s, const Input *input, const Preprocess *step) {
   const int64_t *wanted = input->shape.dim + 1;
   if (step->size[1] == NONE_VALUE) {
-    Diag *d = front_error(s, DIAG_E0506, step->span, "resize %lld sets the shorter side and leaves the other open", (long long)step->size[0]);
+    Diag *d = front_error(s, DIAG_E0506, step->span, "resize %lld sets the shorter side and leaves the other open",
+                          (long long)step->size[0]);
     diag_help(&s->diags, d, "crop it: center_crop %s; or give both sides: resize (%lld, %lld)", size_text(s, wanted),
               (long long)wanted[0], (long long)wanted[1]);
     if (step->size[0] >= wanted[0] && step->size[0] >= wanted[1])
-      diag_fix(&s->diags, d, (Span){step->span.source, step->span.end, step->span.end}, "; center_crop %s", size_text(s, wanted));
+      diag_fix(&s->diags, d, (Span){step->span.source, step->span.end, step->span.end}, "; center_crop %s",
+               size_text(s, wanted));
     diag_fix(&s->diags, d, step->value, "(%lld, %lld)", (long long)wanted[0], (long long)wanted[1]);
     return false;
   }
-  Diag *d = front_error(s, DIAG_E0506, step->value, "the preprocessing makes pictures of %lld x %lld, but the input is %s",
-                        (long long)step->size[0], (long long)step->size[1], shape_text(s->arena, &input->shape));
+  Diag *d =
+      front_error(s, DIAG_E0506, step->value, "the preprocessing makes pictures of %lld x %lld, but the input is %s",
+                  (long long)step->size[0], (long long)step->size[1], shape_text(s->arena, &input->shape));
   diag_help(&s->diags, d, "the last resize or crop gives the input's height and width: %s", size_text(s, wanted));
   diag_fix(&s->diags, d, step->value, "%s", size_text(s, wanted));
   return false;
@@ -154,7 +160,8 @@ static bool wrong_size(Session *s, const Input *input, const Preprocess *step) {
 static const char *normalize_for(Session *s, const Preprocess *step, int64_t channels) {
   const char *mean = "", *std = "";
   double mean_of = 0, std_of = 0;
-  for (int i = 0; i < step->channels; i++) mean_of += step->mean[i] / step->channels, std_of += step->std[i] / step->channels;
+  for (int i = 0; i < step->channels; i++)
+    mean_of += step->mean[i] / step->channels, std_of += step->std[i] / step->channels;
   for (int i = 0; i < channels; i++) {
     bool one = channels == 1 || step->channels == 1, there = i < step->channels;
     mean = arena_printf(s->arena, "%s%s%.4g", mean, i ? ", " : "", one ? mean_of : there ? step->mean[i] : 0);
@@ -175,8 +182,8 @@ static bool check_preprocess(Session *s, const Input *input) {
       return false;
     }
     if (step->kind == PRE_NORMALIZE && step->channels != channels) {
-      Diag *d = front_error(s, DIAG_E0506, step->span, "normalize is for %d channel%s, but the input has %lld", step->channels,
-                            step->channels == 1 ? "" : "s", (long long)channels);
+      Diag *d = front_error(s, DIAG_E0506, step->span, "normalize is for %d channel%s, but the input has %lld",
+                            step->channels, step->channels == 1 ? "" : "s", (long long)channels);
       const char *whole = normalize_for(s, step, channels);
       diag_help(&s->diags, d, "give one mean and one std for each channel: %s", whole);
       diag_fix(&s->diags, d, step->span, "%s", whole);
@@ -195,11 +202,13 @@ static bool read_image(Eval *e, const Stmt *stmt, Input *out) {
   out->kind = INPUT_IMAGE;
   out->shape.rank = 3;
   const Arg *first = stmt->args, *second = first ? first->next : NULL, *third = second ? second->next : NULL;
-  if (third && third->next && !third->next->next && !third->next->name && !first->name) { /* PyTorch's habit: the batch */
+  if (third && third->next && !third->next->next && !third->next->name &&
+      !first->name) { /* PyTorch's habit: the batch */
     Diag *d = front_error(e->s, DIAG_E0109, first->value->span, "image has 3 sizes, 4 are given");
     diag_help(&e->s->diags, d, "the batch is left out: image(%s, %s, %s)", front_text(e->s, second->value->span),
               front_text(e->s, third->value->span), front_text(e->s, third->next->value->span));
-    diag_fix(&e->s->diags, d, (Span){first->value->span.source, first->value->span.begin, second->value->span.begin}, "%s", "");
+    diag_fix(&e->s->diags, d, (Span){first->value->span.source, first->value->span.begin, second->value->span.begin},
+             "%s", "");
     return false;
   }
   if (!bind_arguments(e->s, "image", formals, 3, stmt->args, stmt->span, bound)) return false;
@@ -217,7 +226,9 @@ static bool read_image(Eval *e, const Stmt *stmt, Input *out) {
     return false;
   }
   for (int i = 0; i < 3; i++) {
-    if (!want_int(e->s, &sizes[i], bound[i]->value->span, "image", formals[i].name, 1, i ? MAX_SIDE : 4, &out->shape.dim[i])) return false;
+    if (!want_int(e->s, &sizes[i], bound[i]->value->span, "image", formals[i].name, 1, i ? MAX_SIDE : 4,
+                  &out->shape.dim[i]))
+      return false;
   }
   return true;
 }
@@ -228,7 +239,8 @@ static bool read_tensor(Eval *e, const Stmt *stmt, Input *out) {
   for (const Arg *arg = stmt->args; arg; arg = arg->next) {
     Const c;
     if (arg->name && streq(arg->name, "mask")) {
-      if (!eval_expr(e, arg->value, &c) || !want_bool(e->s, &c, arg->value->span, "tensor", "mask", &out->mask)) return false;
+      if (!eval_expr(e, arg->value, &c) || !want_bool(e->s, &c, arg->value->span, "tensor", "mask", &out->mask))
+        return false;
       continue;
     }
     if (arg->name) {
@@ -240,7 +252,8 @@ static bool read_tensor(Eval *e, const Stmt *stmt, Input *out) {
       return false;
     }
     if (!eval_expr(e, arg->value, &c)) return false;
-    if (!want_int(e->s, &c, arg->value->span, "tensor", "a size", 1, INT32_MAX, &out->shape.dim[out->shape.rank++])) return false;
+    if (!want_int(e->s, &c, arg->value->span, "tensor", "a size", 1, INT32_MAX, &out->shape.dim[out->shape.rank++]))
+      return false;
     product *= (double)out->shape.dim[out->shape.rank - 1];
   }
   if (out->shape.rank == 0) {
@@ -298,7 +311,8 @@ bool eval_input(Session *s, Scope *scope, Graph *g, const Stmt *stmt) {
 
 static bool push_label(Session *s, Graph *g, Scope *seen, const Const *c, Span span) {
   if (c->kind != CONST_TEXT || !*c->text) {
-    front_error(s, DIAG_E0507, span, "a label is a text, not %s", c->kind == CONST_TEXT ? "an empty one" : const_kind(c));
+    front_error(s, DIAG_E0507, span, "a label is a text, not %s",
+                c->kind == CONST_TEXT ? "an empty one" : const_kind(c));
     return false;
   }
   if (scope_own(seen, c->text)) {

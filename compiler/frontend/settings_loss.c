@@ -31,15 +31,22 @@ bool read_loss(Block *b, const Stmt *stmt) {
   static const char *const later[] = {"SmoothL1", "Huber", "KLDiv"};
 #define NO_SOFTMAX "CrossEntropy does the same to what goes into a (Log)Softmax: train without that layer"
 #define NO_SIGMOID "BCEWithLogits does the same to what goes into a Sigmoid: train without that layer"
-  static const TorchName torch[] = {{"CrossEntropyLoss", "CrossEntropy", NULL}, {"MSELoss", "MSE", NULL}, {"L1Loss", "L1", NULL},
-                                    {"BCEWithLogitsLoss", "BCEWithLogits", NULL}, {"NLLLoss", "CrossEntropy", NO_SOFTMAX},
-                                    {"NLL", "CrossEntropy", NO_SOFTMAX}, {"BCELoss", "BCEWithLogits", NO_SIGMOID},
-                                    {"BCE", "BCEWithLogits", NO_SIGMOID}, {"SmoothL1Loss", "SmoothL1", NULL},
-                                    {"HuberLoss", "Huber", NULL}, {"KLDivLoss", "KLDiv", NULL},
+  static const TorchName torch[] = {{"CrossEntropyLoss", "CrossEntropy", NULL},
+                                    {"MSELoss", "MSE", NULL},
+                                    {"L1Loss", "L1", NULL},
+                                    {"BCEWithLogitsLoss", "BCEWithLogits", NULL},
+                                    {"NLLLoss", "CrossEntropy", NO_SOFTMAX},
+                                    {"NLL", "CrossEntropy", NO_SOFTMAX},
+                                    {"BCELoss", "BCEWithLogits", NO_SIGMOID},
+                                    {"BCE", "BCEWithLogits", NO_SIGMOID},
+                                    {"SmoothL1Loss", "SmoothL1", NULL},
+                                    {"HuberLoss", "Huber", NULL},
+                                    {"KLDivLoss", "KLDiv", NULL},
                                     {"categorical_crossentropy", "CrossEntropy", NULL},
                                     {"sparse_categorical_crossentropy", "CrossEntropy", NULL},
                                     {"binary_crossentropy", "BCEWithLogits", NO_SIGMOID},
-                                    {"mean_squared_error", "MSE", NULL}, {"mean_absolute_error", "L1", NULL},
+                                    {"mean_squared_error", "MSE", NULL},
+                                    {"mean_absolute_error", "L1", NULL},
                                     {"mae", "L1", NULL}};
   static const Formal entropy[] = {{"weight", false}, {"label_smoothing", false}, {"ignore_index", false}},
                       binary[] = {{"pos_weight", false}};

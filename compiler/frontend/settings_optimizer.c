@@ -4,8 +4,9 @@
 #include <math.h>
 
 static bool read_sgd(Eval *e, const Arg *args, Span span, OptimizerConfig *out) {
-  static const Formal formals[] = {{"lr", true},           {"momentum", false}, {"dampening", false},
-                                   {"weight_decay", false}, {"nesterov", false}, {"maximize", false}};
+  static const Formal formals[] = {{"lr", true},         {"momentum", false},
+                                   {"dampening", false}, {"weight_decay", false},
+                                   {"nesterov", false},  {"maximize", false}};
   const Arg *bound[LENGTH(formals)];
   *out = (OptimizerConfig){.kind = OPTIMIZER_SGD};
   if (!bind_arguments(e->s, "SGD", formals, LENGTH(formals), args, span, bound)) return false;
@@ -13,7 +14,8 @@ static bool read_sgd(Eval *e, const Arg *args, Span span, OptimizerConfig *out) 
       !float_arg(e, "SGD", "momentum", bound[1], 0, LARGE, &out->momentum) ||
       !float_arg(e, "SGD", "dampening", bound[2], 0, LARGE, &out->dampening) ||
       !float_arg(e, "SGD", "weight_decay", bound[3], 0, LARGE, &out->weight_decay) ||
-      !bool_arg(e, "SGD", "nesterov", bound[4], &out->nesterov) || !bool_arg(e, "SGD", "maximize", bound[5], &out->maximize))
+      !bool_arg(e, "SGD", "nesterov", bound[4], &out->nesterov) ||
+      !bool_arg(e, "SGD", "maximize", bound[5], &out->maximize))
     return false;
   if (!out->nesterov || (out->momentum > 0 && out->dampening == 0)) return true;
   front_error(e->s, DIAG_E0504, span, "SGD: nesterov needs a momentum and no dampening");
@@ -26,12 +28,15 @@ static bool read_adam(Eval *e, const char *name, const Arg *args, Span span, Opt
   const Arg *bound[LENGTH(formals)];
   double betas[2] = {0.9, 0.999};
   bool w = streq(name, "AdamW");
-  *out = (OptimizerConfig){.kind = w ? OPTIMIZER_ADAMW : OPTIMIZER_ADAM, .lr = 1e-3, .eps = 1e-8, .weight_decay = w ? 1e-2 : 0};
+  *out = (OptimizerConfig){
+      .kind = w ? OPTIMIZER_ADAMW : OPTIMIZER_ADAM, .lr = 1e-3, .eps = 1e-8, .weight_decay = w ? 1e-2 : 0};
   if (!bind_arguments(e->s, name, formals, LENGTH(formals), args, span, bound)) return false;
-  if (!float_arg(e, name, "lr", bound[0], 0, LARGE, &out->lr) || !pair_arg(e, name, "betas", bound[1], 0, BELOW_ONE, betas) ||
+  if (!float_arg(e, name, "lr", bound[0], 0, LARGE, &out->lr) ||
+      !pair_arg(e, name, "betas", bound[1], 0, BELOW_ONE, betas) ||
       !float_arg(e, name, "eps", bound[2], 0, LARGE, &out->eps) ||
       !float_arg(e, name, "weight_decay", bound[3], 0, LARGE, &out->weight_decay) ||
-      !bool_arg(e, name, "amsgrad", bound[4], &out->amsgrad) || !bool_arg(e, name, "maximize", bound[5], &out->maximize))
+      !bool_arg(e, name, "amsgrad", bound[4], &out->amsgrad) ||
+      !bool_arg(e, name, "maximize", bound[5], &out->maximize))
     return false;
   out->beta1 = betas[0];
   out->beta2 = betas[1];
@@ -39,8 +44,9 @@ static bool read_adam(Eval *e, const char *name, const Arg *args, Span span, Opt
 }
 
 static bool read_rmsprop(Eval *e, const Arg *args, Span span, OptimizerConfig *out) {
-  static const Formal formals[] = {{"lr", false},       {"alpha", false},    {"eps", false},     {"weight_decay", false},
-                                   {"momentum", false}, {"centered", false}, {"maximize", false}};
+  static const Formal formals[] = {{"lr", false},           {"alpha", false},    {"eps", false},
+                                   {"weight_decay", false}, {"momentum", false}, {"centered", false},
+                                   {"maximize", false}};
   const Arg *bound[LENGTH(formals)];
   *out = (OptimizerConfig){.kind = OPTIMIZER_RMSPROP, .lr = 1e-2, .alpha = 0.99, .eps = 1e-8};
   if (!bind_arguments(e->s, "RMSprop", formals, LENGTH(formals), args, span, bound)) return false;
@@ -55,11 +61,13 @@ static bool read_rmsprop(Eval *e, const Arg *args, Span span, OptimizerConfig *o
 
 /* Adam(model.parameters(), lr=1e-3) */
 static bool refuse_parameters(Session *s, const Arg *args) {
-  const Expr *value = args && !args->name ? args->value : NULL, *callee = value && value->kind == EXPR_CALL ? value->left : NULL;
+  const Expr *value = args && !args->name ? args->value : NULL,
+             *callee = value && value->kind == EXPR_CALL ? value->left : NULL;
   if (!callee || callee->kind != EXPR_MEMBER || !streq(callee->text, "parameters")) return false;
   Span span = value->span;
   if (args->next) span.end = args->next->name ? args->next->name_span.begin : args->next->value->span.begin;
-  Diag *d = front_error(s, DIAG_E0504, value->span, "an optimizer is written without parameters: it gets all that are not frozen");
+  Diag *d = front_error(s, DIAG_E0504, value->span,
+                        "an optimizer is written without parameters: it gets all that are not frozen");
   diag_help(&s->diags, d, "leave '%s' out; `group SELECTOR lr=…` gives some of them another rate", front_text(s, span));
   diag_fix(&s->diags, d, span, "%s", "");
   return true;

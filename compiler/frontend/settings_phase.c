@@ -16,7 +16,8 @@ bool read_phase_freeze(Block *b, const Stmt *stmt) {
     if (to->g->modules.at[picked.modules.at[i]].op != OP_NONE) vec_push(arena, &freeze.modules, picked.modules.at[i]);
   for (size_t i = 0; i < picked.nodes.count && !stmt->selector->parameters_of; i++) {
     NodeId id = picked.nodes.at[i]; /* a function's noise is its container's to stop */
-    if (to->g->nodes.at[id].module == NO_ID && node_varies(to->g, id) != NO_ID) vec_push(arena, &freeze.modules, node_varies(to->g, id));
+    if (to->g->nodes.at[id].module == NO_ID && node_varies(to->g, id) != NO_ID)
+      vec_push(arena, &freeze.modules, node_varies(to->g, id));
   }
   vec_push(arena, &to->stage->freezes, freeze);
   return true;
@@ -75,15 +76,16 @@ static bool same_name(Session *s, TrainBlock *to, const Stmt *stmt) {
   return false;
 }
 
-static bool read_phase(Block *outer, TrainBlock *to, const PendingPhase *pending, bool (*read)(Block *b, const Stmt *stmt)) {
+static bool read_phase(Block *outer, TrainBlock *to, const PendingPhase *pending,
+                       bool (*read)(Block *b, const Stmt *stmt)) {
   Session *s = outer->eval.s;
   const Stmt *stmt = pending->stmt;
   if (same_name(s, to, stmt)) return false;
   PhaseConfig phase = to->train->all;
   phase.name = stmt->name, phase.span = stmt->span, phase.epochs_given = false, phase.own_lr = false;
   phase.groups.at = NULL, phase.groups.count = phase.groups.capacity = 0;
-  TrainBlock own = {.g = to->g, .train = to->train, .stage = &phase,
-                    .owner = arena_array(s->arena, size_t, to->g->params.count + 1)};
+  TrainBlock own = {
+      .g = to->g, .train = to->train, .stage = &phase, .owner = arena_array(s->arena, size_t, to->g->params.count + 1)};
   Block block = {.eval = {.s = s, .scope = pending->scope}, .other = read, .data = &own, .keep_going = true};
   bool good = run_block(&block, stmt->body);
   inherit_groups(&own, s->arena, &phase);
@@ -100,8 +102,8 @@ static bool check_total(Session *s, const TrainConfig *train) {
   int64_t sum = 0;
   for (size_t i = 0; i < train->phases.count; i++) sum += train->phases.at[i].epochs;
   if (!train->phases.count || !train->all.epochs_given || sum == train->all.epochs) return true;
-  Diag *d = front_error(s, DIAG_E0516, train->epochs_span, "the phases have %lld epochs together, not %lld", (long long)sum,
-                        (long long)train->all.epochs);
+  Diag *d = front_error(s, DIAG_E0516, train->epochs_span, "the phases have %lld epochs together, not %lld",
+                        (long long)sum, (long long)train->all.epochs);
   diag_help(&s->diags, d, "leave it out: the training is as long as its phases");
   return false;
 }
@@ -137,7 +139,8 @@ static size_t apply_freeze(const Graph *g, PhaseConfig *phase, const FreezeConfi
 static bool trains_nothing(Session *s, const Graph *g, const PhaseConfig *phase) {
   for (size_t i = 0; i < g->params.count; i++)
     if (phase->trainable[i] && g->modules.at[g->params.at[i].module].alive && !g->params.at[i].is_buffer) return false;
-  Diag *d = front_error(s, DIAG_E0518, phase->span, "the phase '%s' has nothing to train: all of it is frozen", phase->name);
+  Diag *d =
+      front_error(s, DIAG_E0518, phase->span, "the phase '%s' has nothing to train: all of it is frozen", phase->name);
   diag_help(&s->diags, d, "unfreeze what it shall train: phase %s { unfreeze head; … }", phase->name);
   return true;
 }
@@ -153,9 +156,9 @@ static bool resolve_phase(Session *s, Graph *g, PhaseConfig *phase, const PhaseC
     size_t subjects;
     if (apply_freeze(g, phase, f, &subjects)) continue;
     if (subjects)
-      diag_report(&s->diags, DIAG_W0201, f->span, "%s", f->freeze ? "all of it is frozen already" : "none of it is frozen");
-    else
-      diag_report(&s->diags, DIAG_W0202, f->span, "there is nothing to %s in it", f->freeze ? "freeze" : "unfreeze");
+      diag_report(&s->diags, DIAG_W0201, f->span, "%s",
+                  f->freeze ? "all of it is frozen already" : "none of it is frozen");
+    else diag_report(&s->diags, DIAG_W0202, f->span, "there is nothing to %s in it", f->freeze ? "freeze" : "unfreeze");
   }
   return !trains_nothing(s, g, phase);
 }

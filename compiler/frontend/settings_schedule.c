@@ -3,7 +3,8 @@
 #include "compiler/frontend/settings_train.h"
 
 /* What all but one_cycle take behind their own arguments. */
-#define WARMUP {"warmup", false}, {"start_factor", false}, {"interval", false}
+#define WARMUP                                                                                                         \
+  {"warmup", false}, {"start_factor", false}, { "interval", false }
 
 static bool read_interval(Eval *e, const char *name, const Arg *arg, ScheduleConfig *out) {
   static const char *const words[] = {"epoch", "step"};
@@ -22,7 +23,8 @@ static bool read_warmup(Eval *e, const char *name, const Arg *const arg[3], Sche
                         out->start_factor > 0 ? "%s: start_factor says where a warm-up begins, but there is none"
                                               : "%s: start_factor must be above 0",
                         name);
-  if (out->start_factor > 0) diag_help(&e->s->diags, d, "give its length: %s(warmup=3, start_factor=%g)", name, out->start_factor);
+  if (out->start_factor > 0)
+    diag_help(&e->s->diags, d, "give its length: %s(warmup=3, start_factor=%g)", name, out->start_factor);
   return false;
 }
 
@@ -39,8 +41,8 @@ static bool read_milestones(Eval *e, const Arg *arg, ScheduleConfig *out) {
     int64_t at;
     if (!want_int(s, &c.list.at[i], arg->value->span, "multistep", "milestones", 1, 1000000000, &at)) return false;
     if (i && at <= out->milestones.at[i - 1]) {
-      Diag *d = front_error(s, DIAG_E0515, arg->value->span, "multistep: milestone %lld stands behind %lld", (long long)at,
-                            (long long)out->milestones.at[i - 1]);
+      Diag *d = front_error(s, DIAG_E0515, arg->value->span, "multistep: milestone %lld stands behind %lld",
+                            (long long)at, (long long)out->milestones.at[i - 1]);
       diag_help(&s->diags, d, "milestones go upwards: multistep([10, 20])");
       return false;
     }
@@ -80,11 +82,13 @@ static bool read_cosine(Eval *e, const Arg *args, Span span, ScheduleConfig *out
   const Arg *bound[LENGTH(formals)];
   return bind_arguments(e->s, "cosine", formals, LENGTH(formals), args, span, bound) &&
          int_arg(e, "cosine", "T_max", bound[0], 1, 1000000000, &out->t_max) &&
-         float_arg(e, "cosine", "eta_min", bound[1], 0, LARGE, &out->eta_min) && read_warmup(e, "cosine", bound + 2, out);
+         float_arg(e, "cosine", "eta_min", bound[1], 0, LARGE, &out->eta_min) &&
+         read_warmup(e, "cosine", bound + 2, out);
 }
 
 static bool read_linear(Eval *e, const Arg *args, Span span, ScheduleConfig *out) {
-  static const Formal formals[] = {{"start_factor", false}, {"end_factor", false}, {"total_iters", false}, {"interval", false}};
+  static const Formal formals[] = {
+      {"start_factor", false}, {"end_factor", false}, {"total_iters", false}, {"interval", false}};
   const Arg *bound[LENGTH(formals)];
   if (!bind_arguments(e->s, "linear", formals, LENGTH(formals), args, span, bound) ||
       !float_arg(e, "linear", "start_factor", bound[0], 0, 1, &out->start_factor) ||
@@ -98,9 +102,9 @@ static bool read_linear(Eval *e, const Arg *args, Span span, ScheduleConfig *out
 }
 
 static bool read_one_cycle(Eval *e, const Arg *args, Span span, ScheduleConfig *out) {
-  static const Formal formals[] = {{"max_lr", true},           {"pct_start", false},    {"anneal_strategy", false},
-                                   {"cycle_momentum", false},  {"base_momentum", false}, {"max_momentum", false},
-                                   {"div_factor", false},      {"final_div_factor", false}, {"three_phase", false}};
+  static const Formal formals[] = {{"max_lr", true},          {"pct_start", false},        {"anneal_strategy", false},
+                                   {"cycle_momentum", false}, {"base_momentum", false},    {"max_momentum", false},
+                                   {"div_factor", false},     {"final_div_factor", false}, {"three_phase", false}};
   static const char *const words[] = {"cos", "linear"}, *const name = "one_cycle";
   const Arg *bound[LENGTH(formals)];
   size_t word = 0;
@@ -126,15 +130,22 @@ bool read_schedule(Block *b, const Stmt *stmt) {
     const char *name;
     ScheduleKind kind;
     bool (*read)(Eval *e, const Arg *args, Span span, ScheduleConfig *out);
-  } table[] = {{"step", SCHEDULE_STEP, read_step},          {"multistep", SCHEDULE_MULTISTEP, read_multistep},
-               {"cosine", SCHEDULE_COSINE, read_cosine},    {"exponential", SCHEDULE_EXPONENTIAL, read_exponential},
-               {"linear", SCHEDULE_LINEAR, read_linear},    {"one_cycle", SCHEDULE_ONE_CYCLE, read_one_cycle}};
+  } table[] = {{"step", SCHEDULE_STEP, read_step},       {"multistep", SCHEDULE_MULTISTEP, read_multistep},
+               {"cosine", SCHEDULE_COSINE, read_cosine}, {"exponential", SCHEDULE_EXPONENTIAL, read_exponential},
+               {"linear", SCHEDULE_LINEAR, read_linear}, {"one_cycle", SCHEDULE_ONE_CYCLE, read_one_cycle}};
   static const char *const later[] = {"cyclic", "plateau", "cosine_warm_restarts", "polynomial", "lambda"};
-  static const TorchName torch[] = {
-      {"StepLR", "step", NULL}, {"MultiStepLR", "multistep", NULL}, {"CosineAnnealingLR", "cosine", NULL},
-      {"ExponentialLR", "exponential", NULL}, {"LinearLR", "linear", NULL}, {"OneCycleLR", "one_cycle", NULL},
-      {"warmup", "linear", NULL}, {"linear_warmup", "linear", NULL}, {"CyclicLR", "cyclic", NULL},
-      {"CosineAnnealingWarmRestarts", "cosine_warm_restarts", NULL}, {"PolynomialLR", "polynomial", NULL}, {"LambdaLR", "lambda", NULL}};
+  static const TorchName torch[] = {{"StepLR", "step", NULL},
+                                    {"MultiStepLR", "multistep", NULL},
+                                    {"CosineAnnealingLR", "cosine", NULL},
+                                    {"ExponentialLR", "exponential", NULL},
+                                    {"LinearLR", "linear", NULL},
+                                    {"OneCycleLR", "one_cycle", NULL},
+                                    {"warmup", "linear", NULL},
+                                    {"linear_warmup", "linear", NULL},
+                                    {"CyclicLR", "cyclic", NULL},
+                                    {"CosineAnnealingWarmRestarts", "cosine_warm_restarts", NULL},
+                                    {"PolynomialLR", "polynomial", NULL},
+                                    {"LambdaLR", "lambda", NULL}};
   Session *s = b->eval.s;
   const char *known[LENGTH(table)];
   const Expr *name;
@@ -148,7 +159,9 @@ bool read_schedule(Block *b, const Stmt *stmt) {
   if (!value || !read_choice(s, value, "a schedule", &name, &args)) return false;
   if (streq(name->text, "ReduceLROnPlateau") || streq(name->text, "plateau")) {
     Diag *d = front_error(s, DIAG_E0503, name->span, "schedule '%s' is not supported yet by this version", name->text);
-    diag_help(&s->diags, d, "`early_stop patience=3` ends the training at a plateau; a schedule lowers the rate by the calendar: cosine");
+    diag_help(
+        &s->diags, d,
+        "`early_stop patience=3` ends the training at a plateau; a schedule lowers the rate by the calendar: cosine");
     diag_fix(&s->diags, d, value->span, "cosine");
     return false;
   }

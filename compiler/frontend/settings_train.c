@@ -29,12 +29,11 @@ bool choice_known(Session *s, const char *what, const Expr *name, const char *co
   for (size_t i = 0; i < torch_count; i++) {
     if (!streq(torch[i].torch, name->text)) continue;
     for (size_t k = 0; k < later_count; k++)
-      if (streq(later[k], torch[i].ours)) return known_name(s, DIAG_E0502, what, torch[i].ours, name->span, known, known_count, later, later_count);
+      if (streq(later[k], torch[i].ours))
+        return known_name(s, DIAG_E0502, what, torch[i].ours, name->span, known, known_count, later, later_count);
     Diag *d = front_error(s, DIAG_E0502, name->span, "there is no %s '%s'", what, name->text);
-    if (torch[i].help)
-      diag_help(&s->diags, d, "%s", torch[i].help);
-    else
-      diag_help(&s->diags, d, "it is called %s here", torch[i].ours);
+    if (torch[i].help) diag_help(&s->diags, d, "%s", torch[i].help);
+    else diag_help(&s->diags, d, "it is called %s here", torch[i].ours);
     diag_fix(&s->diags, d, name->span, "%s", torch[i].ours);
     return false;
   }
@@ -59,7 +58,8 @@ const Expr *single_value(Session *s, const Stmt *stmt) {
     while (last->next) last = last->next;
     Span rest = {second->name_span.source, second->name_span.begin, last->value->span.end};
     Diag *d = front_error(s, DIAG_E0108, second->name_span, "%s has no argument '%s'", stmt->name, second->name);
-    diag_help(&s->diags, d, "it is an argument of %s: %s(%s)", first->value->text, first->value->text, front_text(s, rest));
+    diag_help(&s->diags, d, "it is an argument of %s: %s(%s)", first->value->text, first->value->text,
+              front_text(s, rest));
     diag_fix(&s->diags, d, span_join(first->value->span, rest), "%s(%s)", first->value->text, front_text(s, rest));
     return NULL;
   }
@@ -120,7 +120,8 @@ bool pair_arg(Eval *e, const char *callee, const char *name, const Arg *arg, dou
 static bool read_count(Block *b, const Stmt *stmt, int64_t min, int64_t max, int64_t *out) {
   const Expr *value = single_value(b->eval.s, stmt);
   Const c;
-  return value && eval_expr(&b->eval, value, &c) && want_int(b->eval.s, &c, value->span, "train", stmt->name, min, max, out);
+  return value && eval_expr(&b->eval, value, &c) &&
+         want_int(b->eval.s, &c, value->span, "train", stmt->name, min, max, out);
 }
 
 static bool read_number(Block *b, const Stmt *stmt, double min, double max, double *out) {
@@ -176,14 +177,19 @@ static const struct Setting {
   const char *name;
   bool in_block, in_phase;
   bool (*read)(Block *b, const Stmt *stmt);
-} settings[] = {
-    {"optimizer", true, true, read_optimizer}, {"lr", false, true, read_lr},
-    {"loss", true, false, read_loss},          {"schedule", true, true, read_schedule},
-    {"batch", true, true, read_batch},         {"epochs", true, true, read_epochs},
-    {"augment", true, true, read_augment},     {"seed", true, false, read_seed},
-    {"clip_norm", true, false, read_clip_norm}, {"accumulate", true, false, read_accumulate},
-    {"mixup", true, false, read_mixup},        {"early_stop", true, false, read_early_stop},
-    {"ema", true, false, read_ema}};
+} settings[] = {{"optimizer", true, true, read_optimizer},
+                {"lr", false, true, read_lr},
+                {"loss", true, false, read_loss},
+                {"schedule", true, true, read_schedule},
+                {"batch", true, true, read_batch},
+                {"epochs", true, true, read_epochs},
+                {"augment", true, true, read_augment},
+                {"seed", true, false, read_seed},
+                {"clip_norm", true, false, read_clip_norm},
+                {"accumulate", true, false, read_accumulate},
+                {"mixup", true, false, read_mixup},
+                {"early_stop", true, false, read_early_stop},
+                {"ema", true, false, read_ema}};
 
 static bool given_twice(Block *b, const Stmt *stmt) {
   TrainBlock *to = b->data;
@@ -202,24 +208,48 @@ static bool given_twice(Block *b, const Stmt *stmt) {
 static bool other_setting(Block *b, const Stmt *stmt) {
   static const struct {
     const char *name, *ours, *help; /* ours: NULL where the line may go */
-  } table[] = {{"clip_grad_norm", "clip_norm", NULL},   {"clip_grad_norm_", "clip_norm", NULL}, {"grad_clip", "clip_norm", NULL},
-               {"gradient_clip", "clip_norm", NULL},    {"gradient_clip_val", "clip_norm", NULL}, {"max_grad_norm", "clip_norm", NULL},
-               {"clipnorm", "clip_norm", NULL},         {"criterion", "loss", NULL},            {"loss_fn", "loss", NULL},
-               {"loss_function", "loss", NULL},         {"batch_size", "batch", NULL},          {"num_epochs", "epochs", NULL},
-               {"n_epochs", "epochs", NULL},            {"max_epochs", "epochs", NULL},         {"scheduler", "schedule", NULL},
-               {"lr_scheduler", "schedule", NULL},      {"early_stopping", "early_stop", NULL}, {"transforms", "augment", NULL},
-               {"transform", "augment", NULL},          {"augmentation", "augment", NULL},      {"random_seed", "seed", NULL},
-               {"manual_seed", "seed", NULL},           {"accumulation_steps", "accumulate", NULL},
-               {"gradient_accumulation_steps", "accumulate", NULL}, {"accumulate_grad_batches", "accumulate", NULL},
-               {"amp", NULL, "training computes in f32"}, {"fp16", NULL, "training computes in f32"},
-               {"bf16", NULL, "training computes in f32"}, {"precision", NULL, "training computes in f32"},
-               {"mixed_precision", NULL, "training computes in f32"}, {"device", NULL, "everything is computed on the CPU"},
-               {"gpus", NULL, "everything is computed on the CPU"}, {"num_workers", NULL, "the program is told: --threads N"},
-               {"workers", NULL, "the program is told: --threads N"}, {"pin_memory", NULL, "everything is computed on the CPU"},
+  } table[] = {{"clip_grad_norm", "clip_norm", NULL},
+               {"clip_grad_norm_", "clip_norm", NULL},
+               {"grad_clip", "clip_norm", NULL},
+               {"gradient_clip", "clip_norm", NULL},
+               {"gradient_clip_val", "clip_norm", NULL},
+               {"max_grad_norm", "clip_norm", NULL},
+               {"clipnorm", "clip_norm", NULL},
+               {"criterion", "loss", NULL},
+               {"loss_fn", "loss", NULL},
+               {"loss_function", "loss", NULL},
+               {"batch_size", "batch", NULL},
+               {"num_epochs", "epochs", NULL},
+               {"n_epochs", "epochs", NULL},
+               {"max_epochs", "epochs", NULL},
+               {"scheduler", "schedule", NULL},
+               {"lr_scheduler", "schedule", NULL},
+               {"early_stopping", "early_stop", NULL},
+               {"transforms", "augment", NULL},
+               {"transform", "augment", NULL},
+               {"augmentation", "augment", NULL},
+               {"random_seed", "seed", NULL},
+               {"manual_seed", "seed", NULL},
+               {"accumulation_steps", "accumulate", NULL},
+               {"gradient_accumulation_steps", "accumulate", NULL},
+               {"accumulate_grad_batches", "accumulate", NULL},
+               {"amp", NULL, "training computes in f32"},
+               {"fp16", NULL, "training computes in f32"},
+               {"bf16", NULL, "training computes in f32"},
+               {"precision", NULL, "training computes in f32"},
+               {"mixed_precision", NULL, "training computes in f32"},
+               {"device", NULL, "everything is computed on the CPU"},
+               {"gpus", NULL, "everything is computed on the CPU"},
+               {"num_workers", NULL, "the program is told: --threads N"},
+               {"workers", NULL, "the program is told: --threads N"},
+               {"pin_memory", NULL, "everything is computed on the CPU"},
                {"shuffle", NULL, "each epoch has an order of its own, which `seed` fixes"},
-               {"data", NULL, "the program is told: train --data DIR"}, {"dataset", NULL, "the program is told: train --data DIR"},
-               {"val", NULL, "the program is told: train --val DIR"}, {"validation", NULL, "the program is told: train --val DIR"},
-               {"metrics", NULL, "the program prints them"}, {"verbose", NULL, "the program prints its progress"}};
+               {"data", NULL, "the program is told: train --data DIR"},
+               {"dataset", NULL, "the program is told: train --data DIR"},
+               {"val", NULL, "the program is told: train --val DIR"},
+               {"validation", NULL, "the program is told: train --val DIR"},
+               {"metrics", NULL, "the program prints them"},
+               {"verbose", NULL, "the program prints its progress"}};
   Session *s = b->eval.s;
   for (size_t i = 0; i < LENGTH(table); i++) {
     if (!streq(table[i].name, stmt->name)) continue;
@@ -242,12 +272,15 @@ static bool misplaced(Block *b, const Stmt *stmt, bool phase) {
     return false;
   }
   Diag *d = front_error(b->eval.s, DIAG_E0501, stmt->name_span, "there is no train setting '%s'", stmt->name);
-  diag_help(&b->eval.s->diags, d, "the rate is the optimizer's: optimizer Adam(lr=1e-3); a phase may set %s alone", stmt->name);
+  diag_help(&b->eval.s->diags, d, "the rate is the optimizer's: optimizer Adam(lr=1e-3); a phase may set %s alone",
+            stmt->name);
   TrainBlock *to = b->data;
   bool other = !streq(stmt->name, "lr") || !stmt->args || stmt->args->next;
   for (size_t i = 0; i < to->seen.count; i++) other = other || streq(to->seen.at[i], "optimizer");
-  for (const Stmt *next = stmt->next; next; next = next->next) other = other || (next->name && streq(next->name, "optimizer"));
-  if (!other) diag_fix(&b->eval.s->diags, d, stmt->span, "optimizer Adam(lr=%s)", front_text(b->eval.s, stmt->args->value->span));
+  for (const Stmt *next = stmt->next; next; next = next->next)
+    other = other || (next->name && streq(next->name, "optimizer"));
+  if (!other)
+    diag_fix(&b->eval.s->diags, d, stmt->span, "optimizer Adam(lr=%s)", front_text(b->eval.s, stmt->args->value->span));
   return false;
 }
 
@@ -272,7 +305,8 @@ static bool train_setting(Block *b, const Stmt *stmt) {
 static bool freeze_outside(Block *b, const Stmt *stmt) {
   Session *s = b->eval.s;
   Diag *d = front_error(s, DIAG_E0520, stmt->span, "'%s' in a train block stands in a phase", stmt_title(stmt));
-  diag_help(&s->diags, d, "for the whole training, write it before the train block; for a part of it: phase NAME { epochs 3; %s … }",
+  diag_help(&s->diags, d,
+            "for the whole training, write it before the train block; for a part of it: phase NAME { epochs 3; %s … }",
             stmt_title(stmt));
   return false;
 }
@@ -291,7 +325,8 @@ static bool train_statement(Block *b, const Stmt *stmt) {
     if (scope) vec_push(s->arena, &to->phases, (PendingPhase){stmt, scope});
     return scope != NULL;
   }
-  Diag *d = front_error(s, DIAG_E0121, stmt->span, "'%s' does not stand in a %s", stmt_title(stmt), phase ? "phase" : "train block");
+  Diag *d = front_error(s, DIAG_E0121, stmt->span, "'%s' does not stand in a %s", stmt_title(stmt),
+                        phase ? "phase" : "train block");
   if (stmt->kind == STMT_SAVE)
     diag_help(&s->diags, d, "write it in the train block, beside the phases: it runs behind the last of them");
   return false;
@@ -308,7 +343,8 @@ bool eval_train(Session *s, Scope *scope, Graph *g, const Stmt *stmt, TrainConfi
       .span = stmt->span,
       .mixup_span = SPAN_NONE,
       .epochs_span = SPAN_NONE};
-  TrainBlock to = {.g = g, .train = train, .stage = &train->all, .owner = arena_array(s->arena, size_t, g->params.count + 1)};
+  TrainBlock to = {
+      .g = g, .train = train, .stage = &train->all, .owner = arena_array(s->arena, size_t, g->params.count + 1)};
   Block block = {.eval = {.s = s, .scope = scope}, .other = train_statement, .data = &to, .keep_going = true};
   bool good = run_block(&block, stmt->body);
   return read_phases(&block, train_statement) && good;

@@ -41,10 +41,10 @@ typedef struct TorchName { /* PyTorch's own class, and what it is called here */
 bool choice_known(Session *s, const char *what, const Expr *name, const char *const *known, size_t known_count,
                   const char *const *later, size_t later_count, const TorchName *torch, size_t torch_count);
 
-bool read_optimizer(Block *b, const Stmt *stmt);  /* settings_optimizer.c */
+bool read_optimizer(Block *b, const Stmt *stmt); /* settings_optimizer.c */
 bool read_group(Block *b, const Stmt *stmt);
-bool read_loss(Block *b, const Stmt *stmt);       /* settings_loss.c */
-bool read_schedule(Block *b, const Stmt *stmt);   /* settings_schedule.c */
+bool read_loss(Block *b, const Stmt *stmt);     /* settings_loss.c */
+bool read_schedule(Block *b, const Stmt *stmt); /* settings_schedule.c */
 bool read_early_stop(Block *b, const Stmt *stmt);
 bool read_augment(Block *b, const Stmt *stmt);    /* settings_augment.c */
 bool read_train_save(Block *b, const Stmt *stmt); /* settings_phase.c */

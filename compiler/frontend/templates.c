@@ -1,6 +1,6 @@
-/* Names with braces, "block{i}", layer{i}.conv1, "fold{k}.pth": what stands in the braces is filled in from the constants
- * of the place, for selectors, files and the names of layers alike, before the statement runs. So whoever runs one
- * knows nothing of templates. Called by block.c, and by forward.c for "layer{i}"(x). */
+/* Names with braces, "block{i}", layer{i}.conv1, "fold{k}.pth": what stands in the braces is filled in from the
+ * constants of the place, for selectors, files and the names of layers alike, before the statement runs. So whoever
+ * runs one knows nothing of templates. Called by block.c, and by forward.c for "layer{i}"(x). */
 #include "compiler/frontend/internal.h"
 #include "compiler/base/diag_text.h"
 #include <ctype.h>
@@ -108,8 +108,10 @@ static bool check_layer_name(Eval *e, Span span, const char *name, bool dotted) 
     if (!at[length]) break;
   }
   if (good) return true;
-  Diag *d = front_error(e->s, DIAG_E0124, span, "'%.60s' cannot name a layer", clean_text(e->s->arena, name, strlen(name)));
-  diag_help(&e->s->diags, d, "a name has 1 to %d bytes, and none of . / \\ \" { }; a dot is put between parent and child",
+  Diag *d =
+      front_error(e->s, DIAG_E0124, span, "'%.60s' cannot name a layer", clean_text(e->s->arena, name, strlen(name)));
+  diag_help(&e->s->diags, d,
+            "a name has 1 to %d bytes, and none of . / \\ \" { }; a dot is put between parent and child",
             (int)LONGEST_NAME);
   return false;
 }
@@ -136,10 +138,8 @@ static bool fill_selector(Eval *e, Selector **selector) {
   if (copy->is_template) {
     const char *text;
     if (!expand_text(e, copy->text, copy->span, copy->is_quoted, &text)) return false;
-    if (copy->is_quoted || copy->kind != SELECT_NAME)
-      copy->text = text; /* of `every {kind}` the type */
-    else
-      selector_set_path(copy, text);
+    if (copy->is_quoted || copy->kind != SELECT_NAME) copy->text = text; /* of `every {kind}` the type */
+    else selector_set_path(copy, text);
     copy->is_template = true; /* what stands in the script is no name: no fix may take its place */
   }
   bool good = fill_selector(e, &copy->left);
@@ -175,7 +175,8 @@ static bool fill_file(Eval *e, const char **file, Span span, bool network) {
     if (!known) return word_is_no_file(e, span, written, network);
     if (known->kind == CONST_UNKNOWN) return false;
     if (known->kind != CONST_TEXT) {
-      Diag *d = front_error(e->s, DIAG_E0011, span, "'%s' is %s, and a file's name is a text", written, const_kind(known));
+      Diag *d =
+          front_error(e->s, DIAG_E0011, span, "'%s' is %s, and a file's name is a text", written, const_kind(known));
       help_quotes(e->s, d, span, written);
       return false;
     }

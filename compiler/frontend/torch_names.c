@@ -9,42 +9,51 @@ static const struct {
   const char *kind; /* "activations in this version: …" */
   const char *names;
 } kinds[] = {
-    {"activations",
-     "ReLU ReLU6 LeakyReLU Sigmoid Tanh GELU Softmax ELU SELU CELU SiLU Mish PReLU RReLU Hardswish Hardsigmoid Hardtanh "
-     "Hardshrink Softplus Softshrink Softsign Softmin LogSigmoid Tanhshrink Threshold GLU relu gelu tanh softmax sigmoid elu "
-     "selu celu silu mish prelu rrelu hardswish hardsigmoid hardtanh softplus softsign softmin logsigmoid glu leaky_relu relu6"},
+    {"activations", "ReLU ReLU6 LeakyReLU Sigmoid Tanh GELU Softmax ELU SELU CELU SiLU Mish PReLU RReLU Hardswish "
+                    "Hardsigmoid Hardtanh "
+                    "Hardshrink Softplus Softshrink Softsign Softmin LogSigmoid Tanhshrink Threshold GLU relu gelu "
+                    "tanh softmax sigmoid elu "
+                    "selu celu silu mish prelu rrelu hardswish hardsigmoid hardtanh softplus softsign softmin "
+                    "logsigmoid glu leaky_relu relu6"},
     {"normalisations",
      "BatchNorm1d BatchNorm2d LayerNorm BatchNorm3d GroupNorm InstanceNorm1d InstanceNorm2d InstanceNorm3d RMSNorm "
      "LocalResponseNorm SyncBatchNorm layer_norm group_norm instance_norm local_response_norm normalize"},
     {"poolings",
-     "MaxPool2d AvgPool2d AdaptiveAvgPool2d MaxPool1d MaxPool3d AvgPool1d AvgPool3d AdaptiveAvgPool1d AdaptiveAvgPool3d "
+     "MaxPool2d AvgPool2d AdaptiveAvgPool2d MaxPool1d MaxPool3d AvgPool1d AvgPool3d AdaptiveAvgPool1d "
+     "AdaptiveAvgPool3d "
      "AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d LPPool1d LPPool2d FractionalMaxPool2d adaptive_avg_pool2d "
      "adaptive_max_pool2d max_pool1d avg_pool1d adaptive_avg_pool1d lp_pool2d"},
-    {"convolutions",
-     "Conv2d Conv1d Conv3d ConvTranspose1d ConvTranspose3d LazyConv1d LazyConv3d Unfold Fold conv1d conv3d unfold fold"},
+    {"convolutions", "Conv2d Conv1d Conv3d ConvTranspose1d ConvTranspose3d LazyConv1d LazyConv3d Unfold Fold conv1d "
+                     "conv3d unfold fold"},
     {"ways to enlarge a map",
      "ConvTranspose2d Upsample UpsamplingNearest2d UpsamplingBilinear2d PixelShuffle MaxUnpool2d interpolate upsample "
      "pixel_shuffle conv_transpose2d grid_sample"},
-    {"layers for sequences",
-     "Embedding MultiheadAttention RNN LSTM GRU RNNCell LSTMCell GRUCell Transformer TransformerEncoder TransformerDecoder "
-     "TransformerEncoderLayer TransformerDecoderLayer EmbeddingBag"},
-    {"dropouts", "Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout dropout1d dropout2d alpha_dropout"},
+    {"layers for sequences", "Embedding MultiheadAttention RNN LSTM GRU RNNCell LSTMCell GRUCell Transformer "
+                             "TransformerEncoder TransformerDecoder "
+                             "TransformerEncoderLayer TransformerDecoderLayer EmbeddingBag"},
+    {"dropouts",
+     "Dropout Dropout1d Dropout2d Dropout3d AlphaDropout FeatureAlphaDropout dropout1d dropout2d alpha_dropout"},
     {"changes of shape",
-     "Flatten Unflatten PixelUnshuffle ChannelShuffle ZeroPad1d ZeroPad2d ConstantPad2d ReflectionPad2d ReplicationPad2d "
+     "Flatten Unflatten PixelUnshuffle ChannelShuffle ZeroPad1d ZeroPad2d ConstantPad2d ReflectionPad2d "
+     "ReplicationPad2d "
      "CircularPad2d flatten cat select pad permute transpose squeeze unsqueeze stack split chunk narrow roll flip "
      "unflatten tile expand repeat contiguous index_select gather pixel_unshuffle channel_shuffle swapaxes movedim"},
-    {"ways to calculate",
-     "add mean zeros_like scaled_dot_product_attention Bilinear CosineSimilarity PairwiseDistance mul multiply sub subtract div "
-     "divide matmul mm bmm einsum sum prod max min amax amin argmax argmin topk exp log sqrt rsqrt pow abs clamp clip std var "
-     "norm where ones_like full_like cumsum sin cos round floor ceil sign bilinear cosine_similarity one_hot addmm baddbmm"},
+    {"ways to calculate", "add mean zeros_like scaled_dot_product_attention Bilinear CosineSimilarity PairwiseDistance "
+                          "mul multiply sub subtract div "
+                          "divide matmul mm bmm einsum sum prod max min amax amin argmax argmin topk exp log sqrt "
+                          "rsqrt pow abs clamp clip std var "
+                          "norm where ones_like full_like cumsum sin cos round floor ceil sign bilinear "
+                          "cosine_similarity one_hot addmm baddbmm"},
 };
 
 #define PYTORCH "PyTorch's name for it is "
-/* How the same is done here. `fix`, where there is one, takes the place of the call; in it … stands for the arguments. */
+/* How the same is done here. `fix`, where there is one, takes the place of the call; in it … stands for the arguments.
+ */
 static const struct {
   const char *name, *help, *fix;
 } others[] = {
-    {"ModuleList", "the layers of a model are declared one by one, or in a loop: for i in 0..3 { \"layer{i}\" = ReLU() }", NULL},
+    {"ModuleList",
+     "the layers of a model are declared one by one, or in a loop: for i in 0..3 { \"layer{i}\" = ReLU() }", NULL},
     {"ModuleDict", "the layers of a model are declared one by one: NAME = LAYER", NULL},
     {"Parameter", "parameters belong to layers: a model declares layers, and each has those of torch.nn", NULL},
     {"ParameterList", "parameters belong to layers: a model declares layers, and each has those of torch.nn", NULL},
@@ -83,11 +92,21 @@ static const struct {
 static const struct {
   const char *function, *layer, *needs;
 } as_layers[] = {
-    {"max_pool2d", "MaxPool2d", "2"},   {"avg_pool2d", "AvgPool2d", "2"},     {"dropout", "Dropout", ""},
-    {"softmax", "Softmax", ""},         {"sigmoid", "Sigmoid", ""},           {"tanh", "Tanh", ""},
-    {"gelu", "GELU", ""},               {"leaky_relu", "LeakyReLU", ""},      {"relu6", "ReLU6", ""},
-    {"batch_norm", "BatchNorm2d", NULL}, {"layer_norm", "LayerNorm", NULL},   {"conv2d", "Conv2d", NULL},
-    {"linear", "Linear", NULL},         {"embedding", "Embedding", NULL},     {"identity", "Identity", ""},
+    {"max_pool2d", "MaxPool2d", "2"},
+    {"avg_pool2d", "AvgPool2d", "2"},
+    {"dropout", "Dropout", ""},
+    {"softmax", "Softmax", ""},
+    {"sigmoid", "Sigmoid", ""},
+    {"tanh", "Tanh", ""},
+    {"gelu", "GELU", ""},
+    {"leaky_relu", "LeakyReLU", ""},
+    {"relu6", "ReLU6", ""},
+    {"batch_norm", "BatchNorm2d", NULL},
+    {"layer_norm", "LayerNorm", NULL},
+    {"conv2d", "Conv2d", NULL},
+    {"linear", "Linear", NULL},
+    {"embedding", "Embedding", NULL},
+    {"identity", "Identity", ""},
     {"multi_head_attention_forward", "MultiheadAttention", NULL},
 };
 
@@ -97,9 +116,7 @@ static size_t layer_of(const char *function) {
   return i;
 }
 
-static bool exists(const char *name) {
-  return op_find(name, true) != OP_NONE || op_find(name, false) != OP_NONE;
-}
+static bool exists(const char *name) { return op_find(name, true) != OP_NONE || op_find(name, false) != OP_NONE; }
 
 /* The next word of a list; false at its end. */
 static bool next_word(Arena *arena, const char **list, const char **word) {
@@ -125,24 +142,25 @@ static void help_kind_of(Session *s, Diag *d, int kind, bool functions) {
   while (next_word(s->arena, &list, &word))
     if (op_find(word, true) != OP_NONE || (functions && op_find(word, false) != OP_NONE))
       text = arena_printf(s->arena, "%s%s%s", text, *text ? ", " : "", word);
-  if (*text)
-    diag_help(&s->diags, d, "%s in this version: %s", kinds[kind].kind, text);
-  else
-    diag_help(&s->diags, d, "this version has no %s", kinds[kind].kind);
+  if (*text) diag_help(&s->diags, d, "%s in this version: %s", kinds[kind].kind, text);
+  else diag_help(&s->diags, d, "this version has no %s", kinds[kind].kind);
 }
 
 /* Keras's activation="relu" is a layer of its own. */
 static const char *activation_of(Session *s, const Expr *call) {
-  static const char *const table[][2] = {{"\"relu\"", "ReLU()"}, {"\"sigmoid\"", "Sigmoid()"}, {"\"tanh\"", "Tanh()"},
-                                         {"\"gelu\"", "GELU()"}, {"\"softmax\"", "Softmax(1)"}};
+  static const char *const table[][2] = {{"\"relu\"", "ReLU()"},
+                                         {"\"sigmoid\"", "Sigmoid()"},
+                                         {"\"tanh\"", "Tanh()"},
+                                         {"\"gelu\"", "GELU()"},
+                                         {"\"softmax\"", "Softmax(1)"}};
   for (const Arg *arg = call->kind == EXPR_CALL ? call->args : NULL; arg; arg = arg->next)
     for (size_t i = 0; arg->name && streq(arg->name, "activation") && i < LENGTH(table); i++)
       if (streq(front_text(s, arg->value->span), table[i][0])) return table[i][1];
   return NULL;
 }
 
-/* `Dense(10, activation="relu")`: what stands between the brackets but its activation; NULL where there are other names,
- * which may mean something else here, "" where there is nothing. */
+/* `Dense(10, activation="relu")`: what stands between the brackets but its activation; NULL where there are other
+ * names, which may mean something else here, "" where there is nothing. */
 static const char *plain_arguments(Session *s, const Expr *call, const char *activation) {
   const char *text = "";
   for (const Arg *arg = call->kind == EXPR_CALL ? call->args : NULL; arg; arg = arg->next) {
@@ -159,7 +177,7 @@ static const char *written_as(Session *s, const Expr *call, const char *form) {
   const char *args = plain_arguments(s, call, activation);
   if (!hole) return form;
   if (!args || (!*args && strstr(form, "(_, "))) return NULL; /* Linear(_, ) */
-  if (!*args && strstr(form, "Pool2d")) args = "2"; /* Keras's default */
+  if (!*args && strstr(form, "Pool2d")) args = "2";           /* Keras's default */
   const char *layer = arena_printf(s->arena, "%.*s%s%s", (int)(hole - form), form, args, hole + strlen("…"));
   return activation ? arena_printf(s->arena, "Sequential(%s, %s)", layer, activation) : layer;
 }
@@ -186,8 +204,9 @@ bool torch_lacks(Eval *e, const Expr *callee, const Expr *call) {
   if (kind < 0 && other == LENGTH(others)) return false;
   bool keras = other < LENGTH(others) && strncmp(others[other].help, PYTORCH, strlen(PYTORCH)) == 0;
   bool layer = isupper((unsigned char)*name);
-  Diag *d = keras ? front_error(s, DIAG_E0103, callee->span, "there is no layer or model '%s'", name)
-                  : front_error(s, DIAG_E0129, callee->span, "torch%s's %s is not in this version", layer ? ".nn" : "", name);
+  Diag *d =
+      keras ? front_error(s, DIAG_E0103, callee->span, "there is no layer or model '%s'", name)
+            : front_error(s, DIAG_E0129, callee->span, "torch%s's %s is not in this version", layer ? ".nn" : "", name);
   if (other == LENGTH(others)) {
     help_kind_of(s, d, kind, e->trace != NULL);
     return true;
@@ -204,7 +223,8 @@ bool torch_lacks(Eval *e, const Expr *callee, const Expr *call) {
 /* A name for the layer that nothing in the model has. */
 static const char *free_name(Eval *e, const char *function) {
   const char *name = function;
-  for (int i = 1; scope_get(e->scope, name) || exists(name); i++) name = arena_printf(e->s->arena, "%s_%d", function, i);
+  for (int i = 1; scope_get(e->scope, name) || exists(name); i++)
+    name = arena_printf(e->s->arena, "%s_%d", function, i);
   return name;
 }
 
@@ -215,7 +235,8 @@ static void fix_layer(Eval *e, Diag *d, const Expr *call, const char *name, cons
   if (!body || !body->forward || !value) return;
   Span forward = body->forward->span;
   if (forward.source != call->span.source || forward.begin > call->span.begin) return;
-  Span before = {forward.source, forward.begin, call->span.begin}, all = {forward.source, forward.begin, call->span.end};
+  Span before = {forward.source, forward.begin, call->span.begin},
+       all = {forward.source, forward.begin, call->span.end};
   diag_fix(&s->diags, d, all, "%s = %s\n  %s%s(%s)", name, layer, front_text(s, before), name, value);
 }
 
@@ -224,7 +245,8 @@ bool help_function_as_layer(Eval *e, Diag *d, const Expr *callee, const Expr *ca
   size_t i = layer_of(callee->text);
   if (i == LENGTH(as_layers) || op_find(as_layers[i].layer, true) == OP_NONE) return false;
   if (!as_layers[i].needs) {
-    diag_help(&s->diags, d, "a layer does it, which has the weights: declare `NAME = %s(…)` above the forward, and call NAME(x)",
+    diag_help(&s->diags, d,
+              "a layer does it, which has the weights: declare `NAME = %s(…)` above the forward, and call NAME(x)",
               as_layers[i].layer);
     return true;
   }
@@ -238,8 +260,8 @@ bool help_function_as_layer(Eval *e, Diag *d, const Expr *callee, const Expr *ca
   }
   for (const Arg *arg = rest; arg; arg = arg->next) {
     if (arg->name && (streq(arg->name, "training") || streq(arg->name, "inplace"))) continue; /* the program knows */
-    args = arena_printf(s->arena, "%s%s%s%s%s", args, *args ? ", " : "", arg->name ? arg->name : "", arg->name ? "=" : "",
-                        front_text(s, arg->value->span));
+    args = arena_printf(s->arena, "%s%s%s%s%s", args, *args ? ", " : "", arg->name ? arg->name : "",
+                        arg->name ? "=" : "", front_text(s, arg->value->span));
   }
   const char *layer = arena_printf(s->arena, "%s(%s)", as_layers[i].layer, *args ? args : as_layers[i].needs);
   diag_help(&s->diags, d, "a layer does it: declare `%s = %s` above the forward, and call %s(x)", name, layer, name);

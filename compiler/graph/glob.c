@@ -33,9 +33,7 @@ static int emit(Glob *g, GlobStep step) {
   return (int)g->steps.count - 1;
 }
 
-static int here(const Glob *g) {
-  return (int)g->steps.count;
-}
+static int here(const Glob *g) { return (int)g->steps.count; }
 
 /* Any number of characters of the kind `op`. */
 static void emit_star(Glob *g, GlobOp op) {
@@ -128,12 +126,9 @@ static bool parse_sequence(GlobParser *p) {
     } else if (c == '{') {
       if (!parse_braces(p)) return false;
     } else {
-      if (c == '*')
-        emit_star(p->glob, GLOB_NOT_DOT);
-      else if (c == '?')
-        emit(p->glob, (GlobStep){.op = GLOB_NOT_DOT});
-      else
-        emit(p->glob, (GlobStep){.op = GLOB_CHAR, .c = c});
+      if (c == '*') emit_star(p->glob, GLOB_NOT_DOT);
+      else if (c == '?') emit(p->glob, (GlobStep){.op = GLOB_NOT_DOT});
+      else emit(p->glob, (GlobStep){.op = GLOB_CHAR, .c = c});
       p->at++;
     }
     at_component = c == '.';
@@ -189,8 +184,7 @@ bool glob_match(Glob *g, const char *name) {
     round++;
     for (int i = 0; i < count; i++) {
       const GlobStep *s = &g->steps.at[g->now[i]];
-      bool fits =
-          s->op == GLOB_ANY || (s->op == GLOB_NOT_DOT && *c != '.') || (s->op == GLOB_CHAR && s->c == *c);
+      bool fits = s->op == GLOB_ANY || (s->op == GLOB_NOT_DOT && *c != '.') || (s->op == GLOB_CHAR && s->c == *c);
       if (fits) add_state(g, g->then, &next, g->now[i] + 1, round);
     }
     int *swap = g->now;

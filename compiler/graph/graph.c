@@ -13,7 +13,12 @@ Graph *graph_create(Arena *arena, const char *name) {
   g->input.shape.rank = g->made_for.rank = -1;
   g->input.span = SPAN_NONE;
   vec_push(arena, &g->modules,
-           (Module){.name = "", .local = "", .type = "", .parent = NO_ID, .alive = true, .origin = SPAN_NONE,
+           (Module){.name = "",
+                    .local = "",
+                    .type = "",
+                    .parent = NO_ID,
+                    .alive = true,
+                    .origin = SPAN_NONE,
                     .args_span = SPAN_NONE});
   return g;
 }
@@ -106,8 +111,7 @@ static void collect_params(const Graph *g, Arena *arena, bool buffers, ModuleId 
   if (!module->alive) return;
   for (size_t i = 0; i < module->params.count; i++)
     if (buffers || !g->params.at[module->params.at[i]].is_buffer) vec_push(arena, out, module->params.at[i]);
-  for (size_t i = 0; i < module->children.count; i++)
-    collect_params(g, arena, buffers, module->children.at[i], out);
+  for (size_t i = 0; i < module->children.count; i++) collect_params(g, arena, buffers, module->children.at[i], out);
 }
 
 ParamList graph_state_dict(const Graph *g, Arena *arena, bool buffers) {
@@ -134,13 +138,9 @@ const char *shape_text_plain(Arena *arena, const Shape *shape) {
   return sizes_text(arena, shape->rank, shape->dim);
 }
 
-const char *sizes_text(Arena *arena, int rank, const int64_t *size) {
-  return dims_text(arena, rank, size, "[", "]");
-}
+const char *sizes_text(Arena *arena, int rank, const int64_t *size) { return dims_text(arena, rank, size, "[", "]"); }
 
-const char *dtype_name(DType dtype) {
-  return dtype == DTYPE_I64 ? "i64" : "f32";
-}
+const char *dtype_name(DType dtype) { return dtype == DTYPE_I64 ? "i64" : "f32"; }
 
 const char *input_kind_name(InputKind kind) {
   static const char *const names[] = {[INPUT_IMAGE] = "image", [INPUT_TENSOR] = "tensor", [INPUT_TOKENS] = "tokens"};

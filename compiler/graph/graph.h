@@ -24,7 +24,7 @@ typedef enum OpId {
   OP_COUNT
 } OpId;
 
-#define HOLE_VALUE INT64_MIN /* an INT argument written as _ until shapes fill it in */
+#define HOLE_VALUE INT64_MIN       /* an INT argument written as _ until shapes fill it in */
 #define NONE_VALUE (INT64_MIN + 1) /* an argument left at none */
 
 typedef struct IntList {
@@ -41,7 +41,7 @@ typedef struct OpArgs {
   bool bias, affine, elementwise_affine, batch_first, inplace, ceil_mode, count_include_pad, keepdim;
   const char *approximate;
   IntList dims, normalized_shapes; /* ARG(dim, INTS) of mean is stored in the first */
-  Span arg_span[8]; /* where each argument stands, in the row's order; end 0: it was left out */
+  Span arg_span[8];                /* where each argument stands, in the row's order; end 0: it was left out */
 } OpArgs;
 
 typedef enum ArgType { ARG_INT, ARG_PAIR, ARG_FLOAT, ARG_BOOL, ARG_TEXT, ARG_INTS } ArgType;
@@ -75,7 +75,7 @@ typedef struct OpInfo {
   const char *name;
   bool is_layer;
   int inputs, most_inputs; /* the last may be left out where these differ: it is the mask */
-  const ArgInfo *args; /* ended by name == NULL */
+  const ArgInfo *args;     /* ended by name == NULL */
   const ParamInfo *params; /* ended by name == NULL */
   OpBatch batch;
   const char *doc;
@@ -92,9 +92,9 @@ typedef enum FreshKind { FRESH_CONSTANT, FRESH_UNIFORM, FRESH_NORMAL } FreshKind
 typedef enum FreshFan { FAN_NONE, FAN_IN, FAN_OUT, FAN_MEAN } FreshFan;
 typedef struct FreshInit {
   FreshKind kind;
-  double value; /* the constant; the bound of U(-value, value); the deviation of N(0, value^2) */
-  double shift; /* added to every number; only by `init` */
-  FreshFan fan; /* only by `init`, until the shape is known: value is still to be divided by sqrt(fan) */
+  double value;  /* the constant; the bound of U(-value, value); the deviation of N(0, value^2) */
+  double shift;  /* added to every number; only by `init` */
+  FreshFan fan;  /* only by `init`, until the shape is known: value is still to be divided by sqrt(fan) */
   bool zero_row; /* an Embedding's padding_idx is 0 all the same; not by `init` */
 } FreshInit;
 
@@ -114,68 +114,69 @@ typedef struct Region {
 
 /* What a `load` lays over a part of a parameter. */
 typedef struct WeightPatch {
-  int donor;              /* index into Graph.donors */
-  const char *key;        /* the tensor in the file */
+  int donor;               /* index into Graph.donors */
+  const char *key;         /* the tensor in the file */
   const Region *from, *to; /* of that tensor, NULL: all of it; of the parameter */
 } WeightPatch;
 
 typedef struct Param { /* one entry of the state dict */
   const char *name;    /* the full key, layer1.0.conv1.weight */
   ModuleId module;
-  int role;            /* index into op_info(module.op)->params */
-  Shape shape;         /* all its dimensions; rank -1 while an argument is still _ */
+  int role;    /* index into op_info(module.op)->params */
+  Shape shape; /* all its dimensions; rank -1 while an argument is still _ */
   bool is_buffer;
-  bool trainable;      /* false: frozen (or a buffer) */
+  bool trainable; /* false: frozen (or a buffer) */
   /* where its value comes from: fresh, or read as a whole; then regions of files laid over it, in order. The
      statements load and save take a copy of this record for the value it stands for (compiler/edit/save.c) */
-  int donor;           /* index into Graph.donors, or NO_ID: fresh, PyTorch's default initialisation */
+  int donor;             /* index into Graph.donors, or NO_ID: fresh, PyTorch's default initialisation */
   const char *donor_key; /* its name in the donor's file */
   DonorForm donor_form;
-  bool has_init;         /* an `init` statement: `init` replaces the default */
+  bool has_init; /* an `init` statement: `init` replaces the default */
   FreshInit init;
-  int64_t adapt_from;    /* `adapt`: the input channels in the donor's file, repeated to those of `shape`; 0: no */
+  int64_t adapt_from;         /* `adapt`: the input channels in the donor's file, repeated to those of `shape`; 0: no */
   const Region *donor_region; /* of the donor's tensor; NULL: all of it */
   VEC(WeightPatch) patches;
-  ParamId shares;        /* the same tensor of the same file, both fixed for good: one copy is held; else NO_ID */
-  const char *stream;    /* what keys its fresh numbers; NULL: its name. Set by `save`, so that `rename` keeps them */
+  ParamId shares;     /* the same tensor of the same file, both fixed for good: one copy is held; else NO_ID */
+  const char *stream; /* what keys its fresh numbers; NULL: its name. Set by `save`, so that `rename` keeps them */
 } Param;
 
 typedef struct Module {
-  const char *name;  /* dotted, "" for the root */
-  const char *local; /* its last component */
-  const char *type;  /* "Conv2d", "Sequential", "BasicBlock" */
-  OpId op;           /* OP_NONE for a container */
-  OpArgs args;       /* of a layer */
-  Span args_span;    /* where the arguments stand: `Linear(512, 10)` */
-  ModuleId parent;   /* NO_ID for the root */
+  const char *name;       /* dotted, "" for the root */
+  const char *local;      /* its last component */
+  const char *type;       /* "Conv2d", "Sequential", "BasicBlock" */
+  OpId op;                /* OP_NONE for a container */
+  OpArgs args;            /* of a layer */
+  Span args_span;         /* where the arguments stand: `Linear(512, 10)` */
+  ModuleId parent;        /* NO_ID for the root */
   VEC(ModuleId) children; /* in declared order */
   VEC(ParamId) params;    /* of this module itself, in order */
-  bool frozen;       /* by freeze: stored statistics, no noise (parameters have their own flag); of a container: no noise in the
-                        functions that its own forward calls */
-  bool alive;        /* false: removed or cut off */
-  bool cut;          /* the take cut it off: `replace` can put a layer back in its place */
-  Span origin;       /* the statement that brought it here (take, replace, …) */
-  const struct ModelBody *body; /* the frontend's: the declaration a call follows; NULL: a layer, or children in order */
+  bool frozen; /* by freeze: stored statistics, no noise (parameters have their own flag); of a container: no noise in
+                  the functions that its own forward calls */
+  bool alive;  /* false: removed or cut off */
+  bool cut;    /* the take cut it off: `replace` can put a layer back in its place */
+  Span origin; /* the statement that brought it here (take, replace, …) */
+  const struct ModelBody
+      *body; /* the frontend's: the declaration a call follows; NULL: a layer, or children in order */
 } Module;
 
 typedef struct Node {
   OpId op;
-  const char *name;  /* unique dotted name */
-  ModuleId module;   /* the layer it calls; NO_ID for a function */
-  ModuleId scope;    /* the innermost container in whose forward it stands */
-  OpArgs args;       /* of a function; a layer's are in its module (use node_args) */
+  const char *name; /* unique dotted name */
+  ModuleId module;  /* the layer it calls; NO_ID for a function */
+  ModuleId scope;   /* the innermost container in whose forward it stands */
+  OpArgs args;      /* of a function; a layer's are in its module (use node_args) */
   VEC(ValueId) inputs;
   ValueId output;
-  int stage;         /* index into Graph.stages, or NO_ID: head or none */
-  bool alive;        /* false: removed or cut off; kept so that `replace fc` can re-attach the way to it */
-  bool cut;          /* dead because the take cut it off, and not because an edit removed it */
-  Span origin;       /* the statement that brought it here, or changed what flows in */
-  Span place;        /* where the forward calls it; that of its container's call for layers that run in order */
+  int stage;   /* index into Graph.stages, or NO_ID: head or none */
+  bool alive;  /* false: removed or cut off; kept so that `replace fc` can re-attach the way to it */
+  bool cut;    /* dead because the take cut it off, and not because an edit removed it */
+  Span origin; /* the statement that brought it here, or changed what flows in */
+  Span place;  /* where the forward calls it; that of its container's call for layers that run in order */
 } Node;
 
 typedef struct Value {
-  NodeId producer;   /* NO_ID for the network's input */
-  Shape shape;       /* rank -1 until analysis/shape.c has run */
+  NodeId producer; /* NO_ID for the network's input */
+  Shape shape;     /* rank -1 until analysis/shape.c has run */
 } Value;
 
 typedef struct Stage {
@@ -186,21 +187,22 @@ typedef struct Donor_ {
   const char *model; /* "resnet18", for --weights NAME=FILE; NULL: of a `load` */
   const char *path;  /* resolved weight file; NULL with `from random` */
   Span span;
-  bool missing;            /* the file is not there: what would be read from it has its shape, and no values */
+  bool missing;      /* the file is not there: what would be read from it has its shape, and no values */
   const char *under; /* what the script wrote behind it; NULL: nothing */
   Span under_span;
-  size_t set;        /* the set of weights that is open */
-  const char *rest;  /* of that, in the set of weights that is open: what stands before the names; "": nothing does */
-  const char *inner; /* `rest` stands only in the place of this container's name ("features" in "features.module"); NULL */
-  struct SavedFile *saved; /* what a `save` further up in the script writes; else NULL */
+  size_t set;       /* the set of weights that is open */
+  const char *rest; /* of that, in the set of weights that is open: what stands before the names; "": nothing does */
+  const char
+      *inner; /* `rest` stands only in the place of this container's name ("features" in "features.module"); NULL */
+  struct SavedFile *saved;      /* what a `save` further up in the script writes; else NULL */
   struct surgery_weights *open; /* by compiler/edit/weights.c, until weights_close() */
 } DonorFile;
 
 /* Where another donor's slice was stitched on: what a message about the two needs. */
 typedef struct Seam {
   ModuleId container;
-  const char *donor;  /* "resnet34[3:5]" */
-  Shape wants;        /* of the value that enters the slice in its own network; rank -1: not known */
+  const char *donor;        /* "resnet34[3:5]" */
+  Shape wants;              /* of the value that enters the slice in its own network; rank -1: not known */
   VEC(const char *) starts; /* other slices of it that begin with another number of channels … */
   VEC(int64_t) channels;    /* … this one */
   bool reported;
@@ -212,23 +214,29 @@ typedef struct Output {
 } Output;
 
 /* Preprocessing of image files, in order; sizes are (height, width). */
-typedef enum PreprocessKind { PRE_RESIZE, PRE_CENTER_CROP, PRE_NORMALIZE, PRE_GRAYSCALE, PRE_EXIF_TRANSPOSE } PreprocessKind;
+typedef enum PreprocessKind {
+  PRE_RESIZE,
+  PRE_CENTER_CROP,
+  PRE_NORMALIZE,
+  PRE_GRAYSCALE,
+  PRE_EXIF_TRANSPOSE
+} PreprocessKind;
 typedef struct Preprocess {
   PreprocessKind kind;
-  int64_t size[2];   /* resize: (s, NONE_VALUE) keeps the aspect, the shorter side becomes s */
+  int64_t size[2]; /* resize: (s, NONE_VALUE) keeps the aspect, the shorter side becomes s */
   double mean[4], std[4];
-  int channels;      /* of mean and std */
-  Span span, value;  /* the step, and its size */
+  int channels;     /* of mean and std */
+  Span span, value; /* the step, and its size */
 } Preprocess;
 
 typedef enum InputKind { INPUT_IMAGE, INPUT_TENSOR, INPUT_TOKENS } InputKind;
 typedef struct Input {
   InputKind kind;
-  Shape shape;       /* of tokens: their number, DTYPE_I64 */
-  bool mask;         /* beside x comes a mask (N, T): which of its tokens are attended to */
+  Shape shape; /* of tokens: their number, DTYPE_I64 */
+  bool mask;   /* beside x comes a mask (N, T): which of its tokens are attended to */
   VEC(Preprocess) preprocess;
-  Span span;         /* of the statement; SPAN_NONE for a model's own default */
-  Span adapted;      /* of the adapt that gave a model's own default other channels; SPAN_NONE: none did */
+  Span span;                   /* of the statement; SPAN_NONE for a model's own default */
+  Span adapted;                /* of the adapt that gave a model's own default other channels; SPAN_NONE: none did */
   struct Inherited *inherited; /* its steps come from the network's own input, to be told; NULL: they do not */
 } Input;
 typedef struct Inherited {
@@ -245,18 +253,18 @@ typedef struct Graph {
   VEC(Param) params;   /* by id; the state dict's order is graph_state_dict() */
   VEC(Node) nodes;     /* by id */
   VEC(Value) values;
-  VEC(NodeId) order;   /* every node, alive or not, in forward order */
+  VEC(NodeId) order; /* every node, alive or not, in forward order */
   VEC(Stage) stages;
   VEC(DonorFile) donors;
   VEC(struct SavedFile *) saves; /* in the order of the script */
   VEC(Seam) seams;
   VEC(Output) outputs; /* at least one; the first is named "output" unless the script names it */
   ValueId input_value;
-  ValueId mask_value;  /* the second value of the network's forward; NO_ID: it has none */
+  ValueId mask_value; /* the second value of the network's forward; NO_ID: it has none */
   Input input;
-  Shape made_for;      /* the input that the model itself states; rank -1 without one */
+  Shape made_for; /* the input that the model itself states; rank -1 without one */
   VEC(const char *) labels;
-  NameIndex *names;    /* of graph_names.c */
+  NameIndex *names; /* of graph_names.c */
 } Graph;
 
 Graph *graph_create(Arena *arena, const char *name);
@@ -277,7 +285,7 @@ void graph_rename_module(Graph *g, ModuleId module, const char *name);
 void graph_rename_node(Graph *g, NodeId node, const char *name);
 void graph_rename_param(Graph *g, ParamId param, const char *name);
 void graph_revive_module(Graph *g, ModuleId module); /* alive again */
-void graph_names_freed(Graph *g); /* something died, so that lower suffixes may be free again */
+void graph_names_freed(Graph *g);                    /* something died, so that lower suffixes may be free again */
 const OpArgs *node_args(const Graph *g, NodeId node);
 /* True when `module` is `ancestor` or lies below it. */
 bool module_within(const Graph *g, ModuleId module, ModuleId ancestor);
@@ -289,17 +297,18 @@ typedef struct Totals {
 } Totals;
 Totals module_totals(const Graph *g, ModuleId module, bool below); /* below: with everything in it; 0: the network */
 Totals node_totals(const Graph *g, NodeId node);                   /* of the layer that it calls */
-/* The container in which the node stands: that of its layer, or, of a function, the one in whose forward it is called. */
+/* The container in which the node stands: that of its layer, or, of a function, the one in whose forward it is called.
+ */
 ModuleId node_container(const Graph *g, NodeId node);
 /* "(N, 512, 7, 7)"; "(?)" when unknown. Params are printed without N by shape_text_plain: "[512, 256, 3, 3]". */
 const char *shape_text(Arena *arena, const Shape *shape);
 const char *shape_text_plain(Arena *arena, const Shape *shape);
 /* The same of sizes that are in no Shape, as those of a file's tensor, of any rank. */
 const char *sizes_text(Arena *arena, int rank, const int64_t *size);
-const char *dtype_name(DType dtype); /* "f32", as surgery_dtype_name() */
+const char *dtype_name(DType dtype);         /* "f32", as surgery_dtype_name() */
 const char *input_kind_name(InputKind kind); /* "image" */
-/* The module whose `frozen` stops the node's noise and moving statistics: its layer, or, of a function, the container in whose
- * forward it stands; NO_ID where it has none. */
+/* The module whose `frozen` stops the node's noise and moving statistics: its layer, or, of a function, the container
+ * in whose forward it stands; NO_ID where it has none. */
 ModuleId node_varies(const Graph *g, NodeId node);
 int64_t shape_count(const Shape *shape); /* elements for one sample */
 /* As one writes it in a script, less what the defaults say: "Conv2d(3, 64, 7, stride=2, bias=false)", "flatten(1)"

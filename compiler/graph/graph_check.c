@@ -3,7 +3,9 @@
 #include "compiler/graph/graph.h"
 #include <stdlib.h>
 
-static int compare_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int compare_text(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 static void check_unique(const char **names, size_t count, const char *what) {
   if (count > 1) qsort(names, count, sizeof *names, compare_text);
@@ -37,7 +39,8 @@ static void check_modules(const Graph *g, Arena *scratch) {
 }
 
 static bool produced(const Graph *g, const bool *done, ValueId value) {
-  return value >= 0 && (size_t)value < g->values.count && (value == g->input_value || value == g->mask_value || done[value]);
+  return value >= 0 && (size_t)value < g->values.count &&
+         (value == g->input_value || value == g->mask_value || done[value]);
 }
 
 static void check_node(const Graph *g, NodeId id, bool *done) {
@@ -52,8 +55,7 @@ static void check_node(const Graph *g, NodeId id, bool *done) {
     BUG("node '%s' has %zu inputs, %s takes %d to %d", node->name, node->inputs.count, info->name, info->inputs,
         info->most_inputs);
   for (size_t i = 0; i < node->inputs.count; i++)
-    if (!produced(g, done, node->inputs.at[i]))
-      BUG("input %zu of node '%s' is not produced before it", i, node->name);
+    if (!produced(g, done, node->inputs.at[i])) BUG("input %zu of node '%s' is not produced before it", i, node->name);
   if (info->is_layer) {
     if (node->module < 0 || (size_t)node->module >= g->modules.count) BUG("node '%s' has no module", node->name);
     const Module *module = &g->modules.at[node->module];

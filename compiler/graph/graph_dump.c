@@ -4,12 +4,9 @@
 #include <inttypes.h>
 
 static void dump_int(FILE *out, int64_t value) {
-  if (value == HOLE_VALUE)
-    fputc('_', out);
-  else if (value == NONE_VALUE)
-    fputs("none", out);
-  else
-    fprintf(out, "%" PRId64, value);
+  if (value == HOLE_VALUE) fputc('_', out);
+  else if (value == NONE_VALUE) fputs("none", out);
+  else fprintf(out, "%" PRId64, value);
 }
 
 static void dump_arg(FILE *out, const ArgInfo *info, const OpArgs *args) {

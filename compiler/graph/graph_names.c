@@ -14,8 +14,8 @@ typedef struct Named {
   int64_t last;            /* the highest N of them, 0 for the name by itself; -1: to be found out */
   NodeId holder;           /* which has it, under this very text */
   const char *holder_name;
-  int64_t free;            /* name_1 … name_(free - 1) were taken, and none of them has become free since … */
-  uint64_t freed;          /* … the index counted so many deaths */
+  int64_t free;   /* name_1 … name_(free - 1) were taken, and none of them has become free since … */
+  uint64_t freed; /* … the index counted so many deaths */
 } Named;
 
 struct NameIndex {
@@ -184,7 +184,8 @@ int64_t graph_free_suffix(Graph *g, const char *name) {
   uint32_t slot = index->slots[find_slot(index, name, strlen(name))];
   if (!slot) return 0;
   Named *named = &index->names.at[slot - 1];
-  if (named->calls.count > 0 && (named->last < 0 || g->nodes.at[named->holder].name != named->holder_name)) find_last(g, named);
+  if (named->calls.count > 0 && (named->last < 0 || g->nodes.at[named->holder].name != named->holder_name))
+    find_last(g, named);
   return named->calls.count > 0 ? named->last + 1 : 0;
 }
 

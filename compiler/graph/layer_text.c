@@ -14,15 +14,10 @@ static const char *int_text(Arena *arena, int64_t value) {
 const char *arg_text(Arena *arena, const ArgInfo *info, const OpArgs *args) {
   const char *at = (const char *)args + info->offset, *text = "";
   switch (info->type) {
-  case ARG_INT:
-    return int_text(arena, *(const int64_t *)at);
-  case ARG_FLOAT:
-    return arena_printf(arena, "%g", *(const double *)at);
-  case ARG_BOOL:
-    return *(const bool *)at ? "true" : "false";
-  case ARG_TEXT:
-    text = *(const char *const *)at;
-    return arena_printf(arena, "\"%s\"", text ? text : "");
+  case ARG_INT: return int_text(arena, *(const int64_t *)at);
+  case ARG_FLOAT: return arena_printf(arena, "%g", *(const double *)at);
+  case ARG_BOOL: return *(const bool *)at ? "true" : "false";
+  case ARG_TEXT: text = *(const char *const *)at; return arena_printf(arena, "\"%s\"", text ? text : "");
   case ARG_PAIR: {
     const int64_t *pair = (const int64_t *)at;
     const char *first = int_text(arena, pair[0]);

@@ -10,7 +10,7 @@ typedef struct LogState { /* of a network: names by id, NULL where dead */
   size_t module_room, node_room, param_room;
 } LogState;
 
-#define WITH_ROOM(arena, list, T, room, count)                                                             \
+#define WITH_ROOM(arena, list, T, room, count)                                                                         \
   if ((count) >= (room)) (room) = (count) * 2 + 16, (list) = arena_array((arena), T, (room))
 
 EditLog *log_create(Arena *arena) {
@@ -20,9 +20,7 @@ EditLog *log_create(Arena *arena) {
   return log;
 }
 
-static LogStep *current(EditLog *log) {
-  return log && log->current >= 0 ? &log->steps.at[log->current] : NULL;
-}
+static LogStep *current(EditLog *log) { return log && log->current >= 0 ? &log->steps.at[log->current] : NULL; }
 
 /* A layer, or a function that is called: what counts as one thing in the lists. */
 static bool is_layer(const Graph *g, size_t module) { return g->modules.at[module].op != OP_NONE; }
@@ -31,7 +29,8 @@ static bool is_function(const Graph *g, size_t node) { return g->nodes.at[node].
 /* Into the memory of an earlier state; NULL: of none. */
 static LogState *state_of(Arena *arena, LogState *state, const Graph *g) {
   if (!state) state = arena_new(arena, LogState);
-  state->modules = g ? g->modules.count : 0, state->nodes = g ? g->nodes.count : 0, state->params = g ? g->params.count : 0;
+  state->modules = g ? g->modules.count : 0, state->nodes = g ? g->nodes.count : 0,
+  state->params = g ? g->params.count : 0;
   WITH_ROOM(arena, state->module, const char *, state->module_room, state->modules);
   WITH_ROOM(arena, state->node, const char *, state->node_room, state->nodes);
   WITH_ROOM(arena, state->trainable, bool, state->param_room, state->params);
@@ -71,13 +70,10 @@ static void compare_names(EditLog *log, LogStep *step, const char *was, const ch
   if (was && !is) vec_push(log->arena, &step->removed, was);
   if (!was && is && donor) vec_push(log->arena, &step->restored, is);
   if (!was && is && !donor) vec_push(log->arena, &step->added, is);
-  if (was && is && !streq(was, is))
-    vec_push(log->arena, &step->renamed, arena_printf(log->arena, "%s to %s", was, is));
+  if (was && is && !streq(was, is)) vec_push(log->arena, &step->renamed, arena_printf(log->arena, "%s to %s", was, is));
 }
 
-static int by_name(const void *a, const void *b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
 static bool is_among(const LogNames *sorted, const char *name) {
   return sorted->count && bsearch(&name, sorted->at, sorted->count, sizeof *sorted->at, by_name);
@@ -109,10 +105,8 @@ static void compare_params(EditLog *log, LogStep *step, const LogState *before, 
   for (size_t i = 0; i < before->params; i++) {
     const Param *p = &g->params.at[i];
     if (p->is_buffer || p->trainable == before->trainable[i] || !g->modules.at[p->module].alive) continue;
-    if (p->trainable)
-      vec_push(log->arena, &step->unfrozen, (ParamId)i);
-    else
-      vec_push(log->arena, &step->frozen, (ParamId)i);
+    if (p->trainable) vec_push(log->arena, &step->unfrozen, (ParamId)i);
+    else vec_push(log->arena, &step->frozen, (ParamId)i);
   }
 }
 
@@ -178,8 +172,7 @@ void log_match(Session *s, const Graph *g, const Selector *selector, const Picke
     if (!p->node[i]) continue;
     match.layers += n->module == NO_ID;
     match.cut = match.cut || !n->alive;
-    if (!within_picked(g, p, n->module) && !within_picked(g, p, n->scope))
-      vec_push(log->arena, &match.names, n->name);
+    if (!within_picked(g, p, n->module) && !within_picked(g, p, n->scope)) vec_push(log->arena, &match.names, n->name);
   }
   for (size_t i = 0; i < g->params.count; i++) {
     const Param *param = &g->params.at[i];

@@ -30,8 +30,8 @@ typedef struct EditLog {
   Arena *arena;
   VEC(LogStep) steps;
   size_t donor_modules, donor_nodes, donor_params; /* ids below these came with the take */
-  int current; /* the step that runs; -1: none */
-  struct LogState *before, *after; /* of the statement that runs; their memory is used again */
+  int current;                                     /* the step that runs; -1: none */
+  struct LogState *before, *after;                 /* of the statement that runs; their memory is used again */
 } EditLog;
 
 EditLog *log_create(Arena *arena);

@@ -27,8 +27,8 @@
 #define PARAMS(...) __VA_ARGS__
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers" /* a literal default leaves `hole` false */
-#define OP(NAME, kind, inputs, args, params, ...)                                                          \
-  static const ArgInfo args_##NAME[] = {args{0}};                                                          \
+#define OP(NAME, kind, inputs, args, params, ...)                                                                      \
+  static const ArgInfo args_##NAME[] = {args{0}};                                                                      \
   static const ParamInfo params_##NAME[] = {params{0}};
 #include "grammar/ops.def"
 #undef OP
@@ -43,7 +43,7 @@
 #define MANY MANY_
 #define CONCAT(a, b) a##b
 #define INPUTS(n) CONCAT(INPUTS_, n)
-#define OP(NAME, kind, inputs, args, params, shape, lower, grad, batch, doc)                               \
+#define OP(NAME, kind, inputs, args, params, shape, lower, grad, batch, doc)                                           \
   [OP_##NAME] = {#NAME, KIND_##kind, INPUTS(inputs), args_##NAME, params_##NAME, BATCH_##batch, doc},
 static const ArgInfo no_args[] = {{0}};
 static const ParamInfo no_params[] = {{0}};

@@ -20,8 +20,7 @@ Picked picked_create(const Graph *g, Arena *arena) {
 static bool has_unit(const Picked *p, ModuleId module, NodeId node) {
   for (size_t i = 0; i < p->units.count; i++) {
     const Unit *u = &p->units.at[i];
-    if (module != NO_ID ? u->module == module
-                        : u->module == NO_ID && u->nodes.count == 1 && u->nodes.at[0] == node)
+    if (module != NO_ID ? u->module == module : u->module == NO_ID && u->nodes.count == 1 && u->nodes.at[0] == node)
       return true;
   }
   return false;
@@ -57,10 +56,8 @@ void picked_add_module(const Graph *g, Picked *p, ModuleId module) {
     vec_push(p->arena, &unit.nodes, id);
     if (!unit.cut) p->node[id] = true;
   }
-  if (!unit.cut)
-    mark_module(g, p, module);
-  else
-    p->module[module] = true;
+  if (!unit.cut) mark_module(g, p, module);
+  else p->module[module] = true;
   vec_push(p->arena, &p->units, unit);
 }
 
@@ -87,10 +84,8 @@ static void mark_complete_modules(const Graph *g, bool *node, bool *module) {
   for (size_t i = 0; i < g->nodes.count; i++) {
     ModuleId home = node_home(g, (NodeId)i);
     if (!g->nodes.at[i].alive || home == NO_ID) continue;
-    if (node[i])
-      any[home] = true;
-    else
-      missing[home] = true;
+    if (node[i]) any[home] = true;
+    else missing[home] = true;
   }
   for (size_t i = count; i-- > 1;) {
     const Module *m = &g->modules.at[i];
@@ -215,8 +210,7 @@ static void add_rest(const Graph *g, const Unit *unit, Picked *from) {
       for (same = 0; same < kept.count && kept.at[same].module != module;) same++;
     if (same == kept.count)
       vec_push(p->arena, &kept,
-               (Unit){.name = module == NO_ID ? g->nodes.at[id].name : g->modules.at[module].name,
-                      .module = module});
+               (Unit){.name = module == NO_ID ? g->nodes.at[id].name : g->modules.at[module].name, .module = module});
     vec_push(p->arena, &kept.at[same].nodes, id);
   }
   for (size_t i = 0; i < kept.count; i++) vec_push(p->arena, &p->units, kept.at[i]);
@@ -240,10 +234,8 @@ static void subtract(const Graph *g, Picked *from, const Picked *what) {
     const Unit *u = &old.units.at[i];
     size_t left = 0;
     for (size_t k = 0; k < u->nodes.count; k++) left += from->node[u->nodes.at[k]];
-    if (left == u->nodes.count)
-      vec_push(from->arena, &from->units, *u);
-    else if (left > 0)
-      add_rest(g, u, from);
+    if (left == u->nodes.count) vec_push(from->arena, &from->units, *u);
+    else if (left > 0) add_rest(g, u, from);
   }
 }
 
@@ -271,8 +263,7 @@ static bool select_except(SelectContext *c, const Selector *sel, Picked *into) {
   if (!select_pick(c, sel->left, &left)) return false;
   if (!select_pick(c, sel->right, &right)) return false;
   subtract(c->g, &left, &right);
-  if (is_empty(c->g, &left))
-    return select_no_match(c, sel, "nothing is left: all of the left side is excepted");
+  if (is_empty(c->g, &left)) return select_no_match(c, sel, "nothing is left: all of the left side is excepted");
   merge(c->g, into, &left);
   return true;
 }
@@ -289,31 +280,21 @@ static bool pick_one(SelectContext *c, const Selector *sel, Picked *into) {
   switch (sel->kind) {
   case SELECT_ALL:
   case SELECT_BACKBONE:
-  case SELECT_HEAD:
-    return select_word(c, sel, into);
-  case SELECT_NAME:
-    return select_name(c, sel, into);
-  case SELECT_REGEX:
-    return select_regex(c, sel, into);
-  case SELECT_EVERY:
-    return select_every(c, sel, into);
-  case SELECT_RANGE:
-    return select_range(c, sel, into);
-  case SELECT_STAGES:
-    return select_stages(c, sel, into);
-  case SELECT_CHILDREN:
-    return select_children(c, sel, into);
-  case SELECT_PARAMETERS:
-    return select_parameters(c, sel, into);
-  case SELECT_EXCEPT:
-    return select_except(c, sel, into);
+  case SELECT_HEAD: return select_word(c, sel, into);
+  case SELECT_NAME: return select_name(c, sel, into);
+  case SELECT_REGEX: return select_regex(c, sel, into);
+  case SELECT_EVERY: return select_every(c, sel, into);
+  case SELECT_RANGE: return select_range(c, sel, into);
+  case SELECT_STAGES: return select_stages(c, sel, into);
+  case SELECT_CHILDREN: return select_children(c, sel, into);
+  case SELECT_PARAMETERS: return select_parameters(c, sel, into);
+  case SELECT_EXCEPT: return select_except(c, sel, into);
   case SELECT_REGION: {
     Diag *d = diag_report(&c->s->diags, DIAG_E0204, sel->span, "a region of a tensor cannot be picked here");
     diag_help(&c->s->diags, d, "regions belong to load and save; here name the whole tensor");
     return false;
   }
-  case SELECT_UNION:
-    break;
+  case SELECT_UNION: break;
   }
   BUG("selector of kind %d", sel->kind);
 }
@@ -350,15 +331,14 @@ bool select_look(Session *s, const Graph *g, Scope *scope, const Selector *selec
   return select_pick(&c, selector, out);
 }
 
-bool select_units(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut,
-                  Arena *arena, Picked *out) {
+bool select_units(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut, Arena *arena,
+                  Picked *out) {
   bool ok = select_look(s, g, scope, selector, with_cut, arena, out);
   if (ok) log_match(s, g, selector, out);
   return ok;
 }
 
-bool select_resolve(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut,
-                    Selection *out) {
+bool select_resolve(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut, Selection *out) {
   Arena *scratch = arena_create();
   Picked p;
   *out = (Selection){0};

@@ -24,8 +24,8 @@ typedef struct Picked {
 } Picked;
 
 /* As select_resolve; everything lies in `arena`, which may be freed when the edit is done. */
-bool select_units(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut,
-                  Arena *arena, Picked *out);
+bool select_units(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut, Arena *arena,
+                  Picked *out);
 /* The same without a word in the log: for who asks again about a selector, or about a part of one. */
 bool select_look(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut, Arena *arena,
                  Picked *out);

@@ -26,10 +26,8 @@ const char *select_written(Arena *arena, const char *name) {
 /* "did you mean", with the name as it is written; of a template the help alone. */
 static void suggest_selector(SelectContext *c, Diag *d, const Selector *sel, const char *name) {
   const char *written = select_written(c->s->arena, name);
-  if (sel->is_template)
-    diag_help(&c->s->diags, d, "the nearest is '%s'", name);
-  else if (written == name)
-    diag_suggest(&c->s->diags, d, sel->span, name);
+  if (sel->is_template) diag_help(&c->s->diags, d, "the nearest is '%s'", name);
+  else if (written == name) diag_suggest(&c->s->diags, d, sel->span, name);
   else {
     diag_help(&c->s->diags, d, "did you mean %s?", written);
     diag_fix(&c->s->diags, d, sel->span, "%s", written);
@@ -43,8 +41,7 @@ static Names all_names(const SelectContext *c) {
   for (size_t i = 1; i < g->modules.count; i++)
     if (g->modules.at[i].alive) vec_push(c->arena, &names, g->modules.at[i].name);
   for (size_t i = 0; i < g->nodes.count; i++)
-    if (g->nodes.at[i].alive && g->nodes.at[i].module == NO_ID)
-      vec_push(c->arena, &names, g->nodes.at[i].name);
+    if (g->nodes.at[i].alive && g->nodes.at[i].module == NO_ID) vec_push(c->arena, &names, g->nodes.at[i].name);
   for (size_t i = 0; i < g->params.count; i++)
     if (g->modules.at[g->params.at[i].module].alive) vec_push(c->arena, &names, g->params.at[i].name);
   return names;
@@ -98,7 +95,8 @@ static void help_children(SelectContext *c, Diag *d, const char *name) {
 static bool help_prefix(SelectContext *c, Diag *d, const Selector *sel) {
   static const char *const objects[] = {"model", "net", "network", "self", "module"};
   const char *dot = strchr(sel->text, '.');
-  if (!dot || graph_find_module(c->g, arena_strndup(c->arena, sel->text, (size_t)(dot - sel->text))) != NO_ID) return false;
+  if (!dot || graph_find_module(c->g, arena_strndup(c->arena, sel->text, (size_t)(dot - sel->text))) != NO_ID)
+    return false;
   bool known = strncmp(sel->text, c->g->name, (size_t)(dot - sel->text)) == 0 && !c->g->name[dot - sel->text];
   for (size_t i = 0; i < sizeof objects / sizeof *objects; i++)
     known = known || (strncmp(objects[i], sel->text, (size_t)(dot - sel->text)) == 0 && !objects[i][dot - sel->text]);
@@ -116,19 +114,19 @@ static bool help_inside(SelectContext *c, Diag *d, const Selector *sel) {
   const Module *m = &c->g->modules.at[found];
   Names names = {0};
   for (size_t i = 0; i < m->children.count; i++)
-    if (c->g->modules.at[m->children.at[i]].alive) vec_push(c->arena, &names, c->g->modules.at[m->children.at[i]].local);
+    if (c->g->modules.at[m->children.at[i]].alive)
+      vec_push(c->arena, &names, c->g->modules.at[m->children.at[i]].local);
   for (size_t i = 0; i < m->params.count; i++)
     vec_push(c->arena, &names, op_info(m->op)->params[c->g->params.at[m->params.at[i]].role].name);
   const char *near = suggest_name(dot + 1, names.at, names.count);
-  if (near)
-    suggest_selector(c, d, sel, arena_printf(c->s->arena, "%s.%s", m->name, near));
-  else
-    help_children(c, d, sel->text);
+  if (near) suggest_selector(c, d, sel, arena_printf(c->s->arena, "%s.%s", m->name, near));
+  else help_children(c, d, sel->text);
   return true;
 }
 
 /* A name that only stands deeper: all of them, or the one. */
-static void help_deeper(SelectContext *c, Diag *d, const Selector *sel, const char *local, const char *first, size_t count) {
+static void help_deeper(SelectContext *c, Diag *d, const Selector *sel, const char *local, const char *first,
+                        size_t count) {
   Diags *diags = &c->s->diags;
   if (count == 1) {
     suggest_selector(c, d, sel, first);
@@ -149,15 +147,17 @@ static void help_deeper(SelectContext *c, Diag *d, const Selector *sel, const ch
 
 /* `fc`, `classifier`, `head`: what users of other networks call the last layer. */
 static bool help_head(SelectContext *c, Diag *d, const Selector *sel) {
-  static const char *const heads[] = {"fc", "classifier", "head", "heads", "linear", "out", "fc1", "fc2", "fc3",
-                                      "classifier.1", "classifier.6", "last_layer", "output_layer"};
+  static const char *const heads[] = {"fc",           "classifier", "head",        "heads", "linear",
+                                      "out",          "fc1",        "fc2",         "fc3",   "classifier.1",
+                                      "classifier.6", "last_layer", "output_layer"};
   const Graph *g = c->g;
   const char *last = NULL;
   bool known = false;
   for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) known = known || strcmp(heads[i], sel->text) == 0;
   for (size_t i = 0; known && i < g->order.count; i++) {
     const Node *n = &g->nodes.at[g->order.at[i]];
-    if (n->alive && n->module != NO_ID && g->modules.at[n->module].params.count > 0) /* a head is the last that has weights */
+    if (n->alive && n->module != NO_ID &&
+        g->modules.at[n->module].params.count > 0) /* a head is the last that has weights */
       last = g->modules.at[n->module].op == OP_Linear ? g->modules.at[n->module].name : NULL;
   }
   if (!last) return false;
@@ -175,14 +175,10 @@ static void help_nearest(SelectContext *c, Diag *d, const Selector *sel, const c
   size_t count = 0;
   const char *local = near ? NULL : near_local(c, name);
   const char *deeper = strchr(name, '.') ? NULL : deeper_name(c, local ? local : name, &count);
-  if (deeper && written)
-    help_deeper(c, d, sel, local ? local : name, deeper, count);
-  else if (near && written)
-    suggest_selector(c, d, sel, near);
-  else if (deeper || near)
-    diag_help(&c->s->diags, d, "there is %s", near ? near : deeper);
-  else
-    help_children(c, d, name);
+  if (deeper && written) help_deeper(c, d, sel, local ? local : name, deeper, count);
+  else if (near && written) suggest_selector(c, d, sel, near);
+  else if (deeper || near) diag_help(&c->s->diags, d, "there is %s", near ? near : deeper);
+  else help_children(c, d, name);
 }
 
 /* freeze "layer4.*": between quotes stands a name. */
@@ -215,11 +211,9 @@ bool select_was_cut(const Graph *g, const char *name) {
 bool select_unknown_name(SelectContext *c, const Selector *sel) {
   const char *name = sel->text;
   if (select_was_cut(c->g, name)) {
-    Diag *d = diag_report(&c->s->diags, DIAG_E0202, sel->span,
-                          "'%s' is not in the network: the take%s cut it off", name,
-                          streq(c->g->outputs.at[0].name, "output") ? "" : " or an output");
-    diag_help(&c->s->diags, d, "take a longer slice, or put a new layer in its place: replace %s with …",
-              name);
+    Diag *d = diag_report(&c->s->diags, DIAG_E0202, sel->span, "'%s' is not in the network: the take%s cut it off",
+                          name, streq(c->g->outputs.at[0].name, "output") ? "" : " or an output");
+    diag_help(&c->s->diags, d, "take a longer slice, or put a new layer in its place: replace %s with …", name);
     return false;
   }
   if (diag_may_be_unmade(&c->s->diags, name)) return false; /* a statement that was wrong would have */
@@ -255,8 +249,8 @@ bool select_no_match(SelectContext *c, const Selector *sel, const char *what) {
   }
   if (c->s->diags.failed.count > 0) return false; /* what would have matched may not have been made */
   const char *quote = sel->kind == SELECT_REGEX ? "/" : "'";
-  Diag *d = diag_report(&c->s->diags, DIAG_E0201, sel->span, "no layer and no parameter matches %s%s%s",
-                        quote, sel->text, quote);
+  Diag *d = diag_report(&c->s->diags, DIAG_E0201, sel->span, "no layer and no parameter matches %s%s%s", quote,
+                        sel->text, quote);
   const char *plain = plain_text(c, sel->text);
   size_t count = 0;
   if (strncmp(sel->text, "*.", 2) == 0 && deeper_name(c, plain, &count)) {
@@ -284,8 +278,7 @@ static Span type_span(const SelectContext *c, const Selector *sel) {
 bool select_no_type(SelectContext *c, const Selector *sel, bool inside) {
   if (c->s->diags.failed.count > 0) return false;
   if (inside) {
-    Diag *d = diag_report(&c->s->diags, DIAG_E0203, sel->span, "there is no %s in what stands behind 'in'",
-                          sel->text);
+    Diag *d = diag_report(&c->s->diags, DIAG_E0203, sel->span, "there is no %s in what stands behind 'in'", sel->text);
     diag_help(&c->s->diags, d, "without 'in', every %s picks those of the whole network", sel->text);
     return false;
   }
@@ -297,8 +290,7 @@ bool select_no_type(SelectContext *c, const Selector *sel, bool inside) {
     for (size_t k = 0; k < types.count && !known; k++) known = streq(types.at[k], m->type);
     if (!known) vec_push(c->arena, &types, m->type);
   }
-  const char *near =
-      strlen(sel->text) <= GLOB_MAX_LENGTH ? suggest_name(sel->text, types.at, types.count) : NULL;
+  const char *near = strlen(sel->text) <= GLOB_MAX_LENGTH ? suggest_name(sel->text, types.at, types.count) : NULL;
   if (near) diag_suggest(&c->s->diags, d, type_span(c, sel), near);
   const char *list = "";
   for (size_t i = 0; i < types.count && i < 12; i++)

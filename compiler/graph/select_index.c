@@ -12,10 +12,8 @@ typedef struct Counted { /* what is counted: "stages" of "resnet18", with names 
 static const char *list_names(SelectContext *c, const Counted *k) {
   const char *text = "";
   size_t shown = k->names.count > 12 ? 10 : k->names.count;
-  for (size_t i = 0; i < shown; i++)
-    text = arena_printf(c->arena, "%s%s%s", text, i ? ", " : "", k->names.at[i]);
-  if (shown < k->names.count)
-    text = arena_printf(c->arena, "%s, … %s", text, k->names.at[k->names.count - 1]);
+  for (size_t i = 0; i < shown; i++) text = arena_printf(c->arena, "%s%s%s", text, i ? ", " : "", k->names.at[i]);
+  if (shown < k->names.count) text = arena_printf(c->arena, "%s, … %s", text, k->names.at[k->names.count - 1]);
   return text;
 }
 
@@ -23,13 +21,13 @@ static const char *list_names(SelectContext *c, const Counted *k) {
 static void help_clamped(SelectContext *c, Diag *d, Span span, const Counted *k, int64_t begin, int64_t end) {
   int64_t count = (int64_t)k->names.count;
   if (begin < 0 || begin >= count || end <= count) return;
-  diag_help(&c->s->diags, d, "all from there on is [%" PRId64 ":], which is [%" PRId64 ":%" PRId64 "]", begin, begin, count);
+  diag_help(&c->s->diags, d, "all from there on is [%" PRId64 ":], which is [%" PRId64 ":%" PRId64 "]", begin, begin,
+            count);
   diag_fix(&c->s->diags, d, span, "%" PRId64 ":%" PRId64, begin, count);
 }
 
 static Diag *index_error(SelectContext *c, Span span, const Counted *k, const char *problem) {
-  Diag *d = diag_report(&c->s->diags, DIAG_E0204, span, "%s: %s has %zu %s", problem, k->of, k->names.count,
-                        k->what);
+  Diag *d = diag_report(&c->s->diags, DIAG_E0204, span, "%s: %s has %zu %s", problem, k->of, k->names.count, k->what);
   if (k->names.count > 0) diag_note(&c->s->diags, d, "they are %s", list_names(c, k));
   if (k->names.count == 0 && k->of != c->g->name)
     diag_help(&c->s->diags, d, "a part of a tensor is written behind its name, as in %s.weight[:4]", k->of);
@@ -106,19 +104,16 @@ static ModuleList children_of(SelectContext *c, ModuleId parent, bool forward_or
     vec_push(c->arena, &out, child);
   }
   for (size_t i = 0; i < m->children.count; i++)
-    if (g->modules.at[m->children.at[i]].alive && !seen[m->children.at[i]])
-      vec_push(c->arena, &out, m->children.at[i]);
+    if (g->modules.at[m->children.at[i]].alive && !seen[m->children.at[i]]) vec_push(c->arena, &out, m->children.at[i]);
   return out;
 }
 
-static bool pick_children(SelectContext *c, const Selector *sel, ModuleId parent, bool forward_order,
-                          Picked *into) {
+static bool pick_children(SelectContext *c, const Selector *sel, ModuleId parent, bool forward_order, Picked *into) {
   const Graph *g = c->g;
   ModuleList children = children_of(c, parent, forward_order);
   const char *of = parent == 0 ? g->name : g->modules.at[parent].name;
   Counted k = {.what = "children", .of = of && *of ? of : "the network"};
-  for (size_t i = 0; i < children.count; i++)
-    vec_push(c->arena, &k.names, g->modules.at[children.at[i]].local);
+  for (size_t i = 0; i < children.count; i++) vec_push(c->arena, &k.names, g->modules.at[children.at[i]].local);
   size_t first, last;
   if (!eval_index(c, sel, &k, &first, &last)) return false;
   if (last - first == 1) return picked_add_module(g, into, children.at[first]), true;
@@ -184,11 +179,9 @@ bool select_stages(SelectContext *c, const Selector *sel, Picked *into) {
   if (!eval_index(c, sel, &k, &first, &last)) return false;
   bool *nodes = arena_array(c->arena, bool, g->nodes.count + 1);
   for (size_t i = 0; i < g->nodes.count; i++)
-    for (size_t s = first; s < last; s++)
-      nodes[i] |= g->nodes.at[i].alive && g->nodes.at[i].stage == stages.at[s];
-  const char *name = last - first == 1
-                         ? arena_strdup(c->s->arena, k.names.at[first])
-                         : arena_printf(c->s->arena, "%s..%s", k.names.at[first], k.names.at[last - 1]);
+    for (size_t s = first; s < last; s++) nodes[i] |= g->nodes.at[i].alive && g->nodes.at[i].stage == stages.at[s];
+  const char *name = last - first == 1 ? arena_strdup(c->s->arena, k.names.at[first])
+                                       : arena_printf(c->s->arena, "%s..%s", k.names.at[first], k.names.at[last - 1]);
   picked_add_region(g, into, nodes, name);
   return true;
 }
@@ -200,10 +193,7 @@ bool select_parameters(SelectContext *c, const Selector *sel, Picked *into) {
   ModuleId within = 0;
   if (sel->left && !single_module(c, sel->left, &within)) return false;
   ParamList all = graph_state_dict(g, c->arena, false), params = {0};
-  Counted k = {.what = "parameters",
-               .of = within    ? g->modules.at[within].name
-                     : g->name ? g->name
-                               : "the network"};
+  Counted k = {.what = "parameters", .of = within ? g->modules.at[within].name : g->name ? g->name : "the network"};
   for (size_t i = 0; i < all.count; i++) {
     if (!module_within(g, g->params.at[all.at[i]].module, within)) continue;
     vec_push(c->arena, &params, all.at[i]);

@@ -51,9 +51,7 @@ static bool pick_tensors(SelectContext *c, NameTest *test, void *pattern, Picked
   return any;
 }
 
-static bool test_glob(void *pattern, const char *name) {
-  return glob_match(pattern, name);
-}
+static bool test_glob(void *pattern, const char *name) { return glob_match(pattern, name); }
 
 bool select_glob(SelectContext *c, const Selector *sel, Picked *into) {
   const char *reason = NULL;
@@ -88,13 +86,10 @@ const char *select_regex_danger(const char *text) {
   return NULL;
 }
 
-static bool test_regex(void *pattern, const char *name) {
-  return regexec(pattern, name, 0, NULL, 0) == 0;
-}
+static bool test_regex(void *pattern, const char *name) { return regexec(pattern, name, 0, NULL, 0) == 0; }
 
 static bool bad_regex(SelectContext *c, const Selector *sel, const char *reason) {
-  Diag *d =
-      diag_report(&c->s->diags, DIAG_E0207, sel->span, "the regular expression cannot be used: %s", reason);
+  Diag *d = diag_report(&c->s->diags, DIAG_E0207, sel->span, "the regular expression cannot be used: %s", reason);
   diag_help(&c->s->diags, d, "it is a POSIX extended one, searched for in the dotted name; \\. is a dot");
   return false;
 }

@@ -67,8 +67,9 @@ static const char *last_layer(const Graph *g) {
 static bool no_stages(SelectContext *c, const Selector *sel) {
   Diags *diags = &c->s->diags;
   bool head = sel->kind == SELECT_HEAD, none = last_of_stages(c->g) == SIZE_MAX;
-  Diag *d = none ? diag_report(diags, DIAG_E0209, sel->span, "the network declares no stages, so it has no %s", sel->text)
-                 : diag_report(diags, DIAG_E0209, sel->span, "nothing follows the last stage: the network has no head");
+  Diag *d =
+      none ? diag_report(diags, DIAG_E0209, sel->span, "the network declares no stages, so it has no %s", sel->text)
+           : diag_report(diags, DIAG_E0209, sel->span, "nothing follows the last stage: the network has no head");
   const char *last = none ? last_layer(c->g) : NULL;
   if (!last) {
     diag_help(diags, d, "name the layers instead, for example as a range: conv1..layer4");
@@ -109,8 +110,7 @@ bool select_word(SelectContext *c, const Selector *sel, Picked *into) {
   Picked word = picked_create(g, c->arena), named = picked_create(g, c->arena);
   bool meant = words[w].pick(c, &word);
   if (layer > 0) picked_add_module(g, &named, layer);
-  if (layer > 0 && meant && !same_calls(g, &word, &named))
-    return both_meant(c, sel, words[w].plain, words[w].meaning);
+  if (layer > 0 && meant && !same_calls(g, &word, &named)) return both_meant(c, sel, words[w].plain, words[w].meaning);
   if (layer > 0) return picked_add_module(g, into, layer), true;
   if (meant) return words[w].pick(c, into);
   if (c->with_cut && select_cut_name(c, sel->text, into)) return true;

@@ -67,8 +67,8 @@ static const char *find_file(Session *s, const char *path, Span origin) {
     list = arena_printf(s->arena, "%s%s%s", list, i ? ", " : "", places.at[i]);
   }
   bool weights = has_weight_suffix(path);
-  Diag *d = diag_report(&s->diags, DIAG_E0401, origin, "the %s file %s is not there",
-                        weights ? "weight" : "ONNX", path);
+  Diag *d =
+      diag_report(&s->diags, DIAG_E0401, origin, "the %s file %s is not there", weights ? "weight" : "ONNX", path);
   diag_note(&s->diags, d, "looked for %s", list);
   if (weights) {
     help_take_from(s, d, origin, path, network_of_name(s, path), false);
@@ -91,9 +91,7 @@ static void *budget_alloc(void *data, size_t size) {
   return malloc(size ? size : 1);
 }
 
-static void budget_free(void *data, void *pointer) {
-  free(pointer);
-}
+static void budget_free(void *data, void *pointer) { free(pointer); }
 
 static bool unpack(OnnxImport *o, ProtobufCAllocator *allocator, Onnx__ModelProto **model) {
   surgery_error err = {0};
@@ -121,8 +119,8 @@ static bool read_version(OnnxImport *o, const Onnx__ModelProto *model) {
     if (!domain || !*domain || streq(domain, "ai.onnx")) o->opset = model->opset_import[i]->version;
   }
   if (o->opset >= ONNX_MIN_OPSET && o->opset <= ONNX_MAX_OPSET) return true;
-  return onnx_broken(o, DIAG_E0601, "it is of opset version %lld; versions %d to %d are read",
-                     (long long)o->opset, ONNX_MIN_OPSET, ONNX_MAX_OPSET);
+  return onnx_broken(o, DIAG_E0601, "it is of opset version %lld; versions %d to %d are read", (long long)o->opset,
+                     ONNX_MIN_OPSET, ONNX_MAX_OPSET);
 }
 
 static const Onnx__ValueInfoProto *find_info(Onnx__ValueInfoProto **infos, size_t count, const char *name) {
@@ -153,11 +151,9 @@ static bool read_input(OnnxImport *o) {
   if (!shape) return onnx_broken(o, DIAG_E0605, "the shape of the input '%s' is not stated", SG_Q(v->name));
   if (type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT && type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 &&
       type != ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE && type != ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16)
-    return onnx_broken(o, DIAG_E0605, "the input '%s' is not of a floating type (data type %d)",
-                       SG_Q(v->name), type);
+    return onnx_broken(o, DIAG_E0605, "the input '%s' is not of a floating type (data type %d)", SG_Q(v->name), type);
   if (shape->n_dim < 2 || shape->n_dim > MAX_SHAPE_RANK + 1)
-    return onnx_broken(o, DIAG_E0605,
-                       "the input '%s' has %zu dimensions; the batch and one to %d others are supported",
+    return onnx_broken(o, DIAG_E0605, "the input '%s' has %zu dimensions; the batch and one to %d others are supported",
                        SG_Q(v->name), shape->n_dim, MAX_SHAPE_RANK);
   v->rank = (int)shape->n_dim;
   o->batch = dim_of(shape->dim[0]);
@@ -202,8 +198,7 @@ static bool check_features(OnnxImport *o) {
     if (!item->features) continue;
     const Shape *shape = &o->g->values.at[item->output].shape;
     if (shape->rank == 1 && shape->dim[0] == item->features) continue;
-    return onnx_broken(o, DIAG_E0603,
-                       "node '%s' (%s): a reshape to (-1, %lld) of (N, …) with %s is no flatten",
+    return onnx_broken(o, DIAG_E0603, "node '%s' (%s): a reshape to (-1, %lld) of (N, …) with %s is no flatten",
                        SG_Q(item->name), item->type, (long long)item->features,
                        shape->rank < 0 ? "open dimensions" : shape_text(o->arena, shape));
   }
@@ -237,15 +232,13 @@ static bool check_operators(OnnxImport *o) {
     }
   }
   if (missing.count == 0) return true;
-  Diag *d = diag_report(&o->s->diags, DIAG_E0602, o->span, "%s has %zu operator%s not supported",
-                        SG_Q(o->path), missing.count, missing.count == 1 ? " that is" : "s that are");
+  Diag *d = diag_report(&o->s->diags, DIAG_E0602, o->span, "%s has %zu operator%s not supported", SG_Q(o->path),
+                        missing.count, missing.count == 1 ? " that is" : "s that are");
   for (size_t i = 0; i < missing.count && i < 40; i++)
     diag_note(&o->s->diags, d, "%s, %d time%s; the first is the node '%s'", SG_Q(missing.at[i].name),
-              missing.at[i].count, missing.at[i].count == 1 ? "" : "s",
-              onnx_node_name(o, missing.at[i].first));
+              missing.at[i].count, missing.at[i].count == 1 ? "" : "s", onnx_node_name(o, missing.at[i].first));
   if (missing.count > 40) diag_note(&o->s->diags, d, "and %zu more", missing.count - 40);
-  diag_help(&o->s->diags, d,
-            "export the network without them, or take the part before them from a file of its own");
+  diag_help(&o->s->diags, d, "export the network without them, or take the part before them from a file of its own");
   return false;
 }
 
@@ -261,8 +254,7 @@ static bool convert_node(OnnxImport *o, int i) {
   for (size_t k = 1; k < n->n_output; k++) {
     int index = *n->output[k] ? names_find(o->names, n->output[k]) : -1;
     if (index >= 0 && o->values.at[index].uses > 0)
-      return onnx_refuse(o, i, "its output %zu, '%s', is used; only the first is supported", k + 1,
-                         SG_Q(n->output[k]));
+      return onnx_refuse(o, i, "its output %zu, '%s', is used; only the first is supported", k + 1, SG_Q(n->output[k]));
   }
   return attributes_known(o, i, info->op->attributes) && info->op->convert(o, i);
 }
@@ -299,26 +291,26 @@ static void report_tensors(OnnxImport *o) {
     }
   }
   for (size_t i = 0; i < o->g->params.count && !converted; i++) {
-    const surgery_tensor *t = o->g->params.at[i].donor == NO_ID
-                                  ? NULL
-                                  : surgery_weights_find(o->weights, o->g->params.at[i].donor_key);
+    const surgery_tensor *t =
+        o->g->params.at[i].donor == NO_ID ? NULL : surgery_weights_find(o->weights, o->g->params.at[i].donor_key);
     if (t && t->dtype != SURGERY_F32) converted = surgery_dtype_name(t->dtype);
   }
   if (converted)
-    diag_report(&o->s->diags, DIAG_N0403, o->span, "%s holds %s, which is converted to f32", o->path,
-                converted);
+    diag_report(&o->s->diags, DIAG_N0403, o->span, "%s holds %s, which is converted to f32", o->path, converted);
 }
 
-/* What is unknown of a graph whose inputs or outputs do not fit: said in the same run. Not of what may be the computing of
- * shapes or a part of GELU, which is known only where the values are. */
+/* What is unknown of a graph whose inputs or outputs do not fit: said in the same run. Not of what may be the computing
+ * of shapes or a part of GELU, which is known only where the values are. */
 static void list_operators(OnnxImport *o) {
-  static const char *const unsure[] = {"Constant", "Mul", "Div", "Sub", "Erf", "Pow", "Sqrt", "Equal", "Where", "Range",
-                                       "Floor", "Ceil", "ConstantOfShape", "Expand", "Slice", "Tanh"};
+  static const char *const unsure[] = {
+      "Constant",        "Mul",    "Div",   "Sub", "Erf", "Pow", "Sqrt", "Equal", "Where", "Range", "Floor", "Ceil",
+      "ConstantOfShape", "Expand", "Slice", "Tanh"};
   for (size_t i = 0; i < o->graph->n_node; i++) {
     NodeInfo *info = &o->nodes[i];
     const OnnxNode *n = info->node;
     info->needed = n->op_type && n->n_output > 0;
-    for (size_t k = 0; info->needed && k < sizeof unsure / sizeof *unsure; k++) info->needed = !streq(n->op_type, unsure[k]);
+    for (size_t k = 0; info->needed && k < sizeof unsure / sizeof *unsure; k++)
+      info->needed = !streq(n->op_type, unsure[k]);
   }
   check_operators(o);
 }
@@ -343,8 +335,8 @@ static bool read_graph(OnnxImport *o, const Onnx__ModelProto *model) {
 
 static bool not_a_network(OnnxImport *o) {
   if (o->reports++ >= ONNX_MAX_REPORTS) return false;
-  Diag *d = diag_report(&o->s->diags, DIAG_E0601, o->span, "%s is a weight file (%s), not a network",
-                        SG_Q(o->path), surgery_weights_note(o->weights));
+  Diag *d = diag_report(&o->s->diags, DIAG_E0601, o->span, "%s is a weight file (%s), not a network", SG_Q(o->path),
+                        surgery_weights_note(o->weights));
   help_take_from(o->s, d, o->span, o->asked, weights_guess_model(o->s, o->weights), true);
   return false;
 }
@@ -354,8 +346,7 @@ static bool read_file(OnnxImport *o) {
   Budget budget = {0};
   ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
   Onnx__ModelProto *model = NULL;
-  o->weights =
-      surgery_weights_open(o->path, &err); /* checks all tensors, and that it is an ONNX file at all */
+  o->weights = surgery_weights_open(o->path, &err); /* checks all tensors, and that it is an ONNX file at all */
   if (!o->weights) {
     Diag *d = diag_report(&o->s->diags, DIAG_E0601, o->span, "the ONNX file cannot be read: %s", err.message);
     diag_help(&o->s->diags, d, "export it again; torch.onnx.export writes such a file");

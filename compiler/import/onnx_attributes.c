@@ -51,15 +51,12 @@ static const Onnx__AttributeProto *find(OnnxImport *o, int node, const char *nam
 }
 
 /* A zero is not always written out: then the type alone says what the attribute is. */
-static bool has_type(OnnxImport *o, int node, const Onnx__AttributeProto *a, int type, bool present,
-                     const char *what) {
+static bool has_type(OnnxImport *o, int node, const Onnx__AttributeProto *a, int type, bool present, const char *what) {
   if (present || (a->has_type && a->type == type)) return true;
   return onnx_refuse(o, node, "the attribute %s is not %s", a->name, what);
 }
 
-bool attribute_there(OnnxImport *o, int node, const char *name) {
-  return find(o, node, name) != NULL;
-}
+bool attribute_there(OnnxImport *o, int node, const char *name) { return find(o, node, name) != NULL; }
 
 bool attribute_int(OnnxImport *o, int node, const char *name, int64_t *out) {
   const Onnx__AttributeProto *a = find(o, node, name);
@@ -91,8 +88,7 @@ bool attribute_ints(OnnxImport *o, int node, const char *name, int64_t *out, siz
   if (!has_type(o, node, a, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS, a->n_ints > 0, "a list of integers"))
     return false;
   if (a->n_ints > most)
-    return onnx_refuse(o, node, "the attribute %s has %zu numbers; at most %zu are read", name, a->n_ints,
-                       most);
+    return onnx_refuse(o, node, "the attribute %s has %zu numbers; at most %zu are read", name, a->n_ints, most);
   for (size_t i = 0; i < a->n_ints; i++) out[i] = a->ints[i];
   *count = a->n_ints;
   return true;
@@ -109,8 +105,7 @@ static bool listed(const char *known, const char *word) {
 bool attributes_known(OnnxImport *o, int node, const char *known) {
   const OnnxNode *n = o->nodes[node].node;
   bool good = true;
-  if (n->n_attribute > 32)
-    return onnx_refuse(o, node, "%zu attributes; no operator has as many", n->n_attribute);
+  if (n->n_attribute > 32) return onnx_refuse(o, node, "%zu attributes; no operator has as many", n->n_attribute);
   for (size_t i = 0; i < n->n_attribute; i++) {
     const char *name = n->attribute[i]->name ? n->attribute[i]->name : "";
     if (!listed(known, name)) good = onnx_refuse(o, node, "the attribute %s is not supported", SG_Q(name));

@@ -10,8 +10,7 @@ static const char *free_path(OnnxImport *o, const char *path) {
   if (names_find(o->paths, path) < 0) return path;
   int n = names_find(o->suffixes, path);
   const char *next = path;
-  for (n = n < 1 ? 1 : n; names_find(o->paths, next) >= 0; n++)
-    next = arena_printf(o->arena, "%s_%d", path, n);
+  for (n = n < 1 ? 1 : n; names_find(o->paths, next) >= 0; n++) next = arena_printf(o->arena, "%s_%d", path, n);
   names_set(o->suffixes, path, n);
   return next;
 }
@@ -189,12 +188,10 @@ static void add_call(OnnxImport *o, Scopes *scopes, OnnxItem *item) {
     scope = g->modules.at[item->module].parent;
     name = g->modules.at[item->module].name;
   }
-  NodeId node =
-      graph_add_node(g, place.function ? item->function : item->layer, item->module, scope, name, o->span);
+  NodeId node = graph_add_node(g, place.function ? item->function : item->layer, item->module, scope, name, o->span);
   if (place.function) g->nodes.at[node].args = item->args;
   const int *inputs = item->more ? item->more : item->inputs;
-  for (int i = 0; i < item->input_count; i++)
-    vec_push(g->arena, &g->nodes.at[node].inputs, value_of(o, inputs[i]));
+  for (int i = 0; i < item->input_count; i++) vec_push(g->arena, &g->nodes.at[node].inputs, value_of(o, inputs[i]));
   item->output = g->nodes.at[node].output;
 }
 

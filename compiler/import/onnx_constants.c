@@ -62,30 +62,21 @@ bool scalar_value(const OnnxValue *v, double *out) {
   uint16_t half;
   if (small_count(t) != 1) return false;
   if (t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT) {
-    if (raw->len == 4)
-      memcpy(&f, raw->data, 4);
-    else if (t->n_float_data == 1)
-      f = t->float_data[0];
-    else
-      return false;
+    if (raw->len == 4) memcpy(&f, raw->data, 4);
+    else if (t->n_float_data == 1) f = t->float_data[0];
+    else return false;
     return *out = (double)f, true;
   }
   if (t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE) {
-    if (raw->len == 8)
-      memcpy(out, raw->data, 8);
-    else if (t->n_double_data == 1)
-      *out = t->double_data[0];
-    else
-      return false;
+    if (raw->len == 8) memcpy(out, raw->data, 8);
+    else if (t->n_double_data == 1) *out = t->double_data[0];
+    else return false;
     return true;
   }
   if (t->data_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16) return false;
-  if (raw->len == 2)
-    memcpy(&half, raw->data, 2);
-  else if (t->n_int32_data == 1)
-    half = (uint16_t)t->int32_data[0];
-  else
-    return false;
+  if (raw->len == 2) memcpy(&half, raw->data, 2);
+  else if (t->n_int32_data == 1) half = (uint16_t)t->int32_data[0];
+  else return false;
   return *out = half_value(half), true;
 }
 
@@ -186,36 +177,29 @@ static const surgery_tensor *find_tensor(OnnxImport *o, const char *name) {
   for (int round = 0; round < 5; round++) {
     const surgery_tensor *t = surgery_weights_find(o->weights, name);
     if (t || !o->wrapped) return t;
-    if (strncmp(name, "module.", 7) == 0)
-      name += 7;
-    else if (strncmp(name, "_orig_mod.", 10) == 0)
-      name += 10;
-    else
-      break;
+    if (strncmp(name, "module.", 7) == 0) name += 7;
+    else if (strncmp(name, "_orig_mod.", 10) == 0) name += 10;
+    else break;
   }
   return NULL;
 }
 
-bool weight_input(OnnxImport *o, int node, size_t index, const char *what, int rank, OnnxValue **v,
-                  int64_t dims[8]) {
+bool weight_input(OnnxImport *o, int node, size_t index, const char *what, int rank, OnnxValue **v, int64_t dims[8]) {
   *v = node_input(o, node, index);
   if (!*v) return onnx_refuse(o, node, "it has no %s", what);
   if ((*v)->kind == VALUE_NONE) return false;
   const surgery_tensor *t = (*v)->kind == VALUE_TENSOR && (*v)->key ? find_tensor(o, (*v)->key) : NULL;
-  if (!t)
-    return onnx_refuse(o, node, "its %s '%s' is not a constant tensor of numbers", what, SG_Q((*v)->name));
-  if (t->dtype != SURGERY_F32 && t->dtype != SURGERY_F64 && t->dtype != SURGERY_F16 &&
-      t->dtype != SURGERY_BF16)
+  if (!t) return onnx_refuse(o, node, "its %s '%s' is not a constant tensor of numbers", what, SG_Q((*v)->name));
+  if (t->dtype != SURGERY_F32 && t->dtype != SURGERY_F64 && t->dtype != SURGERY_F16 && t->dtype != SURGERY_BF16)
     return onnx_refuse(o, node, "its %s '%s' is of type %s, not of a floating type", what, SG_Q((*v)->name),
                        surgery_dtype_name(t->dtype));
   if (t->rank != rank)
-    return onnx_refuse(o, node, "its %s '%s' has %d dimensions; %d are supported", what, SG_Q((*v)->name),
-                       t->rank, rank);
+    return onnx_refuse(o, node, "its %s '%s' has %d dimensions; %d are supported", what, SG_Q((*v)->name), t->rank,
+                       rank);
   for (int i = 0; i < rank; i++) {
     dims[i] = t->shape[(*v)->transposed ? rank - 1 - i : i];
     if (dims[i] < 1 || dims[i] > INT32_MAX)
-      return onnx_refuse(o, node, "its %s '%s' has a dimension of %lld", what, SG_Q((*v)->name),
-                         (long long)dims[i]);
+      return onnx_refuse(o, node, "its %s '%s' has a dimension of %lld", what, SG_Q((*v)->name), (long long)dims[i]);
   }
   (*v)->key = arena_strdup(o->s->arena, t->name); /* outlives the open file */
   return true;

@@ -12,13 +12,7 @@
 typedef Onnx__NodeProto OnnxNode;
 typedef Onnx__TensorProto OnnxTensorProto;
 
-enum {
-  ONNX_MAX_NODES = 10000,
-  ONNX_MAX_INTS = 64,
-  ONNX_MAX_NAME = 256,
-  ONNX_MAX_DEPTH = 32,
-  ONNX_MAX_REPORTS = 20
-};
+enum { ONNX_MAX_NODES = 10000, ONNX_MAX_INTS = 64, ONNX_MAX_NAME = 256, ONNX_MAX_DEPTH = 32, ONNX_MAX_REPORTS = 20 };
 enum { ONNX_MIN_OPSET = 7, ONNX_MAX_OPSET = 24 };
 
 typedef struct NameTable NameTable; /* names → indices; onnx_names.c */
@@ -139,8 +133,7 @@ bool ints_known(const OnnxValue *v, int64_t *out, size_t *count, size_t most);
 bool scalar_value(const OnnxValue *v, double *out); /* a constant of one number */
 /* The shape of a constant with its Transpose, in the weights reader's words; false, reported, when it is no
  * float tensor. */
-bool weight_input(OnnxImport *o, int node, size_t index, const char *what, int rank, OnnxValue **v,
-                  int64_t dims[8]);
+bool weight_input(OnnxImport *o, int node, size_t index, const char *what, int rank, OnnxValue **v, int64_t dims[8]);
 
 /* ---- items ---- */
 OnnxItem *item_add(OnnxImport *o, int node, OpId layer, OpId function, int input);

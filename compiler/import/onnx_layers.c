@@ -13,8 +13,7 @@ static bool read_auto_pad(OnnxImport *o, int node, OpArgs *a, bool *given) {
   if (!attribute_text(o, node, "auto_pad", &mode)) return false;
   *given = !streq(mode, "NOTSET") && *mode;
   if (!*given) return true;
-  if (attribute_there(o, node, "pads"))
-    return onnx_refuse(o, node, "it has both auto_pad=%s and pads", SG_Q(mode));
+  if (attribute_there(o, node, "pads")) return onnx_refuse(o, node, "it has both auto_pad=%s and pads", SG_Q(mode));
   a->padding[0] = a->padding[1] = 0;
   if (streq(mode, "VALID")) return true;
   if (!streq(mode, "SAME_UPPER") && !streq(mode, "SAME_LOWER"))
@@ -38,8 +37,7 @@ static bool read_pads(OnnxImport *o, int node, OpArgs *a) {
   if (!attribute_ints(o, node, "pads", pads, &count, 8)) return false;
   if (count != 4) return onnx_refuse(o, node, "the attribute pads has %zu numbers, not 4", count);
   if (pads[0] != pads[2] || pads[1] != pads[3])
-    return onnx_refuse(o, node,
-                       "the attribute pads=[%lld, %lld, %lld, %lld] is asymmetric; both sides must be equal",
+    return onnx_refuse(o, node, "the attribute pads=[%lld, %lld, %lld, %lld] is asymmetric; both sides must be equal",
                        (long long)pads[0], (long long)pads[1], (long long)pads[2], (long long)pads[3]);
   a->padding[0] = pads[0];
   a->padding[1] = pads[1];
@@ -50,8 +48,7 @@ static bool read_pair(OnnxImport *o, int node, const char *name, int64_t out[2],
   size_t count = 2;
   if (!attribute_ints(o, node, name, out, &count, 2)) return false;
   if (count != 2)
-    return onnx_refuse(o, node,
-                       "the attribute %s has %zu numbers, not 2: only maps of two dimensions are supported",
+    return onnx_refuse(o, node, "the attribute %s has %zu numbers, not 2: only maps of two dimensions are supported",
                        name, count);
   return in_range(o, node, name, out[0], min, MAX_SIDE) && in_range(o, node, name, out[1], min, MAX_SIDE);
 }
@@ -60,16 +57,13 @@ static bool read_pair(OnnxImport *o, int node, const char *name, int64_t out[2],
 static bool read_window(OnnxImport *o, int node, OpArgs *a) {
   bool automatic;
   for (int i = 0; i < 2; i++) a->stride[i] = a->dilation[i] = 1;
-  if (!read_pair(o, node, "strides", a->stride, 1) || !read_pair(o, node, "dilations", a->dilation, 1))
-    return false;
+  if (!read_pair(o, node, "strides", a->stride, 1) || !read_pair(o, node, "dilations", a->dilation, 1)) return false;
   if (!read_auto_pad(o, node, a, &automatic) || (!automatic && !read_pads(o, node, a))) return false;
-  return in_range(o, node, "pads", a->padding[0], 0, MAX_SIDE) &&
-         in_range(o, node, "pads", a->padding[1], 0, MAX_SIDE);
+  return in_range(o, node, "pads", a->padding[0], 0, MAX_SIDE) && in_range(o, node, "pads", a->padding[1], 0, MAX_SIDE);
 }
 
 static bool wants_map(OnnxImport *o, int node, int rank) {
-  return rank == 4 ||
-         onnx_refuse(o, node, "its input has %d dimensions; only (N, C, H, W) is supported", rank);
+  return rank == 4 || onnx_refuse(o, node, "its input has %d dimensions; only (N, C, H, W) is supported", rank);
 }
 
 /* ---- biases ---- */
@@ -102,9 +96,7 @@ static int absorb_add(OnnxImport *o, int node, int64_t size, size_t behind, Onnx
   return -1;
 }
 
-static DonorForm bias_form(const OnnxValue *v) {
-  return v->tensor->n_dims == 1 ? DONOR_AS_IS : DONOR_FLAT;
-}
+static DonorForm bias_form(const OnnxValue *v) { return v->tensor->n_dims == 1 ? DONOR_AS_IS : DONOR_FLAT; }
 
 /* The bias as an input of the node, or as an Add behind it; *last is the node whose output is the layer's. */
 static bool read_bias(OnnxImport *o, int node, int64_t size, size_t behind, OnnxValue **bias, int *last) {
@@ -138,11 +130,9 @@ bool convert_conv(OnnxImport *o, int node) {
       !weight_input(o, node, 1, "weight", 4, &weight, dims))
     return false;
   int64_t kernel[2] = {dims[2], dims[3]};
-  if (!read_pair(o, node, "kernel_shape", kernel, 1) || !attribute_int(o, node, "group", &a.groups))
-    return false;
+  if (!read_pair(o, node, "kernel_shape", kernel, 1) || !attribute_int(o, node, "group", &a.groups)) return false;
   if (kernel[0] != dims[2] || kernel[1] != dims[3])
-    return onnx_refuse(o, node,
-                       "the attribute kernel_shape=[%lld, %lld] differs from its weight's %lld x %lld",
+    return onnx_refuse(o, node, "the attribute kernel_shape=[%lld, %lld] differs from its weight's %lld x %lld",
                        (long long)kernel[0], (long long)kernel[1], (long long)dims[2], (long long)dims[3]);
   memcpy(a.kernel_size, kernel, sizeof kernel);
   if (!in_range(o, node, "kernel_shape", kernel[0], 1, MAX_SIDE) ||
@@ -185,17 +175,13 @@ bool convert_batchnorm(OnnxImport *o, int node) {
       return onnx_refuse(o, node, "its %s has %lld numbers, its weight %lld", roles[i], (long long)dims[0],
                          (long long)a.num_features);
   }
-  if (!attribute_float(o, node, "epsilon", &eps) || !attribute_float(o, node, "momentum", &momentum))
-    return false;
-  if (!attribute_int(o, node, "spatial", &spatial) || !attribute_int(o, node, "training_mode", &training))
-    return false;
-  if (spatial != 1)
-    return onnx_refuse(o, node, "the attribute spatial=%lld is not supported", (long long)spatial);
+  if (!attribute_float(o, node, "epsilon", &eps) || !attribute_float(o, node, "momentum", &momentum)) return false;
+  if (!attribute_int(o, node, "spatial", &spatial) || !attribute_int(o, node, "training_mode", &training)) return false;
+  if (spatial != 1) return onnx_refuse(o, node, "the attribute spatial=%lld is not supported", (long long)spatial);
   if (!(eps >= 0 && eps <= 1e30) || !(momentum >= 0 && momentum <= 1))
     return onnx_refuse(o, node, "the attributes epsilon=%g and momentum=%g are out of range", eps, momentum);
   a.eps = onnx_tidy(eps);
-  a.momentum =
-      onnx_tidy((double)(float)(1 - onnx_tidy(momentum))); /* ONNX keeps that much, PyTorch takes that much */
+  a.momentum = onnx_tidy((double)(float)(1 - onnx_tidy(momentum))); /* ONNX keeps that much, PyTorch takes that much */
   OnnxItem *item = item_add(o, node, rank == 2 ? OP_BatchNorm1d : OP_BatchNorm2d, OP_NONE, in);
   item->args = a;
   for (int i = 0; i < 4; i++) item_param(o, item, roles[i], v[i], DONOR_AS_IS);
@@ -225,14 +211,11 @@ bool convert_gemm(OnnxImport *o, int node) {
   double alpha = 1, beta = 1;
   OnnxValue *weight;
   int in, rank;
-  if (!flow_input(o, node, 0, &in, &rank, NULL) || !weight_input(o, node, 1, "weight", 2, &weight, dims))
-    return false;
-  if (!attribute_int(o, node, "transA", &trans_a) || !attribute_int(o, node, "transB", &trans_b))
-    return false;
+  if (!flow_input(o, node, 0, &in, &rank, NULL) || !weight_input(o, node, 1, "weight", 2, &weight, dims)) return false;
+  if (!attribute_int(o, node, "transA", &trans_a) || !attribute_int(o, node, "transB", &trans_b)) return false;
   if (!attribute_float(o, node, "alpha", &alpha) || !attribute_float(o, node, "beta", &beta)) return false;
   if (rank != 2) return onnx_refuse(o, node, "its input has %d dimensions, not 2", rank);
-  if (trans_a != 0)
-    return onnx_refuse(o, node, "the attribute transA=%lld is not supported", (long long)trans_a);
+  if (trans_a != 0) return onnx_refuse(o, node, "the attribute transA=%lld is not supported", (long long)trans_a);
   if (alpha != 1) return onnx_refuse(o, node, "the attribute alpha=%g is not supported, only 1", alpha);
   if (beta != 1 && node_input(o, node, 2))
     return onnx_refuse(o, node, "the attribute beta=%g is not supported, only 1", beta);
@@ -243,8 +226,7 @@ bool convert_matmul(OnnxImport *o, int node) {
   int64_t dims[8];
   OnnxValue *weight;
   int in, rank;
-  if (!flow_input(o, node, 0, &in, &rank, NULL) ||
-      !weight_input(o, node, 1, "second matrix", 2, &weight, dims))
+  if (!flow_input(o, node, 0, &in, &rank, NULL) || !weight_input(o, node, 1, "second matrix", 2, &weight, dims))
     return false;
   return add_linear(o, node, in, rank, weight, dims, true);
 }
@@ -255,8 +237,7 @@ static bool read_pool(OnnxImport *o, int node, OpArgs *a, int *in, int64_t pad[2
   int rank;
   int64_t ceil_mode = 0;
   if (!flow_input(o, node, 0, in, &rank, pad) || !wants_map(o, node, rank)) return false;
-  if (!attribute_there(o, node, "kernel_shape"))
-    return onnx_refuse(o, node, "it lacks the attribute kernel_shape");
+  if (!attribute_there(o, node, "kernel_shape")) return onnx_refuse(o, node, "it lacks the attribute kernel_shape");
   if (!read_pair(o, node, "kernel_shape", a->kernel_size, 1) || !read_window(o, node, a)) return false;
   if (!attribute_int(o, node, "ceil_mode", &ceil_mode)) return false;
   a->ceil_mode = ceil_mode != 0;
@@ -268,8 +249,7 @@ bool convert_maxpool(OnnxImport *o, int node) {
   int64_t order = 0;
   int in;
   if (!read_pool(o, node, &a, &in, NULL) || !attribute_int(o, node, "storage_order", &order)) return false;
-  if (order != 0)
-    return onnx_refuse(o, node, "the attribute storage_order=%lld is not supported", (long long)order);
+  if (order != 0) return onnx_refuse(o, node, "the attribute storage_order=%lld is not supported", (long long)order);
   item_add(o, node, OP_MaxPool2d, OP_NONE, in)->args = a;
   item_done(o, node, 4);
   return true;
@@ -279,14 +259,12 @@ bool convert_averagepool(OnnxImport *o, int node) {
   OpArgs a = {0};
   int64_t include = 0, pad[2];
   int in;
-  if (!read_pool(o, node, &a, &in, pad) || !attribute_int(o, node, "count_include_pad", &include))
-    return false;
+  if (!read_pool(o, node, &a, &in, pad) || !attribute_int(o, node, "count_include_pad", &include)) return false;
   if (a.dilation[0] != 1 || a.dilation[1] != 1)
     return onnx_refuse(o, node, "the attribute dilations is supported for MaxPool only");
   bool padded = pad[0] || pad[1], own = a.padding[0] || a.padding[1];
   if (padded && own && include == 0)
-    return onnx_refuse(o, node,
-                       "the attribute count_include_pad=0 is not supported behind a Pad that adds zeros too");
+    return onnx_refuse(o, node, "the attribute count_include_pad=0 is not supported behind a Pad that adds zeros too");
   for (int i = 0; i < 2; i++) {
     a.padding[i] += pad[i];
     a.dilation[i] = 0; /* AvgPool2d has none */
@@ -338,9 +316,8 @@ bool convert_pad(OnnxImport *o, int node) {
     bool inner = rank == 4 && i >= 2;
     if (pads[i] != pads[rank + i] || pads[i] < 0 || pads[i] > MAX_SIDE || (!inner && pads[i] != 0))
       return onnx_refuse(
-          o, node,
-          "it pads dimension %d by %lld and %lld; only equal amounts around height and width are supported",
-          i, (long long)pads[i], (long long)pads[rank + i]);
+          o, node, "it pads dimension %d by %lld and %lld; only equal amounts around height and width are supported", i,
+          (long long)pads[i], (long long)pads[rank + i]);
     if (inner) out->pad[i - 2] = before[i - 2] + pads[i];
   }
   out->kind = VALUE_FLOW;

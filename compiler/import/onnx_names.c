@@ -12,7 +12,7 @@ struct NameTable {
   struct Entry {
     const char *name;
     int index;
-  } * at;
+  } *at;
 };
 
 static struct Entry *find_entry(const NameTable *t, const char *name) {
@@ -36,8 +36,7 @@ int names_find(const NameTable *t, const char *name) {
 
 void names_set(NameTable *t, const char *name, int index) {
   if (t->count * 2 >= t->capacity) {
-    NameTable grown = {t->arena, t->count, t->capacity * 2,
-                       arena_array(t->arena, struct Entry, t->capacity * 2)};
+    NameTable grown = {t->arena, t->count, t->capacity * 2, arena_array(t->arena, struct Entry, t->capacity * 2)};
     for (size_t i = 0; i < t->capacity; i++)
       if (t->at[i].name) *find_entry(&grown, t->at[i].name) = t->at[i];
     *t = grown;
@@ -117,14 +116,12 @@ static const char *scope_path(OnnxImport *o, const char *begin, const char *end)
     step = stop + 1;
   }
   if (strlen(path) > 2 * ONNX_MAX_NAME) path = identifier(arena, path, ONNX_MAX_NAME, true);
-  const char *inside =
-      unwrap(o, arena_printf(arena, "%s.", path)); /* with a dot: the wrapper itself becomes "" */
+  const char *inside = unwrap(o, arena_printf(arena, "%s.", path)); /* with a dot: the wrapper itself becomes "" */
   size_t length = strlen(inside);
   return length ? arena_strndup(arena, inside, length - 1) : "";
 }
 
-void name_from_node(OnnxImport *o, const char *name, const char *type, const char **scope,
-                    const char **last) {
+void name_from_node(OnnxImport *o, const char *name, const char *type, const char **scope, const char **last) {
   const char *slash = strrchr(name, '/');
   *scope = slash ? scope_path(o, name, slash) : NULL;
   const char *own = slash ? slash + 1 : name;

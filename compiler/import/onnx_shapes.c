@@ -26,8 +26,7 @@ bool convert_flatten(OnnxImport *o, int node) {
   if (!flow_input(o, node, 0, &in, &rank, NULL) || !attribute_int(o, node, "axis", &axis)) return false;
   if (axis != 1 && axis + rank != 1)
     return onnx_refuse(
-        o, node,
-        "the attribute axis=%lld is not supported, only 1: the batch stays, all else becomes one dimension",
+        o, node, "the attribute axis=%lld is not supported, only 1: the batch stays, all else becomes one dimension",
         (long long)axis);
   return add_flatten(o, node, in, 0);
 }
@@ -63,8 +62,7 @@ bool convert_reshape(OnnxImport *o, int node) {
   bool open = to->count == 2 && to->ints[0].kind == INT_KNOWN && to->ints[0].value == -1;
   if (open && rank >= 2 && to->ints[1].kind == INT_KNOWN && to->ints[1].value > 0)
     return add_flatten(o, node, in, to->ints[1].value);
-  return onnx_refuse(o, node, "a reshape to %s is not supported, only a flatten to (N, -1)",
-                     ints_text(o, to));
+  return onnx_refuse(o, node, "a reshape to %s is not supported, only a flatten to (N, -1)", ints_text(o, to));
 }
 
 /* Axes as an attribute (until opset 12) or as an input. Negative ones count from the end of `rank`
@@ -100,8 +98,7 @@ bool convert_squeeze(OnnxImport *o, int node) {
   }
   if (!flow_input(o, node, 0, &in, &rank, NULL) || !read_axes(o, node, 13, rank, axes, &count)) return false;
   bool both = rank == 4 && count == 2 && axes[0] + axes[1] == 5 && axes[0] >= 2 && axes[1] >= 2;
-  if (!both)
-    return onnx_refuse(o, node, "only a squeeze of height and width, (N, C, 1, 1) to (N, C), is supported");
+  if (!both) return onnx_refuse(o, node, "only a squeeze of height and width, (N, C, 1, 1) to (N, C), is supported");
   return add_flatten(o, node, in, 0);
 }
 
@@ -165,8 +162,7 @@ bool convert_cast(OnnxImport *o, int node) {
   if (v && v->kind == VALUE_INTS) return convert_unsqueeze(o, node);
   if (!flow_input(o, node, 0, &in, &rank, NULL) || !attribute_int(o, node, "to", &to)) return false;
   if (to != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT)
-    return onnx_refuse(o, node, "the attribute to=%lld is not supported; networks compute in f32",
-                       (long long)to);
+    return onnx_refuse(o, node, "the attribute to=%lld is not supported; networks compute in f32", (long long)to);
   return pass_on(o, node, in, rank);
 }
 
@@ -177,8 +173,7 @@ static bool concat_ints(OnnxImport *o, int node) {
   for (size_t i = 0; i < n->n_input; i++) {
     if (!shape_input(o, node, i, &v)) return false;
     count += v->count;
-    if (count > ONNX_MAX_INTS)
-      return onnx_refuse(o, node, "a shape of more than %d dimensions", ONNX_MAX_INTS);
+    if (count > ONNX_MAX_INTS) return onnx_refuse(o, node, "a shape of more than %d dimensions", ONNX_MAX_INTS);
   }
   OnnxValue *out = give_ints(o, node, count);
   for (size_t i = 0; i < n->n_input; i++) {
@@ -200,8 +195,7 @@ bool convert_concat(OnnxImport *o, int node) {
     if (!flow_input(o, node, i, &inputs[i], &rank, NULL)) return false;
   if (!in_range(o, node, "axis", axis, -rank, rank - 1)) return false;
   if (axis < 0) axis += rank;
-  if (axis == 0)
-    return onnx_refuse(o, node, "the attribute axis=0 joins samples; the batch cannot be changed");
+  if (axis == 0) return onnx_refuse(o, node, "the attribute axis=0 joins samples; the batch cannot be changed");
   in = inputs[0];
   OnnxItem *item = item_add(o, node, OP_NONE, OP_cat, in);
   item->args.dim = axis;

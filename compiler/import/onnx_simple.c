@@ -37,8 +37,7 @@ bool convert_clip(OnnxImport *o, int node) {
   if (!clip_bound(o, node, 1, "min", &min) || !clip_bound(o, node, 2, "max", &max)) return false;
   if (min == 0 && max == 6) return add_layer(o, node, OP_ReLU6, OP_NONE, (OpArgs){0});
   if (min == 0 && max >= 3.4e38) return add_layer(o, node, OP_ReLU, OP_relu, (OpArgs){0});
-  return onnx_refuse(o, node,
-                     "a clip to min=%g, max=%g is not supported, only 0 to 6 (ReLU6) and 0 upwards (ReLU)",
+  return onnx_refuse(o, node, "a clip to min=%g, max=%g is not supported, only 0 to 6 (ReLU6) and 0 upwards (ReLU)",
                      min, max);
 }
 
@@ -47,8 +46,7 @@ bool convert_gelu_node(OnnxImport *o, int node) {
   if (!attribute_text(o, node, "approximate", &approximate)) return false;
   if (!streq(approximate, "none") && !streq(approximate, "tanh"))
     return onnx_refuse(o, node, "the attribute approximate=%s is not known", SG_Q(approximate));
-  return add_layer(o, node, OP_GELU, OP_NONE,
-                   (OpArgs){.approximate = streq(approximate, "none") ? "none" : "tanh"});
+  return add_layer(o, node, OP_GELU, OP_NONE, (OpArgs){.approximate = streq(approximate, "none") ? "none" : "tanh"});
 }
 
 bool convert_softmax(OnnxImport *o, int node) {
@@ -59,9 +57,9 @@ bool convert_softmax(OnnxImport *o, int node) {
   if (axis < 0) axis += rank;
   if (axis == 0) return onnx_refuse(o, node, "the attribute axis=0 goes over the batch");
   if (o->opset < 13 && axis != rank - 1)
-    return onnx_refuse(
-        o, node, "the attribute axis=%lld flattens before opset 13; only the last dimension is supported",
-        (long long)axis);
+    return onnx_refuse(o, node,
+                       "the attribute axis=%lld flattens before opset 13; only the last dimension is supported",
+                       (long long)axis);
   return add_layer(o, node, OP_Softmax, OP_NONE, (OpArgs){.dim = axis});
 }
 
@@ -75,9 +73,7 @@ bool convert_dropout(OnnxImport *o, int node) {
   return add_layer(o, node, OP_Dropout, OP_NONE, (OpArgs){.p = onnx_tidy(p)});
 }
 
-bool convert_identity(OnnxImport *o, int node) {
-  return add_layer(o, node, OP_Identity, OP_NONE, (OpArgs){0});
-}
+bool convert_identity(OnnxImport *o, int node) { return add_layer(o, node, OP_Identity, OP_NONE, (OpArgs){0}); }
 
 /* Add of two, Sum of any number. */
 bool convert_add(OnnxImport *o, int node) {
@@ -88,8 +84,8 @@ bool convert_add(OnnxImport *o, int node) {
   for (size_t i = 1; i < n->n_input; i++) {
     if (!flow_input(o, node, i, &other, &other_rank, NULL)) return false;
     if (rank != other_rank)
-      return onnx_refuse(o, node, "it adds values of %d and %d dimensions; only equal shapes are supported",
-                         rank, other_rank);
+      return onnx_refuse(o, node, "it adds values of %d and %d dimensions; only equal shapes are supported", rank,
+                         other_rank);
     OnnxItem *item = item_add(o, node, OP_NONE, OP_add, in);
     item->inputs[1] = other;
     item->input_count = 2;
@@ -115,8 +111,7 @@ static OnnxValue *beside_number(OnnxImport *o, int node, double number, bool any
 }
 
 static bool is_op(OnnxImport *o, int node, const char *type) {
-  return node >= 0 && o->nodes[node].needed && !o->nodes[node].done &&
-         streq(o->nodes[node].node->op_type, type);
+  return node >= 0 && o->nodes[node].needed && !o->nodes[node].done && streq(o->nodes[node].node->op_type, type);
 }
 
 /* The only node that reads the node's result. */
@@ -151,8 +146,7 @@ static void find_gelu(OnnxImport *o, int erf) {
   } else { /* (x * 0.5) * (1 + erf) */
     half = factor->producer;
     last = product;
-    if (!is_op(o, half, "Mul") || only_user(o, half) != product || beside_number(o, half, 0.5, true) != x)
-      return;
+    if (!is_op(o, half, "Mul") || only_user(o, half) != product || beside_number(o, half, 0.5, true) != x) return;
   }
   int parts[] = {scale, erf, add, product, half};
   for (int i = 0; i < 5; i++) o->nodes[parts[i]].done = true;

@@ -49,8 +49,7 @@ static bool define_input(OnnxImport *o) {
 static bool define_nodes(OnnxImport *o) {
   for (size_t i = 0; i < o->graph->n_node; i++) {
     const OnnxNode *n = o->nodes[i].node;
-    if (!n->op_type || n->n_output == 0)
-      return onnx_broken(o, DIAG_E0604, "node %zu has no operator or no output", i);
+    if (!n->op_type || n->n_output == 0) return onnx_broken(o, DIAG_E0604, "node %zu has no operator or no output", i);
     for (size_t k = 0; k < n->n_output; k++)
       if (*n->output[k] && define(o, n->output[k], (int)i) < 0) return false;
   }
@@ -64,15 +63,13 @@ static bool need_inputs(OnnxImport *o, int node) {
     if (!*n->input[k]) continue;
     int index = names_find(o->names, n->input[k]);
     if (index < 0)
-      return onnx_broken(o, DIAG_E0604,
-                         "node '%s' (%s) reads '%s', which neither a node nor an initializer gives",
+      return onnx_broken(o, DIAG_E0604, "node '%s' (%s) reads '%s', which neither a node nor an initializer gives",
                          onnx_node_name(o, node), SG_Q(n->op_type), SG_Q(n->input[k]));
     OnnxValue *v = &o->values.at[index];
     if (v->producer >= node)
-      return onnx_broken(
-          o, DIAG_E0604,
-          "node '%s' (%s) reads '%s', which comes behind it: the nodes form a cycle, or are not sorted",
-          onnx_node_name(o, node), SG_Q(n->op_type), SG_Q(n->input[k]));
+      return onnx_broken(o, DIAG_E0604,
+                         "node '%s' (%s) reads '%s', which comes behind it: the nodes form a cycle, or are not sorted",
+                         onnx_node_name(o, node), SG_Q(n->op_type), SG_Q(n->input[k]));
     v->uses++;
     if (v->user < 0) v->user = node;
     if (v->producer >= 0) o->nodes[v->producer].needed = true;
@@ -86,7 +83,9 @@ bool values_collect(OnnxImport *o) {
   for (size_t i = 0; i < g->n_node; i++) o->nodes[i] = (NodeInfo){.node = g->node[i], .gelu = -1};
   if (!define_initializers(o) || !define_input(o) || !define_nodes(o)) return false;
   if (g->n_output != 1)
-    return onnx_broken(o, DIAG_E0604, "the graph has %zu outputs; a file is read for one of them, and `output` names others", g->n_output);
+    return onnx_broken(o, DIAG_E0604,
+                       "the graph has %zu outputs; a file is read for one of them, and `output` names others",
+                       g->n_output);
   const char *name = g->output[0]->name ? g->output[0]->name : "";
   o->output = names_find(o->names, name);
   if (o->output < 0) return onnx_broken(o, DIAG_E0604, "the output '%s' is given by no node", SG_Q(name));
@@ -123,11 +122,9 @@ bool flow_input(OnnxImport *o, int node, size_t index, int *item, int *rank, int
   if (!v) return onnx_refuse(o, node, "its input %zu is left out", index + 1);
   if (v->kind == VALUE_NONE) return false;
   if (v->kind != VALUE_FLOW)
-    return onnx_refuse(
-        o, node, "its input '%s' is a %s; only values that flow through the network are supported there",
-        SG_Q(v->name), v->kind == VALUE_INTS ? "shape or list of integers" : "constant");
-  if (pad)
-    memcpy(pad, v->pad, sizeof v->pad);
+    return onnx_refuse(o, node, "its input '%s' is a %s; only values that flow through the network are supported there",
+                       SG_Q(v->name), v->kind == VALUE_INTS ? "shape or list of integers" : "constant");
+  if (pad) memcpy(pad, v->pad, sizeof v->pad);
   else if (v->pad[0] || v->pad[1])
     return onnx_refuse(o, node, "its input comes from a Pad, which only Conv and AveragePool can take in");
   *item = v->item;
@@ -157,21 +154,11 @@ bool onnx_same_args(OpId op, const OpArgs *a, const OpArgs *b) {
     const char *x = (const char *)a + arg->offset, *y = (const char *)b + arg->offset;
     bool same = true;
     switch (arg->type) {
-    case ARG_INT:
-      same = memcmp(x, y, sizeof(int64_t)) == 0;
-      break;
-    case ARG_PAIR:
-      same = memcmp(x, y, 2 * sizeof(int64_t)) == 0;
-      break;
-    case ARG_FLOAT:
-      same = memcmp(x, y, sizeof(double)) == 0;
-      break;
-    case ARG_BOOL:
-      same = *(const bool *)x == *(const bool *)y;
-      break;
-    case ARG_TEXT:
-      same = streq(*(const char *const *)x, *(const char *const *)y);
-      break;
+    case ARG_INT: same = memcmp(x, y, sizeof(int64_t)) == 0; break;
+    case ARG_PAIR: same = memcmp(x, y, 2 * sizeof(int64_t)) == 0; break;
+    case ARG_FLOAT: same = memcmp(x, y, sizeof(double)) == 0; break;
+    case ARG_BOOL: same = *(const bool *)x == *(const bool *)y; break;
+    case ARG_TEXT: same = streq(*(const char *const *)x, *(const char *const *)y); break;
     case ARG_INTS:
       same = a->dims.count == b->dims.count && memcmp(a->dims.at, b->dims.at, sizeof a->dims.at) == 0;
       break;
@@ -182,8 +169,7 @@ bool onnx_same_args(OpId op, const OpArgs *a, const OpArgs *b) {
 }
 
 static bool same_params(const OnnxItem *a, const OnnxItem *b) {
-  if (a->layer != b->layer || a->param_count != b->param_count ||
-      !onnx_same_args(a->layer, &a->args, &b->args))
+  if (a->layer != b->layer || a->param_count != b->param_count || !onnx_same_args(a->layer, &a->args, &b->args))
     return false;
   for (int i = 0; i < a->param_count; i++)
     if (!streq(a->params[i].name, b->params[i].name) || a->params[i].form != b->params[i].form) return false;
@@ -204,8 +190,7 @@ static void find_same_layer(OnnxImport *o, OnnxItem *item) {
     return;
   }
   diag_report(&o->s->diags, DIAG_W0601, o->span,
-              "'%s' is the weight of two layers that differ otherwise; each gets a copy",
-              SG_Q(item->params[0].name));
+              "'%s' is the weight of two layers that differ otherwise; each gets a copy", SG_Q(item->params[0].name));
 }
 
 void item_param(OnnxImport *o, OnnxItem *item, const char *role, OnnxValue *v, DonorForm form) {
@@ -224,6 +209,6 @@ void item_done(OnnxImport *o, int node, int rank) {
 
 bool in_range(OnnxImport *o, int node, const char *name, int64_t value, int64_t min, int64_t max) {
   if (value >= min && value <= max) return true;
-  return onnx_refuse(o, node, "%s must lie between %lld and %lld, not %lld", name, (long long)min,
-                     (long long)max, (long long)value);
+  return onnx_refuse(o, node, "%s must lie between %lld and %lld, not %lld", name, (long long)min, (long long)max,
+                     (long long)value);
 }

@@ -15,9 +15,7 @@ typedef struct Head {
   uint64_t noise;      /* of its first score, among those of the batch */
 } Head;
 
-static inline int64_t score_pitch(const AttentionK *k) {
-  return (k->tk + 15) / 16 * 16;
-}
+static inline int64_t score_pitch(const AttentionK *k) { return (k->tk + 15) / 16 * 16; }
 
 SIMD int64_t keys_in_use(const int32_t *mask, int64_t tk) {
   while (mask && tk > 0 && !mask[tk - 1]) tk--;
@@ -52,7 +50,8 @@ SIMD v16i attended(const Head *h, int64_t i) {
 /* s (rows, used): scores of the queries from `from` on. */
 SIMD void head_scores(const Head *h, int64_t from, int64_t rows, float *s, const AttentionK *k) {
   int64_t width = k->heads * k->dim;
-  sg_gemm(0, 1, rows, h->used, k->dim, (float)k->scale, h->q + from * width, width, h->k, width, 0.0f, s, score_pitch(k));
+  sg_gemm(0, 1, rows, h->used, k->dim, (float)k->scale, h->q + from * width, width, h->k, width, 0.0f, s,
+          score_pitch(k));
 }
 
 /* 1 / (1 - p) or 0 for 16 elements of a row of probabilities. */
@@ -100,8 +99,10 @@ void sgk_attention(SGK_TEMPLATE_ARGS, const AttentionK *k) {
   }
 }
 
-/* One row: scores s → probabilities with noise in p; dp, the gradient of these → the gradient of the scores, in place. */
-SIMD void grad_scores(const Head *h, float *s, float *dp, int64_t row, const float *sums, DropoutKey key, const AttentionK *k) {
+/* One row: scores s → probabilities with noise in p; dp, the gradient of these → the gradient of the scores, in place.
+ */
+SIMD void grad_scores(const Head *h, float *s, float *dp, int64_t row, const float *sums, DropoutKey key,
+                      const AttentionK *k) {
   v16 along = {0};
   for (int64_t i = 0; i < h->used; i += 16) {
     v16 p = v16_keep(attended(h, i), v16_exp(v16_load(s + i) - sums[0]) * sums[1]), noisy = p;
@@ -156,12 +157,14 @@ void sgk_attention_grad(SGK_TEMPLATE_ARGS, const AttentionK *k) {
       for (int64_t r = 0; r < rows; r++)
         grad_scores(&h, s + r * pitch, dp ? dp + r * pitch : NULL, from + r, sums + 2 * (from + r), key, k);
       if (dv)
-        sg_gemm(1, 0, h.used, k->value_dim, rows, 1.0f, s, pitch, dy_rows, value_width, from || k->accumulate_v ? 1.0f : 0.0f, dv,
-                value_width);
+        sg_gemm(1, 0, h.used, k->value_dim, rows, 1.0f, s, pitch, dy_rows, value_width,
+                from || k->accumulate_v ? 1.0f : 0.0f, dv, value_width);
       if (dq)
-        sg_gemm(0, 0, rows, k->dim, h.used, 1.0f, dp, pitch, h.k, width, k->accumulate_q ? 1.0f : 0.0f, dq + from * width, width);
+        sg_gemm(0, 0, rows, k->dim, h.used, 1.0f, dp, pitch, h.k, width, k->accumulate_q ? 1.0f : 0.0f,
+                dq + from * width, width);
       if (dk)
-        sg_gemm(1, 0, h.used, k->dim, rows, 1.0f, dp, pitch, h.q + from * width, width, from || k->accumulate_k ? 1.0f : 0.0f, dk, width);
+        sg_gemm(1, 0, h.used, k->dim, rows, 1.0f, dp, pitch, h.q + from * width, width,
+                from || k->accumulate_k ? 1.0f : 0.0f, dk, width);
     }
   }
 }

@@ -28,19 +28,20 @@ typedef struct Tile {
 /* What differs from call to call. */
 typedef struct Span {
   int64_t taps_h, taps_w;
-  int64_t begin, end; /* the chunk of input blocks */
-  int64_t ahead;      /* floats from this chunk's weights to the next one's; 0: all of these are on their way */
-  int64_t inputs;     /* floats of an input block that follow the tile's, and are fetched too: the next tile's */
+  int64_t begin, end;  /* the chunk of input blocks */
+  int64_t ahead;       /* floats from this chunk's weights to the next one's; 0: all of these are on their way */
+  int64_t inputs;      /* floats of an input block that follow the tile's, and are fetched too: the next tile's */
   int64_t line, lines; /* of each tap, 16 for an output block: the first that the next tile fetches, and how many */
 } Span;
 
-/* What is wanted next comes from far while the sums of a tap (from xp and wp on) are made: a part of the next chunk's weights, since
- * maps of few pixels leave no other time for them; the next tile's pixels; and those of the next input block where the kernel
- * is 1 × 1, and no other tap waits for them. */
+/* What is wanted next comes from far while the sums of a tap (from xp and wp on) are made: a part of the next chunk's
+ * weights, since maps of few pixels leave no other time for them; the next tile's pixels; and those of the next input
+ * block where the kernel is 1 × 1, and no other tap waits for them. */
 INLINE void fetch_ahead(const Tile *t, const Span *s, const float *xp, const float *wp, int64_t pixels, int64_t cols) {
   if (t->k->kh * t->k->kw == 1 && t->blocks >= MANY_BLOCKS) {
     UNROLL
-    for (int64_t j = 0; j < pixels; j++) __builtin_prefetch(xp + t->x_block + (j / cols) * t->x_row + (j % cols) * t->x_col);
+    for (int64_t j = 0; j < pixels; j++)
+      __builtin_prefetch(xp + t->x_block + (j / cols) * t->x_row + (j % cols) * t->x_col);
   }
   if (t->in_place) {
     NO_UNROLL
@@ -51,8 +52,8 @@ INLINE void fetch_ahead(const Tile *t, const Span *s, const float *xp, const flo
   for (const float *stop = next + s->lines * LANES; next < stop; next += LANES) __builtin_prefetch(next, 0, 2);
 }
 
-INLINE void sum_tile(const Tile *t, const Span *s, const float *x, const float *w, v16 *acc, int64_t rows,
-                     int64_t cols, int64_t outs) {
+INLINE void sum_tile(const Tile *t, const Span *s, const float *x, const float *w, v16 *acc, int64_t rows, int64_t cols,
+                     int64_t outs) {
   const int64_t pixels = rows * cols;
   for (int64_t c = s->begin; c < s->end; c++) {
     int64_t lanes = t->k->plain_x ? 1 : c == t->blocks - 1 ? t->last_lanes : LANES;
@@ -83,8 +84,8 @@ INLINE int64_t place(const Tile *t, int64_t q, int64_t pixels, int64_t cols) {
 }
 
 /* One tile: rows × cols pixels × outs output blocks. */
-INLINE void tile(const Tile *t, Span *s, const float *x, const float *w, const float *bias,
-                 const float *residual, float *y, int64_t rows, int64_t cols, int64_t outs) {
+INLINE void tile(const Tile *t, Span *s, const float *x, const float *w, const float *bias, const float *residual,
+                 float *y, int64_t rows, int64_t cols, int64_t outs) {
   v16 acc[MAX_SUMS];
   const int64_t pixels = rows * cols, sums = outs * pixels;
   if (s->begin == 0) {
@@ -92,7 +93,8 @@ INLINE void tile(const Tile *t, Span *s, const float *x, const float *w, const f
     UNROLL
     for (int64_t q = 0; q < sums; q++) {
       __builtin_prefetch(y + place(t, q, pixels, cols), 1);
-      if (t->k->has_residual) __builtin_prefetch(residual + place(t, q, pixels, cols) + (rows > 1 ? rows * t->y_row : cols * t->y_col));
+      if (t->k->has_residual)
+        __builtin_prefetch(residual + place(t, q, pixels, cols) + (rows > 1 ? rows * t->y_row : cols * t->y_col));
     }
     UNROLL
     for (int64_t q = 0; q < sums; q++) {
@@ -111,32 +113,26 @@ INLINE void tile(const Tile *t, Span *s, const float *x, const float *w, const f
   if (s->line == outs * LANES) s->line = s->ahead = 0;
   int64_t activation = s->end == t->blocks ? t->k->activation : ACT_NONE;
   UNROLL
-  for (int64_t q = 0; q < sums; q++)
-    *(v16 *)(y + place(t, q, pixels, cols)) = activate(acc[q], activation);
+  for (int64_t q = 0; q < sums; q++) *(v16 *)(y + place(t, q, pixels, cols)) = activate(acc[q], activation);
 }
 
-INLINE void tile_outs(const Tile *t, Span *s, const float *x, const float *w, const float *bias,
-                      const float *residual, float *y, int64_t rows, int64_t cols, int64_t outs) {
-  if (outs == 2 && sgk_wide_vectors)
-    tile(t, s, x, w, bias, residual, y, rows, cols, 2);
-  else
-    tile(t, s, x, w, bias, residual, y, rows, cols, 1);
+INLINE void tile_outs(const Tile *t, Span *s, const float *x, const float *w, const float *bias, const float *residual,
+                      float *y, int64_t rows, int64_t cols, int64_t outs) {
+  if (outs == 2 && sgk_wide_vectors) tile(t, s, x, w, bias, residual, y, rows, cols, 2);
+  else tile(t, s, x, w, bias, residual, y, rows, cols, 1);
 }
 
 /* `width` pixels of `rows` rows: tiles side by side. rest_a, rest_b: the constants that
  * width % cols_max may be. */
-INLINE void strip(const Tile *t, Span *s, const float *x, const float *w, const float *bias,
-                  const float *residual, float *y, int64_t rows, int64_t width, int64_t rest_a,
-                  int64_t rest_b, int64_t outs) {
+INLINE void strip(const Tile *t, Span *s, const float *x, const float *w, const float *bias, const float *residual,
+                  float *y, int64_t rows, int64_t width, int64_t rest_a, int64_t rest_b, int64_t outs) {
   int64_t c = 0;
   for (; c + t->cols_max <= width; c += t->cols_max)
-    tile_outs(t, s, x + c * t->x_col, w, bias, residual + c * t->y_col, y + c * t->y_col, rows, t->cols_max,
-              outs);
+    tile_outs(t, s, x + c * t->x_col, w, bias, residual + c * t->y_col, y + c * t->y_col, rows, t->cols_max, outs);
   if (c == width) return;
   if (width - c == rest_a)
     tile_outs(t, s, x + c * t->x_col, w, bias, residual + c * t->y_col, y + c * t->y_col, rows, rest_a, outs);
-  else
-    tile_outs(t, s, x + c * t->x_col, w, bias, residual + c * t->y_col, y + c * t->y_col, rows, rest_b, outs);
+  else tile_outs(t, s, x + c * t->x_col, w, bias, residual + c * t->y_col, y + c * t->y_col, rows, rest_b, outs);
 }
 
 /* Where one image's band lies. */
@@ -149,8 +145,8 @@ typedef struct Band {
 
 /* Output blocks [out, out + outs) of one band, one chunk of input blocks. w, bias: of the first of these
  * blocks. */
-INLINE void convolve_outs(const Tile *t, const ConvUnits *u, const Band *band, Span *s, int64_t out,
-                          const float *w, const float *bias, int64_t outs) {
+INLINE void convolve_outs(const Tile *t, const ConvUnits *u, const Band *band, Span *s, int64_t out, const float *w,
+                          const float *bias, int64_t outs) {
   const Conv2dK *k = t->k;
   const float *residual = band->residual + out * t->y_out;
   float *y = band->y + out * t->y_out;
@@ -171,22 +167,20 @@ INLINE void convolve_outs(const Tile *t, const ConvUnits *u, const Band *band, S
       s->taps_h = tv.count;
       s->taps_w = th.count;
       int64_t width = ceil_div(max64(0, k->ow - pw), h.phases);
-      int64_t row = ceil_div(max64(0, band->begin - ph), v.phases),
-              stop = ceil_div(max64(0, band->end - ph), v.phases);
+      int64_t row = ceil_div(max64(0, band->begin - ph), v.phases), stop = ceil_div(max64(0, band->end - ph), v.phases);
       const float *wp = w + tv.first * (t->w_tap_h / v.every) + th.first * (t->w_tap_w / h.every);
       while (row < stop) {
         int64_t at = (ph + row * v.phases) * k->ow * LANES + pw * LANES;
         const float *from = band->x; /* without taps nothing is read */
         if (tv.count && th.count)
-          from += ((row * v.in_stride + tv.base - low_h) / u->pick_h * u->in_cols +
-                   (th.base - low_w) / u->pick_w) *
-                  lanes;
+          from +=
+              ((row * v.in_stride + tv.base - low_h) / u->pick_h * u->in_cols + (th.base - low_w) / u->pick_w) * lanes;
         if (rows_max > 1 && row + rows_max <= stop && width == widest) {
           tile_outs(t, s, from, wp, bias, residual + at, y + at, rows_max, widest, outs);
           row += rows_max;
         } else {
-          strip(t, s, from, wp, bias, residual + at, y + at, 1, width, widest % t->cols_max,
-                narrowest % t->cols_max, outs);
+          strip(t, s, from, wp, bias, residual + at, y + at, 1, width, widest % t->cols_max, narrowest % t->cols_max,
+                outs);
           row++;
         }
       }
@@ -240,8 +234,7 @@ INLINE Tile conv_tile(const Conv2dK *k, const ConvUnits *u) {
 
 /* Copies the rows that a band looks at, with zeros outside the image: x →
  * [in_blocks][in_rows][in_cols][lanes]. */
-INLINE void copy_band(const Conv2dK *k, const ConvUnits *u, const float *x, int64_t begin, int64_t end,
-                      float *to) {
+INLINE void copy_band(const Conv2dK *k, const ConvUnits *u, const float *x, int64_t begin, int64_t end, float *to) {
   const Axis v = conv_axis(k->kh, k->stride_h, k->pad_h, k->dil_h, k->up_h);
   const Axis h = conv_axis(k->kw, k->stride_w, k->pad_w, k->dil_w, k->up_w);
   const int64_t low_h = axis_low(&v, begin), low_w = axis_low(&h, 0);
@@ -269,9 +262,10 @@ INLINE void copy_band(const Conv2dK *k, const ConvUnits *u, const float *x, int6
     }
 }
 
-/* Pairs of output blocks [pair, stop) of one band of `count` images from `image` on; copied: of one group, the band is in scratch. */
-INLINE void run_band(void *const *buf, const Conv2dK *k, const ConvUnits *u, int64_t image, int64_t count,
-                     int64_t band, int64_t pair, int64_t stop, float *scratch, int copied) {
+/* Pairs of output blocks [pair, stop) of one band of `count` images from `image` on; copied: of one group, the band is
+ * in scratch. */
+INLINE void run_band(void *const *buf, const Conv2dK *k, const ConvUnits *u, int64_t image, int64_t count, int64_t band,
+                     int64_t pair, int64_t stop, float *scratch, int copied) {
   const float *x = buf[0], *w = buf[1], *bias = buf[2], *residual = buf[3];
   float *y = buf[4];
   const Tile t = conv_tile(k, u);
@@ -291,14 +285,14 @@ INLINE void run_band(void *const *buf, const Conv2dK *k, const ConvUnits *u, int
     for (; p < last; p++) {
       /* An even number is said to be one, so that no code is made for a last single block. */
       int64_t out = g * u->out_blocks + 2 * p, outs = u->out_blocks % 2 ? min64(2, u->out_blocks - 2 * p) : 2;
-      const int64_t lines = lines_of_tile(ceil_div(count * (b.end - b.begin) * (u->flat ? 1 : k->ow), TILE_PIXELS), sgk_wide_vectors ? outs : 1);
+      const int64_t lines = lines_of_tile(ceil_div(count * (b.end - b.begin) * (u->flat ? 1 : k->ow), TILE_PIXELS),
+                                          sgk_wide_vectors ? outs : 1);
       for (int64_t c = 0; c < u->in_blocks; c += chunk) {
         Span s = {.begin = c, .end = min64(c + chunk, u->in_blocks), .lines = k->plain_x ? 0 : lines};
         if (t.in_place && p == pair) s.inputs = t.cols_max * LANES;
         s.ahead = s.end < u->in_blocks ? (s.end - c) * t.w_block : 2 * t.w_out - c * t.w_block;
         for (int64_t i = 0; i < count; i++) {
-          b.x = u->flat ? x + (image + i) * x_image + g * loaded_floats + from * LANES
-                        : scratch + i * u->in_image;
+          b.x = u->flat ? x + (image + i) * x_image + g * loaded_floats + from * LANES : scratch + i * u->in_image;
           b.residual = residual + (image + i) * y_image + from * LANES;
           b.y = y + (image + i) * y_image + from * LANES;
           convolve(&t, u, &b, &s, out, w + out * t.w_out, k->has_bias ? bias + out * LANES : bias, outs);

@@ -8,15 +8,14 @@ INLINE int64_t plane(int64_t image, int64_t channels, int64_t c, int64_t pixels)
   return (image * BLOCKS(channels) + c / LANES) * pixels * LANES + c % LANES;
 }
 
-INLINE float any_output(const Conv2dK *k, const float *x, const float *w, int64_t image, int64_t c,
-                        int64_t oy, int64_t ox) {
+INLINE float any_output(const Conv2dK *k, const float *x, const float *w, int64_t image, int64_t c, int64_t oy,
+                        int64_t ox) {
   const int64_t inputs = k->ic / k->groups, first = c / (k->oc / k->groups) * inputs;
   float sum = 0;
   for (int64_t i = 0; i < inputs; i++)
     for (int64_t th = 0; th < k->kh; th++)
       for (int64_t tw = 0; tw < k->kw; tw++) {
-        int64_t row = oy * k->stride_h - k->pad_h + th * k->dil_h,
-                col = ox * k->stride_w - k->pad_w + tw * k->dil_w;
+        int64_t row = oy * k->stride_h - k->pad_h + th * k->dil_h, col = ox * k->stride_w - k->pad_w + tw * k->dil_w;
         if (row < 0 || col < 0 || row % k->up_h || col % k->up_w) continue;
         row /= k->up_h;
         col /= k->up_w;
@@ -46,8 +45,8 @@ void sgk_conv2d_any(SGK_TEMPLATE_ARGS, const Conv2dK *k) {
   }
 }
 
-INLINE float any_input_gradient(const Conv2dGradWeightK *k, const float *dy, const float *w, int64_t image,
-                                int64_t c, int64_t iy, int64_t ix) {
+INLINE float any_input_gradient(const Conv2dGradWeightK *k, const float *dy, const float *w, int64_t image, int64_t c,
+                                int64_t iy, int64_t ix) {
   const int64_t inputs = k->ic / k->groups, outputs = k->oc / k->groups, group = c / inputs;
   float sum = 0;
   for (int64_t o = group * outputs; o < (group + 1) * outputs; o++)
@@ -80,8 +79,8 @@ void sgk_conv2d_any_grad_input(SGK_TEMPLATE_ARGS, const Conv2dGradWeightK *k) {
   }
 }
 
-INLINE float any_weight_gradient(const Conv2dGradWeightK *k, const float *x, const float *dy, int64_t n,
-                                 int64_t o, int64_t c, int64_t th, int64_t tw) {
+INLINE float any_weight_gradient(const Conv2dGradWeightK *k, const float *x, const float *dy, int64_t n, int64_t o,
+                                 int64_t c, int64_t th, int64_t tw) {
   float sum = 0;
   for (int64_t image = 0; image < n; image++)
     for (int64_t oy = 0; oy < k->oh; oy++) {

@@ -11,18 +11,10 @@
 #define UNROLL _Pragma("clang loop unroll(full)")
 #endif
 
-INLINE int64_t min64(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-INLINE int64_t max64(int64_t a, int64_t b) {
-  return a > b ? a : b;
-}
-INLINE int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-} /* a ≥ 0 */
-INLINE int64_t floor_div(int64_t a, int64_t b) {
-  return a / b - (a % b < 0);
-}
+INLINE int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+INLINE int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; } /* a ≥ 0 */
+INLINE int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 INLINE int64_t gcd64(int64_t a, int64_t b) {
   while (b) {
     int64_t r = a % b;
@@ -65,9 +57,7 @@ INLINE Taps axis_taps(const Axis *a, int64_t phase) {
 }
 
 /* The first and the last input index that outputs [begin, end) look at, borders included. */
-INLINE int64_t axis_low(const Axis *a, int64_t begin) {
-  return floor_div(begin * a->stride - a->pad, a->up);
-}
+INLINE int64_t axis_low(const Axis *a, int64_t begin) { return floor_div(begin * a->stride - a->pad, a->up); }
 INLINE int64_t axis_high(const Axis *a, int64_t end) {
   return floor_div((end - 1) * a->stride - a->pad + (a->kernel - 1) * a->dil, a->up);
 }

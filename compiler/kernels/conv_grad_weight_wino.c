@@ -1,11 +1,12 @@
-/* The weights' gradient of a 3x3 convolution of stride 1 or 2 by Winograd's method (winograd_vec.h), read backwards: with
- * V = B^T d B of an input tile and Y = A dy A^T of the tile of the output's gradient, dw = G^T (sum over the tiles of V ⊙ Y) G;
- * 36 products a tile, or 81, instead of 144. Points that have the same weight have the same sum. Reads and writes what conv2d_grad_weight does.
+/* The weights' gradient of a 3x3 convolution of stride 1 or 2 by Winograd's method (winograd_vec.h), read backwards:
+ * with V = B^T d B of an input tile and Y = A dy A^T of the tile of the output's gradient, dw = G^T (sum over the tiles
+ * of V ⊙ Y) G; 36 products a tile, or 81, instead of 144. Points that have the same weight have the same sum. Reads and
+ * writes what conv2d_grad_weight does.
  *
- * A unit owns up to GRAD_BLOCKS × GRAD_BLOCKS blocks of channels and a share of the batch's groups of tiles. It transforms some tiles at a
- * time and adds their products to the 36 sums of each weight, which stay in the second-level cache. Where there are
- * several shares each writes a gradient of its own, and conv2d_grad_weight_sum adds them in order: no sum depends on the
- * threads. */
+ * A unit owns up to GRAD_BLOCKS × GRAD_BLOCKS blocks of channels and a share of the batch's groups of tiles. It
+ * transforms some tiles at a time and adds their products to the 36 sums of each weight, which stay in the second-level
+ * cache. Where there are several shares each writes a gradient of its own, and conv2d_grad_weight_sum adds them in
+ * order: no sum depends on the threads. */
 #include "compiler/kernels/transpose.h"
 #include "compiler/kernels/units.h"
 #include "compiler/kernels/winograd_tiles.h"
@@ -38,18 +39,21 @@ INLINE void transform_back(WinogradKind kind, int64_t small, const v16 *y, int64
 
 /* The gradients at (row, col) of one block, zeros outside of the image → y[points, y_point floats apart]. */
 INLINE void make_gradient_tile(TileShape s, int64_t oh, int64_t ow, const float *dy, int64_t row, int64_t col, float *y,
-                          int64_t y_point) {
+                               int64_t y_point) {
   const int64_t edge = winograd_edge(s.kind), height = 4 - s.low, width = 4 - s.narrow;
   v16 d[16], half[WINOGRAD_MOST_EDGE * 4], out[WINOGRAD_MOST_EDGE];
   UNROLL
-  for (int64_t q = 0; q < height * width; q++) __builtin_prefetch(dy + ((row + q / width) * ow + col + 2 * width + q % width) * LANES);
+  for (int64_t q = 0; q < height * width; q++)
+    __builtin_prefetch(dy + ((row + q / width) * ow + col + 2 * width + q % width) * LANES);
   if (row + height <= oh && col + width <= ow) {
     UNROLL
-    for (int64_t i = 0; i < height * width; i++) d[i] = *(const v16 *)(dy + ((row + i / width) * ow + col + i % width) * LANES);
+    for (int64_t i = 0; i < height * width; i++)
+      d[i] = *(const v16 *)(dy + ((row + i / width) * ow + col + i % width) * LANES);
   } else {
     for (int64_t r = 0; r < height; r++)
       for (int64_t c = 0; c < width; c++)
-        d[r * width + c] = row + r < oh && col + c < ow ? *(const v16 *)(dy + ((row + r) * ow + col + c) * LANES) : (v16){0};
+        d[r * width + c] =
+            row + r < oh && col + c < ow ? *(const v16 *)(dy + ((row + r) * ow + col + c) * LANES) : (v16){0};
   }
   UNROLL
   for (int64_t c = 0; c < width; c++) transform_back(s.kind, s.low, d + c, width, half + c, width);
@@ -63,23 +67,23 @@ INLINE void make_gradient_tile(TileShape s, int64_t oh, int64_t ow, const float 
   }
 }
 
-#define GRADIENT_TILE(KIND, LOW, NARROW)                                                                                           \
-  SHARED static void gradient_tile_##KIND##LOW##NARROW(int64_t oh, int64_t ow, const float *dy, int64_t row, \
-                                                                                  int64_t col, float *y, int64_t y_point) {        \
-    make_gradient_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, oh, ow, dy, row, col, y, y_point);                              \
+#define GRADIENT_TILE(KIND, LOW, NARROW)                                                                               \
+  SHARED static void gradient_tile_##KIND##LOW##NARROW(int64_t oh, int64_t ow, const float *dy, int64_t row,           \
+                                                       int64_t col, float *y, int64_t y_point) {                       \
+    make_gradient_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, oh, ow, dy, row, col, y, y_point);                   \
   }
 EACH_TILE_SHAPE_OF(PLAIN, GRADIENT_TILE)
 EACH_TILE_SHAPE_OF(STRIDED, GRADIENT_TILE)
 
-INLINE void gradient_tile(TileShape s, int64_t oh, int64_t ow, const float *dy, int64_t row, int64_t col, float *y, int64_t y_point) {
-#define CALL_GRADIENT_TILE(KIND, LOW, NARROW) \
-  if (s.kind == WINOGRAD_##KIND && s.low == LOW && s.narrow == NARROW) gradient_tile_##KIND##LOW##NARROW(oh, ow, dy, row, col, y, y_point);
-  EACH_TILE_SHAPE_OF(PLAIN, CALL_GRADIENT_TILE)
-  EACH_TILE_SHAPE_OF(STRIDED, CALL_GRADIENT_TILE)
-}
+INLINE void gradient_tile(TileShape s, int64_t oh, int64_t ow, const float *dy, int64_t row, int64_t col, float *y,
+                          int64_t y_point){
+#define CALL_GRADIENT_TILE(KIND, LOW, NARROW)                                                                          \
+  if (s.kind == WINOGRAD_##KIND && s.low == LOW && s.narrow == NARROW)                                                 \
+    gradient_tile_##KIND##LOW##NARROW(oh, ow, dy, row, col, y, y_point);
+    EACH_TILE_SHAPE_OF(PLAIN, CALL_GRADIENT_TILE) EACH_TILE_SHAPE_OF(STRIDED, CALL_GRADIENT_TILE)}
 
-INLINE void transform_run(TileShape s, void *const *buf, const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g,
-                          const Group *tiles, float *v, float *y) {
+INLINE void transform_run(TileShape s, void *const *buf, const Conv2dGradWeightK *k, const WinogradGradUnits *u,
+                          const WinogradGrad *g, const Group *tiles, float *v, float *y) {
   const int64_t x_plane = k->ih * k->iw * LANES, dy_plane = k->oh * k->ow * LANES, stride = winograd_step(s.kind) / 4;
   const Run run = group_run(s, &u->grid, tiles);
   for (int64_t i = 0; i < tiles->images * run.rows * run.cols; i++) {
@@ -91,19 +95,21 @@ INLINE void transform_run(TileShape s, void *const *buf, const Conv2dGradWeightK
     const float *dy = (const float *)buf[1] + (image * u->out_blocks + g->out) * dy_plane;
     NO_UNROLL
     for (int64_t b = 0; b < g->ins; b++)
-      input_tile(s, k->ih, k->iw, x + b * x_plane, row * stride - k->pad_h, col * stride - k->pad_w, to_v + b * LANES, u->v_point);
+      input_tile(s, k->ih, k->iw, x + b * x_plane, row * stride - k->pad_h, col * stride - k->pad_w, to_v + b * LANES,
+                 u->v_point);
     NO_UNROLL
-    for (int64_t b = 0; b < g->outs; b++) gradient_tile(s, k->oh, k->ow, dy + b * dy_plane, row, col, to_y + b * LANES, u->v_point);
+    for (int64_t b = 0; b < g->outs; b++)
+      gradient_tile(s, k->oh, k->ow, dy + b * dy_plane, row, col, to_y + b * LANES, u->v_point);
   }
 }
 
 /* s [channels][u->outs][16 oc] += v (`channels` of a tile) × y (`outs` blocks), over `tiles` tiles. */
-INLINE void sum_products(const WinogradGradUnits *u, const float *v, const float *y, float *s, int64_t tiles, int64_t channels, int64_t outs) {
+INLINE void sum_products(const WinogradGradUnits *u, const float *v, const float *y, float *s, int64_t tiles,
+                         int64_t channels, int64_t outs) {
   v16 acc[2 * HALF];
   const int64_t pitch = u->outs * LANES;
   UNROLL
-  for (int64_t q = 0; q < outs * channels; q++)
-    acc[q] = *(const v16 *)(s + q / outs * pitch + q % outs * LANES);
+  for (int64_t q = 0; q < outs * channels; q++) acc[q] = *(const v16 *)(s + q / outs * pitch + q % outs * LANES);
   NO_UNROLL
   for (const float *end = y + tiles * pitch; y < end; v += u->ins * LANES, y += pitch) {
     v16 d[2];
@@ -120,8 +126,8 @@ INLINE void sum_products(const WinogradGradUnits *u, const float *v, const float
 }
 
 /* All points. sums: [36 points of the weights][16 × u->ins ic][u->outs][16 oc]. */
-INLINE void multiply_tiles(WinogradKind kind, const WinogradGradUnits *u, const WinogradGrad *g, const Group *tiles, const float *v,
-                           const float *y, float *sums) {
+INLINE void multiply_tiles(WinogradKind kind, const WinogradGradUnits *u, const WinogradGrad *g, const Group *tiles,
+                           const float *v, const float *y, float *sums) {
   const int64_t step = sgk_wide_vectors ? HALF : HALF / 2;
   NO_UNROLL
   for (int64_t p = 0; p < u->points; p++) {
@@ -130,7 +136,8 @@ INLINE void multiply_tiles(WinogradKind kind, const WinogradGradUnits *u, const 
     if (first >= end) continue;
     for (int64_t i = 0; i < g->ins * LANES; i += step) {
       float *s = sums + winograd_weight(kind, p) * u->s_point + i * u->outs * LANES;
-      const float *vp = v + p * u->v_point + first * u->ins * LANES + i, *yp = y + p * u->v_point + first * u->outs * LANES;
+      const float *vp = v + p * u->v_point + first * u->ins * LANES + i,
+                  *yp = y + p * u->v_point + first * u->outs * LANES;
       int64_t b = 0;
       if (sgk_wide_vectors)
         for (; b + 2 <= g->outs; b += 2) sum_products(u, vp, yp + b * LANES, s + b * LANES, end - first, HALF, 2);
@@ -144,9 +151,11 @@ INLINE void transform_three_back(WinogradKind kind, const v16 *s, int64_t step, 
   else transform_weights_strided_back(s, step, to, to_step);
 }
 
-/* The sums of one output block to rows of dw: [16 × ins ic][9 taps][16 oc] in `turned`, then 16 by 16 to [oc][ic][9]. */
-INLINE void write_block(WinogradKind kind, const Conv2dGradWeightK *k, const WinogradGradUnits *u, const WinogradGrad *g, int64_t b,
-                        const float *sums, float *turned, float *dw, int64_t accumulate) {
+/* The sums of one output block to rows of dw: [16 × ins ic][9 taps][16 oc] in `turned`, then 16 by 16 to [oc][ic][9].
+ */
+INLINE void write_block(WinogradKind kind, const Conv2dGradWeightK *k, const WinogradGradUnits *u,
+                        const WinogradGrad *g, int64_t b, const float *sums, float *turned, float *dw,
+                        int64_t accumulate) {
   const int64_t inputs = min64(k->ic - g->in * LANES, g->ins * LANES), floats = inputs * 9;
   NO_UNROLL
   for (int64_t i = 0; i < inputs; i++) {

@@ -97,8 +97,7 @@ void sgk_depthwise_pack(SGK_TEMPLATE_ARGS, const Conv2dPackK *k) {
     for (int64_t lane = 0; lane < LANES; lane++) {
       int64_t c = block * LANES + lane;
       double scale = c < k->oc ? fold_channel(buf, k, c).scale : 0;
-      for (int64_t t = 0; t < taps; t++)
-        to[t * LANES + lane] = c < k->oc ? (float)(w[c * taps + t] * scale) : 0;
+      for (int64_t t = 0; t < taps; t++) to[t * LANES + lane] = c < k->oc ? (float)(w[c * taps + t] * scale) : 0;
     }
   }
 }

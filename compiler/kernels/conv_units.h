@@ -5,8 +5,8 @@
 #define SURGERY_CONV_UNITS_H
 #include "compiler/kernels/conv_axis.h"
 
-/* What several units need is prepared by a thread once: its scratch says at its start, in a line of its own, for which of them it
- * holds it. `group` is at least 1 and no other's of the call. False: the caller prepares it. */
+/* What several units need is prepared by a thread once: its scratch says at its start, in a line of its own, for which
+ * of them it holds it. `group` is at least 1 and no other's of the call. False: the caller prepares it. */
 #define HELD_FLOATS LANES
 INLINE int held_in_scratch(void *scratch, int64_t group, int64_t begin) {
   int64_t *held = scratch;
@@ -30,9 +30,8 @@ typedef struct ConvUnits {
   int64_t parts;                   /* of a band and image */
   int64_t in_blocks, out_blocks;   /* within a group; in_blocks: channels when plain */
   int64_t pairs;                   /* of output blocks, all groups */
-  int64_t pick_h, pick_w; /* only every pick-th row and column of the input is looked at, and copied */
-  int64_t in_rows, in_cols, in_block,
-      in_image; /* scratch: rows, columns, floats in a block, floats in an image */
+  int64_t pick_h, pick_w;          /* only every pick-th row and column of the input is looked at, and copied */
+  int64_t in_rows, in_cols, in_block, in_image; /* scratch: rows, columns, floats in a block, floats in an image */
 } ConvUnits;
 
 INLINE ConvUnits conv_units(const Conv2dK *k) {
@@ -67,25 +66,23 @@ INLINE ConvUnits conv_units(const Conv2dK *k) {
   u.bands = ceil_div(k->oh, min64(most, k->oh));
   u.band = ceil_div(k->oh, u.bands);
   u.bands = ceil_div(k->oh, u.band);
-  u.in_rows = u.pick_h > 1
-                  ? u.band
-                  : ((u.band - 1) * k->stride_h + (k->kh - 1) * k->dil_h) / k->up_h + 1 + (k->up_h > 1);
+  u.in_rows =
+      u.pick_h > 1 ? u.band : ((u.band - 1) * k->stride_h + (k->kh - 1) * k->dil_h) / k->up_h + 1 + (k->up_h > 1);
   u.in_block = ceil_div(u.in_rows * u.in_cols * lanes, LANES) * LANES;
   u.in_image = u.in_block * u.in_blocks;
   u.images = 1;
-  if (u.bands == 1)
-    u.images = max64(1, min64(CONV_PIXELS / (k->oh * k->ow), CONV_INPUT_BYTES / (u.in_image * 4)));
+  if (u.bands == 1) u.images = max64(1, min64(CONV_PIXELS / (k->oh * k->ow), CONV_INPUT_BYTES / (u.in_image * 4)));
   return u;
 }
 
 /* ---- conv2d_grad_weight ----
- * A unit makes the weights of one pair of output blocks, `blocks` input blocks and `taps_h` kernel rows, over the whole batch, in
- * the order of the images: no sum is ever shared between units. The sums wait in scratch while bands of x and dy that fit
- * the first-level cache go by. Plain x has few channels: a unit makes the weights of all of them, so that dy, which is large,
- * passes once, and of a share of the batch's bands, each share a gradient of its own. */
+ * A unit makes the weights of one pair of output blocks, `blocks` input blocks and `taps_h` kernel rows, over the whole
+ * batch, in the order of the images: no sum is ever shared between units. The sums wait in scratch while bands of x and
+ * dy that fit the first-level cache go by. Plain x has few channels: a unit makes the weights of all of them, so that
+ * dy, which is large, passes once, and of a share of the batch's bands, each share a gradient of its own. */
 #define GRAD_PLAIN_UNITS 16 /* about */
-#define GRAD_BYTES 36864 /* of x and dy in one band */
-#define GRAD_TAPS_W 12   /* plain: sums held at a time for a pair of output blocks */
+#define GRAD_BYTES 36864    /* of x and dy in one band */
+#define GRAD_TAPS_W 12      /* plain: sums held at a time for a pair of output blocks */
 
 typedef struct GradUnits {
   int64_t flat;
@@ -137,7 +134,5 @@ INLINE GradUnits grad_units(const Conv2dGradWeightK *k) {
 }
 
 /* ---- depthwise ---- a unit is a band of rows of one block of one image */
-INLINE int64_t depthwise_bands(int64_t c, int64_t oh) {
-  return max64(1, min64(oh / 4, ceil_div(32, BLOCKS(c))));
-}
+INLINE int64_t depthwise_bands(int64_t c, int64_t oh) { return max64(1, min64(oh / 4, ceil_div(32, BLOCKS(c)))); }
 #endif

@@ -26,13 +26,12 @@ INLINE void clip(const Axis *a, const Taps *t, int64_t at, int64_t in, int64_t *
 /* `pixels` neighbouring outputs of one phase, taps [v0, v1) × [h0, h1). x: at tap (0, 0)
  * of the first output. */
 INLINE void depthwise_tile(const Plane *p, const Taps *tv, const Taps *th, int64_t v0, int64_t v1, int64_t h0,
-                           int64_t h1, const float *x, const float *w, const float *bias,
-                           const float *residual, float *y, int64_t pixels) {
+                           int64_t h1, const float *x, const float *w, const float *bias, const float *residual,
+                           float *y, int64_t pixels) {
   v16 acc[MAX_PIXELS];
   /* The output's lines come from far: ask for those of the next row while this one is made. */
   UNROLL
-  for (int64_t j = 0; j < pixels; j++)
-    __builtin_prefetch(y + (p->v.phases * p->ow + j * p->h.phases) * LANES, 1);
+  for (int64_t j = 0; j < pixels; j++) __builtin_prefetch(y + (p->v.phases * p->ow + j * p->h.phases) * LANES, 1);
   UNROLL
   for (int64_t j = 0; j < pixels; j++) {
     acc[j] = (v16){0};
@@ -47,17 +46,15 @@ INLINE void depthwise_tile(const Plane *p, const Taps *tv, const Taps *th, int64
       v16 weight = *(const v16 *)(w + (kh * p->h.kernel + kw) * LANES);
       const float *from = x + (a * p->v.tap_in * p->iw + b * p->h.tap_in) * LANES;
       UNROLL
-      for (int64_t j = 0; j < pixels; j++)
-        acc[j] += *(const v16 *)(from + j * p->h.in_stride * LANES) * weight;
+      for (int64_t j = 0; j < pixels; j++) acc[j] += *(const v16 *)(from + j * p->h.in_stride * LANES) * weight;
     }
   UNROLL
-  for (int64_t j = 0; j < pixels; j++)
-    *(v16 *)(y + j * p->h.phases * LANES) = activate(acc[j], p->activation);
+  for (int64_t j = 0; j < pixels; j++) *(v16 *)(y + j * p->h.phases * LANES) = activate(acc[j], p->activation);
 }
 
 /* One output row, one column phase. x: the plane; residual, y: the row. */
-INLINE void depthwise_row(const Plane *p, const Taps *tv, int64_t row_at, int64_t pw, const float *x,
-                          const float *w, const float *bias, const float *residual, float *y) {
+INLINE void depthwise_row(const Plane *p, const Taps *tv, int64_t row_at, int64_t pw, const float *x, const float *w,
+                          const float *bias, const float *residual, float *y) {
   const Taps th = axis_taps(&p->h, pw);
   const int64_t width = ceil_div(max64(0, p->ow - pw), p->h.phases), s = p->h.in_stride;
   int64_t v0, v1;
@@ -87,8 +84,8 @@ INLINE void depthwise_row(const Plane *p, const Taps *tv, int64_t row_at, int64_
   }
 }
 
-INLINE void depthwise_units(const Plane *p, int64_t channels, const float *x, const float *w,
-                            const float *bias, const float *residual, float *y, int64_t begin, int64_t end) {
+INLINE void depthwise_units(const Plane *p, int64_t channels, const float *x, const float *w, const float *bias,
+                            const float *residual, float *y, int64_t begin, int64_t end) {
   const int64_t bands = depthwise_bands(channels, p->oh), rows = ceil_div(p->oh, bands);
   for (int64_t unit = begin; unit < end; unit++) {
     int64_t plane = unit / bands, block = plane % BLOCKS(channels), first = unit % bands * rows;
@@ -96,10 +93,9 @@ INLINE void depthwise_units(const Plane *p, int64_t channels, const float *x, co
       int64_t at = (plane * p->oh + row) * p->ow * LANES;
       const Taps tv = axis_taps(&p->v, row % p->v.phases);
       for (int64_t pw = 0; pw < p->h.phases; pw++)
-        depthwise_row(p, &tv, tv.base + row / p->v.phases * p->v.in_stride, pw,
-                      x + plane * p->ih * p->iw * LANES, w + block * p->v.kernel * p->h.kernel * LANES,
-                      p->has_bias ? bias + block * LANES : bias, p->has_residual ? residual + at : y + at,
-                      y + at);
+        depthwise_row(p, &tv, tv.base + row / p->v.phases * p->v.in_stride, pw, x + plane * p->ih * p->iw * LANES,
+                      w + block * p->v.kernel * p->h.kernel * LANES, p->has_bias ? bias + block * LANES : bias,
+                      p->has_residual ? residual + at : y + at, y + at);
     }
   }
 }
@@ -148,23 +144,21 @@ INLINE void sum_row(const Conv2dGradWeightK *k, const float *x, const float *dy,
     const float *xp = x + c * k->stride_w * LANES, *dp = dy + c * LANES;
     UNROLL
     for (int64_t q = 0; q < 2 * taps; q++)
-      acc[q / taps * TAPS_W + q % taps] +=
-          *(const v16 *)(dp + q / taps * LANES) *
-          *(const v16 *)(xp + (q / taps * k->stride_w + q % taps * k->dil_w) * LANES);
+      acc[q / taps * TAPS_W + q % taps] += *(const v16 *)(dp + q / taps * LANES) *
+                                           *(const v16 *)(xp + (q / taps * k->stride_w + q % taps * k->dil_w) * LANES);
   }
   if (c < end) {
     v16 d = *(const v16 *)(dy + c * LANES);
     UNROLL
-    for (int64_t t = 0; t < taps; t++)
-      acc[t] += d * *(const v16 *)(x + (c * k->stride_w + t * k->dil_w) * LANES);
+    for (int64_t t = 0; t < taps; t++) acc[t] += d * *(const v16 *)(x + (c * k->stride_w + t * k->dil_w) * LANES);
   }
   UNROLL
   for (int64_t t = 0; t < taps; t++) *(v16 *)(sums + t * LANES) = acc[t] + acc[TAPS_W + t];
 }
 
 /* Outputs [begin, end) of an axis for which taps [0, taps) from `tap` on all lie inside. */
-INLINE void tap_range(int64_t tap, int64_t taps, int64_t stride, int64_t pad, int64_t dil, int64_t in,
-                      int64_t out, int64_t *begin, int64_t *end) {
+INLINE void tap_range(int64_t tap, int64_t taps, int64_t stride, int64_t pad, int64_t dil, int64_t in, int64_t out,
+                      int64_t *begin, int64_t *end) {
   int64_t low = tap * dil - pad, room = in - low - (taps - 1) * dil;
   *begin = min64(out, low < 0 ? ceil_div(-low, stride) : 0);
   *end = max64(*begin, min64(out, room <= 0 ? 0 : ceil_div(room, stride)));

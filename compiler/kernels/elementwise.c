@@ -8,8 +8,8 @@
 typedef v16 Map(v16 a, v16 b, v16 c, const ElementwiseK *k);
 
 /* y = f(a, b, c) over the units; inputs that are NULL read as zeros. */
-SIMD void map_units(Map *f, const float *a, const float *b, const float *c, float *y, int64_t begin,
-                    int64_t end, const ElementwiseK *k) {
+SIMD void map_units(Map *f, const float *a, const float *b, const float *c, float *y, int64_t begin, int64_t end,
+                    const ElementwiseK *k) {
   /* only the sigmoid makes something of the zeros in the pad lanes */
   int64_t pad_from = INT64_MAX;
   if (k->c % LANES && k->activation == ACT_SIGMOID) pad_from = (BLOCKS(k->c) - 1) * k->hw * LANES;
@@ -32,9 +32,7 @@ SIMD void map_units(Map *f, const float *a, const float *b, const float *c, floa
   }
 }
 
-SIMD v16 map_activate(v16 x, v16 b, v16 c, const ElementwiseK *k) {
-  return v16_activate(x, k->activation, k->slope);
-}
+SIMD v16 map_activate(v16 x, v16 b, v16 c, const ElementwiseK *k) { return v16_activate(x, k->activation, k->slope); }
 /* x: (n, count) → y = act(x) */
 void sgk_activation(SGK_TEMPLATE_ARGS, const ElementwiseK *k) {
   map_units(map_activate, buf[0], NULL, NULL, buf[1], begin, end, k);
@@ -51,25 +49,19 @@ void sgk_activation_grad(SGK_TEMPLATE_ARGS, const ElementwiseK *k) {
   map_units(map_activate_grad, x, y, buf[2], buf[3], begin, end, k);
 }
 
-SIMD v16 map_add(v16 a, v16 b, v16 c, const ElementwiseK *k) {
-  return v16_activate(a + b, k->activation, k->slope);
-}
+SIMD v16 map_add(v16 a, v16 b, v16 c, const ElementwiseK *k) { return v16_activate(a + b, k->activation, k->slope); }
 /* y = act(a + b) */
 void sgk_add(SGK_TEMPLATE_ARGS, const ElementwiseK *k) {
   map_units(map_add, buf[0], buf[1], NULL, buf[2], begin, end, k);
 }
 
-SIMD v16 map_copy(v16 x, v16 b, v16 c, const ElementwiseK *k) {
-  return x;
-}
+SIMD v16 map_copy(v16 x, v16 b, v16 c, const ElementwiseK *k) { return x; }
 /* y = x, or y += x; k->activation must be ACT_NONE */
 void sgk_copy(SGK_TEMPLATE_ARGS, const ElementwiseK *k) {
   map_units(map_copy, buf[0], NULL, NULL, buf[1], begin, end, k);
 }
 
-SIMD v16 map_scale(v16 x, v16 b, v16 c, const ElementwiseK *k) {
-  return x * (float)k->slope;
-}
+SIMD v16 map_scale(v16 x, v16 b, v16 c, const ElementwiseK *k) { return x * (float)k->slope; }
 /* y = slope * x, or y += slope * x; k->activation must be ACT_NONE. The gradient is the same call with dy for x. */
 void sgk_scale(SGK_TEMPLATE_ARGS, const ElementwiseK *k) {
   map_units(map_scale, buf[0], NULL, NULL, buf[1], begin, end, k);

@@ -12,18 +12,16 @@
 #define IS_TEMPLATE_RUNTIME 0
 
 static const KernelInfo kernels[KERNEL_COUNT] = {
-#define KERNEL(name, K, kind, buffers) \
-  [KERNEL_##name] = { #name, SYMBOL_##kind #name, IS_TEMPLATE_##kind, buffers, sizeof(K) / 8, plan_##name },
+#define KERNEL(name, K, kind, buffers)                                                                                 \
+  [KERNEL_##name] = {#name, SYMBOL_##kind #name, IS_TEMPLATE_##kind, buffers, sizeof(K) / 8, plan_##name},
 #include "compiler/kernels/kernels.def"
 #undef KERNEL
 };
 
 /* The constants travel as an array of at most MAX_CALL_WORDS words. */
-#define KERNEL(name, K, kind, buffers) \
+#define KERNEL(name, K, kind, buffers)                                                                                 \
   _Static_assert(sizeof(K) % 8 == 0 && sizeof(K) / 8 <= MAX_CALL_WORDS, #name ": too many constants");
 #include "compiler/kernels/kernels.def"
 #undef KERNEL
 
-const KernelInfo *kernel_info(KernelId kernel) {
-  return (unsigned)kernel < KERNEL_COUNT ? &kernels[kernel] : NULL;
-}
+const KernelInfo *kernel_info(KernelId kernel) { return (unsigned)kernel < KERNEL_COUNT ? &kernels[kernel] : NULL; }

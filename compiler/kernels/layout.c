@@ -6,16 +6,14 @@
 /* ---- plain ↔ blocked ---- */
 
 /* 16 pixels (or `pixels`, fewer) of `lanes` channels; plain rows are hw apart. */
-SIMD void tile_to_blocked(const float *x, float *y, int64_t hw, int64_t lanes, int64_t pixels,
-                          int64_t accumulate) {
+SIMD void tile_to_blocked(const float *x, float *y, int64_t hw, int64_t lanes, int64_t pixels, int64_t accumulate) {
   v16 m[16];
   for (int64_t i = 0; i < 16; i++) m[i] = i < lanes ? v16_load_lanes(x + i * hw, pixels) : v16_set(0);
   transpose16(m);
   for (int64_t p = 0; p < 16; p++)
     if (p < pixels) v16_store_or_add(y + p * LANES, m[p], 16, accumulate);
 }
-SIMD void tile_to_plain(const float *x, float *y, int64_t hw, int64_t lanes, int64_t pixels,
-                        int64_t accumulate) {
+SIMD void tile_to_plain(const float *x, float *y, int64_t hw, int64_t lanes, int64_t pixels, int64_t accumulate) {
   v16 m[16];
   for (int64_t p = 0; p < 16; p++) m[p] = p < pixels ? v16_load(x + p * LANES) : v16_set(0);
   transpose16(m);
@@ -100,8 +98,7 @@ void sgk_cat_copy(SGK_TEMPLATE_ARGS, const CatK *k) {
   float *y = buf[1];
   for (int64_t unit = begin; unit < end; unit++) {
     if (k->plain) {
-      copy_row(x + unit * k->c * k->inner, y + (unit * k->total + k->to) * k->inner, k->c * k->inner,
-               k->accumulate);
+      copy_row(x + unit * k->c * k->inner, y + (unit * k->total + k->to) * k->inner, k->c * k->inner, k->accumulate);
       continue;
     }
     int64_t parts = cat_blocks(k), sample = unit / parts;
@@ -117,8 +114,7 @@ void sgk_cat_grad(SGK_TEMPLATE_ARGS, const CatK *k) {
   int64_t shift = k->to % LANES, blocks = BLOCKS(k->total);
   for (int64_t unit = begin; unit < end; unit++) {
     if (k->plain) {
-      copy_row(dy + (unit * k->total + k->to) * k->inner, dx + unit * k->c * k->inner, k->c * k->inner,
-               k->accumulate);
+      copy_row(dy + (unit * k->total + k->to) * k->inner, dx + unit * k->c * k->inner, k->c * k->inner, k->accumulate);
       continue;
     }
     int64_t block = unit % BLOCKS(k->c), source = k->to / LANES + block;

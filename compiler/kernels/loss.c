@@ -42,16 +42,14 @@ typedef struct Loss {
 SIMD int counts(const CrossEntropyK *k, int32_t target) {
   return target >= 0 && target < k->classes && target != k->ignore;
 }
-SIMD double weight_of(const Loss *l, int64_t c) {
-  return l->weights ? (double)l->weights[c] : 1.0;
-}
+SIMD double weight_of(const Loss *l, int64_t c) { return l->weights ? (double)l->weights[c] : 1.0; }
 
 /* From what the classes gave at one position: max and sum of exp(z - max), and for smoothing the sum of
  * w_c (z_c - max). Returns the loss; *scale is what exp(z_c - max) is multiplied by in the gradient, and
  * *at_target the gradient at the target, taken in double because of the difference 1 - softmax of a sure
  * network. */
-SIMD double position_loss(const Loss *l, float target_logit, int32_t target, float max, double sum,
-                          double dot, float *scale, float *at_target) {
+SIMD double position_loss(const Loss *l, float target_logit, int32_t target, float max, double sum, double dot,
+                          float *scale, float *at_target) {
   double smoothing = l->k->smoothing, share = smoothing / (double)l->k->classes;
   double own = (1 - smoothing) * weight_of(l, target), all = own;
   if (smoothing != 0) all += share * l->all_weights;
@@ -62,9 +60,7 @@ SIMD double position_loss(const Loss *l, float target_logit, int32_t target, flo
   return smoothing != 0 ? loss - share * dot : loss;
 }
 /* What the gradient loses at class c by smoothing, but for w_c. */
-SIMD float smooth_part(const Loss *l) {
-  return (float)(l->k->smoothing / (double)l->k->classes / l->divisor);
-}
+SIMD float smooth_part(const Loss *l) { return (float)(l->k->smoothing / (double)l->k->classes / l->divisor); }
 
 SIMD v16 class_weights(const Loss *l, int64_t c, int64_t lanes) {
   return l->weights ? v16_load_lanes(l->weights + c, lanes) : v16_keep(v16_first_lanes(lanes), v16_set(1));
@@ -110,8 +106,7 @@ SIMD double columns_loss(const Loss *l, const float *z, float *dz, const int32_t
   float scales[16], at_target[16];
   for (int64_t i = 0; i < lanes && i < 16; i++) {
     if (!counts(l->k, target[i])) continue;
-    loss += position_loss(l, z[target[i] * step + i], target[i], max[i], sum[i], dot[i], &scales[i],
-                          &at_target[i]);
+    loss += position_loss(l, z[target[i] * step + i], target[i], max[i], sum[i], dot[i], &scales[i], &at_target[i]);
     scale[i] = scales[i];
     counted[i] = -1;
   }
@@ -180,8 +175,7 @@ SIMD void soft_cross_entropy(void *const *buf, int64_t n, const CrossEntropyK *k
   double loss = 0;
   for (int64_t i = 0; i < n * k->positions; i++) {
     int64_t at = i / k->positions * k->classes * k->positions + i % k->positions;
-    loss += soft_loss(&l, (const float *)buf[0] + at, (const float *)buf[1] + at,
-                      buf[4] ? (float *)buf[4] + at : NULL);
+    loss += soft_loss(&l, (const float *)buf[0] + at, (const float *)buf[1] + at, buf[4] ? (float *)buf[4] + at : NULL);
   }
   *(float *)buf[3] = (float)(loss / l.divisor);
 }

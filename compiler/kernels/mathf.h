@@ -29,9 +29,7 @@ SIMD v16 v16_exp(v16 x) {
   return p * scale_a * scale_b;
 }
 
-SIMD v16 v16_sigmoid(v16 x) {
-  return 1.0f / (1.0f + v16_exp(-x));
-}
+SIMD v16 v16_sigmoid(v16 x) { return 1.0f / (1.0f + v16_exp(-x)); }
 
 SIMD v16 v16_tanh(v16 x) {
   v16 a = v16_abs(x), s = x * x;
@@ -67,40 +65,27 @@ SIMD v16 v16_erf(v16 x) {
 #define GELU_TANH_SCALE 0.7978845608f /* sqrt(2 / pi) */
 #define GELU_TANH_CUBIC 0.044715f
 
-SIMD v16 v16_gelu_cdf(v16 x) {
-  return 0.5f * v16_erf(x * 0.70710678f) + 0.5f;
-}
+SIMD v16 v16_gelu_cdf(v16 x) { return 0.5f * v16_erf(x * 0.70710678f) + 0.5f; }
 /* (1 + tanh(u)) / 2 is sigmoid(2u), which loses nothing for negative u. */
-SIMD v16 v16_gelu_tanh_cdf(v16 x) {
-  return v16_sigmoid(2.0f * GELU_TANH_SCALE * (x + GELU_TANH_CUBIC * (x * x * x)));
-}
+SIMD v16 v16_gelu_tanh_cdf(v16 x) { return v16_sigmoid(2.0f * GELU_TANH_SCALE * (x + GELU_TANH_CUBIC * (x * x * x))); }
 
 /* f(0) is 0 for all but the sigmoid, whose caller must clear the pad lanes. */
 SIMD v16 v16_activate(v16 x, int64_t activation, double slope) {
   switch (activation) {
-  case ACT_RELU:
-    return v16_select(x < 0.0f, v16_set(0), x);
-  case ACT_RELU6:
-    return v16_at_most(v16_at_least(x, 0.0f), 6.0f);
-  case ACT_LEAKY_RELU:
-    return v16_select(x > 0.0f, x, x * (float)slope);
-  case ACT_SIGMOID:
-    return v16_sigmoid(x);
-  case ACT_TANH:
-    return v16_tanh(x);
-  case ACT_GELU:
-    return x * v16_gelu_cdf(x);
-  case ACT_GELU_TANH:
-    return x * v16_gelu_tanh_cdf(x);
-  default:
-    return x;
+  case ACT_RELU: return v16_select(x < 0.0f, v16_set(0), x);
+  case ACT_RELU6: return v16_at_most(v16_at_least(x, 0.0f), 6.0f);
+  case ACT_LEAKY_RELU: return v16_select(x > 0.0f, x, x * (float)slope);
+  case ACT_SIGMOID: return v16_sigmoid(x);
+  case ACT_TANH: return v16_tanh(x);
+  case ACT_GELU: return x * v16_gelu_cdf(x);
+  case ACT_GELU_TANH: return x * v16_gelu_tanh_cdf(x);
+  default: return x;
   }
 }
 
 /* What v16_activate_grad reads; the other may be NULL. */
 SIMD int activation_grad_reads_x(int64_t activation, double slope) {
-  return activation == ACT_GELU || activation == ACT_GELU_TANH ||
-         (activation == ACT_LEAKY_RELU && slope <= 0);
+  return activation == ACT_GELU || activation == ACT_GELU_TANH || (activation == ACT_LEAKY_RELU && slope <= 0);
 }
 SIMD int activation_grad_reads_y(int64_t activation, double slope) {
   return activation != ACT_NONE && !activation_grad_reads_x(activation, slope);
@@ -110,16 +95,11 @@ SIMD int activation_grad_reads_y(int64_t activation, double slope) {
  * side, as in PyTorch. */
 SIMD v16 v16_activate_grad(v16 x, v16 y, v16 dy, int64_t activation, double slope) {
   switch (activation) {
-  case ACT_RELU:
-    return v16_keep(~(y <= 0.0f), dy);
-  case ACT_RELU6:
-    return v16_keep(~((y <= 0.0f) | (y >= 6.0f)), dy);
-  case ACT_LEAKY_RELU:
-    return v16_select((slope > 0 ? y : x) > 0.0f, dy, dy * (float)slope);
-  case ACT_SIGMOID:
-    return dy * ((1.0f - y) * y);
-  case ACT_TANH:
-    return dy * (1.0f - y * y);
+  case ACT_RELU: return v16_keep(~(y <= 0.0f), dy);
+  case ACT_RELU6: return v16_keep(~((y <= 0.0f) | (y >= 6.0f)), dy);
+  case ACT_LEAKY_RELU: return v16_select((slope > 0 ? y : x) > 0.0f, dy, dy * (float)slope);
+  case ACT_SIGMOID: return dy * ((1.0f - y) * y);
+  case ACT_TANH: return dy * (1.0f - y * y);
   case ACT_GELU: {
     v16 density = v16_exp(-0.5f * (x * x)) * 0.3989422804f; /* 1 / sqrt(2 pi) */
     return dy * (v16_gelu_cdf(x) + x * density);
@@ -132,8 +112,7 @@ SIMD v16 v16_activate_grad(v16 x, v16 y, v16 dy, int64_t activation, double slop
     v16 cdf = v16_select(u < 0.0f, e * c, c), bell = 2.0f * e * c * c;
     return dy * (cdf + v16_keep(bell > 0.0f, x * bell * du)); /* far out x * du overflows, the bell is 0 */
   }
-  default:
-    return dy;
+  default: return dy;
   }
 }
 #endif

@@ -38,10 +38,6 @@ SIMD DropoutKey dropout_key(const uint64_t *rng, int64_t layer) {
   return (DropoutKey){(uint32_t)mixed, (uint32_t)(mixed >> 32)};
 }
 /* An element goes where its bits lie below this, of 2^24 values; the others are scaled. */
-SIMD int32_t dropout_limit(double p) {
-  return (int32_t)(p * 0x1p24 + 0.5);
-}
-SIMD float dropout_scale(double p) {
-  return p < 1.0 ? (float)(1.0 / (1.0 - p)) : 0.0f;
-}
+SIMD int32_t dropout_limit(double p) { return (int32_t)(p * 0x1p24 + 0.5); }
+SIMD float dropout_scale(double p) { return p < 1.0 ? (float)(1.0 / (1.0 - p)) : 0.0f; }
 #endif

@@ -17,9 +17,7 @@ SIMD Block block_of(const BatchNormK *k, int64_t block) {
   if (k->plain) return (Block){block * LANES, k->c, k->c, lanes};
   return (Block){block * k->hw * LANES, BLOCKS(k->c) * k->hw * LANES, LANES, LANES};
 }
-SIMD int64_t pixels_of(const BatchNormK *k) {
-  return k->plain ? 1 : k->hw;
-}
+SIMD int64_t pixels_of(const BatchNormK *k) { return k->plain ? 1 : k->hw; }
 
 /* A run short enough for the nearest cache and for float sums: some pixels of one sample, or, where
  * samples are small, all pixels of several. */
@@ -29,9 +27,7 @@ typedef struct Run {
 } Run;
 
 /* Fewer where a sample has few pixels: then one accumulator takes most of the sum. */
-SIMD int64_t run_samples(int64_t pixels) {
-  return (pixels < 16 ? RUN_VECTORS / 4 : RUN_VECTORS) / pixels;
-}
+SIMD int64_t run_samples(int64_t pixels) { return (pixels < 16 ? RUN_VECTORS / 4 : RUN_VECTORS) / pixels; }
 
 SIMD int64_t runs_of(int64_t n, int64_t pixels) {
   if (pixels >= RUN_VECTORS) return n * units_of(pixels, RUN_VECTORS);
@@ -120,12 +116,10 @@ void sgk_batchnorm_stats(SGK_TEMPLATE_ARGS, const BatchNormK *k) {
       int64_t c = block * LANES + i;
       double squares = m.squares[i] > 0 ? m.squares[i] : m.squares[i] * 0; /* NaN stays */
       mean[c] = i < lanes ? (float)m.mean[i] : 0;
-      inv_std[c] =
-          i < lanes ? (float)(1.0 / __builtin_sqrt((values ? squares / (double)values : 0) + k->eps)) : 0;
+      inv_std[c] = i < lanes ? (float)(1.0 / __builtin_sqrt((values ? squares / (double)values : 0) + k->eps)) : 0;
       if (i >= lanes || !values) continue;
       double unbiased = values > 1 ? squares / (double)(values - 1) : 0;
-      if (running_mean)
-        running_mean[c] = (float)(k->momentum * m.mean[i] + (1 - k->momentum) * running_mean[c]);
+      if (running_mean) running_mean[c] = (float)(k->momentum * m.mean[i] + (1 - k->momentum) * running_mean[c]);
       if (running_var) running_var[c] = (float)(k->momentum * unbiased + (1 - k->momentum) * running_var[c]);
     }
     if (block == 0 && tracked && values) *tracked += 1;
@@ -140,8 +134,8 @@ typedef struct Scales {
   v16 mean, inv_std, weight, bias;
 } Scales;
 
-SIMD Scales scales_of(const BatchNormK *k, int64_t block, const float *mean, const float *inv_std,
-                      const float *weight, const float *bias) {
+SIMD Scales scales_of(const BatchNormK *k, int64_t block, const float *mean, const float *inv_std, const float *weight,
+                      const float *bias) {
   int64_t at = block * LANES, lanes = block_lanes(block, k->c);
   Scales s = {v16_load_lanes(mean + at, lanes), v16_load_lanes(inv_std + at, lanes), v16_set(1), v16_set(0)};
   if (k->use_running) { /* the lanes behind stay 0: eps may be 0 too */
@@ -158,13 +152,11 @@ SIMD Scales scales_of(const BatchNormK *k, int64_t block, const float *mean, con
 typedef void Each(void *const *buf, int64_t n, int64_t block, int64_t at, int64_t count, int64_t lanes,
                   const BatchNormK *k);
 
-SIMD void each_unit(Each *each, void *const *buf, int64_t n, int64_t begin, int64_t end,
-                    const BatchNormK *k) {
+SIMD void each_unit(Each *each, void *const *buf, int64_t n, int64_t begin, int64_t end, const BatchNormK *k) {
   int64_t blocks = BLOCKS(k->c);
   for (int64_t unit = begin; unit < end; unit++) {
     if (k->plain) {
-      for (int64_t b = 0; b < blocks; b++)
-        each(buf, n, b, unit * k->c + b * LANES, 1, block_lanes(b, k->c), k);
+      for (int64_t b = 0; b < blocks; b++) each(buf, n, b, unit * k->c + b * LANES, 1, block_lanes(b, k->c), k);
       continue;
     }
     UnitPixels u = unit_pixels(unit, blocks, k->hw);
@@ -175,8 +167,7 @@ SIMD void each_unit(Each *each, void *const *buf, int64_t n, int64_t begin, int6
 SIMD void apply_run(void *const *buf, int64_t n, int64_t block, int64_t at, int64_t count, int64_t lanes,
                     const BatchNormK *k) {
   Scales s = scales_of(k, block, buf[1], buf[2], k->affine ? buf[3] : NULL, k->affine ? buf[4] : NULL);
-  const float *x = (const float *)buf[0] + at,
-              *residual = k->has_residual ? (const float *)buf[5] + at : NULL;
+  const float *x = (const float *)buf[0] + at, *residual = k->has_residual ? (const float *)buf[5] + at : NULL;
   float *y = (float *)buf[6] + at;
   v16 scale = s.inv_std * s.weight;
   int clear = k->activation == ACT_SIGMOID && !k->plain && block_lanes(block, k->c) < LANES;
@@ -191,9 +182,7 @@ SIMD void apply_run(void *const *buf, int64_t n, int64_t block, int64_t at, int6
 }
 
 /* y = act((x - mean) * inv_std * weight + bias + residual); y may be x or the residual */
-void sgk_batchnorm_apply(SGK_TEMPLATE_ARGS, const BatchNormK *k) {
-  each_unit(apply_run, buf, n, begin, end, k);
-}
+void sgk_batchnorm_apply(SGK_TEMPLATE_ARGS, const BatchNormK *k) { each_unit(apply_run, buf, n, begin, end, k); }
 
 /* ---- gradients ---- */
 
@@ -203,8 +192,7 @@ SIMD v16 load_dz(const float *x, const float *dy, const float *y, const Scales *
   if (k->activation == ACT_NONE) return g;
   if (k->no_y)
     out = v16_activate((v16_load_lanes(x, lanes) - s->mean) * (s->inv_std * s->weight) + s->bias, k->activation, 0);
-  else
-    out = v16_load_lanes(y, lanes);
+  else out = v16_load_lanes(y, lanes);
   return v16_activate_grad(v16_set(0), out, g, k->activation, 1);
 }
 

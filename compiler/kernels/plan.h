@@ -3,8 +3,8 @@
 #define SURGERY_KERNELS_PLAN_H
 #include "compiler/kernels/units.h"
 
-#define PLAN(name)                                                                                           \
-  void plan_##name(const void *constants, CallPlan *plan);                                                   \
+#define PLAN(name)                                                                                                     \
+  void plan_##name(const void *constants, CallPlan *plan);                                                             \
   void plan_##name(const void *constants, CallPlan *plan)
 
 static inline void per_sample(CallPlan *plan, int64_t units, double flops) {

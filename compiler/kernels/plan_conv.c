@@ -14,13 +14,10 @@ static double forward_flops(const Conv2dK *k) {
 static double gradient_flops(const Conv2dGradWeightK *k) {
   return conv_flops(k->oc, k->ic / k->groups, k->kh, k->kw, k->oh, k->ow);
 }
-static double weight_bytes(const Conv2dK *k) {
-  return 4.0 * (double)(k->oc * (k->ic / k->groups) * k->kh * k->kw);
-}
-#define WINOGRAD_PREPARING 5 /* measured: transforming the weights takes as long as reading this many times their bytes */
-static int64_t whole_lines(int64_t floats) {
-  return ceil_div(floats, LANES) * LANES * 4;
-}
+static double weight_bytes(const Conv2dK *k) { return 4.0 * (double)(k->oc * (k->ic / k->groups) * k->kh * k->kw); }
+#define WINOGRAD_PREPARING                                                                                             \
+  5 /* measured: transforming the weights takes as long as reading this many times their bytes */
+static int64_t whole_lines(int64_t floats) { return ceil_div(floats, LANES) * LANES * 4; }
 
 void plan_conv2d(const void *constants, CallPlan *plan) {
   const Conv2dK *k = constants;
@@ -44,7 +41,8 @@ void plan_conv2d_wino(const void *constants, CallPlan *plan) {
   CallPlan direct; /* which it falls back to for few tiles */
   plan_conv2d(k, &direct);
   *plan = (CallPlan){.units_per_sample = u.bands * u.parts,
-                     .scratch_bytes = max64(whole_lines(HELD_FLOATS + max64(u.scratch, narrow.scratch)), direct.scratch_bytes),
+                     .scratch_bytes =
+                         max64(whole_lines(HELD_FLOATS + max64(u.scratch, narrow.scratch)), direct.scratch_bytes),
                      .flops_per_sample = forward_flops(k),
                      .weights_bytes = WINOGRAD_PREPARING * weight_bytes(k),
                      .weights_samples = u.images};
@@ -86,7 +84,8 @@ int64_t grad_weight_shares(const Conv2dGradWeightK *k, int winograd) {
 void plan_conv2d_grad_weight_wino(const void *constants, CallPlan *plan) {
   const Conv2dGradWeightK *k = constants;
   WinogradGradUnits u = winograd_grad_units(k);
-  *plan = (CallPlan){.units_fixed = u.units, .scratch_bytes = whole_lines(u.scratch), .flops_per_sample = gradient_flops(k)};
+  *plan = (CallPlan){
+      .units_fixed = u.units, .scratch_bytes = whole_lines(u.scratch), .flops_per_sample = gradient_flops(k)};
 }
 void plan_conv2d_grad_weight_sum(const void *constants, CallPlan *plan) {
   const GradWeightSumK *k = constants;
@@ -110,9 +109,8 @@ void plan_depthwise_grad_input(const void *constants, CallPlan *plan) {
 }
 void plan_depthwise_grad_weight(const void *constants, CallPlan *plan) {
   const Conv2dGradWeightK *k = constants;
-  *plan = (CallPlan){.units_fixed = BLOCKS(k->oc),
-                     .scratch_bytes = k->kh * k->kw * LANES * 4,
-                     .flops_per_sample = gradient_flops(k)};
+  *plan = (CallPlan){
+      .units_fixed = BLOCKS(k->oc), .scratch_bytes = k->kh * k->kw * LANES * 4, .flops_per_sample = gradient_flops(k)};
 }
 
 void plan_conv2d_any(const void *constants, CallPlan *plan) {

@@ -5,9 +5,7 @@
 
 /* ---- pool.c ---- */
 
-static double pool_flops(const Pool2dK *k) {
-  return (double)(k->c * k->oh * k->ow) * (double)(k->kh * k->kw);
-}
+static double pool_flops(const Pool2dK *k) { return (double)(k->c * k->oh * k->ow) * (double)(k->kh * k->kw); }
 PLAN(maxpool2d) {
   const Pool2dK *k = constants;
   per_sample(plan, BLOCKS(k->c) * k->oh, pool_flops(k));
@@ -16,9 +14,7 @@ PLAN(maxpool2d_grad) {
   const Pool2dK *k = constants;
   per_sample(plan, BLOCKS(k->c), 2 * pool_flops(k));
 }
-PLAN(avgpool2d) {
-  plan_maxpool2d(constants, plan);
-}
+PLAN(avgpool2d) { plan_maxpool2d(constants, plan); }
 PLAN(avgpool2d_grad) {
   const Pool2dK *k = constants;
   per_sample(plan, BLOCKS(k->c), pool_flops(k));
@@ -27,18 +23,12 @@ PLAN(adaptive_avgpool2d) {
   const AdaptivePoolK *k = constants;
   per_sample(plan, BLOCKS(k->c), (double)(k->c * k->ih * k->iw));
 }
-PLAN(adaptive_avgpool2d_grad) {
-  plan_adaptive_avgpool2d(constants, plan);
-}
+PLAN(adaptive_avgpool2d_grad) { plan_adaptive_avgpool2d(constants, plan); }
 
 /* ---- norm.c ---- */
 
-static int64_t norm_values(const BatchNormK *k) {
-  return k->c * (k->plain ? 1 : k->hw);
-}
-static int64_t norm_units(const BatchNormK *k) {
-  return k->plain ? 1 : units_pixels(BLOCKS(k->c), k->hw);
-}
+static int64_t norm_values(const BatchNormK *k) { return k->c * (k->plain ? 1 : k->hw); }
+static int64_t norm_units(const BatchNormK *k) { return k->plain ? 1 : units_pixels(BLOCKS(k->c), k->hw); }
 PLAN(batchnorm_stats) {
   const BatchNormK *k = constants;
   fixed(plan, BLOCKS(k->c), 5.0 * (double)norm_values(k));
@@ -80,12 +70,8 @@ PLAN(add) {
   const ElementwiseK *k = constants;
   elementwise(k, plan, 1 + activation_flops(k->activation));
 }
-PLAN(copy) {
-  elementwise(constants, plan, 0);
-}
-PLAN(scale) {
-  elementwise(constants, plan, 1);
-}
+PLAN(copy) { elementwise(constants, plan, 0); }
+PLAN(scale) { elementwise(constants, plan, 1); }
 PLAN(dropout) {
   const DropoutK *k = constants;
   per_sample(plan, units_of(k->count, ELEMENTWISE_CHUNK), 10.0 * (double)k->count);
@@ -97,9 +83,7 @@ PLAN(to_blocked) {
   const LayoutK *k = constants;
   per_sample(plan, units_pixels(BLOCKS(k->c), k->h * k->w), 0);
 }
-PLAN(to_plain) {
-  plan_to_blocked(constants, plan);
-}
+PLAN(to_plain) { plan_to_blocked(constants, plan); }
 PLAN(cat_copy) {
   const CatK *k = constants;
   per_sample(plan, k->plain ? k->outer : cat_blocks(k), 0);
@@ -114,18 +98,10 @@ PLAN(cat_grad) {
 static void reduce(const MeanK *k, CallPlan *plan, double flops) {
   per_sample(plan, k->outer, flops * (double)(k->outer * k->reduce * k->inner));
 }
-PLAN(mean) {
-  reduce(constants, plan, 1);
-}
-PLAN(mean_grad) {
-  reduce(constants, plan, 1);
-}
-PLAN(softmax) {
-  reduce(constants, plan, 20);
-}
-PLAN(softmax_grad) {
-  reduce(constants, plan, 4);
-}
+PLAN(mean) { reduce(constants, plan, 1); }
+PLAN(mean_grad) { reduce(constants, plan, 1); }
+PLAN(softmax) { reduce(constants, plan, 20); }
+PLAN(softmax_grad) { reduce(constants, plan, 4); }
 
 /* ---- loss.c ---- */
 
@@ -137,9 +113,7 @@ PLAN(mse) {
   const RegressionK *k = constants;
   fixed(plan, 1, 4.0 * (double)k->count);
 }
-PLAN(l1) {
-  plan_mse(constants, plan);
-}
+PLAN(l1) { plan_mse(constants, plan); }
 PLAN(bce_with_logits) {
   const BinaryK *k = constants;
   fixed(plan, 1, 30.0 * (double)(k->classes * k->positions));
@@ -147,20 +121,14 @@ PLAN(bce_with_logits) {
 
 /* ---- runtime/blas.c: called once, so no units ---- */
 
-static double linear_flops(const LinearK *k) {
-  return 2.0 * (double)k->rows * (double)k->in * (double)k->out;
-}
+static double linear_flops(const LinearK *k) { return 2.0 * (double)k->rows * (double)k->in * (double)k->out; }
 PLAN(linear) {
   const LinearK *k = constants;
   fixed(plan, 1, linear_flops(k));
   plan->weights_bytes = 4.0 * (double)k->in * (double)k->out;
 }
-PLAN(linear_grad_input) {
-  fixed(plan, 1, linear_flops(constants));
-}
-PLAN(linear_grad_weight) {
-  fixed(plan, 1, linear_flops(constants));
-}
+PLAN(linear_grad_input) { fixed(plan, 1, linear_flops(constants)); }
+PLAN(linear_grad_weight) { fixed(plan, 1, linear_flops(constants)); }
 PLAN(linear_grad_bias) {
   const LinearK *k = constants;
   fixed(plan, 1, (double)(k->rows * k->out));

@@ -14,15 +14,11 @@ PLAN(embedding_grad_weight) {
   const EmbeddingK *k = constants;
   fixed(plan, units_of(k->dim, COLUMN_CHUNK), (double)(k->rows * k->dim));
 }
-PLAN(positions) {
-  per_sample(plan, 1, 0);
-}
+PLAN(positions) { per_sample(plan, 1, 0); }
 
 /* ---- layernorm.c ---- */
 
-static double norm_flops(const LayerNormK *k, double each) {
-  return each * (double)(k->rows * k->c);
-}
+static double norm_flops(const LayerNormK *k, double each) { return each * (double)(k->rows * k->c); }
 PLAN(layernorm) {
   const LayerNormK *k = constants;
   per_sample(plan, units_of(k->rows, ROW_CHUNK), norm_flops(k, 8));
@@ -38,9 +34,7 @@ PLAN(layernorm_grad_weight) {
 
 /* ---- attention.c ---- */
 
-static int64_t score_bytes(const AttentionK *k) {
-  return QUERY_CHUNK * units_of(k->tk, 16) * 64;
-}
+static int64_t score_bytes(const AttentionK *k) { return QUERY_CHUNK * units_of(k->tk, 16) * 64; }
 static double scores(const AttentionK *k) { /* more than 64 bits hold, where sequences are as long as may be */
   return (double)k->heads * (double)k->tq * (double)k->tk;
 }
@@ -49,11 +43,13 @@ static double product_flops(const AttentionK *k, double products) {
 }
 PLAN(attention) {
   const AttentionK *k = constants;
-  *plan = (CallPlan){.units_per_sample = k->heads * units_of(k->tq, QUERY_CHUNK), .scratch_bytes = score_bytes(k),
+  *plan = (CallPlan){.units_per_sample = k->heads * units_of(k->tq, QUERY_CHUNK),
+                     .scratch_bytes = score_bytes(k),
                      .flops_per_sample = product_flops(k, 2) + 20.0 * scores(k)};
 }
 PLAN(attention_grad) {
   const AttentionK *k = constants;
-  *plan = (CallPlan){.units_per_sample = k->heads, .scratch_bytes = 2 * score_bytes(k),
+  *plan = (CallPlan){.units_per_sample = k->heads,
+                     .scratch_bytes = 2 * score_bytes(k),
                      .flops_per_sample = product_flops(k, 5) + 30.0 * scores(k)};
 }

@@ -9,8 +9,7 @@ typedef struct Window {
   int64_t first, count;
 } Window;
 
-SIMD Window window_at(int64_t out, int64_t stride, int64_t pad, int64_t dilation, int64_t size,
-                      int64_t kernel) {
+SIMD Window window_at(int64_t out, int64_t stride, int64_t pad, int64_t dilation, int64_t size, int64_t kernel) {
   int64_t start = out * stride - pad;
   int64_t skip = start < 0 ? (-start + dilation - 1) / dilation : 0;
   int64_t end = start < size ? (size - 1 - start) / dilation + 1 : 0;
@@ -48,8 +47,8 @@ void sgk_maxpool2d(SGK_TEMPLATE_ARGS, const Pool2dK *k) {
     for (int64_t ow = 0; ow < k->ow; ow++) {
       Window w = window_at(ow, k->stride_w, k->pad_w, k->dil_w, k->iw, k->kw);
       const float *at = from + (h.first * k->iw + w.first) * LANES;
-      v16 v = h.count == k->kh && w.count == k->kw ? window_max(at, k, k->kh, k->kw)
-                                                   : window_max(at, k, h.count, w.count);
+      v16 v =
+          h.count == k->kh && w.count == k->kw ? window_max(at, k, k->kh, k->kw) : window_max(at, k, h.count, w.count);
       v = v16_keep(used, v); /* a window without an input has -inf, as in PyTorch, but not in the pad lanes */
       v16_store_or_add(to + ow * LANES, v, LANES, k->accumulate);
     }
@@ -86,10 +85,8 @@ void sgk_maxpool2d_grad(SGK_TEMPLATE_ARGS, const Pool2dK *k) {
         Window w = window_at(ow, k->stride_w, k->pad_w, k->dil_w, k->iw, k->kw);
         int64_t at = (h.first * k->iw + w.first) * LANES;
         v16 g = v16_load(dy + (oh * k->ow + ow) * LANES);
-        if (h.count == k->kh && w.count == k->kw)
-          window_max_grad(x + at, g, dx + at, k, k->kh, k->kw);
-        else
-          window_max_grad(x + at, g, dx + at, k, h.count, w.count);
+        if (h.count == k->kh && w.count == k->kw) window_max_grad(x + at, g, dx + at, k, k->kh, k->kw);
+        else window_max_grad(x + at, g, dx + at, k, h.count, w.count);
       }
     }
   }

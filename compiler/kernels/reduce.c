@@ -19,8 +19,7 @@ void sgk_mean(SGK_TEMPLATE_ARGS, const MeanK *k) {
     }
     for (int64_t i = 0; i < k->inner; i += 16) {
       v16d sum = {0};
-      for (int64_t r = 0; r < k->reduce; r++)
-        sum += v16_widen(v16_load_lanes(x + r * k->inner + i, k->inner - i));
+      for (int64_t r = 0; r < k->reduce; r++) sum += v16_widen(v16_load_lanes(x + r * k->inner + i, k->inner - i));
       v16_store_or_add(y + i, v16_narrow(sum / (double)k->reduce), k->inner - i, k->accumulate);
     }
   }
@@ -38,8 +37,7 @@ void sgk_mean_grad(SGK_TEMPLATE_ARGS, const MeanK *k) {
     }
     for (int64_t i = 0; i < k->inner; i += 16) {
       v16 g = v16_load_lanes(dy + i, k->inner - i) / count;
-      for (int64_t r = 0; r < k->reduce; r++)
-        v16_store_or_add(dx + r * k->inner + i, g, k->inner - i, k->accumulate);
+      for (int64_t r = 0; r < k->reduce; r++) v16_store_or_add(dx + r * k->inner + i, g, k->inner - i, k->accumulate);
     }
   }
 }

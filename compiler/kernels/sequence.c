@@ -1,11 +1,10 @@
-/* Kernels of token sequences: looking up rows, counting, and the gradient of taking one place. Nothing is read by a token
- * without checking it: those of a C caller come here as they are. Called by generated code and by tests/kernels. */
+/* Kernels of token sequences: looking up rows, counting, and the gradient of taking one place. Nothing is read by a
+ * token without checking it: those of a C caller come here as they are. Called by generated code and by tests/kernels.
+ */
 #include "compiler/kernels/simd.h"
 #include "compiler/kernels/units.h"
 
-SIMD int embedding_has(const EmbeddingK *k, int32_t token) {
-  return token >= 0 && token < k->count;
-}
+SIMD int embedding_has(const EmbeddingK *k, int32_t token) { return token >= 0 && token < k->count; }
 
 /* tokens (n, rows), w (count, dim) → y (n, rows, dim). A unit is a token. */
 void sgk_embedding(SGK_TEMPLATE_ARGS, const EmbeddingK *k) {
@@ -57,6 +56,7 @@ void sgk_select_grad(SGK_TEMPLATE_ARGS, const CatK *k) {
     for (int64_t i = 0; i < k->total * k->inner && !k->accumulate; i += 16)
       v16_store_lanes(dx + i, (v16){0}, k->total * k->inner - i);
     float *to = dx + k->to * k->inner;
-    for (int64_t i = 0; i < k->inner; i += 16) v16_store_or_add(to + i, v16_load_lanes(dy + i, k->inner - i), k->inner - i, 1);
+    for (int64_t i = 0; i < k->inner; i += 16)
+      v16_store_or_add(to + i, v16_load_lanes(dy + i, k->inner - i), k->inner - i, 1);
   }
 }

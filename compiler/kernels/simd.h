@@ -22,21 +22,11 @@ typedef uint32_t v16u __attribute__((vector_size(64), may_alias));
 typedef double v16d __attribute__((vector_size(128), may_alias));
 typedef float v16_unaligned __attribute__((vector_size(64), aligned(4), may_alias));
 
-SIMD v16 v16_set(float value) {
-  return (v16){0} + value;
-}
-SIMD v16i v16i_set(int32_t value) {
-  return (v16i){0} + value;
-}
-SIMD v16 v16_load(const float *p) {
-  return *(const v16_unaligned *)p;
-}
-SIMD void v16_store(float *p, v16 v) {
-  *(v16_unaligned *)p = v;
-}
-SIMD v16i v16_lane_numbers(void) {
-  return (v16i){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-}
+SIMD v16 v16_set(float value) { return (v16){0} + value; }
+SIMD v16i v16i_set(int32_t value) { return (v16i){0} + value; }
+SIMD v16 v16_load(const float *p) { return *(const v16_unaligned *)p; }
+SIMD void v16_store(float *p, v16 v) { *(v16_unaligned *)p = v; }
+SIMD v16i v16_lane_numbers(void) { return (v16i){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
 
 /* The first `lanes` of 16, for the end of a plain row: nothing beyond is touched, the other lanes are zero.
  */
@@ -60,42 +50,20 @@ SIMD void v16_store_or_add(float *p, v16 v, int64_t lanes, int64_t accumulate) {
 }
 
 /* mask ? a : b, lane by lane; a mask is a comparison's result, all ones or zeros. */
-SIMD v16 v16_select(v16i mask, v16 a, v16 b) {
-  return (v16)((mask & (v16i)a) | (~mask & (v16i)b));
-}
-SIMD v16i v16i_select(v16i mask, v16i a, v16i b) {
-  return (mask & a) | (~mask & b);
-}
+SIMD v16 v16_select(v16i mask, v16 a, v16 b) { return (v16)((mask & (v16i)a) | (~mask & (v16i)b)); }
+SIMD v16i v16i_select(v16i mask, v16i a, v16i b) { return (mask & a) | (~mask & b); }
 /* v where mask, else +0 (also where v is not a number). */
-SIMD v16 v16_keep(v16i mask, v16 v) {
-  return (v16)(mask & (v16i)v);
-}
-SIMD v16i v16_first_lanes(int64_t lanes) {
-  return v16_lane_numbers() < (int32_t)(lanes < 16 ? lanes : 16);
-}
+SIMD v16 v16_keep(v16i mask, v16 v) { return (v16)(mask & (v16i)v); }
+SIMD v16i v16_first_lanes(int64_t lanes) { return v16_lane_numbers() < (int32_t)(lanes < 16 ? lanes : 16); }
 /* Where v is not a number (v16_larger: either), the result is not. */
-SIMD v16 v16_at_least(v16 v, float bound) {
-  return v16_select(v < bound, v16_set(bound), v);
-}
-SIMD v16 v16_at_most(v16 v, float bound) {
-  return v16_select(v > bound, v16_set(bound), v);
-}
-SIMD v16 v16_larger(v16 a, v16 b) {
-  return v16_select((b > a) | (b != b), b, a);
-}
-SIMD v16 v16_abs(v16 v) {
-  return (v16)((v16i)v & 0x7fffffff);
-}
-SIMD v16 v16_with_sign(v16 v, v16 sign) {
-  return (v16)(((v16i)v & 0x7fffffff) | ((v16i)sign & INT32_MIN));
-}
+SIMD v16 v16_at_least(v16 v, float bound) { return v16_select(v < bound, v16_set(bound), v); }
+SIMD v16 v16_at_most(v16 v, float bound) { return v16_select(v > bound, v16_set(bound), v); }
+SIMD v16 v16_larger(v16 a, v16 b) { return v16_select((b > a) | (b != b), b, a); }
+SIMD v16 v16_abs(v16 v) { return (v16)((v16i)v & 0x7fffffff); }
+SIMD v16 v16_with_sign(v16 v, v16 sign) { return (v16)(((v16i)v & 0x7fffffff) | ((v16i)sign & INT32_MIN)); }
 
-SIMD v16d v16_widen(v16 v) {
-  return __builtin_convertvector(v, v16d);
-}
-SIMD v16 v16_narrow(v16d v) {
-  return __builtin_convertvector(v, v16);
-}
+SIMD v16d v16_widen(v16 v) { return __builtin_convertvector(v, v16d); }
+SIMD v16 v16_narrow(v16d v) { return __builtin_convertvector(v, v16); }
 
 /* Over the lanes, always in the same order. */
 SIMD float v16_sum(v16 v) {

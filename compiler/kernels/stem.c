@@ -1,9 +1,9 @@
-/* The first convolution of a network for pictures, up to 7x7 with stride 2 on up to 4 plain channels, by Winograd's minimal
- * filtering. The even and odd rows and columns of the input are four planes, in each of which the kernel, of 4 or 3 taps a
- * dimension, has stride 1; all planes of all channels are transformed at the same points, F(4x4, 4x4), so that their
- * products are summed before the one transform back. 3 taps have no product at infinity: 169 products a channel for 16
- * outputs instead of 784. Same layouts, packed weights and epilogue as conv2d. The weights are transformed here, once a
- * call. Sums are made in the same order however the work is shared. */
+/* The first convolution of a network for pictures, up to 7x7 with stride 2 on up to 4 plain channels, by Winograd's
+ * minimal filtering. The even and odd rows and columns of the input are four planes, in each of which the kernel, of 4
+ * or 3 taps a dimension, has stride 1; all planes of all channels are transformed at the same points, F(4x4, 4x4), so
+ * that their products are summed before the one transform back. 3 taps have no product at infinity: 169 products a
+ * channel for 16 outputs instead of 784. Same layouts, packed weights and epilogue as conv2d. The weights are
+ * transformed here, once a call. Sums are made in the same order however the work is shared. */
 #include "compiler/kernels/conv_vec.h"
 #include "compiler/kernels/stem_units.h"
 
@@ -72,7 +72,8 @@ INLINE int64_t plane_of(const Conv2dK *k, int64_t odd_row, int64_t odd_col, int6
 
 /* One input channel of one phase for one output block, rounded once:
  * w [KH][KW][IC][16 oc] → u [49 points][planes][16 oc]. */
-INLINE void weights_plane(const Conv2dK *k, int64_t planes, const float *w, int64_t odd_row, int64_t odd_col, float *u) {
+INLINE void weights_plane(const Conv2dK *k, int64_t planes, const float *w, int64_t odd_row, int64_t odd_col,
+                          float *u) {
   v16d half[STEM_SIDE * 4], g[4], out[STEM_SIDE];
   UNROLL
   for (int64_t col = 0; col < 4; col++) {
@@ -118,12 +119,14 @@ typedef float v16_unaligned __attribute__((vector_size(64), may_alias, aligned(4
 INLINE void deal(v16 *d) {
   v16 to[8];
   UNROLL
-  for (int64_t step = 4; step; step /= 2) { /* those of even places before those of odd ones, in each run of 2 step vectors */
+  for (int64_t step = 4; step;
+       step /= 2) { /* those of even places before those of odd ones, in each run of 2 step vectors */
     UNROLL
     for (int64_t i = 0; i < 8; i += 2) {
       const int64_t at = i / (2 * step) * (2 * step) + i % (2 * step) / 2;
       to[at] = __builtin_shufflevector(d[i], d[i + 1], 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-      to[at + step] = __builtin_shufflevector(d[i], d[i + 1], 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+      to[at + step] =
+          __builtin_shufflevector(d[i], d[i + 1], 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
     }
     UNROLL
     for (int64_t i = 0; i < 8; i++) d[i] = to[i];
@@ -153,7 +156,8 @@ INLINE void split_row(const Conv2dK *k, const StemUnits *s, const float *x, int6
   }
 }
 
-/* The 13 rows that a tile row looks at, transformed down: split [13][8][pitch] → half [7 of even rows, 6 of odd][8][pitch] */
+/* The 13 rows that a tile row looks at, transformed down: split [13][8][pitch] → half [7 of even rows, 6 of
+ * odd][8][pitch] */
 INLINE void transform_down(const StemUnits *s, const float *split, float *half) {
   const int64_t row = 8 * s->pitch;
   NO_UNROLL
@@ -194,7 +198,8 @@ INLINE void across(const StemUnits *s, const float *half, int64_t odd_col, float
 }
 
 /* v: [tile rows][49 points][planes][v_pitch tiles] of `rows` tile rows from `first` on. */
-INLINE void band_input(const Conv2dK *k, const StemUnits *s, const float *x, int64_t first, int64_t rows, float *scratch) {
+INLINE void band_input(const Conv2dK *k, const StemUnits *s, const float *x, int64_t first, int64_t rows,
+                       float *scratch) {
   float *split = scratch + s->split, *half = scratch + s->half;
   const int64_t v_point = s->planes * s->v_pitch;
   NO_UNROLL
@@ -218,10 +223,10 @@ INLINE void band_input(const Conv2dK *k, const StemUnits *s, const float *x, int
 
 /* ---- products and outputs ---- */
 
-/* One point of one block of tiles: m [tiles][outs][16] = v [count planes][v_pitch] times u [count][16 oc], u_out floats from
- * one output block to the next. */
-INLINE void products(const float *v, int64_t v_pitch, const float *u, int64_t u_out, int64_t count, float *m, int64_t tiles,
-                     int64_t outs) {
+/* One point of one block of tiles: m [tiles][outs][16] = v [count planes][v_pitch] times u [count][16 oc], u_out floats
+ * from one output block to the next. */
+INLINE void products(const float *v, int64_t v_pitch, const float *u, int64_t u_out, int64_t count, float *m,
+                     int64_t tiles, int64_t outs) {
   v16 acc[2 * STEM_WIDE];
   UNROLL
   for (int64_t q = 0; q < tiles * outs; q++) acc[q] = (v16){0};
@@ -297,8 +302,8 @@ INLINE void output_tile(const Conv2dK *k, const float *half, int64_t m_point, v1
 }
 
 /* `outs` output blocks from `out` on, of one band; outs is a constant. */
-INLINE void band_outputs(void *const *buf, const Conv2dK *k, const StemUnits *s, int64_t image, int64_t first, int64_t rows,
-                         int64_t out, int64_t outs, float *scratch) {
+INLINE void band_outputs(void *const *buf, const Conv2dK *k, const StemUnits *s, int64_t image, int64_t first,
+                         int64_t rows, int64_t out, int64_t outs, float *scratch) {
   const float *bias = buf[2], *residual = buf[3], *u = scratch + s->u + out * STEM_POINTS * s->planes * LANES;
   float *y = buf[4], *m = scratch + s->m, *half = m + STEM_SIDE * s->m_point;
   const int64_t y_block = k->oh * k->ow * LANES, at = (image * s->out_blocks + out) * y_block;
@@ -333,6 +338,7 @@ void sgk_conv2d_stem(SGK_TEMPLATE_ARGS, const Conv2dK *k) {
     NO_UNROLL
     for (int64_t pair = 0; pair < pairs; pair++) band_outputs(buf, k, &s, image, first, rows, 2 * pair, 2, memory);
     NO_UNROLL
-    for (int64_t out = 2 * pairs; out < s.out_blocks; out++) band_outputs(buf, k, &s, image, first, rows, out, 1, memory);
+    for (int64_t out = 2 * pairs; out < s.out_blocks; out++)
+      band_outputs(buf, k, &s, image, first, rows, out, 1, memory);
   }
 }

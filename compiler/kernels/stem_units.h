@@ -1,25 +1,26 @@
-/* How conv2d_stem is cut into work units, and where its parts lie in scratch: shared by the template and by plan_conv.c.
+/* How conv2d_stem is cut into work units, and where its parts lie in scratch: shared by the template and by
+ * plan_conv.c.
  *
- * A tile is 4 × 4 outputs. A unit is a band of tile rows of one image: as many as make its halo cheap, few enough that one
- * image keeps several threads busy. */
+ * A tile is 4 × 4 outputs. A unit is a band of tile rows of one image: as many as make its halo cheap, few enough that
+ * one image keeps several threads busy. */
 #ifndef SURGERY_STEM_UNITS_H
 #define SURGERY_STEM_UNITS_H
 #include "compiler/kernels/conv_axis.h"
 
-#define STEM_TILES 56   /* of a unit, about */
-#define STEM_SIDE 7     /* points in one dimension, the last at infinity */
+#define STEM_TILES 56 /* of a unit, about */
+#define STEM_SIDE 7   /* points in one dimension, the last at infinity */
 #define STEM_POINTS (STEM_SIDE * STEM_SIDE)
-#define STEM_WIDE 14    /* tiles whose sums are held at a time, at most */
-#define STEM_NARROW 6   /* with narrow vectors */
+#define STEM_WIDE 14  /* tiles whose sums are held at a time, at most */
+#define STEM_NARROW 6 /* with narrow vectors */
 
 typedef struct StemUnits {
   int64_t tile_rows, tile_cols; /* of an image */
   int64_t bands, band;          /* of an image; tile rows of a band */
-  int64_t block, blocks;        /* tiles whose sums are held at a time, in a tile row; the last block may pass its end */
-  int64_t in_rows, groups;      /* input rows of a band; vectors of tiles, one tile further than the blocks */
-  int64_t planes, out_blocks;   /* 4 phases × channels */
-  int64_t pitch, v_pitch;       /* floats from one column of eight, and from one plane, to the next */
-  int64_t v_row, m_point;       /* floats of a tile row's transformed input; between the points of the products */
+  int64_t block, blocks;      /* tiles whose sums are held at a time, in a tile row; the last block may pass its end */
+  int64_t in_rows, groups;    /* input rows of a band; vectors of tiles, one tile further than the blocks */
+  int64_t planes, out_blocks; /* 4 phases × channels */
+  int64_t pitch, v_pitch;     /* floats from one column of eight, and from one plane, to the next */
+  int64_t v_row, m_point;     /* floats of a tile row's transformed input; between the points of the products */
   int64_t padded, split, half, v, u, m, scratch; /* where each part begins, in floats; the whole */
 } StemUnits;
 

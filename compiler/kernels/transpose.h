@@ -4,12 +4,12 @@
 #include "compiler/kernels/simd.h"
 
 /* One step of a transposition: pairs of rows `step` apart exchange their off-diagonal parts. */
-#define INTERLEAVE(step, low, high)                                                                          \
-  for (int i = 0; i < 16; i++) {                                                                             \
-    if (i & step) continue;                                                                                  \
-    v16 a = m[i], b = m[i + step];                                                                           \
-    m[i] = low;                                                                                              \
-    m[i + step] = high;                                                                                      \
+#define INTERLEAVE(step, low, high)                                                                                    \
+  for (int i = 0; i < 16; i++) {                                                                                       \
+    if (i & step) continue;                                                                                            \
+    v16 a = m[i], b = m[i + step];                                                                                     \
+    m[i] = low;                                                                                                        \
+    m[i + step] = high;                                                                                                \
   }
 #define SHUFFLE(...) __builtin_shufflevector(a, b, __VA_ARGS__)
 

@@ -10,9 +10,7 @@
 #define QUERY_CHUNK 128        /* queries whose scores an attention holds at once */
 #define PIXEL_CHUNK 1024       /* pixels of a channel block: 64 KiB */
 
-static inline int64_t units_of(int64_t count, int64_t chunk) {
-  return (count + chunk - 1) / chunk;
-}
+static inline int64_t units_of(int64_t count, int64_t chunk) { return (count + chunk - 1) / chunk; }
 
 /* A run [from, to) of one sample. */
 typedef struct UnitRun {
@@ -32,16 +30,12 @@ static inline UnitPixels unit_pixels(int64_t unit, int64_t blocks, int64_t hw) {
   return (UnitPixels){unit / chunks / blocks, unit / chunks % blocks, from,
                       from + PIXEL_CHUNK < hw ? from + PIXEL_CHUNK : hw};
 }
-static inline int64_t units_pixels(int64_t blocks, int64_t hw) {
-  return blocks * units_of(hw, PIXEL_CHUNK);
-}
+static inline int64_t units_pixels(int64_t blocks, int64_t hw) { return blocks * units_of(hw, PIXEL_CHUNK); }
 
 /* Lanes in use of a channel block: 16, or what is left of c. */
 static inline int64_t block_lanes(int64_t block, int64_t c) {
   return c - block * LANES < LANES ? c - block * LANES : LANES;
 }
 /* Blocks of y that cat_copy writes: those that hold channels [to, to + c). */
-static inline int64_t cat_blocks(const CatK *k) {
-  return k->c ? (k->to + k->c - 1) / LANES - k->to / LANES + 1 : 0;
-}
+static inline int64_t cat_blocks(const CatK *k) { return k->c ? (k->to + k->c - 1) / LANES - k->to / LANES + 1 : 0; }
 #endif

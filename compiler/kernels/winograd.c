@@ -1,8 +1,8 @@
 /* 3x3 convolutions of stride 1 and 2, and the input's gradient of the latter, by Winograd's minimal filtering
- * (winograd_vec.h): 36 products for 16 outputs instead of 144; 81 of stride 2, and 81 for its 64 gradients; fewer in small tiles.
- * Reads and writes the same layouts as conv2d, packed weights included, and does the same epilogue, so that either can
- * stand for the other. The weights are transformed here, for each group of tiles again: that takes a tenth of the time,
- * and saves four times their memory. Sums are made in the same order however the work is shared. */
+ * (winograd_vec.h): 36 products for 16 outputs instead of 144; 81 of stride 2, and 81 for its 64 gradients; fewer in
+ * small tiles. Reads and writes the same layouts as conv2d, packed weights included, and does the same epilogue, so
+ * that either can stand for the other. The weights are transformed here, for each group of tiles again: that takes a
+ * tenth of the time, and saves four times their memory. Sums are made in the same order however the work is shared. */
 #include "compiler/kernels/conv_units.h"
 #include "compiler/kernels/conv_vec.h"
 #include "compiler/kernels/winograd_tiles.h"
@@ -16,8 +16,10 @@
  * v[points, v_point floats apart]. */
 INLINE void make_input_tile(TileShape s, int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v,
                             int64_t v_point) {
-  const int64_t height = winograd_window(s.kind, s.low), width = winograd_window(s.kind, s.narrow), edge = winograd_edge(s.kind);
-  v16 copy[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE], half[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE], out[WINOGRAD_MOST_EDGE];
+  const int64_t height = winograd_window(s.kind, s.low), width = winograd_window(s.kind, s.narrow),
+                edge = winograd_edge(s.kind);
+  v16 copy[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE], half[WINOGRAD_MOST_EDGE * WINOGRAD_MOST_EDGE],
+      out[WINOGRAD_MOST_EDGE];
   const v16 *d = (const v16 *)(x + (row * iw + col) * LANES);
   int64_t step = iw;
   if (row < 0 || col < 0 || row + height > ih || col + width > iw) {
@@ -45,9 +47,10 @@ INLINE void make_input_tile(TileShape s, int64_t ih, int64_t iw, const float *x,
   }
 }
 
-#define INPUT_TILE(KIND, LOW, NARROW)                                                                                           \
-  SHARED void sgk_input_tile_##KIND##LOW##NARROW(int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v, int64_t v_point) { \
-    make_input_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, ih, iw, x, row, col, v, v_point);                               \
+#define INPUT_TILE(KIND, LOW, NARROW)                                                                                  \
+  SHARED void sgk_input_tile_##KIND##LOW##NARROW(int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col,     \
+                                                 float *v, int64_t v_point) {                                          \
+    make_input_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, ih, iw, x, row, col, v, v_point);                       \
   }
 EACH_TILE_SHAPE(INPUT_TILE)
 
@@ -57,7 +60,8 @@ INLINE void transform_three(WinogradKind kind, v16 g0, v16 g1, v16 g2, v16 *to, 
   if (kind == WINOGRAD_PLAIN) transform_weights(g0, g1, g2, to, to_step);
   else transform_weights_strided(g0, g1, g2, to, to_step);
 }
-INLINE void make_weights_block(WinogradKind kind, const float *w, int64_t w_out, int64_t outs, float *u, int64_t u_point) {
+INLINE void make_weights_block(WinogradKind kind, const float *w, int64_t w_out, int64_t outs, float *u,
+                               int64_t u_point) {
   NO_UNROLL
   for (int64_t i = 0; i < LANES; i++) {
     NO_UNROLL
@@ -81,9 +85,9 @@ INLINE void make_weights_block(WinogradKind kind, const float *w, int64_t w_out,
   }
 }
 
-#define WEIGHTS_BLOCK(KIND, OUTS)                                                                                              \
-  SHARED static void weights_block_##KIND##OUTS(const float *w, int64_t w_out, float *u, int64_t u_point) { \
-    make_weights_block(WINOGRAD_##KIND, w, w_out, OUTS, u, u_point);                                                          \
+#define WEIGHTS_BLOCK(KIND, OUTS)                                                                                      \
+  SHARED static void weights_block_##KIND##OUTS(const float *w, int64_t w_out, float *u, int64_t u_point) {            \
+    make_weights_block(WINOGRAD_##KIND, w, w_out, OUTS, u, u_point);                                                   \
   }
 WEIGHTS_BLOCK(PLAIN, 1)
 WEIGHTS_BLOCK(PLAIN, 2)
@@ -96,8 +100,8 @@ INLINE void weights_block(WinogradKind kind, const float *w, int64_t w_out, int6
 }
 
 /* One point: m [tiles][outs][16] = or += v [blocks][all tiles][16 ic] times u [blocks][16 ic][outs][16 oc]. */
-INLINE void products(const float *v, const float *u, float *m, int64_t all, int64_t blocks, int64_t tiles,
-                     int64_t outs, int64_t first) {
+INLINE void products(const float *v, const float *u, float *m, int64_t all, int64_t blocks, int64_t tiles, int64_t outs,
+                     int64_t first) {
   v16 acc[MAX_SUMS];
   const int64_t sums = tiles * outs;
   UNROLL
@@ -123,8 +127,8 @@ INLINE void products(const float *v, const float *u, float *m, int64_t all, int6
 }
 
 /* All points and tiles of one chunk of input blocks. */
-INLINE void multiply(WinogradKind kind, const WinogradUnits *u, const Group *g, const float *v, const float *weights, float *m,
-                     int64_t blocks, int64_t outs, int64_t first) {
+INLINE void multiply(WinogradKind kind, const WinogradUnits *u, const Group *g, const float *v, const float *weights,
+                     float *m, int64_t blocks, int64_t outs, int64_t first) {
   NO_UNROLL
   for (int64_t p = 0; p < winograd_edge(kind) * winograd_edge(kind); p++) {
     const float *vp = v + p * u->v_point, *up = weights + winograd_weight(kind, p) * u->u_point;
@@ -136,8 +140,7 @@ INLINE void multiply(WinogradKind kind, const WinogradUnits *u, const Group *g, 
     if (t >= end) continue;
     if (end - t <= u->rest_a)
       products(vp + t * LANES, up, mp + t * outs * LANES, u->tiles, blocks, u->rest_a, outs, first);
-    else
-      products(vp + t * LANES, up, mp + t * outs * LANES, u->tiles, blocks, u->rest_b, outs, first);
+    else products(vp + t * LANES, up, mp + t * outs * LANES, u->tiles, blocks, u->rest_b, outs, first);
   }
 }
 
@@ -164,18 +167,19 @@ INLINE void make_output_tile(TileShape s, const float *m, int64_t m_point, v16 *
   for (int64_t r = 0; r < height; r++) transform_out(s.kind, s.narrow, half + edge * r, 1, to + r * width, 1);
 }
 
-#define OUTPUT_TILE(KIND, LOW, NARROW)                                                                                          \
-  SHARED static void output_tile_##KIND##LOW##NARROW(const float *m, int64_t m_point, v16 *to) {    \
-    make_output_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, m, m_point, to);                                               \
+#define OUTPUT_TILE(KIND, LOW, NARROW)                                                                                 \
+  SHARED static void output_tile_##KIND##LOW##NARROW(const float *m, int64_t m_point, v16 *to) {                       \
+    make_output_tile((TileShape){WINOGRAD_##KIND, LOW, NARROW}, m, m_point, to);                                       \
   }
 EACH_TILE_SHAPE(OUTPUT_TILE)
 
 /* Residual and y at the image's block. */
 INLINE void output_tile(TileShape s, const Conv2dK *k, const float *m, int64_t m_point, v16 bias, const float *residual,
                         float *y, int64_t row, int64_t col) {
-  const int64_t height = winograd_outputs(s.kind) * (4 - s.low) / 4, width = winograd_outputs(s.kind) * (4 - s.narrow) / 4;
+  const int64_t height = winograd_outputs(s.kind) * (4 - s.low) / 4,
+                width = winograd_outputs(s.kind) * (4 - s.narrow) / 4;
   v16 out[64];
-#define CALL_OUTPUT_TILE(KIND, LOW, NARROW) \
+#define CALL_OUTPUT_TILE(KIND, LOW, NARROW)                                                                            \
   if (s.kind == WINOGRAD_##KIND && s.low == LOW && s.narrow == NARROW) output_tile_##KIND##LOW##NARROW(m, m_point, out);
   EACH_TILE_SHAPE(CALL_OUTPUT_TILE)
   const int64_t rows = min64(height, k->oh - row), cols = min64(width, k->ow - col);
@@ -214,27 +218,28 @@ INLINE void run_input(TileShape s, const Conv2dK *k, const WinogradUnits *u, con
 }
 
 /* Of image i of the group and output block b of `outs`; residual and y at the image's block. */
-INLINE void run_output(TileShape s, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t i, int64_t b, int64_t outs, const float *m,
-                       v16 bias, const float *residual, float *y) {
+INLINE void run_output(TileShape s, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t i, int64_t b,
+                       int64_t outs, const float *m, v16 bias, const float *residual, float *y) {
   const int64_t quarter = winograd_outputs(s.kind) / 4;
   const Run run = group_run(s, &u->grid, g);
   for (int64_t r = 0; r < run.rows; r++)
     for (int64_t t = 0; t < run.cols; t++)
-      output_tile(s, k, m + ((run.first + (i * run.rows + r) * run.cols + t) * outs + b) * LANES, u->m_point, bias, residual, y,
-                  winograd_begin(u->grid.full_rows, run.row + r) * quarter, winograd_begin(u->grid.full_cols, run.col + t) * quarter);
+      output_tile(s, k, m + ((run.first + (i * run.rows + r) * run.cols + t) * outs + b) * LANES, u->m_point, bias,
+                  residual, y, winograd_begin(u->grid.full_rows, run.row + r) * quarter,
+                  winograd_begin(u->grid.full_cols, run.col + t) * quarter);
 }
 
 /* `outs` output blocks from `out` on; outs is a constant. */
-INLINE void group_outputs(WinogradKind kind, void *const *buf, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t out,
-                          int64_t outs, float *v, float *weights, float *m) {
+INLINE void group_outputs(WinogradKind kind, void *const *buf, const Conv2dK *k, const WinogradUnits *u, const Group *g,
+                          int64_t out, int64_t outs, float *v, float *weights, float *m) {
   const float *w = buf[1], *bias = buf[2], *residual = buf[3];
   float *y = buf[4];
   const int64_t w_out = u->in_blocks * 9 * LANES * LANES, y_block = k->oh * k->ow * LANES;
   for (int64_t c = 0; c < u->in_blocks; c += WINOGRAD_CHUNK) {
     const int64_t blocks = min64(WINOGRAD_CHUNK, u->in_blocks - c);
     for (int64_t i = 0; i < blocks; i++)
-      weights_block(kind, w + out * w_out + (c + i) * 9 * LANES * LANES, w_out, outs, weights + i * LANES * outs * LANES,
-                    u->u_point);
+      weights_block(kind, w + out * w_out + (c + i) * 9 * LANES * LANES, w_out, outs,
+                    weights + i * LANES * outs * LANES, u->u_point);
     multiply(kind, u, g, v + c * u->tiles * LANES, weights, m, blocks, outs, c == 0);
   }
   for (int64_t b = 0; b < outs; b++) {
@@ -247,8 +252,8 @@ INLINE void group_outputs(WinogradKind kind, void *const *buf, const Conv2dK *k,
   }
 }
 
-INLINE void run_pairs(WinogradKind kind, void *const *buf, const Conv2dK *k, const WinogradUnits *u, const Group *g, int64_t first,
-                      int64_t last, float *v, int transformed) {
+INLINE void run_pairs(WinogradKind kind, void *const *buf, const Conv2dK *k, const WinogradUnits *u, const Group *g,
+                      int64_t first, int64_t last, float *v, int transformed) {
   float *weights = v + u->points * u->v_point, *m = weights + WINOGRAD_WEIGHTS * u->u_point;
 #define INPUT(SHAPE) run_input(SHAPE, k, u, g, buf[0], v)
   if (!transformed) EACH_SHAPE_OF_GRID(kind, &u->grid, INPUT);

@@ -4,7 +4,8 @@
 #include "compiler/kernels/winograd_vec.h"
 
 /* Tile rows [row, row + rows) of `images` images. Tiles of one shape follow each other, image by image, row by row: low
- * ones of full width, full ones, narrow ones of full height, low and narrow ones. Those that have a point are then a run. */
+ * ones of full width, full ones, narrow ones of full height, low and narrow ones. Those that have a point are then a
+ * run. */
 typedef struct Group {
   int64_t image, images, row, rows, full_rows, tiles;
   int64_t start[2][2]; /* of the tiles of a shape: [low][narrow] */
@@ -21,7 +22,8 @@ INLINE Group group_of(const TileGrid *t, int64_t image, int64_t images, int64_t 
 
 /* The tiles that have point p. */
 INLINE void group_tiles(WinogradKind kind, const Group *g, int64_t p, int64_t *begin, int64_t *end) {
-  const int64_t edge = winograd_edge(kind), full_height = winograd_lacks(kind, 1, p / edge), full_width = winograd_lacks(kind, 1, p % edge);
+  const int64_t edge = winograd_edge(kind), full_height = winograd_lacks(kind, 1, p / edge),
+                full_width = winograd_lacks(kind, 1, p % edge);
   *begin = full_height ? g->start[0][0] : 0;
   *end = full_width ? g->start[0][1] : full_height ? g->start[1][1] : g->tiles;
 }
@@ -41,12 +43,12 @@ INLINE Run group_run(TileShape s, const TileGrid *t, const Group *g) {
 }
 
 /* DO(shape) for each shape of tile that the grid has. */
-#define EACH_SHAPE_OF_GRID(KIND, GRID, DO)                                                         \
-  do {                                                                                             \
-    const int64_t low = (GRID)->full_rows < (GRID)->rows, narrow = (GRID)->full_cols < (GRID)->cols; \
-    DO(((TileShape){KIND, 0, 0}));                                                                 \
-    if (narrow) DO(((TileShape){KIND, 0, 1}));                                                     \
-    if (low) DO(((TileShape){KIND, 1, 0}));                                                        \
-    if (low && narrow) DO(((TileShape){KIND, 1, 1}));                                              \
+#define EACH_SHAPE_OF_GRID(KIND, GRID, DO)                                                                             \
+  do {                                                                                                                 \
+    const int64_t low = (GRID)->full_rows < (GRID)->rows, narrow = (GRID)->full_cols < (GRID)->cols;                   \
+    DO(((TileShape){KIND, 0, 0}));                                                                                     \
+    if (narrow) DO(((TileShape){KIND, 0, 1}));                                                                         \
+    if (low) DO(((TileShape){KIND, 1, 0}));                                                                            \
+    if (low && narrow) DO(((TileShape){KIND, 1, 1}));                                                                  \
   } while (0)
 #endif

@@ -1,15 +1,17 @@
-/* How conv2d_wino is cut into work units, and where its parts lie in scratch: shared by the template and by plan_conv.c.
+/* How conv2d_wino is cut into work units, and where its parts lie in scratch: shared by the template and by
+ * plan_conv.c.
  *
- * A unit is a share of the output blocks (of 16 channels, in pairs) of one group of tiles. A tile is 4 × 4 outputs (8 × 8 of WINOGRAD_UP); a
- * group is a band of tile rows of one image or, where images are small, all tiles of several images: as many tiles as
- * make the transforming of the weights, which is done again for every group, cheap beside the products. Units of the
- * same group follow each other: a thread that takes several of them transforms the group's input once. */
+ * A unit is a share of the output blocks (of 16 channels, in pairs) of one group of tiles. A tile is 4 × 4 outputs (8 ×
+ * 8 of WINOGRAD_UP); a group is a band of tile rows of one image or, where images are small, all tiles of several
+ * images: as many tiles as make the transforming of the weights, which is done again for every group, cheap beside the
+ * products. Units of the same group follow each other: a thread that takes several of them transforms the group's input
+ * once. */
 #ifndef SURGERY_WINOGRAD_UNITS_H
 #define SURGERY_WINOGRAD_UNITS_H
 #include "compiler/kernels/conv_axis.h"
 
-#define WINOGRAD_WEIGHTS 36   /* numbers in the transformed weights of one input and one output channel, 6 × 6 */
-#define WINOGRAD_MOST_EDGE 9  /* points of a row or column of a transformed tile, at most */
+#define WINOGRAD_WEIGHTS 36  /* numbers in the transformed weights of one input and one output channel, 6 × 6 */
+#define WINOGRAD_MOST_EDGE 9 /* points of a row or column of a transformed tile, at most */
 
 /* What winograd_vec.h says of them. */
 typedef enum WinogradKind { WINOGRAD_PLAIN, WINOGRAD_STRIDED, WINOGRAD_UP } WinogradKind;
@@ -17,8 +19,8 @@ typedef enum WinogradKind { WINOGRAD_PLAIN, WINOGRAD_STRIDED, WINOGRAD_UP } Wino
 INLINE int64_t winograd_edge(WinogradKind kind) { /* points of a row of a transformed tile */
   return kind == WINOGRAD_PLAIN ? 6 : 9;
 }
-/* A tile may be small, in its rows, its columns, or both: of 14 outputs two tiles take four and two small ones three, instead of four
- * tiles that hang over the edge. Which points of a row or column it lacks (winograd_vec.h). */
+/* A tile may be small, in its rows, its columns, or both: of 14 outputs two tiles take four and two small ones three,
+ * instead of four tiles that hang over the edge. Which points of a row or column it lacks (winograd_vec.h). */
 INLINE int64_t winograd_lacks(WinogradKind kind, int64_t small, int64_t point) {
   return small && (kind == WINOGRAD_PLAIN ? point == 4 : point == 3 || point == 8);
 }
@@ -37,9 +39,7 @@ INLINE int64_t winograd_full(WinogradKind kind, int64_t outputs) {
   return max64(0, tiles - (4 * tiles - ceil_div(outputs, quarter)));
 }
 /* Where tile t begins, in quarters of a full tile. */
-INLINE int64_t winograd_begin(int64_t full, int64_t t) {
-  return 3 * t + min64(t, full);
-}
+INLINE int64_t winograd_begin(int64_t full, int64_t t) { return 3 * t + min64(t, full); }
 /* The transformed weights of point p: a strided tile's last four of a row have the same. */
 INLINE int64_t winograd_weight(WinogradKind kind, int64_t p) {
   const int64_t edge = winograd_edge(kind);
@@ -60,24 +60,23 @@ INLINE TileGrid tile_grid(WinogradKind kind, int64_t oh, int64_t ow) {
                     .full_rows = winograd_full(kind, oh),
                     .full_cols = winograd_full(kind, ow)};
 }
-INLINE int64_t has_small_tiles(const TileGrid *t) {
-  return t->full_rows < t->rows || t->full_cols < t->cols;
-}
+INLINE int64_t has_small_tiles(const TileGrid *t) { return t->full_rows < t->rows || t->full_cols < t->cols; }
 
-#define WINOGRAD_TILES 56      /* of a group, about; half as many where a tile has more points */
-#define WINOGRAD_PARTS 16      /* shares of the output blocks, at most */
-#define WINOGRAD_CHUNK 4       /* input blocks whose transformed weights stay in the second-level cache */
-#define WINOGRAD_FEW 8         /* tiles of a whole batch below which transforming the weights does not pay */
-#define WINOGRAD_WIDE 14       /* tiles whose sums are held at a time, at most */
-#define WINOGRAD_NARROW 6      /* with narrow vectors */
+#define WINOGRAD_TILES 56 /* of a group, about; half as many where a tile has more points */
+#define WINOGRAD_PARTS 16 /* shares of the output blocks, at most */
+#define WINOGRAD_CHUNK 4  /* input blocks whose transformed weights stay in the second-level cache */
+#define WINOGRAD_FEW 8    /* tiles of a whole batch below which transforming the weights does not pay */
+#define WINOGRAD_WIDE 14  /* tiles whose sums are held at a time, at most */
+#define WINOGRAD_NARROW 6 /* with narrow vectors */
 
 typedef struct WinogradUnits {
   TileGrid grid;
-  int64_t points;               /* of a transformed tile */
-  int64_t bands, band;          /* of an image; tile rows of a band, at most */
-  int64_t images;               /* in a group; 1 where an image has several bands */
-  int64_t tiles;                /* of a full group */
-  int64_t block, rest_a, rest_b; /* tiles whose sums are held at a time; and of what a point leaves over, for up to so many */
+  int64_t points;      /* of a transformed tile */
+  int64_t bands, band; /* of an image; tile rows of a band, at most */
+  int64_t images;      /* in a group; 1 where an image has several bands */
+  int64_t tiles;       /* of a full group */
+  int64_t block, rest_a,
+      rest_b; /* tiles whose sums are held at a time; and of what a point leaves over, for up to so many */
   int64_t in_blocks, out_blocks, pairs, parts;
   int64_t v_point, u_point, m_point; /* floats between the points of input, weights and products, in scratch */
   int64_t scratch;                   /* floats, behind HELD_FLOATS */
@@ -130,8 +129,8 @@ INLINE WinogradUnits winograd_units(const Conv2dK *k, int64_t most) {
 }
 
 /* ---- conv2d_grad_weight_wino ---- as its file says */
-#define GRAD_BLOCKS 4       /* of input and of output channels in a unit */
-#define GRAD_TILES 24       /* transformed at a time, about; half as many where a tile has more points */
+#define GRAD_BLOCKS 4        /* of input and of output channels in a unit */
+#define GRAD_TILES 24        /* transformed at a time, about; half as many where a tile has more points */
 #define GRAD_SHARED_UNITS 16 /* with fewer units the batch is shared too */
 
 typedef struct WinogradGradUnits {

@@ -1,17 +1,17 @@
-/* The transforms of Winograd's minimal filtering (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015), of
- * one row or column: of inputs, of three weights, of products, and, for the weights' gradient, which is the same sum read
- * the other way, of the outputs' gradients and of sums.
+/* The transforms of Winograd's minimal filtering (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks,
+ * 2015), of one row or column: of inputs, of three weights, of products, and, for the weights' gradient, which is the
+ * same sum read the other way, of the outputs' gradients and of sums.
  *
- * Stride 1 is F(4, 3): six points for four outputs, interpolated at 0, ±5/8, ±3/2 and infinity; at the usual 0, ±1, ±2 sums
- * are five times less exact than those of the direct convolution, at these twice.
- * Stride 2 is the sum of a convolution of the even inputs by the outer two weights, F(4, 2), five points at ±1/2, ±5/4
- * and infinity, and of one of the odd inputs by the middle weight, four points that are those inputs themselves: nine
- * points for four outputs, whose last four have the same weight. Read from outputs to inputs it is the gradient of
- * the input (`up`): nine points for eight outputs.
+ * Stride 1 is F(4, 3): six points for four outputs, interpolated at 0, ±5/8, ±3/2 and infinity; at the usual 0, ±1, ±2
+ * sums are five times less exact than those of the direct convolution, at these twice. Stride 2 is the sum of a
+ * convolution of the even inputs by the outer two weights, F(4, 2), five points at ±1/2, ±5/4 and infinity, and of one
+ * of the odd inputs by the middle weight, four points that are those inputs themselves: nine points for four outputs,
+ * whose last four have the same weight. Read from outputs to inputs it is the gradient of the input (`up`): nine points
+ * for eight outputs.
  *
- * A small tile has three quarters of the outputs, and lacks the points at -3/2 and -5/4, and an odd input. The weights at the other
- * points are what they are for a full tile, factors included, which the inputs make up for: those at point a are a + 3/2 or
- * a + 5/4 times what they would be. The places of its missing points are left as they are. */
+ * A small tile has three quarters of the outputs, and lacks the points at -3/2 and -5/4, and an odd input. The weights
+ * at the other points are what they are for a full tile, factors included, which the inputs make up for: those at point
+ * a are a + 3/2 or a + 5/4 times what they would be. The places of its missing points are left as they are. */
 #ifndef SURGERY_WINOGRAD_VEC_H
 #define SURGERY_WINOGRAD_VEC_H
 #include "compiler/kernels/conv_vec.h"
@@ -169,10 +169,12 @@ INLINE void transform_weights_strided(v16 g0, v16 g1, v16 g2, v16 *to, int64_t t
 INLINE void transform_weights_strided_back(const v16 *s, int64_t step, v16 *to, int64_t to_step) {
   to[0] = AT_NEAR_S * (s[0] - s[step]) + AT_FAR_S * (s[2 * step] - s[3 * step]);
   to[to_step] = s[5 * step];
-  to[2 * to_step] = AT_NEAR_S * NEAR_S * (s[0] + s[step]) + (AT_FAR_S * FAR_S * (s[2 * step] + s[3 * step]) + s[4 * step]);
+  to[2 * to_step] =
+      AT_NEAR_S * NEAR_S * (s[0] + s[step]) + (AT_FAR_S * FAR_S * (s[2 * step] + s[3 * step]) + s[4 * step]);
 }
 
-/* Nine products to four outputs; to eight, where the last four belong to the even ones. Of a small tile: three or six. */
+/* Nine products to four outputs; to eight, where the last four belong to the even ones. Of a small tile: three or six.
+ */
 INLINE void transform_output_strided(const v16 *m, int64_t step, v16 *to, int64_t to_step, int64_t up, int64_t small) {
   v16 sum = m[0] + m[step], difference = m[0] - m[step];
   v16 sum2 = m[2 * step], difference2 = m[2 * step], five[4];
@@ -187,8 +189,7 @@ INLINE void transform_output_strided(const v16 *m, int64_t step, v16 *to, int64_
     if (up) {
       to[(2 * j + 1) * to_step] = five[j];
       to[2 * j * to_step] = m[(5 + j) * step];
-    } else
-      to[j * to_step] = five[j] + m[(5 + j) * step];
+    } else to[j * to_step] = five[j] + m[(5 + j) * step];
   }
 }
 
@@ -220,18 +221,21 @@ INLINE void transform_in(WinogradKind kind, int64_t small, const v16 *d, int64_t
   else transform_input(d, step, to, to_step);
 }
 
-/* A function for each shape of tile, which all convolutions of a network share: unrolled, they are most of the code that the
- * compiler has to work on, and constant sizes gain little here. */
+/* A function for each shape of tile, which all convolutions of a network share: unrolled, they are most of the code
+ * that the compiler has to work on, and constant sizes gain little here. */
 #define EACH_TILE_SHAPE_OF(KIND, OF) OF(KIND, 0, 0) OF(KIND, 0, 1) OF(KIND, 1, 0) OF(KIND, 1, 1)
 #define EACH_TILE_SHAPE(OF) EACH_TILE_SHAPE_OF(PLAIN, OF) EACH_TILE_SHAPE_OF(STRIDED, OF) EACH_TILE_SHAPE_OF(UP, OF)
 #define SHARED __attribute__((noinline))
-#define DECLARE_INPUT_TILE(KIND, LOW, NARROW) \
-  void sgk_input_tile_##KIND##LOW##NARROW(int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v, int64_t v_point);
+#define DECLARE_INPUT_TILE(KIND, LOW, NARROW)                                                                          \
+  void sgk_input_tile_##KIND##LOW##NARROW(int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v,  \
+                                          int64_t v_point);
 EACH_TILE_SHAPE(DECLARE_INPUT_TILE) /* winograd.c */
 
-INLINE void input_tile(TileShape s, int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v, int64_t v_point) {
-#define CALL_INPUT_TILE(KIND, LOW, NARROW) \
-  if (s.kind == WINOGRAD_##KIND && s.low == LOW && s.narrow == NARROW) sgk_input_tile_##KIND##LOW##NARROW(ih, iw, x, row, col, v, v_point);
+INLINE void input_tile(TileShape s, int64_t ih, int64_t iw, const float *x, int64_t row, int64_t col, float *v,
+                       int64_t v_point) {
+#define CALL_INPUT_TILE(KIND, LOW, NARROW)                                                                             \
+  if (s.kind == WINOGRAD_##KIND && s.low == LOW && s.narrow == NARROW)                                                 \
+    sgk_input_tile_##KIND##LOW##NARROW(ih, iw, x, row, col, v, v_point);
   EACH_TILE_SHAPE(CALL_INPUT_TILE)
 }
 #endif

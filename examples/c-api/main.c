@@ -41,17 +41,14 @@ static int read_weights(const char *path, unsigned char *weights) {
   if (!file) return fprintf(stderr, "%s\n", err.message), 1;
   enum { f32, i64 }; /* the words in the table */
   int failed = 0;
-#define READ(name, dtype, offset, count)                                                                     \
-  failed |= read_tensor(file, name, dtype == i64, weights + (offset), count);
+#define READ(name, dtype, offset, count) failed |= read_tensor(file, name, dtype == i64, weights + (offset), count);
   DIGITS_TENSORS(READ)
 #undef READ
   surgery_weights_close(file);
   return failed;
 }
 
-static void *memory(size_t bytes) {
-  return aligned_alloc(64, (bytes + 63) / 64 * 64);
-}
+static void *memory(size_t bytes) { return aligned_alloc(64, (bytes + 63) / 64 * 64); }
 
 /* The same forward without the library's memory. What is allocated here could as well be static: the sizes
  * are known when this file is compiled, but for the number of threads. The functions are told how much there is, and

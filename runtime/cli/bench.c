@@ -34,9 +34,8 @@ static int step(Bench *b, surgery_error *err) {
   return 0;
 }
 
-static int
-head_step(Bench *b,
-          surgery_error *err) { /* on features that are there: what the feature cache leaves to do */
+static int head_step(Bench *b,
+                     surgery_error *err) { /* on features that are there: what the feature cache leaves to do */
   float loss;
   if (net_gradients(b->net, b->n, b->net->features, b->target, &loss, err)) return -1;
   net_update(b->net);
@@ -69,9 +68,9 @@ static int make_batch(Bench *b, surgery_error *err) {
   const Manifest *m = b->net->manifest;
   int64_t count, targets = net_takes_floats(m) ? m->outputs[0].shape.count : net_positions(m), wanted;
   void *x = NULL;
-  if (__builtin_mul_overflow(m->input.shape.count, b->n, &count) ||
-      __builtin_mul_overflow(targets, b->n, &wanted) || count > INT64_MAX / 8 || wanted > INT64_MAX / 8 ||
-      posix_memalign(&x, 64, (size_t)count * 4 + 64) || !(b->target = calloc((size_t)wanted + 1, 4))) {
+  if (__builtin_mul_overflow(m->input.shape.count, b->n, &count) || __builtin_mul_overflow(targets, b->n, &wanted) ||
+      count > INT64_MAX / 8 || wanted > INT64_MAX / 8 || posix_memalign(&x, 64, (size_t)count * 4 + 64) ||
+      !(b->target = calloc((size_t)wanted + 1, 4))) {
     free(x);
     *err = (surgery_error){.status = SURGERY_ENVIRONMENT, .message = "no memory for the batch"};
     return -1;
@@ -93,15 +92,14 @@ static int bench(const BenchArguments *a, surgery_net *net, surgery_error *err) 
   cli_cpu(cpu, sizeof cpu);
   if (status == 0)
     cli_print(stdout, "%s, n = %lld, %d threads, median of %lld runs; %s\n", net->manifest->name, (long long)a->batch,
-           surgery_threads(), (long long)a->runs, cpu);
+              surgery_threads(), (long long)a->runs, cpu);
   if (status == 0 && a->step && !net->optimizer)
     status = sg_fail(err, SURGERY_BAD_INPUT, "--step: nothing in this network is trainable: all of it is frozen");
   if (status == 0 && !a->step) status = measure(&b, "forward", forward, a->runs, err);
   if (net->optimizer && status == 0) {
     optimizer_set_lr(net->optimizer, 0); /* random targets must not drive the weights away */
     status = measure(&b, "train step", step, a->runs, err);
-    if (status == 0 && net_has(net, NET_PREFIX))
-      status = measure(&b, "  on features", head_step, a->runs, err);
+    if (status == 0 && net_has(net, NET_PREFIX)) status = measure(&b, "  on features", head_step, a->runs, err);
   }
   if (status == 0) cli_print(stdout, "arena               %s\n", cli_bytes((double)net->arena_bytes, bytes));
   free(b.x), free(b.target);
@@ -126,5 +124,4 @@ static const CliOption options[] = {
     {"step", OPTION_FLAG, offsetof(BenchArguments, step), NULL, "the training step alone"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 const CliCommand command_bench = {
-    "bench", "[options]", "how long forward and a training step take on this machine", NULL, options,
-    false,   run};
+    "bench", "[options]", "how long forward and a training step take on this machine", NULL, options, false, run};

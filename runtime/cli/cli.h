@@ -50,8 +50,8 @@ struct Cli {
   int operand_count;
 };
 
-extern const CliCommand command_info, command_predict, command_eval, command_train, command_bench,
-    command_export, command_inspect;
+extern const CliCommand command_info, command_predict, command_eval, command_train, command_bench, command_export,
+    command_inspect;
 
 /* ---- options.c ---- */
 /* Reads argv[1 …] into cli and `arguments` (the command's own struct, holding the defaults). False: *status
@@ -72,7 +72,7 @@ ExitStatus cli_error(const Cli *cli, const surgery_error *err); /* prints it; it
 ExitStatus cli_finish(const Cli *cli, ExitStatus status);
 
 /* ---- common.c ---- */
-surgery_net *cli_open(Cli *cli, surgery_error *err); /* with --weights and --threads */
+surgery_net *cli_open(Cli *cli, surgery_error *err);         /* with --weights and --threads */
 surgery_net *cli_open_to_eval(Cli *cli, surgery_error *err); /* net_open_to_eval */
 /* Says so where the file that was written could not keep the names of the classes. */
 void cli_tell_names(const Cli *cli, const surgery_net *net, const char *path);

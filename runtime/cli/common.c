@@ -6,7 +6,8 @@
 #include "runtime/cli/cli.h"
 #include "runtime/error.h"
 
-static surgery_net *open_with(Cli *cli, surgery_net *(*open)(const sg_network *, const char *, surgery_error *), surgery_error *err) {
+static surgery_net *open_with(Cli *cli, surgery_net *(*open)(const sg_network *, const char *, surgery_error *),
+                              surgery_error *err) {
   /* A name that was given and is not there is a wrong input; the system is well. */
   if (cli->weights && access(cli->weights, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
     sg_fail(err, SURGERY_BAD_INPUT, "%s: %s", cli->weights, strerror(errno));
@@ -18,9 +19,7 @@ static surgery_net *open_with(Cli *cli, surgery_net *(*open)(const sg_network *,
   return net;
 }
 
-surgery_net *cli_open(Cli *cli, surgery_error *err) {
-  return open_with(cli, surgery_open, err);
-}
+surgery_net *cli_open(Cli *cli, surgery_error *err) { return open_with(cli, surgery_open, err); }
 
 surgery_net *cli_open_to_eval(Cli *cli, surgery_error *err) {
   surgery_net *net = open_with(cli, net_open_to_eval, err);
@@ -68,8 +67,8 @@ void cli_note(const Cli *cli, const Dataset *set) {
 }
 
 const char *cli_label(const Manifest *m, const Dataset *set, int64_t class, char to[24]) {
-  if (class >= 0 && (size_t) class < m->label_count) return m->labels[class];
-  if (set && set->names_classes && class >= 0 && (size_t) class < set->class_count) return set->class_names[class];
+  if (class >= 0 && (size_t)class < m->label_count) return m->labels[class];
+  if (set && set->names_classes && class >= 0 && (size_t)class < set->class_count) return set->class_names[class];
   snprintf(to, 24, "%lld", (long long)class);
   return to;
 }
@@ -107,9 +106,7 @@ void cli_cpu(char *to, size_t size) {
   if (file) fclose(file);
 }
 
-void cli_broken(void *context, const char *message) {
-  cli_message(context, "left out: %s", message);
-}
+void cli_broken(void *context, const char *message) { cli_message(context, "left out: %s", message); }
 
 static int compare(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;

@@ -1,5 +1,5 @@
-/* See draw.h. The letters are drawn for this file; the colours are five of viridis (van der Walt, Smith, Firing 2015) with straight
- * lines between them. Knows nothing of networks. Called by inspect_maps.c. */
+/* See draw.h. The letters are drawn for this file; the colours are five of viridis (van der Walt, Smith, Firing 2015)
+ * with straight lines between them. Knows nothing of networks. Called by inspect_maps.c. */
 #include <math.h>
 #include <png.h>
 #include <setjmp.h>
@@ -29,7 +29,8 @@ void canvas_free(Canvas *c) {
 void canvas_fill(Canvas *c, int x, int y, int width, int height, Colour colour) {
   for (int row = y < 0 ? 0 : y; row < y + height && row < c->height; row++)
     for (int col = x < 0 ? 0 : x; col < x + width && col < c->width; col++)
-      memcpy(c->pixels + 3 * ((size_t)row * (size_t)c->width + (size_t)col), (uint8_t[]){colour.r, colour.g, colour.b}, 3);
+      memcpy(c->pixels + 3 * ((size_t)row * (size_t)c->width + (size_t)col), (uint8_t[]){colour.r, colour.g, colour.b},
+             3);
 }
 
 /* ---- text ---- */
@@ -112,7 +113,8 @@ static double mean_at(const float *values, int64_t h, int64_t w, int64_t row, in
   return count ? sum / (double)count : 0;
 }
 
-void canvas_map(Canvas *c, int x, int y, const float *values, int64_t h, int64_t w, MapScale s, double low, double high) {
+void canvas_map(Canvas *c, int x, int y, const float *values, int64_t h, int64_t w, MapScale s, double low,
+                double high) {
   double range = high > low ? high - low : 1;
   int height = map_pixels(h, s), width = map_pixels(w, s);
   for (int row = 0; row < height; row += s.zoom)
@@ -141,9 +143,7 @@ static void append(png_structp png, png_bytep data, png_size_t size) {
   b->size += size;
 }
 
-static void flush(png_structp png) {
-  (void)png;
-}
+static void flush(png_structp png) { (void)png; }
 
 static void leave(png_structp png, png_const_charp message) {
   (void)message;

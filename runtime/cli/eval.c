@@ -40,7 +40,7 @@ static void print_classes(const Metrics *m, const Manifest *manifest, const Data
   for (int64_t c = 0; c < m->classes; c++)
     if (m->seen[c])
       cli_print(stdout, "%-20s  %7lld %5lld  %.4f\n", cli_label(manifest, set, c, number), (long long)m->right[c],
-             (long long)m->seen[c], (double)m->right[c] / (double)m->seen[c]);
+                (long long)m->seen[c], (double)m->right[c] / (double)m->seen[c]);
 }
 
 static void print_matrix(const Metrics *m, const Manifest *manifest, const Dataset *set) {
@@ -67,7 +67,7 @@ static void print_confusions(const Metrics *m, const Manifest *manifest, const D
     }
     if (at < 0) return;
     cli_print(stdout, "%7lld  %s taken for %s\n", (long long)best, cli_label(manifest, set, at / m->classes, a),
-           cli_label(manifest, set, at % m->classes, b));
+              cli_label(manifest, set, at % m->classes, b));
     last = best, last_at = at;
   }
 }
@@ -75,14 +75,14 @@ static void print_confusions(const Metrics *m, const Manifest *manifest, const D
 /* One label a line; the mean above is of those that occur. */
 static void print_labels(const Metrics *m, const Manifest *manifest, const Dataset *set) {
   char number[24];
-  cli_print(stdout, "mean AP  %.4f\nF1       %.4f  (micro %.4f)\n", metrics_summary(m).value[0], metrics_summary(m).value[1],
-         metrics_micro_f1(m));
+  cli_print(stdout, "mean AP  %.4f\nF1       %.4f  (micro %.4f)\n", metrics_summary(m).value[0],
+            metrics_summary(m).value[1], metrics_micro_f1(m));
   cli_print(stdout, "\nlabel                      AP      F1    hits   wrong      of\n");
   for (int64_t i = 0; i < m->labels; i++) {
     const LabelSums *l = &m->label[i];
     cli_print(stdout, "%-20s  %.4f  %.4f %7lld %7lld %7lld\n", cli_label(manifest, set, i, number),
-           metrics_average_precision(m, i), metrics_f1(l), (long long)l->hits, (long long)l->wrong,
-           (long long)l->positive);
+              metrics_average_precision(m, i), metrics_f1(l), (long long)l->hits, (long long)l->wrong,
+              (long long)l->positive);
   }
 }
 
@@ -102,10 +102,8 @@ static void print_metrics(const Metrics *m, const Manifest *manifest, const Data
   cli_print(stdout, "top-1    %.4f  (%lld of %lld)\n", metrics_top1(m), (long long)m->top1, (long long)m->targets);
   if (m->classes > 5) cli_print(stdout, "top-5    %.4f\n", metrics_top5(m));
   print_classes(m, manifest, set);
-  if (m->confusion && m->classes <= WIDEST_MATRIX)
-    print_matrix(m, manifest, set);
-  else if (m->confusion)
-    print_confusions(m, manifest, set);
+  if (m->confusion && m->classes <= WIDEST_MATRIX) print_matrix(m, manifest, set);
+  else if (m->confusion) print_confusions(m, manifest, set);
 }
 
 static int eval(Cli *cli, const EvalArguments *a, surgery_net *net, surgery_error *err) {
@@ -123,7 +121,8 @@ static int eval(Cli *cli, const EvalArguments *a, surgery_net *net, surgery_erro
     status = evaluate(net, feed, a->batch, &metrics, NULL, tell_progress, &watch, err);
     if (status == 0) print_metrics(&metrics, net->manifest, set);
     if (status == 0 && !isfinite(metrics_loss(&metrics)) &&
-        (finite_blame_data(set, NULL, 0, set->count, cause, sizeof cause) || finite_blame_weights(net, cause, sizeof cause)))
+        (finite_blame_data(set, NULL, 0, set->count, cause, sizeof cause) ||
+         finite_blame_weights(net, cause, sizeof cause)))
       cli_message(cli, "warning: %s", cause);
     if (status == 0 && watch.broken)
       cli_message(cli, "%lld of %lld samples were left out", (long long)watch.broken, (long long)set->count);
@@ -152,14 +151,15 @@ static const CliOption options[] = {
     {"batch", OPTION_COUNT, offsetof(EvalArguments, batch), "N", "samples at once (default 16)"},
     {"raw", OPTION_FLAG, offsetof(EvalArguments, raw), NULL, CLI_RAW_HELP},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
-const CliCommand command_eval = {"eval",
-                                 "--data DIR [options]",
-                                 "loss, top-1, top-5, per class, confusion matrix",
-                                 "DIR: a folder of class folders with pictures, an IDX pair (the t10k- one "
-                                 "where there are two), CIFAR binary batches, a CSV of\n"
-                                 "numbers or of picture files with their targets, or\n"
-                                 "an .npz or .safetensors file with x and y. Bytes (uint8) in these are pictures and are preprocessed,\n"
-                                 "other numbers are taken as they are.",
-                                 options,
-                                 false,
-                                 run};
+const CliCommand command_eval = {
+    "eval",
+    "--data DIR [options]",
+    "loss, top-1, top-5, per class, confusion matrix",
+    "DIR: a folder of class folders with pictures, an IDX pair (the t10k- one "
+    "where there are two), CIFAR binary batches, a CSV of\n"
+    "numbers or of picture files with their targets, or\n"
+    "an .npz or .safetensors file with x and y. Bytes (uint8) in these are pictures and are preprocessed,\n"
+    "other numbers are taken as they are.",
+    options,
+    false,
+    run};

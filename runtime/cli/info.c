@@ -32,16 +32,12 @@ static void print_preprocess(const ManifestInput *input) {
   for (size_t i = 0; i < input->step_count; i++) {
     const PreprocessStep *s = &input->steps[i];
     if (i) cli_print(stdout, ", ");
-    if (s->op == PREPROCESS_GRAYSCALE)
-      cli_print(stdout, "grayscale");
-    else if (s->op == PREPROCESS_EXIF_TRANSPOSE)
-      cli_print(stdout, "exif_transpose");
-    else if (s->op == PREPROCESS_NORMALIZE)
-      cli_print(stdout, "normalize");
+    if (s->op == PREPROCESS_GRAYSCALE) cli_print(stdout, "grayscale");
+    else if (s->op == PREPROCESS_EXIF_TRANSPOSE) cli_print(stdout, "exif_transpose");
+    else if (s->op == PREPROCESS_NORMALIZE) cli_print(stdout, "normalize");
     else
       cli_print(stdout, s->size[1] < 0 ? "%s %lld" : "%s %lld x %lld",
-             s->op == PREPROCESS_RESIZE ? "resize" : "center_crop", (long long)s->size[0],
-             (long long)s->size[1]);
+                s->op == PREPROCESS_RESIZE ? "resize" : "center_crop", (long long)s->size[0], (long long)s->size[1]);
   }
   putchar('\n');
 }
@@ -49,10 +45,10 @@ static void print_preprocess(const ManifestInput *input) {
 static void print_memory(const Manifest *m) {
   char a[32], b[32], c[32];
   cli_print(stdout, "memory      weights %s, packed %s\n", cli_bytes((double)m->weights_bytes, a),
-         cli_bytes((double)m->packed_bytes, b));
+            cli_bytes((double)m->packed_bytes, b));
   for (int64_t n = 1; n <= 16; n += 15) {
     cli_print(stdout, "            n = %-3lld forward %s", (long long)n,
-           cli_bytes((double)net_arena_bytes(m, NET_FORWARD, n), a));
+              cli_bytes((double)net_arena_bytes(m, NET_FORWARD, n), a));
     if (m->parameters_trainable) {
       if (m->features_bytes) cli_print(stdout, ", prefix %s", cli_bytes((double)net_arena_bytes(m, NET_PREFIX, n), b));
       cli_print(stdout, ", train step %s", cli_bytes((double)net_arena_bytes(m, NET_STEP, n), c));
@@ -79,7 +75,8 @@ static void print_training(const ManifestTrain *t) {
     if (t->phases[i].name) cli_print(stdout, "%s: ", t->phases[i].name);
     print_stage(t, &t->phases[i]);
   }
-  if (t->phases[0].name) cli_print(stdout, "            %s, seed %llu\n", loss_type_name(t->loss), (unsigned long long)t->seed);
+  if (t->phases[0].name)
+    cli_print(stdout, "            %s, seed %llu\n", loss_type_name(t->loss), (unsigned long long)t->seed);
   const char *comma = "            ";
   if (t->clip_norm > 0) cli_print(stdout, "%sclip_norm %g", comma, t->clip_norm), comma = ", ";
   if (t->accumulate > 1) cli_print(stdout, "%saccumulate %lld", comma, (long long)t->accumulate), comma = ", ";
@@ -100,8 +97,7 @@ static void print_layers(const Manifest *m) {
   for (size_t i = 0; i < m->layer_count; i++) {
     const ManifestLayer *l = &m->layers[i];
     cli_print(stdout, "%-*s  %-*s  %-22s  %12s%s\n", (int)widest, l->name, (int)type, l->type,
-           manifest_shape_text(&l->shape, shape), cli_thousands(l->parameters, number),
-           l->frozen ? "  frozen" : "");
+              manifest_shape_text(&l->shape, shape), cli_thousands(l->parameters, number), l->frozen ? "  frozen" : "");
   }
 }
 
@@ -111,8 +107,11 @@ static void print_processor(const surgery_net *net) {
   cli_cpu(cpu, sizeof cpu);
   cli_print(stdout, "processor   %s; compiled for ", cpu);
   for (const sg_network *level = net->levels; level; level = level->lesser)
-    cli_print(stdout, "%s%s%s", level == net->levels ? "" : level->lesser ? ", " : " and ", level->cpu,
-           level == net->network && net->levels->lesser ? " (used)" : "");
+    cli_print(stdout, "%s%s%s",
+              level == net->levels ? ""
+              : level->lesser      ? ", "
+                                   : " and ",
+              level->cpu, level == net->network && net->levels->lesser ? " (used)" : "");
   cli_print(stdout, "; %d threads\n", surgery_threads());
 }
 
@@ -128,7 +127,7 @@ static ExitStatus run(Cli *cli) {
   print_shapes(m);
   print_preprocess(&m->input);
   cli_print(stdout, "parameters  %s frozen, %s trainable\n", cli_thousands(m->parameters_frozen, frozen),
-         cli_thousands(m->parameters_trainable, trainable));
+            cli_thousands(m->parameters_trainable, trainable));
   if (m->flops > 0) cli_print(stdout, "work        %.3g GFLOP for one sample\n", m->flops / 1e9);
   cli_print(stdout, "weights     %s (%s)\n", net->weights_path, net->weights_why);
   print_memory(m);
@@ -139,8 +138,8 @@ static ExitStatus run(Cli *cli) {
   return EXIT_DONE;
 }
 
-static const CliOption options[] = {{"layers", OPTION_FLAG, offsetof(InfoArguments, layers), NULL,
-                                     "every layer with its type, output and parameters"},
-                                    {NULL, OPTION_FLAG, 0, NULL, NULL}};
+static const CliOption options[] = {
+    {"layers", OPTION_FLAG, offsetof(InfoArguments, layers), NULL, "every layer with its type, output and parameters"},
+    {NULL, OPTION_FLAG, 0, NULL, NULL}};
 const CliCommand command_info = {
     "info", "[options]", "inputs, outputs, layers, weights, memory, CPU, threads", NULL, options, false, run};

@@ -1,5 +1,6 @@
-/* `inspect`: what the values of the network are like on given files or a data set, their gradients, which layers could be removed,
- * and pictures of the values. The other inspect_*.c do the work; here are the arguments and the order of it. */
+/* `inspect`: what the values of the network are like on given files or a data set, their gradients, which layers could
+ * be removed, and pictures of the values. The other inspect_*.c do the work; here are the arguments and the order of
+ * it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,16 +54,18 @@ static void safe_name(const char *name, char *to, size_t size) {
   size_t at = 0;
   for (; *name && at + 1 < size; name++) {
     char c = *name;
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
     to[at] = !plain || (c == '.' && at == 0) ? '_' : c;
     at++;
   }
   to[at] = 0;
 }
 
-/* Where a sample's pictures go: DIR itself for a single one, else a folder of its own: the file's name, with a number behind
- * it where another has it too. */
-static int sample_folder(const Inspect *in, const char *sample, bool single, char *to, size_t size, surgery_error *err) {
+/* Where a sample's pictures go: DIR itself for a single one, else a folder of its own: the file's name, with a number
+ * behind it where another has it too. */
+static int sample_folder(const Inspect *in, const char *sample, bool single, char *to, size_t size,
+                         surgery_error *err) {
   if (single) {
     snprintf(to, size, "%s", in->a->maps);
     return 0;
@@ -78,7 +81,8 @@ static int sample_folder(const Inspect *in, const char *sample, bool single, cha
   return make_folder(to, err);
 }
 
-static int draw_sample(Inspect *in, int64_t n, int64_t sample, int64_t index, const float *x, bool single, surgery_error *err) {
+static int draw_sample(Inspect *in, int64_t n, int64_t sample, int64_t index, const float *x, bool single,
+                       surgery_error *err) {
   char name[1200], folder[5000], safe[200], path[5300];
   const Manifest *m = in->net->manifest;
   in->set->name(in->set, index, name, sizeof name);
@@ -105,7 +109,8 @@ static void keep_samples(Inspect *in, const Batch *b, int64_t count) {
       memcpy(in->kept.x + in->kept.count++ * floats, b->x + i * floats, (size_t)floats * sizeof(float));
 }
 
-static int take_batch(Inspect *in, const Batch *b, int64_t count, int64_t *left_to_draw, bool single, surgery_error *err) {
+static int take_batch(Inspect *in, const Batch *b, int64_t count, int64_t *left_to_draw, bool single,
+                      surgery_error *err) {
   for (size_t i = 0; i < b->broken_count; i++) {
     if (in->bar) fprintf(stderr, "\r\033[K");
     cli_broken(in->cli, b->broken[i]);
@@ -127,7 +132,8 @@ static int run_samples(Inspect *in, surgery_error *err) {
   int64_t *order = malloc((size_t)(count + 1) * sizeof *order);
   if (!order) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for %lld samples", (long long)count);
   spread_samples(order, count, in->set->count);
-  LoaderOptions o = {.order = order, .count = count, .batch = in->a->batch, .threads = loader_threads_beside(), .help = true};
+  LoaderOptions o = {
+      .order = order, .count = count, .batch = in->a->batch, .threads = loader_threads_beside(), .help = true};
   Loader *loader = loader_start(in->set, &o, err);
   bool single = count == 1 || draw == 1;
   int status = loader ? 1 : -1;
@@ -139,7 +145,8 @@ static int run_samples(Inspect *in, surgery_error *err) {
   }
   loader_stop(loader);
   free(order);
-  if (status == 0 && in->stats.samples == 0) return sg_fail(err, SURGERY_BAD_INPUT, "none of the %lld samples can be used", (long long)count);
+  if (status == 0 && in->stats.samples == 0)
+    return sg_fail(err, SURGERY_BAD_INPUT, "none of the %lld samples can be used", (long long)count);
   return status;
 }
 
@@ -150,9 +157,11 @@ static int choose_values(Inspect *in, surgery_error *err) {
   int64_t most = 1;
   for (size_t i = 0; i < m->value_count; i++)
     if (m->values[i].shape.count > most) most = m->values[i].shape.count;
-  in->picked = calloc(m->value_count + 1, sizeof *in->picked), in->drawn = calloc(m->value_count + 1, sizeof *in->drawn);
+  in->picked = calloc(m->value_count + 1, sizeof *in->picked),
+  in->drawn = calloc(m->value_count + 1, sizeof *in->drawn);
   in->scratch = malloc((size_t)most * sizeof(float));
-  if (!in->picked || !in->drawn || !in->scratch || posix_memalign((void **)&in->kept.x, 64, (size_t)(KEPT * m->input.shape.count) * 4 + 64))
+  if (!in->picked || !in->drawn || !in->scratch ||
+      posix_memalign((void **)&in->kept.x, 64, (size_t)(KEPT * m->input.shape.count) * 4 + 64))
     return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   if (net_select_values(in->net, in->a->layers ? in->a->layers : "all", in->picked, err)) return -1;
   if (in->a->layers) memcpy(in->drawn, in->picked, m->value_count * sizeof *in->drawn);
@@ -163,8 +172,9 @@ static int choose_values(Inspect *in, surgery_error *err) {
 static int open_set(Inspect *in, surgery_error *err) {
   DatasetSpec spec = cli_spec(in->net, ROLE_TEST, in->cli->operand_count == 0);
   spec.raw = in->a->raw;
-  in->set = in->cli->operand_count ? dataset_open_inputs((const char *const *)in->cli->operand, (size_t)in->cli->operand_count, &spec, err)
-                                   : dataset_open(in->a->data, &spec, err);
+  in->set = in->cli->operand_count
+                ? dataset_open_inputs((const char *const *)in->cli->operand, (size_t)in->cli->operand_count, &spec, err)
+                : dataset_open(in->a->data, &spec, err);
   cli_note(in->cli, in->set);
   return in->set ? 0 : -1;
 }
@@ -190,8 +200,14 @@ static int tell(Inspect *in, surgery_error *err) {
     return -1;
   }
   rank_blocks(suggestions, count);
-  Findings f = {.net = in->net, .picked = in->picked, .stats = &in->stats, .times = &in->times, .gradients = gradients,
-                .suggestion = suggestions, .suggestions = count, .data = in->a->data != NULL};
+  Findings f = {.net = in->net,
+                .picked = in->picked,
+                .stats = &in->stats,
+                .times = &in->times,
+                .gradients = gradients,
+                .suggestion = suggestions,
+                .suggestions = count,
+                .data = in->a->data != NULL};
   int status = 0;
   if (!in->a->json) print_findings(&f);
   else if (print_findings_json(&f)) status = sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
@@ -203,7 +219,8 @@ static int tell(Inspect *in, surgery_error *err) {
 
 static int inspect(Inspect *in, surgery_error *err) {
   if (!net_has(in->net, NET_INSPECT))
-    return sg_fail(err, SURGERY_BAD_INPUT, "the network was compiled without its inspect function, which only programs have");
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "the network was compiled without its inspect function, which only programs have");
   if (choose_values(in, err) || stats_init(&in->stats, in->net, err) || open_set(in, err) ||
       (in->a->maps && make_folder(in->a->maps, err)) || run_samples(in, err) ||
       times_measure(&in->times, in->net, in->kept.x, err) || measure_gradients(in, err))
@@ -217,7 +234,11 @@ static ExitStatus run(Cli *cli) {
   surgery_error err;
   if (!cli_parse(cli, &a, &status)) return status;
   if (cli->operand_count == 0 && !a.data) return cli_usage(cli, "which files? Or a data set: --data DIR");
-  Inspect in = {.cli = cli, .a = &a, .kept.batch = a.batch, .net = cli_open(cli, &err), .bar = !cli->quiet && isatty(STDERR_FILENO)};
+  Inspect in = {.cli = cli,
+                .a = &a,
+                .kept.batch = a.batch,
+                .net = cli_open(cli, &err),
+                .bar = !cli->quiet && isatty(STDERR_FILENO)};
   if (!in.net) return cli_error(cli, &err);
   status = inspect(&in, &err) ? cli_error(cli, &err) : EXIT_DONE;
   if (status == EXIT_DONE && in.broken) {
@@ -234,21 +255,33 @@ static ExitStatus run(Cli *cli) {
 
 #define AT(field) offsetof(InspectArguments, field)
 static const CliOption options[] = {
-    {"layers", OPTION_TEXT, AT(layers), "SELECTOR", "only these, in the table and as pictures (default: all in the table)"},
-    {"maps", OPTION_TEXT, AT(maps), "DIR", "a picture (PNG) of each layer for each file (default: the first convolution, the end of"
-                                           " each stage, the output)"},
-    {"data", OPTION_TEXT, AT(data), "DIR", "a data set as eval takes it: for the gradients, and, without FILE, for all else"},
+    {"layers", OPTION_TEXT, AT(layers), "SELECTOR",
+     "only these, in the table and as pictures (default: all in the table)"},
+    {"maps", OPTION_TEXT, AT(maps), "DIR",
+     "a picture (PNG) of each layer for each file (default: the first convolution, the end of"
+     " each stage, the output)"},
+    {"data", OPTION_TEXT, AT(data), "DIR",
+     "a data set as eval takes it: for the gradients, and, without FILE, for all else"},
     {"limit", OPTION_COUNT, AT(limit), "N", "so many samples, spread over all (default: all)"},
     {"batch", OPTION_COUNT, AT(batch), "N", "samples at once (default 4: every value is kept in memory)"},
-    {"step-batch", OPTION_COUNT, AT(step_batch), "N", "samples in a training step, for the gradients (default: the script's)"},
+    {"step-batch", OPTION_COUNT, AT(step_batch), "N",
+     "samples in a training step, for the gradients (default: the script's)"},
     {"raw", OPTION_FLAG, AT(raw), NULL, CLI_RAW_HELP},
     {"json", OPTION_FLAG, AT(json), NULL, "all numbers as JSON"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 const CliCommand command_inspect = {
-    "inspect", "[options] FILE…", "statistics and pictures of every layer, gradients, what could be removed",
-    "FILE: a picture (JPEG, PNG, WebP, GIF, BMP, TIFF), a .npy, IDX or .npz file, or a folder of pictures, as predict takes them.\n"
+    "inspect",
+    "[options] FILE…",
+    "statistics and pictures of every layer, gradients, what could be removed",
+    "FILE: a picture (JPEG, PNG, WebP, GIF, BMP, TIFF), a .npy, IDX or .npz file, or a folder of pictures, as predict "
+    "takes them.\n"
     "SELECTOR: 'layer1', 'layer4.*.conv?', '**.bn*', 'every Conv2d', 'every ReLU in layer2', and unions with commas.\n"
-    "dead: channels that are zero in every sample; cosine: between a layer's input and output; |f|/|x|: of a sum, the branch against\n"
-    "the identity; ms: of forward, one sample. Of what could be removed: output: how the output changes without it, |y' - y| / |y|, and\n"
-    "agree: how often the class stays the same, both tried on 64 samples at most; change: |out - in| / |in|; gradient by weights.",
-    options, true, run};
+    "dead: channels that are zero in every sample; cosine: between a layer's input and output; |f|/|x|: of a sum, the "
+    "branch against\n"
+    "the identity; ms: of forward, one sample. Of what could be removed: output: how the output changes without it, "
+    "|y' - y| / |y|, and\n"
+    "agree: how often the class stays the same, both tried on 64 samples at most; change: |out - in| / |in|; gradient "
+    "by weights.",
+    options,
+    true,
+    run};

@@ -1,6 +1,6 @@
-/* What the files of `inspect` share: inspect.c is the command, inspect_stats.c gathers what the values are, inspect_time.c what
- * they take, inspect_gradients.c their gradients, inspect_rank.c judges what could be removed, inspect_ablate.c tries it, inspect_print.c tells it all,
- * inspect_maps.c draws. */
+/* What the files of `inspect` share: inspect.c is the command, inspect_stats.c gathers what the values are,
+ * inspect_time.c what they take, inspect_gradients.c their gradients, inspect_rank.c judges what could be removed,
+ * inspect_ablate.c tries it, inspect_print.c tells it all, inspect_maps.c draws. */
 #ifndef SURGERY_INSPECT_H
 #define SURGERY_INSPECT_H
 #include "runtime/cli/cli.h"
@@ -10,10 +10,11 @@ typedef struct ValueStats {
   double count, sum, squares, least, most;
   double zeros, not_finite; /* how many; numbers that are not finite count for nothing else */
   int64_t channels;
-  uint8_t *alive;           /* [channels]: some number of it was not zero */
-  double cosine, branch;    /* sums over samples: of input and output, where they have one shape; of |f(x)| / |x| of a sum */
+  uint8_t *alive; /* [channels]: some number of it was not zero */
+  double cosine,
+      branch; /* sums over samples: of input and output, where they have one shape; of |f(x)| / |x| of a sum */
   int64_t cosines, branches; /* samples that count in them */
-  int identity;             /* of a sum: the input that is x, the other is f(x); else -1 */
+  int identity;              /* of a sum: the input that is x, the other is f(x); else -1 */
 } ValueStats;
 
 /* Of one block over all samples: how the stream changes between its ends. */
@@ -57,7 +58,7 @@ typedef struct GradientNorm {
   double weights; /* the L2 norm of these weights */
 } GradientNorm;
 typedef struct Gradients {
-  GradientNorm *at; /* tensors, then layers, then blocks */
+  GradientNorm *at;     /* tensors, then layers, then blocks */
   size_t count, blocks; /* blocks: where they begin, in the manifest's order */
   int64_t batches, samples;
   double loss;
@@ -77,11 +78,12 @@ typedef struct Kept {
 
 typedef struct Suggestion {
   const ManifestBlock *block;
-  double score;             /* the smaller, the less is lost */
-  double change, cosine;    /* between what goes into the block and what comes out */
-  double output, agreement; /* measured without the block: |y' - y| / |y|, share of samples of the same class; NAN: not tried */
-  double gradient;          /* norm by norm of the weights; NAN: not known */
-  double seconds;           /* that it would save, of forward */
+  double score;          /* the smaller, the less is lost */
+  double change, cosine; /* between what goes into the block and what comes out */
+  double output,
+      agreement;   /* measured without the block: |y' - y| / |y|, share of samples of the same class; NAN: not tried */
+  double gradient; /* norm by norm of the weights; NAN: not known */
+  double seconds;  /* that it would save, of forward */
 } Suggestion;
 /* Blocks that save something; free the list. -1: no memory. */
 int64_t find_blocks(const Stats *stats, const Times *times, const Gradients *gradients, Suggestion **suggestions);
@@ -98,7 +100,7 @@ typedef struct Findings {
   const Gradients *gradients; /* NULL: no data set, or nothing trainable */
   const Suggestion *suggestion;
   int64_t suggestions;
-  bool data;                  /* there was a data set */
+  bool data; /* there was a data set */
 } Findings;
 void print_findings(const Findings *findings);
 int print_findings_json(const Findings *findings);

@@ -1,6 +1,6 @@
-/* What really happens without a block, where that can be tried in the program as it is: a residual block whose parameters are all
- * zero adds nothing, and its input flows on as `remove` would let it. Whether it does is looked at, not assumed: a block counts
- * only where input and output are then the same. The weights are put back. */
+/* What really happens without a block, where that can be tried in the program as it is: a residual block whose
+ * parameters are all zero adds nothing, and its input flows on as `remove` would let it. Whether it does is looked at,
+ * not assumed: a block counts only where input and output are then the same. The weights are put back. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +35,13 @@ static void zero_parameters(surgery_net *net, const ManifestBlock *b) {
   net->packed_stale = true;
 }
 
-static int passes_on(const Kept *kept, surgery_net *net, const ManifestBlock *b, float *scratch, bool *same, surgery_error *err) {
+static int passes_on(const Kept *kept, surgery_net *net, const ManifestBlock *b, float *scratch, bool *same,
+                     surgery_error *err) {
   const Manifest *m = net->manifest;
   int64_t count = m->values[b->out].shape.count;
   if (net_run(net, NET_INSPECT, 1, kept->x, NULL, NULL, NULL, err)) return -1;
-  const float *in = value_plain(net, b->in, 1, 0, kept->x, scratch), *out = value_plain(net, b->out, 1, 0, kept->x, scratch + count);
+  const float *in = value_plain(net, b->in, 1, 0, kept->x, scratch),
+              *out = value_plain(net, b->out, 1, 0, kept->x, scratch + count);
   *same = true;
   for (int64_t i = 0; i < count && *same; i++) *same = in[i] == out[i];
   return 0;
@@ -67,7 +69,8 @@ static void compare(Suggestion *s, const Manifest *m, const Kept *kept, const fl
   for (int64_t i = 0; i < kept->count; i++) {
     double square = 0, difference = 0;
     const float *a = before + i * count, *b = after + i * count;
-    for (int64_t k = 0; k < count; k++) square += (double)a[k] * a[k], difference += ((double)b[k] - a[k]) * ((double)b[k] - a[k]);
+    for (int64_t k = 0; k < count; k++)
+      square += (double)a[k] * a[k], difference += ((double)b[k] - a[k]) * ((double)b[k] - a[k]);
     change += square > 0 ? sqrt(difference / square) : 0;
     same += greatest(a, count) == greatest(b, count);
   }

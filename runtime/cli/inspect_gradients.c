@@ -1,6 +1,6 @@
-/* The size of the gradients that the program's own train step computes, over a data set, without an update. What is frozen has
- * none: no code for it was compiled. The step runs as in training (batch statistics, dropout), so the weights are put back as
- * they were: it moves the running statistics. */
+/* The size of the gradients that the program's own train step computes, over a data set, without an update. What is
+ * frozen has none: no code for it was compiled. The step runs as in training (batch statistics, dropout), so the
+ * weights are put back as they were: it moves the running statistics. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +43,8 @@ static int list_names(Gradients *g, const Manifest *m) {
     if (add_name(g, m->blocks[i].name, strlen(m->blocks[i].name), false, true)) return -1;
   for (size_t i = 0; i < g->count; i++)
     for (size_t k = 0; k < m->tensor_count; k++)
-      if (m->tensors[k].trainable && within(m->tensors[k].name, g->at[i].name)) g->at[i].count += m->tensors[k].shape.count;
+      if (m->tensors[k].trainable && within(m->tensors[k].name, g->at[i].name))
+        g->at[i].count += m->tensors[k].shape.count;
   return 0;
 }
 
@@ -84,7 +85,8 @@ static int run_steps(Pass *p, const int64_t *order, surgery_error *err) {
   float loss;
   if (feed_start(p->feed, 0, order, 0, p->batch, err)) return -1;
   /* Whole batches as far as the limit goes, or the set's own last one. */
-  while ((done + p->batch <= p->limit || p->limit == feed_count(p->feed)) && (status = feed_next(p->feed, &b, err)) > 0) {
+  while ((done + p->batch <= p->limit || p->limit == feed_count(p->feed)) &&
+         (status = feed_next(p->feed, &b, err)) > 0) {
     done += b.taken;
     if (b.n == 0 || net_lonely_batchnorm(p->net, b.n)) continue; /* a last batch of one has no statistics */
     p->net->mask = b.mask;
@@ -94,7 +96,8 @@ static int run_steps(Pass *p, const int64_t *order, surgery_error *err) {
     if (p->each) p->each(p->context, done < p->limit ? done : p->limit, p->limit);
   }
   if (status < 0) return -1;
-  if (p->g->batches == 0) return sg_fail(err, SURGERY_BAD_INPUT, "no batch of the data set can be used for a training step");
+  if (p->g->batches == 0)
+    return sg_fail(err, SURGERY_BAD_INPUT, "no batch of the data set can be used for a training step");
   for (size_t i = 0; i < p->g->count; i++) p->g->at[i].norm /= (double)p->g->batches;
   p->g->loss /= (double)p->g->batches;
   return 0;
@@ -126,7 +129,8 @@ int gradients_measure(Gradients *g, surgery_net *net, Dataset *set, int64_t batc
   *g = (Gradients){0};
   if (limit <= 0 || limit > set->count) limit = set->count;
   FeedOptions o = {.cache = false, .training = true};
-  Pass p = {.g = g, .net = net, .batch = batch < limit ? batch : limit, .limit = limit, .each = each, .context = context};
+  Pass p = {
+      .g = g, .net = net, .batch = batch < limit ? batch : limit, .limit = limit, .each = each, .context = context};
   unsigned char *kept = malloc((size_t)m->weights_bytes + 1);
   int64_t *order = choose_order(limit, set->count);
   p.squares = calloc(m->tensor_count + 1, sizeof *p.squares);

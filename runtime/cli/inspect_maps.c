@@ -1,5 +1,5 @@
-/* One picture of one value: a title, the network's input, and the channels as tiles, or bars where the value is a vector. Draws
- * with draw.c. Called by inspect.c. */
+/* One picture of one value: a title, the network's input, and the channels as tiles, or bars where the value is a
+ * vector. Draws with draw.c. Called by inspect.c. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,18 +11,16 @@
 #define MOST_TILES 64
 #define MOST_BARS 1024
 #define GRID_COLUMNS 8
-#define TILE 88       /* pixels of a tile's side, about */
-#define INPUT 224     /* and of the input's */
+#define TILE 88   /* pixels of a tile's side, about */
+#define INPUT 224 /* and of the input's */
 #define MARGIN 12
 #define GAP 8
-#define CAPTION 14    /* below a tile */
+#define CAPTION 14 /* below a tile */
 #define TITLE 64
 
 static const Colour paper = {255, 255, 255}, ink = {24, 24, 24}, pale = {110, 110, 110}, line = {200, 200, 200};
 
-bool map_possible(const ManifestValue *v) {
-  return v->shape.rank >= 1 && v->shape.rank <= 3;
-}
+bool map_possible(const ManifestValue *v) { return v->shape.rank >= 1 && v->shape.rank <= 3; }
 
 typedef struct Range {
   double low, high;
@@ -56,7 +54,8 @@ static void draw_title(Canvas *c, const MapPicture *p, const char *which) {
 static float denormalised(const Manifest *m, int64_t channel, float value) {
   for (size_t i = m->input.step_count; i-- > 0;) {
     const PreprocessStep *s = &m->input.steps[i];
-    if (s->op == PREPROCESS_NORMALIZE && channel < s->channels) return (float)(value * s->std[channel] + s->mean[channel]);
+    if (s->op == PREPROCESS_NORMALIZE && channel < s->channels)
+      return (float)(value * s->std[channel] + s->mean[channel]);
   }
   return value;
 }
@@ -161,10 +160,8 @@ static Grid grid_of(const ManifestShape *s) {
 /* "12", and its range where there is room. */
 static void tile_caption(const Grid *g, int64_t channel, const Range *r, char *to, size_t size) {
   char range[64];
-  if (r->low == r->high)
-    snprintf(range, sizeof range, "all %.2g", r->low);
-  else
-    snprintf(range, sizeof range, "%.2g..%.2g", r->low, r->high);
+  if (r->low == r->high) snprintf(range, sizeof range, "all %.2g", r->low);
+  else snprintf(range, sizeof range, "%.2g..%.2g", r->low, r->high);
   snprintf(to, size, "%lld: %s", (long long)channel, range);
   if (text_width(to, 1) > g->cell_w) snprintf(to, size, "%lld", (long long)channel);
 }
@@ -178,8 +175,7 @@ static int draw_tiles(const MapPicture *p, Canvas *c, surgery_error *err) {
   char text[120];
   if (g.channels > g.shown)
     snprintf(text, sizeof text, "channels 0 to %lld of %lld", (long long)g.shown - 1, (long long)g.channels);
-  else
-    snprintf(text, sizeof text, g.channels == 1 ? "one map" : "all %lld channels", (long long)g.channels);
+  else snprintf(text, sizeof text, g.channels == 1 ? "one map" : "all %lld channels", (long long)g.channels);
   draw_title(c, p, text);
   draw_left(c, p, true);
   for (int64_t i = 0; i < g.shown; i++) {
@@ -206,7 +202,8 @@ static int bar_y(const Bars *b, double value) {
 }
 
 static const char *name_of(const Manifest *m, const ManifestValue *v, int64_t index, char to[24]) {
-  bool output = m->output_count == 1 && v->shape.count == m->outputs[0].shape.count && v == &m->values[m->value_count - 1];
+  bool output =
+      m->output_count == 1 && v->shape.count == m->outputs[0].shape.count && v == &m->values[m->value_count - 1];
   if (output) return cli_label(m, NULL, index, to);
   snprintf(to, 24, "%lld", (long long)index);
   return to;
@@ -227,8 +224,8 @@ static void draw_largest(Canvas *c, const MapPicture *p, const Bars *b) {
       if (later && (best < 0 || value > p->values[best])) best = i;
     }
     if (best < 0) break;
-    used += (size_t)snprintf(text + used, sizeof text - used, "%s %.40s (%.4g)", k ? "," : "", name_of(p->net->manifest, v, best, number),
-                             (double)p->values[best]);
+    used += (size_t)snprintf(text + used, sizeof text - used, "%s %.40s (%.4g)", k ? "," : "",
+                             name_of(p->net->manifest, v, best, number), (double)p->values[best]);
     last = p->values[best], last_at = best;
   }
   canvas_text(c, MARGIN, MARGIN + 36, 1, pale, text);
@@ -270,8 +267,8 @@ static int draw_bars(const MapPicture *p, Canvas *c, surgery_error *err) {
   int width = b.left + (int)b.shown * b.step + MARGIN;
   if (canvas_new(c, width > 760 ? width : 760, b.top + b.height + 48, paper, err)) return -1;
   char text[120];
-  snprintf(text, sizeof text, b.count > b.shown ? "numbers 0 to %lld of %lld" : "numbers 0 to %lld", (long long)b.shown - 1,
-           (long long)b.count);
+  snprintf(text, sizeof text, b.count > b.shown ? "numbers 0 to %lld of %lld" : "numbers 0 to %lld",
+           (long long)b.shown - 1, (long long)b.count);
   draw_title(c, p, text);
   draw_largest(c, p, &b);
   draw_left(c, p, false);

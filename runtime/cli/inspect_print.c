@@ -23,13 +23,9 @@ static const char *number_text(double value, const char *format, char to[24]) {
   return to;
 }
 
-static double mean_of(double sum, int64_t count) {
-  return count ? sum / (double)count : NAN;
-}
+static double mean_of(double sum, int64_t count) { return count ? sum / (double)count : NAN; }
 
-static double share(double part, double whole) {
-  return whole > 0 ? part / whole : 0;
-}
+static double share(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
 static void print_value(const Findings *f, size_t i, int name, int type) {
   const ManifestValue *v = &f->net->manifest->values[i];
@@ -38,12 +34,12 @@ static void print_value(const Findings *f, size_t i, int name, int type) {
   int64_t none = stats_dead(s);
   if (none) snprintf(dead, sizeof dead, "%lld of %lld", (long long)none, (long long)s->channels);
   double seconds = f->times->value[i];
-  cli_print(stdout, "%-*s  %-*s  %-20s %10.4g %10.4g %10.4g %10.4g %6.1f  %12s  %6s  %8s  %8s", name, v->name, type, v->type,
-         manifest_shape_text(&v->shape, shape), stats_mean(s), stats_deviation(s), s->count > 0 ? s->least : NAN,
-         s->count > 0 ? s->most : NAN, 100 * share(s->zeros, s->count), dead,
-         number_text(mean_of(s->cosine, s->cosines), "%.3f", cosine),
-         number_text(mean_of(s->branch, s->branches), "%.3f", branch),
-         seconds > 0 ? number_text(1e3 * seconds, "%.3f", time) : "");
+  cli_print(stdout, "%-*s  %-*s  %-20s %10.4g %10.4g %10.4g %10.4g %6.1f  %12s  %6s  %8s  %8s", name, v->name, type,
+            v->type, manifest_shape_text(&v->shape, shape), stats_mean(s), stats_deviation(s),
+            s->count > 0 ? s->least : NAN, s->count > 0 ? s->most : NAN, 100 * share(s->zeros, s->count), dead,
+            number_text(mean_of(s->cosine, s->cosines), "%.3f", cosine),
+            number_text(mean_of(s->branch, s->branches), "%.3f", branch),
+            seconds > 0 ? number_text(1e3 * seconds, "%.3f", time) : "");
   if (s->not_finite > 0) cli_print(stdout, "  %.0f numbers are not finite", s->not_finite);
   putchar('\n');
 }
@@ -51,8 +47,8 @@ static void print_value(const Findings *f, size_t i, int name, int type) {
 static void print_values(const Findings *f) {
   int name = widest_name(f, false), type = widest_name(f, true);
   cli_print(stdout, "%lld samples; forward of one: %.3f ms\n\n", (long long)f->stats->samples, 1e3 * f->times->forward);
-  cli_print(stdout, "%-*s  %-*s  %-20s %10s %10s %10s %10s %6s  %12s  %6s  %8s  %8s\n", name, "value", type, "type", "output", "mean", "std",
-         "min", "max", "zero %", "dead", "cosine", "|f|/|x|", "ms");
+  cli_print(stdout, "%-*s  %-*s  %-20s %10s %10s %10s %10s %6s  %12s  %6s  %8s  %8s\n", name, "value", type, "type",
+            "output", "mean", "std", "min", "max", "zero %", "dead", "cosine", "|f|/|x|", "ms");
   for (size_t i = 0; i < f->net->manifest->value_count; i++)
     if (f->picked[i]) print_value(f, i, name, type);
 }
@@ -78,8 +74,8 @@ static bool is_of_layer(const char *tensor, const char *layer) {
 
 static void print_norm(const GradientNorm *g, int width) {
   char ratio[24];
-  cli_print(stdout, "%s%-*s  %12.4g  %12.4g  %12s\n", g->tensor ? "  " : "", g->tensor ? width - 2 : width, g->name, g->norm, g->weights,
-         number_text(g->weights > 0 ? g->norm / g->weights : NAN, "%.4g", ratio));
+  cli_print(stdout, "%s%-*s  %12.4g  %12.4g  %12s\n", g->tensor ? "  " : "", g->tensor ? width - 2 : width, g->name,
+            g->norm, g->weights, number_text(g->weights > 0 ? g->norm / g->weights : NAN, "%.4g", ratio));
 }
 
 static void print_gradients(const Findings *f) {
@@ -90,8 +86,9 @@ static void print_gradients(const Findings *f) {
     int widest = 15;
     for (size_t i = 0; i < g->blocks; i++)
       if ((int)strlen(g->at[i].name) + 2 > widest) widest = (int)strlen(g->at[i].name) + 2;
-    cli_print(stdout, "\ngradients: means over %lld batches of %lld samples, loss %.4f\n\n%-*s  %12s  %12s  %12s\n", (long long)g->batches,
-           (long long)g->samples, g->loss, widest, "layer or tensor", "|gradient|", "|weights|", "ratio");
+    cli_print(stdout, "\ngradients: means over %lld batches of %lld samples, loss %.4f\n\n%-*s  %12s  %12s  %12s\n",
+              (long long)g->batches, (long long)g->samples, g->loss, widest, "layer or tensor", "|gradient|",
+              "|weights|", "ratio");
     for (size_t i = 0; i < g->blocks; i++) {
       if (g->at[i].tensor && strrchr(g->at[i].name, '.')) continue; /* comes behind its layer */
       print_norm(&g->at[i], widest);
@@ -114,16 +111,18 @@ static void print_suggestions(const Findings *f) {
     cli_print(stdout, "\nno layer or block of this network could be removed without another change\n");
     return;
   }
-  cli_print(stdout, "\nwhat could be removed, the most dispensable first:\n\n%8s  %6s  %8s  %7s  %10s  %12s %6s  %8s %6s  %s\n", "output",
-         "agree", "change", "cosine", "gradient", "parameters", "", "ms", "", "in the script");
+  cli_print(stdout,
+            "\nwhat could be removed, the most dispensable first:\n\n%8s  %6s  %8s  %7s  %10s  %12s %6s  %8s %6s  %s\n",
+            "output", "agree", "change", "cosine", "gradient", "parameters", "", "ms", "", "in the script");
   for (int64_t i = 0; i < f->suggestions; i++) {
     const Suggestion *s = &f->suggestion[i];
     char number[32], gradient[24], output[24], agree[24];
-    cli_print(stdout, "%8s  %6s  %8.4f  %7.4f  %10s  %12s %5.1f%%  %8.3f %5.1f%%  remove %s%s%s\n", number_text(s->output, "%.4f", output),
-           number_text(100 * s->agreement, "%.1f%%", agree), s->change, s->cosine,
-           number_text(s->gradient, "%.3g", gradient), cli_thousands(s->block->parameters, number),
-           100 * share((double)s->block->parameters, (double)m->parameters_total), 1e3 * s->seconds,
-           100 * share(s->seconds, f->times->forward), quote_of(s->block->name), s->block->name, quote_of(s->block->name));
+    cli_print(stdout, "%8s  %6s  %8.4f  %7.4f  %10s  %12s %5.1f%%  %8.3f %5.1f%%  remove %s%s%s\n",
+              number_text(s->output, "%.4f", output), number_text(100 * s->agreement, "%.1f%%", agree), s->change,
+              s->cosine, number_text(s->gradient, "%.3g", gradient), cli_thousands(s->block->parameters, number),
+              100 * share((double)s->block->parameters, (double)m->parameters_total), 1e3 * s->seconds,
+              100 * share(s->seconds, f->times->forward), quote_of(s->block->name), s->block->name,
+              quote_of(s->block->name));
   }
 }
 
@@ -135,9 +134,7 @@ void print_findings(const Findings *f) {
 
 /* ---- JSON ---- */
 
-static json_t *json_number(double value) {
-  return isfinite(value) ? json_real(value) : json_null();
-}
+static json_t *json_number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
 static json_t *json_text(const char *text) {
   json_t *string = json_string(text);

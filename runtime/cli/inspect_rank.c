@@ -1,7 +1,8 @@
-/* Which blocks could go. The evidence is what becomes of the network's output without a block, where that was tried: the mean of how
- * much it changes and how often another class wins. These blocks come first. Of the others it is how little a block changes what flows through it, |out - in| / |in|: without it, `in` flows on
- * instead of `out`. A gradient that is small beside those of the other blocks makes it up to twice as dispensable, a
- * large one up to twice as needed: where the loss hardly depends on the weights, training will miss them less. */
+/* Which blocks could go. The evidence is what becomes of the network's output without a block, where that was tried:
+ * the mean of how much it changes and how often another class wins. These blocks come first. Of the others it is how
+ * little a block changes what flows through it, |out - in| / |in|: without it, `in` flows on instead of `out`. A
+ * gradient that is small beside those of the other blocks makes it up to twice as dispensable, a large one up to twice
+ * as needed: where the loss hardly depends on the weights, training will miss them less. */
 #include <math.h>
 #include <stdlib.h>
 #include "runtime/cli/inspect.h"
@@ -63,7 +64,6 @@ static double evidence(const Suggestion *s) {
 
 void rank_blocks(Suggestion *list, int64_t count) {
   double median = median_gradient(list, count);
-  for (int64_t i = 0; i < count; i++)
-    list[i].score = evidence(&list[i]) * gradient_factor(list[i].gradient, median);
+  for (int64_t i = 0; i < count; i++) list[i].score = evidence(&list[i]) * gradient_factor(list[i].gradient, median);
   qsort(list, (size_t)count, sizeof *list, by_score);
 }

@@ -1,6 +1,6 @@
-/* Statistics of every value over the samples: moments, extremes, zeros, dead channels, and how much a layer or a block changes
- * what flows through it. Values are shared out over the threads; each is summed in the order of the samples, so that no number
- * depends on how many threads there are. */
+/* Statistics of every value over the samples: moments, extremes, zeros, dead channels, and how much a layer or a block
+ * changes what flows through it. Values are shared out over the threads; each is summed in the order of the samples, so
+ * that no number depends on how many threads there are. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +32,7 @@ static int64_t channels_of(const ManifestShape *shape) {
   return shape->rank == 0 ? 1 : shape->rank == 2 ? shape->dim[1] : shape->dim[0];
 }
 
-static int depth_of(const int *depth, int value) {
-  return value < 0 ? 0 : depth[value];
-}
+static int depth_of(const int *depth, int value) { return value < 0 ? 0 : depth[value]; }
 
 /* Of the two inputs of a sum the one with fewer layers above it is the identity. */
 static void find_identities(Stats *s, int *depth) {
@@ -88,9 +86,7 @@ static Dots dots(const float *a, const float *b, int64_t count) {
   return d;
 }
 
-static double cosine_of(const Dots *d) {
-  return d->ab / sqrt(d->aa * d->bb);
-}
+static double cosine_of(const Dots *d) { return d->ab / sqrt(d->aa * d->bb); }
 
 static void add_numbers(ValueStats *v, const ManifestShape *shape, const float *at) {
   bool last = shape->rank == 2; /* channels last */
@@ -103,10 +99,8 @@ static void add_numbers(ValueStats *v, const ManifestShape *shape, const float *
     }
     v->count++, v->sum += number, v->squares += number * number;
     v->least = number < v->least ? number : v->least, v->most = number > v->most ? number : v->most;
-    if (number == 0)
-      v->zeros++;
-    else
-      v->alive[last ? i % v->channels : i / run] = 1;
+    if (number == 0) v->zeros++;
+    else v->alive[last ? i % v->channels : i / run] = 1;
   }
 }
 
@@ -135,7 +129,8 @@ static void add_block(Stats *s, size_t index, int64_t n, int64_t sample, const f
   const ManifestBlock *b = &m->blocks[index];
   BlockStats *to = &s->block[index];
   const float *in = value_plain(s->net, b->in, n, sample, x, scratch);
-  Dots d = dots(in, value_plain(s->net, b->out, n, sample, x, scratch + s->scratch_floats), m->values[b->out].shape.count);
+  Dots d =
+      dots(in, value_plain(s->net, b->out, n, sample, x, scratch + s->scratch_floats), m->values[b->out].shape.count);
   if (!(d.aa > 0)) return;
   to->samples++;
   to->change += sqrt(d.difference / d.aa);
@@ -154,22 +149,19 @@ static void add_work(void *const *buf, int64_t ignored, int64_t begin, int64_t e
   size_t values = p->stats->net->manifest->value_count;
   for (size_t i = (size_t)begin; i < (size_t)end; i++)
     for (int64_t sample = 0; sample < p->n; sample++)
-      if (i < values)
-        add_value(p->stats, i, p->n, sample, p->x, scratch);
-      else
-        add_block(p->stats, i - values, p->n, sample, p->x, scratch);
+      if (i < values) add_value(p->stats, i, p->n, sample, p->x, scratch);
+      else add_block(p->stats, i - values, p->n, sample, p->x, scratch);
 }
 
 void stats_add(Stats *s, int64_t n, const float *x) {
   const Manifest *m = s->net->manifest;
   void *const buf[] = {&(Pass){s, n, x}};
-  sg_parallel(add_work, buf, 1, (int64_t)(m->value_count + m->block_count), s->scratch, 3 * s->scratch_floats * (int64_t)sizeof(float));
+  sg_parallel(add_work, buf, 1, (int64_t)(m->value_count + m->block_count), s->scratch,
+              3 * s->scratch_floats * (int64_t)sizeof(float));
   s->samples += n;
 }
 
-double stats_mean(const ValueStats *v) {
-  return v->count > 0 ? v->sum / v->count : NAN;
-}
+double stats_mean(const ValueStats *v) { return v->count > 0 ? v->sum / v->count : NAN; }
 
 double stats_deviation(const ValueStats *v) {
   double mean = stats_mean(v);

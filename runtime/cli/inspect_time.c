@@ -1,6 +1,6 @@
 /* What the calls of forward take on this machine, one by one, for one sample: generated code marks the end of each
- * (runtime/marks.h). Fused layers are timed with the one they are fused into. The least of several runs counts: what other programs
- * take away makes a run longer, nothing makes it shorter. */
+ * (runtime/marks.h). Fused layers are timed with the one they are fused into. The least of several runs counts: what
+ * other programs take away makes a run longer, nothing makes it shorter. */
 #include <stdlib.h>
 #include "runtime/cli/inspect.h"
 #include "runtime/error.h"
@@ -39,6 +39,4 @@ int times_measure(Times *t, surgery_net *net, const float *x, surgery_error *err
   return status;
 }
 
-void times_free(Times *t) {
-  free(t->value);
-}
+void times_free(Times *t) { free(t->value); }

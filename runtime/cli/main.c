@@ -5,9 +5,8 @@
 #include "runtime/cli/cli.h"
 #include "runtime/error.h"
 
-static const CliCommand *const commands[] = {&command_info,  &command_predict, &command_eval,
-                                             &command_train, &command_inspect, &command_bench,
-                                             &command_export};
+static const CliCommand *const commands[] = {&command_info,    &command_predict, &command_eval,  &command_train,
+                                             &command_inspect, &command_bench,   &command_export};
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 static void print_help(FILE *out, const char *program) {

@@ -14,8 +14,7 @@
 
 static const CliOption common[] = {
     {"weights", OPTION_TEXT, offsetof(Cli, weights), "FILE", "weights instead of the program's own"},
-    {"threads", OPTION_COUNT, offsetof(Cli, threads), "N",
-     "threads to compute with (default: all processors)"},
+    {"threads", OPTION_COUNT, offsetof(Cli, threads), "N", "threads to compute with (default: all processors)"},
     {"quiet", OPTION_FLAG, offsetof(Cli, quiet), NULL, "no progress, no remarks"},
     {"help", OPTION_FLAG, offsetof(Cli, help), NULL, "this text"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
@@ -121,22 +120,15 @@ static bool store(const CliOption *o, char *base, const char *value) {
   void *to = base + o->offset;
   char *end;
   switch (o->kind) {
-  case OPTION_FLAG:
-    *(bool *)to = true;
-    return true;
-  case OPTION_TEXT:
-    *(const char **)to = value;
-    return *value != 0;
-  case OPTION_COUNT:
-    return whole_number(value, 1, to);
-  case OPTION_SIZE:
-    return whole_number(value, 0, to);
+  case OPTION_FLAG: *(bool *)to = true; return true;
+  case OPTION_TEXT: *(const char **)to = value; return *value != 0;
+  case OPTION_COUNT: return whole_number(value, 1, to);
+  case OPTION_SIZE: return whole_number(value, 0, to);
   case OPTION_RATE:
     errno = 0;
     *(double *)to = strtod(value, &end);
     return end != value && !*end && isfinite(*(double *)to) && *(double *)to >= 0;
-  default:
-    return false;
+  default: return false;
   }
 }
 
@@ -165,23 +157,19 @@ bool cli_parse(Cli *cli, void *arguments, ExitStatus *status) {
   struct option list[MAX_OPTIONS + 1];
   int count = collect(cli->command, rows), key, index;
   for (int i = 0; i < count; i++)
-    list[i] =
-        (struct option){rows[i].option->name,
-                        rows[i].option->kind == OPTION_FLAG ? no_argument : required_argument, NULL, 256 + i};
+    list[i] = (struct option){rows[i].option->name,
+                              rows[i].option->kind == OPTION_FLAG ? no_argument : required_argument, NULL, 256 + i};
   list[count] = (struct option){NULL, 0, NULL, 0};
   char **argv = cli->operand;
   int argc = cli->operand_count;
   optind = 0, opterr = 0; /* 0: getopt starts anew, for a second call in one process */
   *status = EXIT_USAGE;
   while ((key = getopt_long(argc, argv, ":h", list, &index)) != -1) {
-    if (key == 'h')
-      cli->help = true;
-    else if (key == ':')
-      return *status = cli_usage(cli, "%s wants a value", argv[optind - 1]), false;
+    if (key == 'h') cli->help = true;
+    else if (key == ':') return *status = cli_usage(cli, "%s wants a value", argv[optind - 1]), false;
     else if (key == '?' && optopt && optopt < 256)
       return *status = cli_usage(cli, "there is no option '-%c'", optopt), false;
-    else if (key < 256)
-      return *status = unknown_option(cli, argv[optind - 1], rows, count), false;
+    else if (key < 256) return *status = unknown_option(cli, argv[optind - 1], rows, count), false;
     else if (!store(rows[key - 256].option, rows[key - 256].own ? arguments : (char *)cli, optarg))
       return *status = wrong_value(cli, rows[key - 256].option, optarg), false;
   }
@@ -193,10 +181,8 @@ bool cli_parse(Cli *cli, void *arguments, ExitStatus *status) {
   if (cli->operand_count && !cli->command->operands) {
     bool data = false; /* `train pictures`, where --data is meant */
     for (int i = 0; i < count; i++) data = data || strcmp(rows[i].option->name, "data") == 0;
-    if (data)
-      cli_usage(cli, "'%s' is not expected here; did you mean '--data %s'?", cli->operand[0], cli->operand[0]);
-    else
-      cli_usage(cli, "'%s' is not expected here", cli->operand[0]);
+    if (data) cli_usage(cli, "'%s' is not expected here; did you mean '--data %s'?", cli->operand[0], cli->operand[0]);
+    else cli_usage(cli, "'%s' is not expected here", cli->operand[0]);
     return *status = EXIT_USAGE, false;
   }
   if (cli->threads > 1024)

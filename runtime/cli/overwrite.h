@@ -7,8 +7,8 @@ typedef struct CliFile {
   const char *path, *what; /* path NULL: not there; what: "--log", "the training set" */
 } CliFile;
 
-/* False: said what would be written over. An output may be an input where `force`; two outputs may never be one file. The
- * files of the network's weights are inputs too. Lists end with a NULL `what`. */
+/* False: said what would be written over. An output may be an input where `force`; two outputs may never be one file.
+ * The files of the network's weights are inputs too. Lists end with a NULL `what`. */
 bool cli_may_write(const Cli *cli, const surgery_net *net, const CliFile *outputs, const CliFile *inputs, bool force);
 #define CLI_FORCE_HELP "write over files that are read here"
 #endif

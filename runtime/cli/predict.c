@@ -95,9 +95,9 @@ static json_t *json_outputs(const Prediction *p, int64_t row) {
   const Manifest *m = p->net->manifest;
   json_t *object = json_object();
   for (size_t o = 0; o < m->output_count; o++)
-    json_object_set_new(object, m->outputs[o].name,
-                        json_values((const float *)p->net->outputs[o] + row * m->outputs[o].shape.count,
-                                    &m->outputs[o].shape));
+    json_object_set_new(
+        object, m->outputs[o].name,
+        json_values((const float *)p->net->outputs[o] + row * m->outputs[o].shape.count, &m->outputs[o].shape));
   return object;
 }
 
@@ -128,8 +128,8 @@ static void print_values(const char *name, const char *output, const float *y, c
     least = fmin(least, y[i]), most = fmax(most, y[i]);
   }
   double mean = sum / (double)shape->count;
-  cli_print(stdout, " %s mean %.6g std %.6g min %.6g max %.6g\n", tensor_shape_text(shape->rank, shape->dim, text), mean,
-         sqrt(fmax(0, squares / (double)shape->count - mean * mean)), least, most);
+  cli_print(stdout, " %s mean %.6g std %.6g min %.6g max %.6g\n", tensor_shape_text(shape->rank, shape->dim, text),
+            mean, sqrt(fmax(0, squares / (double)shape->count - mean * mean)), least, most);
 }
 
 static int print_sample(Prediction *p, int64_t index, int64_t row) {
@@ -144,10 +144,8 @@ static int print_sample(Prediction *p, int64_t index, int64_t row) {
   if (p->a->json) {
     json_t *object = json_object();
     json_object_set_new(object, "file", json_text(name));
-    if (p->classifier)
-      json_object_set_new(object, "classes", json_classes(p, value, p->classes));
-    else if (m->output_count == 1)
-      json_object_set_new(object, "values", json_values(y, &m->outputs[0].shape));
+    if (p->classifier) json_object_set_new(object, "classes", json_classes(p, value, p->classes));
+    else if (m->output_count == 1) json_object_set_new(object, "values", json_values(y, &m->outputs[0].shape));
     if (m->output_count > 1) json_object_set_new(object, "outputs", json_outputs(p, row));
     char *text = json_dumps(object, JSON_PRESERVE_ORDER);
     printf("%s%s", p->printed ? ",\n" : "[\n", text ? text : "null");
@@ -184,10 +182,8 @@ static void output_path(const Prediction *p, size_t output, char to[OUT_PATH]) {
   const Manifest *m = p->net->manifest;
   const char *dot = strrchr(p->a->out, '.');
   int stem = dot && !strchr(dot, '/') ? (int)(dot - p->a->out) : (int)strlen(p->a->out);
-  if (m->output_count == 1)
-    snprintf(to, OUT_PATH, "%s", p->a->out);
-  else
-    snprintf(to, OUT_PATH, "%.*s.%s%s", stem, p->a->out, m->outputs[output].name, p->a->out + stem);
+  if (m->output_count == 1) snprintf(to, OUT_PATH, "%s", p->a->out);
+  else snprintf(to, OUT_PATH, "%.*s.%s%s", stem, p->a->out, m->outputs[output].name, p->a->out + stem);
 }
 
 static bool may_write(const Prediction *p) {
@@ -227,14 +223,18 @@ static void tell_wild(Prediction *p, const Batch *batch) {
     for (int64_t k = 0; k < m->outputs[0].shape.count; k++) wild |= isnan(y[i * m->outputs[0].shape.count + k]);
     if (!wild) continue;
     p->told_wild = true;
-    if (finite_blame_data(p->set, batch->index + i, 0, 1, cause, sizeof cause) || finite_blame_weights(p->net, cause, sizeof cause))
+    if (finite_blame_data(p->set, batch->index + i, 0, 1, cause, sizeof cause) ||
+        finite_blame_weights(p->net, cause, sizeof cause))
       cli_message(p->cli, "warning: %s", cause);
   }
 }
 
 static int predict_all(Prediction *p, surgery_error *err) {
   bool once = p->set->count <= p->a->batch; /* loaded while the weights are packed, or between two batches */
-  LoaderOptions o = {.count = p->set->count, .batch = p->a->batch, .threads = once ? surgery_threads() : loader_threads_beside(), .help = !once};
+  LoaderOptions o = {.count = p->set->count,
+                     .batch = p->a->batch,
+                     .threads = once ? surgery_threads() : loader_threads_beside(),
+                     .help = !once};
   Loader *loader = loader_start(p->set, &o, err);
   if (!loader) return -1;
   Batch batch;
@@ -246,8 +246,7 @@ static int predict_all(Prediction *p, surgery_error *err) {
     if (net_run(p->net, NET_FORWARD, batch.n, batch.x, NULL, NULL, NULL, err)) status = -1;
     bool memory = true;
     if (status > 0) tell_wild(p, &batch);
-    for (int64_t i = 0; status > 0 && memory && i < batch.n; i++)
-      memory = print_sample(p, batch.index[i], i) == 0;
+    for (int64_t i = 0; status > 0 && memory && i < batch.n; i++) memory = print_sample(p, batch.index[i], i) == 0;
     if (status > 0 && memory && p->a->out && batch.n) memory = keep_outputs(p, batch.n) == 0;
     if (!memory) {
       *err = (surgery_error){.status = SURGERY_ENVIRONMENT, .message = "no memory"};
@@ -284,13 +283,11 @@ static ExitStatus run(Cli *cli) {
   spec.raw = a.raw;
   p.set = dataset_open_inputs((const char *const *)cli->operand, (size_t)cli->operand_count, &spec, &err);
   cli_note(cli, p.set);
-  if (!p.set || predict_all(&p, &err))
-    status = cli_error(cli, &err);
+  if (!p.set || predict_all(&p, &err)) status = cli_error(cli, &err);
   else if (p.broken) {
     cli_message(cli, "%lld of %lld inputs could not be used", (long long)p.broken, (long long)p.set->count);
     status = EXIT_INPUT;
-  } else
-    status = EXIT_DONE;
+  } else status = EXIT_DONE;
   for (size_t o = 0; o < SG_MAX_OUTPUTS; o++) free(p.kept[o]);
   dataset_close(p.set);
   surgery_close(p.net);
@@ -307,13 +304,14 @@ static const CliOption options[] = {
      "the raw outputs, (N, …); FILE.NAME.npy for each of several outputs"},
     {"force", OPTION_FLAG, offsetof(PredictArguments, force), NULL, CLI_FORCE_HELP},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
-const CliCommand command_predict = {"predict",
-                                    "[options] FILE…",
-                                    "classes with probabilities for pictures and arrays",
-                                    "FILE: a picture (JPEG, PNG, WebP, GIF, BMP, TIFF), a .npy, IDX or .npz file, or a folder of "
-                                    "pictures. A picture that cannot be read is named,\n"
-                                    "the others are predicted, and the exit status is 1. Bytes (uint8) in arrays are pictures and are\n"
-                                    "preprocessed, other numbers are taken as they are.",
-                                    options,
-                                    true,
-                                    run};
+const CliCommand command_predict = {
+    "predict",
+    "[options] FILE…",
+    "classes with probabilities for pictures and arrays",
+    "FILE: a picture (JPEG, PNG, WebP, GIF, BMP, TIFF), a .npy, IDX or .npz file, or a folder of "
+    "pictures. A picture that cannot be read is named,\n"
+    "the others are predicted, and the exit status is 1. Bytes (uint8) in arrays are pictures and are\n"
+    "preprocessed, other numbers are taken as they are.",
+    options,
+    true,
+    run};

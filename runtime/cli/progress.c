@@ -8,9 +8,7 @@
 #define BAR 20     /* characters */
 #define REDRAW 0.1 /* seconds */
 
-Progress progress_new(Cli *cli) {
-  return (Progress){.cli = cli, .terminal = !cli->quiet && isatty(STDERR_FILENO)};
-}
+Progress progress_new(Cli *cli) { return (Progress){.cli = cli, .terminal = !cli->quiet && isatty(STDERR_FILENO)}; }
 
 void progress_clear(Progress *p) {
   if (p->bar) fputs("\r\033[K", stderr);
@@ -19,10 +17,8 @@ void progress_clear(Progress *p) {
 
 static const char *clock_text(double seconds, char to[32]) {
   long long s = seconds > 0 && seconds < 1e9 ? (long long)(seconds + 0.5) : 0;
-  if (s >= 3600)
-    snprintf(to, 32, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
-  else
-    snprintf(to, 32, "%lld:%02lld", s / 60, s % 60);
+  if (s >= 3600) snprintf(to, 32, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+  else snprintf(to, 32, "%lld:%02lld", s / 60, s % 60);
   return to;
 }
 
@@ -49,8 +45,7 @@ static void draw_bar(int64_t done, int64_t total) {
 static void tell_features(Progress *p, const TrainEvent *e) {
   if (!due(p, e->done == e->total)) return;
   draw_bar(e->done, e->total);
-  fprintf(stderr, "features: %lld of %lld images, %.1f s", (long long)e->done, (long long)e->total,
-          e->seconds);
+  fprintf(stderr, "features: %lld of %lld images, %.1f s", (long long)e->done, (long long)e->total, e->seconds);
 }
 
 static void tell_cached(Progress *p, const TrainEvent *e) {
@@ -58,11 +53,12 @@ static void tell_cached(Progress *p, const TrainEvent *e) {
   progress_clear(p);
   if (p->cli->quiet) return;
   if (e->done == e->total) {
-    cli_print(stderr, "features: %lld images read from %s: the frozen part does not run\n", (long long)e->total, e->text);
+    cli_print(stderr, "features: %lld images read from %s: the frozen part does not run\n", (long long)e->total,
+              e->text);
     return;
   }
   cli_print(stderr, "features: %lld images in %.1f s, kept in %s: the frozen part does not run again\n",
-          (long long)e->total, e->seconds, cli_bytes((double)e->bytes, bytes));
+            (long long)e->total, e->seconds, cli_bytes((double)e->bytes, bytes));
   if (e->done) cli_print(stderr, "features: %lld of them read from %s\n", (long long)e->done, e->text);
 }
 
@@ -70,7 +66,8 @@ static void tell_step(Progress *p, const TrainEvent *e) {
   char left[32];
   if (!due(p, false)) return;
   char line[300];
-  int width = columns(), used = snprintf(line, sizeof line, "epoch %lld/%lld ", (long long)e->epoch, (long long)e->epochs);
+  int width = columns(),
+      used = snprintf(line, sizeof line, "epoch %lld/%lld ", (long long)e->epoch, (long long)e->epochs);
   int bar = width >= 80 ? BAR : width >= 60 ? BAR / 2 : 0, filled = (int)(e->done * bar / e->total);
   for (int i = 0; i < bar; i++) line[used++] = i < filled ? '#' : '.';
   used += snprintf(line + used, sizeof line - (size_t)used, "%sloss %.4f", bar ? " " : "", e->loss);
@@ -100,23 +97,12 @@ static void tell_epoch(Progress *p, const TrainEvent *e) {
 void progress_event(void *progress, const TrainEvent *event) {
   Progress *p = progress;
   switch (event->kind) {
-  case TRAIN_FEATURES:
-    tell_features(p, event);
-    break;
-  case TRAIN_CACHED:
-    tell_cached(p, event);
-    break;
-  case TRAIN_STEP:
-    tell_step(p, event);
-    break;
-  case TRAIN_VALIDATION:
-    tell_validation(p, event);
-    break;
-  case TRAIN_EPOCH:
-    tell_epoch(p, event);
-    break;
-  case TRAIN_PAST: /* it was told when it ended */
-    break;
+  case TRAIN_FEATURES: tell_features(p, event); break;
+  case TRAIN_CACHED: tell_cached(p, event); break;
+  case TRAIN_STEP: tell_step(p, event); break;
+  case TRAIN_VALIDATION: tell_validation(p, event); break;
+  case TRAIN_EPOCH: tell_epoch(p, event); break;
+  case TRAIN_PAST: /* it was told when it ended */ break;
   case TRAIN_BROKEN:
     progress_clear(p);
     cli_broken(p->cli, event->text);
@@ -132,8 +118,8 @@ void progress_event(void *progress, const TrainEvent *event) {
   case TRAIN_PHASE:
     progress_clear(p);
     if (p->cli->quiet) break;
-    cli_print(stderr, event->epoch == event->epochs ? "phase %s: epoch %lld\n" : "phase %s: epochs %lld to %lld\n", event->text,
-            (long long)event->epoch, (long long)event->epochs);
+    cli_print(stderr, event->epoch == event->epochs ? "phase %s: epoch %lld\n" : "phase %s: epochs %lld to %lld\n",
+              event->text, (long long)event->epoch, (long long)event->epochs);
     break;
   case TRAIN_EARLY:
     progress_clear(p);

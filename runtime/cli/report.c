@@ -1,5 +1,5 @@
-/* The HTML of report.h. Numbers are printed for people; whoever wants to compute takes --log. Every text that comes from
- * a script or a data set is escaped. */
+/* The HTML of report.h. Numbers are printed for people; whoever wants to compute takes --log. Every text that comes
+ * from a script or a data set is escaped. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -44,8 +44,7 @@ void report_event(Report *r, const TrainEvent *e) {
     add(r, REPORT_LOSS, begun + 1, e->loss), add(r, REPORT_VAL_LOSS, begun + 1, e->val_loss);
     add(r, REPORT_ACCURACY, begun + 1, e->accuracy), add(r, REPORT_VAL_ACCURACY, begun + 1, e->val_accuracy);
     break;
-  default:
-    break;
+  default: break;
   }
 }
 
@@ -57,7 +56,11 @@ void report_free(Report *r) {
 
 static void escape(FILE *out, const char *text) {
   for (; *text; text++) {
-    const char *entity = *text == '<' ? "&lt;" : *text == '>' ? "&gt;" : *text == '&' ? "&amp;" : *text == '"' ? "&quot;" : NULL;
+    const char *entity = *text == '<'   ? "&lt;"
+                         : *text == '>' ? "&gt;"
+                         : *text == '&' ? "&amp;"
+                         : *text == '"' ? "&quot;"
+                                        : NULL;
     if (entity) fputs(entity, out);
     else if ((unsigned char)*text >= ' ') fputc(*text, out);
   }
@@ -65,16 +68,20 @@ static void escape(FILE *out, const char *text) {
 
 static const char style[] =
     ":root{--ink:#1b1f24;--paper:#fff;--line:#d0d7de;--faint:#6e7781;--a:#0969da;--b:#bc4c00;--bar:#b6d4fe}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--paper:#0d1117;--line:#30363d;--faint:#8b949e;--a:#58a6ff;--b:#f0883e;"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--paper:#0d1117;--line:#30363d;--faint:#8b949e;--a:#58a6ff;-"
+    "-b:#f0883e;"
     "--bar:#1f4b82}}"
-    "body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1000px;margin:2em auto;padding:0 1em}"
+    "body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1000px;margin:2em "
+    "auto;padding:0 1em}"
     "h1{font-size:1.5em;margin:0}h2{font-size:1.1em;margin:1.6em 0 .4em}p.sub{color:var(--faint);margin:.2em 0 1em}"
     ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:1em}"
     "svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;fill:var(--faint)}"
     ".grid{stroke:var(--line);stroke-width:1}.phase{stroke:var(--faint);stroke-dasharray:4 3}"
-    ".a,.b,.s{fill:none;stroke-width:2}.a{stroke:var(--a)}.b{stroke:var(--b)}.s{stroke:var(--a);stroke-width:1;opacity:.35}"
+    ".a,.b,.s{fill:none;stroke-width:2}.a{stroke:var(--a)}.b{stroke:var(--b)}.s{stroke:var(--a);stroke-width:1;opacity:"
+    ".35}"
     "circle.a{fill:var(--a)}circle.b{fill:var(--b)}"
-    "table{border-collapse:collapse}td,th{padding:.25em .8em .25em 0;text-align:left;border-bottom:1px solid var(--line);"
+    "table{border-collapse:collapse}td,th{padding:.25em .8em .25em 0;text-align:left;border-bottom:1px solid "
+    "var(--line);"
     "vertical-align:top}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
     ".bar{background:var(--bar);height:.8em;border-radius:2px}.tiles{display:flex;flex-wrap:wrap;gap:2em}"
     ".tiles b{display:block;font-size:1.6em}.tiles span{color:var(--faint)}"
@@ -132,8 +139,8 @@ static void draw_grid(const Chart *c) {
   double bottom = HEIGHT - BOTTOM, right = WIDTH - RIGHT;
   for (int i = 0; c->y.from + i * c->y.step <= c->y.to + c->y.step / 2; i++) {
     double value = c->y.from + i * c->y.step, y = place(&c->y, value, bottom, TOP);
-    fprintf(c->out, "<line class=grid x1=%d x2=%g y1=%.1f y2=%.1f /><text x=%d y=%.1f text-anchor=end>%g</text>", LEFT, right, y,
-            y, LEFT - 6, y + 4, fabs(value) < c->y.step / 1e6 ? 0 : value);
+    fprintf(c->out, "<line class=grid x1=%d x2=%g y1=%.1f y2=%.1f /><text x=%d y=%.1f text-anchor=end>%g</text>", LEFT,
+            right, y, y, LEFT - 6, y + 4, fabs(value) < c->y.step / 1e6 ? 0 : value);
   }
   for (int i = 0; c->x.from + i * c->x.step <= c->x.to + c->x.step / 2; i++) {
     double value = c->x.from + i * c->x.step, x = place(&c->x, value, LEFT, right);
@@ -149,15 +156,18 @@ static void draw_curve(const Chart *c, ReportCurve curve, const char *class, boo
   if (count == 0) return;
   fprintf(c->out, "<polyline class=%s points=\"", class);
   for (size_t i = 0; i < count; i++)
-    fprintf(c->out, "%.1f,%.1f ", place(&c->x, p[i].at, LEFT, WIDTH - RIGHT), place(&c->y, p[i].value, HEIGHT - BOTTOM, TOP));
+    fprintf(c->out, "%.1f,%.1f ", place(&c->x, p[i].at, LEFT, WIDTH - RIGHT),
+            place(&c->y, p[i].value, HEIGHT - BOTTOM, TOP));
   fputs("\" />", c->out);
   for (size_t i = 0; i < count && dots && count <= 60; i++)
     fprintf(c->out, "<circle class=%s r=2.5 cx=%.1f cy=%.1f><title>epoch %g: %.5g</title></circle>", class,
-            place(&c->x, p[i].at, LEFT, WIDTH - RIGHT), place(&c->y, p[i].value, HEIGHT - BOTTOM, TOP), p[i].at, p[i].value);
+            place(&c->x, p[i].at, LEFT, WIDTH - RIGHT), place(&c->y, p[i].value, HEIGHT - BOTTOM, TOP), p[i].at,
+            p[i].value);
 }
 
 /* steps: the curve of single steps, faint, or REPORT_CURVES; a, b: those of epochs, or REPORT_CURVES. */
-static void draw_chart(const Report *r, const ManifestTrain *train, FILE *out, const char *title, ReportCurve steps, ReportCurve a, ReportCurve b) {
+static void draw_chart(const Report *r, const ManifestTrain *train, FILE *out, const char *title, ReportCurve steps,
+                       ReportCurve a, ReportCurve b) {
   const ReportCurve curves[] = {steps, a, b};
   double least = INFINITY, most = -INFINITY, first = INFINITY, last = 0;
   for (int i = 0; i < 3; i++) {
@@ -173,15 +183,16 @@ static void draw_chart(const Report *r, const ManifestTrain *train, FILE *out, c
   Chart c = {r, train, out, nice_axis(first, last), nice_axis(least, most)};
   if (c.x.step < 1) c.x.step = 1;
   c.x.from = ceil(first / c.x.step) * c.x.step == first ? first : floor(first), c.x.to = last;
-  fprintf(out, "<figure style=\"margin:0\"><h2>%s</h2><svg viewBox=\"0 0 %d %d\" role=img aria-label=\"%s\">", title, WIDTH, HEIGHT,
-          title);
+  fprintf(out, "<figure style=\"margin:0\"><h2>%s</h2><svg viewBox=\"0 0 %d %d\" role=img aria-label=\"%s\">", title,
+          WIDTH, HEIGHT, title);
   draw_grid(&c);
   if (steps != REPORT_CURVES) draw_curve(&c, steps, a == REPORT_CURVES ? "a" : "s", false);
   if (a != REPORT_CURVES) draw_curve(&c, a, "a", true);
   if (b != REPORT_CURVES) draw_curve(&c, b, "b", true);
   if (b != REPORT_CURVES && r->count[b])
     fprintf(out,
-            "<circle class=a r=4 cx=%d cy=%d /><text x=%d y=%d>training</text><circle class=b r=4 cx=%d cy=%d /><text x=%d y=%d>"
+            "<circle class=a r=4 cx=%d cy=%d /><text x=%d y=%d>training</text><circle class=b r=4 cx=%d cy=%d /><text "
+            "x=%d y=%d>"
             "validation</text>",
             LEFT + 4, HEIGHT - 7, LEFT + 12, HEIGHT - 3, LEFT + 74, HEIGHT - 7, LEFT + 82, HEIGHT - 3);
   fputs("</svg></figure>\n", out);
@@ -212,7 +223,8 @@ static void put_stage(FILE *out, const ReportFacts *f, const ManifestPhase *p) {
   if (p->schedule.type != SCHEDULE_TYPE_NONE) fprintf(out, "; schedule %s", schedule_type_name(p->schedule.type));
   fprintf(out, "; batch %lld; %lld epochs", (long long)(f->options->batch ? f->options->batch : p->batch),
           (long long)(p->name ? p->epochs : f->options->epochs));
-  for (size_t i = 0; i < p->augment_count; i++) fprintf(out, "%s%s", i ? ", " : "; augment ", augment_op_name(p->augment[i].op));
+  for (size_t i = 0; i < p->augment_count; i++)
+    fprintf(out, "%s%s", i ? ", " : "; augment ", augment_op_name(p->augment[i].op));
   fputs("</td></tr>\n", out);
 }
 
@@ -223,7 +235,8 @@ static void put_extras(FILE *out, const ManifestTrain *t) {
   if (t->mixup > 0) row(out, "mixup", "%g", t->mixup);
   if (t->ema > 0) row(out, "ema", "%g", t->ema);
   if (t->patience > 0)
-    row(out, "early_stop", "after %lld epochs without a better %s", (long long)t->patience, t->watch_accuracy ? "accuracy" : "loss");
+    row(out, "early_stop", "after %lld epochs without a better %s", (long long)t->patience,
+        t->watch_accuracy ? "accuracy" : "loss");
 }
 
 static void put_settings(FILE *out, const ReportFacts *f) {
@@ -271,16 +284,19 @@ static void put_classes(FILE *out, const ReportFacts *f) {
   const Dataset *set = f->val ? f->val : f->train;
   char number[24];
   if (!m || !m->classes) return;
-  fprintf(out, "<h2>Classes, on the %s set</h2><table><tr><th>class</th><th class=n>right</th><th class=n>of</th>"
-               "<th class=n>share</th><th style=\"width:180px\"></th></tr>\n",
+  fprintf(out,
+          "<h2>Classes, on the %s set</h2><table><tr><th>class</th><th class=n>right</th><th class=n>of</th>"
+          "<th class=n>share</th><th style=\"width:180px\"></th></tr>\n",
           f->val ? "validation" : "training");
   for (int64_t c = 0; c < m->classes; c++) {
     if (!m->seen[c]) continue;
     double share = (double)m->right[c] / (double)m->seen[c];
     fputs("<tr><td>", out);
     escape(out, cli_label(f->manifest, set, c, number));
-    fprintf(out, "</td><td class=n>%lld</td><td class=n>%lld</td><td class=n>%.1f %%</td><td><div class=bar style=\"width:%.1f%%\">"
-                 "</div></td></tr>\n",
+    fprintf(out,
+            "</td><td class=n>%lld</td><td class=n>%lld</td><td class=n>%.1f %%</td><td><div class=bar "
+            "style=\"width:%.1f%%\">"
+            "</div></td></tr>\n",
             (long long)m->right[c], (long long)m->seen[c], 100 * share, 100 * share);
   }
   fputs("</table>\n", out);
@@ -307,8 +323,8 @@ static void put_confusion(FILE *out, const ReportFacts *f) {
     for (int64_t c = 0; c < m->classes; c++) {
       int64_t count = m->confusion[t * m->classes + c];
       double share = m->seen[t] ? (double)count / (double)m->seen[t] : 0;
-      fprintf(out, "<td class=m style=\"background:color-mix(in srgb,var(--%s) %.0f%%,transparent)\">%lld</td>", t == c ? "a" : "b",
-              70 * sqrt(share), (long long)count);
+      fprintf(out, "<td class=m style=\"background:color-mix(in srgb,var(--%s) %.0f%%,transparent)\">%lld</td>",
+              t == c ? "a" : "b", 70 * sqrt(share), (long long)count);
     }
     fputs("</tr>\n", out);
   }
@@ -316,7 +332,8 @@ static void put_confusion(FILE *out, const ReportFacts *f) {
 }
 
 static void put_all(const Report *r, const ReportFacts *f, FILE *out) {
-  fputs("<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>", out);
+  fputs("<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>",
+        out);
   escape(out, f->manifest->name);
   fprintf(out, ": training</title><style>%s</style>\n<h1>", style);
   escape(out, f->manifest->name);
@@ -340,7 +357,8 @@ int report_write(const Report *r, const ReportFacts *f, const char *path, surger
   if (out) put_all(r, f, out);
   bool bad = r->failed || !out || ferror(out) != 0;
   if (out && fclose(out) != 0) bad = true;
-  int status = bad ? sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for the report", path) : sg_write_file(path, text, size, err);
+  int status = bad ? sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for the report", path)
+                   : sg_write_file(path, text, size, err);
   free(text);
   return status;
 }

@@ -1,5 +1,5 @@
-/* The handlers of stop.h. GNU timeout and shells signal a program and its group, so that it gets two signals at once: the
- * second is the same wish, and must not take the checkpoint. Called by train.c. */
+/* The handlers of stop.h. GNU timeout and shells signal a program and its group, so that it gets two signals at once:
+ * the second is the same wish, and must not take the checkpoint. Called by train.c. */
 #include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
@@ -8,7 +8,8 @@
 #define HALF_A_SECOND 500000000
 
 volatile sig_atomic_t stop_requested;
-static _Atomic int64_t first; /* when that was set, in nanoseconds; 0: it is not. Two threads may be in the handler at once */
+static _Atomic int64_t
+    first; /* when that was set, in nanoseconds; 0: it is not. Two threads may be in the handler at once */
 
 static void request_stop(int number) {
   struct timespec t;

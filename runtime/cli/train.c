@@ -83,7 +83,10 @@ static bool may_write(const Job *job) {
   outputs[count++] = (CliFile){a->log, "--log"};
   outputs[count++] = (CliFile){a->report, "--report"};
   for (size_t i = 0; i < t->save_count; i++) outputs[count++] = (CliFile){t->saves[i].file, "a save of the script"};
-  const CliFile inputs[] = {{a->data, "the training set"}, {a->val, "the validation set"}, {a->resume, "the checkpoint of --resume"}, {NULL, NULL}};
+  const CliFile inputs[] = {{a->data, "the training set"},
+                            {a->val, "the validation set"},
+                            {a->resume, "the checkpoint of --resume"},
+                            {NULL, NULL}};
   bool may = cli_may_write(job->cli, job->net, outputs, inputs, a->force);
   free(outputs);
   return may;
@@ -146,7 +149,8 @@ static int open_data(Job *job, surgery_error *err) {
   spec.may_rename = m->labels_of == LABELS_OF_WEIGHTS && !job->a->resume;
   if (!(job->train = dataset_open(job->a->data, &spec, err))) return -1;
   cli_note(job->cli, job->train);
-  if (job->train->names_classes && net_name_classes(job->net, job->train->class_names, job->train->class_count, err)) return -1;
+  if (job->train->names_classes && net_name_classes(job->net, job->train->class_names, job->train->class_count, err))
+    return -1;
   job->train->spec.labels = m->labels, job->train->spec.label_count = m->label_count;
   const char *val = job->a->val;
   if (!val && dataset_has_test_part(job->a->data)) {
@@ -249,8 +253,7 @@ static int write_report(Job *job, surgery_error *err) {
 static ExitStatus end_training(Job *job, surgery_error *err) {
   const TrainResult *r = &job->result;
   Ending e = {.job = job, .status = EXIT_DONE};
-  if (r->broken)
-    cli_message(job->cli, "%lld samples could not be used and were left out", (long long)r->broken);
+  if (r->broken) cli_message(job->cli, "%lld samples could not be used and were left out", (long long)r->broken);
   if (!r->interrupted) write_weights(&e, err);
   bool saved = e.status == EXIT_DONE;
   end_with(&e, write_report(job, err), err);
@@ -284,8 +287,7 @@ static ExitStatus run(Cli *cli) {
   if (!cli_parse(cli, &a, &status)) return status;
   if (!a.data) return cli_usage(cli, "--data DIR is wanted");
   if (a.feature_cache && a.no_cache) return cli_usage(cli, "--feature-cache keeps what --no-cache does without");
-  if (a.resume && cli->weights)
-    return cli_usage(cli, "--resume has weights of its own: --weights does not go with it");
+  if (a.resume && cli->weights) return cli_usage(cli, "--resume has weights of its own: --weights does not go with it");
   const char *given = cli->weights;
   if (a.resume) cli->weights = a.resume;
   Job job = {.cli = cli, .a = &a, .net = cli_open(cli, &err)};
@@ -307,34 +309,32 @@ static const CliOption options[] = {
     {"epochs", OPTION_SIZE, AT(epochs), "N", "times through the training set (default: the script's)"},
     {"batch", OPTION_COUNT, AT(batch), "N", "samples in a step (default: the script's)"},
     {"lr", OPTION_RATE, AT(lr), "X", "learning rate; groups with a rate of their own keep it"},
-    {"seed", OPTION_SIZE, AT(seed), "N",
-     "of shuffling, augmentation, dropout and the fresh layers' first weights"},
+    {"seed", OPTION_SIZE, AT(seed), "N", "of shuffling, augmentation, dropout and the fresh layers' first weights"},
     {"steps", OPTION_COUNT, AT(steps), "N", "stop after so many steps in all"},
     {"no-shuffle", OPTION_FLAG, AT(no_shuffle), NULL, "the samples in the order of the data set, each epoch"},
-    {"no-cache", OPTION_FLAG, AT(no_cache), NULL,
-     "run the frozen part in every epoch instead of keeping its features"},
+    {"no-cache", OPTION_FLAG, AT(no_cache), NULL, "run the frozen part in every epoch instead of keeping its features"},
     {"raw", OPTION_FLAG, AT(raw), NULL, CLI_RAW_HELP},
-    {"feature-cache", OPTION_TEXT, AT(feature_cache), "DIR", "keep the frozen part's features in files there, for the next training"},
+    {"feature-cache", OPTION_TEXT, AT(feature_cache), "DIR",
+     "keep the frozen part's features in files there, for the next training"},
     {"out", OPTION_TEXT, AT(out), "FILE", "the trained weights (default: NAME-trained.safetensors here)"},
-    {"resume", OPTION_TEXT, AT(resume), "FILE",
-     "go on from a checkpoint; seed, batch and shuffling are its own"},
-    {"checkpoint-every", OPTION_COUNT, AT(checkpoint_every), "N",
-     "save a checkpoint every N epochs, beside --out"},
+    {"resume", OPTION_TEXT, AT(resume), "FILE", "go on from a checkpoint; seed, batch and shuffling are its own"},
+    {"checkpoint-every", OPTION_COUNT, AT(checkpoint_every), "N", "save a checkpoint every N epochs, beside --out"},
     {"force", OPTION_FLAG, AT(force), NULL, CLI_FORCE_HELP},
     {"log", OPTION_TEXT, AT(log), "FILE.csv", "a row for each step and each epoch"},
     {"report", OPTION_TEXT, AT(report), "FILE.html", "curves, a table of the classes and the settings, as one page"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
-const CliCommand command_train = {"train",
-                                  "--data DIR [options]",
-                                  "train what the script left trainable",
-                                  "DIR: a folder of class folders with pictures, an IDX pair, CIFAR binary "
-                                  "batches, a CSV of numbers or of picture files with their targets, or an "
-                                  ".npz or .safetensors file with x and y.\n"
-                                  "Bytes (uint8) in these are pictures and are preprocessed, other numbers are taken as they are.\n"
-                                  "The log has the columns row (step or epoch), epoch, step, loss, lr, "
-                                  "train_loss, train_acc, val_loss, val_acc, seconds.\n"
-                                  "Ctrl-C finishes the step, saves a checkpoint beside --out and ends with "
-                                  "status 130 (so do SIGTERM and SIGHUP);\nanother one ends at once, after half a second.",
-                                  options,
-                                  false,
-                                  run};
+const CliCommand command_train = {
+    "train",
+    "--data DIR [options]",
+    "train what the script left trainable",
+    "DIR: a folder of class folders with pictures, an IDX pair, CIFAR binary "
+    "batches, a CSV of numbers or of picture files with their targets, or an "
+    ".npz or .safetensors file with x and y.\n"
+    "Bytes (uint8) in these are pictures and are preprocessed, other numbers are taken as they are.\n"
+    "The log has the columns row (step or epoch), epoch, step, loss, lr, "
+    "train_loss, train_acc, val_loss, val_acc, seconds.\n"
+    "Ctrl-C finishes the step, saves a checkpoint beside --out and ends with "
+    "status 130 (so do SIGTERM and SIGHUP);\nanother one ends at once, after half a second.",
+    options,
+    false,
+    run};

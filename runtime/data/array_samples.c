@@ -1,5 +1,5 @@
-/* The samples of one array: how they lie in it, and their values. Bytes for an image input are pictures, whose channels come
- * first or last; numbers of other types are inputs already. Called by arrays.c and npy.c. */
+/* The samples of one array: how they lie in it, and their values. Bytes for an image input are pictures, whose channels
+ * come first or last; numbers of other types are inputs already. Called by arrays.c and npy.c. */
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/data/dataset.h"
@@ -25,7 +25,8 @@ static bool is_channels_last(const DatasetSpec *spec, int rank, const int64_t *d
   return spec->input->kind == INPUT_IMAGE && rank == 3 && dim[0] == want[1] && dim[1] == want[2] && dim[2] == want[0];
 }
 
-/* Which of three sizes are the channels. Where the first and the last may be, the input's number of channels decides. */
+/* Which of three sizes are the channels. Where the first and the last may be, the input's number of channels decides.
+ */
 static void find_channels(const ManifestShape *want, const int64_t *dim, ArrayLayout *to) {
   bool first = few(dim[0]), last = few(dim[2]);
   if (first && last) first = dim[0] == want->dim[0];
@@ -41,14 +42,14 @@ static int find_pictures(const DatasetSpec *spec, const char *path, int rank, co
   *to = (ArrayLayout){.pictures = true, .planar = true, .channels = 1};
   if (rank == 1 && dim[0] == want->count)
     to->channels = want->dim[0], to->height = want->dim[1], to->width = want->dim[2];
-  else if (rank == 2)
-    to->height = dim[0], to->width = dim[1];
-  else if (rank == 3)
-    find_channels(want, dim, to);
-  if (few(to->channels) && to->height >= 1 && to->height <= MAX_SIDE && to->width >= 1 && to->width <= MAX_SIDE) return 0;
-  return sg_fail(err, SURGERY_BAD_INPUT,
-                 "%s: bytes are pictures, (H, W), (C, H, W) or (H, W, C) with at most %d channels, but its samples are %s", path,
-                 PICTURE_MAX_CHANNELS, tensor_shape_text(rank, dim, shape));
+  else if (rank == 2) to->height = dim[0], to->width = dim[1];
+  else if (rank == 3) find_channels(want, dim, to);
+  if (few(to->channels) && to->height >= 1 && to->height <= MAX_SIDE && to->width >= 1 && to->width <= MAX_SIDE)
+    return 0;
+  return sg_fail(
+      err, SURGERY_BAD_INPUT,
+      "%s: bytes are pictures, (H, W), (C, H, W) or (H, W, C) with at most %d channels, but its samples are %s", path,
+      PICTURE_MAX_CHANNELS, tensor_shape_text(rank, dim, shape));
 }
 
 int array_find_layout(const DatasetSpec *spec, const char *path, const surgery_tensor *x, int batch, ArrayLayout *to,
@@ -67,7 +68,8 @@ bool array_is_one(const DatasetSpec *spec, const surgery_tensor *x) {
   const ManifestShape *want = &spec->input->shape;
   ArrayLayout layout;
   if (!array_holds_pictures(spec, x))
-    return x->rank > 0 && x->rank <= want->rank && x->count == want->count && array_find_layout(spec, "", x, 0, &layout, NULL) == 0;
+    return x->rank > 0 && x->rank <= want->rank && x->count == want->count &&
+           array_find_layout(spec, "", x, 0, &layout, NULL) == 0;
   if (x->rank != 3) return x->rank == 2 || (x->rank == 1 && x->count == want->count);
   /* three gray pictures, or one in colour */
   if (want->dim[0] == 1) return few(x->shape[2]) || x->shape[0] == 1;
@@ -76,7 +78,8 @@ bool array_is_one(const DatasetSpec *spec, const surgery_tensor *x) {
 
 /* (H, W, C) → (C, H, W), sample by sample, in place. */
 static int move_channels(const Dataset *set, float *values, surgery_error *err) {
-  const int64_t *dim = set->spec.input->shape.dim, channels = dim[0], pixels = dim[1] * dim[2], size = channels * pixels;
+  const int64_t *dim = set->spec.input->shape.dim, channels = dim[0], pixels = dim[1] * dim[2],
+                size = channels * pixels;
   float *one = malloc((size_t)size * sizeof *one + 1);
   if (!one) return sg_fail_memory(err, set->path, (size_t)size * sizeof *one);
   for (int64_t s = 0; s < set->count; s++, values += size) {
@@ -96,8 +99,7 @@ static void *read_tokens(const Dataset *set, surgery_weights *file, const surger
   }
   int64_t *values = malloc((size_t)x->count * sizeof *values + 1);
   void *tokens = NULL;
-  if (!values)
-    sg_fail_memory(err, set->path, (size_t)x->count * sizeof *values);
+  if (!values) sg_fail_memory(err, set->path, (size_t)x->count * sizeof *values);
   else if (surgery_weights_read_i64(file, x, values, x->count, err) == 0)
     tokens = dataset_tokens_from_i64(set, values, x->count, set->path, err);
   free(values);
@@ -134,6 +136,6 @@ int array_use(Dataset *set, surgery_weights *file, const surgery_tensor *x, cons
     return -1;
   }
   if (!layout->pictures) return dataset_use_floats(set, values, targets, err);
-  return dataset_use_bytes(set, values, (int)layout->height, (int)layout->width, (int)layout->channels, layout->planar, targets,
-                           err);
+  return dataset_use_bytes(set, values, (int)layout->height, (int)layout->width, (int)layout->channels, layout->planar,
+                           targets, err);
 }

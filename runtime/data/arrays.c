@@ -1,5 +1,6 @@
-/* Samples as arrays: `x` and `y`, and for tokens `mask`, of an .npz or .safetensors file, read through the weight readers. What
- * else is in the file would be left out of the training without a word: it is an error. Called by dataset.c. */
+/* Samples as arrays: `x` and `y`, and for tokens `mask`, of an .npz or .safetensors file, read through the weight
+ * readers. What else is in the file would be left out of the training without a word: it is an error. Called by
+ * dataset.c. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,7 @@ static bool is_float(surgery_dtype dtype) {
 }
 
 /* Classes that someone kept as floats: they must be whole numbers. */
-static int whole_numbers(const char *path, const float *from, int64_t count, int64_t *to,
-                         surgery_error *err) {
+static int whole_numbers(const char *path, const float *from, int64_t count, int64_t *to, surgery_error *err) {
   for (int64_t i = 0; i < count; i++) {
     if (!(from[i] == floorf(from[i]) && fabsf(from[i]) < 1e9f))
       return sg_fail(err, SURGERY_BAD_INPUT, "%s: y[%lld] is %g, which is no class", path, (long long)i,
@@ -23,16 +23,14 @@ static int whole_numbers(const char *path, const float *from, int64_t count, int
   return 0;
 }
 
-static void *read_classes(const Dataset *set, surgery_weights *file, const surgery_tensor *y,
-                          surgery_error *err) {
+static void *read_classes(const Dataset *set, surgery_weights *file, const surgery_tensor *y, surgery_error *err) {
   int64_t *numbers = malloc((size_t)y->count * sizeof *numbers + 1);
   float *floats = is_float(y->dtype) ? malloc((size_t)y->count * sizeof *floats + 1) : NULL;
   void *targets = NULL;
   int status = 0;
   if (!numbers || (is_float(y->dtype) && !floats))
     status = sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for y", set->path);
-  else if (!floats)
-    status = surgery_weights_read_i64(file, y, numbers, y->count, err);
+  else if (!floats) status = surgery_weights_read_i64(file, y, numbers, y->count, err);
   else {
     status = surgery_weights_read(file, y, floats, y->count, err);
     if (status == 0) status = whole_numbers(set->path, floats, y->count, numbers, err);
@@ -53,7 +51,8 @@ static void *read_targets(Dataset *set, surgery_weights *file, const surgery_ten
   if (y->rank < 1 || y->shape[0] != set->count || y->count != set->count * set->spec.target_count) {
     char classes[96] = "";
     if (set->spec.target == TARGET_CLASSES && set->spec.target_count > 1)
-      snprintf(classes, sizeof classes, ": the classes are dimension 1 of the network's output, which is %lld", (long long)set->spec.classes);
+      snprintf(classes, sizeof classes, ": the classes are dimension 1 of the network's output, which is %lld",
+               (long long)set->spec.classes);
     sg_fail(err, SURGERY_BAD_INPUT, "%s: y is %s: %lld samples in x, %lld target numbers for each are wanted%s",
             set->path, tensor_shape_text(y->rank, y->shape, shape), (long long)set->count,
             (long long)set->spec.target_count, classes);
@@ -61,10 +60,8 @@ static void *read_targets(Dataset *set, surgery_weights *file, const surgery_ten
   }
   if (set->spec.target == TARGET_CLASSES) return read_classes(set, file, y, err);
   float *targets = malloc((size_t)y->count * sizeof *targets + 1);
-  if (!targets)
-    sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for y", set->path);
-  else if (surgery_weights_read(file, y, targets, y->count, err) == 0)
-    return targets;
+  if (!targets) sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for y", set->path);
+  else if (surgery_weights_read(file, y, targets, y->count, err) == 0) return targets;
   free(targets);
   return NULL;
 }
@@ -73,11 +70,13 @@ static int check_mask(const Dataset *set, const surgery_tensor *mask, surgery_er
   const ManifestInput *input = set->spec.input;
   char shape[SHAPE_TEXT];
   if (!input->mask)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: there is a mask, but the network takes none: its script says nothing of a mask in `input`",
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "%s: there is a mask, but the network takes none: its script says nothing of a mask in `input`",
                    set->path);
   if (mask->rank != 2 || mask->shape[0] != set->count || mask->shape[1] != input->shape.dim[0])
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: mask is %s, but (%lld, %lld) is wanted: a 0 or 1 for each token", set->path,
-                   tensor_shape_text(mask->rank, mask->shape, shape), (long long)set->count, (long long)input->shape.dim[0]);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: mask is %s, but (%lld, %lld) is wanted: a 0 or 1 for each token",
+                   set->path, tensor_shape_text(mask->rank, mask->shape, shape), (long long)set->count,
+                   (long long)input->shape.dim[0]);
   return 0;
 }
 
@@ -97,11 +96,12 @@ static int read_masks(const Dataset *set, surgery_weights *file, int32_t **masks
     to[i] = values[i] != 0;
     attended += to[i];
     if (values[i] != 0 && values[i] != 1)
-      status = sg_fail(err, SURGERY_BAD_INPUT, "%s: mask of sample %lld, position %lld is %g: 1 attends to a token, 0 does not", set->path,
+      status = sg_fail(err, SURGERY_BAD_INPUT,
+                       "%s: mask of sample %lld, position %lld is %g: 1 attends to a token, 0 does not", set->path,
                        (long long)(i / tokens), (long long)(i % tokens), (double)values[i]);
     else if ((i + 1) % tokens == 0 && !attended)
-      status = sg_fail(err, SURGERY_BAD_INPUT, "%s: the mask of sample %lld is all 0: nothing of it is attended to", set->path,
-                       (long long)(i / tokens));
+      status = sg_fail(err, SURGERY_BAD_INPUT, "%s: the mask of sample %lld is all 0: nothing of it is attended to",
+                       set->path, (long long)(i / tokens));
   }
   free(values);
   if (status) free(to);
@@ -116,11 +116,13 @@ static int check_names(const Dataset *set, surgery_weights *file, surgery_error 
   for (size_t i = 0; i < surgery_weights_count(file); i++) {
     const surgery_tensor *t = surgery_weights_at(file, i);
     if (strcmp(t->name, "x") == 0 || strcmp(t->name, "y") == 0 || strcmp(t->name, "mask") == 0) continue;
-    return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: the network takes no '%s' %s: a data set has x, the samples, y, the targets%s; leave it out of the file%s",
-                   set->path, SG_Q(t->name), tensor_shape_text(t->rank, t->shape, shape),
-                   input->mask ? ", and mask" : "", input->kind == INPUT_TOKENS && strcmp(t->name, "token_type_ids") == 0
-                   ? " where all of it is 0, as the network takes token types to be" : "");
+    return sg_fail(
+        err, SURGERY_BAD_INPUT,
+        "%s: the network takes no '%s' %s: a data set has x, the samples, y, the targets%s; leave it out of the file%s",
+        set->path, SG_Q(t->name), tensor_shape_text(t->rank, t->shape, shape), input->mask ? ", and mask" : "",
+        input->kind == INPUT_TOKENS && strcmp(t->name, "token_type_ids") == 0
+            ? " where all of it is 0, as the network takes token types to be"
+            : "");
   }
   return 0;
 }
@@ -130,9 +132,8 @@ static int read_samples(Dataset *set, surgery_weights *file, surgery_error *err)
   const surgery_tensor *x = surgery_weights_find(file, "x"), *y = surgery_weights_find(file, "y");
   bool wants_y = set->spec.target != TARGET_NONE;
   if (!x || (wants_y && !y))
-    return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: no array '%s' in it: a data set has x, the samples, and y, the targets", set->path,
-                   x ? "y" : "x");
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: no array '%s' in it: a data set has x, the samples, and y, the targets",
+                   set->path, x ? "y" : "x");
   if (x->rank < 1) return sg_fail(err, SURGERY_BAD_INPUT, "%s: x is a single number", set->path);
   set->count = x->shape[0];
   if (set->count == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: holds no samples", set->path);

@@ -15,18 +15,13 @@ static bool ends_with(const char *text, const char *end) {
   return a >= b && strcmp(text + a - b, end) == 0;
 }
 
-static int compare_names(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-static bool is_test(const char *name) {
-  return strncmp(name, "test", 4) == 0;
-}
+static bool is_test(const char *name) { return strncmp(name, "test", 4) == 0; }
 
 /* The batches of a folder in the order of their names: those of the role, or all where none says which it is.
  */
-static int list_batches(const char *folder, DatasetRole role, char ***files, size_t *count,
-                        surgery_error *err) {
+static int list_batches(const char *folder, DatasetRole role, char ***files, size_t *count, surgery_error *err) {
   DIR *dir = opendir(folder);
   *files = NULL, *count = 0;
   if (!dir) return 0;
@@ -39,8 +34,7 @@ static int list_batches(const char *folder, DatasetRole role, char ***files, siz
       if (more) *files = more;
       if (!more || asprintf(&more[*count], "%s/%s", folder, entry->d_name) < 0)
         status = sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
-      else
-        ++*count;
+      else ++*count;
     }
   }
   closedir(dir);
@@ -61,14 +55,13 @@ typedef struct Batches {
   int64_t *labels, count;
 } Batches;
 
-static int append_records(Batches *b, const uint8_t *from, size_t size, const char *path,
-                          const DatasetSpec *spec, surgery_error *err) {
+static int append_records(Batches *b, const uint8_t *from, size_t size, const char *path, const DatasetSpec *spec,
+                          surgery_error *err) {
   int record = record_size(size, spec);
   if (!record)
-    return sg_fail(
-        err, SURGERY_BAD_INPUT,
-        "%s: %zu bytes are no CIFAR batch: records have 3073 bytes (CIFAR-10) or 3074 (CIFAR-100)%s", path,
-        size, size > PIXELS ? "; truncated?" : "");
+    return sg_fail(err, SURGERY_BAD_INPUT,
+                   "%s: %zu bytes are no CIFAR batch: records have 3073 bytes (CIFAR-10) or 3074 (CIFAR-100)%s", path,
+                   size, size > PIXELS ? "; truncated?" : "");
   int64_t more = (int64_t)(size / (size_t)record);
   uint8_t *bytes = realloc(b->bytes, (size_t)(b->count + more) * PIXELS);
   if (bytes) b->bytes = bytes;
@@ -99,9 +92,9 @@ static Dataset *make_set(Batches *b, const char *path, const DatasetSpec *spec, 
   void *targets = NULL;
   if (!set) return NULL;
   set->count = b->count;
-  bool good = spec->target == TARGET_NONE ||
-              (dataset_check_one_class(set, path, err) == 0 &&
-               (targets = dataset_targets_from_i64(set, b->labels, b->count, path, err)));
+  bool good =
+      spec->target == TARGET_NONE || (dataset_check_one_class(set, path, err) == 0 &&
+                                      (targets = dataset_targets_from_i64(set, b->labels, b->count, path, err)));
   if (good && targets && dataset_check_targets(set, targets, path, err)) {
     free(targets);
     good = false;

@@ -42,8 +42,7 @@ static int keep_names(Dataset *set, char *const *names, size_t count, surgery_er
     if (!(set->class_names[set->class_count] = dataset_clean_name(names[set->class_count]))) break;
   return set->class_count == count && set->class_names
              ? 0
-             : sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for the names of %zu classes", set->path,
-                       count);
+             : sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for the names of %zu classes", set->path, count);
 }
 
 /* "cat, dog, emu", cut after a few hundred bytes. */
@@ -121,26 +120,23 @@ static int number_classes(Dataset *set, char *const *names, size_t count, int32_
   const DatasetSpec *spec = &set->spec;
   char list[LIST];
   if ((int64_t)count > spec->classes)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: %zu classes, but the network has %lld\n  in %s: %s",
-                   set->path, count, (long long)spec->classes, set->path, list_names(names, count, list));
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: %zu classes, but the network has %lld\n  in %s: %s", set->path, count,
+                   (long long)spec->classes, set->path, list_names(names, count, list));
   if (spec->role != ROLE_TRAIN && (int64_t)count < spec->classes)
     return sg_fail(err, SURGERY_BAD_INPUT,
                    "%s: %zu of the network's %lld classes (%s), and neither the script nor the weights say "
                    "which: name all of "
                    "them in the script, in the network's order: labels \"%s\", …",
-                   set->path, count, (long long)spec->classes, list_names(names, count, list),
-                   SG_Q(names[0]));
+                   set->path, count, (long long)spec->classes, list_names(names, count, list), SG_Q(names[0]));
   for (size_t i = 0; i < count; i++) map[i] = (int32_t)i;
   set->names_classes = true;
   if (spec->role != ROLE_TRAIN)
-    dataset_note(
-        set, "%s: neither the script nor the weights name the classes: they are numbered in this order: %s",
-        set->path, list_names(names, count, list));
+    dataset_note(set, "%s: neither the script nor the weights name the classes: they are numbered in this order: %s",
+                 set->path, list_names(names, count, list));
   return 0;
 }
 
-static int fail_unknown(const Dataset *set, const char *unknown, char *const *names, size_t count,
-                        surgery_error *err) {
+static int fail_unknown(const Dataset *set, const char *unknown, char *const *names, size_t count, surgery_error *err) {
   const DatasetSpec *spec = &set->spec;
   char here[LIST], there[LIST];
   return sg_fail(err, SURGERY_BAD_INPUT,
@@ -168,8 +164,8 @@ int dataset_map_classes(Dataset *set, char *const *from, size_t count, int32_t *
   if (unknown) return fail_unknown(set, unknown, names, count, err);
   for (size_t i = 0, told = 0; i < count && told < 8; i++) {
     if (strcmp(names[i], spec->labels[map[i]]) == 0) continue;
-    dataset_note(set, "%s: '%s' is taken for the class '%s': the names differ in case only", set->path,
-                 SG_Q(names[i]), SG_Q(spec->labels[map[i]]));
+    dataset_note(set, "%s: '%s' is taken for the class '%s': the names differ in case only", set->path, SG_Q(names[i]),
+                 SG_Q(spec->labels[map[i]]));
     told++;
   }
   return 0;

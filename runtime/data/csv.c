@@ -41,8 +41,7 @@ static int read_layout(Csv *csv, bool *header) {
                  "%s: %d columns: with %d for the target, %d are left, but the input is %s: %lld numbers%s",
                  csv->table.path, csv->table.columns, csv->targets, csv->table.columns - csv->targets,
                  manifest_shape_text(&csv->spec->input->shape, shape), (long long)csv->inputs,
-                 csv->spec->input->kind == INPUT_IMAGE ? ", or a column of picture files (a.jpg, b/c.png)"
-                                                       : "");
+                 csv->spec->input->kind == INPUT_IMAGE ? ", or a column of picture files (a.jpg, b/c.png)" : "");
 }
 
 static int make_room(Csv *csv) {
@@ -74,10 +73,8 @@ static int keep_row(Csv *csv) {
     }
     if (!csv_number(&csv->table, csv->table.cells[i], &number) || !isfinite((float)number))
       return csv_fail_line(&csv->table, "not a number: ", SG_Q(csv->table.cells[i]));
-    if (target)
-      csv->reals[csv->rows * csv->targets + i - csv->label] = (float)number;
-    else
-      *to++ = (float)number;
+    if (target) csv->reals[csv->rows * csv->targets + i - csv->label] = (float)number;
+    else *to++ = (float)number;
   }
   csv->rows++;
   return 0;
@@ -137,10 +134,8 @@ Dataset *dataset_open_csv(const char *path, const DatasetSpec *spec, surgery_err
   int status = csv_open(&csv.table, path, err);
   if (status == 0) status = csv_next_row(&csv.table);
   int pictures = status > 0 ? csv_picture_column(&csv.table, &header) : -1;
-  if (pictures >= 0)
-    set = csv_open_pictures(&csv.table, pictures, header, spec);
-  else if (status >= 0 && (status == 0 || read_rows(&csv) == 0))
-    set = make_set(&csv);
+  if (pictures >= 0) set = csv_open_pictures(&csv.table, pictures, header, spec);
+  else if (status >= 0 && (status == 0 || read_rows(&csv) == 0)) set = make_set(&csv);
   csv_close(&csv.table);
   free(csv.values), free(csv.names), free(csv.reals);
   return set;

@@ -63,22 +63,21 @@ static int fail_columns(Listing *l, int others) {
     sg_fail(l->table->err, SURGERY_BAD_INPUT,
             "%s: %d column%s beside that of the files%s%s%s, but the network has %lld outputs: a number for "
             "each is needed",
-            l->table->path, others, others == 1 ? "" : "s", list ? " (" : "", list ? list : "",
-            list ? ")" : "", (long long)spec->target_count);
+            l->table->path, others, others == 1 ? "" : "s", list ? " (" : "", list ? list : "", list ? ")" : "",
+            (long long)spec->target_count);
   else if (spec->values_too)
     sg_fail(l->table->err, SURGERY_BAD_INPUT,
             "%s: %d column%s beside that of the files%s%s%s, but one with the class is needed, or one of 0 "
             "and 1 for each of the "
             "network's %lld outputs",
-            l->table->path, others, others == 1 ? "" : "s", list ? " (" : "", list ? list : "",
-            list ? ")" : "", (long long)spec->values_too);
+            l->table->path, others, others == 1 ? "" : "s", list ? " (" : "", list ? list : "", list ? ")" : "",
+            (long long)spec->values_too);
   else
     sg_fail(l->table->err, SURGERY_BAD_INPUT,
             "%s: %d column%s beside that of the files%s%s%s, but one with the class is needed: name it "
             "label, class or target in a "
             "header. Several columns of 0 and 1 need loss BCEWithLogits",
-            l->table->path, others, others == 1 ? "" : "s", list ? " (" : "", list ? list : "",
-            list ? ")" : "");
+            l->table->path, others, others == 1 ? "" : "s", list ? " (" : "", list ? list : "", list ? ")" : "");
   free(list);
   return -1;
 }
@@ -118,8 +117,7 @@ static int make_room(Listing *l) {
   float *values = realloc(l->values, (size_t)room * ((size_t)l->target_count + 1) * sizeof *values);
   if (values) l->values = values;
   if (!files || !names || !values)
-    return sg_fail(l->table->err, SURGERY_ENVIRONMENT, "%s: no memory for %lld rows", l->table->path,
-                   (long long)room);
+    return sg_fail(l->table->err, SURGERY_ENVIRONMENT, "%s: no memory for %lld rows", l->table->path, (long long)room);
   l->room = room;
   return 0;
 }
@@ -130,8 +128,7 @@ static int keep_value(Listing *l, const char *cell, float *to) {
   char text[480];
   if (!csv_number(l->table, cell, &number) || !isfinite((float)number)) {
     snprintf(text, sizeof text, "%s%s%s", SG_Q(cell),
-             spec->loss ? "; classes need loss CrossEntropy, and this is " : "",
-             spec->loss ? spec->loss : "");
+             spec->loss ? "; classes need loss CrossEntropy, and this is " : "", spec->loss ? spec->loss : "");
     return csv_fail_line(l->table, "not a number: ", text);
   }
   if (spec->values_too && !(number >= 0 && number <= 1))
@@ -147,10 +144,8 @@ static int keep_row(Listing *l) {
   for (int k = 0; k < l->target_count; k++) {
     const char *cell = cells[l->targets[k]];
     if (!*cell) return csv_fail_line(l->table, "an empty cell beside ", SG_Q(cells[l->column]));
-    if (l->spec.target == TARGET_CLASSES)
-      l->names[l->rows] = cells[l->targets[k]];
-    else if (keep_value(l, cell, l->values + l->rows * l->target_count + k))
-      return -1;
+    if (l->spec.target == TARGET_CLASSES) l->names[l->rows] = cells[l->targets[k]];
+    else if (keep_value(l, cell, l->values + l->rows * l->target_count + k)) return -1;
   }
   bool whole = cells[l->column][0] == '/';
   if (asprintf(&l->files[l->rows], "%s%s", whole ? "" : l->folder, cells[l->column]) < 0)
@@ -166,20 +161,16 @@ static int map_columns(Listing *l, Dataset *set) {
   char **names = calloc(count + 1, sizeof *names);
   int32_t *map = calloc(count + 1, sizeof *map);
   float *values = malloc((size_t)l->rows * count * sizeof *values + 1);
-  int status = names && map && values
-                   ? 0
-                   : sg_fail(l->table->err, SURGERY_ENVIRONMENT, "%s: no memory", l->table->path);
+  int status =
+      names && map && values ? 0 : sg_fail(l->table->err, SURGERY_ENVIRONMENT, "%s: no memory", l->table->path);
   for (size_t k = 0; k < count && status == 0; k++)
     names[k] = labels ? l->header[l->targets[k]] : NULL, map[k] = (int32_t)k;
   if (status == 0 && labels) status = dataset_map_classes(set, names, count, map, l->table->err);
   for (int64_t i = 0; i < l->rows && status == 0; i++)
-    for (size_t k = 0; k < count; k++)
-      values[(size_t)i * count + (size_t)map[k]] = l->values[(size_t)i * count + k];
+    for (size_t k = 0; k < count; k++) values[(size_t)i * count + (size_t)map[k]] = l->values[(size_t)i * count + k];
   free(names), free(map);
-  if (status == 0)
-    dataset_use_file_targets(set, values);
-  else
-    free(values);
+  if (status == 0) dataset_use_file_targets(set, values);
+  else free(values);
   return status;
 }
 
@@ -200,8 +191,8 @@ static Dataset *make_set(Listing *l) {
     sg_fail(l->table->err, SURGERY_BAD_INPUT, "%s: holds no samples", l->table->path);
     return NULL;
   }
-  Dataset *set = dataset_open_files("csv", l->table->path, (const char *const *)l->files, (size_t)l->rows,
-                                    &l->spec, l->table->err);
+  Dataset *set = dataset_open_files("csv", l->table->path, (const char *const *)l->files, (size_t)l->rows, &l->spec,
+                                    l->table->err);
   if (!set) return NULL;
   if (l->unused) dataset_note(set, "%s: columns that are not used: %s", set->path, l->unused);
   if (set_targets(l, set) == 0) return set;
@@ -220,8 +211,7 @@ static int read_rows(Listing *l, bool header) {
   const char *slash = strrchr(l->table->path, '/');
   l->folder = strndup(l->table->path, slash ? (size_t)(slash + 1 - l->table->path) : 0);
   l->targets = calloc((size_t)l->table->columns, sizeof *l->targets);
-  if (!l->folder || !l->targets)
-    return sg_fail(l->table->err, SURGERY_ENVIRONMENT, "%s: no memory", l->table->path);
+  if (!l->folder || !l->targets) return sg_fail(l->table->err, SURGERY_ENVIRONMENT, "%s: no memory", l->table->path);
   if ((header && keep_header(l)) || choose_targets(l) || (!header && keep_row(l))) return -1;
   int status;
   while ((status = csv_next_row(l->table)) > 0)
@@ -233,7 +223,6 @@ Dataset *csv_open_pictures(CsvTable *table, int column, bool header, const Datas
   Listing l = {.table = table, .spec = *spec, .column = column};
   Dataset *set = read_rows(&l, header) == 0 ? make_set(&l) : NULL;
   for (int64_t i = 0; i < l.rows; i++) free(l.files[i]);
-  free(l.files), free(l.names), free(l.values), free(l.header), free(l.targets), free(l.folder),
-      free(l.unused);
+  free(l.files), free(l.names), free(l.values), free(l.header), free(l.targets), free(l.folder), free(l.unused);
   return set;
 }

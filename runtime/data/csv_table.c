@@ -12,8 +12,7 @@
 #define CSV_LIMIT ((size_t)1 << 34)
 
 int csv_fail_line(CsvTable *csv, const char *what, const char *detail) {
-  return sg_fail(csv->err, SURGERY_BAD_INPUT, "%s: line %lld: %s%s", csv->path, (long long)csv->line, what,
-                 detail);
+  return sg_fail(csv->err, SURGERY_BAD_INPUT, "%s: line %lld: %s%s", csv->path, (long long)csv->line, what, detail);
 }
 
 static char find_separator(const char *text) {
@@ -32,10 +31,8 @@ static int count_columns(const char *text, char separator) {
   int64_t columns = 1;
   bool quoted = false;
   for (const char *p = text; *p && (quoted || (*p != '\n' && *p != '\r')); p++) {
-    if (*p == '"')
-      quoted = !quoted;
-    else if (*p == separator && !quoted)
-      columns++;
+    if (*p == '"') quoted = !quoted;
+    else if (*p == separator && !quoted) columns++;
   }
   return columns > 1 << 24 ? -1 : (int)columns;
 }
@@ -71,14 +68,10 @@ int csv_next_row(CsvTable *csv) {
   for (;;) { /* blank lines are no rows */
     csv->line++;
     size_t blank = strspn(csv->at, " ");
-    if (csv->at[blank] == '\n')
-      csv->at += blank + 1;
-    else if (csv->at[blank] == '\r')
-      csv->at += blank + 1 + (csv->at[blank + 1] == '\n');
-    else if (csv->at[blank] == 0)
-      return 0;
-    else
-      break;
+    if (csv->at[blank] == '\n') csv->at += blank + 1;
+    else if (csv->at[blank] == '\r') csv->at += blank + 1 + (csv->at[blank + 1] == '\n');
+    else if (csv->at[blank] == 0) return 0;
+    else break;
   }
   bool last = false;
   int columns = 0;
@@ -113,10 +106,8 @@ int csv_open(CsvTable *csv, const char *path, surgery_error *err) {
   csv->at = (char *)csv->text;
   if (size >= 3 && memcmp(csv->text, "\xef\xbb\xbf", 3) == 0) csv->at += 3; /* byte order mark */
   if (zero)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte %td: a zero byte: this is no text", path,
-                   zero - csv->text);
-  if (!(csv->c = newlocale(LC_ALL_MASK, "C", (locale_t)0)))
-    return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte %td: a zero byte: this is no text", path, zero - csv->text);
+  if (!(csv->c = newlocale(LC_ALL_MASK, "C", (locale_t)0))) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   csv->separator = find_separator(csv->at);
   csv->columns = count_columns(csv->at + strspn(csv->at, "\r\n"), csv->separator);
   if (csv->columns < 1 || !(csv->cells = calloc((size_t)csv->columns, sizeof *csv->cells)))
@@ -142,9 +133,7 @@ void csv_close(CsvTable *csv) {
 
 /* ---- columns of classes ---- */
 
-static int compare_names(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 /* Names as labels: the sorted different ones are the classes. */
 static int name_classes(Dataset *set, char **names, int32_t *targets, surgery_error *err) {
@@ -156,8 +145,7 @@ static int name_classes(Dataset *set, char **names, int32_t *targets, surgery_er
   for (int64_t i = 0; i < set->count; i++)
     if (count == 0 || strcmp(sorted[count - 1], sorted[i]) != 0) sorted[count++] = sorted[i];
   int32_t *map = malloc(count * sizeof *map + 1);
-  int status = map ? dataset_map_classes(set, sorted, count, map, err)
-                   : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  int status = map ? dataset_map_classes(set, sorted, count, map, err) : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   for (int64_t i = 0; i < set->count && status == 0; i++) {
     char **found = bsearch(&names[i], sorted, count, sizeof *sorted, compare_names);
     targets[i] = map[found - sorted];

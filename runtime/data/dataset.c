@@ -36,8 +36,7 @@ static bool ends_with(const char *text, const char *end) {
   return a >= b && strcasecmp(text + a - b, end) == 0;
 }
 
-int dataset_check_sample(const DatasetSpec *spec, const char *path, int rank, const int64_t *dim,
-                         surgery_error *err) {
+int dataset_check_sample(const DatasetSpec *spec, const char *path, int rank, const int64_t *dim, surgery_error *err) {
   const ManifestShape *want = &spec->input->shape;
   char a[SHAPE_TEXT], b[SHAPE_TEXT];
   ManifestShape have = {.rank = rank, .count = 1};
@@ -52,8 +51,7 @@ int dataset_check_sample(const DatasetSpec *spec, const char *path, int rank, co
   for (int i = 0; i < want->rank; i++)
     if (want->dim[i] != 1) right[rights++] = want->dim[i];
   same = same && have.count == want->count;
-  if (same && lefts > 1 && rights > 1)
-    same = lefts == rights && memcmp(left, right, (size_t)lefts * sizeof *left) == 0;
+  if (same && lefts > 1 && rights > 1) same = lefts == rights && memcmp(left, right, (size_t)lefts * sizeof *left) == 0;
   if (same) return 0;
   return sg_fail(err, SURGERY_BAD_INPUT, "%s: its samples are %s, but the input is %s", path,
                  manifest_shape_text(&have, a), manifest_shape_text(want, b));
@@ -115,16 +113,18 @@ static void fail_missing(surgery_error *err, const char *path, int reason) {
   else sg_fail_system(err, reason, "%s", path);
 }
 
-#define ACCEPTED                                                                                             \
-  "a folder of class folders with pictures, an IDX pair, CIFAR batches, a .csv, or an .npz or .safetensors " \
+#define ACCEPTED                                                                                                       \
+  "a folder of class folders with pictures, an IDX pair, CIFAR batches, a .csv, or an .npz or .safetensors "           \
   "with x and y"
 
 /* Tokens are in arrays; pictures and tables of numbers hold none. */
 static bool holds_tokens(PathKind kind, const char *path, const DatasetSpec *spec, surgery_error *err) {
   bool arrays = kind == PATH_WEIGHTS || kind == PATH_NPY || kind == PATH_MISSING;
   if (spec->input->kind != INPUT_TOKENS || arrays) return true;
-  sg_fail(err, SURGERY_BAD_INPUT, "%s: the network's input is tokens, which an .npz or .safetensors file holds: x, and where there are "
-          "some, mask and y", path);
+  sg_fail(err, SURGERY_BAD_INPUT,
+          "%s: the network's input is tokens, which an .npz or .safetensors file holds: x, and where there are "
+          "some, mask and y",
+          path);
   return false;
 }
 
@@ -134,22 +134,13 @@ Dataset *dataset_open(const char *path, const DatasetSpec *spec, surgery_error *
   if (!holds_tokens(kind, path, spec, err)) return NULL;
   errno = reason;
   switch (kind) {
-  case PATH_FOLDER:
-    return dataset_open_folder(path, spec, err);
-  case PATH_IDX:
-    return dataset_open_idx(path, spec, err);
-  case PATH_CIFAR:
-    return dataset_open_cifar(path, spec, err);
-  case PATH_CSV:
-    return dataset_open_csv(path, spec, err);
-  case PATH_WEIGHTS:
-    return dataset_open_weights(path, spec, err);
-  case PATH_MISSING:
-    fail_missing(err, path, errno);
-    return NULL;
-  default:
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: not a data set; that is " ACCEPTED, path);
-    return NULL;
+  case PATH_FOLDER: return dataset_open_folder(path, spec, err);
+  case PATH_IDX: return dataset_open_idx(path, spec, err);
+  case PATH_CIFAR: return dataset_open_cifar(path, spec, err);
+  case PATH_CSV: return dataset_open_csv(path, spec, err);
+  case PATH_WEIGHTS: return dataset_open_weights(path, spec, err);
+  case PATH_MISSING: fail_missing(err, path, errno); return NULL;
+  default: sg_fail(err, SURGERY_BAD_INPUT, "%s: not a data set; that is " ACCEPTED, path); return NULL;
   }
 }
 
@@ -174,8 +165,7 @@ static const Dataset *part_of(const Dataset *set, int64_t *index) {
   return NULL;
 }
 
-static int parts_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target,
-                      surgery_error *err) {
+static int parts_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err) {
   Dataset *part = (Dataset *)part_of(set, &index);
   return part->load(part, index, seed, x, target, err);
 }
@@ -202,10 +192,8 @@ static Dataset *open_folder_of_pictures(const char *path, const DatasetSpec *spe
   size_t count = 0;
   Dataset *set = NULL;
   if (picture_list(path, &files, &count, err)) return NULL;
-  if (count == 0)
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: no pictures in this folder", path);
-  else
-    set = dataset_open_pictures((const char *const *)files, count, spec, err);
+  if (count == 0) sg_fail(err, SURGERY_BAD_INPUT, "%s: no pictures in this folder", path);
+  else set = dataset_open_pictures((const char *const *)files, count, spec, err);
   for (size_t i = 0; i < count; i++) free(files[i]);
   free(files);
   return set;
@@ -220,36 +208,26 @@ static Dataset *open_part(const char *const *paths, size_t count, size_t *taken,
   if (!holds_tokens(kind, paths[0], spec, err)) return NULL;
   /* a picture that is not there is a broken picture: named, and the others are still predicted */
   if (kind == PATH_PICTURE || (kind == PATH_MISSING && picture_suffix(paths[0]))) {
-    while (*taken < count &&
-           (kind = kind_of(paths[*taken]),
-            kind == PATH_PICTURE || (kind == PATH_MISSING && picture_suffix(paths[*taken]))))
+    while (*taken < count && (kind = kind_of(paths[*taken]),
+                              kind == PATH_PICTURE || (kind == PATH_MISSING && picture_suffix(paths[*taken]))))
       ++*taken;
     return dataset_open_pictures(paths, *taken, spec, err);
   }
   switch (kind) {
-  case PATH_FOLDER:
-    return open_folder_of_pictures(paths[0], spec, err);
-  case PATH_IDX:
-    return dataset_open_idx(paths[0], spec, err);
-  case PATH_CIFAR:
-    return dataset_open_cifar(paths[0], spec, err);
-  case PATH_CSV:
-    return dataset_open_csv(paths[0], spec, err);
-  case PATH_NPY:
-    return dataset_open_npy(paths[0], spec, err);
-  case PATH_WEIGHTS:
-    return dataset_open_weights(paths[0], spec, err);
-  case PATH_MISSING:
-    fail_missing(err, paths[0], reason);
-    return NULL;
+  case PATH_FOLDER: return open_folder_of_pictures(paths[0], spec, err);
+  case PATH_IDX: return dataset_open_idx(paths[0], spec, err);
+  case PATH_CIFAR: return dataset_open_cifar(paths[0], spec, err);
+  case PATH_CSV: return dataset_open_csv(paths[0], spec, err);
+  case PATH_NPY: return dataset_open_npy(paths[0], spec, err);
+  case PATH_WEIGHTS: return dataset_open_weights(paths[0], spec, err);
+  case PATH_MISSING: fail_missing(err, paths[0], reason); return NULL;
   default:
     sg_fail(err, SURGERY_BAD_INPUT, "%s: neither a picture nor an array (.npy, IDX, .npz)", paths[0]);
     return NULL;
   }
 }
 
-Dataset *dataset_open_inputs(const char *const *paths, size_t count, const DatasetSpec *spec,
-                             surgery_error *err) {
+Dataset *dataset_open_inputs(const char *const *paths, size_t count, const DatasetSpec *spec, surgery_error *err) {
   Dataset *set = dataset_new("files", count ? paths[0] : "", spec, err);
   if (!set) return NULL;
   Parts *parts = calloc(1, sizeof *parts);

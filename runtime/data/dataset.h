@@ -31,10 +31,10 @@ typedef struct DatasetSpec {
   const char *labels_of; /* whose they are, for messages: "labels of the script" */
   const char *loss;      /* its name, for messages; NULL: not told */
   bool may_rename;       /* a training set with other names than these has its own */
-  int64_t values_too; /* arrays may have so many floats for each sample in place of classes, and the set's spec then says
-                         so (BCEWithLogits); 0: not */
-  bool raw;                   /* bytes of pictures as they are, 0 to 255, without the script's preprocessing */
-  DatasetRole role;           /* which of several: train- or t10k-, data_batch_* or test_batch */
+  int64_t values_too;    /* arrays may have so many floats for each sample in place of classes, and the set's spec then
+                            says    so (BCEWithLogits); 0: not */
+  bool raw;              /* bytes of pictures as they are, 0 to 255, without the script's preprocessing */
+  DatasetRole role;      /* which of several: train- or t10k-, data_batch_* or test_batch */
   const AugmentStep *augment; /* for `load` with a seed; none for a validation set */
   size_t augment_count;
 } DatasetSpec;
@@ -48,26 +48,26 @@ struct Dataset {
   int64_t count;
   char **class_names; /* UTF-8, sorted as the source sorts them; NULL where it has none */
   size_t class_count;
-  bool names_classes; /* class i is called class_names[i]: nothing else names the classes */
-  char *note;         /* worth telling once: a line or several; NULL: nothing */
-  int32_t *labels;  /* [count], each checked to be in [0, classes), or ignored; NULL unless TARGET_CLASSES with
-                       target_count 1 */
+  bool names_classes;  /* class i is called class_names[i]: nothing else names the classes */
+  char *note;          /* worth telling once: a line or several; NULL: nothing */
+  int32_t *labels;     /* [count], each checked to be in [0, classes), or ignored; NULL unless TARGET_CLASSES with
+                          target_count 1 */
   const void *targets; /* [count][target_count], four bytes each, where they are known without loading; NULL: not */
-  bool can_augment; /* pixels: the augmentations apply */
-  bool cheap;       /* load only copies: more threads would not help */
+  bool can_augment;    /* pixels: the augmentations apply */
+  bool cheap;          /* load only copies: more threads would not help */
   DatasetSpec spec;
 
-  /* Fills x: the preprocessed sample, plain, spec.input->shape.count floats (of tokens: int32 in their place); and target (int32 or float,
-   * target_count of them; NULL: not wanted). With a seed other than DATASET_NO_AUGMENT spec.augment is
-   * applied, the randomness drawn from that seed alone. Several threads may call it at once. 0: done. 1: this
-   * sample is unusable (a broken picture) and to be left out, *err says which and why. -1: stop. */
+  /* Fills x: the preprocessed sample, plain, spec.input->shape.count floats (of tokens: int32 in their place); and
+   * target (int32 or float, target_count of them; NULL: not wanted). With a seed other than DATASET_NO_AUGMENT
+   * spec.augment is applied, the randomness drawn from that seed alone. Several threads may call it at once. 0: done.
+   * 1: this sample is unusable (a broken picture) and to be left out, *err says which and why. -1: stop. */
   int (*load)(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err);
   /* The sample will soon be loaded: what it is read from may be fetched meanwhile. NULL: nothing is. */
   void (*ahead)(const Dataset *set, int64_t index);
   /* The sample's mask, spec.input->shape.dim[0] numbers of 0 or 1; NULL, the function or what it returns: all are 1. */
   const int32_t *(*mask)(const Dataset *set, int64_t index);
-  /* The digest of *to and the sample's data, as they lie in its file; 0, or -1: they cannot be read. Several threads may call it
-   * at once. NULL: to load a sample costs about as little. */
+  /* The digest of *to and the sample's data, as they lie in its file; 0, or -1: they cannot be read. Several threads
+   * may call it at once. NULL: to load a sample costs about as little. */
   int (*digest)(const Dataset *set, int64_t index, SgDigest *to);
   /* Which sample: a path, or "file.npy[3]". Returns `to`. */
   const char *(*name)(const Dataset *set, int64_t index, char *to, size_t size);
@@ -78,18 +78,18 @@ struct Dataset {
 /* ---- dataset.c ---- */
 Dataset *dataset_open(const char *path, const DatasetSpec *spec, surgery_error *err);
 /* For predict: pictures, .npy, IDX, folders; in the order given; spec->target is TARGET_NONE. */
-Dataset *dataset_open_inputs(const char *const *paths, size_t count, const DatasetSpec *spec,
-                             surgery_error *err);
+Dataset *dataset_open_inputs(const char *const *paths, size_t count, const DatasetSpec *spec, surgery_error *err);
 /* Frees class_names, labels, path and the set itself after set->close. NULL is fine. */
 void dataset_close(Dataset *set);
 /* For sources: a zeroed set with format, path and spec; NULL: no memory. */
 Dataset *dataset_new(const char *format, const char *path, const DatasetSpec *spec, surgery_error *err);
-/* classes.c, for sources that name their classes (in the order of torchvision, by strcmp): fills class_names and map[i], the
- * network's number of class i, found by its name. -1: a name that the network does not know, or, where nothing names the
- * network's classes, too many (of a set to be evaluated: or too few). */
+/* classes.c, for sources that name their classes (in the order of torchvision, by strcmp): fills class_names and
+ * map[i], the network's number of class i, found by its name. -1: a name that the network does not know, or, where
+ * nothing names the network's classes, too many (of a set to be evaluated: or too few). */
 int dataset_map_classes(Dataset *set, char *const *names, size_t count, int32_t *map, surgery_error *err);
-/* A folder may be called anything, and a weight file may hold anything as a name. What is not UTF-8 or a control character
- * becomes U+FFFD, there and here: files keep texts in UTF-8, and names are printed. malloc; NULL: no memory. */
+/* A folder may be called anything, and a weight file may hold anything as a name. What is not UTF-8 or a control
+ * character becomes U+FFFD, there and here: files keep texts in UTF-8, and names are printed. malloc; NULL: no memory.
+ */
 char *dataset_clean_name(const char *name);
 /* Adds a line to set->note. */
 void dataset_note(Dataset *set, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -98,8 +98,7 @@ bool dataset_has_test_part(const char *path);
 
 /* Whether an array of samples with these dimensions (without the batch) is the input: the same but for ones,
  * or one of the two is flat. -1 with both shapes in *err: it is not. */
-int dataset_check_sample(const DatasetSpec *spec, const char *path, int rank, const int64_t *dim,
-                         surgery_error *err);
+int dataset_check_sample(const DatasetSpec *spec, const char *path, int rank, const int64_t *dim, surgery_error *err);
 
 /* ---- sources: each returns NULL with *err ---- */
 Dataset *dataset_open_idx(const char *path, const DatasetSpec *spec,
@@ -110,8 +109,7 @@ Dataset *dataset_open_csv(const char *path, const DatasetSpec *spec,
                           surgery_error *err); /* csv.c: .csv, .csv.gz, of numbers or of picture files */
 Dataset *dataset_open_weights(const char *path, const DatasetSpec *spec,
                               surgery_error *err); /* arrays.c: npz, safetensors: x, y */
-Dataset *dataset_open_npy(const char *path, const DatasetSpec *spec,
-                          surgery_error *err);             /* npy.c: inputs alone */
+Dataset *dataset_open_npy(const char *path, const DatasetSpec *spec, surgery_error *err); /* npy.c: inputs alone */
 bool idx_folder_has(const char *folder, DatasetRole role); /* a pair that serves the role */
 bool cifar_folder_has(const char *folder, DatasetRole role);
 /* npy.c: writes (rank, dim) floats as version 1.0, little-endian, C order; whole or not at all. */
@@ -121,11 +119,10 @@ int npy_write(const char *path, int rank, const int64_t *dim, const float *value
  * samples). No class folder, or none with a picture: an error that says so. */
 Dataset *dataset_open_folder(const char *path, const DatasetSpec *spec, surgery_error *err);
 /* folder.c: single pictures, without targets. */
-Dataset *dataset_open_pictures(const char *const *files, size_t count, const DatasetSpec *spec,
-                               surgery_error *err);
+Dataset *dataset_open_pictures(const char *const *files, size_t count, const DatasetSpec *spec, surgery_error *err);
 /* The same, with a name and a path of its own for messages. */
-Dataset *dataset_open_files(const char *format, const char *path, const char *const *files, size_t count, const DatasetSpec *spec,
-                            surgery_error *err);
+Dataset *dataset_open_files(const char *format, const char *path, const char *const *files, size_t count,
+                            const DatasetSpec *spec, surgery_error *err);
 /* Takes ownership of (count, target_count) floats, the targets of a set of dataset_open_files. */
 void dataset_use_file_targets(Dataset *set, float *targets);
 /* folder.c: all pictures under a folder, at any depth, sorted. Caller frees each and the list. */
@@ -151,44 +148,47 @@ int array_use(Dataset *set, surgery_weights *file, const surgery_tensor *x, cons
 /* ---- pictures (image*.c) ---- */
 #define PICTURE_MAX_CHANNELS 4
 typedef struct Picture {
-  int width, height, channels; /* 1: gray, 2: gray and alpha, 3: RGB, 4: RGB and alpha or another fourth channel */
-  uint8_t *pixels;             /* height × width × channels, interleaved; malloc */
-  int reduced; /* 2, 4 or 8: decoded so many times smaller than it is in the file; else 0 */
+  int width, height, channels;   /* 1: gray, 2: gray and alpha, 3: RGB, 4: RGB and alpha or another fourth channel */
+  uint8_t *pixels;               /* height × width × channels, interleaved; malloc */
+  int reduced;                   /* 2, 4 or 8: decoded so many times smaller than it is in the file; else 0 */
   int whole_width, whole_height; /* in the file, where it is reduced */
   bool alpha; /* the last of 2 or 4 channels says how much of the colours is to be seen: a resize weighs them with it */
 } Picture;
-/* JPEG, PNG, WebP, GIF (the first frame), BMP and TIFF by content, 1 or 3 channels; EXIF orientation is not applied (as PIL's
- * open does not). */
+/* JPEG, PNG, WebP, GIF (the first frame), BMP and TIFF by content, 1 or 3 channels; EXIF orientation is not applied (as
+ * PIL's open does not). */
 int picture_decode(const char *path, Picture *picture, surgery_error *err);
 #define PICTURE_HEAD 16 /* so many bytes tell the format */
 bool picture_begins(const uint8_t *head, size_t size);
-/* The same for picture_to_input with `spec`, with a seed (augmented) or without: of a JPEG much larger than what is made of
- * it, fewer pixels are decoded; alpha is kept where the input has 2 or 4 channels; turned where its steps say exif_transpose. */
+/* The same for picture_to_input with `spec`, with a seed (augmented) or without: of a JPEG much larger than what is
+ * made of it, fewer pixels are decoded; alpha is kept where the input has 2 or 4 channels; turned where its steps say
+ * exif_transpose. */
 int picture_decode_for(const DatasetSpec *spec, bool augmented, const char *path, Picture *picture, surgery_error *err);
 /* The whole way from pixels to the network's input: colours to the input's channels (PIL's "L", "LA", "RGB", "RGBA"),
  * the manifest's steps in order, / 255, normalise; x: (C, H, W). With a seed: spec->augment first,
  * random_resized_crop in place of the resize and center_crop steps. `picture` is not changed. Draws from
  * random_stream(seed, 0). -1: the result has another size than the input wants, or no memory. */
-int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t seed, float *x,
-                     surgery_error *err);
+int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t seed, float *x, surgery_error *err);
 
 /* ---- samples in memory (memory.c), for the sources ---- */
-/* Takes ownership of values: (count, input count) floats, or int32 tokens, that are inputs already. -1: both are freed. */
+/* Takes ownership of values: (count, input count) floats, or int32 tokens, that are inputs already. -1: both are freed.
+ */
 int dataset_use_floats(Dataset *set, float *values, void *targets, surgery_error *err);
 /* Takes ownership of a mask for each sample, (count, input's first dimension), of a set whose samples lie in memory. */
 void dataset_use_masks(Dataset *set, int32_t *masks);
-/* count × tokens whole numbers → int32, each within the vocabulary; malloc, or NULL with the sample and the position. `what`: "file: x". */
-int32_t *dataset_tokens_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what, surgery_error *err);
+/* count × tokens whole numbers → int32, each within the vocabulary; malloc, or NULL with the sample and the position.
+ * `what`: "file: x". */
+int32_t *dataset_tokens_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what,
+                                 surgery_error *err);
 /* Takes ownership of bytes: (count, height, width, channels), or (count, channels, height, width) when
  * planar. As an image input they go through picture_to_input; as a tensor input they become bytes / 255 in
  * the file's order. */
-int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int channels, bool planar,
-                      void *targets, surgery_error *err);
+int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int channels, bool planar, void *targets,
+                      surgery_error *err);
 /* `targets`: (count, target_count) int32 or float; NULL with TARGET_NONE. Checks classes; fills
  * set->labels. `what` names the file that holds them. */
 int dataset_check_targets(Dataset *set, const void *targets, const char *what, surgery_error *err);
-/* For sources that hold one class for each sample: an error where the network needs something else; a note where a regression
- * would take classes for amounts. */
+/* For sources that hold one class for each sample: an error where the network needs something else; a note where a
+ * regression would take classes for amounts. */
 int dataset_check_one_class(Dataset *set, const char *what, surgery_error *err);
 /* The same for integers as files hold them; makes the targets (malloc). NULL with *err. */
 void *dataset_targets_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what,
@@ -208,7 +208,8 @@ typedef struct LoaderOptions {
   bool augment;
   uint64_t seed, epoch; /* a sample's seed is made of (seed, epoch, index) */
   int threads;          /* of its own, that load ahead; at least 1, or 0 where `help` */
-  bool help;            /* the threads of sg_parallel load what a batch lacks when it is asked for; not where loading only copies */
+  bool
+      help; /* the threads of sg_parallel load what a batch lacks when it is asked for; not where loading only copies */
 } LoaderOptions;
 typedef struct Batch {
   int64_t n;            /* usable samples: at most `batch`; may be 0 where all were broken */
@@ -220,8 +221,9 @@ typedef struct Batch {
   char **broken;        /* messages about samples that were left out */
   size_t broken_count;
 } Batch;
-/* Threads that have a CPU of their own while the threads of sg_parallel compute, no more than these. More would only take turns with
- * them, and a call that is shared by all waits for whichever of its threads has lost its CPU: better that they help. */
+/* Threads that have a CPU of their own while the threads of sg_parallel compute, no more than these. More would only
+ * take turns with them, and a call that is shared by all waits for whichever of its threads has lost its CPU: better
+ * that they help. */
 int loader_threads_beside(void);
 Loader *loader_start(Dataset *set, const LoaderOptions *options, surgery_error *err);
 /* 1: a batch; 0: no more; -1: *err. Batches come in order whatever the number of threads. */

@@ -15,7 +15,7 @@
 #include "runtime/io.h"
 
 bool picture_suffix(const char *path) {
-  static const char *const known[] = {".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
+  static const char *const known[] = {".jpg", ".jpeg", ".png",  ".ppm",  ".bmp",
                                       ".pgm", ".tif",  ".tiff", ".webp", ".gif"};
   const char *dot = strrchr(path, '.');
   for (size_t i = 0; dot && i < sizeof known / sizeof *known; i++)
@@ -49,15 +49,12 @@ static int names_add(Names *n, char *name, surgery_error *err) {
   return 0;
 }
 
-static int by_name(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 static char *join(const char *folder, const char *name) {
   char *path = NULL;
   size_t length = strlen(folder);
-  return asprintf(&path, "%s%s%s", folder, length && folder[length - 1] == '/' ? "" : "/", name) < 0 ? NULL
-                                                                                                     : path;
+  return asprintf(&path, "%s%s%s", folder, length && folder[length - 1] == '/' ? "" : "/", name) < 0 ? NULL : path;
 }
 
 /* The names in a folder, sorted: its subfolders, and its files with a picture's suffix. Either may be NULL.
@@ -72,8 +69,7 @@ static int read_folder(const char *folder, Names *folders, Names *pictures, surg
     struct stat st;
     bool there = path && stat(path, &st) == 0;
     free(path);
-    if (there && S_ISDIR(st.st_mode) && folders)
-      failed = names_add(folders, strdup(e->d_name), err);
+    if (there && S_ISDIR(st.st_mode) && folders) failed = names_add(folders, strdup(e->d_name), err);
     else if (there && S_ISREG(st.st_mode) && pictures && picture_suffix(e->d_name))
       failed = names_add(pictures, strdup(e->d_name), err);
   }
@@ -104,8 +100,7 @@ static int walk(const char *folder, const Trail *above, Names *out, surgery_erro
   Trail here = {above, st.st_dev, st.st_ino};
   Names folders = {0}, pictures = {0};
   int failed = read_folder(folder, &folders, &pictures, err);
-  for (size_t i = 0; !failed && i < pictures.count; i++)
-    failed = names_add(out, join(folder, pictures.at[i]), err);
+  for (size_t i = 0; !failed && i < pictures.count; i++) failed = names_add(out, join(folder, pictures.at[i]), err);
   for (size_t i = 0; !failed && i < folders.count; i++) {
     char *path = join(folder, folders.at[i]);
     failed = path ? walk(path, &here, out, err) : sg_fail_memory(err, folder, 0);
@@ -132,8 +127,7 @@ typedef struct Files {
   float *targets; /* (count, target_count), or NULL */
 } Files;
 
-static int files_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target,
-                      surgery_error *err) {
+static int files_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err) {
   const Files *files = set->source;
   const char *path = files->paths.at[index];
   Picture picture;
@@ -208,8 +202,7 @@ void dataset_use_file_targets(Dataset *set, float *targets) {
   set->targets = ((Files *)set->source)->targets = targets;
 }
 
-Dataset *dataset_open_pictures(const char *const *paths, size_t count, const DatasetSpec *spec,
-                               surgery_error *err) {
+Dataset *dataset_open_pictures(const char *const *paths, size_t count, const DatasetSpec *spec, surgery_error *err) {
   return dataset_open_files("pictures", count ? paths[0] : "", paths, count, spec, err);
 }
 
@@ -233,10 +226,8 @@ static size_t leave_out_gifs(Names *paths, size_t from) {
   size_t kept = from;
   for (size_t i = from; i < paths->count; i++) {
     const char *dot = strrchr(paths->at[i], '.');
-    if (dot && strcasecmp(dot, ".gif") == 0)
-      free(paths->at[i]);
-    else
-      paths->at[kept++] = paths->at[i];
+    if (dot && strcasecmp(dot, ".gif") == 0) free(paths->at[i]);
+    else paths->at[kept++] = paths->at[i];
   }
   size_t left_out = paths->count - kept;
   paths->count = kept;
@@ -257,20 +248,21 @@ static int gather(Dataset *set, const Names *classes, int32_t **of, surgery_erro
     *of = grown;
     for (size_t i = before; i < files->paths.count; i++) grown[i] = (int32_t)c;
     if (before == files->paths.count)
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s/%s: no pictures (.jpg, .jpeg, .png, .bmp, .tif, .webp) in this class folder",
-                     set->path, classes->at[c]);
+      return sg_fail(err, SURGERY_BAD_INPUT,
+                     "%s/%s: no pictures (.jpg, .jpeg, .png, .bmp, .tif, .webp) in this class folder", set->path,
+                     classes->at[c]);
   }
   set->count = (int64_t)files->paths.count;
   if (gifs)
-    dataset_note(set, "%s: %zu .gif %s left out, as torchvision's ImageFolder does", set->path, gifs, gifs == 1 ? "file is" : "files are");
+    dataset_note(set, "%s: %zu .gif %s left out, as torchvision's ImageFolder does", set->path, gifs,
+                 gifs == 1 ? "file is" : "files are");
   return 0;
 }
 
-static int check_classes(const char *path, const Names *classes, const DatasetSpec *spec,
-                         surgery_error *err) {
+static int check_classes(const char *path, const Names *classes, const DatasetSpec *spec, surgery_error *err) {
   if (classes->count == 0)
-    return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: no class folders in it; pictures are expected as %s/CLASS/PICTURE.jpg", path, path);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: no class folders in it; pictures are expected as %s/CLASS/PICTURE.jpg",
+                   path, path);
   if (classes->count == 1 && spec->role == ROLE_TRAIN && spec->target == TARGET_CLASSES && spec->classes > 1)
     return sg_fail(err, SURGERY_BAD_INPUT,
                    "%s: one class folder alone, '%s', and the network tells %lld classes apart; is the path "
@@ -280,8 +272,7 @@ static int check_classes(const char *path, const Names *classes, const DatasetSp
 }
 
 static int fill_folder(Dataset *set, Names *classes, surgery_error *err) {
-  if (read_folder(set->path, classes, NULL, err) || check_classes(set->path, classes, &set->spec, err))
-    return -1;
+  if (read_folder(set->path, classes, NULL, err) || check_classes(set->path, classes, &set->spec, err)) return -1;
   int32_t *of = NULL, *map = calloc(classes->count + 1, sizeof *map);
   int failed = map ? gather(set, classes, &of, err) : sg_fail_memory(err, set->path, 0);
   if (!failed && set->spec.target == TARGET_CLASSES)
@@ -291,11 +282,12 @@ static int fill_folder(Dataset *set, Names *classes, surgery_error *err) {
     set->targets = set->labels = of;
     of = NULL;
   } else if (!failed && set->spec.target != TARGET_NONE) {
-    failed = sg_fail(err, SURGERY_BAD_INPUT,
-                     "%s: class folders give one class for each picture, but the loss%s%s compares each output with a number: "
-                     "classes need loss CrossEntropy; numbers for pictures stand in a CSV, a column of files and one for each "
-                     "output",
-                     set->path, set->spec.loss ? " " : "", set->spec.loss ? set->spec.loss : "");
+    failed = sg_fail(
+        err, SURGERY_BAD_INPUT,
+        "%s: class folders give one class for each picture, but the loss%s%s compares each output with a number: "
+        "classes need loss CrossEntropy; numbers for pictures stand in a CSV, a column of files and one for each "
+        "output",
+        set->path, set->spec.loss ? " " : "", set->spec.loss ? set->spec.loss : "");
   }
   free(of);
   free(map);

@@ -10,8 +10,7 @@
 #include "runtime/error.h"
 #include "runtime/io.h"
 
-static int read_all(gzFile file, const char *path, size_t limit, uint8_t **to, size_t *size,
-                    surgery_error *err) {
+static int read_all(gzFile file, const char *path, size_t limit, uint8_t **to, size_t *size, surgery_error *err) {
   size_t room = 1 << 16, used = 0;
   uint8_t *bytes = malloc(room + 1);
   while (bytes) {
@@ -21,8 +20,7 @@ static int read_all(gzFile file, const char *path, size_t limit, uint8_t **to, s
     if (got < 0) {
       free(bytes);
       if (code == Z_ERRNO) return sg_fail_system(err, errno, "%s", path);
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: damaged gzip data after %zu unpacked bytes: %s", path, used,
-                     why);
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: damaged gzip data after %zu unpacked bytes: %s", path, used, why);
     }
     used += (size_t)got;
     if (used > limit) {
@@ -40,8 +38,7 @@ static int read_all(gzFile file, const char *path, size_t limit, uint8_t **to, s
   gzerror(file, &code); /* a stream that ends too early returns what it has, then this */
   if (code == Z_BUF_ERROR) {
     free(bytes);
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: truncated: the gzip stream ends after %zu unpacked bytes",
-                   path, used);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: truncated: the gzip stream ends after %zu unpacked bytes", path, used);
   }
   bytes[used] = 0;
   *to = bytes, *size = used;

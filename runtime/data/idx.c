@@ -31,8 +31,8 @@ static int element_size(int type) {
 static int idx_parse(Idx *idx, size_t size, const char *path, surgery_error *err) {
   const uint8_t *f = idx->file;
   if (size < 4 || f[0] || f[1])
-    return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: not an IDX file: byte 0: it begins with 00 00, a type and a rank", path);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: not an IDX file: byte 0: it begins with 00 00, a type and a rank",
+                   path);
   idx->type = f[2], idx->rank = f[3], idx->count = 1;
   int bytes = element_size(idx->type);
   if (!bytes) return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte 2: unknown IDX type 0x%02x", path, idx->type);
@@ -40,8 +40,8 @@ static int idx_parse(Idx *idx, size_t size, const char *path, surgery_error *err
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte 3: rank %d is not 1..4", path, idx->rank);
   size_t header = 4 + 4 * (size_t)idx->rank;
   if (size < header)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte 4: truncated: %zu bytes, the header alone has %zu", path,
-                   size, header);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte 4: truncated: %zu bytes, the header alone has %zu", path, size,
+                   header);
   for (int i = 0; i < idx->rank; i++) {
     const uint8_t *d = f + 4 + 4 * i;
     idx->dim[i] = (int64_t)d[0] << 24 | d[1] << 16 | d[2] << 8 | d[3];
@@ -51,8 +51,8 @@ static int idx_parse(Idx *idx, size_t size, const char *path, surgery_error *err
   size_t have = size - header;
   if (idx->count > INT64_MAX / 8 || (uint64_t)idx->count * (unsigned)bytes != have)
     return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: byte %zu: the header announces %lld numbers of %d bytes, but %zu bytes follow%s",
-                   path, header, (long long)idx->count, bytes, have,
+                   "%s: byte %zu: the header announces %lld numbers of %d bytes, but %zu bytes follow%s", path, header,
+                   (long long)idx->count, bytes, have,
                    (uint64_t)idx->count * (unsigned)bytes > have ? " (truncated?)" : "");
   idx->data = f + header;
   return 0;
@@ -77,20 +77,12 @@ static double idx_number(const Idx *idx, int64_t i) {
   double d;
   uint32_t low = (uint32_t)bits;
   switch (idx->type) {
-  case 0x08:
-    return (double)bits;
-  case 0x09:
-    return (int8_t)bits;
-  case 0x0B:
-    return (int16_t)bits;
-  case 0x0C:
-    return (int32_t)low;
-  case 0x0D:
-    memcpy(&f, &low, 4);
-    return f;
-  default:
-    memcpy(&d, &bits, 8);
-    return d;
+  case 0x08: return (double)bits;
+  case 0x09: return (int8_t)bits;
+  case 0x0B: return (int16_t)bits;
+  case 0x0C: return (int32_t)low;
+  case 0x0D: memcpy(&f, &low, 4); return f;
+  default: memcpy(&d, &bits, 8); return d;
   }
 }
 
@@ -107,13 +99,12 @@ static void *idx_targets(Dataset *set, const Idx *labels, const char *path, surg
   bool one_each = labels->rank == 1 && labels->dim[0] == set->count && !reals;
   if (one_each && dataset_check_one_class(set, path, err)) return NULL;
   if (labels->rank != 1 && labels->count != set->count * set->spec.target_count) {
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: labels of rank %d, one number a sample is wanted", path,
-            labels->rank);
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: labels of rank %d, one number a sample is wanted", path, labels->rank);
     return NULL;
   }
   if (labels->dim[0] != set->count || labels->count != set->count * set->spec.target_count) {
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: %lld labels, but %lld samples in %s", path,
-            (long long)labels->dim[0], (long long)set->count, set->path);
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: %lld labels, but %lld samples in %s", path, (long long)labels->dim[0],
+            (long long)set->count, set->path);
     return NULL;
   }
   if (reals && set->spec.target == TARGET_VALUES) return real_targets(labels, path, err);
@@ -137,15 +128,15 @@ static int use_pixels(Dataset *set, Idx *idx, void *targets, surgery_error *err)
   if (set->spec.input->kind == INPUT_IMAGE) {
     if (idx->rank < 3 || (idx->rank == 4 && idx->dim[3] != 1 && idx->dim[3] != 3)) {
       free(targets);
-      return sg_fail(err, SURGERY_BAD_INPUT,
-                     "%s: no pictures: (N, H, W) or (N, H, W, 3) is wanted for an image input", set->path);
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: no pictures: (N, H, W) or (N, H, W, 3) is wanted for an image input",
+                     set->path);
     }
     h = idx->dim[1], w = idx->dim[2], c = idx->rank == 4 ? idx->dim[3] : 1;
   }
   if (h < 1 || w < 1 || h > 65535 || w > INT32_MAX || (set->spec.input->kind == INPUT_IMAGE && w > 65535)) {
     free(targets);
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: a sample of %lld × %lld is no picture", set->path,
-                   (long long)h, (long long)w);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: a sample of %lld × %lld is no picture", set->path, (long long)h,
+                   (long long)w);
   }
   uint8_t *bytes = idx->file;
   memmove(bytes, idx->data, (size_t)idx->count);
@@ -170,8 +161,7 @@ static int use_values(Dataset *set, const Idx *idx, void *targets, surgery_error
   return dataset_use_floats(set, values, targets, err);
 }
 
-static Dataset *open_pair(const char *images, const char *labels, const DatasetSpec *spec,
-                          surgery_error *err) {
+static Dataset *open_pair(const char *images, const char *labels, const DatasetSpec *spec, surgery_error *err) {
   Idx x = {.file = NULL}, y = {.file = NULL};
   void *targets = NULL;
   Dataset *set = NULL;
@@ -214,10 +204,8 @@ static char *labels_beside(const char *images) {
   if ((at = strstr(base, "idx3")) || (at = strstr(base, "idx4")) || (at = strstr(base, "idx2"))) at[3] = '1';
   if (access(path, F_OK) == 0) return path;
   size_t length = strlen(path);
-  if ((gz = strrchr(path, '.')) && strcmp(gz, ".gz") == 0)
-    *gz = 0;
-  else
-    memcpy(path + length, ".gz", 4);
+  if ((gz = strrchr(path, '.')) && strcmp(gz, ".gz") == 0) *gz = 0;
+  else memcpy(path + length, ".gz", 4);
   if (access(path, F_OK) == 0) return path;
   free(path);
   return NULL;
@@ -281,8 +269,7 @@ Dataset *dataset_open_idx(const char *path, const DatasetSpec *spec, surgery_err
             "%s: no file of labels beside it: the pair is named like train-images-idx3-ubyte and "
             "train-labels-idx1-ubyte, with or without .gz",
             images);
-  else
-    set = open_pair(images, labels, spec, err);
+  else set = open_pair(images, labels, spec, err);
   free(images), free(labels);
   return set;
 }

@@ -1,5 +1,6 @@
-/* BMP, by a reader of our own: Debian has no library that reads this format alone. Headers from OS/2's 12 bytes to version 5,
- * 1 to 32 bits a pixel, run lengths (RLE4, RLE8), masks. What comes out are RGB or RGBA bytes, as PIL has them. */
+/* BMP, by a reader of our own: Debian has no library that reads this format alone. Headers from OS/2's 12 bytes to
+ * version 5, 1 to 32 bits a pixel, run lengths (RLE4, RLE8), masks. What comes out are RGB or RGBA bytes, as PIL has
+ * them. */
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/data/image_decode.h"
@@ -49,7 +50,9 @@ static int read_masks(Bmp *b, surgery_error *err) {
   int given = b->header >= 56 || b->compression == ALPHA_BITFIELDS ? 4 : 3;
   if (masked && 14 + 40 + 4 * (size_t)given > b->size) return broken(b, "it ends in its masks", err);
   for (int i = 0; i < 4; i++)
-    set_mask(&b->mask[i], masked ? (i < given ? number(b, 14 + 40 + 4 * (size_t)i, 4) : 0) : b->bits == 16 ? five[i] : eight[i]);
+    set_mask(&b->mask[i], masked          ? (i < given ? number(b, 14 + 40 + 4 * (size_t)i, 4) : 0)
+                          : b->bits == 16 ? five[i]
+                                          : eight[i]);
   return 0;
 }
 
@@ -68,7 +71,8 @@ static int read_header(Bmp *b, surgery_error *err) {
   if (b->size < 14 + 12) return broken(b, "it ends in its header", err);
   b->offset = number(b, 10, 4), b->header = number(b, 14, 4);
   bool small = b->header == 12;
-  if (!small && b->header != 16 && (b->header < 40 || b->header > 124)) return broken(b, "its header is of an unknown size", err);
+  if (!small && b->header != 16 && (b->header < 40 || b->header > 124))
+    return broken(b, "its header is of an unknown size", err);
   if (14 + b->header > b->size) return broken(b, "it ends in its header", err);
   int bytes = small ? 2 : 4;
   b->width = number(b, 18, bytes), b->height = number(b, 18 + (size_t)bytes, bytes);
@@ -77,7 +81,8 @@ static int read_header(Bmp *b, surgery_error *err) {
   b->compression = b->header >= 40 ? number(b, 30, 4) : PLAIN;
   if (image_check_size((uint64_t)b->width, (uint64_t)b->height, b->path, err)) return -1;
   bool indexed = b->bits == 1 || b->bits == 4 || b->bits == 8;
-  if (!indexed && b->bits != 16 && b->bits != 24 && b->bits != 32) return broken(b, "its pixels are of an unknown size", err);
+  if (!indexed && b->bits != 16 && b->bits != 24 && b->bits != 32)
+    return broken(b, "its pixels are of an unknown size", err);
   bool runs = (b->compression == RLE8 && b->bits == 8) || (b->compression == RLE4 && b->bits == 4);
   bool masked = (b->compression == BITFIELDS || b->compression == ALPHA_BITFIELDS) && (b->bits == 16 || b->bits == 32);
   if (b->compression != PLAIN && !runs && !masked) return broken(b, "it is compressed in an unknown way", err);
@@ -117,7 +122,8 @@ static int read_plain(const Bmp *b, Picture *p, surgery_error *err) {
   return 0;
 }
 
-/* Bytes in pairs: a run; or 0 and: the end of the row, the end of all, a step to another place, so many indices as they are. */
+/* Bytes in pairs: a run; or 0 and: the end of the row, the end of all, a step to another place, so many indices as they
+ * are. */
 static int read_runs(const Bmp *b, Picture *p, surgery_error *err) {
   int64_t x = 0, y = 0;
   size_t at = b->offset;
@@ -128,7 +134,8 @@ static int read_runs(const Bmp *b, Picture *p, surgery_error *err) {
     int count = b->file[at], value = b->file[at + 1];
     at += 2;
     if (count > 0) { /* what does not fit into the row is left out */
-      for (int i = 0; i < count && x < b->width; i++, x++) put_index(b, p, y, x, !half ? value : i % 2 ? value & 15 : value >> 4);
+      for (int i = 0; i < count && x < b->width; i++, x++)
+        put_index(b, p, y, x, !half ? value : i % 2 ? value & 15 : value >> 4);
     } else if (value == 0) {
       x = 0, y++;
     } else if (value == 1) {
@@ -159,7 +166,8 @@ int image_bmp(FILE *file, const ImageUse *use, Picture *p, surgery_error *err) {
   bool alpha = use->alpha && b.bits > 8 && b.mask[3].most;
   if (status == 0) status = image_reserve(p, (uint64_t)b.width, (uint64_t)b.height, alpha ? 4 : 3, use->path, err);
   p->alpha = alpha;
-  if (status == 0) status = b.compression == RLE8 || b.compression == RLE4 ? read_runs(&b, p, err) : read_plain(&b, p, err);
+  if (status == 0)
+    status = b.compression == RLE8 || b.compression == RLE4 ? read_runs(&b, p, err) : read_plain(&b, p, err);
   free(bytes);
   return status;
 }

@@ -6,9 +6,7 @@
 #include "runtime/data/image_resize.h"
 #include "runtime/error.h"
 
-static size_t pixels_of(const Picture *p) {
-  return (size_t)p->width * (size_t)p->height;
-}
+static size_t pixels_of(const Picture *p) { return (size_t)p->width * (size_t)p->height; }
 
 /* Between `from` (0) and the picture's own value (1), or beyond; truncated as in Blend.c. */
 static uint8_t blend(int from, int own, float factor) {
@@ -23,9 +21,7 @@ static void blend_all(Picture *p, int from, double factor) {
     for (size_t c = 0; c < colors; c++) p->pixels[i * size + c] = blend(from, p->pixels[i * size + c], (float)factor);
 }
 
-static void brightness(Picture *p, double factor) {
-  blend_all(p, 0, factor);
-}
+static void brightness(Picture *p, double factor) { blend_all(p, 0, factor); }
 
 static int gray_of(const Picture *p, size_t i) {
   const uint8_t *at = p->pixels + i * (size_t)p->channels;
@@ -60,9 +56,7 @@ static void to_hsv(const uint8_t *rgb, uint8_t *hsv) {
   hsv[0] = (uint8_t)(int)(h * 255.0), hsv[1] = (uint8_t)(int)(s * 255.0);
 }
 
-static uint8_t clip(int v) {
-  return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v;
-}
+static uint8_t clip(int v) { return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v; }
 
 static void from_hsv(const uint8_t *hsv, uint8_t *rgb) {
   uint8_t h = hsv[0], s = hsv[1], v = hsv[2];
@@ -94,12 +88,8 @@ void picture_adjust(Picture *p, ColorChange change, double factor) {
 /* ---- rotation ---- */
 
 /* Python's round(value, 15), as far as cosines need it. */
-static double rounded(double value) {
-  return nearbyint(value * 1e15) / 1e15;
-}
-static int64_t fixed(double value) {
-  return (int64_t)floor(value * 65536 + 0.5);
-}
+static double rounded(double value) { return nearbyint(value * 1e15) / 1e15; }
+static int64_t fixed(double value) { return (int64_t)floor(value * 65536 + 0.5); }
 
 static void turn_around(Picture *p) {
   size_t count = pixels_of(p), size = (size_t)p->channels;

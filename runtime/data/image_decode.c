@@ -1,5 +1,6 @@
-/* From a file to pixels: the decoder is chosen by the first bytes. The values are those of PIL's Image.open; EXIF's orientation
- * is applied where the input's steps say so. Broken and hostile files end in an error. Called by folder.c alone. */
+/* From a file to pixels: the decoder is chosen by the first bytes. The values are those of PIL's Image.open; EXIF's
+ * orientation is applied where the input's steps say so. Broken and hostile files end in an error. Called by folder.c
+ * alone. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,25 +66,25 @@ typedef struct Format {
 } Format;
 
 static const Format formats[] = {
-    {"\xff\xd8\xff", NULL, 3, 0, image_jpeg},     {"\x89PNG\r\n\x1a\n", NULL, 8, 0, image_png},
-    {"RIFF", "WEBP", 4, 4, image_webp},           {"GIF87a", NULL, 6, 0, image_gif},
-    {"GIF89a", NULL, 6, 0, image_gif},            {"BM", NULL, 2, 0, image_bmp},
-    {"II*\0", NULL, 4, 0, image_tiff},            {"MM\0*", NULL, 4, 0, image_tiff},
-    {"II+\0", NULL, 4, 0, image_tiff},            {"MM\0+", NULL, 4, 0, image_tiff},
+    {"\xff\xd8\xff", NULL, 3, 0, image_jpeg}, {"\x89PNG\r\n\x1a\n", NULL, 8, 0, image_png},
+    {"RIFF", "WEBP", 4, 4, image_webp},       {"GIF87a", NULL, 6, 0, image_gif},
+    {"GIF89a", NULL, 6, 0, image_gif},        {"BM", NULL, 2, 0, image_bmp},
+    {"II*\0", NULL, 4, 0, image_tiff},        {"MM\0*", NULL, 4, 0, image_tiff},
+    {"II+\0", NULL, 4, 0, image_tiff},        {"MM\0+", NULL, 4, 0, image_tiff},
 };
 
 static const Format *find_format(const uint8_t *head, size_t size) {
   for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
     const Format *f = &formats[i];
     size_t at = f->length + f->gap, rest = f->then ? strlen(f->then) : 0;
-    if (size >= at + rest && memcmp(head, f->begin, f->length) == 0 && (!f->then || memcmp(head + at, f->then, rest) == 0)) return f;
+    if (size >= at + rest && memcmp(head, f->begin, f->length) == 0 &&
+        (!f->then || memcmp(head + at, f->then, rest) == 0))
+      return f;
   }
   return NULL;
 }
 
-bool picture_begins(const uint8_t *head, size_t size) {
-  return find_format(head, size) != NULL;
-}
+bool picture_begins(const uint8_t *head, size_t size) { return find_format(head, size) != NULL; }
 
 static int decode(const ImageUse *use, Picture *picture, surgery_error *err) {
   const char *path = use->path;
@@ -94,10 +95,8 @@ static int decode(const ImageUse *use, Picture *picture, surgery_error *err) {
   size_t got = fread(head, 1, sizeof head, file);
   const Format *format = find_format(head, got);
   int result;
-  if (ferror(file))
-    result = sg_fail_system(err, errno, "%s", path);
-  else if (got == 0)
-    result = sg_fail(err, SURGERY_BAD_INPUT, "%s: an empty file", path);
+  if (ferror(file)) result = sg_fail_system(err, errno, "%s", path);
+  else if (got == 0) result = sg_fail(err, SURGERY_BAD_INPUT, "%s: an empty file", path);
   else if (!format)
     result = sg_fail(err, SURGERY_BAD_INPUT, "%s: no picture: neither JPEG, PNG, WebP, GIF, BMP nor TIFF", path);
   else {
@@ -116,7 +115,8 @@ int picture_decode(const char *path, Picture *picture, surgery_error *err) {
   return decode(&(ImageUse){.path = path}, picture, err);
 }
 
-int picture_decode_for(const DatasetSpec *spec, bool augmented, const char *path, Picture *picture, surgery_error *err) {
+int picture_decode_for(const DatasetSpec *spec, bool augmented, const char *path, Picture *picture,
+                       surgery_error *err) {
   const ManifestInput *input = spec->input;
   ImageUse use = {.path = path, .spec = spec, .augmented = augmented};
   use.alpha = input->shape.rank == 3 && input->shape.dim[0] % 2 == 0;

@@ -31,15 +31,15 @@ void image_fill(Picture *p, const uint8_t *pixel);
 int image_read_file(FILE *file, const char *path, uint8_t **bytes, size_t *size, surgery_error *err);
 
 /* ---- image_orient.c ---- */
-/* EXIF's orientation, 1 to 8, of the TIFF structure that an Exif block is, with or without "Exif\0\0" before it; 1 where there
- * is none. */
+/* EXIF's orientation, 1 to 8, of the TIFF structure that an Exif block is, with or without "Exif\0\0" before it; 1
+ * where there is none. */
 int exif_orientation(const uint8_t *bytes, size_t size);
 /* Turns and mirrors the picture so that it is upright. */
 int picture_orient(Picture *p, int orientation, const char *path, surgery_error *err);
 
 /* ---- image_library.c ---- */
-/* A decoder's library, loaded when the first file of its format arrives: programs start as fast as without, and run where it is
- * not installed. */
+/* A decoder's library, loaded when the first file of its format arrives: programs start as fast as without, and run
+ * where it is not installed. */
 typedef struct ImageLibrary {
   const char *format, *file, *package; /* "TIFF", "libtiff.so.6", "libtiff6" */
   const char *const *names;            /* of the functions, ended by NULL */

@@ -6,9 +6,9 @@
 #include "runtime/data/image_decode.h"
 #include "runtime/error.h"
 
-#define FUNCTIONS(X)                                                                                         \
-  X(DGifOpen) X(DGifCloseFile) X(DGifGetRecordType) X(DGifGetImageDesc) X(DGifGetLine) X(DGifGetExtension)   \
-  X(DGifGetExtensionNext)
+#define FUNCTIONS(X)                                                                                                   \
+  X(DGifOpen)                                                                                                          \
+  X(DGifCloseFile) X(DGifGetRecordType) X(DGifGetImageDesc) X(DGifGetLine) X(DGifGetExtension) X(DGifGetExtensionNext)
 static struct {
 #define X(name) __typeof__(&name) name;
   FUNCTIONS(X)
@@ -19,7 +19,8 @@ static const char *const names[] = {
     FUNCTIONS(X) NULL
 #undef X
 };
-static ImageLibrary library = {.format = "GIF", .file = "libgif.so.7", .package = "libgif7", .names = names, .functions = &gif};
+static ImageLibrary library = {
+    .format = "GIF", .file = "libgif.so.7", .package = "libgif7", .names = names, .functions = &gif};
 
 typedef struct Memory {
   const uint8_t *at;
@@ -63,8 +64,8 @@ static void put(const ColorMapObject *colors, int index, int clear, int channels
   if (channels == 4) to[3] = index == clear ? 0 : 255;
 }
 
-static int read_rows(GifFileType *file, const ColorMapObject *colors, int clear, uint8_t *line, Picture *p, const char *path,
-                     surgery_error *err) {
+static int read_rows(GifFileType *file, const ColorMapObject *colors, int clear, uint8_t *line, Picture *p,
+                     const char *path, surgery_error *err) {
   static const int first[] = {0, 4, 2, 1}, step[] = {8, 8, 4, 2};
   const GifImageDesc *frame = &file->Image;
   size_t size = (size_t)p->channels;
@@ -94,7 +95,8 @@ static int read_frame(GifFileType *file, const ImageUse *use, Picture *p, surger
   put(colors, clear >= 0 ? clear : 0, clear, p->channels, empty);
   if (!whole) image_fill(p, empty);
   uint8_t *line = malloc((size_t)frame->Width);
-  int status = line ? read_rows(file, colors, clear, line, p, use->path, err) : sg_fail_memory(err, use->path, (size_t)frame->Width);
+  int status = line ? read_rows(file, colors, clear, line, p, use->path, err)
+                    : sg_fail_memory(err, use->path, (size_t)frame->Width);
   free(line);
   return status;
 }

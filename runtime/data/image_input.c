@@ -122,9 +122,7 @@ static bool resized_size(const int64_t size[2], int width, int height, int64_t *
 }
 
 /* Python's round(): halves go to the even number. */
-static int half_even(double v) {
-  return (int)nearbyint(v);
-}
+static int half_even(double v) { return (int)nearbyint(v); }
 
 /* torchvision pads a smaller picture to the size first, the odd pixel at the right and below. */
 static Box center_box(int width, int height, const int64_t size[2]) {
@@ -134,8 +132,8 @@ static Box center_box(int width, int height, const int64_t size[2]) {
   return (Box){left, top, w, h};
 }
 
-/* crop: the center_crop that comes next, or NULL. *cropped: it is done too, since then no more than its pixels are made; not
- * where it is larger than the picture. */
+/* crop: the center_crop that comes next, or NULL. *cropped: it is done too, since then no more than its pixels are
+ * made; not where it is larger than the picture. */
 static int resize_step(Work *w, const int64_t size[2], const int64_t *crop, bool *cropped, surgery_error *err) {
   int64_t width, height;
   *cropped = false;
@@ -170,10 +168,8 @@ Box picture_random_box(Random *random, const AugmentStep *a, int width, int heig
   }
   double in_ratio = (double)width / height;
   int w = width, h = height;
-  if (in_ratio < a->ratio[0])
-    h = (int)fmax(1, half_even(width / a->ratio[0]));
-  else if (in_ratio > a->ratio[1])
-    w = (int)fmax(1, half_even(height * a->ratio[1]));
+  if (in_ratio < a->ratio[0]) h = (int)fmax(1, half_even(width / a->ratio[0]));
+  else if (in_ratio > a->ratio[1]) w = (int)fmax(1, half_even(height * a->ratio[1]));
   return (Box){(width - w) / 2, (height - h) / 2, w, h};
 }
 
@@ -203,7 +199,8 @@ static void flip(Work *w) {
   size_t size = (size_t)p->channels;
   for (int y = 0; y < p->height; y++) {
     uint8_t *row = p->pixels + (size_t)y * (size_t)p->width * size;
-    for (int x = 0; x < p->width / 2; x++) swap_bytes(row + (size_t)x * size, row + (size_t)(p->width - 1 - x) * size, size);
+    for (int x = 0; x < p->width / 2; x++)
+      swap_bytes(row + (size_t)x * size, row + (size_t)(p->width - 1 - x) * size, size);
   }
   w->area.left = p->width - w->area.left - w->area.width;
 }
@@ -262,7 +259,8 @@ static int resized_crop(Work *w, const AugmentStep *a, Random *random, surgery_e
 static int augment(Work *w, const DatasetSpec *spec, Random *random, surgery_error *err) {
   for (size_t i = 0; i < spec->augment_count; i++) {
     const AugmentStep *a = &spec->augment[i];
-    bool in_place = a->op != AUGMENT_OP_RANDOM_RESIZED_CROP && a->op != AUGMENT_OP_RANDOM_CROP && a->op != AUGMENT_OP_ERASING;
+    bool in_place =
+        a->op != AUGMENT_OP_RANDOM_RESIZED_CROP && a->op != AUGMENT_OP_RANDOM_CROP && a->op != AUGMENT_OP_ERASING;
     int failed = in_place ? make_own(w, w->now.channels, err) : 0;
     if (failed) return failed;
     switch (a->op) {
@@ -272,20 +270,11 @@ static int augment(Work *w, const DatasetSpec *spec, Random *random, surgery_err
     case AUGMENT_OP_VERTICAL_FLIP:
       if (random_uniform(random) < a->p) flip_vertically(w);
       break;
-    case AUGMENT_OP_RANDOM_RESIZED_CROP:
-      failed = resized_crop(w, a, random, err);
-      break;
-    case AUGMENT_OP_RANDOM_CROP:
-      failed = random_crop(w, a, random, err);
-      break;
-    case AUGMENT_OP_COLOR_JITTER:
-      color_jitter(&w->now, a, random);
-      break;
-    case AUGMENT_OP_ROTATION:
-      failed = picture_rotate(&w->now, between(random, a->degrees), err);
-      break;
-    case AUGMENT_OP_ERASING:
-      break;
+    case AUGMENT_OP_RANDOM_RESIZED_CROP: failed = resized_crop(w, a, random, err); break;
+    case AUGMENT_OP_RANDOM_CROP: failed = random_crop(w, a, random, err); break;
+    case AUGMENT_OP_COLOR_JITTER: color_jitter(&w->now, a, random); break;
+    case AUGMENT_OP_ROTATION: failed = picture_rotate(&w->now, between(random, a->degrees), err); break;
+    case AUGMENT_OP_ERASING: break;
     }
     if (failed) return -1;
   }
@@ -330,7 +319,8 @@ static int run_steps(Work *w, const DatasetSpec *spec, Sizing sizing, surgery_er
     int failed = 0;
     if (sizing != SIZE_ALL || !next || next->op != PREPROCESS_CENTER_CROP) next = NULL;
     if (s->op == PREPROCESS_GRAYSCALE) failed = make_gray(w, err);
-    if (s->op == PREPROCESS_RESIZE && sizing != SIZE_NONE) failed = resize_step(w, s->size, next ? next->size : NULL, &cropped, err);
+    if (s->op == PREPROCESS_RESIZE && sizing != SIZE_NONE)
+      failed = resize_step(w, s->size, next ? next->size : NULL, &cropped, err);
     if (s->op == PREPROCESS_CENTER_CROP && sizing == SIZE_ALL) failed = center_crop_step(w, s->size, err);
     if (failed) return failed;
     i += cropped;
@@ -348,7 +338,8 @@ static int size_and_augment(Work *w, const DatasetSpec *spec, Random *random, su
 
 /* ---- what the decoder may leave out ---- */
 
-/* How many times larger the picture, or the smallest crop of it, is than what it is resized to; 0: it is not resized first. */
+/* How many times larger the picture, or the smallest crop of it, is than what it is resized to; 0: it is not resized
+ * first. */
 static double shrinkage(const DatasetSpec *spec, bool augmented, int width, int height) {
   Sizing sizing = sizing_of(spec, augmented);
   if (sizing == SIZE_NONE) {
@@ -367,16 +358,18 @@ static double shrinkage(const DatasetSpec *spec, bool augmented, int width, int 
   return 0;
 }
 
-/* What is left must still be so many times larger than wanted, and so many pixels high and wide: photographs straight from a
- * camera are smooth from pixel to pixel, those of some hundred pixels are not. Measured on photographs of 3 and 5 million
- * pixels: at most 2 / 255 from what all pixels give, 0.17 / 255 in the mean of the differences; at 4 times 3 / 255. */
+/* What is left must still be so many times larger than wanted, and so many pixels high and wide: photographs straight
+ * from a camera are smooth from pixel to pixel, those of some hundred pixels are not. Measured on photographs of 3 and
+ * 5 million pixels: at most 2 / 255 from what all pixels give, 0.17 / 255 in the mean of the differences; at 4 times 3
+ * / 255. */
 #define LEFT_TIMES 5
 #define LEFT_PIXELS 512
 
 int picture_reduction(const DatasetSpec *spec, bool augmented, int width, int height) {
   double times = shrinkage(spec, augmented, width, height);
   for (int reduced = 8; reduced > 1; reduced /= 2)
-    if (times >= LEFT_TIMES * reduced && width >= LEFT_PIXELS * reduced && height >= LEFT_PIXELS * reduced) return reduced;
+    if (times >= LEFT_TIMES * reduced && width >= LEFT_PIXELS * reduced && height >= LEFT_PIXELS * reduced)
+      return reduced;
   return 1;
 }
 
@@ -394,12 +387,12 @@ static void to_floats(const Picture *p, const PreprocessStep *normalize, bool ra
   }
 }
 
-int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t seed, float *x,
-                     surgery_error *err) {
+int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t seed, float *x, surgery_error *err) {
   const ManifestShape *want = &spec->input->shape;
   int channels = want->rank == 3 ? (int)want->dim[0] : 1;
   if (channels < 1 || channels > PICTURE_MAX_CHANNELS)
-    return sg_fail(err, SURGERY_BAD_INPUT, "a picture has 1 to %d channels, but the input has %d", PICTURE_MAX_CHANNELS, channels);
+    return sg_fail(err, SURGERY_BAD_INPUT, "a picture has 1 to %d channels, but the input has %d", PICTURE_MAX_CHANNELS,
+                   channels);
   const PreprocessStep *normalize = NULL;
   for (size_t i = 0; i < spec->input->step_count; i++)
     if (spec->input->steps[i].op == PREPROCESS_NORMALIZE) normalize = &spec->input->steps[i];
@@ -409,11 +402,10 @@ int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t s
   if (!failed) failed = size_and_augment(&w, spec, draws, err);
   if (!failed && (want->rank != 3 || w.now.height != want->dim[1] || w.now.width != want->dim[2])) {
     char text[SHAPE_TEXT];
-    failed = sg_fail(
-        err, SURGERY_BAD_INPUT,
-        "the picture is %d x %d pixels%s, but the input is %s%s",
-        w.now.width, w.now.height, spec->raw ? "" : " after preprocessing", manifest_shape_text(want, text),
-        spec->raw ? "; with --raw it is not resized" : "; add `resize (H, W)` to the script's input block");
+    failed =
+        sg_fail(err, SURGERY_BAD_INPUT, "the picture is %d x %d pixels%s, but the input is %s%s", w.now.width,
+                w.now.height, spec->raw ? "" : " after preprocessing", manifest_shape_text(want, text),
+                spec->raw ? "; with --raw it is not resized" : "; add `resize (H, W)` to the script's input block");
   }
   if (!failed) to_floats(&w.now, normalize, spec->raw, x);
   if (!failed && draws) erase(spec, draws, x);

@@ -1,5 +1,5 @@
-/* JPEG by libjpeg-turbo: the values of PIL's Image.open, the slow exact DCT, smooth upsampling; but a JPEG that will be made much
- * smaller is decoded smaller. The library's own exit is caught. Called by image_decode.c. */
+/* JPEG by libjpeg-turbo: the values of PIL's Image.open, the slow exact DCT, smooth upsampling; but a JPEG that will be
+ * made much smaller is decoded smaller. The library's own exit is caught. Called by image_decode.c. */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,8 +81,7 @@ static int jpeg_rows(JpegState *s, Picture *p, const ImageUse *use, surgery_erro
   if (image_reserve(p, s->info.output_width, s->info.output_height, channels, path, err)) return -1;
   if (reduced > 1)
     p->reduced = reduced, p->whole_width = (int)s->info.image_width, p->whole_height = (int)s->info.image_height;
-  if (four && !(s->row = malloc((size_t)p->width * 4)))
-    return sg_fail_memory(err, path, (size_t)p->width * 4);
+  if (four && !(s->row = malloc((size_t)p->width * 4))) return sg_fail_memory(err, path, (size_t)p->width * 4);
   jpeg_start_decompress(&s->info);
   while (s->info.output_scanline < s->info.output_height) {
     uint8_t *to = p->pixels + (size_t)s->info.output_scanline * (size_t)p->width * (size_t)channels;

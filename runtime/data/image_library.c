@@ -8,13 +8,14 @@
 static int load(ImageLibrary *l, const char *path, surgery_error *err) {
   void *handle = dlopen(l->file, RTLD_NOW | RTLD_LOCAL);
   if (!handle)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: %s is read by %s, which is not installed (apt-get install %s)", path, l->format, l->file,
-                   l->package);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: %s is read by %s, which is not installed (apt-get install %s)", path,
+                   l->format, l->file, l->package);
   for (size_t i = 0; l->names[i]; i++) {
     void *function = dlsym(handle, l->names[i]);
     if (!function) {
       dlclose(handle);
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: this %s is too old to read %s: it lacks %s", path, l->file, l->format, l->names[i]);
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: this %s is too old to read %s: it lacks %s", path, l->file, l->format,
+                     l->names[i]);
     }
     memcpy((char *)l->functions + i * sizeof function, &function, sizeof function);
   }

@@ -1,4 +1,5 @@
-/* PNG by libpng: the values of PIL's Image.open, no gamma. The library's own exit is caught. Called by image_decode.c. */
+/* PNG by libpng: the values of PIL's Image.open, no gamma. The library's own exit is caught. Called by image_decode.c.
+ */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,12 +27,10 @@ static int png_orientation(png_structp png, png_infop info) {
   return exif_orientation(block, size);
 }
 
-/* Eight bits, gray or RGB; palettes are looked up, alpha is dropped unless the input has a channel for it, as PIL's convert()
- * does. Of 16 bits the
- * upper eight are taken; PIL does so with RGB, but cuts gray off at 255, which leaves nothing of a picture.
- * What comes after the pixels is not read, as in PIL. */
-static int png_rows(png_structp png, png_infop info, PngState *s, const ImageUse *use, Picture *p,
-                    surgery_error *err) {
+/* Eight bits, gray or RGB; palettes are looked up, alpha is dropped unless the input has a channel for it, as PIL's
+ * convert() does. Of 16 bits the upper eight are taken; PIL does so with RGB, but cuts gray off at 255, which leaves
+ * nothing of a picture. What comes after the pixels is not read, as in PIL. */
+static int png_rows(png_structp png, png_infop info, PngState *s, const ImageUse *use, Picture *p, surgery_error *err) {
   const char *path = use->path;
   png_read_info(png, info);
   png_set_expand(png);
@@ -42,10 +41,8 @@ static int png_rows(png_structp png, png_infop info, PngState *s, const ImageUse
   uint32_t height = png_get_image_height(png, info);
   int channels = png_get_channels(png, info);
   if (image_reserve(p, png_get_image_width(png, info), height, channels, path, err)) return -1;
-  if (!(s->rows = malloc(sizeof *s->rows * height)))
-    return sg_fail_memory(err, path, sizeof *s->rows * height);
-  for (uint32_t y = 0; y < height; y++)
-    s->rows[y] = p->pixels + (size_t)y * (size_t)p->width * (size_t)channels;
+  if (!(s->rows = malloc(sizeof *s->rows * height))) return sg_fail_memory(err, path, sizeof *s->rows * height);
+  for (uint32_t y = 0; y < height; y++) s->rows[y] = p->pixels + (size_t)y * (size_t)p->width * (size_t)channels;
   png_read_image(png, s->rows);
   p->alpha = channels == 2 || channels == 4;
   return 0;

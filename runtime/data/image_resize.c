@@ -115,8 +115,8 @@ AVX2 static inline __m128i four_ints(const uint8_t *at) {
   return _mm_cvtepu8_epi32(_mm_cvtsi32_si128(bytes));
 }
 
-/* Three channels of a pixel at once, with a byte of the next: not of the last one, behind which there may be nothing. Packing
- * cuts off what is not in 0 … 255. */
+/* Three channels of a pixel at once, with a byte of the next: not of the last one, behind which there may be nothing.
+ * Packing cuts off what is not in 0 … 255. */
 AVX2 static void across_row_rgb(const Pass *p, const uint8_t *from, uint8_t *to) {
   const Filter *f = p->filter;
   for (int i = 0; i < p->count; i++) {
@@ -210,19 +210,19 @@ int picture_crop(const Picture *from, Box box, Picture *to, surgery_error *err) 
 
 /* The whole pixels that an area touches. */
 static Box touched(const Picture *p, Area a) {
-  int left = (int)floor(a.left), top = (int)floor(a.top), right = (int)ceil(a.left + a.width), bottom = (int)ceil(a.top + a.height);
+  int left = (int)floor(a.left), top = (int)floor(a.top), right = (int)ceil(a.left + a.width),
+      bottom = (int)ceil(a.top + a.height);
   if (right > p->width) right = p->width;
   if (bottom > p->height) bottom = p->height;
   return (Box){left, top, right - left, bottom - top};
 }
 
 /* A pass that would change nothing is none, as in PIL. */
-static bool changes(const Line *l) {
-  return l->in != l->out || l->from != 0 || l->extent != l->out;
-}
+static bool changes(const Line *l) { return l->in != l->out || l->from != 0 || l->extent != l->out; }
 
 /* Rows [first, first + rows) of `from` into `middle`. */
-static int resize_across(const Picture *from, const Line *line, int left, int first, int rows, Picture *middle, surgery_error *err) {
+static int resize_across(const Picture *from, const Line *line, int left, int first, int rows, Picture *middle,
+                         surgery_error *err) {
   Filter f = {0};
   size_t stride = (size_t)from->width * (size_t)from->channels;
   if (picture_new(middle, line->count, rows, from->channels, err)) return -1;
@@ -230,9 +230,14 @@ static int resize_across(const Picture *from, const Line *line, int left, int fi
     filter_free(&f);
     return sg_fail(err, SURGERY_ENVIRONMENT, "no memory to resize a picture");
   }
-  run_across(&(Pass){.filter = &f, .count = line->count, .channels = from->channels,
-              .from = from->pixels + (size_t)first * stride + (size_t)left * (size_t)from->channels, .to = middle->pixels,
-              .from_stride = stride, .to_stride = (size_t)line->count * (size_t)from->channels, .rows = rows});
+  run_across(&(Pass){.filter = &f,
+                     .count = line->count,
+                     .channels = from->channels,
+                     .from = from->pixels + (size_t)first * stride + (size_t)left * (size_t)from->channels,
+                     .to = middle->pixels,
+                     .from_stride = stride,
+                     .to_stride = (size_t)line->count * (size_t)from->channels,
+                     .rows = rows});
   filter_free(&f);
   return 0;
 }
@@ -245,20 +250,27 @@ int picture_resize(const Picture *from, Area area, int width, int height, Box pa
   Picture middle = {0};
   *to = (Picture){0};
   int first = part.top, rows = part.height; /* of the touched ones, that are needed */
-  int failed = changes(&down) && filter_make(&f, &down) ? sg_fail(err, SURGERY_ENVIRONMENT, "no memory to resize a picture") : 0;
+  int failed =
+      changes(&down) && filter_make(&f, &down) ? sg_fail(err, SURGERY_ENVIRONMENT, "no memory to resize a picture") : 0;
   if (!failed && changes(&down))
     first = f.taps[0].first, rows = f.taps[part.height - 1].first + f.taps[part.height - 1].count - first;
   if (!failed)
-    failed = changes(&across) ? resize_across(from, &across, in.left, in.top + first, rows, &middle, err)
-                              : picture_crop(from, (Box){in.left + part.left, in.top + first, part.width, rows}, &middle, err);
+    failed = changes(&across)
+                 ? resize_across(from, &across, in.left, in.top + first, rows, &middle, err)
+                 : picture_crop(from, (Box){in.left + part.left, in.top + first, part.width, rows}, &middle, err);
   if (!failed && !changes(&down)) *to = middle;
   if (!failed && changes(&down)) {
     size_t stride = (size_t)part.width * (size_t)from->channels;
     for (int i = 0; i < part.height; i++) f.taps[i].first -= first;
     failed = picture_new(to, part.width, part.height, from->channels, err);
     if (!failed)
-      run_down(&(Pass){.filter = &f, .count = part.height, .channels = from->channels, .from = middle.pixels, .to = to->pixels,
-                  .from_stride = stride, .to_stride = stride});
+      run_down(&(Pass){.filter = &f,
+                       .count = part.height,
+                       .channels = from->channels,
+                       .from = middle.pixels,
+                       .to = to->pixels,
+                       .from_stride = stride,
+                       .to_stride = stride});
   }
   if (to->pixels != middle.pixels) free(middle.pixels);
   filter_free(&f);

@@ -11,19 +11,19 @@ typedef struct Box {
 typedef struct Area { /* in pixels, whole ones or not */
   double left, top, width, height;
 } Area;
-/* The part `area` of `from`, resized to width × height with the antialiased bilinear filter; nothing outside the pixels that the
- * area touches is looked at. Of the result `part` alone is made, which lies inside of it. A new picture in *to (free its
- * pixels). -1: no memory. */
+/* The part `area` of `from`, resized to width × height with the antialiased bilinear filter; nothing outside the pixels
+ * that the area touches is looked at. Of the result `part` alone is made, which lies inside of it. A new picture in *to
+ * (free its pixels). -1: no memory. */
 int picture_resize(const Picture *from, Area area, int width, int height, Box part, Picture *to, surgery_error *err);
 extern bool sgr_resize_plainly; /* leave vector instructions alone: for the tests alone */
 /* A cut-out; what lies outside the picture is black, as torchvision pads. */
 int picture_crop(const Picture *from, Box box, Picture *to, surgery_error *err);
 
-/* image_input.c: how many times smaller (1, 2, 4, 8) a JPEG of width × height pixels may be decoded without harm to what
- * picture_to_input makes of it, with a seed (augmented) or without. */
+/* image_input.c: how many times smaller (1, 2, 4, 8) a JPEG of width × height pixels may be decoded without harm to
+ * what picture_to_input makes of it, with a seed (augmented) or without. */
 int picture_reduction(const DatasetSpec *spec, bool augmented, int width, int height);
-/* What random_resized_crop cuts out of width × height pixels; torchvision's RandomResizedCrop.get_params. The box is within
- * the picture and has at least one pixel. */
+/* What random_resized_crop cuts out of width × height pixels; torchvision's RandomResizedCrop.get_params. The box is
+ * within the picture and has at least one pixel. */
 Box picture_random_box(Random *random, const AugmentStep *crop, int width, int height);
 /* What erasing erases of a picture; torchvision's RandomErasing.get_params. Width 0: nothing. */
 Box picture_erased_box(Random *random, const AugmentStep *erasing, int width, int height);

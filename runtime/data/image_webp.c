@@ -6,11 +6,13 @@
 #include "runtime/data/image_decode.h"
 #include "runtime/error.h"
 
-/* Those without "Internal" are wrappers in the headers that hand over the headers' version. libwebpdemux brings libwebp. */
-#define FUNCTIONS(X)                                                                                         \
-  X(WebPGetFeaturesInternal) X(WebPAnimDecoderOptionsInitInternal) X(WebPAnimDecoderNewInternal)             \
-  X(WebPAnimDecoderGetInfo) X(WebPAnimDecoderGetNext) X(WebPAnimDecoderGetDemuxer) X(WebPAnimDecoderDelete)  \
-  X(WebPDemuxGetChunk) X(WebPDemuxReleaseChunkIterator)
+/* Those without "Internal" are wrappers in the headers that hand over the headers' version. libwebpdemux brings
+ * libwebp. */
+#define FUNCTIONS(X)                                                                                                   \
+  X(WebPGetFeaturesInternal)                                                                                           \
+  X(WebPAnimDecoderOptionsInitInternal)                                                                                \
+  X(WebPAnimDecoderNewInternal) X(WebPAnimDecoderGetInfo) X(WebPAnimDecoderGetNext) X(WebPAnimDecoderGetDemuxer)       \
+      X(WebPAnimDecoderDelete) X(WebPDemuxGetChunk) X(WebPDemuxReleaseChunkIterator)
 static struct {
 #define X(name) __typeof__(&name) name;
   FUNCTIONS(X)
@@ -41,7 +43,8 @@ static int read_frame(WebPAnimDecoder *decoder, bool alpha, const ImageUse *use,
   WebPAnimInfo info;
   uint8_t *rgba;
   int time;
-  if (!webp.WebPAnimDecoderGetInfo(decoder, &info) || !webp.WebPAnimDecoderGetNext(decoder, &rgba, &time)) return broken(use->path, err);
+  if (!webp.WebPAnimDecoderGetInfo(decoder, &info) || !webp.WebPAnimDecoderGetNext(decoder, &rgba, &time))
+    return broken(use->path, err);
   if (image_reserve(p, info.canvas_width, info.canvas_height, alpha ? 4 : 3, use->path, err)) return -1;
   p->alpha = alpha;
   size_t count = (size_t)p->width * (size_t)p->height, channels = (size_t)p->channels;
@@ -58,13 +61,15 @@ int image_webp(FILE *stream, const ImageUse *use, Picture *p, surgery_error *err
   WebPData data = {bytes, size};
   WebPAnimDecoder *decoder = NULL;
   int status = 0;
-  if (webp.WebPGetFeaturesInternal(bytes, size, &features, WEBP_DECODER_ABI_VERSION) != VP8_STATUS_OK) status = broken(use->path, err);
+  if (webp.WebPGetFeaturesInternal(bytes, size, &features, WEBP_DECODER_ABI_VERSION) != VP8_STATUS_OK)
+    status = broken(use->path, err);
   else status = image_check_size((uint64_t)features.width, (uint64_t)features.height, use->path, err);
   if (status == 0 && webp.WebPAnimDecoderOptionsInitInternal(&options, WEBP_DEMUX_ABI_VERSION)) {
     options.color_mode = MODE_RGBA, options.use_threads = 0;
     decoder = webp.WebPAnimDecoderNewInternal(&data, &options, WEBP_DEMUX_ABI_VERSION);
   }
-  if (status == 0) status = decoder ? read_frame(decoder, use->alpha && features.has_alpha, use, p, err) : broken(use->path, err);
+  if (status == 0)
+    status = decoder ? read_frame(decoder, use->alpha && features.has_alpha, use, p, err) : broken(use->path, err);
   webp.WebPAnimDecoderDelete(decoder);
   free(bytes);
   return status;

@@ -1,6 +1,7 @@
-/* Batches of a data set, made ahead by threads of its own while the caller computes, or by the caller's when it asks for them. What
- * a batch holds depends on (seed, epoch, order) alone, never on timing: samples go to fixed places of a slot, and slots are
- * handed out in order. Broken samples are left out of their batch. Called by train/ and the commands. */
+/* Batches of a data set, made ahead by threads of its own while the caller computes, or by the caller's when it asks
+ * for them. What a batch holds depends on (seed, epoch, order) alone, never on timing: samples go to fixed places of a
+ * slot, and slots are handed out in order. Broken samples are left out of their batch. Called by train/ and the
+ * commands. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,9 +44,7 @@ static int64_t batch_size(const Loader *l, int64_t batch) { /* samples of batch 
   return left < 0 ? 0 : left < l->o.batch ? left : l->o.batch;
 }
 
-static int64_t mask_size(const Loader *l) {
-  return l->set->spec.input->mask ? l->set->spec.input->shape.dim[0] : 0;
-}
+static int64_t mask_size(const Loader *l) { return l->set->spec.input->mask ? l->set->spec.input->shape.dim[0] : 0; }
 
 static void load_mask(const Loader *l, int64_t index, int32_t *to) {
   const int32_t *mask = l->set->mask ? l->set->mask(l->set, index) : NULL;
@@ -58,18 +57,14 @@ static int load_sample(Loader *l, int64_t sample, surgery_error *err) {
   int64_t at = sample % l->o.batch, position = l->o.first + sample;
   int64_t index = l->o.order ? l->o.order[position] : position;
   uint64_t seed = DATASET_NO_AUGMENT;
-  if (l->o.augment && l->set->can_augment)
-    seed = random_key(random_key(l->o.seed, l->o.epoch), (uint64_t)index) >> 1;
-  void *target =
-      l->set->spec.target == TARGET_NONE ? NULL : slot->target + at * l->set->spec.target_count * 4;
+  if (l->o.augment && l->set->can_augment) seed = random_key(random_key(l->o.seed, l->o.epoch), (uint64_t)index) >> 1;
+  void *target = l->set->spec.target == TARGET_NONE ? NULL : slot->target + at * l->set->spec.target_count * 4;
   surgery_error why = {.status = SURGERY_OK};
-  int status =
-      l->set->load(l->set, index, seed, slot->x + at * l->set->spec.input->shape.count, target, &why);
+  int status = l->set->load(l->set, index, seed, slot->x + at * l->set->spec.input->shape.count, target, &why);
   if (slot->mask) load_mask(l, index, slot->mask + at * mask_size(l));
   slot->index[at] = index;
   slot->state[at] = status == 0 ? SAMPLE_GOOD : SAMPLE_BROKEN;
-  if (status > 0 && !(slot->broken[at] = strdup(why.message)))
-    return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  if (status > 0 && !(slot->broken[at] = strdup(why.message))) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   if (status < 0) *err = why;
   return status < 0 ? -1 : 0;
 }
@@ -129,7 +124,8 @@ static int make_slots(Loader *l) {
     slot->state = calloc((size_t)l->o.batch, 1);
     slot->broken = calloc((size_t)l->o.batch, sizeof *slot->broken);
     if (!slot->target || !slot->index || !slot->state || !slot->broken) return -1;
-    if (mask_size(l) && !(slot->mask = calloc((size_t)l->o.batch, (size_t)mask_size(l) * sizeof *slot->mask))) return -1;
+    if (mask_size(l) && !(slot->mask = calloc((size_t)l->o.batch, (size_t)mask_size(l) * sizeof *slot->mask)))
+      return -1;
     slot->waiting = batch_size(l, i);
   }
   return 0;
@@ -182,7 +178,9 @@ static int64_t close_gaps(Loader *l, Slot *slot, int64_t n, Batch *batch) {
     if (good != i) {
       memmove(slot->x + good * size, slot->x + i * size, (size_t)size * sizeof *slot->x);
       memmove(slot->target + good * target, slot->target + i * target, (size_t)target);
-      if (slot->mask) memmove(slot->mask + good * mask_size(l), slot->mask + i * mask_size(l), (size_t)mask_size(l) * sizeof *slot->mask);
+      if (slot->mask)
+        memmove(slot->mask + good * mask_size(l), slot->mask + i * mask_size(l),
+                (size_t)mask_size(l) * sizeof *slot->mask);
       slot->index[good] = slot->index[i];
     }
     good++;

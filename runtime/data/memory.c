@@ -12,7 +12,7 @@ typedef struct Memory {
   uint8_t *bytes; /* pictures, or NULL */
   int height, width, channels;
   bool planar;
-  void *targets; /* int32 or float: four bytes each */
+  void *targets;  /* int32 or float: four bytes each */
   int32_t *masks; /* (count, tokens), or NULL */
 } Memory;
 
@@ -49,8 +49,7 @@ static int load_picture(Dataset *set, const uint8_t *bytes, uint64_t seed, float
   return status;
 }
 
-static int memory_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target,
-                       surgery_error *err) {
+static int memory_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err) {
   const Memory *memory = set->source;
   int64_t count = set->spec.input->shape.count;
   size_t target_bytes = (size_t)set->spec.target_count * 4;
@@ -93,7 +92,8 @@ static void picture_range(const ManifestInput *input, double range[2]) {
 /* A little outside is rounding, or a resize that overshoots. */
 #define RANGE_SLACK 0.1
 
-/* Values of an image input that no picture gives: it is likely that they are not preprocessed, or for another network. */
+/* Values of an image input that no picture gives: it is likely that they are not preprocessed, or for another network.
+ */
 static void note_range(Dataset *set, const float *values) {
   double range[2], least = INFINITY, most = -INFINITY;
   if (set->spec.raw) return;
@@ -104,10 +104,11 @@ static void note_range(Dataset *set, const float *values) {
   }
   double slack = RANGE_SLACK * (range[1] - range[0]);
   if (!(least < range[0] - slack || most > range[1] + slack)) return;
-  dataset_note(set,
-               "%s: its values go from %.4g to %.4g, but preprocessed pictures lie between %.4g and %.4g here; numbers are "
-               "fed as they are, only bytes (uint8) are preprocessed",
-               set->path, least, most, range[0], range[1]);
+  dataset_note(
+      set,
+      "%s: its values go from %.4g to %.4g, but preprocessed pictures lie between %.4g and %.4g here; numbers are "
+      "fed as they are, only bytes (uint8) are preprocessed",
+      set->path, least, most, range[0], range[1]);
 }
 
 int dataset_use_floats(Dataset *set, float *values, void *targets, surgery_error *err) {
@@ -133,7 +134,8 @@ void dataset_use_masks(Dataset *set, int32_t *masks) {
   if (masks) set->mask = memory_mask;
 }
 
-int32_t *dataset_tokens_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what, surgery_error *err) {
+int32_t *dataset_tokens_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what,
+                                 surgery_error *err) {
   const ManifestInput *input = set->spec.input;
   int32_t *tokens = malloc((size_t)count * sizeof *tokens + 1);
   if (!tokens) sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for %lld tokens", what, (long long)count);
@@ -142,8 +144,8 @@ int32_t *dataset_tokens_from_i64(const Dataset *set, const int64_t *values, int6
       tokens[i] = (int32_t)values[i];
       continue;
     }
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: sample %lld, position %lld: token %lld is not in the vocabulary, 0 to %lld", what,
-            (long long)(i / input->shape.count), (long long)(i % input->shape.count), (long long)values[i],
+    sg_fail(err, SURGERY_BAD_INPUT, "%s: sample %lld, position %lld: token %lld is not in the vocabulary, 0 to %lld",
+            what, (long long)(i / input->shape.count), (long long)(i % input->shape.count), (long long)values[i],
             (long long)input->vocabulary - 1);
     free(tokens);
     return NULL;
@@ -151,14 +153,14 @@ int32_t *dataset_tokens_from_i64(const Dataset *set, const int64_t *values, int6
   return tokens;
 }
 
-int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int channels, bool planar,
-                      void *targets, surgery_error *err) {
+int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int channels, bool planar, void *targets,
+                      surgery_error *err) {
   const ManifestInput *input = set->spec.input;
   char shape[SHAPE_TEXT];
   if (input->kind != INPUT_IMAGE && (int64_t)height * width * channels != input->shape.count) {
     free(bytes), free(targets);
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: a sample is %d × %d × %d bytes, but the input is %s",
-                   set->path, height, width, channels, manifest_shape_text(&input->shape, shape));
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: a sample is %d × %d × %d bytes, but the input is %s", set->path, height,
+                   width, channels, manifest_shape_text(&input->shape, shape));
   }
   Memory *memory = attach(set, targets);
   if (!memory) {
@@ -175,10 +177,12 @@ int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int c
 /* One target by its place, as the number that the file holds. */
 static int check_class(const DatasetSpec *spec, int64_t class, int64_t at, const char *what, surgery_error *err) {
   if ((class >= 0 && class < spec->classes) || (spec->ignores && class == spec->ignore_index)) return 0;
-  return sg_fail(err, SURGERY_BAD_INPUT, "%s: label %lld of sample %lld is not in 0..%lld: the network has %lld classes%s", what,
-                 (long long)class, (long long)(at / spec->target_count), (long long)spec->classes - 1, (long long)spec->classes,
-                 spec->target_count > 1 && spec->ignores ? "; CrossEntropy(ignore_index=…) in the script leaves positions of one number out"
-                                                         : "");
+  return sg_fail(
+      err, SURGERY_BAD_INPUT, "%s: label %lld of sample %lld is not in 0..%lld: the network has %lld classes%s", what,
+      (long long)class, (long long)(at / spec->target_count), (long long)spec->classes - 1, (long long)spec->classes,
+      spec->target_count > 1 && spec->ignores
+          ? "; CrossEntropy(ignore_index=…) in the script leaves positions of one number out"
+          : "");
 }
 
 int dataset_check_targets(Dataset *set, const void *targets, const char *what, surgery_error *err) {
@@ -200,15 +204,18 @@ int dataset_check_one_class(Dataset *set, const char *what, surgery_error *err) 
   const char *loss = spec->loss ? spec->loss : "the loss";
   if (spec->target == TARGET_CLASSES && spec->target_count != 1)
     return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: one class for each sample, but the network needs %lld: one for each position of its output", what,
-                   (long long)spec->target_count);
+                   "%s: one class for each sample, but the network needs %lld: one for each position of its output",
+                   what, (long long)spec->target_count);
   if (spec->target != TARGET_VALUES) return 0;
   if (spec->target_count != 1)
-    return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: one class for each sample, but %s compares each of the network's %lld outputs with a number: classes need "
-                   "loss CrossEntropy",
-                   what, loss, (long long)spec->target_count);
-  dataset_note(set, "%s: its targets are classes, and %s takes their numbers as amounts: classes need loss CrossEntropy", what, loss);
+    return sg_fail(
+        err, SURGERY_BAD_INPUT,
+        "%s: one class for each sample, but %s compares each of the network's %lld outputs with a number: classes need "
+        "loss CrossEntropy",
+        what, loss, (long long)spec->target_count);
+  dataset_note(set,
+               "%s: its targets are classes, and %s takes their numbers as amounts: classes need loss CrossEntropy",
+               what, loss);
   return 0;
 }
 

@@ -26,10 +26,8 @@ Dataset *dataset_open_npy(const char *path, const DatasetSpec *spec, surgery_err
   surgery_weights *file = surgery_weights_open(path, err);
   if (!file) return NULL;
   Dataset *set = NULL;
-  if (strcmp(surgery_weights_note(file), "npy") != 0)
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: not a .npy file", path);
-  else
-    set = dataset_new("npy", path, spec, err);
+  if (strcmp(surgery_weights_note(file), "npy") != 0) sg_fail(err, SURGERY_BAD_INPUT, "%s: not a .npy file", path);
+  else set = dataset_new("npy", path, spec, err);
   if (set && take_samples(set, file, err)) {
     dataset_close(set);
     set = NULL;
@@ -47,16 +45,14 @@ int npy_write(const char *path, int rank, const int64_t *dim, const float *value
     count *= (size_t)dim[i];
   }
   snprintf(shape + (rank > 1 ? at - 2 : at), sizeof shape - at, ")");
-  int length =
-      snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': %s, }", shape);
+  int length = snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': %s, }", shape);
   int padded = (10 + length + 1 + 63) / 64 * 64 - 10;
   memset(header + length, ' ', (size_t)(padded - length));
   header[padded - 1] = '\n';
   start[8] = (char)(padded & 255), start[9] = (char)(padded >> 8);
   SgWriter *writer = sg_writer_open(path, err);
   if (!writer) return -1;
-  if (sg_writer_write(writer, start, sizeof start, err) ||
-      sg_writer_write(writer, header, (size_t)padded, err) ||
+  if (sg_writer_write(writer, start, sizeof start, err) || sg_writer_write(writer, header, (size_t)padded, err) ||
       sg_writer_write(writer, values, count * sizeof *values, err)) {
     sg_writer_abort(writer);
     return -1;

@@ -11,7 +11,8 @@
 #define ROWS "optimizer.epochs" /* (epochs, 5); absent before the first one has ended */
 enum { ROW = sizeof(EpochRow) / sizeof(float) };
 
-static int add_record(surgery_tensor_out *to, const char *kind, const ManifestTensor *t, const void *data, surgery_error *err) {
+static int add_record(surgery_tensor_out *to, const char *kind, const ManifestTensor *t, const void *data,
+                      surgery_error *err) {
   char *name;
   if (asprintf(&name, "optimizer.%s.%s", kind, t->name) < 0) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   *to = (surgery_tensor_out){.name = name, .dtype = SURGERY_F32, .rank = t->shape.rank, .data = data};
@@ -81,8 +82,8 @@ int checkpoint_write(surgery_net *net, const TrainPosition *p, const unsigned ch
   size_t room = weights * (2 + (size_t)optimizer_state_count(net->optimizer)) + 1, count = weights, named;
   surgery_tensor_out *more = realloc(tensors, room * sizeof *tensors);
   if (more) tensors = more;
-  int status = more ? state_records(net, average, &tensors, &count, err)
-                    : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  int status =
+      more ? state_records(net, average, &tensors, &count, err) : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   Metadata d = {.count = 0};
   NetMetadata names = {.names = NULL};
   if (status == 0) status = net_metadata(net, &names, err);
@@ -93,7 +94,8 @@ int checkpoint_write(surgery_net *net, const TrainPosition *p, const unsigned ch
   if (names.untrained) put_text(&d, NET_UNTRAINED_KEY, names.untrained);
   named = count;
   if (status == 0 && p->epoch > 0)
-    tensors[count++] = (surgery_tensor_out){.name = ROWS, .dtype = SURGERY_F32, .rank = 2, .shape = {p->epoch, ROW}, .data = rows};
+    tensors[count++] =
+        (surgery_tensor_out){.name = ROWS, .dtype = SURGERY_F32, .rank = 2, .shape = {p->epoch, ROW}, .data = rows};
   if (status == 0) status = surgery_weights_write(path, tensors, count, d.pair, err);
   for (size_t i = weights; i < named; i++) free((char *)tensors[i].name);
   net_free_metadata(&names), free(tensors);
@@ -122,8 +124,7 @@ static double real(Fields *f, const char *key) {
   return value;
 }
 
-static int read_position(const surgery_weights *file, TrainPosition *p, const char *path,
-                         surgery_error *err) {
+static int read_position(const surgery_weights *file, TrainPosition *p, const char *path, surgery_error *err) {
   const char *format = surgery_weights_metadata(file, "format");
   if (!format || strcmp(format, FORMAT) != 0)
     return sg_fail(err, SURGERY_BAD_INPUT,
@@ -148,10 +149,10 @@ static int read_position(const surgery_weights *file, TrainPosition *p, const ch
                        .shuffle = whole(&f, "shuffle") != 0,
                        .lr = real(&f, "lr")};
   const char *rate = surgery_weights_metadata(file, "rate"), *threads = surgery_weights_metadata(file, "threads");
-  p->rate = rate ? strtod(rate, NULL) : -1, p->threads = threads ? strtoll(threads, NULL, 10) : 0; /* to be told, and nothing else */
+  p->rate = rate ? strtod(rate, NULL) : -1,
+  p->threads = threads ? strtoll(threads, NULL, 10) : 0; /* to be told, and nothing else */
   if (!f.bad && (p->batch < 1 || p->taken > p->samples)) f.bad = p->batch < 1 ? "batch" : "taken";
-  return f.bad ? sg_fail(err, SURGERY_BAD_INPUT, "%s: damaged checkpoint: '%s' in its metadata", path, f.bad)
-               : 0;
+  return f.bad ? sg_fail(err, SURGERY_BAD_INPUT, "%s: damaged checkpoint: '%s' in its metadata", path, f.bad) : 0;
 }
 
 int checkpoint_peek(const char *path, TrainPosition *p, surgery_error *err) {
@@ -163,18 +164,24 @@ int checkpoint_peek(const char *path, TrainPosition *p, surgery_error *err) {
 }
 
 static int other_training(const char *path, const char *name, const char *what, surgery_error *err) {
-  return sg_fail(err, SURGERY_BAD_INPUT,
-                 "%s: '%s' %s: the script trains something else than when this checkpoint was made; --weights %s in the place "
-                 "of --resume begins a training with its weights", path, SG_Q(name), what, path);
+  return sg_fail(
+      err, SURGERY_BAD_INPUT,
+      "%s: '%s' %s: the script trains something else than when this checkpoint was made; --weights %s in the place "
+      "of --resume begins a training with its weights",
+      path, SG_Q(name), what, path);
 }
 
 /* What the optimizer kept of a tensor that is frozen now. */
-static int check_frozen(const Manifest *m, const surgery_weights *file, const char *kind, const char *path, surgery_error *err) {
+static int check_frozen(const Manifest *m, const surgery_weights *file, const char *kind, const char *path,
+                        surgery_error *err) {
   for (size_t i = 0; i < m->tensor_count; i++) {
     char *name;
     if (m->tensors[i].trainable) continue;
-    if (asprintf(&name, "optimizer.%s.%s", kind, m->tensors[i].name) < 0) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
-    int status = surgery_weights_find(file, name) ? other_training(path, name, "is in it, and that tensor is frozen now", err) : 0;
+    if (asprintf(&name, "optimizer.%s.%s", kind, m->tensors[i].name) < 0)
+      return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+    int status = surgery_weights_find(file, name)
+                     ? other_training(path, name, "is in it, and that tensor is frozen now", err)
+                     : 0;
     free(name);
     if (status) return -1;
   }
@@ -206,8 +213,8 @@ static int read_state(surgery_net *net, surgery_weights *file, const char *path,
   for (size_t i = 0; i < m->tensor_count; i++) {
     const ManifestTensor *t = &m->tensors[i];
     for (int s = 0; s < optimizer_state_count(net->optimizer) && t->trainable; s++)
-      if (read_record(file, optimizer_state_name(net->optimizer, s), t,
-                      optimizer_state(net->optimizer, s) + t->grad, path, err))
+      if (read_record(file, optimizer_state_name(net->optimizer, s), t, optimizer_state(net->optimizer, s) + t->grad,
+                      path, err))
         return -1;
   }
   return 0;
@@ -219,7 +226,8 @@ static int read_average(surgery_net *net, surgery_weights *file, unsigned char *
   const Manifest *m = net->manifest;
   memcpy(average, net->weights, (size_t)m->weights_bytes);
   for (size_t i = 0; i < m->tensor_count; i++)
-    if (!m->tensors[i].i64 && read_record(file, "ema", &m->tensors[i], average + m->tensors[i].offset, path, err)) return -1;
+    if (!m->tensors[i].i64 && read_record(file, "ema", &m->tensors[i], average + m->tensors[i].offset, path, err))
+      return -1;
   return 0;
 }
 
@@ -227,7 +235,8 @@ static int read_rows(surgery_weights *file, int64_t epochs, EpochRow **rows, con
   const surgery_tensor *have = surgery_weights_find(file, ROWS);
   int64_t count = have ? have->count : 0;
   if (count % ROW || count / ROW != epochs)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: damaged checkpoint: '%s' is not of %lld epochs", path, ROWS, (long long)epochs);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: damaged checkpoint: '%s' is not of %lld epochs", path, ROWS,
+                   (long long)epochs);
   *rows = malloc((size_t)count * sizeof(float) + 1);
   if (!*rows) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for %lld epochs", (long long)epochs);
   return have ? surgery_weights_read(file, have, (float *)(void *)*rows, count, err) : 0;
@@ -242,10 +251,8 @@ int checkpoint_read(surgery_net *net, TrainPosition *p, unsigned char *average, 
   if (status == 0) status = net_load_weights(net, file, path, err);
   if (status == 0 && same_phase) status = read_state(net, file, path, err);
   if (status == 0 && average) {
-    if (same_phase)
-      status = read_average(net, file, average, path, err);
-    else
-      memcpy(average, net->weights, (size_t)net->manifest->weights_bytes);
+    if (same_phase) status = read_average(net, file, average, path, err);
+    else memcpy(average, net->weights, (size_t)net->manifest->weights_bytes);
   }
   surgery_weights_close(file);
   if (status) return status;

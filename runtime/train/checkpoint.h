@@ -17,11 +17,11 @@ typedef struct TrainPosition {
   int64_t batch_given;       /* by the command line, for all phases; 0: the script's own */
   uint64_t seed;
   bool shuffle;
-  double lr;                       /* by the command line; negative: the script's own */
+  double lr;       /* by the command line; negative: the script's own */
   double rate;     /* of the optimizer, before the schedule: the given one or that of the phase; negative: not known */
   int64_t threads; /* 0: not known */
-  double best;                     /* early_stop: the best value so far */
-  int64_t best_epoch, waited;      /* counted from 1; epochs without an improvement */
+  double best;     /* early_stop: the best value so far */
+  int64_t best_epoch, waited; /* counted from 1; epochs without an improvement */
 } TrainPosition;
 
 /* What a finished epoch came to; NAN where there is none. */
@@ -30,12 +30,12 @@ typedef struct EpochRow {
 } EpochRow;
 
 /* average: the averaged copy of the weights, or NULL. rows: [position->epoch] */
-int checkpoint_write(surgery_net *net, const TrainPosition *position, const unsigned char *average, const EpochRow *rows,
-                     const char *path, surgery_error *err);
+int checkpoint_write(surgery_net *net, const TrainPosition *position, const unsigned char *average,
+                     const EpochRow *rows, const char *path, surgery_error *err);
 /* The position alone. */
 int checkpoint_peek(const char *path, TrainPosition *position, surgery_error *err);
-/* Weights, optimizer state, seed and step into the network, whose phase is the right one already. same_phase: the state in
- * the file is of that phase; else the phase begins, with an optimizer and an average of its own. *rows: malloc. */
+/* Weights, optimizer state, seed and step into the network, whose phase is the right one already. same_phase: the state
+ * in the file is of that phase; else the phase begins, with an optimizer and an average of its own. *rows: malloc. */
 int checkpoint_read(surgery_net *net, TrainPosition *position, unsigned char *average, EpochRow **rows, bool same_phase,
                     const char *path, surgery_error *err);
 #endif

@@ -40,8 +40,6 @@ void chunks_free(Chunks *c) {
 
 void chunks_run(const Chunks *c, sg_task *task, void *work) {
   void *const buf[] = {work};
-  if (c->count <= FEW_CHUNKS)
-    task(buf, 1, 0, c->count, NULL);
-  else
-    sg_parallel(task, buf, 1, c->count, NULL, 0);
+  if (c->count <= FEW_CHUNKS) task(buf, 1, 0, c->count, NULL);
+  else sg_parallel(task, buf, 1, c->count, NULL, 0);
 }

@@ -1,6 +1,6 @@
-/* The numbers of a network cut into pieces of one size, which the threads of sg_parallel share. What is summed up is summed
- * within a piece, and the pieces' sums in their order: no result depends on how many threads there are. Used by optimizer.c
- * and gradients.c. */
+/* The numbers of a network cut into pieces of one size, which the threads of sg_parallel share. What is summed up is
+ * summed within a piece, and the pieces' sums in their order: no result depends on how many threads there are. Used by
+ * optimizer.c and gradients.c. */
 #ifndef SURGERY_CHUNKS_H
 #define SURGERY_CHUNKS_H
 #include "runtime/abi.h"
@@ -17,7 +17,8 @@ typedef struct Chunks {
   int64_t count;
 } Chunks;
 
-/* Of the tensors that are trained now, or of all floats of the state dict, each once. -1: no memory, nothing to free. */
+/* Of the tensors that are trained now, or of all floats of the state dict, each once. -1: no memory, nothing to free.
+ */
 int chunks_init(Chunks *chunks, const Manifest *manifest, bool all);
 void chunks_free(Chunks *chunks);
 /* The task for the pieces begin … end; `work` is its buf[0]. */

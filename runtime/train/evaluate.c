@@ -18,7 +18,6 @@ int evaluate(surgery_net *net, Feed *feed, int64_t batch, Metrics *metrics, cons
     if (each) each(context, done, feed_count(feed));
   }
   if (status == 0 && metrics->samples == 0)
-    return sg_fail(err, SURGERY_BAD_INPUT, "none of the %lld samples can be used",
-                   (long long)feed_count(feed));
+    return sg_fail(err, SURGERY_BAD_INPUT, "none of the %lld samples can be used", (long long)feed_count(feed));
   return status;
 }

@@ -4,8 +4,8 @@
  *   Entry [blocks]        what each block was made of, and the digest of its features
  *   features              count × features_bytes, in the order of the data set
  *
- * A block is as many samples as go through the prefix at once, so that a block computed anew goes through it in the same
- * company as without a file, and comes out the same to the last bit. */
+ * A block is as many samples as go through the prefix at once, so that a block computed anew goes through it in the
+ * same company as without a file, and comes out the same to the last bit. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -81,8 +81,8 @@ typedef struct Look { /* at the samples, by all threads */
   atomic_bool failed; /* no memory */
 } Look;
 
-/* Sources with little to compute have no digest of their own: it is that of the loaded sample. 0: done; else the sample is
- * broken, and the loader will say why. */
+/* Sources with little to compute have no digest of their own: it is that of the loaded sample. 0: done; else the sample
+ * is broken, and the loader will say why. */
 static int sample_digest(const Look *look, int64_t index, float *x, SgDigest *digest) {
   Dataset *set = look->set;
   size_t target_bytes = (size_t)set->spec.target_count * 4;
@@ -131,9 +131,7 @@ static SgDigest head_digest(const Head *head, const Entry *entries, int64_t bloc
   return sg_digest(sg_digest((SgDigest){{0}}, head, sizeof *head), entries, (size_t)blocks * sizeof *entries);
 }
 
-static bool empty(SgDigest d) {
-  return sg_digest_equal(d, (SgDigest){{0}});
-}
+static bool empty(SgDigest d) { return sg_digest_equal(d, (SgDigest){{0}}); }
 
 /* Of the file that is there: its head and entries. A text: why nothing of it can be used. */
 static const char *read_head(int fd, const char *path, uint64_t size, Head *head, Entry **entries, int64_t *blocks) {
@@ -145,8 +143,8 @@ static const char *read_head(int fd, const char *path, uint64_t size, Head *head
   uint64_t features;
   if (head->block == 0 || head->count > size || head->features_bytes > size) return damaged;
   *blocks = (int64_t)((head->count + head->block - 1) / head->block);
-  if (__builtin_mul_overflow(head->count, head->features_bytes, &features) || (uint64_t)*blocks > size / sizeof **entries ||
-      features > size || size != features_at(*blocks) + features)
+  if (__builtin_mul_overflow(head->count, head->features_bytes, &features) ||
+      (uint64_t)*blocks > size / sizeof **entries || features > size || size != features_at(*blocks) + features)
     return damaged;
   if (!(*entries = malloc((size_t)*blocks * sizeof **entries + 1))) return "does not fit into the memory";
   if (sg_pread(fd, path, &sum, sizeof *head, sizeof sum, &ignored) ||
@@ -157,19 +155,22 @@ static const char *read_head(int fd, const char *path, uint64_t size, Head *head
 }
 
 static const char *difference(const Head *was, const Head *now) {
-  if (!sg_digest_equal(was->program, now->program)) return "was made by another program, with another network or preprocessing";
+  if (!sg_digest_equal(was->program, now->program))
+    return "was made by another program, with another network or preprocessing";
   if (!sg_digest_equal(was->weights, now->weights)) return "was made with other frozen weights";
   return was->block != now->block || was->features_bytes != now->features_bytes ? "was made in other blocks" : NULL;
 }
 
 /* The blocks that are still right. true: some of them are damaged. */
-static bool read_blocks(FeatureFile *f, int fd, const Entry *was, int64_t blocks, int64_t was_count, const FeaturePlaces *to) {
+static bool read_blocks(FeatureFile *f, int fd, const Entry *was, int64_t blocks, int64_t was_count,
+                        const FeaturePlaces *to) {
   size_t bytes = (size_t)f->head.features_bytes;
   bool damaged = false;
   for (int64_t b = 0; b < f->blocks && b < blocks; b++) {
     int64_t first = b * (int64_t)f->head.block, samples = block_samples(f, b);
     size_t size = (size_t)samples * bytes;
-    if (empty(was[b].samples) || !sg_digest_equal(was[b].samples, f->entries[b].samples) || first + samples > was_count) continue;
+    if (empty(was[b].samples) || !sg_digest_equal(was[b].samples, f->entries[b].samples) || first + samples > was_count)
+      continue;
     if (empty(was[b].features)) {
       f->unkept += samples;
       continue;
@@ -192,9 +193,7 @@ static char *text(const char *format, const char *path, const char *why) {
   return asprintf(&to, format, path, why) < 0 ? NULL : to;
 }
 
-bool feature_file_wants(const FeatureFile *f) {
-  return f->right + f->unkept < (int64_t)f->head.count;
-}
+bool feature_file_wants(const FeatureFile *f) { return f->right + f->unkept < (int64_t)f->head.count; }
 
 static void read_file(FeatureFile *f, const FeaturePlaces *to, char **note) {
   surgery_error ignored;
@@ -216,14 +215,16 @@ static void read_file(FeatureFile *f, const FeaturePlaces *to, char **note) {
 
 /* ---- opening, writing ---- */
 
-/* FOLDER/NAME-DIGEST.features: a file for each data set and phase of a network, so that what is outdated is written over. */
+/* FOLDER/NAME-DIGEST.features: a file for each data set and phase of a network, so that what is outdated is written
+ * over. */
 static char *file_path(const surgery_net *net, const Dataset *set, const char *folder) {
   char *real = realpath(set->path, NULL), *path = NULL;
   uint64_t phase = net->manifest->train.phase;
   SgDigest d = sg_digest_text((SgDigest){{0}}, real ? real : set->path);
   d = sg_digest(d, &phase, sizeof phase);
   d = sg_digest(d, &set->spec.role, sizeof set->spec.role); /* a test part beside the training part */
-  if (asprintf(&path, "%s/%.80s-%016llx.features", folder, net->manifest->name, (unsigned long long)d.word[0]) < 0) path = NULL;
+  if (asprintf(&path, "%s/%.80s-%016llx.features", folder, net->manifest->name, (unsigned long long)d.word[0]) < 0)
+    path = NULL;
   free(real);
   return path;
 }
@@ -233,7 +234,8 @@ static int make_folder(const char *folder, surgery_error *err) {
   if (mkdir(folder, 0777) == 0) return 0;
   int reason = errno;
   if (reason != EEXIST) return sg_fail_system(err, reason, "%s: the folder for features cannot be made", folder);
-  if (stat(folder, &st) == 0 && !S_ISDIR(st.st_mode)) return sg_fail(err, SURGERY_BAD_INPUT, "%s: is a file, and a folder for features is wanted", folder);
+  if (stat(folder, &st) == 0 && !S_ISDIR(st.st_mode))
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: is a file, and a folder for features is wanted", folder);
   return 0;
 }
 
@@ -252,16 +254,23 @@ FeatureFile *feature_file_open(const surgery_net *net, Dataset *set, const char 
     sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
     return NULL;
   }
-  f->head = (Head){MAGIC, (uint64_t)set->count, (uint64_t)block, (uint64_t)net->manifest->features_bytes, program_digest(net), weights_digest(net)};
+  f->head = (Head){MAGIC,
+                   (uint64_t)set->count,
+                   (uint64_t)block,
+                   (uint64_t)net->manifest->features_bytes,
+                   program_digest(net),
+                   weights_digest(net)};
   f->blocks = (set->count + block - 1) / block;
   f->entries = calloc((size_t)f->blocks + 1, sizeof *f->entries);
   f->path = file_path(net, set, folder);
   Look look = {.file = f, .set = set, .places = places};
   void *const buf[] = {&look};
   if (f->entries && f->path) sg_parallel(look_at_blocks, buf, 0, f->blocks, NULL, 0);
-  int failed = !f->entries || !f->path || atomic_load(&look.failed) ? sg_fail(err, SURGERY_ENVIRONMENT, "no memory for a list of features")
-                                                                    : make_folder(folder, err);
-  for (int64_t b = 0; !failed && b < f->blocks; b++) f->unkept += empty(f->entries[b].samples) ? block_samples(f, b) : 0;
+  int failed = !f->entries || !f->path || atomic_load(&look.failed)
+                   ? sg_fail(err, SURGERY_ENVIRONMENT, "no memory for a list of features")
+                   : make_folder(folder, err);
+  for (int64_t b = 0; !failed && b < f->blocks; b++)
+    f->unkept += empty(f->entries[b].samples) ? block_samples(f, b) : 0;
   if (!failed) read_file(f, places, note);
   if (!failed && feature_file_wants(f)) failed = check_writable(f->path, err);
   if (!failed) return f;
@@ -270,20 +279,18 @@ FeatureFile *feature_file_open(const surgery_net *net, Dataset *set, const char 
   return NULL;
 }
 
-const char *feature_file_path(const FeatureFile *f) {
-  return f->path;
-}
+const char *feature_file_path(const FeatureFile *f) { return f->path; }
 
-int64_t feature_file_right(const FeatureFile *f) {
-  return f->right;
-}
+int64_t feature_file_right(const FeatureFile *f) { return f->right; }
 
 int feature_file_write(FeatureFile *f, const FeaturePlaces *from, surgery_error *err) {
   size_t bytes = (size_t)f->head.features_bytes;
   for (int64_t b = 0; b < f->blocks; b++) {
     int64_t first = b * (int64_t)f->head.block, samples = block_samples(f, b);
     bool broken = memchr(from->good + first, 0, (size_t)samples) != NULL;
-    f->entries[b].features = broken ? (SgDigest){{0}} : sg_digest((SgDigest){{0}}, from->features + (size_t)first * bytes, (size_t)samples * bytes);
+    f->entries[b].features =
+        broken ? (SgDigest){{0}}
+               : sg_digest((SgDigest){{0}}, from->features + (size_t)first * bytes, (size_t)samples * bytes);
   }
   SgDigest sum = head_digest(&f->head, f->entries, f->blocks);
   SgWriter *w = sg_writer_open(f->path, err);

@@ -15,9 +15,9 @@ typedef struct FeaturePlaces {
   uint8_t *good;           /* 1 where there are features; blocks are good as a whole or not at all */
 } FeaturePlaces;
 
-/* Looks at the samples and into the file for them in `folder`, which is made where it is missing; fills the places of the
- * blocks, `block` samples each, that are still right. *note: NULL, or why others are computed anew (free it); no file at all
- * is no reason. NULL with *err: the folder cannot be used. */
+/* Looks at the samples and into the file for them in `folder`, which is made where it is missing; fills the places of
+ * the blocks, `block` samples each, that are still right. *note: NULL, or why others are computed anew (free it); no
+ * file at all is no reason. NULL with *err: the folder cannot be used. */
 FeatureFile *feature_file_open(const surgery_net *net, Dataset *set, const char *folder, int64_t block,
                                const FeaturePlaces *places, char **note, surgery_error *err);
 const char *feature_file_path(const FeatureFile *file);

@@ -22,13 +22,13 @@ struct Feed {
   double seconds;
   const char *uncached; /* why there is no cache */
   FeatureFile *file;    /* or NULL */
-  char **broken; /* messages told so far */
+  char **broken;        /* messages told so far */
   int64_t broken_count;
   const int64_t *order; /* of the running pass on the cache */
   int64_t at, batch, batch_room;
-  unsigned char *x, *target; /* a batch gathered from the cache */
-  uint64_t epoch;            /* of the running pass */
-  int64_t step_room;         /* samples that the next four have room for */
+  unsigned char *x, *target;       /* a batch gathered from the cache */
+  uint64_t epoch;                  /* of the running pass */
+  int64_t step_room;               /* samples that the next four have room for */
   float *floats, *mixed, *mixed_x; /* targets as floats, mixed ones, mixed samples */
   int64_t *other;                  /* with whom each is mixed */
   unsigned char *dominant;         /* targets of those with the larger share */
@@ -43,9 +43,7 @@ double seconds_now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int64_t target_bytes(const Feed *f) {
-  return f->set->spec.target_count * 4;
-}
+static int64_t target_bytes(const Feed *f) { return f->set->spec.target_count * 4; }
 
 static int64_t mask_size(const Feed *f) {
   const ManifestInput *input = &f->net->manifest->input;
@@ -56,8 +54,7 @@ static int64_t mask_size(const Feed *f) {
 static int tell_broken(Feed *f, const Batch *batch, surgery_error *err) {
   for (size_t i = 0; i < batch->broken_count; i++) {
     bool known = false;
-    for (int64_t k = 0; k < f->broken_count && !known; k++)
-      known = strcmp(f->broken[k], batch->broken[i]) == 0;
+    for (int64_t k = 0; k < f->broken_count && !known; k++) known = strcmp(f->broken[k], batch->broken[i]) == 0;
     if (known) continue;
     char **more = realloc(f->broken, (size_t)(f->broken_count + 1) * sizeof *more);
     if (more) f->broken = more;
@@ -85,9 +82,7 @@ static int keep_features(Feed *f, const Batch *batch, surgery_error *err) {
   return 0;
 }
 
-static FeaturePlaces places(const Feed *f) {
-  return (FeaturePlaces){f->cache, f->targets, f->good};
-}
+static FeaturePlaces places(const Feed *f) { return (FeaturePlaces){f->cache, f->targets, f->good}; }
 
 /* The indices of the samples whose features no file had, in whole blocks. */
 static int64_t list_missing(const Feed *f, int64_t *order) {
@@ -104,20 +99,20 @@ static int64_t list_missing(const Feed *f, int64_t *order) {
 }
 
 static int compute_missing(Feed *f, const int64_t *order, int64_t count, double start, surgery_error *err) {
-  LoaderOptions o = {.order = order, .count = count, .batch = CACHE_BATCH, .threads = loader_threads_beside(), .help = true};
+  LoaderOptions o = {
+      .order = order, .count = count, .batch = CACHE_BATCH, .threads = loader_threads_beside(), .help = true};
   Loader *loader = loader_start(f->set, &o, err);
   if (!loader) return -1;
   Batch batch;
   int status = net_pack(f->net, err); /* while the first samples are loaded */
   while (status >= 0 && (status = loader_next(loader, &batch, err)) > 0) {
     if (f->o.stop && *f->o.stop)
-      status =
-          sg_fail(err, SURGERY_INTERRUPTED, "interrupted before the first step: there is nothing to save");
-    else if (tell_broken(f, &batch, err) || keep_features(f, &batch, err))
-      status = -1;
+      status = sg_fail(err, SURGERY_INTERRUPTED, "interrupted before the first step: there is nothing to save");
+    else if (tell_broken(f, &batch, err) || keep_features(f, &batch, err)) status = -1;
     if (status < 0) break;
     if (f->o.progress)
-      f->o.progress(f->o.context, f->set->count - count + batch.first + batch.taken, f->set->count, seconds_now() - start);
+      f->o.progress(f->o.context, f->set->count - count + batch.first + batch.taken, f->set->count,
+                    seconds_now() - start);
   }
   loader_stop(loader);
   return status;
@@ -165,11 +160,12 @@ static bool make_cache(Feed *f) {
   const Manifest *m = f->net->manifest;
   int64_t bytes, count = f->set->count;
   if (!f->o.cache) return false;
-  f->uncached = !net_has(f->net, NET_PREFIX)                ? "nothing is frozen before the first layer that learns"
-                : f->o.mixup > 0                            ? "mixup mixes other samples in each epoch"
-                : f->o.augment && f->set->can_augment       ? "its pictures are augmented, differently in each epoch"
-                : __builtin_mul_overflow(m->features_bytes, count, &bytes) || bytes > f->o.cache_limit ? "they do not fit into the memory"
-                                                                                                     : NULL;
+  f->uncached = !net_has(f->net, NET_PREFIX)          ? "nothing is frozen before the first layer that learns"
+                : f->o.mixup > 0                      ? "mixup mixes other samples in each epoch"
+                : f->o.augment && f->set->can_augment ? "its pictures are augmented, differently in each epoch"
+                : __builtin_mul_overflow(m->features_bytes, count, &bytes) || bytes > f->o.cache_limit
+                    ? "they do not fit into the memory"
+                    : NULL;
   if (f->uncached) return false;
   f->cache = calloc((size_t)bytes + 1, 1);
   f->good = calloc((size_t)count + 1, 1);
@@ -195,8 +191,8 @@ Feed *feed_open(surgery_net *net, Dataset *set, const FeedOptions *options, surg
       return NULL;
     }
     if (f->broken_count == set->count) {
-      sg_fail(err, SURGERY_BAD_INPUT, "%s: none of the %lld samples can be used: %s", set->path,
-              (long long)set->count, f->broken[0]);
+      sg_fail(err, SURGERY_BAD_INPUT, "%s: none of the %lld samples can be used: %s", set->path, (long long)set->count,
+              f->broken[0]);
       feed_close(f);
       return NULL;
     }
@@ -231,8 +227,7 @@ static int reserve_batch(Feed *f, int64_t batch, surgery_error *err) {
   return 0;
 }
 
-int feed_start(Feed *f, uint64_t epoch, const int64_t *order, int64_t first, int64_t batch,
-               surgery_error *err) {
+int feed_start(Feed *f, uint64_t epoch, const int64_t *order, int64_t first, int64_t batch, surgery_error *err) {
   if (batch > f->set->count) batch = f->set->count;
   f->epoch = epoch, f->at = first;
   if (f->cache) {
@@ -260,10 +255,10 @@ static int next_cached(Feed *f, FeedBatch *batch) {
     int64_t index = f->order ? f->order[f->at + i] : f->at + i;
     if (!f->good[index]) continue;
     memcpy(f->x + batch->n * bytes, f->cache + index * bytes, (size_t)bytes);
-    memcpy(f->target + batch->n * target_bytes(f), f->targets + index * target_bytes(f),
-           (size_t)target_bytes(f));
+    memcpy(f->target + batch->n * target_bytes(f), f->targets + index * target_bytes(f), (size_t)target_bytes(f));
     if (f->masks)
-      memcpy(f->mask + batch->n * mask_size(f), f->masks + index * mask_size(f), (size_t)mask_size(f) * sizeof *f->mask);
+      memcpy(f->mask + batch->n * mask_size(f), f->masks + index * mask_size(f),
+             (size_t)mask_size(f) * sizeof *f->mask);
     batch->n++;
   }
   f->at += batch->taken;
@@ -330,7 +325,8 @@ int feed_next(Feed *f, FeedBatch *batch, surgery_error *err) {
   int status = loader_next(f->loader, &loaded, err);
   if (status <= 0) return status;
   if (tell_broken(f, &loaded, err)) return -1;
-  *batch = (FeedBatch){.n = loaded.n, .taken = loaded.taken, .x = loaded.x, .target = loaded.target, .mask = loaded.mask};
+  *batch =
+      (FeedBatch){.n = loaded.n, .taken = loaded.taken, .x = loaded.x, .target = loaded.target, .mask = loaded.mask};
   if (f->o.mixup > 0) {
     if (mix(f, batch, loaded.first, err)) return -1;
   } else if (f->o.training && make_step_target(f, batch, err)) {
@@ -343,21 +339,11 @@ int feed_next(Feed *f, FeedBatch *batch, surgery_error *err) {
   return 1;
 }
 
-int64_t feed_count(const Feed *f) {
-  return f->set->count;
-}
-int64_t feed_broken(const Feed *f) {
-  return f->broken_count;
-}
-double feed_seconds(const Feed *f) {
-  return f->seconds;
-}
-int64_t feed_cached_bytes(const Feed *f) {
-  return f->cache ? f->set->count * f->net->manifest->features_bytes : 0;
-}
-const char *feed_uncached(const Feed *f) {
-  return f->uncached;
-}
+int64_t feed_count(const Feed *f) { return f->set->count; }
+int64_t feed_broken(const Feed *f) { return f->broken_count; }
+double feed_seconds(const Feed *f) { return f->seconds; }
+int64_t feed_cached_bytes(const Feed *f) { return f->cache ? f->set->count * f->net->manifest->features_bytes : 0; }
+const char *feed_uncached(const Feed *f) { return f->uncached; }
 int64_t feed_read(const Feed *f, const char **path) {
   *path = f->file ? feature_file_path(f->file) : NULL;
   return f->file ? feature_file_right(f->file) : 0;

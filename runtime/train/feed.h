@@ -10,27 +10,26 @@
 typedef struct FeedOptions {
   bool augment; /* the set's augmentations apply: nothing can be cached */
   bool cache;
-  const char *folder; /* for files of features (feature_file.h), where there is a cache; NULL: none */
-  bool under_way; /* something is trained already: where that folder cannot be used, this is a remark */
-  bool training; /* batches carry what step() takes as targets */
-  double mixup;  /* 0: none; else nothing can be cached either */
+  const char *folder;  /* for files of features (feature_file.h), where there is a cache; NULL: none */
+  bool under_way;      /* something is trained already: where that folder cannot be used, this is a remark */
+  bool training;       /* batches carry what step() takes as targets */
+  double mixup;        /* 0: none; else nothing can be cached either */
   int64_t cache_limit; /* bytes; more are not kept, and the prefix runs each time */
   uint64_t seed;
   const volatile sig_atomic_t *stop; /* may be NULL; set: feed_open gives up with SURGERY_INTERRUPTED */
-  void (*broken)(void *context, const char *message); /* once for each unusable sample */
-  void (*remark)(void *context, const char *text);    /* about the files of features */
-  void (*progress)(void *context, int64_t done, int64_t total,
-                   double seconds); /* while the cache is filled */
+  void (*broken)(void *context, const char *message);                           /* once for each unusable sample */
+  void (*remark)(void *context, const char *text);                              /* about the files of features */
+  void (*progress)(void *context, int64_t done, int64_t total, double seconds); /* while the cache is filled */
   void *context;
 } FeedOptions;
 
 typedef struct FeedBatch {
-  int64_t n;     /* usable samples, may be 0 */
-  int64_t taken; /* positions of the order done with, broken ones too */
-  const void *x; /* 64-byte aligned: features behind a prefix, else samples */
+  int64_t n;               /* usable samples, may be 0 */
+  int64_t taken;           /* positions of the order done with, broken ones too */
+  const void *x;           /* 64-byte aligned: features behind a prefix, else samples */
   const void *target;      /* as the set has them; with mixup of the sample that has the larger share */
   const void *step_target; /* as step() takes them; NULL: not for training */
-  const int32_t *mask; /* for net->mask; NULL: the input has none */
+  const int32_t *mask;     /* for net->mask; NULL: the input has none */
 } FeedBatch;
 
 typedef struct Feed Feed;
@@ -39,14 +38,13 @@ Feed *feed_open(surgery_net *net, Dataset *set, const FeedOptions *options, surg
 void feed_close(Feed *feed); /* NULL is fine */
 /* One pass: order (NULL: as they are; else kept by the caller) from position `first` on. Ends the pass
  * before. */
-int feed_start(Feed *feed, uint64_t epoch, const int64_t *order, int64_t first, int64_t batch,
-               surgery_error *err);
+int feed_start(Feed *feed, uint64_t epoch, const int64_t *order, int64_t first, int64_t batch, surgery_error *err);
 int feed_next(Feed *feed, FeedBatch *batch, surgery_error *err); /* 1, 0 at the end, -1 */
 int64_t feed_count(const Feed *feed);                            /* positions: all samples, broken ones too */
 int64_t feed_broken(const Feed *feed);                           /* found so far */
 int64_t feed_cached_bytes(const Feed *feed);                     /* 0: no cache */
-const char *feed_uncached(const Feed *feed);                     /* why there is none; NULL: it is there, or not wanted */
-int64_t feed_read(const Feed *feed, const char **path);          /* samples whose features came from that file; 0: none */
-double feed_seconds(const Feed *feed);                           /* that filling it took */
-double seconds_now(void);                                        /* monotonic */
+const char *feed_uncached(const Feed *feed);            /* why there is none; NULL: it is there, or not wanted */
+int64_t feed_read(const Feed *feed, const char **path); /* samples whose features came from that file; 0: none */
+double feed_seconds(const Feed *feed);                  /* that filling it took */
+double seconds_now(void);                               /* monotonic */
 #endif

@@ -11,9 +11,7 @@ typedef struct Work {
   bool first;
 } Work;
 
-static float *floats(unsigned char *base, int64_t bytes) {
-  return (float *)(void *)(base + bytes);
-}
+static float *floats(unsigned char *base, int64_t bytes) { return (float *)(void *)(base + bytes); }
 static const float *const_floats(const unsigned char *base, int64_t bytes) {
   return (const float *)(const void *)(base + bytes);
 }
@@ -88,7 +86,8 @@ static void average_chunks(void *const *buf, int64_t n, int64_t begin, int64_t e
     follow(floats(w->to, c->weight), const_floats(w->from, c->weight), w->factor, c->count);
 }
 
-void weights_average(const Manifest *m, const Chunks *all, unsigned char *average, const unsigned char *weights, double decay) {
+void weights_average(const Manifest *m, const Chunks *all, unsigned char *average, const unsigned char *weights,
+                     double decay) {
   for (size_t i = 0; i < m->tensor_count; i++) {
     const ManifestTensor *t = &m->tensors[i];
     if (t->i64) memcpy(average + t->offset, weights + t->offset, (size_t)t->shape.count * 8);

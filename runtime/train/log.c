@@ -1,7 +1,7 @@
 /* The training log. Columns: row ("step" or "epoch"), epoch (from 1), step (from 1), loss and lr (step rows),
  * train_loss, train_acc, val_loss, val_acc, seconds (epoch rows). Cells that do not apply are empty;
- * accuracies are 0..1; losses have nine digits, which give an f32 back exactly. Rows are written whole: what a full disk
- * took of the last one is taken back. */
+ * accuracies are 0..1; losses have nine digits, which give an f32 back exactly. Rows are written whole: what a full
+ * disk took of the last one is taken back. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>

@@ -1,5 +1,5 @@
-/* The training log: one CSV with a row for each step and each epoch. Written by loop.c. A log that cannot be written any
- * further ends there and stops no training. */
+/* The training log: one CSV with a row for each step and each epoch. Written by loop.c. A log that cannot be written
+ * any further ends there and stops no training. */
 #ifndef SURGERY_TRAIN_LOG_H
 #define SURGERY_TRAIN_LOG_H
 #include "runtime/surgery.h"

@@ -11,9 +11,7 @@
 
 #define SHUFFLE_STREAM 0x73687566666c65u /* "shuffle": apart from the streams of names and samples */
 
-static bool stopped(const Loop *l) {
-  return l->o->stop && *l->o->stop;
-}
+static bool stopped(const Loop *l) { return l->o->stop && *l->o->stop; }
 
 void loop_observe(const Loop *l, const TrainEvent *event) {
   if (l->o->observe) l->o->observe(l->o->context, event);
@@ -103,7 +101,8 @@ static int one_batch(Loop *l, const FeedBatch *batch) {
   l->net->mask = batch->mask;
   if (net_gradients(l->net, batch->n, batch->x, batch->step_target, &loss, l->err)) return -1;
   if (!isfinite(loss)) return not_finite(l, batch, (double)loss);
-  if (l->sum) gradients_add(optimizer_chunks(l->net->optimizer), l->sum, l->net->grads, 1.0 / (double)accumulate, l->window == 0);
+  if (l->sum)
+    gradients_add(optimizer_chunks(l->net->optimizer), l->sum, l->net->grads, 1.0 / (double)accumulate, l->window == 0);
   int64_t before = l->accuracy.top1, targets = l->accuracy.targets;
   if (l->accuracy.classes) metrics_add(&l->accuracy, batch->n, l->net->outputs[0], batch->target);
   int64_t right = l->accuracy.top1 - before;
@@ -119,9 +118,7 @@ static int one_batch(Loop *l, const FeedBatch *batch) {
   return 0;
 }
 
-static bool enough_steps(const Loop *l) {
-  return l->o->steps && l->at.step >= l->o->steps;
-}
+static bool enough_steps(const Loop *l) { return l->o->steps && l->at.step >= l->o->steps; }
 
 /* The rest of the running epoch. Returns 0 at its end, 1 where it stopped before; never between the batches of one
  * step. */
@@ -130,16 +127,12 @@ static int run_epoch(Loop *l) {
   int status = 0;
   if (l->at.taken >= l->at.samples) return 0; /* resumed between the last step and the validation */
   if (l->at.shuffle)
-    random_permutation(l->at.seed, random_key(SHUFFLE_STREAM, (uint64_t)l->at.epoch), l->order,
-                       l->at.samples);
-  if (feed_start(l->train, (uint64_t)l->at.epoch, l->at.shuffle ? l->order : NULL, l->at.taken, l->at.batch,
-                 l->err))
+    random_permutation(l->at.seed, random_key(SHUFFLE_STREAM, (uint64_t)l->at.epoch), l->order, l->at.samples);
+  if (feed_start(l->train, (uint64_t)l->at.epoch, l->at.shuffle ? l->order : NULL, l->at.taken, l->at.batch, l->err))
     return -1;
   while ((l->window || (!stopped(l) && !enough_steps(l))) && (status = feed_next(l->train, &batch, l->err)) > 0) {
-    if (batch.n == 0)
-      l->at.taken += batch.taken; /* all of them broken */
-    else if (one_batch(l, &batch))
-      return -1;
+    if (batch.n == 0) l->at.taken += batch.taken; /* all of them broken */
+    else if (one_batch(l, &batch)) return -1;
   }
   if (status < 0) return -1;
   if (l->window) update(l); /* the epoch ends with a step of fewer batches */
@@ -170,7 +163,8 @@ static int validate(Loop *l, TrainEvent *event) {
   int status =
       evaluate(l->net, l->val, l->at.batch > 16 ? l->at.batch : 16, &m, l->o->stop, tell_validation, l, l->err);
   swap_average(l);
-  if (status == 0) event->val_loss = metrics_loss(&m), event->val_accuracy = metrics_top1(&m), event->val = metrics_summary(&m);
+  if (status == 0)
+    event->val_loss = metrics_loss(&m), event->val_accuracy = metrics_top1(&m), event->val = metrics_summary(&m);
   metrics_free(&m);
   return status;
 }
@@ -194,7 +188,8 @@ static int keep_row(Loop *l, const TrainEvent *e) {
   EpochRow *rows = realloc(l->rows, (size_t)(l->at.epoch + 1) * sizeof *rows);
   if (!rows) return sg_fail(l->err, SURGERY_ENVIRONMENT, "no memory for %lld epochs", (long long)l->at.epoch + 1);
   l->rows = rows;
-  rows[l->at.epoch] = (EpochRow){(float)e->loss, (float)e->accuracy, (float)e->val_loss, (float)e->val_accuracy, (float)e->lr};
+  rows[l->at.epoch] =
+      (EpochRow){(float)e->loss, (float)e->accuracy, (float)e->val_loss, (float)e->val_accuracy, (float)e->lr};
   return 0;
 }
 
@@ -238,7 +233,8 @@ static int next_epoch(Loop *l) {
   l->at.epoch++;
   l->at.taken = l->at.seen = l->at.right = 0;
   l->at.loss_sum = 0;
-  if (l->at.epoch < l->o->epochs && loop_phase_of(l->net->manifest, l->at.epoch, &start) != l->phase) return loop_begin_phase(l);
+  if (l->at.epoch < l->o->epochs && loop_phase_of(l->net->manifest, l->at.epoch, &start) != l->phase)
+    return loop_begin_phase(l);
   loop_set_time(l);
   return 0;
 }
@@ -251,12 +247,14 @@ static int stop_here(Loop *l) {
 /* The earlier checkpoint stays; the weights at the end may find room. */
 static void save_between(Loop *l) {
   surgery_error why;
-  if (l->o->checkpoint_every && l->at.epoch % l->o->checkpoint_every == 0 && save_checkpoint(l, &why)) tell_lost(l, &why);
+  if (l->o->checkpoint_every && l->at.epoch % l->o->checkpoint_every == 0 && save_checkpoint(l, &why))
+    tell_lost(l, &why);
 }
 
 static int run_epochs(Loop *l) {
   while (l->at.epoch < l->o->epochs && !enough_steps(l) && !waited_enough(l)) {
-    if (loop_open_feeds(l)) return l->at.step && stopped(l) ? stop_here(l) : -1; /* in a later phase, there is something to save */
+    if (loop_open_feeds(l))
+      return l->at.step && stopped(l) ? stop_here(l) : -1; /* in a later phase, there is something to save */
     l->epoch_start = seconds_now();
     l->first_seen = l->at.seen;
     int partial = run_epoch(l);
@@ -277,8 +275,8 @@ static int run_epochs(Loop *l) {
   return 0;
 }
 
-int train_run(surgery_net *net, Dataset *train, Dataset *val, const TrainOptions *options,
-              TrainResult *result, surgery_error *err) {
+int train_run(surgery_net *net, Dataset *train, Dataset *val, const TrainOptions *options, TrainResult *result,
+              surgery_error *err) {
   *result = (TrainResult){.loss = NAN, .accuracy = NAN, .val_loss = NAN, .val_accuracy = NAN};
   Loop l = {.net = net, .train_set = train, .val_set = val, .o = options, .result = result, .err = err};
   int status = loop_prepare(&l);

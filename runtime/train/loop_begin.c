@@ -1,5 +1,5 @@
-/* The training up to its first step, and the beginnings of its phases. What data and script do not have together is found here,
- * before any time is spent. Called by loop.c. */
+/* The training up to its first step, and the beginnings of its phases. What data and script do not have together is
+ * found here, before any time is spent. Called by loop.c. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +20,10 @@ static int check_classes(const Loop *l) {
   const char *name = set->class_count == 1 ? set->class_names[0] : NULL;
   return sg_fail(l->err, SURGERY_BAD_INPUT,
                  "%s: all %lld samples are of one class (%s%s%d%s): training needs two at least", set->path,
-                 (long long)set->count, name ? name : "", name ? ", " : "", set->labels[0],
-                 name ? "" : " by number");
+                 (long long)set->count, name ? name : "", name ? ", " : "", set->labels[0], name ? "" : " by number");
 }
 
-static int64_t batch_of(const Loop *l, const ManifestPhase *phase) {
-  return l->o->batch ? l->o->batch : phase->batch;
-}
+static int64_t batch_of(const Loop *l, const ManifestPhase *phase) { return l->o->batch ? l->o->batch : phase->batch; }
 
 /* PyTorch finds this at the end of the first epoch; here it is known before, for all phases. */
 static int check_last_batch(const Loop *l) {
@@ -130,7 +127,8 @@ int64_t train_epochs(const Manifest *m) {
 size_t loop_phase_of(const Manifest *m, int64_t epoch, int64_t *start) {
   size_t i = 0;
   *start = 0;
-  while (i + 1 < m->train.phase_count && epoch >= *start + m->train.phases[i].epochs) *start += m->train.phases[i++].epochs;
+  while (i + 1 < m->train.phase_count && epoch >= *start + m->train.phases[i].epochs)
+    *start += m->train.phases[i++].epochs;
   return i;
 }
 
@@ -170,7 +168,8 @@ static int set_phase(Loop *l) {
   const ManifestPhase *phase = manifest_phase(m);
   l->at.phase = (int64_t)l->phase;
   l->at.batch = batch_of(l, phase);
-  if (m->train.phase_count > 1) l->train_set->spec.augment = phase->augment, l->train_set->spec.augment_count = phase->augment_count;
+  if (m->train.phase_count > 1)
+    l->train_set->spec.augment = phase->augment, l->train_set->spec.augment_count = phase->augment_count;
   return 0;
 }
 
@@ -187,7 +186,10 @@ int loop_open_feeds(Loop *l) {
   const char *name = manifest_phase(l->net->manifest)->name;
   if (l->train) return 0;
   if (name)
-    loop_observe(l, &(TrainEvent){.kind = TRAIN_PHASE, .text = name, .epoch = l->at.epoch + 1, .epochs = l->phase_start + phase_epochs(l)});
+    loop_observe(l, &(TrainEvent){.kind = TRAIN_PHASE,
+                                  .text = name,
+                                  .epoch = l->at.epoch + 1,
+                                  .epochs = l->phase_start + phase_epochs(l)});
   if (!(l->train = open_feed(l, l->train_set, true, limit))) return -1;
   limit -= feed_cached_bytes(l->train);
   return !l->val_set || (l->val = open_feed(l, l->val_set, false, limit)) ? 0 : -1;
@@ -205,11 +207,9 @@ static bool same_batches(const Loop *l, const TrainPosition *was) {
 
 static int check_resumed(const Loop *l, const TrainPosition *was) {
   if (was->samples != l->train_set->count)
-    return sg_fail(l->err, SURGERY_BAD_INPUT,
-                   "%s: the checkpoint was made with %lld training samples, but %s has %lld", l->o->resume,
-                   (long long)was->samples, l->train_set->path, (long long)l->train_set->count);
-  if (!same_batches(l, was) || was->seed != l->o->seed ||
-      was->shuffle != l->o->shuffle)
+    return sg_fail(l->err, SURGERY_BAD_INPUT, "%s: the checkpoint was made with %lld training samples, but %s has %lld",
+                   l->o->resume, (long long)was->samples, l->train_set->path, (long long)l->train_set->count);
+  if (!same_batches(l, was) || was->seed != l->o->seed || was->shuffle != l->o->shuffle)
     return sg_fail(l->err, SURGERY_BAD_INPUT,
                    "%s: the checkpoint was made with batch %lld, seed %llu, %s: a resumed run keeps these",
                    l->o->resume, (long long)was->batch, (unsigned long long)was->seed,
@@ -237,16 +237,18 @@ static double rate_of(const Loop *l) {
   return l->o->lr >= 0 && !phase->own_lr ? l->o->lr : phase->optimizer.lr;
 }
 
-/* Another rate is another training, and another number of threads rounds otherwise: the bits are not those of a run without
- * the stop. */
+/* Another rate is another training, and another number of threads rounds otherwise: the bits are not those of a run
+ * without the stop. */
 static void tell_differences(Loop *l, const TrainPosition *was) {
   char text[300];
   if (was->rate >= 0 && was->phase == (int64_t)l->phase && was->rate != rate_of(l)) {
-    snprintf(text, sizeof text, "the checkpoint was made with a learning rate of %g; this run goes on with %g", was->rate, rate_of(l));
+    snprintf(text, sizeof text, "the checkpoint was made with a learning rate of %g; this run goes on with %g",
+             was->rate, rate_of(l));
     tell_remark(l, text);
   }
   if (was->threads > 0 && was->threads != sg_threads()) {
-    snprintf(text, sizeof text, "the checkpoint was made with %lld threads and this run has %d: its last bits may differ",
+    snprintf(text, sizeof text,
+             "the checkpoint was made with %lld threads and this run has %d: its last bits may differ",
              (long long)was->threads, sg_threads());
     tell_remark(l, text);
   }
@@ -286,7 +288,8 @@ static int reserve(Loop *l) {
   l->order = malloc((size_t)l->train_set->count * sizeof *l->order);
   if (averages) l->average = sg_pages_new(m->weights_bytes);
   if (adds) l->sum = sg_pages_new(m->grads_bytes);
-  if (l->order && (l->average || !averages) && (l->sum || !adds) && !(averages && chunks_init(&l->averaged, m, true))) return 0;
+  if (l->order && (l->average || !averages) && (l->sum || !adds) && !(averages && chunks_init(&l->averaged, m, true)))
+    return 0;
   return sg_fail(l->err, SURGERY_ENVIRONMENT, "no memory for %lld samples", (long long)l->train_set->count);
 }
 

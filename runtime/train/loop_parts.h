@@ -24,7 +24,7 @@ typedef struct Loop {
   unsigned char *average; /* of the weights; NULL: none */
   Chunks averaged;
   int64_t window, window_seen; /* batches and samples of the unfinished step */
-  double window_loss; /* loss × samples */
+  double window_loss;          /* loss × samples */
   int64_t window_right, window_targets;
   double run_start, epoch_start;
   int64_t first_step, first_seen; /* where this process took over: for rates and the time left */

@@ -18,8 +18,7 @@ int metrics_init(Metrics *m, const Manifest *manifest, bool classes_given, surge
   size_t classes = (size_t)m->classes;
   m->seen = calloc(classes + 1, sizeof *m->seen);
   m->right = calloc(classes + 1, sizeof *m->right);
-  if (classes && classes <= METRICS_MAX_CONFUSION)
-    m->confusion = calloc(classes * classes, sizeof *m->confusion);
+  if (classes && classes <= METRICS_MAX_CONFUSION) m->confusion = calloc(classes * classes, sizeof *m->confusion);
   if (m->seen && m->right && (m->confusion || !classes || classes > METRICS_MAX_CONFUSION)) {
     if (classes || metrics_values_init(m, err) == 0) return 0;
     metrics_free(m);
@@ -83,8 +82,7 @@ static void add_values(Metrics *m, int64_t n, const float *y, const float *value
 
 /* One sample under BCEWithLogits whose target is a class. */
 static void add_binary(Metrics *m, const float *y, int32_t class) {
-  for (int64_t c = 0; c < m->values; c++)
-    m->loss_sum += binary_loss(m, y[c], m->values == 1 ? class : c == class, c);
+  for (int64_t c = 0; c < m->values; c++) m->loss_sum += binary_loss(m, y[c], m->values == 1 ? class : c == class, c);
   m->weight_sum += (double)m->values;
   float both[2] = {0, m->values == 1 ? y[0] : 0}; /* the logit against 0 */
   add_rank(m, m->values == 1 ? both : y, 1, class);
@@ -110,12 +108,6 @@ void metrics_add(Metrics *m, int64_t n, const float *y, const void *target) {
   }
 }
 
-double metrics_loss(const Metrics *m) {
-  return m->loss_sum / m->weight_sum;
-}
-double metrics_top1(const Metrics *m) {
-  return m->classes ? (double)m->top1 / (double)m->targets : NAN;
-}
-double metrics_top5(const Metrics *m) {
-  return m->classes ? (double)m->top5 / (double)m->targets : NAN;
-}
+double metrics_loss(const Metrics *m) { return m->loss_sum / m->weight_sum; }
+double metrics_top1(const Metrics *m) { return m->classes ? (double)m->top1 / (double)m->targets : NAN; }
+double metrics_top5(const Metrics *m) { return m->classes ? (double)m->top5 / (double)m->targets : NAN; }

@@ -9,7 +9,7 @@
 /* Of one output of a regression. */
 typedef struct ValueSums {
   int64_t count;
-  double mean, spread; /* of the targets; the spread is the sum of squares about their mean */
+  double mean, spread;      /* of the targets; the spread is the sum of squares about their mean */
   double absolute, squares; /* of the errors */
 } ValueSums;
 /* Of one label of 0 and 1. */
@@ -40,8 +40,8 @@ typedef struct Metrics {
   ValueSums *value; /* [values] */
   LabelSums *label; /* [labels] */
   int64_t labels;
-  float *scores;    /* [scored][labels] outputs, for the average precision */
-  uint8_t *wanted;  /* [scored][labels]: 1 where the target is */
+  float *scores;   /* [scored][labels] outputs, for the average precision */
+  uint8_t *wanted; /* [scored][labels]: 1 where the target is */
   int64_t scored, score_room;
   bool no_scores; /* too many of them */
 } Metrics;
@@ -49,8 +49,8 @@ typedef struct Metrics {
 /* classes: the set's targets are classes; false: floats, one for each output. */
 int metrics_init(Metrics *metrics, const Manifest *manifest, bool classes, surgery_error *err);
 void metrics_free(Metrics *metrics);
-/* y: (n, classes, positions) logits and int32 targets, or (n, …) values and float targets. One logit of BCEWithLogits is
- * one of two classes. */
+/* y: (n, classes, positions) logits and int32 targets, or (n, …) values and float targets. One logit of BCEWithLogits
+ * is one of two classes. */
 void metrics_add(Metrics *metrics, int64_t n, const float *y, const void *target);
 double metrics_loss(const Metrics *metrics); /* NAN before the first sample */
 double metrics_top1(const Metrics *metrics); /* 0..1; NAN where it is no classifier */
@@ -60,8 +60,8 @@ double metrics_top5(const Metrics *metrics);
 int metrics_values_init(Metrics *metrics, surgery_error *err); /* these three for metrics.c */
 void metrics_values_free(Metrics *metrics);
 void metrics_values_add(Metrics *metrics, int64_t n, const float *y, const float *target);
-double metrics_mae(const Metrics *metrics, int64_t output); /* output -1: the mean over all */
-double metrics_r2(const Metrics *metrics, int64_t output);  /* NAN of fewer than two samples */
+double metrics_mae(const Metrics *metrics, int64_t output);              /* output -1: the mean over all */
+double metrics_r2(const Metrics *metrics, int64_t output);               /* NAN of fewer than two samples */
 double metrics_average_precision(const Metrics *metrics, int64_t label); /* NAN where the label never occurs */
 double metrics_f1(const LabelSums *label);                               /* NAN where it neither occurs nor is given */
 double metrics_micro_f1(const Metrics *metrics);                         /* all labels counted together */

@@ -11,13 +11,11 @@
 
 int metrics_values_init(Metrics *m, surgery_error *err) {
   m->labels = m->loss == LOSS_TYPE_BCE_WITH_LOGITS ? m->values / m->positions : 0;
-  if (m->labels)
-    m->label = calloc((size_t)m->labels, sizeof *m->label);
-  else
-    m->value = calloc((size_t)m->values + 1, sizeof *m->value);
-  return m->label || m->value ? 0
-                              : sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the metrics of %lld outputs",
-                                        (long long)m->values);
+  if (m->labels) m->label = calloc((size_t)m->labels, sizeof *m->label);
+  else m->value = calloc((size_t)m->values + 1, sizeof *m->value);
+  return m->label || m->value
+             ? 0
+             : sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the metrics of %lld outputs", (long long)m->values);
 }
 
 void metrics_values_free(Metrics *m) {
@@ -70,8 +68,7 @@ void metrics_values_add(Metrics *m, int64_t n, const float *y, const float *targ
       add_labels(m, y + s * m->values, target + s * m->values);
       continue;
     }
-    for (int64_t i = 0; i < m->values; i++)
-      add_value(&m->value[i], y[s * m->values + i], target[s * m->values + i]);
+    for (int64_t i = 0; i < m->values; i++) add_value(&m->value[i], y[s * m->values + i], target[s * m->values + i]);
   }
 }
 
@@ -118,8 +115,7 @@ double metrics_average_precision(const Metrics *m, int64_t label) {
   double sum = 0, hits = 0, before = 0;
   for (int64_t i = 0; i < m->scored; i++) {
     hits += sorted[i].wanted;
-    if (i + 1 < m->scored && by_score(&sorted[i], &sorted[i + 1]) == 0)
-      continue; /* equals are one threshold */
+    if (i + 1 < m->scored && by_score(&sorted[i], &sorted[i + 1]) == 0) continue; /* equals are one threshold */
     sum += (hits - before) * hits / (double)(i + 1);
     before = hits;
   }

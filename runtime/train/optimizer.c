@@ -17,10 +17,10 @@ typedef struct Rates { /* of one group at one step, as f32 scalars */
 
 struct Optimizer {
   const Manifest *manifest;
-  const ManifestPhase *phase;         /* whose settings these are */
-  const ScheduleSettings *schedule;   /* NULL: a constant rate */
-  double lr;                          /* of the default group, before the schedule */
-  int64_t steps, time, total;         /* time of total: for the schedule */
+  const ManifestPhase *phase;       /* whose settings these are */
+  const ScheduleSettings *schedule; /* NULL: a constant rate */
+  double lr;                        /* of the default group, before the schedule */
+  int64_t steps, time, total;       /* time of total: for the schedule */
   Chunks chunks;
   Rates *rates; /* [groups] */
   unsigned char *state[MAX_STATES];
@@ -29,9 +29,7 @@ struct Optimizer {
   const unsigned char *grads;
 };
 
-static double group_value(double own, double common) {
-  return isnan(own) ? common : own;
-}
+static double group_value(double own, double common) { return isnan(own) ? common : own; }
 
 static bool has_momentum(const ManifestPhase *p) {
   if (p->schedule.type == SCHEDULE_TYPE_ONE_CYCLE && p->schedule.cycle_momentum) return true;
@@ -58,19 +56,16 @@ static int state_names(const ManifestPhase *p, const char *names[MAX_STATES]) {
 static int check_settings(const ManifestPhase *p, surgery_error *err) {
   const OptimizerSettings *o = &p->optimizer;
   for (size_t g = 0; g < p->group_count; g++) {
-    double lr = group_value(p->groups[g].lr, o->lr),
-           decay = group_value(p->groups[g].weight_decay, o->weight_decay);
+    double lr = group_value(p->groups[g].lr, o->lr), decay = group_value(p->groups[g].weight_decay, o->weight_decay);
     double momentum = group_value(p->groups[g].momentum, o->momentum);
     if (!(lr >= 0) || !(decay >= 0) || !(momentum >= 0) || isinf(lr) || isinf(decay) || isinf(momentum))
       return sg_fail(err, SURGERY_BAD_INPUT, "optimizer: lr, weight_decay and momentum must be 0 or more");
     if (o->type == OPTIMIZER_TYPE_SGD && o->nesterov && (momentum <= 0 || o->dampening != 0))
-      return sg_fail(err, SURGERY_BAD_INPUT,
-                     "optimizer: nesterov requires a momentum above 0 and no dampening");
+      return sg_fail(err, SURGERY_BAD_INPUT, "optimizer: nesterov requires a momentum above 0 and no dampening");
   }
   if (o->type == OPTIMIZER_TYPE_RMSPROP && !(o->alpha >= 0 && o->eps >= 0))
     return sg_fail(err, SURGERY_BAD_INPUT, "optimizer: alpha and eps must be 0 or more");
-  if (o->type != OPTIMIZER_TYPE_SGD &&
-      !(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1 && o->eps >= 0))
+  if (o->type != OPTIMIZER_TYPE_SGD && !(o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1 && o->eps >= 0))
     return sg_fail(err, SURGERY_BAD_INPUT, "optimizer: betas must be in [0, 1) and eps 0 or more");
   return 0;
 }
@@ -104,8 +99,8 @@ void optimizer_free(Optimizer *o) {
 
 /* torch/optim/sgd.py: _single_tensor_sgd. buf is NULL without momentum; first: buf becomes a copy of the
  * gradient. */
-static void sgd(int64_t count, float *w, const float *g, float *buf, const Rates *r,
-                const OptimizerSettings *o, bool first) {
+static void sgd(int64_t count, float *w, const float *g, float *buf, const Rates *r, const OptimizerSettings *o,
+                bool first) {
   float sign = o->maximize ? -1.0f : 1.0f;
   for (int64_t i = 0; i < count; i++) {
     float d = sign * g[i];
@@ -121,8 +116,8 @@ static void sgd(int64_t count, float *w, const float *g, float *buf, const Rates
 
 /* torch/optim/adam.py and adamw.py: decay_factor is AdamW's 1 - lr * weight_decay, and 1 for Adam, whose
  * weight_decay is added to the gradient. maximum is NULL without amsgrad. */
-static void adam(int64_t count, float *restrict w, const float *restrict g, float *restrict m,
-                 float *restrict v, float *restrict maximum, const Rates *r, float sign) {
+static void adam(int64_t count, float *restrict w, const float *restrict g, float *restrict m, float *restrict v,
+                 float *restrict maximum, const Rates *r, float sign) {
   for (int64_t i = 0; i < count; i++) {
     float p = w[i] * r->decay_factor;
     float d = sign * g[i] + r->weight_decay * p;
@@ -165,12 +160,10 @@ static void apply_chunks(void *const *buf, int64_t n, int64_t begin, int64_t end
     float *w = (float *)(void *)(o->weights + chunk->weight), *state[MAX_STATES] = {NULL};
     const float *g = (const float *)(const void *)(o->grads + chunk->grad);
     for (int i = 0; i < o->state_count; i++) state[i] = (float *)(void *)(o->state[i] + chunk->grad);
-    if (s->type == OPTIMIZER_TYPE_SGD)
-      sgd(chunk->count, w, g, r->momentum != 0 ? state[0] : NULL, r, s, o->steps == 1);
+    if (s->type == OPTIMIZER_TYPE_SGD) sgd(chunk->count, w, g, r->momentum != 0 ? state[0] : NULL, r, s, o->steps == 1);
     else if (s->type == OPTIMIZER_TYPE_RMSPROP)
       rmsprop(chunk->count, w, g, state[0], state[1], state[2], r, s->maximize ? -1.0f : 1.0f);
-    else
-      adam(chunk->count, w, g, state[0], state[1], state[2], r, s->maximize ? -1.0f : 1.0f);
+    else adam(chunk->count, w, g, state[0], state[1], state[2], r, s->maximize ? -1.0f : 1.0f);
   }
 }
 
@@ -211,33 +204,19 @@ void optimizer_apply(Optimizer *o, unsigned char *weights, const unsigned char *
   chunks_run(&o->chunks, apply_chunks, o);
 }
 
-double optimizer_lr(const Optimizer *o) {
-  return rate_of(o, &o->phase->groups[0]);
-}
+double optimizer_lr(const Optimizer *o) { return rate_of(o, &o->phase->groups[0]); }
 void optimizer_set_schedule(Optimizer *o, int64_t total) {
   const ScheduleSettings *s = &o->phase->schedule;
   o->schedule = s->type == SCHEDULE_TYPE_NONE ? NULL : s;
   o->total = total, o->time = 0;
   if (s->type == SCHEDULE_TYPE_ONE_CYCLE) o->lr = s->max_lr;
 }
-void optimizer_set_time(Optimizer *o, int64_t time) {
-  o->time = time;
-}
-void optimizer_set_lr(Optimizer *o, double lr) {
-  o->lr = lr;
-}
-const Chunks *optimizer_chunks(const Optimizer *o) {
-  return &o->chunks;
-}
-int64_t *optimizer_steps(Optimizer *o) {
-  return &o->steps;
-}
-int optimizer_state_count(const Optimizer *o) {
-  return o->state_count;
-}
-unsigned char *optimizer_state(Optimizer *o, int index) {
-  return o->state[index];
-}
+void optimizer_set_time(Optimizer *o, int64_t time) { o->time = time; }
+void optimizer_set_lr(Optimizer *o, double lr) { o->lr = lr; }
+const Chunks *optimizer_chunks(const Optimizer *o) { return &o->chunks; }
+int64_t *optimizer_steps(Optimizer *o) { return &o->steps; }
+int optimizer_state_count(const Optimizer *o) { return o->state_count; }
+unsigned char *optimizer_state(Optimizer *o, int index) { return o->state[index]; }
 
 const char *optimizer_state_name(const Optimizer *o, int index) {
   const char *names[MAX_STATES];

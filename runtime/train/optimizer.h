@@ -6,19 +6,19 @@
 #include "runtime/train/chunks.h"
 
 typedef struct Optimizer Optimizer;
-/* Reads the settings of the selected phase, which must outlive it; select another phase only after optimizer_free. NULL with *err: no memory, or
- * arguments that torch refuses. */
+/* Reads the settings of the selected phase, which must outlive it; select another phase only after optimizer_free. NULL
+ * with *err: no memory, or arguments that torch refuses. */
 Optimizer *optimizer_new(const Manifest *manifest, surgery_error *err);
 void optimizer_free(Optimizer *optimizer);
 /* One step: every trainable tensor in weights is updated from its gradient. On the threads of sg_parallel. */
 void optimizer_apply(Optimizer *optimizer, unsigned char *weights, const unsigned char *grads);
 const Chunks *optimizer_chunks(const Optimizer *optimizer); /* of what it trains */
-double optimizer_lr(const Optimizer *optimizer);        /* of the default group, now */
+double optimizer_lr(const Optimizer *optimizer);            /* of the default group, now */
 /* The phase's schedule holds from now on: `total` epochs or steps in all, as it counts. Without this call rates are
  * constant. Sets the rate to one_cycle's max_lr; optimizer_set_lr may follow. */
 void optimizer_set_schedule(Optimizer *optimizer, int64_t total);
 void optimizer_set_time(Optimizer *optimizer, int64_t time); /* epochs or steps done */
-void optimizer_set_lr(Optimizer *optimizer, double lr); /* groups with a rate of their own keep it */
+void optimizer_set_lr(Optimizer *optimizer, double lr);      /* groups with a rate of their own keep it */
 /* For checkpoints: steps done, and the state arrays (grads_bytes each) by torch's names. */
 int64_t *optimizer_steps(Optimizer *optimizer);
 int optimizer_state_count(const Optimizer *optimizer);

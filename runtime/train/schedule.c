@@ -1,5 +1,5 @@
-/* The schedules of schedule.h, in the closed forms of torch/optim/lr_scheduler.py; a warm-up is SequentialLR of LinearLR
- * and the schedule, which then counts from its own beginning. Does no input or output. */
+/* The schedules of schedule.h, in the closed forms of torch/optim/lr_scheduler.py; a warm-up is SequentialLR of
+ * LinearLR and the schedule, which then counts from its own beginning. Does no input or output. */
 #include <math.h>
 #include "runtime/train/schedule.h"
 
@@ -10,7 +10,7 @@ static double linear_factor(double start, double end, int64_t time, int64_t leng
 /* ---- OneCycleLR ---- */
 
 typedef struct Piece { /* of the cycle: from one value to another, both for the rate and the momentum */
-  double end; /* the step at which it ends */
+  double end;          /* the step at which it ends */
   double lr[2], momentum[2];
 } Piece;
 
@@ -68,21 +68,18 @@ static double cosine(const ScheduleSettings *s, double base, int64_t time, int64
 double schedule_lr(const ScheduleSettings *s, double base, int64_t time, int64_t total) {
   if (s->type == SCHEDULE_TYPE_NONE) return base;
   if (s->type == SCHEDULE_TYPE_ONE_CYCLE) return one_cycle(s, base, time, total);
-  if (s->type == SCHEDULE_TYPE_LINEAR) return base * linear_factor(s->start_factor, s->end_factor, time, s->total_iters);
+  if (s->type == SCHEDULE_TYPE_LINEAR)
+    return base * linear_factor(s->start_factor, s->end_factor, time, s->total_iters);
   if (time < s->warmup) return base * linear_factor(s->start_factor, 1, time, s->warmup);
   time -= s->warmup, total -= s->warmup;
   size_t passed = 0;
   switch (s->type) {
-  case SCHEDULE_TYPE_STEP:
-    return base * pow(s->gamma, (double)(time / s->step_size));
+  case SCHEDULE_TYPE_STEP: return base * pow(s->gamma, (double)(time / s->step_size));
   case SCHEDULE_TYPE_MULTISTEP:
     while (passed < s->milestone_count && s->milestones[passed] <= time) passed++;
     return base * pow(s->gamma, (double)passed);
-  case SCHEDULE_TYPE_EXPONENTIAL:
-    return base * pow(s->gamma, (double)time);
-  case SCHEDULE_TYPE_COSINE:
-    return cosine(s, base, time, total);
-  default:
-    return base;
+  case SCHEDULE_TYPE_EXPONENTIAL: return base * pow(s->gamma, (double)time);
+  case SCHEDULE_TYPE_COSINE: return cosine(s, base, time, total);
+  default: return base;
   }
 }

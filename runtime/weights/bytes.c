@@ -31,9 +31,7 @@ void bytes_add(Bytes *b, const void *data, size_t size) {
   if (at) memcpy(at, data, size);
 }
 
-void bytes_text(Bytes *b, const char *text) {
-  bytes_add(b, text, strlen(text));
-}
+void bytes_text(Bytes *b, const char *text) { bytes_add(b, text, strlen(text)); }
 
 void bytes_format(Bytes *b, const char *format, ...) {
   char text[256]; /* callers format numbers */
@@ -41,15 +39,11 @@ void bytes_format(Bytes *b, const char *format, ...) {
   va_start(args, format);
   int length = vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  if (length < 0 || (size_t)length >= sizeof text)
-    b->failed = true;
-  else
-    bytes_add(b, text, (size_t)length);
+  if (length < 0 || (size_t)length >= sizeof text) b->failed = true;
+  else bytes_add(b, text, (size_t)length);
 }
 
-void bytes_le(Bytes *b, uint64_t value, unsigned bytes) {
-  bytes_add(b, &value, bytes);
-}
+void bytes_le(Bytes *b, uint64_t value, unsigned bytes) { bytes_add(b, &value, bytes); }
 
 void bytes_fill(Bytes *b, char c, size_t count) {
   unsigned char *at = count ? room(b, count) : NULL;

@@ -32,21 +32,11 @@ enum { DTYPES = sizeof dtypes / sizeof *dtypes };
 const char *surgery_dtype_name(surgery_dtype dtype) {
   return (unsigned)dtype < DTYPES ? dtypes[dtype].name : "unknown";
 }
-size_t surgery_dtype_size(surgery_dtype dtype) {
-  return (unsigned)dtype < DTYPES ? dtypes[dtype].size : 0;
-}
-bool dtype_is_integer(surgery_dtype dtype) {
-  return (unsigned)dtype < DTYPES && dtypes[dtype].integer;
-}
-const char *dtype_safetensors(surgery_dtype d) {
-  return (unsigned)d < DTYPES ? dtypes[d].safetensors : NULL;
-}
-const char *dtype_npy(surgery_dtype d) {
-  return (unsigned)d < DTYPES ? dtypes[d].npy : NULL;
-}
-const char *dtype_storage(surgery_dtype d) {
-  return (unsigned)d < DTYPES ? dtypes[d].storage : NULL;
-}
+size_t surgery_dtype_size(surgery_dtype dtype) { return (unsigned)dtype < DTYPES ? dtypes[dtype].size : 0; }
+bool dtype_is_integer(surgery_dtype dtype) { return (unsigned)dtype < DTYPES && dtypes[dtype].integer; }
+const char *dtype_safetensors(surgery_dtype d) { return (unsigned)d < DTYPES ? dtypes[d].safetensors : NULL; }
+const char *dtype_npy(surgery_dtype d) { return (unsigned)d < DTYPES ? dtypes[d].npy : NULL; }
+const char *dtype_storage(surgery_dtype d) { return (unsigned)d < DTYPES ? dtypes[d].storage : NULL; }
 
 int dtype_from_safetensors(const char *name, size_t length) {
   for (int d = 0; d < DTYPES; d++) {
@@ -89,18 +79,18 @@ static inline float bfloat_to_float(uint16_t brain) {
 }
 
 #define SAME(x) (x)
-#define LOOP(T, SWAP, OUT)                                                                                   \
-  for (size_t i = 0; i < count; i++) {                                                                       \
-    T x;                                                                                                     \
-    memcpy(&x, from + i * sizeof x, sizeof x);                                                               \
-    x = (T)SWAP(x);                                                                                          \
-    to[i] = OUT;                                                                                             \
+#define LOOP(T, SWAP, OUT)                                                                                             \
+  for (size_t i = 0; i < count; i++) {                                                                                 \
+    T x;                                                                                                               \
+    memcpy(&x, from + i * sizeof x, sizeof x);                                                                         \
+    x = (T)SWAP(x);                                                                                                    \
+    to[i] = OUT;                                                                                                       \
   }
-#define EITHER_ORDER(T, BSWAP, OUT)                                                                          \
-  if (swap) {                                                                                                \
-    LOOP(T, BSWAP, OUT)                                                                                      \
-  } else {                                                                                                   \
-    LOOP(T, SAME, OUT)                                                                                       \
+#define EITHER_ORDER(T, BSWAP, OUT)                                                                                    \
+  if (swap) {                                                                                                          \
+    LOOP(T, BSWAP, OUT)                                                                                                \
+  } else {                                                                                                             \
+    LOOP(T, SAME, OUT)                                                                                                 \
   }
 
 static void f32_from_f32(bool swap, const unsigned char *from, float *to, size_t count) {
@@ -126,55 +116,32 @@ static void f32_from_f64(bool swap, const unsigned char *from, float *to, size_t
 
 void dtype_to_f32(surgery_dtype dtype, bool swap, const unsigned char *from, float *to, size_t count) {
   switch (dtype) {
-  case SURGERY_F32:
-    f32_from_f32(swap, from, to, count);
-    break;
-  case SURGERY_F64:
-    f32_from_f64(swap, from, to, count);
-    break;
-  case SURGERY_F16:
-    EITHER_ORDER(uint16_t, __builtin_bswap16, half_to_float(x)) break;
-  case SURGERY_BF16:
-    EITHER_ORDER(uint16_t, __builtin_bswap16, bfloat_to_float(x)) break;
-  case SURGERY_I64:
-    EITHER_ORDER(int64_t, __builtin_bswap64, (float)x) break;
-  case SURGERY_I32:
-    EITHER_ORDER(int32_t, __builtin_bswap32, (float)x) break;
-  case SURGERY_I16:
-    EITHER_ORDER(int16_t, __builtin_bswap16, (float)x) break;
-  case SURGERY_I8:
-    LOOP(int8_t, SAME, (float)x) break;
-  case SURGERY_U8:
-    LOOP(uint8_t, SAME, (float)x) break;
-  case SURGERY_BOOL:
-    LOOP(uint8_t, SAME, x != 0 ? 1.0f : 0.0f) break;
-  case SURGERY_U16:
-    EITHER_ORDER(uint16_t, __builtin_bswap16, (float)x) break;
-  case SURGERY_U32:
-    EITHER_ORDER(uint32_t, __builtin_bswap32, (float)x) break;
-  case SURGERY_U64:
-    EITHER_ORDER(uint64_t, __builtin_bswap64, (float)x) break;
+  case SURGERY_F32: f32_from_f32(swap, from, to, count); break;
+  case SURGERY_F64: f32_from_f64(swap, from, to, count); break;
+  case SURGERY_F16: EITHER_ORDER(uint16_t, __builtin_bswap16, half_to_float(x)) break;
+  case SURGERY_BF16: EITHER_ORDER(uint16_t, __builtin_bswap16, bfloat_to_float(x)) break;
+  case SURGERY_I64: EITHER_ORDER(int64_t, __builtin_bswap64, (float)x) break;
+  case SURGERY_I32: EITHER_ORDER(int32_t, __builtin_bswap32, (float)x) break;
+  case SURGERY_I16: EITHER_ORDER(int16_t, __builtin_bswap16, (float)x) break;
+  case SURGERY_I8: LOOP(int8_t, SAME, (float)x) break;
+  case SURGERY_U8: LOOP(uint8_t, SAME, (float)x) break;
+  case SURGERY_BOOL: LOOP(uint8_t, SAME, x != 0 ? 1.0f : 0.0f) break;
+  case SURGERY_U16: EITHER_ORDER(uint16_t, __builtin_bswap16, (float)x) break;
+  case SURGERY_U32: EITHER_ORDER(uint32_t, __builtin_bswap32, (float)x) break;
+  case SURGERY_U64: EITHER_ORDER(uint64_t, __builtin_bswap64, (float)x) break;
   }
 }
 
 bool dtype_to_i64(surgery_dtype dtype, bool swap, const unsigned char *from, int64_t *to, size_t count) {
   switch (dtype) {
-  case SURGERY_I64:
-    EITHER_ORDER(int64_t, __builtin_bswap64, x) return true;
-  case SURGERY_I32:
-    EITHER_ORDER(int32_t, __builtin_bswap32, x) return true;
-  case SURGERY_I16:
-    EITHER_ORDER(int16_t, __builtin_bswap16, x) return true;
-  case SURGERY_I8:
-    LOOP(int8_t, SAME, x) return true;
-  case SURGERY_U8:
-    LOOP(uint8_t, SAME, x) return true;
-  case SURGERY_BOOL:
-    LOOP(uint8_t, SAME, x != 0) return true;
-  case SURGERY_U16:
-    EITHER_ORDER(uint16_t, __builtin_bswap16, x) return true;
-  case SURGERY_U32:
-    EITHER_ORDER(uint32_t, __builtin_bswap32, x) return true;
+  case SURGERY_I64: EITHER_ORDER(int64_t, __builtin_bswap64, x) return true;
+  case SURGERY_I32: EITHER_ORDER(int32_t, __builtin_bswap32, x) return true;
+  case SURGERY_I16: EITHER_ORDER(int16_t, __builtin_bswap16, x) return true;
+  case SURGERY_I8: LOOP(int8_t, SAME, x) return true;
+  case SURGERY_U8: LOOP(uint8_t, SAME, x) return true;
+  case SURGERY_BOOL: LOOP(uint8_t, SAME, x != 0) return true;
+  case SURGERY_U16: EITHER_ORDER(uint16_t, __builtin_bswap16, x) return true;
+  case SURGERY_U32: EITHER_ORDER(uint32_t, __builtin_bswap32, x) return true;
   case SURGERY_U64:
     EITHER_ORDER(uint64_t, __builtin_bswap64, (int64_t)x)
     for (size_t i = 0; i < count; i++) {
@@ -184,8 +151,7 @@ bool dtype_to_i64(surgery_dtype dtype, bool swap, const unsigned char *from, int
   case SURGERY_F32:
   case SURGERY_F64:
   case SURGERY_F16:
-  case SURGERY_BF16:
-    break;
+  case SURGERY_BF16: break;
   }
   return false;
 }

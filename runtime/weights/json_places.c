@@ -30,11 +30,8 @@ void json_places(const char *text, size_t length, int64_t outer, uint64_t *to, s
       depth--;
       key = false;
       break;
-    case ',':
-      key = true;
-      break;
-    default:
-      break;
+    case ',': key = true; break;
+    default: break;
     }
   }
 }

@@ -30,8 +30,7 @@ size_t metadata_read(surgery_weights *w, const json_t *object, bool *memory) {
 /* Anybody may write anything into a comment: what is no object is none of ours. */
 int metadata_read_comment(surgery_weights *w, const char *comment, size_t length, const char *path,
                           surgery_error *err) {
-  json_t *root =
-      length && comment[0] == '{' ? json_loadb(comment, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
+  json_t *root = length && comment[0] == '{' ? json_loadb(comment, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
   bool memory = true;
   if (json_is_object(root)) metadata_read(w, root, &memory);
   json_decref(root);
@@ -42,12 +41,9 @@ void metadata_add_string(Bytes *b, const char *text) {
   bytes_text(b, "\"");
   for (; *text; text++) {
     unsigned char c = (unsigned char)*text;
-    if (c == '"' || c == '\\')
-      bytes_format(b, "\\%c", c);
-    else if (c < 0x20)
-      bytes_format(b, "\\u%04x", c);
-    else
-      bytes_add(b, text, 1);
+    if (c == '"' || c == '\\') bytes_format(b, "\\%c", c);
+    else if (c < 0x20) bytes_format(b, "\\u%04x", c);
+    else bytes_add(b, text, 1);
   }
   bytes_text(b, "\"");
 }
@@ -122,8 +118,7 @@ bool surgery_weights_keeps(const char *path, const char *const *metadata) {
   if (length > 12 && strcmp(path + length - 12, ".safetensors") == 0) return true;
   Bytes b = {0};
   surgery_error ignored;
-  bool good =
-      metadata_write(&b, path, metadata, &ignored) == 0 && !b.failed && b.count <= METADATA_COMMENT_MOST;
+  bool good = metadata_write(&b, path, metadata, &ignored) == 0 && !b.failed && b.count <= METADATA_COMMENT_MOST;
   bytes_free(&b);
   return good;
 }

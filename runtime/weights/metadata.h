@@ -10,8 +10,7 @@ enum { METADATA_COMMENT_MOST = 65535 }; /* bytes of a zip archive's comment */
 /* The object's texts become w's metadata; returns how many. *memory: there was enough. */
 size_t metadata_read(surgery_weights *w, const json_t *object, bool *memory);
 /* The same of a zip archive's comment, which may hold anything. -1: no memory. */
-int metadata_read_comment(surgery_weights *w, const char *comment, size_t length, const char *path,
-                          surgery_error *err);
+int metadata_read_comment(surgery_weights *w, const char *comment, size_t length, const char *path, surgery_error *err);
 
 bool metadata_is_utf8(const char *text);
 void metadata_add_string(Bytes *b, const char *text);

@@ -40,8 +40,8 @@ int64_t dtype_from_f32(surgery_dtype dtype, const float *from, uint16_t *to, siz
   return infinite;
 }
 
-int narrow_tensors(const char *path, const surgery_tensor_out *tensors, size_t count, surgery_dtype dtype,
-                   Narrowed *to, surgery_rounded *rounded, surgery_error *err) {
+int narrow_tensors(const char *path, const surgery_tensor_out *tensors, size_t count, surgery_dtype dtype, Narrowed *to,
+                   surgery_rounded *rounded, surgery_error *err) {
   size_t total = 0, at = 0;
   for (size_t i = 0; i < count; i++)
     if (tensors[i].dtype == SURGERY_F32) total += out_bytes(&tensors[i]) / 4;

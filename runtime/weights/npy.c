@@ -27,8 +27,7 @@ typedef struct Npy {
 
 static int refuse(Npy *n, const char *what) {
   uint64_t at = n->text && n->place ? n->place + n->next : n->at;
-  return sg_fail(n->err, SURGERY_BAD_INPUT, "%s: array '%s' (byte %llu): %s", n->path, SG_Q(n->name), ULL(at),
-                 what);
+  return sg_fail(n->err, SURGERY_BAD_INPUT, "%s: array '%s' (byte %llu): %s", n->path, SG_Q(n->name), ULL(at), what);
 }
 
 static void skip_space(Npy *n) {
@@ -65,8 +64,7 @@ static int parse_shape(Npy *n) {
   while (!accept(n, ')')) {
     skip_space(n);
     const char *digits = n->text + n->next;
-    if (*digits < '0' || *digits > '9')
-      return refuse(n, "its shape is not a tuple of integers that are not negative");
+    if (*digits < '0' || *digits > '9') return refuse(n, "its shape is not a tuple of integers that are not negative");
     if (n->rank == SURGERY_MAX_RANK) return refuse(n, "more than 8 dimensions");
     int64_t size = 0;
     for (; *digits >= '0' && *digits <= '9'; digits++, n->next++) {
@@ -124,10 +122,9 @@ static int add_array(surgery_weights *w, uint32_t file, Npy *n, uint64_t data, W
     return refuse(n, "object dtype: such an array is a pickle and is never loaded");
   int dtype = order && strchr("<>|=", order) ? dtype_from_npy(n->descr + 1) : -1;
   if (dtype < 0) {
-    return sg_fail(
-        n->err, SURGERY_BAD_INPUT,
-        "%s: array '%s' (byte %llu): dtype '%s' is not supported (f2, f4, f8, i1 to i8, u1 to u8, b1 are)",
-        n->path, SG_Q(n->name), ULL(n->at), SG_Q(n->descr));
+    return sg_fail(n->err, SURGERY_BAD_INPUT,
+                   "%s: array '%s' (byte %llu): dtype '%s' is not supported (f2, f4, f8, i1 to i8, u1 to u8, b1 are)",
+                   n->path, SG_Q(n->name), ULL(n->at), SG_Q(n->descr));
   }
   WeightTensor *t = weights_add(w, n->name, strlen(n->name), n->err);
   if (!t) return -1;
@@ -144,8 +141,8 @@ static int add_array(surgery_weights *w, uint32_t file, Npy *n, uint64_t data, W
   if (t->span != data) {
     return sg_fail(n->err, SURGERY_BAD_INPUT,
                    "%s: array '%s' (byte %llu): %s of shape %s takes %llu bytes, but %llu are there", n->path,
-                   SG_Q(n->name), ULL(n->at), surgery_dtype_name(t->pub.dtype), SHAPE(n->rank, n->shape),
-                   ULL(t->span), ULL(data));
+                   SG_Q(n->name), ULL(n->at), surgery_dtype_name(t->pub.dtype), SHAPE(n->rank, n->shape), ULL(t->span),
+                   ULL(data));
   }
   *added = t;
   return 0;
@@ -153,8 +150,7 @@ static int add_array(surgery_weights *w, uint32_t file, Npy *n, uint64_t data, W
 
 /* From the first bytes (LARGEST_PREFIX, or fewer): where the header's text begins, and its length. */
 static int read_prefix(Npy *n, const unsigned char *head, size_t have, size_t *begin, size_t *length) {
-  if (have < 10 || memcmp(head, "\x93NUMPY", 6) != 0)
-    return refuse(n, "is not a numpy array (no \\x93NUMPY)");
+  if (have < 10 || memcmp(head, "\x93NUMPY", 6) != 0) return refuse(n, "is not a numpy array (no \\x93NUMPY)");
   if (head[6] < 1 || head[6] > 3) return refuse(n, "of a version that is not known (1 to 3 are)");
   *begin = head[6] == 1 ? 10 : 12;
   if (have < *begin) return refuse(n, "cut off in its header");
@@ -190,8 +186,7 @@ static int peek(Npy *n, const WeightFile *f, uint64_t at, const ZipEntry *e, uns
 }
 
 /* The array of `size` bytes at absolute byte `at`; e: its zip entry, or NULL. */
-static int read_array(surgery_weights *w, uint32_t file, Npy *n, uint64_t at, uint64_t size,
-                      const ZipEntry *e) {
+static int read_array(surgery_weights *w, uint32_t file, Npy *n, uint64_t at, uint64_t size, const ZipEntry *e) {
   const WeightFile *f = &w->files[file];
   unsigned char head[LARGEST_PREFIX];
   size_t have = size < sizeof head ? (size_t)size : sizeof head, begin = 0, length = 0;
@@ -229,9 +224,7 @@ int npy_read(surgery_weights *w, uint32_t file, surgery_error *err) {
 }
 
 /* deflate cannot do better than 1032 : 1; a directory that says so lies. */
-static bool possible(const ZipEntry *e) {
-  return e->method == ZIP_STORED || e->size / 1033 <= e->packed;
-}
+static bool possible(const ZipEntry *e) { return e->method == ZIP_STORED || e->size / 1033 <= e->packed; }
 
 int npz_read(surgery_weights *w, uint32_t file, const ZipDirectory *zip, surgery_error *err) {
   w->format = "npz";
@@ -244,8 +237,7 @@ int npz_read(surgery_weights *w, uint32_t file, const ZipDirectory *zip, surgery
     Npy n = {.path = w->files[file].path, .name = name, .at = e->header, .err = err};
     uint64_t at;
     if (zip_locate(zip, e, true, &at, err)) return -1;
-    if (!possible(e))
-      return refuse(&n, "its compressed data cannot unpack to the size that the archive states");
+    if (!possible(e)) return refuse(&n, "its compressed data cannot unpack to the size that the archive states");
     if (read_array(w, file, &n, at, e->size, e)) return -1;
   }
   return 0;

@@ -53,8 +53,8 @@ static const struct {
 };
 enum { TYPES = sizeof types / sizeof *types };
 
-#define REFUSE(r, d, format, ...)                                                                            \
-  sg_fail((r)->err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): " format, (r)->path, SG_Q((d)->name),   \
+#define REFUSE(r, d, format, ...)                                                                                      \
+  sg_fail((r)->err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): " format, (r)->path, SG_Q((d)->name),             \
           ULL((d)->begin), __VA_ARGS__)
 
 /* ---- the description of one tensor ---- */
@@ -105,34 +105,24 @@ static int read_typed(OnnxReader *r, const WireField *f, OnnxTensor *d) {
 
 static int read_tensor_field(OnnxReader *r, const WireField *f, OnnxTensor *d) {
   switch (f->number) {
-  case TENSOR_DIMS:
-    return read_dims(r, f, d);
+  case TENSOR_DIMS: return read_dims(r, f, d);
   case TENSOR_TYPE:
     d->data_type = f->value;
     return f->type == WIRE_VARINT ? 0 : wire_refuse(r, f->at, "a data type is not a number");
-  case TENSOR_SEGMENT:
-    return wire_refuse(r, f->at, "a tensor in segments");
-  case TENSOR_NAME:
-    return wire_text(r, f, "a tensor's name", &d->name);
-  case TENSOR_RAW:
-    d->raw = *f;
-    return f->type == WIRE_BYTES ? 0 : wire_refuse(r, f->at, "raw_data are not bytes");
+  case TENSOR_SEGMENT: return wire_refuse(r, f->at, "a tensor in segments");
+  case TENSOR_NAME: return wire_text(r, f, "a tensor's name", &d->name);
+  case TENSOR_RAW: d->raw = *f; return f->type == WIRE_BYTES ? 0 : wire_refuse(r, f->at, "raw_data are not bytes");
   case TENSOR_FLOATS:
   case TENSOR_INT32S:
   case TENSOR_STRINGS:
   case TENSOR_INT64S:
   case TENSOR_DOUBLES:
-  case TENSOR_UINT64S:
-    return read_typed(r, f, d);
-  case TENSOR_EXTERNAL:
-    return read_pair(r, f, d);
+  case TENSOR_UINT64S: return read_typed(r, f, d);
+  case TENSOR_EXTERNAL: return read_pair(r, f, d);
   case TENSOR_LOCATION:
     d->external = f->value == 1;
-    return f->type == WIRE_VARINT && f->value <= 1
-               ? 0
-               : wire_refuse(r, f->at, "data_location is neither 0 nor 1");
-  default:
-    return 0;
+    return f->type == WIRE_VARINT && f->value <= 1 ? 0 : wire_refuse(r, f->at, "data_location is neither 0 nor 1");
+  default: return 0;
   }
 }
 
@@ -154,9 +144,8 @@ static int inline_values(OnnxReader *r, const OnnxTensor *d, WeightTensor *t) {
   if (!d->raw.next && d->typed) return onnx_typed_values(r, d, t);
   uint64_t have = d->raw.next - d->raw.at;
   if (have != t->span) {
-    return REFUSE(r, d, "%s of shape %s takes %llu bytes, but %llu are there",
-                  surgery_dtype_name(t->pub.dtype), SHAPE(t->pub.rank, t->pub.shape), ULL(t->span),
-                  ULL(have));
+    return REFUSE(r, d, "%s of shape %s takes %llu bytes, but %llu are there", surgery_dtype_name(t->pub.dtype),
+                  SHAPE(t->pub.rank, t->pub.shape), ULL(t->span), ULL(have));
   }
   t->offset = d->raw.at;
   return 0;
@@ -165,16 +154,14 @@ static int inline_values(OnnxReader *r, const OnnxTensor *d, WeightTensor *t) {
 static int add_tensor(OnnxReader *r, const OnnxTensor *d) {
   if (!*d->name) return wire_refuse(r, d->begin, "a tensor without a name");
   if (d->data_type >= TYPES || types[d->data_type].dtype < 0) {
-    return REFUSE(
-        r, d, "data type %llu%s%s%s is not read (float, double, float16, bfloat16, integers and bool are)",
-        ULL(d->data_type), d->data_type < TYPES ? " (" : "",
-        d->data_type < TYPES ? types[d->data_type].name : "", d->data_type < TYPES ? ")" : "");
+    return REFUSE(r, d, "data type %llu%s%s%s is not read (float, double, float16, bfloat16, integers and bool are)",
+                  ULL(d->data_type), d->data_type < TYPES ? " (" : "",
+                  d->data_type < TYPES ? types[d->data_type].name : "", d->data_type < TYPES ? ")" : "");
   }
   WeightTensor *t = weights_add(r->w, d->name, strlen(d->name), r->err);
   if (!t) return -1;
   t->file = r->file;
-  if (weights_shape(r->w, t, (surgery_dtype)types[d->data_type].dtype, d->rank, d->dims, d->begin, r->err))
-    return -1;
+  if (weights_shape(r->w, t, (surgery_dtype)types[d->data_type].dtype, d->rank, d->dims, d->begin, r->err)) return -1;
   if (!d->external) return inline_values(r, d, t);
   if (d->raw.next || d->typed) return REFUSE(r, d, "its values stand here and in another file%s", "");
   return onnx_external_values(r, d, t);

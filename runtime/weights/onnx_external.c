@@ -10,14 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define REFUSE(r, d, format, ...)                                                                            \
-  sg_fail((r)->err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): " format, (r)->path, SG_Q((d)->name),   \
+#define REFUSE(r, d, format, ...)                                                                                      \
+  sg_fail((r)->err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): " format, (r)->path, SG_Q((d)->name),             \
           ULL((d)->begin), __VA_ARGS__)
 
 /* ---- numbers ---- */
 
-static int read_number(OnnxReader *r, const OnnxTensor *d, const char *what, const char *text,
-                       uint64_t *value) {
+static int read_number(OnnxReader *r, const OnnxTensor *d, const char *what, const char *text, uint64_t *value) {
   *value = 0;
   for (const char *c = text; *c; c++) {
     if (*c < '0' || *c > '9' || *value > (INT64_MAX - 9) / 10)
@@ -30,8 +29,8 @@ static int read_number(OnnxReader *r, const OnnxTensor *d, const char *what, con
 /* ---- the way to the file ---- */
 
 static int refuse_link(OnnxReader *r, const OnnxTensor *d, const char *what) {
-  return REFUSE(r, d, "its external data '%s' %s; they must be a file in the model's own folder",
-                SG_Q(d->location), what);
+  return REFUSE(r, d, "its external data '%s' %s; they must be a file in the model's own folder", SG_Q(d->location),
+                what);
 }
 
 /* One step: `name` in the folder `at`. The folder's descriptor is closed in any case. */
@@ -45,17 +44,15 @@ static int open_step(OnnxReader *r, const OnnxTensor *d, int at, const char *nam
   int fd = openat(at, name, flags), reason = errno;
   close(at);
   if (fd < 0) {
-    return sg_fail_system(r->err, reason,
-                          "%s: tensor '%s' (byte %llu): its external data '%s' cannot be opened", r->path,
-                          SG_Q(d->name), ULL(d->begin), SG_Q(d->location));
+    return sg_fail_system(r->err, reason, "%s: tensor '%s' (byte %llu): its external data '%s' cannot be opened",
+                          r->path, SG_Q(d->name), ULL(d->begin), SG_Q(d->location));
   }
   return fd;
 }
 
 static int open_folder(OnnxReader *r) {
   const char *slash = strrchr(r->path, '/');
-  char *folder =
-      pool_printf(&r->w->pool, "%.*s", slash ? (int)(slash - r->path + 1) : 1, slash ? r->path : ".");
+  char *folder = pool_printf(&r->w->pool, "%.*s", slash ? (int)(slash - r->path + 1) : 1, slash ? r->path : ".");
   if (!folder) return sg_fail_memory(r->err, r->path, strlen(r->path));
   int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   return fd >= 0 ? fd : sg_fail_system(r->err, errno, "%s: its folder cannot be opened", r->path);
@@ -91,12 +88,9 @@ static int open_external(OnnxReader *r, const OnnxTensor *d, uint64_t *size) {
   if (fd < 0) return -1;
   struct stat st;
   int status = 0;
-  if (fstat(fd, &st))
-    status = sg_fail_system(r->err, errno, "%s: external data '%s'", r->path, SG_Q(d->location));
-  else if (!S_ISREG(st.st_mode))
-    status = refuse_link(r, d, "are no regular file");
-  else if (st.st_nlink > 1)
-    status = refuse_link(r, d, "are a file with several names (hard links)");
+  if (fstat(fd, &st)) status = sg_fail_system(r->err, errno, "%s: external data '%s'", r->path, SG_Q(d->location));
+  else if (!S_ISREG(st.st_mode)) status = refuse_link(r, d, "are no regular file");
+  else if (st.st_nlink > 1) status = refuse_link(r, d, "are a file with several names (hard links)");
   if (status) return close(fd), -1;
   *size = (uint64_t)st.st_size;
   return fd;
@@ -122,8 +116,7 @@ int onnx_external_values(OnnxReader *r, const OnnxTensor *d, WeightTensor *t) {
   if (d->length && read_number(r, d, "length", d->length, &length)) return -1;
   if (length != t->span) {
     return REFUSE(r, d, "%s of shape %s takes %llu bytes, but its external data are %llu",
-                  surgery_dtype_name(t->pub.dtype), SHAPE(t->pub.rank, t->pub.shape), ULL(t->span),
-                  ULL(length));
+                  surgery_dtype_name(t->pub.dtype), SHAPE(t->pub.rank, t->pub.shape), ULL(t->span), ULL(length));
   }
   int file = find_file(r, d);
   if (file < 0) return -1;

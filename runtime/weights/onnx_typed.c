@@ -19,9 +19,9 @@ typedef struct Spill {
   unsigned char buffer[SPILL_BUFFER];
 } Spill;
 
-#define REFUSE(s, format, ...)                                                                               \
-  sg_fail((s)->r->err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): " format, (s)->r->path,              \
-          SG_Q((s)->d->name), ULL((s)->d->begin), __VA_ARGS__)
+#define REFUSE(s, format, ...)                                                                                         \
+  sg_fail((s)->r->err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): " format, (s)->r->path, SG_Q((s)->d->name),    \
+          ULL((s)->d->begin), __VA_ARGS__)
 
 static int open_spill(OnnxReader *r) {
   if (r->spill >= 0) return 0;
@@ -36,8 +36,7 @@ static int flush(Spill *s) {
   for (size_t at = 0; at < s->filled;) {
     ssize_t n = write(file->fd, s->buffer + at, s->filled - at);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0)
-      return sg_fail_system(s->r->err, n < 0 ? errno : EIO, "%s: values cannot be unpacked", s->r->path);
+    if (n <= 0) return sg_fail_system(s->r->err, n < 0 ? errno : EIO, "%s: values cannot be unpacked", s->r->path);
     at += (size_t)n;
   }
   s->r->spilled += s->filled;
@@ -50,24 +49,16 @@ static int flush(Spill *s) {
 static bool fits(surgery_dtype dtype, uint64_t bits) {
   int64_t value = (int64_t)bits;
   switch (dtype) {
-  case SURGERY_I8:
-    return value >= INT8_MIN && value <= INT8_MAX;
-  case SURGERY_I16:
-    return value >= INT16_MIN && value <= INT16_MAX;
-  case SURGERY_I32:
-    return value >= INT32_MIN && value <= INT32_MAX;
-  case SURGERY_BOOL:
-    return bits <= 1;
-  case SURGERY_U8:
-    return bits <= UINT8_MAX;
+  case SURGERY_I8: return value >= INT8_MIN && value <= INT8_MAX;
+  case SURGERY_I16: return value >= INT16_MIN && value <= INT16_MAX;
+  case SURGERY_I32: return value >= INT32_MIN && value <= INT32_MAX;
+  case SURGERY_BOOL: return bits <= 1;
+  case SURGERY_U8: return bits <= UINT8_MAX;
   case SURGERY_U16:
   case SURGERY_F16:
-  case SURGERY_BF16:
-    return bits <= UINT16_MAX;
-  case SURGERY_U32:
-    return bits <= UINT32_MAX;
-  default:
-    return true;
+  case SURGERY_BF16: return bits <= UINT16_MAX;
+  case SURGERY_U32: return bits <= UINT32_MAX;
+  default: return true;
   }
 }
 
@@ -98,8 +89,7 @@ static int add_piece(Spill *s, const WireField *f) {
   while (stream_at(&r->in) < f->next) {
     uint64_t bits = 0;
     if (fixed && f->next - stream_at(&r->in) < fixed) return REFUSE(s, "its last value is cut%s", "");
-    if (fixed ? stream_get(&r->in, &bits, fixed, "a value", r->err) : wire_varint(r, f->next, &bits))
-      return -1;
+    if (fixed ? stream_get(&r->in, &bits, fixed, "a value", r->err) : wire_varint(r, f->next, &bits)) return -1;
     if (add_value(s, bits)) return -1;
   }
   return 0;
@@ -114,8 +104,8 @@ static int unpack(Spill *s) {
     if (f.number == s->d->typed && add_piece(s, &f)) return -1;
   }
   if (s->count != s->t->pub.count)
-    return REFUSE(s, "its shape %s takes %lld values, but %lld are there",
-                  SHAPE(s->t->pub.rank, s->t->pub.shape), (long long)s->t->pub.count, (long long)s->count);
+    return REFUSE(s, "its shape %s takes %lld values, but %lld are there", SHAPE(s->t->pub.rank, s->t->pub.shape),
+                  (long long)s->t->pub.count, (long long)s->count);
   return flush(s);
 }
 
@@ -125,9 +115,9 @@ int onnx_typed_values(OnnxReader *r, const OnnxTensor *d, WeightTensor *t) {
     t->offset = d->packed.at;
     if (d->packed.next - d->packed.at == t->span) return 0;
     return sg_fail(r->err, SURGERY_BAD_INPUT,
-                   "%s: tensor '%s' (byte %llu): %s of shape %s takes %llu bytes, but %llu are there",
-                   r->path, SG_Q(d->name), ULL(d->begin), surgery_dtype_name(t->pub.dtype),
-                   SHAPE(t->pub.rank, t->pub.shape), ULL(t->span), ULL(d->packed.next - d->packed.at));
+                   "%s: tensor '%s' (byte %llu): %s of shape %s takes %llu bytes, but %llu are there", r->path,
+                   SG_Q(d->name), ULL(d->begin), surgery_dtype_name(t->pub.dtype), SHAPE(t->pub.rank, t->pub.shape),
+                   ULL(t->span), ULL(d->packed.next - d->packed.at));
   }
   if (open_spill(r)) return -1;
   Spill *s = malloc(sizeof *s);

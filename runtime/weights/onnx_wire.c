@@ -35,8 +35,8 @@ int wire_field(OnnxReader *r, uint64_t at, uint64_t end, WireField *f) {
   f->at = stream_at(&r->in);
   if (length > end - f->at) {
     return sg_fail(r->err, SURGERY_BAD_INPUT,
-                   "%s: byte %llu: a field of %llu bytes goes past the end of its message (byte %llu)",
-                   r->path, ULL(at), ULL(length), ULL(end));
+                   "%s: byte %llu: a field of %llu bytes goes past the end of its message (byte %llu)", r->path,
+                   ULL(at), ULL(length), ULL(end));
   }
   f->next = f->at + length;
   return 0;

@@ -17,20 +17,16 @@ int pickle_refuse(PickleMachine *m, uint64_t at, const char *format, ...) {
 
 int pickle_no_memory(PickleMachine *m) {
   if (m->pool->over)
-    return pickle_refuse(m, m->op_at,
-                         "the pickle's values would take more than %zu bytes, too many for its size",
+    return pickle_refuse(m, m->op_at, "the pickle's values would take more than %zu bytes, too many for its size",
                          m->pool->limit);
-  return sg_fail(m->err, SURGERY_ENVIRONMENT,
-                 "%s: byte %llu: no memory for the pickle's values (%zu bytes are in use)", m->path,
-                 ULL(m->op_at), m->pool->used);
+  return sg_fail(m->err, SURGERY_ENVIRONMENT, "%s: byte %llu: no memory for the pickle's values (%zu bytes are in use)",
+                 m->path, ULL(m->op_at), m->pool->used);
 }
 
 const char *pickle_kind_name(PickleKind kind) {
-  static const char *const names[] = {"None",      "a bool",          "an integer", "a big integer",
-                                      "a float",   "a string",        "bytes",      "a tuple",
-                                      "a list",    "a set",           "a dict",     "a global",
-                                      "an object", "an opaque value", "a call",     "a storage",
-                                      "a tensor"};
+  static const char *const names[] = {
+      "None",  "a bool", "an integer", "a big integer", "a float",         "a string", "bytes",     "a tuple", "a list",
+      "a set", "a dict", "a global",   "an object",     "an opaque value", "a call",   "a storage", "a tensor"};
   return names[kind];
 }
 
@@ -81,15 +77,13 @@ int pickle_push(PickleMachine *m, PickleValue *value) {
 }
 
 /* What lies below the last mark is out of an opcode's reach. */
-size_t pickle_floor(const PickleMachine *m) {
-  return m->mark_count ? m->marks[m->mark_count - 1] : 0;
-}
+size_t pickle_floor(const PickleMachine *m) { return m->mark_count ? m->marks[m->mark_count - 1] : 0; }
 
 int pickle_need(PickleMachine *m, size_t values, const char *opcode) {
   size_t there = m->depth - pickle_floor(m);
   if (there >= values) return 0;
-  return pickle_refuse(m, m->op_at, "stack underflow: the pickle's opcode %s needs %zu values, %zu are there",
-                       opcode, values, there);
+  return pickle_refuse(m, m->op_at, "stack underflow: the pickle's opcode %s needs %zu values, %zu are there", opcode,
+                       values, there);
 }
 
 /* The values above the last mark leave the stack; they stay readable until the next push. */
@@ -118,8 +112,7 @@ PickleValue *pickle_load(PickleMachine *m) {
   m->none = pickle_value(m, PICKLE_NONE);
   PickleValue *root = NULL;
   if (m->none && m->stack) {
-    while (!m->stopped && pickle_step(m) == 0) {
-    }
+    while (!m->stopped && pickle_step(m) == 0) {}
     /* `stopped` is also set when STOP found nothing: pickle_need() has then filled the error. */
     if (m->stopped && m->depth > pickle_floor(m)) root = m->stack[m->depth - 1];
   }

@@ -139,8 +139,7 @@ PickleValue *pickle_load(PickleMachine *m);
 /* For pickle_globals.c and persistent(): */
 PickleValue *pickle_value(PickleMachine *m, PickleKind kind); /* NULL without memory, *err filled */
 /* Message "PATH: byte N: …"; returns -1. */
-int pickle_refuse(PickleMachine *m, uint64_t at, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+int pickle_refuse(PickleMachine *m, uint64_t at, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int pickle_append(PickleMachine *m, PickleValue *list, PickleValue *item);
 /* Looks the name up in the table; unknown ones get a row of their own. */
 PickleValue *pickle_global(PickleMachine *m, const char *module, const char *name);

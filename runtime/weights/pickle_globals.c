@@ -154,14 +154,12 @@ static PickleValue *make_dict(PickleMachine *m, const PickleGlobal *g, const Pic
   return dict;
 }
 
-static PickleValue *make_sequence(PickleMachine *m, const PickleGlobal *g, PickleKind kind,
-                                  const PickleValue *args) {
+static PickleValue *make_sequence(PickleMachine *m, const PickleGlobal *g, PickleKind kind, const PickleValue *args) {
   PickleValue *made = pickle_value(m, kind);
   if (!made || args->count == 0) return made;
   const PickleValue *from = args->items[0];
   if (args->count == 1 && is_unmade(from)) return not_called(m, g, args);
-  if (args->count > 1 ||
-      (from->kind != PICKLE_LIST && from->kind != PICKLE_TUPLE && from->kind != PICKLE_SET)) {
+  if (args->count > 1 || (from->kind != PICKLE_LIST && from->kind != PICKLE_TUPLE && from->kind != PICKLE_SET)) {
     return refuse_args(m, g, "one list or tuple");
   }
   for (uint32_t i = 0; i < from->count; i++) {
@@ -183,8 +181,7 @@ static bool read_quantiser(PickleMachine *m, const PickleValue *v, PickleTensor 
   if (v->kind != PICKLE_TUPLE || v->count < 1 || v->items[0]->kind != PICKLE_GLOBAL) return false;
   to->quantised = m->quantised = true;
   to->scheme = v->items[0]->global->name;
-  if (strcmp(to->scheme, "per_tensor_affine") != 0)
-    return true; /* refused with the tensor's name, where it is used */
+  if (strcmp(to->scheme, "per_tensor_affine") != 0) return true; /* refused with the tensor's name, where it is used */
   if (v->count != 3 || v->items[1]->kind != PICKLE_FLOAT || v->items[2]->kind != PICKLE_INT) return false;
   to->scale = v->items[1]->number;
   to->zero = v->items[2]->integer;
@@ -231,8 +228,7 @@ static PickleValue *from_type(PickleMachine *m, const PickleGlobal *g, const Pic
   const PickleValue *function = args->count == 4 ? args->items[0] : NULL;
   bool fits = function && function->kind == PICKLE_GLOBAL && args->items[2]->kind == PICKLE_TUPLE &&
               function->global->action >= GLOBAL_REBUILD && function->global->action <= GLOBAL_PARAMETER;
-  return fits ? pickle_reduce(m, args->items[0], args->items[2])
-              : refuse_args(m, g, "those of a tensor's function");
+  return fits ? pickle_reduce(m, args->items[0], args->items[2]) : refuse_args(m, g, "those of a tensor's function");
 }
 
 PickleValue *pickle_reduce(PickleMachine *m, PickleValue *callable, PickleValue *args) {
@@ -245,36 +241,28 @@ PickleValue *pickle_reduce(PickleMachine *m, PickleValue *callable, PickleValue 
   const PickleGlobal *g = callable->global;
   PickleValue *made;
   switch (g->action) {
-  case GLOBAL_DICT:
-    return make_dict(m, g, args, 0);
-  case GLOBAL_DEFAULTDICT:
-    return make_dict(m, g, args, 1);
-  case GLOBAL_LIST:
-    return make_sequence(m, g, PICKLE_LIST, args);
-  case GLOBAL_TUPLE:
-    return make_sequence(m, g, PICKLE_TUPLE, args);
-  case GLOBAL_SET:
-    return make_sequence(m, g, PICKLE_SET, args);
+  case GLOBAL_DICT: return make_dict(m, g, args, 0);
+  case GLOBAL_DEFAULTDICT: return make_dict(m, g, args, 1);
+  case GLOBAL_LIST: return make_sequence(m, g, PICKLE_LIST, args);
+  case GLOBAL_TUPLE: return make_sequence(m, g, PICKLE_TUPLE, args);
+  case GLOBAL_SET: return make_sequence(m, g, PICKLE_SET, args);
   case GLOBAL_OPAQUE:
     made = pickle_value(m, PICKLE_OPAQUE);
     if (made) made->global = g;
     return made;
   case GLOBAL_REBUILD:
   case GLOBAL_REBUILD_V3:
-  case GLOBAL_REBUILD_Q:
-    return rebuild(m, g, args);
+  case GLOBAL_REBUILD_Q: return rebuild(m, g, args);
   case GLOBAL_PARAMETER:
     if (args->count && args->items[0]->kind == PICKLE_TENSOR) return args->items[0];
     if (args->count && is_unmade(args->items[0])) return not_called(m, g, args);
     return refuse_args(m, g, "a tensor and its flags");
-  case GLOBAL_FROM_TYPE:
-    return from_type(m, g, args);
+  case GLOBAL_FROM_TYPE: return from_type(m, g, args);
   case GLOBAL_UNKNOWN:
   case GLOBAL_CONSTANT:
   case GLOBAL_STORAGE:
   case GLOBAL_TENSOR_TYPE:
-  case GLOBAL_DTYPE:
-    break;
+  case GLOBAL_DTYPE: break;
   }
   return not_called(m, g, args);
 }

@@ -49,8 +49,7 @@ static int push_long(PickleMachine *m, unsigned length_bytes) {
   }
   uint64_t bits = 0;
   if (get(m, &bits, (size_t)length)) return -1;
-  if (length > 0 && length < 8 && bits >> (8 * length - 1))
-    bits |= ~UINT64_C(0) << (8 * length); /* two's complement */
+  if (length > 0 && length < 8 && bits >> (8 * length - 1)) bits |= ~UINT64_C(0) << (8 * length); /* two's complement */
   return push_int(m, (int64_t)bits);
 }
 
@@ -79,8 +78,7 @@ OP(frame) {
   uint64_t length;
   if (get_unsigned(m, 8, &length)) return -1;
   if (length <= stream_left(m->from)) return 0; /* frames only help reading ahead */
-  return pickle_refuse(m, m->op_at, "a frame of %llu bytes, but %llu are left", ULL(length),
-                       ULL(stream_left(m->from)));
+  return pickle_refuse(m, m->op_at, "a frame of %llu bytes, but %llu are left", ULL(length), ULL(stream_left(m->from)));
 }
 OP(stop) {
   m->stopped = true;
@@ -100,8 +98,7 @@ OP(mark) {
   return 0;
 }
 OP(pop) {
-  if (m->mark_count && m->depth == pickle_floor(m))
-    return m->mark_count--, 0; /* as Python: the mark itself */
+  if (m->mark_count && m->depth == pickle_floor(m)) return m->mark_count--, 0; /* as Python: the mark itself */
   if (pickle_need(m, 1, "POP")) return -1;
   m->depth--;
   return 0;
@@ -111,24 +108,16 @@ OP(pop_mark) {
   size_t count;
   return pickle_pop_mark(m, "POP_MARK", &first, &count);
 }
-OP(dup) {
-  return pickle_need(m, 1, "DUP") ? -1 : pickle_push(m, m->stack[m->depth - 1]);
-}
+OP(dup) { return pickle_need(m, 1, "DUP") ? -1 : pickle_push(m, m->stack[m->depth - 1]); }
 
-OP(none) {
-  return pickle_push(m, m->none);
-}
+OP(none) { return pickle_push(m, m->none); }
 static int push_bool(PickleMachine *m, bool value) {
   PickleValue *v = pickle_value(m, PICKLE_BOOL);
   if (v) v->integer = value;
   return pickle_push(m, v);
 }
-OP(newtrue) {
-  return push_bool(m, true);
-}
-OP(newfalse) {
-  return push_bool(m, false);
-}
+OP(newtrue) { return push_bool(m, true); }
+OP(newfalse) { return push_bool(m, false); }
 OP(binint) {
   uint64_t bits;
   return get_unsigned(m, 4, &bits) ? -1 : push_int(m, (int32_t)(uint32_t)bits);
@@ -141,12 +130,8 @@ OP(binint2) {
   uint64_t bits;
   return get_unsigned(m, 2, &bits) ? -1 : push_int(m, (int64_t)bits);
 }
-OP(long1) {
-  return push_long(m, 1);
-}
-OP(long4) {
-  return push_long(m, 4);
-}
+OP(long1) { return push_long(m, 1); }
+OP(long4) { return push_long(m, 4); }
 OP(binfloat) {
   uint64_t bits;
   if (get_unsigned(m, 8, &bits)) return -1;
@@ -155,44 +140,20 @@ OP(binfloat) {
   if (v) memcpy(&v->number, &bits, 8);
   return pickle_push(m, v);
 }
-OP(short_binunicode) {
-  return push_text(m, PICKLE_STRING, 1);
-}
-OP(binunicode) {
-  return push_text(m, PICKLE_STRING, 4);
-}
-OP(binunicode8) {
-  return push_text(m, PICKLE_STRING, 8);
-}
+OP(short_binunicode) { return push_text(m, PICKLE_STRING, 1); }
+OP(binunicode) { return push_text(m, PICKLE_STRING, 4); }
+OP(binunicode8) { return push_text(m, PICKLE_STRING, 8); }
 /* Python 2's str: names of tensors, keys, modules. */
-OP(short_binstring) {
-  return push_text(m, PICKLE_STRING, 1);
-}
-OP(binstring) {
-  return push_text(m, PICKLE_STRING, 4);
-}
-OP(short_binbytes) {
-  return push_text(m, PICKLE_BYTES, 1);
-}
-OP(binbytes) {
-  return push_text(m, PICKLE_BYTES, 4);
-}
-OP(binbytes8) {
-  return push_text(m, PICKLE_BYTES, 8);
-}
+OP(short_binstring) { return push_text(m, PICKLE_STRING, 1); }
+OP(binstring) { return push_text(m, PICKLE_STRING, 4); }
+OP(short_binbytes) { return push_text(m, PICKLE_BYTES, 1); }
+OP(binbytes) { return push_text(m, PICKLE_BYTES, 4); }
+OP(binbytes8) { return push_text(m, PICKLE_BYTES, 8); }
 
-OP(empty_tuple) {
-  return pickle_push(m, pickle_value(m, PICKLE_TUPLE));
-}
-OP(empty_list) {
-  return pickle_push(m, pickle_value(m, PICKLE_LIST));
-}
-OP(empty_dict) {
-  return pickle_push(m, pickle_value(m, PICKLE_DICT));
-}
-OP(empty_set) {
-  return pickle_push(m, pickle_value(m, PICKLE_SET));
-}
+OP(empty_tuple) { return pickle_push(m, pickle_value(m, PICKLE_TUPLE)); }
+OP(empty_list) { return pickle_push(m, pickle_value(m, PICKLE_LIST)); }
+OP(empty_dict) { return pickle_push(m, pickle_value(m, PICKLE_DICT)); }
+OP(empty_set) { return pickle_push(m, pickle_value(m, PICKLE_SET)); }
 
 static PickleValue *sequence(PickleMachine *m, PickleKind kind, PickleValue **from, size_t count) {
   PickleValue *v = pickle_value(m, kind);
@@ -208,49 +169,32 @@ static int tuple_of(PickleMachine *m, size_t count, const char *opcode) {
   m->depth -= count;
   return pickle_push(m, v);
 }
-OP(tuple1) {
-  return tuple_of(m, 1, "TUPLE1");
-}
-OP(tuple2) {
-  return tuple_of(m, 2, "TUPLE2");
-}
-OP(tuple3) {
-  return tuple_of(m, 3, "TUPLE3");
-}
+OP(tuple1) { return tuple_of(m, 1, "TUPLE1"); }
+OP(tuple2) { return tuple_of(m, 2, "TUPLE2"); }
+OP(tuple3) { return tuple_of(m, 3, "TUPLE3"); }
 static int from_mark(PickleMachine *m, PickleKind kind, const char *opcode) {
   PickleValue **first;
   size_t count;
   if (pickle_pop_mark(m, opcode, &first, &count)) return -1;
-  if (kind == PICKLE_DICT && count % 2)
-    return pickle_refuse(m, m->op_at, "%s with a key that has no value", opcode);
+  if (kind == PICKLE_DICT && count % 2) return pickle_refuse(m, m->op_at, "%s with a key that has no value", opcode);
   return pickle_push(m, sequence(m, kind, first, count));
 }
-OP(tuple) {
-  return from_mark(m, PICKLE_TUPLE, "TUPLE");
-}
-OP(list) {
-  return from_mark(m, PICKLE_LIST, "LIST");
-}
-OP(dict) {
-  return from_mark(m, PICKLE_DICT, "DICT");
-}
-OP(frozenset) {
-  return from_mark(m, PICKLE_SET, "FROZENSET");
-}
+OP(tuple) { return from_mark(m, PICKLE_TUPLE, "TUPLE"); }
+OP(list) { return from_mark(m, PICKLE_LIST, "LIST"); }
+OP(dict) { return from_mark(m, PICKLE_DICT, "DICT"); }
+OP(frozenset) { return from_mark(m, PICKLE_SET, "FROZENSET"); }
 
 /* Adds to what lies on top. A class derived from dict or list is an OBJECT: of it, items of dicts are kept.
  */
-static int add_items(PickleMachine *m, PickleKind kind, PickleValue **items, size_t count,
-                     const char *opcode) {
+static int add_items(PickleMachine *m, PickleKind kind, PickleValue **items, size_t count, const char *opcode) {
   if (pickle_need(m, 1, opcode)) return -1;
   PickleValue *to = m->stack[m->depth - 1];
   if (to->kind == PICKLE_OPAQUE || (to->kind == PICKLE_OBJECT && kind != PICKLE_DICT)) return 0;
   if (to->kind != kind && to->kind != PICKLE_OBJECT && to->kind != PICKLE_CALL) {
-    return pickle_refuse(m, m->op_at, "the pickle's opcode %s works on %s, not %s", opcode,
-                         pickle_kind_name(kind), pickle_kind_name((PickleKind)to->kind));
+    return pickle_refuse(m, m->op_at, "the pickle's opcode %s works on %s, not %s", opcode, pickle_kind_name(kind),
+                         pickle_kind_name((PickleKind)to->kind));
   }
-  if (kind == PICKLE_DICT && count % 2)
-    return pickle_refuse(m, m->op_at, "%s with a key that has no value", opcode);
+  if (kind == PICKLE_DICT && count % 2) return pickle_refuse(m, m->op_at, "%s with a key that has no value", opcode);
   for (size_t i = 0; i < count; i++) {
     if (pickle_append(m, to, items[i])) return -1;
   }
@@ -266,21 +210,11 @@ static int add_marked(PickleMachine *m, PickleKind kind, const char *opcode) {
   size_t count;
   return pickle_pop_mark(m, opcode, &first, &count) ? -1 : add_items(m, kind, first, count, opcode);
 }
-OP(append) {
-  return add_some(m, PICKLE_LIST, 1, "APPEND");
-}
-OP(appends) {
-  return add_marked(m, PICKLE_LIST, "APPENDS");
-}
-OP(setitem) {
-  return add_some(m, PICKLE_DICT, 2, "SETITEM");
-}
-OP(setitems) {
-  return add_marked(m, PICKLE_DICT, "SETITEMS");
-}
-OP(additems) {
-  return add_marked(m, PICKLE_SET, "ADDITEMS");
-}
+OP(append) { return add_some(m, PICKLE_LIST, 1, "APPEND"); }
+OP(appends) { return add_marked(m, PICKLE_LIST, "APPENDS"); }
+OP(setitem) { return add_some(m, PICKLE_DICT, 2, "SETITEM"); }
+OP(setitems) { return add_marked(m, PICKLE_DICT, "SETITEMS"); }
+OP(additems) { return add_marked(m, PICKLE_SET, "ADDITEMS"); }
 
 static int memo_put(PickleMachine *m, uint64_t index, const char *opcode) {
   if (pickle_need(m, 1, opcode)) return -1;
@@ -318,15 +252,9 @@ OP(long_binput) {
   uint64_t index;
   return get_unsigned(m, 4, &index) ? -1 : memo_put(m, index, "LONG_BINPUT");
 }
-OP(memoize) {
-  return memo_put(m, m->memo_next, "MEMOIZE");
-}
-OP(binget) {
-  return memo_get(m, 1, "BINGET");
-}
-OP(long_binget) {
-  return memo_get(m, 4, "LONG_BINGET");
-}
+OP(memoize) { return memo_put(m, m->memo_next, "MEMOIZE"); }
+OP(binget) { return memo_get(m, 1, "BINGET"); }
+OP(long_binget) { return memo_get(m, 4, "LONG_BINGET"); }
 
 OP(global) {
   char module[512], name[512];
@@ -338,8 +266,7 @@ OP(stack_global) {
   const PickleValue *module = m->stack[m->depth - 2], *name = m->stack[m->depth - 1];
   if (module->kind != PICKLE_STRING || name->kind != PICKLE_STRING) {
     return pickle_refuse(m, m->op_at, "STACK_GLOBAL needs two strings, not %s and %s",
-                         pickle_kind_name((PickleKind)module->kind),
-                         pickle_kind_name((PickleKind)name->kind));
+                         pickle_kind_name((PickleKind)module->kind), pickle_kind_name((PickleKind)name->kind));
   }
   m->depth -= 2;
   return pickle_push(m, pickle_global(m, module->text, name->text));
@@ -376,10 +303,8 @@ OP(build) {
    */
   case PICKLE_DICT:
   case PICKLE_TENSOR:
-  case PICKLE_OPAQUE:
-    return 0;
-  case PICKLE_CALL:
-    return pickle_append(m, to, state);
+  case PICKLE_OPAQUE: return 0;
+  case PICKLE_CALL: return pickle_append(m, to, state);
   default:
     return pickle_refuse(m, m->op_at, "the pickle's opcode BUILD cannot give a state to %s",
                          pickle_kind_name((PickleKind)to->kind));
@@ -475,7 +400,6 @@ int pickle_step(PickleMachine *m) {
   if (stream_get(m->from, &code, 1, "a pickle: it has no STOP", m->err)) return -1;
   const Opcode *op = &opcodes[code];
   if (op->run) return op->run(m);
-  if (op->name)
-    return pickle_refuse(m, m->op_at, "the pickle's opcode %s is not allowed in a weight file", op->name);
+  if (op->name) return pickle_refuse(m, m->op_at, "the pickle's opcode %s is not allowed in a weight file", op->name);
   return pickle_refuse(m, m->op_at, "0x%02x is no pickle opcode", code);
 }

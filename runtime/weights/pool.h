@@ -12,8 +12,7 @@ typedef struct Pool {
   bool over;          /* the last NULL was the limit's doing, not the machine's */
 } Pool;
 
-void *pool_alloc(Pool *pool,
-                 size_t size); /* zeroed, 16-byte aligned; NULL past the limit or without memory */
+void *pool_alloc(Pool *pool, size_t size); /* zeroed, 16-byte aligned; NULL past the limit or without memory */
 void *pool_array(Pool *pool, size_t count, size_t size);
 char *pool_strndup(Pool *pool, const char *text, size_t length);
 char *pool_printf(Pool *pool, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -34,10 +34,9 @@ static int feed_inflate(Feed *f, unsigned char *to, size_t size, surgery_error *
     int result = inflate(&f->z, Z_NO_FLUSH);
     if (result == Z_OK) continue;
     if (result == Z_STREAM_END && f->z.avail_out == 0) break;
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): its compressed data %s",
-                   f->file->path, SG_Q(f->tensor->pub.name), ULL(f->tensor->offset),
-                   result == Z_STREAM_END || result == Z_BUF_ERROR ? "end before the tensor does"
-                                                                   : "are broken");
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): its compressed data %s", f->file->path,
+                   SG_Q(f->tensor->pub.name), ULL(f->tensor->offset),
+                   result == Z_STREAM_END || result == Z_BUF_ERROR ? "end before the tensor does" : "are broken");
   }
   f->crc = (uint32_t)crc32(f->crc, to, (uInt)size);
   return 0;
@@ -66,7 +65,8 @@ static void feed_close(Feed *f) {
 }
 
 /* From the tensor's byte `skip` on, of which `size` are wanted; 0 where the tensor is deflated. */
-static int feed_open(Feed *f, const surgery_weights *w, const WeightTensor *t, uint64_t skip, uint64_t size, surgery_error *err) {
+static int feed_open(Feed *f, const surgery_weights *w, const WeightTensor *t, uint64_t skip, uint64_t size,
+                     surgery_error *err) {
   *f = (Feed){.file = weights_file(w, t), .tensor = t, .at = t->offset + skip, .crc = (uint32_t)crc32(0, NULL, 0)};
   if (!t->deflated) {
     if (!f->file->image) posix_fadvise(f->file->fd, (off_t)f->at, (off_t)size, POSIX_FADV_WILLNEED);
@@ -90,8 +90,8 @@ static int feed_open(Feed *f, const surgery_weights *w, const WeightTensor *t, u
 static int feed_finish(Feed *f, surgery_error *err) {
   if (f->tensor->deflated && f->crc != f->tensor->crc) {
     return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: tensor '%s' (byte %llu): the archive's checksum is %08x, its data's %08x",
-                   f->file->path, SG_Q(f->tensor->pub.name), ULL(f->tensor->offset), f->tensor->crc, f->crc);
+                   "%s: tensor '%s' (byte %llu): the archive's checksum is %08x, its data's %08x", f->file->path,
+                   SG_Q(f->tensor->pub.name), ULL(f->tensor->offset), f->tensor->crc, f->crc);
   }
   return 0;
 }
@@ -135,8 +135,8 @@ static int read_contiguous(Feed *f, WeightTarget to, size_t count, surgery_error
 }
 
 /* Collects `n` elements in row-major order from the raw span; index and place go on from call to call. */
-static void gather(const WeightTensor *t, const unsigned char *raw, int64_t *index, uint64_t *place,
-                   unsigned char *to, size_t n) {
+static void gather(const WeightTensor *t, const unsigned char *raw, int64_t *index, uint64_t *place, unsigned char *to,
+                   size_t n) {
   size_t size = surgery_dtype_size(weights_stored_dtype(t));
   for (size_t i = 0; i < n; i++) {
     memcpy(to + i * size, raw + *place * size, size);
@@ -167,11 +167,10 @@ static int read_strided(Feed *f, WeightTarget to, surgery_error *err) {
   return status;
 }
 
-bool weights_read_parts(const WeightTensor *t) {
-  return !t->deflated && row_major(&t->pub, t->stride);
-}
+bool weights_read_parts(const WeightTensor *t) { return !t->deflated && row_major(&t->pub, t->stride); }
 
-int weights_check_read(const surgery_weights *w, const surgery_tensor *tensor, bool i64, int64_t count, surgery_error *err) {
+int weights_check_read(const surgery_weights *w, const surgery_tensor *tensor, bool i64, int64_t count,
+                       surgery_error *err) {
   const WeightTensor *t = (const WeightTensor *)tensor;
   if (!tensor || t < w->tensors || t >= w->tensors + w->count) {
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: the tensor asked for is not of this file", w->files[0].path);
@@ -187,7 +186,8 @@ int weights_check_read(const surgery_weights *w, const surgery_tensor *tensor, b
   return 0;
 }
 
-int weights_read_part(const surgery_weights *w, const WeightTensor *t, WeightTarget to, size_t first, size_t count, surgery_error *err) {
+int weights_read_part(const surgery_weights *w, const WeightTensor *t, WeightTarget to, size_t first, size_t count,
+                      surgery_error *err) {
   if (count == 0) return 0;
   bool whole = !row_major(&t->pub, t->stride);
   size_t size = surgery_dtype_size(weights_stored_dtype(t));

@@ -1,12 +1,12 @@
-/* Reads many tensors by all threads: cut into slices of about the same size, which go to their places in any order. Which
- * bytes lie where, read.c knows. */
+/* Reads many tensors by all threads: cut into slices of about the same size, which go to their places in any order.
+ * Which bytes lie where, read.c knows. */
 #include "runtime/abi.h"
 #include "runtime/weights/weights.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { SLICE = 1 << 18 };         /* bytes in the file */
+enum { SLICE = 1 << 18 };           /* bytes in the file */
 enum { WORTH_SHARING = 4 * SLICE }; /* below, waking the threads takes longer */
 
 typedef struct Slice {

@@ -18,7 +18,7 @@ typedef struct Header {
 } Header;
 
 #define REFUSE(h, format, ...) sg_fail((h)->err, SURGERY_BAD_INPUT, "%s: " format, (h)->path, __VA_ARGS__)
-#define REFUSE_TENSOR(h, name, format, ...)                                                                  \
+#define REFUSE_TENSOR(h, name, format, ...)                                                                            \
   REFUSE(h, "tensor '%s' (byte %llu): " format, SG_Q(name), ULL((h)->at), __VA_ARGS__)
 
 static json_t *parse(Header *h, const char *text, size_t length) {
@@ -27,18 +27,10 @@ static json_t *parse(Header *h, const char *text, size_t length) {
   if (!root) {
     uint64_t at = 8 + (uint64_t)(error.position > 0 ? error.position : 0);
     switch (json_error_code(&error)) {
-    case json_error_duplicate_key:
-      REFUSE(h, "byte %llu: the header has a key twice: %s", ULL(at), error.text);
-      break;
-    case json_error_invalid_utf8:
-      REFUSE(h, "byte %llu: the header is not UTF-8", ULL(at));
-      break;
-    case json_error_out_of_memory:
-      sg_fail_memory(h->err, h->path, length);
-      break;
-    default:
-      REFUSE(h, "byte %llu: the header is not JSON: %s", ULL(at), error.text);
-      break;
+    case json_error_duplicate_key: REFUSE(h, "byte %llu: the header has a key twice: %s", ULL(at), error.text); break;
+    case json_error_invalid_utf8: REFUSE(h, "byte %llu: the header is not UTF-8", ULL(at)); break;
+    case json_error_out_of_memory: sg_fail_memory(h->err, h->path, length); break;
+    default: REFUSE(h, "byte %llu: the header is not JSON: %s", ULL(at), error.text); break;
     }
     return NULL;
   }
@@ -52,8 +44,7 @@ static int check_metadata(Header *h, json_t *object) {
   const char *key;
   json_t *value;
   bool memory;
-  if (!json_is_object(object))
-    return REFUSE(h, "byte %llu: __metadata__ must be an object of strings", ULL(h->at));
+  if (!json_is_object(object)) return REFUSE(h, "byte %llu: __metadata__ must be an object of strings", ULL(h->at));
   json_object_foreach(object, key, value) {
     if (!json_is_string(value))
       return REFUSE(h, "byte %llu: __metadata__ '%s' must be a string", ULL(h->at), SG_Q(key));
@@ -63,12 +54,11 @@ static int check_metadata(Header *h, json_t *object) {
 }
 
 /* A list of `most` non-negative integers at the most; their number, or -1. */
-static int64_t integers(Header *h, const char *tensor, const char *key, json_t *list, int64_t *to,
-                        size_t most) {
+static int64_t integers(Header *h, const char *tensor, const char *key, json_t *list, int64_t *to, size_t most) {
   if (!json_is_array(list)) return REFUSE_TENSOR(h, tensor, "'%s' must be a list of integers", key);
   if (json_array_size(list) > most) {
-    return REFUSE_TENSOR(h, tensor, "'%s' has %zu entries; at most %zu are supported", key,
-                         json_array_size(list), most);
+    return REFUSE_TENSOR(h, tensor, "'%s' has %zu entries; at most %zu are supported", key, json_array_size(list),
+                         most);
   }
   for (size_t i = 0; i < json_array_size(list); i++) {
     json_t *item = json_array_get(list, i);
@@ -87,8 +77,7 @@ static int read_tensor(Header *h, const char *name, json_t *object) {
   }
   int dtype = dtype_from_safetensors(json_string_value(dtype_name), json_string_length(dtype_name));
   if (dtype < 0) {
-    return REFUSE_TENSOR(h, name,
-                         "unknown dtype '%s' (known: F64, F32, F16, BF16, I64 to I8, U64 to U8, BOOL)",
+    return REFUSE_TENSOR(h, name, "unknown dtype '%s' (known: F64, F32, F16, BF16, I64 to I8, U64 to U8, BOOL)",
                          SG_Q(json_string_value(dtype_name)));
   }
   int64_t shape[SURGERY_MAX_RANK], range[2];
@@ -106,13 +95,13 @@ static int read_tensor(Header *h, const char *name, json_t *object) {
     return REFUSE_TENSOR(h, name, "data_offsets [%llu, %llu] are out of order", ULL(begin), ULL(end));
   }
   if (end > h->data_size) {
-    return REFUSE_TENSOR(h, name, "data_offsets [%llu, %llu] go past the end: byte %llu of a file of %llu",
-                         ULL(begin), ULL(end), ULL(h->data + end), ULL(h->data + h->data_size));
+    return REFUSE_TENSOR(h, name, "data_offsets [%llu, %llu] go past the end: byte %llu of a file of %llu", ULL(begin),
+                         ULL(end), ULL(h->data + end), ULL(h->data + h->data_size));
   }
   if (end - begin != t->span) {
-    return REFUSE(h, "tensor '%s' (byte %llu): %s of shape %s takes %llu bytes, but data_offsets give %llu",
-                  SG_Q(name), ULL(h->data + begin), surgery_dtype_name(t->pub.dtype),
-                  SHAPE(t->pub.rank, t->pub.shape), ULL(t->span), ULL(end - begin));
+    return REFUSE(h, "tensor '%s' (byte %llu): %s of shape %s takes %llu bytes, but data_offsets give %llu", SG_Q(name),
+                  ULL(h->data + begin), surgery_dtype_name(t->pub.dtype), SHAPE(t->pub.rank, t->pub.shape),
+                  ULL(t->span), ULL(end - begin));
   }
   t->offset = h->data + begin;
   return 0;
@@ -146,8 +135,8 @@ static int check_cover(Header *h, size_t first) {
     at = t->offset + t->span;
   }
   if (at != h->data + h->data_size) {
-    return REFUSE(h, "%llu trailing bytes at byte %llu, after the last tensor",
-                  ULL(h->data + h->data_size - at), ULL(at));
+    return REFUSE(h, "%llu trailing bytes at byte %llu, after the last tensor", ULL(h->data + h->data_size - at),
+                  ULL(at));
   }
   return 0;
 }
@@ -176,8 +165,7 @@ int safetensors_read(surgery_weights *w, uint32_t file, surgery_error *err) {
   Header h = {.w = w, .file = file, .path = f->path, .err = err};
   uint64_t length = 0;
   if (f->size < 8)
-    return REFUSE(&h, "too short for any weight file: %llu bytes; safetensors needs 8 at least",
-                  ULL(f->size));
+    return REFUSE(&h, "too short for any weight file: %llu bytes; safetensors needs 8 at least", ULL(f->size));
   if (weights_bytes(f, &length, 0, 8, err)) return -1;
   if (length > LARGEST_HEADER) {
     return REFUSE(&h, "byte 0: a safetensors header of %llu bytes; at most %d are allowed", ULL(length),

@@ -21,7 +21,7 @@ typedef struct Index {
 } Index;
 
 #define REFUSE(x, format, ...) sg_fail((x)->err, SURGERY_BAD_INPUT, "%s: " format, (x)->path, __VA_ARGS__)
-#define REFUSE_TENSOR(x, row, format, ...)                                                                   \
+#define REFUSE_TENSOR(x, row, format, ...)                                                                             \
   REFUSE(x, "tensor '%s' (byte %llu): " format, SG_Q((row)->tensor), ULL((row)->at), __VA_ARGS__)
 
 static int by_shard(const void *a, const void *b) {
@@ -44,8 +44,7 @@ static int read_map(Index *x, json_t *map, const uint64_t *places) {
     row->tensor = pool_strndup(&x->w->pool, tensor, strlen(tensor));
     if (!row->tensor) return sg_fail_memory(x->err, x->path, strlen(tensor));
     if (!name || !plain_name(name))
-      return REFUSE_TENSOR(x, row, "the shard '%s' must be a file's name without a path",
-                           SG_Q(name ? name : ""));
+      return REFUSE_TENSOR(x, row, "the shard '%s' must be a file's name without a path", SG_Q(name ? name : ""));
     row->shard = pool_strndup(&x->w->pool, name, strlen(name));
     if (!row->shard) return sg_fail_memory(x->err, x->path, strlen(name));
     x->count++;
@@ -75,10 +74,8 @@ static int parse_index(Index *x, const char *text, size_t length) {
   uint64_t *places = calloc(count + 1, sizeof *places);
   x->rows = pool_array(&x->w->pool, count, sizeof *x->rows);
   if (count == 0)
-    status =
-        REFUSE(x, "is JSON, but no index of shards: '%s' must be an object of tensor: file", "weight_map");
-  else if (!x->rows || !places)
-    status = sg_fail_memory(x->err, x->path, count * (sizeof *x->rows + sizeof *places));
+    status = REFUSE(x, "is JSON, but no index of shards: '%s' must be an object of tensor: file", "weight_map");
+  else if (!x->rows || !places) status = sg_fail_memory(x->err, x->path, count * (sizeof *x->rows + sizeof *places));
   if (!status) {
     json_places(text, length, map_number(root), places, count);
     status = read_map(x, map, places);

@@ -8,12 +8,8 @@ void stream_open(ByteStream *s, const WeightFile *file, uint64_t at, uint64_t en
   s->have = s->next = 0;
 }
 
-uint64_t stream_at(const ByteStream *s) {
-  return s->window_at + s->next;
-}
-uint64_t stream_left(const ByteStream *s) {
-  return s->end - stream_at(s);
-}
+uint64_t stream_at(const ByteStream *s) { return s->window_at + s->next; }
+uint64_t stream_left(const ByteStream *s) { return s->end - stream_at(s); }
 
 void stream_seek(ByteStream *s, uint64_t at) {
   if (at >= s->window_at && at <= s->window_at + s->have) {
@@ -35,9 +31,8 @@ static int refill(ByteStream *s, surgery_error *err) {
 
 int stream_get(ByteStream *s, void *to, size_t size, const char *what, surgery_error *err) {
   if (size > stream_left(s)) {
-    return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: byte %llu: ends inside %s (%zu bytes are needed, %llu are left)", s->file->path,
-                   ULL(stream_at(s)), what, size, ULL(stream_left(s)));
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte %llu: ends inside %s (%zu bytes are needed, %llu are left)",
+                   s->file->path, ULL(stream_at(s)), what, size, ULL(stream_left(s)));
   }
   unsigned char *at = to;
   while (size > 0) {

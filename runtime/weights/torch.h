@@ -21,15 +21,15 @@ typedef struct TorchFile {
   } storages;      /* every one that was named */
   /* Where a storage's bytes are: absolute offset and the bytes there are. `tensor` and `at`, its byte in the
    * pickle: for the message. */
-  int (*locate)(struct TorchFile *t, const PickleStorage *storage, const char *tensor, uint64_t at,
-                uint64_t *offset, uint64_t *bytes);
+  int (*locate)(struct TorchFile *t, const PickleStorage *storage, const char *tensor, uint64_t at, uint64_t *offset,
+                uint64_t *bytes);
   void *container;
   const PickleValue *first_skipped; /* what torch_skipped found first; NULL */
 } TorchFile;
 
 /* Makes the machine ready for pickles between the absolute bytes begin and end. */
-void torch_begin(TorchFile *t, surgery_weights *w, uint32_t file, const char *format, uint64_t begin,
-                 uint64_t end, surgery_error *err);
+void torch_begin(TorchFile *t, surgery_weights *w, uint32_t file, const char *format, uint64_t begin, uint64_t end,
+                 surgery_error *err);
 void torch_end(TorchFile *t);
 /* machine.persistent for ('storage', type, key, location, numel[, view]) and ('module', class, file, source).
  */

@@ -31,21 +31,18 @@ static int place_storage(TorchFile *t, const char *key) {
   PickleStorage **s = torch_find_storages(t, key);
   uint64_t at = stream_at(&t->stream), numel, bytes;
   if (!s)
-    return pickle_refuse(&t->machine, at, "storage '%s' is in the file's list, but nothing refers to it",
-                         SG_Q(key));
-  if ((*s)->placed)
-    return pickle_refuse(&t->machine, at, "storage '%s' is twice in the file's list", SG_Q(key));
+    return pickle_refuse(&t->machine, at, "storage '%s' is in the file's list, but nothing refers to it", SG_Q(key));
+  if ((*s)->placed) return pickle_refuse(&t->machine, at, "storage '%s' is twice in the file's list", SG_Q(key));
   if (stream_get(&t->stream, &numel, 8, "the size of a storage", t->err)) return -1;
   if (__builtin_mul_overflow(numel, torch_element_size(*s), &bytes) || bytes > stream_left(&t->stream)) {
     return pickle_refuse(&t->machine, at,
-                         "storage '%s' of %llu elements goes past the end of the file (%llu bytes are left)",
-                         SG_Q(key), ULL(numel), ULL(stream_left(&t->stream)));
+                         "storage '%s' of %llu elements goes past the end of the file (%llu bytes are left)", SG_Q(key),
+                         ULL(numel), ULL(stream_left(&t->stream)));
   }
-  for (PickleStorage **end = t->storages.at + t->storages.sorted; s < end && strcmp((*s)->key, key) == 0;
-       s++) {
+  for (PickleStorage **end = t->storages.at + t->storages.sorted; s < end && strcmp((*s)->key, key) == 0; s++) {
     if ((*s)->numel != numel) {
-      return pickle_refuse(&t->machine, at, "storage '%s' has %llu elements here, but %llu in the pickle",
-                           SG_Q(key), ULL(numel), ULL((*s)->numel));
+      return pickle_refuse(&t->machine, at, "storage '%s' has %llu elements here, but %llu in the pickle", SG_Q(key),
+                           ULL(numel), ULL((*s)->numel));
     }
     (*s)->offset = at + 8;
     (*s)->placed = true;
@@ -58,8 +55,7 @@ static int place_storages(TorchFile *t) {
   PickleValue *keys = pickle_load(&t->machine);
   if (!keys) return -1;
   if (keys->kind != PICKLE_LIST)
-    return pickle_refuse(&t->machine, keys->at, "the list of storages is %s",
-                         pickle_kind_name((PickleKind)keys->kind));
+    return pickle_refuse(&t->machine, keys->at, "the list of storages is %s", pickle_kind_name((PickleKind)keys->kind));
   torch_sort_storages(t);
   for (size_t i = 1; i < t->storages.count; i++) {
     const PickleStorage *a = t->storages.at[i - 1], *b = t->storages.at[i];
@@ -77,9 +73,8 @@ static int place_storages(TorchFile *t) {
 static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint64_t at, uint64_t *offset,
                   uint64_t *bytes) {
   if (!s->placed) {
-    return sg_fail(t->err, SURGERY_BAD_INPUT,
-                   "%s: tensor '%s' (byte %llu): its storage '%s' is not in the file", t->machine.path,
-                   SG_Q(tensor), ULL(at), SG_Q(s->key));
+    return sg_fail(t->err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): its storage '%s' is not in the file",
+                   t->machine.path, SG_Q(tensor), ULL(at), SG_Q(s->key));
   }
   *offset = s->offset;
   *bytes = s->numel * torch_element_size(s);

@@ -8,9 +8,9 @@
 enum { LEAST_VISITS = 1 << 16, WRAPPER_LEVELS = 4, MOST_SETS = 64 };
 
 /* In this order: of a checkpoint that has several, the first is opened. */
-static const char *const wrappers[] = {
-    "state_dict", "model_state_dict", "model",     "model_state", "net",        "network", "params",
-    "weights",    "state_dict_ema",   "model_ema", "ema",         "params_ema", "teacher", "student"};
+static const char *const wrappers[] = {"state_dict", "model_state_dict", "model",   "model_state",    "net",
+                                       "network",    "params",           "weights", "state_dict_ema", "model_ema",
+                                       "ema",        "params_ema",       "teacher", "student"};
 enum { WRAPPERS = sizeof wrappers / sizeof *wrappers };
 
 typedef struct SetHere {
@@ -26,9 +26,7 @@ typedef struct Sets {
   size_t others;
 } Sets;
 
-static bool is_container(const PickleValue *v) {
-  return torch_is_dict(v) || torch_module_state(v);
-}
+static bool is_container(const PickleValue *v) { return torch_is_dict(v) || torch_module_state(v); }
 
 /* Whether a tensor is anywhere below: visits are counted like those of the walk itself. */
 static bool has_tensors(Walk *k, const PickleValue *v, int depth) {
@@ -71,8 +69,7 @@ static int find_others(Sets *s, const PickleValue *dict, const PickleValue *chos
   for (uint32_t i = 0; i + 1 < dict->count; i += 2) {
     const PickleValue *key = dict->items[i], *v = dict->items[i + 1];
     if (v == chosen || key->kind != PICKLE_STRING || !key->count || !is_container(v)) continue;
-    if (strncmp(key->text, "optim", 5) == 0)
-      continue; /* some keep what is beside each weight under its name */
+    if (strncmp(key->text, "optim", 5) == 0) continue; /* some keep what is beside each weight under its name */
     if (strlen(key->text) != key->count || !has_weights(s->k, v, 0) || has_numbers(s->k, v, 0)) continue;
     if (s->others == MOST_SETS || key->count > TORCH_LONGEST_NAME) continue;
     const char *name = path_of(s, key->text);
@@ -111,15 +108,13 @@ static int collect_set(Sets *s, const char *path, const char *about, const Pickl
   size_t old;
   k->visits = k->quantised = k->length = 0;
   k->name[0] = '\0';
-  if (v->kind == PICKLE_TENSOR && torch_push_name(k, v, "tensor", 6, &old))
-    return -1; /* a bare one has no name */
+  if (v->kind == PICKLE_TENSOR && torch_push_name(k, v, "tensor", 6, &old)) return -1; /* a bare one has no name */
   if (torch_walk(k, v, 0)) return -1;
   if (v->kind == PICKLE_OBJECT)
-    about = pool_printf(pool, "%s; a whole module, '%s.%s'", about, SG_Q(v->global->module),
-                        SG_Q(v->global->name));
+    about = pool_printf(pool, "%s; a whole module, '%s.%s'", about, SG_Q(v->global->module), SG_Q(v->global->name));
   if (about && k->quantised)
-    about = pool_printf(pool, "%s; quantised: %zu tensor%s of 8-bit integers, read as f32", about,
-                        k->quantised, k->quantised == 1 ? "" : "s");
+    about = pool_printf(pool, "%s; quantised: %zu tensor%s of 8-bit integers, read as f32", about, k->quantised,
+                        k->quantised == 1 ? "" : "s");
   if (!about) return sg_fail_memory(t->err, t->machine.path, 64);
   if (t->w->count == 0 || t->w->sharded) return 0;
   return weights_end_set(t->w, path, about, NULL, t->err);
@@ -131,8 +126,7 @@ static int collect_other(Sets *s, const SetHere *set) {
   surgery_error why = {0}, *err = t->err;
   t->err = t->machine.err = &why;
   const char *about = pool_printf(&t->w->pool, "; under '%s'", SG_Q(set->name));
-  int status =
-      about ? collect_set(s, set->name, about, set->value) : sg_fail_memory(&why, t->machine.path, 64);
+  int status = about ? collect_set(s, set->name, about, set->value) : sg_fail_memory(&why, t->machine.path, 64);
   t->err = t->machine.err = err;
   if (status == 0) return 0;
   t->w->count = 0;

@@ -24,9 +24,7 @@ static bool is_skipped(const PickleValue *v) {
 static void add_name(Skipped *s, const PickleValue *v) {
   if (!s->first) s->first = v;
   for (size_t i = 0; i < s->count && i < MOST_NAMES; i++)
-    if (strcmp(s->names[i]->module, v->global->module) == 0 &&
-        strcmp(s->names[i]->name, v->global->name) == 0)
-      return;
+    if (strcmp(s->names[i]->module, v->global->module) == 0 && strcmp(s->names[i]->name, v->global->name) == 0) return;
   if (s->count < MOST_NAMES) s->names[s->count] = v->global;
   s->count++;
 }
@@ -37,8 +35,7 @@ static int find_skipped(Skipped *s, PickleValue *v, int depth) {
   if (v->seen == SEEN_BY_SKIPPED) return 0;
   v->seen = SEEN_BY_SKIPPED;
   if (depth > TORCH_DEEPEST) {
-    return pickle_refuse(&s->t->machine, v->at, "recursion too deep: values nested over %d levels",
-                         TORCH_DEEPEST);
+    return pickle_refuse(&s->t->machine, v->at, "recursion too deep: values nested over %d levels", TORCH_DEEPEST);
   }
   if (is_skipped(v)) add_name(s, v);
   if (!torch_is_dict(v) && !torch_is_list(v) && v->kind != PICKLE_SET) return 0;
@@ -55,8 +52,7 @@ const char *torch_skipped(TorchFile *t, PickleValue *root) {
   Pool *pool = &t->w->pool;
   const char *text = "";
   for (size_t i = 0; i < s.count && i < MOST_NAMES && text; i++)
-    text = pool_printf(pool, "%s%s%s.%s", text,
-                       i ? ", " : "; skipped, none of it was run: ", SG_Q(s.names[i]->module),
+    text = pool_printf(pool, "%s%s%s.%s", text, i ? ", " : "; skipped, none of it was run: ", SG_Q(s.names[i]->module),
                        SG_Q(s.names[i]->name));
   if (text && s.count > MOST_NAMES) text = pool_printf(pool, "%s and others", text);
   if (!text) sg_fail_memory(t->err, t->machine.path, 64);
@@ -70,12 +66,10 @@ typedef enum Wanted { WANT_TENSOR, WANT_CALL } Wanted;
 /* The first of the kind below v, wherever it hides. The pickle's own values are as many as its bytes; each is
  * seen once. */
 static const PickleValue *search(PickleValue *v, Wanted wanted, int depth) {
-  if (wanted == WANT_TENSOR ? v->kind == PICKLE_TENSOR || v->kind == PICKLE_STORAGE : v->kind == PICKLE_CALL)
-    return v;
+  if (wanted == WANT_TENSOR ? v->kind == PICKLE_TENSOR || v->kind == PICKLE_STORAGE : v->kind == PICKLE_CALL) return v;
   if (v->seen == SEEN_BY_SEARCH + wanted || depth > TORCH_DEEPEST) return NULL;
   v->seen = (uint8_t)(SEEN_BY_SEARCH + wanted);
-  const PickleValue *found =
-      v->kind == PICKLE_OBJECT && v->state ? search(v->state, wanted, depth + 1) : NULL;
+  const PickleValue *found = v->kind == PICKLE_OBJECT && v->state ? search(v->state, wanted, depth + 1) : NULL;
   bool holds = torch_is_dict(v) || torch_is_list(v) || v->kind == PICKLE_SET || v->kind == PICKLE_OBJECT ||
                v->kind == PICKLE_CALL;
   for (uint32_t i = 0; holds && !found && i < v->count; i++) found = search(v->items[i], wanted, depth + 1);
@@ -83,9 +77,8 @@ static const PickleValue *search(PickleValue *v, Wanted wanted, int depth) {
 }
 
 static int refuse_call(TorchFile *t, const PickleValue *call, const char *what) {
-  return pickle_refuse(&t->machine, call->at,
-                       "%s calls '%s.%s', a global that is not allowed in a weight file" CURE, what,
-                       SG_Q(call->global->module), SG_Q(call->global->name));
+  return pickle_refuse(&t->machine, call->at, "%s calls '%s.%s', a global that is not allowed in a weight file" CURE,
+                       what, SG_Q(call->global->module), SG_Q(call->global->name));
 }
 
 int torch_check_call(Walk *k, const PickleValue *call) {
@@ -103,8 +96,7 @@ int torch_refuse_empty(TorchFile *t, PickleValue *root) {
   if (call) {
     char what[300] = "the pickle";
     if (root->kind == PICKLE_OBJECT)
-      snprintf(what, sizeof what, "the pickle (of a '%s.%s')", SG_Q(root->global->module),
-               SG_Q(root->global->name));
+      snprintf(what, sizeof what, "the pickle (of a '%s.%s')", SG_Q(root->global->module), SG_Q(root->global->name));
     return refuse_call(t, call, what);
   }
   if (first) {
@@ -112,6 +104,6 @@ int torch_refuse_empty(TorchFile *t, PickleValue *root) {
                          "the pickle holds '%s.%s', a global that is not allowed in a weight file" CURE,
                          SG_Q(first->global->module), SG_Q(first->global->name));
   }
-  return sg_fail(t->err, SURGERY_BAD_INPUT, "%s: byte %llu: no tensors in the pickle, which is %s",
-                 t->machine.path, ULL(root->at), pickle_kind_name((PickleKind)root->kind));
+  return sg_fail(t->err, SURGERY_BAD_INPUT, "%s: byte %llu: no tensors in the pickle, which is %s", t->machine.path,
+                 ULL(root->at), pickle_kind_name((PickleKind)root->kind));
 }

@@ -10,8 +10,8 @@
 enum { VALUE_FACTOR = 96 };
 static const size_t LEAST_LIMIT = (size_t)64 << 20, MOST_LIMIT = (size_t)4 << 30;
 
-void torch_begin(TorchFile *t, surgery_weights *w, uint32_t file, const char *format, uint64_t begin,
-                 uint64_t end, surgery_error *err) {
+void torch_begin(TorchFile *t, surgery_weights *w, uint32_t file, const char *format, uint64_t begin, uint64_t end,
+                 surgery_error *err) {
   t->w = w;
   t->file = file;
   t->format = format;
@@ -61,10 +61,8 @@ PickleStorage **torch_find_storages(TorchFile *t, const char *key) {
   size_t low = 0, high = t->storages.sorted;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
-    if (strcmp(t->storages.at[middle]->key, key) < 0)
-      low = middle + 1;
-    else
-      high = middle;
+    if (strcmp(t->storages.at[middle]->key, key) < 0) low = middle + 1;
+    else high = middle;
   }
   return low < t->storages.sorted && strcmp(t->storages.at[low]->key, key) == 0 ? &t->storages.at[low] : NULL;
 }
@@ -101,10 +99,8 @@ static int set_view(PickleMachine *m, PickleStorage *s, const PickleValue *view)
     return refuse_id(m, "whose view is not (key, offset, numel)"), -1;
   }
   int64_t offset = view->items[1]->integer, numel = view->items[2]->integer;
-  if (offset < 0 || numel < 0 || (uint64_t)offset > s->numel ||
-      (uint64_t)numel > s->numel - (uint64_t)offset) {
-    return pickle_refuse(m, m->op_at,
-                         "storage '%s': a view of %lld elements from %lld is past its %llu elements",
+  if (offset < 0 || numel < 0 || (uint64_t)offset > s->numel || (uint64_t)numel > s->numel - (uint64_t)offset) {
+    return pickle_refuse(m, m->op_at, "storage '%s': a view of %lld elements from %lld is past its %llu elements",
                          SG_Q(s->key), (long long)numel, (long long)offset, ULL(s->numel));
   }
   s->view = (uint64_t)offset;
@@ -130,8 +126,7 @@ PickleValue *torch_persistent(PickleMachine *m, PickleValue *id) {
     return refuse_id(m, "of a storage has no number of elements");
   }
   const char *key = torch_key(t, id->items[2]);
-  PickleStorage *s =
-      key ? torch_new_storage(t, key, type->global->dtype, (uint64_t)id->items[4]->integer) : NULL;
+  PickleStorage *s = key ? torch_new_storage(t, key, type->global->dtype, (uint64_t)id->items[4]->integer) : NULL;
   if (!s || (id->count > 5 && set_view(m, s, id->items[5]))) return NULL;
   PickleValue *v = pickle_value(m, PICKLE_STORAGE);
   if (v) v->storage = s;

@@ -104,8 +104,8 @@ static int read_storage(TorchFile *t) {
   PickleStorage *s = torch_new_storage(t, key, type->global->dtype, numel);
   if (!s) return -1;
   if (__builtin_mul_overflow(numel, torch_element_size(s), &bytes) || bytes > stream_left(&t->stream)) {
-    return pickle_refuse(&t->machine, at, "storage '%s' of %llu elements goes past the end of its member",
-                         SG_Q(key), ULL(numel));
+    return pickle_refuse(&t->machine, at, "storage '%s' of %llu elements goes past the end of its member", SG_Q(key),
+                         ULL(numel));
   }
   s->offset = at;
   stream_seek(&t->stream, at + bytes);
@@ -114,17 +114,15 @@ static int read_storage(TorchFile *t) {
 
 /* (target, root, offset, numel): a storage that is a part of another. */
 static int read_view(TorchFile *t, const PickleValue *v) {
-  bool fits = v->kind == PICKLE_TUPLE && v->count == 4 && v->items[2]->kind == PICKLE_INT &&
-              v->items[3]->kind == PICKLE_INT;
-  const char *target = fits ? torch_key(t, v->items[0]) : NULL,
-             *root = target ? torch_key(t, v->items[1]) : NULL;
+  bool fits =
+      v->kind == PICKLE_TUPLE && v->count == 4 && v->items[2]->kind == PICKLE_INT && v->items[3]->kind == PICKLE_INT;
+  const char *target = fits ? torch_key(t, v->items[0]) : NULL, *root = target ? torch_key(t, v->items[1]) : NULL;
   if (!fits) return pickle_refuse(&t->machine, v->at, "a storage's view is not (key, root, offset, size)");
   if (!root) return -1;
   PickleStorage **of = torch_find_storages(t, root);
   uint64_t offset = (uint64_t)v->items[2]->integer, numel = (uint64_t)v->items[3]->integer;
   if (!of || offset > (*of)->numel || numel > (*of)->numel - offset) {
-    return pickle_refuse(&t->machine, v->at, "storage '%s': a view past its storage '%s'", SG_Q(target),
-                         SG_Q(root));
+    return pickle_refuse(&t->machine, v->at, "storage '%s': a view past its storage '%s'", SG_Q(target), SG_Q(root));
   }
   PickleStorage copy = **of, *s = torch_new_storage(t, target, copy.dtype, copy.numel);
   if (!s) return -1;
@@ -144,8 +142,7 @@ static int read_storages(TorchFile *t, const TarFile *tar) {
   torch_sort_storages(t);
   PickleValue *views = pickle_load(&t->machine);
   if (!views) return -1;
-  if (views->kind != PICKLE_LIST)
-    return pickle_refuse(&t->machine, views->at, "the views of storages are not a list");
+  if (views->kind != PICKLE_LIST) return pickle_refuse(&t->machine, views->at, "the views of storages are not a list");
   for (uint32_t i = 0; i < views->count; i++) {
     if (read_view(t, views->items[i])) return -1;
   }
@@ -166,7 +163,7 @@ static PickleValue *integers(TorchFile *t, int32_t count) {
 
 static PickleValue *read_tensor(TorchFile *t, int64_t *number) {
   PickleValue *v = load_tuple(t, 3, "a tensor's description"); /* key, storage, type */
-  int32_t rank[2]; /* the second is not used: the rank once had 8 bytes */
+  int32_t rank[2];                                             /* the second is not used: the rank once had 8 bytes */
   if (!v) return NULL;
   if (v->items[0]->kind != PICKLE_INT)
     return pickle_refuse(&t->machine, v->at, "a tensor's key is not an integer"), NULL;
@@ -174,8 +171,7 @@ static PickleValue *read_tensor(TorchFile *t, int64_t *number) {
   const char *key = torch_key(t, v->items[1]);
   PickleStorage **s = key ? torch_find_storages(t, key) : NULL;
   if (!key) return NULL;
-  if (!s)
-    return pickle_refuse(&t->machine, v->at, "a tensor's storage '%s' is not in the file", SG_Q(key)), NULL;
+  if (!s) return pickle_refuse(&t->machine, v->at, "a tensor's storage '%s' is not in the file", SG_Q(key)), NULL;
   if (stream_get(&t->stream, rank, 8, "a tensor's shape", t->err)) return NULL;
   if (rank[0] < 0 || rank[0] > SURGERY_MAX_RANK) {
     return pickle_refuse(&t->machine, v->at, "a tensor of %d dimensions; at most %d are supported", rank[0],

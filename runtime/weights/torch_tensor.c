@@ -13,8 +13,7 @@ static int64_t reach(const WeightTensor *t, int64_t offset) {
   int64_t last = offset;
   for (int i = 0; i < t->pub.rank; i++) {
     int64_t way;
-    if (__builtin_mul_overflow(t->stride[i], t->pub.shape[i] - 1, &way) ||
-        __builtin_add_overflow(last, way, &last))
+    if (__builtin_mul_overflow(t->stride[i], t->pub.shape[i] - 1, &way) || __builtin_add_overflow(last, way, &last))
       return -1;
   }
   return __builtin_add_overflow(last, 1, &last) ? -1 : last;
@@ -26,14 +25,12 @@ static int set_place(Walk *k, const PickleValue *v, WeightTensor *to) {
   const PickleStorage *s = tensor->storage;
   uint64_t size = surgery_dtype_size(to->pub.dtype), stored = torch_element_size(s), offset, bytes, want;
   if (tensor->offset < 0) return torch_refuse_tensor(k, v, "a negative offset into its storage");
-  if (__builtin_mul_overflow(s->numel, stored, &want))
-    return torch_refuse_tensor(k, v, "its storage's size overflows");
+  if (__builtin_mul_overflow(s->numel, stored, &want)) return torch_refuse_tensor(k, v, "its storage's size overflows");
   if (t->locate(t, s, to->pub.name, v->at, &offset, &bytes)) return -1;
   if (bytes != want) {
-    return pickle_refuse(
-        &t->machine, v->at,
-        "tensor '%s': storage '%s' should have %llu elements, %llu bytes, but the file has %llu bytes",
-        SG_Q(to->pub.name), SG_Q(s->key), ULL(s->numel), ULL(want), ULL(bytes));
+    return pickle_refuse(&t->machine, v->at,
+                         "tensor '%s': storage '%s' should have %llu elements, %llu bytes, but the file has %llu bytes",
+                         SG_Q(to->pub.name), SG_Q(s->key), ULL(s->numel), ULL(want), ULL(bytes));
   }
   if (to->pub.count == 0) {
     to->offset = offset;
@@ -46,8 +43,7 @@ static int set_place(Walk *k, const PickleValue *v, WeightTensor *to) {
     return pickle_refuse(
         &t->machine, v->at,
         "tensor '%s': a view of shape %s from element %lld goes past its storage '%s' of %llu elements",
-        SG_Q(to->pub.name), SHAPE(to->pub.rank, to->pub.shape), (long long)tensor->offset, SG_Q(s->key),
-        ULL(elements));
+        SG_Q(to->pub.name), SHAPE(to->pub.rank, to->pub.shape), (long long)tensor->offset, SG_Q(s->key), ULL(elements));
   }
   to->offset = offset + s->view * stored + (uint64_t)tensor->offset * size;
   to->span = (uint64_t)(end - tensor->offset) * size;
@@ -64,12 +60,11 @@ static int set_place(Walk *k, const PickleValue *v, WeightTensor *to) {
 static int check_quantised(Walk *k, const PickleValue *v) {
   const PickleTensor *tensor = v->tensor;
   if (strcmp(tensor->scheme, "per_tensor_affine") != 0 || tensor->storage->dtype == SURGERY_I32) {
-    return pickle_refuse(
-        &k->t->machine, v->at,
-        "tensor '%s': is quantised (%s); of quantised tensors those of 8 bits with one scale "
-        "(torch.per_tensor_affine) are read. Save the network as it was before it was quantised, or "
-        "its tensors after tensor.dequantize()",
-        SG_QN(k->name, k->length), SG_Q(tensor->scheme));
+    return pickle_refuse(&k->t->machine, v->at,
+                         "tensor '%s': is quantised (%s); of quantised tensors those of 8 bits with one scale "
+                         "(torch.per_tensor_affine) are read. Save the network as it was before it was quantised, or "
+                         "its tensors after tensor.dequantize()",
+                         SG_QN(k->name, k->length), SG_Q(tensor->scheme));
   }
   if (!isfinite(tensor->scale) || tensor->zero < INT32_MIN || tensor->zero > INT32_MAX)
     return torch_refuse_tensor(k, v, "its quantiser has no sound scale and zero point");

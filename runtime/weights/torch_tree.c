@@ -5,12 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-bool torch_is_dict(const PickleValue *v) {
-  return v->kind == PICKLE_DICT;
-}
-bool torch_is_list(const PickleValue *v) {
-  return v->kind == PICKLE_LIST || v->kind == PICKLE_TUPLE;
-}
+bool torch_is_dict(const PickleValue *v) { return v->kind == PICKLE_DICT; }
+bool torch_is_list(const PickleValue *v) { return v->kind == PICKLE_LIST || v->kind == PICKLE_TUPLE; }
 
 /* A module's own dict: _parameters and _modules are what torch.nn.Module always has. */
 const PickleValue *torch_module_state(const PickleValue *v) {
@@ -56,21 +52,18 @@ static const char packed_pair[] = "_packed_params._packed_params";
  * otherwise. */
 static int64_t stem(const PickleValue *key, const char *end) {
   size_t tail = strlen(end);
-  if (key->kind != PICKLE_STRING || key->count < tail ||
-      memcmp(key->text + key->count - tail, end, tail) != 0)
+  if (key->kind != PICKLE_STRING || key->count < tail || memcmp(key->text + key->count - tail, end, tail) != 0)
     return -1;
   if (key->count == tail) return 0;
   return key->text[key->count - tail - 1] == '.' ? (int64_t)(key->count - tail - 1) : -1;
 }
 
 /* Is there a key STEM.end whose value is quantised, or a pair of such? */
-static bool quantised_beside(Walk *k, const PickleValue *dict, const char *text, int64_t length,
-                             const char *end) {
+static bool quantised_beside(Walk *k, const PickleValue *dict, const char *text, int64_t length, const char *end) {
   k->visits += dict->count / 2;
   for (uint32_t i = 0; i + 1 < dict->count && k->visits < k->most_visits; i += 2) {
     const PickleValue *v = dict->items[i + 1];
-    if (stem(dict->items[i], end) != length || memcmp(dict->items[i]->text, text, (size_t)length) != 0)
-      continue;
+    if (stem(dict->items[i], end) != length || memcmp(dict->items[i]->text, text, (size_t)length) != 0) continue;
     if (torch_is_list(v) && v->count > 0) v = v->items[0];
     return v->kind == PICKLE_TENSOR && v->tensor->quantised;
   }
@@ -93,8 +86,7 @@ static int collect_pair(Walk *k, const PickleValue *key, int64_t length, const P
   size_t old = k->length, inner;
   if (length > 0 && torch_push_name(k, key, key->text, (size_t)length, &old)) return -1;
   for (uint32_t i = 0; i < pair->count && i < 2; i++) {
-    if (torch_push_name(k, key, roles[i], strlen(roles[i]), &inner) || torch_walk(k, pair->items[i], depth))
-      return -1;
+    if (torch_push_name(k, key, roles[i], strlen(roles[i]), &inner) || torch_walk(k, pair->items[i], depth)) return -1;
     torch_pop_name(k, inner);
   }
   torch_pop_name(k, old);
@@ -125,8 +117,7 @@ static bool in_set(const PickleValue *set, const PickleValue *name) {
   if (!set || set->kind != PICKLE_SET || name->kind != PICKLE_STRING) return false;
   for (uint32_t i = 0; i < set->count; i++) {
     const PickleValue *item = set->items[i];
-    if (item->kind == PICKLE_STRING && item->count == name->count &&
-        memcmp(item->text, name->text, name->count) == 0)
+    if (item->kind == PICKLE_STRING && item->count == name->count && memcmp(item->text, name->text, name->count) == 0)
       return true;
   }
   return false;
@@ -149,8 +140,8 @@ static int collect_module(Walk *k, const PickleValue *state, int depth) {
 
 int torch_walk(Walk *k, const PickleValue *v, int depth) {
   if (depth > TORCH_DEEPEST) {
-    return pickle_refuse(&k->t->machine, v->at,
-                         "recursion too deep: nested over %d levels, or containing itself", TORCH_DEEPEST);
+    return pickle_refuse(&k->t->machine, v->at, "recursion too deep: nested over %d levels, or containing itself",
+                         TORCH_DEEPEST);
   }
   if (++k->visits > k->most_visits)
     return torch_refuse_tensor(k, v, "the values are shared to more names than any network has");
@@ -165,8 +156,7 @@ int torch_walk(Walk *k, const PickleValue *v, int depth) {
     char number[16];
     size_t old;
     int length = snprintf(number, sizeof number, "%" PRIu32, i);
-    if (torch_push_name(k, v, number, (size_t)length, &old) || torch_walk(k, v->items[i], depth + 1))
-      return -1;
+    if (torch_push_name(k, v, number, (size_t)length, &old) || torch_walk(k, v->items[i], depth + 1)) return -1;
     torch_pop_name(k, old);
   }
   return 0;

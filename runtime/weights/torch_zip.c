@@ -23,8 +23,7 @@ static bool ends_with(const char *text, const char *end) {
 static const ZipEntry *find_in_root(const ZipDirectory *zip, const char *name) {
   for (size_t i = 0; i < zip->count; i++) {
     const char *slash = strchr(zip->entries[i].name, '/');
-    if (strcmp(zip->entries[i].name, name) == 0 || (slash && strcmp(slash + 1, name) == 0))
-      return &zip->entries[i];
+    if (strcmp(zip->entries[i].name, name) == 0 || (slash && strcmp(slash + 1, name) == 0)) return &zip->entries[i];
   }
   return NULL;
 }
@@ -44,10 +43,9 @@ static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint
   int length = snprintf(name, sizeof name, "%sdata/%s", a->root, s->key);
   const ZipEntry *e = length > 0 && (size_t)length < sizeof name ? zip_find(&a->zip, name) : NULL;
   if (!e) {
-    return sg_fail(
-        t->err, SURGERY_BAD_INPUT,
-        "%s: tensor '%s' (byte %llu): its storage '%s' is not in the archive (no entry '%sdata/%s')",
-        t->machine.path, SG_Q(tensor), ULL(at), SG_Q(s->key), SG_Q(a->root), SG_Q(s->key));
+    return sg_fail(t->err, SURGERY_BAD_INPUT,
+                   "%s: tensor '%s' (byte %llu): its storage '%s' is not in the archive (no entry '%sdata/%s')",
+                   t->machine.path, SG_Q(tensor), ULL(at), SG_Q(s->key), SG_Q(a->root), SG_Q(s->key));
   }
   *bytes = e->size;
   return zip_locate(&a->zip, e, false, offset, t->err);
@@ -63,12 +61,11 @@ static int read_byteorder(TorchFile *t, const Archive *a, const char *path) {
   if (e->size < sizeof text && sg_pread(a->zip.file->fd, path, text, at, (size_t)e->size, t->err)) return -1;
   t->big_endian = strcmp(text, "big") == 0;
   if (t->big_endian || strcmp(text, "little") == 0) return 0;
-  return sg_fail(t->err, SURGERY_BAD_INPUT, "%s: byte %llu: byteorder '%s' is neither 'little' nor 'big'",
-                 path, ULL(at), SG_Q(text));
+  return sg_fail(t->err, SURGERY_BAD_INPUT, "%s: byte %llu: byteorder '%s' is neither 'little' nor 'big'", path,
+                 ULL(at), SG_Q(text));
 }
 
-static int read_pickle(surgery_weights *w, uint32_t file, Archive *a, const ZipEntry *pickle,
-                       surgery_error *err) {
+static int read_pickle(surgery_weights *w, uint32_t file, Archive *a, const ZipEntry *pickle, surgery_error *err) {
   uint64_t at;
   if (zip_locate(&a->zip, pickle, false, &at, err)) return -1;
   TorchFile t = {.locate = locate, .container = a};
@@ -108,10 +105,9 @@ static int read_archive(surgery_weights *w, uint32_t file, Archive *a, surgery_e
   for (size_t i = 0; i < a->zip.count; i++) {
     if (ends_with(a->zip.entries[i].name, ".npy")) return npz_read(w, file, &a->zip, err);
   }
-  return sg_fail(
-      err, SURGERY_BAD_INPUT,
-      "%s: a zip archive of %zu entries, but neither PyTorch's (no data.pkl) nor .npz (no .npy entry)", path,
-      a->zip.count);
+  return sg_fail(err, SURGERY_BAD_INPUT,
+                 "%s: a zip archive of %zu entries, but neither PyTorch's (no data.pkl) nor .npz (no .npy entry)", path,
+                 a->zip.count);
 }
 
 int torch_zip_read(surgery_weights *w, uint32_t file, surgery_error *err) {

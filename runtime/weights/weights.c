@@ -42,14 +42,13 @@ int weights_add_file(surgery_weights *w, const char *path, surgery_error *err) {
 
 int weights_bytes(const WeightFile *f, void *to, uint64_t at, size_t size, surgery_error *err) {
   if (!f->image) return sg_pread(f->fd, f->path, to, at, size, err);
-  if (at > f->size || size > f->size - at) return sg_fail(err, SURGERY_BAD_INPUT, "%s: end at byte %llu", f->path, ULL(f->size));
+  if (at > f->size || size > f->size - at)
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: end at byte %llu", f->path, ULL(f->size));
   memcpy(to, f->image + at, size);
   return 0;
 }
 
-const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t) {
-  return &w->files[t->file];
-}
+const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t) { return &w->files[t->file]; }
 
 void weights_paths_free(char **paths) {
   for (char **path = paths; path && *path; path++) free(*path);
@@ -79,13 +78,12 @@ WeightTensor *weights_add(surgery_weights *w, const char *name, size_t length, s
   return t;
 }
 
-int weights_shape(surgery_weights *w, WeightTensor *t, surgery_dtype dtype, int64_t rank,
-                  const int64_t *shape, uint64_t at, surgery_error *err) {
+int weights_shape(surgery_weights *w, WeightTensor *t, surgery_dtype dtype, int64_t rank, const int64_t *shape,
+                  uint64_t at, surgery_error *err) {
   const char *path = weights_file(w, t)->path;
   if (rank < 0 || rank > SURGERY_MAX_RANK) {
-    return sg_fail(err, SURGERY_BAD_INPUT,
-                   "%s: tensor '%s' (byte %llu): %lld dimensions; at most %d are supported", path,
-                   SG_Q(t->pub.name), ULL(at), (long long)rank, SURGERY_MAX_RANK);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' (byte %llu): %lld dimensions; at most %d are supported",
+                   path, SG_Q(t->pub.name), ULL(at), (long long)rank, SURGERY_MAX_RANK);
   }
   t->pub.dtype = dtype;
   t->pub.rank = (int)rank;
@@ -187,8 +185,7 @@ static const struct {
     {".params", "is an MXNet file, as it seems; save its arrays as .npz"},
     {".engine", "is a TensorRT engine, a compiled network; take the .onnx file that it was made from"},
     {".trt", "is a TensorRT engine, a compiled network; take the .onnx file that it was made from"},
-    {".pt2",
-     "is a program of torch.export" BY_ONNX ", or save its tensors: torch.save(program.state_dict, path)"},
+    {".pt2", "is a program of torch.export" BY_ONNX ", or save its tensors: torch.save(program.state_dict, path)"},
     {".pte", "is a program of ExecuTorch, a compiled network; take the network that it was made from"},
     {".nemo", "is an archive of NeMo; unpack it with tar, and take model_weights.ckpt from it"},
     {".mar", "is an archive of TorchServe; unpack it, and take the .pth file from it"},
@@ -200,8 +197,7 @@ static int detect(surgery_weights *w, uint32_t file, bool nested, surgery_error 
   size_t have = f->size < sizeof head ? (size_t)f->size : sizeof head;
   if (sg_pread(f->fd, f->path, head, 0, have, err)) return -1;
   if (have == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: is empty", f->path);
-  if (starts(head, have, "PK\3\4", 4, 0) || starts(head, have, "PK\5\6", 4, 0))
-    return torch_zip_read(w, file, err);
+  if (starts(head, have, "PK\3\4", 4, 0) || starts(head, have, "PK\5\6", 4, 0)) return torch_zip_read(w, file, err);
   if (starts(head, have, "\x93NUMPY", 6, 0)) return npy_read(w, file, err);
   if (is_tar(head, have)) return torch_tar_read(w, file, err);
   for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
@@ -277,9 +273,7 @@ void surgery_weights_close(surgery_weights *w) {
   free(w);
 }
 
-size_t surgery_weights_count(const surgery_weights *w) {
-  return w->count;
-}
+size_t surgery_weights_count(const surgery_weights *w) { return w->count; }
 
 const surgery_tensor *surgery_weights_at(const surgery_weights *w, size_t index) {
   return index < w->count ? &w->tensors[index].pub : NULL;
@@ -292,17 +286,13 @@ const surgery_tensor *surgery_weights_find(const surgery_weights *w, const char 
     const surgery_tensor *t = &w->tensors[w->by_name[middle]].pub;
     int order = strcmp(name, t->name);
     if (order == 0) return t;
-    if (order < 0)
-      high = middle;
-    else
-      low = middle + 1;
+    if (order < 0) high = middle;
+    else low = middle + 1;
   }
   return NULL;
 }
 
-const char *surgery_weights_note(const surgery_weights *w) {
-  return w->note;
-}
+const char *surgery_weights_note(const surgery_weights *w) { return w->note; }
 
 const char *surgery_weights_metadata(const surgery_weights *w, const char *key) {
   for (size_t i = 0; i < w->metadata_count; i++) {

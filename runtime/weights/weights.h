@@ -10,8 +10,7 @@
 
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "weight files are read in the machine's byte order");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weight files are read in the machine's byte order");
 
 typedef struct WeightFile {
   int fd;
@@ -71,8 +70,7 @@ struct surgery_weights {
 };
 
 /* What was added since the last call is a set of its own. -1 with *err filled. */
-int weights_end_set(surgery_weights *w, const char *name, const char *about, const char *error,
-                    surgery_error *err);
+int weights_end_set(surgery_weights *w, const char *name, const char *about, const char *error, surgery_error *err);
 /* weights_sets.c: takes prefixes off, sorts the names of every set, opens the first. */
 int weights_finish(surgery_weights *w, surgery_error *err);
 
@@ -83,8 +81,8 @@ int weights_finish(surgery_weights *w, surgery_error *err);
 WeightTensor *weights_add(surgery_weights *w, const char *name, size_t length, surgery_error *err);
 /* Sets dtype, shape, count, row-major strides and span. Refuses ranks over 8, negative sizes, and products
  * past 2^63 bytes. `at`: absolute byte in the file where the shape stands, for the message. */
-int weights_shape(surgery_weights *w, WeightTensor *t, surgery_dtype dtype, int64_t rank,
-                  const int64_t *shape, uint64_t at, surgery_error *err);
+int weights_shape(surgery_weights *w, WeightTensor *t, surgery_dtype dtype, int64_t rank, const int64_t *shape,
+                  uint64_t at, surgery_error *err);
 const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t);
 /* The paths of all files that it reads: malloc'ed with their list, which ends with NULL. NULL: no memory. */
 char **weights_paths(const surgery_weights *w);
@@ -122,11 +120,14 @@ typedef struct WeightTarget {
   int64_t *i64;
 } WeightTarget;
 /* Whether `tensor` is of this file, has `count` elements and, for i64, is of integers. */
-int weights_check_read(const surgery_weights *w, const surgery_tensor *tensor, bool i64, int64_t count, surgery_error *err);
+int weights_check_read(const surgery_weights *w, const surgery_tensor *tensor, bool i64, int64_t count,
+                       surgery_error *err);
 /* Whether a part can be read without the rest: not compressed, in row-major order. */
 bool weights_read_parts(const WeightTensor *t);
-/* `count` values in row-major order from number `first` on; else all of them from 0. Several threads may call it at once. */
-int weights_read_part(const surgery_weights *w, const WeightTensor *t, WeightTarget to, size_t first, size_t count, surgery_error *err);
+/* `count` values in row-major order from number `first` on; else all of them from 0. Several threads may call it at
+ * once. */
+int weights_read_part(const surgery_weights *w, const WeightTensor *t, WeightTarget to, size_t first, size_t count,
+                      surgery_error *err);
 
 /* json_places.c: fills to[k] with the byte of the k-th key, in the order of the text, of the root object or,
  * with outer >= 0, of the object under the root's key of that number. The text is valid JSON, its root an

@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-int weights_end_set(surgery_weights *w, const char *name, const char *about, const char *error,
-                    surgery_error *err) {
+int weights_end_set(surgery_weights *w, const char *name, const char *about, const char *error, surgery_error *err) {
   if (w->set_count == w->set_capacity) {
     size_t capacity = w->set_capacity * 2 + 4;
     WeightSet *grown = pool_grow(&w->pool, w->sets, w->set_count, capacity, sizeof *grown);
@@ -18,8 +17,7 @@ int weights_end_set(surgery_weights *w, const char *name, const char *about, con
                    .about = pool_strndup(&w->pool, about, strlen(about)),
                    .taken_off = ""};
   set.error = error ? pool_strndup(&w->pool, error, strlen(error)) : NULL;
-  if (!set.name || !set.about || (error && !set.error))
-    return sg_fail_memory(err, w->files[0].path, strlen(name));
+  if (!set.name || !set.about || (error && !set.error)) return sg_fail_memory(err, w->files[0].path, strlen(name));
   set.tensors = w->tensors;
   set.count = w->count;
   w->sets[w->set_count++] = set;
@@ -82,8 +80,7 @@ static int strip_wrappings(surgery_weights *w, WeightSet *set, surgery_error *er
     bool found = false;
     for (size_t i = 0; i < set->count; i++) /* the pool's own copies of the names */
       found |= take_out((char *)(uintptr_t)set->tensors[i].pub.name, wrappings[k], false);
-    if (found)
-      set->about = pool_printf(&w->pool, "%s; '%s' taken out of the names", set->about, wrappings[k]);
+    if (found) set->about = pool_printf(&w->pool, "%s; '%s' taken out of the names", set->about, wrappings[k]);
     if (!set->about) return sg_fail_memory(err, w->files[0].path, 64);
   }
   return 0;
@@ -102,8 +99,7 @@ static int sort_names(surgery_weights *w, WeightSet *set, surgery_error *err) {
   for (size_t i = 1; i < set->count; i++) {
     const WeightTensor *a = &set->tensors[set->by_name[i - 1]], *b = &set->tensors[set->by_name[i]];
     if (strcmp(a->pub.name, b->pub.name) == 0) {
-      return sg_fail(err, SURGERY_BAD_INPUT,
-                     "%s: two tensors are named '%s' (their data at bytes %llu and %llu)",
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: two tensors are named '%s' (their data at bytes %llu and %llu)",
                      weights_file(w, b)->path, SG_Q(b->pub.name), ULL(a->offset), ULL(b->offset));
     }
   }
@@ -122,10 +118,9 @@ static int open_set(surgery_weights *w, size_t index, surgery_error *err) {
   const char *others = "";
   for (size_t i = 0; i < w->set_count && others; i++)
     if (i != index)
-      others = pool_printf(&w->pool, "%s%s\"%s\"", others,
-                           *others ? ", " : "; other weights in the file: under ", SG_Q(w->sets[i].name));
-  if (others)
-    w->note = pool_printf(&w->pool, "%s%s%s%s", w->format, set->about, others, w->skipped ? w->skipped : "");
+      others = pool_printf(&w->pool, "%s%s\"%s\"", others, *others ? ", " : "; other weights in the file: under ",
+                           SG_Q(w->sets[i].name));
+  if (others) w->note = pool_printf(&w->pool, "%s%s%s%s", w->format, set->about, others, w->skipped ? w->skipped : "");
   return others && w->note ? 0 : sg_fail_memory(err, w->files[0].path, 64);
 }
 
@@ -134,8 +129,8 @@ int weights_finish(surgery_weights *w, surgery_error *err) {
   for (size_t i = 0; i < w->set_count; i++) {
     WeightSet *set = &w->sets[i];
     surgery_error why = {0};
-    if (set->error || (strip_prefixes(w, set, &why) == 0 && strip_wrappings(w, set, &why) == 0 &&
-                       sort_names(w, set, &why) == 0))
+    if (set->error ||
+        (strip_prefixes(w, set, &why) == 0 && strip_wrappings(w, set, &why) == 0 && sort_names(w, set, &why) == 0))
       continue;
     set->error = pool_strndup(&w->pool, why.message, strlen(why.message));
     if (i == 0 || !set->error) return err ? *err = why, -1 : -1;
@@ -143,9 +138,7 @@ int weights_finish(surgery_weights *w, surgery_error *err) {
   return open_set(w, 0, err);
 }
 
-size_t surgery_weights_sets(const surgery_weights *w) {
-  return w->set_count;
-}
+size_t surgery_weights_sets(const surgery_weights *w) { return w->set_count; }
 
 const char *surgery_weights_set(const surgery_weights *w, size_t index, size_t *tensors) {
   if (index >= w->set_count) return NULL;
@@ -153,9 +146,7 @@ const char *surgery_weights_set(const surgery_weights *w, size_t index, size_t *
   return w->sets[index].name;
 }
 
-size_t surgery_weights_chosen(const surgery_weights *w) {
-  return w->set;
-}
+size_t surgery_weights_chosen(const surgery_weights *w) { return w->set; }
 
 /* Is prefix the name of a tensor of the set, or of what tensors are in? */
 static bool has_below(const WeightSet *set, const char *prefix) {
@@ -163,10 +154,8 @@ static bool has_below(const WeightSet *set, const char *prefix) {
   if (length == 0) return set->count > 0 || set->error;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
-    if (strcmp(set->tensors[set->by_name[middle]].pub.name, prefix) < 0)
-      low = middle + 1;
-    else
-      high = middle;
+    if (strcmp(set->tensors[set->by_name[middle]].pub.name, prefix) < 0) low = middle + 1;
+    else high = middle;
   }
   for (; low < set->count; low++) { /* "a-b" stands between "a" and "a.b" */
     const char *name = set->tensors[set->by_name[low]].pub.name;

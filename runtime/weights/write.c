@@ -8,18 +8,17 @@ static int check_tensor(const char *path, const surgery_tensor_out *t, surgery_e
   if (!t->name || !*t->name) return sg_fail(err, SURGERY_BAD_INPUT, "%s: a tensor without a name", path);
   size_t size = surgery_dtype_size(t->dtype);
   if (!size || t->rank < 0 || t->rank > SURGERY_MAX_RANK) {
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': dtype %d or rank %d is out of range", path,
-                   SG_Q(t->name), (int)t->dtype, t->rank);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': dtype %d or rank %d is out of range", path, SG_Q(t->name),
+                   (int)t->dtype, t->rank);
   }
   int64_t bytes = (int64_t)size;
   for (int i = 0; i < t->rank; i++) {
     if (t->shape[i] < 0 || __builtin_mul_overflow(bytes, t->shape[i], &bytes)) {
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': the shape %s is not possible", path,
-                     SG_Q(t->name), SHAPE(t->rank, t->shape));
+      return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s': the shape %s is not possible", path, SG_Q(t->name),
+                     SHAPE(t->rank, t->shape));
     }
   }
-  if (bytes > 0 && !t->data)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' has no data", path, SG_Q(t->name));
+  if (bytes > 0 && !t->data) return sg_fail(err, SURGERY_BAD_INPUT, "%s: tensor '%s' has no data", path, SG_Q(t->name));
   return 0;
 }
 
@@ -33,8 +32,7 @@ static int by_name(const void *a, const void *b) {
   return strcmp((*(const surgery_tensor_out *const *)a)->name, (*(const surgery_tensor_out *const *)b)->name);
 }
 
-static int check_names(const char *path, const surgery_tensor_out *tensors, size_t count,
-                       surgery_error *err) {
+static int check_names(const char *path, const surgery_tensor_out *tensors, size_t count, surgery_error *err) {
   const surgery_tensor_out **sorted = calloc(count + 1, sizeof *sorted);
   if (!sorted) return sg_fail_memory(err, path, count * sizeof *sorted);
   for (size_t i = 0; i < count; i++) sorted[i] = &tensors[i];

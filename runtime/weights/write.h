@@ -5,15 +5,15 @@
 #include "runtime/weights/weights.h"
 
 /* Tensors are checked: names given and different, shapes possible. metadata.h says where each keeps the metadata. */
-int write_safetensors(const char *path, const surgery_tensor_out *tensors, size_t count,
-                      const char *const *metadata, surgery_error *err);
-int write_torch(const char *path, const surgery_tensor_out *tensors, size_t count,
-                const char *const *metadata, surgery_error *err);
+int write_safetensors(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
+                      surgery_error *err);
+int write_torch(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
+                surgery_error *err);
 int write_npz(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
               surgery_error *err);
 /* For tests: ZIP64 from `limit` on, as in zip.h. */
-int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count,
-                      const char *const *metadata, uint64_t limit, surgery_error *err);
+int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
+                      uint64_t limit, surgery_error *err);
 
 size_t out_bytes(const surgery_tensor_out *tensor);
 
@@ -25,8 +25,8 @@ typedef struct Narrowed {
   uint16_t *values;
 } Narrowed;
 /* Adds to *rounded. -1: no memory, nothing to free. */
-int narrow_tensors(const char *path, const surgery_tensor_out *tensors, size_t count, surgery_dtype dtype,
-                   Narrowed *to, surgery_rounded *rounded, surgery_error *err);
+int narrow_tensors(const char *path, const surgery_tensor_out *tensors, size_t count, surgery_dtype dtype, Narrowed *to,
+                   surgery_rounded *rounded, surgery_error *err);
 void narrowed_free(Narrowed *narrowed);
 
 /* Growing bytes; once memory has run out, `failed` stays set and nothing more is added. */

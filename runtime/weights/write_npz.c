@@ -30,8 +30,8 @@ static int add_array(ZipWriter *zip, const char *path, const surgery_tensor_out 
   bytes_add(&name, ".npy", 5);
   int status = header.failed || name.failed ? sg_fail_memory(err, path, header.count + name.count) : 0;
   if (!status) {
-    status = zip_writer_add(zip, (const char *)name.at,
-                            (ZipData){header.at, t->data, header.count, out_bytes(t)}, ALIGNMENT, err);
+    status = zip_writer_add(zip, (const char *)name.at, (ZipData){header.at, t->data, header.count, out_bytes(t)},
+                            ALIGNMENT, err);
   }
   bytes_free(&header);
   bytes_free(&name);

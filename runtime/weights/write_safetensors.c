@@ -16,8 +16,7 @@ static int dtype_order(surgery_dtype dtype) {
 }
 
 static int by_dtype_and_name(const void *a, const void *b) {
-  const surgery_tensor_out *x = *(const surgery_tensor_out *const *)a,
-                           *y = *(const surgery_tensor_out *const *)b;
+  const surgery_tensor_out *x = *(const surgery_tensor_out *const *)a, *y = *(const surgery_tensor_out *const *)b;
   int dx = dtype_order(x->dtype), dy = dtype_order(y->dtype);
   return dx != dy ? dx - dy : strcmp(x->name, y->name);
 }
@@ -54,14 +53,14 @@ static int build_header(Bytes *b, const char *path, const surgery_tensor_out **s
   if (b->failed) return sg_fail_memory(err, path, b->count);
   uint64_t length = b->count - 8;
   if (length > 100000000)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: the header of %zu tensors is larger than the format allows",
-                   path, count);
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: the header of %zu tensors is larger than the format allows", path,
+                   count);
   memcpy(b->at, &length, 8);
   return 0;
 }
 
-int write_safetensors(const char *path, const surgery_tensor_out *tensors, size_t count,
-                      const char *const *metadata, surgery_error *err) {
+int write_safetensors(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
+                      surgery_error *err) {
   const surgery_tensor_out **sorted = calloc(count + 1, sizeof *sorted);
   if (!sorted) return sg_fail_memory(err, path, count * sizeof *sorted);
   for (size_t i = 0; i < count; i++) sorted[i] = &tensors[i];

@@ -76,21 +76,19 @@ static int build_pickle(Bytes *b, const char *path, const surgery_tensor_out *te
 
 static int add_entries(ZipWriter *zip, const Bytes *pickle, const surgery_tensor_out *tensors, size_t count,
                        surgery_error *err) {
-  if (zip_writer_add(zip, "archive/data.pkl", (ZipData){NULL, pickle->at, 0, pickle->count}, ALIGNMENT, err))
-    return -1;
+  if (zip_writer_add(zip, "archive/data.pkl", (ZipData){NULL, pickle->at, 0, pickle->count}, ALIGNMENT, err)) return -1;
   if (zip_writer_add(zip, "archive/byteorder", (ZipData){NULL, "little", 0, 6}, ALIGNMENT, err)) return -1;
   for (size_t i = 0; i < count; i++) {
     char name[48];
     snprintf(name, sizeof name, "archive/data/%zu", i);
-    if (zip_writer_add(zip, name, (ZipData){NULL, tensors[i].data, 0, out_bytes(&tensors[i])}, ALIGNMENT,
-                       err))
+    if (zip_writer_add(zip, name, (ZipData){NULL, tensors[i].data, 0, out_bytes(&tensors[i])}, ALIGNMENT, err))
       return -1;
   }
   return zip_writer_add(zip, "archive/version", (ZipData){NULL, "3\n", 0, 2}, ALIGNMENT, err);
 }
 
-int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count,
-                      const char *const *metadata, uint64_t limit, surgery_error *err) {
+int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
+                      uint64_t limit, surgery_error *err) {
   Bytes pickle = {0};
   int status = build_pickle(&pickle, path, tensors, count, err);
   ZipWriter *zip = status ? NULL : zip_writer_open(path, limit, err);
@@ -101,7 +99,7 @@ int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_
   return -1;
 }
 
-int write_torch(const char *path, const surgery_tensor_out *tensors, size_t count,
-                const char *const *metadata, surgery_error *err) {
+int write_torch(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
+                surgery_error *err) {
   return write_torch_limit(path, tensors, count, metadata, 0, err);
 }

@@ -18,7 +18,7 @@ typedef struct ZipDirectory {
   ZipEntry *entries; /* in the directory's order */
   uint32_t *by_name;
   size_t count;
-  uint64_t at; /* absolute byte where the directory begins: entries end before it */
+  uint64_t at;         /* absolute byte where the directory begins: entries end before it */
   const char *comment; /* the archive's; not ended by a zero byte */
   size_t comment_length;
 } ZipDirectory;
@@ -30,8 +30,7 @@ int zip_read_directory(ZipDirectory *zip, const WeightFile *file, Pool *pool, su
 const ZipEntry *zip_find(const ZipDirectory *zip, const char *name);
 /* Absolute byte of an entry's data, its local header looked at; refuses encrypted entries and, unless
  * deflated is allowed, compressed ones. */
-int zip_locate(const ZipDirectory *zip, const ZipEntry *entry, bool allow_deflated, uint64_t *at,
-               surgery_error *err);
+int zip_locate(const ZipDirectory *zip, const ZipEntry *entry, bool allow_deflated, uint64_t *at, surgery_error *err);
 
 /* ---- writing ---- */
 

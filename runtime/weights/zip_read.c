@@ -13,13 +13,12 @@ static uint64_t le(const unsigned char *at, unsigned bytes) {
 }
 
 static int refuse(const WeightFile *f, uint64_t at, const char *what, surgery_error *err) {
-  return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte %llu: the zip archive is broken: %s", f->path, ULL(at),
-                 what);
+  return sg_fail(err, SURGERY_BAD_INPUT, "%s: byte %llu: the zip archive is broken: %s", f->path, ULL(at), what);
 }
 
 static int refuse_entry(const WeightFile *f, const ZipEntry *e, const char *what, surgery_error *err) {
-  return sg_fail(err, SURGERY_BAD_INPUT, "%s: zip entry '%s' (byte %llu): %s", f->path, SG_Q(e->name),
-                 ULL(e->header), what);
+  return sg_fail(err, SURGERY_BAD_INPUT, "%s: zip entry '%s' (byte %llu): %s", f->path, SG_Q(e->name), ULL(e->header),
+                 what);
 }
 
 /* What the record at the archive's end says. */
@@ -46,15 +45,14 @@ static int find_end(const WeightFile *f, unsigned char *record, uint64_t *at, su
   }
   free(bytes);
   if (status || found) return status;
-  return refuse(f, f->size,
-                "it has no end of its directory; the file is cut off or was not completely downloaded", err);
+  return refuse(f, f->size, "it has no end of its directory; the file is cut off or was not completely downloaded",
+                err);
 }
 
 static int read_end64(const WeightFile *f, End *end, surgery_error *err) {
   unsigned char locator[LOCATOR_SIZE], record[END64_SIZE];
   uint64_t at = end->at - LOCATOR_SIZE;
-  if (end->at < LOCATOR_SIZE + END64_SIZE)
-    return refuse(f, end->at, "no room for the ZIP64 records it needs", err);
+  if (end->at < LOCATOR_SIZE + END64_SIZE) return refuse(f, end->at, "no room for the ZIP64 records it needs", err);
   if (sg_pread(f->fd, f->path, locator, at, sizeof locator, err)) return -1;
   if (memcmp(locator, "PK\6\7", 4) != 0) return refuse(f, at, "no ZIP64 locator", err);
   uint64_t record_at = le(locator + 8, 8);
@@ -84,8 +82,7 @@ static int read_end(const WeightFile *f, End *end, surgery_error *err) {
   if (end->offset > end->at || end->size > end->at - end->offset) {
     return refuse(f, end->at, "its directory is past its end", err);
   }
-  if (end->count > end->size / CENTRAL_SIZE)
-    return refuse(f, end->at, "more entries than its directory can hold", err);
+  if (end->count > end->size / CENTRAL_SIZE) return refuse(f, end->at, "more entries than its directory can hold", err);
   return 0;
 }
 
@@ -107,8 +104,8 @@ static bool read_extra64(ZipEntry *e, const unsigned char *extra, size_t length)
 }
 
 /* One entry of the directory at bytes[*next]; advances *next. */
-static int read_entry(ZipDirectory *zip, ZipEntry *e, const unsigned char *bytes, uint64_t size,
-                      uint64_t *next, Pool *pool, surgery_error *err) {
+static int read_entry(ZipDirectory *zip, ZipEntry *e, const unsigned char *bytes, uint64_t size, uint64_t *next,
+                      Pool *pool, surgery_error *err) {
   const unsigned char *c = bytes + *next;
   uint64_t at = zip->at + *next, left = size - *next;
   if (left < CENTRAL_SIZE || memcmp(c, "PK\1\2", 4) != 0)
@@ -189,22 +186,19 @@ const ZipEntry *zip_find(const ZipDirectory *zip, const char *name) {
     const ZipEntry *e = &zip->entries[zip->by_name[middle]];
     int order = strcmp(name, e->name);
     if (order == 0) return e;
-    if (order < 0)
-      high = middle;
-    else
-      low = middle + 1;
+    if (order < 0) high = middle;
+    else low = middle + 1;
   }
   return NULL;
 }
 
-int zip_locate(const ZipDirectory *zip, const ZipEntry *e, bool allow_deflated, uint64_t *at,
-               surgery_error *err) {
+int zip_locate(const ZipDirectory *zip, const ZipEntry *e, bool allow_deflated, uint64_t *at, surgery_error *err) {
   const WeightFile *f = zip->file;
   unsigned char local[LOCAL_SIZE];
   if (e->flags & 1) return refuse_entry(f, e, "is encrypted", err);
   if (e->method != ZIP_STORED && !(allow_deflated && e->method == ZIP_DEFLATED)) {
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: zip entry '%s' (byte %llu): is compressed (method %u); %s",
-                   f->path, SG_Q(e->name), ULL(e->header), e->method,
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: zip entry '%s' (byte %llu): is compressed (method %u); %s", f->path,
+                   SG_Q(e->name), ULL(e->header), e->method,
                    allow_deflated ? "only deflate is known"
                                   : "PyTorch stores its entries. Unpack and pack it again with zip -0");
   }

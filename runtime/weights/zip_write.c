@@ -84,8 +84,7 @@ static void add_directory_entry(ZipWriter *zip, const char *name, uint32_t crc, 
 
 /* The local header: ZIP64 sizes where needed, then an extra field "FB" (PyTorch's) of as many bytes as the
  * alignment takes. */
-static void add_local(Bytes *b, const ZipWriter *zip, const char *name, uint32_t crc, uint64_t size,
-                      unsigned align) {
+static void add_local(Bytes *b, const ZipWriter *zip, const char *name, uint32_t crc, uint64_t size, unsigned align) {
   bool large = size >= zip->limit;
   size_t extra64 = large ? 20 : 0;
   uint64_t data = sg_writer_at(zip->out) + 30 + strlen(name) + extra64;
@@ -109,17 +108,15 @@ static void add_local(Bytes *b, const ZipWriter *zip, const char *name, uint32_t
 
 int zip_writer_add(ZipWriter *zip, const char *name, ZipData data, unsigned align, surgery_error *err) {
   if (strlen(name) > 0xffff)
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: the name '%s' is too long for a zip entry", zip->path,
-                   SG_Q(name));
+    return sg_fail(err, SURGERY_BAD_INPUT, "%s: the name '%s' is too long for a zip entry", zip->path, SG_Q(name));
   uint64_t at = sg_writer_at(zip->out), size = (uint64_t)data.head_size + data.size;
   uint32_t crc = checksum(checksum(0, data.head, data.head_size), data.data, data.size);
   Bytes local = {0};
   add_local(&local, zip, name, crc, size, align);
   add_directory_entry(zip, name, crc, size, at);
   zip->count++;
-  int status = local.failed || zip->directory.failed
-                   ? sg_fail_memory(err, zip->path, local.count + zip->directory.count)
-                   : 0;
+  int status =
+      local.failed || zip->directory.failed ? sg_fail_memory(err, zip->path, local.count + zip->directory.count) : 0;
   if (!status) status = sg_writer_write(zip->out, local.at, local.count, err);
   if (!status) status = sg_writer_write(zip->out, data.head, data.head_size, err);
   if (!status) status = sg_writer_write(zip->out, data.data, data.size, err);

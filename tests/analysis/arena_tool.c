@@ -1,5 +1,6 @@
 /* What a compiled network allocates for 16 samples: arena_tool LIBRARY.so WEIGHTS (a library called
- * sized). Prints for each function what its manifest gives, then what a forward pass and a training step have allocated. Called by arena.sh. */
+ * sized). Prints for each function what its manifest gives, then what a forward pass and a training step have
+ * allocated. Called by arena.sh. */
 #include "runtime/net.h"
 #include <dlfcn.h>
 #include <stdio.h>
@@ -15,8 +16,8 @@ static surgery_net *open_net(const sg_network *network, const char *weights) {
 }
 
 int main(int argc, char **argv) {
-  static const char *const names[NET_FUNCTIONS] = {[NET_FORWARD] = "forward", [NET_PREFIX] = "prefix", [NET_TAIL] = "tail",
-                                                   [NET_STEP] = "step"};
+  static const char *const names[NET_FUNCTIONS] = {
+      [NET_FORWARD] = "forward", [NET_PREFIX] = "prefix", [NET_TAIL] = "tail", [NET_STEP] = "step"};
   void *library = argc == 3 ? dlopen(argv[1], RTLD_NOW) : NULL;
   const sg_network *network = library ? dlsym(library, "sized_network") : NULL;
   if (!network) {

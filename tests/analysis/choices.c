@@ -1,5 +1,5 @@
-/* Where several kernels can do a call: what the list of choices says is what the plan has, in the evaluation and in the training each for
- * itself, and a list that nobody has touched changes nothing. */
+/* Where several kernels can do a call: what the list of choices says is what the plan has, in the evaluation and in the
+ * training each for itself, and a list that nobody has touched changes nothing. */
 #include "tests/analysis/tests.h"
 #include "compiler/analysis/analysis.h"
 #include "compiler/frontend/frontend.h"
@@ -58,15 +58,16 @@ static void an_untouched_list_changes_nothing(void **state) {
   assert_int_equal(f->choices.list.count, count);
 }
 
-/* The blocks' convolutions are of 8x8 pixels, and of 4x4 behind the pooling. They go by Winograd's method; of their weights' gradients
- * only those of the larger do. In the second plan all go the other way. */
+/* The blocks' convolutions are of 8x8 pixels, and of 4x4 behind the pooling. They go by Winograd's method; of their
+ * weights' gradients only those of the larger do. In the second plan all go the other way. */
 static void the_list_is_obeyed(void **state) {
   Fixture *f = *state;
   Plan *usual = plan_with_choices(f);
   const char *text = plan_text(f, usual);
   for (size_t i = 0; i < f->choices.list.count; i++) f->choices.list.at[i].taken = f->choices.list.at[i].other;
   Plan *other = plan_with_choices(f);
-  static const KernelId pairs[][2] = {{KERNEL_conv2d, KERNEL_conv2d_wino}, {KERNEL_conv2d_grad_weight, KERNEL_conv2d_grad_weight_wino}};
+  static const KernelId pairs[][2] = {{KERNEL_conv2d, KERNEL_conv2d_wino},
+                                      {KERNEL_conv2d_grad_weight, KERNEL_conv2d_grad_weight_wino}};
   for (int p = 0; p < 2; p++) {
     int plain = 1; /* the first layer sees the image, where Winograd's method cannot be had */
     int direct = count_calls(&usual->step, pairs[p][0]) - plain, winograd = count_calls(&usual->step, pairs[p][1]);

@@ -13,7 +13,8 @@ static BufferId add_buffer(Arena *arena, Schedule *s, Space space, bool per_samp
 
 /* copy reads its first buffer and writes its second. */
 static void add_copy(Arena *arena, Schedule *s, BufferId from, BufferId to) {
-  vec_push(arena, &s->calls, (Call){.kernel = KERNEL_copy, .buf = {from, to}, .buf_count = 2, .node = NO_ID, .role = "forward"});
+  vec_push(arena, &s->calls,
+           (Call){.kernel = KERNEL_copy, .buf = {from, to}, .buf_count = 2, .node = NO_ID, .role = "forward"});
 }
 
 /* What a planned buffer of 64 bytes takes alone: 64, and in a sanitized build the red zone behind it. */
@@ -50,7 +51,8 @@ static void small_ones_share_a_large_place(void **state) {
   int64_t zone = alone(arena) - 64;
   Schedule s = {.name = "shared"};
   BufferId x = add_buffer(arena, &s, SPACE_INPUT, false, 0), y = add_buffer(arena, &s, SPACE_OUTPUT, false, 0);
-  BufferId large = add_buffer(arena, &s, SPACE_ARENA, true, 1024), between = add_buffer(arena, &s, SPACE_ARENA, true, 64);
+  BufferId large = add_buffer(arena, &s, SPACE_ARENA, true, 1024),
+           between = add_buffer(arena, &s, SPACE_ARENA, true, 64);
   BufferId left = add_buffer(arena, &s, SPACE_ARENA, true, 256), right = add_buffer(arena, &s, SPACE_ARENA, true, 256);
   add_copy(arena, &s, x, large), add_copy(arena, &s, large, between), add_copy(arena, &s, between, left);
   add_copy(arena, &s, between, right), add_copy(arena, &s, left, y), add_copy(arena, &s, right, y);
@@ -66,7 +68,8 @@ static void kinds_are_planned_apart(void **state) {
   BufferId x = add_buffer(arena, &s, SPACE_INPUT, false, 0), w = add_buffer(arena, &s, SPACE_WEIGHTS, false, 0);
   s.buffers.at[w].offset = 4096;
   BufferId unused = add_buffer(arena, &s, SPACE_ARENA, true, 1 << 20);
-  BufferId sample = add_buffer(arena, &s, SPACE_ARENA, true, 128), fixed = add_buffer(arena, &s, SPACE_ARENA, false, 192);
+  BufferId sample = add_buffer(arena, &s, SPACE_ARENA, true, 128),
+           fixed = add_buffer(arena, &s, SPACE_ARENA, false, 192);
   add_copy(arena, &s, x, sample), add_copy(arena, &s, w, fixed), add_copy(arena, &s, sample, fixed);
   s.calls.at[0].plan.scratch_bytes = 100, s.calls.at[1].plan.scratch_bytes = 30;
   plan_memory(arena, &s);
@@ -96,7 +99,8 @@ static int64_t random_below(int64_t n) {
 
 static void make_random(Arena *arena, Schedule *s, int buffers, int calls) {
   for (int i = 0; i < buffers; i++)
-    add_buffer(arena, s, random_below(8) ? SPACE_ARENA : SPACE_WEIGHTS, random_below(2) == 0, 64 * (1 + random_below(50)));
+    add_buffer(arena, s, random_below(8) ? SPACE_ARENA : SPACE_WEIGHTS, random_below(2) == 0,
+               64 * (1 + random_below(50)));
   for (int i = 0; i < calls; i++) add_copy(arena, s, (BufferId)random_below(buffers), (BufferId)random_below(buffers));
 }
 

@@ -74,7 +74,8 @@ static void judge_call(const Planned *p, const Call *c, int64_t *written) {
 
 static int64_t trainable_tensors(const Graph *g) {
   int64_t count = 0;
-  for (size_t i = 0; i < g->params.count; i++) count += g->params.at[i].trainable && g->modules.at[g->params.at[i].module].alive;
+  for (size_t i = 0; i < g->params.count; i++)
+    count += g->params.at[i].trainable && g->modules.at[g->params.at[i].module].alive;
   return count;
 }
 
@@ -128,7 +129,8 @@ static void tensors_have_places_of_their_own(void **state) {
   ParamList all = graph_state_dict(p.g, p.s->arena, true);
   for (size_t i = 0; i < all.count; i++) {
     const Param *param = &p.g->params.at[all.at[i]];
-    int64_t bytes = shape_count(&param->shape) * (param->shape.dtype == DTYPE_I64 ? 8 : 4), padded = (bytes + 63) / 64 * 64;
+    int64_t bytes = shape_count(&param->shape) * (param->shape.dtype == DTYPE_I64 ? 8 : 4),
+            padded = (bytes + 63) / 64 * 64;
     assert_int_equal(p.plan->weight_offset.at[all.at[i]], weights);
     assert_int_equal(p.plan->grad_offset.at[all.at[i]], param->trainable ? grads : -1);
     weights += padded;

@@ -199,8 +199,7 @@ static void fifty_and_a_count_in_source_order(void **state) {
   int source = add(f, "x",
                    "a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e f g h i j k l m n o p q r "
                    "s t u v w x y z");
-  for (uint32_t i = 60; i > 0; i--)
-    diag_report(&f->diags, DIAG_E0002, (Span){(uint32_t)source, i, i + 1}, "m%u", i);
+  for (uint32_t i = 60; i > 0; i--) diag_report(&f->diags, DIAG_E0002, (Span){(uint32_t)source, i, i + 1}, "m%u", i);
   char *text = printed(f, false, false);
   assert_true(strncmp(text, "x:1:2: error[E0002]: m1\n", 24) == 0);
   assert_non_null(strstr(text, "m50\n"));
@@ -228,19 +227,18 @@ static void json_has_all_fields(void **state) {
   assert_int_equal(json_array_size(all), 2);
   const char *code, *severity, *message, *file, *caret, *label, *help, *note;
   int line, column, end_line, end_column, label_line;
-  assert_int_equal(
-      json_unpack(json_array_get(all, 0), "{s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:s,s:[{s:s,s:i}],s:[s],s:[s]}",
-                  "code", &code, "severity", &severity, "message", &message, "file", &file, "line", &line,
-                  "column", &column, "end_line", &end_line, "end_column", &end_column, "caret", &caret,
-                  "labels", "text", &label, "line", &label_line, "help", &help, "notes", &note),
-      0);
+  assert_int_equal(json_unpack(json_array_get(all, 0),
+                               "{s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:s,s:[{s:s,s:i}],s:[s],s:[s]}", "code", &code,
+                               "severity", &severity, "message", &message, "file", &file, "line", &line, "column",
+                               &column, "end_line", &end_line, "end_column", &end_column, "caret", &caret, "labels",
+                               "text", &label, "line", &label_line, "help", &help, "notes", &note),
+                   0);
   assert_string_equal(code, "E0001"), assert_string_equal(severity, "error");
   assert_string_equal(message, "bad \xEF\xBF\xBD \"word\""), assert_string_equal(file, "x.surgery");
   assert_int_equal(line, 1), assert_int_equal(column, 1), assert_int_equal(end_line, 1),
       assert_int_equal(end_column, 6);
   assert_string_equal(label, "label"), assert_int_equal(label_line, 2);
-  assert_string_equal(help, "did you mean 'freeze'?"), assert_string_equal(note, "n"),
-      assert_string_equal(caret, "c");
+  assert_string_equal(help, "did you mean 'freeze'?"), assert_string_equal(note, "n"), assert_string_equal(caret, "c");
   assert_true(json_is_null(json_object_get(json_array_get(all, 1), "line")));
   json_decref(all);
   json_t *none = json_loads(printed(f, true, false), 0, NULL);
@@ -251,20 +249,16 @@ static void json_has_all_fields(void **state) {
 
 static void suggestions(void **state) {
   (void)state;
-  static const char *const names[] = {"freeze", "unfreeze", "layer3",        "layer4",
-                                      "fc",     "conv1",    "layer4.1.conv2"};
+  static const char *const names[] = {"freeze", "unfreeze", "layer3", "layer4", "fc", "conv1", "layer4.1.conv2"};
   static const struct {
     const char *wrong, *near;
-  } cases[] = {
-      {"freze", "freeze"},   {"Freeze", "freeze"}, {"frezee", "freeze"}, {"layr4", "layer4"},
-      {"layer44", "layer4"}, {"cf", "fc"},         {"con1", "conv1"},    {"layer4.1.cnov2", "layer4.1.conv2"},
-      {"zebra", NULL},       {"x", NULL},          {"", NULL},           {"q1", NULL}};
+  } cases[] = {{"freze", "freeze"},   {"Freeze", "freeze"}, {"frezee", "freeze"}, {"layr4", "layer4"},
+               {"layer44", "layer4"}, {"cf", "fc"},         {"con1", "conv1"},    {"layer4.1.cnov2", "layer4.1.conv2"},
+               {"zebra", NULL},       {"x", NULL},          {"", NULL},           {"q1", NULL}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     const char *got = suggest_name(cases[i].wrong, names, sizeof names / sizeof *names);
-    if (!cases[i].near)
-      assert_null(got);
-    else
-      assert_non_null(got), assert_string_equal(got, cases[i].near);
+    if (!cases[i].near) assert_null(got);
+    else assert_non_null(got), assert_string_equal(got, cases[i].near);
   }
   char *huge = malloc(1 << 20);
   memset(huge, 'a', (1 << 20) - 1);
@@ -300,9 +294,7 @@ static int exit_status_of(void (*function)(void)) {
   waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
-static void environment_fails(void) {
-  errno = ENOSPC, fail_environment("writing %s", "x");
-}
+static void environment_fails(void) { errno = ENOSPC, fail_environment("writing %s", "x"); }
 static void a_bug(void) {
   Sources sources = {.arena = arena_create()};
   sources_add_text(&sources, "x", "freeze all", 10);

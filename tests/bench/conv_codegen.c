@@ -1,7 +1,7 @@
-/* conv_codegen [N [RUNS [CPU [NAME]]]]: the convolutions of ResNet-18, the 1x1 ones of ResNet-50, and their weights' gradients, as the compiler specialises them, one thread:
- * milliseconds, GFLOP/s and the share of this core's peak, which a loop of fused multiply-adds made by the
- * same code generator measures. Also what specialising costs. Needs cc (to turn the object into something
- * dlopen takes) and nothing else of the compiler. */
+/* conv_codegen [N [RUNS [CPU [NAME]]]]: the convolutions of ResNet-18, the 1x1 ones of ResNet-50, and their weights'
+ * gradients, as the compiler specialises them, one thread: milliseconds, GFLOP/s and the share of this core's peak,
+ * which a loop of fused multiply-adds made by the same code generator measures. Also what specialising costs. Needs cc
+ * (to turn the object into something dlopen takes) and nothing else of the compiler. */
 #include "tests/bench/specialised.h"
 #include "compiler/codegen/tune.h"
 #include "runtime/abi.h"
@@ -82,8 +82,8 @@ static double used(void) {
 }
 
 /* Stands for the runtime's: one thread, and a clock around each call. */
-__attribute__((visibility("default"))) void sg_parallel(sg_task *task, void *const *buf, int64_t n,
-                                                        int64_t units, void *scratch, int64_t scratch_bytes) {
+__attribute__((visibility("default"))) void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units,
+                                                        void *scratch, int64_t scratch_bytes) {
   double t = bench_now();
   task(buf, n, 0, units, scratch);
   seconds[at_call++] = bench_now() - t;
@@ -93,17 +93,48 @@ static void add_layer(Arena *arena, Schedule *s, const Layer *l) {
   int64_t pad = l->kernel / 2, out = (l->ih - 1) / l->stride + 1;
   size_t first = s->calls.count;
   if (l->id == KERNEL_conv2d_grad_weight || l->id == KERNEL_conv2d_grad_weight_wino) {
-    Conv2dGradWeightK k = {.groups = 1, .ic = l->ic, .ih = l->ih, .iw = l->ih, .oc = l->oc, .oh = out, .ow = out,
-                           .kh = l->kernel, .kw = l->kernel, .stride_h = l->stride, .stride_w = l->stride, .pad_h = pad, .pad_w = pad,
-                           .dil_h = 1, .dil_w = 1};
+    Conv2dGradWeightK k = {.groups = 1,
+                           .ic = l->ic,
+                           .ih = l->ih,
+                           .iw = l->ih,
+                           .oc = l->oc,
+                           .oh = out,
+                           .ow = out,
+                           .kh = l->kernel,
+                           .kw = l->kernel,
+                           .stride_h = l->stride,
+                           .stride_w = l->stride,
+                           .pad_h = pad,
+                           .pad_w = pad,
+                           .dil_h = 1,
+                           .dil_w = 1};
     tune_add_call(arena, s, l->id, &k);
   } else {
-    Conv2dK k = {.groups = 1, .ic = l->ic, .ih = l->ih, .iw = l->ih, .oc = l->oc, .oh = out, .ow = out, .kh = l->kernel, .kw = l->kernel,
-                 .stride_h = l->stride, .stride_w = l->stride, .pad_h = pad, .pad_w = pad, .dil_h = 1, .dil_w = 1, .up_h = 1, .up_w = 1,
-                 .plain_x = l->ic < LANES, .activation = ACT_RELU, .has_bias = 1, .has_residual = l->residual};
+    Conv2dK k = {.groups = 1,
+                 .ic = l->ic,
+                 .ih = l->ih,
+                 .iw = l->ih,
+                 .oc = l->oc,
+                 .oh = out,
+                 .ow = out,
+                 .kh = l->kernel,
+                 .kw = l->kernel,
+                 .stride_h = l->stride,
+                 .stride_w = l->stride,
+                 .pad_h = pad,
+                 .pad_w = pad,
+                 .dil_h = 1,
+                 .dil_w = 1,
+                 .up_h = 1,
+                 .up_w = 1,
+                 .plain_x = l->ic < LANES,
+                 .activation = ACT_RELU,
+                 .has_bias = 1,
+                 .has_residual = l->residual};
     tune_add_call(arena, s, l->id, &k);
   }
-  for (size_t i = first; i < s->calls.count; i++) s->calls.at[i].role = i == first ? l->name : arena_printf(arena, "%s, sum", l->name);
+  for (size_t i = first; i < s->calls.count; i++)
+    s->calls.at[i].role = i == first ? l->name : arena_printf(arena, "%s, sum", l->name);
 }
 
 /* Every buffer apart, so that no call finds in a cache what another one left there. */
@@ -163,12 +194,12 @@ int main(int argc, char **argv) {
       if (r == 0 || seconds[i] < fastest[i]) fastest[i] = seconds[i];
   }
   double peak = bench_peak(arena, &target, 1), total = 0, flops = 0;
-  printf("%s, n = %lld, one thread, best of %lld; peak %.1f GFLOP/s\n", target.cpu, (long long)n,
-         (long long)runs, peak);
+  printf("%s, n = %lld, one thread, best of %lld; peak %.1f GFLOP/s\n", target.cpu, (long long)n, (long long)runs,
+         peak);
   for (int i = 0; i < count; i++) {
     double work = s->calls.at[i].plan.flops_per_sample * (double)n;
-    printf("%-26s %8.3f ms  %6.1f GFLOP/s  %5.1f %%\n", s->calls.at[i].role, fastest[i] * 1e3,
-           work / fastest[i] * 1e-9, work / fastest[i] * 1e-7 / peak);
+    printf("%-26s %8.3f ms  %6.1f GFLOP/s  %5.1f %%\n", s->calls.at[i].role, fastest[i] * 1e3, work / fastest[i] * 1e-9,
+           work / fastest[i] * 1e-7 / peak);
     total += fastest[i];
     flops += work;
   }

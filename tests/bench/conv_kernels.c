@@ -90,74 +90,72 @@ static void measure(const Case *c, int64_t n) {
   free(scratch);
 }
 
-static int blocked(int64_t c) {
-  return (int)BLOCKS(c) * LANES;
-}
+static int blocked(int64_t c) { return (int)BLOCKS(c) * LANES; }
 
-#define DEFINE(id, K, kernel, ...)                                                                           \
-  static const K k_##id = {__VA_ARGS__};                                                                     \
-  __attribute__((flatten)) static void fast_##id(void *const *buf, int64_t n, int64_t begin, int64_t end,    \
-                                                 void *scratch) {                                            \
-    sgk_##kernel(buf, n, begin, end, scratch, &k_##id);                                                      \
-  }                                                                                                          \
-  static void slow_##id(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {            \
-    static const void *volatile hidden; /* the optimiser may not look through */                             \
-    hidden = &k_##id;                                                                                        \
-    sgk_##kernel(buf, n, begin, end, scratch, hidden);                                                       \
+#define DEFINE(id, K, kernel, ...)                                                                                     \
+  static const K k_##id = {__VA_ARGS__};                                                                               \
+  __attribute__((flatten)) static void fast_##id(void *const *buf, int64_t n, int64_t begin, int64_t end,              \
+                                                 void *scratch) {                                                      \
+    sgk_##kernel(buf, n, begin, end, scratch, &k_##id);                                                                \
+  }                                                                                                                    \
+  static void slow_##id(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {                      \
+    static const void *volatile hidden; /* the optimiser may not look through */                                       \
+    hidden = &k_##id;                                                                                                  \
+    sgk_##kernel(buf, n, begin, end, scratch, hidden);                                                                 \
   }
 /* in, out channels, input and output side, kernel, stride, padding */
-#define SIZES(a, b, in, out, kernel, stride, pad)                                                            \
-  .ic = a, .oc = b, .ih = in, .iw = in, .oh = out, .ow = out, .kh = kernel, .kw = kernel,                    \
-  .stride_h = stride, .stride_w = stride, .pad_h = pad, .pad_w = pad, .dil_h = 1, .dil_w = 1
-#define FORWARD(id, name, plain, ...)                                                                        \
-  DEFINE(id, Conv2dK, conv2d, .groups = 1, SIZES(__VA_ARGS__), .up_h = 1, .up_w = 1, .plain_x = plain,       \
-         .has_bias = 1, .activation = ACT_RELU)
+#define SIZES(a, b, in, out, kernel, stride, pad)                                                                      \
+  .ic = a, .oc = b, .ih = in, .iw = in, .oh = out, .ow = out, .kh = kernel, .kw = kernel, .stride_h = stride,          \
+  .stride_w = stride, .pad_h = pad, .pad_w = pad, .dil_h = 1, .dil_w = 1
+#define FORWARD(id, name, plain, ...)                                                                                  \
+  DEFINE(id, Conv2dK, conv2d, .groups = 1, SIZES(__VA_ARGS__), .up_h = 1, .up_w = 1, .plain_x = plain, .has_bias = 1,  \
+         .activation = ACT_RELU)
 /* of a convolution of b → a channels with that stride: x here is its dy */
-#define INPUT(id, name, plain, a, b, in, out, kernel, stride, pad)                                           \
-  DEFINE(id, Conv2dK, conv2d, .groups = 1, SIZES(a, b, in, out, kernel, 1, kernel - 1 - pad),                \
-         .up_h = stride, .up_w = stride)
-#define WEIGHT(id, name, plain, ...)                                                                         \
+#define INPUT(id, name, plain, a, b, in, out, kernel, stride, pad)                                                     \
+  DEFINE(id, Conv2dK, conv2d, .groups = 1, SIZES(a, b, in, out, kernel, 1, kernel - 1 - pad), .up_h = stride,          \
+         .up_w = stride)
+#define WEIGHT(id, name, plain, ...)                                                                                   \
   DEFINE(id, Conv2dGradWeightK, conv2d_grad_weight, .groups = 1, SIZES(__VA_ARGS__), .plain_x = plain)
-#define DEPTH(id, name, plain, a, ...)                                                                       \
-  DEFINE(id, Conv2dK, depthwise, .groups = a, SIZES(a, __VA_ARGS__), .up_h = 1, .up_w = 1, .has_bias = 1,    \
+#define DEPTH(id, name, plain, a, ...)                                                                                 \
+  DEFINE(id, Conv2dK, depthwise, .groups = a, SIZES(a, __VA_ARGS__), .up_h = 1, .up_w = 1, .has_bias = 1,              \
          .activation = ACT_RELU6)
-#define DEPTH_INPUT(id, name, plain, a, ...)                                                                 \
+#define DEPTH_INPUT(id, name, plain, a, ...)                                                                           \
   DEFINE(id, Conv2dGradWeightK, depthwise_grad_input, .groups = a, SIZES(a, __VA_ARGS__))
-#define DEPTH_WEIGHT(id, name, plain, a, ...)                                                                \
+#define DEPTH_WEIGHT(id, name, plain, a, ...)                                                                          \
   DEFINE(id, Conv2dGradWeightK, depthwise_grad_weight, .groups = a, SIZES(a, __VA_ARGS__))
 
-#define CASES                                                                                                \
-  ROW(FORWARD, f1, "3x3 64 at 56", 0, 64, 64, 56, 56, 3, 1, 1)                                               \
-  ROW(FORWARD, f2, "3x3 128 at 28", 0, 128, 128, 28, 28, 3, 1, 1)                                            \
-  ROW(FORWARD, f3, "3x3 256 at 14", 0, 256, 256, 14, 14, 3, 1, 1)                                            \
-  ROW(FORWARD, f4, "3x3 512 at 7", 0, 512, 512, 7, 7, 3, 1, 1)                                               \
-  ROW(FORWARD, f5, "3x3 stride 2, 64-128 at 56", 0, 64, 128, 56, 28, 3, 2, 1)                                \
-  ROW(FORWARD, f6, "7x7 stride 2, stem, plain", 1, 3, 64, 224, 112, 7, 2, 3)                                 \
-  ROW(FORWARD, f7, "3x3 stem of vgg, plain", 1, 3, 64, 224, 224, 3, 1, 1)                                    \
-  ROW(FORWARD, f8, "1x1 64-256 at 56", 0, 64, 256, 56, 56, 1, 1, 0)                                          \
-  ROW(FORWARD, f9, "1x1 512-128 at 28", 0, 512, 128, 28, 28, 1, 1, 0)                                        \
-  ROW(FORWARD, f10, "1x1 1024-256 at 14", 0, 1024, 256, 14, 14, 1, 1, 0)                                     \
-  ROW(FORWARD, f11, "1x1 512-2048 at 7", 0, 512, 2048, 7, 7, 1, 1, 0)                                        \
-  ROW(FORWARD, f12, "1x1 stride 2, 64-128 at 56", 0, 64, 128, 56, 28, 1, 2, 0)                               \
-  ROW(FORWARD, f13, "5x5 64-192 at 27", 0, 64, 192, 27, 27, 5, 1, 2)                                         \
-  ROW(INPUT, i1, "grad_input 3x3 64 at 56", 0, 64, 64, 56, 56, 3, 1, 1)                                      \
-  ROW(INPUT, i2, "grad_input 3x3 stride 2, 64-128 at 56", 0, 128, 64, 28, 56, 3, 2, 1)                       \
-  ROW(INPUT, i3, "grad_input 1x1 stride 2, 64-128 at 56", 0, 128, 64, 28, 56, 1, 2, 0)                       \
-  ROW(WEIGHT, w1, "grad_weight 3x3 64 at 56", 0, 64, 64, 56, 56, 3, 1, 1)                                    \
-  ROW(WEIGHT, w2, "grad_weight 3x3 128 at 28", 0, 128, 128, 28, 28, 3, 1, 1)                                 \
-  ROW(WEIGHT, w3, "grad_weight 3x3 256 at 14", 0, 256, 256, 14, 14, 3, 1, 1)                                 \
-  ROW(WEIGHT, w4, "grad_weight 3x3 512 at 7", 0, 512, 512, 7, 7, 3, 1, 1)                                    \
-  ROW(WEIGHT, w5, "grad_weight 3x3 stride 2, 64-128 at 56", 0, 64, 128, 56, 28, 3, 2, 1)                     \
-  ROW(WEIGHT, w6, "grad_weight 7x7 stride 2, stem, plain", 1, 3, 64, 224, 112, 7, 2, 3)                      \
-  ROW(WEIGHT, w7, "grad_weight 1x1 64-256 at 56", 0, 64, 256, 56, 56, 1, 1, 0)                               \
-  ROW(WEIGHT, w8, "grad_weight 1x1 512-128 at 28", 0, 512, 128, 28, 28, 1, 1, 0)                             \
-  ROW(WEIGHT, w9, "grad_weight 1x1 512-2048 at 7", 0, 512, 2048, 7, 7, 1, 1, 0)                              \
-  ROW(DEPTH, d1, "depthwise 3x3 32 at 112", 0, 32, 32, 112, 112, 3, 1, 1)                                    \
-  ROW(DEPTH, d2, "depthwise 3x3 stride 2, 144 at 56", 0, 144, 144, 56, 28, 3, 2, 1)                          \
-  ROW(DEPTH, d3, "depthwise 3x3 576 at 14", 0, 576, 576, 14, 14, 3, 1, 1)                                    \
-  ROW(DEPTH_INPUT, e1, "depthwise grad_input 144 at 56", 0, 144, 144, 56, 56, 3, 1, 1)                       \
-  ROW(DEPTH_INPUT, e2, "depthwise grad_input, stride 2", 0, 144, 144, 56, 28, 3, 2, 1)                       \
-  ROW(DEPTH_WEIGHT, g1, "depthwise grad_weight 144 at 56", 0, 144, 144, 56, 56, 3, 1, 1)                     \
+#define CASES                                                                                                          \
+  ROW(FORWARD, f1, "3x3 64 at 56", 0, 64, 64, 56, 56, 3, 1, 1)                                                         \
+  ROW(FORWARD, f2, "3x3 128 at 28", 0, 128, 128, 28, 28, 3, 1, 1)                                                      \
+  ROW(FORWARD, f3, "3x3 256 at 14", 0, 256, 256, 14, 14, 3, 1, 1)                                                      \
+  ROW(FORWARD, f4, "3x3 512 at 7", 0, 512, 512, 7, 7, 3, 1, 1)                                                         \
+  ROW(FORWARD, f5, "3x3 stride 2, 64-128 at 56", 0, 64, 128, 56, 28, 3, 2, 1)                                          \
+  ROW(FORWARD, f6, "7x7 stride 2, stem, plain", 1, 3, 64, 224, 112, 7, 2, 3)                                           \
+  ROW(FORWARD, f7, "3x3 stem of vgg, plain", 1, 3, 64, 224, 224, 3, 1, 1)                                              \
+  ROW(FORWARD, f8, "1x1 64-256 at 56", 0, 64, 256, 56, 56, 1, 1, 0)                                                    \
+  ROW(FORWARD, f9, "1x1 512-128 at 28", 0, 512, 128, 28, 28, 1, 1, 0)                                                  \
+  ROW(FORWARD, f10, "1x1 1024-256 at 14", 0, 1024, 256, 14, 14, 1, 1, 0)                                               \
+  ROW(FORWARD, f11, "1x1 512-2048 at 7", 0, 512, 2048, 7, 7, 1, 1, 0)                                                  \
+  ROW(FORWARD, f12, "1x1 stride 2, 64-128 at 56", 0, 64, 128, 56, 28, 1, 2, 0)                                         \
+  ROW(FORWARD, f13, "5x5 64-192 at 27", 0, 64, 192, 27, 27, 5, 1, 2)                                                   \
+  ROW(INPUT, i1, "grad_input 3x3 64 at 56", 0, 64, 64, 56, 56, 3, 1, 1)                                                \
+  ROW(INPUT, i2, "grad_input 3x3 stride 2, 64-128 at 56", 0, 128, 64, 28, 56, 3, 2, 1)                                 \
+  ROW(INPUT, i3, "grad_input 1x1 stride 2, 64-128 at 56", 0, 128, 64, 28, 56, 1, 2, 0)                                 \
+  ROW(WEIGHT, w1, "grad_weight 3x3 64 at 56", 0, 64, 64, 56, 56, 3, 1, 1)                                              \
+  ROW(WEIGHT, w2, "grad_weight 3x3 128 at 28", 0, 128, 128, 28, 28, 3, 1, 1)                                           \
+  ROW(WEIGHT, w3, "grad_weight 3x3 256 at 14", 0, 256, 256, 14, 14, 3, 1, 1)                                           \
+  ROW(WEIGHT, w4, "grad_weight 3x3 512 at 7", 0, 512, 512, 7, 7, 3, 1, 1)                                              \
+  ROW(WEIGHT, w5, "grad_weight 3x3 stride 2, 64-128 at 56", 0, 64, 128, 56, 28, 3, 2, 1)                               \
+  ROW(WEIGHT, w6, "grad_weight 7x7 stride 2, stem, plain", 1, 3, 64, 224, 112, 7, 2, 3)                                \
+  ROW(WEIGHT, w7, "grad_weight 1x1 64-256 at 56", 0, 64, 256, 56, 56, 1, 1, 0)                                         \
+  ROW(WEIGHT, w8, "grad_weight 1x1 512-128 at 28", 0, 512, 128, 28, 28, 1, 1, 0)                                       \
+  ROW(WEIGHT, w9, "grad_weight 1x1 512-2048 at 7", 0, 512, 2048, 7, 7, 1, 1, 0)                                        \
+  ROW(DEPTH, d1, "depthwise 3x3 32 at 112", 0, 32, 32, 112, 112, 3, 1, 1)                                              \
+  ROW(DEPTH, d2, "depthwise 3x3 stride 2, 144 at 56", 0, 144, 144, 56, 28, 3, 2, 1)                                    \
+  ROW(DEPTH, d3, "depthwise 3x3 576 at 14", 0, 576, 576, 14, 14, 3, 1, 1)                                              \
+  ROW(DEPTH_INPUT, e1, "depthwise grad_input 144 at 56", 0, 144, 144, 56, 56, 3, 1, 1)                                 \
+  ROW(DEPTH_INPUT, e2, "depthwise grad_input, stride 2", 0, 144, 144, 56, 28, 3, 2, 1)                                 \
+  ROW(DEPTH_WEIGHT, g1, "depthwise grad_weight 144 at 56", 0, 144, 144, 56, 56, 3, 1, 1)                               \
   ROW(DEPTH_WEIGHT, g2, "depthwise grad_weight, stride 2", 0, 144, 144, 56, 28, 3, 2, 1)
 
 #define ROW(kind, id, ...) kind(id, __VA_ARGS__)
@@ -167,27 +165,17 @@ CASES
 #define X_COUNT(k) ((k)->plain_x ? (k)->ic : blocked((k)->ic)) * (k)->ih *(k)->iw
 #define Y_COUNT(k) blocked((k)->oc) * (k)->oh *(k)->ow
 #define W_COUNT(k) -(blocked((k)->oc) * blocked((k)->ic / (k)->groups) * (k)->kh * (k)->kw)
-#define BUFFERS_FORWARD(k, p)                                                                                \
-  plan_conv2d(k, &c.plan), (Case) {                                                                          \
-    .counts = {X_COUNT(k), W_COUNT(k), -blocked((k)->oc), 1, Y_COUNT(k)}, .out = 4                           \
-  }
+#define BUFFERS_FORWARD(k, p)                                                                                          \
+  plan_conv2d(k, &c.plan), (Case){.counts = {X_COUNT(k), W_COUNT(k), -blocked((k)->oc), 1, Y_COUNT(k)}, .out = 4}
 #define BUFFERS_INPUT BUFFERS_FORWARD
-#define BUFFERS_WEIGHT(k, p)                                                                                 \
-  plan_conv2d_grad_weight(k, &c.plan), (Case) {                                                              \
-    .counts = {X_COUNT(k), Y_COUNT(k), W_COUNT(k), 1, 1}, .out = 2                                           \
-  }
-#define BUFFERS_DEPTH(k, p)                                                                                  \
-  plan_depthwise(k, &c.plan), (Case) {                                                                       \
-    .counts = {X_COUNT(k), W_COUNT(k), -blocked((k)->oc), 1, Y_COUNT(k)}, .out = 4                           \
-  }
-#define BUFFERS_DEPTH_INPUT(k, p)                                                                            \
-  plan_depthwise_grad_input(k, &c.plan), (Case) {                                                            \
-    .counts = {Y_COUNT(k), W_COUNT(k), X_COUNT(k), 1, 1}, .out = 2                                           \
-  }
-#define BUFFERS_DEPTH_WEIGHT(k, p)                                                                           \
-  plan_depthwise_grad_weight(k, &c.plan), (Case) {                                                           \
-    .counts = {X_COUNT(k), Y_COUNT(k), W_COUNT(k), 1, 1}, .out = 2                                           \
-  }
+#define BUFFERS_WEIGHT(k, p)                                                                                           \
+  plan_conv2d_grad_weight(k, &c.plan), (Case){.counts = {X_COUNT(k), Y_COUNT(k), W_COUNT(k), 1, 1}, .out = 2}
+#define BUFFERS_DEPTH(k, p)                                                                                            \
+  plan_depthwise(k, &c.plan), (Case){.counts = {X_COUNT(k), W_COUNT(k), -blocked((k)->oc), 1, Y_COUNT(k)}, .out = 4}
+#define BUFFERS_DEPTH_INPUT(k, p)                                                                                      \
+  plan_depthwise_grad_input(k, &c.plan), (Case){.counts = {Y_COUNT(k), W_COUNT(k), X_COUNT(k), 1, 1}, .out = 2}
+#define BUFFERS_DEPTH_WEIGHT(k, p)                                                                                     \
+  plan_depthwise_grad_weight(k, &c.plan), (Case){.counts = {X_COUNT(k), Y_COUNT(k), W_COUNT(k), 1, 1}, .out = 2}
 
 static int wanted(int argc, char **argv, const char *id, const char *name) {
   for (int i = 1; i < argc; i++)
@@ -196,14 +184,14 @@ static int wanted(int argc, char **argv, const char *id, const char *name) {
 }
 
 int main(int argc, char **argv) {
-  printf("%-38s %3s %10s %8s %6s %6s %7s %8s %9s\n", "kernel, one thread", "n", "ms", "GFLOP/s", "peak",
-         "share", "units", "scratch K", "against general");
-#define ROW(kind, id, name_, ...)                                                                            \
-  if (wanted(argc, argv, #id, name_))                                                                        \
-    for (int64_t n = 1; n <= 8; n *= 8) {                                                                    \
-      Case c = {0}, d = (BUFFERS_##kind(&k_##id, c));                                                        \
-      d.plan = c.plan, d.name = name_, d.specialised = fast_##id, d.general = slow_##id;                     \
-      measure(&d, n);                                                                                        \
+  printf("%-38s %3s %10s %8s %6s %6s %7s %8s %9s\n", "kernel, one thread", "n", "ms", "GFLOP/s", "peak", "share",
+         "units", "scratch K", "against general");
+#define ROW(kind, id, name_, ...)                                                                                      \
+  if (wanted(argc, argv, #id, name_))                                                                                  \
+    for (int64_t n = 1; n <= 8; n *= 8) {                                                                              \
+      Case c = {0}, d = (BUFFERS_##kind(&k_##id, c));                                                                  \
+      d.plan = c.plan, d.name = name_, d.specialised = fast_##id, d.general = slow_##id;                               \
+      measure(&d, n);                                                                                                  \
     }
   CASES
 #undef ROW

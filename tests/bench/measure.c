@@ -1,7 +1,8 @@
-/* measure RUNS OUTPUT COMMAND…: runs the command RUNS times with its output in the file OUTPUT, and prints a line for each: milliseconds
- * from fork to exit, and the peak of its resident memory in KiB by wait4: private memory and those pages of the program, its
- * libraries and its mapped files that it touched; of its own child processes the largest counts. Status 1: a run failed.
- * A program of its own because a process starts with the peak of the one that made it, which therefore must be small. */
+/* measure RUNS OUTPUT COMMAND…: runs the command RUNS times with its output in the file OUTPUT, and prints a line for
+ * each: milliseconds from fork to exit, and the peak of its resident memory in KiB by wait4: private memory and those
+ * pages of the program, its libraries and its mapped files that it touched; of its own child processes the largest
+ * counts. Status 1: a run failed. A program of its own because a process starts with the peak of the one that made it,
+ * which therefore must be small. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,9 +1,10 @@
-/* The operators of ops.def, one by one: bench_ops CASES [--threads N] [--check] [PART OF A NAME]. Each case (ops.txt, in the form of
- * tests/ops/cases) is a small network; what is timed is each call that the compiler plans for the operator in its name: the
- * forward one in evaluation, what training does otherwise, and each gradient, specialised as in a program, alone and again and again.
- * Printed: milliseconds, and the share of what the machine can do at most on as many threads: GFLOP/s of its fused multiply-adds, or
- * GB/s of a copy that moves as many bytes as the call must read and write once, whichever limit the call is nearer to. Winograd's
- * method needs fewer operations than are counted, and what is only read moves faster than a copy: both may be above 100 %. --check times nothing: it says which rows of
+/* The operators of ops.def, one by one: bench_ops CASES [--threads N] [--check] [PART OF A NAME]. Each case (ops.txt,
+ * in the form of tests/ops/cases) is a small network; what is timed is each call that the compiler plans for the
+ * operator in its name: the forward one in evaluation, what training does otherwise, and each gradient, specialised as
+ * in a program, alone and again and again. Printed: milliseconds, and the share of what the machine can do at most on
+ * as many threads: GFLOP/s of its fused multiply-adds, or GB/s of a copy that moves as many bytes as the call must read
+ * and write once, whichever limit the call is nearer to. Winograd's method needs fewer operations than are counted, and
+ * what is only read moves faster than a copy: both may be above 100 %. --check times nothing: it says which rows of
  * ops.def have no case, no forward call, or no gradient. Nothing passes or fails by its speed. */
 #include "tests/bench/specialised.h"
 #include "compiler/analysis/analysis.h"
@@ -18,7 +19,7 @@
 /* What generated code calls and this program does not: taken along by the linker, and seen by what is loaded. */
 #define KERNEL(name, K, kind, buffers) KEEP_##kind(name)
 #define KEEP_TEMPLATE(name)
-#define KEEP_RUNTIME(name) (void (*)(void))sgr_##name,
+#define KEEP_RUNTIME(name) (void (*)(void)) sgr_##name,
 extern void (*const runtime_functions[])(void);
 void (*const runtime_functions[])(void) = {
 #include "compiler/kernels/kernels.def"
@@ -106,8 +107,10 @@ static int64_t buffer_bytes(const Network *net, const Buffer *b) {
   int64_t n = net->c->n, outputs = n * value_bytes(net, net->g->outputs.at[0].value);
   switch (b->space) {
   case SPACE_ARENA: return b->per_sample ? b->bytes * n : b->bytes;
-  case SPACE_WEIGHTS: return extent(net->plan->weight_offset.at, net->plan->weight_offset.count, net->plan->weights_bytes, b->offset);
-  case SPACE_GRADS: return extent(net->plan->grad_offset.at, net->plan->grad_offset.count, net->plan->grads_bytes, b->offset);
+  case SPACE_WEIGHTS:
+    return extent(net->plan->weight_offset.at, net->plan->weight_offset.count, net->plan->weights_bytes, b->offset);
+  case SPACE_GRADS:
+    return extent(net->plan->grad_offset.at, net->plan->grad_offset.count, net->plan->grads_bytes, b->offset);
   case SPACE_PACKED: return packed_extent(net->plan, b->offset);
   case SPACE_INPUT: return n * value_bytes(net, net->g->input_value);
   case SPACE_OUTPUT:
@@ -129,14 +132,15 @@ static int64_t moved_bytes(const Network *net, const Schedule *s, const Call *ca
   switch (call->kernel) {
   case KERNEL_cat_copy:
   case KERNEL_cat_grad: return 2 * least; /* its part of the other */
-  case KERNEL_embedding: /* of its table the rows that it takes */
+  case KERNEL_embedding:                  /* of its table the rows that it takes */
     return total - table + buffer_bytes(net, &s->buffers.at[call->buf[2]]);
   default: return total;
   }
 }
 
 /* The schedule with this call alone, over the same memory. */
-static const sg_network *specialise(const Network *net, const Schedule *from, const Call *call, const CodegenTarget *target) {
+static const sg_network *specialise(const Network *net, const Schedule *from, const Call *call,
+                                    const CodegenTarget *target) {
   static int number;
   Plan *plan = arena_new(net->arena, Plan);
   *plan = (Plan){.graph = graph_create(net->arena, "bench"), .forward = *from};
@@ -172,7 +176,8 @@ static void fill(Memory m) {
   static float pattern[16384];
   for (int i = 0; !pattern[16383] && i < 16384; i++) pattern[i] = 0.25f + (float)(i * 7 % 23) * 0.03f;
   for (int64_t at = 0; at < m.bytes; at += (int64_t)sizeof pattern)
-    memcpy(m.at + at, pattern, (size_t)(m.bytes - at < (int64_t)sizeof pattern ? m.bytes - at : (int64_t)sizeof pattern));
+    memcpy(m.at + at, pattern,
+           (size_t)(m.bytes - at < (int64_t)sizeof pattern ? m.bytes - at : (int64_t)sizeof pattern));
 }
 
 static void fill_integers(Memory m, int64_t below) {
@@ -180,21 +185,35 @@ static void fill_integers(Memory m, int64_t below) {
   for (int64_t i = 0; i < m.bytes / 4; i++) to[i] = (int32_t)(i * 7919 % below);
 }
 
-/* The best of some runs, in seconds; the arena holds fresh numbers each time, as what is computed in place would fade. */
+/* The best of some runs, in seconds; the arena holds fresh numbers each time, as what is computed in place would fade.
+ */
 static double time_call(const Network *net, const Schedule *s, const Call *call, const CodegenTarget *target) {
   const Plan *p = net->plan;
   int64_t n = net->c->n, outputs = n * value_bytes(net, net->g->outputs.at[0].value);
-  Memory all[] = {memory(p->weights_bytes), memory(p->packed_bytes), memory(p->grads_bytes), memory(outputs), memory(outputs),
+  Memory all[] = {memory(p->weights_bytes),
+                  memory(p->packed_bytes),
+                  memory(p->grads_bytes),
+                  memory(outputs),
+                  memory(outputs),
                   memory(n * value_bytes(net, net->g->input_value)),
                   memory(s->per_sample_bytes * n + s->fixed_bytes + s->scratch_bytes * sg_threads())};
   Memory *arena = &all[6];
   for (int i = 0; i < 7; i++) fill(all[i]);
   if (net->c->vocabulary) fill_integers(all[5], net->c->vocabulary);
-  if (call->kernel == KERNEL_cross_entropy) fill_integers(all[4], net->g->values.at[net->g->outputs.at[0].value].shape.dim[0]);
+  if (call->kernel == KERNEL_cross_entropy)
+    fill_integers(all[4], net->g->values.at[net->g->outputs.at[0].value].shape.dim[0]);
   const uint64_t rng[2] = {1, 2};
   float loss;
-  sg_run run = {.weights = all[0].at, .packed = all[1].at, .grads = all[2].at, .arena = arena->at, .n = n, .x = all[5].at,
-                .y = {all[3].at}, .target = all[4].at, .loss = &loss, .rng = rng};
+  sg_run run = {.weights = all[0].at,
+                .packed = all[1].at,
+                .grads = all[2].at,
+                .arena = arena->at,
+                .n = n,
+                .x = all[5].at,
+                .y = {all[3].at},
+                .target = all[4].at,
+                .loss = &loss,
+                .rng = rng};
   const sg_network *code = specialise(net, s, call, target);
   double best = INFINITY, spent = 0;
   for (int round = 0; round < 50 && (round < 3 || spent < 0.2); round++) {
@@ -235,16 +254,19 @@ static double copy_rate(int64_t bytes) {
 
 /* ---- the table ---- */
 
-static void bench_call(const Network *net, const Schedule *s, const Call *call, const CodegenTarget *target, double peak) {
+static void bench_call(const Network *net, const Schedule *s, const Call *call, const CodegenTarget *target,
+                       double peak) {
   double seconds = time_call(net, s, call, target);
   int64_t bytes = moved_bytes(net, s, call);
-  double flops = call->plan.flops_per_sample * (double)net->c->n / seconds * 1e-9, moved = (double)bytes / seconds * 1e-9;
+  double flops = call->plan.flops_per_sample * (double)net->c->n / seconds * 1e-9,
+         moved = (double)bytes / seconds * 1e-9;
   double of_peak = 100 * flops / peak, of_copy = 100 * moved / copy_rate(bytes);
   bool computes_most = of_peak > of_copy;
   bool differs = s == &net->plan->step && (streq(call->role, "forward") || streq(call->role, "statistics"));
   printf("%-37s %4lld  %-20s %-23s %9.3f ms %8.1f %-7s %5.0f %% of %s\n", net->c->name, (long long)net->c->n,
-         differs ? arena_printf(net->arena, "%s, training", call->role) : call->role, kernel_info(call->kernel)->name, seconds * 1e3,
-         computes_most ? flops : moved, computes_most ? "GFLOP/s" : "GB/s", fmax(of_peak, of_copy), computes_most ? "peak" : "copy");
+         differs ? arena_printf(net->arena, "%s, training", call->role) : call->role, kernel_info(call->kernel)->name,
+         seconds * 1e3, computes_most ? flops : moved, computes_most ? "GFLOP/s" : "GB/s", fmax(of_peak, of_copy),
+         computes_most ? "peak" : "copy");
   fflush(stdout);
 }
 
@@ -286,7 +308,8 @@ static int check(void) {
     bool trains = !streq(rules[op].gradient, "no_gradient") || op_info(op)->params[0].name;
     if (!computes(op)) continue;
     if (!seen[op].forward) bad++, printf("grammar/ops.def: %s has no forward call in the bench\n", op_info(op)->name);
-    if (trains && !seen[op].gradient) bad++, printf("grammar/ops.def: %s has no gradient in the bench\n", op_info(op)->name);
+    if (trains && !seen[op].gradient)
+      bad++, printf("grammar/ops.def: %s has no gradient in the bench\n", op_info(op)->name);
   }
   printf("%d rows of ops.def; %d forward calls or gradients are not timed\n", OP_COUNT - 1, bad);
   return bad;
@@ -316,7 +339,8 @@ int main(int argc, char **argv) {
   if (!only_check) {
     if (!codegen_target(arena, NULL, 3, &target, &error)) die("%s", error);
     peak = bench_peak(arena, &target, sg_threads());
-    printf("%s, %d threads; peak %.0f GFLOP/s, copies of 256 MB %.1f GB/s\n", target.cpu, sg_threads(), peak, copy_rate(256 << 20));
+    printf("%s, %d threads; peak %.0f GFLOP/s, copies of 256 MB %.1f GB/s\n", target.cpu, sg_threads(), peak,
+           copy_rate(256 << 20));
   }
   for (int i = 0; i < table.count; i++)
     if (strstr(table.at[i].name, part)) bench_case(&table.at[i], only_check ? NULL : &target, peak);

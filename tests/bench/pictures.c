@@ -1,6 +1,7 @@
-/* pictures FOLDER COUNT WIDTH HEIGHT: COUNT generated JPEGs as a data set of two classes, FOLDER/train/ants, train/bees, val/ants and
- * val/bees, in the proportions of the ants and bees of PyTorch's tutorial (123, 121, 70 and 83 of 397). Waves of several lengths and
- * some noise: about as many bytes a pixel as a photograph has. The same pictures every time. */
+/* pictures FOLDER COUNT WIDTH HEIGHT: COUNT generated JPEGs as a data set of two classes, FOLDER/train/ants,
+ * train/bees, val/ants and val/bees, in the proportions of the ants and bees of PyTorch's tutorial (123, 121, 70 and 83
+ * of 397). Waves of several lengths and some noise: about as many bytes a pixel as a photograph has. The same pictures
+ * every time. */
 #include <errno.h>
 #include <stdio.h>
 #include <jpeglib.h> /* wants stdio.h before it */
@@ -83,7 +84,8 @@ int main(int argc, char **argv) {
     const char *part, *class;
     int upto; /* of 397 */
   } folders[] = {{"train", "ants", 123}, {"train", "bees", 244}, {"val", "ants", 314}, {"val", "bees", 397}};
-  int count = argc == 5 ? atoi(argv[2]) : 0, width = argc == 5 ? atoi(argv[3]) : 0, height = argc == 5 ? atoi(argv[4]) : 0;
+  int count = argc == 5 ? atoi(argv[2]) : 0, width = argc == 5 ? atoi(argv[3]) : 0,
+      height = argc == 5 ? atoi(argv[4]) : 0;
   if (count < 4 || count > 100000 || width < 1 || width > 10000 || height < 1 || height > 10000) {
     fputs("usage: pictures FOLDER COUNT WIDTH HEIGHT\n", stderr);
     return 2;

@@ -25,8 +25,7 @@ void *bench_load(LLVMMemoryBufferRef object) {
   snprintf(command, sizeof command, "cc -shared -o %s.so %s", path, path);
   if (system(command)) fail_environment("cannot link %s", path);
   snprintf(command, sizeof command, "%s.so", path);
-  void *library =
-      dlopen(command, RTLD_LAZY); /* the C interface wants a runtime that is not here and not called */
+  void *library = dlopen(command, RTLD_LAZY); /* the C interface wants a runtime that is not here and not called */
   if (!library) fail_environment("%s", dlerror());
   unlink(path);
   unlink(command);
@@ -87,9 +86,9 @@ double bench_peak(Arena *arena, const CodegenTarget *target, int threads) {
   const char *value[] = {target->cpu, features, "512"};
   for (LLVMValueRef f = LLVMGetFirstFunction(module); f; f = LLVMGetNextFunction(f))
     for (int i = 0; i < 3; i++)
-      LLVMAddAttributeAtIndex(f, LLVMAttributeFunctionIndex,
-                              LLVMCreateStringAttribute(context, key[i], (unsigned)strlen(key[i]), value[i],
-                                                        (unsigned)strlen(value[i])));
+      LLVMAddAttributeAtIndex(
+          f, LLVMAttributeFunctionIndex,
+          LLVMCreateStringAttribute(context, key[i], (unsigned)strlen(key[i]), value[i], (unsigned)strlen(value[i])));
   void *library = bench_load(codegen_emit(module, target, LLVMObjectFile));
   run_chains = (void (*)(int64_t, float *))dlsym(library, "run");
   void *x = aligned_alloc(64, (size_t)threads * 64);

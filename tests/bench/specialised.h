@@ -6,7 +6,7 @@
 double bench_now(void); /* seconds */
 /* Links the object by cc and loads it: a handle for dlsym. Disposes of the object. */
 void *bench_load(LLVMMemoryBufferRef object);
-/* GFLOP/s of fused multiply-adds that wait for nothing, made by the same code generator, on so many threads at once. With 1 the
- * runtime is not called. */
+/* GFLOP/s of fused multiply-adds that wait for nothing, made by the same code generator, on so many threads at once.
+ * With 1 the runtime is not called. */
 double bench_peak(Arena *arena, const CodegenTarget *target, int threads);
 #endif

@@ -43,16 +43,11 @@ int teardown(void **state) {
 }
 
 EmitOptions options(const char *output, EmitKind kind) {
-  return (EmitOptions){.output = output,
-                       .kind = kind,
-                       .opt_level = 2,
-                       .script_name = "tiny.surgery",
-                       .runtime_dir = RUNTIME_DIR};
+  return (EmitOptions){
+      .output = output, .kind = kind, .opt_level = 2, .script_name = "tiny.surgery", .runtime_dir = RUNTIME_DIR};
 }
 
-static int by_name(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 const char *listing(Fixture *f) {
   const char *names[64];
@@ -84,14 +79,13 @@ int run(const char *const *argv) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_identifiers), TEST(test_cpu_names),       TEST(test_specialised_for_cpus),
-      TEST(test_cpu_levels),  TEST(test_level_symbols),
-      TEST(test_symbols),     TEST(test_manifest),        TEST(test_runs_as_reference),
-      TEST(test_embedded),    TEST(test_header_compiles), TEST(test_static_library),
-      TEST(test_program),     TEST(test_text_parses),     TEST(test_odd_names),
-      TEST(test_depfile),     TEST(test_unwritable),      TEST(test_full_disk),
-      TEST(test_no_compiler), TEST(test_signals),
-      TEST(test_tune_times_all), TEST(test_tune_of_huge_batches),
+      TEST(test_identifiers),     TEST(test_cpu_names),         TEST(test_specialised_for_cpus),
+      TEST(test_cpu_levels),      TEST(test_level_symbols),     TEST(test_symbols),
+      TEST(test_manifest),        TEST(test_runs_as_reference), TEST(test_embedded),
+      TEST(test_header_compiles), TEST(test_static_library),    TEST(test_program),
+      TEST(test_text_parses),     TEST(test_odd_names),         TEST(test_depfile),
+      TEST(test_unwritable),      TEST(test_full_disk),         TEST(test_no_compiler),
+      TEST(test_signals),         TEST(test_tune_times_all),    TEST(test_tune_of_huge_batches),
       TEST(test_tune_cpus),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,13 +71,11 @@ void test_full_disk(void **state) {
   if (mount("none", "disk", "tmpfs", 0, "size=4k") == 0) {
     int wrong = 0;
     for (EmitKind kind = EMIT_EXE; kind <= EMIT_ASM; kind++)
-      wrong +=
-          emits(f, "disk/out.x", kind) || access("disk/out.x", F_OK) == 0 || access("disk/out.h", F_OK) == 0;
+      wrong += emits(f, "disk/out.x", kind) || access("disk/out.x", F_OK) == 0 || access("disk/out.h", F_OK) == 0;
     umount("disk"); /* before anything can fail */
     assert_int_equal(wrong, 0);
   } else {
-    print_message("  (no tmpfs can be mounted here: %s; the limit on file sizes stands for it)\n",
-                  strerror(errno));
+    print_message("  (no tmpfs can be mounted here: %s; the limit on file sizes stands for it)\n", strerror(errno));
   }
 }
 

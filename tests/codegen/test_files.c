@@ -32,8 +32,7 @@ static void check_step(Fixture *f, const sg_network *network, unsigned char *wei
                        const float *x, int n) {
   const Schedule *s = &f->plan->step;
   int32_t target[] = {3, 9, 0};
-  float loss = NAN, want_loss, *y = aligned((size_t)n * TINY_CLASSES * 4),
-        *want = malloc(sizeof(float) * 10 * 400);
+  float loss = NAN, want_loss, *y = aligned((size_t)n * TINY_CLASSES * 4), *want = malloc(sizeof(float) * 10 * 400);
   unsigned char *grads = aligned((size_t)f->plan->grads_bytes);
   sg_run run = {.weights = weights,
                 .packed = packed,
@@ -43,8 +42,7 @@ static void check_step(Fixture *f, const sg_network *network, unsigned char *wei
                 .y = {y},
                 .target = target,
                 .loss = &loss,
-                .arena =
-                    aligned((size_t)(s->per_sample_bytes * n + s->fixed_bytes + 256 * s->scratch_bytes))};
+                .arena = aligned((size_t)(s->per_sample_bytes * n + s->fixed_bytes + 256 * s->scratch_bytes))};
   network->step(&run);
   tiny_reference_step(f->plan, weights, n, x, target, &want_loss, want);
   assert_true(fabsf(loss - want_loss) < 1e-5f); /* measured 2e-7 */
@@ -84,8 +82,7 @@ void test_runs_as_reference(void **state) {
       assert_int_equal(forward(weights, arena, arena_bytes, (size_t)n, x, y), 0);
       tiny_reference(f->plan, weights, n, x, want);
       for (int k = 0; k < n * TINY_CLASSES; k++) /* measured 1e-6 of values up to 3 */
-        if (!(fabsf(y[k] - want[k]) < 2e-5f))
-          fail_msg("%s, n = %d: y[%d] is %g, not %g", cpus[i], n, k, y[k], want[k]);
+        if (!(fabsf(y[k] - want[k]) < 2e-5f)) fail_msg("%s, n = %d: y[%d] is %g, not %g", cpus[i], n, k, y[k], want[k]);
       check_step(f, network, weights, weights + f->plan->weights_bytes, x, n);
       free(x), free(y), free(arena);
     }
@@ -137,13 +134,13 @@ static const char *read_text(Fixture *f, const char *path) {
   return f->session.sources.files.at[id].text;
 }
 
-#define USES                                                                                                 \
-  "int shape[] = TINY_INPUT_SHAPE;\n"                                                                        \
-  "#define TENSOR(name, type, offset, count) + (offset) + (count)\n"                                         \
-  "int main(void) { size_t n = 3; (void)shape; return !(TINY_CLASSES == 10 && TINY_PARAMETERS == 7450 && "   \
-  "TINY_FORWARD_BYTES(n) > 0 &&"                                                                             \
-  " TINY_TRAIN_BYTES(n) >= TINY_FORWARD_BYTES(n) && TINY_WEIGHTS_BYTES >= TINY_STATE_BYTES && (0 "           \
-  "TINY_TENSORS(TENSOR)) > 0 &&"                                                                             \
+#define USES                                                                                                           \
+  "int shape[] = TINY_INPUT_SHAPE;\n"                                                                                  \
+  "#define TENSOR(name, type, offset, count) + (offset) + (count)\n"                                                   \
+  "int main(void) { size_t n = 3; (void)shape; return !(TINY_CLASSES == 10 && TINY_PARAMETERS == 7450 && "             \
+  "TINY_FORWARD_BYTES(n) > 0 &&"                                                                                       \
+  " TINY_TRAIN_BYTES(n) >= TINY_FORWARD_BYTES(n) && TINY_WEIGHTS_BYTES >= TINY_STATE_BYTES && (0 "                     \
+  "TINY_TENSORS(TENSOR)) > 0 &&"                                                                                       \
   " tiny_open(\"/nowhere\", NULL) == NULL); }\n"
 
 void test_header_compiles(void **state) {
@@ -170,8 +167,7 @@ void test_header_compiles(void **state) {
   const char *text = read_text(f, "tiny.h");
   assert_non_null(strstr(
       text,
-      arena_printf(f->arena,
-                   "TINY_FORWARD_BYTES(n) ((size_t)(n) * %lldu + %lldu + (size_t)surgery_threads() * %lldu)",
+      arena_printf(f->arena, "TINY_FORWARD_BYTES(n) ((size_t)(n) * %lldu + %lldu + (size_t)surgery_threads() * %lldu)",
                    (long long)s->per_sample_bytes, (long long)s->fixed_bytes, (long long)s->scratch_bytes)));
 }
 
@@ -185,18 +181,8 @@ void test_static_library(void **state) {
   write_text("use.c", "#include \"libtiny.h\"\nint main(void) { surgery_error e; return "
                       "libtiny_open(\"/nowhere.pth\", &e) != NULL "
                       "|| e.status == SURGERY_OK; }\n");
-  const char *cc[] = {"cc",
-                      "-o",
-                      "use",
-                      "use.c",
-                      "libtiny.a",
-                      RUNTIME_DIR "/libsurgery_runtime.a",
-                      "-ljpeg",
-                      "-lpng",
-                      "-lz",
-                      "-ljansson",
-                      "-lm",
-                      *SANITIZE ? "-fsanitize=" SANITIZE : "-g",
+  const char *cc[] = {"cc",     "-o",    "use", "use.c",     "libtiny.a", RUNTIME_DIR "/libsurgery_runtime.a",
+                      "-ljpeg", "-lpng", "-lz", "-ljansson", "-lm",       *SANITIZE ? "-fsanitize=" SANITIZE : "-g",
                       NULL};
   assert_int_equal(run(cc), 0);
   assert_int_equal(run((const char *[]){"./use", NULL}), 0);
@@ -255,9 +241,10 @@ void test_depfile(void **state) {
                                       "g\\ h.surgery", "<zoo>/resnet.surgery", "a b.surgery"};
   f->session.sources.arena = f->arena;
   for (size_t i = 0; i < 6; i++) vec_push(f->arena, &f->session.dependencies, files[i]);
-  assert_string_equal(depfile_text(&f->session, (const char *[]){"out dir/net", "net:h"}, 2),
-                      "out\\ dir/net net\\:h: \\\n a\\ b.surgery \\\n c$$d.surgery \\\n e\\#f.surgery \\\n g\\\\\\ h.surgery\n"
-                      "a\\ b.surgery:\nc$$d.surgery:\ne\\#f.surgery:\ng\\\\\\ h.surgery:\n");
+  assert_string_equal(
+      depfile_text(&f->session, (const char *[]){"out dir/net", "net:h"}, 2),
+      "out\\ dir/net net\\:h: \\\n a\\ b.surgery \\\n c$$d.surgery \\\n e\\#f.surgery \\\n g\\\\\\ h.surgery\n"
+      "a\\ b.surgery:\nc$$d.surgery:\ne\\#f.surgery:\ng\\\\\\ h.surgery:\n");
   /* make agrees: with all of them there the target is up to date; a newer one or one that is gone makes it old. */
   write_text("Makefile", "target: ; @touch target\ninclude make.d\n");
   f->session.dependencies.count = 4;
@@ -287,22 +274,20 @@ void test_manifest(void **state) {
   GroupConfig group = {.lr = 1e-5, .weight_decay = NAN, .momentum = NAN};
   vec_push(f->arena, &group.params, 4);
   vec_push(f->arena, &train.all.groups, group);
-  vec_push(f->arena, &train.all.augment,
-           (AugmentConfig){.kind = AUGMENT_RANDOM_RESIZED_CROP,
-                           .size = {24, NONE_VALUE},
-                           .scale = {0.08, 1},
-                           .ratio = {0.75, 1.25}});
+  vec_push(
+      f->arena, &train.all.augment,
+      (AugmentConfig){
+          .kind = AUGMENT_RANDOM_RESIZED_CROP, .size = {24, NONE_VALUE}, .scale = {0.08, 1}, .ratio = {0.75, 1.25}});
   f->plan->train = &train;
-  json_t *root =
-      json_loads(manifest_text(f->arena, f->plan, &o), JSON_REJECT_DUPLICATES, NULL);
+  json_t *root = json_loads(manifest_text(f->arena, f->plan, &o), JSON_REJECT_DUPLICATES, NULL);
   assert_non_null(root);
   const char *name, *label, *weights, *optimizer, *tensor;
   json_int_t offset, grad, group_index, trainable, total, scratch, size, weights_bytes;
   double lr, beta2, group_lr;
   int repack;
-  assert_int_equal(json_unpack(root, "{s:s, s:[s], s:s, s:{s:I, s:I}, s:b, s:I}", "name", &name, "labels",
-                               &label, "weights_file", &weights, "parameters", "total", &total, "trainable",
-                               &trainable, "repack", &repack, "weights_bytes", &weights_bytes),
+  assert_int_equal(json_unpack(root, "{s:s, s:[s], s:s, s:{s:I, s:I}, s:b, s:I}", "name", &name, "labels", &label,
+                               "weights_file", &weights, "parameters", "total", &total, "trainable", &trainable,
+                               "repack", &repack, "weights_bytes", &weights_bytes),
                    0);
   assert_string_equal(name, "tiny");
   assert_string_equal(label, "nought */ \"one\"");
@@ -311,19 +296,18 @@ void test_manifest(void **state) {
   assert_int_equal(trainable, 4010);
   assert_int_equal(weights_bytes, f->plan->weights_bytes);
   assert_false(repack); /* only frozen layers are packed */
-  assert_int_equal(json_unpack(json_array_get(json_object_get(root, "tensors"), 4), "{s:s, s:I, s:I, s:I}",
-                               "name", &tensor, "offset", &offset, "grad", &grad, "group", &group_index),
+  assert_int_equal(json_unpack(json_array_get(json_object_get(root, "tensors"), 4), "{s:s, s:I, s:I, s:I}", "name",
+                               &tensor, "offset", &offset, "grad", &grad, "group", &group_index),
                    0);
   assert_string_equal(tensor, "fc.bias");
   assert_int_equal(offset, f->plan->weight_offset.at[4]);
   assert_int_equal(grad, f->plan->grad_offset.at[4]);
   assert_int_equal(group_index, 1);
-  assert_int_equal(
-      json_unpack(root, "{s:{s:{s:s, s:f, s:[f,f!]}, s:[{!}, {s:f!}!], s:[{s:[I,n]}]}, s:{s:{s:I}}, s:n}",
-                  "train", "optimizer", "type", &optimizer, "lr", &lr, "betas", &beta2, &beta2, "groups",
-                  "lr", &group_lr, "augment", "size", &size, "functions", "step", "scratch", &scratch,
-                  "features"),
-      0);
+  assert_int_equal(json_unpack(root, "{s:{s:{s:s, s:f, s:[f,f!]}, s:[{!}, {s:f!}!], s:[{s:[I,n]}]}, s:{s:{s:I}}, s:n}",
+                               "train", "optimizer", "type", &optimizer, "lr", &lr, "betas", &beta2, &beta2, "groups",
+                               "lr", &group_lr, "augment", "size", &size, "functions", "step", "scratch", &scratch,
+                               "features"),
+                   0);
   assert_string_equal(optimizer, "Adam");
   assert_true(lr == 1e-3 && beta2 == 0.999 && group_lr == 1e-5);
   assert_int_equal(size, 24);

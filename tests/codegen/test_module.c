@@ -145,20 +145,22 @@ static const char *levels_text(Fixture *f, const char *cpu) {
 
 void test_cpu_levels(void **state) {
   Fixture *f = *state;
-  static const char *const orders[] = {"x86-64-v2,x86-64-v3,x86-64-v4", "x86-64-v4,x86-64-v2,x86-64-v3", "x86-64-v3,x86-64-v4,x86-64-v2"};
+  static const char *const orders[] = {"x86-64-v2,x86-64-v3,x86-64-v4", "x86-64-v4,x86-64-v2,x86-64-v3",
+                                       "x86-64-v3,x86-64-v4,x86-64-v2"};
   for (size_t i = 0; i < 3; i++) assert_string_equal(levels_text(f, orders[i]), "x86-64-v4 x86-64-v3 x86-64-v2 ");
   assert_string_equal(levels_text(f, "x86-64,penryn,nehalem,sandybridge,haswell,skylake-avx512"),
                       "skylake-avx512 haswell sandybridge nehalem penryn x86-64 ");
   assert_string_equal(levels_text(f, "haswell"), "haswell ");
-  static const char *const wrong[][2] = {{"x86-64-v3,x86-64-v2,x86-64-v3", "x86-64-v3 twice"},
-                                         {"native,native", "twice"},
-                                         {"x86-64-v3,skylake", "cannot tell skylake from x86-64-v3"},
-                                         {"x86-64-v3,", "a name is missing"},
-                                         {",x86-64-v3", "a name is missing"},
-                                         {"x86-64-v3,,x86-64-v2", "a name is missing"},
-                                         {",", "unknown CPU ''"},
-                                         {"x86-64-v3,x86-64-v22", "did you mean 'x86-64-v2'"},
-                                         {"k8,nocona,core2,penryn,nehalem,sandybridge,ivybridge,haswell,znver4", "no more than 8"}};
+  static const char *const wrong[][2] = {
+      {"x86-64-v3,x86-64-v2,x86-64-v3", "x86-64-v3 twice"},
+      {"native,native", "twice"},
+      {"x86-64-v3,skylake", "cannot tell skylake from x86-64-v3"},
+      {"x86-64-v3,", "a name is missing"},
+      {",x86-64-v3", "a name is missing"},
+      {"x86-64-v3,,x86-64-v2", "a name is missing"},
+      {",", "unknown CPU ''"},
+      {"x86-64-v3,x86-64-v22", "did you mean 'x86-64-v2'"},
+      {"k8,nocona,core2,penryn,nehalem,sandybridge,ivybridge,haswell,znver4", "no more than 8"}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
     if (!strstr(levels_text(f, wrong[i][0]), wrong[i][1])) fail_msg("%s: %s", wrong[i][0], levels_text(f, wrong[i][0]));
 }
@@ -183,7 +185,8 @@ void test_level_symbols(void **state) {
   assert_true(has_symbol(f, symbols[0], "sg_conv2d.conv1.forward_x86_64_v3"));
   assert_true(has_symbol(f, symbols[1], "tiny_network_x86_64_v2"));
   assert_true(has_symbol(f, symbols[1], "sg_conv2d.conv1.forward_x86_64_v2"));
-  static const char *const first_alone[] = {"tiny_network", "tiny_open", "tiny_pack", "tiny_forward_raw", "surgery_open"};
+  static const char *const first_alone[] = {"tiny_network", "tiny_open", "tiny_pack", "tiny_forward_raw",
+                                            "surgery_open"};
   for (size_t i = 0; i < sizeof first_alone / sizeof *first_alone; i++)
     if (has_symbol(f, symbols[1], first_alone[i])) fail_msg("the symbol %s should not be", first_alone[i]);
   assert_null(strstr(symbols[1], "_v3"));
@@ -191,13 +194,12 @@ void test_level_symbols(void **state) {
 
 void test_identifiers(void **state) {
   Fixture *f = *state;
-  static const char *const cases[][2] = {
-      {"ants", "ants"},       {"out/ants.o", "ants"},  {"a.b/one-two.so", "one_two"},
-      {"3d.a", "net_3d"},     {"int.o", "int_"},       {"surgery.o", "surgery_"},
-      {"main", "main_"},      {"v1.2.o", "v1_2"},      {".hidden", "net_hidden"},
-      {"\xc3\xa4.o", "net_"}, {"a b'c\".o", "a_b_c_"}, {"-x.o", "net_x"},
-      {"class.a", "class_"},  {"net.o", "net"},        {"log.o", "log"},
-      {"json.o", "json_"},    {"sgr.o", "sgr_"}};
+  static const char *const cases[][2] = {{"ants", "ants"},       {"out/ants.o", "ants"},  {"a.b/one-two.so", "one_two"},
+                                         {"3d.a", "net_3d"},     {"int.o", "int_"},       {"surgery.o", "surgery_"},
+                                         {"main", "main_"},      {"v1.2.o", "v1_2"},      {".hidden", "net_hidden"},
+                                         {"\xc3\xa4.o", "net_"}, {"a b'c\".o", "a_b_c_"}, {"-x.o", "net_x"},
+                                         {"class.a", "class_"},  {"net.o", "net"},        {"log.o", "log"},
+                                         {"json.o", "json_"},    {"sgr.o", "sgr_"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     assert_string_equal(codegen_identifier(f->arena, cases[i][0]), cases[i][1]);
 }

@@ -1,16 +1,33 @@
-/* --tune's timing by itself: code of the generator runs in this process, for every kind of call. Which kernel wins is not judged. */
+/* --tune's timing by itself: code of the generator runs in this process, for every kind of call. Which kernel wins is
+ * not judged. */
 #include "tests/codegen/tests.h"
 #include "compiler/codegen/tune.h"
 
 static void add_choice(KernelChoices *choices, KernelId usual, KernelId other, int64_t samples, const void *k) {
-  KernelChoice c = {.usual = usual, .other = other, .taken = usual, .word_count = kernel_info(usual)->words, .samples = samples};
+  KernelChoice c = {
+      .usual = usual, .other = other, .taken = usual, .word_count = kernel_info(usual)->words, .samples = samples};
   memcpy(c.word, k, (size_t)c.word_count * 8);
   vec_push(choices->arena, &choices->list, c);
 }
 
 static Conv2dK convolution(int64_t channels, int64_t size) {
-  return (Conv2dK){.groups = 1, .ic = channels, .ih = size, .iw = size, .oc = channels, .oh = size, .ow = size, .kh = 3, .kw = 3,
-                   .stride_h = 1, .stride_w = 1, .pad_h = 1, .pad_w = 1, .dil_h = 1, .dil_w = 1, .up_h = 1, .up_w = 1};
+  return (Conv2dK){.groups = 1,
+                   .ic = channels,
+                   .ih = size,
+                   .iw = size,
+                   .oc = channels,
+                   .oh = size,
+                   .ow = size,
+                   .kh = 3,
+                   .kw = 3,
+                   .stride_h = 1,
+                   .stride_w = 1,
+                   .pad_h = 1,
+                   .pad_w = 1,
+                   .dil_h = 1,
+                   .dil_w = 1,
+                   .up_h = 1,
+                   .up_w = 1};
 }
 
 /* More choices than are compiled in one module; with each buffer that a call may have, and the parts of a gradient. */
@@ -27,8 +44,21 @@ static KernelChoices all_kinds(Arena *arena) {
   k = convolution(3, 30);
   k.plain_x = k.has_bias = 1, k.stride_h = k.stride_w = 2, k.oc = 17, k.oh = k.ow = 15;
   add_choice(&choices, KERNEL_conv2d, KERNEL_conv2d_stem, 2, &k);
-  Conv2dGradWeightK g = {.groups = 1, .ic = 16, .ih = 12, .iw = 12, .oc = 32, .oh = 12, .ow = 12, .kh = 3, .kw = 3,
-                         .stride_h = 1, .stride_w = 1, .pad_h = 1, .pad_w = 1, .dil_h = 1, .dil_w = 1};
+  Conv2dGradWeightK g = {.groups = 1,
+                         .ic = 16,
+                         .ih = 12,
+                         .iw = 12,
+                         .oc = 32,
+                         .oh = 12,
+                         .ow = 12,
+                         .kh = 3,
+                         .kw = 3,
+                         .stride_h = 1,
+                         .stride_w = 1,
+                         .pad_h = 1,
+                         .pad_w = 1,
+                         .dil_h = 1,
+                         .dil_w = 1};
   add_choice(&choices, KERNEL_conv2d_grad_weight_wino, KERNEL_conv2d_grad_weight, 4, &g);
   g.accumulate = 1;
   add_choice(&choices, KERNEL_conv2d_grad_weight, KERNEL_conv2d_grad_weight_wino, 4, &g);
@@ -39,7 +69,8 @@ void test_tune_times_all(void **state) {
   Fixture *f = *state;
   for (int threads = 1; threads <= 3; threads++) {
     KernelChoices choices = all_kinds(f->arena);
-    TuneOptions options = {.cpu = threads == 1 ? "native" : NULL, .opt_level = threads == 3 ? 0 : 3, .threads = threads};
+    TuneOptions options = {
+        .cpu = threads == 1 ? "native" : NULL, .opt_level = threads == 3 ? 0 : 3, .threads = threads};
     assert_true(tune_kernels(f->arena, &choices, &options));
     for (size_t i = 0; i < choices.list.count; i++) {
       const KernelChoice *c = &choices.list.at[i];

@@ -12,13 +12,9 @@ static Shape shape_of(int rank, int64_t a, int64_t b, int64_t c, int64_t d) {
 
 static void add_param(Graph *g, Plan *plan, ModuleId module, const char *name, Shape shape, bool trainable) {
   ParamId id = (ParamId)g->params.count;
-  vec_push(g->arena, &g->params,
-           (Param){.name = name,
-                   .module = module,
-                   .shape = shape,
-                   .trainable = trainable,
-                   .donor = 0,
-                   .donor_key = name});
+  vec_push(
+      g->arena, &g->params,
+      (Param){.name = name, .module = module, .shape = shape, .trainable = trainable, .donor = 0, .donor_key = name});
   vec_push(g->arena, &g->modules.at[module].params, id);
   int64_t bytes = (shape_count(&shape) * 4 + 63) / 64 * 64;
   vec_push(g->arena, &plan->weight_offset, plan->weights_bytes);
@@ -58,23 +54,20 @@ static Graph *tiny_graph(Arena *arena, Plan *plan) {
   return g;
 }
 
-static BufferId buffer(Arena *arena, Schedule *s, const char *name, Space space, int64_t bytes,
-                       int64_t offset) {
+static BufferId buffer(Arena *arena, Schedule *s, const char *name, Space space, int64_t bytes, int64_t offset) {
   bool per_sample = space == SPACE_ARENA;
   if (per_sample) offset = s->per_sample_bytes, s->per_sample_bytes += (bytes + 63) / 64 * 64;
-  vec_push(
-      arena, &s->buffers,
-      (Buffer){.name = name, .space = space, .per_sample = per_sample, .bytes = bytes, .offset = offset});
+  vec_push(arena, &s->buffers,
+           (Buffer){.name = name, .space = space, .per_sample = per_sample, .bytes = bytes, .offset = offset});
   return (BufferId)s->buffers.count - 1;
 }
 
-#define CALL(arena, s, kernel, node, role, constants, ...)                                                   \
-  add_call(arena, s, kernel, node, role, &(constants), sizeof(constants), (BufferId[]){__VA_ARGS__},         \
+#define CALL(arena, s, kernel, node, role, constants, ...)                                                             \
+  add_call(arena, s, kernel, node, role, &(constants), sizeof(constants), (BufferId[]){__VA_ARGS__},                   \
            (int)(sizeof((BufferId[]){__VA_ARGS__}) / sizeof(BufferId)))
 static void add_call(Arena *arena, Schedule *s, KernelId kernel, NodeId node, const char *role, const void *k,
                      size_t size, const BufferId *buf, int count) {
-  Call call = {
-      .kernel = kernel, .buf_count = count, .word_count = (int)(size / 8), .node = node, .role = role};
+  Call call = {.kernel = kernel, .buf_count = count, .word_count = (int)(size / 8), .node = node, .role = role};
   memcpy(call.buf, buf, sizeof *buf * (size_t)count);
   memcpy(call.word, k, size);
   if (kernel_info(kernel)->is_template) kernel_info(kernel)->plan(k, &call.plan);
@@ -167,8 +160,7 @@ static BufferId plan_layers(Arena *arena, Plan *p, Schedule *s, BufferId logits)
   CALL(arena, s, KERNEL_conv2d, NODE_CONV1, "forward", conv1_k, x, p1, pb1, NO_ID, v1);
   CALL(arena, s, KERNEL_conv2d, NODE_CONV2, "forward", conv2_k, v1, p2, NO_ID, NO_ID, v2);
   CALL(arena, s, KERNEL_activation, NODE_ACT1, "forward", act, v2, v2);
-  CALL(arena, s, KERNEL_activation, NODE_ACT2, "forward", act, v2,
-       v2); /* the same constants: the same function */
+  CALL(arena, s, KERNEL_activation, NODE_ACT2, "forward", act, v2, v2); /* the same constants: the same function */
   CALL(arena, s, KERNEL_to_plain, NODE_FLATTEN, "forward", plain, v2, v3);
   CALL(arena, s, KERNEL_linear, NODE_FC, "forward", fc_k, v3, w, b, logits);
   return v3;
@@ -213,8 +205,7 @@ void tiny_fill_weights(const Plan *plan, unsigned char *weights) {
   uint64_t seed = 7;
   for (size_t i = 0; i < TENSORS; i++) {
     float *at = (float *)(weights + plan->weight_offset.at[i]);
-    for (int64_t k = 0; k < shape_count(&plan->graph->params.at[i].shape); k++)
-      at[k] = tiny_random(&seed) * 0.2f;
+    for (int64_t k = 0; k < shape_count(&plan->graph->params.at[i].shape); k++) at[k] = tiny_random(&seed) * 0.2f;
   }
 }
 
@@ -222,8 +213,8 @@ static const float *tensor(const Plan *plan, const unsigned char *weights, int i
   return (const float *)(weights + plan->weight_offset.at[i]);
 }
 
-static void conv(const float *x, int ic, int ih, int iw, const float *w, const float *bias, int oc,
-                 int stride, float *y) {
+static void conv(const float *x, int ic, int ih, int iw, const float *w, const float *bias, int oc, int stride,
+                 float *y) {
   int oh = (ih - 1) / stride + 1, ow = (iw - 1) / stride + 1;
   for (int o = 0; o < oc; o++)
     for (int r = 0; r < oh; r++)
@@ -265,8 +256,8 @@ void tiny_reference(const Plan *plan, const unsigned char *weights, int n, const
   }
 }
 
-void tiny_reference_step(const Plan *plan, const unsigned char *weights, int n, const float *x,
-                         const int32_t *target, float *loss, float *dw) {
+void tiny_reference_step(const Plan *plan, const unsigned char *weights, int n, const float *x, const int32_t *target,
+                         float *loss, float *dw) {
   double total = 0;
   for (int i = 0; i < TINY_CLASSES * FEATURES; i++) dw[i] = 0;
   for (int s = 0; s < n; s++) {

@@ -14,7 +14,7 @@ void tiny_fill_weights(const Plan *plan, unsigned char *weights);
 /* y[n][10] from x[n][3][10][9], by naive loops over raw weights. */
 void tiny_reference(const Plan *plan, const unsigned char *weights, int n, const float *x, float *y);
 /* dw[10][400] and the mean cross entropy of targets. */
-void tiny_reference_step(const Plan *plan, const unsigned char *weights, int n, const float *x,
-                         const int32_t *target, float *loss, float *dw);
+void tiny_reference_step(const Plan *plan, const unsigned char *weights, int n, const float *x, const int32_t *target,
+                         float *loss, float *dw);
 float tiny_random(uint64_t *state); /* -1 … 1 */
 #endif

@@ -2,13 +2,13 @@
  * rewrites them; read the difference before it is kept. */
 #include "tests/edit/script.h"
 
-#define TINY                                                                                                 \
-  "model Block(c) {\n  conv = Conv2d(c, c, 3, padding=1)\n  act = ReLU()\n"                                  \
-  "  forward x {\n    y = act(conv(x))\n    return act(y + x)\n  }\n}\n"                                     \
-  "model Net() {\n  stem = Conv2d(1, 4, 3)\n  one = Block(4)\n  two = Block(4)\n  pool = "                   \
-  "AdaptiveAvgPool2d(1)\n"                                                                                   \
-  "  fc = Linear(4, 3)\n  stages stem, one, two\n  forward x {\n"                                            \
-  "    return fc(flatten(pool(two(one(stem(x)))), 1))\n  }\n}\n"                                             \
+#define TINY                                                                                                           \
+  "model Block(c) {\n  conv = Conv2d(c, c, 3, padding=1)\n  act = ReLU()\n"                                            \
+  "  forward x {\n    y = act(conv(x))\n    return act(y + x)\n  }\n}\n"                                               \
+  "model Net() {\n  stem = Conv2d(1, 4, 3)\n  one = Block(4)\n  two = Block(4)\n  pool = "                             \
+  "AdaptiveAvgPool2d(1)\n"                                                                                             \
+  "  fc = Linear(4, 3)\n  stages stem, one, two\n  forward x {\n"                                                      \
+  "    return fc(flatten(pool(two(one(stem(x)))), 1))\n  }\n}\n"                                                       \
   "input image(1, 8, 8) { }\n"
 
 static char *dump(const Graph *g) {
@@ -48,26 +48,19 @@ static void golden(const char *name, const char *edits) {
   test_end(s);
 }
 
-static void test_take(void **state) {
-  golden("take", "take Net from random");
-}
-static void test_slice(void **state) {
-  golden("slice", "take Net[1:2] from random");
-}
+static void test_take(void **state) { golden("take", "take Net from random"); }
+static void test_slice(void **state) { golden("slice", "take Net[1:2] from random"); }
 static void test_reattach(void **state) {
   golden("reattach", "take Net[0:2] from random; freeze all; replace fc with Linear(_, 5)");
 }
 static void test_replace(void **state) {
   golden("replace", "take Net from random; replace every ReLU with Tanh(); replace two with Conv2d(4, 4, 1)");
 }
-static void test_remove(void **state) {
-  golden("remove", "take Net from random; remove one; remove two.act_1");
-}
+static void test_remove(void **state) { golden("remove", "take Net from random; remove one; remove two.act_1"); }
 static void test_insert(void **state) {
-  golden(
-      "insert",
-      "take Net from random; insert drop = Dropout(0.5) after stem; insert BatchNorm2d(_) before one.conv\n"
-      "append Sequential(ReLU(), Linear(3, 2)); prepend Identity()");
+  golden("insert",
+         "take Net from random; insert drop = Dropout(0.5) after stem; insert BatchNorm2d(_) before one.conv\n"
+         "append Sequential(ReLU(), Linear(3, 2)); prepend Identity()");
 }
 static void test_rename(void **state) {
   golden("rename", "take Net from random; freeze two; rename two to last; rename last.act to tanh");
@@ -76,9 +69,8 @@ static void test_rename(void **state) {
 /* A relu that follows itself: both calls are replaced, in order, by calls of the new layer. */
 static void test_called_twice(void **state) {
   Session *s = test_session();
-  Graph *g =
-      test_graph(s, "model M() {\n a = ReLU()\n b = Linear(4, 4)\n forward x {\n return a(a(b(x)))\n }\n}\n"
-                    "input tensor(4)\ntake M from random\nreplace a with Tanh()\n");
+  Graph *g = test_graph(s, "model M() {\n a = ReLU()\n b = Linear(4, 4)\n forward x {\n return a(a(b(x)))\n }\n}\n"
+                           "input tensor(4)\ntake M from random\nreplace a with Tanh()\n");
   NodeId first = graph_find_node(g, "a"), second = graph_find_node(g, "a_1");
   assert_true(first != NO_ID && second != NO_ID);
   assert_int_equal(g->nodes.at[first].module, g->nodes.at[second].module);
@@ -172,10 +164,9 @@ static void test_pairs(void **state) {
     for (int i = 0; i < COUNT * COUNT; i++) {
       Session *s = test_session();
       Script script;
-      test_run(s,
-               arena_printf(s->arena, TINY "take %s from random\n%s\n%s\n", takes[k], edits[i / COUNT],
-                            edits[i % COUNT]),
-               &script);
+      test_run(
+          s, arena_printf(s->arena, TINY "take %s from random\n%s\n%s\n", takes[k], edits[i / COUNT], edits[i % COUNT]),
+          &script);
       test_end(s);
     }
 }

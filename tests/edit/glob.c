@@ -9,8 +9,7 @@ static void check(const char *pattern, const char *name, bool fits) {
   Glob *glob = glob_compile(arena, pattern, &reason);
   assert_non_null(glob);
   for (int again = 0; again < 2; again++) /* a glob is used for many names */
-    if (glob_match(glob, name) != fits)
-      fail_msg("%s %s %s", pattern, fits ? "does not match" : "matches", name);
+    if (glob_match(glob, name) != fits) fail_msg("%s %s %s", pattern, fits ? "does not match" : "matches", name);
   arena_destroy(arena);
 }
 
@@ -60,8 +59,7 @@ static void test_forms(void **state) {
       {"{}", "", true},
       {"a,b", "a,b", true},
   };
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-    check(cases[i].pattern, cases[i].name, cases[i].fits);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check(cases[i].pattern, cases[i].name, cases[i].fits);
 }
 
 static void wrong(const char *pattern) {

@@ -48,7 +48,5 @@ static inline Graph *test_graph(Session *s, const char *text) {
   return script.graph;
 }
 
-static inline void test_end(Session *s) {
-  arena_destroy(s->arena);
-}
+static inline void test_end(Session *s) { arena_destroy(s->arena); }
 #endif

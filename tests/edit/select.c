@@ -26,8 +26,7 @@ static Selection resolve(const Graph *g, const char *text) {
 
 static void counts(const char *text, size_t modules, size_t nodes, size_t params, bool only_params) {
   Selection s = resolve(whole, text);
-  if (s.modules.count != modules || s.nodes.count != nodes || s.params.count != params ||
-      s.only_params != only_params)
+  if (s.modules.count != modules || s.nodes.count != nodes || s.params.count != params || s.only_params != only_params)
     fail_msg("%s: %zu modules, %zu nodes, %zu params, only_params %d", text, s.modules.count, s.nodes.count,
              s.params.count, s.only_params);
 }
@@ -78,8 +77,7 @@ static void test_order(void **state) {
 
 static Picked units(const Graph *g, const char *text, bool with_cut) {
   Picked p;
-  assert_true(
-      select_units(session, g, zoo_scope(session), parse_selector(text), with_cut, session->arena, &p));
+  assert_true(select_units(session, g, zoo_scope(session), parse_selector(text), with_cut, session->arena, &p));
   return p;
 }
 

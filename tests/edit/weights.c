@@ -19,8 +19,7 @@ static float *values(Session *s, const Graph *g, const TrainConfig *train, const
   return to;
 }
 
-static void moments(Session *s, const Graph *g, const char *name, double *mean, double *deviation,
-                    double *most) {
+static void moments(Session *s, const Graph *g, const char *name, double *mean, double *deviation, double *most) {
   int64_t n;
   const float *x = values(s, g, NULL, name, &n);
   double sum = 0, square = 0;
@@ -42,8 +41,7 @@ static void test_defaults(void **state) {
   double mean, deviation, most;
   moments(s, g, "layer4.1.conv2.weight", &mean, &deviation, &most);
   double bound = 1 / sqrt(512 * 9);
-  assert_true(most <= bound && most > 0.999 * bound && fabs(mean) < 1e-4 &&
-              fabs(deviation - bound / sqrt(3)) < 1e-4);
+  assert_true(most <= bound && most > 0.999 * bound && fabs(mean) < 1e-4 && fabs(deviation - bound / sqrt(3)) < 1e-4);
   moments(s, g, "fc.bias", &mean, &deviation, &most);
   bound = 1 / sqrt(512);
   assert_true(most <= bound && most > 0.95 * bound);
@@ -81,10 +79,10 @@ static void test_seeds(void **state) {
 
 static void test_init(void **state) {
   Session *s = test_session();
-  Graph *g = test_graph(
-      s, "take resnet18 from random\ninit all with kaiming_normal(mode=\"fan_out\", nonlinearity=\"relu\")\n"
-         "init fc.bias with constant(0.5)\ninit layer1.0.conv1 with uniform(2, 3)\ninit layer1.0.conv2 with "
-         "xavier_uniform()\n");
+  Graph *g =
+      test_graph(s, "take resnet18 from random\ninit all with kaiming_normal(mode=\"fan_out\", nonlinearity=\"relu\")\n"
+                    "init fc.bias with constant(0.5)\ninit layer1.0.conv1 with uniform(2, 3)\ninit layer1.0.conv2 with "
+                    "xavier_uniform()\n");
   int64_t n;
   double mean, deviation, most;
   moments(s, g, "layer4.1.conv1.weight", &mean, &deviation, &most);
@@ -115,8 +113,8 @@ static void write_donor(const char *path) {
   if (surgery_weights_write(path, tensors, 6, NULL, &err) != 0) fail_msg("%s", err.message);
 }
 
-#define MODEL                                                                                                \
-  "model M() {\n conv = Conv2d(3, 2, (1, 2), bias=false)\n bn = BatchNorm2d(2)\n}\n"                         \
+#define MODEL                                                                                                          \
+  "model M() {\n conv = Conv2d(3, 2, (1, 2), bias=false)\n bn = BatchNorm2d(2)\n}\n"                                   \
   "input image(3, 4, 4) { }\ntake M from \"donor.safetensors\"\n"
 
 static void test_donor(void **state) {
@@ -148,9 +146,8 @@ static void test_adapt(void **state) {
   write_donor("donor.safetensors");
   for (size_t k = 0; k < 4; k++) {
     Session *s = test_session();
-    Graph *g =
-        test_graph(s, arena_printf(s->arena, MODEL "adapt conv to channels %d\ninput tensor(%d, 4, 4)\n",
-                                   cases[k].channels, cases[k].channels));
+    Graph *g = test_graph(s, arena_printf(s->arena, MODEL "adapt conv to channels %d\ninput tensor(%d, 4, 4)\n",
+                                          cases[k].channels, cases[k].channels));
     int64_t n;
     const float *x = values(s, g, NULL, "conv.weight", &n);
     assert_int_equal(n, cases[k].channels * 4);
@@ -176,9 +173,8 @@ static void test_binding(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = { cmocka_unit_test(test_defaults),
-                                     cmocka_unit_test(test_seeds),  cmocka_unit_test(test_init),
-                                     cmocka_unit_test(test_donor),  cmocka_unit_test(test_adapt),
-                                     cmocka_unit_test(test_binding)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_defaults), cmocka_unit_test(test_seeds),
+                                     cmocka_unit_test(test_init),     cmocka_unit_test(test_donor),
+                                     cmocka_unit_test(test_adapt),    cmocka_unit_test(test_binding)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,9 @@ static inline Session *session_create(void) {
 
 static char test_folder_name[] = "/tmp/surgery-front-XXXXXX";
 
-static inline int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at) { return remove(path); }
+static inline int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at) {
+  return remove(path);
+}
 static inline void remove_test_folder(void) { nftw(test_folder_name, remove_entry, 8, FTW_DEPTH | FTW_PHYS); }
 
 static inline const char *test_folder(void) {
@@ -82,7 +84,8 @@ static inline void run_end(Run *r) {
 static inline void refused(const char *script, const char *code, const char *part) {
   Run r = run_text(script);
   if (r.good || !strstr(r.messages, code) || !strstr(r.messages, part))
-    fail_msg("script:\n%s\nwanted %s … %s\nbut it was %s:\n%s", script, code, part, r.good ? "accepted" : "refused", r.messages);
+    fail_msg("script:\n%s\nwanted %s … %s\nbut it was %s:\n%s", script, code, part, r.good ? "accepted" : "refused",
+             r.messages);
   run_end(&r);
 }
 
@@ -96,7 +99,7 @@ static inline Run accepted(const char *script) {
 typedef struct Refusal {
   const char *script, *code, *part;
 } Refusal;
-#define REFUSE_ALL(table)                                                                                  \
-  for (size_t i_ = 0; i_ < sizeof(table) / sizeof *(table); i_++)                                          \
+#define REFUSE_ALL(table)                                                                                              \
+  for (size_t i_ = 0; i_ < sizeof(table) / sizeof *(table); i_++)                                                      \
   refused((table)[i_].script, (table)[i_].code, (table)[i_].part)
 #endif

@@ -41,9 +41,11 @@ static void refusals(void **state) {
       {NET("Conv3d(4, 4, 3)"), "E0129", "torch.nn's Conv3d is not in this version"},
       {NET("relu()"), "E0103", "did you mean 'ReLU'?"},
       {NET("3"), "E0122", "not a layer"},
-      {"model Net(width) { a = Conv2d(4, width, 3) }\ntake Net() from random\n", "E0110", "Net lacks the argument 'width'"},
+      {"model Net(width) { a = Conv2d(4, width, 3) }\ntake Net() from random\n", "E0110",
+       "Net lacks the argument 'width'"},
       {"model Net(width) { a = Conv2d(4, width, 3) }\ntake Net(1, 2) from random\n", "E0109", "Net takes at most 1"},
-      {"model Net(width) { a = Conv2d(4, width, 3) }\ntake Net(widht=2) from random\n", "E0108", "did you mean 'width'"},
+      {"model Net(width) { a = Conv2d(4, width, 3) }\ntake Net(widht=2) from random\n", "E0108",
+       "did you mean 'width'"},
       {"model Net(a, a) { b = ReLU() }\n", "E0114", "two arguments 'a'"},
   };
   REFUSE_ALL(table);

@@ -12,25 +12,37 @@ static void integers(void **state) {
   static const struct {
     const char *text;
     int64_t value;
-  } cases[] = {{"1 + 2 * 3", 7},       {"-7 // 2", -4},       {"-7 % 3", 2},
-               {"7 % -3", -2},         {"(2 - 5) * 4", -12},  {"12M", 12000000},
-               {"3k", 3000},           {"[4, 5, 6][-1]", 6},  {"len([1, 2] + [3])", 3},
-               {"max(3, 9, 4)", 9},    {"min([3, 9, 4])", 3}, {"int(7 / 2)", 3},
-               {"[[1, 2], [3]][0][1]", 2}, {"0 or 5", 5},     {"3 and 4", 4},
+  } cases[] = {{"1 + 2 * 3", 7},
+               {"-7 // 2", -4},
+               {"-7 % 3", 2},
+               {"7 % -3", -2},
+               {"(2 - 5) * 4", -12},
+               {"12M", 12000000},
+               {"3k", 3000},
+               {"[4, 5, 6][-1]", 6},
+               {"len([1, 2] + [3])", 3},
+               {"max(3, 9, 4)", 9},
+               {"min([3, 9, 4])", 3},
+               {"int(7 / 2)", 3},
+               {"[[1, 2], [3]][0][1]", 2},
+               {"0 or 5", 5},
+               {"3 and 4", 4},
                {"9223372036854775807 - 1", INT64_MAX - 1}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     Session *s = session_create();
     Const c;
     if (!value_of(s, cases[i].text, &c)) fail_msg("%s was refused", cases[i].text);
-    if (c.kind != CONST_INT || c.integer != cases[i].value) fail_msg("%s gave %lld", cases[i].text, (long long)c.integer);
+    if (c.kind != CONST_INT || c.integer != cases[i].value)
+      fail_msg("%s gave %lld", cases[i].text, (long long)c.integer);
     arena_destroy(s->arena);
   }
 }
 
 static void truths(void **state) {
-  static const char *const yes[] = {"1 < 2",        "2 <= 2",  "1 == 1.0", "\"a\" < \"b\"", "not false",
-                                    "[1, [2]] == [1, [2]]", "1 != 2", "true and 1 < 2", "\"a\" + \"b\" == \"ab\"",
-                                    "6 / 4 == 1.5", "Linear == Linear", "Linear != Conv2d"};
+  static const char *const yes[] = {"1 < 2",         "2 <= 2",           "1 == 1.0",
+                                    "\"a\" < \"b\"", "not false",        "[1, [2]] == [1, [2]]",
+                                    "1 != 2",        "true and 1 < 2",   "\"a\" + \"b\" == \"ab\"",
+                                    "6 / 4 == 1.5",  "Linear == Linear", "Linear != Conv2d"};
   for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
     Session *s = session_create();
     Const c;
@@ -78,7 +90,8 @@ static void hostile(void **state) {
       {"for i in 0..100000 { for j in 0..100000 { let x = j } }", "E0119", "too much at compile time"},
       {"let s = \"abc\"\nfor i in 0..64 { let s = s + s }", "E0105", "a text of"},
       {"let s = [1]\nfor i in 0..64 { let s = s + s }", "E0119", "too much at compile time"},
-      {"let a = [1]\nlet b = [1]\nfor i in 0..40 { let a = [a, a]\nlet b = [b, b] }\nlet same = a == b", "E0126", "takes no network"},
+      {"let a = [1]\nlet b = [1]\nfor i in 0..40 { let a = [a, a]\nlet b = [b, b] }\nlet same = a == b", "E0126",
+       "takes no network"},
       {"let a = [1]\nfor i in 0..90000 { let a = [a] }\nlet n = a + 1", "E0104", "a list and an integer"},
   };
   REFUSE_ALL(table);

@@ -68,16 +68,18 @@ static void shapes(void **state) {
 }
 
 static void dump(void **state) {
-  Run r = accepted("model Net() { c = Conv2d(4, 8, (1, 3), bias=false); forward x { return relu(c(x)).mean([2, 3]) } }\n"
-                   "take Net from random\ninput image(4, 8, 8)\n");
+  Run r =
+      accepted("model Net() { c = Conv2d(4, 8, (1, 3), bias=false); forward x { return relu(c(x)).mean([2, 3]) } }\n"
+               "take Net from random\ninput image(4, 8, 8)\n");
   char *text;
   size_t length;
   FILE *out = open_memstream(&text, &length);
   graph_dump(r.script.graph, out);
   fclose(out);
-  const char *lines[] = {"input (N, 4, 8, 8)", "c = Conv2d(input, in_channels=4, out_channels=8, kernel_size=1x3",
-                         "relu = relu(c) (N, 8, 8, 6)", "mean = mean(relu, dim=[2,3], keepdim=false) (N, 8)",
-                         "output output = mean", "parameter c.weight [8, 4, 1, 3]"};
+  const char *lines[] = {
+      "input (N, 4, 8, 8)",          "c = Conv2d(input, in_channels=4, out_channels=8, kernel_size=1x3",
+      "relu = relu(c) (N, 8, 8, 6)", "mean = mean(relu, dim=[2,3], keepdim=false) (N, 8)",
+      "output output = mean",        "parameter c.weight [8, 4, 1, 3]"};
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
     if (!strstr(text, lines[i])) fail_msg("no '%s' in\n%s", lines[i], text);
   free(text);
@@ -85,6 +87,7 @@ static void dump(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(table), cmocka_unit_test(names), cmocka_unit_test(shapes), cmocka_unit_test(dump)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(table), cmocka_unit_test(names), cmocka_unit_test(shapes),
+                                     cmocka_unit_test(dump)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

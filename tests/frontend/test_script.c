@@ -5,8 +5,9 @@ static void includes(void **state) {
   assert_true(mkdir(test_path("sub"), 0777) == 0 || access(test_path("sub"), F_OK) == 0);
   write_file("sub/inner.surgery", "let width = 6\n");
   write_file("sub/blocks.surgery", "include \"inner.surgery\"\nmodel Net() { a = Conv2d(4, width, 1) }\n");
-  Run r = accepted("include \"sub/blocks.surgery\"\ninclude \"sub/inner.surgery\"\ntake Net from random\ninput image(4, 8, 8)\n"
-                   "expect output (N, 6, 8, 8)\n");
+  Run r = accepted(
+      "include \"sub/blocks.surgery\"\ninclude \"sub/inner.surgery\"\ntake Net from random\ninput image(4, 8, 8)\n"
+      "expect output (N, 6, 8, 8)\n");
   assert_int_equal(r.s->dependencies.count, 3); /* each file once */
   run_end(&r);
   Session *s = session_create();
@@ -40,16 +41,17 @@ static Run defined(const char *script, const char *name, const char *value) {
   return run_in(s, script);
 }
 
-#define PARAMS                                                                                              \
-  "param classes = 10\nparam rate = 0.5\nparam kind = \"a\"\nparam big = false\n"                           \
-  "if kind == \"b\" { let classes = 7 }\nif big { let classes = 8 }\nif rate == 3.0 { let classes = 9 }\n"  \
+#define PARAMS                                                                                                         \
+  "param classes = 10\nparam rate = 0.5\nparam kind = \"a\"\nparam big = false\n"                                      \
+  "if kind == \"b\" { let classes = 7 }\nif big { let classes = 8 }\nif rate == 3.0 { let classes = 9 }\n"             \
   "take mlp(classes) from random\n"
 
 static void defines(void **state) {
   static const struct {
     const char *name, *value;
     int64_t classes;
-  } good[] = {{"classes", "12", 12}, {"classes", "2 * 3", 6}, {"kind", "b", 7}, {"kind", "\"b\"", 7}, {"big", "true", 8}, {"big", "1", 8}, {"rate", "3", 9}};
+  } good[] = {{"classes", "12", 12}, {"classes", "2 * 3", 6}, {"kind", "b", 7}, {"kind", "\"b\"", 7},
+              {"big", "true", 8},    {"big", "1", 8},         {"rate", "3", 9}};
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
     Run r = defined(PARAMS, good[i].name, good[i].value);
     if (!r.good) fail_msg("-D %s=%s\n%s", good[i].name, good[i].value, r.messages);
@@ -59,9 +61,12 @@ static void defines(void **state) {
   }
   static const struct {
     const char *name, *value, *code, *part;
-  } bad[] = {{"clases", "12", "E0115", "did you mean 'classes'"}, {"classes", "\"many\"", "E0116", "the param 'classes' is an integer"},
-             {"classes", "1.5", "E0116", "the param 'classes' is an integer"}, {"classes", "1 +", "error", "-D classes=1 +"},
-             {"big", "3", "E0116", "true or false"}, {"rate", "nix", "E0116", "nix"}};
+  } bad[] = {{"clases", "12", "E0115", "did you mean 'classes'"},
+             {"classes", "\"many\"", "E0116", "the param 'classes' is an integer"},
+             {"classes", "1.5", "E0116", "the param 'classes' is an integer"},
+             {"classes", "1 +", "error", "-D classes=1 +"},
+             {"big", "3", "E0116", "true or false"},
+             {"rate", "nix", "E0116", "nix"}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     Run r = defined(PARAMS, bad[i].name, bad[i].value);
     if (r.good || !strstr(r.messages, bad[i].code) || !strstr(r.messages, bad[i].part))
@@ -108,7 +113,8 @@ static void loops_of_edits(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(includes), cmocka_unit_test(include_refusals), cmocka_unit_test(defines),
-                                     cmocka_unit_test(refusals), cmocka_unit_test(all_at_once), cmocka_unit_test(loops_of_edits)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(includes),    cmocka_unit_test(include_refusals),
+                                     cmocka_unit_test(defines),     cmocka_unit_test(refusals),
+                                     cmocka_unit_test(all_at_once), cmocka_unit_test(loops_of_edits)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

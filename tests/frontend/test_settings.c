@@ -22,9 +22,11 @@ static void train_values(void **state) {
   assert_int_equal(t->seed, 7);
   assert_int_equal(t->all.groups.count, 1);
   assert_int_equal(t->all.groups.at[0].params.count, 2);
-  assert_true(t->all.groups.at[0].lr == 1e-3 && t->all.groups.at[0].weight_decay == 0 && isnan(t->all.groups.at[0].momentum));
+  assert_true(t->all.groups.at[0].lr == 1e-3 && t->all.groups.at[0].weight_decay == 0 &&
+              isnan(t->all.groups.at[0].momentum));
   assert_int_equal(t->all.augment.count, 2);
-  assert_true(t->all.augment.at[0].size[1] == 28 && t->all.augment.at[0].scale[0] == 0.5 && t->all.augment.at[0].ratio[0] == 0.75);
+  assert_true(t->all.augment.at[0].size[1] == 28 && t->all.augment.at[0].scale[0] == 0.5 &&
+              t->all.augment.at[0].ratio[0] == 0.75);
   assert_true(t->all.augment.at[1].p == 0.25);
   run_end(&r);
 }
@@ -42,7 +44,8 @@ static void train_defaults(void **state) {
   assert_true(r.script.train->all.optimizer.weight_decay == 0);
   assert_int_equal(r.script.train->loss.kind, LOSS_MSE);
   run_end(&r);
-  r = accepted("let rate = 0.5\nlet big = true\n" TRAIN("if big { batch 64 }\noptimizer Adam(rate / 2, betas=(0.8, 0.9))"));
+  r = accepted(
+      "let rate = 0.5\nlet big = true\n" TRAIN("if big { batch 64 }\noptimizer Adam(rate / 2, betas=(0.8, 0.9))"));
   assert_true(r.script.train->all.optimizer.lr == 0.25 && r.script.train->all.optimizer.beta1 == 0.8);
   assert_int_equal(r.script.train->all.batch, 64);
   run_end(&r);
@@ -88,28 +91,32 @@ static void train_refusals(void **state) {
 }
 
 static void train_extras(void **state) {
-  Run r = accepted(TRAIN("optimizer RMSprop(lr=0.1, alpha=0.9, momentum=0.5, centered=true)\n"
-                         "schedule multistep([3, 5], gamma=0.5, warmup=2, start_factor=0.1)\n"
-                         "loss BCEWithLogits(pos_weight=[1, 1, 1, 1, 1, 2, 1, 1, 1, 0])\n"
-                         "clip_norm 1.0; accumulate 4; mixup 0.2; ema 0.99\n"
-                         "early_stop patience=3 min_delta=0.01 monitor=accuracy\n"
-                         "save fc3, conv1.weight to \"part.pth\"\n"
-                         "augment random_crop(28, padding=4), vertical_flip, color_jitter(0.4, hue=(-0.1, 0.2)), rotation(10), "
-                         "erasing(p=0.25)"));
+  Run r = accepted(
+      TRAIN("optimizer RMSprop(lr=0.1, alpha=0.9, momentum=0.5, centered=true)\n"
+            "schedule multistep([3, 5], gamma=0.5, warmup=2, start_factor=0.1)\n"
+            "loss BCEWithLogits(pos_weight=[1, 1, 1, 1, 1, 2, 1, 1, 1, 0])\n"
+            "clip_norm 1.0; accumulate 4; mixup 0.2; ema 0.99\n"
+            "early_stop patience=3 min_delta=0.01 monitor=accuracy\n"
+            "save fc3, conv1.weight to \"part.pth\"\n"
+            "augment random_crop(28, padding=4), vertical_flip, color_jitter(0.4, hue=(-0.1, 0.2)), rotation(10), "
+            "erasing(p=0.25)"));
   const TrainConfig *t = r.script.train;
   assert_int_equal(t->all.optimizer.kind, OPTIMIZER_RMSPROP);
   assert_true(t->all.optimizer.alpha == 0.9 && t->all.optimizer.momentum == 0.5 && t->all.optimizer.centered);
   assert_int_equal(t->all.schedule.kind, SCHEDULE_MULTISTEP);
-  assert_true(t->all.schedule.milestones.count == 2 && t->all.schedule.milestones.at[1] == 5 && t->all.schedule.gamma == 0.5);
+  assert_true(t->all.schedule.milestones.count == 2 && t->all.schedule.milestones.at[1] == 5 &&
+              t->all.schedule.gamma == 0.5);
   assert_true(t->all.schedule.warmup == 2 && t->all.schedule.start_factor == 0.1 && !t->all.schedule.per_step);
   assert_int_equal(t->loss.kind, LOSS_BCE_WITH_LOGITS);
-  assert_true(t->loss.weight.count == 10 && t->clip_norm == 1 && t->accumulate == 4 && t->mixup == 0.2 && t->ema == 0.99);
+  assert_true(t->loss.weight.count == 10 && t->clip_norm == 1 && t->accumulate == 4 && t->mixup == 0.2 &&
+              t->ema == 0.99);
   assert_true(t->patience == 3 && t->min_delta == 0.01 && t->watch_accuracy);
   assert_true(t->saves.count == 1 && t->saves.at[0].params.count == 3 && streq(t->saves.at[0].file, "part.pth"));
   assert_int_equal(t->all.augment.count, 5);
   assert_true(t->all.augment.at[0].padding == 4 && t->all.augment.at[3].degrees[0] == -10);
   const double(*jitter)[2] = t->all.augment.at[2].jitter;
-  assert_true(jitter[0][0] == 0.6 && jitter[0][1] == 1.4 && jitter[1][0] == 1 && jitter[3][0] == -0.1 && jitter[3][1] == 0.2);
+  assert_true(jitter[0][0] == 0.6 && jitter[0][1] == 1.4 && jitter[1][0] == 1 && jitter[3][0] == -0.1 &&
+              jitter[3][1] == 0.2);
   run_end(&r);
   r = accepted(TRAIN("early_stop(patience=4, min_delta=0.5)")); /* as a call */
   assert_true(r.script.train->patience == 4 && r.script.train->min_delta == 0.5);
@@ -123,13 +130,15 @@ static void train_extras(void **state) {
 /* What a phase says stands in place of the block's; groups of the block hold but for what the phase's own pick; each
  * begins with what the one before left frozen. */
 static void phases(void **state) {
-  Run r = accepted(TAKE "freeze all\n"
-                        "train {\n"
-                        "  phase head { epochs 3; unfreeze fc3; schedule none }\n"
-                        "  phase more { epochs 2; unfreeze fc2; freeze parameters of fc3.bias; lr 0.01; batch 4; group fc2 lr=1e-4 }\n"
-                        "  optimizer SGD(lr=0.1, momentum=0.9); schedule cosine; batch 8; epochs 5\n"
-                        "  group fc2.weight, fc3 weight_decay=0\n"
-                        "}");
+  Run r = accepted(
+      TAKE
+      "freeze all\n"
+      "train {\n"
+      "  phase head { epochs 3; unfreeze fc3; schedule none }\n"
+      "  phase more { epochs 2; unfreeze fc2; freeze parameters of fc3.bias; lr 0.01; batch 4; group fc2 lr=1e-4 }\n"
+      "  optimizer SGD(lr=0.1, momentum=0.9); schedule cosine; batch 8; epochs 5\n"
+      "  group fc2.weight, fc3 weight_decay=0\n"
+      "}");
   const TrainConfig *t = r.script.train;
   const Graph *g = r.script.graph;
   assert_int_equal(t->phases.count, 2);
@@ -140,7 +149,8 @@ static void phases(void **state) {
   assert_true(head->schedule.kind == SCHEDULE_NONE && more->schedule.kind == SCHEDULE_COSINE);
   assert_true(head->groups.count == 1 && more->groups.count == 2);
   assert_true(more->groups.at[0].lr == 1e-4 && more->groups.at[1].params.count == 2); /* fc3, without fc2.weight */
-  const char *const trained[][3] = {{"fc3.weight", "y", "y"}, {"fc3.bias", "y", "n"}, {"fc2.weight", "n", "y"}, {"fc1.weight", "n", "n"}};
+  const char *const trained[][3] = {
+      {"fc3.weight", "y", "y"}, {"fc3.bias", "y", "n"}, {"fc2.weight", "n", "y"}, {"fc1.weight", "n", "n"}};
   for (size_t i = 0; i < 4; i++)
     for (size_t p = 0; p < g->params.count; p++) {
       if (!streq(g->params.at[p].name, trained[i][0])) continue;
@@ -222,13 +232,15 @@ static void warnings(void **state) {
     if (!strstr(r.messages, table[i][1])) fail_msg("%s\nlacks %s:\n%s", table[i][0], table[i][1], r.messages);
     run_end(&r);
   }
-  Run r = accepted(TRAIN("group conv1 lr=1e-3; phase a { epochs 1; freeze conv1 }; phase b { epochs 1; unfreeze conv1 }"));
+  Run r =
+      accepted(TRAIN("group conv1 lr=1e-3; phase a { epochs 1; freeze conv1 }; phase b { epochs 1; unfreeze conv1 }"));
   assert_null(strstr(r.messages, "W0501")); /* it is trained in one of them */
   run_end(&r);
 }
 
 static void input_values(void **state) {
-  Run r = accepted("take resnet18 from random\ninput image(3, 192, 160) { resize (200, 180); center_crop (192, 160); normalize imagenet }\n");
+  Run r = accepted("take resnet18 from random\ninput image(3, 192, 160) { resize (200, 180); center_crop (192, 160); "
+                   "normalize imagenet }\n");
   const Input *in = &r.script.graph->input;
   assert_int_equal(in->preprocess.count, 3);
   assert_int_equal(in->preprocess.at[0].size[1], 180);
@@ -294,9 +306,10 @@ static void all_at_once(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(train_values), cmocka_unit_test(train_defaults), cmocka_unit_test(train_refusals),
-                                     cmocka_unit_test(train_extras), cmocka_unit_test(phases), cmocka_unit_test(more_refusals),
-                                     cmocka_unit_test(warnings),
-                                     cmocka_unit_test(input_values), cmocka_unit_test(input_refusals), cmocka_unit_test(all_at_once)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(train_values),   cmocka_unit_test(train_defaults),
+                                     cmocka_unit_test(train_refusals), cmocka_unit_test(train_extras),
+                                     cmocka_unit_test(phases),         cmocka_unit_test(more_refusals),
+                                     cmocka_unit_test(warnings),       cmocka_unit_test(input_values),
+                                     cmocka_unit_test(input_refusals), cmocka_unit_test(all_at_once)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

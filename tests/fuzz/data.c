@@ -9,9 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const names[] = {
-    "samples.csv", "data_batch_1.bin",    "train-images-idx3-ubyte", "samples.npy",
-    "samples.npz", "samples.safetensors", "train-labels-idx1-ubyte"};
+static const char *const names[] = {"samples.csv", "data_batch_1.bin",    "train-images-idx3-ubyte", "samples.npy",
+                                    "samples.npz", "samples.safetensors", "train-labels-idx1-ubyte"};
 enum { NAMES = sizeof names / sizeof *names, IMAGES = 2, LABELS = 6, TOKENS = 3 /* of the inputs */ };
 
 static void write_plain(const char *name, const void *data, size_t size) {
@@ -42,11 +41,10 @@ static void load_all(Dataset *set, const DatasetSpec *spec) {
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
-  static const ManifestInput inputs[] = {
-      {.kind = INPUT_TENSOR, .shape = {1, {4}, 4}},
-      {.kind = INPUT_IMAGE, .shape = {3, {1, 2, 2}, 4}},
-      {.kind = INPUT_IMAGE, .shape = {3, {3, 32, 32}, 3072}},
-      {.kind = INPUT_TOKENS, .shape = {1, {4}, 4}, .mask = true, .vocabulary = 100}};
+  static const ManifestInput inputs[] = {{.kind = INPUT_TENSOR, .shape = {1, {4}, 4}},
+                                         {.kind = INPUT_IMAGE, .shape = {3, {1, 2, 2}, 4}},
+                                         {.kind = INPUT_IMAGE, .shape = {3, {3, 32, 32}, 3072}},
+                                         {.kind = INPUT_TOKENS, .shape = {1, {4}, 4}, .mask = true, .vocabulary = 100}};
   if (size == 0) return 0;
   int kind = data[0] % NAMES, shape = data[0] / NAMES % 3, target = data[0] / NAMES / 3 % 3;
   if (data[0] / NAMES / 9 % 2) shape = TOKENS;
@@ -60,12 +58,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   write_other_half(kind);
   const char *path = kind == LABELS ? names[IMAGES] : names[kind];
   surgery_error err = {0};
-  Dataset *set =
-      target == TARGET_NONE ? dataset_open_inputs(&path, 1, &spec, &err) : dataset_open(path, &spec, &err);
-  if (set)
-    load_all(set, &spec);
-  else if (!err.message[0])
-    abort();
+  Dataset *set = target == TARGET_NONE ? dataset_open_inputs(&path, 1, &spec, &err) : dataset_open(path, &spec, &err);
+  if (set) load_all(set, &spec);
+  else if (!err.message[0]) abort();
   dataset_close(set);
   return 0;
 }

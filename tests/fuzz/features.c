@@ -1,6 +1,6 @@
-/* Fuzzing of the files of features: a good file is written, the input says what becomes of it (cut off, bytes changed, the
- * digest of its head made right again), or is the whole file. Whatever is taken out of it must be what was put in. The
- * working folder is a scratch one. */
+/* Fuzzing of the files of features: a good file is written, the input says what becomes of it (cut off, bytes changed,
+ * the digest of its head made right again), or is the whole file. Whatever is taken out of it must be what was put in.
+ * The working folder is a scratch one. */
 #include "runtime/abi.h"
 #include "runtime/blas.h"
 #include "runtime/io.h"
@@ -18,18 +18,14 @@ enum { SAMPLES = 11, BLOCK = 4, BLOCKS = 3, BYTES = 8, HEAD = 64, ENTRY = 32 };
 void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes) {
   if (units > 0) task(buf, n, 0, units, scratch);
 }
-const char *blas_name(void) {
-  return "none";
-}
+const char *blas_name(void) { return "none"; }
 
 static int load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err) {
   *x = (float)index, *(int32_t *)target = (int32_t)index % 3;
   return 0;
 }
 
-static unsigned char feature(int64_t at) {
-  return (unsigned char)(at * 37 + 11);
-}
+static unsigned char feature(int64_t at) { return (unsigned char)(at * 37 + 11); }
 
 static unsigned char features[SAMPLES * BYTES], targets[SAMPLES * 4];
 static uint8_t good[SAMPLES];
@@ -85,7 +81,10 @@ static void change(uint8_t *bytes, size_t size, const unsigned char *data, size_
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   static const ManifestInput input = {.kind = INPUT_TENSOR, .shape = {1, {1}, 1}};
   static char folder[] = "samples";
-  Dataset set = {.path = folder, .count = SAMPLES, .load = load, .spec = {.input = &input, .target = TARGET_CLASSES, .target_count = 1, .classes = 3}};
+  Dataset set = {.path = folder,
+                 .count = SAMPLES,
+                 .load = load,
+                 .spec = {.input = &input, .target = TARGET_CLASSES, .target_count = 1, .classes = 3}};
   char path[300];
   size_t whole;
   uint8_t *bytes = good_file(&set, &whole, path);

@@ -1,6 +1,6 @@
-/* Random networks through the whole compiler but LLVM: read, edited, their shapes inferred, lowered to kernel calls with
- * and without gradients, with the other kernel of each choice, every plan checked. A script may be refused; it may not
- * end the process or hang it.
+/* Random networks through the whole compiler but LLVM: read, edited, their shapes inferred, lowered to kernel calls
+ * with and without gradients, with the other kernel of each choice, every plan checked. A script may be refused; it may
+ * not end the process or hang it.
  *
  *   fuzz_graphs [COUNT [SEED]]     runs the scripts SEED … SEED + COUNT - 1; the one that fails is printed
  *   fuzz_graphs print SEED         prints one
@@ -76,7 +76,8 @@ static bool run_one(uint64_t seed, bool *ops) {
   if (good != (s->diags.errors == 0)) abort();
   if (script.graph) graph_check(script.graph);
   if (good) plan_all(s, &script, null);
-  for (size_t i = 0; good && i < script.graph->nodes.count; i++) ops[script.graph->nodes.at[i].op] |= script.graph->nodes.at[i].alive;
+  for (size_t i = 0; good && i < script.graph->nodes.count; i++)
+    ops[script.graph->nodes.at[i].op] |= script.graph->nodes.at[i].alive;
   diag_print_text(&s->diags, null, true);
   alarm(0);
   running = NULL;
@@ -96,7 +97,8 @@ static int print_one(uint64_t seed) {
 
 int main(int argc, char **argv) {
   if (argc == 3 && streq(argv[1], "print")) return print_one(strtoull(argv[2], NULL, 10));
-  uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000, seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1, good = 0;
+  uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000, seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1,
+           good = 0;
   static const int signals[] = {SIGSEGV, SIGABRT, SIGFPE, SIGBUS, SIGILL, SIGALRM};
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) signal(signals[i], on_signal);
   atexit(tell); /* BUG() ends with exit(70) */

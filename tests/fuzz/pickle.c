@@ -23,8 +23,8 @@ static size_t walk(PickleValue *v, int depth) {
   if (v->kind == PICKLE_STRING || v->kind == PICKLE_BYTES || v->kind == PICKLE_BIG)
     return v->text[v->count] ? abort(), 0 : 1;
   if (v->kind == PICKLE_OBJECT && v->state) sum += walk(v->state, depth + 1);
-  bool holds = v->kind == PICKLE_CALL ||
-      v->kind == PICKLE_TUPLE || v->kind == PICKLE_LIST || v->kind == PICKLE_SET || v->kind == PICKLE_DICT;
+  bool holds = v->kind == PICKLE_CALL || v->kind == PICKLE_TUPLE || v->kind == PICKLE_LIST || v->kind == PICKLE_SET ||
+               v->kind == PICKLE_DICT;
   for (uint32_t i = 0; holds && i < v->count; i++) sum += walk(v->items[i], depth + 1);
   return sum;
 }

@@ -47,8 +47,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   }
   free(picture.pixels);
   spec = (DatasetSpec){.input = &with_alpha[size / 2 % 2]};
-  if (picture_decode_for(&spec, false, path, &picture, &err)) return err.message[0] && !picture.pixels ? 0 : (abort(), 0);
-  if ((int64_t)picture.width * picture.height < 1 << 20) (void)!picture_to_input(&picture, &spec, DATASET_NO_AUGMENT, x, &err);
+  if (picture_decode_for(&spec, false, path, &picture, &err))
+    return err.message[0] && !picture.pixels ? 0 : (abort(), 0);
+  if ((int64_t)picture.width * picture.height < 1 << 20)
+    (void)!picture_to_input(&picture, &spec, DATASET_NO_AUGMENT, x, &err);
   free(picture.pixels);
   return 0;
 }

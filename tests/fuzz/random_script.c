@@ -70,7 +70,8 @@ static void draw_arg(Sketch *k, const ArgInfo *info, void *at) {
   case ARG_INTS: {
     IntList *list = at;
     list->count = info->hole && !one_in(r, 6) ? 1 : (int)between(r, 1, 2);
-    for (int i = 0; i < list->count; i++) list->at[i] = info->hole && list->count == 1 ? HOLE_VALUE : draw_int(r, info->name);
+    for (int i = 0; i < list->count; i++)
+      list->at[i] = info->hole && list->count == 1 ? HOLE_VALUE : draw_int(r, info->name);
   }
   }
 }
@@ -102,7 +103,8 @@ static Shape shape_of(Sketch *k, OpId op, OpArgs args, const ValueId *input, siz
   Session *s = arena_new(k->s->arena, Session);
   s->arena = s->sources.arena = s->diags.arena = k->s->arena;
   s->diags.sources = &s->sources;
-  Node node = {.op = op, .name = op_info(op)->name, .module = NO_ID, .scope = NO_ID, .origin = SPAN_NONE, .place = SPAN_NONE};
+  Node node = {
+      .op = op, .name = op_info(op)->name, .module = NO_ID, .scope = NO_ID, .origin = SPAN_NONE, .place = SPAN_NONE};
   Shape in[MOST_INPUTS], out = {.rank = -1};
   for (size_t i = 0; i < count; i++) {
     vec_push(k->s->arena, &node.inputs, input[i]);
@@ -140,7 +142,8 @@ static void write_call(Sketch *k, OpId op, const OpArgs *args, const ValueId *in
     add_value(k, second, again);
     return;
   }
-  k->forward = arena_printf(arena, "%s    %s = %s(%s%s)\n", k->forward, name, info->name, values, args_text(k, op, args, false));
+  k->forward =
+      arena_printf(arena, "%s    %s = %s(%s%s)\n", k->forward, name, info->name, values, args_text(k, op, args, false));
   add_value(k, name, out);
 }
 
@@ -156,7 +159,8 @@ static bool grow(Sketch *k) {
   for (int attempt = 0; attempt < 12; attempt++) {
     OpArgs args = draw_args(k, op);
     ValueId input[MOST_INPUTS];
-    size_t count = info->inputs == INPUTS_MANY ? (size_t)between(k->r, 1, 3) : (size_t)between(k->r, info->inputs, info->most_inputs);
+    size_t count = info->inputs == INPUTS_MANY ? (size_t)between(k->r, 1, 3)
+                                               : (size_t)between(k->r, info->inputs, info->most_inputs);
     for (size_t i = 0; i < count; i++) input[i] = draw_value(k);
     if (count > 1 && one_in(k->r, 2)) input[1] = input[0];
     if (count > 2 && one_in(k->r, 2)) input[2] = input[1];
@@ -181,7 +185,8 @@ static const char *draw_input(Sketch *k, bool *mask) {
   if (kind == 0) shape.dim[0] = one_in(r, 2) ? 3 : 1;
   *mask = (kind == 2 || (kind == 1 && shape.rank == 2)) && one_in(r, 2);
   const char *text = "";
-  for (int i = 0; i < shape.rank; i++) text = arena_printf(k->s->arena, "%s%s%" PRId64, text, i ? ", " : "", shape.dim[i]);
+  for (int i = 0; i < shape.rank; i++)
+    text = arena_printf(k->s->arena, "%s%s%" PRId64, text, i ? ", " : "", shape.dim[i]);
   k->g->input_value = add_value(k, "x", shape);
   if (*mask) k->g->mask_value = add_value(k, "mask", (Shape){.rank = 1, .dim = {shape.dim[0]}, .dtype = DTYPE_I64});
   return arena_printf(k->s->arena, "input %s(%s%s)\n", names[kind], text, *mask ? ", mask=true" : "");
@@ -208,8 +213,10 @@ static const char *draw_selector(Sketch *k) {
   if (one_in(r, 12)) return "all";
   if (one_in(r, 12)) return draw_slice(k);
   if (one_in(r, 20)) return op_info((OpId)between(r, OP_NONE + 1, OP_COUNT - 1))->name; /* a function's call */
-  if (one_in(r, 20)) return arena_printf(k->s->arena, "every %s", op_info((OpId)between(r, OP_NONE + 1, OP_COUNT - 1))->name);
-  const char *layer = arena_printf(k->s->arena, "l%" PRId64, between(r, 0, k->layer_count > 0 ? k->layer_count - 1 : 0));
+  if (one_in(r, 20))
+    return arena_printf(k->s->arena, "every %s", op_info((OpId)between(r, OP_NONE + 1, OP_COUNT - 1))->name);
+  const char *layer =
+      arena_printf(k->s->arena, "l%" PRId64, between(r, 0, k->layer_count > 0 ? k->layer_count - 1 : 0));
   return one_in(r, 8) ? arena_printf(k->s->arena, "%s..l%d", layer, k->layer_count - 1) : layer;
 }
 
@@ -235,15 +242,18 @@ static const char *draw_edit(Sketch *k, int nth) {
 }
 
 static const char *draw_train(Sketch *k) {
-  static const char *const losses[] = {"CrossEntropy", "CrossEntropy(label_smoothing=0.1)", "MSE", "L1", "BCEWithLogits"};
+  static const char *const losses[] = {"CrossEntropy", "CrossEntropy(label_smoothing=0.1)", "MSE", "L1",
+                                       "BCEWithLogits"};
   static const char *const optimizers[] = {"Adam(lr=1e-3)", "AdamW(lr=1e-3)", "SGD(lr=0.1, momentum=0.9)"};
   Random *r = k->r;
   const char *phases = "";
   if (one_in(r, 4))
-    phases = arena_printf(k->s->arena, "  phase one { epochs 1; freeze %s }\n  phase two { epochs 1; unfreeze %s; batch 3 }\n",
+    phases = arena_printf(k->s->arena,
+                          "  phase one { epochs 1; freeze %s }\n  phase two { epochs 1; unfreeze %s; batch 3 }\n",
                           draw_selector(k), draw_selector(k));
-  return arena_printf(k->s->arena, "train {\n  optimizer %s\n  loss %s\n  batch %" PRId64 "\n%s%s}\n", optimizers[between(r, 0, 2)],
-                      losses[between(r, 0, 4)], between(r, 1, 40), one_in(r, 8) ? "  mixup 0.2\n" : "", phases);
+  return arena_printf(k->s->arena, "train {\n  optimizer %s\n  loss %s\n  batch %" PRId64 "\n%s%s}\n",
+                      optimizers[between(r, 0, 2)], losses[between(r, 0, 4)], between(r, 1, 40),
+                      one_in(r, 8) ? "  mixup 0.2\n" : "", phases);
 }
 
 const char *random_script(Session *s, uint64_t seed) {
@@ -257,6 +267,8 @@ const char *random_script(Session *s, uint64_t seed) {
   while (last > 0 && k.g->values.at[last].shape.dtype == DTYPE_I64) last--;
   int64_t count = one_in(&r, 2) ? between(&r, 1, 5) : 0;
   for (int i = 0; i < count; i++) edits = arena_printf(s->arena, "%s%s", edits, draw_edit(&k, i));
-  return arena_printf(s->arena, "model Net {\n%s  forward x%s {\n%s    return %s\n  }\n}\ntake Net%s from random\n%s%s%s", k.layers,
-                      mask ? ", mask" : "", k.forward, k.name.at[last], one_in(&r, 5) ? draw_slice(&k) : "", input, edits, one_in(&r, 4) ? "" : draw_train(&k));
+  return arena_printf(s->arena,
+                      "model Net {\n%s  forward x%s {\n%s    return %s\n  }\n}\ntake Net%s from random\n%s%s%s",
+                      k.layers, mask ? ", mask" : "", k.forward, k.name.at[last], one_in(&r, 5) ? draw_slice(&k) : "",
+                      input, edits, one_in(&r, 4) ? "" : draw_train(&k));
 }

@@ -87,10 +87,8 @@ static void choose_all(surgery_weights *w) {
   for (size_t i = 0; i < sets; i++) {
     surgery_error err = {0};
     const char *name = surgery_weights_set(w, i, &tensors);
-    if (surgery_weights_choose(w, name, &rest, &err) == 0)
-      read_all(w);
-    else if (!err.message[0])
-      abort();
+    if (surgery_weights_choose(w, name, &rest, &err) == 0) read_all(w);
+    else if (!err.message[0]) abort();
   }
   surgery_error err = {0};
   if (surgery_weights_choose(w, "module._orig_mod.a", &rest, &err) == 0) read_all(w);
@@ -116,9 +114,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   if (w) {
     read_all(w);
     choose_all(w);
-  }
-  else if (!err.message[0] || strlen(err.message) >= sizeof err.message || err.status == SURGERY_OK)
-    abort();
+  } else if (!err.message[0] || strlen(err.message) >= sizeof err.message || err.status == SURGERY_OK) abort();
   surgery_weights_close(w);
   return 0;
 }

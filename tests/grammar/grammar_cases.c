@@ -46,8 +46,8 @@ static void show_difference(const char *name, const char *golden, const char *go
     if (x != y || memcmp(a, b, x) != 0) break;
     a += x + (a[x] != 0), b += y + (b[y] != 0), line++;
   }
-  fprintf(stderr, "%s.golden:%d: differs\n  expected: %.*s\n  got:      %.*s\n", name, line,
-          (int)strcspn(a, "\n"), a, (int)strcspn(b, "\n"), b);
+  fprintf(stderr, "%s.golden:%d: differs\n  expected: %.*s\n  got:      %.*s\n", name, line, (int)strcspn(a, "\n"), a,
+          (int)strcspn(b, "\n"), b);
 }
 
 static int compare_names(const struct dirent **a, const struct dirent **b) {

@@ -46,7 +46,8 @@ static char *substance(Arena *arena, const char *text, size_t length) {
   return kept;
 }
 
-/* The comments alone, each on a line of its own. No string of the scripts holds a #, but for what a test checks here. */
+/* The comments alone, each on a line of its own. No string of the scripts holds a #, but for what a test checks here.
+ */
 static char *comments(Arena *arena, const char *text, size_t length) {
   char *kept = arena_alloc(arena, length + 2), *out = kept;
   bool inside = false, quoted = false;

@@ -11,9 +11,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum {
-  SECONDS = 20
-}; /* of processor time; about 0.6 s is measured for the largest, twelve times that under ASan */
+enum { SECONDS = 20 }; /* of processor time; about 0.6 s is measured for the largest, twelve times that under ASan */
 
 typedef struct Outcome {
   Arena *arena;
@@ -62,9 +60,7 @@ static void outcome_of(Outcome *o, const char *text, size_t length) {
   assert_true((double)(clock() - start) / CLOCKS_PER_SEC < SECONDS);
 }
 
-static void done(Outcome *o) {
-  arena_destroy(o->arena);
-}
+static void done(Outcome *o) { arena_destroy(o->arena); }
 
 /* `before`, then `count` times `unit`, then `after`; `length` gets the size. */
 static char *repeated(const char *before, const char *unit, size_t count, const char *after, size_t *length) {
@@ -213,21 +209,11 @@ static void damaged_scripts(void **state) {
       for (uint32_t k = 1 + random_number(4); k > 0 && n > 1; k--) {
         size_t at = random_number((uint32_t)n);
         switch (random_number(5)) {
-        case 0:
-          memmove(damaged + at, damaged + at + 1, n - at - 1), n--;
-          break;
-        case 1:
-          memmove(damaged + at + 1, damaged + at, n - at), n++;
-          break;
-        case 2:
-          damaged[at] = "(){}[]\"/;\n,=.#\\ "[random_number(16)];
-          break;
-        case 3:
-          damaged[at] = (char)random_number(256);
-          break;
-        default:
-          n = at + 1;
-          break;
+        case 0: memmove(damaged + at, damaged + at + 1, n - at - 1), n--; break;
+        case 1: memmove(damaged + at + 1, damaged + at, n - at), n++; break;
+        case 2: damaged[at] = "(){}[]\"/;\n,=.#\\ "[random_number(16)]; break;
+        case 3: damaged[at] = (char)random_number(256); break;
+        default: n = at + 1; break;
         }
       }
       Outcome o;
@@ -257,8 +243,7 @@ static void single_expressions(void **state) {
   e = expression(&o, "[1, 2 * 3]\n");
   assert_int_equal(e->kind, EXPR_LIST);
   done(&o);
-  static const char *const wrong[] = {"",  "1 2", "1; 2", "(",     "freeze all",
-                                      "}", "\"a", "1 +",  "x = 3", "\n\n"};
+  static const char *const wrong[] = {"", "1 2", "1; 2", "(", "freeze all", "}", "\"a", "1 +", "x = 3", "\n\n"};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     e = expression(&o, wrong[i]);
     if (e || o.diags.errors == 0) fail_msg("'%s' was taken for an expression", wrong[i]);
@@ -271,8 +256,8 @@ static void spans_are_byte_exact(void **state) {
   static const char text[] = "freeze all;  replace layer4.0 with Linear(_, 10) # x\ntake a[0:5] from \"w\"";
   Outcome o;
   outcome_of(&o, text, strlen(text));
-#define SPANS(span, part)                                                                                    \
-  assert_memory_equal(text + (span).begin, part, (span).end - (span).begin),                                 \
+#define SPANS(span, part)                                                                                              \
+  assert_memory_equal(text + (span).begin, part, (span).end - (span).begin),                                           \
       assert_int_equal((span).end - (span).begin, strlen(part))
   const Stmt *replace = o.script->next, *take = replace->next;
   SPANS(o.script->span, "freeze all");

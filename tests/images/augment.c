@@ -40,10 +40,9 @@ static void same_distribution(const char *name, double *values, int count) {
 static Box draw(const AugmentStep *step, uint64_t seed, int width, int height) {
   Random random = random_stream(seed, 0);
   Box b = picture_random_box(&random, step, width, height);
-  if (b.width < 1 || b.height < 1 || b.left < 0 || b.top < 0 || b.left + b.width > width ||
-      b.top + b.height > height)
-    fail_msg("seed %llu: a box of %d x %d at %d, %d in %d x %d pixels", (unsigned long long)seed, b.width,
-             b.height, b.left, b.top, width, height);
+  if (b.width < 1 || b.height < 1 || b.left < 0 || b.top < 0 || b.left + b.width > width || b.top + b.height > height)
+    fail_msg("seed %llu: a box of %d x %d at %d, %d in %d x %d pixels", (unsigned long long)seed, b.width, b.height,
+             b.left, b.top, width, height);
   return b;
 }
 
@@ -106,7 +105,8 @@ static void test_crop_is_a_resized_box(void **state) {
     surgery_error err;
     Box box = draw(&crop, seed, 50, 40);
     assert_int_equal(picture_crop(&picture, box, &cut, &err), 0);
-    assert_int_equal(picture_resize(&cut, (Area){0, 0, cut.width, cut.height}, 32, 24, (Box){0, 0, 32, 24}, &small, &err), 0);
+    assert_int_equal(
+        picture_resize(&cut, (Area){0, 0, cut.width, cut.height}, 32, 24, (Box){0, 0, 32, 24}, &small, &err), 0);
     for (int i = 0; i < 24 * 32; i++)
       for (int c = 0; c < 3; c++) assert_true(x[c * 24 * 32 + i] == (float)small.pixels[3 * i + c] / 255.0f);
     free(x), free(cut.pixels), free(small.pixels);

@@ -15,16 +15,14 @@ static int decode(const char *path, const char *part) {
   surgery_error err = {0};
   int status = picture_decode(path, &picture, &err);
   if (status == 0) {
-    assert_true(picture.width >= 1 && picture.height >= 1 &&
-                (picture.channels == 1 || picture.channels == 3));
+    assert_true(picture.width >= 1 && picture.height >= 1 && (picture.channels == 1 || picture.channels == 3));
     free(picture.pixels);
     return 0;
   }
   assert_int_equal(status, -1);
   assert_null(picture.pixels);
   assert_int_not_equal(err.status, SURGERY_OK);
-  if (strncmp(err.message, path, strlen(path)) != 0)
-    fail_msg("'%s' does not begin with the file", err.message);
+  if (strncmp(err.message, path, strlen(path)) != 0) fail_msg("'%s' does not begin with the file", err.message);
   if (part && !strstr(err.message, part)) fail_msg("'%s' does not say '%s'", err.message, part);
   return -1;
 }
@@ -93,8 +91,8 @@ static int64_t without_pixels(const char *name) {
   static const struct {
     const char *part;
     int64_t bytes;
-  } rows[] = {{"animated", -1}, {"jpeg.tif", -1}, {"one_bit.tif", -1}, {"tiff/", 0}, {"png/", 21}, {"jpeg/", 2},
-              {"webp/", 1},     {"gif/", 8},      {"bmp/", 4}};
+  } rows[] = {{"animated", -1}, {"jpeg.tif", -1}, {"one_bit.tif", -1}, {"tiff/", 0}, {"png/", 21},
+              {"jpeg/", 2},     {"webp/", 1},     {"gif/", 8},         {"bmp/", 4}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     if (strstr(name, rows[i].part)) return rows[i].bytes;
   fail_msg("%s: which format?", name);
@@ -114,9 +112,7 @@ static void cut_everywhere(const char *name, uint8_t *bytes, size_t size) {
   }
 }
 
-static void test_truncated(void **state) {
-  each_picture(cut_everywhere);
-}
+static void test_truncated(void **state) { each_picture(cut_everywhere); }
 
 static void damage(const char *name, uint8_t *bytes, size_t size) {
   uint8_t *copy = malloc(size);
@@ -129,9 +125,7 @@ static void damage(const char *name, uint8_t *bytes, size_t size) {
   free(copy);
 }
 
-static void test_damaged(void **state) {
-  each_picture(damage);
-}
+static void test_damaged(void **state) { each_picture(damage); }
 
 static void test_garbage(void **state) {
   uint8_t noise[4096];
@@ -146,8 +140,11 @@ static void test_garbage(void **state) {
   static const struct {
     const char *begin, *part;
     size_t size;
-  } formats[] = {{"RIFF\xf8\xf\0\0WEBPVP8L", "a broken WebP", 16}, {"GIF87a", "a broken GIF", 6}, {"BM", "BMP", 2},
-                 {"II*\0\10\0\0\0", "TIFF", 8}, {"MM\0*\0\0\0\10", "TIFF", 8}};
+  } formats[] = {{"RIFF\xf8\xf\0\0WEBPVP8L", "a broken WebP", 16},
+                 {"GIF87a", "a broken GIF", 6},
+                 {"BM", "BMP", 2},
+                 {"II*\0\10\0\0\0", "TIFF", 8},
+                 {"MM\0*\0\0\0\10", "TIFF", 8}};
   for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
     memcpy(noise, formats[i].begin, formats[i].size);
     refused("noise", noise, sizeof noise, formats[i].part);
@@ -272,6 +269,6 @@ static void test_endless_scans(void **state) {
   free(all), free(bytes);
 }
 
-TESTS(broken, cmocka_unit_test(test_truncated), cmocka_unit_test(test_damaged),
-      cmocka_unit_test(test_garbage), cmocka_unit_test(test_hostile_headers), cmocka_unit_test(test_hostile_sizes),
+TESTS(broken, cmocka_unit_test(test_truncated), cmocka_unit_test(test_damaged), cmocka_unit_test(test_garbage),
+      cmocka_unit_test(test_hostile_headers), cmocka_unit_test(test_hostile_sizes),
       cmocka_unit_test(test_hostile_jpegs), cmocka_unit_test(test_endless_scans));

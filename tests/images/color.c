@@ -49,7 +49,8 @@ static void test_against_pil(void **state) {
     else picture_adjust(&p, (ColorChange)which, factor);
     float *want = golden_of(name, &count);
     for (int64_t k = 0; k < count; k++)
-      if (p.pixels[k] != want[k]) fail_msg("%s: byte %d is %d instead of %g", name, (int)k, p.pixels[k], (double)want[k]);
+      if (p.pixels[k] != want[k])
+        fail_msg("%s: byte %d is %d instead of %g", name, (int)k, p.pixels[k], (double)want[k]);
     free(want), free(p.pixels);
     seen++;
   }
@@ -145,7 +146,8 @@ static void test_erasing(void **state) {
   for (int i = 0; i < DRAWS; i++) {
     Random random = random_stream((uint64_t)i, 0);
     Box b = picture_erased_box(&random, &step, 50, 40);
-    assert_true(b.width >= 1 && b.height >= 1 && b.left >= 0 && b.top >= 0 && b.left + b.width <= 50 && b.top + b.height <= 40);
+    assert_true(b.width >= 1 && b.height >= 1 && b.left >= 0 && b.top >= 0 && b.left + b.width <= 50 &&
+                b.top + b.height <= 40);
     area[i] = b.width * b.height, ratio[i] = log((double)b.height / b.width);
   }
   same_distribution("erasing/area", area, DRAWS);
@@ -178,7 +180,8 @@ static void test_jitter_and_rotation(void **state) {
       float *a = input_of(&picture, &p, seed), *b = input_of(&picture, &p, seed);
       assert_memory_equal(a, b, 3 * 144 * sizeof *a); /* from the seed alone */
       different += memcmp(a, straight, 3 * 144 * sizeof *a) != 0;
-      for (int i = 0; i < 3 * 144 && !k; i++) assert_true(a[i] >= 0.5f * straight[i] - 0.004f && a[i] <= 1.5f * straight[i] + 1e-6f);
+      for (int i = 0; i < 3 * 144 && !k; i++)
+        assert_true(a[i] >= 0.5f * straight[i] - 0.004f && a[i] <= 1.5f * straight[i] + 1e-6f);
       free(a), free(b);
     }
     assert_true(different > 25); /* a turn by less than five degrees moves no pixel of so small a picture */
@@ -186,5 +189,5 @@ static void test_jitter_and_rotation(void **state) {
   free(straight), free(picture.pixels);
 }
 
-TESTS(color, cmocka_unit_test(test_against_pil), cmocka_unit_test(test_vertical_flip), cmocka_unit_test(test_random_crop),
-      cmocka_unit_test(test_erasing), cmocka_unit_test(test_jitter_and_rotation));
+TESTS(color, cmocka_unit_test(test_against_pil), cmocka_unit_test(test_vertical_flip),
+      cmocka_unit_test(test_random_crop), cmocka_unit_test(test_erasing), cmocka_unit_test(test_jitter_and_rotation));

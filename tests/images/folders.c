@@ -41,9 +41,7 @@ static void copy_picture(const char *from, const char *to) {
   free(bytes);
 }
 
-static void folder(const char *name) {
-  assert_int_equal(mkdir(work_path(name), 0755), 0);
-}
+static void folder(const char *name) { assert_int_equal(mkdir(work_path(name), 0755), 0); }
 
 static void test_classes_and_order(void **state) {
   make_input();
@@ -65,7 +63,8 @@ static void test_classes_and_order(void **state) {
   dataset_close(set);
   labels[0] = "gif";
   input.spec.labels_of = "labels of the script";
-  refused(PICTURES, "the class 'png' is not among the network's 2 labels\n  in " PICTURES ": jpeg, png\n  labels of the script: gif, jpeg");
+  refused(PICTURES, "the class 'png' is not among the network's 2 labels\n  in " PICTURES
+                    ": jpeg, png\n  labels of the script: gif, jpeg");
   labels[0] = "PNG"; /* in another case: said, and the same class */
   set = open_good(PICTURES);
   for (int64_t i = 0; i < set->count; i++) assert_int_equal(set->labels[i], i < 10);
@@ -122,12 +121,10 @@ static void test_links_that_lead_back(void **state) {
   folder("links/b");
   copy_picture("png/rgb.png", "links/a/1.png");
   copy_picture("png/rgb.png", "links/b/2.png");
-  for (const char *const *l = (const char *const[]){"links/a/x", "links/a/y", "links/b/x", "links/b/y", NULL};
-       *l; l++)
+  for (const char *const *l = (const char *const[]){"links/a/x", "links/a/y", "links/b/x", "links/b/y", NULL}; *l; l++)
     assert_int_equal(symlink("..", work_path(*l)), 0);
   Dataset *set = open_good(work_path("links"));
-  assert_true(set->count >= 2 &&
-              set->count <= 30); /* a folder is read once on each way that does not go in a circle */
+  assert_true(set->count >= 2 && set->count <= 30); /* a folder is read once on each way that does not go in a circle */
   dataset_close(set);
 }
 
@@ -164,8 +161,7 @@ static void test_any_number_of_threads(void **state) {
   make_input();
   Dataset *set = open_good(PICTURES);
   Seen *one = load_all(set, 1, 0, true), *four = load_all(set, 4, 0, true);
-  Seen *later = load_all(set, 2, 1, true), *plain = load_all(set, 2, 1, false),
-       *again = load_all(set, 3, 0, false);
+  Seen *later = load_all(set, 2, 1, true), *plain = load_all(set, 2, 1, false), *again = load_all(set, 3, 0, false);
   assert_int_equal(one->n, 25);
   assert_memory_equal(one, four, sizeof *one);
   assert_memory_equal(plain, again, sizeof *plain);
@@ -204,6 +200,6 @@ static void test_broken_among_good(void **state) {
   dataset_close(set);
 }
 
-TESTS(folder, cmocka_unit_test(test_classes_and_order), cmocka_unit_test(test_missing_class), cmocka_unit_test(test_wrong_folders),
-      cmocka_unit_test(test_links_that_lead_back), cmocka_unit_test(test_any_number_of_threads),
-      cmocka_unit_test(test_broken_among_good));
+TESTS(folder, cmocka_unit_test(test_classes_and_order), cmocka_unit_test(test_missing_class),
+      cmocka_unit_test(test_wrong_folders), cmocka_unit_test(test_links_that_lead_back),
+      cmocka_unit_test(test_any_number_of_threads), cmocka_unit_test(test_broken_among_good));

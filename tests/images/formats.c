@@ -1,4 +1,5 @@
-/* Pictures of every format, with 1 to 4 channels, turned or not, against what PIL makes of them (make_format_goldens.py). */
+/* Pictures of every format, with 1 to 4 channels, turned or not, against what PIL makes of them
+ * (make_format_goldens.py). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,16 +61,10 @@ static int close_goldens(void **state) {
   return 0;
 }
 
-static void test_formats(void **state) {
-  assert_int_equal(each("decode/", "", false), 39 * 4 + 9 * 2 + 4 * 2);
-}
-static void test_upright(void **state) {
-  assert_int_equal(each("upright/", "", true), 9);
-}
+static void test_formats(void **state) { assert_int_equal(each("decode/", "", false), 39 * 4 + 9 * 2 + 4 * 2); }
+static void test_upright(void **state) { assert_int_equal(each("upright/", "", true), 9); }
 /* What is not to be seen does not shine through. */
-static void test_alpha(void **state) {
-  assert_int_equal(each("resize/", "resize 9 7", false), 4 * 2);
-}
+static void test_alpha(void **state) { assert_int_equal(each("resize/", "resize 9 7", false), 4 * 2); }
 
 /* Without a word about alpha: as before, 1 or 3 channels. */
 static void test_plain(void **state) {
@@ -92,7 +87,7 @@ static void test_exif_block(void **state) {
   uint8_t damaged[sizeof good];
   assert_int_equal(exif_orientation(good, sizeof good), 6);
   for (size_t cut = 0; cut < 34; cut++) { /* up to the end of the entry */
-    uint8_t *exact = malloc(cut + 1); /* for the sanitizers */
+    uint8_t *exact = malloc(cut + 1);     /* for the sanitizers */
     memcpy(exact, good, cut);
     assert_int_equal(exif_orientation(exact, cut), 1);
     free(exact);

@@ -40,10 +40,11 @@ const char *work_path(const char *name);
 int work_begin(void **state);
 int work_end(void **state);
 
-extern const struct CMUnitTest real_tests[], small_tests[], augment_tests[], color_tests[], broken_tests[], folder_tests[], reduced_tests[],
-    format_tests[];
-extern const size_t real_count, small_count, augment_count, color_count, broken_count, folder_count, reduced_count, format_count;
-#define TESTS(name, ...)                                                                                     \
-  const struct CMUnitTest name##_tests[] = {__VA_ARGS__};                                                    \
+extern const struct CMUnitTest real_tests[], small_tests[], augment_tests[], color_tests[], broken_tests[],
+    folder_tests[], reduced_tests[], format_tests[];
+extern const size_t real_count, small_count, augment_count, color_count, broken_count, folder_count, reduced_count,
+    format_count;
+#define TESTS(name, ...)                                                                                               \
+  const struct CMUnitTest name##_tests[] = {__VA_ARGS__};                                                              \
   const size_t name##_count = sizeof name##_tests / sizeof *name##_tests
 #endif

@@ -8,14 +8,9 @@ int main(int argc, char **argv) {
   const struct {
     const struct CMUnitTest *tests;
     size_t count;
-  } groups[] = {{real_tests, real_count},
-                {small_tests, small_count},
-                {augment_tests, augment_count},
-                {color_tests, color_count},
-                {broken_tests, broken_count},
-                {folder_tests, folder_count},
-                {reduced_tests, reduced_count},
-                {format_tests, format_count}};
+  } groups[] = {{real_tests, real_count},       {small_tests, small_count},   {augment_tests, augment_count},
+                {color_tests, color_count},     {broken_tests, broken_count}, {folder_tests, folder_count},
+                {reduced_tests, reduced_count}, {format_tests, format_count}};
   for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
     memcpy(all + count, groups[i].tests, groups[i].count * sizeof *all);
     count += groups[i].count;

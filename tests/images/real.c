@@ -17,8 +17,7 @@ enum { SIDE = 224, SAMPLES = (SIDE + STRIDE - 1) / STRIDE, BLOCKS = SIDE / BLOCK
 static const double mean[] = {0.485, 0.456, 0.406}, std[] = {0.229, 0.224, 0.225};
 static double worst, worst_mean;
 
-static void within(const char *file, const char *what, double got, double want, double tolerance,
-                   double *largest) {
+static void within(const char *file, const char *what, double got, double want, double tolerance, double *largest) {
   double error = fabs(got - want);
   if (!(error <= *largest)) *largest = error;
   if (!(error <= tolerance)) fail_msg("%s: %s: %g instead of %g", file, what, got, want);
@@ -92,8 +91,7 @@ static void test_ten_photographs(void **state) {
     skip();
   }
   assert_int_equal(each_golden("real/", check_file), 4 * 10);
-  print_message("worst error %.3g / 255 of 2, in the mean %.3g / 255 of 0.2\n", worst * 255,
-                worst_mean * 255);
+  print_message("worst error %.3g / 255 of 2, in the mean %.3g / 255 of 0.2\n", worst * 255, worst_mean * 255);
 }
 
 /* Those that are decoded smaller, against all of their pixels. Measured: see LEFT_TIMES in image_input.c. */
@@ -104,7 +102,8 @@ static void reduces(const char *file, const char *steps, int side, int reduced) 
   Preprocess p;
   preprocess_make(&p, 3, side, side, steps);
   snprintf(path, sizeof path, "%s/%s", SHARED_PICTURES, file);
-  if (picture_decode(path, &all, &err) || picture_decode_for(&p.spec, false, path, &fewer, &err)) fail_msg("%s", err.message);
+  if (picture_decode(path, &all, &err) || picture_decode_for(&p.spec, false, path, &fewer, &err))
+    fail_msg("%s", err.message);
   assert_int_equal(fewer.reduced, reduced);
   float *want = input_of(&all, &p, DATASET_NO_AUGMENT), *got = input_of(&fewer, &p, DATASET_NO_AUGMENT);
   double sum = 0, largest = 0;
@@ -112,13 +111,15 @@ static void reduces(const char *file, const char *steps, int side, int reduced) 
     within(file, steps, got[i], want[i], EVERYWHERE, &largest);
     sum += fabs(got[i] - want[i]);
   }
-  print_message("%s, 1 / %d: %.3g / 255, in the mean %.3g / 255\n", steps, reduced, largest * 255, sum / (3 * side * side) * 255);
+  print_message("%s, 1 / %d: %.3g / 255, in the mean %.3g / 255\n", steps, reduced, largest * 255,
+                sum / (3 * side * side) * 255);
   assert_true(sum / (3 * side * side) <= IN_THE_MEAN);
   free(want), free(got), free(all.pixels), free(fewer.pixels);
 }
 
 static void test_reduced(void **state) {
-  static const char five[] = "val/ants/ants-devouring-remains-of-large-dead-insect-on-red-tile-in-Stellenbosch-South-Africa-closeup-1-DHD.jpg",
+  static const char five[] =
+      "val/ants/ants-devouring-remains-of-large-dead-insect-on-red-tile-in-Stellenbosch-South-Africa-closeup-1-DHD.jpg",
                     three[] = "train/ants/Nepenthes_rafflesiana_ant.jpg";
   if (access(SHARED_PICTURES, R_OK) != 0) {
     print_message("SKIPPED: no %s; set SURGERY_SHARED_DATA when configuring\n", SHARED_PICTURES);

@@ -10,7 +10,8 @@
 /* Smooth, but different everywhere. */
 static void paint(uint8_t *row, int y, int width) {
   for (int x = 0; x < width; x++)
-    for (int c = 0; c < 3; c++) row[3 * x + c] = (uint8_t)lrint(127 + 90 * sin(x / (180.0 + 70 * c)) * cos(y / (150.0 + 40 * c)) + x % 7 + y % 5);
+    for (int c = 0; c < 3; c++)
+      row[3 * x + c] = (uint8_t)lrint(127 + 90 * sin(x / (180.0 + 70 * c)) * cos(y / (150.0 + 40 * c)) + x % 7 + y % 5);
 }
 
 static const char *write_jpeg(const char *name, int width, int height) {
@@ -38,8 +39,14 @@ static const char *write_jpeg(const char *name, int width, int height) {
   return path;
 }
 
-static const AugmentStep whole_crop = {.op = AUGMENT_OP_RANDOM_RESIZED_CROP, .size = {24, 32}, .scale = {0.5, 1}, .ratio = {0.75, 4.0 / 3}},
-                         small_crop = {.op = AUGMENT_OP_RANDOM_RESIZED_CROP, .size = {24, 32}, .scale = {0.001, 1}, .ratio = {0.75, 4.0 / 3}};
+static const AugmentStep whole_crop = {.op = AUGMENT_OP_RANDOM_RESIZED_CROP,
+                                       .size = {24, 32},
+                                       .scale = {0.5, 1},
+                                       .ratio = {0.75, 4.0 / 3}},
+                         small_crop = {.op = AUGMENT_OP_RANDOM_RESIZED_CROP,
+                                       .size = {24, 32},
+                                       .scale = {0.001, 1},
+                                       .ratio = {0.75, 4.0 / 3}};
 
 static void test_when(void **state) {
   Preprocess p;
@@ -66,7 +73,8 @@ static void test_when_augmented(void **state) {
   Preprocess p;
   preprocess_make(&p, 3, 24, 32, "resize 64;center_crop 24 32");
   p.augment[0] = whole_crop, p.spec.augment_count = 1;
-  assert_int_equal(picture_reduction(&p.spec, true, 4000, 3000), 4); /* the smallest crop: 2,121 x 2,121 pixels, 66 times 32 */
+  assert_int_equal(picture_reduction(&p.spec, true, 4000, 3000),
+                   4);       /* the smallest crop: 2,121 x 2,121 pixels, 66 times 32 */
   p.augment[0] = small_crop; /* 95 x 95: nothing of it may be lost */
   assert_int_equal(picture_reduction(&p.spec, true, 4000, 3000), 1);
   assert_int_equal(picture_reduction(&p.spec, false, 4000, 3000), 4); /* as for validation */
@@ -80,12 +88,14 @@ static void test_when_augmented(void **state) {
 static void same(const char *path, const Preprocess *p, uint64_t seed, int reduced) {
   Picture all, fewer;
   surgery_error err;
-  if (picture_decode(path, &all, &err) || picture_decode_for(&p->spec, seed != DATASET_NO_AUGMENT, path, &fewer, &err)) fail_msg("%s", err.message);
+  if (picture_decode(path, &all, &err) || picture_decode_for(&p->spec, seed != DATASET_NO_AUGMENT, path, &fewer, &err))
+    fail_msg("%s", err.message);
   assert_int_equal(all.reduced, 0);
   assert_int_equal(fewer.reduced, reduced);
   float *want = input_of(&all, p, seed), *got = input_of(&fewer, p, seed);
   for (int64_t i = 0; i < p->input.shape.count; i++)
-    if (!(fabsf(got[i] - want[i]) <= 2.0f / 255)) fail_msg("%g instead of %g at %d", got[i] * 255, want[i] * 255, (int)i);
+    if (!(fabsf(got[i] - want[i]) <= 2.0f / 255))
+      fail_msg("%g instead of %g at %d", got[i] * 255, want[i] * 255, (int)i);
   free(want), free(got), free(all.pixels), free(fewer.pixels);
 }
 
@@ -107,7 +117,8 @@ static void test_places(void **state) {
     p.augment[1] = (AugmentStep){.op = AUGMENT_OP_VERTICAL_FLIP, .p = 1};
     p.augment[2] = whole_crop;
     p.spec.augment_count = 3;
-    for (uint64_t seed = 0; seed < 6; seed++) same(path, &p, seed, picture_reduction(&p.spec, true, sizes[i][0], sizes[i][1]));
+    for (uint64_t seed = 0; seed < 6; seed++)
+      same(path, &p, seed, picture_reduction(&p.spec, true, sizes[i][0], sizes[i][1]));
   }
 }
 

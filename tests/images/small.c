@@ -33,9 +33,7 @@ static void check_decoded(const char *rest) {
   free(x), free(want), free(picture.pixels);
 }
 
-static void test_decoding(void **state) {
-  assert_int_equal(each_golden("decode/", check_decoded), 25 + 4);
-}
+static void test_decoding(void **state) { assert_int_equal(each_golden("decode/", check_decoded), 25 + 4); }
 
 /* C/WxH/STEPS */
 static void check_case(const char *rest) {

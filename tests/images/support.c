@@ -56,14 +56,10 @@ static void add_step(Preprocess *p, const char *text) {
   long long height = 0, width = -1;
   int got = sscanf(text, "%31[a-z_] %lld %lld", word, &height, &width);
   *s = (PreprocessStep){.size = {height, width}};
-  if (strcmp(word, "grayscale") == 0 && got == 1)
-    s->op = PREPROCESS_GRAYSCALE;
-  else if (strcmp(word, "resize") == 0 && got >= 2)
-    s->op = PREPROCESS_RESIZE;
-  else if (strcmp(word, "center_crop") == 0 && got == 3)
-    s->op = PREPROCESS_CENTER_CROP;
-  else
-    fail_msg("no step '%s'", text);
+  if (strcmp(word, "grayscale") == 0 && got == 1) s->op = PREPROCESS_GRAYSCALE;
+  else if (strcmp(word, "resize") == 0 && got >= 2) s->op = PREPROCESS_RESIZE;
+  else if (strcmp(word, "center_crop") == 0 && got == 3) s->op = PREPROCESS_CENTER_CROP;
+  else fail_msg("no step '%s'", text);
 }
 
 void preprocess_make(Preprocess *p, int channels, int height, int width, const char *steps) {
@@ -79,10 +75,8 @@ void preprocess_make(Preprocess *p, int channels, int height, int width, const c
 void preprocess_imagenet(Preprocess *p, bool normalize) {
   preprocess_make(p, 3, 224, 224, "resize 256;center_crop 224 224");
   if (normalize)
-    p->steps[p->input.step_count++] = (PreprocessStep){.op = PREPROCESS_NORMALIZE,
-                                                       .channels = 3,
-                                                       .mean = {0.485, 0.456, 0.406},
-                                                       .std = {0.229, 0.224, 0.225}};
+    p->steps[p->input.step_count++] = (PreprocessStep){
+        .op = PREPROCESS_NORMALIZE, .channels = 3, .mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}};
 }
 
 float *input_of(const Picture *picture, const Preprocess *p, uint64_t seed) {
@@ -113,13 +107,9 @@ int work_begin(void **state) {
   return mkdtemp(folder) ? 0 : -1;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
-  return remove(path);
-}
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) { return remove(path); }
 
-int work_end(void **state) {
-  return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
+int work_end(void **state) { return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS); }
 
 const char *work_path(const char *name) {
   static char path[1000];

@@ -27,9 +27,7 @@ typedef struct Layer {
   double *x, *w, *b, *dy;
 } Layer;
 
-static double activated(double v, const LinearK *k) {
-  return k->activation == ACT_RELU && v < 0 ? 0 : v;
-}
+static double activated(double v, const LinearK *k) { return k->activation == ACT_RELU && v < 0 ? 0 : v; }
 
 static void check_forward(int64_t n, const Layer *l) {
   const LinearK *k = &l->k;
@@ -116,7 +114,8 @@ static bool is_mapped(void) {
 }
 
 static void multiply(int64_t m, int64_t n, int64_t k) {
-  float *x = as_floats(new_random(m * k, -1, 1), m * k), *w = as_floats(new_random(k * n, -1, 1), k * n), *y = new_floats(m * n);
+  float *x = as_floats(new_random(m * k, -1, 1), m * k), *w = as_floats(new_random(k * n, -1, 1), k * n),
+        *y = new_floats(m * n);
   blas_product(m, n, k, x, w, y, n);
   for (int64_t i = 0; i < m * n; i += 1 + m * n / 97) {
     double sum = 0;
@@ -171,13 +170,14 @@ static int with_core(void) {
   const char *name = blas_name(), *now = getenv("OPENBLAS_CORETYPE");
   if (!is_mapped() || strcmp(name, "none") == 0) return 1;
   if (set) return !now || strcmp(now, "Haswell") != 0 || !strstr(name, "Haswell");
-  return now || strstr(name, "Haswell") || strstr(name, "Zen") || strstr(name, "Sandybridge") || strstr(name, "Prescott");
+  return now || strstr(name, "Haswell") || strstr(name, "Zen") || strstr(name, "Sandybridge") ||
+         strstr(name, "Prescott");
 }
 
 static void test_core(void **state) {
   const char *set = getenv("OPENBLAS_CORETYPE");
-  if (set || !__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512bw") ||
-      !__builtin_cpu_supports("avx512vl")) {
+  if (set || !__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") ||
+      !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl")) {
     print_message("skipped: needs AVX-512, and OPENBLAS_CORETYPE not to be set\n");
     skip();
   }
@@ -225,8 +225,7 @@ static void test_parallel(void **state) {
 
 /* Units whose work itself calls sg_parallel. */
 static void outer(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {
-  for (int64_t i = begin; i < end; i++)
-    sg_parallel(mark, (void *[]){(int32_t *)buf[0] + 10 * i}, n, 10, NULL, 0);
+  for (int64_t i = begin; i < end; i++) sg_parallel(mark, (void *[]){(int32_t *)buf[0] + 10 * i}, n, 10, NULL, 0);
 }
 static void test_nested(void **state) {
   int before = surgery_threads();
@@ -261,9 +260,7 @@ static void test_callers(void **state) {
 }
 
 /* Forked while there are threads, and from a thread of its own: the child starts others. */
-static int parallel_in_child(void) {
-  return call_again(NULL) != NULL;
-}
+static int parallel_in_child(void) { return call_again(NULL) != NULL; }
 static void test_fork(void **state) {
   int before = surgery_threads();
   surgery_set_threads(3);
@@ -305,9 +302,9 @@ static void test_hold(void **state) {
 }
 
 int main(void) {
-  static const struct CMUnitTest tests[] = {TEST(test_no_room), TEST(test_core),  TEST(test_linear),
+  static const struct CMUnitTest tests[] = {TEST(test_no_room),  TEST(test_core),   TEST(test_linear),
                                             TEST(test_parallel), TEST(test_nested), TEST(test_callers),
-                                            TEST(test_fork),    TEST(test_sleep), TEST(test_hold)};
+                                            TEST(test_fork),     TEST(test_sleep),  TEST(test_hold)};
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   print_errors();
   return failed != 0;

@@ -60,8 +60,7 @@ static void check_depthwise(const Shape *s, int64_t n, int activation, int extra
   float *got = from_blocked(s->name, y, n, c, pixels);
   expect_close(s->name, got, &want);
   result_free(&want);
-  float *all[] = {x,   w,    bias,        residual, before, gamma,       beta, mean,
-                  var, x_in, residual_in, y,        packed, packed_bias, got};
+  float *all[] = {x, w, bias, residual, before, gamma, beta, mean, var, x_in, residual_in, y, packed, packed_bias, got};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
@@ -83,8 +82,7 @@ static void check_gradients(const Shape *s, int64_t n, int accumulate) {
   k.accumulate = accumulate;
   Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
   int64_t c = s->ic, in = s->ih * s->iw, out = s->oh * s->ow, taps = s->kh * s->kw;
-  float *x = random_floats(n * c * in, 1), *w = random_floats(c * taps, 2),
-        *dy = random_floats(n * c * out, 3);
+  float *x = random_floats(n * c * in, 1), *w = random_floats(c * taps, 2), *dy = random_floats(n * c * out, 3);
   float *x_before = random_floats(n * c * in, 4), *w_before = random_floats(c * taps, 5);
   float *x_in = to_blocked(x, n, c, in), *dy_in = to_blocked(dy, n, c, out);
   float *packed = nan_floats(BLOCKS(c) * taps * LANES), *bias = nan_floats(BLOCKS(c) * LANES);
@@ -95,8 +93,7 @@ static void check_gradients(const Shape *s, int64_t n, int accumulate) {
   void *x_buf[] = {dy_in, packed, dx}, *w_buf[] = {x_in, dy_in, dw};
   run_splits(s->name, KERNEL_depthwise_grad_input, TEMPLATE(depthwise_grad_input), &k, x_buf, n, dx,
              n * BLOCKS(c) * in * LANES);
-  run_splits(s->name, KERNEL_depthwise_grad_weight, TEMPLATE(depthwise_grad_weight), &k, w_buf, n, dw,
-             c * taps);
+  run_splits(s->name, KERNEL_depthwise_grad_weight, TEMPLATE(depthwise_grad_weight), &k, w_buf, n, dw, c * taps);
   Result want_x = naive_grad_input(s, n, dy, w), want_w = naive_grad_weight(s, n, x, dy);
   for (int64_t i = 0; accumulate && i < want_x.count; i++) want_x.value[i] += x_before[i];
   for (int64_t i = 0; accumulate && i < want_w.count; i++) want_w.value[i] += w_before[i];

@@ -78,14 +78,10 @@ static void check_forward(const Shape *s, int64_t n, const Epilogue *e, int plai
   if (!any) run_kernel(KERNEL_conv2d_pack, TEMPLATE(conv2d_pack), &pack, pack_buf, 0, 0, 0);
   void *buf[] = {x_in, any ? p.w : packed, k.has_bias ? any ? p.bias : packed_bias : NULL,
                  e->residual ? residual_in : NULL, y};
-  if (any)
-    run_splits(s->name, KERNEL_conv2d_any, TEMPLATE(conv2d_any), &k, buf, n, y, y_blocked);
-  else if (method == WINOGRAD)
-    run_splits(s->name, KERNEL_conv2d_wino, TEMPLATE(conv2d_wino), &k, buf, n, y, y_blocked);
-  else if (method == STEM)
-    run_splits(s->name, KERNEL_conv2d_stem, TEMPLATE(conv2d_stem), &k, buf, n, y, y_blocked);
-  else
-    run_splits(s->name, KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, y, y_blocked);
+  if (any) run_splits(s->name, KERNEL_conv2d_any, TEMPLATE(conv2d_any), &k, buf, n, y, y_blocked);
+  else if (method == WINOGRAD) run_splits(s->name, KERNEL_conv2d_wino, TEMPLATE(conv2d_wino), &k, buf, n, y, y_blocked);
+  else if (method == STEM) run_splits(s->name, KERNEL_conv2d_stem, TEMPLATE(conv2d_stem), &k, buf, n, y, y_blocked);
+  else run_splits(s->name, KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, y, y_blocked);
   Result want = naive_forward(s, n, x, p.w);
   naive_epilogue(s, e, &p, residual, before, &want);
   float *got = from_blocked(s->name, y, n, s->oc, s->oh * s->ow);
@@ -166,7 +162,8 @@ const Shape winograd_shapes[] = {
 };
 
 bool takes_winograd(const Shape *s) {
-  return s->kh == 3 && s->kw == 3 && s->stride_h == s->stride_w && s->stride_h <= 2 && s->dil_h * s->dil_w * s->groups == 1;
+  return s->kh == 3 && s->kw == 3 && s->stride_h == s->stride_w && s->stride_h <= 2 &&
+         s->dil_h * s->dil_w * s->groups == 1;
 }
 
 void test_winograd(void **state) {
@@ -197,8 +194,7 @@ void test_winograd(void **state) {
   }
 }
 
-#define STEM_ROW(name, ic, ih, iw, oc, kh, kw, ph, pw) \
-  { name, 1, ic, ih, iw, oc, kh, kw, 2, 2, ph, pw, 1, 1, 0, 0 }
+#define STEM_ROW(name, ic, ih, iw, oc, kh, kw, ph, pw) {name, 1, ic, ih, iw, oc, kh, kw, 2, 2, ph, pw, 1, 1, 0, 0}
 static const Shape stem_shapes[] = {
     STEM_ROW("ResNet's, smaller", 3, 64, 64, 64, 7, 7, 3, 3),
     STEM_ROW("SqueezeNet's, no padding", 3, 61, 74, 96, 7, 7, 0, 0),

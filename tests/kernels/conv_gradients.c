@@ -47,8 +47,7 @@ static void check_grad_input(const Shape *s, int64_t n, int accumulate, Method m
   float *dx = accumulate ? to_blocked(before, n, s->ic, pixels) : nan_floats(count);
   if (method == ANY) {
     void *buf[] = {t.dy_in, t.w, dx};
-    run_splits(s->name, KERNEL_conv2d_any_grad_input, TEMPLATE(conv2d_any_grad_input), &slow, buf, n, dx,
-               count);
+    run_splits(s->name, KERNEL_conv2d_any_grad_input, TEMPLATE(conv2d_any_grad_input), &slow, buf, n, dx, count);
   } else {
     Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
     float *packed = nan_floats(BLOCKS(s->ic) * BLOCKS(s->oc / s->groups) * s->kh * s->kw * LANES * LANES);
@@ -76,19 +75,22 @@ typedef enum WeightKernel { BY_DIRECT, BY_DIRECT_PLAIN, BY_WINOGRAD, BY_ANY } We
 static void check_grad_weight(const Shape *s, int64_t n, int accumulate, WeightKernel kernel) {
   static const KernelId ids[] = {KERNEL_conv2d_grad_weight, KERNEL_conv2d_grad_weight, KERNEL_conv2d_grad_weight_wino,
                                  KERNEL_conv2d_any_grad_weight};
-  Template *const templates[] = {TEMPLATE(conv2d_grad_weight), TEMPLATE(conv2d_grad_weight), TEMPLATE(conv2d_grad_weight_wino),
-                                 TEMPLATE(conv2d_any_grad_weight)};
+  Template *const templates[] = {TEMPLATE(conv2d_grad_weight), TEMPLATE(conv2d_grad_weight),
+                                 TEMPLATE(conv2d_grad_weight_wino), TEMPLATE(conv2d_any_grad_weight)};
   Conv2dGradWeightK k = gradient_constants(s);
   k.accumulate = accumulate;
   k.plain_x = kernel == BY_DIRECT_PLAIN;
   Tensors t = tensors_new(s, n, k.plain_x);
   GradWeightSumK sum = {s->oc * s->ic / s->groups * s->kh * s->kw, 1, accumulate};
   if (kernel != BY_ANY) sum.shares = grad_weight_shares(&k, kernel == BY_WINOGRAD);
-  float *before = random_floats(sum.count, 4), *dw = accumulate ? copy_floats(before, sum.count) : nan_floats(sum.count);
+  float *before = random_floats(sum.count, 4),
+        *dw = accumulate ? copy_floats(before, sum.count) : nan_floats(sum.count);
   float *parts = sum.shares > 1 ? nan_floats(sum.count * sum.shares) : NULL;
   void *buf[] = {t.x_in, t.dy_in, parts ? parts : dw}, *sum_buf[] = {parts, dw};
   run_splits(s->name, ids[kernel], templates[kernel], &k, buf, n, buf[2], sum.shares * sum.count);
-  if (parts) run_splits(s->name, KERNEL_conv2d_grad_weight_sum, TEMPLATE(conv2d_grad_weight_sum), &sum, sum_buf, n, dw, sum.count);
+  if (parts)
+    run_splits(s->name, KERNEL_conv2d_grad_weight_sum, TEMPLATE(conv2d_grad_weight_sum), &sum, sum_buf, n, dw,
+               sum.count);
   Result want = naive_grad_weight(s, n, t.x, t.dy);
   if (kernel == BY_WINOGRAD) winograd_tolerance(&want);
   if (accumulate) add_before(&want, before);
@@ -100,8 +102,8 @@ static void check_grad_weight(const Shape *s, int64_t n, int accumulate, WeightK
   free(parts);
 }
 
-#define EACH_SHAPE(s)                                                                                        \
-  for (const Shape *row = conv_shapes; row->name; row++)                                                     \
+#define EACH_SHAPE(s)                                                                                                  \
+  for (const Shape *row = conv_shapes; row->name; row++)                                                               \
     for (Shape s = *row, *once = &s; once && (shape_finish(&s), 1); once = NULL)
 
 void test_grad_input(void **state) {
@@ -215,8 +217,7 @@ static double slope(const Shape *s, int64_t n, const Tensors *t, float *at) {
 }
 
 static void check_finite_differences(const Shape *s) {
-  const int64_t n = 2, weights = s->oc * s->ic / s->groups * s->kh * s->kw,
-                inputs = n * s->ic * s->ih * s->iw;
+  const int64_t n = 2, weights = s->oc * s->ic / s->groups * s->kh * s->kw, inputs = n * s->ic * s->ih * s->iw;
   Tensors t = tensors_new(s, n, 0);
   Conv2dK k = input_gradient_constants(s);
   Conv2dGradWeightK kw = gradient_constants(s);

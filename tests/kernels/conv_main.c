@@ -17,14 +17,21 @@ void test_table(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_table),         cmocka_unit_test(test_forward),
-      cmocka_unit_test(test_forward_plain), cmocka_unit_test(test_forward_any),
-      cmocka_unit_test(test_forward_batch), cmocka_unit_test(test_winograd),
-      cmocka_unit_test(test_stem),          cmocka_unit_test(test_grad_input),
-      cmocka_unit_test(test_grad_weight),   cmocka_unit_test(test_gradients_winograd),
+      cmocka_unit_test(test_table),
+      cmocka_unit_test(test_forward),
+      cmocka_unit_test(test_forward_plain),
+      cmocka_unit_test(test_forward_any),
+      cmocka_unit_test(test_forward_batch),
+      cmocka_unit_test(test_winograd),
+      cmocka_unit_test(test_stem),
+      cmocka_unit_test(test_grad_input),
+      cmocka_unit_test(test_grad_weight),
+      cmocka_unit_test(test_gradients_winograd),
       cmocka_unit_test(test_gradients_any),
-      cmocka_unit_test(test_channel_sum),   cmocka_unit_test(test_finite_differences),
-      cmocka_unit_test(test_depthwise),     cmocka_unit_test(test_depthwise_gradients),
+      cmocka_unit_test(test_channel_sum),
+      cmocka_unit_test(test_finite_differences),
+      cmocka_unit_test(test_depthwise),
+      cmocka_unit_test(test_depthwise_gradients),
   };
   return cmocka_run_group_tests_name("convolution kernels", tests, NULL, NULL);
 }

@@ -68,8 +68,7 @@ Conv2dGradWeightK gradient_constants(const Shape *s) {
 }
 
 static Result result_new(int64_t count) {
-  return (Result){calloc((size_t)count + 1, sizeof(double)), calloc((size_t)count + 1, sizeof(double)),
-                  count};
+  return (Result){calloc((size_t)count + 1, sizeof(double)), calloc((size_t)count + 1, sizeof(double)), count};
 }
 void result_free(Result *r) {
   free(r->value);
@@ -95,8 +94,7 @@ static void each_product(const Shape *s, int64_t n, Product *product, void *cont
                         ix = ox * s->stride_w - s->pad_w + kw * s->dil_w;
                 if (iy < 0 || iy >= s->ih || ix < 0 || ix >= s->iw) continue;
                 product(context, ((b * s->ic + o / outputs * inputs + i) * s->ih + iy) * s->iw + ix,
-                        ((o * inputs + i) * s->kh + kh) * s->kw + kw,
-                        ((b * s->oc + o) * s->oh + oy) * s->ow + ox);
+                        ((o * inputs + i) * s->kh + kh) * s->kw + kw, ((b * s->oc + o) * s->oh + oy) * s->ow + ox);
               }
 }
 
@@ -175,8 +173,7 @@ float *from_blocked(const char *what, const float *x, int64_t n, int64_t c, int6
     for (int64_t i = 0; i < BLOCKS(c) * LANES; i++)
       for (int64_t p = 0; p < pixels; p++) {
         float value = x[((b * BLOCKS(c) + i / LANES) * pixels + p) * LANES + i % LANES];
-        if (i < c)
-          y[(b * c + i) * pixels + p] = value;
+        if (i < c) y[(b * c + i) * pixels + p] = value;
         else if (value != 0)
           fail_msg("%s: pad lane %d of image %d, pixel %d holds %g", what, (int)i, (int)b, (int)p, value);
       }
@@ -200,15 +197,16 @@ void run_kernel(KernelId id, Template *function, const void *k, void *const *buf
   free(scratch);
 }
 
-void run_splits(const char *what, KernelId id, Template *function, const void *k, void **buf, int64_t n,
-                float *out, int64_t count) {
-  static const struct { int step, backwards; } ways[] = {{1, 0}, {3, 0}, {7, 1}, {0, 0}};
+void run_splits(const char *what, KernelId id, Template *function, const void *k, void **buf, int64_t n, float *out,
+                int64_t count) {
+  static const struct {
+    int step, backwards;
+  } ways[] = {{1, 0}, {3, 0}, {7, 1}, {0, 0}};
   float *given = copy_floats(out, count), *first = NULL;
   for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
     memcpy(out, given, (size_t)count * sizeof(float));
     run_kernel(id, function, k, buf, n, ways[i].step, ways[i].backwards);
-    if (!first)
-      first = copy_floats(out, count);
+    if (!first) first = copy_floats(out, count);
     else if (memcmp(first, out, (size_t)count * sizeof(float)))
       fail_msg("%s, n = %d: %d units a call give other bits", what, (int)n, ways[i].step);
   }
@@ -220,8 +218,7 @@ void expect_close(const char *what, const float *got, const Result *want) {
   for (int64_t i = 0; i < want->count; i++) {
     double error = fabs(got[i] - want->value[i]);
     if (!(error <= 1e-6 * want->magnitude[i] + 1e-6))
-      fail_msg("%s: element %d of %d: got %.9g, want %.9g", what, (int)i, (int)want->count, got[i],
-               want->value[i]);
+      fail_msg("%s: element %d of %d: got %.9g, want %.9g", what, (int)i, (int)want->count, got[i], want->value[i]);
   }
 }
 

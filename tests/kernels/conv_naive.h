@@ -46,12 +46,12 @@ void run_kernel(KernelId id, Template *function, const void *k, void *const *buf
                 int backwards);
 /* Runs it whole, unit by unit, by threes and backwards, each time from a copy of `out` as it was given, and
  * fails when any bit differs. `out` (count floats) must be one of buf; it holds the result. */
-void run_splits(const char *what, KernelId id, Template *function, const void *k, void **buf, int64_t n,
-                float *out, int64_t count);
+void run_splits(const char *what, KernelId id, Template *function, const void *k, void **buf, int64_t n, float *out,
+                int64_t count);
 /* |got - want| ≤ 1e-6 * magnitude + 1e-6: some ten roundings of the sum of magnitudes.
  * Measured: at most 0.27 of that. */
-/* Widens expect_close to Winograd's method: a multiple of a direct sum's tolerance, taken for the largest sum, since the
- * rounding of a tile is spread over all its outputs, those that see only padding too. */
+/* Widens expect_close to Winograd's method: a multiple of a direct sum's tolerance, taken for the largest sum, since
+ * the rounding of a tile is spread over all its outputs, those that see only padding too. */
 void winograd_tolerance(Result *want);
 void expect_close(const char *what, const float *got, const Result *want);
 

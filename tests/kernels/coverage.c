@@ -16,8 +16,7 @@ static const char *const names[] = {
 
 static void note_line(const char *file, char *line) {
   static const char mark[] = "TEST_KERNEL(";
-  if (strncmp(line, mark, sizeof mark - 1) != 0)
-    return; /* in the first column: not in a comment or a macro */
+  if (strncmp(line, mark, sizeof mark - 1) != 0) return; /* in the first column: not in a comment or a macro */
   char *name = line + sizeof mark - 1;
   name[strcspn(name, ")")] = '\0';
   for (int i = 0; i < KERNEL_COUNT; i++)

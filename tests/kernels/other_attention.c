@@ -8,13 +8,14 @@ TEST_KERNEL(attention_grad);
 typedef struct Attend {
   int64_t n;
   AttentionK k;
-  const int32_t *mask;         /* (n, tk), or NULL */
-  const double *q, *key, *v;   /* for the twins: what is not their argument */
-  const double *noise;         /* (n, heads, tq, tk): what the dropout multiplies with, or NULL */
+  const int32_t *mask;       /* (n, tk), or NULL */
+  const double *q, *key, *v; /* for the twins: what is not their argument */
+  const double *noise;       /* (n, heads, tq, tk): what the dropout multiplies with, or NULL */
 } Attend;
 #define SIZE(n, heads, tq, tk, dim, value_dim) {n, {heads, tq, tk, dim, value_dim, 3, 0, 0, 0, 0.3, 0}, 0, 0, 0, 0, 0}
-static const Attend sizes[] = {SIZE(2, 2, 5, 5, 4, 4),   SIZE(1, 1, 1, 1, 1, 1),    SIZE(2, 3, 4, 17, 5, 2), SIZE(1, 1, 131, 3, 2, 3),
-                               SIZE(3, 2, 1, 16, 16, 1), SIZE(1, 2, 33, 33, 8, 16), SIZE(0, 2, 3, 3, 4, 4)};
+static const Attend sizes[] = {SIZE(2, 2, 5, 5, 4, 4),   SIZE(1, 1, 1, 1, 1, 1),   SIZE(2, 3, 4, 17, 5, 2),
+                               SIZE(1, 1, 131, 3, 2, 3), SIZE(3, 2, 1, 16, 16, 1), SIZE(1, 2, 33, 33, 8, 16),
+                               SIZE(0, 2, 3, 3, 4, 4)};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 static int64_t q_count(const Attend *t) { return t->n * t->k.tq * t->k.heads * t->k.dim; }
@@ -29,7 +30,8 @@ static void weigh(const Attend *t, const double *q, const double *k, int64_t s, 
   for (int64_t j = 0; j < t->k.tk; j++) {
     p[j] = 0;
     for (int64_t c = 0; c < t->k.dim; c++)
-      p[j] += t->k.scale * q[(s * t->k.tq + i) * width + h * t->k.dim + c] * k[(s * t->k.tk + j) * width + h * t->k.dim + c];
+      p[j] += t->k.scale * q[(s * t->k.tq + i) * width + h * t->k.dim + c] *
+              k[(s * t->k.tk + j) * width + h * t->k.dim + c];
     if (t->mask && !t->mask[s * t->k.tk + j]) p[j] = -INFINITY;
     top = fmax(top, p[j]);
   }
@@ -88,10 +90,12 @@ static double *seen_noise(const Attend *t) {
   float *q = as_floats(new_doubles(q_count(t)), q_count(t)), *key = as_floats(new_doubles(k_count(t)), k_count(t));
   float *v = as_floats(new_doubles(t->n * k.tk * width), t->n * k.tk * width), *y = new_floats(t->n * k.tq * width);
   for (int64_t i = 0; i < t->n * k.tk * width; i++) v[i] = i / width % k.tk == i % k.tk;
-  run_kernel(KERNEL_attention, (void *[]){q, key, v, NULL, (void *)rng, y, NULL}, t->n, &k, (Out[]){{y, (size_t)(t->n * k.tq * width) * 4}, {0}});
+  run_kernel(KERNEL_attention, (void *[]){q, key, v, NULL, (void *)rng, y, NULL}, t->n, &k,
+             (Out[]){{y, (size_t)(t->n * k.tq * width) * 4}, {0}});
   for (int64_t at = 0; at < t->n * heads * k.tq * k.tk; at++) {
     int64_t j = at % k.tk, i = at / k.tk % k.tq, h = at / k.tk / k.tq % heads, s = at / k.tk / k.tq / heads;
-    noise[at] = y[(s * k.tq + i) * width + h * k.tk + j] * (double)k.tk; /* all scores are 0: each probability is 1 / tk */
+    noise[at] =
+        y[(s * k.tq + i) * width + h * k.tk + j] * (double)k.tk; /* all scores are 0: each probability is 1 / tk */
   }
   return noise;
 }
@@ -104,21 +108,23 @@ typedef struct Gradient {
 } Gradient;
 
 static Gradient start(int64_t count, bool accumulate) {
-  Gradient g = {.count = count, .before = accumulate ? new_random(count, -1, 1) : new_doubles(count), .first = new_floats(count)};
+  Gradient g = {
+      .count = count, .before = accumulate ? new_random(count, -1, 1) : new_doubles(count), .first = new_floats(count)};
   g.at = accumulate ? as_floats(g.before, count) : new_floats(count);
   memcpy(g.first, g.at, (size_t)count * 4);
   return g;
 }
 
 /* The gradients that `wanted` asks for, bit by bit: q, k, v. */
-static void run_gradients(const Attend *t, float *const in[3], float *sums, float *dy, float *const out[3], const int64_t count[3],
-                          int wanted) {
+static void run_gradients(const Attend *t, float *const in[3], float *sums, float *dy, float *const out[3],
+                          const int64_t count[3], int wanted) {
   Out outs[4] = {{0}};
   int used = 0;
   for (int i = 0; i < 3; i++)
     if (wanted >> i & 1) outs[used++] = (Out){out[i], (size_t)count[i] * 4};
-  run_kernel(KERNEL_attention_grad, (void *[]){in[0], in[1], in[2], (void *)t->mask, t->k.p > 0 ? (void *)rng : NULL, sums, dy,
-                                               wanted & 1 ? out[0] : NULL, wanted & 2 ? out[1] : NULL, wanted & 4 ? out[2] : NULL},
+  run_kernel(KERNEL_attention_grad,
+             (void *[]){in[0], in[1], in[2], (void *)t->mask, t->k.p > 0 ? (void *)rng : NULL, sums, dy,
+                        wanted & 1 ? out[0] : NULL, wanted & 2 ? out[1] : NULL, wanted & 4 ? out[2] : NULL},
              t->n, &t->k, outs);
 }
 
@@ -147,20 +153,22 @@ static void check_gradients(Attend *t, float *const in[3], float *sums, bool acc
     }
     run_gradients(t, in, sums, fdy, out, count, wanted);
     for (int i = 0; i < 3; i++)
-      if (wanted >> i & 1 && memcmp(out[i], g[i].first, (size_t)count[i] * 4) != 0) fail_msg("%s differs alone", labels[i]);
+      if (wanted >> i & 1 && memcmp(out[i], g[i].first, (size_t)count[i] * 4) != 0)
+        fail_msg("%s differs alone", labels[i]);
   }
 }
 
 static void check_attention(Attend t, bool masked, double p, bool accumulate) {
   int64_t qs = q_count(&t), ks = k_count(&t), vs = v_count(&t), ys = y_count(&t), rows = t.n * t.k.heads * t.k.tq;
   double *q = new_random(qs, -2, 2), *k = new_random(ks, -2, 2), *v = new_random(vs, -1, 1), *want = new_doubles(ys);
-  float *in[3] = {as_floats(q, qs), as_floats(k, ks), as_floats(v, vs)}, *y = new_floats(ys), *sums = new_floats(2 * rows);
+  float *in[3] = {as_floats(q, qs), as_floats(k, ks), as_floats(v, vs)}, *y = new_floats(ys),
+        *sums = new_floats(2 * rows);
   t.q = q, t.key = k, t.v = v;
   t.mask = masked ? new_mask(&t) : NULL;
   t.k.p = p;
   t.noise = p > 0 ? seen_noise(&t) : NULL;
-  run_kernel(KERNEL_attention, (void *[]){in[0], in[1], in[2], (void *)t.mask, p > 0 ? (void *)rng : NULL, y, sums}, t.n, &t.k,
-             (Out[]){{y, (size_t)ys * 4}, {sums, (size_t)rows * 8}, {0}});
+  run_kernel(KERNEL_attention, (void *[]){in[0], in[1], in[2], (void *)t.mask, p > 0 ? (void *)rng : NULL, y, sums},
+             t.n, &t.k, (Out[]){{y, (size_t)ys * 4}, {sums, (size_t)rows * 8}, {0}});
   apply(&t, q, k, v, want);
   check_close("attention", from_floats(y, ys), want, ys, 8e-7); /* 3.4e-7 */
   check_gradients(&t, in, sums, accumulate);
@@ -207,7 +215,8 @@ static void test_attention_padding(void **state) {
     float *k = new_floats(count), *v = new_floats(count);
     memcpy(k, x, (size_t)count * 4), memcpy(v, x, (size_t)count * 4);
     for (int64_t j = 4 * 8; i && j < count; j++) k[j] = v[j] = NAN;
-    run_kernel(KERNEL_attention, (void *[]){x, k, v, (void *)t.mask, NULL, y[i], sums}, 1, &t.k, (Out[]){{y[i], (size_t)count * 4}, {0}});
+    run_kernel(KERNEL_attention, (void *[]){x, k, v, (void *)t.mask, NULL, y[i], sums}, 1, &t.k,
+               (Out[]){{y[i], (size_t)count * 4}, {0}});
     run_kernel(KERNEL_attention_grad, (void *[]){x, k, v, (void *)t.mask, NULL, sums, dy, d[i], NULL, NULL}, 1, &t.k,
                (Out[]){{d[i], (size_t)count * 4}, {0}});
   }
@@ -222,9 +231,11 @@ static void test_attention_large(void **state) {
   float q[] = {300}, k[] = {100, 99.99f, -300}, v[] = {1, 2, 3}, y[1];
   run_kernel(KERNEL_attention, (void *[]){q, k, v, NULL, NULL, y, NULL}, 1, &t.k, (Out[]){{y, sizeof y}, {0}});
   double other = exp(300 * ((double)99.99f - 100));
-  check_close("attention, large", (double[]){y[0]}, (double[]){(1 + 2 * other) / (1 + other)}, 1, 1e-4); /* a score has 24 bits */
+  check_close("attention, large", (double[]){y[0]}, (double[]){(1 + 2 * other) / (1 + other)}, 1,
+              1e-4); /* a score has 24 bits */
 }
 
-static const struct CMUnitTest tests[] = {TEST(test_attention), TEST(test_attention_dropout), TEST(test_attention_noise),
-                                          TEST(test_attention_padding), TEST(test_attention_large)};
+static const struct CMUnitTest tests[] = {TEST(test_attention), TEST(test_attention_dropout),
+                                          TEST(test_attention_noise), TEST(test_attention_padding),
+                                          TEST(test_attention_large)};
 GROUP(attention_group, tests);

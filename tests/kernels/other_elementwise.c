@@ -16,22 +16,14 @@ typedef struct Act {
 
 static double act(double x, const Act *a) {
   switch (a->activation) {
-  case ACT_RELU:
-    return x > 0 ? x : 0;
-  case ACT_RELU6:
-    return fmin(fmax(x, 0), 6);
-  case ACT_LEAKY_RELU:
-    return x > 0 ? x : x * a->slope;
-  case ACT_SIGMOID:
-    return 1 / (1 + exp(-x));
-  case ACT_TANH:
-    return tanh(x);
-  case ACT_GELU:
-    return x * 0.5 * erfc(-x / sqrt(2));
-  case ACT_GELU_TANH:
-    return x / (1 + exp(-2 * sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-  default:
-    return x;
+  case ACT_RELU: return x > 0 ? x : 0;
+  case ACT_RELU6: return fmin(fmax(x, 0), 6);
+  case ACT_LEAKY_RELU: return x > 0 ? x : x * a->slope;
+  case ACT_SIGMOID: return 1 / (1 + exp(-x));
+  case ACT_TANH: return tanh(x);
+  case ACT_GELU: return x * 0.5 * erfc(-x / sqrt(2));
+  case ACT_GELU_TANH: return x / (1 + exp(-2 * sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+  default: return x;
   }
 }
 static void act_all(const void *context, const double *x, double *y) {
@@ -47,12 +39,8 @@ static const Size sizes[] = {{2, 0, 0, 40}, {3, 0, 0, 7}, {1, 0, 0, 1}, {2, 16, 
                              {1, 1, 1, 0},  {0, 0, 0, 9}, {0, 3, 4, 0}, {1, 3, 700, 0}, {1, 0, 0, 20011}};
 #define EACH_SIZE(s) for (const Size *s = sizes; s < sizes + sizeof sizes / sizeof *sizes; s++)
 
-static int64_t numbers(const Size *s) {
-  return s->n * (s->c ? s->c * s->hw : s->count);
-}
-static int64_t stored(const Size *s) {
-  return s->c ? blocked_count(s->n, s->c, s->hw) : s->n * s->count;
-}
+static int64_t numbers(const Size *s) { return s->n * (s->c ? s->c * s->hw : s->count); }
+static int64_t stored(const Size *s) { return s->c ? blocked_count(s->n, s->c, s->hw) : s->n * s->count; }
 static float *put(const Size *s, const double *v) {
   return s->c ? new_blocked(v, s->n, s->c, s->hw) : as_floats(v, numbers(s));
 }
@@ -101,8 +89,7 @@ static void test_activation(void **state) {
       Act twin = {k.activation, k.slope, numbers(s)};
       act_all(&twin, x, want);
       float *y = output(s, accumulate, &before);
-      run_kernel(KERNEL_activation, (void *[]){put(s, x), y}, s->n, &k,
-                 (Out[]){{y, (size_t)stored(s) * 4}, {0}});
+      run_kernel(KERNEL_activation, (void *[]){put(s, x), y}, s->n, &k, (Out[]){{y, (size_t)stored(s) * 4}, {0}});
       check_close(acts[a].label, get(s, y), plus(want, before, numbers(s)), numbers(s), 3e-7); /* 8.9e-8 */
     }
 }
@@ -125,8 +112,7 @@ static void test_activation_grad(void **state) {
     for (int64_t accumulate = 0; accumulate < 2; accumulate++) {
       int64_t count = numbers(s), activation = acts[a].act.activation;
       ElementwiseK k = constants(s, activation, acts[a].act.slope, accumulate);
-      double *x = new_random(count, -9.01, 9), *y = new_doubles(count), *dy = new_random(count, -1, 1),
-             *before;
+      double *x = new_random(count, -9.01, 9), *y = new_doubles(count), *dy = new_random(count, -1, 1), *before;
       Act twin = {k.activation, k.slope, count};
       act_all(&twin, x, y);
       int reads_x = activation >= ACT_GELU || (activation == ACT_LEAKY_RELU && k.slope <= 0);
@@ -152,11 +138,9 @@ static void test_add_and_copy(void **state) {
     for (int64_t accumulate = 0; accumulate < 2; accumulate++) {
       int64_t count = numbers(s);
       Out outs[2] = {{0}, {0}};
-      double *left = new_random(count, -3, 3), *right = new_random(count, -3, 3), *want = new_doubles(count),
-             *before;
+      double *left = new_random(count, -3, 3), *right = new_random(count, -3, 3), *want = new_doubles(count), *before;
       ElementwiseK k = constants(s, acts[a].act.activation, acts[a].act.slope, accumulate);
-      for (int64_t i = 0; i < count; i++)
-        want[i] = act((float)((float)left[i] + (float)right[i]), &acts[a].act);
+      for (int64_t i = 0; i < count; i++) want[i] = act((float)((float)left[i] + (float)right[i]), &acts[a].act);
       float *y = output(s, accumulate, &before);
       outs[0] = (Out){y, (size_t)stored(s) * 4};
       run_kernel(KERNEL_add, (void *[]){put(s, left), put(s, right), y}, s->n, &k, outs);
@@ -166,8 +150,7 @@ static void test_add_and_copy(void **state) {
       y = output(s, accumulate, &before);
       outs[0].at = y;
       run_kernel(KERNEL_copy, (void *[]){put(s, left), y}, s->n, &k, outs);
-      check_close("copy", get(s, y), plus(left, before, count), count,
-                  1e-7); /* 3.9e-8; without accumulate 0 */
+      check_close("copy", get(s, y), plus(left, before, count), count, 1e-7); /* 3.9e-8; without accumulate 0 */
     }
 }
 
@@ -266,9 +249,8 @@ static void test_dropout_streams(void **state) {
   for (int64_t i = 0; i < count; i++) assert_true(none[i] == 0);
 }
 
-static const struct CMUnitTest tests[] = {TEST(test_activation),      TEST(test_activation_in_place),
-                                          TEST(test_activation_grad), TEST(test_add_and_copy),
-                                          TEST(test_scale),           TEST(test_scale_in_place),
-                                          TEST(test_not_a_number),    TEST(test_dropout),
-                                          TEST(test_dropout_streams)};
+static const struct CMUnitTest tests[] = {
+    TEST(test_activation),     TEST(test_activation_in_place), TEST(test_activation_grad), TEST(test_add_and_copy),
+    TEST(test_scale),          TEST(test_scale_in_place),      TEST(test_not_a_number),    TEST(test_dropout),
+    TEST(test_dropout_streams)};
 GROUP(elementwise_group, tests);

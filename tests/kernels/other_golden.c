@@ -18,8 +18,8 @@ static void check(const char *label, const float *got, const float *want, int64_
 static float *blocked(const float *plain, int64_t n, int64_t c, int64_t hw) {
   return new_blocked(from_floats(plain, n * c * hw), n, c, hw);
 }
-static void check_blocked(const char *label, const float *got, const float *want, int64_t n, int64_t c,
-                          int64_t hw, double tolerance) {
+static void check_blocked(const char *label, const float *got, const float *want, int64_t n, int64_t c, int64_t hw,
+                          double tolerance) {
   check_close(label, from_blocked(got, n, c, hw), from_floats(want, n * c * hw), n * c * hw, tolerance);
 }
 
@@ -48,12 +48,10 @@ static int run_pool(const char *kind, int i, KernelId forward, KernelId backward
   float *x = blocked(part(kind, i, "x"), n, k.c, in), *dy = blocked(part(kind, i, "dy"), n, k.c, out);
   float *y = new_floats(blocked_count(n, k.c, out)), *dx = new_floats(blocked_count(n, k.c, in));
   run_kernel(forward, (void *[]){x, y}, n, &k, (Out[]){{y, (size_t)blocked_count(n, k.c, out) * 4}, {0}});
-  check_blocked(max ? "maxpool2d, PyTorch" : "avgpool2d, PyTorch", y, part(kind, i, "y"), n, k.c, out,
-                3e-7); /* 0 */
+  check_blocked(max ? "maxpool2d, PyTorch" : "avgpool2d, PyTorch", y, part(kind, i, "y"), n, k.c, out, 3e-7); /* 0 */
   run_kernel(backward, max ? (void *[]){x, dy, dx} : (void *[]){dy, dx}, n, &k,
              (Out[]){{dx, (size_t)blocked_count(n, k.c, in) * 4}, {0}});
-  check_blocked(max ? "maxpool2d_grad, PyTorch" : "avgpool2d_grad, PyTorch", dx, part(kind, i, "dx"), n, k.c,
-                in, 5e-7);
+  check_blocked(max ? "maxpool2d_grad, PyTorch" : "avgpool2d_grad, PyTorch", dx, part(kind, i, "dx"), n, k.c, in, 5e-7);
   return 1; /* measured 0 */
 }
 static void test_pools(void **state) {
@@ -74,11 +72,9 @@ static void test_adaptive(void **state) {
     run_kernel(KERNEL_adaptive_avgpool2d, (void *[]){blocked(part("adaptive", i, "x"), n, k.c, in), y}, n, &k,
                (Out[]){{y, (size_t)blocked_count(n, k.c, out) * 4}, {0}});
     check_blocked("adaptive_avgpool2d, PyTorch", y, part("adaptive", i, "y"), n, k.c, out, 5e-7); /* 1.0e-7 */
-    run_kernel(KERNEL_adaptive_avgpool2d_grad,
-               (void *[]){blocked(part("adaptive", i, "dy"), n, k.c, out), dx}, n, &k,
+    run_kernel(KERNEL_adaptive_avgpool2d_grad, (void *[]){blocked(part("adaptive", i, "dy"), n, k.c, out), dx}, n, &k,
                (Out[]){{dx, (size_t)blocked_count(n, k.c, in) * 4}, {0}});
-    check_blocked("adaptive_avgpool2d_grad, PyTorch", dx, part("adaptive", i, "dx"), n, k.c, in,
-                  5e-7); /* 4.3e-8 */
+    check_blocked("adaptive_avgpool2d_grad, PyTorch", dx, part("adaptive", i, "dx"), n, k.c, in, 5e-7); /* 4.3e-8 */
   }
 }
 
@@ -90,20 +86,17 @@ typedef struct Norm {
   float *mean, *inv_std, *weight, *bias;
 } Norm;
 
-static int64_t stored(const Norm *t) {
-  return t->k.plain ? t->n * t->k.c : blocked_count(t->n, t->k.c, t->k.hw);
-}
+static int64_t stored(const Norm *t) { return t->k.plain ? t->n * t->k.c : blocked_count(t->n, t->k.c, t->k.hw); }
 static float *put(const Norm *t, const float *v) {
   return t->k.plain ? copied(v, t->n * t->k.c) : blocked(v, t->n, t->k.c, t->k.hw);
 }
 /* The first two channels have small deviations about large means. There PyTorch loses digits (against double
  * its y is wrong by 5e-4, its dx by up to 1.4e-3: the mean is rounded to f32 and is large against the
  * deviation), so that they are judged by `loose` and all others strictly. */
-static void check_norm(const char *label, const char *label_first, const Norm *t, const float *got,
-                       const float *want, double loose) {
+static void check_norm(const char *label, const char *label_first, const Norm *t, const float *got, const float *want,
+                       double loose) {
   int64_t c = t->k.c, hw = t->k.hw, count = t->n * c * hw;
-  double *g = t->k.plain ? from_floats(got, count) : from_blocked(got, t->n, c, hw),
-         *w = from_floats(want, count);
+  double *g = t->k.plain ? from_floats(got, count) : from_blocked(got, t->n, c, hw), *w = from_floats(want, count);
   for (int64_t ch = 0; ch < 2; ch++) {
     double *g0 = new_doubles(t->n * hw), *w0 = new_doubles(t->n * hw);
     for (int64_t j = 0; j < t->n * hw; j++) {
@@ -121,8 +114,7 @@ static void run_norm(const Norm *t, const char *kind, int i) {
   const BatchNormK *k = &t->k;
   float *x = put(t, part(kind, i, "x")), *dy = put(t, part(kind, i, "dy")),
         *sums = new_floats(2 * BLOCKS(k->c) * LANES);
-  float *y = new_floats(stored(t)), *dx = new_floats(stored(t)), *dw = new_floats(k->c),
-        *db = new_floats(k->c);
+  float *y = new_floats(stored(t)), *dx = new_floats(stored(t)), *dw = new_floats(k->c), *db = new_floats(k->c);
   run_kernel(KERNEL_batchnorm_apply, (void *[]){x, t->mean, t->inv_std, t->weight, t->bias, NULL, y}, t->n, k,
              (Out[]){{y, (size_t)stored(t) * 4}, {0}});
   run_kernel(KERNEL_batchnorm_grad_sums, (void *[]){x, dy, NULL, t->mean, t->inv_std, NULL, NULL, sums}, t->n, k,
@@ -133,8 +125,7 @@ static void run_norm(const Norm *t, const char *kind, int i) {
              (void *[]){x, dy, NULL, t->mean, t->inv_std, t->weight, t->bias, sums, dx, NULL}, t->n, k,
              (Out[]){{dx, (size_t)stored(t) * 4}, {0}});
   check_norm("batchnorm y, PyTorch", "batchnorm y of a large mean, PyTorch", t, y, part(kind, i, "y"), 3e-3);
-  check_norm("batchnorm dx, PyTorch", "batchnorm dx of a large mean, PyTorch", t, dx, part(kind, i, "dx"),
-             3e-3);
+  check_norm("batchnorm dx, PyTorch", "batchnorm dx of a large mean, PyTorch", t, dx, part(kind, i, "dx"), 3e-3);
   if (!k->affine) return;
   check("batchnorm dweight of a large mean, PyTorch", dw, part(kind, i, "dweight"), 2, 3e-3);
   check("batchnorm dweight, PyTorch", dw + 2, part(kind, i, "dweight") + 2, k->c - 2, 1e-6);
@@ -158,8 +149,7 @@ static void test_norm(void **state) {
     eval.inv_std = copied(var, c);
     run_norm(&eval, "bneval", i);
     run_kernel(KERNEL_batchnorm_stats,
-               (void *[]){put(&t, part("bntrain", i, "x")), t.mean, t.inv_std, mean, var, &tracked}, t.n,
-               &t.k,
+               (void *[]){put(&t, part("bntrain", i, "x")), t.mean, t.inv_std, mean, var, &tracked}, t.n, &t.k,
                (Out[]){{t.mean, (size_t)padded * 4},
                        {t.inv_std, (size_t)padded * 4},
                        {mean, (size_t)c * 4},
@@ -169,17 +159,14 @@ static void test_norm(void **state) {
     for (int64_t ch = 0; ch < c; ch++) {
       const float *save = part("bn", i, "save_mean"), *inv = part("bn", i, "save_inv_std");
       const float got_mean[2] = {t.mean[ch], 1 / inv[ch]}, want_mean[2] = {save[ch], 1 / inv[ch]};
-      check("batchnorm mean, PyTorch", got_mean, want_mean, 2,
-            1e-6); /* by itself or the deviation, the larger */
+      check("batchnorm mean, PyTorch", got_mean, want_mean, 2, 1e-6); /* by itself or the deviation, the larger */
       /* PyTorch takes deviations from a mean that it has rounded to f32: at a mean of 1000 and a deviation of
        * 0.01 that is wrong by 2e-6; ours is judged in other_norm.c against double */
-      const char *label =
-          ch == 0 ? "batchnorm inv_std of a large mean, PyTorch" : "batchnorm inv_std, PyTorch";
+      const char *label = ch == 0 ? "batchnorm inv_std of a large mean, PyTorch" : "batchnorm inv_std, PyTorch";
       check(label, t.inv_std + ch, inv + ch, 1, ch == 0 ? 1e-5 : 1e-6);
       const float got_running[2] = {mean[ch], eval.mean[ch]},
                   want_running[2] = {part("bn", i, "mean_after")[ch], eval.mean[ch]};
-      check("batchnorm running_mean, PyTorch", got_running, want_running, 2,
-            1e-6); /* or what it was before */
+      check("batchnorm running_mean, PyTorch", got_running, want_running, 2, 1e-6); /* or what it was before */
       check("batchnorm running_var, PyTorch", var + ch, part("bn", i, "var_after") + ch, 1, 1e-6);
     }
     assert_int_equal(tracked, 1);
@@ -208,18 +195,15 @@ static void test_cross_entropy(void **state) {
   for (int i = 0; i < 9; i++) {
     const float *p = part("ce", i, "k");
     CrossEntropyK k = {(int64_t)p[1], (int64_t)p[2], p[4] != 0, 0, 0, -100};
-    k.smoothing = p[3] == 0.1f   ? 0.1
-                  : p[3] == 0.2f ? 0.2
-                  : p[3] == 0.3f ? 0.3
-                                 : 0; /* as doubles, like PyTorch's */
+    k.smoothing = p[3] == 0.1f ? 0.1 : p[3] == 0.2f ? 0.2 : p[3] == 0.3f ? 0.3 : 0; /* as doubles, like PyTorch's */
     int64_t n = (int64_t)p[0], count = n * k.classes * k.positions, targets = n * k.positions;
     int32_t *target = new_buffer((size_t)targets * 4);
     for (int64_t j = 0; j < targets; j++) target[j] = (int32_t)part("ce", i, "target")[j];
     float *loss = new_floats(1), *dz = new_floats(count);
-    run_kernel(KERNEL_cross_entropy,
-               (void *[]){copied(part("ce", i, "z"), count), target,
-                          copied(part("ce", i, "weights"), k.classes), loss, dz},
-               n, &k, (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
+    run_kernel(
+        KERNEL_cross_entropy,
+        (void *[]){copied(part("ce", i, "z"), count), target, copied(part("ce", i, "weights"), k.classes), loss, dz}, n,
+        &k, (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
     /* PyTorch's log-softmax in f32 loses digits of small losses; other_loss.c judges ours against double */
     check("cross_entropy, PyTorch", loss, part("ce", i, "loss"), 1, 5e-6);         /* 1.4e-6 */
     check("cross_entropy dlogits, PyTorch", dz, part("ce", i, "dz"), count, 1e-6); /* 6.2e-7 */

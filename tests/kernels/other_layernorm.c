@@ -10,8 +10,9 @@ typedef struct Norm {
   LayerNormK k;
   const double *x, *weight, *bias; /* for the twins: what is not their argument */
 } Norm;
-static const Norm sizes[] = {{2, {3, 17, 0, 1e-5}, 0, 0, 0}, {1, {1, 16, 0, 1e-12}, 0, 0, 0}, {3, {9, 5, 0, 1e-5}, 0, 0, 0},
-                             {1, {20, 48, 0, 1e-3}, 0, 0, 0}, {2, {1, 2, 0, 1e-5}, 0, 0, 0},  {0, {3, 4, 0, 1e-5}, 0, 0, 0}};
+static const Norm sizes[] = {{2, {3, 17, 0, 1e-5}, 0, 0, 0}, {1, {1, 16, 0, 1e-12}, 0, 0, 0},
+                             {3, {9, 5, 0, 1e-5}, 0, 0, 0},  {1, {20, 48, 0, 1e-3}, 0, 0, 0},
+                             {2, {1, 2, 0, 1e-5}, 0, 0, 0},  {0, {3, 4, 0, 1e-5}, 0, 0, 0}};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 static void apply(const Norm *t, const double *x, const double *weight, const double *bias, double *y) {
@@ -38,7 +39,8 @@ static void check_norm(Norm t, int bits) {
   int64_t c = t.k.c, rows = t.n * t.k.rows, count = rows * c;
   double *x = new_random(count, -1, 3), *dy = new_random(count, -1, 1), *want = new_doubles(count);
   double *w = bits & 1 ? NULL : new_random(c, 0.5, 2), *b = bits & 1 ? NULL : new_random(c, -1, 1);
-  float *fx = as_floats(x, count), *fdy = as_floats(dy, count), *fw = w ? as_floats(w, c) : NULL, *fb = b ? as_floats(b, c) : NULL;
+  float *fx = as_floats(x, count), *fdy = as_floats(dy, count), *fw = w ? as_floats(w, c) : NULL,
+        *fb = b ? as_floats(b, c) : NULL;
   float *y = new_floats(count), *stats = new_floats(2 * rows);
   t.x = x, t.weight = w, t.bias = b;
   run_kernel(KERNEL_layernorm, (void *[]){fx, fw, fb, y, stats}, t.n, &t.k,
@@ -46,16 +48,21 @@ static void check_norm(Norm t, int bits) {
   of_x(&t, x, want);
   check_close("layernorm", from_floats(y, count), want, count, 6e-7); /* 2.7e-7 */
   float *alone = new_floats(count);
-  run_kernel(KERNEL_layernorm, (void *[]){fx, fw, fb, alone, NULL}, t.n, &t.k, (Out[]){{alone, (size_t)count * 4}, {0}});
+  run_kernel(KERNEL_layernorm, (void *[]){fx, fw, fb, alone, NULL}, t.n, &t.k,
+             (Out[]){{alone, (size_t)count * 4}, {0}});
   assert_memory_equal(alone, y, (size_t)count * 4);
   t.k.accumulate = bits >> 1;
-  double *dx0 = t.k.accumulate ? new_random(count, -1, 1) : new_doubles(count), *dw0 = t.k.accumulate ? new_random(c, -1, 1) : new_doubles(c);
-  float *dx = t.k.accumulate ? as_floats(dx0, count) : new_floats(count), *dw = t.k.accumulate ? as_floats(dw0, c) : new_floats(c);
-  run_kernel(KERNEL_layernorm_grad_input, (void *[]){fx, fdy, fw, stats, dx}, t.n, &t.k, (Out[]){{dx, (size_t)count * 4}, {0}});
+  double *dx0 = t.k.accumulate ? new_random(count, -1, 1) : new_doubles(count),
+         *dw0 = t.k.accumulate ? new_random(c, -1, 1) : new_doubles(c);
+  float *dx = t.k.accumulate ? as_floats(dx0, count) : new_floats(count),
+        *dw = t.k.accumulate ? as_floats(dw0, c) : new_floats(c);
+  run_kernel(KERNEL_layernorm_grad_input, (void *[]){fx, fdy, fw, stats, dx}, t.n, &t.k,
+             (Out[]){{dx, (size_t)count * 4}, {0}});
   double *got = from_floats(dx, count);
   for (int64_t i = 0; i < count; i++) got[i] -= dx0[i];
   if (c > 2) check_gradient("layernorm_grad_input", of_x, &t, x, count, dy, count, got, 1.2e-6); /* 5.5e-7 */
-  run_kernel(KERNEL_layernorm_grad_weight, (void *[]){fx, fdy, stats, dw}, t.n, &t.k, (Out[]){{dw, (size_t)c * 4}, {0}});
+  run_kernel(KERNEL_layernorm_grad_weight, (void *[]){fx, fdy, stats, dw}, t.n, &t.k,
+             (Out[]){{dw, (size_t)c * 4}, {0}});
   got = from_floats(dw, c);
   for (int64_t i = 0; i < c; i++) got[i] -= dw0[i];
   double *one = new_doubles(c);

@@ -12,8 +12,7 @@ static void test_layouts(void **state) {
   } sizes[] = {{2, 3, 5, 5},  {1, 16, 4, 4}, {2, 21, 3, 7},  {3, 7, 1, 1},
                {1, 40, 1, 1}, {0, 3, 4, 4},  {1, 1, 37, 41}, {1, 33, 2, 8}};
   for (size_t i = 0; i < 2 * (sizeof sizes / sizeof *sizes); i++) {
-    int64_t n = sizes[i / 2].n, c = sizes[i / 2].c, h = sizes[i / 2].h, w = sizes[i / 2].w,
-            count = n * c * h * w;
+    int64_t n = sizes[i / 2].n, c = sizes[i / 2].c, h = sizes[i / 2].h, w = sizes[i / 2].w, count = n * c * h * w;
     LayoutK k = {c, h, w, i % 2};
     double *x = new_random(count, -1, 1), *before = i % 2 ? new_random(count, -1, 1) : new_doubles(count);
     float *y = i % 2 ? new_blocked(before, n, c, h * w) : new_floats(blocked_count(n, c, h * w));
@@ -41,37 +40,27 @@ static void run_cat(int64_t n, int64_t hw, int plain, const int64_t *parts, int6
   float *dy = plain ? as_floats(want, n * total * hw) : new_blocked(want, n, total, hw);
   for (const int64_t *c = parts; *c; to += *c, c++) {
     /* plain: the parts lie along the middle of (outer = 1, total, inner = hw) of each sample */
-    CatK k = {.c = *c,
-              .to = to,
-              .total = total,
-              .hw = hw,
-              .plain = plain,
-              .outer = 1,
-              .inner = hw,
-              .accumulate = accumulate};
+    CatK k = {
+        .c = *c, .to = to, .total = total, .hw = hw, .plain = plain, .outer = 1, .inner = hw, .accumulate = accumulate};
     double *x = new_doubles(n * *c * hw), *grad = new_doubles(n * *c * hw);
     for (int64_t s = 0; s < n; s++)
       memcpy(x + s * *c * hw, want + (s * total + to) * hw, (size_t)(*c * hw) * sizeof *x);
-    run_kernel(KERNEL_cat_copy, (void *[]){plain ? as_floats(x, n * *c * hw) : new_blocked(x, n, *c, hw), y},
-               n, &k, (Out[]){{y, (size_t)stored * 4}, {0}});
+    run_kernel(KERNEL_cat_copy, (void *[]){plain ? as_floats(x, n * *c * hw) : new_blocked(x, n, *c, hw), y}, n, &k,
+               (Out[]){{y, (size_t)stored * 4}, {0}});
     int64_t part = plain ? n * *c * hw : blocked_count(n, *c, hw);
     float *dx = new_floats(part);
     if (accumulate) dx = plain ? as_floats(x, part) : new_blocked(x, n, *c, hw);
     run_kernel(KERNEL_cat_grad, (void *[]){dy, dx}, n, &k, (Out[]){{dx, (size_t)part * 4}, {0}});
     for (int64_t i = 0; i < n * *c * hw; i++) grad[i] = x[i] * (double)(1 + accumulate);
-    check_close("cat_grad", plain ? from_floats(dx, part) : from_blocked(dx, n, *c, hw), grad, n * *c * hw,
-                0);
+    check_close("cat_grad", plain ? from_floats(dx, part) : from_blocked(dx, n, *c, hw), grad, n * *c * hw, 0);
   }
-  for (int64_t i = 0; accumulate && i < n * total * hw; i++)
-    want[i] = (float)((float)want[i] + (float)before[i]);
-  check_close("cat_copy", plain ? from_floats(y, stored) : from_blocked(y, n, total, hw), want,
-              n * total * hw, 0);
+  for (int64_t i = 0; accumulate && i < n * total * hw; i++) want[i] = (float)((float)want[i] + (float)before[i]);
+  check_close("cat_copy", plain ? from_floats(y, stored) : from_blocked(y, n, total, hw), want, n * total * hw, 0);
 }
 
 static void test_cat(void **state) {
-  static const int64_t parts[][5] = {{16, 32, 0},      {3, 5, 0},     {1, 1, 1, 1, 0},
-                                     {21, 16, 7, 0},   {5, 40, 3, 0}, {64, 64, 0},
-                                     {8, 8, 16, 9, 0}, {7, 0},        {24, 24, 24, 0}};
+  static const int64_t parts[][5] = {{16, 32, 0}, {3, 5, 0},        {1, 1, 1, 1, 0}, {21, 16, 7, 0}, {5, 40, 3, 0},
+                                     {64, 64, 0}, {8, 8, 16, 9, 0}, {7, 0},          {24, 24, 24, 0}};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
     for (int plain = 0; plain < 2; plain++)
       for (int64_t accumulate = 0; accumulate < 2; accumulate++) {

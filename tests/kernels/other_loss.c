@@ -26,8 +26,8 @@ static void entropy_twin(const void *context, const double *z, double *loss) {
     double own = t->weights ? t->weights[t->target[i]] : 1;
     sum += (1 - t->k.smoothing) * own * (log(total) + max - at[t->target[i] * positions]);
     for (int64_t c = 0; c < classes; c++)
-      sum += t->k.smoothing / (double)classes * (t->weights ? t->weights[c] : 1) *
-             (log(total) + max - at[c * positions]);
+      sum +=
+          t->k.smoothing / (double)classes * (t->weights ? t->weights[c] : 1) * (log(total) + max - at[c * positions]);
     divisor += own;
   }
   *loss = sum / divisor;
@@ -36,8 +36,7 @@ static void entropy_twin(const void *context, const double *z, double *loss) {
 static void test_cross_entropy(void **state) {
   static const struct {
     int64_t n, classes, positions;
-  } sizes[] = {{5, 10, 1}, {3, 2, 1},  {4, 16, 1}, {2, 37, 1}, {1, 3, 1},
-               {2, 5, 7},  {1, 4, 33}, {2, 1, 1},  {1, 3, 16}};
+  } sizes[] = {{5, 10, 1}, {3, 2, 1}, {4, 16, 1}, {2, 37, 1}, {1, 3, 1}, {2, 5, 7}, {1, 4, 33}, {2, 1, 1}, {1, 3, 16}};
   for (size_t i = 0; i < 4 * (sizeof sizes / sizeof *sizes); i++) {
     int64_t n = sizes[i / 4].n, classes = sizes[i / 4].classes, positions = sizes[i / 4].positions;
     int64_t count = n * classes * positions, targets = n * positions;
@@ -45,19 +44,21 @@ static void test_cross_entropy(void **state) {
     for (int64_t j = 0; j < targets; j++) target[j] = (int32_t)random_uniform(0, (double)classes - 1e-9);
     if (targets > 2) target[1] = -100, target[2] = 1 << 30; /* ignored; and never an address */
     double *w = new_random(classes, 0.5, 2), *z = new_random(count, -6, 6), want;
-    Entropy t = {
-        n, {classes, positions, i & 1, i & 2 ? 0.1 : 0, 0, classes > 2 && i % 8 >= 4 ? 0 : -100}, target, i & 1 ? as_floats(w, classes) : NULL};
+    Entropy t = {n,
+                 {classes, positions, i & 1, i & 2 ? 0.1 : 0, 0, classes > 2 && i % 8 >= 4 ? 0 : -100},
+                 target,
+                 i & 1 ? as_floats(w, classes) : NULL};
     float *loss = new_floats(1), *dz = new_floats(count), *logits = as_floats(z, count);
-    run_kernel(KERNEL_cross_entropy, (void *[]){logits, target, (void *)(uintptr_t)t.weights, loss, dz}, n,
-               &t.k, (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
+    run_kernel(KERNEL_cross_entropy, (void *[]){logits, target, (void *)(uintptr_t)t.weights, loss, dz}, n, &t.k,
+               (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
     entropy_twin(&t, z, &want);
     check_close("cross_entropy", from_floats(loss, 1), &want, 1, 3e-7); /* 6.6e-8 */
     if (classes > 1)
-      check_gradient("cross_entropy, dlogits", entropy_twin, &t, z, count, (double[]){1}, 1,
-                     from_floats(dz, count), 5e-7); /* 1.1e-7 */
-    float alone = *loss;                            /* without the gradient: the same loss */
-    run_kernel(KERNEL_cross_entropy, (void *[]){logits, target, (void *)(uintptr_t)t.weights, loss, NULL}, n,
-               &t.k, (Out[]){{loss, 4}, {0}});
+      check_gradient("cross_entropy, dlogits", entropy_twin, &t, z, count, (double[]){1}, 1, from_floats(dz, count),
+                     5e-7); /* 1.1e-7 */
+    float alone = *loss;    /* without the gradient: the same loss */
+    run_kernel(KERNEL_cross_entropy, (void *[]){logits, target, (void *)(uintptr_t)t.weights, loss, NULL}, n, &t.k,
+               (Out[]){{loss, 4}, {0}});
     assert_memory_equal(loss, &alone, 4);
   }
 }
@@ -68,8 +69,7 @@ static void test_cross_entropy_borders(void **state) {
   int32_t target[2] = {1, -100};
   Out outs[3] = {{&loss, 4}, {dz, sizeof dz}, {0}};
   run_kernel(KERNEL_cross_entropy, (void *[]){z, target, NULL, &loss, dz}, 2, &k, outs);
-  assert_true(loss == 2e4f && dz[0] == 1 && dz[1] == -1 && dz[2] == 0 && dz[3] == 0 && dz[4] == 0 &&
-              dz[5] == 0);
+  assert_true(loss == 2e4f && dz[0] == 1 && dz[1] == -1 && dz[2] == 0 && dz[3] == 0 && dz[4] == 0 && dz[5] == 0);
   target[0] = 3; /* nothing counts: the mean of nothing, and no gradient */
   run_kernel(KERNEL_cross_entropy, (void *[]){z, target, NULL, &loss, dz}, 2, &k, outs);
   assert_true(isnan(loss));
@@ -85,8 +85,7 @@ typedef struct Squares {
 static void mse_twin(const void *context, const double *x, double *loss) {
   const Squares *t = context;
   *loss = 0;
-  for (int64_t i = 0; i < t->count; i++)
-    *loss += (x[i] - t->target[i]) * (x[i] - t->target[i]) / (double)t->count;
+  for (int64_t i = 0; i < t->count; i++) *loss += (x[i] - t->target[i]) * (x[i] - t->target[i]) / (double)t->count;
 }
 static void test_mse(void **state) {
   static const int64_t sizes[][2] = {{1, 1}, {3, 7}, {2, 16}, {5, 33}};
@@ -99,9 +98,8 @@ static void test_mse(void **state) {
     run_kernel(KERNEL_mse, (void *[]){as_floats(x, count), as_floats(target, count), loss, dx}, n, &k,
                (Out[]){{loss, 4}, {dx, (size_t)count * 4}, {0}});
     mse_twin(&t, x, &want);
-    check_close("mse", from_floats(loss, 1), &want, 1, 2e-7); /* 4.3e-8 */
-    check_gradient("mse, dx", mse_twin, &t, x, count, (double[]){1}, 1, from_floats(dx, count),
-                   1e-6); /* 1.1e-7 */
+    check_close("mse", from_floats(loss, 1), &want, 1, 2e-7);                                          /* 4.3e-8 */
+    check_gradient("mse, dx", mse_twin, &t, x, count, (double[]){1}, 1, from_floats(dx, count), 1e-6); /* 1.1e-7 */
   }
 }
 
@@ -122,7 +120,7 @@ static void test_l1(void **state) {
     run_kernel(KERNEL_l1, (void *[]){as_floats(x, count), as_floats(target, count), loss, dx}, n, &k,
                (Out[]){{loss, 4}, {dx, (size_t)count * 4}, {0}});
     l1_twin(&t, x, &want);
-    check_close("l1", from_floats(loss, 1), &want, 1, 1e-7); /* 3.4e-8 */
+    check_close("l1", from_floats(loss, 1), &want, 1, 1e-7);                                         /* 3.4e-8 */
     check_gradient("l1, dx", l1_twin, &t, x, count, (double[]){1}, 1, from_floats(dx, count), 1e-7); /* 3.1e-8 */
   }
   /* equal: no gradient; NaN goes through; an infinite difference has a sign too */
@@ -160,12 +158,12 @@ static void test_bce_with_logits(void **state) {
     float *targets = as_floats(target, count), *weights = as_floats(new_random(k.classes, 0.2, 4), k.classes);
     float *loss = new_floats(1), *dx = new_floats(count);
     Binary b = {n, k, from_floats(targets, count), i & 1 ? weights : NULL};
-    run_kernel(KERNEL_bce_with_logits,
-               (void *[]){as_floats(x, count), targets, (void *)(uintptr_t)b.weights, loss, dx}, n, &k,
-               (Out[]){{loss, 4}, {dx, (size_t)count * 4}, {0}});
+    run_kernel(KERNEL_bce_with_logits, (void *[]){as_floats(x, count), targets, (void *)(uintptr_t)b.weights, loss, dx},
+               n, &k, (Out[]){{loss, 4}, {dx, (size_t)count * 4}, {0}});
     binary_twin(&b, x, &want);
     check_close("bce_with_logits", from_floats(loss, 1), &want, 1, 1e-7); /* 4.1e-8 */
-    check_gradient("bce_with_logits, dx", binary_twin, &b, x, count, (double[]){1}, 1, from_floats(dx, count), 3e-7); /* 1.3e-7 */
+    check_gradient("bce_with_logits, dx", binary_twin, &b, x, count, (double[]){1}, 1, from_floats(dx, count),
+                   3e-7); /* 1.3e-7 */
   }
   float x[2] = {1e4f, -1e4f}, target[2] = {0, 1}, loss, dx[2]; /* nothing overflows */
   BinaryK k = {2, 1, 0};
@@ -207,15 +205,16 @@ static void test_soft_targets(void **state) {
     float *targets = as_floats(target, count), *weights = as_floats(new_random(k.classes, 0.5, 2), k.classes);
     float *loss = new_floats(1), *dz = new_floats(count);
     Soft s = {n, k, from_floats(targets, count), i & 1 ? weights : NULL};
-    run_kernel(KERNEL_cross_entropy,
-               (void *[]){as_floats(z, count), targets, (void *)(uintptr_t)s.weights, loss, dz}, n, &k,
-               (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
+    run_kernel(KERNEL_cross_entropy, (void *[]){as_floats(z, count), targets, (void *)(uintptr_t)s.weights, loss, dz},
+               n, &k, (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
     soft_twin(&s, z, &want);
     check_close("cross_entropy, soft", from_floats(loss, 1), &want, 1, 1e-7); /* 4.9e-8 */
-    check_gradient("cross_entropy, soft, dlogits", soft_twin, &s, z, count, (double[]){1}, 1, from_floats(dz, count), 2e-7); /* 9.7e-8 */
+    check_gradient("cross_entropy, soft, dlogits", soft_twin, &s, z, count, (double[]){1}, 1, from_floats(dz, count),
+                   2e-7); /* 9.7e-8 */
   }
 }
 
-static const struct CMUnitTest tests[] = {TEST(test_cross_entropy), TEST(test_cross_entropy_borders), TEST(test_mse),
-                                          TEST(test_l1), TEST(test_bce_with_logits), TEST(test_soft_targets)};
+static const struct CMUnitTest tests[] = {
+    TEST(test_cross_entropy),   TEST(test_cross_entropy_borders), TEST(test_mse), TEST(test_l1),
+    TEST(test_bce_with_logits), TEST(test_soft_targets)};
 GROUP(loss_group, tests);

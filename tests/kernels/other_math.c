@@ -31,21 +31,11 @@ static void check_ulp(const char *label, VectorFunction *f, ScalarFunction *exac
   printf("%-12s %.2f ulp (at %.6g), %.2f allowed\n", label, worst, at, tolerance);
 }
 
-static v16 vector_exp(v16 x) {
-  return v16_exp(x);
-}
-static v16 vector_tanh(v16 x) {
-  return v16_tanh(x);
-}
-static v16 vector_erf(v16 x) {
-  return v16_erf(x);
-}
-static v16 vector_sigmoid(v16 x) {
-  return v16_sigmoid(x);
-}
-static double sigmoid(double x) {
-  return 1 / (1 + exp(-x));
-}
+static v16 vector_exp(v16 x) { return v16_exp(x); }
+static v16 vector_tanh(v16 x) { return v16_tanh(x); }
+static v16 vector_erf(v16 x) { return v16_erf(x); }
+static v16 vector_sigmoid(v16 x) { return v16_sigmoid(x); }
+static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 
 static void test_ulp(void **state) {
   seed_random(1);

@@ -15,21 +15,15 @@ static const Size sizes[] = {{2, 16, 9, 0}, {3, 21, 4, 0}, {5, 1, 1, 0}, {3, 5, 
                              {4, 16, 1, 1}, {7, 19, 1, 1}, {1, 3, 30, 0}};
 #define SIZES (sizeof sizes / sizeof *sizes)
 
-static int64_t numbers(const Size *s) {
-  return s->n * s->c * s->hw;
-}
-static int64_t stored(const Size *s) {
-  return s->plain ? numbers(s) : blocked_count(s->n, s->c, s->hw);
-}
+static int64_t numbers(const Size *s) { return s->n * s->c * s->hw; }
+static int64_t stored(const Size *s) { return s->plain ? numbers(s) : blocked_count(s->n, s->c, s->hw); }
 static float *put(const Size *s, const double *v) {
   return s->plain ? as_floats(v, numbers(s)) : new_blocked(v, s->n, s->c, s->hw);
 }
 static double *get(const Size *s, const float *v) {
   return s->plain ? from_floats(v, numbers(s)) : from_blocked(v, s->n, s->c, s->hw);
 }
-static Out out_floats(float *at, int64_t count) {
-  return (Out){at, (size_t)count * 4};
-}
+static Out out_floats(float *at, int64_t count) { return (Out){at, (size_t)count * 4}; }
 
 /* ---- statistics ---- */
 
@@ -43,8 +37,7 @@ static Stats run_stats(const Size *s, const double *x, const BatchNormK *k, doub
   Stats st = {new_floats(padded), new_floats(padded), new_floats(s->c), new_floats(s->c), 41};
   for (int64_t c = 0; c < s->c; c++) st.running_mean[c] = (float)start, st.running_var[c] = (float)start;
   run_kernel(KERNEL_batchnorm_stats,
-             (void *[]){put(s, x), st.mean, st.inv_std, st.running_mean, st.running_var, &st.tracked}, s->n,
-             k,
+             (void *[]){put(s, x), st.mean, st.inv_std, st.running_mean, st.running_var, &st.tracked}, s->n, k,
              (Out[]){out_floats(st.mean, padded),
                      out_floats(st.inv_std, padded),
                      out_floats(st.running_mean, s->c),
@@ -75,18 +68,15 @@ static void fill_hard(const Size *s, double *x, double mean, double deviation, i
 }
 
 static void test_stats(void **state) {
-  static const Size big[] = {
-      {3, 5, 400, 0}, {2, 17, 130, 0}, {40, 3, 7, 0}, {300, 6, 1, 1}, {2, 3, 12544, 0}};
+  static const Size big[] = {{3, 5, 400, 0}, {2, 17, 130, 0}, {40, 3, 7, 0}, {300, 6, 1, 1}, {2, 3, 12544, 0}};
   static const struct {
     double mean, deviation;
     int outlier;
-  } kinds[] = {{0, 1, 0},         {1000, 0.01, 0}, {-30000, 1, 0}, {0, 1, 1},
-               {1e-17, 1e-15, 0}, {5, 0, 0},       {1e6, 100, 1}};
+  } kinds[] = {{0, 1, 0}, {1000, 0.01, 0}, {-30000, 1, 0}, {0, 1, 1}, {1e-17, 1e-15, 0}, {5, 0, 0}, {1e6, 100, 1}};
   for (size_t i = 0; i < SIZES + sizeof big / sizeof *big; i++)
     for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
       const Size *s = i < SIZES ? &sizes[i] : &big[i - SIZES];
-      BatchNormK k = {
-          .c = s->c, .hw = s->hw, .plain = s->plain, .eps = kind == 4 ? 1e-40 : 1e-5, .momentum = 0.1};
+      BatchNormK k = {.c = s->c, .hw = s->hw, .plain = s->plain, .eps = kind == 4 ? 1e-40 : 1e-5, .momentum = 0.1};
       double *x = new_doubles(numbers(s)), got[2], want[2];
       fill_hard(s, x, kinds[kind].mean, kinds[kind].deviation, kinds[kind].outlier);
       Stats st = run_stats(s, x, &k, 0);
@@ -121,8 +111,7 @@ static void test_stats_of_little(void **state) {
   k = (BatchNormK){.c = 3, .hw = 4, .eps = 1e-5, .momentum = 0.1};
   st = run_stats(&none, x, &k, 2);
   for (int i = 0; i < 3; i++)
-    assert_true(st.mean[i] == 0 && isfinite(st.inv_std[i]) && st.running_mean[i] == 2 &&
-                st.running_var[i] == 2);
+    assert_true(st.mean[i] == 0 && isfinite(st.inv_std[i]) && st.running_mean[i] == 2 && st.running_var[i] == 2);
   assert_int_equal(st.tracked, 41);
 }
 
@@ -138,18 +127,12 @@ typedef struct Layer {
 
 static double activated(double z, int64_t activation) {
   switch (activation) {
-  case ACT_RELU:
-    return z > 0 ? z : 0;
-  case ACT_RELU6:
-    return fmin(fmax(z, 0), 6);
-  case ACT_SIGMOID:
-    return 1 / (1 + exp(-z));
-  case ACT_TANH:
-    return tanh(z);
-  case ACT_GELU:
-    return z * 0.5 * erfc(-z / sqrt(2));
-  default:
-    return z;
+  case ACT_RELU: return z > 0 ? z : 0;
+  case ACT_RELU6: return fmin(fmax(z, 0), 6);
+  case ACT_SIGMOID: return 1 / (1 + exp(-z));
+  case ACT_TANH: return tanh(z);
+  case ACT_GELU: return z * 0.5 * erfc(-z / sqrt(2));
+  default: return z;
   }
 }
 
@@ -158,10 +141,8 @@ static void layer_twin(const void *context, const double *moved, double *y) {
   *(l.moved == 0 ? &l.x : l.moved == 1 ? &l.weight : l.moved == 2 ? &l.bias : &l.residual) = moved;
   for (int64_t c = 0; c < l.s.c; c++) {
     double mean, var;
-    if (l.k.use_running)
-      mean = l.mean[c], var = l.var[c];
-    else
-      moments(&l.s, l.x, c, &mean, &var);
+    if (l.k.use_running) mean = l.mean[c], var = l.var[c];
+    else moments(&l.s, l.x, c, &mean, &var);
     for (int64_t i = 0; i < l.s.n * l.s.hw; i++) {
       int64_t at = (i / l.s.hw * l.s.c + c) * l.s.hw + i % l.s.hw;
       double z = (l.x[at] - mean) / sqrt(var + l.k.eps);
@@ -192,14 +173,10 @@ static int near_kink(const Layer *l) {
 static Run run_forward(const Size *s, const BatchNormK *k) {
   int64_t count = numbers(s);
   double *x = new_random(count, -2, 4), *weight = new_random(s->c, 0.5, 1.5), *bias = new_random(s->c, -1, 1);
-  for (int64_t i = 0; i < count; i++)
-    x[i] = (float)(x[i] + 0.07 * x[i] * x[i]); /* no value is its channel's mean */
-  double *residual = new_random(count, -1, 1), *mean = new_random(s->c, 0, 1),
-         *var = new_random(s->c, 0.5, 2);
-  Run r = {
-      {*s, *k, x, weight, bias, residual, mean, var, 0}, put(s, x), 0, 0, 0, 0, 0, 0, new_doubles(count)};
-  if (k->use_running)
-    r.mean = as_floats(mean, s->c), r.inv_std = as_floats(var, s->c);
+  for (int64_t i = 0; i < count; i++) x[i] = (float)(x[i] + 0.07 * x[i] * x[i]); /* no value is its channel's mean */
+  double *residual = new_random(count, -1, 1), *mean = new_random(s->c, 0, 1), *var = new_random(s->c, 0.5, 2);
+  Run r = {{*s, *k, x, weight, bias, residual, mean, var, 0}, put(s, x), 0, 0, 0, 0, 0, 0, new_doubles(count)};
+  if (k->use_running) r.mean = as_floats(mean, s->c), r.inv_std = as_floats(var, s->c);
   else {
     Stats st = run_stats(s, x, k, 0);
     r.mean = st.mean, r.inv_std = st.inv_std;
@@ -208,8 +185,8 @@ static Run run_forward(const Size *s, const BatchNormK *k) {
   if (k->has_residual) r.residual = put(s, residual);
   double *before = k->accumulate ? new_random(count, -1, 1) : new_doubles(count);
   r.y = k->accumulate ? put(s, before) : new_floats(stored(s));
-  run_kernel(KERNEL_batchnorm_apply, (void *[]){r.x, r.mean, r.inv_std, r.weight, r.bias, r.residual, r.y},
-             s->n, k, (Out[]){out_floats(r.y, stored(s)), {0}});
+  run_kernel(KERNEL_batchnorm_apply, (void *[]){r.x, r.mean, r.inv_std, r.weight, r.bias, r.residual, r.y}, s->n, k,
+             (Out[]){out_floats(r.y, stored(s)), {0}});
   layer_twin(&r.l, x, r.twin);
   double *want = new_doubles(count);
   for (int64_t i = 0; i < count; i++) want[i] = r.twin[i] + before[i];
@@ -221,8 +198,8 @@ static void run_backward(const Size *s, const BatchNormK *k, Run *r) {
   int64_t count = numbers(s), padded = BLOCKS(s->c) * LANES;
   double *dy = new_random(count, -1, 1.3); /* no sum of them is 0 */
   float *fdy = put(s, dy), *y = k->activation && !k->no_y ? put(s, r->twin) : NULL, *sums = new_floats(2 * padded);
-  run_kernel(KERNEL_batchnorm_grad_sums, (void *[]){r->x, fdy, y, r->mean, r->inv_std, r->weight, r->bias, sums}, s->n, k,
-             (Out[]){out_floats(sums, 2 * padded), {0}});
+  run_kernel(KERNEL_batchnorm_grad_sums, (void *[]){r->x, fdy, y, r->mean, r->inv_std, r->weight, r->bias, sums}, s->n,
+             k, (Out[]){out_floats(sums, 2 * padded), {0}});
   for (int64_t c = s->c; c < padded; c++) assert_true(sums[c] == 0 && sums[padded + c] == 0);
 
   double *before_c = k->accumulate ? new_random(s->c, -1, 1) : new_doubles(s->c);
@@ -246,8 +223,7 @@ static void run_backward(const Size *s, const BatchNormK *k, Run *r) {
   check_gradient("batchnorm dx", layer_twin, &r->l, r->l.x, count, dy, count, got, 3e-6); /* 7.0e-7 */
   if (k->affine) {
     r->l.moved = 1;
-    check_gradient("batchnorm dweight", layer_twin, &r->l, r->l.weight, s->c, dy, count, got_w,
-                   3e-6); /* 3.7e-7 */
+    check_gradient("batchnorm dweight", layer_twin, &r->l, r->l.weight, s->c, dy, count, got_w, 3e-6); /* 3.7e-7 */
     r->l.moved = 2;
     check_gradient("batchnorm dbias", layer_twin, &r->l, r->l.bias, s->c, dy, count, got_b,
                    3e-6); /* 1.7e-6, of sums near 0 */
@@ -256,8 +232,7 @@ static void run_backward(const Size *s, const BatchNormK *k, Run *r) {
   r->l.moved = 3;
   got = get(s, dr);
   for (int64_t i = 0; i < count; i++) got[i] -= before_r[i];
-  check_gradient("batchnorm dresidual", layer_twin, &r->l, r->l.residual, count, dy, count, got,
-                 2e-6); /* 2.3e-7 */
+  check_gradient("batchnorm dresidual", layer_twin, &r->l, r->l.residual, count, dy, count, got, 2e-6); /* 2.3e-7 */
 }
 
 static void test_layer(void **state) {

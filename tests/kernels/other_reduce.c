@@ -30,8 +30,7 @@ static void softmax_twin(const void *context, const double *x, double *y) {
     double max = -INFINITY, sum = 0;
     for (int64_t r = 0; r < t->k.reduce; r++) max = fmax(max, x[at + r * t->k.inner]);
     for (int64_t r = 0; r < t->k.reduce; r++) sum += exp(x[at + r * t->k.inner] - max);
-    for (int64_t r = 0; r < t->k.reduce; r++)
-      y[at + r * t->k.inner] = exp(x[at + r * t->k.inner] - max) / sum;
+    for (int64_t r = 0; r < t->k.reduce; r++) y[at + r * t->k.inner] = exp(x[at + r * t->k.inner] - max) / sum;
   }
 }
 
@@ -52,12 +51,10 @@ static void test_mean(void **state) {
     mean_twin(&t, x, want);
     for (int64_t j = 0; j < ys; j++) want[j] += y0[j];
     check_close("mean", from_floats(y, ys), want, ys, 2e-7); /* 5.7e-8 */
-    run_kernel(KERNEL_mean_grad, (void *[]){as_floats(dy, ys), dx}, t.n, &t.k,
-               (Out[]){{dx, (size_t)xs * 4}, {0}});
+    run_kernel(KERNEL_mean_grad, (void *[]){as_floats(dy, ys), dx}, t.n, &t.k, (Out[]){{dx, (size_t)xs * 4}, {0}});
     double *got = from_floats(dx, xs);
     for (int64_t j = 0; j < xs; j++) got[j] -= dx0[j];
-    check_gradient("mean_grad", mean_twin, &t, x, xs, dy, ys, got,
-                   1e-5); /* 1.0e-6, of small numbers added to large */
+    check_gradient("mean_grad", mean_twin, &t, x, xs, dy, ys, got, 1e-5); /* 1.0e-6, of small numbers added to large */
   }
 }
 
@@ -66,11 +63,9 @@ static void test_softmax(void **state) {
     Reduce t = sizes[i / 2];
     t.k.accumulate = i % 2;
     int64_t count = t.n * t.k.outer * t.k.inner * t.k.reduce;
-    double *x = new_random(count, -8, 8), *dy = new_random(count, -1, 1), *want = new_doubles(count), *y0,
-           *dx0;
+    double *x = new_random(count, -8, 8), *dy = new_random(count, -1, 1), *want = new_doubles(count), *y0, *dx0;
     float *y = output(count, i % 2, &y0), *dx = output(count, i % 2, &dx0);
-    run_kernel(KERNEL_softmax, (void *[]){as_floats(x, count), y}, t.n, &t.k,
-               (Out[]){{y, (size_t)count * 4}, {0}});
+    run_kernel(KERNEL_softmax, (void *[]){as_floats(x, count), y}, t.n, &t.k, (Out[]){{y, (size_t)count * 4}, {0}});
     softmax_twin(&t, x, want);
     float *exact = as_floats(want, count);
     for (int64_t j = 0; j < count; j++) want[j] += y0[j];
@@ -79,8 +74,7 @@ static void test_softmax(void **state) {
                (Out[]){{dx, (size_t)count * 4}, {0}});
     double *got = from_floats(dx, count);
     for (int64_t j = 0; j < count; j++) got[j] -= dx0[j];
-    if (t.k.reduce > 1)
-      check_gradient("softmax_grad", softmax_twin, &t, x, count, dy, count, got, 3e-6); /* 5.3e-7 */
+    if (t.k.reduce > 1) check_gradient("softmax_grad", softmax_twin, &t, x, count, dy, count, got, 3e-6); /* 5.3e-7 */
   }
 }
 
@@ -89,8 +83,7 @@ static void test_softmax_large(void **state) {
   MeanK k = {1, 3, 1, 0};
   float x[3] = {30000, 29999, -30000}, y[3];
   run_kernel(KERNEL_softmax, (void *[]){x, y}, 1, &k, (Out[]){{y, sizeof y}, {0}});
-  check_close("softmax, large", from_floats(y, 3), (double[]){1 / (1 + exp(-1)), exp(-1) / (1 + exp(-1)), 0},
-              3, 2e-7);
+  check_close("softmax, large", from_floats(y, 3), (double[]){1 / (1 + exp(-1)), exp(-1) / (1 + exp(-1)), 0}, 3, 2e-7);
 }
 
 static const struct CMUnitTest tests[] = {TEST(test_mean), TEST(test_softmax), TEST(test_softmax_large)};

@@ -11,8 +11,8 @@ typedef struct Table {
   int64_t n;
   EmbeddingK k;
 } Table;
-static const Table tables[] = {{2, {3, 5, 17, -1, 0}}, {3, {7, 11, 64, 0, 0}}, {1, {1, 1, 1, -1, 0}}, {2, {9, 4, 130, 3, 0}},
-                               {0, {3, 5, 16, -1, 0}}, {5, {6, 2, 3, -1, 0}}};
+static const Table tables[] = {{2, {3, 5, 17, -1, 0}}, {3, {7, 11, 64, 0, 0}}, {1, {1, 1, 1, -1, 0}},
+                               {2, {9, 4, 130, 3, 0}}, {0, {3, 5, 16, -1, 0}}, {5, {6, 2, 3, -1, 0}}};
 
 /* Tokens with repetitions, and (`wrong`) some outside of the table. */
 static int32_t *new_tokens(const Table *t, bool wrong) {
@@ -29,7 +29,8 @@ static void test_embedding(void **state) {
     double *w = new_random(ws, -1, 1), *want = new_doubles(ys);
     int32_t *tokens = new_tokens(t, i % 2);
     float *y = new_floats(ys);
-    run_kernel(KERNEL_embedding, (void *[]){tokens, as_floats(w, ws), y}, t->n, &t->k, (Out[]){{y, (size_t)ys * 4}, {0}});
+    run_kernel(KERNEL_embedding, (void *[]){tokens, as_floats(w, ws), y}, t->n, &t->k,
+               (Out[]){{y, (size_t)ys * 4}, {0}});
     for (int64_t j = 0; j < ys; j++) {
       int32_t token = tokens[j / t->k.dim];
       want[j] = token < 0 || token >= t->k.count ? NAN : w[token * t->k.dim + j % t->k.dim];
@@ -46,7 +47,8 @@ static void test_embedding_grad(void **state) {
     double *dy = new_random(ys, -1, 1), *want = t.k.accumulate ? new_random(ws, -1, 1) : new_doubles(ws);
     int32_t *tokens = new_tokens(&t, i / 2 % 2);
     float *dw = t.k.accumulate ? as_floats(want, ws) : new_floats(ws);
-    run_kernel(KERNEL_embedding_grad_weight, (void *[]){tokens, as_floats(dy, ys), dw}, t.n, &t.k, (Out[]){{dw, (size_t)ws * 4}, {0}});
+    run_kernel(KERNEL_embedding_grad_weight, (void *[]){tokens, as_floats(dy, ys), dw}, t.n, &t.k,
+               (Out[]){{dw, (size_t)ws * 4}, {0}});
     for (int64_t j = 0; j < ys; j++) {
       int32_t token = tokens[j / t.k.dim];
       if (token >= 0 && token < t.k.count && token != t.k.padding) want[token * t.k.dim + j % t.k.dim] += dy[j];
@@ -65,7 +67,8 @@ static void test_positions(void **state) {
 }
 
 static void test_select_grad(void **state) {
-  static const CatK sizes[] = {{1, 0, 5, 0, 1, 1, 7, 0}, {1, 4, 5, 0, 1, 3, 33, 0}, {1, 2, 3, 0, 1, 4, 1, 0}, {1, 0, 1, 0, 1, 1, 1, 0}};
+  static const CatK sizes[] = {
+      {1, 0, 5, 0, 1, 1, 7, 0}, {1, 4, 5, 0, 1, 3, 33, 0}, {1, 2, 3, 0, 1, 4, 1, 0}, {1, 0, 1, 0, 1, 1, 1, 0}};
   for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
     CatK k = sizes[i / 2];
     k.accumulate = i % 2;
@@ -78,5 +81,6 @@ static void test_select_grad(void **state) {
   }
 }
 
-static const struct CMUnitTest tests[] = {TEST(test_embedding), TEST(test_embedding_grad), TEST(test_positions), TEST(test_select_grad)};
+static const struct CMUnitTest tests[] = {TEST(test_embedding), TEST(test_embedding_grad), TEST(test_positions),
+                                          TEST(test_select_grad)};
 GROUP(sequence_group, tests);

@@ -55,9 +55,7 @@ int free_after(void **state) {
 /* ---- values ---- */
 
 static uint64_t random_state = 1;
-void seed_random(uint64_t seed) {
-  random_state = seed * 2 + 1;
-}
+void seed_random(uint64_t seed) { random_state = seed * 2 + 1; }
 double random_uniform(double low, double high) {
   random_state = random_state * 6364136223846793005u + 1442695040888963407u;
   return low + (high - low) * ((double)(random_state >> 11) / 9007199254740992.0);
@@ -82,9 +80,7 @@ double *from_floats(const float *values, int64_t count) {
   return at;
 }
 
-int64_t blocked_count(int64_t n, int64_t c, int64_t hw) {
-  return n * BLOCKS(c) * hw * LANES;
-}
+int64_t blocked_count(int64_t n, int64_t c, int64_t hw) { return n * BLOCKS(c) * hw * LANES; }
 static int64_t blocked_at(int64_t s, int64_t ch, int64_t p, int64_t c, int64_t hw) {
   return ((s * BLOCKS(c) + ch / LANES) * hw + p) * LANES + ch % LANES;
 }
@@ -102,10 +98,8 @@ double *from_blocked(const float *blocked, int64_t n, int64_t c, int64_t hw) {
     for (int64_t ch = 0; ch < BLOCKS(c) * LANES; ch++)
       for (int64_t p = 0; p < hw; p++) {
         float v = blocked[blocked_at(s, ch, p, c, hw)];
-        if (ch < c)
-          plain[(s * c + ch) * hw + p] = v;
-        else if (v != 0)
-          fail_msg("pad lane of channel %d holds %g", (int)ch, v);
+        if (ch < c) plain[(s * c + ch) * hw + p] = v;
+        else if (v != 0) fail_msg("pad lane of channel %d holds %g", (int)ch, v);
       }
   return plain;
 }
@@ -113,10 +107,9 @@ double *from_blocked(const float *blocked, int64_t n, int64_t c, int64_t hw) {
 /* ---- running ---- */
 
 typedef void Shim(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch, const void *k);
-#define SHIM_TEMPLATE(name)                                                                                  \
-  static void shim_##name(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch,            \
-                          const void *k) {                                                                   \
-    sgk_##name(buf, n, begin, end, scratch, k);                                                              \
+#define SHIM_TEMPLATE(name)                                                                                            \
+  static void shim_##name(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch, const void *k) {     \
+    sgk_##name(buf, n, begin, end, scratch, k);                                                                        \
   }
 #define SHIM_RUNTIME(name) enum { shim_##name = 0 };
 #define KERNEL(name, K, kind, buffers) SHIM_##kind(name)
@@ -151,7 +144,8 @@ void run_kernel(KernelId kernel, void *const *buf, int64_t n, const void *k, con
   CallPlan plan;
   info->plan(k, &plan);
   int64_t units = plan.units_per_sample * n + plan.units_fixed;
-  void *scratch = plan.scratch_bytes ? new_buffer((size_t)plan.scratch_bytes) : NULL; /* as it was left: anything may be in it */
+  void *scratch =
+      plan.scratch_bytes ? new_buffer((size_t)plan.scratch_bytes) : NULL; /* as it was left: anything may be in it */
   if (scratch) memset(scratch, 0xff, (size_t)plan.scratch_bytes);
   assert_true(plan.flops_per_sample >= 0);
   unsigned char *before = outs_copy(outs);
@@ -201,15 +195,15 @@ void check_close(const char *label, const double *got, const double *want, int64
     if (got[i] == want[i] || (isnan(got[i]) && isnan(want[i]))) continue;
     double error = fabs(got[i] - want[i]) / largest;
     if (!(error <= tolerance))
-      fail_msg("%s: element %d is %.9g, not %.9g (error %.3g of the largest, %.3g allowed)", label, (int)i,
-               got[i], want[i], error, tolerance);
+      fail_msg("%s: element %d is %.9g, not %.9g (error %.3g of the largest, %.3g allowed)", label, (int)i, got[i],
+               want[i], error, tolerance);
     note_error(label, error, tolerance);
   }
   note_error(label, 0, tolerance);
 }
 
-void check_gradient(const char *label, Function *f, const void *context, const double *x, int64_t nx,
-                    const double *dy, int64_t ny, const double *dx, double tolerance) {
+void check_gradient(const char *label, Function *f, const void *context, const double *x, int64_t nx, const double *dy,
+                    int64_t ny, const double *dx, double tolerance) {
   double *moved = new_doubles(nx), *y = new_doubles(ny), *want = new_doubles(nx);
   const double step = 1e-5; /* the truncation is of its square, the rounding of a double's 1e-16 over it */
   memcpy(moved, x, (size_t)nx * sizeof *x);

@@ -23,8 +23,7 @@ void seed_random(uint64_t seed);
 double random_uniform(double low, double high);
 /* Distinct floats in random order, evenly spread over [low, high]: no ties, no two near each other. */
 double *new_random(int64_t count, double low, double high);
-float *as_floats(const double *values,
-                 int64_t count); /* rounded; the doubles too, in place, so that both are equal */
+float *as_floats(const double *values, int64_t count); /* rounded; the doubles too, in place, so that both are equal */
 
 /* (n, c, hw) doubles → blocked floats and back; the way back asserts that the pad lanes hold zeros. */
 float *new_blocked(const double *plain, int64_t n, int64_t c, int64_t hw);
@@ -48,8 +47,8 @@ void print_errors(void);
 /* y (ny) = f(context, x (nx)) */
 typedef void Function(const void *context, const double *x, double *y);
 /* dx, against central differences of sum(dy * f(x)), for every element of x. */
-void check_gradient(const char *label, Function *f, const void *context, const double *x, int64_t nx,
-                    const double *dy, int64_t ny, const double *dx, double tolerance);
+void check_gradient(const char *label, Function *f, const void *context, const double *x, int64_t nx, const double *dy,
+                    int64_t ny, const double *dx, double tolerance);
 
 /* Numbers that PyTorch made: goldens.txt names runs of goldens.bin. NULL when there is none of that name. */
 const float *golden(const char *name, int64_t *count);
@@ -60,8 +59,8 @@ typedef struct TestGroup {
   size_t count;
   const char *name;
 } TestGroup;
-extern const TestGroup math_group, elementwise_group, pool_group, norm_group, layout_group, reduce_group,
-    loss_group, golden_group, sequence_group, layernorm_group, attention_group;
+extern const TestGroup math_group, elementwise_group, pool_group, norm_group, layout_group, reduce_group, loss_group,
+    golden_group, sequence_group, layernorm_group, attention_group;
 #define GROUP(name, tests) const TestGroup name = {tests, sizeof tests / sizeof *tests, #name}
 int free_after(void **state);
 #define TEST(f) cmocka_unit_test_teardown(f, free_after)

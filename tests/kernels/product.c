@@ -1,5 +1,5 @@
-/* runtime/conv.c: the convolution by columns and OpenBLAS against the naive twin, at the shapes at which the templates are tested,
- * with groups, depthwise ones and more columns than fit one band besides. */
+/* runtime/conv.c: the convolution by columns and OpenBLAS against the naive twin, at the shapes at which the templates
+ * are tested, with groups, depthwise ones and more columns than fit one band besides. */
 #include "tests/kernels/conv_naive.h"
 #include "tests/kernels/kernel_coverage.h"
 #include <math.h>
@@ -14,7 +14,8 @@ static void check_product(const Shape *row, int64_t n, int has_bias) {
   k.has_bias = has_bias;
   int64_t pixels = s.oh * s.ow;
   float *x = random_floats(n * s.ic * s.ih * s.iw, 1), *w = random_floats(s.oc * s.ic / s.groups * s.kh * s.kw, 2);
-  float *bias = random_floats(s.oc, 3), *columns = nan_floats(conv2d_product_columns(&k)), *y = nan_floats(n * s.oc * pixels);
+  float *bias = random_floats(s.oc, 3), *columns = nan_floats(conv2d_product_columns(&k)),
+        *y = nan_floats(n * s.oc * pixels);
   sgr_conv2d_product((void *[]){x, w, has_bias ? bias : NULL, columns, y}, n, &k);
   Result want = naive_forward(&s, n, x, w);
   for (int64_t i = 0; has_bias && i < want.count; i++) want.value[i] += bias[i / pixels % s.oc], want.magnitude[i] += 1;
@@ -31,14 +32,13 @@ static void test_shapes(void **state) {
 
 static void test_groups(void **state) {
   (void)state;
-  static const Shape shapes[] = {
-      {"depthwise", 17, 17, 9, 11, 17, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
-      {"depthwise, stride 2", 40, 40, 9, 12, 40, 5, 3, 2, 2, 2, 1, 1, 1, 0, 0},
-      {"depthwise, dilated, wide padding", 8, 8, 6, 7, 8, 3, 3, 1, 2, 4, 5, 2, 2, 0, 0},
-      {"two outputs of an input", 6, 6, 8, 8, 12, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
-      {"odd groups", 3, 15, 8, 9, 21, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
-      {"several bands", 1, 64, 100, 90, 8, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
-      {"a row that is more than a band", 1, 40, 3, 1000, 4, 3, 27, 1, 1, 1, 13, 1, 1, 0, 0}};
+  static const Shape shapes[] = {{"depthwise", 17, 17, 9, 11, 17, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+                                 {"depthwise, stride 2", 40, 40, 9, 12, 40, 5, 3, 2, 2, 2, 1, 1, 1, 0, 0},
+                                 {"depthwise, dilated, wide padding", 8, 8, 6, 7, 8, 3, 3, 1, 2, 4, 5, 2, 2, 0, 0},
+                                 {"two outputs of an input", 6, 6, 8, 8, 12, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+                                 {"odd groups", 3, 15, 8, 9, 21, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+                                 {"several bands", 1, 64, 100, 90, 8, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0},
+                                 {"a row that is more than a band", 1, 40, 3, 1000, 4, 3, 27, 1, 1, 1, 13, 1, 1, 0, 0}};
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_product(&shapes[i], 2, 1);
 }
 

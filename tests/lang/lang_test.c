@@ -96,13 +96,10 @@ static void add_pair(Test *t, const char *text, int line, bool weights) {
     fail(t, line, "NAME=VALUE is missing");
     return;
   }
-  NameValue pair = {arena_strndup(t->s.arena, text, (size_t)(equal - text)),
-                    arena_strdup(t->s.arena, equal + 1)};
+  NameValue pair = {arena_strndup(t->s.arena, text, (size_t)(equal - text)), arena_strdup(t->s.arena, equal + 1)};
   if (weights && equal[1] == '@') pair.value = arena_printf(t->s.arena, "%s%s", t->data, equal + 2);
-  if (weights)
-    vec_push(t->s.arena, &t->s.weights, pair);
-  else
-    vec_push(t->s.arena, &t->s.defines, pair);
+  if (weights) vec_push(t->s.arena, &t->s.weights, pair);
+  else vec_push(t->s.arena, &t->s.defines, pair);
 }
 
 static void read_directive(Test *t, const char *text, int line) {
@@ -154,8 +151,7 @@ static bool read_directives(Test *t) {
   char *line = NULL;
   size_t room = 0;
   ssize_t length;
-  for (int number = 1; (length = getline(&line, &room, file)) >= 0; number++)
-    read_line(t, line, line + length, number);
+  for (int number = 1; (length = getline(&line, &room, file)) >= 0; number++) read_line(t, line, line + length, number);
   free(line);
   fclose(file);
   return true;
@@ -183,12 +179,11 @@ static void match_message(Test *t, const Diag *d) {
   int line = line_of(t, d);
   for (size_t i = 0; i < t->expected.count; i++) {
     Expected *e = &t->expected.at[i];
-    if (!e->diagnostic || e->seen || e->line != line || strcmp(e->code, diag_code_name(d->code)) != 0)
-      continue;
+    if (!e->diagnostic || e->seen || e->line != line || strcmp(e->code, diag_code_name(d->code)) != 0) continue;
     if (!strstr(d->message, e->text)) continue;
     e->seen = true;
-    for (size_t k = i + 1;
-         k < t->expected.count && t->expected.at[k].line == line && !t->expected.at[k].diagnostic; k++) {
+    for (size_t k = i + 1; k < t->expected.count && t->expected.at[k].line == line && !t->expected.at[k].diagnostic;
+         k++) {
       const char *help = skip_word(t->expected.at[k].text, "help:");
       if (help && !says(d, help)) fail(t, line, "%s lacks the help '%s'", e->code, help);
     }
@@ -207,8 +202,7 @@ static const char *count_params(Test *t, const Graph *g, bool trainable) {
   ParamList params = graph_state_dict(g, t->s.arena, false);
   int64_t count = 0;
   for (size_t i = 0; i < params.count; i++)
-    if (!trainable || g->params.at[params.at[i]].trainable)
-      count += shape_count(&g->params.at[params.at[i]].shape);
+    if (!trainable || g->params.at[params.at[i]].trainable) count += shape_count(&g->params.at[params.at[i]].shape);
   return arena_printf(t->s.arena, "%" PRId64, count);
 }
 
@@ -220,8 +214,7 @@ static void check_layer(Test *t, const Graph *g, int line, const char *text) {
   }
   const char *name = arena_strndup(t->s.arena, text, (size_t)(space - text));
   NodeId node = graph_find_node(g, name);
-  const char *got =
-      node == NO_ID ? "gone" : shape_text(t->s.arena, &g->values.at[g->nodes.at[node].output].shape);
+  const char *got = node == NO_ID ? "gone" : shape_text(t->s.arena, &g->values.at[g->nodes.at[node].output].shape);
   same_text(t, line, name, space + 1, got);
 }
 
@@ -288,22 +281,17 @@ static void check_network(Test *t, const Script *script, bool good) {
     const Expected *e = &t->expected.at[i];
     const char *rest;
     if (e->diagnostic || skip_word(e->text, "help:")) continue;
-    if (!good)
-      fail(t, e->line, "the script has errors, so that '%s' cannot be checked", e->text);
-    else if ((rest = skip_word(e->text, "output")))
-      check_output(t, g, e->line, rest);
+    if (!good) fail(t, e->line, "the script has errors, so that '%s' cannot be checked", e->text);
+    else if ((rest = skip_word(e->text, "output"))) check_output(t, g, e->line, rest);
     else if ((rest = skip_word(e->text, "input")))
       same_text(t, e->line, "input", rest, shape_text(t->s.arena, &g->input.shape));
     else if ((rest = skip_word(e->text, "parameters")))
       same_text(t, e->line, "parameters", rest, count_params(t, g, false));
     else if ((rest = skip_word(e->text, "trainable")))
       same_text(t, e->line, "trainable", rest, count_params(t, g, true));
-    else if ((rest = skip_word(e->text, "layer")))
-      check_layer(t, g, e->line, rest);
-    else if ((rest = skip_word(e->text, "order")))
-      check_order(t, g, e->line, rest);
-    else if ((rest = skip_word(e->text, "values")))
-      check_values(t, script, e->line, rest);
+    else if ((rest = skip_word(e->text, "layer"))) check_layer(t, g, e->line, rest);
+    else if ((rest = skip_word(e->text, "order"))) check_order(t, g, e->line, rest);
+    else if ((rest = skip_word(e->text, "values"))) check_values(t, script, e->line, rest);
   }
 }
 
@@ -325,8 +313,7 @@ int main(int argc, char **argv) {
   Script script;
   bool good = run_script(&t->s, t->path, &script);
   if (script.graph) graph_check(script.graph);
-  if (good != (t->s.diags.errors == 0))
-    fail(t, 1, "run_script returns %d with %zu errors", good, t->s.diags.errors);
+  if (good != (t->s.diags.errors == 0)) fail(t, 1, "run_script returns %d with %zu errors", good, t->s.diags.errors);
   for (size_t i = 0; i < t->s.diags.all.count; i++) match_message(t, t->s.diags.all.at[i]);
   for (size_t i = 0; i < t->expected.count; i++)
     if (t->expected.at[i].diagnostic && !t->expected.at[i].seen)

@@ -9,9 +9,7 @@
 static const char *folder;
 static Session *session;
 
-static const char *path_of(const char *name) {
-  return arena_printf(session->arena, "%s/%s", folder, name);
-}
+static const char *path_of(const char *name) { return arena_printf(session->arena, "%s/%s", folder, name); }
 
 static void write_bytes(const char *name, const void *bytes, size_t count) {
   FILE *file = fopen(path_of(name), "wb");
@@ -78,8 +76,10 @@ static void write_counted(void) {
     whole[i] = i;
   }
   surgery_tensor_out all[] = {
-      {"conv.weight", SURGERY_F32, 4, {2, 1, 3, 3}, count + 10}, {"conv.bias", SURGERY_F32, 1, {2}, count},
-      {"fc.weight", SURGERY_F32, 2, {3, 8}, count},              {"fc.bias", SURGERY_F32, 1, {3}, count + 5},
+      {"conv.weight", SURGERY_F32, 4, {2, 1, 3, 3}, count + 10},
+      {"conv.bias", SURGERY_F32, 1, {2}, count},
+      {"fc.weight", SURGERY_F32, 2, {3, 8}, count},
+      {"fc.bias", SURGERY_F32, 1, {3}, count + 5},
       {"extra.weight", SURGERY_F32, 1, {4}, count},
   };
   write_tensors("count.pth", all, 4);
@@ -124,8 +124,10 @@ static void write_bert(void) {
   static float zeros[64], gamma[4] = {100, 101, 102, 103}, beta[4] = {200, 201, 202, 203}, sevens[4] = {7, 7, 7, 7};
   static int64_t places[6] = {0, 1, 2, 3, 4, 5};
 #define LAYER "bert.encoder.layer.0."
-#define LINEAR(name, out, in) {name ".weight", SURGERY_F32, 2, {out, in}, zeros}, {name ".bias", SURGERY_F32, 1, {out}, zeros}
-#define NORM(name) {name ".gamma", SURGERY_F32, 1, {4}, gamma}, {name ".beta", SURGERY_F32, 1, {4}, beta}
+#define LINEAR(name, out, in)                                                                                          \
+  {name ".weight", SURGERY_F32, 2, {out, in}, zeros}, { name ".bias", SURGERY_F32, 1, {out}, zeros }
+#define NORM(name)                                                                                                     \
+  {name ".gamma", SURGERY_F32, 1, {4}, gamma}, { name ".beta", SURGERY_F32, 1, {4}, beta }
   surgery_tensor_out all[] = {
       {"bert.embeddings.position_ids", SURGERY_I64, 2, {1, 6}, places},
       {"bert.embeddings.word_embeddings.weight", SURGERY_F32, 2, {5, 4}, zeros},
@@ -172,12 +174,10 @@ static void write_resnet(void) {
     size_t length = strlen(layers[i].name);
     bool norm = length > 13 && strcmp(layers[i].name + length - 13, "normalization") == 0;
     for (int r = 0; r < (norm ? 4 : 1); r++) {
-      const char *name =
-          norm ? arena_printf(session->arena, "%s.%s", layers[i].name, roles[r]) : layers[i].name;
+      const char *name = norm ? arena_printf(session->arena, "%s.%s", layers[i].name, roles[r]) : layers[i].name;
       float *numbers = arena_array(session->arena, float, 64);
       for (int k = 0; k < 64; k++) numbers[k] = (float)(10 * i + (size_t)r);
-      all[count] =
-          (surgery_tensor_out){.name = name, .dtype = SURGERY_F32, .rank = layers[i].rank, .data = numbers};
+      all[count] = (surgery_tensor_out){.name = name, .dtype = SURGERY_F32, .rank = layers[i].rank, .data = numbers};
       memcpy(all[count++].shape, layers[i].shape, sizeof layers[i].shape);
     }
   }
@@ -204,8 +204,7 @@ int main(int argc, char **argv) {
   session = arena_new(arena, Session);
   session->arena = session->sources.arena = session->diags.arena = arena;
   session->diags.sources = &session->sources;
-  if ((mkdir(folder, 0777) != 0 && errno != EEXIST) ||
-      (mkdir(path_of("folder"), 0777) != 0 && errno != EEXIST)) {
+  if ((mkdir(folder, 0777) != 0 && errno != EEXIST) || (mkdir(path_of("folder"), 0777) != 0 && errno != EEXIST)) {
     perror(folder);
     return 1;
   }

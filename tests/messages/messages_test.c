@@ -109,7 +109,8 @@ static bool is_place(const json_t *object, bool may_be_null) {
     const json_t *value = json_object_get(object, fields[i]);
     good = good && json_is_integer(value) && json_integer_value(value) >= (i < 4 ? 1 : 0);
   }
-  return good && json_integer_value(json_object_get(object, "begin")) <= json_integer_value(json_object_get(object, "end"));
+  return good &&
+         json_integer_value(json_object_get(object, "begin")) <= json_integer_value(json_object_get(object, "end"));
 }
 
 static bool is_list(const json_t *list, bool places) {
@@ -117,8 +118,9 @@ static bool is_list(const json_t *list, bool places) {
   json_t *item;
   bool good = json_is_array(list);
   json_array_foreach(list, i, item) {
-    good = good && (places ? json_is_object(item) && is_place(item, true) && json_is_string(json_object_get(item, "text"))
-                           : json_is_string(item));
+    good =
+        good && (places ? json_is_object(item) && is_place(item, true) && json_is_string(json_object_get(item, "text"))
+                        : json_is_string(item));
   }
   return good;
 }
@@ -143,7 +145,9 @@ static json_t *read_messages(const Case *c, const char *args, int *status) {
 }
 
 static const char *code_of(const json_t *d) { return json_string_value(json_object_get(d, "code")); }
-static bool is_error(const json_t *d) { return strcmp(json_string_value(json_object_get(d, "severity")), "error") == 0; }
+static bool is_error(const json_t *d) {
+  return strcmp(json_string_value(json_object_get(d, "severity")), "error") == 0;
+}
 
 /* Errors, but those of the codes in `excused`. */
 static size_t count_errors(const json_t *all, const char *excused) {
@@ -159,8 +163,9 @@ static size_t count_errors(const json_t *all, const char *excused) {
 static bool promises_fix(const json_t *d) {
   size_t i;
   json_t *help;
-  json_array_foreach(json_object_get(d, "help"), i, help)
-    if (strstr(json_string_value(help), "did you mean") || strncmp(json_string_value(help), "Linear(", 7) == 0) return true;
+  json_array_foreach(json_object_get(d, "help"), i,
+                     help) if (strstr(json_string_value(help), "did you mean") ||
+                               strncmp(json_string_value(help), "Linear(", 7) == 0) return true;
   return false;
 }
 
@@ -229,7 +234,8 @@ static void try_all_fixes(const Case *c, const json_t *all) {
     const char *file = json_string_value(json_object_get(fix, "file"));
     if (!fix || !file || strcmp(file, c->file) != 0 || !is_error(d) || count == MOST) continue;
     int64_t begin = json_integer_value(json_object_get(fix, "begin"));
-    for (k = count++; k > 0 && json_integer_value(json_object_get(fixes[k - 1], "begin")) < begin; k--) fixes[k] = fixes[k - 1];
+    for (k = count++; k > 0 && json_integer_value(json_object_get(fixes[k - 1], "begin")) < begin; k--)
+      fixes[k] = fixes[k - 1];
     fixes[k] = fix; /* the last in the file first, so that the places of the others stay */
   }
   if (count < 2) return;
@@ -245,7 +251,8 @@ static void try_all_fixes(const Case *c, const json_t *all) {
   write_file(c->file, fixed.at, fixed.length);
   int status;
   json_t *after = read_messages(c, c->args, &status);
-  if (count_errors(after, c->then) >= count_errors(all, c->then)) fail(c, "all fixes together do not cure it", fixed.at);
+  if (count_errors(after, c->then) >= count_errors(all, c->then))
+    fail(c, "all fixes together do not cure it", fixed.at);
   write_file(c->file, c->script.at, c->script.length);
   json_decref(after);
   free(fixed.at);
@@ -256,7 +263,8 @@ static void try_fixes(const Case *c, const json_t *all) {
   json_t *d, *fix;
   json_array_foreach(all, i, d) {
     json_t *fixes = json_object_get(d, "fixes");
-    if (promises_fix(d) && json_array_size(fixes) == 0 && !c->advice) fail(c, "a suggestion that no fix goes with", code_of(d));
+    if (promises_fix(d) && json_array_size(fixes) == 0 && !c->advice)
+      fail(c, "a suggestion that no fix goes with", code_of(d));
     json_array_foreach(fixes, k, fix) try_fix(c, all, d, fix);
   }
   try_all_fixes(c, all);
@@ -278,14 +286,10 @@ static void read_case(Case *c, const char *name) {
   if (fixes_only || strncmp(c->script.at, "#! ", 3) != 0) return;
   const char *at = c->script.at + 3, *end = strchr(at, '\n');
   int length = end ? (int)(end - at) : (int)strlen(at);
-  if (strncmp(at, "args: ", 6) == 0)
-    snprintf(c->args, sizeof c->args, "%.*s", length - 6, at + 6);
-  else if (strncmp(at, "then: ", 6) == 0)
-    snprintf(c->then, sizeof c->then, "%.*s", length - 6, at + 6);
-  else if (strncmp(at, "advice", 6) == 0)
-    c->advice = true;
-  else
-    fail(c, "the first line says nothing that is known", NULL);
+  if (strncmp(at, "args: ", 6) == 0) snprintf(c->args, sizeof c->args, "%.*s", length - 6, at + 6);
+  else if (strncmp(at, "then: ", 6) == 0) snprintf(c->then, sizeof c->then, "%.*s", length - 6, at + 6);
+  else if (strncmp(at, "advice", 6) == 0) c->advice = true;
+  else fail(c, "the first line says nothing that is known", NULL);
 }
 
 static void check_text(const Case *c, const Text *said) {
@@ -346,7 +350,8 @@ int main(int argc, char **argv) {
     int found = scandir(".", &scripts, is_script, alphasort);
     for (int i = 0; i < found; i++, count++) {
       char name[256];
-      snprintf(name, sizeof name, "%.*s", (int)(strrchr(scripts[i]->d_name, '.') - scripts[i]->d_name), scripts[i]->d_name);
+      snprintf(name, sizeof name, "%.*s", (int)(strrchr(scripts[i]->d_name, '.') - scripts[i]->d_name),
+               scripts[i]->d_name);
       run_case(name);
       free(scripts[i]);
     }

@@ -67,7 +67,8 @@ static int fill(const char *in, const char *out) {
     void *data = keep(calloc((size_t)t->count + 1, 8));
     bool whole = t->dtype == SURGERY_I64;
     if (!whole) formula_fill(t->name, t->rank, t->shape[0], t->count, data);
-    list[i] = (surgery_tensor_out){.name = t->name, .dtype = whole ? SURGERY_I64 : SURGERY_F32, .rank = t->rank, .data = data};
+    list[i] = (surgery_tensor_out){
+        .name = t->name, .dtype = whole ? SURGERY_I64 : SURGERY_F32, .rank = t->rank, .data = data};
     memcpy(list[i].shape, t->shape, sizeof t->shape);
   }
   return surgery_weights_write(out, list, count, NULL, &err) == 0 ? 0 : 1;
@@ -132,7 +133,8 @@ static int values(const char *out, int64_t n, int64_t count, const char *salt, i
 }
 
 static int texts(const char *out, int64_t n, int64_t classes, uint64_t vocabulary, int64_t tokens, bool masked) {
-  int64_t *x = keep(malloc((size_t)(n * tokens) * sizeof *x)), *mask = keep(malloc((size_t)(n * tokens) * sizeof *mask));
+  int64_t *x = keep(malloc((size_t)(n * tokens) * sizeof *x)),
+          *mask = keep(malloc((size_t)(n * tokens) * sizeof *mask));
   int64_t *y = keep(malloc((size_t)n * sizeof *y));
   for (int64_t i = 0; i < n * tokens; i++) {
     int64_t length = (int64_t)(formula_mix(formula_seed("mask", ""), (uint64_t)(i / tokens)) % (uint64_t)tokens) + 1;
@@ -169,7 +171,8 @@ static int forward(const char *golden, const char *key, const char *npy, double 
   FILE *f = fopen(npy, "rb");
   unsigned char start[10];
   if (!f || fread(start, 1, 10, f) != 10 || fseek(f, 10 + start[8] + 256 * start[9], SEEK_SET) != 0) die(npy);
-  if (fread(got, sizeof *got, (size_t)want_count, f) != (size_t)want_count || fgetc(f) != EOF) die("not as many outputs as wanted");
+  if (fread(got, sizeof *got, (size_t)want_count, f) != (size_t)want_count || fgetc(f) != EOF)
+    die("not as many outputs as wanted");
   return verdict(key, relative(got, want, want_count), tolerance);
 }
 
@@ -207,7 +210,8 @@ static int gradients(const char *golden, const char *before, const char *after, 
     worst = fmax(worst, fmax(error, norm_error));
     seen++;
     if (!(error <= tolerance && norm_error <= tolerance)) {
-      if (bad++ < 10) printf("%s: gradient off by %.3g of its largest entry, its norm by %.3g\n", key, error, norm_error);
+      if (bad++ < 10)
+        printf("%s: gradient off by %.3g of its largest entry, its norm by %.3g\n", key, error, norm_error);
     }
   }
   printf("%d gradients, worst error %.3g, tolerance %.3g\n", seen, worst, tolerance);
@@ -258,7 +262,8 @@ static json_t *read_json(const char *path) {
 static double statistics_error(json_t *want, json_t *got) {
   static const char *const keys[] = {"mean", "std", "min", "max"};
   double worst = fabs(json_number_value(json_array_get(want, 5)) - json_number_value(json_object_get(got, "zero")));
-  double largest = fmax(fabs(json_number_value(json_array_get(want, 3))), fabs(json_number_value(json_array_get(want, 4))));
+  double largest =
+      fmax(fabs(json_number_value(json_array_get(want, 3))), fabs(json_number_value(json_array_get(want, 4))));
   for (size_t i = 0; i < 4; i++) {
     json_t *number = json_object_get(got, keys[i]);
     double d = fabs(json_number_value(json_array_get(want, i + 1)) - json_number_value(number)) / largest;
@@ -268,7 +273,8 @@ static double statistics_error(json_t *want, json_t *got) {
 }
 
 static int inspected(const char *golden, const char *out, double tolerance) {
-  json_t *g = read_json(golden), *o = read_json(out), *want = json_object_get(g, "values"), *got = json_object_get(o, "values");
+  json_t *g = read_json(golden), *o = read_json(out), *want = json_object_get(g, "values"),
+         *got = json_object_get(o, "values");
   double worst = 0;
   int bad = 0;
   if (json_array_size(want) != json_array_size(got) || json_array_size(want) == 0) die("not as many values as wanted");
@@ -276,7 +282,8 @@ static int inspected(const char *golden, const char *out, double tolerance) {
     const char *name = json_string_value(json_array_get(json_array_get(want, i), 0));
     json_t *same = NULL;
     for (size_t k = 0; k < json_array_size(got) && !same; k++)
-      if (strcmp(name, json_string_value(json_object_get(json_array_get(got, k), "name"))) == 0) same = json_array_get(got, k);
+      if (strcmp(name, json_string_value(json_object_get(json_array_get(got, k), "name"))) == 0)
+        same = json_array_get(got, k);
     if (!same) die(name);
     double error = statistics_error(json_array_get(want, i), same);
     if (!(error <= worst)) worst = error;
@@ -293,9 +300,7 @@ static int tensor(const char *golden, const char *key, const char *file, const c
   return verdict(key, relative(got, want, count), tolerance);
 }
 
-static int by_name(const void *a, const void *b) {
-  return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
 static int names(const char *file, const char *prefix) {
   surgery_weights *w = open_file(file);
@@ -335,9 +340,11 @@ int main(int argc, char **argv) {
   if (strcmp(what, "maps") == 0 && argc > 6 && argc <= 5 + 2 * (SURGERY_MAX_RANK - 1))
     return maps(argv[2], atoll(argv[3]), atoi(argv[4]), argc - 5, argv + 5);
   if (strcmp(what, "texts") == 0 && argc == 8)
-    return texts(argv[2], atoll(argv[3]), atoll(argv[4]), strtoull(argv[5], NULL, 10), atoll(argv[6]), strcmp(argv[7], "masked") == 0);
+    return texts(argv[2], atoll(argv[3]), atoll(argv[4]), strtoull(argv[5], NULL, 10), atoll(argv[6]),
+                 strcmp(argv[7], "masked") == 0);
   if (strcmp(what, "forward") == 0 && argc == 6) return forward(argv[2], argv[3], argv[4], atof(argv[5]));
-  if (strcmp(what, "gradients") == 0 && argc == 7) return gradients(argv[2], argv[3], argv[4], atof(argv[5]), atof(argv[6]));
+  if (strcmp(what, "gradients") == 0 && argc == 7)
+    return gradients(argv[2], argv[3], argv[4], atof(argv[5]), atof(argv[6]));
   if (strcmp(what, "losses") == 0 && argc == 6) return losses(argv[2], argv[3], argv[4], "loss", atof(argv[5]));
   if (strcmp(what, "rates") == 0 && argc == 6) return losses(argv[2], argv[3], argv[4], "lr", atof(argv[5]));
   if (strcmp(what, "values") == 0 && argc >= 7)

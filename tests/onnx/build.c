@@ -7,12 +7,8 @@
 
 static char folder[200];
 
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at) {
-  return remove(path);
-}
-static void remove_folder(void) {
-  nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at) { return remove(path); }
+static void remove_folder(void) { nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS); }
 
 const char *scratch(const char *name) {
   static char paths[8][300];
@@ -56,9 +52,7 @@ Build *build_begin(void) {
   return b;
 }
 
-void build_end(Build *b) {
-  arena_destroy(b->arena);
-}
+void build_end(Build *b) { arena_destroy(b->arena); }
 
 /* The words of a text; returns how many. */
 static size_t words(Arena *arena, const char *text, char **out, size_t most) {
@@ -121,8 +115,7 @@ static char **names(Build *b, const char *text, size_t *count) {
   return list;
 }
 
-Onnx__NodeProto *build_node(Build *b, const char *type, const char *name, const char *inputs,
-                            const char *outputs) {
+Onnx__NodeProto *build_node(Build *b, const char *type, const char *name, const char *inputs, const char *outputs) {
   Onnx__NodeProto *node = arena_new(b->arena, Onnx__NodeProto);
   onnx__node_proto__init(node);
   node->op_type = arena_strdup(b->arena, type);
@@ -208,18 +201,13 @@ Onnx__TensorProto *build_values(Build *b, const char *name, int type, const char
     f64[i] = (double)i;
     i64[i] = i;
   }
-  if (type == TYPE_DOUBLE)
-    set_raw(b, t, f64, (size_t)count * 8);
-  else if (type == TYPE_INT64)
-    set_raw(b, t, i64, (size_t)count * 8);
-  else
-    set_raw(b, t, f32, (size_t)count * 4);
+  if (type == TYPE_DOUBLE) set_raw(b, t, f64, (size_t)count * 8);
+  else if (type == TYPE_INT64) set_raw(b, t, i64, (size_t)count * 8);
+  else set_raw(b, t, f32, (size_t)count * 4);
   return t;
 }
 
-void build_initializer(Build *b, Onnx__TensorProto *tensor) {
-  vec_push(b->arena, &b->tensors, tensor);
-}
+void build_initializer(Build *b, Onnx__TensorProto *tensor) { vec_push(b->arena, &b->tensors, tensor); }
 
 Onnx__TensorProto *build_tensor(Build *b, const char *name, const char *dims) {
   Onnx__TensorProto *t = build_values(b, name, TYPE_FLOAT, dims);

@@ -30,8 +30,7 @@ void build_end(Build *b);
 Onnx__ValueInfoProto *build_input(Build *b, const char *name, const char *dims);
 Onnx__ValueInfoProto *build_output(Build *b, const char *name, const char *dims);
 /* Names separated by blanks; "-" is an input that is left out. */
-Onnx__NodeProto *build_node(Build *b, const char *type, const char *name, const char *inputs,
-                            const char *outputs);
+Onnx__NodeProto *build_node(Build *b, const char *type, const char *name, const char *inputs, const char *outputs);
 /* Each returns the node, so that calls can be nested. ints: "1 1 1 1". */
 Onnx__NodeProto *with_int(Build *b, Onnx__NodeProto *node, const char *name, int64_t value);
 Onnx__NodeProto *with_float(Build *b, Onnx__NodeProto *node, const char *name, double value);

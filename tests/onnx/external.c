@@ -8,8 +8,7 @@
 /* x (N, 4) → gemm → y (N, 2), the weight of 32 bytes in `location`. NULL leaves an entry out. */
 static const char *model(const char *location, const char *offset, const char *length) {
   Build *b = build_begin();
-  const char *keys[] = {"location", "offset", "length", "checksum"},
-             *values[] = {location, offset, length, "0"};
+  const char *keys[] = {"location", "offset", "length", "checksum"}, *values[] = {location, offset, length, "0"};
   build_input(b, "x", "? 4");
   build_output(b, "y", "? 2");
   Onnx__TensorProto *t = build_tensor(b, "fc.weight", "2 4");
@@ -34,15 +33,14 @@ static const char *model(const char *location, const char *offset, const char *l
 static int make_files(void **state) {
   float values[12];
   for (int i = 0; i < 12; i++) values[i] = (float)(100 + i);
-  if (mkdir(scratch("model"), 0700) || mkdir(scratch("model/data"), 0700) ||
-      mkdir(scratch("elsewhere"), 0700))
+  if (mkdir(scratch("model"), 0700) || mkdir(scratch("model/data"), 0700) || mkdir(scratch("elsewhere"), 0700))
     return -1;
   write_bytes(scratch("model/w.bin"), values, sizeof values);
   write_bytes(scratch("model/data/w.bin"), values, sizeof values);
   write_bytes(scratch("elsewhere/w.bin"), values, sizeof values);
   write_bytes(scratch("model/two.bin"), values, sizeof values);
-  return symlink("../elsewhere/w.bin", scratch("model/link.bin")) ||
-         symlink("w.bin", scratch("model/near.bin")) || symlink("../elsewhere", scratch("model/folder")) ||
+  return symlink("../elsewhere/w.bin", scratch("model/link.bin")) || symlink("w.bin", scratch("model/near.bin")) ||
+         symlink("../elsewhere", scratch("model/folder")) ||
          link(scratch("model/two.bin"), scratch("elsewhere/two.bin")) || mkfifo(scratch("model/pipe"), 0600);
 }
 
@@ -98,8 +96,7 @@ static void test_refused(void **state) {
     Imported i = import_file(model(cases[k].location, cases[k].offset, cases[k].length));
     if (i.graph || !strstr(i.messages, "E0601") || !strstr(i.messages, "tensor 'fc.weight'") ||
         !strstr(i.messages, cases[k].part))
-      fail_msg("%s: wanted '%s', got: %s", cases[k].location, cases[k].part,
-               i.graph ? "(accepted)" : i.messages);
+      fail_msg("%s: wanted '%s', got: %s", cases[k].location, cases[k].part, i.graph ? "(accepted)" : i.messages);
     import_end(&i);
   }
 }

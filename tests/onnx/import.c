@@ -36,12 +36,10 @@ static void expect_values(Imported *i, const char *name, const float *want, int6
   const float *got = param_values(i, name, &have);
   assert_int_equal(have, count);
   for (int64_t k = 0; k < count; k++)
-    if (got[k] != want[k])
-      fail_msg("%s[%lld] is %g, not %g", name, (long long)k, (double)got[k], (double)want[k]);
+    if (got[k] != want[k]) fail_msg("%s[%lld] is %g, not %g", name, (long long)k, (double)got[k], (double)want[k]);
 }
-#define VALUES(i, name, ...)                                                                                 \
-  expect_values((i), (name), (const float[]){__VA_ARGS__},                                                   \
-                sizeof((const float[]){__VA_ARGS__}) / sizeof(float))
+#define VALUES(i, name, ...)                                                                                           \
+  expect_values((i), (name), (const float[]){__VA_ARGS__}, sizeof((const float[]){__VA_ARGS__}) / sizeof(float))
 
 /* ---- names ---- */
 
@@ -51,16 +49,14 @@ static void flat_names(void **state) { /* PyTorch before 1.13 */
   build_output(b, "out", "1 4");
   build_tensor(b, "features.0.weight", "4 3 3 3");
   build_tensor(b, "features.0.bias", "4");
-  with_ints(b, build_node(b, "Conv", "Conv_0", "input features.0.weight features.0.bias", "5"), "pads",
-            "1 1 1 1");
+  with_ints(b, build_node(b, "Conv", "Conv_0", "input features.0.weight features.0.bias", "5"), "pads", "1 1 1 1");
   build_node(b, "Relu", "Relu_1", "5", "6");
   build_node(b, "GlobalAveragePool", "GlobalAveragePool_2", "6", "7");
   build_node(b, "Add", "Add_3", "7 7", "8");
   build_node(b, "Flatten", "Flatten_4", "8", "out");
-  Imported i =
-      IMPORTS(b, "features.0 = Conv2d(input, ", "padding=1", "Relu_1 = ReLU(features.0",
-              "GlobalAveragePool_2 = AdaptiveAvgPool2d(Relu_1", "Add_3 = add(", "Flatten_4 = Flatten(Add_3",
-              "parameter features.0.weight", "parameter features.0.bias");
+  Imported i = IMPORTS(b, "features.0 = Conv2d(input, ", "padding=1", "Relu_1 = ReLU(features.0",
+                       "GlobalAveragePool_2 = AdaptiveAvgPool2d(Relu_1", "Add_3 = add(", "Flatten_4 = Flatten(Add_3",
+                       "parameter features.0.weight", "parameter features.0.bias");
   assert_string_equal(i.graph->modules.at[graph_find_module(i.graph, "features")].type, "Sequential");
   assert_int_equal(i.graph->input.kind, INPUT_IMAGE);
   import_end(&i);
@@ -76,9 +72,9 @@ static void no_names(void **state) {
   build_node(b, "Relu", "", "a", "b");
   build_node(b, "Relu", "", "b", "c");
   with_int(b, build_node(b, "Gemm", "", "c w2", "y"), "transB", 1);
-  Imported i = IMPORTS(b, "gemm = Linear(input, in_features=6, out_features=5, bias=false)",
-                       "relu = ReLU(gemm", "relu_1 = ReLU(relu", "gemm_1 = Linear(relu_1",
-                       "parameter gemm.weight [5, 6]", "parameter gemm_1.weight [4, 5]");
+  Imported i = IMPORTS(b, "gemm = Linear(input, in_features=6, out_features=5, bias=false)", "relu = ReLU(gemm",
+                       "relu_1 = ReLU(relu", "gemm_1 = Linear(relu_1", "parameter gemm.weight [5, 6]",
+                       "parameter gemm_1.weight [4, 5]");
   assert_int_equal(i.graph->input.kind, INPUT_TENSOR);
   import_end(&i);
 }
@@ -95,21 +91,18 @@ static void odd_names(void **state) { /* of no use as identifiers, or of layers 
   build_node(b, "Conv", "model/block 1/Conv2D;x", "2 we/ird:0", "3");
   build_node(b, "Relu", "17", "3", "4");
   build_node(b, "Relu", "1x", "4", "y");
-  Imported i =
-      IMPORTS(b, "\na = Conv2d(", "a_b = Conv2d(", "model.block_1 = Conv2d(", "17 = ReLU(", "_1x = ReLU(");
+  Imported i = IMPORTS(b, "\na = Conv2d(", "a_b = Conv2d(", "model.block_1 = Conv2d(", "17 = ReLU(", "_1x = ReLU(");
   import_end(&i);
 }
 
-static void
-shared_weight(void **state) { /* one layer where all agrees, two and a warning where it does not */
+static void shared_weight(void **state) { /* one layer where all agrees, two and a warning where it does not */
   Build *b = build_begin();
   build_input(b, "x", "1 2 4 4");
   build_output(b, "y", "1 2 4 4");
   build_tensor(b, "c.weight", "2 2 3 3");
   with_ints(b, build_node(b, "Conv", "", "x c.weight", "1"), "pads", "1 1 1 1");
   with_ints(b, build_node(b, "Conv", "", "1 c.weight", "2"), "pads", "1 1 1 1");
-  with_ints(b, with_ints(b, build_node(b, "Conv", "", "2 c.weight", "y"), "pads", "2 2 2 2"), "dilations",
-            "2 2");
+  with_ints(b, with_ints(b, build_node(b, "Conv", "", "2 c.weight", "y"), "pads", "2 2 2 2"), "dilations", "2 2");
   Imported i = IMPORTS(b, "c = Conv2d(input", "c_1 = Conv2d(c,", "c_1_1 = Conv2d(c_1", "parameter c.weight",
                        "parameter c_1.weight");
   assert_non_null(strstr(i.messages, "W0601"));
@@ -132,11 +125,10 @@ static void matrices(void **state) {
   build_node(b, "Add", "plus", "b1 1", "2");
   build_node(b, "Gemm", "two", "2 w2 b2", "3"); /* transB = 0 */
   with_ints(b, build_node(b, "Transpose", "t", "w3", "w3t"), "perm", "1 0");
-  build_node(b, "MatMul", "three", "3 w3t",
-             "y"); /* as PyTorch writes a Linear of (N, T, C) without folding */
-  Imported i = IMPORTS(
-      b, "one = Linear(input, in_features=2, out_features=3, bias=true)", "two = Linear(one, in_features=3",
-      "three = Linear(two, in_features=3, out_features=3, bias=false)", "output output = three");
+  build_node(b, "MatMul", "three", "3 w3t", "y"); /* as PyTorch writes a Linear of (N, T, C) without folding */
+  Imported i =
+      IMPORTS(b, "one = Linear(input, in_features=2, out_features=3, bias=true)", "two = Linear(one, in_features=3",
+              "three = Linear(two, in_features=3, out_features=3, bias=false)", "output output = three");
   VALUES(&i, "one.weight", 0, 3, 1, 4, 2, 5);
   VALUES(&i, "one.bias", 0, 1, 2);
   VALUES(&i, "two.weight", 0, 3, 6, 1, 4, 7, 2, 5, 8);
@@ -182,8 +174,7 @@ static void typed_fields(void **state) {
   build_node(b, "Reshape", "flat", "x to", "1");
   with_int(b, build_node(b, "Gemm", "fc", "1 fc.weight fc.bias", "2"), "transB", 1);
   with_tensor(b, build_node(b, "Constant", "k", "", "w3"), "value", build_values(b, "", TYPE_FLOAT, "2 2"));
-  with_int(b, build_node(b, "Gemm", "gc", "2 w3 gc.bias", "y"), "transB",
-           1); /* a weight in a Constant node */
+  with_int(b, build_node(b, "Gemm", "gc", "2 w3 gc.bias", "y"), "transB", 1); /* a weight in a Constant node */
   Imported i = IMPORTS(b, "flat = Flatten(input, start_dim=1", "fc = Linear(flat", "gc = Linear(fc");
   VALUES(&i, "fc.weight", 1.5f, -2, 3, 4);
   VALUES(&i, "fc.bias", 0.25f, -8);
@@ -209,15 +200,14 @@ static void paddings(void **state) {
   with_text(b, build_node(b, "Pad", "p", "2 pads", "3"), "mode", "constant");
   with_ints(b, build_node(b, "Conv", "c", "3 u", "4"), "pads", "1 0 1 0");
   with_ints(b, build_node(b, "AveragePool", "d", "4", "5"), "kernel_shape", "2 2");
-  with_ints(b, with_ints(b, build_node(b, "AveragePool", "e", "5", "6"), "kernel_shape", "2 2"), "pads",
-            "1 1 1 1");
-  with_int(b,
-           with_ints(b, with_ints(b, build_node(b, "AveragePool", "f", "6", "y"), "kernel_shape", "2 2"),
-                     "pads", "1 1 1 1"),
-           "count_include_pad", 1);
-  Imported i = IMPORTS(b, "a = Conv2d(", "padding=1,", "b = Conv2d(", "padding=0,", "c = Conv2d(",
-                       "padding=2,", "d = AvgPool2d(c, kernel_size=2, stride=1, padding=0", "e = AvgPool2d(",
-                       "padding=1", "count_include_pad=false", "f = AvgPool2d(", "count_include_pad=true");
+  with_ints(b, with_ints(b, build_node(b, "AveragePool", "e", "5", "6"), "kernel_shape", "2 2"), "pads", "1 1 1 1");
+  with_int(
+      b,
+      with_ints(b, with_ints(b, build_node(b, "AveragePool", "f", "6", "y"), "kernel_shape", "2 2"), "pads", "1 1 1 1"),
+      "count_include_pad", 1);
+  Imported i = IMPORTS(b, "a = Conv2d(", "padding=1,", "b = Conv2d(", "padding=0,", "c = Conv2d(", "padding=2,",
+                       "d = AvgPool2d(c, kernel_size=2, stride=1, padding=0", "e = AvgPool2d(", "padding=1",
+                       "count_include_pad=false", "f = AvgPool2d(", "count_include_pad=true");
   import_end(&i);
 }
 
@@ -239,12 +229,10 @@ static void small_operators(void **state) {
   with_int(b, build_node(b, "Softmax", "m", "7", "8"), "axis", -3);
   with_ints(b, with_int(b, build_node(b, "ReduceMean", "r", "8", "9"), "keepdims", 1), "axes", "-1 -2");
   build_node(b, "Squeeze", "q", "9 axes", "y");
-  build_node(b, "NoSuchOperator", "unused", "x",
-             "nobody"); /* what the output does not need is not looked at */
-  Imported i =
-      IMPORTS(b, "i = Identity(input", "c = ReLU6(i", "d = ReLU(c", "l = LeakyReLU(d, negative_slope=0.01",
-              "s = add(l, d)", "s_1 = add(s, c)", "p = Dropout(s_1, p=0.1", "m = Softmax(p, dim=1)",
-              "r = mean(m, dim=[3,2], keepdim=true)", "q = Flatten(r");
+  build_node(b, "NoSuchOperator", "unused", "x", "nobody"); /* what the output does not need is not looked at */
+  Imported i = IMPORTS(b, "i = Identity(input", "c = ReLU6(i", "d = ReLU(c", "l = LeakyReLU(d, negative_slope=0.01",
+                       "s = add(l, d)", "s_1 = add(s, c)", "p = Dropout(s_1, p=0.1", "m = Softmax(p, dim=1)",
+                       "r = mean(m, dim=[3,2], keepdim=true)", "q = Flatten(r");
   import_end(&i);
 }
 
@@ -256,8 +244,7 @@ static void newer_opset(void **state) { /* axes as an input, Gelu as an operator
   build_ints(b, "axes", "2 3");
   with_text(b, build_node(b, "Gelu", "g", "x", "1"), "approximate", "tanh");
   with_int(b, build_node(b, "ReduceMean", "r", "1 axes", "y"), "keepdims", 0);
-  Imported i =
-      IMPORTS(b, "g = GELU(input, approximate=\"tanh\")", "r = mean(g, dim=[2,3], keepdim=false) (N, 2)");
+  Imported i = IMPORTS(b, "g = GELU(input, approximate=\"tanh\")", "r = mean(g, dim=[2,3], keepdim=false) (N, 2)");
   import_end(&i);
 }
 
@@ -269,12 +256,11 @@ static void older_opset(void **state) { /* attributes that became inputs later *
   build_output(b, "y", "1 18");
   for (int k = 0; k < 4; k++)
     build_tensor(b, (const char *[]){"bn.weight", "bn.bias", "bn.running_mean", "bn.running_var"}[k], "2");
-  with_int(b,
-           with_float(b,
-                      build_node(b, "BatchNormalization", "n",
-                                 "x bn.weight bn.bias bn.running_mean bn.running_var", "1"),
-                      "momentum", 0.99),
-           "spatial", 1);
+  with_int(
+      b,
+      with_float(b, build_node(b, "BatchNormalization", "n", "x bn.weight bn.bias bn.running_mean bn.running_var", "1"),
+                 "momentum", 0.99),
+      "spatial", 1);
   with_float(b, with_float(b, build_node(b, "Clip", "c", "1", "2"), "min", 0), "max", 6);
   with_float(b, build_node(b, "Dropout", "d", "2", "3"), "ratio", 0.75);
   build_node(b, "Flatten", "f", "3", "4");
@@ -322,8 +308,7 @@ static void gelu_forms(void **state) {
   build_node(b, "Erf", "", "6", "7");
   build_node(b, "Add", "", "one 7", "8");
   build_node(b, "Mul", "second", "5 8", "y");
-  Imported i = IMPORTS(b, "first = GELU(input, approximate=\"none\")", "second = GELU(first",
-                       "output output = second");
+  Imported i = IMPORTS(b, "first = GELU(input, approximate=\"none\")", "second = GELU(first", "output output = second");
   import_end(&i);
 }
 

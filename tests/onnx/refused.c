@@ -48,73 +48,33 @@ static void other_domain(Build *b) {
   good(b);
   b->nodes.at[1]->domain = "com.microsoft";
 }
-static void bare_erf(Build *b) {
-  one(b, "1 4", "Erf", "x");
-}
-static void transpose_flow(Build *b) {
-  with_ints(b, one(b, "1 4 4", "Transpose", "x"), "perm", "0 2 1");
-}
-static void asymmetric(Build *b) {
-  with_ints(b, conv(b), "pads", "0 0 1 1");
-}
-static void same_upper(Build *b) {
-  with_ints(b, with_text(b, conv(b), "auto_pad", "SAME_UPPER"), "strides", "2 2");
-}
-static void odd_auto_pad(Build *b) {
-  with_text(b, conv(b), "auto_pad", "MIRROR");
-}
-static void both_pads(Build *b) {
-  with_ints(b, with_text(b, conv(b), "auto_pad", "SAME_UPPER"), "pads", "1 1 1 1");
-}
-static void negative_pads(Build *b) {
-  with_ints(b, conv(b), "pads", "-1 -1 -1 -1");
-}
-static void huge_stride(Build *b) {
-  with_ints(b, conv(b), "strides", "9223372036854775807 1");
-}
-static void zero_stride(Build *b) {
-  with_ints(b, conv(b), "strides", "0 1");
-}
-static void three_strides(Build *b) {
-  with_ints(b, conv(b), "strides", "1 1 1");
-}
-static void many_ints(Build *b) {
-  with_ints(b, conv(b), "pads", "1 1 1 1 1 1 1 1 1 1");
-}
-static void unknown_attribute(Build *b) {
-  with_int(b, conv(b), "quantum", 1);
-}
-static void attribute_twice(Build *b) {
-  with_int(b, with_int(b, conv(b), "group", 1), "group", 1);
-}
-static void attribute_type(Build *b) {
-  with_float(b, conv(b), "group", 1);
-}
-static void kernel_differs(Build *b) {
-  with_ints(b, conv(b), "kernel_shape", "5 5");
-}
-static void bad_group(Build *b) {
-  with_int(b, conv(b), "group", 3);
-}
-static void huge_group(Build *b) {
-  with_int(b, conv(b), "group", INT64_MAX);
-}
-static void zero_group(Build *b) {
-  with_int(b, conv(b), "group", 0);
-}
+static void bare_erf(Build *b) { one(b, "1 4", "Erf", "x"); }
+static void transpose_flow(Build *b) { with_ints(b, one(b, "1 4 4", "Transpose", "x"), "perm", "0 2 1"); }
+static void asymmetric(Build *b) { with_ints(b, conv(b), "pads", "0 0 1 1"); }
+static void same_upper(Build *b) { with_ints(b, with_text(b, conv(b), "auto_pad", "SAME_UPPER"), "strides", "2 2"); }
+static void odd_auto_pad(Build *b) { with_text(b, conv(b), "auto_pad", "MIRROR"); }
+static void both_pads(Build *b) { with_ints(b, with_text(b, conv(b), "auto_pad", "SAME_UPPER"), "pads", "1 1 1 1"); }
+static void negative_pads(Build *b) { with_ints(b, conv(b), "pads", "-1 -1 -1 -1"); }
+static void huge_stride(Build *b) { with_ints(b, conv(b), "strides", "9223372036854775807 1"); }
+static void zero_stride(Build *b) { with_ints(b, conv(b), "strides", "0 1"); }
+static void three_strides(Build *b) { with_ints(b, conv(b), "strides", "1 1 1"); }
+static void many_ints(Build *b) { with_ints(b, conv(b), "pads", "1 1 1 1 1 1 1 1 1 1"); }
+static void unknown_attribute(Build *b) { with_int(b, conv(b), "quantum", 1); }
+static void attribute_twice(Build *b) { with_int(b, with_int(b, conv(b), "group", 1), "group", 1); }
+static void attribute_type(Build *b) { with_float(b, conv(b), "group", 1); }
+static void kernel_differs(Build *b) { with_ints(b, conv(b), "kernel_shape", "5 5"); }
+static void bad_group(Build *b) { with_int(b, conv(b), "group", 3); }
+static void huge_group(Build *b) { with_int(b, conv(b), "group", INT64_MAX); }
+static void zero_group(Build *b) { with_int(b, conv(b), "group", 0); }
 static void conv_1d(Build *b) {
   build_tensor(b, "w", "2 1 3");
   one(b, "1 1 8", "Conv", "x w");
 }
-static void no_kernel_shape(Build *b) {
-  one(b, "1 1 8 8", "MaxPool", "x");
-}
+static void no_kernel_shape(Build *b) { one(b, "1 1 8 8", "MaxPool", "x"); }
 static void storage_order(Build *b) {
   with_int(b, with_ints(b, one(b, "1 1 8 8", "MaxPool", "x"), "kernel_shape", "2 2"), "storage_order", 1);
 }
-static void huge_window(Build *b) {
-  with_ints(b, one(b, "1 1 8 8", "MaxPool", "x"), "kernel_shape", "9 9");
-}
+static void huge_window(Build *b) { with_ints(b, one(b, "1 1 8 8", "MaxPool", "x"), "kernel_shape", "9 9"); }
 static void transposed_input(Build *b) {
   good(b);
   with_int(b, b->nodes.at[3], "transA", 1);
@@ -123,20 +83,14 @@ static void alpha(Build *b) {
   good(b);
   with_float(b, b->nodes.at[3], "alpha", 2);
 }
-static void nan_alpha(Build *b) {
-  with_float(b, one(b, "1 4", "LeakyRelu", "x"), "alpha", strtod("nan", NULL));
-}
+static void nan_alpha(Build *b) { with_float(b, one(b, "1 4", "LeakyRelu", "x"), "alpha", strtod("nan", NULL)); }
 static void clip(Build *b) {
   build_number(b, "low", -1);
   build_number(b, "high", 1);
   one(b, "1 4", "Clip", "x low high");
 }
-static void flatten_axis(Build *b) {
-  with_int(b, one(b, "1 2 3", "Flatten", "x"), "axis", 2);
-}
-static void flatten_all(Build *b) {
-  with_int(b, one(b, "1 2 3", "Flatten", "x"), "axis", 0);
-}
+static void flatten_axis(Build *b) { with_int(b, one(b, "1 2 3", "Flatten", "x"), "axis", 2); }
+static void flatten_all(Build *b) { with_int(b, one(b, "1 2 3", "Flatten", "x"), "axis", 0); }
 static void reshape(Build *b) {
   build_ints(b, "to", "0 2 8");
   one(b, "1 4 4", "Reshape", "x to");
@@ -153,21 +107,11 @@ static void softmax_old(Build *b) {
   b->opset.version = 11;
   with_int(b, one(b, "1 2 3 3", "Softmax", "x"), "axis", 1);
 }
-static void softmax_batch(Build *b) {
-  with_int(b, one(b, "1 2", "Softmax", "x"), "axis", 0);
-}
-static void softmax_axis(Build *b) {
-  with_int(b, one(b, "1 2", "Softmax", "x"), "axis", 7);
-}
-static void concat_batch(Build *b) {
-  with_int(b, one(b, "1 2", "Concat", "x x"), "axis", 0);
-}
-static void mean_batch(Build *b) {
-  with_ints(b, one(b, "1 2", "ReduceMean", "x"), "axes", "0");
-}
-static void mean_all(Build *b) {
-  one(b, "1 2", "ReduceMean", "x");
-}
+static void softmax_batch(Build *b) { with_int(b, one(b, "1 2", "Softmax", "x"), "axis", 0); }
+static void softmax_axis(Build *b) { with_int(b, one(b, "1 2", "Softmax", "x"), "axis", 7); }
+static void concat_batch(Build *b) { with_int(b, one(b, "1 2", "Concat", "x x"), "axis", 0); }
+static void mean_batch(Build *b) { with_ints(b, one(b, "1 2", "ReduceMean", "x"), "axes", "0"); }
+static void mean_all(Build *b) { one(b, "1 2", "ReduceMean", "x"); }
 static void dropout(Build *b) {
   build_number(b, "p", 1.5);
   one(b, "1 2", "Dropout", "x p");
@@ -196,15 +140,9 @@ static void mask_used(Build *b) {
   build_node(b, "Dropout", "drop", "x", "1 mask");
   build_node(b, "Add", "sum", "1 mask", "y");
 }
-static void too_few_inputs(Build *b) {
-  one(b, "1 4", "MatMul", "x");
-}
-static void too_many_inputs(Build *b) {
-  one(b, "1 4", "Relu", "x x");
-}
-static void cast(Build *b) {
-  with_int(b, one(b, "1 4", "Cast", "x"), "to", TYPE_INT64);
-}
+static void too_few_inputs(Build *b) { one(b, "1 4", "MatMul", "x"); }
+static void too_many_inputs(Build *b) { one(b, "1 4", "Relu", "x x"); }
+static void cast(Build *b) { with_int(b, one(b, "1 4", "Cast", "x"), "to", TYPE_INT64); }
 static void constant_text(Build *b) {
   build_input(b, "x", "1 4");
   build_output(b, "y", "1 4");
@@ -381,9 +319,7 @@ static void node_without_output(Build *b) {
   good(b);
   b->nodes.at[1]->n_output = 0;
 }
-static void no_graph(Build *b) {
-  b->model.graph = NULL;
-}
+static void no_graph(Build *b) { b->model.graph = NULL; }
 static void old_opset(Build *b) {
   good(b);
   b->opset.version = 6;
@@ -407,15 +343,9 @@ static void input_shapeless(Build *b) {
   good(b);
   b->inputs.at[0]->type->tensor_type->shape = NULL;
 }
-static void input_flat(Build *b) {
-  one(b, "4", "Relu", "x");
-}
-static void input_deep(Build *b) {
-  one(b, "1 2 2 2 2 2 2 2", "Relu", "x");
-}
-static void input_huge(Build *b) {
-  one(b, "1 65536 65536 2", "Relu", "x");
-}
+static void input_flat(Build *b) { one(b, "4", "Relu", "x"); }
+static void input_deep(Build *b) { one(b, "1 2 2 2 2 2 2 2", "Relu", "x"); }
+static void input_huge(Build *b) { one(b, "1 65536 65536 2", "Relu", "x"); }
 
 static const Case cases[] = {
     {"operators", unknown_operators, "E0602", "has 2 operators that are not supported",
@@ -423,14 +353,12 @@ static const Case cases[] = {
     {"domain", other_domain, "E0602", "com.microsoft::Relu, 1 time", NULL},
     {"erf alone", bare_erf, "E0602", "Erf, 1 time", NULL},
     {"transpose", transpose_flow, "E0602", "Transpose", NULL},
-    {"asymmetric", asymmetric, "E0603", "node 'only' (Conv): the attribute pads=[0, 0, 1, 1] is asymmetric",
-     NULL},
+    {"asymmetric", asymmetric, "E0603", "node 'only' (Conv): the attribute pads=[0, 0, 1, 1] is asymmetric", NULL},
     {"SAME_UPPER", same_upper, "E0603", "auto_pad=SAME_UPPER is supported with a stride of 1", NULL},
     {"auto_pad", odd_auto_pad, "E0603", "auto_pad=MIRROR is not known", NULL},
     {"both pads", both_pads, "E0603", "both auto_pad=SAME_UPPER and pads", NULL},
     {"negative pads", negative_pads, "E0603", "pads must lie between 0 and 65535, not -1", NULL},
-    {"huge stride", huge_stride, "E0603", "strides must lie between 1 and 65535, not 9223372036854775807",
-     NULL},
+    {"huge stride", huge_stride, "E0603", "strides must lie between 1 and 65535, not 9223372036854775807", NULL},
     {"zero stride", zero_stride, "E0603", "strides must lie between 1 and 65535, not 0", NULL},
     {"three strides", three_strides, "E0603", "the attribute strides has 3 numbers; at most 2", NULL},
     {"many pads", many_ints, "E0603", "the attribute pads has 10 numbers", NULL},
@@ -452,8 +380,7 @@ static const Case cases[] = {
     {"flatten", flatten_axis, "E0603", "axis=2 is not supported", NULL},
     {"flatten all", flatten_all, "E0603", "axis=0 is not supported", NULL},
     {"reshape", reshape, "E0603", "a reshape to (0, 2, 8) is not supported", NULL},
-    {"reshape of samples", reshape_mixes, "E0603",
-     "a reshape to (-1, 8) of (N, …) with (N, 16) is no flatten", NULL},
+    {"reshape of samples", reshape_mixes, "E0603", "a reshape to (-1, 8) of (N, …) with (N, 16) is no flatten", NULL},
     {"add constant", add_constant, "E0603", "its input 'c' is a constant", NULL},
     {"softmax before 13", softmax_old, "E0603", "axis=1 flattens before opset 13", NULL},
     {"softmax over batch", softmax_batch, "E0603", "axis=0 goes over the batch", NULL},
@@ -491,8 +418,7 @@ static const Case cases[] = {
     {"many values", too_many_values, "E0601", "more than the 24 values", NULL},
     {"range", value_range, "E0601", "value 1 does not fit into f16", NULL},
     {"tensor twice", tensor_twice, "E0601", "two tensors are named 'fc.weight'", NULL},
-    {"cycle", cycle, "E0604", "node '/Relu' (Relu) reads '3', which comes behind it: the nodes form a cycle",
-     NULL},
+    {"cycle", cycle, "E0604", "node '/Relu' (Relu) reads '3', which comes behind it: the nodes form a cycle", NULL},
     {"self loop", self_loop, "E0604", "reads '2', which comes behind it", NULL},
     {"missing initializer", missing_initializer, "E0604",
      "node '/fc/Gemm' (Gemm) reads 'fc.bias', which neither a node nor an initializer gives", NULL},
@@ -506,8 +432,7 @@ static const Case cases[] = {
     {"unknown output", unknown_output, "E0604", "the output 'nobody' is given by no node", NULL},
     {"output is input", output_is_input, "E0604", "no layer gives the output 'x'", NULL},
     {"output is weight", output_is_weight, "E0604", "no layer gives the output 'fc.bias'", NULL},
-    {"output's shape", output_shape, "E0604", "the output is stated to be (N, 4), but its nodes give (N, 3)",
-     NULL},
+    {"output's shape", output_shape, "E0604", "the output is stated to be (N, 4), but its nodes give (N, 3)", NULL},
     {"no operator", node_without_type, "E0604", "node 1 has no operator or no output", NULL},
     {"no node output", node_without_output, "E0604", "node 1 has no operator or no output", NULL},
     {"no graph", no_graph, "E0601", "has no ONNX graph", NULL},
@@ -541,8 +466,7 @@ static void test_refused(void **state) {
     bool right = !i.graph && strstr(i.messages, c->code) && strstr(i.messages, c->part) &&
                  (!c->other || strstr(i.messages, c->other));
     if (!right)
-      print_error("%s: wanted %s … %s\n  got %s\n", c->name, c->code, c->part,
-                  i.graph ? "(accepted)" : i.messages);
+      print_error("%s: wanted %s … %s\n  got %s\n", c->name, c->code, c->part, i.graph ? "(accepted)" : i.messages);
     failures += !right;
     import_end(&i);
     build_end(b);
@@ -588,8 +512,7 @@ static void test_hostile(void **state) {
   for (size_t at = sizeof head; at + 5 < SIZE; at += 5) {
     size_t left = SIZE - at - 5;
     bytes[at] = 0x32;
-    for (int k = 0; k < 4; k++)
-      bytes[at + 1 + k] = (unsigned char)((left >> (7 * k) & 127) | (k < 3 ? 128 : 0));
+    for (int k = 0; k < 4; k++) bytes[at + 1 + k] = (unsigned char)((left >> (7 * k) & 127) | (k < 3 ? 128 : 0));
   }
   write_bytes(scratch("nest.onnx"), bytes, SIZE);
   i = import_file(scratch("nest.onnx"));

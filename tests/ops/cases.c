@@ -56,8 +56,13 @@ static Case case_of(char *line, const char *path, int number) {
   }
   if (count < WANTED) die("%s:%d: %d fields of at least %d", path, number, count, WANTED);
   for (int i = count; i < FIELDS; i++) field[i] = "";
-  Case c = {.name = field[0], .n = atoll(field[2]), .layers = field[3], .forward = field[4], .edits = field[5],
-            .loss = field[6], .symbol = identifier(field[0])};
+  Case c = {.name = field[0],
+            .n = atoll(field[2]),
+            .layers = field[3],
+            .forward = field[4],
+            .edits = field[5],
+            .loss = field[6],
+            .symbol = identifier(field[0])};
   for (char *rest = field[1], *part; (part = strsep(&rest, " ")) != NULL;) {
     if (strcmp(part, "<") == 0 && rest) {
       c.vocabulary = atoll(strsep(&rest, " "));

@@ -1,7 +1,8 @@
 /* The table of cases, cases/GROUP.txt: one small network a row, its fields separated by '|':
- *   name | input without the batch (7 < 11: seven tokens below 11; mask behind it: and a mask) | n | layers | forward | freeze and unfreeze | loss (MSE where left out)
- * The layers and the forward are those of a model in the language and, read by make_goldens.py, Python. Names are unique
- * in their file. Here is only the table; what is done with a case is in compile.c, check.c and coverage.c. */
+ *   name | input without the batch (7 < 11: seven tokens below 11; mask behind it: and a mask) | n | layers | forward |
+ * freeze and unfreeze | loss (MSE where left out) The layers and the forward are those of a model in the language and,
+ * read by make_goldens.py, Python. Names are unique in their file. Here is only the table; what is done with a case is
+ * in compile.c, check.c and coverage.c. */
 #ifndef SURGERY_TESTS_OPS_CASES_H
 #define SURGERY_TESTS_OPS_CASES_H
 #include <stdint.h>
@@ -13,9 +14,9 @@ typedef struct Case {
   int64_t dim[CASE_MAX_RANK]; /* of the input, without the batch */
   int64_t n;
   const char *layers, *forward, *edits, *loss; /* "" where left out */
-  const char *symbol; /* the name as a C identifier: case_NAME */
-  int64_t vocabulary; /* of an input of tokens; else 0 */
-  int mask;           /* the forward has a second value */
+  const char *symbol;                          /* the name as a C identifier: case_NAME */
+  int64_t vocabulary;                          /* of an input of tokens; else 0 */
+  int mask;                                    /* the forward has a second value */
 } Case;
 
 typedef struct CaseTable {

@@ -9,9 +9,10 @@
 
 int check_failures;
 
-/* Errors are shares of the largest entry (of the loss: of itself). Measured, the worst over all cases with -O0 to -O3 and
- * for x86-64-v2, v3 and v4: forward 5e-7, loss 5e-7, gradients and other batch sizes 5e-6 (where batch normalisation makes
- * a bias's gradient a difference of large numbers), statistics 2e-7, differences 3e-3 (a relu's kink in the way). */
+/* Errors are shares of the largest entry (of the loss: of itself). Measured, the worst over all cases with -O0 to -O3
+ * and for x86-64-v2, v3 and v4: forward 5e-7, loss 5e-7, gradients and other batch sizes 5e-6 (where batch
+ * normalisation makes a bias's gradient a difference of large numbers), statistics 2e-7, differences 3e-3 (a relu's
+ * kink in the way). */
 static struct {
   const char *name;
   double tolerance, worst;
@@ -103,10 +104,13 @@ static void check_forward(Net *net, const float *want) {
     snprintf(what, sizeof what, "y of %lld samples", (long long)sizes[i]);
     Batch b = net_batch(net, 0, sizes[i]);
     compare_outputs(net, what, net_eval(net, NET_FORWARD, sizes[i], b.x, b.mask), sizes[i], want);
-    if (net->code->inspect) compare_outputs(net, must_print("inspect's %s", what), net_eval(net, NET_INSPECT, sizes[i], b.x, b.mask), sizes[i], want);
+    if (net->code->inspect)
+      compare_outputs(net, must_print("inspect's %s", what), net_eval(net, NET_INSPECT, sizes[i], b.x, b.mask),
+                      sizes[i], want);
     if (net->code->prefix) {
       float *features = net_eval(net, NET_PREFIX, sizes[i], b.x, b.mask);
-      compare_outputs(net, must_print("tail's %s", what), net_eval(net, NET_TAIL, sizes[i], features, b.mask), sizes[i], want);
+      compare_outputs(net, must_print("tail's %s", what), net_eval(net, NET_TAIL, sizes[i], features, b.mask), sizes[i],
+                      want);
       guard_free(net, "the features", features);
     }
     guard_free(net, "x", b.x);
@@ -142,7 +146,8 @@ static void check_weights(Net *net, const float *want) {
     if (!t->buffer || t->i64) continue;
     bool moved = memcmp(want, before, (size_t)t->shape.count * 4) != 0;
     if (!moved && !same) check_error(net, ERROR_STATISTICS, must_print("frozen %s moved, it", t->name), NAN);
-    check_error(net, ERROR_STATISTICS, t->name, difference(now, want, t->shape.count, largest_of(want, t->shape.count)));
+    check_error(net, ERROR_STATISTICS, t->name,
+                difference(now, want, t->shape.count, largest_of(want, t->shape.count)));
     want += t->shape.count;
   }
 }
@@ -174,7 +179,9 @@ static void check_step(Net *net, const Batch *b, const float *golden) {
 }
 
 /* After a step: whether it counted a batch. */
-static bool moved_statistics(const Net *net) { return memcmp(net->weights, net->fresh, (size_t)net->m->weights_bytes) != 0; }
+static bool moved_statistics(const Net *net) {
+  return memcmp(net->weights, net->fresh, (size_t)net->m->weights_bytes) != 0;
+}
 
 /* A batch twice over has the loss and the gradients of the batch. And without batch statistics the gradient of a
  * batch is the mean over its samples, one at a time. */
@@ -187,7 +194,8 @@ static void check_batches(Net *net, const Batch *b) {
   net_restore(net);
   Batch twice = training_batch(net, 0, 2 * b->n);
   float other = net_step(net, &twice, NULL);
-  check_error(net, ERROR_BATCHES, "the loss of a batch twice over", fabs((double)other - loss) / fmax(fabs(loss), 1e-30));
+  check_error(net, ERROR_BATCHES, "the loss of a batch twice over",
+              fabs((double)other - loss) / fmax(fabs(loss), 1e-30));
   compare_gradients(net, ERROR_BATCHES, "a batch twice over: d ", want);
   free_batch(net, &twice);
   net_restore(net);
@@ -228,8 +236,10 @@ static double norm_of(const double *v, int64_t count) {
  * kink: of eight lengths the best counts. A wrong gradient is off at every length. */
 static double direction_error(Net *net, const Batch *b, const double *gradient, int64_t count, uint64_t seed) {
   double *direction = must_alloc(count * 8), slope = 0, best = INFINITY;
-  bool padded = strstr(net->c->layers, "padding_idx") != NULL; /* that row does not learn, whatever the loss says of it */
-  for (int64_t i = 0; i < count; i++) direction[i] = padded && gradient[i] == 0 ? 0 : formula_uniform(seed, (uint64_t)i);
+  bool padded =
+      strstr(net->c->layers, "padding_idx") != NULL; /* that row does not learn, whatever the loss says of it */
+  for (int64_t i = 0; i < count; i++)
+    direction[i] = padded && gradient[i] == 0 ? 0 : formula_uniform(seed, (uint64_t)i);
   double random = norm_of(direction, count), steep = norm_of(gradient, count);
   for (int64_t i = 0; i < count; i++) {
     direction[i] = direction[i] / random + (steep > 0 ? gradient[i] / steep : 0);
@@ -251,12 +261,14 @@ void check_differences(Net *net, const Batch *b) {
   net_step(net, b, NULL);
   for (size_t i = 0; i < net->m->tensor_count; i++) {
     const ManifestTensor *t = &net->m->tensors[i];
-    for (int64_t k = 0; t->trainable && k < t->shape.count; k++) gradient[t->grad / 4 + k] = net->grads[t->grad / 4 + k];
+    for (int64_t k = 0; t->trainable && k < t->shape.count; k++)
+      gradient[t->grad / 4 + k] = net->grads[t->grad / 4 + k];
   }
   for (int i = 0; i < 2; i++) {
     char where[32];
     snprintf(where, sizeof where, "direction %d", i);
-    check_error(net, ERROR_DIFFERENCES, where, direction_error(net, b, gradient, count, formula_seed(net->c->name, where)));
+    check_error(net, ERROR_DIFFERENCES, where,
+                direction_error(net, b, gradient, count, formula_seed(net->c->name, where)));
   }
   net_restore(net);
   free(gradient);

@@ -13,13 +13,14 @@
 /* What the objects call and this program may not use itself: taken along by the linker, and seen by the library. */
 #define KERNEL(name, K, kind, buffers) KEEP_##kind(name)
 #define KEEP_TEMPLATE(name)
-#define KEEP_RUNTIME(name) (void (*)(void))sgr_##name,
+#define KEEP_RUNTIME(name) (void (*)(void)) sgr_##name,
 extern void (*const runtime_functions[])(void);
 void (*const runtime_functions[])(void) = {
 #include "compiler/kernels/kernels.def"
-    (void (*)(void))sg_parallel, (void (*)(void))sg_threads, (void (*)(void))surgery_open, (void (*)(void))surgery_close,
-    (void (*)(void))surgery_forward, (void (*)(void))surgery_forward_outputs,
-    (void (*)(void))surgery_train_step, (void (*)(void))surgery_save, (void (*)(void))sg_raw_begin, (void (*)(void))sg_raw_end,
+    (void (*)(void))sg_parallel,        (void (*)(void))sg_threads,      (void (*)(void))surgery_open,
+    (void (*)(void))surgery_close,      (void (*)(void))surgery_forward, (void (*)(void))surgery_forward_outputs,
+    (void (*)(void))surgery_train_step, (void (*)(void))surgery_save,    (void (*)(void))sg_raw_begin,
+    (void (*)(void))sg_raw_end,
 };
 
 /* Three of four without optimisation, which compiles in half the time; $OPS_OPTIMIZE is for all, as $OPS_CPU is. */
@@ -49,8 +50,11 @@ static bool compile_case(const Case *c, const char *folder, int opt_level, bool 
     graph_check(script.graph);
     Plan *plan = make_plan(arena, script.graph, script.train);
     if (inspect) plan_inspect(plan);
-    EmitOptions o = {.output = arena_printf(arena, "%s/%s.o", folder, c->symbol), .kind = EMIT_OBJ, .opt_level = opt_level,
-                     .cpu = getenv("OPS_CPU"), .script_name = path};
+    EmitOptions o = {.output = arena_printf(arena, "%s/%s.o", folder, c->symbol),
+                     .kind = EMIT_OBJ,
+                     .opt_level = opt_level,
+                     .cpu = getenv("OPS_CPU"),
+                     .script_name = path};
     done = emit_output(s, plan, &o);
   } else {
     fprintf(stderr, "%s:\n", c->name);

@@ -1,6 +1,6 @@
-/* Whether the tables of cases cover what there is: every row of grammar/ops.def is in a case, gradients flow through it,
- * each of its arguments is given somewhere, each of its parameters is trained in one case and frozen in another; and
- * every kernel is called by some network. Expands ops.def and kernels.def, so that a new row without a case fails.
+/* Whether the tables of cases cover what there is: every row of grammar/ops.def is in a case, gradients flow through
+ * it, each of its arguments is given somewhere, each of its parameters is trained in one case and frozen in another;
+ * and every kernel is called by some network. Expands ops.def and kernels.def, so that a new row without a case fails.
  *
  *   ops_coverage CASES.txt…
  */
@@ -68,7 +68,8 @@ static int lacks(const char *op, const char *what, const char *name) {
 
 /* What works on token numbers has no gradient to them. */
 static const bool of_integers[OP_COUNT] = {
-#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, ...) [OP_##NAME] = sizeof #GRAD == sizeof "no_gradient",
+#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, ...)                                                  \
+  [OP_##NAME] = sizeof #GRAD == sizeof "no_gradient",
 #include "grammar/ops.def"
 #undef OP
 };
@@ -78,7 +79,8 @@ static int judge_row(OpId op) {
   const OpInfo *info = op_info(op);
   const Seen *s = &seen[op];
   if (!s->cases) return lacks(info->name, "has no case in tests/ops/cases", "");
-  int bad = s->gradients || of_integers[op] ? 0 : lacks(info->name, "has no case in which a gradient flows through it", "");
+  int bad =
+      s->gradients || of_integers[op] ? 0 : lacks(info->name, "has no case in which a gradient flows through it", "");
   for (int i = 0; info->args[i].name; i++)
     if (!s->argument[i]) bad += lacks(info->name, "is given in no case", info->args[i].name);
   for (int i = 0; info->params[i].name; i++) {
@@ -101,7 +103,8 @@ int main(int argc, char **argv) {
 #undef OP
   for (int i = 0; i < KERNEL_COUNT; i++) {
     if (called[i]) continue;
-    printf("compiler/kernels/kernels.def: %s is called by no case in tests/ops/cases\n", kernel_info((KernelId)i)->name);
+    printf("compiler/kernels/kernels.def: %s is called by no case in tests/ops/cases\n",
+           kernel_info((KernelId)i)->name);
     bad++;
   }
   printf("%d cases, %d rows of ops.def, %d kernels; %d without a case\n", cases, OP_COUNT - 1, KERNEL_COUNT, bad);

@@ -1,6 +1,7 @@
 /* Dropout in training: the share of zeros, the scale of the rest, independence between steps, seeds, samples,
- * neighbours and layers, and the same mask in the gradient. The networks end with the dropout, so that the mask shows in
- * what the step returns. Shares are judged at five standard deviations: with the fixed seeds they are the same each time. */
+ * neighbours and layers, and the same mask in the gradient. The networks end with the dropout, so that the mask shows
+ * in what the step returns. Shares are judged at five standard deviations: with the fixed seeds they are the same each
+ * time. */
 #include "tests/ops/dropout.h"
 #include "tests/ops/check.h"
 #include "tests/ops/compile.h"
@@ -12,15 +13,63 @@
 static Case cases[] = {
     {"dropout-0.1", 1, {1}, 8, "f = Linear(1, 2000); o = Dropout(0.1)", "o(f(x))", "", "", "case_dropout_1", 0, 0},
     {"dropout-0.5", 1, {1}, 8, "f = Linear(1, 2000); o = Dropout()", "o(f(x))", "", "", "case_dropout_5", 0, 0},
-    {"dropout-0.9", 1, {1}, 8, "f = Linear(1, 2000); o = Dropout(p=0.9, inplace=true)", "o(f(x))", "", "", "case_dropout_9", 0, 0},
-    {"dropout-map", 3, {1, 20, 30}, 4, "c = Conv2d(1, 17, 1); o = Dropout(0.3)", "o(c(x))", "", "", "case_dropout_map", 0, 0},
-    {"dropout-two-layers", 1, {1}, 8, "f = Linear(1, 2000); o = Dropout(0.5); p = Dropout(0.5)",
-     "y = f(x); return cat([o(y), p(y)], 1)", "", "", "case_dropout_two", 0, 0},
-    {"dropout-one-layer-twice", 1, {1}, 8, "f = Linear(1, 2000); o = Dropout(0.5)", "y = f(x); return cat([o(y), o(y)], 1)",
-     "", "", "case_dropout_twice", 0, 0},
-    {"dropout-differences", 3, {2, 5, 5}, 5,
-     "c = Conv2d(2, 17, 1); b = BatchNorm2d(17); o = Dropout(0.4); d = Conv2d(17, 5, 3); f = Linear(45, 7); q = Dropout(0.2); "
-     "h = Linear(7, 2)", "h(q(relu(f(flatten(d(o(relu(b(c(x))))), 1)))))", "", "", "case_dropout_differences", 0, 0},
+    {"dropout-0.9",
+     1,
+     {1},
+     8,
+     "f = Linear(1, 2000); o = Dropout(p=0.9, inplace=true)",
+     "o(f(x))",
+     "",
+     "",
+     "case_dropout_9",
+     0,
+     0},
+    {"dropout-map",
+     3,
+     {1, 20, 30},
+     4,
+     "c = Conv2d(1, 17, 1); o = Dropout(0.3)",
+     "o(c(x))",
+     "",
+     "",
+     "case_dropout_map",
+     0,
+     0},
+    {"dropout-two-layers",
+     1,
+     {1},
+     8,
+     "f = Linear(1, 2000); o = Dropout(0.5); p = Dropout(0.5)",
+     "y = f(x); return cat([o(y), p(y)], 1)",
+     "",
+     "",
+     "case_dropout_two",
+     0,
+     0},
+    {"dropout-one-layer-twice",
+     1,
+     {1},
+     8,
+     "f = Linear(1, 2000); o = Dropout(0.5)",
+     "y = f(x); return cat([o(y), o(y)], 1)",
+     "",
+     "",
+     "case_dropout_twice",
+     0,
+     0},
+    {"dropout-differences",
+     3,
+     {2, 5, 5},
+     5,
+     "c = Conv2d(2, 17, 1); b = BatchNorm2d(17); o = Dropout(0.4); d = Conv2d(17, 5, 3); f = Linear(45, 7); q = "
+     "Dropout(0.2); "
+     "h = Linear(7, 2)",
+     "h(q(relu(f(flatten(d(o(relu(b(c(x))))), 1)))))",
+     "",
+     "",
+     "case_dropout_differences",
+     0,
+     0},
 };
 enum { TENTH, HALF, NINE_TENTHS, MAP, TWO_LAYERS, ONE_TWICE, DIFFERENCES, COUNT };
 
@@ -46,7 +95,8 @@ static int64_t count_zeros(const float *y, int64_t count) {
 }
 
 /* How often the masks of two outputs agree: by chance p^2 + (1 - p)^2. */
-static void expect_independent(const Net *net, const char *what, const float *a, const float *b, int64_t count, double p) {
+static void expect_independent(const Net *net, const char *what, const float *a, const float *b, int64_t count,
+                               double p) {
   int64_t same = 0;
   for (int64_t i = 0; i < count; i++) same += (a[i] == 0) == (b[i] == 0);
   expect_share(net, what, same, count, p * p + (1 - p) * (1 - p));

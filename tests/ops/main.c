@@ -79,7 +79,8 @@ int main(int argc, char **argv) {
     running = "dropout";
     return check_dropout(argv[2]);
   }
-  if (argc != 4 && argc != 5) die("usage: ops_test CASES.txt GOLDENS.safetensors FOLDER [NAME], or ops_test dropout FOLDER");
+  if (argc != 4 && argc != 5)
+    die("usage: ops_test CASES.txt GOLDENS.safetensors FOLDER [NAME], or ops_test dropout FOLDER");
   CaseTable table = cases_read(argv[1]);
   if (argc == 5) keep_one(&table, argv[4]);
   watch_crashes();

@@ -63,7 +63,8 @@ void net_restore(Net *net) { memcpy(net->weights, net->fresh, (size_t)net->m->we
 
 Batch net_batch(const Net *net, int64_t first, int64_t n) {
   const Case *c = net->c;
-  Batch b = {.n = n, .x = guard_alloc(n * net->inputs * 4), .mask = net->tokens ? guard_alloc(n * net->tokens * 4) : NULL};
+  Batch b = {
+      .n = n, .x = guard_alloc(n * net->inputs * 4), .mask = net->tokens ? guard_alloc(n * net->tokens * 4) : NULL};
   uint64_t x = formula_seed(c->name, "/x"), y = formula_seed(c->name, "/y"), mask = formula_seed(c->name, "/mask");
   const ManifestShape *out = &net->m->outputs[0].shape;
   bool regression = net->m->train.loss != LOSS_TYPE_CROSS_ENTROPY;
@@ -73,7 +74,8 @@ Batch net_batch(const Net *net, int64_t first, int64_t n) {
     int64_t sample = (first + s) % c->n;
     for (int64_t i = 0; i < net->inputs; i++) {
       uint64_t at = (uint64_t)(sample * net->inputs + i);
-      if (c->vocabulary) ((int32_t *)(void *)b.x)[s * net->inputs + i] = (int32_t)(formula_mix(x, at) % (uint64_t)c->vocabulary);
+      if (c->vocabulary)
+        ((int32_t *)(void *)b.x)[s * net->inputs + i] = (int32_t)(formula_mix(x, at) % (uint64_t)c->vocabulary);
       else b.x[s * net->inputs + i] = formula_uniform(x, at);
     }
     for (int64_t i = 0; i < net->tokens; i++) /* a third of the mask is 0, but never its first number */
@@ -88,9 +90,9 @@ Batch net_batch(const Net *net, int64_t first, int64_t n) {
 }
 
 static sg_function *function_of(const Net *net, NetFunction function) {
-  sg_function *const table[] = {[NET_FORWARD] = net->code->forward, [NET_PREFIX] = net->code->prefix,
-                                [NET_TAIL] = net->code->tail, [NET_STEP] = net->code->step, [NET_PACK] = net->code->pack,
-                                [NET_INSPECT] = net->code->inspect};
+  sg_function *const table[] = {
+      [NET_FORWARD] = net->code->forward, [NET_PREFIX] = net->code->prefix, [NET_TAIL] = net->code->tail,
+      [NET_STEP] = net->code->step,       [NET_PACK] = net->code->pack,     [NET_INSPECT] = net->code->inspect};
   return table[function];
 }
 

@@ -11,7 +11,7 @@ typedef struct Net {
   const sg_network *code;
   Manifest *m;
   float *weights, *packed, *grads;
-  void *fresh;           /* the weights as they were filled */
+  void *fresh;             /* the weights as they were filled */
   int64_t inputs, outputs; /* numbers for one sample: of x, of the first output */
   uint64_t rng[2];
   int64_t tokens; /* numbers of a sample's mask; 0: it has none */
@@ -31,8 +31,8 @@ Batch net_batch(const Net *net, int64_t first, int64_t n);
 void net_restore(Net *net);
 /* Into y (guarded memory that is given back by guard_free), from the weights of now. pack runs before it. */
 float *net_eval(Net *net, NetFunction function, int64_t n, const float *x, const int32_t *mask);
-/* Loss of one step; gradients are in net->grads, and the batch statistics in the weights have moved. Where y is not NULL,
- * *y is what the network returned, guarded. */
+/* Loss of one step; gradients are in net->grads, and the batch statistics in the weights have moved. Where y is not
+ * NULL, *y is what the network returned, guarded. */
 float net_step(Net *net, const Batch *b, float **y);
 
 /* 64-byte aligned, filled with NaN. Freeing it checks the guards: what was written over is told, and counted. */

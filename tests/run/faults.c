@@ -72,9 +72,7 @@ ssize_t write(int fd, const void *bytes, size_t count) {
   return -1;
 }
 
-int fsync(int fd) {
-  return goes_wrong() ? -1 : NEXT(int (*)(int), "fsync")(fd);
-}
+int fsync(int fd) { return goes_wrong() ? -1 : NEXT(int (*)(int), "fsync")(fd); }
 int mkdir(const char *path, mode_t mode) {
   return goes_wrong() ? -1 : NEXT(int (*)(const char *, mode_t), "mkdir")(path, mode);
 }

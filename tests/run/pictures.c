@@ -112,8 +112,8 @@ static int write_npy(const char *dir, const uint8_t *pixels) {
   if (!file) return 1;
   char header[128];
   memset(header, ' ', sizeof header);
-  int length = snprintf(header, sizeof header,
-                        "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 1, 8, 8), }", TEST);
+  int length =
+      snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 1, 8, 8), }", TEST);
   header[length] = ' ';
   header[117] = '\n'; /* 10 + 118 is a multiple of 64 */
   fwrite("\x93NUMPY\x01\x00\x76\x00", 1, 10, file);

@@ -34,14 +34,12 @@ static void *values_of(surgery_weights *file, const surgery_tensor *t, size_t *s
   *size = (size_t)t->count * (whole ? 8 : 4);
   void *to = malloc(*size + 1);
   if (!to) die("no memory");
-  if (whole ? surgery_weights_read_i64(file, t, to, t->count, &err)
-            : surgery_weights_read(file, t, to, t->count, &err))
+  if (whole ? surgery_weights_read_i64(file, t, to, t->count, &err) : surgery_weights_read(file, t, to, t->count, &err))
     die("%s", err.message);
   return to;
 }
 
-static bool equal(surgery_weights *a, const surgery_tensor *ta, surgery_weights *b,
-                  const surgery_tensor *tb) {
+static bool equal(surgery_weights *a, const surgery_tensor *ta, surgery_weights *b, const surgery_tensor *tb) {
   if (ta->count != tb->count || ta->dtype != tb->dtype) return false;
   size_t size;
   void *x = values_of(a, ta, &size), *y = values_of(b, tb, &size);
@@ -80,8 +78,8 @@ static int compare(bool same, const char *first, const char *second, char **pref
   return wrong ? 1 : 0;
 }
 
-/* near TOLERANCE A B: every tensor is in both, and no number of it further apart than TOLERANCE times the tensor's largest
- * (where that is below 1: than TOLERANCE). */
+/* near TOLERANCE A B: every tensor is in both, and no number of it further apart than TOLERANCE times the tensor's
+ * largest (where that is below 1: than TOLERANCE). */
 static int near(double tolerance, const char *first, const char *second) {
   surgery_weights *a = open_weights(first), *b = open_weights(second);
   int wrong = surgery_weights_count(a) == 0 || surgery_weights_count(a) != surgery_weights_count(b);
@@ -99,7 +97,8 @@ static int near(double tolerance, const char *first, const char *second) {
       if (!(fabs((double)x[k] - y[k]) <= most)) most = fabs((double)x[k] - y[k]); /* not a number stays */
       if (fabs(x[k]) > largest) largest = fabs(x[k]);
     }
-    if (!(most <= tolerance * largest)) wrong++, fprintf(stderr, "runtool: %s is %g apart, of %g\n", t->name, most, largest);
+    if (!(most <= tolerance * largest))
+      wrong++, fprintf(stderr, "runtool: %s is %g apart, of %g\n", t->name, most, largest);
     free(x), free(y);
   }
   surgery_weights_close(a), surgery_weights_close(b);
@@ -128,17 +127,13 @@ static int json(const char *path, const char *at) {
   bool length = false;
   for (char *key; value && !length && (key = strsep(&rest, "."));) {
     if (!*key) continue;
-    if (strcmp(key, "#") == 0)
-      length = true;
-    else
-      value = json_is_array(value) ? json_array_get(value, (size_t)atoi(key)) : json_object_get(value, key);
+    if (strcmp(key, "#") == 0) length = true;
+    else value = json_is_array(value) ? json_array_get(value, (size_t)atoi(key)) : json_object_get(value, key);
   }
   free(copy);
   if (!value) die("%s: there is nothing at '%s'", path, at);
-  if (length)
-    printf("%zu\n", json_is_array(value) ? json_array_size(value) : json_object_size(value));
-  else if (json_is_string(value))
-    puts(json_string_value(value));
+  if (length) printf("%zu\n", json_is_array(value) ? json_array_size(value) : json_object_size(value));
+  else if (json_is_string(value)) puts(json_string_value(value));
   else if (at) {
     json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_COMPACT);
     putchar('\n');
@@ -147,7 +142,8 @@ static int json(const char *path, const char *at) {
   return 0;
 }
 
-/* npy FILE: rows and numbers in a row, whatever their dimensions, then a line for each row of an f32 file of version 1. */
+/* npy FILE: rows and numbers in a row, whatever their dimensions, then a line for each row of an f32 file of version 1.
+ */
 static int npy(const char *path) {
   unsigned char head[10];
   char header[4096] = "";
@@ -155,8 +151,7 @@ static int npy(const char *path) {
   if (!file || fread(head, 1, 10, file) != 10 || memcmp(head, "\x93NUMPY\x01\x00", 8) != 0)
     die("%s: no .npy file of version 1", path);
   size_t length = head[8] | (size_t)head[9] << 8;
-  if (length >= sizeof header || fread(header, 1, length, file) != length)
-    die("%s: its header is cut short", path);
+  if (length >= sizeof header || fread(header, 1, length, file) != length) die("%s: its header is cut short", path);
   const char *shape = strstr(header, "'shape': ");
   if (!strstr(header, "'descr': '<f4'") || !shape) die("%s: not f32: %s", path, header);
   long rows = 0, columns = 1;
@@ -214,7 +209,8 @@ int main(int argc, char **argv) {
   if (strcmp(what, "json") == 0 && (argc == 3 || argc == 4)) return json(argv[2], argc == 4 ? argv[3] : NULL);
   if (strcmp(what, "npy") == 0 && argc == 3) return npy(argv[2]);
   if (strcmp(what, "arrays") == 0 && argc >= 4) return arrays(argv[2], argv + 3, argc - 3);
-  fputs("usage: runtool arrays OUT NAME:TYPE:SHAPE:NUMBERS… | data DIR | same A B [PREFIX…] | differ A B [PREFIX…] | near TOLERANCE A B | list FILE | json FILE [PATH] "
+  fputs("usage: runtool arrays OUT NAME:TYPE:SHAPE:NUMBERS… | data DIR | same A B [PREFIX…] | differ A B [PREFIX…] | "
+        "near TOLERANCE A B | list FILE | json FILE [PATH] "
         "| npy FILE\n",
         stderr);
   return 2;

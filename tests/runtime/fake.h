@@ -8,7 +8,7 @@
 #include "runtime/surgery.h"
 
 /* Stays on in release builds, where assert is gone. */
-#define MUST(condition)                                                                                      \
+#define MUST(condition)                                                                                                \
   ((condition) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition), abort()))
 
 typedef enum FakeKind {

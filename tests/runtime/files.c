@@ -22,8 +22,7 @@ const char *test_path(const char *name) {
   }
   char *path = paths[next++ % 16];
   snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-  for (char *slash = path + strlen(folder) + 1; (slash = strchr(slash, '/'));
-       slash++) { /* the folders on the way */
+  for (char *slash = path + strlen(folder) + 1; (slash = strchr(slash, '/')); slash++) { /* the folders on the way */
     *slash = 0;
     mkdir(path, 0777);
     *slash = '/';

@@ -10,16 +10,15 @@
 
 enum { C = 3, H = 4, W = 5, N = 2, SIZE = C * H * W };
 static surgery_error err;
-static PreprocessStep normalize = {.op = PREPROCESS_NORMALIZE, .channels = 3, .mean = {0.5, 0.25, 0}, .std = {0.5, 0.25, 2}};
+static PreprocessStep normalize = {
+    .op = PREPROCESS_NORMALIZE, .channels = 3, .mean = {0.5, 0.25, 0}, .std = {0.5, 0.25, 2}};
 static ManifestInput color = {.kind = INPUT_IMAGE, .shape = {3, {C, H, W}, SIZE}, .steps = &normalize, .step_count = 1};
 
 static DatasetSpec classes(void) {
   return (DatasetSpec){.input = &color, .target = TARGET_CLASSES, .target_count = 1, .classes = FAKE_CLASSES};
 }
 
-static uint8_t pixel(int n, int c, int y, int x) {
-  return (uint8_t)(n * 101 + c * 67 + y * 13 + x * 3);
-}
+static uint8_t pixel(int n, int c, int y, int x) { return (uint8_t)(n * 101 + c * 67 + y * 13 + x * 3); }
 
 static float expected(int n, int c, int y, int x, bool raw) {
   int v = pixel(n, c, y, x);
@@ -92,7 +91,8 @@ static void test_other_size(void **state) {
   Dataset *set = dataset_open(test_path("other.npz"), &spec, &err);
   assert_non_null(set);
   assert_int_equal(set->load(set, 0, DATASET_NO_AUGMENT, x, NULL, &err), -1);
-  assert_non_null(strstr(err.message, "4 x 5 pixels after preprocessing, but the input is (N, 3, 4, 5); add `resize (H, W)`"));
+  assert_non_null(
+      strstr(err.message, "4 x 5 pixels after preprocessing, but the input is (N, 3, 4, 5); add `resize (H, W)`"));
   set->spec.raw = true;
   assert_int_equal(set->load(set, 0, DATASET_NO_AUGMENT, x, NULL, &err), -1);
   assert_non_null(strstr(err.message, "with --raw it is not resized"));
@@ -105,8 +105,9 @@ static void test_other_size(void **state) {
   dataset_close(set);
   write_set(test_path("strange.npz"), SURGERY_U8, 5, strange, bytes);
   assert_null(dataset_open(test_path("strange.npz"), &spec, &err));
-  assert_non_null(strstr(err.message, "bytes are pictures, (H, W), (C, H, W) or (H, W, C) with at most 4 channels, but its "
-                                      "samples are (2, 2, 5, 3)"));
+  assert_non_null(strstr(err.message,
+                         "bytes are pictures, (H, W), (C, H, W) or (H, W, C) with at most 4 channels, but its "
+                         "samples are (2, 2, 5, 3)"));
 }
 
 /* Floats are inputs already; with the channels last they are moved; what no picture gives is noted. */
@@ -142,13 +143,15 @@ static void test_unknown_array(void **state) {
   (void)state;
   uint8_t bytes[N * SIZE] = {0};
   const int64_t labels[N] = {0, 1};
-  const surgery_tensor_out tensors[] = {
-      {"x", SURGERY_U8, 4, {N, C, H, W}, bytes}, {"y", SURGERY_I64, 1, {N}, labels}, {"weights", SURGERY_I64, 1, {N}, labels}};
+  const surgery_tensor_out tensors[] = {{"x", SURGERY_U8, 4, {N, C, H, W}, bytes},
+                                        {"y", SURGERY_I64, 1, {N}, labels},
+                                        {"weights", SURGERY_I64, 1, {N}, labels}};
   DatasetSpec with_targets = classes(), without = {.input = &color};
   const char *path = test_path("three.npz");
   if (surgery_weights_write(path, tensors, 3, NULL, &err)) fail_msg("%s", err.message);
   assert_null(dataset_open(path, &with_targets, &err));
-  assert_non_null(strstr(err.message, "the network takes no 'weights' (2): a data set has x, the samples, y, the targets"));
+  assert_non_null(
+      strstr(err.message, "the network takes no 'weights' (2): a data set has x, the samples, y, the targets"));
   assert_null(dataset_open_inputs(&path, 1, &without, &err));
   assert_non_null(strstr(err.message, "the network takes no 'weights'"));
   if (surgery_weights_write(path, tensors, 2, NULL, &err)) fail_msg("%s", err.message);
@@ -175,9 +178,10 @@ static void test_npy_bytes(void **state) {
     int count;
     size_t size;
   } cases[] = {
-      {"(2, 3, 4, 5)", false, 2, 120}, {"(2, 4, 5, 3)", false, 2, 120}, {"(3, 4, 5)", false, 1, 60}, {"(4, 5, 3)", false, 1, 60},
-      {"(4, 5)", false, 1, 20},        {"(60,)", false, 1, 60},         {"(6, 4, 5)", false, 6, 120}, {"(3, 4, 5)", true, 3, 60},
-      {"(4, 5, 3)", true, 1, 60},      {"(1, 4, 5)", true, 1, 20},      {"(4, 5)", true, 1, 20},     {"(2, 1, 4, 5)", true, 2, 40},
+      {"(2, 3, 4, 5)", false, 2, 120}, {"(2, 4, 5, 3)", false, 2, 120}, {"(3, 4, 5)", false, 1, 60},
+      {"(4, 5, 3)", false, 1, 60},     {"(4, 5)", false, 1, 20},        {"(60,)", false, 1, 60},
+      {"(6, 4, 5)", false, 6, 120},    {"(3, 4, 5)", true, 3, 60},      {"(4, 5, 3)", true, 1, 60},
+      {"(1, 4, 5)", true, 1, 20},      {"(4, 5)", true, 1, 20},         {"(2, 1, 4, 5)", true, 2, 40},
   };
   ManifestInput gray = {.kind = INPUT_IMAGE, .shape = {3, {1, H, W}, H * W}};
   uint8_t bytes[N * SIZE];
@@ -189,7 +193,8 @@ static void test_npy_bytes(void **state) {
     write_npy("bytes.npy", cases[i].shape, bytes, cases[i].size);
     Dataset *set = dataset_open_inputs(&path, 1, &spec, &err);
     if (!set) fail_msg("%s: %s", cases[i].shape, err.message);
-    if (set->count != cases[i].count) fail_msg("%s: %d samples, not %d", cases[i].shape, (int)set->count, cases[i].count);
+    if (set->count != cases[i].count)
+      fail_msg("%s: %d samples, not %d", cases[i].shape, (int)set->count, cases[i].count);
     for (int64_t n = 0; n < set->count; n++)
       if (set->load(set, n, DATASET_NO_AUGMENT, x, NULL, &err)) fail_msg("%s: %s", cases[i].shape, err.message);
     dataset_close(set);

@@ -15,8 +15,7 @@
 #include "runtime/data/dataset.h"
 #include "tests/runtime/fake.h"
 
-#define TRAIN                                                                                                \
-  "{\"optimizer\": {\"type\": \"Adam\", \"lr\": 0.005}, \"batch\": 16, \"epochs\": 8, \"seed\": 3}"
+#define TRAIN "{\"optimizer\": {\"type\": \"Adam\", \"lr\": 0.005}, \"batch\": 16, \"epochs\": 8, \"seed\": 3}"
 
 static sg_network network;
 static char *out, *messages; /* of the last command */
@@ -49,9 +48,7 @@ static int command_to(const char *stdout_path, const char *line) {
   return status;
 }
 
-static int command(const char *line) {
-  return command_to(test_path("stdout"), line);
-}
+static int command(const char *line) { return command_to(test_path("stdout"), line); }
 
 static void has(const char *text, const char *part) {
   if (!strstr(text, part)) fail_msg("'%s' is not in:\n%s\nstderr:\n%s", part, text, messages);
@@ -62,8 +59,7 @@ static sg_network labelled_network(const char *weights) {
       .kind = FAKE_HEAD,
       .train = TRAIN,
       .weights_path = weights,
-      .labels =
-          "[\"ant\", \"bee\", \"cow\", \"dog\", \"eel\", \"fox\", \"gnu\", \"hen\", \"ibis\", \"jay\"]"});
+      .labels = "[\"ant\", \"bee\", \"cow\", \"dog\", \"eel\", \"fox\", \"gnu\", \"hen\", \"ibis\", \"jay\"]"});
 }
 
 int run_as_program(int argc, char **argv) {
@@ -156,8 +152,7 @@ static void test_info(void **state) {
 
 static void test_train_eval_predict(void **state) {
   (void)state;
-  assert_int_equal(
-      command("train --data @train.csv --val @val.csv --epochs 30 --out @t.safetensors --log @l.csv"), 0);
+  assert_int_equal(command("train --data @train.csv --val @val.csv --epochs 30 --out @t.safetensors --log @l.csv"), 0);
   has(out, "val top-1  0.9");
   has(out, "t.safetensors");
   has(messages, "features: 300 images in ");
@@ -198,10 +193,9 @@ static void test_broken_picture(void **state) {
   (void)state;
   sg_network kept = network;
   float x[64] = {0.5f};
-  network = fake_network(
-      &(FakeOptions){.kind = FAKE_HEAD,
-                     .weights_path = test_path("w.safetensors"),
-                     .input = "{\"kind\": \"image\", \"shape\": [1, 8, 8], \"preprocess\": []}"});
+  network = fake_network(&(FakeOptions){.kind = FAKE_HEAD,
+                                        .weights_path = test_path("w.safetensors"),
+                                        .input = "{\"kind\": \"image\", \"shape\": [1, 8, 8], \"preprocess\": []}"});
   assert_int_equal(npy_write(test_path("picture.npy"), 3, (int64_t[]){1, 8, 8}, x, NULL), 0);
   test_write("broken.jpg", "\xff\xd8\xff\xe0 and no more", 16);
   assert_int_equal(command("predict @gone.jpg @broken.jpg @picture.npy"), 1);
@@ -278,9 +272,8 @@ static void test_interrupt(void **state) {
   pid_t child = fork();
   if (child == 0) {
     redirect(STDERR_FILENO, test_path("stderr"));
-    execl("/proc/self/exe", "fake", test_path("w.safetensors"), "train", "--data", test_path("train.csv"),
-          "--epochs", "100000", "--no-cache", "--out", test_path("int.safetensors"), "--log",
-          test_path("int.csv"), (char *)NULL);
+    execl("/proc/self/exe", "fake", test_path("w.safetensors"), "train", "--data", test_path("train.csv"), "--epochs",
+          "100000", "--no-cache", "--out", test_path("int.safetensors"), "--log", test_path("int.csv"), (char *)NULL);
     _exit(99);
   }
   for (int i = 0; i < 2000; i++) { /* until an epoch was logged */
@@ -310,8 +303,7 @@ static void test_interrupt(void **state) {
            "--out @r.safetensors",
            steps);
   assert_int_equal(command(line), 0);
-  snprintf(line, sizeof line,
-           "train --quiet --data @train.csv --epochs 100000 --steps %d --out @u.safetensors", steps);
+  snprintf(line, sizeof line, "train --quiet --data @train.csv --epochs 100000 --steps %d --out @u.safetensors", steps);
   assert_int_equal(command(line), 0);
   size_t a, b;
   char *resumed = test_read("r.safetensors", &a), *undisturbed = test_read("u.safetensors", &b);

@@ -18,7 +18,8 @@ static void test_features(void **state) {
   assert_int_equal(cpu_features(""), 0);
   assert_int_equal(cpu_features("-avx2,+no-such-thing,avx2,+avx,"), cpu_features("+avx"));
   assert_int_not_equal(cpu_features("+avx512f"), cpu_features("+avx512fp16"));
-  assert_int_equal(cpu_features("+avx,+avx2,+fma"), cpu_features("+fma") | cpu_features("+avx2") | cpu_features("+avx"));
+  assert_int_equal(cpu_features("+avx,+avx2,+fma"),
+                   cpu_features("+fma") | cpu_features("+avx2") | cpu_features("+avx"));
 }
 
 /* The compiler's own way of asking agrees where it knows a feature. */
@@ -63,7 +64,8 @@ static void test_choice(void **state) {
   (void)state;
   uint64_t v2 = cpu_features(CPU_LEVEL2), v3 = cpu_features(CPU_LEVEL3), v4 = cpu_features(CPU_LEVEL4);
   sg_network low = {.cpu = "x86-64-v2", .needs = v2};
-  sg_network middle = {.cpu = "x86-64-v3", .needs = v3, .lesser = &low}, high = {.cpu = "x86-64-v4", .needs = v4, .lesser = &middle};
+  sg_network middle = {.cpu = "x86-64-v3", .needs = v3, .lesser = &low},
+             high = {.cpu = "x86-64-v4", .needs = v4, .lesser = &middle};
   assert_ptr_equal(cpu_choose(&high, v4, NULL), &high);
   assert_ptr_equal(cpu_choose(&high, ~UINT64_C(0), NULL), &high);
   /* one feature short */

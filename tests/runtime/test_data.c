@@ -72,8 +72,7 @@ static void test_csv_forms(void **state) {
   int32_t label;
   ManifestInput two = {.kind = INPUT_TENSOR, .shape = {1, {2}, 2}};
   DatasetSpec spec = classes(&two);
-  const char *text =
-      "\xef\xbb\xbf\"a\";\"class\";\"b\"\r\n1;wasp;2.5\r\n\r\n 3 ;\"a \"\"b\"\"\";-1e3\r\n5;wasp;6";
+  const char *text = "\xef\xbb\xbf\"a\";\"class\";\"b\"\r\n1;wasp;2.5\r\n\r\n 3 ;\"a \"\"b\"\"\";-1e3\r\n5;wasp;6";
   test_write_gz("named.csv.gz", text,
                 strlen(text)); /* a header, the label in the middle, names, quotes, no last newline */
   Dataset *set = open_good(test_path("named.csv.gz"), &spec);
@@ -157,8 +156,7 @@ static void test_idx(void **state) {
     for (int k = 0; k < 64; k++) assert_true(x[k] == rintf(x[k] * 255) / 255.0f); /* bytes / 255 */
   }
   dataset_close(set);
-  set = open_good(test_path("idx/train-images-idx3-ubyte.gz"),
-                  &spec); /* a file: its labels are found beside it */
+  set = open_good(test_path("idx/train-images-idx3-ubyte.gz"), &spec); /* a file: its labels are found beside it */
   assert_int_equal(set->count, 20);
   dataset_close(set);
   float pixels[64];
@@ -351,14 +349,11 @@ static void test_no_data_set(void **state) {
 
 /* ---- the loader ---- */
 
-static int load_numbered(Dataset *set, int64_t index, uint64_t seed, float *x, void *target,
-                         surgery_error *failure) {
+static int load_numbered(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *failure) {
   (void)set;
-  if (index % 7 == 3)
-    return snprintf(failure->message, sizeof failure->message, "sample %lld", (long long)index), 1;
+  if (index % 7 == 3) return snprintf(failure->message, sizeof failure->message, "sample %lld", (long long)index), 1;
   if (index == 1000)
-    return failure->status = SURGERY_ENVIRONMENT, snprintf(failure->message, sizeof failure->message, "disk"),
-           -1;
+    return failure->status = SURGERY_ENVIRONMENT, snprintf(failure->message, sizeof failure->message, "disk"), -1;
   for (int i = 0; i < 64; i++) x[i] = (float)index;
   x[1] = (float)(seed % 1000);
   memcpy(target, &(int32_t){(int32_t)index}, 4);
@@ -369,7 +364,8 @@ static int64_t announced;
 static void note_ahead(const Dataset *set, int64_t index) { announced += set->count + index; }
 
 static double run_loader(int threads, bool help, int64_t first, uint64_t epoch, int64_t *seen, int *broken) {
-  Dataset set = {.count = 100, .spec = classes(&tensor64), .load = load_numbered, .ahead = note_ahead, .can_augment = true};
+  Dataset set = {
+      .count = 100, .spec = classes(&tensor64), .load = load_numbered, .ahead = note_ahead, .can_augment = true};
   int64_t order[100];
   for (int64_t i = 0; i < 100; i++) order[i] = 99 - i;
   LoaderOptions o = {.order = order,
@@ -410,8 +406,7 @@ static void test_loader(void **state) {
   double one = run_loader(1, false, 0, 0, &seen, &broken);
   assert_int_equal(seen, 86);
   assert_int_equal(broken, 14);
-  for (int threads = 2; threads <= 5; threads++)
-    assert_true(run_loader(threads, false, 0, 0, &seen, &broken) == one);
+  for (int threads = 2; threads <= 5; threads++) assert_true(run_loader(threads, false, 0, 0, &seen, &broken) == one);
   assert_true(run_loader(2, false, 0, 1, &seen, &broken) != one); /* another epoch, other augmentations */
   run_loader(3, false, 96, 0, &seen, &broken);
   assert_int_equal(seen + broken, 4);
@@ -428,8 +423,7 @@ static void test_loader(void **state) {
   Loader *loader = loader_start(&set, &o, &err);
   Batch batch;
   int status;
-  while ((status = loader_next(loader, &batch, &err)) > 0) {
-  }
+  while ((status = loader_next(loader, &batch, &err)) > 0) {}
   assert_int_equal(status, -1); /* a failure that is no broken sample ends it */
   assert_string_equal(err.message, "disk");
   loader_stop(loader);
@@ -439,11 +433,10 @@ static void test_loader(void **state) {
 }
 
 int run_data_tests(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_csv),       cmocka_unit_test(test_csv_inputs),
-                                     cmocka_unit_test(test_csv_forms), cmocka_unit_test(test_csv_malformed),
-                                     cmocka_unit_test(test_idx),       cmocka_unit_test(test_idx_malformed),
-                                     cmocka_unit_test(test_cifar),     cmocka_unit_test(test_arrays),
-                                     cmocka_unit_test(test_npy),       cmocka_unit_test(test_no_data_set),
-                                     cmocka_unit_test(test_loader)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_csv),           cmocka_unit_test(test_csv_inputs), cmocka_unit_test(test_csv_forms),
+      cmocka_unit_test(test_csv_malformed), cmocka_unit_test(test_idx),        cmocka_unit_test(test_idx_malformed),
+      cmocka_unit_test(test_cifar),         cmocka_unit_test(test_arrays),     cmocka_unit_test(test_npy),
+      cmocka_unit_test(test_no_data_set),   cmocka_unit_test(test_loader)};
   return cmocka_run_group_tests_name("data", tests, NULL, NULL);
 }

@@ -22,16 +22,18 @@ enum { FLOATS = LARGE + SMALL + FROZEN, GRADS = LARGE + GAP + SMALL, BYTES = 4 *
 static Manifest *make_manifest(void) {
   char *text;
   MUST(BYTES % 8 == 0);
-  if (asprintf(&text,
-               "{\"name\": \"g\", \"input\": {\"kind\": \"tensor\", \"shape\": [1]}, \"outputs\": [{\"name\": \"y\", \"shape\": [1]}],"
-               " \"weights_bytes\": %d, \"packed_bytes\": 0, \"grads_bytes\": %d, \"tensors\": ["
-               "{\"name\": \"a\", \"shape\": [%d], \"dtype\": \"f32\", \"offset\": 0, \"trainable\": true, \"grad\": 0},"
-               "{\"name\": \"b\", \"shape\": [%d], \"dtype\": \"f32\", \"offset\": %d, \"trainable\": true, \"grad\": %d},"
-               "{\"name\": \"c\", \"shape\": [%d], \"dtype\": \"f32\", \"offset\": %d},"
-               "{\"name\": \"d\", \"shape\": [%d], \"dtype\": \"f32\", \"offset\": %d, \"shared\": true},"
-               "{\"name\": \"n\", \"shape\": [1], \"dtype\": \"i64\", \"offset\": %d, \"buffer\": true}], \"train\": {}}",
-               BYTES, 4 * GRADS, LARGE, SMALL, 4 * LARGE, 4 * (LARGE + GAP), FROZEN, 4 * (LARGE + SMALL), FROZEN,
-               4 * (LARGE + SMALL), BYTES - 8) < 0)
+  if (asprintf(
+          &text,
+          "{\"name\": \"g\", \"input\": {\"kind\": \"tensor\", \"shape\": [1]}, \"outputs\": [{\"name\": \"y\", "
+          "\"shape\": [1]}],"
+          " \"weights_bytes\": %d, \"packed_bytes\": 0, \"grads_bytes\": %d, \"tensors\": ["
+          "{\"name\": \"a\", \"shape\": [%d], \"dtype\": \"f32\", \"offset\": 0, \"trainable\": true, \"grad\": 0},"
+          "{\"name\": \"b\", \"shape\": [%d], \"dtype\": \"f32\", \"offset\": %d, \"trainable\": true, \"grad\": %d},"
+          "{\"name\": \"c\", \"shape\": [%d], \"dtype\": \"f32\", \"offset\": %d},"
+          "{\"name\": \"d\", \"shape\": [%d], \"dtype\": \"f32\", \"offset\": %d, \"shared\": true},"
+          "{\"name\": \"n\", \"shape\": [1], \"dtype\": \"i64\", \"offset\": %d, \"buffer\": true}], \"train\": {}}",
+          BYTES, 4 * GRADS, LARGE, SMALL, 4 * LARGE, 4 * (LARGE + GAP), FROZEN, 4 * (LARGE + SMALL), FROZEN,
+          4 * (LARGE + SMALL), BYTES - 8) < 0)
     abort();
   surgery_error err;
   Manifest *m = manifest_parse(text, &err);
@@ -47,9 +49,7 @@ static float *numbers(uint64_t seed, int64_t count) {
   return to;
 }
 
-static bool trained(int64_t k) {
-  return k < LARGE || k >= LARGE + GAP;
-}
+static bool trained(int64_t k) { return k < LARGE || k >= LARGE + GAP; }
 
 static void test_adds(void **state) {
   (void)state;
@@ -118,6 +118,7 @@ static void test_averages(void **state) {
 }
 
 int run_gradient_tests(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_adds), cmocka_unit_test(test_clips), cmocka_unit_test(test_averages)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_adds), cmocka_unit_test(test_clips),
+                                     cmocka_unit_test(test_averages)};
   return cmocka_run_group_tests_name("gradients", tests, NULL, NULL);
 }

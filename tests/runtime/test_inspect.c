@@ -1,5 +1,5 @@
-/* What `inspect` is made of, without a compiled network: colours and canvas, and the manifest's part of it, damaged. How the
- * whole command behaves is in tests/run/program/inspect.sh. */
+/* What `inspect` is made of, without a compiled network: colours and canvas, and the manifest's part of it, damaged.
+ * How the whole command behaves is in tests/run/program/inspect.sh. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,14 +10,13 @@
 #include "runtime/data/dataset.h"
 #include "tests/runtime/fake.h"
 
-static double brightness(Colour c) {
-  return 0.2126 * c.r + 0.7152 * c.g + 0.0722 * c.b;
-}
+static double brightness(Colour c) { return 0.2126 * c.r + 0.7152 * c.g + 0.0722 * c.b; }
 
 /* The map must still be one where colours are not seen. */
 static void test_colours(void **state) {
   (void)state;
-  for (int i = 1; i <= 100; i++) assert_true(brightness(map_colour(i / 100.0)) > brightness(map_colour((i - 1) / 100.0)));
+  for (int i = 1; i <= 100; i++)
+    assert_true(brightness(map_colour(i / 100.0)) > brightness(map_colour((i - 1) / 100.0)));
   assert_int_equal(map_colour(-3).r, map_colour(0).r);
   assert_int_equal(map_colour(NAN).b, map_colour(0).b);
   assert_int_equal(map_colour(7).g, map_colour(1).g);
@@ -73,10 +72,12 @@ static bool takes(const char *values, const char *blocks, const char *calls) {
   snprintf(text, sizeof text, "%s", fake.manifest);
   free((void *)fake.manifest);
   char *end = strrchr(text, '}'), *functions = strstr(text, "\"functions\": {");
-  snprintf(end, sizeof text - (size_t)(end - text), ", \"values\": %s, \"blocks\": %s, \"forward_calls\": %s}", values, blocks, calls);
+  snprintf(end, sizeof text - (size_t)(end - text), ", \"values\": %s, \"blocks\": %s, \"forward_calls\": %s}", values,
+           blocks, calls);
   char whole[9000];
   int head = (int)(functions - text) + (int)strlen("\"functions\": {");
-  snprintf(whole, sizeof whole, "%.*s\"inspect\": {\"per_sample\": 256, \"fixed\": 0, \"scratch\": 0}, %s", head, text, text + head);
+  snprintf(whole, sizeof whole, "%.*s\"inspect\": {\"per_sample\": 256, \"fixed\": 0, \"scratch\": 0}, %s", head, text,
+           text + head);
   surgery_error err = {.status = SURGERY_OK};
   Manifest *m = manifest_parse(whole, &err);
   assert_true(m || strstr(err.message, "manifest"));
@@ -85,8 +86,11 @@ static bool takes(const char *values, const char *blocks, const char *calls) {
   return taken;
 }
 
-#define VALUE(inputs, shape, place) "[{\"name\": \"a\", \"type\": \"ReLU\", \"inputs\": " inputs ", \"shape\": " shape place "}]"
-#define BLOCK(in, out, values) "[{\"name\": \"a\", \"type\": \"ReLU\", \"in\": " in ", \"out\": " out ", \"values\": " values ", \"parameters\": 0}]"
+#define VALUE(inputs, shape, place)                                                                                    \
+  "[{\"name\": \"a\", \"type\": \"ReLU\", \"inputs\": " inputs ", \"shape\": " shape place "}]"
+#define BLOCK(in, out, values)                                                                                         \
+  "[{\"name\": \"a\", \"type\": \"ReLU\", \"in\": " in ", \"out\": " out ", \"values\": " values ", \"parameters\": "  \
+  "0}]"
 
 static void test_manifest(void **state) {
   (void)state;
@@ -94,7 +98,7 @@ static void test_manifest(void **state) {
   assert_true(takes(VALUE("[-1]", "[64]", ", \"offset\": 0"), BLOCK("-1", "0", "[0]"), "[0, -1]"));
   assert_true(takes(VALUE("[-1]", "[64]", ""), "[]", "[]")); /* the input itself */
   assert_true(takes(VALUE("[-1]", "[4, 2, 2]", ", \"offset\": 0, \"blocked\": true"), "[]", "[]"));
-  assert_false(takes(VALUE("[-1]", "[32]", ""), "[]", "[]")); /* has another size */
+  assert_false(takes(VALUE("[-1]", "[32]", ""), "[]", "[]"));               /* has another size */
   assert_false(takes(VALUE("[0]", "[64]", ", \"offset\": 0"), "[]", "[]")); /* made of itself */
   assert_false(takes(VALUE("[-2]", "[64]", ", \"offset\": 0"), "[]", "[]"));
   assert_false(takes(VALUE("3", "[64]", ", \"offset\": 0"), "[]", "[]"));
@@ -115,7 +119,7 @@ static void test_manifest(void **state) {
 }
 
 int run_inspect_tests(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_colours), cmocka_unit_test(test_scales), cmocka_unit_test(test_canvas),
-                                     cmocka_unit_test(test_manifest)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_colours), cmocka_unit_test(test_scales),
+                                     cmocka_unit_test(test_canvas), cmocka_unit_test(test_manifest)};
   return cmocka_run_group_tests_name("inspect", tests, NULL, NULL);
 }

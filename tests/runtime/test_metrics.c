@@ -24,9 +24,7 @@ static Manifest *manifest_of(const char *loss, int outputs) {
   return manifest;
 }
 
-static bool near(double a, double b) {
-  return fabs(a - b) < 1e-6;
-}
+static bool near(double a, double b) { return fabs(a - b) < 1e-6; }
 
 static void test_regression(void **state) {
   (void)state;
@@ -47,8 +45,7 @@ static void test_regression(void **state) {
   const float y2[] = {0, 2, -1, 2, 8, -5}, t2[] = {0.5f, 1, -1, 1, 7, -6};
   assert_int_equal(metrics_init(&m, two, false, &err), 0);
   metrics_add(&m, 3, y2, t2);
-  assert_true(near(metrics_mae(&m, -1), 0.75) && near(metrics_mae(&m, 0), 0.5) &&
-              near(metrics_mae(&m, 1), 1));
+  assert_true(near(metrics_mae(&m, -1), 0.75) && near(metrics_mae(&m, 0), 0.5) && near(metrics_mae(&m, 1), 1));
   assert_true(near(metrics_r2(&m, -1), 0.9368005266));
   metrics_free(&m);
   /* targets that do not differ: 1 where they are met, else 0; large ones keep their spread */

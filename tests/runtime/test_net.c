@@ -79,7 +79,8 @@ static void test_digest(void **state) {
   SgDigest seen[2 * MOST + 8 * MOST], none = {{0}};
   int count = 0;
   for (size_t size = 0; size < MOST; size++) seen[count++] = sg_digest(none, bytes, size);
-  for (size_t size = 1; size < MOST; size++) seen[count++] = sg_digest(sg_digest(none, bytes, size), bytes, MOST - size);
+  for (size_t size = 1; size < MOST; size++)
+    seen[count++] = sg_digest(sg_digest(none, bytes, size), bytes, MOST - size);
   for (size_t i = 0; i < MOST; i++)
     for (int bit = 0; bit < 8; bit++) {
       bytes[i] = (unsigned char)(1 << bit);
@@ -88,7 +89,8 @@ static void test_digest(void **state) {
     }
   for (int i = 0; i < count; i++)
     for (int k = 0; k < i; k++) {
-      if (seen[i].word[0] == seen[k].word[0] || seen[i].word[1] == seen[k].word[1]) fail_msg("digests %d and %d meet", i, k);
+      if (seen[i].word[0] == seen[k].word[0] || seen[i].word[1] == seen[k].word[1])
+        fail_msg("digests %d and %d meet", i, k);
     }
   assert_true(sg_digest_equal(sg_digest(none, bytes, MOST), seen[MOST - 1]) == 0);
   assert_true(sg_digest_equal(sg_digest(none, bytes, 5), seen[5]));
@@ -141,7 +143,8 @@ static void test_open_to_eval(void **state) {
 
 static void test_reads_of_the_manifest(void **state) {
   (void)state;
-  static const char *const wrong[] = {"\"pack_reads\": [[5]], \"eval_reads\": [], ", "\"pack_reads\": [[-1]], \"eval_reads\": [], ",
+  static const char *const wrong[] = {"\"pack_reads\": [[5]], \"eval_reads\": [], ",
+                                      "\"pack_reads\": [[-1]], \"eval_reads\": [], ",
                                       "\"pack_reads\": [[0]], \"eval_reads\": [\"x\"], "};
   for (size_t i = 0; i < 3; i++) {
     sg_network network = fake_network(&(FakeOptions){.kind = FAKE_FROZEN, .reads = wrong[i]});
@@ -219,8 +222,7 @@ static void test_wrong_weights(void **state) {
   sg_network network = fake_network(&(FakeOptions){.kind = FAKE_FULL});
   write_wrong(test_path("wrong.safetensors"));
   assert_null(surgery_open(&network, test_path("wrong.safetensors"), &err));
-  expect_message(
-      "shape of fc1.weight: (64, 32) in the file, (32, 64) in the network"); /* all in one message */
+  expect_message("shape of fc1.weight: (64, 32) in the file, (32, 64) in the network"); /* all in one message */
   expect_message("missing fc2.bias");
   expect_message("not in the network: fc3.weight");
   assert_null(strstr(err.message, "optimizer."));
@@ -244,8 +246,7 @@ static void test_wrong_weights(void **state) {
 static void test_where_weights_are(void **state) {
   (void)state;
   fake_write_weights(test_path("own.safetensors"), 1);
-  sg_network network =
-      fake_network(&(FakeOptions){.kind = FAKE_FULL, .weights_path = test_path("own.safetensors")});
+  sg_network network = fake_network(&(FakeOptions){.kind = FAKE_FULL, .weights_path = test_path("own.safetensors")});
   surgery_net *net = surgery_open(&network, NULL, &err);
   assert_non_null(net);
   assert_string_equal(net->weights_path, test_path("own.safetensors"));
@@ -374,8 +375,8 @@ static void test_bad_manifests(void **state) {
     const char *at = strstr(good.manifest, rows[i].from);
     assert_non_null(at);
     char *text;
-    if (asprintf(&text, "%.*s%s%s", (int)(at - good.manifest), good.manifest, rows[i].to,
-                 at + strlen(rows[i].from)) < 0)
+    if (asprintf(&text, "%.*s%s%s", (int)(at - good.manifest), good.manifest, rows[i].to, at + strlen(rows[i].from)) <
+        0)
       abort();
     err.message[0] = 0;
     if (manifest_parse(text, &err)) fail_msg("accepted: %s", rows[i].to);
@@ -416,7 +417,11 @@ static void test_random(void **state) {
 
 int run_net_tests(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_open_and_forward),
-                                     cmocka_unit_test(test_pages), cmocka_unit_test(test_digest), cmocka_unit_test(test_open_to_eval), cmocka_unit_test(test_reads_of_the_manifest), cmocka_unit_test(test_train_step),
+                                     cmocka_unit_test(test_pages),
+                                     cmocka_unit_test(test_digest),
+                                     cmocka_unit_test(test_open_to_eval),
+                                     cmocka_unit_test(test_reads_of_the_manifest),
+                                     cmocka_unit_test(test_train_step),
                                      cmocka_unit_test(test_frozen_stays),
                                      cmocka_unit_test(test_wrong_weights),
                                      cmocka_unit_test(test_where_weights_are),

@@ -16,7 +16,8 @@ static Manifest *manifest_with(const char *schedule) {
   char *text;
   surgery_error err = {.message = ""};
   if (asprintf(&text,
-               "{\"name\": \"s\", \"input\": {\"kind\": \"tensor\", \"shape\": [1]}, \"outputs\": [{\"name\": \"y\", \"shape\": [1]}],"
+               "{\"name\": \"s\", \"input\": {\"kind\": \"tensor\", \"shape\": [1]}, \"outputs\": [{\"name\": \"y\", "
+               "\"shape\": [1]}],"
                " \"weights_bytes\": 0, \"packed_bytes\": 0, \"tensors\": [], \"train\": {\"schedule\": %s}}",
                schedule) < 0)
     abort();
@@ -27,7 +28,8 @@ static Manifest *manifest_with(const char *schedule) {
 
 static void close_to(const char *name, int step, double got, double want) {
   /* closed forms against products and differences of many steps: measured 2e-15 */
-  if (!(fabs(got - want) <= 1e-12 * fmax(fabs(want), 1e-3))) fail_msg("%s, step %d: %.17g instead of %.17g", name, step, got, want);
+  if (!(fabs(got - want) <= 1e-12 * fmax(fabs(want), 1e-3)))
+    fail_msg("%s, step %d: %.17g instead of %.17g", name, step, got, want);
 }
 
 static void test_goldens(void **state) {
@@ -55,7 +57,8 @@ static void test_borders(void **state) {
     for (int64_t total = 0; total < 4; total++)
       for (int64_t t = 0; t < 50; t++) {
         double lr = schedule_lr(&manifest_phase(m)->schedule, 1, t, total);
-        if (!(lr >= 0 && lr <= 1.0000001)) fail_msg("%s: step %d of %d: %g", schedule_goldens[i].name, (int)t, (int)total, lr);
+        if (!(lr >= 0 && lr <= 1.0000001))
+          fail_msg("%s: step %d of %d: %g", schedule_goldens[i].name, (int)t, (int)total, lr);
       }
     manifest_free(m);
   }

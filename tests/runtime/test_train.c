@@ -12,8 +12,8 @@
 #include "tests/runtime/fake.h"
 
 #define ADAM "{\"optimizer\": {\"type\": \"Adam\", \"lr\": 0.005}, \"batch\": 16, \"epochs\": 6, \"seed\": 3}"
-#define MOMENTUM                                                                                             \
-  "{\"optimizer\": {\"type\": \"SGD\", \"lr\": 0.05, \"momentum\": 0.9}, \"batch\": 16, \"epochs\": 6, "     \
+#define MOMENTUM                                                                                                       \
+  "{\"optimizer\": {\"type\": \"SGD\", \"lr\": 0.05, \"momentum\": 0.9}, \"batch\": 16, \"epochs\": 6, "               \
   "\"seed\": 3}"
 #define SAMPLES 300 /* in batches of 16 the last one is partial */
 
@@ -185,7 +185,8 @@ static void test_between_gradients_and_step(void **state) {
   assert_memory_equal(l, w, 9664);
   const float *e = train_steps(&averaged, PLAIN "\"batch\": 16, \"ema\": 0.75}", 1);
   for (int i = 0; i < FLOATS; i++) assert_true(e[i] == first[i] + 0.25f * (w[i] - first[i]));
-  end_run(&start), end_run(&whole), end_run(&halves), end_run(&one), end_run(&clipped), end_run(&loose), end_run(&averaged);
+  end_run(&start), end_run(&whole), end_run(&halves), end_run(&one), end_run(&clipped), end_run(&loose),
+      end_run(&averaged);
 }
 
 /* Stopped after `stop` steps and resumed: the same bits as without, in weights, optimizer state and figures.
@@ -259,8 +260,7 @@ static void test_steps_and_log(void **state) {
   must_run(&run);
   assert_int_equal(run.result.steps, 22);
   char *log = test_read("log.csv", NULL);
-  assert_non_null(
-      strstr(log, "row,epoch,step,loss,lr,train_loss,train_acc,val_loss,val_acc,seconds\nstep,1,1,"));
+  assert_non_null(strstr(log, "row,epoch,step,loss,lr,train_loss,train_acc,val_loss,val_acc,seconds\nstep,1,1,"));
   assert_non_null(strstr(log, "\nstep,2,22,"));
   assert_non_null(strstr(log, ",0.005,,,,,\nepoch,1,19,,,"));
   assert_non_null(strstr(log, "\nepoch,2,22,,,"));
@@ -346,8 +346,7 @@ static void test_batchnorm_of_one(void **state) {
 static int (*real_load)(Dataset *, int64_t, uint64_t, float *, void *, surgery_error *);
 static int broken_every;
 
-static int load_some(Dataset *set, int64_t index, uint64_t seed, float *x, void *target,
-                     surgery_error *failure) {
+static int load_some(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *failure) {
   if (index % broken_every == 0)
     return snprintf(failure->message, sizeof failure->message, "picture %lld is broken", (long long)index), 1;
   return real_load(set, index, seed, x, target, failure);
@@ -405,16 +404,12 @@ static void test_metrics(void **state) {
 }
 
 int run_train_tests(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_converges),
-                                     cmocka_unit_test(test_feature_cache),
-                                     cmocka_unit_test(test_seeds), cmocka_unit_test(test_between_gradients_and_step),
-                                     cmocka_unit_test(test_resume),
-                                     cmocka_unit_test(test_checkpoint_every),
-                                     cmocka_unit_test(test_steps_and_log),
-                                     cmocka_unit_test(test_not_finite),
-                                     cmocka_unit_test(test_odd_sets),
-                                     cmocka_unit_test(test_batchnorm_of_one),
-                                     cmocka_unit_test(test_broken_samples),
-                                     cmocka_unit_test(test_metrics)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_converges),      cmocka_unit_test(test_feature_cache),
+      cmocka_unit_test(test_seeds),          cmocka_unit_test(test_between_gradients_and_step),
+      cmocka_unit_test(test_resume),         cmocka_unit_test(test_checkpoint_every),
+      cmocka_unit_test(test_steps_and_log),  cmocka_unit_test(test_not_finite),
+      cmocka_unit_test(test_odd_sets),       cmocka_unit_test(test_batchnorm_of_one),
+      cmocka_unit_test(test_broken_samples), cmocka_unit_test(test_metrics)};
   return cmocka_run_group_tests_name("training", tests, NULL, NULL);
 }

@@ -124,8 +124,15 @@ static void run(Network *w, const char *name, sg_function *function, void *x, vo
   Guarded g = guard(bytes);
   uint64_t rng[2] = {1, 0};
   float loss = 0;
-  sg_run r = {.weights = w->weights, .packed = w->packed, .grads = w->grads, .arena = g.arena, .n = n,
-              .x = x, .target = w->target, .loss = &loss, .rng = rng};
+  sg_run r = {.weights = w->weights,
+              .packed = w->packed,
+              .grads = w->grads,
+              .arena = g.arena,
+              .n = n,
+              .x = x,
+              .target = w->target,
+              .loss = &loss,
+              .rng = rng};
   memcpy(r.y, w->y, sizeof r.y);
   r.y[0] = y;
   function(&r);

@@ -12,10 +12,9 @@ enum { MANY = 1500, MOST = 2000 };
 /* What read_by_python.py prints for these tensors. */
 static void print_expected(Bytes *to, const surgery_tensor_out *tensors, size_t count) {
   static const char *const names[] = {
-      [SURGERY_F32] = "float32",   [SURGERY_F64] = "float64", [SURGERY_F16] = "float16",
-      [SURGERY_BF16] = "bfloat16", [SURGERY_I64] = "int64",   [SURGERY_I32] = "int32",
-      [SURGERY_I16] = "int16",     [SURGERY_I8] = "int8",     [SURGERY_U8] = "uint8",
-      [SURGERY_BOOL] = "bool",     [SURGERY_U16] = "uint16",  [SURGERY_U32] = "uint32",
+      [SURGERY_F32] = "float32", [SURGERY_F64] = "float64", [SURGERY_F16] = "float16", [SURGERY_BF16] = "bfloat16",
+      [SURGERY_I64] = "int64",   [SURGERY_I32] = "int32",   [SURGERY_I16] = "int16",   [SURGERY_I8] = "int8",
+      [SURGERY_U8] = "uint8",    [SURGERY_BOOL] = "bool",   [SURGERY_U16] = "uint16",  [SURGERY_U32] = "uint32",
       [SURGERY_U64] = "uint64"};
   bytes_text(to, "file\n");
   for (size_t i = 0; i < count; i++) {
@@ -72,8 +71,7 @@ static size_t make_many(surgery_tensor_out *to) {
 static void compare(const char *files, const Bytes *expected) {
   char command[2000];
   snprintf(command, sizeof command,
-           "[ -x /usr/bin/python3 ] || exit 77; /usr/bin/python3 -W error %s/read_by_python.py %s", FOLDER,
-           files);
+           "[ -x /usr/bin/python3 ] || exit 77; /usr/bin/python3 -W error %s/read_by_python.py %s", FOLDER, files);
   FILE *pipe = popen(command, "r");
   assert_non_null(pipe);
   Bytes got = {0};
@@ -103,12 +101,11 @@ static void test_python_reads(void **state) {
   Bytes expected = {0};
   char files[1500];
   surgery_error err = {0};
-  for (size_t i = 0; i < sizeof values; i++)
-    values[i] = i % 8 == 7 ? 0x3f : (unsigned char)(i * 37 % 2 + (i % 3 == 0));
+  for (size_t i = 0; i < sizeof values; i++) values[i] = i % 8 == 7 ? 0x3f : (unsigned char)(i * 37 % 2 + (i % 3 == 0));
   const char *paths[] = {scratch("all.pth"), scratch("many.pt"),  scratch("none.pth"), scratch("zip64.pth"),
                          scratch("f16.pth"), scratch("bf16.pth"), scratch("all.npz")};
-  snprintf(files, sizeof files, "%s %s %s %s %s %s %s", paths[0], paths[1], paths[2], paths[3], paths[4],
-           paths[5], paths[6]);
+  snprintf(files, sizeof files, "%s %s %s %s %s %s %s", paths[0], paths[1], paths[2], paths[3], paths[4], paths[5],
+           paths[6]);
   size_t count = make_tensors(tensors, false);
   write_ok(paths[0], tensors, count, SURGERY_F32);
   print_expected(&expected, tensors, count);

@@ -62,7 +62,7 @@ static void test_truncated(void **state) {
     const Fixture *f = &fixtures[i];
     const char *path = scratch("cut");
     size_t read = 0;
-    for (size_t size = 0; size<f->size; size += f->size> 6000 ? 7 : 1) {
+    for (size_t size = 0; size < f->size; size += f->size > 6000 ? 7 : 1) {
       write_bytes(path, f->bytes, size);
       read += try_file(path);
     }
@@ -105,8 +105,7 @@ static void test_shrunk(void **state) {
       surgery_weights *w = surgery_weights_open(path, &err);
       if (!w) break; /* a shard without its index's others */
       size_t numbers = 0;
-      for (size_t t = 0; t < surgery_weights_count(w); t++)
-        numbers += (size_t)surgery_weights_at(w, t)->count;
+      for (size_t t = 0; t < surgery_weights_count(w); t++) numbers += (size_t)surgery_weights_at(w, t)->count;
       assert_int_equal(truncate(path, (off_t)(f->size * (size_t)part / 3)), 0);
       bool good = read_all(w, &err);
       if (good && part == 0 && numbers && !strstr(f->name, "index"))

@@ -16,15 +16,14 @@ static void check_tensor(surgery_weights *w, size_t index, const char *line) {
   const surgery_tensor *t = surgery_weights_at(w, index);
   assert_non_null(t);
   char dims[200] = "-";
-  for (int d = 0, used = 0; d < t->rank; d++)
-    used += sprintf(dims + used, d ? ",%" PRId64 : "%" PRId64, t->shape[d]);
+  for (int d = 0, used = 0; d < t->rank; d++) used += sprintf(dims + used, d ? ",%" PRId64 : "%" PRId64, t->shape[d]);
   surgery_error err = {0};
   float *values = malloc((size_t)t->count * 4 + 1);
   int64_t *integers = malloc((size_t)t->count * 8 + 1);
   if (surgery_weights_read(w, t, values, t->count, &err)) fail_msg("%s", err.message);
   uLong crc = crc32_z(0, (const Bytef *)values, (size_t)t->count * 4);
-  int used = snprintf(actual, sizeof actual, "tensor %s %s %s %08lx ", t->name, surgery_dtype_name(t->dtype),
-                      dims, crc);
+  int used =
+      snprintf(actual, sizeof actual, "tensor %s %s %s %08lx ", t->name, surgery_dtype_name(t->dtype), dims, crc);
   if (surgery_weights_read_i64(w, t, integers, t->count, &err)) {
     if (t->dtype >= SURGERY_I64) fail_msg("%s", err.message);
     snprintf(actual + used, sizeof actual - (size_t)used, "-");
@@ -80,8 +79,7 @@ static void check_list(const char *list, const char *folder, unsigned least) {
     assert_int_equal(sscanf(line, "file %299s %u", name, &count), 2);
     snprintf(path, sizeof path, "%.250s/%s", folder, name);
     surgery_weights *w = open_ok(path);
-    if (surgery_weights_count(w) != count)
-      fail_msg("%s: %zu tensors, not %u", path, surgery_weights_count(w), count);
+    if (surgery_weights_count(w) != count) fail_msg("%s: %zu tensors, not %u", path, surgery_weights_count(w), count);
     for (unsigned i = 0; i < count; i++) {
       assert_true(next_line(f, line, sizeof line));
       check_tensor(w, i, line);
@@ -118,8 +116,7 @@ static void expect_note(const char *path, const char *expected) {
 }
 
 static void test_notes(void **state) {
-  expect_note(FOLDER "/fixtures/zip_in_state_dict.pth",
-              "pytorch-zip; under 'state_dict'; prefix 'module.' taken off");
+  expect_note(FOLDER "/fixtures/zip_in_state_dict.pth", "pytorch-zip; under 'state_dict'; prefix 'module.' taken off");
   expect_note(FOLDER "/fixtures/legacy_in_model.pth", "pytorch-legacy; under 'model'; under 'state_dict'");
   expect_note(FOLDER "/fixtures/zip_in_net.pth",
               "pytorch-zip; under 'net'; prefix '_orig_mod.' taken off; prefix 'module.' taken off");
@@ -212,18 +209,16 @@ static void test_refused(void **state) {
 }
 
 static void test_read_arguments(void **state) {
-  surgery_weights *w = open_ok(FOLDER "/fixtures/zip_views.pth"),
-                  *other = open_ok(FOLDER "/fixtures/zip_bare.pth");
+  surgery_weights *w = open_ok(FOLDER "/fixtures/zip_views.pth"), *other = open_ok(FOLDER "/fixtures/zip_bare.pth");
   const surgery_tensor *t = surgery_weights_find(w, "whole");
   float values[24];
   int64_t integers[24];
   surgery_error err;
   assert_int_equal(surgery_weights_read(w, t, values, 23, &err), -1);
-  assert_string_equal(err.message,
-                      FOLDER "/fixtures/zip_views.pth: tensor 'whole' has 24 elements, 23 were asked for");
+  assert_string_equal(err.message, FOLDER "/fixtures/zip_views.pth: tensor 'whole' has 24 elements, 23 were asked for");
   assert_int_equal(surgery_weights_read_i64(w, t, integers, 24, &err), -1);
-  assert_string_equal(err.message, FOLDER
-                      "/fixtures/zip_views.pth: tensor 'whole' is f32; only integers can be read as i64");
+  assert_string_equal(err.message,
+                      FOLDER "/fixtures/zip_views.pth: tensor 'whole' is f32; only integers can be read as i64");
   assert_int_equal(surgery_weights_read(other, t, values, 24, &err), -1);
   assert_string_equal(err.message, FOLDER "/fixtures/zip_bare.pth: the tensor asked for is not of this file");
   assert_int_equal(surgery_weights_read(w, NULL, values, 24, NULL), -1);
@@ -242,7 +237,8 @@ static void test_read_all(void **state) {
   assert_true(fd >= 0 && numbers && to);
   close(fd);
   for (int i = 0; i < ROWS * COLUMNS; i++) numbers[i] = (float)i;
-  surgery_tensor_out out[] = {{"a", SURGERY_F32, 2, {ROWS, COLUMNS}, numbers}, {"b", SURGERY_F32, 2, {ROWS, COLUMNS}, numbers}};
+  surgery_tensor_out out[] = {{"a", SURGERY_F32, 2, {ROWS, COLUMNS}, numbers},
+                              {"b", SURGERY_F32, 2, {ROWS, COLUMNS}, numbers}};
   assert_int_equal(surgery_weights_write_as(path, out, 2, NULL, SURGERY_F16, NULL, &err), 0);
   surgery_weights *rounded = open_ok(path);
   check_all(rounded);

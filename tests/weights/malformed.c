@@ -15,8 +15,7 @@ typedef struct HeaderCase {
   const char *expected;
 } HeaderCase;
 
-#define F32(name, begin, end)                                                                                \
-  "\"" name "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[" #begin "," #end "]}"
+#define F32(name, begin, end) "\"" name "\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[" #begin "," #end "]}"
 
 static const HeaderCase headers[] = {
     {"not JSON", TEXT("{nope}"), 0, "byte 13: the header is not JSON: string or '}' expected near 'nope'"},
@@ -26,12 +25,10 @@ static const HeaderCase headers[] = {
     {"not UTF-8", TEXT("{\"\xff\":1}"), 0, "byte 10: the header is not UTF-8"},
     {"key twice", TEXT("{" F32("a", 0, 8) "," F32("a", 0, 8) "}"), 8,
      "byte 65: the header has a key twice: duplicate object key near '\"a\"'"},
-    {"hole", TEXT("{" F32("a", 0, 8) "," F32("b", 12, 20) "}"), 20,
-     "a hole of 4 bytes at byte 125, before tensor 'b'"},
+    {"hole", TEXT("{" F32("a", 0, 8) "," F32("b", 12, 20) "}"), 20, "a hole of 4 bytes at byte 125, before tensor 'b'"},
     {"overlap", TEXT("{" F32("a", 0, 8) "," F32("b", 4, 12) "}"), 12,
      "tensor 'b' (byte 120) overlaps 'a', which ends at byte 124"},
-    {"out of order", TEXT("{" F32("a", 8, 0) "}"), 8,
-     "tensor 'a' (byte 9): data_offsets [8, 0] are out of order"},
+    {"out of order", TEXT("{" F32("a", 8, 0) "}"), 8, "tensor 'a' (byte 9): data_offsets [8, 0] are out of order"},
     {"past the end", TEXT("{" F32("a", 0, 8) "}"), 7,
      "tensor 'a' (byte 9): data_offsets [0, 8] go past the end: byte 70 of a file of 69"},
     {"far past the end", TEXT("{" F32("a", 0, 9223372036854775807) "}"), 7,
@@ -44,8 +41,8 @@ static const HeaderCase headers[] = {
      "tensor 'a' (byte 64): f64 of shape (2, 3) takes 48 bytes, but data_offsets give 8"},
     {"size of a scalar", TEXT("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,8]}}"), 8,
      "tensor 'a' (byte 61): f32 of shape () takes 4 bytes, but data_offsets give 8"},
-    {"overflow", TEXT("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}"),
-     0, "tensor 'a' (byte 9): the product overflows in the shape (4294967296, 4294967296) of f32"},
+    {"overflow", TEXT("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}"), 0,
+     "tensor 'a' (byte 9): the product overflows in the shape (4294967296, 4294967296) of f32"},
     {"overflow beside a zero",
      TEXT("{\"a\":{\"dtype\":\"F32\",\"shape\":[0,4294967296,4294967296],\"data_offsets\":[0,0]}}"), 0,
      "tensor 'a' (byte 9): the product overflows in the shape (0, 4294967296, 4294967296) of f32"},
@@ -89,23 +86,19 @@ static const HeaderCase headers[] = {
      "tensor 'b' (byte 67): must be an object with 'dtype', 'shape' and 'data_offsets'"},
     {"twice the same bytes", TEXT("{" F32("a", 0, 8) "," F32("b", 0, 8) "}"), 8,
      "tensor 'b' (byte 115) overlaps 'a', which ends at byte 123"},
-    {"a hole before the first", TEXT("{" F32("a", 8, 16) "}"), 16,
-     "a hole of 8 bytes at byte 63, before tensor 'a'"},
+    {"a hole before the first", TEXT("{" F32("a", 8, 16) "}"), 16, "a hole of 8 bytes at byte 63, before tensor 'a'"},
     {"an empty one in a hole",
      TEXT("{" F32("a", 0, 8) ",\"e\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[12,12]}}"), 12,
      "a hole of 4 bytes at byte 125, before tensor 'e'"},
     {"a product of bytes that overflows",
      TEXT("{\"a\":{\"dtype\":\"F64\",\"shape\":[1152921504606846976],\"data_offsets\":[0,0]}}"), 0,
      "tensor 'a' (byte 9): the product overflows in the shape (1152921504606846976,) of f64"},
-    {"metadata not strings", TEXT("{\"__metadata__\":{\"a\":1}}"), 0,
-     "byte 9: __metadata__ 'a' must be a string"},
-    {"metadata not an object", TEXT("{\"__metadata__\":1}"), 0,
-     "byte 9: __metadata__ must be an object of strings"},
+    {"metadata not strings", TEXT("{\"__metadata__\":{\"a\":1}}"), 0, "byte 9: __metadata__ 'a' must be a string"},
+    {"metadata not an object", TEXT("{\"__metadata__\":1}"), 0, "byte 9: __metadata__ must be an object of strings"},
     {"a name for the terminal", TEXT("{\"\\u001b[31mred\":3}"), 0,
      "tensor '\\x1b[31mred' (byte 9): must be an object with 'dtype', 'shape' and 'data_offsets'"},
-    {"a number too large",
-     TEXT("{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,8]}}"), 8,
-     "byte 57: the header is not JSON: too big integer near '99999999999999999999'"},
+    {"a number too large", TEXT("{\"a\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data_offsets\":[0,8]}}"),
+     8, "byte 57: the header is not JSON: too big integer near '99999999999999999999'"},
 };
 
 static void test_safetensors(void **state) {
@@ -144,12 +137,9 @@ static const FileCase files[] = {
     {"gzip", TEXT("\x1f\x8b\10 and more"), "is compressed by gzip; unpack it first (gunzip)"},
     {"LFS", TEXT("version https://git-lfs.github.com/spec/v1\n"),
      "is a Git LFS pointer, not the file itself; run `git lfs pull`"},
-    {"a web page", TEXT("<!DOCTYPE html><html>"),
-     "is a web page, not a weight file; the download went wrong"},
-    {"JSON", TEXT("{\"a\": 1}"),
-     "is JSON, but no index of shards: 'weight_map' must be an object of tensor: file"},
-    {"broken JSON", TEXT("{\"weight_map\": "),
-     "byte 15: the index is not JSON: unexpected token near end of file"},
+    {"a web page", TEXT("<!DOCTYPE html><html>"), "is a web page, not a weight file; the download went wrong"},
+    {"JSON", TEXT("{\"a\": 1}"), "is JSON, but no index of shards: 'weight_map' must be an object of tensor: file"},
+    {"broken JSON", TEXT("{\"weight_map\": "), "byte 15: the index is not JSON: unexpected token near end of file"},
     {"shard with a path", TEXT("{\"weight_map\": {\"a\": \"../b.safetensors\"}}"),
      "tensor 'a' (byte 16): the shard '../b.safetensors' must be a file's name without a path"},
     {"shard '..'", TEXT("{\"weight_map\": {\"a\": \"..\"}}"),
@@ -166,11 +156,9 @@ static const FileCase files[] = {
      "array 'arr_0' (byte 20): a structured dtype (fields) is not supported"},
     {"npy, size", TEXT(NPY("\x37\0{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}1234567")),
      "array 'arr_0' (byte 0): f32 of shape (2,) takes 8 bytes, but 7 are there"},
-    {"npy, overflow",
-     TEXT(NPY("\x48\0{'descr': '<f4', 'fortran_order': True, 'shape':(4294967296,4294967296)}")),
+    {"npy, overflow", TEXT(NPY("\x48\0{'descr': '<f4', 'fortran_order': True, 'shape':(4294967296,4294967296)}")),
      "tensor 'arr_0' (byte 0): the product overflows in the shape (4294967296, 4294967296) of f32"},
-    {"npy, huge",
-     TEXT(NPY("\x46\0{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999)}")),
+    {"npy, huge", TEXT(NPY("\x46\0{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999)}")),
      "array 'arr_0' (byte 79): a size in its shape overflows"},
     {"npy, missing key", TEXT(NPY("\x10\0{'descr': '<f4'}")),
      "array 'arr_0' (byte 26): its header lacks one of descr, fortran_order, shape"},
@@ -199,12 +187,10 @@ static const FileCase files[] = {
      "array 'arr_0' (byte 19): its header has a key twice, or one that is not descr, fortran_order, shape"},
     {"npy, text behind it", TEXT(NPY("\x38\0{'descr': '<f4', 'fortran_order': False, 'shape': ()} 1+")),
      "array 'arr_0' (byte 64): text after its header's dict"},
-    {"npy, a zero byte", TEXT(NPY("\x10\0{'descr':\0'<f4'}")),
-     "array 'arr_0' (byte 10): a zero byte in its header"},
+    {"npy, a zero byte", TEXT(NPY("\x10\0{'descr':\0'<f4'}")), "array 'arr_0' (byte 10): a zero byte in its header"},
     {"npy, a header too large", TEXT("\x93NUMPY\2\0\1\0\1\0{}"),
      "array 'arr_0' (byte 0): a header of more than 65,536 bytes"},
-    {"npy, cut off in its prefix", TEXT("\x93NUMPY\2\0\1\0"),
-     "array 'arr_0' (byte 0): cut off in its header"},
+    {"npy, cut off in its prefix", TEXT("\x93NUMPY\2\0\1\0"), "array 'arr_0' (byte 0): cut off in its header"},
     {"npy, more bytes", TEXT(NPY("\x37\0{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}12345678")),
      "array 'arr_0' (byte 0): f32 of shape (1,) takes 4 bytes, but 8 are there"},
     {"npy, complex", TEXT(NPY("\x35\0{'descr': '<c8', 'fortran_order': False, 'shape': ()}12345678")),
@@ -212,8 +198,7 @@ static const FileCase files[] = {
     {"npy, an order of bytes that is none",
      TEXT(NPY("\x35\0{'descr': '!f4', 'fortran_order': False, 'shape': ()}1234")),
      "array 'arr_0' (byte 0): dtype '!f4' is not supported (f2, f4, f8, i1 to i8, u1 to u8, b1 are)"},
-    {"npy, objects, whatever the order",
-     TEXT(NPY("\x38\0{'descr': '=O8', 'fortran_order': False, 'shape': (2,)} ")),
+    {"npy, objects, whatever the order", TEXT(NPY("\x38\0{'descr': '=O8', 'fortran_order': False, 'shape': (2,)} ")),
      "array 'arr_0' (byte 0): object dtype: such an array is a pickle and is never loaded"},
     {"shard with a backslash", TEXT("{\"weight_map\": {\"a\": \"b\\\\c.safetensors\"}}"),
      "tensor 'a' (byte 16): the shard 'b\\c.safetensors' must be a file's name without a path"},
@@ -231,8 +216,7 @@ static const FileCase files[] = {
      "byte 0: the zip archive is broken: no room for the ZIP64 records it needs"},
     {"zip, empty", TEXT("PK\5\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
      "a zip archive of 0 entries, but neither PyTorch's (no data.pkl) nor .npz (no .npy entry)"},
-    {"HDF5", TEXT("\x89HDF\r\n\x1a\n and more"),
-     "is an HDF5 file (Keras); export the weights as safetensors or .npz"},
+    {"HDF5", TEXT("\x89HDF\r\n\x1a\n and more"), "is an HDF5 file (Keras); export the weights as safetensors or .npz"},
     {"GGUF", TEXT("GGUF\3\0\0\0 and more"), "is a GGUF file; safetensors, PyTorch and .npz files are read"},
     {"zstd", TEXT("\x28\xb5\x2f\xfd and more"), "is compressed by zstd; unpack it first"},
     {"pickle of another kind", TEXT("\x80\2}."),
@@ -301,8 +285,7 @@ static void test_npz(void **state) {
   write_npz_entry(path, "x.npy", TEXT("no array"));
   expect_refused(path, "array 'x' (byte 0): is not a numpy array (no \\x93NUMPY)");
   write_npz_entry(path, "x.txt", TEXT("no array"));
-  expect_refused(path,
-                 "a zip archive of 1 entries, but neither PyTorch's (no data.pkl) nor .npz (no .npy entry)");
+  expect_refused(path, "a zip archive of 1 entries, but neither PyTorch's (no data.pkl) nor .npz (no .npy entry)");
   static const struct {
     const char *name;
     int delta; /* behind the directory's first entry */

@@ -23,28 +23,26 @@ typedef struct ZipCase {
 } ZipCase;
 
 #define STORED_ENTRY .storage = 16
-#define PATCH(place, n, behind, bytes)                                                                       \
+#define PATCH(place, n, behind, bytes)                                                                                 \
   .mark = place, .nth = n, .delta = behind, .patch = bytes, .patch_size = sizeof bytes - 1
 #define LOCAL "PK\3\4"
 #define DIRECTORY "PK\1\2"
 #define END "PK\5\6"
 #define BROKEN(place, what) "byte " place ": the zip archive is broken: " what
 #define ENTRY(name, place, what) "zip entry '" name "' (byte " place "): " what
-#define COMPRESSED(name, place, method)                                                                      \
-  ENTRY(name, place, "is compressed (method " method "); PyTorch stores its entries. Unpack and pack it again with zip -0")
+#define COMPRESSED(name, place, method)                                                                                \
+  ENTRY(name, place,                                                                                                   \
+        "is compressed (method " method "); PyTorch stores its entries. Unpack and pack it again with zip -0")
 
-#define SAVE_TENSORS                                                                                         \
-  ", which holds code. Load it in PyTorch and save its tensors: torch.save(model.state_dict(), path)"
+#define SAVE_TENSORS ", which holds code. Load it in PyTorch and save its tensors: torch.save(model.state_dict(), path)"
 #define NEW_SCRIPT "is a TorchScript program (torch.jit.save)" SAVE_TENSORS
 #define OLD_SCRIPT "is a TorchScript program of a PyTorch before 1.4 (torch.jit.save)" SAVE_TENSORS
 
 static const ZipCase zips[] = {
     {"cut off", STORED_ENTRY, .cut = 1,
      .expected = BROKEN("403", "it has no end of its directory; the file is cut off or was not completely downloaded")},
-    {"encrypted", STORED_ENTRY, PATCH(DIRECTORY, 0, 8, "\1"),
-     .expected = ENTRY("a/data.pkl", "0", "is encrypted")},
-    {"compressed", STORED_ENTRY, PATCH(DIRECTORY, 0, 10, "\10\0"),
-     .expected = COMPRESSED("a/data.pkl", "0", "8")},
+    {"encrypted", STORED_ENTRY, PATCH(DIRECTORY, 0, 8, "\1"), .expected = ENTRY("a/data.pkl", "0", "is encrypted")},
+    {"compressed", STORED_ENTRY, PATCH(DIRECTORY, 0, 10, "\10\0"), .expected = COMPRESSED("a/data.pkl", "0", "8")},
     {"another local name", STORED_ENTRY, PATCH(LOCAL, 0, 30, "b"),
      .expected = ENTRY("a/data.pkl", "0", "its local header has another name")},
     {"no directory entry", STORED_ENTRY, PATCH(DIRECTORY, 0, 3, "\1"),
@@ -54,8 +52,7 @@ static const ZipCase zips[] = {
     {"missing storage",
      .expected = "tensor 'w' (byte 171): its storage '0' is not in the archive (no entry 'a/data/0')"},
     {"short storage", .storage = 12,
-     .expected =
-         "byte 171: tensor 'w': storage '0' should have 4 elements, 16 bytes, but the file has 12 bytes"},
+     .expected = "byte 171: tensor 'w': storage '0' should have 4 elements, 16 bytes, but the file has 12 bytes"},
     {"byte order", "a/byteorder", "middle", STORED_ENTRY,
      .expected = "byte 256: byteorder 'middle' is neither 'little' nor 'big'"},
     {"TorchScript", "a/constants.pkl", "x", STORED_ENTRY, .expected = NEW_SCRIPT},
@@ -115,14 +112,11 @@ static void build_zip(const char *path, const ZipCase *c) {
   surgery_error err = {0};
   ZipWriter *zip = zip_writer_open(path, c->limit, &err);
   assert_non_null(zip);
-  assert_int_equal(zip_writer_add(zip, "a/data.pkl", (ZipData){NULL, PICKLE, 0, sizeof PICKLE - 1}, 64, &err),
-                   0);
+  assert_int_equal(zip_writer_add(zip, "a/data.pkl", (ZipData){NULL, PICKLE, 0, sizeof PICKLE - 1}, 64, &err), 0);
   if (c->more_name)
-    assert_int_equal(
-        zip_writer_add(zip, c->more_name, (ZipData){NULL, c->more, 0, strlen(c->more)}, 64, &err), 0);
+    assert_int_equal(zip_writer_add(zip, c->more_name, (ZipData){NULL, c->more, 0, strlen(c->more)}, 64, &err), 0);
   if (c->storage)
-    assert_int_equal(
-        zip_writer_add(zip, "a/data/0", (ZipData){NULL, "0123456789abcdef", 0, c->storage}, 64, &err), 0);
+    assert_int_equal(zip_writer_add(zip, "a/data/0", (ZipData){NULL, "0123456789abcdef", 0, c->storage}, 64, &err), 0);
   assert_int_equal(zip_writer_commit(zip, NULL, &err), 0);
   size_t size;
   unsigned char *bytes = read_bytes(path, &size);
@@ -147,14 +141,12 @@ static void test_zip(void **state) {
 
 /* A storage of so many elements that its bytes are none. */
 static void test_zip_overflow(void **state) {
-  static const char pickle[] =
-      "\x80\2}X\1\0\0\0w" REBUILD "((X\7\0\0\0storagectorch\nDoubleStorage\nX\1\0\0\0"
-      "0X\3\0\0\0cpu\x8a\10\2\0\0\0\0\0\0\x20tQK\0K\2\x85K\1\x85\x89}tRs.";
+  static const char pickle[] = "\x80\2}X\1\0\0\0w" REBUILD "((X\7\0\0\0storagectorch\nDoubleStorage\nX\1\0\0\0"
+                               "0X\3\0\0\0cpu\x8a\10\2\0\0\0\0\0\0\x20tQK\0K\2\x85K\1\x85\x89}tRs.";
   const char *path = scratch("x.pth");
   surgery_error err = {0};
   ZipWriter *zip = zip_writer_open(path, 0, &err);
-  assert_int_equal(zip_writer_add(zip, "a/data.pkl", (ZipData){NULL, pickle, 0, sizeof pickle - 1}, 64, &err),
-                   0);
+  assert_int_equal(zip_writer_add(zip, "a/data.pkl", (ZipData){NULL, pickle, 0, sizeof pickle - 1}, 64, &err), 0);
   assert_int_equal(zip_writer_add(zip, "a/data/0", (ZipData){NULL, "0123456789abcdef", 0, 16}, 64, &err), 0);
   assert_int_equal(zip_writer_commit(zip, NULL, &err), 0);
   check_row("zip", "overflow", path, "byte 178: tensor 'w': its storage's size overflows");
@@ -190,56 +182,51 @@ static void add_member(Bytes *b, const char *name, const void *data, size_t size
 }
 
 #define COUNT(n) "\x80\2K" n "."
-#define ONE_STORAGE                                                                                          \
-  COUNT("\1") "\x80\2K\144X\3\0\0\0cpuctorch\nFloatStorage\n\x87.\4\0\0\0\0\0\0\0abcdefghijklmnop"
+#define ONE_STORAGE COUNT("\1") "\x80\2K\144X\3\0\0\0cpuctorch\nFloatStorage\n\x87.\4\0\0\0\0\0\0\0abcdefghijklmnop"
 #define NO_VIEWS "\x80\2]."
 #define TAR_TENSOR "\x80\2K\7K\144ctorch\nFloatTensor\n\x87."
 #define EIGHT(n) n "\0\0\0\0\0\0\0"
 #define TAR_PLACE "\1\0\0\0\0\0\0\0" EIGHT("\4") EIGHT("\1") EIGHT("\0")
 #define ONE_TENSOR COUNT("\1") TAR_TENSOR TAR_PLACE
-#define TAR_ROOT                                                                                             \
-  "\x80\2}X\1\0\0\0wX\1\0\0\0"                                                                               \
+#define TAR_ROOT                                                                                                       \
+  "\x80\2}X\1\0\0\0wX\1\0\0\0"                                                                                         \
   "7Qs."
 
 static const TarCase tars[] = {
     {"a storage that is no tuple", TEXT(COUNT("\1") "\x80\2K\1."), TEXT(ONE_TENSOR), TEXT(TAR_ROOT),
      "byte 519: a storage's description is not a tuple of 3"},
-    {"a number of storages that cannot be", TEXT("\x80\2J\xff\xff\xff\x7f."), TEXT(ONE_TENSOR),
-     TEXT(TAR_ROOT), "byte 514: not a possible number of entries"},
+    {"a number of storages that cannot be", TEXT("\x80\2J\xff\xff\xff\x7f."), TEXT(ONE_TENSOR), TEXT(TAR_ROOT),
+     "byte 514: not a possible number of entries"},
     {"no number of storages", TEXT("\x80\2N."), TEXT(ONE_TENSOR), TEXT(TAR_ROOT),
      "byte 512: not a possible number of entries"},
     {"a storage of a type that is none", TEXT(COUNT("\1") "\x80\2K\144X\3\0\0\0cpucos\nsystem\n\x87."),
      TEXT(ONE_TENSOR), TEXT(TAR_ROOT), "byte 540: a storage of a type that is not supported"},
     {"a storage past its member",
      TEXT(COUNT("\1") "\x80\2K\144X\3\0\0\0cpuctorch\nFloatStorage\n\x87.\5\0\0\0\0\0\0\0abcdefghijklmnop"),
-     TEXT(ONE_TENSOR), TEXT(TAR_ROOT),
-     "byte 559: storage '100' of 5 elements goes past the end of its member"},
+     TEXT(ONE_TENSOR), TEXT(TAR_ROOT), "byte 559: storage '100' of 5 elements goes past the end of its member"},
     {"a storage without an end",
-     TEXT(COUNT("\1") "\x80\2K\144X\3\0\0\0cpuctorch\nFloatStorage\n\x87.\0\0\0\0\0\0\0\x40"),
-     TEXT(ONE_TENSOR), TEXT(TAR_ROOT),
-     "byte 559: storage '100' of 4611686018427387904 elements goes past the end of its member"},
+     TEXT(COUNT("\1") "\x80\2K\144X\3\0\0\0cpuctorch\nFloatStorage\n\x87.\0\0\0\0\0\0\0\x40"), TEXT(ONE_TENSOR),
+     TEXT(TAR_ROOT), "byte 559: storage '100' of 4611686018427387904 elements goes past the end of its member"},
     {"views that are no list", TEXT(ONE_STORAGE "\x80\2N."), TEXT(ONE_TENSOR), TEXT(TAR_ROOT),
      "byte 575: the views of storages are not a list"},
     {"a view that is no tuple", TEXT(ONE_STORAGE "\x80\2]Na."), TEXT(ONE_TENSOR), TEXT(TAR_ROOT),
      "byte 575: a storage's view is not (key, root, offset, size)"},
-    {"a view past its storage", TEXT(ONE_STORAGE "\x80\2](K\x65K\x64K\2K\3ta."), TEXT(ONE_TENSOR),
-     TEXT(TAR_ROOT), "byte 587: storage '101': a view past its storage '100'"},
-    {"a view of a storage that is not there", TEXT(ONE_STORAGE "\x80\2](K\x65K\x63K\0K\1ta."),
-     TEXT(ONE_TENSOR), TEXT(TAR_ROOT), "byte 587: storage '101': a view past its storage '99'"},
+    {"a view past its storage", TEXT(ONE_STORAGE "\x80\2](K\x65K\x64K\2K\3ta."), TEXT(ONE_TENSOR), TEXT(TAR_ROOT),
+     "byte 587: storage '101': a view past its storage '100'"},
+    {"a view of a storage that is not there", TEXT(ONE_STORAGE "\x80\2](K\x65K\x63K\0K\1ta."), TEXT(ONE_TENSOR),
+     TEXT(TAR_ROOT), "byte 587: storage '101': a view past its storage '99'"},
     {"a tensor whose key is no number", TEXT(ONE_STORAGE NO_VIEWS),
      TEXT(COUNT("\1") "\x80\2NK\144ctorch\nFloatTensor\n\x87." TAR_PLACE), TEXT(TAR_ROOT),
      "byte 1565: a tensor's key is not an integer"},
     {"a tensor of a storage that is not there", TEXT(ONE_STORAGE NO_VIEWS),
      TEXT(COUNT("\1") "\x80\2K\7K\143ctorch\nFloatTensor\n\x87." TAR_PLACE), TEXT(TAR_ROOT),
      "byte 1566: a tensor's storage '99' is not in the file"},
-    {"a tensor of rank 9", TEXT(ONE_STORAGE NO_VIEWS), TEXT(COUNT("\1") TAR_TENSOR EIGHT("\11")),
-     TEXT(TAR_ROOT), "byte 1566: a tensor of 9 dimensions; at most 8 are supported"},
-    {"a tensor of rank -1", TEXT(ONE_STORAGE NO_VIEWS),
-     TEXT(COUNT("\1") TAR_TENSOR "\xff\xff\xff\xff\0\0\0\0"), TEXT(TAR_ROOT),
-     "byte 1566: a tensor of -1 dimensions; at most 8 are supported"},
-    {"a tensor cut off", TEXT(ONE_STORAGE NO_VIEWS),
-     TEXT(COUNT("\1") TAR_TENSOR "\1\0\0\0\0\0\0\0" EIGHT("\4")), TEXT(TAR_ROOT),
-     "byte 1584: ends inside a tensor's shape (8 bytes are needed, 0 are left)"},
+    {"a tensor of rank 9", TEXT(ONE_STORAGE NO_VIEWS), TEXT(COUNT("\1") TAR_TENSOR EIGHT("\11")), TEXT(TAR_ROOT),
+     "byte 1566: a tensor of 9 dimensions; at most 8 are supported"},
+    {"a tensor of rank -1", TEXT(ONE_STORAGE NO_VIEWS), TEXT(COUNT("\1") TAR_TENSOR "\xff\xff\xff\xff\0\0\0\0"),
+     TEXT(TAR_ROOT), "byte 1566: a tensor of -1 dimensions; at most 8 are supported"},
+    {"a tensor cut off", TEXT(ONE_STORAGE NO_VIEWS), TEXT(COUNT("\1") TAR_TENSOR "\1\0\0\0\0\0\0\0" EIGHT("\4")),
+     TEXT(TAR_ROOT), "byte 1584: ends inside a tensor's shape (8 bytes are needed, 0 are left)"},
     {"a tensor past its storage", TEXT(ONE_STORAGE NO_VIEWS),
      TEXT(COUNT("\1") TAR_TENSOR "\1\0\0\0\0\0\0\0" EIGHT("\4") EIGHT("\1") EIGHT("\1")), TEXT(TAR_ROOT),
      "byte 1567: tensor 'w': a view of shape (4,) from element 1 goes past its storage '100' of 4 elements"},

@@ -30,8 +30,7 @@ typedef struct OnnxCase {
 #define OUTSIDE(which) "tensor 'w' (byte 6): its external data " which "; they must be a file in the model's own folder"
 
 static const OnnxCase cases[] = {
-    {"a number past its message", TENSOR, TEXT(NAME "\10\x80"),
-     "byte 10: a number goes past the end of its message"},
+    {"a number past its message", TENSOR, TEXT(NAME "\10\x80"), "byte 10: a number goes past the end of its message"},
     {"a number of more than 64 bits", TENSOR, TEXT(NAME "\10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"),
      "byte 10: a number of more than 64 bits"},
     {"field 0", TENSOR, TEXT(NAME "\0\1"), "byte 9: not a protobuf field"},
@@ -47,13 +46,12 @@ static const OnnxCase cases[] = {
      TEXT(NAME "\15"
                "abcd"),
      "byte 10: a size is not a number"},
-    {"packed dims cut off", TENSOR, TEXT(NAME "\12\1\x80"),
-     "byte 11: a number goes past the end of its message"},
+    {"packed dims cut off", TENSOR, TEXT(NAME "\12\1\x80"), "byte 11: a number goes past the end of its message"},
     {"a negative size", TENSOR, TEXT(NAME DIMS("\xff\xff\xff\xff\xff\xff\xff\xff\xff\1") FLOAT),
      "tensor 'w' (byte 6): a negative size in the shape (-1,) of f32"},
     {"rank 9", TENSOR,
-     TEXT(NAME DIMS("\1") DIMS("\1") DIMS("\1") DIMS("\1") DIMS("\1") DIMS("\1") DIMS("\1") DIMS("\1")
-              DIMS("\1") FLOAT),
+     TEXT(NAME DIMS("\1") DIMS("\1") DIMS("\1") DIMS("\1") DIMS("\1") DIMS("\1") DIMS("\1") DIMS("\1") DIMS("\1")
+              FLOAT),
      "tensor 'w' (byte 6): 9 dimensions; at most 8 are supported"},
     {"overflow", TENSOR, TEXT(NAME DIMS("\x80\x80\x80\x80\x80\x80\x80\x80\x40") DIMS("\4") FLOAT),
      "tensor 'w' (byte 6): the product overflows in the shape (4611686018427387904, 4) of f32"},
@@ -73,8 +71,7 @@ static const OnnxCase cases[] = {
      "tensor 'w' (byte 6): data type 99 is not read (float, double, float16, bfloat16, integers and bool "
      "are)"},
     {"segments", TENSOR, TEXT(NAME "\32\2\10\1"), "byte 11: a tensor in segments"},
-    {"raw_data that is a number", TENSOR, TEXT(NAME DIMS("\1") FLOAT "\110\1"),
-     "byte 15: raw_data are not bytes"},
+    {"raw_data that is a number", TENSOR, TEXT(NAME DIMS("\1") FLOAT "\110\1"), "byte 15: raw_data are not bytes"},
     {"raw_data of another size", TENSOR, TEXT(NAME DIMS("\2") FLOAT RAW("\4", "abcd")),
      "tensor 'w' (byte 6): f32 of shape (2,) takes 8 bytes, but 4 are there"},
     {"no values", TENSOR, TEXT(NAME DIMS("\2") FLOAT),
@@ -103,8 +100,7 @@ static const OnnxCase cases[] = {
      "tensor 'w' (byte 6): its shape (1099511627776,) takes 1099511627776 values, but 1 are there"},
     {"external_data that is a number", TENSOR, TEXT(NAME DIMS("\1") FLOAT "\150\1" ELSEWHERE),
      "byte 15: external_data is not a message"},
-    {"a place that is none", TENSOR, TEXT(NAME DIMS("\1") FLOAT "\160\2"),
-     "byte 15: data_location is neither 0 nor 1"},
+    {"a place that is none", TENSOR, TEXT(NAME DIMS("\1") FLOAT "\160\2"), "byte 15: data_location is neither 0 nor 1"},
     {"here and there", TENSOR,
      TEXT(NAME DIMS("\1") FLOAT RAW("\4", "abcd") EXTERNAL("\15", "\12\10location\22\1x") ELSEWHERE),
      "tensor 'w' (byte 6): its values stand here and in another file"},
@@ -113,22 +109,17 @@ static const OnnxCase cases[] = {
     {"two locations", TENSOR,
      TEXT(NAME EXTERNAL("\15", "\12\10location\22\1x") EXTERNAL("\15", "\12\10location\22\1y")),
      "byte 26: external_data states something twice"},
-    {"an absolute location", TENSOR, LOCATED("\27", "\13/etc/passwd"),
-     OUTSIDE("'/etc/passwd' have an absolute name")},
-    {"out by '..'", TENSOR, LOCATED("\22", "\6../w.b"),
-     OUTSIDE("'../w.b' lead out of the folder with '..'")},
+    {"an absolute location", TENSOR, LOCATED("\27", "\13/etc/passwd"), OUTSIDE("'/etc/passwd' have an absolute name")},
+    {"out by '..'", TENSOR, LOCATED("\22", "\6../w.b"), OUTSIDE("'../w.b' lead out of the folder with '..'")},
     {"out and in again", TENSOR, LOCATED("\26", "\12s/../w.bin"),
      OUTSIDE("'s/../w.bin' lead out of the folder with '..'")},
-    {"over a symbolic link", TENSOR, LOCATED("\24", "\10link.bin"),
-     OUTSIDE("'link.bin' lead over a symbolic link")},
+    {"over a symbolic link", TENSOR, LOCATED("\24", "\10link.bin"), OUTSIDE("'link.bin' lead over a symbolic link")},
     {"over a folder that is a link", TENSOR, LOCATED("\24", "\10ls/w.bin"),
      OUTSIDE("'ls/w.bin' lead over a symbolic link")},
     {"a hard link", TENSOR, LOCATED("\24", "\10hard.bin"),
      OUTSIDE("'hard.bin' are a file with several names (hard links)")},
-    {"a pipe", TENSOR, LOCATED("\20", "\4pipe"),
-     OUTSIDE("'pipe' are no regular file")},
-    {"a folder", TENSOR, LOCATED("\15", "\1s"),
-     OUTSIDE("'s' are no regular file")},
+    {"a pipe", TENSOR, LOCATED("\20", "\4pipe"), OUTSIDE("'pipe' are no regular file")},
+    {"a folder", TENSOR, LOCATED("\15", "\1s"), OUTSIDE("'s' are no regular file")},
     {"past the other file's end", TENSOR,
      TEXT(NAME DIMS("\x7f") FLOAT EXTERNAL("\21", "\12\10location\22\5w.bin") ELSEWHERE),
      "tensor 'w' (byte 6): its external data, 508 bytes from byte 0, go past the end of 'w.bin' (16 bytes)"},
@@ -203,9 +194,7 @@ static void test_onnx(void **state) {
 /* A thousand sizes and one: the list of them is not kept. */
 static void test_many_dims(void **state) {
   Bytes b = {0};
-  bytes_add(
-      &b,
-      TEXT("\10\7\72\361\7\52\356\7\12\351\7")); /* graph, tensor, dims packed: 1009, 1006 and 1001 bytes */
+  bytes_add(&b, TEXT("\10\7\72\361\7\52\356\7\12\351\7")); /* graph, tensor, dims packed: 1009, 1006 and 1001 bytes */
   bytes_fill(&b, 1, 1001);
   bytes_add(&b, TEXT("\20\1"));
   const char *path = scratch("net.onnx");

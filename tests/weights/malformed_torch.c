@@ -7,33 +7,24 @@
 /* ---- pickles, in the legacy container ---- */
 
 static const FileCase pickles[] = {
-    {"underflow", TEXT("\x80\2R."),
-     "byte 27: stack underflow: the pickle's opcode REDUCE needs 2 values, 0 are there"},
+    {"underflow", TEXT("\x80\2R."), "byte 27: stack underflow: the pickle's opcode REDUCE needs 2 values, 0 are there"},
     {"underflow below a mark", TEXT("\x80\2}N(s."),
      "byte 30: stack underflow: the pickle's opcode SETITEM needs 3 values, 0 are there"},
     {"no mark", TEXT("\x80\2t."), "byte 27: stack underflow: the pickle's opcode TUPLE finds no mark"},
-    {"STOP at once", TEXT("\x80\2."),
-     "byte 27: stack underflow: the pickle's opcode STOP needs 1 values, 0 are there"},
-    {"dangling memo", TEXT("\x80\2h\5."),
-     "byte 27: dangling memo: BINGET asks for value 5, which was never stored"},
-    {"memo bomb", TEXT("\x80\2Nr\xff\xff\xff\xff."),
-     "byte 28: LONG_BINPUT: memo index 4294967295 after only 8 bytes"},
+    {"STOP at once", TEXT("\x80\2."), "byte 27: stack underflow: the pickle's opcode STOP needs 1 values, 0 are there"},
+    {"dangling memo", TEXT("\x80\2h\5."), "byte 27: dangling memo: BINGET asks for value 5, which was never stored"},
+    {"memo bomb", TEXT("\x80\2Nr\xff\xff\xff\xff."), "byte 28: LONG_BINPUT: memo index 4294967295 after only 8 bytes"},
     {"unknown opcode", TEXT("\x80\2\xff."), "byte 27: 0xff is no pickle opcode"},
     {"forbidden opcode", TEXT("\x80\2iposix\nsystem\n."),
      "byte 27: the pickle's opcode INST is not allowed in a weight file"},
     {"extension", TEXT("\x80\2\x82\1."), "byte 27: the pickle's opcode EXT1 is not allowed in a weight file"},
     {"protocol", TEXT("\x80\x09N."), "byte 25: pickle protocol 9 is not known"},
-    {"text past the end", TEXT("\x80\2X\xff\xff\xff\x7f."),
-     "byte 27: a text of 2147483647 bytes, but 1 are left"},
-    {"frame past the end", TEXT("\x80\4\x95\xff\0\0\0\0\0\0\0."),
-     "byte 27: a frame of 255 bytes, but 1 are left"},
-    {"cut off", TEXT("\x80\2}"),
-     "byte 28: ends inside a pickle: it has no STOP (1 bytes are needed, 0 are left)"},
-    {"cut off in an opcode", TEXT("\x80\2K"),
-     "byte 28: ends inside a pickle opcode (1 bytes are needed, 0 are left)"},
+    {"text past the end", TEXT("\x80\2X\xff\xff\xff\x7f."), "byte 27: a text of 2147483647 bytes, but 1 are left"},
+    {"frame past the end", TEXT("\x80\4\x95\xff\0\0\0\0\0\0\0."), "byte 27: a frame of 255 bytes, but 1 are left"},
+    {"cut off", TEXT("\x80\2}"), "byte 28: ends inside a pickle: it has no STOP (1 bytes are needed, 0 are left)"},
+    {"cut off in an opcode", TEXT("\x80\2K"), "byte 28: ends inside a pickle opcode (1 bytes are needed, 0 are left)"},
     {"an odd dict", TEXT("\x80\2}(Nu."), "byte 30: SETITEMS with a key that has no value"},
-    {"items of a list", TEXT("\x80\2](NNu."),
-     "byte 31: the pickle's opcode SETITEMS works on a dict, not a list"},
+    {"items of a list", TEXT("\x80\2](NNu."), "byte 31: the pickle's opcode SETITEMS works on a dict, not a list"},
     {"a call of a number", TEXT("\x80\2K\1)R."),
      "byte 30: REDUCE needs a global and a tuple, not an integer and a tuple"},
     {"a state for a number", TEXT("\x80\2K\1}b."),
@@ -59,10 +50,8 @@ static const FileCase pickles[] = {
      TEXT(NAMED "(X\7\0\0\0storagectorch\nComplexFloatStorage\nX\1\0\0\0"
                 "0X\3\0\0\0cpuK\4tQs."),
      "byte 91: a storage of type 'torch.ComplexFloatStorage', a global that is not allowed in a weight file"},
-    {"a strange persistent id", TEXT("\x80\2K\1Q."),
-     "byte 29: a persistent id is not a tuple that PyTorch writes"},
-    {"no tensors", TEXT("\x80\2}X\1\0\0\0wK\1s.\x80\2]."),
-     "byte 27: no tensors in the pickle, which is a dict"},
+    {"a strange persistent id", TEXT("\x80\2K\1Q."), "byte 29: a persistent id is not a tuple that PyTorch writes"},
+    {"no tensors", TEXT("\x80\2}X\1\0\0\0wK\1s.\x80\2]."), "byte 27: no tensors in the pickle, which is a dict"},
     {"storage not listed", TEXT(NAMED TENSOR("\0", "K\4\x85", "K\1\x85") "s.\x80\2]."),
      "tensor 'w' (byte 131): its storage '0' is not in the file"},
     {"pairs that are none", TEXT("\x80\2ccollections\nOrderedDict\n]K\1a\x85R."),
@@ -77,13 +66,11 @@ static const FileCase pickles[] = {
      "byte 30: NEWOBJ needs a class and a tuple, not an integer and a tuple"},
     {"NEWOBJ_EX of a forbidden class", TEXT("\x80\4cposix\nsystem\n)}\x92.\x80\2]."),
      "byte 43: the pickle holds 'posix.system', a global that is not allowed in a weight file" ADVICE},
-    {"a name without an end", TEXT("\x80\2c" A500 A500 "\n."),
-     "byte 27: a global's name is longer than 511 bytes"},
+    {"a name without an end", TEXT("\x80\2c" A500 A500 "\n."), "byte 27: a global's name is longer than 511 bytes"},
     {"STACK_GLOBAL of numbers", TEXT("\x80\4K\1K\2\x93."),
      "byte 31: STACK_GLOBAL needs two strings, not an integer and an integer"},
     {"a dtype that is not known",
-     TEXT(
-         "\x80\2ctorch._utils\n_rebuild_tensor_v3\n(" FLOATS("0", "\4") "QK\0)(t\x89}ctorch\ncomplex64\ntR."),
+     TEXT("\x80\2ctorch._utils\n_rebuild_tensor_v3\n(" FLOATS("0", "\4") "QK\0)(t\x89}ctorch\ncomplex64\ntR."),
      "byte 138: the arguments of 'torch._utils._rebuild_tensor_v3' are not ended by a dtype that is "
      "supported"},
     {"a key that is no text", TEXT(NAMED "(X\7\0\0\0storagectorch\nFloatStorage\nNX\3\0\0\0cpuK\4tQs."),
@@ -106,8 +93,7 @@ static const FileCase pickles[] = {
      "byte 42: a persistent id of a module has no class"},
     {"a view that is no triple", TEXT(NAMED VIEWED("K\1") "QK\0K\4\x85K\1\x85\x89}tRs."),
      "byte 120: a persistent id whose view is not (key, offset, numel)"},
-    {"a storage's view past its storage",
-     TEXT(NAMED VIEWED("X\1\0\0\0vK\2K\3\x87") "QK\0K\4\x85K\1\x85\x89}tRs."),
+    {"a storage's view past its storage", TEXT(NAMED VIEWED("X\1\0\0\0vK\2K\3\x87") "QK\0K\4\x85K\1\x85\x89}tRs."),
      "byte 129: storage '0': a view of 3 elements from 2 is past its 4 elements"},
     {"a storage's view from before it",
      TEXT(NAMED VIEWED("X\1\0\0\0vJ\xff\xff\xff\xffK\3\x87") "QK\0K\4\x85K\1\x85\x89}tRs."),
@@ -116,8 +102,7 @@ static const FileCase pickles[] = {
      "byte 27: the pickle's opcode PERSID is not allowed in a weight file"},
     {"a call that is pickled text", TEXT("\x80\2cbuiltins\nexec\nX\4\0\0\0pass\x85R.\x80\2]."),
      "byte 52: the pickle calls 'builtins.exec', a global that is not allowed in a weight file" ADVICE},
-    {"getattr on the way to a function",
-     TEXT("\x80\2cbuiltins\ngetattr\ncos\nsystem\nX\1\0\0\0x\x86R.\x80\2]."),
+    {"getattr on the way to a function", TEXT("\x80\2cbuiltins\ngetattr\ncos\nsystem\nX\1\0\0\0x\x86R.\x80\2]."),
      "byte 63: the pickle calls 'builtins.getattr', a global that is not allowed in a weight file" ADVICE},
     {"a reducer inside a module",
      TEXT("\x80\2ctorch.nn.modules.linear\nLinear\n)\x81}(X\5\0\0\0hookscos\nsystem\nX\1\0\0\0x\x85Rub."
@@ -157,11 +142,9 @@ static const FileCase views[] = {
      "byte 134: tensor 'w': a negative stride"},
     {"negative size", TEXT(NAMED TENSOR("\0", "J\xff\xff\xff\xff\x85", "K\1\x85") LISTED STORED),
      "tensor 'w' (byte 134): a negative size in the shape (-1,) of f32"},
-    {"repeated beyond all measure",
-     TEXT(NAMED TENSOR("\0", "\x8a\6\0\0\0\0\0\1\x85", "K\0\x85") LISTED STORED),
+    {"repeated beyond all measure", TEXT(NAMED TENSOR("\0", "\x8a\6\0\0\0\0\0\1\x85", "K\0\x85") LISTED STORED),
      "byte 137: tensor 'w': shape (1099511627776,) repeats its numbers to more bytes than the file has"},
-    {"overflow",
-     TEXT(NAMED TENSOR("\0", "\x8a\6\0\0\0\0\0\1\x8a\6\0\0\0\0\0\1\x86", "K\0K\0\x86") LISTED STORED),
+    {"overflow", TEXT(NAMED TENSOR("\0", "\x8a\6\0\0\0\0\0\1\x8a\6\0\0\0\0\0\1\x86", "K\0K\0\x86") LISTED STORED),
      "tensor 'w' (byte 147): the product overflows in the shape (1099511627776, 1099511627776) of f32"},
     {"size without stride", TEXT(NAMED TENSOR("\0", "K\2K\2\x86", "K\1\x85") LISTED STORED),
      "byte 133: the arguments of 'torch._utils._rebuild_tensor_v2' are not a size and a stride of the same "
@@ -169,13 +152,12 @@ static const FileCase views[] = {
     {"before its storage",
      TEXT(NAMED REBUILD "(" FLOATS("0", "\4") "QJ\xff\xff\xff\xffK\4\x85K\1\x85\x89}tR" LISTED STORED),
      "byte 134: tensor 'w': a negative offset into its storage"},
-    {"rank 9",
-     TEXT(NAMED TENSOR("\0", "(K\1K\1K\1K\1K\1K\1K\1K\1K\1t", "(K\1K\1K\1K\1K\1K\1K\1K\1K\1t") LISTED STORED),
+    {"rank 9", TEXT(NAMED TENSOR("\0", "(K\1K\1K\1K\1K\1K\1K\1K\1K\1t", "(K\1K\1K\1K\1K\1K\1K\1K\1K\1t") LISTED STORED),
      "tensor 'w' (byte 165): 9 dimensions; at most 8 are supported"},
     {"two of a name",
-     TEXT("\x80\2}(X\1\0\0\0w" TENSOR("\0", "K\4\x85", "K\1\x85") "X\1\0\0\0w" TENSOR(
-         "\0", "K\2\x85", "K\1\x85") "u.\x80\2]X\1\0\0\0"
-                                     "0a." STORED),
+     TEXT("\x80\2}(X\1\0\0\0w" TENSOR("\0", "K\4\x85", "K\1\x85") "X\1\0\0\0w" TENSOR("\0", "K\2\x85",
+                                                                                      "K\1\x85") "u.\x80\2]X\1\0\0\0"
+                                                                                                 "0a." STORED),
      "two tensors are named 'w' (their data at bytes 258 and 258)"},
     {"two of a name, nested",
      TEXT("\x80\2}(X\3\0\0\0a.b" TENSOR("\0", "K\4\x85", "K\1\x85") "X\1\0\0\0a}X\1\0\0\0b" TENSOR(
@@ -187,11 +169,11 @@ static const FileCase views[] = {
     {"a list of storages that is none", TEXT(NAMED TENSOR("\0", "K\4\x85", "K\1\x85") "s.\x80\2}." STORED),
      "byte 136: the list of storages is a dict"},
     {"a storage of two types",
-     TEXT("\x80\2}(X\1\0\0\0w" TENSOR(
-         "\0", "K\4\x85", "K\1\x85") "X\1\0\0\0v" REBUILD "((X\7\0\0\0storagectorch\nLongStorage\nX\1\0\0\0"
-                                     "0X\3\0\0\0cpuK\4NtQK\0K\4\x85K\1\x85\x89}tR"
-                                     "u.\x80\2]X\1\0\0\0"
-                                     "0a." STORED),
+     TEXT("\x80\2}(X\1\0\0\0w" TENSOR("\0", "K\4\x85", "K\1\x85") "X\1\0\0\0v" REBUILD
+                                                                  "((X\7\0\0\0storagectorch\nLongStorage\nX\1\0\0\0"
+                                                                  "0X\3\0\0\0cpuK\4NtQK\0K\4\x85K\1\x85\x89}tR"
+                                                                  "u.\x80\2]X\1\0\0\0"
+                                                                  "0a." STORED),
      "byte 240: storage '0' has two types"},
     {"a storage's end cut off", TEXT(NAMED TENSOR("\0", "K\4\x85", "K\1\x85") LISTED "\4\0\0"),
      "byte 145: ends inside the size of a storage (8 bytes are needed, 3 are left)"},
@@ -203,11 +185,9 @@ static const FileCase views[] = {
      TEXT(NAMED REBUILD "((X\7\0\0\0storagectorch\nUntypedStorage\nX\1\0\0\0"
                         "0X\3\0\0\0cpuK\4NtQK\0K\1\x85K\1\x85\x89}tR" LISTED STORED),
      "byte 133: tensor 'w': its storage has no dtype"},
-    {"another number of elements",
-     TEXT(NAMED TENSOR("\0", "K\4\x85", "K\1\x85") LISTED "\3\0\0\0\0\0\0\0abcdefghijkl"),
+    {"another number of elements", TEXT(NAMED TENSOR("\0", "K\4\x85", "K\1\x85") LISTED "\3\0\0\0\0\0\0\0abcdefghijkl"),
      "byte 145: storage '0' has 3 elements here, but 4 in the pickle"},
-    {"storage past the end",
-     TEXT(NAMED TENSOR("\0", "K\4\x85", "K\1\x85") LISTED "\4\0\0\0\0\0\0\0abcdefghijkl"),
+    {"storage past the end", TEXT(NAMED TENSOR("\0", "K\4\x85", "K\1\x85") LISTED "\4\0\0\0\0\0\0\0abcdefghijkl"),
      "byte 145: storage '0' of 4 elements goes past the end of the file (12 bytes are left)"},
     {"storage of no end",
      TEXT(NAMED TENSOR("\0", "K\4\x85", "K\1\x85") LISTED "\4\0\0\0\0\0\0\x80"
@@ -239,12 +219,8 @@ static void check_pickles(const char *group, const FileCase *cases, size_t count
   expect_no_failures();
 }
 
-static void test_pickles(void **state) {
-  check_pickles("pickles", pickles, sizeof pickles / sizeof *pickles);
-}
-static void test_views(void **state) {
-  check_pickles("views", views, sizeof views / sizeof *views);
-}
+static void test_pickles(void **state) { check_pickles("pickles", pickles, sizeof pickles / sizeof *pickles); }
+static void test_views(void **state) { check_pickles("views", views, sizeof views / sizeof *views); }
 
 /* What hangs on no tensor is left out and named; none of it is run, however it is written. */
 static void test_beside(void **state) {
@@ -308,10 +284,9 @@ static void test_depth(void **state) {
     const char *path = scratch("x.pt");
     write_bytes(path, b.at, b.count);
     bytes_free(&b);
-    static const char *const expected[] = {
-        "byte 1027: recursion too deep: over 1000 open marks",
-        "byte 128: recursion too deep: values nested over 100 levels",
-        "byte 27: recursion too deep: nested over 100 levels, or containing itself"};
+    static const char *const expected[] = {"byte 1027: recursion too deep: over 1000 open marks",
+                                           "byte 128: recursion too deep: values nested over 100 levels",
+                                           "byte 27: recursion too deep: nested over 100 levels, or containing itself"};
     check_row("depth", kind == 0 ? "marks" : kind == 1 ? "lists" : "cycle", path, expected[kind]);
   }
   expect_no_failures();
@@ -328,8 +303,7 @@ static void test_growth(void **state) {
                              "\x80\2}."
                              "\x80\2"));
     if (kind == 0) bytes_add(&b, TEXT(TENSOR("\0", "K\4\x85", "K\1\x85") "q\0"));
-    for (int level = 0; kind == 0 && level < 40; level++)
-      bytes_add(&b, TEXT("0}(X\1\0\0\0ah\0X\1\0\0\0bh\0uq\0"));
+    for (int level = 0; kind == 0 && level < 40; level++) bytes_add(&b, TEXT("0}(X\1\0\0\0ah\0X\1\0\0\0bh\0uq\0"));
     for (int level = 0; kind == 1 && level < 5; level++) {
       bytes_add(&b, TEXT("}X\xe8\3\0\0"));
       bytes_fill(&b, 'n', 1000);

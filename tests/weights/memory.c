@@ -20,8 +20,7 @@ void *__wrap_malloc(size_t size) {
 }
 void *__wrap_calloc(size_t count, size_t size) {
   size_t bytes;
-  asked =
-      __builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - asked ? SIZE_MAX / 2 : asked + bytes;
+  asked = __builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - asked ? SIZE_MAX / 2 : asked + bytes;
   return __real_calloc(count, size);
 }
 void *__wrap_realloc(void *old, size_t size) {
@@ -46,8 +45,7 @@ enum { LEAST = 200000, FACTOR = 200 };
 static const FileCase claims[] = {
     {"safetensors header", TEXT("\xff\xe0\xf5\5\0\0\0\0{}"), NULL},
     {"npy header", TEXT("\x93NUMPY\2\0\xff\xff\xff\xff{}"), NULL},
-    {"npy shape",
-     TEXT("\x93NUMPY\1\0\x4a\0{'descr': '<f4', 'fortran_order': False, 'shape': (999999999999999,)}     "),
+    {"npy shape", TEXT("\x93NUMPY\1\0\x4a\0{'descr': '<f4', 'fortran_order': False, 'shape': (999999999999999,)}     "),
      NULL},
     {"text",
      TEXT(MAGIC "\x80\2M\xe9\3.\x80\2}.\x80\2X\xff\xff\xff\x7f"
@@ -59,13 +57,11 @@ static const FileCase claims[] = {
      NULL},
     {"memo", TEXT(MAGIC "\x80\2M\xe9\3.\x80\2}.\x80\2Nr\xff\xff\xff\x7f."), NULL},
     {"storage",
-     TEXT(MAGIC "\x80\2M\xe9\3.\x80\2}." NAMED TENSOR("\0", "K\4\x85",
-                                                      "K\1\x85") "s.\x80\2]X\1\0\0\0"
-                                                                 "0a.\xff\xff\xff\xff\xff\xff\0\0"),
+     TEXT(MAGIC "\x80\2M\xe9\3.\x80\2}." NAMED TENSOR("\0", "K\4\x85", "K\1\x85") "s.\x80\2]X\1\0\0\0"
+                                                                                  "0a.\xff\xff\xff\xff\xff\xff\0\0"),
      NULL},
     {"repeated",
-     TEXT(MAGIC "\x80\2M\xe9\3.\x80\2}." NAMED TENSOR("\0", "\x8a\5\0\0\0\0\1\x85", "K\0\x85") LISTED STORED),
-     NULL},
+     TEXT(MAGIC "\x80\2M\xe9\3.\x80\2}." NAMED TENSOR("\0", "\x8a\5\0\0\0\0\1\x85", "K\0\x85") LISTED STORED), NULL},
     {"zip entries", TEXT("PK\5\6\0\0\0\0\xfe\xff\xfe\xff\0\0\0\0\0\0\0\0\0\0"), NULL},
     {"zip directory", TEXT("PK\5\6\0\0\0\0\1\0\1\0\0\0\0\x7f\0\0\0\0\0\0"), NULL},
     {"onnx shape", TEXT("\10\7\72\26\52\24\102\1w\10\x80\x80\x80\x80\x80\x20\20\7\72\2\1\2  "), NULL},
@@ -124,8 +120,7 @@ static void test_worst(void **state) {
     size_t size = b.count;
     bytes_free(&b);
     size_t bytes = ask(path);
-    if (bytes > LEAST + FACTOR * size)
-      fail_msg("%s: %zu bytes for a file of %zu", worst[i].name, bytes, size);
+    if (bytes > LEAST + FACTOR * size) fail_msg("%s: %zu bytes for a file of %zu", worst[i].name, bytes, size);
   }
 }
 

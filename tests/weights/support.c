@@ -101,14 +101,11 @@ void check_row(const char *group, const char *name, const char *path, const char
   if (good) {
     print_error("%s, %s: was read\n", group, name);
   } else if (strcmp(err.message, whole) != 0 || err.status != SURGERY_BAD_INPUT) {
-    print_error("%s, %s: status %d\n  got      %s\n  expected %s\n", group, name, (int)err.status,
-                err.message, whole);
+    print_error("%s, %s: status %d\n  got      %s\n  expected %s\n", group, name, (int)err.status, err.message, whole);
   } else {
     return;
   }
   failures++;
 }
 
-void expect_no_failures(void) {
-  assert_int_equal(failures, 0);
-}
+void expect_no_failures(void) { assert_int_equal(failures, 0); }

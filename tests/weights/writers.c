@@ -24,8 +24,7 @@ static const surgery_tensor_out tensors[] = {
 };
 enum { TENSORS = sizeof tensors / sizeof *tensors };
 
-static void write_ok(const char *path, const surgery_tensor_out *what, size_t count,
-                     const char *const *metadata) {
+static void write_ok(const char *path, const surgery_tensor_out *what, size_t count, const char *const *metadata) {
   surgery_error err = {0};
   if (surgery_weights_write(path, what, count, metadata, &err)) fail_msg("%s", err.message);
 }
@@ -154,8 +153,7 @@ static void test_zip_metadata(void **state) {
   assert_true(surgery_weights_keeps("m.safetensors", both));
 }
 
-static void expect_no_write(const char *path, const surgery_tensor_out *what, size_t count,
-                            const char *message) {
+static void expect_no_write(const char *path, const surgery_tensor_out *what, size_t count, const char *message) {
   surgery_error err = {0};
   assert_int_equal(surgery_weights_write(path, what, count, NULL, &err), -1);
   char whole[1200];
@@ -167,10 +165,8 @@ static void test_refused(void **state) {
   const surgery_tensor_out twice[] = {tensors[0], tensors[2], tensors[0]};
   const surgery_tensor_out unnamed = {"", SURGERY_F32, 0, {0}, numbers},
                            negative = {"n", SURGERY_F32, 1, {-1}, numbers};
-  const surgery_tensor_out no_data = {"n", SURGERY_F32, 1, {1}, NULL},
-                           no_utf8 = {"\xff", SURGERY_F32, 0, {0}, numbers};
-  const surgery_tensor_out u64 = {"u", SURGERY_U64, 1, {1}, counts},
-                           brain = {"b", SURGERY_BF16, 1, {1}, counts};
+  const surgery_tensor_out no_data = {"n", SURGERY_F32, 1, {1}, NULL}, no_utf8 = {"\xff", SURGERY_F32, 0, {0}, numbers};
+  const surgery_tensor_out u64 = {"u", SURGERY_U64, 1, {1}, counts}, brain = {"b", SURGERY_BF16, 1, {1}, counts};
   const char *path = scratch("new.safetensors");
   expect_no_write(path, twice, 3, "two tensors are named 'layer.weight'");
   expect_no_write(path, &unnamed, 1, "a tensor without a name");
@@ -178,8 +174,7 @@ static void test_refused(void **state) {
   expect_no_write(path, &no_data, 1, "tensor 'n' has no data");
   expect_no_write(path, &no_utf8, 1, "'\\xff' cannot be a tensor's name in safetensors");
   expect_no_write(scratch("new.pth"), &u64, 1, "tensor 'u': PyTorch's format has no dtype u64");
-  expect_no_write(scratch("new.npz"), &brain, 1,
-                  "tensor 'b': numpy has no dtype bf16; .safetensors and .pth have");
+  expect_no_write(scratch("new.npz"), &brain, 1, "tensor 'b': numpy has no dtype bf16; .safetensors and .pth have");
   expect_no_write(scratch("new.bin"), tensors, 1,
                   "the format of a weight file follows its suffix: .safetensors, .pth, .pt or .npz");
   expect_no_write("/nowhere/at all/x.pth", tensors, 1,
@@ -196,15 +191,13 @@ static void test_refused(void **state) {
   assert_int_equal(surgery_weights_write(scratch("new.npz"), &named, 1, NULL, &err), -1);
   assert_non_null(strstr(err.message, "…' is too long for a zip entry"));
   static const char *const metadata[][5] = {{"a", "1", "a", "2"}, {"a", "\xff"}, {"a", NULL}};
-  static const char *const messages[] = {"metadata 'a' is given twice",
-                                         "metadata 'a' must have a value, both UTF-8",
+  static const char *const messages[] = {"metadata 'a' is given twice", "metadata 'a' must have a value, both UTF-8",
                                          "metadata 'a' must have a value, both UTF-8"};
   for (int i = 0; i < 3; i++) {
     assert_int_equal(surgery_weights_write(path, tensors, 1, metadata[i], &err), -1);
     assert_non_null(strstr(err.message, messages[i]));
   }
-  assert_false(exists(path) || exists(scratch("new.pth")) || exists(scratch("new.npz")) ||
-               exists(scratch("new.bin")));
+  assert_false(exists(path) || exists(scratch("new.pth")) || exists(scratch("new.npz")) || exists(scratch("new.bin")));
 }
 
 /* Files in the folder of `path` whose names end in ".tmp". */
@@ -344,11 +337,10 @@ static void test_messages(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_round_trips), cmocka_unit_test(test_safetensors_bytes),
-      cmocka_unit_test(test_zip_metadata),
-      cmocka_unit_test(test_refused),     cmocka_unit_test(test_file_too_large),
-      cmocka_unit_test(test_disk_full),   cmocka_unit_test(test_targets),
-      cmocka_unit_test(test_abandoned),   cmocka_unit_test(test_read_file),   cmocka_unit_test(test_messages),
+      cmocka_unit_test(test_round_trips), cmocka_unit_test(test_safetensors_bytes), cmocka_unit_test(test_zip_metadata),
+      cmocka_unit_test(test_refused),     cmocka_unit_test(test_file_too_large),    cmocka_unit_test(test_disk_full),
+      cmocka_unit_test(test_targets),     cmocka_unit_test(test_abandoned),         cmocka_unit_test(test_read_file),
+      cmocka_unit_test(test_messages),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,8 @@ static Graph *build(Session *s, const char *text) {
   return g;
 }
 
-/* The lines of lists/NAME.txt, as the graph would write them; without the calls where torchvision does not know the model. */
+/* The lines of lists/NAME.txt, as the graph would write them; without the calls where torchvision does not know the
+ * model. */
 static const char *list_of(Session *s, const Graph *g, bool nodes) {
   Arena *a = s->arena;
   const char *text = "children";
@@ -41,7 +42,8 @@ static const char *list_of(Session *s, const Graph *g, bool nodes) {
     if (!p->is_buffer) count += shape_count(&p->shape);
   }
   text = arena_printf(a, "%s\nparameters %" PRId64 "\n%s", text, count, nodes ? "nodes" : "");
-  for (size_t i = 0; nodes && i < g->order.count; i++) text = arena_printf(a, "%s %s", text, g->nodes.at[g->order.at[i]].name);
+  for (size_t i = 0; nodes && i < g->order.count; i++)
+    text = arena_printf(a, "%s %s", text, g->nodes.at[g->order.at[i]].name);
   if (nodes) text = arena_printf(a, "%s\n", text);
   for (size_t i = 0; i < params.count; i++) {
     const Param *p = &g->params.at[params.at[i]];
@@ -122,7 +124,8 @@ static void stages(void **state) {
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     Session *s = session_create();
     const char *got = stage_shapes(s, build(s, table[i].model));
-    if (strcmp(got, table[i].shapes) != 0) fail_msg("%s has the stages %s, not %s", table[i].model, got, table[i].shapes);
+    if (strcmp(got, table[i].shapes) != 0)
+      fail_msg("%s has the stages %s, not %s", table[i].model, got, table[i].shapes);
     arena_destroy(s->arena);
   }
 }

@@ -14,9 +14,9 @@ enum { N = 2000 };
 void surgery_set_threads(int threads);
 
 static int failures;
-#define CHECK(what)                                                                                          \
-  do {                                                                                                       \
-    if (!(what)) failures++, printf("line %d: %s\n", __LINE__, #what);                                       \
+#define CHECK(what)                                                                                                    \
+  do {                                                                                                                 \
+    if (!(what)) failures++, printf("line %d: %s\n", __LINE__, #what);                                                 \
   } while (0)
 
 static float x[N * TINY_INPUT_COUNT] __attribute__((aligned(64))), want[N * TINY_OUTPUT_COUNT],
@@ -70,8 +70,7 @@ typedef struct Choosing {
 
 static void *choose_threads(void *argument) {
   Choosing *c = argument;
-  for (; !__atomic_load_n(&c->over, __ATOMIC_RELAXED); c->choices++)
-    surgery_set_threads(1 + (int)(c->choices % 8));
+  for (; !__atomic_load_n(&c->over, __ATOMIC_RELAXED); c->choices++) surgery_set_threads(1 + (int)(c->choices % 8));
   return NULL;
 }
 
@@ -115,8 +114,7 @@ static void raw(void) {
   CHECK(tiny_forward_raw(weights, arena, arena_bytes, N + 1, x, out) == SURGERY_SMALL_MEMORY);
   CHECK(tiny_forward_raw(weights, arena, arena_bytes, SIZE_MAX, x, out) == SURGERY_SMALL_MEMORY);
   CHECK(tiny_forward_raw(weights, arena + 4, arena_bytes, 1, x, out) == SURGERY_SMALL_MEMORY);
-  CHECK(tiny_pack(weights, weights_bytes - 1) == SURGERY_SMALL_MEMORY &&
-        tiny_pack(weights, 0) == SURGERY_SMALL_MEMORY);
+  CHECK(tiny_pack(weights, weights_bytes - 1) == SURGERY_SMALL_MEMORY && tiny_pack(weights, 0) == SURGERY_SMALL_MEMORY);
   CHECK(tiny_pack(NULL, weights_bytes) == SURGERY_NULL_ARGUMENT);
   CHECK(tiny_forward_raw(NULL, arena, arena_bytes, 1, x, out) == SURGERY_NULL_ARGUMENT);
   CHECK(tiny_forward_raw(weights, NULL, arena_bytes, 1, x, out) == SURGERY_NULL_ARGUMENT);
@@ -128,8 +126,7 @@ static void raw(void) {
 static void nulls(tiny *net) {
   surgery_error err;
   float loss;
-  CHECK(tiny_forward(NULL, 1, x, y) == SURGERY_NULL_ARGUMENT &&
-        tiny_forward(NULL, 0, x, y) == SURGERY_NULL_ARGUMENT);
+  CHECK(tiny_forward(NULL, 1, x, y) == SURGERY_NULL_ARGUMENT && tiny_forward(NULL, 0, x, y) == SURGERY_NULL_ARGUMENT);
   CHECK(tiny_forward(net, 1, NULL, y) == SURGERY_NULL_ARGUMENT &&
         tiny_forward(net, 1, x, NULL) == SURGERY_NULL_ARGUMENT);
   CHECK(tiny_forward_outputs(NULL, 1, x, (float *[]){y}) == SURGERY_NULL_ARGUMENT);

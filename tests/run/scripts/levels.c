@@ -10,9 +10,9 @@
 enum { N = 3, Y = N * TINY_OUTPUT_COUNT };
 
 static int failures;
-#define CHECK(what)                                                                                          \
-  do {                                                                                                       \
-    if (!(what)) failures++, printf("line %d: %s\n", __LINE__, #what);                                       \
+#define CHECK(what)                                                                                                    \
+  do {                                                                                                                 \
+    if (!(what)) failures++, printf("line %d: %s\n", __LINE__, #what);                                                 \
   } while (0)
 
 static void *aligned(size_t bytes) {
@@ -26,9 +26,10 @@ static void read_weights(const char *path, unsigned char *to) {
   CHECK(file);
   if (!file) return;
   enum { f32, i64 };
-#define READ(name, dtype, offset, count)                                                                     \
-  if (dtype == f32)                                                                                          \
-    CHECK(surgery_weights_read(file, surgery_weights_find(file, name), (float *)(void *)(to + (offset)), count, NULL) == 0);
+#define READ(name, dtype, offset, count)                                                                               \
+  if (dtype == f32)                                                                                                    \
+    CHECK(surgery_weights_read(file, surgery_weights_find(file, name), (float *)(void *)(to + (offset)), count,        \
+                               NULL) == 0);
   TINY_TENSORS(READ)
 #undef READ
   surgery_weights_close(file);

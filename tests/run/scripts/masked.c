@@ -1,20 +1,21 @@
-/* The C interface of a network of tokens: with and without a mask, and tokens that are none. Prints what went wrong; exit
- * status 0 when nothing did. Compiled by c-api/tokens.sh with the header of small.o. */
+/* The C interface of a network of tokens: with and without a mask, and tokens that are none. Prints what went wrong;
+ * exit status 0 when nothing did. Compiled by c-api/tokens.sh with the header of small.o. */
 #include "small.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static int failures;
-#define CHECK(what)                                                                                          \
-  do {                                                                                                       \
-    if (!(what)) failures++, printf("line %d: %s\n", __LINE__, #what);                                       \
+#define CHECK(what)                                                                                                    \
+  do {                                                                                                                 \
+    if (!(what)) failures++, printf("line %d: %s\n", __LINE__, #what);                                                 \
   } while (0)
 #define BYTES (2 * SMALL_OUTPUT_COUNT * sizeof(float))
 
 static void raw(const int32_t *x, const float *want) {
   void *weights, *arena;
-  if (posix_memalign(&weights, 64, SMALL_WEIGHTS_BYTES + 64) || posix_memalign(&arena, 64, SMALL_FORWARD_BYTES(2) + 64)) exit(3);
+  if (posix_memalign(&weights, 64, SMALL_WEIGHTS_BYTES + 64) || posix_memalign(&arena, 64, SMALL_FORWARD_BYTES(2) + 64))
+    exit(3);
   float y[2 * SMALL_RAW_OUTPUT_COUNT] __attribute__((aligned(64)));
   int32_t tokens[2 * SMALL_INPUT_COUNT] __attribute__((aligned(64)));
   memset(weights, 0, SMALL_WEIGHTS_BYTES);
@@ -29,7 +30,8 @@ static void raw(const int32_t *x, const float *want) {
 }
 
 int main(void) {
-  const int32_t x[2 * SMALL_INPUT_COUNT] = {3, 4, 5, 0, 0, 0, 7, 8, 9, 10, 0, 0}, other[] = {3, 4, 5, 1, 2, 3, 7, 8, 9, 10, 4, 5};
+  const int32_t x[2 * SMALL_INPUT_COUNT] = {3, 4, 5, 0, 0, 0, 7, 8, 9, 10, 0, 0},
+                      other[] = {3, 4, 5, 1, 2, 3, 7, 8, 9, 10, 4, 5};
   const int32_t mask[2 * SMALL_INPUT_COUNT] = {1, 1, 1, 0, 0, 0, 1, 1, 1, 1, 0, 0}, target[2] = {0, 1};
   float a[2 * SMALL_OUTPUT_COUNT], b[2 * SMALL_OUTPUT_COUNT], first, loss = 0;
   small *net = small_open(NULL, NULL);

@@ -12,9 +12,9 @@
 enum { N = 13, STEPS = 40 };
 
 static int failures;
-#define CHECK(what)                                                                                          \
-  do {                                                                                                       \
-    if (!(what)) failures++, printf("line %d: %s\n", __LINE__, #what);                                       \
+#define CHECK(what)                                                                                                    \
+  do {                                                                                                                 \
+    if (!(what)) failures++, printf("line %d: %s\n", __LINE__, #what);                                                 \
   } while (0)
 
 typedef struct Run {
@@ -88,8 +88,7 @@ static void mistakes(void) {
   int32_t target = TINY_CLASSES;
   CHECK(!tiny_open("nowhere.safetensors", &err) && strstr(err.message, "nowhere.safetensors"));
   CHECK(!tiny_open("nowhere.safetensors", NULL));
-  CHECK(!tiny_open("other.safetensors", &err) && err.status == SURGERY_BAD_INPUT &&
-        strstr(err.message, "fc.weight"));
+  CHECK(!tiny_open("other.safetensors", &err) && err.status == SURGERY_BAD_INPUT && strstr(err.message, "fc.weight"));
   tiny *net = tiny_open(NULL, &err);
   CHECK(net != NULL);
   if (!net) return;
@@ -143,8 +142,7 @@ static void raw(void) {
 }
 
 int main(void) {
-  CHECK(TINY_PARAMETERS == 743 && TINY_TRAINABLE_PARAMETERS == 699 && TINY_CLASSES == 3 &&
-        OTHER_CLASSES == 5);
+  CHECK(TINY_PARAMETERS == 743 && TINY_TRAINABLE_PARAMETERS == 699 && TINY_CLASSES == 3 && OTHER_CLASSES == 5);
   threads();
   mistakes();
   alignment();
