@@ -192,12 +192,12 @@ Expr *parse_expression(Arena *arena, Diags *diags, Sources *sources, uint32_t so
 /* One line per node, indented; for --dump=parse and the golden tests. */
 void ast_dump(const Stmt *first, FILE *out);
 /* What a word of Python or C is called here: a help, or the keyword in *instead; NULL and NULL for other words. */
-const char *habit_of(const char *word, const char **instead);
+const char *migration_of(const char *word, const char **instead);
 /* Such a word's line stands for nothing (import, print): it may go. */
-bool habit_is_line_to_drop(const char *word);
+bool migration_is_line_to_drop(const char *word);
 /* habits_statements.c: how a whole statement of PyTorch, Keras or YAML is written here, or NULL; `*fix` is what takes
  * its place ("" where the line may go), or NULL. */
-const char *habit_statement(Arena *arena, const char *text, const char **fix);
+const char *migration_statement(Arena *arena, const char *text, const char **fix);
 /* An operator as it is written: "<=" for 'L'. */
 const char *operator_name(char op);
 #endif

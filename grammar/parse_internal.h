@@ -13,7 +13,7 @@ Stmt *parse_recording(Arena *arena, Diags *diags, Sources *sources, uint32_t sou
 /* syntax_error.c: the message for a token that does not fit; `expected` are symbol names of the grammar. */
 void report_syntax(Lexer *lexer, int found, Span span, const char *const *expected, int count);
 /* habits.c. The block that a setting belongs to, or NULL. */
-const char *habit_block_of(const char *setting);
+const char *migration_block_of(const char *setting);
 /* From `from` to where the statement ends as far as the text alone tells, without blanks and comment. */
 Span rest_of_statement(const Lexer *lexer, uint32_t from);
 /* Without `nn.`, `torch.nn.`, `torch.`, `self.` in front of names. */

@@ -97,7 +97,7 @@ static bool cure_block(Lexer *lx, Diag *diag, Span whole) {
   if (head.end == head.begin || lx->text[head.end - 1] != ':' || whole.end == head.end) return false;
   lx->skip_until = whole.end;
   const char *braces = block_in_braces(lx, whole);
-  const char *instead, *help = habit_of(text_of(lx, lx->first), &instead);
+  const char *instead, *help = migration_of(text_of(lx, lx->first), &instead);
   diag_help(lx->diags, diag, "%s", help ? help : "a block stands in braces, not below a colon: { … }");
   if (braces) diag_fix(lx->diags, diag, whole, "%s", braces);
   return true;
@@ -105,9 +105,8 @@ static bool cure_block(Lexer *lx, Diag *diag, Span whole) {
 
 bool cure_statement(Lexer *lx, Diag *diag) {
   Span whole = whole_statement(lx);
-  const char *fix,
-      *help =
-          habit_statement(lx->arena, arena_strndup(lx->arena, lx->text + whole.begin, whole.end - whole.begin), &fix);
+  const char *fix, *help = migration_statement(
+                       lx->arena, arena_strndup(lx->arena, lx->text + whole.begin, whole.end - whole.begin), &fix);
   if (!help) return cure_block(lx, diag, whole);
   lx->skip_until = whole.end;
   diag_help(lx->diags, diag, "%s", help);
@@ -117,14 +116,14 @@ bool cure_statement(Lexer *lx, Diag *diag) {
 
 /* One word instead of the first, or the whole statement in the block where it belongs. */
 static void help_first_word(Lexer *lx, Diag *diag, const char *word, const char *near) {
-  const char *instead, *help = habit_of(word, &instead), *block = habit_block_of(word);
+  const char *instead, *help = migration_of(word, &instead), *block = migration_block_of(word);
   Span whole = rest_of_statement(lx, lx->first.begin);
   if (cure_statement(lx, diag)) return;
   if (instead) {
     diag_suggest(lx->diags, diag, lx->first, instead);
   } else if (help) {
     diag_help(lx->diags, diag, "%s", help);
-    if (habit_is_line_to_drop(word)) diag_fix(lx->diags, diag, whole, "%s", "");
+    if (migration_is_line_to_drop(word)) diag_fix(lx->diags, diag, whole, "%s", "");
     cure_declaration(lx, diag, word);
   } else if (block) {
     diag_help(lx->diags, diag, "it stands in a block: %s { %s … }", block, word);
@@ -145,8 +144,8 @@ static bool report_first_word(Lexer *lx) {
   if ((lx->first_token != TOK_NAME && lx->first_token != TOK_SETTING) || names_something(lx)) return false;
   const char *word = text_of(lx, lx->first), *instead;
   const char *near = suggest_name(word, keyword_names, (size_t)keyword_count);
-  bool known = (near && streq(near, word)) || habit_block_of(word);
-  bool second = lx->statement_tokens == 2 || habit_of(word, &instead) || instead;
+  bool known = (near && streq(near, word)) || migration_block_of(word);
+  bool second = lx->statement_tokens == 2 || migration_of(word, &instead) || instead;
   if ((!near || known) && (!second || lx->first_token == TOK_SETTING)) return false;
   Diag *diag = lexer_report(lx, DIAG_E0001, lx->first, "'%s' does not begin a statement%s", lexer_show(lx, lx->first),
                             known ? " here" : "");

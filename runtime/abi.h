@@ -47,7 +47,7 @@ typedef struct sg_network {
   uint64_t later_phases;  /* phases behind the first */
   const sg_phase *phases; /* [later_phases] */
   const char *cpu;        /* what the functions are compiled for: "x86-64-v3", "sapphirerapids" */
-  uint64_t needs;         /* the features that they may use, bits as in runtime/cpu.c */
+  uint64_t needs;         /* the features that they may use, bits as in runtime/base/cpu.c */
   const struct sg_network *lesser; /* for a lesser CPU; NULL: this is the last */
 } sg_network;
 
@@ -103,7 +103,7 @@ void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void
 /* Before call number `call` of a program's pack: where it finds the weights, run->weights or in its place another
  * address from which the manifest's offsets count. */
 void *sg_pack_weights(const sg_run *run, int64_t call);
-/* Behind call number `call` of a program's forward: runtime/marks.c notes the time, when somebody wants it. */
+/* Behind call number `call` of a program's forward: runtime/base/marks.c notes the time, when somebody wants it. */
 void sg_mark(int64_t call);
 /* The network whose functions this processor runs: the best, or the one whose name is the variable SURGERY_CPU. NULL:
  * none. */

@@ -136,7 +136,7 @@ int surgery_weights_write_as(const char *path, const surgery_tensor_out *tensors
                              const char *const *metadata, surgery_dtype dtype, surgery_rounded *rounded,
                              surgery_error *err);
 
-/* ---- compiled networks (runtime/net.c) ---- */
+/* ---- compiled networks (runtime/net/net.c) ---- */
 
 struct sg_network;
 typedef struct surgery_net surgery_net; /* for one thread of use at a time; weights are its own */

@@ -38,5 +38,7 @@ char *arena_vprintf(Arena *arena, const char *format, va_list args);
 #define vec_push(arena, v, ...)                                                                                        \
   (vec_reserve((arena), (v), (v)->count + 1), (v)->at[(v)->count] = (__VA_ARGS__), (v)->count++)
 
+#define LENGTH(array) (sizeof(array) / sizeof *(array))
+
 static inline bool streq(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
 #endif

@@ -4,7 +4,7 @@
  * of the user. One context a module, so that two modules may be made by two threads. */
 #ifndef SURGERY_CODEGEN_H
 #define SURGERY_CODEGEN_H
-#include "compiler/analysis/schedule.h"
+#include "compiler/ops/program.h"
 #include <llvm-c/Core.h>
 #include <llvm-c/TargetMachine.h>
 
@@ -13,7 +13,7 @@ typedef struct CodegenTarget {
   const char *triple;
   const char *cpu;      /* LLVM's name; the host's for "native" */
   const char *features; /* "+avx2,+fma,…": what the code may use */
-  uint64_t needs;       /* those of them that a program looks for: bits of runtime/cpu.h */
+  uint64_t needs;       /* those of them that a program looks for: bits of runtime/base/cpu.h */
   bool wide_vectors;    /* AVX-512: decides which of the embedded templates are taken */
   int opt_level;
 } CodegenTarget;

@@ -154,7 +154,7 @@ static void return_if(Codegen *cg, LLVMValueRef condition, LLVMValueRef value) {
 /* Calls one of the functions of the level for this CPU, and returns from the interface's: 0, or why it cannot be
  * called. bytes: of the arena, which the schedule plans. */
 static void call_chosen(Codegen *cg, LLVMValueRef network, unsigned field, LLVMValueRef run, LLVMValueRef bytes,
-                        const Schedule *schedule, size_t outputs) {
+                        const Program *schedule, size_t outputs) {
   LLVMBuilderRef b = cg->builder;
   LLVMTypeRef choose = LLVMFunctionType(cg->ptr, &cg->ptr, 1, false),
               function = LLVMFunctionType(cg->nothing, &cg->ptr, 1, false);

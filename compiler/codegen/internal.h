@@ -61,9 +61,9 @@ void add_attribute(LLVMContextRef context, LLVMValueRef function, LLVMAttributeI
 const Task *task_for_call(Codegen *cg, const Call *call);
 
 /* schedules.c: void NAME_SCHEDULE_fn(const sg_run *); NULL for an absent schedule. */
-LLVMValueRef schedule_function(Codegen *cg, const Schedule *schedule);
+LLVMValueRef schedule_function(Codegen *cg, const Program *schedule);
 
-/* exports.c: NAME_network and what else the object shows. functions: of plan_schedules(), NULL where absent: pack,
+/* exports.c: NAME_network and what else the object shows. functions: of plan_programs(), NULL where absent: pack,
  * forward, prefix, tail, step and inspect, then prefix, tail and step of each phase behind the first. */
 #define FUNCTIONS 6
 void export_network(Codegen *cg, const LLVMValueRef *functions, size_t count);

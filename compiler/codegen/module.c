@@ -99,7 +99,7 @@ LLVMModuleRef codegen_module(LLVMContextRef context, Arena *arena, const Plan *p
   LLVMSetSourceFileName(cg.module, options->name, strlen(options->name));
   cg.builder = LLVMCreateBuilderInContext(context);
   make_types(&cg);
-  ScheduleList schedules = plan_schedules(arena, plan);
+  ProgramList schedules = plan_programs(arena, plan);
   ASSERT(options->parts <= CODEGEN_MAX_PARTS && (options->part == 0 || options->part < options->parts));
   if (options->part == 0) {
     LLVMValueRef *functions = arena_array(arena, LLVMValueRef, schedules.count);

@@ -1,7 +1,7 @@
 /* Which machine the code is for: LLVM's target machine for the host or for a named CPU. Also owns the
  * one-time initialisation of LLVM. Must not know networks. Called by emit/ and the tests. */
 #include "compiler/codegen/codegen.h"
-#include "runtime/cpu.h"
+#include "runtime/base/cpu.h"
 #include <llvm-c/ErrorHandling.h>
 #include <llvm-c/Support.h>
 #include <llvm-c/Target.h>

@@ -3,7 +3,7 @@
  * shortest count most. A call alone has its data in the caches more often than within a network, for both kernels
  * alike. */
 #include "compiler/codegen/tune.h"
-#include "runtime/pages.h"
+#include "runtime/base/pages.h"
 #include <stdlib.h>
 #include <time.h>
 
@@ -101,7 +101,7 @@ static void compile_all(Tuning *t) {
 /* ---- running ---- */
 
 typedef struct Contest { /* both kernels of a choice */
-  const Schedule *schedule[2];
+  const Program *schedule[2];
   sg_function *function[2];
 } Contest;
 
@@ -116,9 +116,7 @@ static Contest contest(const Tuning *t, size_t choice) {
   return c;
 }
 
-static int64_t fixed_bytes(const Tuning *t, const Schedule *s) {
-  return s->fixed_bytes + s->scratch_bytes * t->threads;
-}
+static int64_t fixed_bytes(const Tuning *t, const Program *s) { return s->fixed_bytes + s->scratch_bytes * t->threads; }
 
 /* As many of the choice's samples as there is room for, at least one. */
 static int64_t samples_of(const Tuning *t, const Contest *c, int64_t samples) {

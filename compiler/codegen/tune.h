@@ -2,7 +2,7 @@
  * the driver between two plans; emit/ knows nothing of it. */
 #ifndef SURGERY_TUNE_H
 #define SURGERY_TUNE_H
-#include "compiler/analysis/analysis.h"
+#include "compiler/plan/plan.h"
 #include "compiler/codegen/codegen.h"
 #include "runtime/abi.h"
 
@@ -26,7 +26,7 @@ const char *tune_cpu_error(Arena *arena, const char *cpu);
 Plan *tune_plan(Arena *arena, const KernelChoices *choices, size_t first, size_t every);
 /* The call of a kernel that can be tuned, with buffers of its own, which have no place yet; of a gradient that is made
  * in parts also the call that adds them up. */
-void tune_add_call(Arena *arena, Schedule *s, KernelId kernel, const void *k);
+void tune_add_call(Arena *arena, Program *s, KernelId kernel, const void *k);
 /* tune_threads.c: the one pool, of so many threads with the caller, or fewer where the system gives no more: returns
  * how many. Then tune_parallel() is what sg_parallel() is elsewhere. */
 int tune_threads_start(int threads);

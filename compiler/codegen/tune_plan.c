@@ -2,13 +2,13 @@
  * a phase of its own, so that it has a function of its own and a memory of its own size. Called by tune.c. */
 #include "compiler/codegen/tune.h"
 
-static BufferId add_buffer(Arena *arena, Schedule *s, const char *name, int64_t floats, bool per_sample) {
+static BufferId add_buffer(Arena *arena, Program *s, const char *name, int64_t floats, bool per_sample) {
   int64_t bytes = (floats * 4 + 63) / 64 * 64;
   vec_push(arena, &s->buffers, (Buffer){.name = name, .space = SPACE_ARENA, .per_sample = per_sample, .bytes = bytes});
   return (BufferId)s->buffers.count - 1;
 }
 
-static void add_call(Arena *arena, Schedule *s, KernelId kernel, const void *k, const BufferId *buf, int count) {
+static void add_call(Arena *arena, Program *s, KernelId kernel, const void *k, const BufferId *buf, int count) {
   const KernelInfo *info = kernel_info(kernel);
   Call call = {.kernel = kernel, .buf_count = count, .word_count = info->words, .node = NO_ID, .role = "tune"};
   memcpy(call.word, k, (size_t)info->words * 8);
@@ -20,7 +20,7 @@ static void add_call(Arena *arena, Schedule *s, KernelId kernel, const void *k, 
 static int64_t blocked(int64_t channels, int64_t h, int64_t w) { return BLOCKS(channels) * LANES * h * w; }
 
 /* x w bias? residual? >y, of conv2d and what stands for it. No such call has groups. */
-static void add_convolution(Arena *arena, Schedule *s, KernelId kernel, const Conv2dK *k) {
+static void add_convolution(Arena *arena, Program *s, KernelId kernel, const Conv2dParams *k) {
   int64_t in = k->plain_x ? k->ic : BLOCKS(k->ic) * LANES, out = BLOCKS(k->oc) * LANES,
           y = blocked(k->oc, k->oh, k->ow);
   BufferId buf[] = {
@@ -31,10 +31,10 @@ static void add_convolution(Arena *arena, Schedule *s, KernelId kernel, const Co
 }
 
 /* x dy >dw, and the sum of its parts where it has several. */
-static void add_gradient(Arena *arena, Schedule *s, KernelId kernel, const Conv2dGradWeightK *k) {
-  GradWeightSumK sum = {.count = k->oc * k->ic * k->kh * k->kw,
-                        .shares = grad_weight_shares(k, kernel == KERNEL_conv2d_grad_weight_wino),
-                        .accumulate = k->accumulate};
+static void add_gradient(Arena *arena, Program *s, KernelId kernel, const Conv2dGradWeightParams *k) {
+  GradWeightSumParams sum = {.count = k->oc * k->ic * k->kh * k->kw,
+                             .shares = grad_weight_shares(k, kernel == KERNEL_conv2d_grad_weight_wino),
+                             .accumulate = k->accumulate};
   BufferId dw = add_buffer(arena, s, "dw", sum.count, false);
   BufferId parts = sum.shares == 1 ? dw : add_buffer(arena, s, "parts", sum.shares * sum.count, false);
   BufferId buf[] = {add_buffer(arena, s, "x", k->plain_x ? k->ic * k->ih * k->iw : blocked(k->ic, k->ih, k->iw), true),
@@ -43,7 +43,7 @@ static void add_gradient(Arena *arena, Schedule *s, KernelId kernel, const Conv2
   if (parts != dw) add_call(arena, s, KERNEL_conv2d_grad_weight_sum, &sum, (BufferId[]){parts, dw}, 2);
 }
 
-void tune_add_call(Arena *arena, Schedule *s, KernelId kernel, const void *k) {
+void tune_add_call(Arena *arena, Program *s, KernelId kernel, const void *k) {
   switch (kernel) {
   case KERNEL_conv2d:
   case KERNEL_conv2d_wino:
@@ -56,7 +56,7 @@ void tune_add_call(Arena *arena, Schedule *s, KernelId kernel, const void *k) {
 
 static Plan *plan_of_call(Arena *arena, const KernelChoice *c, KernelId kernel) {
   Plan *plan = arena_new(arena, Plan);
-  Schedule *s = &plan->step;
+  Program *s = &plan->step;
   plan->prefix.name = plan->tail.name = s->name = "call";
   s->present = true;
   tune_add_call(arena, s, kernel, c->word);

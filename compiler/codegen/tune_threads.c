@@ -2,7 +2,7 @@
  * so that what is timed is the same number of them each time. They spin for some ten microseconds, as long as it takes
  * from one call to the next, and sleep then. Called by tune.c and by the code that it times. */
 #include "compiler/codegen/tune.h"
-#include "runtime/shares.h"
+#include "runtime/base/shares.h"
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>

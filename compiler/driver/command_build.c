@@ -1,7 +1,7 @@
 /* `surgeryc SCRIPT`: sets the passes up and runs them all. */
 #include "compiler/codegen/tune.h"
 #include "compiler/driver/show.h"
-#include "compiler/edit/weights.h"
+#include "compiler/weights/weights.h"
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -3,7 +3,7 @@
  */
 #include "compiler/driver/plan_facts.h"
 #include "compiler/base/diag_text.h"
-#include "compiler/edit/weights.h"
+#include "compiler/weights/weights.h"
 #include "runtime/abi.h"
 #include "runtime/surgery.h"
 
@@ -100,7 +100,7 @@ static void tally_all(PlanFacts *f) {
 
 /* ---- functions and weights ---- */
 
-static void add_function(PlanFacts *f, const Schedule *s) {
+static void add_function(PlanFacts *f, const Program *s) {
   if (!s->present) return;
   vec_push(f->s->arena, &f->function,
            (FunctionFact){.name = s->name,
@@ -108,7 +108,7 @@ static void add_function(PlanFacts *f, const Schedule *s) {
                           .fixed = s->fixed_bytes,
                           .scratch = s->scratch_bytes,
                           .samples = s->samples * ((f->threads + SG_SAMPLES_THREADS - 1) / SG_SAMPLES_THREADS),
-                          .flops = schedule_flops(s),
+                          .flops = program_flops(s),
                           .calls = s->calls.count});
 }
 
@@ -133,7 +133,7 @@ static void list_weights(PlanFacts *f) {
 
 static const char *prefix_end(const Plan *p) {
   if (!p->prefix.present) return NULL;
-  return p->graph->nodes.at[p->graph->order.at[analyse_trainability(p->trained).frontier_position]].name;
+  return p->graph->nodes.at[p->graph->order.at[analyse_trainability(p->trained).boundary_position]].name;
 }
 
 static void list_phases(PlanFacts *f) {
@@ -151,7 +151,7 @@ static void list_phases(PlanFacts *f) {
 PlanFacts plan_facts(const Compilation *c) {
   const Plan *p = c->plan;
   PlanFacts f = {.g = c->script.graph, .plan = p, .log = c->s->log, .s = c->s, .threads = surgery_threads()};
-  ScheduleList all = plan_schedules(c->s->arena, p);
+  ProgramList all = plan_programs(c->s->arena, p);
   for (size_t i = 0; i < all.count; i++) add_function(&f, all.at[i]);
   list_layers(&f);
   tally_all(&f);

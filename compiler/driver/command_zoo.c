@@ -1,7 +1,9 @@
 /* `surgeryc zoo`: the built-in networks, each built and measured here: input, output, size, work, stages, and
  * whose design it is. */
 #include "compiler/driver/show.h"
-#include "compiler/edit/weights.h"
+#include "compiler/model/model.h"
+#include "compiler/ops/shape.h"
+#include "compiler/weights/weights.h"
 
 typedef struct ZooModel {
   const char *name, *from, *file;

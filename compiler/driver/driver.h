@@ -1,9 +1,9 @@
 /* The command line of surgeryc. Nothing else includes this header. */
 #ifndef SURGERY_DRIVER_H
 #define SURGERY_DRIVER_H
-#include "compiler/analysis/analysis.h"
+#include "compiler/plan/plan.h"
 #include "compiler/emit/emit.h"
-#include "compiler/frontend/frontend.h"
+#include "compiler/script/script.h"
 #include "runtime/surgery.h"
 
 typedef enum ExitStatus {

@@ -54,7 +54,7 @@ const char *layer_name(const Graph *g, ValueId value) {
 }
 
 double network_flops(Session *s, const Script *script) {
-  return schedule_flops(&make_plan(s->arena, script->graph, script->train)->forward);
+  return program_flops(&make_plan(s->arena, script->graph, script->train)->forward);
 }
 
 const char *flops_text(Arena *arena, double flops) {

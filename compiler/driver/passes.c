@@ -2,7 +2,7 @@
  * help come from here. What the passes collected about the script is printed once, behind the last of them.
  */
 #include "compiler/driver/driver.h"
-#include "compiler/edit/weights.h"
+#include "compiler/weights/weights.h"
 #include <errno.h>
 #include <time.h>
 
@@ -28,8 +28,8 @@ static ExitStatus run_plan(Compilation *c) {
   return EXIT_DONE;
 }
 static void dump_plan(Compilation *c) {
-  ScheduleList all = plan_schedules(c->s->arena, c->plan);
-  for (size_t i = 0; i < all.count; i++) schedule_dump(c->plan, all.at[i], stdout);
+  ProgramList all = plan_programs(c->s->arena, c->plan);
+  for (size_t i = 0; i < all.count; i++) program_dump(c->plan, all.at[i], stdout);
 }
 static void check_plan(Compilation *c) { graph_check(c->script.graph); }
 

@@ -2,7 +2,7 @@
 #ifndef SURGERY_DRIVER_PLAN_FACTS_H
 #define SURGERY_DRIVER_PLAN_FACTS_H
 #include "compiler/driver/show.h"
-#include "compiler/graph/log.h"
+#include "compiler/select/log.h"
 
 typedef struct Tally {               /* layers (functions count as such) or parameters, by what became of them */
   int64_t kept, added, removed, cut; /* of the donor; not of it; of the donor, by edits or by the take */

@@ -1,6 +1,6 @@
 /* The plan as JSON, for programs: all that the text says, with every name. Called by command_plan.c. */
 #include "compiler/driver/plan_facts.h"
-#include "compiler/edit/weights.h"
+#include "compiler/weights/weights.h"
 #include "grammar/ast.h"
 
 static void set(json_t *object, const char *key, json_t *value) {

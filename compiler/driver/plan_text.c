@@ -1,6 +1,6 @@
 /* The plan as text, for people: statements, layers, totals. Called by command_plan.c. */
 #include "compiler/driver/plan_facts.h"
-#include "compiler/edit/weights.h"
+#include "compiler/weights/weights.h"
 
 enum { MOST_NAMES = 8, STATEMENT_WIDTH = 90 };
 

@@ -1,7 +1,7 @@
 /* The files of the script's `save` statements: their values are made and written when the script is built, beside
  * their places, and get their names only when all else has succeeded. Called by the passes and by build(). */
 #include "compiler/driver/driver.h"
-#include "compiler/edit/weights.h"
+#include "compiler/weights/weights.h"
 #include "runtime/surgery.h"
 #include <stdlib.h>
 

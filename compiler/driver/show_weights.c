@@ -1,8 +1,8 @@
 /* `surgeryc show FILE` for a weight file: its tensors in the order of the file, read from the headers alone,
  * as a table and as JSON. */
 #include "compiler/driver/show.h"
-#include "compiler/edit/weights.h"
-#include "runtime/error.h"
+#include "compiler/weights/weights.h"
+#include "runtime/base/error.h"
 
 typedef struct FileTotals {
   int64_t numbers, bytes;

@@ -2,7 +2,7 @@
  * network comes first, since a program that was built from one often has its name; ./NAME is the file. A file
  * is judged by its content. Weights of networks are not looked at. Called by show and diff. */
 #include "compiler/driver/show.h"
-#include "compiler/edit/weights.h"
+#include "compiler/weights/weights.h"
 #include <errno.h>
 #include <sys/stat.h>
 

@@ -20,9 +20,9 @@ static bool is_gradient(const KernelChoice *k) {
 /* "3x3/2 (64, 56, 56) → (128, 28, 28)": what the call does; a gradient of the input goes the other way than its layer,
  * and spreads its input where that has a stride. */
 static const char *call_text(Arena *arena, const KernelChoice *c) {
-  Conv2dK k = {.up_h = 1};
+  Conv2dParams k = {.up_h = 1};
   if (is_gradient(c)) {
-    const Conv2dGradWeightK *g = (const Conv2dGradWeightK *)c->word;
+    const Conv2dGradWeightParams *g = (const Conv2dGradWeightParams *)c->word;
     k.ic = g->ic, k.ih = g->ih, k.iw = g->iw, k.oc = g->oc, k.oh = g->oh, k.ow = g->ow;
     k.kh = g->kh, k.kw = g->kw, k.stride_h = g->stride_h;
   } else {

@@ -3,8 +3,8 @@
  * its metadata. It gets its name only when the rest of the compilation has succeeded, so that a failure
  * leaves an older build whole. */
 #include "compiler/driver/driver.h"
-#include "compiler/edit/region.h"
-#include "compiler/edit/weights.h"
+#include "compiler/weights/region.h"
+#include "compiler/weights/weights.h"
 #include "runtime/surgery.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -79,8 +79,8 @@ static ExitStatus fill_all(Compilation *c, char *weights, surgery_tensor_out *ou
 static bool is_random(const Graph *g, ParamId id) {
   const Param *p = &g->params.at[id];
   if (p->donor != NO_ID || p->patches.count > 0 || p->is_buffer) return false;
-  FreshInit init = param_fresh_init(g, id);
-  return init.kind != FRESH_CONSTANT && init.value != 0;
+  Initializer init = param_initializer(g, id);
+  return init.kind != INIT_CONSTANT && init.value != 0;
 }
 
 /* A JSON list of the layers whose weights are nothing but random numbers; NULL where there is none. */

@@ -1,11 +1,22 @@
-/* The statements that act on the network, one function each, and what they share. Private to compiler/edit;
- * the rest of the compiler calls edit_run and edit_check_expects (frontend.h). Each returns false with
+/* The statements that act on the network, one function each, and what they share. Called by
+ * compiler/script. Each returns false with
  * diagnostics, and then leaves the graph as it was: its invariants (graph_check) hold after every statement.
  */
 #ifndef SURGERY_EDIT_H
 #define SURGERY_EDIT_H
-#include "compiler/frontend/frontend.h"
-#include "compiler/graph/select.h"
+#include "compiler/select/select.h"
+#include "compiler/settings/config.h"
+
+typedef struct EditContext {
+  Session *s;
+  Scope *scope;
+  Graph *graph; /* NULL before the take */
+  TrainConfig *train;
+  VEC(const Stmt *) expects;     /* checked after shapes */
+  VEC(const Stmt *) early;       /* input, labels and train that stand before the take: they run after it */
+  bool taken;                    /* there was a take, perhaps a wrong one */
+  bool shapes_known, shapes_fit; /* of the last look at the shapes, until a statement changes the network (edit.c) */
+} EditContext;
 
 bool edit_take(EditContext *e, const Stmt *stmt);
 bool edit_remove(EditContext *e, const Stmt *stmt);

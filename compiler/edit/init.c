@@ -1,7 +1,7 @@
 /* init (fresh values other than PyTorch's defaults) and adapt (another number of input channels). Neither
  * touches a value: both leave word at the parameter, for weights_fill.c. Called by edit.c. */
 #include "compiler/edit/edit.h"
-#include "compiler/edit/weights.h"
+#include "compiler/weights/weights.h"
 #include <inttypes.h>
 #include <math.h>
 
@@ -90,7 +90,7 @@ static double gain_of(const char *function, double slope) {
   return -1;
 }
 
-static bool make_kaiming(EditContext *e, const Expr *value, const InitArgs *a, FreshInit *out) {
+static bool make_kaiming(EditContext *e, const Expr *value, const InitArgs *a, Initializer *out) {
   const char *mode = a->given[1] ? a->text[1] : "fan_in";
   double gain = gain_of(a->given[2] ? a->text[2] : "leaky_relu", a->given[0] ? a->number[0] : 0);
   if (!streq(mode, "fan_in") && !streq(mode, "fan_out"))
@@ -102,8 +102,8 @@ static bool make_kaiming(EditContext *e, const Expr *value, const InitArgs *a, F
   return true;
 }
 
-static bool make_init(EditContext *e, const InitRow *row, const Expr *value, const InitArgs *a, FreshInit *out) {
-  *out = (FreshInit){.kind = FRESH_CONSTANT};
+static bool make_init(EditContext *e, const InitRow *row, const Expr *value, const InitArgs *a, Initializer *out) {
+  *out = (Initializer){.kind = INIT_CONSTANT};
   if (streq(row->name, "zeros")) return true;
   if (streq(row->name, "ones") || streq(row->name, "constant")) {
     if (*row->name == 'c' && !a->given[0]) return wrong_init(e, value->span, "constant needs its value: constant(0.5)");
@@ -111,7 +111,7 @@ static bool make_init(EditContext *e, const InitRow *row, const Expr *value, con
     return true;
   }
   bool normal = strstr(row->name, "normal") != NULL;
-  out->kind = normal ? FRESH_NORMAL : FRESH_UNIFORM;
+  out->kind = normal ? INIT_NORMAL : INIT_UNIFORM;
   if (streq(row->name, "uniform")) {
     double low = a->given[0] ? a->number[0] : 0, high = a->given[1] ? a->number[1] : 1;
     if (high < low) return wrong_init(e, value->span, "uniform(a, b) needs a <= b");
@@ -144,7 +144,7 @@ bool edit_init(EditContext *e, const Stmt *stmt) {
   Graph *g = e->graph;
   const InitRow *row = find_row(e, stmt->value);
   InitArgs args = {0};
-  FreshInit init;
+  Initializer init;
   if (!row || !read_args(e, row, stmt->value, &args) || !make_init(e, row, stmt->value, &args, &init)) return false;
   Arena *scratch = arena_create();
   Picked picked;

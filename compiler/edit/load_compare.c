@@ -1,7 +1,7 @@
 /* Holding what a load asks for against the file: missing, unexpected, shapes, dtypes, less what `allow` excuses. All of
  * it goes into one message. Changes nothing. Called by load.c. */
 #include "compiler/edit/load.h"
-#include "compiler/graph/glob.h"
+#include "compiler/select/glob.h"
 #include <regex.h>
 
 enum { MAX_LINES = 40 };

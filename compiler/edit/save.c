@@ -1,8 +1,8 @@
 /* save SEL to FILE at the top of a script: keeps what the file will hold, as records of the parameters as they are at
  * this statement. Writes nothing: the driver does, when the script is built, and a `load` of the same file
  * further down reads the records. Called by edit.c. */
-#include "compiler/edit/region.h"
-#include "compiler/edit/weights.h"
+#include "compiler/edit/tensor_picks.h"
+#include "compiler/weights/weights.h"
 #include <inttypes.h>
 #include <sys/stat.h>
 
@@ -15,7 +15,7 @@ static Param freeze_value(Graph *g, ParamId id) {
   if (p->donor == NO_ID && !p->stream) p->stream = p->name;
   Param value = *p;
   if (p->donor == NO_ID) {
-    value.init = param_fresh_init(g, id);
+    value.init = param_initializer(g, id);
     value.has_init = true;
   }
   return value;

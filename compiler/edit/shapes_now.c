@@ -2,6 +2,7 @@
  * the note of a remove want to know the shapes before. So what does not fit is not reported here, and `_`
  * arguments stay open for what the edits to come let flow in. Called by the edits. */
 #include "compiler/edit/edit.h"
+#include "compiler/ops/shape.h"
 
 bool edit_shapes_now(EditContext *e) {
   Session *s = e->s;

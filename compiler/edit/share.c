@@ -1,7 +1,7 @@
 /* The same tensor of the same file twice in the network, by stitching a donor on again or by two loads: where nothing
  * can change either, both are one tensor in memory and in the compiled network's weights. Where they are
  * trained they go ways of their own. Called behind the last edit. */
-#include "compiler/edit/weights.h"
+#include "compiler/weights/weights.h"
 #include "compiler/edit/edit.h"
 #include <stdlib.h>
 

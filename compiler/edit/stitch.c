@@ -2,7 +2,8 @@
  * own; then its living part moves into the network under a container, with its keys, stages and weight file. Whether
  * the shapes fit is seen behind the last edit. Called by insert.c. */
 #include "compiler/edit/edit.h"
-#include "compiler/edit/weights.h"
+#include "compiler/ops/shape.h"
+#include "compiler/weights/weights.h"
 
 typedef struct Stitch {
   Graph *g, *from;

@@ -2,7 +2,9 @@
  * a weight file. What a slice means is decided here; the cutting is cut.c's, the files are weights.c's.
  * Called by edit.c. */
 #include "compiler/edit/edit.h"
-#include "compiler/edit/weights.h"
+#include "compiler/ops/shape.h"
+#include "compiler/settings/settings.h"
+#include "compiler/weights/weights.h"
 
 /* With a layer that was chosen go the functions between the chosen ones: children() does not count them. */
 static void close_over_functions(const Graph *g, Picked *slice, Arena *arena) {

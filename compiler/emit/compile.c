@@ -140,7 +140,7 @@ int compile_parts(const Compile *c) {
   bool is_object = c->options->kind == EMIT_OBJ || c->options->kind == EMIT_STATIC;
   int threads = is_object ? OBJECT_PARTS : count_threads(c->options);
   if (is_text(c->options) || (c->options->kind == EMIT_OBJ && !program_installed("cc"))) return 1;
-  const Schedule *schedules[] = {&p->pack, &p->forward, &p->step};
+  const Program *schedules[] = {&p->pack, &p->forward, &p->step};
   for (int i = 0; i < 3; i++) calls += schedules[i]->present ? schedules[i]->calls.count : 0;
   for (size_t i = 0; i < p->later.count; i++) calls += p->later.at[i]->step.calls.count;
   if (threads < most) most = threads;

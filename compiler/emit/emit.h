@@ -3,8 +3,8 @@
  * all: they are written under a temporary name in the same folder and renamed. */
 #ifndef SURGERY_EMIT_H
 #define SURGERY_EMIT_H
-#include "compiler/analysis/schedule.h"
-#include "compiler/frontend/frontend.h"
+#include "compiler/ops/program.h"
+#include "compiler/script/script.h"
 
 typedef enum EmitKind { EMIT_EXE, EMIT_OBJ, EMIT_STATIC, EMIT_SHARED, EMIT_LLVM, EMIT_ASM } EmitKind;
 

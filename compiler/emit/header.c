@@ -153,7 +153,7 @@ static void put_sizes(Writer *w, const Plan *plan) {
   put(w, "#define %s_TRAINABLE_PARAMETERS %lld\n\n", w->upper, (long long)t.trained);
 }
 
-static const char *arena_bytes(Writer *w, const Schedule *s) {
+static const char *arena_bytes(Writer *w, const Program *s) {
   return arena_printf(w->arena, "((size_t)(n) * %lldu + %lldu + (size_t)surgery_threads() * %lldu)",
                       (long long)s->per_sample_bytes, (long long)s->fixed_bytes, (long long)s->scratch_bytes);
 }

@@ -1,10 +1,10 @@
-/* The manifest that a compiled network carries: runtime/abi.h describes it, runtime/manifest.c reads it. JSON
+/* The manifest that a compiled network carries: runtime/abi.h describes it, runtime/net/manifest.c reads it. JSON
  * by jansson, keys in the order they are set. Reads the plan and its graph; changes neither. Called by
  * emit.c. */
-#include "compiler/edit/weights.h"
+#include "compiler/weights/weights.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/manifest.h"
-#include "runtime/digest.h"
+#include "runtime/base/digest.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <math.h>
@@ -107,11 +107,11 @@ static json_t *outputs_json(const Graph *g) {
 }
 
 static json_t *fresh_json(const Graph *g, ParamId id) {
-  static const char *const kinds[][2] = {[FRESH_CONSTANT] = {"constant", "value"},
-                                         [FRESH_UNIFORM] = {"uniform", "bound"},
-                                         [FRESH_NORMAL] = {"normal", "deviation"}};
+  static const char *const kinds[][2] = {[INIT_CONSTANT] = {"constant", "value"},
+                                         [INIT_UNIFORM] = {"uniform", "bound"},
+                                         [INIT_NORMAL] = {"normal", "deviation"}};
   if (g->params.at[id].donor != NO_ID || g->params.at[id].patches.count > 0) return json_null();
-  FreshInit fresh = param_fresh_init(g, id);
+  Initializer fresh = param_initializer(g, id);
   json_t *json = json_pack("{s:s, s:f}", "kind", kinds[fresh.kind][0], kinds[fresh.kind][1], fresh.value);
   int64_t row = param_zero_row(g, id);
   if (fresh.shift != 0) json_object_set_new(json, "shift", json_real(fresh.shift));
@@ -146,10 +146,10 @@ static json_t *parameters_json(const Graph *g) {
 
 json_t *manifest_functions(const Plan *plan) {
   static const char *const names[] = {"pack", "forward", "prefix", "tail", "step", "inspect"};
-  const Schedule *schedules[] = {&plan->pack, &plan->forward, &plan->prefix, &plan->tail, &plan->step, &plan->inspect};
+  const Program *schedules[] = {&plan->pack, &plan->forward, &plan->prefix, &plan->tail, &plan->step, &plan->inspect};
   json_t *functions = json_object();
   for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++) {
-    const Schedule *s = schedules[i];
+    const Program *s = schedules[i];
     if (!s->present) continue;
     json_t *function = json_pack("{s:I, s:I, s:I}", "per_sample", (json_int_t)s->per_sample_bytes, "fixed",
                                  (json_int_t)s->fixed_bytes, "scratch", (json_int_t)s->scratch_bytes);
@@ -206,7 +206,7 @@ json_t *manifest_frozen_layers(Arena *arena, const Graph *g) {
 /* Must pack() run again after a step? Where it reads a tensor that learns, or statistics that move. */
 bool manifest_repack(const Plan *plan, const ParamList *state) {
   const Graph *g = plan->trained;
-  const Schedule *pack = &plan->first->pack;
+  const Program *pack = &plan->first->pack;
   if (!plan->step.present) return false;
   for (size_t i = 0; i < pack->calls.count; i++) {
     const Call *call = &pack->calls.at[i];
@@ -234,7 +234,7 @@ static int tensor_at(const Plan *plan, const ParamList *state, int64_t offset) {
   BUG("no tensor holds byte %lld of the weights", (long long)offset);
 }
 
-static void mark_read(const Plan *plan, const ParamList *state, const Schedule *s, const Call *call, bool *read) {
+static void mark_read(const Plan *plan, const ParamList *state, const Program *s, const Call *call, bool *read) {
   for (int b = 0; b < call->buf_count; b++) {
     const Buffer *buffer = call->buf[b] == NO_ID ? NULL : &s->buffers.at[call->buf[b]];
     if (buffer && buffer->space == SPACE_WEIGHTS) read[tensor_at(plan, state, buffer->offset)] = true;
@@ -258,7 +258,7 @@ static void set_reads(Arena *arena, const Plan *plan, const ParamList *state, js
     json_array_append_new(calls, read_json(read, state->count));
   }
   memset(read, 0, state->count);
-  const Schedule *evaluating[] = {&plan->forward, &plan->prefix, &plan->tail};
+  const Program *evaluating[] = {&plan->forward, &plan->prefix, &plan->tail};
   for (size_t s = 0; s < sizeof evaluating / sizeof *evaluating; s++)
     for (size_t i = 0; i < evaluating[s]->calls.count; i++)
       mark_read(plan, state, evaluating[s], &evaluating[s]->calls.at[i], read);
@@ -266,7 +266,7 @@ static void set_reads(Arena *arena, const Plan *plan, const ParamList *state, js
   json_object_set_new(root, "eval_reads", read_json(read, state->count));
 }
 
-static SgDigest digest_schedule(SgDigest d, const Schedule *s) {
+static SgDigest digest_schedule(SgDigest d, const Program *s) {
   for (size_t i = 0; i < s->calls.count; i++) {
     const Call *call = &s->calls.at[i];
     d = sg_digest_text(d, kernel_info(call->kernel)->name);
@@ -330,7 +330,7 @@ const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o) 
   if (o->kind == EMIT_EXE) set_reads(arena, plan, &state, root);
   json_object_set_new(root, "features", manifest_features(plan));
   json_object_set_new(root, "parameters", parameters_json(g));
-  json_object_set_new(root, "flops", json_real(schedule_flops(&plan->forward)));
+  json_object_set_new(root, "flops", json_real(program_flops(&plan->forward)));
   json_object_set_new(root, "layers", layers_json(arena, g));
   if (plan->inspect.present) manifest_inspect(arena, plan, root);
   json_object_set_new(root, "train", manifest_train(arena, plan, &state));

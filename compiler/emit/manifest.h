@@ -1,8 +1,8 @@
 /* Shared by the files that write the manifest. Every function returns a new reference, never NULL. */
 #ifndef SURGERY_EMIT_MANIFEST_H
 #define SURGERY_EMIT_MANIFEST_H
-#include "compiler/analysis/schedule.h"
-#include "compiler/frontend/settings.h"
+#include "compiler/ops/program.h"
+#include "compiler/settings/config.h"
 #include <jansson.h>
 
 json_t *manifest_string(const char *text); /* null for NULL */

@@ -2,7 +2,7 @@
  * generated function, which parts of the network can be removed without another change, and for which value
  * each call of forward works. Reads the plan and its graph. Called by manifest.c. */
 #include "compiler/emit/manifest.h"
-#include "compiler/graph/select.h"
+#include "compiler/select/select.h"
 
 typedef struct Inspection {
   Arena *arena;

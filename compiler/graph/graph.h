@@ -88,15 +88,15 @@ OpId op_find(const char *name, bool layer);
 /* ---- the network ---- */
 
 /* How a tensor gets a fresh value: the layer's default initialisation in PyTorch, or what `init` says. */
-typedef enum FreshKind { FRESH_CONSTANT, FRESH_UNIFORM, FRESH_NORMAL } FreshKind;
-typedef enum FreshFan { FAN_NONE, FAN_IN, FAN_OUT, FAN_MEAN } FreshFan;
-typedef struct FreshInit {
-  FreshKind kind;
-  double value;  /* the constant; the bound of U(-value, value); the deviation of N(0, value^2) */
-  double shift;  /* added to every number; only by `init` */
-  FreshFan fan;  /* only by `init`, until the shape is known: value is still to be divided by sqrt(fan) */
-  bool zero_row; /* an Embedding's padding_idx is 0 all the same; not by `init` */
-} FreshInit;
+typedef enum InitializerKind { INIT_CONSTANT, INIT_UNIFORM, INIT_NORMAL } InitializerKind;
+typedef enum InitializerFan { FAN_NONE, FAN_IN, FAN_OUT, FAN_MEAN } InitializerFan;
+typedef struct Initializer {
+  InitializerKind kind;
+  double value;       /* the constant; the bound of U(-value, value); the deviation of N(0, value^2) */
+  double shift;       /* added to every number; only by `init` */
+  InitializerFan fan; /* only by `init`, until the shape is known: value is still to be divided by sqrt(fan) */
+  bool zero_row;      /* an Embedding's padding_idx is 0 all the same; not by `init` */
+} Initializer;
 
 /* How the donor's file holds a tensor; the others are of ONNX files, which are read for their networks. */
 typedef enum DonorForm {
@@ -132,7 +132,7 @@ typedef struct Param { /* one entry of the state dict */
   const char *donor_key; /* its name in the donor's file */
   DonorForm donor_form;
   bool has_init; /* an `init` statement: `init` replaces the default */
-  FreshInit init;
+  Initializer init;
   int64_t adapt_from;         /* `adapt`: the input channels in the donor's file, repeated to those of `shape`; 0: no */
   const Region *donor_region; /* of the donor's tensor; NULL: all of it */
   VEC(WeightPatch) patches;
@@ -195,7 +195,7 @@ typedef struct Donor_ {
   const char
       *inner; /* `rest` stands only in the place of this container's name ("features" in "features.module"); NULL */
   struct SavedFile *saved;      /* what a `save` further up in the script writes; else NULL */
-  struct surgery_weights *open; /* by compiler/edit/weights.c, until weights_close() */
+  struct surgery_weights *open; /* by compiler/weights/bind.c, until weights_close() */
 } DonorFile;
 
 /* Where another donor's slice was stitched on: what a message about the two needs. */

@@ -17,7 +17,7 @@
 #define ARGS(...) __VA_ARGS__
 #define DTYPE_f32 DTYPE_F32
 #define DTYPE_i64 DTYPE_I64
-#define ROLE_LEARNT false
+#define ROLE_PARAMETER false
 #define ROLE_BUFFER true
 #define PRESENT_always SIZE_MAX
 #define PRESENT_bias offsetof(OpArgs, bias)

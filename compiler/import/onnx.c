@@ -2,9 +2,9 @@
  * turned into a graph, and compares the shapes with what the file states. The file is not trusted: protobuf-c
  * decodes it within a bound of memory, and every field is checked where it is used. Called by
  * frontend/donor.c. */
-#include "compiler/edit/weights.h"
+#include "compiler/ops/shape.h"
 #include "compiler/import/onnx_internal.h"
-#include "runtime/io.h"
+#include "runtime/base/io.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -337,7 +337,7 @@ static bool not_a_network(OnnxImport *o) {
   if (o->reports++ >= ONNX_MAX_REPORTS) return false;
   Diag *d = diag_report(&o->s->diags, DIAG_E0601, o->span, "%s is a weight file (%s), not a network", SG_Q(o->path),
                         surgery_weights_note(o->weights));
-  help_take_from(o->s, d, o->span, o->asked, weights_guess_model(o->s, o->weights), true);
+  help_take_from(o->s, d, o->span, o->asked, o->guess(o->s, o->weights), true);
   return false;
 }
 
@@ -359,13 +359,13 @@ static bool read_file(OnnxImport *o) {
   return good;
 }
 
-Graph *import_onnx(Session *s, const char *path, Span origin) {
+Graph *import_onnx(Session *s, const char *path, Span origin, GuessModel *guess) {
   const char *found = find_file(s, path, origin);
   if (!found) return NULL;
   vec_push(s->arena, &s->dependencies, found);
   Arena *arena = arena_create();
   Graph *g = graph_create(s->arena, network_name(s->arena, found));
-  OnnxImport o = {.s = s, .arena = arena, .g = g, .span = origin, .path = found, .asked = path};
+  OnnxImport o = {.s = s, .arena = arena, .g = g, .span = origin, .path = found, .asked = path, .guess = guess};
   vec_push(s->arena, &g->donors, (DonorFile){.model = g->name, .path = found, .span = origin});
   bool good = read_file(&o);
   g->donors.at[0].open = o.weights;

@@ -6,7 +6,7 @@
 #define SURGERY_IMPORT_INTERNAL_H
 #include "compiler/import/onnx.h"
 #include "onnx.pb-c.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 #include "runtime/surgery.h"
 
 typedef Onnx__NodeProto OnnxNode;
@@ -89,6 +89,7 @@ typedef struct OnnxImport {
   Graph *g;
   Span span;
   const char *asked; /* as the script has it */
+  GuessModel *guess;
   const char *path;
   const Onnx__GraphProto *graph;
   surgery_weights *weights;

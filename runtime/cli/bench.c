@@ -2,9 +2,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include "runtime/cli/cli.h"
-#include "runtime/error.h"
-#include "runtime/random.h"
-#include "runtime/train/feed.h"
+#include "runtime/base/error.h"
+#include "runtime/base/random.h"
+#include "runtime/train/batch_source.h"
 
 typedef struct BenchArguments {
   int64_t batch, runs;

@@ -4,7 +4,7 @@
 #define SURGERY_CLI_H
 #include <stdio.h>
 #include "runtime/data/dataset.h"
-#include "runtime/net.h"
+#include "runtime/net/net.h"
 
 typedef enum ExitStatus {
   EXIT_DONE = 0,

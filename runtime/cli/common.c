@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "runtime/cli/cli.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 static surgery_net *open_with(Cli *cli, surgery_net *(*open)(const sg_network *, const char *, surgery_error *),
                               surgery_error *err) {

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/cli/draw.h"
-#include "runtime/error.h"
-#include "runtime/io.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
 
 #define MAX_SIDE 16384
 

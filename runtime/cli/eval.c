@@ -115,7 +115,7 @@ static int eval(Cli *cli, const EvalArguments *a, surgery_net *net, surgery_erro
   spec.raw = a->raw;
   Dataset *set = dataset_open(a->data, &spec, err);
   cli_note(cli, set);
-  Feed *feed = set ? feed_open(net, set, &o, err) : NULL;
+  BatchSource *feed = set ? batch_source_open(net, set, &o, err) : NULL;
   int status = -1;
   if (feed && metrics_init(&metrics, net->manifest, set->spec.target == TARGET_CLASSES, err) == 0) {
     status = evaluate(net, feed, a->batch, &metrics, NULL, tell_progress, &watch, err);
@@ -128,7 +128,7 @@ static int eval(Cli *cli, const EvalArguments *a, surgery_net *net, surgery_erro
       cli_message(cli, "%lld of %lld samples were left out", (long long)watch.broken, (long long)set->count);
     metrics_free(&metrics);
   }
-  feed_close(feed);
+  batch_source_close(feed);
   dataset_close(set);
   return status;
 }

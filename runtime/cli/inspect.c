@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "runtime/cli/inspect.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 #define MAPS_OF_DATA 3 /* samples that are drawn where there is a data set and no file */
 #define KEPT 64        /* samples, spread over all, on which blocks are left out for a trial */

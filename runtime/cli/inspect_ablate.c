@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/cli/inspect.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 /* The tensors of a block begin with its name and a dot. */
 static bool in_block(const char *tensor, const char *block) {

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/cli/inspect.h"
-#include "runtime/error.h"
-#include "runtime/train/feed.h"
+#include "runtime/base/error.h"
+#include "runtime/train/batch_source.h"
 #include "runtime/train/gradients.h"
 
 #define SHUFFLE_SEED 0 /* the same batches each time */
@@ -71,7 +71,7 @@ void spread_samples(int64_t *order, int64_t count, int64_t all) {
 typedef struct Pass {
   Gradients *g;
   surgery_net *net;
-  Feed *feed;
+  BatchSource *feed;
   int64_t batch, limit;
   double *squares;
   void (*each)(void *context, int64_t done, int64_t total);
@@ -83,10 +83,10 @@ static int run_steps(Pass *p, const int64_t *order, surgery_error *err) {
   int status = 1;
   int64_t done = 0;
   float loss;
-  if (feed_start(p->feed, 0, order, 0, p->batch, err)) return -1;
+  if (batch_source_start(p->feed, 0, order, 0, p->batch, err)) return -1;
   /* Whole batches as far as the limit goes, or the set's own last one. */
-  while ((done + p->batch <= p->limit || p->limit == feed_count(p->feed)) &&
-         (status = feed_next(p->feed, &b, err)) > 0) {
+  while ((done + p->batch <= p->limit || p->limit == batch_source_count(p->feed)) &&
+         (status = batch_source_next(p->feed, &b, err)) > 0) {
     done += b.taken;
     if (b.n == 0 || net_lonely_batchnorm(p->net, b.n)) continue; /* a last batch of one has no statistics */
     p->net->mask = b.mask;
@@ -137,13 +137,13 @@ int gradients_measure(Gradients *g, surgery_net *net, Dataset *set, int64_t batc
   int status = -1;
   if (!kept || !order || !p.squares || list_names(g, m)) {
     sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the gradients' norms");
-  } else if ((p.feed = feed_open(net, set, &o, err))) {
+  } else if ((p.feed = batch_source_open(net, set, &o, err))) {
     memcpy(kept, net->weights, (size_t)m->weights_bytes);
     add_norms(g, net, p.squares, false);
     status = run_steps(&p, order, err);
     memcpy(net->weights, kept, (size_t)m->weights_bytes);
   }
-  feed_close(p.feed);
+  batch_source_close(p.feed);
   free(kept), free(order), free(p.squares);
   return status;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "runtime/cli/draw.h"
 #include "runtime/cli/inspect.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 #define MOST_TILES 64
 #define MOST_BARS 1024

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "runtime/abi.h"
 #include "runtime/cli/inspect.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 #define LANES 16
 

@@ -1,11 +1,11 @@
 /* What the calls of forward take on this machine, one by one, for one sample: generated code marks the end of each
- * (runtime/marks.h). Fused layers are timed with the one they are fused into. The least of several runs counts: what
- * other programs take away makes a run longer, nothing makes it shorter. */
+ * (runtime/base/marks.h). Fused layers are timed with the one they are fused into. The least of several runs counts:
+ * what other programs take away makes a run longer, nothing makes it shorter. */
 #include <stdlib.h>
 #include "runtime/cli/inspect.h"
-#include "runtime/error.h"
-#include "runtime/marks.h"
-#include "runtime/train/feed.h"
+#include "runtime/base/error.h"
+#include "runtime/base/marks.h"
+#include "runtime/train/batch_source.h"
 
 #define RUNS 12
 

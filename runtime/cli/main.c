@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/cli/cli.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 static const CliCommand *const commands[] = {&command_info,    &command_predict, &command_eval,  &command_train,
                                              &command_inspect, &command_bench,   &command_export};

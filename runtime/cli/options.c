@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "runtime/cli/cli.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 #define MAX_OPTIONS 40
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/cli/report.h"
-#include "runtime/error.h"
-#include "runtime/io.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
 
 #define MAX_POINTS 4000 /* of a curve; a longer one keeps every second */
 

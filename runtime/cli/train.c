@@ -7,8 +7,8 @@
 #include "runtime/cli/progress.h"
 #include "runtime/cli/report.h"
 #include "runtime/cli/stop.h"
-#include "runtime/error.h"
-#include "runtime/io.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
 #include "runtime/train/evaluate.h"
 #include "runtime/train/usual_rate.h"
 
@@ -223,13 +223,13 @@ static void write_weights(Ending *e, surgery_error *err) {
 static int evaluate_result(Job *job, Metrics *metrics, surgery_error *err) {
   Dataset *set = job->val ? job->val : job->train;
   FeedOptions o = {.cache = false};
-  Feed *feed = feed_open(job->net, set, &o, err);
+  BatchSource *feed = batch_source_open(job->net, set, &o, err);
   if (!feed || metrics_init(metrics, job->net->manifest, set->spec.target == TARGET_CLASSES, err)) {
-    feed_close(feed);
+    batch_source_close(feed);
     return -1;
   }
   int status = evaluate(job->net, feed, 16, metrics, &stop_requested, NULL, NULL, err);
-  feed_close(feed);
+  batch_source_close(feed);
   return status;
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/data/dataset.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 #define MAX_SIDE 65535
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/data/dataset.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 static bool is_float(surgery_dtype dtype) {
   return dtype == SURGERY_F32 || dtype == SURGERY_F64 || dtype == SURGERY_F16 || dtype == SURGERY_BF16;

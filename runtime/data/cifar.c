@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/data/dataset.h"
-#include "runtime/error.h"
-#include "runtime/io.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
 
 #define PIXELS 3072
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include "runtime/data/csv.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 typedef struct Csv {
   CsvTable table;

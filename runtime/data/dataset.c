@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 #include "runtime/data/dataset.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 Dataset *dataset_new(const char *format, const char *path, const DatasetSpec *spec, surgery_error *err) {
   Dataset *set = calloc(1, sizeof *set);

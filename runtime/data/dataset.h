@@ -6,9 +6,9 @@
  * allocated. */
 #ifndef SURGERY_DATASET_H
 #define SURGERY_DATASET_H
-#include "runtime/digest.h"
-#include "runtime/manifest.h"
-#include "runtime/random.h"
+#include "runtime/base/digest.h"
+#include "runtime/net/manifest.h"
+#include "runtime/base/random.h"
 
 typedef enum TargetKind {
   TARGET_NONE,    /* inputs alone: predict */
@@ -87,10 +87,6 @@ Dataset *dataset_new(const char *format, const char *path, const DatasetSpec *sp
  * map[i], the network's number of class i, found by its name. -1: a name that the network does not know, or, where
  * nothing names the network's classes, too many (of a set to be evaluated: or too few). */
 int dataset_map_classes(Dataset *set, char *const *names, size_t count, int32_t *map, surgery_error *err);
-/* A folder may be called anything, and a weight file may hold anything as a name. What is not UTF-8 or a control
- * character becomes U+FFFD, there and here: files keep texts in UTF-8, and names are printed. malloc; NULL: no memory.
- */
-char *dataset_clean_name(const char *name);
 /* Adds a line to set->note. */
 void dataset_note(Dataset *set, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A t10k- or test_ part beside the training part in one folder: it can serve as the validation set. */

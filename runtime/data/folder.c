@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "runtime/data/dataset.h"
-#include "runtime/error.h"
-#include "runtime/io.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
 
 bool picture_suffix(const char *path) {
   static const char *const known[] = {".jpg", ".jpeg", ".png",  ".ppm",  ".bmp",

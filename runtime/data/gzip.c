@@ -7,8 +7,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include "runtime/data/dataset.h"
-#include "runtime/error.h"
-#include "runtime/io.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
 
 static int read_all(gzFile file, const char *path, size_t limit, uint8_t **to, size_t *size, surgery_error *err) {
   size_t room = 1 << 16, used = 0;

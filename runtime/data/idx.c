@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "runtime/data/dataset.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 #define IDX_LIMIT ((size_t)1 << 36)
 

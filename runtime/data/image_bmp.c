@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/data/image_decode.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 typedef struct Mask {
   uint32_t bits;

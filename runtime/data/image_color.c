@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/data/image_resize.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 static size_t pixels_of(const Picture *p) { return (size_t)p->width * (size_t)p->height; }
 

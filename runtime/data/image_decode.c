@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/data/image_decode.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 /* PIL's limit against decompression bombs. */
 #define MAX_PIXELS 178956970ull

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/data/image_resize.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 /* ITU-R 601-2 luma in PIL's fixed point. */
 uint8_t picture_luma(const uint8_t *rgb) {

@@ -8,7 +8,7 @@
 #include <jerror.h>
 #include "runtime/data/image_decode.h"
 #include "runtime/data/image_resize.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 /* Each scan of a progressive JPEG goes over the whole picture, however few bytes it has: a small file could
  * keep the machine busy for hours. Real ones have about ten. */

@@ -3,7 +3,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <string.h>
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 static int load(ImageLibrary *l, const char *path, surgery_error *err) {
   void *handle = dlopen(l->file, RTLD_NOW | RTLD_LOCAL);

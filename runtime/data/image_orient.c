@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/data/image_decode.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 static uint32_t number(const uint8_t *at, int bytes, bool big) {
   uint32_t value = 0;

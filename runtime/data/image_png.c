@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <png.h>
 #include "runtime/data/image_decode.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 typedef struct PngState {
   char message[200];

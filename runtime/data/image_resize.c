@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/data/image_resize.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif

@@ -5,14 +5,15 @@
 #include <string.h>
 #include <tiffio.h>
 #include "runtime/data/image_decode.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
-#define FUNCTIONS(X)                                                                                                   \
-  X(TIFFOpenOptionsAlloc)                                                                                              \
-  X(TIFFOpenOptionsFree)                                                                                               \
-  X(TIFFOpenOptionsSetMaxSingleMemAlloc) X(TIFFOpenOptionsSetErrorHandlerExtR) X(TIFFOpenOptionsSetWarningHandlerExtR) \
-      X(TIFFClientOpenExt) X(TIFFClose) X(TIFFGetField) X(TIFFGetFieldDefaulted) X(TIFFIsTiled) X(TIFFScanlineSize64)  \
-          X(TIFFReadScanline) X(TIFFTileSize64) X(TIFFReadTile) X(TIFFReadRGBAImageOriented)
+// clang-format off
+#define FUNCTIONS(X) \
+  X(TIFFOpenOptionsAlloc) X(TIFFOpenOptionsFree) X(TIFFOpenOptionsSetMaxSingleMemAlloc) \
+  X(TIFFOpenOptionsSetErrorHandlerExtR) X(TIFFOpenOptionsSetWarningHandlerExtR) X(TIFFClientOpenExt) \
+  X(TIFFClose) X(TIFFGetField) X(TIFFGetFieldDefaulted) X(TIFFIsTiled) X(TIFFScanlineSize64) \
+  X(TIFFReadScanline) X(TIFFTileSize64) X(TIFFReadTile) X(TIFFReadRGBAImageOriented)
+// clang-format on
 static struct {
 #define X(name) __typeof__(&name) name;
   FUNCTIONS(X)

@@ -4,15 +4,16 @@
 #include <webp/decode.h>
 #include <webp/demux.h>
 #include "runtime/data/image_decode.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 /* Those without "Internal" are wrappers in the headers that hand over the headers' version. libwebpdemux brings
  * libwebp. */
-#define FUNCTIONS(X)                                                                                                   \
-  X(WebPGetFeaturesInternal)                                                                                           \
-  X(WebPAnimDecoderOptionsInitInternal)                                                                                \
-  X(WebPAnimDecoderNewInternal) X(WebPAnimDecoderGetInfo) X(WebPAnimDecoderGetNext) X(WebPAnimDecoderGetDemuxer)       \
-      X(WebPAnimDecoderDelete) X(WebPDemuxGetChunk) X(WebPDemuxReleaseChunkIterator)
+// clang-format off
+#define FUNCTIONS(X) \
+  X(WebPGetFeaturesInternal) X(WebPAnimDecoderOptionsInitInternal) X(WebPAnimDecoderNewInternal) \
+  X(WebPAnimDecoderGetInfo) X(WebPAnimDecoderGetNext) X(WebPAnimDecoderGetDemuxer) X(WebPAnimDecoderDelete) \
+  X(WebPDemuxGetChunk) X(WebPDemuxReleaseChunkIterator)
+// clang-format on
 static struct {
 #define X(name) __typeof__(&name) name;
   FUNCTIONS(X)

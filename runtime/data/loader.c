@@ -7,7 +7,7 @@
 #include <string.h>
 #include "runtime/abi.h"
 #include "runtime/data/dataset.h"
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 #define SLOTS 3        /* batches in the making or in use */
 #define CHEAP_UNIT 256 /* samples a thread takes at once where loading only copies */

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/data/dataset.h"
-#include "runtime/error.h"
-#include "runtime/io.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
 
 /* A whole array that is one sample, or a batch of them. */
 static int take_samples(Dataset *set, surgery_weights *file, surgery_error *err) {

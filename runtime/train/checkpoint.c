@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 #include "runtime/train/checkpoint.h"
 
 #define FORMAT "surgery-checkpoint-3"

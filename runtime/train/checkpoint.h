@@ -3,7 +3,7 @@
  * never stopped, bit for bit. Used by loop.c; the file also serves as a weight file. */
 #ifndef SURGERY_CHECKPOINT_H
 #define SURGERY_CHECKPOINT_H
-#include "runtime/net.h"
+#include "runtime/net/net.h"
 
 typedef struct TrainPosition {
   int64_t epoch;             /* finished epochs */

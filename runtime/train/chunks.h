@@ -4,7 +4,7 @@
 #ifndef SURGERY_CHUNKS_H
 #define SURGERY_CHUNKS_H
 #include "runtime/abi.h"
-#include "runtime/manifest.h"
+#include "runtime/net/manifest.h"
 
 typedef struct Chunk {
   int64_t weight, grad; /* bytes; grad counts for trained numbers alone */

@@ -15,10 +15,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "runtime/blas.h"
-#include "runtime/digest.h"
-#include "runtime/error.h"
-#include "runtime/io.h"
+#include "runtime/kernels/blas.h"
+#include "runtime/base/digest.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
 #include "runtime/train/feature_file.h"
 
 #define MAGIC 0x3165727574616566u /* "feature1"; another number when the arithmetic of the preprocessing changes */

@@ -4,7 +4,7 @@
 #ifndef SURGERY_FEATURE_FILE_H
 #define SURGERY_FEATURE_FILE_H
 #include "runtime/data/dataset.h"
-#include "runtime/net.h"
+#include "runtime/net/net.h"
 
 typedef struct FeatureFile FeatureFile;
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 #include "runtime/train/finite.h"
 
 /* The first that is not finite; -1: none. */

@@ -3,7 +3,7 @@
 #ifndef SURGERY_FINITE_H
 #define SURGERY_FINITE_H
 #include "runtime/data/dataset.h"
-#include "runtime/net.h"
+#include "runtime/net/net.h"
 
 /* Of samples order[begin … end), or begin … end where order is NULL, the first with a value or target that is not
  * finite. `to`: "x.npy[3]: value 17 of the sample is nan". False: none. */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 #include "runtime/train/log.h"
 
 enum { BUFFER = 1 << 16, ROW = 512 };

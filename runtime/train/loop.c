@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "runtime/error.h"
-#include "runtime/pages.h"
+#include "runtime/base/error.h"
+#include "runtime/base/pages.h"
 #include "runtime/train/evaluate.h"
 #include "runtime/train/finite.h"
 #include "runtime/train/loop_parts.h"
@@ -128,9 +128,11 @@ static int run_epoch(Loop *l) {
   if (l->at.taken >= l->at.samples) return 0; /* resumed between the last step and the validation */
   if (l->at.shuffle)
     random_permutation(l->at.seed, random_key(SHUFFLE_STREAM, (uint64_t)l->at.epoch), l->order, l->at.samples);
-  if (feed_start(l->train, (uint64_t)l->at.epoch, l->at.shuffle ? l->order : NULL, l->at.taken, l->at.batch, l->err))
+  if (batch_source_start(l->train, (uint64_t)l->at.epoch, l->at.shuffle ? l->order : NULL, l->at.taken, l->at.batch,
+                         l->err))
     return -1;
-  while ((l->window || (!stopped(l) && !enough_steps(l))) && (status = feed_next(l->train, &batch, l->err)) > 0) {
+  while ((l->window || (!stopped(l) && !enough_steps(l))) &&
+         (status = batch_source_next(l->train, &batch, l->err)) > 0) {
     if (batch.n == 0) l->at.taken += batch.taken; /* all of them broken */
     else if (one_batch(l, &batch)) return -1;
   }
@@ -286,7 +288,7 @@ int train_run(surgery_net *net, Dataset *train, Dataset *val, const TrainOptions
   if (log_close(l.log, &why)) tell_lost(&l, &why);
   if (status == 0 && !result->interrupted) swap_average(&l);
   result->epochs = l.at.epoch, result->steps = l.at.step;
-  feed_close(l.train), feed_close(l.val);
+  batch_source_close(l.train), batch_source_close(l.val);
   metrics_free(&l.accuracy);
   chunks_free(&l.averaged);
   sg_pages_free(l.sum), sg_pages_free(l.average);

@@ -3,7 +3,7 @@
 #ifndef SURGERY_LOOP_H
 #define SURGERY_LOOP_H
 #include "runtime/train/checkpoint.h"
-#include "runtime/train/feed.h"
+#include "runtime/train/batch_source.h"
 #include "runtime/train/metrics.h"
 
 typedef enum TrainEventKind {

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "runtime/error.h"
-#include "runtime/pages.h"
+#include "runtime/base/error.h"
+#include "runtime/base/pages.h"
 #include "runtime/train/loop_parts.h"
 
 /* ---- checks ---- */
@@ -79,24 +79,24 @@ static void tell_remark(void *context, const char *text) {
 }
 
 /* Who asks for files is told where none come to be. */
-static void tell_cache(Loop *l, const Dataset *set, const Feed *feed) {
+static void tell_cache(Loop *l, const Dataset *set, const BatchSource *feed) {
   const char *path;
-  int64_t read = feed_read(feed, &path);
+  int64_t read = batch_source_read(feed, &path);
   char text[600];
-  if (feed_cached_bytes(feed))
+  if (batch_source_cached_bytes(feed))
     loop_observe(l, &(TrainEvent){.kind = TRAIN_CACHED,
                                   .text = path,
                                   .done = read,
                                   .total = set->count,
-                                  .bytes = feed_cached_bytes(feed),
-                                  .seconds = feed_seconds(feed)});
-  else if (l->o->feature_folder && feed_uncached(feed)) {
-    snprintf(text, sizeof text, "%.400s: no features are kept: %s", set->path, feed_uncached(feed));
+                                  .bytes = batch_source_cached_bytes(feed),
+                                  .seconds = batch_source_seconds(feed)});
+  else if (l->o->feature_folder && batch_source_uncached(feed)) {
+    snprintf(text, sizeof text, "%.400s: no features are kept: %s", set->path, batch_source_uncached(feed));
     tell_remark(l, text);
   }
 }
 
-static Feed *open_feed(Loop *l, Dataset *set, bool augment, int64_t limit) {
+static BatchSource *open_feed(Loop *l, Dataset *set, bool augment, int64_t limit) {
   FeedOptions o = {.augment = augment && set->spec.augment_count > 0,
                    .cache = l->o->cache,
                    .folder = l->o->feature_folder,
@@ -110,7 +110,7 @@ static Feed *open_feed(Loop *l, Dataset *set, bool augment, int64_t limit) {
                    .remark = tell_remark,
                    .progress = tell_features,
                    .context = l};
-  Feed *feed = feed_open(l->net, set, &o, l->err);
+  BatchSource *feed = batch_source_open(l->net, set, &o, l->err);
   if (feed) tell_cache(l, set, feed);
   return feed;
 }
@@ -161,7 +161,7 @@ static void set_rates(Loop *l) {
  * needed. */
 static int set_phase(Loop *l) {
   const Manifest *m = l->net->manifest;
-  feed_close(l->train), feed_close(l->val);
+  batch_source_close(l->train), batch_source_close(l->val);
   l->train = l->val = NULL;
   l->phase = loop_phase_of(m, l->at.epoch, &l->phase_start);
   if (net_set_phase(l->net, l->phase, l->err)) return -1;
@@ -191,7 +191,7 @@ int loop_open_feeds(Loop *l) {
                                   .epoch = l->at.epoch + 1,
                                   .epochs = l->phase_start + phase_epochs(l)});
   if (!(l->train = open_feed(l, l->train_set, true, limit))) return -1;
-  limit -= feed_cached_bytes(l->train);
+  limit -= batch_source_cached_bytes(l->train);
   return !l->val_set || (l->val = open_feed(l, l->val_set, false, limit)) ? 0 : -1;
 }
 

@@ -11,7 +11,7 @@ typedef struct Loop {
   surgery_net *net;
   Dataset *train_set;
   const TrainOptions *o;
-  Feed *train, *val;
+  BatchSource *train, *val;
   TrainPosition at;
   EpochRow *rows; /* [at.epoch], and one more when that one has ended */
   TrainLog *log;

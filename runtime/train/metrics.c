@@ -1,8 +1,8 @@
 /* The sums of metrics.h, in double. Does no output. */
 #include <math.h>
 #include <stdlib.h>
-#include "runtime/error.h"
-#include "runtime/net.h"
+#include "runtime/base/error.h"
+#include "runtime/net/net.h"
 #include "runtime/train/metrics.h"
 
 int metrics_init(Metrics *m, const Manifest *manifest, bool classes_given, surgery_error *err) {

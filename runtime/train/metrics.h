@@ -2,7 +2,7 @@
  * the confusion matrix. Filled by evaluate.c and the training loop, printed by the commands. */
 #ifndef SURGERY_METRICS_H
 #define SURGERY_METRICS_H
-#include "runtime/manifest.h"
+#include "runtime/net/manifest.h"
 
 #define METRICS_MAX_CONFUSION 2048 /* classes; above, the matrix is left out */
 

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 #include "runtime/train/metrics.h"
 
 #define MOST_SCORES ((int64_t)1 << 28) /* kept for the average precision, five bytes each */

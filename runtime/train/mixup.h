@@ -2,7 +2,7 @@
  * batch is mixed with another one of it, and their targets in the same proportion. Used by feed.c. */
 #ifndef SURGERY_MIXUP_H
 #define SURGERY_MIXUP_H
-#include "runtime/random.h"
+#include "runtime/base/random.h"
 
 /* A number of Beta(alpha, alpha). */
 double mixup_beta(Random *random, double alpha);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 #include "runtime/train/optimizer.h"
 #include "runtime/train/schedule.h"
 

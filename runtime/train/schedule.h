@@ -2,7 +2,7 @@
  * run needs no state of them. Used by optimizer.c. */
 #ifndef SURGERY_SCHEDULE_RATES_H
 #define SURGERY_SCHEDULE_RATES_H
-#include "runtime/manifest.h"
+#include "runtime/net/manifest.h"
 
 /* time: epochs done, or with per_step steps done, since the phase began; total: how many it has in all. base: the
  * group's own rate (one_cycle: its max_lr). */

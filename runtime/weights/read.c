@@ -10,7 +10,7 @@
 enum { CHUNK = 1 << 18 }; /* bytes; stays in the second-level cache between reading and converting */
 
 /* A sequential view of one tensor's raw bytes. */
-typedef struct Feed {
+typedef struct BatchSource {
   const WeightFile *file;
   const WeightTensor *tensor;
   uint64_t at;  /* next byte in the file */
@@ -18,9 +18,9 @@ typedef struct Feed {
   z_stream z;
   uint32_t crc;
   unsigned char *packed; /* CHUNK bytes; deflated only */
-} Feed;
+} BatchSource;
 
-static int feed_inflate(Feed *f, unsigned char *to, size_t size, surgery_error *err) {
+static int batch_source_inflate(BatchSource *f, unsigned char *to, size_t size, surgery_error *err) {
   f->z.next_out = to;
   f->z.avail_out = (uInt)size;
   while (f->z.avail_out > 0) {
@@ -43,7 +43,7 @@ static int feed_inflate(Feed *f, unsigned char *to, size_t size, surgery_error *
 }
 
 /* Up to CHUNK bytes at a time for a deflated tensor. */
-static int feed_get(Feed *f, void *to, size_t size, surgery_error *err) {
+static int batch_source_get(BatchSource *f, void *to, size_t size, surgery_error *err) {
   if (!f->tensor->deflated) {
     if (weights_bytes(f->file, to, f->at, size, err)) return -1;
     f->at += size;
@@ -52,22 +52,23 @@ static int feed_get(Feed *f, void *to, size_t size, surgery_error *err) {
   unsigned char *at = to;
   while (size > 0) {
     size_t n = size < CHUNK ? size : CHUNK;
-    if (feed_inflate(f, at, n, err)) return -1;
+    if (batch_source_inflate(f, at, n, err)) return -1;
     at += n;
     size -= n;
   }
   return 0;
 }
 
-static void feed_close(Feed *f) {
+static void batch_source_close(BatchSource *f) {
   if (f->packed) inflateEnd(&f->z);
   free(f->packed);
 }
 
 /* From the tensor's byte `skip` on, of which `size` are wanted; 0 where the tensor is deflated. */
-static int feed_open(Feed *f, const surgery_weights *w, const WeightTensor *t, uint64_t skip, uint64_t size,
-                     surgery_error *err) {
-  *f = (Feed){.file = weights_file(w, t), .tensor = t, .at = t->offset + skip, .crc = (uint32_t)crc32(0, NULL, 0)};
+static int batch_source_open(BatchSource *f, const surgery_weights *w, const WeightTensor *t, uint64_t skip,
+                             uint64_t size, surgery_error *err) {
+  *f = (BatchSource){
+      .file = weights_file(w, t), .tensor = t, .at = t->offset + skip, .crc = (uint32_t)crc32(0, NULL, 0)};
   if (!t->deflated) {
     if (!f->file->image) posix_fadvise(f->file->fd, (off_t)f->at, (off_t)size, POSIX_FADV_WILLNEED);
     return 0;
@@ -81,13 +82,13 @@ static int feed_open(Feed *f, const surgery_weights *w, const WeightTensor *t, u
   unsigned char header[256];
   for (uint64_t left = t->skip; left > 0;) {
     size_t n = left < sizeof header ? (size_t)left : sizeof header;
-    if (feed_inflate(f, header, n, err)) return feed_close(f), -1;
+    if (batch_source_inflate(f, header, n, err)) return batch_source_close(f), -1;
     left -= n;
   }
   return 0;
 }
 
-static int feed_finish(Feed *f, surgery_error *err) {
+static int batch_source_finish(BatchSource *f, surgery_error *err) {
   if (f->tensor->deflated && f->crc != f->tensor->crc) {
     return sg_fail(err, SURGERY_BAD_INPUT,
                    "%s: tensor '%s' (byte %llu): the archive's checksum is %08x, its data's %08x", f->file->path,
@@ -96,7 +97,7 @@ static int feed_finish(Feed *f, surgery_error *err) {
   return 0;
 }
 
-static int convert(const Feed *f, const unsigned char *from, WeightTarget to, size_t at, size_t count,
+static int convert(const BatchSource *f, const unsigned char *from, WeightTarget to, size_t at, size_t count,
                    surgery_error *err) {
   const WeightTensor *t = f->tensor;
   if (to.f32) {
@@ -119,16 +120,16 @@ static bool row_major(const surgery_tensor *t, const int64_t *stride) {
   return true;
 }
 
-static int read_contiguous(Feed *f, WeightTarget to, size_t count, surgery_error *err) {
+static int read_contiguous(BatchSource *f, WeightTarget to, size_t count, surgery_error *err) {
   surgery_dtype dtype = weights_stored_dtype(f->tensor);
-  if (dtype == SURGERY_F32 && to.f32 && !f->tensor->big_endian) return feed_get(f, to.f32, count * 4, err);
+  if (dtype == SURGERY_F32 && to.f32 && !f->tensor->big_endian) return batch_source_get(f, to.f32, count * 4, err);
   size_t size = surgery_dtype_size(dtype), per_chunk = CHUNK / size;
   unsigned char *chunk = malloc(CHUNK);
   if (!chunk) return sg_fail_memory(err, f->file->path, CHUNK);
   int status = 0;
   for (size_t at = 0; at < count && !status; at += per_chunk) {
     size_t n = count - at < per_chunk ? count - at : per_chunk;
-    status = feed_get(f, chunk, n * size, err) || convert(f, chunk, to, at, n, err) ? -1 : 0;
+    status = batch_source_get(f, chunk, n * size, err) || convert(f, chunk, to, at, n, err) ? -1 : 0;
   }
   free(chunk);
   return status;
@@ -149,13 +150,13 @@ static void gather(const WeightTensor *t, const unsigned char *raw, int64_t *ind
   }
 }
 
-static int read_strided(Feed *f, WeightTarget to, surgery_error *err) {
+static int read_strided(BatchSource *f, WeightTarget to, surgery_error *err) {
   const WeightTensor *t = f->tensor;
   size_t size = surgery_dtype_size(weights_stored_dtype(t)), per_chunk = CHUNK / size, count = (size_t)t->pub.count;
   unsigned char *raw = malloc((size_t)t->span), *chunk = malloc(CHUNK);
   int64_t index[SURGERY_MAX_RANK] = {0};
   uint64_t place = 0;
-  int status = raw && chunk ? feed_get(f, raw, (size_t)t->span, err)
+  int status = raw && chunk ? batch_source_get(f, raw, (size_t)t->span, err)
                             : sg_fail_memory(err, f->file->path, (size_t)t->span + CHUNK);
   for (size_t at = 0; at < count && !status; at += per_chunk) {
     size_t n = count - at < per_chunk ? count - at : per_chunk;
@@ -191,11 +192,11 @@ int weights_read_part(const surgery_weights *w, const WeightTensor *t, WeightTar
   if (count == 0) return 0;
   bool whole = !row_major(&t->pub, t->stride);
   size_t size = surgery_dtype_size(weights_stored_dtype(t));
-  Feed feed;
-  if (feed_open(&feed, w, t, first * size, whole ? t->span : count * size, err)) return -1;
+  BatchSource feed;
+  if (batch_source_open(&feed, w, t, first * size, whole ? t->span : count * size, err)) return -1;
   int status = whole ? read_strided(&feed, to, err) : read_contiguous(&feed, to, count, err);
-  if (!status) status = feed_finish(&feed, err);
-  feed_close(&feed);
+  if (!status) status = batch_source_finish(&feed, err);
+  batch_source_close(&feed);
   return status;
 }
 

@@ -3,8 +3,8 @@
  * by place and stride, in read.c. Private to runtime/weights/. */
 #ifndef SURGERY_WEIGHTS_WEIGHTS_H
 #define SURGERY_WEIGHTS_WEIGHTS_H
-#include "runtime/error.h"
-#include "runtime/io.h"
+#include "runtime/base/error.h"
+#include "runtime/base/io.h"
 #include "runtime/surgery.h"
 #include "runtime/weights/pool.h"
 

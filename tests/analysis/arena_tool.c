@@ -1,7 +1,7 @@
 /* What a compiled network allocates for 16 samples: arena_tool LIBRARY.so WEIGHTS (a library called
  * sized). Prints for each function what its manifest gives, then what a forward pass and a training step have
  * allocated. Called by arena.sh. */
-#include "runtime/net.h"
+#include "runtime/net/net.h"
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

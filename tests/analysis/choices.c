@@ -1,8 +1,8 @@
 /* Where several kernels can do a call: what the list of choices says is what the plan has, in the evaluation and in the
  * training each for itself, and a list that nobody has touched changes nothing. */
 #include "tests/analysis/tests.h"
-#include "compiler/analysis/analysis.h"
-#include "compiler/frontend/frontend.h"
+#include "compiler/plan/plan.h"
+#include "compiler/script/script.h"
 #include <stdlib.h>
 
 typedef struct Fixture {
@@ -32,15 +32,15 @@ static const char *plan_text(const Fixture *f, const Plan *plan) {
   char *text = NULL;
   size_t length;
   FILE *out = open_memstream(&text, &length);
-  ScheduleList all = plan_schedules(f->arena, plan);
-  for (size_t i = 0; i < all.count; i++) schedule_dump(plan, all.at[i], out);
+  ProgramList all = plan_programs(f->arena, plan);
+  for (size_t i = 0; i < all.count; i++) program_dump(plan, all.at[i], out);
   fclose(out);
   const char *copy = arena_strdup(f->arena, text);
   free(text);
   return copy;
 }
 
-static int count_calls(const Schedule *s, KernelId kernel) {
+static int count_calls(const Program *s, KernelId kernel) {
   int count = 0;
   for (size_t i = 0; i < s->calls.count; i++) count += s->calls.at[i].kernel == kernel;
   return count;

@@ -1,25 +1,25 @@
 /* The memory plan on plain records, without a network: what lives at once lies apart, what does not may share, and no
- * more is asked for than that. Schedules of the test's own; a call's kernel matters only to schedule_check(). */
+ * more is asked for than that. Schedules of the test's own; a call's kernel matters only to program_check(). */
 #include "tests/analysis/tests.h"
-#include "compiler/analysis/analysis.h"
+#include "compiler/plan/plan.h"
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static BufferId add_buffer(Arena *arena, Schedule *s, Space space, bool per_sample, int64_t bytes) {
+static BufferId add_buffer(Arena *arena, Program *s, Space space, bool per_sample, int64_t bytes) {
   vec_push(arena, &s->buffers, (Buffer){.name = "buffer", .space = space, .per_sample = per_sample, .bytes = bytes});
   return (BufferId)(s->buffers.count - 1);
 }
 
 /* copy reads its first buffer and writes its second. */
-static void add_copy(Arena *arena, Schedule *s, BufferId from, BufferId to) {
+static void add_copy(Arena *arena, Program *s, BufferId from, BufferId to) {
   vec_push(arena, &s->calls,
            (Call){.kernel = KERNEL_copy, .buf = {from, to}, .buf_count = 2, .node = NO_ID, .role = "forward"});
 }
 
 /* What a planned buffer of 64 bytes takes alone: 64, and in a sanitized build the red zone behind it. */
 static int64_t alone(Arena *arena) {
-  Schedule s = {.name = "alone"};
+  Program s = {.name = "alone"};
   BufferId in = add_buffer(arena, &s, SPACE_INPUT, false, 0), b = add_buffer(arena, &s, SPACE_ARENA, true, 64);
   add_copy(arena, &s, in, b);
   plan_memory(arena, &s);
@@ -30,7 +30,7 @@ static int64_t alone(Arena *arena) {
 static void a_chain_needs_two_places(void **state) {
   Arena *arena = arena_create();
   int64_t zone = alone(arena) - 64;
-  Schedule s = {.name = "chain"};
+  Program s = {.name = "chain"};
   BufferId x = add_buffer(arena, &s, SPACE_INPUT, false, 0), y = add_buffer(arena, &s, SPACE_OUTPUT, false, 0);
   BufferId a = add_buffer(arena, &s, SPACE_ARENA, true, 640), b = add_buffer(arena, &s, SPACE_ARENA, true, 320);
   BufferId c = add_buffer(arena, &s, SPACE_ARENA, true, 128);
@@ -49,7 +49,7 @@ static void a_chain_needs_two_places(void **state) {
 static void small_ones_share_a_large_place(void **state) {
   Arena *arena = arena_create();
   int64_t zone = alone(arena) - 64;
-  Schedule s = {.name = "shared"};
+  Program s = {.name = "shared"};
   BufferId x = add_buffer(arena, &s, SPACE_INPUT, false, 0), y = add_buffer(arena, &s, SPACE_OUTPUT, false, 0);
   BufferId large = add_buffer(arena, &s, SPACE_ARENA, true, 1024),
            between = add_buffer(arena, &s, SPACE_ARENA, true, 64);
@@ -64,7 +64,7 @@ static void small_ones_share_a_large_place(void **state) {
 static void kinds_are_planned_apart(void **state) {
   Arena *arena = arena_create();
   int64_t zone = alone(arena) - 64;
-  Schedule s = {.name = "kinds"};
+  Program s = {.name = "kinds"};
   BufferId x = add_buffer(arena, &s, SPACE_INPUT, false, 0), w = add_buffer(arena, &s, SPACE_WEIGHTS, false, 0);
   s.buffers.at[w].offset = 4096;
   BufferId unused = add_buffer(arena, &s, SPACE_ARENA, true, 1 << 20);
@@ -83,7 +83,7 @@ static void kinds_are_planned_apart(void **state) {
 
 static void nothing_needs_nothing(void **state) {
   Arena *arena = arena_create();
-  Schedule s = {.name = "nothing"};
+  Program s = {.name = "nothing"};
   plan_memory(arena, &s);
   assert_int_equal(s.per_sample_bytes + s.fixed_bytes + s.scratch_bytes, 0);
   arena_destroy(arena);
@@ -97,7 +97,7 @@ static int64_t random_below(int64_t n) {
   return (int64_t)((random_state >> 33) % (uint64_t)n);
 }
 
-static void make_random(Arena *arena, Schedule *s, int buffers, int calls) {
+static void make_random(Arena *arena, Program *s, int buffers, int calls) {
   for (int i = 0; i < buffers; i++)
     add_buffer(arena, s, random_below(8) ? SPACE_ARENA : SPACE_WEIGHTS, random_below(2) == 0,
                64 * (1 + random_below(50)));
@@ -105,7 +105,7 @@ static void make_random(Arena *arena, Schedule *s, int buffers, int calls) {
 }
 
 /* The least that any plan can do with: the most that lives at one time. */
-static int64_t lower_bound(const Schedule *s, bool per_sample) {
+static int64_t lower_bound(const Program *s, bool per_sample) {
   int64_t most = 0;
   for (int c = 0; c < (int)s->calls.count; c++) {
     int64_t live = 0;
@@ -118,7 +118,7 @@ static int64_t lower_bound(const Schedule *s, bool per_sample) {
   return most;
 }
 
-static void judge(const Schedule *s) {
+static void judge(const Program *s) {
   int64_t sum[2] = {0, 0};
   for (size_t i = 0; i < s->buffers.count; i++) {
     const Buffer *a = &s->buffers.at[i];
@@ -143,7 +143,7 @@ static void random_schedules_hold(void **state) {
   double planned = 0, least = 0, apart = 0;
   for (int round = 0; round < 300; round++) {
     Arena *arena = arena_create();
-    Schedule s = {.name = "random"};
+    Program s = {.name = "random"};
     make_random(arena, &s, 1 + (int)random_below(40), (int)random_below(60));
     plan_memory(arena, &s);
     judge(&s);
@@ -158,16 +158,16 @@ static void random_schedules_hold(void **state) {
   if (planned > 1.1 * least) fail_msg("the plans take %.3f of what lives at once", planned / least);
 }
 
-/* ---- schedule_check ---- */
+/* ---- program_check ---- */
 
 /* Whether it stops the process, as it does for a wrong schedule. */
-static bool is_refused(const Schedule *s) {
+static bool is_refused(const Program *s) {
   fflush(NULL);
   pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
     if (!freopen("/dev/null", "w", stderr)) _exit(3);
-    schedule_check(NULL, s);
+    program_check(NULL, s);
     _exit(0);
   }
   int status;
@@ -177,7 +177,7 @@ static bool is_refused(const Schedule *s) {
 
 static void the_checker_sees_damage(void **state) {
   Arena *arena = arena_create();
-  Schedule s = {.name = "damaged"};
+  Program s = {.name = "damaged"};
   BufferId x = add_buffer(arena, &s, SPACE_INPUT, false, 0), y = add_buffer(arena, &s, SPACE_OUTPUT, false, 0);
   BufferId a = add_buffer(arena, &s, SPACE_ARENA, true, 640), b = add_buffer(arena, &s, SPACE_ARENA, true, 320);
   add_copy(arena, &s, x, a), add_copy(arena, &s, a, b), add_copy(arena, &s, b, y);

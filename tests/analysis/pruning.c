@@ -1,8 +1,8 @@
 /* What is frozen leaves no trace in the step: judged by a walk of this file's own over the network, for every call of
  * the planned schedules. And where the frozen prefix ends. */
 #include "tests/analysis/tests.h"
-#include "compiler/analysis/analysis.h"
-#include "compiler/frontend/frontend.h"
+#include "compiler/plan/plan.h"
+#include "compiler/script/script.h"
 
 typedef struct Planned {
   Session *s;
@@ -22,9 +22,9 @@ static Planned plan_script(const char *name) {
   }
   p.g = script.graph;
   p.plan = make_plan(arena, script.graph, script.train);
-  const Schedule *all[] = {&p.plan->pack, &p.plan->forward, &p.plan->prefix, &p.plan->tail, &p.plan->step};
+  const Program *all[] = {&p.plan->pack, &p.plan->forward, &p.plan->prefix, &p.plan->tail, &p.plan->step};
   for (int i = 0; i < 5; i++)
-    if (all[i]->present) schedule_check(p.plan, all[i]);
+    if (all[i]->present) program_check(p.plan, all[i]);
   return p;
 }
 
@@ -84,7 +84,7 @@ static void no_gradient_for_what_is_frozen(void **state) {
                                       "frozen-between", "frozen-branch", "all-frozen"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     Planned p = plan_script(names[i]);
-    const Schedule *evaluation[] = {&p.plan->pack, &p.plan->forward, &p.plan->prefix, &p.plan->tail};
+    const Program *evaluation[] = {&p.plan->pack, &p.plan->forward, &p.plan->prefix, &p.plan->tail};
     for (int f = 0; f < 4; f++)
       for (size_t c = 0; c < evaluation[f]->calls.count; c++)
         if (is_gradient(&evaluation[f]->calls.at[c])) fail_msg("%s: a gradient in %s", names[i], evaluation[f]->name);
@@ -99,7 +99,7 @@ static void no_gradient_for_what_is_frozen(void **state) {
 
 static const char *frontier_of(const Planned *p) {
   Trainability t = analyse_trainability(p->g);
-  return t.frontier == NO_ID ? "none" : p->g->nodes.at[p->g->values.at[t.frontier].producer].name;
+  return t.frozen_boundary == NO_ID ? "none" : p->g->nodes.at[p->g->values.at[t.frozen_boundary].producer].name;
 }
 
 static void expect_frontier(const char *name, const char *wanted, bool prefix, bool step) {

@@ -5,7 +5,7 @@
 #include "tests/bench/specialised.h"
 #include "compiler/codegen/tune.h"
 #include "runtime/abi.h"
-#include "runtime/pages.h"
+#include "runtime/base/pages.h"
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,48 +89,48 @@ __attribute__((visibility("default"))) void sg_parallel(sg_task *task, void *con
   seconds[at_call++] = bench_now() - t;
 }
 
-static void add_layer(Arena *arena, Schedule *s, const Layer *l) {
+static void add_layer(Arena *arena, Program *s, const Layer *l) {
   int64_t pad = l->kernel / 2, out = (l->ih - 1) / l->stride + 1;
   size_t first = s->calls.count;
   if (l->id == KERNEL_conv2d_grad_weight || l->id == KERNEL_conv2d_grad_weight_wino) {
-    Conv2dGradWeightK k = {.groups = 1,
-                           .ic = l->ic,
-                           .ih = l->ih,
-                           .iw = l->ih,
-                           .oc = l->oc,
-                           .oh = out,
-                           .ow = out,
-                           .kh = l->kernel,
-                           .kw = l->kernel,
-                           .stride_h = l->stride,
-                           .stride_w = l->stride,
-                           .pad_h = pad,
-                           .pad_w = pad,
-                           .dil_h = 1,
-                           .dil_w = 1};
+    Conv2dGradWeightParams k = {.groups = 1,
+                                .ic = l->ic,
+                                .ih = l->ih,
+                                .iw = l->ih,
+                                .oc = l->oc,
+                                .oh = out,
+                                .ow = out,
+                                .kh = l->kernel,
+                                .kw = l->kernel,
+                                .stride_h = l->stride,
+                                .stride_w = l->stride,
+                                .pad_h = pad,
+                                .pad_w = pad,
+                                .dil_h = 1,
+                                .dil_w = 1};
     tune_add_call(arena, s, l->id, &k);
   } else {
-    Conv2dK k = {.groups = 1,
-                 .ic = l->ic,
-                 .ih = l->ih,
-                 .iw = l->ih,
-                 .oc = l->oc,
-                 .oh = out,
-                 .ow = out,
-                 .kh = l->kernel,
-                 .kw = l->kernel,
-                 .stride_h = l->stride,
-                 .stride_w = l->stride,
-                 .pad_h = pad,
-                 .pad_w = pad,
-                 .dil_h = 1,
-                 .dil_w = 1,
-                 .up_h = 1,
-                 .up_w = 1,
-                 .plain_x = l->ic < LANES,
-                 .activation = ACT_RELU,
-                 .has_bias = 1,
-                 .has_residual = l->residual};
+    Conv2dParams k = {.groups = 1,
+                      .ic = l->ic,
+                      .ih = l->ih,
+                      .iw = l->ih,
+                      .oc = l->oc,
+                      .oh = out,
+                      .ow = out,
+                      .kh = l->kernel,
+                      .kw = l->kernel,
+                      .stride_h = l->stride,
+                      .stride_w = l->stride,
+                      .pad_h = pad,
+                      .pad_w = pad,
+                      .dil_h = 1,
+                      .dil_w = 1,
+                      .up_h = 1,
+                      .up_w = 1,
+                      .plain_x = l->ic < LANES,
+                      .activation = ACT_RELU,
+                      .has_bias = 1,
+                      .has_residual = l->residual};
     tune_add_call(arena, s, l->id, &k);
   }
   for (size_t i = first; i < s->calls.count; i++)
@@ -138,7 +138,7 @@ static void add_layer(Arena *arena, Schedule *s, const Layer *l) {
 }
 
 /* Every buffer apart, so that no call finds in a cache what another one left there. */
-static void place_buffers(Schedule *s) {
+static void place_buffers(Program *s) {
   for (size_t i = 0; i < s->buffers.count; i++) {
     Buffer *b = &s->buffers.at[i];
     int64_t *total = b->per_sample ? &s->per_sample_bytes : &s->fixed_bytes;
@@ -161,9 +161,9 @@ int main(int argc, char **argv) {
     return 2;
   }
   Plan plan = {.graph = graph_create(arena, "bench")};
-  plan.forward = (Schedule){.name = "forward", .present = true};
+  plan.forward = (Program){.name = "forward", .present = true};
   const char *only = argc > 4 ? argv[4] : "";
-  Schedule *s = &plan.forward;
+  Program *s = &plan.forward;
   for (int i = 0; i < LAYERS; i++)
     if (strstr(layers[i].name, only)) add_layer(arena, s, &layers[i]);
   place_buffers(s);

@@ -2,18 +2,18 @@
  * templates are included and called with a constant K): GFLOP/s and the share of the core's measured peak,
  * which is taken before and after each case, since clocks move. `bench_conv_kernels [case …]`; not a test,
  * nothing passes or fails here. Every result is compared with the same template without constants. */
-#include "compiler/kernels/conv_target.c"
-#include "compiler/kernels/conv.c"
-#include "compiler/kernels/conv_grad_weight.c"
+#include "runtime/kernels/conv_target.c"
+#include "runtime/kernels/conv.c"
+#include "runtime/kernels/conv_grad_weight.c"
 #define sum_taps depthwise_sum_taps
-#include "compiler/kernels/depthwise.c"
+#include "runtime/kernels/depthwise.c"
 #undef sum_taps
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "compiler/kernels/plan_conv.c"
+#include "runtime/kernels/plan_conv.c"
 
 typedef void Function(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch);
 
@@ -108,21 +108,21 @@ static int blocked(int64_t c) { return (int)BLOCKS(c) * LANES; }
   .ic = a, .oc = b, .ih = in, .iw = in, .oh = out, .ow = out, .kh = kernel, .kw = kernel, .stride_h = stride,          \
   .stride_w = stride, .pad_h = pad, .pad_w = pad, .dil_h = 1, .dil_w = 1
 #define FORWARD(id, name, plain, ...)                                                                                  \
-  DEFINE(id, Conv2dK, conv2d, .groups = 1, SIZES(__VA_ARGS__), .up_h = 1, .up_w = 1, .plain_x = plain, .has_bias = 1,  \
-         .activation = ACT_RELU)
+  DEFINE(id, Conv2dParams, conv2d, .groups = 1, SIZES(__VA_ARGS__), .up_h = 1, .up_w = 1, .plain_x = plain,            \
+         .has_bias = 1, .activation = ACT_RELU)
 /* of a convolution of b → a channels with that stride: x here is its dy */
 #define INPUT(id, name, plain, a, b, in, out, kernel, stride, pad)                                                     \
-  DEFINE(id, Conv2dK, conv2d, .groups = 1, SIZES(a, b, in, out, kernel, 1, kernel - 1 - pad), .up_h = stride,          \
+  DEFINE(id, Conv2dParams, conv2d, .groups = 1, SIZES(a, b, in, out, kernel, 1, kernel - 1 - pad), .up_h = stride,     \
          .up_w = stride)
 #define WEIGHT(id, name, plain, ...)                                                                                   \
-  DEFINE(id, Conv2dGradWeightK, conv2d_grad_weight, .groups = 1, SIZES(__VA_ARGS__), .plain_x = plain)
+  DEFINE(id, Conv2dGradWeightParams, conv2d_grad_weight, .groups = 1, SIZES(__VA_ARGS__), .plain_x = plain)
 #define DEPTH(id, name, plain, a, ...)                                                                                 \
-  DEFINE(id, Conv2dK, depthwise, .groups = a, SIZES(a, __VA_ARGS__), .up_h = 1, .up_w = 1, .has_bias = 1,              \
+  DEFINE(id, Conv2dParams, depthwise, .groups = a, SIZES(a, __VA_ARGS__), .up_h = 1, .up_w = 1, .has_bias = 1,         \
          .activation = ACT_RELU6)
 #define DEPTH_INPUT(id, name, plain, a, ...)                                                                           \
-  DEFINE(id, Conv2dGradWeightK, depthwise_grad_input, .groups = a, SIZES(a, __VA_ARGS__))
+  DEFINE(id, Conv2dGradWeightParams, depthwise_grad_input, .groups = a, SIZES(a, __VA_ARGS__))
 #define DEPTH_WEIGHT(id, name, plain, a, ...)                                                                          \
-  DEFINE(id, Conv2dGradWeightK, depthwise_grad_weight, .groups = a, SIZES(a, __VA_ARGS__))
+  DEFINE(id, Conv2dGradWeightParams, depthwise_grad_weight, .groups = a, SIZES(a, __VA_ARGS__))
 
 #define CASES                                                                                                          \
   ROW(FORWARD, f1, "3x3 64 at 56", 0, 64, 64, 56, 56, 3, 1, 1)                                                         \

@@ -7,8 +7,8 @@
  * what is only read moves faster than a copy: both may be above 100 %. --check times nothing: it says which rows of
  * ops.def have no case, no forward call, or no gradient. Nothing passes or fails by its speed. */
 #include "tests/bench/specialised.h"
-#include "compiler/analysis/analysis.h"
-#include "compiler/frontend/frontend.h"
+#include "compiler/plan/plan.h"
+#include "compiler/script/script.h"
 #include "runtime/abi.h"
 #include "runtime/surgery.h"
 #include "tests/ops/cases.h"
@@ -22,7 +22,7 @@
 #define KEEP_RUNTIME(name) (void (*)(void)) sgr_##name,
 extern void (*const runtime_functions[])(void);
 void (*const runtime_functions[])(void) = {
-#include "compiler/kernels/kernels.def"
+#include "runtime/kernels/kernels.def"
 };
 
 /* Of each row the functions that lower it and its gradient, by name. */
@@ -120,7 +120,7 @@ static int64_t buffer_bytes(const Network *net, const Buffer *b) {
 }
 
 /* What the call must read and write once. */
-static int64_t moved_bytes(const Network *net, const Schedule *s, const Call *call) {
+static int64_t moved_bytes(const Network *net, const Program *s, const Call *call) {
   int64_t total = 0, least = INT64_MAX, table = 0;
   for (int i = 0; i < call->buf_count; i++) {
     if (call->buf[i] == NO_ID) continue;
@@ -139,7 +139,7 @@ static int64_t moved_bytes(const Network *net, const Schedule *s, const Call *ca
 }
 
 /* The schedule with this call alone, over the same memory. */
-static const sg_network *specialise(const Network *net, const Schedule *from, const Call *call,
+static const sg_network *specialise(const Network *net, const Program *from, const Call *call,
                                     const CodegenTarget *target) {
   static int number;
   Plan *plan = arena_new(net->arena, Plan);
@@ -187,7 +187,7 @@ static void fill_integers(Memory m, int64_t below) {
 
 /* The best of some runs, in seconds; the arena holds fresh numbers each time, as what is computed in place would fade.
  */
-static double time_call(const Network *net, const Schedule *s, const Call *call, const CodegenTarget *target) {
+static double time_call(const Network *net, const Program *s, const Call *call, const CodegenTarget *target) {
   const Plan *p = net->plan;
   int64_t n = net->c->n, outputs = n * value_bytes(net, net->g->outputs.at[0].value);
   Memory all[] = {memory(p->weights_bytes),
@@ -254,7 +254,7 @@ static double copy_rate(int64_t bytes) {
 
 /* ---- the table ---- */
 
-static void bench_call(const Network *net, const Schedule *s, const Call *call, const CodegenTarget *target,
+static void bench_call(const Network *net, const Program *s, const Call *call, const CodegenTarget *target,
                        double peak) {
   double seconds = time_call(net, s, call, target);
   int64_t bytes = moved_bytes(net, s, call);
@@ -274,15 +274,15 @@ static bool same_call(const Call *a, const Call *b) {
   return a->kernel == b->kernel && streq(a->role, b->role) && memcmp(a->word, b->word, sizeof a->word) == 0;
 }
 /* Whether one of the first calls of the schedule is the same, for the subject too. */
-static bool is_among(const Network *net, const Call *call, const Schedule *s, size_t count) {
+static bool is_among(const Network *net, const Call *call, const Program *s, size_t count) {
   for (size_t i = 0; i < count; i++)
     if (same_call(call, &s->calls.at[i]) && is_subject(net, &s->calls.at[i])) return true;
   return false;
 }
 
 /* The calls of the subject in this schedule but those that evaluation has too, each kind once. */
-static void bench_schedule(const Network *net, const Schedule *s, const CodegenTarget *target, double peak) {
-  const Schedule *before = &net->plan->forward;
+static void bench_schedule(const Network *net, const Program *s, const CodegenTarget *target, double peak) {
+  const Program *before = &net->plan->forward;
   for (size_t i = 0; s->present && i < s->calls.count; i++) {
     const Call *call = &s->calls.at[i];
     if (!is_subject(net, call) || is_among(net, call, s, i)) continue;

@@ -30,7 +30,7 @@ static void random_floats(float *at, size_t count, uint64_t seed) {
 
 static void check_step(Fixture *f, const sg_network *network, unsigned char *weights, unsigned char *packed,
                        const float *x, int n) {
-  const Schedule *s = &f->plan->step;
+  const Program *s = &f->plan->step;
   int32_t target[] = {3, 9, 0};
   float loss = NAN, want_loss, *y = aligned((size_t)n * TINY_CLASSES * 4), *want = malloc(sizeof(float) * 10 * 400);
   unsigned char *grads = aligned((size_t)f->plan->grads_bytes);
@@ -73,7 +73,7 @@ void test_runs_as_reference(void **state) {
     tiny_fill_weights(f->plan, weights);
     assert_int_equal(pack(weights, weights_bytes), 0);
     for (int n = 1; n <= 3; n += 2) {
-      const Schedule *s = &f->plan->forward;
+      const Program *s = &f->plan->forward;
       float *x = aligned((size_t)n * TINY_INPUT * 4), *y = aligned((size_t)n * TINY_CLASSES * 4),
             want[3 * TINY_CLASSES];
       size_t arena_bytes = (size_t)(s->per_sample_bytes * n + s->fixed_bytes + 256 * s->scratch_bytes);
@@ -163,7 +163,7 @@ void test_header_compiles(void **state) {
     assert_int_equal(run(both), 0);
   }
   /* The sizes are the plan's. */
-  const Schedule *s = &f->plan->forward;
+  const Program *s = &f->plan->forward;
   const char *text = read_text(f, "tiny.h");
   assert_non_null(strstr(
       text,

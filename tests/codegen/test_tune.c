@@ -10,30 +10,30 @@ static void add_choice(KernelChoices *choices, KernelId usual, KernelId other, i
   vec_push(choices->arena, &choices->list, c);
 }
 
-static Conv2dK convolution(int64_t channels, int64_t size) {
-  return (Conv2dK){.groups = 1,
-                   .ic = channels,
-                   .ih = size,
-                   .iw = size,
-                   .oc = channels,
-                   .oh = size,
-                   .ow = size,
-                   .kh = 3,
-                   .kw = 3,
-                   .stride_h = 1,
-                   .stride_w = 1,
-                   .pad_h = 1,
-                   .pad_w = 1,
-                   .dil_h = 1,
-                   .dil_w = 1,
-                   .up_h = 1,
-                   .up_w = 1};
+static Conv2dParams convolution(int64_t channels, int64_t size) {
+  return (Conv2dParams){.groups = 1,
+                        .ic = channels,
+                        .ih = size,
+                        .iw = size,
+                        .oc = channels,
+                        .oh = size,
+                        .ow = size,
+                        .kh = 3,
+                        .kw = 3,
+                        .stride_h = 1,
+                        .stride_w = 1,
+                        .pad_h = 1,
+                        .pad_w = 1,
+                        .dil_h = 1,
+                        .dil_w = 1,
+                        .up_h = 1,
+                        .up_w = 1};
 }
 
 /* More choices than are compiled in one module; with each buffer that a call may have, and the parts of a gradient. */
 static KernelChoices all_kinds(Arena *arena) {
   KernelChoices choices = {.arena = arena};
-  Conv2dK k = convolution(20, 9);
+  Conv2dParams k = convolution(20, 9);
   add_choice(&choices, KERNEL_conv2d_wino, KERNEL_conv2d, 1, &k);
   k.has_bias = k.has_residual = 1;
   k.activation = ACT_RELU;
@@ -44,21 +44,21 @@ static KernelChoices all_kinds(Arena *arena) {
   k = convolution(3, 30);
   k.plain_x = k.has_bias = 1, k.stride_h = k.stride_w = 2, k.oc = 17, k.oh = k.ow = 15;
   add_choice(&choices, KERNEL_conv2d, KERNEL_conv2d_stem, 2, &k);
-  Conv2dGradWeightK g = {.groups = 1,
-                         .ic = 16,
-                         .ih = 12,
-                         .iw = 12,
-                         .oc = 32,
-                         .oh = 12,
-                         .ow = 12,
-                         .kh = 3,
-                         .kw = 3,
-                         .stride_h = 1,
-                         .stride_w = 1,
-                         .pad_h = 1,
-                         .pad_w = 1,
-                         .dil_h = 1,
-                         .dil_w = 1};
+  Conv2dGradWeightParams g = {.groups = 1,
+                              .ic = 16,
+                              .ih = 12,
+                              .iw = 12,
+                              .oc = 32,
+                              .oh = 12,
+                              .ow = 12,
+                              .kh = 3,
+                              .kw = 3,
+                              .stride_h = 1,
+                              .stride_w = 1,
+                              .pad_h = 1,
+                              .pad_w = 1,
+                              .dil_h = 1,
+                              .dil_w = 1};
   add_choice(&choices, KERNEL_conv2d_grad_weight_wino, KERNEL_conv2d_grad_weight, 4, &g);
   g.accumulate = 1;
   add_choice(&choices, KERNEL_conv2d_grad_weight, KERNEL_conv2d_grad_weight_wino, 4, &g);
@@ -87,7 +87,7 @@ void test_tune_times_all(void **state) {
 void test_tune_of_huge_batches(void **state) {
   Fixture *f = *state;
   KernelChoices choices = {.arena = f->arena};
-  Conv2dK k = convolution(1, 1);
+  Conv2dParams k = convolution(1, 1);
   add_choice(&choices, KERNEL_conv2d, KERNEL_conv2d_wino, INT64_MAX, &k);
   assert_true(tune_kernels(f->arena, &choices, &(TuneOptions){.opt_level = 1, .threads = 2}));
   assert_true(choices.list.at[0].timed_samples > 1000 && choices.list.at[0].timed_samples < 100000000);

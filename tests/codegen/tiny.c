@@ -54,7 +54,7 @@ static Graph *tiny_graph(Arena *arena, Plan *plan) {
   return g;
 }
 
-static BufferId buffer(Arena *arena, Schedule *s, const char *name, Space space, int64_t bytes, int64_t offset) {
+static BufferId buffer(Arena *arena, Program *s, const char *name, Space space, int64_t bytes, int64_t offset) {
   bool per_sample = space == SPACE_ARENA;
   if (per_sample) offset = s->per_sample_bytes, s->per_sample_bytes += (bytes + 63) / 64 * 64;
   vec_push(arena, &s->buffers,
@@ -65,7 +65,7 @@ static BufferId buffer(Arena *arena, Schedule *s, const char *name, Space space,
 #define CALL(arena, s, kernel, node, role, constants, ...)                                                             \
   add_call(arena, s, kernel, node, role, &(constants), sizeof(constants), (BufferId[]){__VA_ARGS__},                   \
            (int)(sizeof((BufferId[]){__VA_ARGS__}) / sizeof(BufferId)))
-static void add_call(Arena *arena, Schedule *s, KernelId kernel, NodeId node, const char *role, const void *k,
+static void add_call(Arena *arena, Program *s, KernelId kernel, NodeId node, const char *role, const void *k,
                      size_t size, const BufferId *buf, int count) {
   Call call = {.kernel = kernel, .buf_count = count, .word_count = (int)(size / 8), .node = node, .role = role};
   memcpy(call.buf, buf, sizeof *buf * (size_t)count);
@@ -81,44 +81,44 @@ static void add_call(Arena *arena, Schedule *s, KernelId kernel, NodeId node, co
   vec_push(arena, &s->calls, call);
 }
 
-static const Conv2dK conv1_k = {.groups = 1,
-                                .ic = 3,
-                                .ih = H1,
-                                .iw = W1,
-                                .oc = C1,
-                                .oh = H1,
-                                .ow = W1,
-                                .kh = 3,
-                                .kw = 3,
-                                .stride_h = 1,
-                                .stride_w = 1,
-                                .pad_h = 1,
-                                .pad_w = 1,
-                                .dil_h = 1,
-                                .dil_w = 1,
-                                .up_h = 1,
-                                .up_w = 1,
-                                .plain_x = 1,
-                                .activation = ACT_RELU,
-                                .has_bias = 1};
-static const Conv2dK conv2_k = {.groups = 1,
-                                .ic = C1,
-                                .ih = H1,
-                                .iw = W1,
-                                .oc = C2,
-                                .oh = H2,
-                                .ow = W2,
-                                .kh = 3,
-                                .kw = 3,
-                                .stride_h = 2,
-                                .stride_w = 2,
-                                .pad_h = 1,
-                                .pad_w = 1,
-                                .dil_h = 1,
-                                .dil_w = 1,
-                                .up_h = 1,
-                                .up_w = 1};
-static const LinearK fc_k = {.rows = 1, .in = FEATURES, .out = TINY_CLASSES, .has_bias = 1};
+static const Conv2dParams conv1_k = {.groups = 1,
+                                     .ic = 3,
+                                     .ih = H1,
+                                     .iw = W1,
+                                     .oc = C1,
+                                     .oh = H1,
+                                     .ow = W1,
+                                     .kh = 3,
+                                     .kw = 3,
+                                     .stride_h = 1,
+                                     .stride_w = 1,
+                                     .pad_h = 1,
+                                     .pad_w = 1,
+                                     .dil_h = 1,
+                                     .dil_w = 1,
+                                     .up_h = 1,
+                                     .up_w = 1,
+                                     .plain_x = 1,
+                                     .activation = ACT_RELU,
+                                     .has_bias = 1};
+static const Conv2dParams conv2_k = {.groups = 1,
+                                     .ic = C1,
+                                     .ih = H1,
+                                     .iw = W1,
+                                     .oc = C2,
+                                     .oh = H2,
+                                     .ow = W2,
+                                     .kh = 3,
+                                     .kw = 3,
+                                     .stride_h = 2,
+                                     .stride_w = 2,
+                                     .pad_h = 1,
+                                     .pad_w = 1,
+                                     .dil_h = 1,
+                                     .dil_w = 1,
+                                     .up_h = 1,
+                                     .up_w = 1};
+static const LinearParams fc_k = {.rows = 1, .in = FEATURES, .out = TINY_CLASSES, .has_bias = 1};
 enum {
   PACKED1 = 0,
   PACKED1_BIAS = 2 * 9 * 3 * 16 * 4,
@@ -128,10 +128,10 @@ enum {
 };
 
 static void plan_pack(Arena *arena, Plan *p) {
-  Schedule *s = &p->pack;
-  *s = (Schedule){.name = "pack", .present = true};
-  Conv2dPackK k1 = {.groups = 1, .ic = 3, .oc = C1, .kh = 3, .kw = 3, .plain_x = 1, .has_bias = 1};
-  Conv2dPackK k2 = {.groups = 1, .ic = C1, .oc = C2, .kh = 3, .kw = 3};
+  Program *s = &p->pack;
+  *s = (Program){.name = "pack", .present = true};
+  Conv2dPackParams k1 = {.groups = 1, .ic = 3, .oc = C1, .kh = 3, .kw = 3, .plain_x = 1, .has_bias = 1};
+  Conv2dPackParams k2 = {.groups = 1, .ic = C1, .oc = C2, .kh = 3, .kw = 3};
   BufferId w1 = buffer(arena, s, "conv1.weight", SPACE_WEIGHTS, 0, p->weight_offset.at[CONV1_WEIGHT]);
   BufferId b1 = buffer(arena, s, "conv1.bias", SPACE_WEIGHTS, 0, p->weight_offset.at[CONV1_BIAS]);
   BufferId w2 = buffer(arena, s, "conv2.weight", SPACE_WEIGHTS, 0, p->weight_offset.at[CONV2_WEIGHT]);
@@ -144,10 +144,10 @@ static void plan_pack(Arena *arena, Plan *p) {
 }
 
 /* The calls from x to the logits, in `logits`; returns the flattened features. */
-static BufferId plan_layers(Arena *arena, Plan *p, Schedule *s, BufferId logits) {
-  ElementwiseK act = {
+static BufferId plan_layers(Arena *arena, Plan *p, Program *s, BufferId logits) {
+  ElementwiseParams act = {
       .count = BLOCKS(C2) * H2 * W2 * LANES, .c = C2, .hw = H2 * W2, .activation = ACT_RELU6, .inputs = 1};
-  LayoutK plain = {.c = C2, .h = H2, .w = W2};
+  LayoutParams plain = {.c = C2, .h = H2, .w = W2};
   BufferId x = buffer(arena, s, "x", SPACE_INPUT, 0, 0);
   BufferId p1 = buffer(arena, s, "conv1.packed", SPACE_PACKED, 0, PACKED1);
   BufferId pb1 = buffer(arena, s, "conv1.packed_bias", SPACE_PACKED, 0, PACKED1_BIAS);
@@ -161,15 +161,15 @@ static BufferId plan_layers(Arena *arena, Plan *p, Schedule *s, BufferId logits)
   CALL(arena, s, KERNEL_conv2d, NODE_CONV2, "forward", conv2_k, v1, p2, NO_ID, NO_ID, v2);
   CALL(arena, s, KERNEL_activation, NODE_ACT1, "forward", act, v2, v2);
   CALL(arena, s, KERNEL_activation, NODE_ACT2, "forward", act, v2, v2); /* the same constants: the same function */
-  CALL(arena, s, KERNEL_to_plain, NODE_FLATTEN, "forward", plain, v2, v3);
+  CALL(arena, s, KERNEL_to_nchw, NODE_FLATTEN, "forward", plain, v2, v3);
   CALL(arena, s, KERNEL_linear, NODE_FC, "forward", fc_k, v3, w, b, logits);
   return v3;
 }
 
 static void plan_step(Arena *arena, Plan *p) {
-  Schedule *s = &p->step;
-  *s = (Schedule){.name = "step", .present = true};
-  CrossEntropyK loss_k = {.classes = TINY_CLASSES, .positions = 1, .ignore = -100};
+  Program *s = &p->step;
+  *s = (Program){.name = "step", .present = true};
+  CrossEntropyParams loss_k = {.classes = TINY_CLASSES, .positions = 1, .ignore = -100};
   BufferId y = buffer(arena, s, "fc", SPACE_OUTPUT, 0, 0);
   BufferId features = plan_layers(arena, p, s, y);
   BufferId target = buffer(arena, s, "target", SPACE_TARGET, 0, 0);
@@ -188,7 +188,7 @@ Plan *tiny_plan(Arena *arena) {
   p->trained = p->graph, p->first = p;
   p->packed_bytes = PACKED_BYTES;
   plan_pack(arena, p);
-  p->forward = (Schedule){.name = "forward", .present = true};
+  p->forward = (Program){.name = "forward", .present = true};
   plan_layers(arena, p, &p->forward, buffer(arena, &p->forward, "fc", SPACE_OUTPUT, 0, 0));
   p->prefix.name = "prefix";
   p->tail.name = "tail";

@@ -4,7 +4,7 @@
  * conv1, conv2 are frozen, fc is trainable: step() has the gradients of fc and no others. */
 #ifndef TESTS_CODEGEN_TINY_H
 #define TESTS_CODEGEN_TINY_H
-#include "compiler/analysis/schedule.h"
+#include "compiler/ops/program.h"
 
 enum { TINY_INPUT = 3 * 10 * 9, TINY_CLASSES = 10 };
 

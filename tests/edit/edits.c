@@ -1,6 +1,7 @@
 /* Edits one after the other, compared with dumps of the graph in golden/. UPDATE=1 in the environment
  * rewrites them; read the difference before it is kept. */
 #include "tests/edit/script.h"
+#include "compiler/ops/shape.h"
 
 #define TINY                                                                                                           \
   "model Block(c) {\n  conv = Conv2d(c, c, 3, padding=1)\n  act = ReLU()\n"                                            \

@@ -1,6 +1,6 @@
 /* Globs over dotted names, and that no pattern takes long. */
 #include "tests/edit/script.h"
-#include "compiler/graph/glob.h"
+#include "compiler/select/glob.h"
 #include <time.h>
 
 static void check(const char *pattern, const char *name, bool fits) {

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "compiler/edit/weights.h"
-#include "compiler/frontend/frontend.h"
+#include "compiler/weights/weights.h"
+#include "compiler/script/script.h"
 
 static inline Session *test_session(void) {
   Arena *arena = arena_create();

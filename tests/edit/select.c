@@ -1,7 +1,7 @@
 /* What selectors pick, name by name: select_resolve on a resnet18, as the rest of the compiler sees it. The
  * selector under test is the one of a `remove` statement, which the parser reads. */
 #include "tests/edit/script.h"
-#include "compiler/graph/select.h"
+#include "compiler/select/select.h"
 
 static Graph *whole, *sliced;
 static Session *session;

@@ -56,8 +56,8 @@ static void test_defaults(void **state) {
   int64_t batches = 7;
   assert_true(weights_fill(s, g, NULL, find(g, "bn1.num_batches_tracked"), &batches, NULL));
   assert_int_equal(batches, 0);
-  FreshInit init = param_fresh_init(g, find(g, "fc.bias"));
-  assert_int_equal(init.kind, FRESH_UNIFORM);
+  Initializer init = param_initializer(g, find(g, "fc.bias"));
+  assert_int_equal(init.kind, INIT_UNIFORM);
   assert_true(fabs(init.value - bound) < 1e-12);
   test_end(s);
 }

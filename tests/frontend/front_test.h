@@ -1,7 +1,7 @@
 /* Shared by the tests of the frontend: a session, scripts from text, and what they reported. */
 #ifndef FRONT_TEST_H
 #define FRONT_TEST_H
-#include "compiler/frontend/frontend.h"
+#include "compiler/script/script.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Fuzzing of data sets: the input's first byte chooses the format and the kind of network, the rest is the
  * file. Every sample is loaded. The working folder is a scratch one. */
 #include "runtime/data/dataset.h"
-#include "runtime/io.h"
+#include "runtime/base/io.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
  * the digest of its head made right again), or is the whole file. Whatever is taken out of it must be what was put in.
  * The working folder is a scratch one. */
 #include "runtime/abi.h"
-#include "runtime/blas.h"
-#include "runtime/io.h"
+#include "runtime/kernels/blas.h"
+#include "runtime/base/io.h"
 #include "runtime/train/feature_file.h"
 
 #include <fcntl.h>

@@ -5,7 +5,8 @@
  *   fuzz_graphs [COUNT [SEED]]     runs the scripts SEED … SEED + COUNT - 1; the one that fails is printed
  *   fuzz_graphs print SEED         prints one
  */
-#include "compiler/analysis/analysis.h"
+#include "compiler/plan/plan.h"
+#include "compiler/script/script.h"
 #include "tests/fuzz/random_script.h"
 #include <inttypes.h>
 #include <signal.h>
@@ -52,8 +53,8 @@ static void plan_all(Session *s, const Script *script, FILE *null) {
   Plan *plan = make_plan_with(s->arena, script->graph, script->train, &choices);
   plan_inspect(plan);
   graph_check(script->graph);
-  ScheduleList all = plan_schedules(s->arena, plan);
-  for (size_t i = 0; i < all.count; i++) schedule_dump(plan, all.at[i], null);
+  ProgramList all = plan_programs(s->arena, plan);
+  for (size_t i = 0; i < all.count; i++) program_dump(plan, all.at[i], null);
   for (size_t i = 0; i < choices.list.count; i++) choices.list.at[i].taken = choices.list.at[i].other;
   if (choices.list.count > 0) make_plan_with(s->arena, script->graph, script->train, &choices);
 }

@@ -1,5 +1,6 @@
 /* A fuzzer of the ONNX import, the weights reader included: bytes in, a graph or messages out. */
-#include "compiler/edit/weights.h"
+#include "compiler/weights/weights.h"
+#include "compiler/model/model.h"
 #include "compiler/import/onnx.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   Session *s = arena_new(arena, Session);
   s->arena = s->sources.arena = s->diags.arena = arena;
   s->diags.sources = &s->sources;
-  Graph *g = import_onnx(s, path, SPAN_NONE);
+  Graph *g = import_onnx(s, path, SPAN_NONE, weights_guess_model);
   if ((g == NULL) != (s->diags.errors > 0)) abort();
   for (size_t i = 0; g && i < g->params.count; i++) {
     const Param *p = &g->params.at[i];

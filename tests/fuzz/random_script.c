@@ -1,6 +1,6 @@
 /* Makes random scripts; see random_script.h. */
 #include "tests/fuzz/random_script.h"
-#include "compiler/analysis/shape.h"
+#include "compiler/ops/shape.h"
 #include <inttypes.h>
 
 /* ---- chance ---- */

@@ -3,7 +3,7 @@
  * without a line here. Called by graphs.c. */
 #ifndef SURGERY_TESTS_RANDOM_SCRIPT_H
 #define SURGERY_TESTS_RANDOM_SCRIPT_H
-#include "compiler/frontend/internal.h"
+#include "compiler/lang/lang.h"
 
 typedef struct Random {
   uint64_t state;

@@ -1,8 +1,8 @@
 /* Fuzzing of scripts. PARSE_ONLY: text → tree or messages; without it the whole front end, constants,
  * built-in networks, edits, shapes, as `surgeryc check` runs it, under a bound of steps. No weights are
  * found: the environment that run.sh gives names no folder with any. */
-#include "compiler/frontend/frontend.h"
-#include "compiler/frontend/internal.h"
+#include "compiler/script/script.h"
+#include "compiler/lang/lang.h"
 
 #include <stdio.h>
 #include <stdlib.h>

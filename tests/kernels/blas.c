@@ -1,10 +1,10 @@
-/* runtime/blas.c and runtime/threads.c: linear layers against loops in double, with OpenBLAS and
+/* runtime/kernels/blas.c and runtime/base/threads.c: linear layers against loops in double, with OpenBLAS and
  * without, the choice of its kernels, and the division of units over threads. */
 #include "tests/kernels/other_support.h"
 #include "runtime/abi.h"
-#include "runtime/blas.h"
+#include "runtime/kernels/blas.h"
 #include "runtime/surgery.h"
-#include "runtime/threads.h"
+#include "runtime/base/threads.h"
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -23,14 +23,14 @@ TEST_KERNEL(linear_grad_bias);
 
 typedef struct Layer {
   int64_t m;
-  LinearK k;
+  LinearParams k;
   double *x, *w, *b, *dy;
 } Layer;
 
-static double activated(double v, const LinearK *k) { return k->activation == ACT_RELU && v < 0 ? 0 : v; }
+static double activated(double v, const LinearParams *k) { return k->activation == ACT_RELU && v < 0 ? 0 : v; }
 
 static void check_forward(int64_t n, const Layer *l) {
-  const LinearK *k = &l->k;
+  const LinearParams *k = &l->k;
   int64_t ys = l->m * k->out;
   double *before = k->accumulate ? new_random(ys, -1, 1) : new_doubles(ys), *want = new_doubles(ys);
   float *y = k->accumulate ? as_floats(before, ys) : new_floats(ys);
@@ -46,7 +46,7 @@ static void check_forward(int64_t n, const Layer *l) {
 }
 
 static void check_gradients(int64_t n, const Layer *l) {
-  const LinearK *k = &l->k;
+  const LinearParams *k = &l->k;
   int64_t xs = l->m * k->in, ws = k->in * k->out;
   double *dx0 = new_random(xs, -1, 1), *dw0 = new_random(ws, -1, 1), *db0 = new_random(k->out, -1, 1);
   float *dx = as_floats(dx0, xs), *dw = as_floats(dw0, ws), *db = as_floats(db0, k->out);

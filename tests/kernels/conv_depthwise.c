@@ -27,12 +27,12 @@ static const Shape shapes[] = {
 };
 
 static void check_depthwise(const Shape *s, int64_t n, int activation, int extras, int fold_bn) {
-  Conv2dK k = forward_constants(s);
+  Conv2dParams k = forward_constants(s);
   k.activation = activation;
   k.has_bias = 1;
   k.has_residual = extras;
   k.accumulate = extras;
-  Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 1, fold_bn, 1, 1e-5};
+  Conv2dPackParams pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 1, fold_bn, 1, 1e-5};
   int64_t c = s->oc, pixels = s->oh * s->ow, count = n * BLOCKS(c) * pixels * LANES;
   float *x = random_floats(n * c * s->ih * s->iw, 1), *w = random_floats(c * s->kh * s->kw, 2),
         *bias = random_floats(c, 3);
@@ -40,8 +40,8 @@ static void check_depthwise(const Shape *s, int64_t n, int activation, int extra
   float *gamma = random_floats(c, 6), *beta = random_floats(c, 7), *mean = random_floats(c, 8),
         *var = random_floats(c, 9);
   for (int64_t i = 0; i < c; i++) var[i] = fabsf(var[i]) + 0.1f;
-  float *x_in = to_blocked(x, n, c, s->ih * s->iw), *residual_in = to_blocked(residual, n, c, pixels);
-  float *y = extras ? to_blocked(before, n, c, pixels) : nan_floats(count);
+  float *x_in = to_nchw16c(x, n, c, s->ih * s->iw), *residual_in = to_nchw16c(residual, n, c, pixels);
+  float *y = extras ? to_nchw16c(before, n, c, pixels) : nan_floats(count);
   float *packed = nan_floats(BLOCKS(c) * s->kh * s->kw * LANES), *packed_bias = nan_floats(BLOCKS(c) * LANES);
   void *pack_buf[] = {w, bias, gamma, beta, mean, var, packed, packed_bias};
   run_kernel(KERNEL_depthwise_pack, TEMPLATE(depthwise_pack), &pack, pack_buf, 0, 0, 0);
@@ -78,15 +78,15 @@ void test_depthwise(void **state) {
 }
 
 static void check_gradients(const Shape *s, int64_t n, int accumulate) {
-  Conv2dGradWeightK k = gradient_constants(s);
+  Conv2dGradWeightParams k = gradient_constants(s);
   k.accumulate = accumulate;
-  Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
+  Conv2dPackParams pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
   int64_t c = s->ic, in = s->ih * s->iw, out = s->oh * s->ow, taps = s->kh * s->kw;
   float *x = random_floats(n * c * in, 1), *w = random_floats(c * taps, 2), *dy = random_floats(n * c * out, 3);
   float *x_before = random_floats(n * c * in, 4), *w_before = random_floats(c * taps, 5);
-  float *x_in = to_blocked(x, n, c, in), *dy_in = to_blocked(dy, n, c, out);
+  float *x_in = to_nchw16c(x, n, c, in), *dy_in = to_nchw16c(dy, n, c, out);
   float *packed = nan_floats(BLOCKS(c) * taps * LANES), *bias = nan_floats(BLOCKS(c) * LANES);
-  float *dx = accumulate ? to_blocked(x_before, n, c, in) : nan_floats(n * BLOCKS(c) * in * LANES);
+  float *dx = accumulate ? to_nchw16c(x_before, n, c, in) : nan_floats(n * BLOCKS(c) * in * LANES);
   float *dw = accumulate ? copy_floats(w_before, c * taps) : nan_floats(c * taps);
   void *pack_buf[] = {w, NULL, NULL, NULL, NULL, NULL, packed, bias};
   run_kernel(KERNEL_depthwise_pack, TEMPLATE(depthwise_pack), &pack, pack_buf, 0, 0, 0);

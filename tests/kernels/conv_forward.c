@@ -1,4 +1,4 @@
-/* conv2d and conv2d_any against the naive twin: every shape, blocked and plain x, batches of 0, 1 and 3, each
+/* conv2d and conv2d_generic against the naive twin: every shape, blocked and plain x, batches of 0, 1 and 3, each
  * epilogue, accumulation, BatchNorm folding, and work units shared in odd ways. */
 #include "tests/kernels/conv_tests.h"
 #include <math.h>
@@ -9,7 +9,7 @@ TEST_KERNEL(conv2d);
 TEST_KERNEL(conv2d_wino);
 TEST_KERNEL(conv2d_stem);
 TEST_KERNEL(conv2d_pack);
-TEST_KERNEL(conv2d_any);
+TEST_KERNEL(conv2d_generic);
 
 /* What is added to a plain convolution. */
 typedef struct Epilogue {
@@ -57,20 +57,20 @@ static void naive_epilogue(const Shape *s, const Epilogue *e, const Parameters *
 
 static void check_forward(const Shape *s, int64_t n, const Epilogue *e, int plain_x, Method method) {
   const int any = method == ANY;
-  Conv2dK k = forward_constants(s);
+  Conv2dParams k = forward_constants(s);
   k.plain_x = plain_x;
   k.activation = e->activation;
   k.has_bias = e->bias || e->fold_bn;
   k.has_residual = e->residual;
   k.accumulate = e->accumulate;
-  Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, plain_x, e->bias, e->fold_bn, 1, 1e-5};
+  Conv2dPackParams pack = {s->groups, s->ic, s->oc, s->kh, s->kw, plain_x, e->bias, e->fold_bn, 1, 1e-5};
   int64_t y_count = n * s->oc * s->oh * s->ow, y_blocked = n * BLOCKS(s->oc) * s->oh * s->ow * LANES;
   Parameters p = parameters_new(s);
   float *x = random_floats(n * s->ic * s->ih * s->iw, 1), *residual = random_floats(y_count, 4),
         *before = random_floats(y_count, 5);
-  float *x_in = plain_x ? copy_floats(x, n * s->ic * s->ih * s->iw) : to_blocked(x, n, s->ic, s->ih * s->iw);
-  float *residual_in = to_blocked(residual, n, s->oc, s->oh * s->ow);
-  float *y = e->accumulate ? to_blocked(before, n, s->oc, s->oh * s->ow) : nan_floats(y_blocked);
+  float *x_in = plain_x ? copy_floats(x, n * s->ic * s->ih * s->iw) : to_nchw16c(x, n, s->ic, s->ih * s->iw);
+  float *residual_in = to_nchw16c(residual, n, s->oc, s->oh * s->ow);
+  float *y = e->accumulate ? to_nchw16c(before, n, s->oc, s->oh * s->ow) : nan_floats(y_blocked);
   int64_t rows = plain_x ? s->ic : BLOCKS(s->ic / s->groups) * LANES;
   float *packed = nan_floats(BLOCKS(s->oc) * LANES * rows * s->kh * s->kw),
         *packed_bias = nan_floats(BLOCKS(s->oc) * LANES);
@@ -78,7 +78,7 @@ static void check_forward(const Shape *s, int64_t n, const Epilogue *e, int plai
   if (!any) run_kernel(KERNEL_conv2d_pack, TEMPLATE(conv2d_pack), &pack, pack_buf, 0, 0, 0);
   void *buf[] = {x_in, any ? p.w : packed, k.has_bias ? any ? p.bias : packed_bias : NULL,
                  e->residual ? residual_in : NULL, y};
-  if (any) run_splits(s->name, KERNEL_conv2d_any, TEMPLATE(conv2d_any), &k, buf, n, y, y_blocked);
+  if (any) run_splits(s->name, KERNEL_conv2d_generic, TEMPLATE(conv2d_generic), &k, buf, n, y, y_blocked);
   else if (method == WINOGRAD) run_splits(s->name, KERNEL_conv2d_wino, TEMPLATE(conv2d_wino), &k, buf, n, y, y_blocked);
   else if (method == STEM) run_splits(s->name, KERNEL_conv2d_stem, TEMPLATE(conv2d_stem), &k, buf, n, y, y_blocked);
   else run_splits(s->name, KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, y, y_blocked);
@@ -229,9 +229,9 @@ void test_forward_batch(void **state) {
   (void)state;
   Shape s = {"batch", 1, 33, 7, 7, 48, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0};
   shape_finish(&s);
-  Conv2dK k = forward_constants(&s);
+  Conv2dParams k = forward_constants(&s);
   int64_t n = 13, x_image = BLOCKS(s.ic) * s.ih * s.iw * LANES, y_image = BLOCKS(s.oc) * s.oh * s.ow * LANES;
-  float *plain = random_floats(n * s.ic * s.ih * s.iw, 1), *x = to_blocked(plain, n, s.ic, s.ih * s.iw);
+  float *plain = random_floats(n * s.ic * s.ih * s.iw, 1), *x = to_nchw16c(plain, n, s.ic, s.ih * s.iw);
   float *w = random_floats(BLOCKS(s.oc) * BLOCKS(s.ic) * 9 * LANES * LANES, 2), *y = nan_floats(n * y_image),
         *one = nan_floats(y_image);
   void *buf[] = {x, w, NULL, NULL, y};

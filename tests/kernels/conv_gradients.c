@@ -10,8 +10,8 @@ TEST_KERNEL(conv2d_grad_weight);
 TEST_KERNEL(conv2d_grad_weight_wino);
 TEST_KERNEL(conv2d_grad_weight_sum);
 TEST_KERNEL(channel_sum);
-TEST_KERNEL(conv2d_any_grad_input);
-TEST_KERNEL(conv2d_any_grad_weight);
+TEST_KERNEL(conv2d_generic_grad_input);
+TEST_KERNEL(conv2d_generic_grad_weight);
 
 typedef struct Tensors {
   float *x, *w, *dy, *x_in, *dy_in;
@@ -21,8 +21,8 @@ static Tensors tensors_new(const Shape *s, int64_t n, int plain_x) {
   Tensors t = {.x = random_floats(n * s->ic * s->ih * s->iw, 1),
                .w = random_floats(s->oc * s->ic / s->groups * s->kh * s->kw, 2),
                .dy = random_floats(n * s->oc * s->oh * s->ow, 3)};
-  t.x_in = plain_x ? copy_floats(t.x, n * s->ic * s->ih * s->iw) : to_blocked(t.x, n, s->ic, s->ih * s->iw);
-  t.dy_in = to_blocked(t.dy, n, s->oc, s->oh * s->ow);
+  t.x_in = plain_x ? copy_floats(t.x, n * s->ic * s->ih * s->iw) : to_nchw16c(t.x, n, s->ic, s->ih * s->iw);
+  t.dy_in = to_nchw16c(t.dy, n, s->oc, s->oh * s->ow);
   return t;
 }
 static void tensors_free(Tensors *t) {
@@ -38,18 +38,19 @@ static void add_before(Result *r, const float *before) {
 }
 
 static void check_grad_input(const Shape *s, int64_t n, int accumulate, Method method) {
-  Conv2dK k = input_gradient_constants(s);
-  Conv2dGradWeightK slow = gradient_constants(s);
+  Conv2dParams k = input_gradient_constants(s);
+  Conv2dGradWeightParams slow = gradient_constants(s);
   k.accumulate = slow.accumulate = accumulate;
   Tensors t = tensors_new(s, n, 0);
   int64_t pixels = s->ih * s->iw, count = n * BLOCKS(s->ic) * pixels * LANES;
   float *before = random_floats(n * s->ic * pixels, 4);
-  float *dx = accumulate ? to_blocked(before, n, s->ic, pixels) : nan_floats(count);
+  float *dx = accumulate ? to_nchw16c(before, n, s->ic, pixels) : nan_floats(count);
   if (method == ANY) {
     void *buf[] = {t.dy_in, t.w, dx};
-    run_splits(s->name, KERNEL_conv2d_any_grad_input, TEMPLATE(conv2d_any_grad_input), &slow, buf, n, dx, count);
+    run_splits(s->name, KERNEL_conv2d_generic_grad_input, TEMPLATE(conv2d_generic_grad_input), &slow, buf, n, dx,
+               count);
   } else {
-    Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
+    Conv2dPackParams pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
     float *packed = nan_floats(BLOCKS(s->ic) * BLOCKS(s->oc / s->groups) * s->kh * s->kw * LANES * LANES);
     void *pack_buf[] = {t.w, packed}, *buf[] = {t.dy_in, packed, NULL, NULL, dx};
     run_kernel(KERNEL_conv2d_pack_transposed, TEMPLATE(conv2d_pack_transposed), &pack, pack_buf, 0, 0, 0);
@@ -74,14 +75,14 @@ typedef enum WeightKernel { BY_DIRECT, BY_DIRECT_PLAIN, BY_WINOGRAD, BY_ANY } We
 /* From shares of the batch where there are several. */
 static void check_grad_weight(const Shape *s, int64_t n, int accumulate, WeightKernel kernel) {
   static const KernelId ids[] = {KERNEL_conv2d_grad_weight, KERNEL_conv2d_grad_weight, KERNEL_conv2d_grad_weight_wino,
-                                 KERNEL_conv2d_any_grad_weight};
+                                 KERNEL_conv2d_generic_grad_weight};
   Template *const templates[] = {TEMPLATE(conv2d_grad_weight), TEMPLATE(conv2d_grad_weight),
-                                 TEMPLATE(conv2d_grad_weight_wino), TEMPLATE(conv2d_any_grad_weight)};
-  Conv2dGradWeightK k = gradient_constants(s);
+                                 TEMPLATE(conv2d_grad_weight_wino), TEMPLATE(conv2d_generic_grad_weight)};
+  Conv2dGradWeightParams k = gradient_constants(s);
   k.accumulate = accumulate;
   k.plain_x = kernel == BY_DIRECT_PLAIN;
   Tensors t = tensors_new(s, n, k.plain_x);
-  GradWeightSumK sum = {s->oc * s->ic / s->groups * s->kh * s->kw, 1, accumulate};
+  GradWeightSumParams sum = {s->oc * s->ic / s->groups * s->kh * s->kw, 1, accumulate};
   if (kernel != BY_ANY) sum.shares = grad_weight_shares(&k, kernel == BY_WINOGRAD);
   float *before = random_floats(sum.count, 4),
         *dw = accumulate ? copy_floats(before, sum.count) : nan_floats(sum.count);
@@ -137,7 +138,7 @@ void test_gradients_winograd(void **state) {
     }
   Shape s = large;
   shape_finish(&s);
-  assert_int_equal(grad_weight_shares(&(Conv2dGradWeightK){.ic = s.ic, .oc = s.oc, .oh = s.oh, .ow = s.ow}, 1), 1);
+  assert_int_equal(grad_weight_shares(&(Conv2dGradWeightParams){.ic = s.ic, .oc = s.oc, .oh = s.oh, .ow = s.ow}, 1), 1);
   for (int64_t n = 0; n <= 1; n++) check_grad_weight(&s, n, n == 1, BY_WINOGRAD);
 }
 
@@ -168,8 +169,8 @@ void test_channel_sum(void **state) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     for (int accumulate = 0; accumulate < 2; accumulate++) {
       int64_t c = rows[i].c, hw = rows[i].hw, n = rows[i].n;
-      ChannelSumK k = {c, hw, accumulate};
-      float *x = random_floats(n * c * hw, 1), *in = to_blocked(x, n, c, hw), *before = random_floats(c, 2);
+      ChannelSumParams k = {c, hw, accumulate};
+      float *x = random_floats(n * c * hw, 1), *in = to_nchw16c(x, n, c, hw), *before = random_floats(c, 2);
       float *sum = accumulate ? copy_floats(before, c) : nan_floats(c);
       void *buf[] = {in, sum};
       run_splits("channel_sum", KERNEL_channel_sum, TEMPLATE(channel_sum), &k, buf, n, sum, c);
@@ -187,10 +188,10 @@ void test_channel_sum(void **state) {
 
 /* The forward kernel as a scalar function: sum of conv(x, w) * dy. */
 static double weighted_sum(const Shape *s, int64_t n, const Tensors *t) {
-  Conv2dK k = forward_constants(s);
-  Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
+  Conv2dParams k = forward_constants(s);
+  Conv2dPackParams pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
   int64_t count = n * BLOCKS(s->oc) * s->oh * s->ow * LANES;
-  float *in = to_blocked(t->x, n, s->ic, s->ih * s->iw), *y = nan_floats(count),
+  float *in = to_nchw16c(t->x, n, s->ic, s->ih * s->iw), *y = nan_floats(count),
         *bias = nan_floats(BLOCKS(s->oc) * LANES);
   float *packed = nan_floats(BLOCKS(s->oc) * BLOCKS(s->ic / s->groups) * s->kh * s->kw * LANES * LANES);
   void *pack_buf[] = {t->w, NULL, NULL, NULL, NULL, NULL, packed, bias}, *buf[] = {in, packed, NULL, NULL, y};
@@ -219,9 +220,9 @@ static double slope(const Shape *s, int64_t n, const Tensors *t, float *at) {
 static void check_finite_differences(const Shape *s) {
   const int64_t n = 2, weights = s->oc * s->ic / s->groups * s->kh * s->kw, inputs = n * s->ic * s->ih * s->iw;
   Tensors t = tensors_new(s, n, 0);
-  Conv2dK k = input_gradient_constants(s);
-  Conv2dGradWeightK kw = gradient_constants(s);
-  Conv2dPackK pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
+  Conv2dParams k = input_gradient_constants(s);
+  Conv2dGradWeightParams kw = gradient_constants(s);
+  Conv2dPackParams pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
   float *packed = nan_floats(BLOCKS(s->ic) * BLOCKS(s->oc / s->groups) * s->kh * s->kw * LANES * LANES);
   float *dx_blocked = nan_floats(n * BLOCKS(s->ic) * s->ih * s->iw * LANES), *dw = nan_floats(weights);
   void *pack_buf[] = {t.w, packed}, *x_buf[] = {t.dy_in, packed, NULL, NULL, dx_blocked},

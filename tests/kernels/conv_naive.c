@@ -9,62 +9,62 @@ void shape_finish(Shape *s) {
   s->ow = (s->iw + 2 * s->pad_w - s->dil_w * (s->kw - 1) - 1) / s->stride_w + 1;
 }
 
-Conv2dK forward_constants(const Shape *s) {
-  return (Conv2dK){.groups = s->groups,
-                   .ic = s->ic,
-                   .ih = s->ih,
-                   .iw = s->iw,
-                   .oc = s->oc,
-                   .oh = s->oh,
-                   .ow = s->ow,
-                   .kh = s->kh,
-                   .kw = s->kw,
-                   .stride_h = s->stride_h,
-                   .stride_w = s->stride_w,
-                   .pad_h = s->pad_h,
-                   .pad_w = s->pad_w,
-                   .dil_h = s->dil_h,
-                   .dil_w = s->dil_w,
-                   .up_h = 1,
-                   .up_w = 1};
+Conv2dParams forward_constants(const Shape *s) {
+  return (Conv2dParams){.groups = s->groups,
+                        .ic = s->ic,
+                        .ih = s->ih,
+                        .iw = s->iw,
+                        .oc = s->oc,
+                        .oh = s->oh,
+                        .ow = s->ow,
+                        .kh = s->kh,
+                        .kw = s->kw,
+                        .stride_h = s->stride_h,
+                        .stride_w = s->stride_w,
+                        .pad_h = s->pad_h,
+                        .pad_w = s->pad_w,
+                        .dil_h = s->dil_h,
+                        .dil_w = s->dil_w,
+                        .up_h = 1,
+                        .up_w = 1};
 }
 
-Conv2dK input_gradient_constants(const Shape *s) {
-  return (Conv2dK){.groups = s->groups,
-                   .ic = s->oc,
-                   .ih = s->oh,
-                   .iw = s->ow,
-                   .oc = s->ic,
-                   .oh = s->ih,
-                   .ow = s->iw,
-                   .kh = s->kh,
-                   .kw = s->kw,
-                   .stride_h = 1,
-                   .stride_w = 1,
-                   .pad_h = s->dil_h * (s->kh - 1) - s->pad_h,
-                   .pad_w = s->dil_w * (s->kw - 1) - s->pad_w,
-                   .dil_h = s->dil_h,
-                   .dil_w = s->dil_w,
-                   .up_h = s->stride_h,
-                   .up_w = s->stride_w};
+Conv2dParams input_gradient_constants(const Shape *s) {
+  return (Conv2dParams){.groups = s->groups,
+                        .ic = s->oc,
+                        .ih = s->oh,
+                        .iw = s->ow,
+                        .oc = s->ic,
+                        .oh = s->ih,
+                        .ow = s->iw,
+                        .kh = s->kh,
+                        .kw = s->kw,
+                        .stride_h = 1,
+                        .stride_w = 1,
+                        .pad_h = s->dil_h * (s->kh - 1) - s->pad_h,
+                        .pad_w = s->dil_w * (s->kw - 1) - s->pad_w,
+                        .dil_h = s->dil_h,
+                        .dil_w = s->dil_w,
+                        .up_h = s->stride_h,
+                        .up_w = s->stride_w};
 }
 
-Conv2dGradWeightK gradient_constants(const Shape *s) {
-  return (Conv2dGradWeightK){.groups = s->groups,
-                             .ic = s->ic,
-                             .ih = s->ih,
-                             .iw = s->iw,
-                             .oc = s->oc,
-                             .oh = s->oh,
-                             .ow = s->ow,
-                             .kh = s->kh,
-                             .kw = s->kw,
-                             .stride_h = s->stride_h,
-                             .stride_w = s->stride_w,
-                             .pad_h = s->pad_h,
-                             .pad_w = s->pad_w,
-                             .dil_h = s->dil_h,
-                             .dil_w = s->dil_w};
+Conv2dGradWeightParams gradient_constants(const Shape *s) {
+  return (Conv2dGradWeightParams){.groups = s->groups,
+                                  .ic = s->ic,
+                                  .ih = s->ih,
+                                  .iw = s->iw,
+                                  .oc = s->oc,
+                                  .oh = s->oh,
+                                  .ow = s->ow,
+                                  .kh = s->kh,
+                                  .kw = s->kw,
+                                  .stride_h = s->stride_h,
+                                  .stride_w = s->stride_w,
+                                  .pad_h = s->pad_h,
+                                  .pad_w = s->pad_w,
+                                  .dil_h = s->dil_h,
+                                  .dil_w = s->dil_w};
 }
 
 static Result result_new(int64_t count) {
@@ -158,7 +158,7 @@ float *copy_floats(const float *x, int64_t count) {
   return y;
 }
 
-float *to_blocked(const float *x, int64_t n, int64_t c, int64_t pixels) {
+float *to_nchw16c(const float *x, int64_t n, int64_t c, int64_t pixels) {
   float *y = aligned(n * BLOCKS(c) * pixels * LANES);
   memset(y, 0, (size_t)(n * BLOCKS(c) * pixels * LANES) * sizeof(float));
   for (int64_t b = 0; b < n; b++)

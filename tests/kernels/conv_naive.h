@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "compiler/kernels/kernels.h"
+#include "runtime/kernels/kernels.h"
 
 /* One convolution: what all kernels' constants are made of. */
 typedef struct Shape {
@@ -16,10 +16,10 @@ typedef struct Shape {
   int64_t oh, ow; /* filled by shape_finish */
 } Shape;
 void shape_finish(Shape *s);
-Conv2dK forward_constants(const Shape *s);
+Conv2dParams forward_constants(const Shape *s);
 /* The input's gradient as a convolution of dy with transposed weights. */
-Conv2dK input_gradient_constants(const Shape *s);
-Conv2dGradWeightK gradient_constants(const Shape *s);
+Conv2dParams input_gradient_constants(const Shape *s);
+Conv2dGradWeightParams gradient_constants(const Shape *s);
 
 /* Plain tensors of floats, with the sum of magnitudes of each result, from which its tolerance follows. */
 typedef struct Result {
@@ -34,7 +34,7 @@ void result_free(Result *r);
 float *random_floats(int64_t count, uint64_t seed); /* in [-1, 1); malloc, 64-byte aligned, exact size */
 float *nan_floats(int64_t count);
 float *copy_floats(const float *x, int64_t count);
-float *to_blocked(const float *x, int64_t n, int64_t c, int64_t pixels); /* pad lanes zero */
+float *to_nchw16c(const float *x, int64_t n, int64_t c, int64_t pixels); /* pad lanes zero */
 /* Back to plain; fails the test when a pad lane is not zero. */
 float *from_blocked(const char *what, const float *x, int64_t n, int64_t c, int64_t pixels);
 

@@ -1,7 +1,7 @@
 /* Every row of kernels.def must have a test: a line TEST_KERNEL(name) in a .c file of this folder
  * (kernel_coverage.h). Reads the sources, so that a row that was added without a test fails the suite.
  * `coverage FOLDER` */
-#include "compiler/kernels/kernels.h"
+#include "runtime/kernels/kernels.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 static int tested[KERNEL_COUNT];
 static const char *const names[] = {
 #define KERNEL(name, K, kind, buffers) #name,
-#include "compiler/kernels/kernels.def"
+#include "runtime/kernels/kernels.def"
 #undef KERNEL
 };
 

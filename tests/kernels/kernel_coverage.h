@@ -2,6 +2,6 @@
  * looks for these marks and fails for a row that has none. */
 #ifndef SURGERY_TESTS_KERNEL_COVERAGE_H
 #define SURGERY_TESTS_KERNEL_COVERAGE_H
-#include "compiler/kernels/kernels.h"
+#include "runtime/kernels/kernels.h"
 #define TEST_KERNEL(name) _Static_assert(KERNEL_##name >= 0, "a row of kernels.def")
 #endif

@@ -7,7 +7,7 @@ TEST_KERNEL(attention_grad);
 
 typedef struct Attend {
   int64_t n;
-  AttentionK k;
+  AttentionParams k;
   const int32_t *mask;       /* (n, tk), or NULL */
   const double *q, *key, *v; /* for the twins: what is not their argument */
   const double *noise;       /* (n, heads, tq, tk): what the dropout multiplies with, or NULL */
@@ -83,7 +83,7 @@ static const uint64_t rng[2] = {11, 5};
 
 /* What the kernel's dropout multiplies the probabilities with: seen through values of which each key has its own. */
 static double *seen_noise(const Attend *t) {
-  AttentionK k = t->k;
+  AttentionParams k = t->k;
   k.value_dim = k.tk;
   int64_t heads = k.heads, width = heads * k.tk;
   double *noise = new_doubles(t->n * heads * k.tq * k.tk);

@@ -47,14 +47,14 @@ static float *put(const Size *s, const double *v) {
 static double *get(const Size *s, const float *v) {
   return s->c ? from_blocked(v, s->n, s->c, s->hw) : from_floats(v, numbers(s));
 }
-static ElementwiseK constants(const Size *s, int64_t activation, double slope, int64_t accumulate) {
-  return (ElementwiseK){.count = s->c ? BLOCKS(s->c) * s->hw * LANES : s->count,
-                        .c = s->c,
-                        .hw = s->hw,
-                        .activation = activation,
-                        .accumulate = accumulate,
-                        .slope = slope,
-                        .inputs = 1};
+static ElementwiseParams constants(const Size *s, int64_t activation, double slope, int64_t accumulate) {
+  return (ElementwiseParams){.count = s->c ? BLOCKS(s->c) * s->hw * LANES : s->count,
+                             .c = s->c,
+                             .hw = s->hw,
+                             .activation = activation,
+                             .accumulate = accumulate,
+                             .slope = slope,
+                             .inputs = 1};
 }
 /* What an output holds before: garbage, or, to be added to, numbers, which are subtracted again by `less`. */
 static float *output(const Size *s, int64_t accumulate, double **before) {
@@ -84,7 +84,7 @@ static void test_activation(void **state) {
   EACH_SIZE(s)
   for (size_t a = 0; a < ACTS; a++)
     for (int64_t accumulate = 0; accumulate < 2; accumulate++) {
-      ElementwiseK k = constants(s, acts[a].act.activation, acts[a].act.slope, accumulate);
+      ElementwiseParams k = constants(s, acts[a].act.activation, acts[a].act.slope, accumulate);
       double *x = new_random(numbers(s), -9, 9), *want = new_doubles(numbers(s)), *before;
       Act twin = {k.activation, k.slope, numbers(s)};
       act_all(&twin, x, want);
@@ -100,7 +100,7 @@ static void test_activation_in_place(void **state) {
   Act twin = {ACT_SIGMOID, 0, numbers(&s)};
   act_all(&twin, x, want);
   float *y = put(&s, x);
-  ElementwiseK k = constants(&s, ACT_SIGMOID, 0, 0);
+  ElementwiseParams k = constants(&s, ACT_SIGMOID, 0, 0);
   run_kernel(KERNEL_activation, (void *[]){y, y}, s.n, &k, (Out[]){{y, (size_t)stored(&s) * 4}, {0}});
   check_close("sigmoid in place", get(&s, y), want, numbers(&s), 3e-7); /* 8.5e-8 */
 }
@@ -111,7 +111,7 @@ static void test_activation_grad(void **state) {
   for (size_t a = 0; a < ACTS; a++)
     for (int64_t accumulate = 0; accumulate < 2; accumulate++) {
       int64_t count = numbers(s), activation = acts[a].act.activation;
-      ElementwiseK k = constants(s, activation, acts[a].act.slope, accumulate);
+      ElementwiseParams k = constants(s, activation, acts[a].act.slope, accumulate);
       double *x = new_random(count, -9.01, 9), *y = new_doubles(count), *dy = new_random(count, -1, 1), *before;
       Act twin = {k.activation, k.slope, count};
       act_all(&twin, x, y);
@@ -139,7 +139,7 @@ static void test_add_and_copy(void **state) {
       int64_t count = numbers(s);
       Out outs[2] = {{0}, {0}};
       double *left = new_random(count, -3, 3), *right = new_random(count, -3, 3), *want = new_doubles(count), *before;
-      ElementwiseK k = constants(s, acts[a].act.activation, acts[a].act.slope, accumulate);
+      ElementwiseParams k = constants(s, acts[a].act.activation, acts[a].act.slope, accumulate);
       for (int64_t i = 0; i < count; i++) want[i] = act((float)((float)left[i] + (float)right[i]), &acts[a].act);
       float *y = output(s, accumulate, &before);
       outs[0] = (Out){y, (size_t)stored(s) * 4};
@@ -160,7 +160,7 @@ static void test_scale(void **state) {
   for (size_t f = 0; f < sizeof factors / sizeof *factors; f++)
     for (int64_t accumulate = 0; accumulate < 2; accumulate++) {
       int64_t count = numbers(s);
-      ElementwiseK k = constants(s, ACT_NONE, factors[f], accumulate);
+      ElementwiseParams k = constants(s, ACT_NONE, factors[f], accumulate);
       double *x = new_random(count, -1, 1), *want = new_doubles(count), *before;
       for (int64_t i = 0; i < count; i++) want[i] = (double)(float)x[i] * (double)(float)factors[f];
       float *y = output(s, accumulate, &before);
@@ -174,7 +174,7 @@ static void test_scale_in_place(void **state) {
   double *x = new_random(numbers(&s), -9, 9), *want = new_doubles(numbers(&s));
   for (int64_t i = 0; i < numbers(&s); i++) want[i] = -2 * (double)(float)x[i];
   float *y = put(&s, x);
-  ElementwiseK k = constants(&s, ACT_NONE, -2, 0);
+  ElementwiseParams k = constants(&s, ACT_NONE, -2, 0);
   run_kernel(KERNEL_scale, (void *[]){y, y}, s.n, &k, (Out[]){{y, (size_t)stored(&s) * 4}, {0}});
   check_close("scale in place", get(&s, y), want, numbers(&s), 0);
 }
@@ -183,7 +183,7 @@ static void test_not_a_number(void **state) {
   Size s = {1, 0, 0, 3};
   float x[3] = {NAN, INFINITY, -INFINITY};
   for (size_t a = 0; a < ACTS; a++) {
-    ElementwiseK k = constants(&s, acts[a].act.activation, 0.01, 0);
+    ElementwiseParams k = constants(&s, acts[a].act.activation, 0.01, 0);
     float *y = new_floats(3);
     run_kernel(KERNEL_activation, (void *[]){x, y}, 1, &k, (Out[]){{y, 12}, {0}});
     assert_true(isnan(y[0]));
@@ -193,7 +193,7 @@ static void test_not_a_number(void **state) {
 
 /* ---- dropout ---- */
 
-static float *dropped(int64_t n, const DropoutK *k, uint64_t seed, uint64_t step, const float *x) {
+static float *dropped(int64_t n, const DropoutParams *k, uint64_t seed, uint64_t step, const float *x) {
   float *y = new_floats(n * k->count);
   uint64_t rng[2] = {seed, step};
   run_kernel(KERNEL_dropout, (void *[]){(void *)(uintptr_t)x, rng, y}, n, k,
@@ -207,7 +207,7 @@ static void test_dropout(void **state) {
   float *x = new_floats(all), *x2 = new_floats(all);
   for (int64_t i = 0; i < all; i++) x[i] = 1 + (float)(i % 7), x2[i] = 2 * x[i];
   for (size_t r = 0; r < 5; r++) {
-    DropoutK k = {.count = count, .layer = 4, .p = rates[r]};
+    DropoutParams k = {.count = count, .layer = 4, .p = rates[r]};
     float *y = dropped(n, &k, 7, 100, x), *again = dropped(n, &k, 7, 100, x2);
     int64_t zeros = 0, pairs = 0;
     for (int64_t i = 0; i < all; i++) {
@@ -227,7 +227,7 @@ static void test_dropout_streams(void **state) {
   int64_t count = 4096;
   float *x = new_floats(count);
   for (int64_t i = 0; i < count; i++) x[i] = 1;
-  DropoutK k = {.count = count, .layer = 1, .p = 0.5}, other_layer = {.count = count, .layer = 2, .p = 0.5};
+  DropoutParams k = {.count = count, .layer = 1, .p = 0.5}, other_layer = {.count = count, .layer = 2, .p = 0.5};
   const float *y[4] = {dropped(1, &k, 1, 1, x), dropped(1, &k, 2, 1, x), dropped(1, &k, 1, 2, x),
                        dropped(1, &other_layer, 1, 1, x)};
   for (int a = 0; a < 4; a++)
@@ -244,7 +244,7 @@ static void test_dropout_streams(void **state) {
   for (int64_t i = 0; i < count; i++) assert_true(sum[i] == y[0][i] + 1);
   x[5] = NAN; /* what is dropped is zero, whatever it was */
   x[6] = INFINITY;
-  k = (DropoutK){.count = count, .p = 1};
+  k = (DropoutParams){.count = count, .p = 1};
   float *none = dropped(1, &k, 1, 1, x);
   for (int64_t i = 0; i < count; i++) assert_true(none[i] == 0);
 }

@@ -28,7 +28,7 @@ static void test_gelu(void **state) {
     int64_t count;
     const float *x = golden_of("gelu", i, "x", &count);
     assert_non_null(x);
-    ElementwiseK k = {.count = count, .activation = i ? ACT_GELU_TANH : ACT_GELU};
+    ElementwiseParams k = {.count = count, .activation = i ? ACT_GELU_TANH : ACT_GELU};
     float *y = new_floats(count), *dx = new_floats(count), *fx = copied(x, count);
     run_kernel(KERNEL_activation, (void *[]){fx, y}, 1, &k, (Out[]){{y, (size_t)count * 4}, {0}});
     check("gelu, PyTorch", y, part("gelu", i, "y"), count, 3e-7); /* 1.6e-8 */
@@ -43,7 +43,7 @@ static int run_pool(const char *kind, int i, KernelId forward, KernelId backward
   if (!p) return 0;
   int64_t v[15] = {0};
   for (int j = 0; j < (max ? 14 : 15); j++) v[j] = (int64_t)p[j];
-  Pool2dK k = {v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10], v[11], v[12], v[13], v[14], 0};
+  Pool2dParams k = {v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10], v[11], v[12], v[13], v[14], 0};
   int64_t n = v[0], in = k.ih * k.iw, out = k.oh * k.ow;
   float *x = blocked(part(kind, i, "x"), n, k.c, in), *dy = blocked(part(kind, i, "dy"), n, k.c, out);
   float *y = new_floats(blocked_count(n, k.c, out)), *dx = new_floats(blocked_count(n, k.c, in));
@@ -66,7 +66,7 @@ static void test_adaptive(void **state) {
   for (int i = 0; i < 4; i++) {
     const float *p = part("adaptive", i, "k");
     int64_t n = (int64_t)p[0];
-    AdaptivePoolK k = {(int64_t)p[1], (int64_t)p[2], (int64_t)p[3], (int64_t)p[4], (int64_t)p[5], 0};
+    AdaptivePoolParams k = {(int64_t)p[1], (int64_t)p[2], (int64_t)p[3], (int64_t)p[4], (int64_t)p[5], 0};
     int64_t in = k.ih * k.iw, out = k.oh * k.ow;
     float *y = new_floats(blocked_count(n, k.c, out)), *dx = new_floats(blocked_count(n, k.c, in));
     run_kernel(KERNEL_adaptive_avgpool2d, (void *[]){blocked(part("adaptive", i, "x"), n, k.c, in), y}, n, &k,
@@ -82,7 +82,7 @@ static void test_adaptive(void **state) {
 
 typedef struct Norm {
   int64_t n;
-  BatchNormK k;
+  BatchNormParams k;
   float *mean, *inv_std, *weight, *bias;
 } Norm;
 
@@ -111,7 +111,7 @@ static void check_norm(const char *label, const char *label_first, const Norm *t
 
 /* kind: "bntrain" or "bneval" */
 static void run_norm(const Norm *t, const char *kind, int i) {
-  const BatchNormK *k = &t->k;
+  const BatchNormParams *k = &t->k;
   float *x = put(t, part(kind, i, "x")), *dy = put(t, part(kind, i, "dy")),
         *sums = new_floats(2 * BLOCKS(k->c) * LANES);
   float *y = new_floats(stored(t)), *dx = new_floats(stored(t)), *dw = new_floats(k->c), *db = new_floats(k->c);
@@ -179,7 +179,7 @@ static void test_norm(void **state) {
 static void test_softmax(void **state) {
   for (int i = 0; i < 4; i++) {
     const float *p = part("softmax", i, "k");
-    MeanK k = {(int64_t)p[1], (int64_t)p[2], (int64_t)p[3], 0};
+    MeanParams k = {(int64_t)p[1], (int64_t)p[2], (int64_t)p[3], 0};
     int64_t n = (int64_t)p[0], count = n * k.outer * k.reduce * k.inner;
     float *y = new_floats(count), *dx = new_floats(count);
     Out outs[2] = {{y, (size_t)count * 4}, {0}};
@@ -194,7 +194,7 @@ static void test_softmax(void **state) {
 static void test_cross_entropy(void **state) {
   for (int i = 0; i < 9; i++) {
     const float *p = part("ce", i, "k");
-    CrossEntropyK k = {(int64_t)p[1], (int64_t)p[2], p[4] != 0, 0, 0, -100};
+    CrossEntropyParams k = {(int64_t)p[1], (int64_t)p[2], p[4] != 0, 0, 0, -100};
     k.smoothing = p[3] == 0.1f ? 0.1 : p[3] == 0.2f ? 0.2 : p[3] == 0.3f ? 0.3 : 0; /* as doubles, like PyTorch's */
     int64_t n = (int64_t)p[0], count = n * k.classes * k.positions, targets = n * k.positions;
     int32_t *target = new_buffer((size_t)targets * 4);

@@ -7,7 +7,7 @@ TEST_KERNEL(layernorm_grad_weight);
 
 typedef struct Norm {
   int64_t n;
-  LayerNormK k;
+  LayerNormParams k;
   const double *x, *weight, *bias; /* for the twins: what is not their argument */
 } Norm;
 static const Norm sizes[] = {{2, {3, 17, 0, 1e-5}, 0, 0, 0}, {1, {1, 16, 0, 1e-12}, 0, 0, 0},

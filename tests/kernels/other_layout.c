@@ -1,8 +1,8 @@
 /* plain ↔ blocked, and the parts of a concatenation. Values only move: no error is allowed. */
 #include "tests/kernels/other_support.h"
 
-TEST_KERNEL(to_blocked);
-TEST_KERNEL(to_plain);
+TEST_KERNEL(to_nchw16c);
+TEST_KERNEL(to_nchw);
 TEST_KERNEL(cat_copy);
 TEST_KERNEL(cat_grad);
 
@@ -13,19 +13,18 @@ static void test_layouts(void **state) {
                {1, 40, 1, 1}, {0, 3, 4, 4},  {1, 1, 37, 41}, {1, 33, 2, 8}};
   for (size_t i = 0; i < 2 * (sizeof sizes / sizeof *sizes); i++) {
     int64_t n = sizes[i / 2].n, c = sizes[i / 2].c, h = sizes[i / 2].h, w = sizes[i / 2].w, count = n * c * h * w;
-    LayoutK k = {c, h, w, i % 2};
+    LayoutParams k = {c, h, w, i % 2};
     double *x = new_random(count, -1, 1), *before = i % 2 ? new_random(count, -1, 1) : new_doubles(count);
     float *y = i % 2 ? new_blocked(before, n, c, h * w) : new_floats(blocked_count(n, c, h * w));
-    run_kernel(KERNEL_to_blocked, (void *[]){as_floats(x, count), y}, n, &k,
+    run_kernel(KERNEL_to_nchw16c, (void *[]){as_floats(x, count), y}, n, &k,
                (Out[]){{y, (size_t)blocked_count(n, c, h * w) * 4}, {0}});
     double *want = new_doubles(count);
     for (int64_t j = 0; j < count; j++) want[j] = (float)((float)x[j] + (float)before[j]);
-    check_close("to_blocked", from_blocked(y, n, c, h * w), want, count, 0);
+    check_close("to_nchw16c", from_blocked(y, n, c, h * w), want, count, 0);
     float *z = as_floats(before, count);
     if (i % 2 == 0) memset(z, 0xff, (size_t)count * 4);
-    run_kernel(KERNEL_to_plain, (void *[]){new_blocked(x, n, c, h * w), z}, n, &k,
-               (Out[]){{z, (size_t)count * 4}, {0}});
-    check_close("to_plain", from_floats(z, count), want, count, 0);
+    run_kernel(KERNEL_to_nchw, (void *[]){new_blocked(x, n, c, h * w), z}, n, &k, (Out[]){{z, (size_t)count * 4}, {0}});
+    check_close("to_nchw", from_floats(z, count), want, count, 0);
   }
 }
 
@@ -40,7 +39,7 @@ static void run_cat(int64_t n, int64_t hw, int plain, const int64_t *parts, int6
   float *dy = plain ? as_floats(want, n * total * hw) : new_blocked(want, n, total, hw);
   for (const int64_t *c = parts; *c; to += *c, c++) {
     /* plain: the parts lie along the middle of (outer = 1, total, inner = hw) of each sample */
-    CatK k = {
+    CatParams k = {
         .c = *c, .to = to, .total = total, .hw = hw, .plain = plain, .outer = 1, .inner = hw, .accumulate = accumulate};
     double *x = new_doubles(n * *c * hw), *grad = new_doubles(n * *c * hw);
     for (int64_t s = 0; s < n; s++)
@@ -72,7 +71,7 @@ static void test_cat(void **state) {
 }
 
 static void test_cat_outer(void **state) { /* along the last of (2 outer, c, inner 1) */
-  CatK k = {.c = 2, .to = 1, .total = 4, .plain = 1, .outer = 2, .inner = 1};
+  CatParams k = {.c = 2, .to = 1, .total = 4, .plain = 1, .outer = 2, .inner = 1};
   float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, y[16] = {0};
   const float want[16] = {0, 1, 2, 0, 0, 3, 4, 0, 0, 5, 6, 0, 0, 7, 8, 0};
   run_kernel(KERNEL_cat_copy, (void *[]){x, y}, 2, &k, (Out[]){{y, sizeof y}, {0}});

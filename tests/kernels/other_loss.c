@@ -8,7 +8,7 @@ TEST_KERNEL(bce_with_logits);
 
 typedef struct Entropy {
   int64_t n;
-  CrossEntropyK k;
+  CrossEntropyParams k;
   const int32_t *target;
   const float *weights;
 } Entropy;
@@ -64,7 +64,7 @@ static void test_cross_entropy(void **state) {
 }
 
 static void test_cross_entropy_borders(void **state) {
-  CrossEntropyK k = {3, 1, 0, 0, 0, -100};
+  CrossEntropyParams k = {3, 1, 0, 0, 0, -100};
   float z[6] = {1e4f, -1e4f, 0, 0, 88, 89}, dz[6], loss;
   int32_t target[2] = {1, -100};
   Out outs[3] = {{&loss, 4}, {dz, sizeof dz}, {0}};
@@ -93,7 +93,7 @@ static void test_mse(void **state) {
     int64_t n = sizes[i][0], count = n * sizes[i][1];
     double *x = new_random(count, -1, 1), *target = new_random(count, -1, 1.5), want;
     Squares t = {count, target};
-    RegressionK k = {sizes[i][1]};
+    RegressionParams k = {sizes[i][1]};
     float *loss = new_floats(1), *dx = new_floats(count);
     run_kernel(KERNEL_mse, (void *[]){as_floats(x, count), as_floats(target, count), loss, dx}, n, &k,
                (Out[]){{loss, 4}, {dx, (size_t)count * 4}, {0}});
@@ -115,7 +115,7 @@ static void test_l1(void **state) {
     double *x = new_random(count, -1, 1), *target = new_random(count, 1.5, 2), want;
     for (int64_t j = 0; j < count; j += 2) target[j] -= 3; /* both signs, and far from the kink */
     Squares t = {count, target};
-    RegressionK k = {sizes[i][1]};
+    RegressionParams k = {sizes[i][1]};
     float *loss = new_floats(1), *dx = new_floats(count);
     run_kernel(KERNEL_l1, (void *[]){as_floats(x, count), as_floats(target, count), loss, dx}, n, &k,
                (Out[]){{loss, 4}, {dx, (size_t)count * 4}, {0}});
@@ -125,14 +125,14 @@ static void test_l1(void **state) {
   }
   /* equal: no gradient; NaN goes through; an infinite difference has a sign too */
   float x[4] = {1, 2, NAN, 0}, target[4] = {1, 3, 0, INFINITY}, loss, dx[4];
-  RegressionK k = {4};
+  RegressionParams k = {4};
   run_kernel(KERNEL_l1, (void *[]){x, target, &loss, dx}, 1, &k, (Out[]){{&loss, 4}, {dx, sizeof dx}, {0}});
   assert_true(dx[0] == 0 && dx[1] == -0.25f && isnan(dx[2]) && dx[3] == -0.25f && isnan(loss));
 }
 
 typedef struct Binary {
   int64_t n;
-  BinaryK k;
+  BinaryParams k;
   const double *target;
   const float *weights;
 } Binary;
@@ -151,7 +151,7 @@ static void test_bce_with_logits(void **state) {
     int64_t n, classes, positions;
   } sizes[] = {{1, 1, 1}, {3, 5, 1}, {2, 16, 1}, {4, 37, 1}, {2, 3, 7}, {1, 2, 33}};
   for (size_t i = 0; i < 2 * (sizeof sizes / sizeof *sizes); i++) {
-    BinaryK k = {sizes[i / 2].classes, sizes[i / 2].positions, i & 1};
+    BinaryParams k = {sizes[i / 2].classes, sizes[i / 2].positions, i & 1};
     int64_t n = sizes[i / 2].n, count = n * k.classes * k.positions;
     double *x = new_random(count, -8, 8), *target = new_random(count, 0, 1), want;
     for (int64_t j = 0; j < count; j += 3) target[j] = (double)(j & 1);
@@ -166,7 +166,7 @@ static void test_bce_with_logits(void **state) {
                    3e-7); /* 1.3e-7 */
   }
   float x[2] = {1e4f, -1e4f}, target[2] = {0, 1}, loss, dx[2]; /* nothing overflows */
-  BinaryK k = {2, 1, 0};
+  BinaryParams k = {2, 1, 0};
   run_kernel(KERNEL_bce_with_logits, (void *[]){x, target, NULL, &loss, dx}, 1, &k,
              (Out[]){{&loss, 4}, {dx, sizeof dx}, {0}});
   assert_true(loss == 1e4f && dx[0] == 0.5f && dx[1] == -0.5f);
@@ -175,7 +175,7 @@ static void test_bce_with_logits(void **state) {
 /* Probabilities as targets: one-hot ones give what classes give; mixed ones against the definition in double. */
 typedef struct Soft {
   int64_t n;
-  CrossEntropyK k;
+  CrossEntropyParams k;
   const double *target;
   const float *weights;
 } Soft;
@@ -199,7 +199,7 @@ static void test_soft_targets(void **state) {
     int64_t n, classes, positions;
   } sizes[] = {{5, 10, 1}, {3, 2, 1}, {4, 16, 1}, {2, 37, 1}, {2, 5, 7}, {1, 17, 3}};
   for (size_t i = 0; i < 4 * (sizeof sizes / sizeof *sizes); i++) {
-    CrossEntropyK k = {sizes[i / 4].classes, sizes[i / 4].positions, i & 1, i & 2 ? 0.1 : 0, 1, -100};
+    CrossEntropyParams k = {sizes[i / 4].classes, sizes[i / 4].positions, i & 1, i & 2 ? 0.1 : 0, 1, -100};
     int64_t n = sizes[i / 4].n, count = n * k.classes * k.positions;
     double *z = new_random(count, -6, 6), *target = new_random(count, 0, 1), want;
     float *targets = as_floats(target, count), *weights = as_floats(new_random(k.classes, 0.5, 2), k.classes);

@@ -32,7 +32,7 @@ typedef struct Stats {
   int64_t tracked;
 } Stats;
 
-static Stats run_stats(const Size *s, const double *x, const BatchNormK *k, double start) {
+static Stats run_stats(const Size *s, const double *x, const BatchNormParams *k, double start) {
   int64_t padded = BLOCKS(s->c) * LANES;
   Stats st = {new_floats(padded), new_floats(padded), new_floats(s->c), new_floats(s->c), 41};
   for (int64_t c = 0; c < s->c; c++) st.running_mean[c] = (float)start, st.running_var[c] = (float)start;
@@ -76,7 +76,7 @@ static void test_stats(void **state) {
   for (size_t i = 0; i < SIZES + sizeof big / sizeof *big; i++)
     for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
       const Size *s = i < SIZES ? &sizes[i] : &big[i - SIZES];
-      BatchNormK k = {.c = s->c, .hw = s->hw, .plain = s->plain, .eps = kind == 4 ? 1e-40 : 1e-5, .momentum = 0.1};
+      BatchNormParams k = {.c = s->c, .hw = s->hw, .plain = s->plain, .eps = kind == 4 ? 1e-40 : 1e-5, .momentum = 0.1};
       double *x = new_doubles(numbers(s)), got[2], want[2];
       fill_hard(s, x, kinds[kind].mean, kinds[kind].deviation, kinds[kind].outlier);
       Stats st = run_stats(s, x, &k, 0);
@@ -102,13 +102,13 @@ static void test_stats(void **state) {
 static void test_stats_of_little(void **state) {
   Size one = {1, 3, 1, 1}, none = {0, 3, 4, 0};
   const double x[3] = {5, -7, 1e30};
-  BatchNormK k = {.c = 3, .hw = 1, .plain = 1, .eps = 1e-5, .momentum = 0.1};
+  BatchNormParams k = {.c = 3, .hw = 1, .plain = 1, .eps = 1e-5, .momentum = 0.1};
   Stats st = run_stats(&one, x, &k, 2);
   for (int i = 0; i < 3; i++) {
     assert_true(st.mean[i] == (float)x[i] && fabs(st.inv_std[i] - 1 / sqrt(1e-5)) < 1e-3);
     assert_true(fabs(st.running_var[i] - 1.8) < 1e-6);
   }
-  k = (BatchNormK){.c = 3, .hw = 4, .eps = 1e-5, .momentum = 0.1};
+  k = (BatchNormParams){.c = 3, .hw = 4, .eps = 1e-5, .momentum = 0.1};
   st = run_stats(&none, x, &k, 2);
   for (int i = 0; i < 3; i++)
     assert_true(st.mean[i] == 0 && isfinite(st.inv_std[i]) && st.running_mean[i] == 2 && st.running_var[i] == 2);
@@ -120,7 +120,7 @@ static void test_stats_of_little(void **state) {
 /* What stands still while one input of the whole function is moved. */
 typedef struct Layer {
   Size s;
-  BatchNormK k;
+  BatchNormParams k;
   const double *x, *weight, *bias, *residual, *mean, *var; /* mean, var: the running ones */
   int moved;                                               /* 0 x, 1 weight, 2 bias, 3 residual */
 } Layer;
@@ -170,7 +170,7 @@ static int near_kink(const Layer *l) {
   return near && (l->k.activation == ACT_RELU || l->k.activation == ACT_RELU6);
 }
 
-static Run run_forward(const Size *s, const BatchNormK *k) {
+static Run run_forward(const Size *s, const BatchNormParams *k) {
   int64_t count = numbers(s);
   double *x = new_random(count, -2, 4), *weight = new_random(s->c, 0.5, 1.5), *bias = new_random(s->c, -1, 1);
   for (int64_t i = 0; i < count; i++) x[i] = (float)(x[i] + 0.07 * x[i] * x[i]); /* no value is its channel's mean */
@@ -194,7 +194,7 @@ static Run run_forward(const Size *s, const BatchNormK *k) {
   return r;
 }
 
-static void run_backward(const Size *s, const BatchNormK *k, Run *r) {
+static void run_backward(const Size *s, const BatchNormParams *k, Run *r) {
   int64_t count = numbers(s), padded = BLOCKS(s->c) * LANES;
   double *dy = new_random(count, -1, 1.3); /* no sum of them is 0 */
   float *fdy = put(s, dy), *y = k->activation && !k->no_y ? put(s, r->twin) : NULL, *sums = new_floats(2 * padded);
@@ -240,17 +240,17 @@ static void test_layer(void **state) {
   for (size_t i = 0; i < SIZES; i++)
     for (int bits = 0; bits < 16; bits++)
       for (size_t a = 0; a < 6; a++) {
-        BatchNormK k = {.c = sizes[i].c,
-                        .hw = sizes[i].hw,
-                        .plain = sizes[i].plain,
-                        .affine = bits & 1,
-                        .activation = activations[a],
-                        .has_residual = bits >> 1 & 1,
-                        .use_running = bits >> 2 & 1,
-                        .accumulate = bits >> 3,
-                        .residual_accumulate = (bits ^ bits >> 3) & 1,
-                        .eps = 1e-3,
-                        .momentum = 0.1};
+        BatchNormParams k = {.c = sizes[i].c,
+                             .hw = sizes[i].hw,
+                             .plain = sizes[i].plain,
+                             .affine = bits & 1,
+                             .activation = activations[a],
+                             .has_residual = bits >> 1 & 1,
+                             .use_running = bits >> 2 & 1,
+                             .accumulate = bits >> 3,
+                             .residual_accumulate = (bits ^ bits >> 3) & 1,
+                             .eps = 1e-3,
+                             .momentum = 0.1};
         seed_random((uint64_t)(i * 100 + (size_t)bits * 6 + a));
         Run r = run_forward(&sizes[i], &k);
         for (int tries = 0; near_kink(&r.l); tries++) {
@@ -270,7 +270,7 @@ static void test_layer(void **state) {
 /* A batch of none: nothing is touched, the sums are zero. */
 static void test_empty(void **state) {
   Size s = {0, 5, 3, 0};
-  BatchNormK k = {.c = 5, .hw = 3, .affine = 1, .eps = 1e-5, .momentum = 0.1};
+  BatchNormParams k = {.c = 5, .hw = 3, .affine = 1, .eps = 1e-5, .momentum = 0.1};
   Run r = run_forward(&s, &k);
   float *sums = new_floats(32);
   run_kernel(KERNEL_batchnorm_grad_sums, (void *[]){r.x, r.x, NULL, r.mean, r.inv_std, NULL, NULL, sums}, 0, &k,

@@ -10,7 +10,7 @@ TEST_KERNEL(adaptive_avgpool2d_grad);
 
 typedef struct Case {
   int64_t n;
-  Pool2dK k;
+  Pool2dParams k;
 } Case;
 
 /* oh, ow are given as the shape pass would, some of them with ceil_mode */
@@ -85,13 +85,13 @@ static const Case cases[] = {
 
 typedef struct Twin {
   int64_t n;
-  Pool2dK k;
+  Pool2dParams k;
   int max;
 } Twin;
 
 static void pool_twin(const void *context, const double *x, double *y) {
   const Twin *t = context;
-  const Pool2dK *k = &t->k;
+  const Pool2dParams *k = &t->k;
   for (int64_t o = 0; o < t->n * k->c * k->oh * k->ow; o++) {
     int64_t ow = o % k->ow, oh = o / k->ow % k->oh, plane = o / k->ow / k->oh, inside = 0, padded = 0;
     double sum = 0, max = -INFINITY;
@@ -114,7 +114,7 @@ static void run_pool(const Case *c, int max, int64_t accumulate) {
   Twin t = {c->n, c->k, max};
   t.k.accumulate = accumulate;
   if (!t.k.dil_h) t.k.dil_h = t.k.dil_w = 1;
-  const Pool2dK *k = &t.k;
+  const Pool2dParams *k = &t.k;
   int64_t in = k->ih * k->iw, out = k->oh * k->ow, xs = c->n * k->c * in, ys = c->n * k->c * out;
   double *x = new_random(xs, -1, 1), *dy = new_random(ys, -1, 1), *want = new_doubles(ys);
   double *y0 = new_random(ys, -1, 1), *dx0 = new_random(xs, -1, 1);
@@ -146,17 +146,17 @@ static void test_pools(void **state) {
 
 /* Of equal maxima the first in row-major order has the gradient; NaN goes through and has it. */
 static void test_max_ties_and_nan(void **state) {
-  Pool2dK k = {.c = 1,
-               .ih = 2,
-               .iw = 4,
-               .oh = 1,
-               .ow = 2,
-               .kh = 2,
-               .kw = 2,
-               .stride_h = 2,
-               .stride_w = 2,
-               .dil_h = 1,
-               .dil_w = 1};
+  Pool2dParams k = {.c = 1,
+                    .ih = 2,
+                    .iw = 4,
+                    .oh = 1,
+                    .ow = 2,
+                    .kh = 2,
+                    .kw = 2,
+                    .stride_h = 2,
+                    .stride_w = 2,
+                    .dil_h = 1,
+                    .dil_w = 1};
   const double x[8] = {3, 3, 1, NAN, 3, 2, 5, 0}, dy[2] = {7, 11};
   const double y_want[2] = {3, NAN}, dx_want[8] = {7, 0, 0, 11, 0, 0, 0, 0};
   float *bx = new_blocked(x, 1, 1, 8), *y = new_floats(32), *dx = new_floats(128);
@@ -168,19 +168,19 @@ static void test_max_ties_and_nan(void **state) {
 
 /* A dilated window may miss the input altogether. */
 static void test_empty_window(void **state) {
-  Pool2dK k = {.c = 3,
-               .ih = 1,
-               .iw = 1,
-               .oh = 1,
-               .ow = 1,
-               .kh = 2,
-               .kw = 2,
-               .stride_h = 1,
-               .stride_w = 1,
-               .pad_h = 1,
-               .pad_w = 1,
-               .dil_h = 2,
-               .dil_w = 2};
+  Pool2dParams k = {.c = 3,
+                    .ih = 1,
+                    .iw = 1,
+                    .oh = 1,
+                    .ow = 1,
+                    .kh = 2,
+                    .kw = 2,
+                    .stride_h = 1,
+                    .stride_w = 1,
+                    .pad_h = 1,
+                    .pad_w = 1,
+                    .dil_h = 2,
+                    .dil_w = 2};
   const double x[3] = {1, 2, 3}, dy[3] = {1, 1, 1}, zeros[3] = {0};
   float *bx = new_blocked(x, 1, 3, 1), *y = new_floats(16), *dx = new_floats(16);
   run_kernel(KERNEL_maxpool2d, (void *[]){bx, y}, 1, &k, (Out[]){{y, 64}, {0}});
@@ -194,12 +194,12 @@ static void test_empty_window(void **state) {
 
 typedef struct Adaptive {
   int64_t n;
-  AdaptivePoolK k;
+  AdaptivePoolParams k;
 } Adaptive;
 
 static void adaptive_twin(const void *context, const double *x, double *y) {
   const Adaptive *t = context;
-  const AdaptivePoolK *k = &t->k;
+  const AdaptivePoolParams *k = &t->k;
   for (int64_t o = 0; o < t->n * k->c * k->oh * k->ow; o++) {
     int64_t ow = o % k->ow, oh = o / k->ow % k->oh, plane = o / k->ow / k->oh;
     int64_t h0 = (int64_t)floor((double)(oh * k->ih) / (double)k->oh);
@@ -219,7 +219,7 @@ static void test_adaptive(void **state) {
                                    {1, {5, 6, 6, 6, 6, 0}},  {1, {17, 1, 1, 3, 3, 0}}};
   for (size_t i = 0; i < 2 * (sizeof sizes / sizeof *sizes); i++) {
     Adaptive t = sizes[i / 2];
-    AdaptivePoolK *k = &t.k;
+    AdaptivePoolParams *k = &t.k;
     k->accumulate = i % 2;
     int64_t in = k->ih * k->iw, out = k->oh * k->ow, xs = t.n * k->c * in, ys = t.n * k->c * out;
     double *x = new_random(xs, 1, 2), *dy = new_random(ys, -1, 1), *want = new_doubles(ys);

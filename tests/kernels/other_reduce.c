@@ -8,7 +8,7 @@ TEST_KERNEL(softmax_grad);
 
 typedef struct Reduce {
   int64_t n;
-  MeanK k;
+  MeanParams k;
 } Reduce;
 static const Reduce sizes[] = {{2, {3, 5, 1, 0}},  {1, {2, 16, 1, 0}}, {2, {1, 33, 1, 0}},
                                {1, {3, 4, 16, 0}}, {2, {2, 3, 19, 0}}, {1, {1, 1, 1, 0}},
@@ -80,7 +80,7 @@ static void test_softmax(void **state) {
 
 /* Large logits must not overflow. */
 static void test_softmax_large(void **state) {
-  MeanK k = {1, 3, 1, 0};
+  MeanParams k = {1, 3, 1, 0};
   float x[3] = {30000, 29999, -30000}, y[3];
   run_kernel(KERNEL_softmax, (void *[]){x, y}, 1, &k, (Out[]){{y, sizeof y}, {0}});
   check_close("softmax, large", from_floats(y, 3), (double[]){1 / (1 + exp(-1)), exp(-1) / (1 + exp(-1)), 0}, 3, 2e-7);

@@ -9,7 +9,7 @@ TEST_KERNEL(select_grad);
 
 typedef struct Table {
   int64_t n;
-  EmbeddingK k;
+  EmbeddingParams k;
 } Table;
 static const Table tables[] = {{2, {3, 5, 17, -1, 0}}, {3, {7, 11, 64, 0, 0}}, {1, {1, 1, 1, -1, 0}},
                                {2, {9, 4, 130, 3, 0}}, {0, {3, 5, 16, -1, 0}}, {5, {6, 2, 3, -1, 0}}};
@@ -59,7 +59,7 @@ static void test_embedding_grad(void **state) {
 
 static void test_positions(void **state) {
   for (int64_t step = 0; step < 3; step++) {
-    PositionsK k = {19, step};
+    PositionsParams k = {19, step};
     int32_t *y = new_buffer(3 * 19 * 4);
     run_kernel(KERNEL_positions, (void *[]){y}, 3, &k, (Out[]){{y, 3 * 19 * 4}, {0}});
     for (int64_t i = 0; i < 3 * 19; i++) assert_int_equal(y[i], i % 19 * step);
@@ -67,10 +67,10 @@ static void test_positions(void **state) {
 }
 
 static void test_select_grad(void **state) {
-  static const CatK sizes[] = {
+  static const CatParams sizes[] = {
       {1, 0, 5, 0, 1, 1, 7, 0}, {1, 4, 5, 0, 1, 3, 33, 0}, {1, 2, 3, 0, 1, 4, 1, 0}, {1, 0, 1, 0, 1, 1, 1, 0}};
   for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
-    CatK k = sizes[i / 2];
+    CatParams k = sizes[i / 2];
     k.accumulate = i % 2;
     int64_t n = 2, ys = n * k.outer * k.inner, xs = ys * k.total;
     double *dy = new_random(ys, -1, 1), *want = k.accumulate ? new_random(xs, -1, 1) : new_doubles(xs);

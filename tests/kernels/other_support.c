@@ -113,11 +113,11 @@ typedef void Shim(void *const *buf, int64_t n, int64_t begin, int64_t end, void 
   }
 #define SHIM_RUNTIME(name) enum { shim_##name = 0 };
 #define KERNEL(name, K, kind, buffers) SHIM_##kind(name)
-#include "compiler/kernels/kernels.def"
+#include "runtime/kernels/kernels.def"
 #undef KERNEL
 static Shim *const shims[KERNEL_COUNT] = {
 #define KERNEL(name, K, kind, buffers) [KERNEL_##name] = shim_##name,
-#include "compiler/kernels/kernels.def"
+#include "runtime/kernels/kernels.def"
 #undef KERNEL
 };
 

@@ -33,8 +33,8 @@
  *
  * A comment that begins with a capital letter is prose. Any other word is an error: no test passes by a slip.
  */
-#include "compiler/edit/weights.h"
-#include "compiler/frontend/frontend.h"
+#include "compiler/weights/weights.h"
+#include "compiler/script/script.h"
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* Writes the weight files that the scripts of tests/lang name, good ones and broken ones, into the folder
  * given as argument. Run once before them, as a fixture of ctest. */
-#include "compiler/edit/weights.h"
-#include "compiler/frontend/frontend.h"
+#include "compiler/weights/weights.h"
+#include "compiler/ops/shape.h"
+#include "compiler/script/script.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,5 +1,6 @@
 /* See build.h. */
 #include "tests/onnx/build.h"
+#include "compiler/model/model.h"
 #include <ftw.h>
 #include <unistd.h>
 
@@ -266,7 +267,7 @@ Imported import_file(const char *path) {
   Session *s = arena_new(arena, Session);
   s->arena = s->sources.arena = s->diags.arena = arena;
   s->diags.sources = &s->sources;
-  Imported i = {.s = s, .graph = import_onnx(s, path, SPAN_NONE)};
+  Imported i = {.s = s, .graph = import_onnx(s, path, SPAN_NONE, weights_guess_model)};
   size_t length, errors = s->diags.errors;
   FILE *out = open_memstream(&i.messages, &length);
   assert_non_null(out);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
-#include "compiler/edit/weights.h"
+#include "compiler/weights/weights.h"
 #include "compiler/import/onnx.h"
 #include "onnx.pb-c.h"
 

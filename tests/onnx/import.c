@@ -2,6 +2,7 @@
  * biases as Add, values in typed fields, weights in Constant nodes, older and newer opsets. Each is built
  * here, imported, and its graph compared as text; weights are read back and compared in value. */
 #include "tests/onnx/build.h"
+#include "compiler/script/script.h"
 
 /* The network without its parameters, as graph_dump() prints it; the caller frees. */
 static char *dump(const Imported *i) {

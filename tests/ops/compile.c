@@ -1,6 +1,6 @@
 /* Compiles and loads cases; see compile.h. The only file here that knows the compiler and runs it. */
 #include "tests/ops/compile.h"
-#include "compiler/analysis/analysis.h"
+#include "compiler/plan/plan.h"
 #include "compiler/emit/emit.h"
 #include "runtime/surgery.h"
 #include <dlfcn.h>
@@ -16,7 +16,7 @@
 #define KEEP_RUNTIME(name) (void (*)(void)) sgr_##name,
 extern void (*const runtime_functions[])(void);
 void (*const runtime_functions[])(void) = {
-#include "compiler/kernels/kernels.def"
+#include "runtime/kernels/kernels.def"
     (void (*)(void))sg_parallel,        (void (*)(void))sg_threads,      (void (*)(void))surgery_open,
     (void (*)(void))surgery_close,      (void (*)(void))surgery_forward, (void (*)(void))surgery_forward_outputs,
     (void (*)(void))surgery_train_step, (void (*)(void))surgery_save,    (void (*)(void))sg_raw_begin,

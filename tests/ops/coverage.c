@@ -4,14 +4,14 @@
  *
  *   ops_coverage CASES.txt…
  */
-#include "compiler/analysis/analysis.h"
-#include "compiler/frontend/frontend.h"
+#include "compiler/plan/plan.h"
+#include "compiler/script/script.h"
 #include "tests/ops/cases.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_ROLES = 8, MAX_ARGS = 8 };
+enum { MAX_ARGS = 8 };
 typedef struct Seen {
   int cases, gradients;
   bool argument[MAX_ARGS], trained[MAX_ROLES], frozen[MAX_ROLES];
@@ -55,7 +55,7 @@ static void see_case(const Case *c) {
   Trainability t = analyse_trainability(g);
   for (size_t i = 0; i < g->nodes.count; i++)
     if (t.used[i]) see_node(g, &t, &g->nodes.at[i]);
-  const Schedule *all[] = {&plan->pack, &plan->forward, &plan->prefix, &plan->tail, &plan->step, &plan->inspect};
+  const Program *all[] = {&plan->pack, &plan->forward, &plan->prefix, &plan->tail, &plan->step, &plan->inspect};
   for (int i = 0; i < 6; i++)
     for (size_t k = 0; k < all[i]->calls.count; k++) called[all[i]->calls.at[k].kernel] = true;
   arena_destroy(arena);
@@ -103,8 +103,7 @@ int main(int argc, char **argv) {
 #undef OP
   for (int i = 0; i < KERNEL_COUNT; i++) {
     if (called[i]) continue;
-    printf("compiler/kernels/kernels.def: %s is called by no case in tests/ops/cases\n",
-           kernel_info((KernelId)i)->name);
+    printf("runtime/kernels/kernels.def: %s is called by no case in tests/ops/cases\n", kernel_info((KernelId)i)->name);
     bad++;
   }
   printf("%d cases, %d rows of ops.def, %d kernels; %d without a case\n", cases, OP_COUNT - 1, KERNEL_COUNT, bad);

@@ -3,7 +3,7 @@
 #ifndef SURGERY_TESTS_OPS_NET_H
 #define SURGERY_TESTS_OPS_NET_H
 #include "runtime/abi.h"
-#include "runtime/manifest.h"
+#include "runtime/net/manifest.h"
 #include "tests/ops/cases.h"
 
 typedef struct Net {

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "runtime/random.h"
+#include "runtime/base/random.h"
 #include "tests/runtime/fake.h"
 
 enum { I = FAKE_INPUT, H = FAKE_HIDDEN, C = FAKE_CLASSES };

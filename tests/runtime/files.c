@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
-#include "runtime/random.h"
+#include "runtime/base/random.h"
 #include "tests/runtime/fake.h"
 
 static char folder[64];

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <string.h>
-#include "runtime/cpu.h"
+#include "runtime/base/cpu.h"
 #include "tests/runtime/fake.h"
 
 static void test_features(void **state) {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "runtime/random.h"
+#include "runtime/base/random.h"
 #include "runtime/train/gradients.h"
 #include "tests/runtime/fake.h"
 

@@ -8,10 +8,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "runtime/digest.h"
-#include "runtime/net.h"
-#include "runtime/pages.h"
-#include "runtime/random.h"
+#include "runtime/base/digest.h"
+#include "runtime/net/net.h"
+#include "runtime/base/pages.h"
+#include "runtime/base/random.h"
 #include "tests/runtime/fake.h"
 
 static surgery_error err;

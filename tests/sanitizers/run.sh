@@ -8,7 +8,7 @@
 #   generated code             AddressSanitizer, put into the module behind its optimisation: every access to weights, packed
 #                              weights, gradients, inputs and outputs stays within that allocation; in the arena a buffer may
 #                              be touched only between the calls that it lives for, and 64 bytes lie between any two
-#                              (SURGERY_REDZONE in compiler/analysis/memory.c, mark_buffers in compiler/codegen/schedules.c)
+#                              (SURGERY_REDZONE in compiler/plan/memory.c, mark_buffers in compiler/codegen/programs.c)
 # What is not: one tensor's end against its neighbour's begin within the weights or gradients, threads' scratch against each
 # other, and what OpenBLAS and the image libraries do inside.
 set -eu

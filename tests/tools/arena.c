@@ -5,7 +5,7 @@
  * at the arena's end, up to the padding of each sample to 64 bytes, and except where a thread's scratch was not needed
  * to its end. Then the runtime runs the network itself, and what it allocated is compared. */
 #include "runtime/abi.h"
-#include "runtime/net.h"
+#include "runtime/net/net.h"
 #include <dlfcn.h>
 #include <jansson.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * (*.golden, made by make_goldens.py): names in order, dtypes, shapes, and checksums of the values as f32 and
  * as i64. */
 #include "tests/weights/support.h"
-#include "runtime/io.h"
+#include "runtime/base/io.h"
 
 #include <inttypes.h>
 #include <unistd.h>

@@ -1,6 +1,8 @@
 /* Each built-in model: children, calls, state-dict keys, shapes, order and the number of parameters equal
  * torchvision's, as lists/NAME.txt has them; its stages reduce the size as timm's feature levels do. */
-#include "compiler/frontend/frontend.h"
+#include "compiler/script/script.h"
+#include "compiler/model/model.h"
+#include "compiler/ops/shape.h"
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>

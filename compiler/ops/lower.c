@@ -1,0 +1,215 @@
+/* Buffers, calls, layouts and gradient bookkeeping for the lowering families. Emits no kernel of its own but
+ * layout conversions and the sums of gradients. */
+#include "compiler/ops/lower.h"
+#include "compiler/ops/shape.h"
+
+static int64_t round_up(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+BufferId new_buffer(Lower *l, const char *name, bool per_sample, int64_t bytes) {
+  Buffer b = {.name = name, .space = SPACE_ARENA, .per_sample = per_sample, .bytes = round_up(bytes)};
+  vec_push(l->arena, &l->s->buffers, b);
+  return (BufferId)(l->s->buffers.count - 1);
+}
+
+static BufferId *find_place(Program *s, Space space, int index, int64_t offset) {
+  uint64_t hash = ((uint64_t)offset / 4 * 31 + (uint64_t)index) * 31 + (uint64_t)space;
+  size_t mask = s->place_slots - 1, at = (hash * 0x9e3779b97f4a7c15u >> 32) & mask;
+  for (; s->place[at]; at = (at + 1) & mask) {
+    const Buffer *b = &s->buffers.at[s->place[at] - 1];
+    if (b->space == space && b->index == index && b->offset == offset) break;
+  }
+  return &s->place[at];
+}
+
+static void grow_places(Arena *arena, Program *s) {
+  s->place_slots = s->place_slots ? s->place_slots * 2 : 64;
+  s->place = arena_array(arena, BufferId, s->place_slots);
+  s->place_count = 0;
+  for (size_t i = 0; i < s->buffers.count; i++) {
+    const Buffer *b = &s->buffers.at[i];
+    if (b->space != SPACE_ARENA) *find_place(s, b->space, b->index, b->offset) = (BufferId)i + 1, s->place_count++;
+  }
+}
+
+BufferId place_buffer(Lower *l, Space space, int index, int64_t offset, const char *name) {
+  Program *s = l->s;
+  if (s->place_count * 2 >= s->place_slots) grow_places(l->arena, s);
+  BufferId *slot = find_place(s, space, index, offset);
+  if (*slot) return *slot - 1;
+  vec_push(l->arena, &s->buffers, (Buffer){.name = name, .space = space, .index = index, .offset = offset});
+  s->place_count++;
+  *slot = (BufferId)s->buffers.count;
+  return *slot - 1;
+}
+
+void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId n, const char *role,
+               const BufferId *buf, int count) {
+  const KernelInfo *info = kernel_info(kernel);
+  ASSERT(k_bytes == (size_t)info->words * 8 && info->words <= MAX_CALL_WORDS && count <= MAX_CALL_BUFFERS);
+  Call call = {.kernel = kernel, .buf_count = count, .word_count = info->words, .node = n, .role = role};
+  memcpy(call.buf, buf, (size_t)count * sizeof *buf);
+  memcpy(call.word, k, k_bytes);
+  call.shared = l->inspecting && info->is_template;
+  if (info->plan) info->plan(k, &call.plan);
+  vec_push(l->arena, &l->s->calls, call);
+}
+
+static KernelChoice *find_choice(KernelChoices *choices, KernelId usual, const void *k, size_t k_bytes,
+                                 int64_t samples) {
+  for (size_t i = 0; i < choices->list.count; i++) {
+    KernelChoice *c = &choices->list.at[i];
+    if (c->usual == usual && c->samples == samples && memcmp(c->word, k, k_bytes) == 0) return c;
+  }
+  return NULL;
+}
+
+KernelId choose_kernel(Lower *l, const void *k, size_t k_bytes, NodeId n, const char *role, KernelId usual,
+                       KernelId other) {
+  KernelChoices *choices = l->plan->choices;
+  int64_t samples = l->s == &l->plan->first->forward ? 1 : l->plan->batch;
+  if (!choices || samples == 0) return usual;
+  KernelChoice *c = find_choice(choices, usual, k, k_bytes, samples);
+  if (!c) {
+    KernelChoice new = {.usual = usual,
+                        .other = other,
+                        .taken = usual,
+                        .word_count = (int)(k_bytes / 8),
+                        .samples = samples,
+                        .call = arena_printf(choices->arena, "%s %s", l->g->nodes.at[n].name, role)};
+    memcpy(new.word, k, k_bytes);
+    vec_push(choices->arena, &choices->list, new);
+    c = &choices->list.at[choices->list.count - 1];
+  }
+  c->calls++;
+  return c->taken;
+}
+
+const Shape *value_shape(const Lower *l, ValueId v) { return &l->g->values.at[v].shape; }
+
+Around shape_around(const Shape *shape, int64_t dim) {
+  Around a = {.at = shape_inner_dimension(shape, dim), .outer = 1, .inner = 1};
+  ASSERT(a.at >= 0);
+  a.size = shape->dim[a.at];
+  for (int i = 0; i < a.at; i++) a.outer *= shape->dim[i];
+  for (int i = a.at + 1; i < shape->rank; i++) a.inner *= shape->dim[i];
+  return a;
+}
+
+Layout default_layout(const Shape *shape) { return shape->rank == 3 ? LAYOUT_NCHW16C : LAYOUT_NCHW; }
+
+int64_t layout_bytes(const Shape *shape, Layout layout) {
+  int64_t count =
+      layout == LAYOUT_NCHW16C ? BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2] : shape_count(shape);
+  return round_up(count * 4);
+}
+
+static const char *value_name(const Lower *l, ValueId v) {
+  NodeId producer = l->g->values.at[v].producer;
+  return producer == NO_ID ? "input" : l->g->nodes.at[producer].name;
+}
+
+BufferId value_out(Lower *l, ValueId v, Layout layout) {
+  l->value[v].at[layout] = new_buffer(l, value_name(l, v), true, layout_bytes(value_shape(l, v), layout));
+  return l->value[v].at[layout];
+}
+
+static LayoutParams layout_constants(const Shape *shape, bool accumulate) {
+  return (LayoutParams){.c = shape->dim[0], .h = shape->dim[1], .w = shape->dim[2], .accumulate = accumulate};
+}
+
+BufferId value_in(Lower *l, ValueId v, Layout layout) {
+  ValueState *state = &l->value[v];
+  if (state->at[layout] != NO_ID) return state->at[layout];
+  BufferId from = state->at[1 - layout];
+  if (from == NO_ID) BUG("%s is used before it is made", value_name(l, v));
+  BufferId to = value_out(l, v, layout);
+  LayoutParams k = layout_constants(value_shape(l, v), false);
+  NodeId producer = l->g->values.at[v].producer;
+  if (layout == LAYOUT_NCHW16C) EMIT(l, to_nchw16c, &k, producer, "layout", from, to);
+  else EMIT(l, to_nchw, &k, producer, "layout", from, to);
+  return to;
+}
+
+BufferId value_in_default(Lower *l, ValueId v) { return value_in(l, v, default_layout(value_shape(l, v))); }
+
+ParamId find_param(const Graph *g, NodeId n, const char *role) {
+  const Module *m = &g->modules.at[g->nodes.at[n].module];
+  for (size_t i = 0; i < m->params.count; i++)
+    if (streq(op_info(m->op)->params[g->params.at[m->params.at[i]].role].name, role)) return m->params.at[i];
+  return NO_ID;
+}
+
+BufferId param_buffer(Lower *l, NodeId n, const char *role) {
+  ParamId p = find_param(l->g, n, role);
+  if (p == NO_ID) return NO_ID;
+  return place_buffer(l, SPACE_WEIGHTS, 0, l->plan->weight_offset.at[p], l->g->params.at[p].name);
+}
+
+/* ---- gradients ---- */
+
+bool wants_grad(const Lower *l, ValueId v) { return l->t->needs_grad[v]; }
+
+static ElementwiseParams elementwise_of(const Shape *shape, Layout layout, bool accumulate) {
+  bool blocked = layout == LAYOUT_NCHW16C;
+  return (ElementwiseParams){.count = blocked ? BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2]
+                                              : shape_count(shape),
+                             .c = blocked ? shape->dim[0] : 0,
+                             .hw = blocked ? shape->dim[1] * shape->dim[2] : 0,
+                             .accumulate = accumulate};
+}
+
+static ValueId group_value(const Lower *l, NodeId n) { return l->g->nodes.at[l->node[n].last].output; }
+
+BufferId grad_of_group(Lower *l, NodeId n, Layout layout) {
+  ValueId v = group_value(l, n);
+  const Shape *shape = value_shape(l, v);
+  BufferId grad = l->value[v].grad;
+  if (default_layout(shape) == layout) return grad;
+  BufferId other = new_buffer(l, arena_printf(l->arena, "d %s", value_name(l, v)), true, layout_bytes(shape, layout));
+  LayoutParams k = layout_constants(shape, false);
+  if (layout == LAYOUT_NCHW16C) EMIT(l, to_nchw16c, &k, n, "layout", grad, other);
+  else EMIT(l, to_nchw, &k, n, "layout", grad, other);
+  return other;
+}
+
+BufferId grad_before_activation(Lower *l, NodeId n, Layout layout) {
+  NodeState *state = &l->node[n];
+  if (state->dz != NO_ID) return state->dz;
+  BufferId dy = grad_of_group(l, n, layout);
+  state->dz = dy;
+  if (state->activation == ACT_NONE) return dy;
+  ElementwiseParams k = elementwise_of(value_shape(l, group_value(l, n)), layout, false);
+  k.activation = state->activation;
+  /* In place: the gradient of the group's value is used by this group alone. */
+  EMIT(l, activation_grad, &k, n, "grad_activation", NO_ID, state->y, dy, dy);
+  return dy;
+}
+
+GradOut grad_begin(Lower *l, ValueId v, Layout layout) {
+  const Shape *shape = value_shape(l, v);
+  ValueState *state = &l->value[v];
+  const char *name = arena_printf(l->arena, "d %s", value_name(l, v));
+  if (layout != default_layout(shape))
+    return (GradOut){new_buffer(l, name, true, layout_bytes(shape, layout)), false, v, layout};
+  if (state->grad == NO_ID) state->grad = new_buffer(l, name, true, layout_bytes(shape, layout));
+  GradOut out = {state->grad, state->grad_written, v, layout};
+  return out;
+}
+
+void grad_end(Lower *l, NodeId n, const GradOut *out) {
+  const Shape *shape = value_shape(l, out->value);
+  if (out->layout != default_layout(shape)) {
+    GradOut home = grad_begin(l, out->value, default_layout(shape));
+    LayoutParams k = layout_constants(shape, home.accumulate);
+    if (home.layout == LAYOUT_NCHW16C) EMIT(l, to_nchw16c, &k, n, "layout", out->buffer, home.buffer);
+    else EMIT(l, to_nchw, &k, n, "layout", out->buffer, home.buffer);
+  }
+  l->value[out->value].grad_written = true;
+}
+
+BufferId grad_param(Lower *l, ParamId p, bool *accumulate) {
+  *accumulate = l->param_written[p];
+  l->param_written[p] = true;
+  return place_buffer(l, SPACE_GRADS, 0, l->plan->grad_offset.at[p],
+                      arena_printf(l->arena, "d %s", l->g->params.at[p].name));
+}

@@ -1,0 +1,198 @@
+/* Attention: the function scaled_dot_product_attention, and MultiheadAttention, which is that between four Linears
+ * whose weights lie in two tensors. The projections are separate products with the rows of in_proj_weight that they
+ * need. */
+#include "compiler/ops/lower.h"
+
+/* q, k, v of a call that gives one value for all three, or each. */
+static ValueId operand(const Lower *l, NodeId n, int which) {
+  const Node *node = &l->g->nodes.at[n];
+  return node->inputs.at[node->inputs.count >= 3 ? which : 0];
+}
+
+/* The mask is the call's last value; where the input gives none, all is attended to. */
+static BufferId mask_buffer(Lower *l, NodeId n) {
+  const Node *node = &l->g->nodes.at[n];
+  bool masked = node->inputs.at[node->inputs.count - 1] == l->g->mask_value && l->g->input.mask;
+  return masked ? place_buffer(l, SPACE_MASK, 0, 0, "mask") : NO_ID;
+}
+
+static AttentionParams constants(const Lower *l, NodeId n, int64_t heads, double p) {
+  const Shape *q = value_shape(l, operand(l, n, 0)), *k = value_shape(l, operand(l, n, 1)),
+              *v = value_shape(l, operand(l, n, 2));
+  AttentionParams a = {.heads = heads,
+                       .tq = q->dim[0],
+                       .tk = k->dim[0],
+                       .dim = q->dim[1] / heads,
+                       .value_dim = v->dim[1] / heads,
+                       .layer = n};
+  a.scale = 1 / __builtin_sqrt((double)a.dim);
+  a.p = l->training && l->t->varies[n] ? p : 0;
+  return a;
+}
+
+static BufferId noise_buffer(Lower *l, const AttentionParams *k) {
+  return k->p > 0 ? place_buffer(l, SPACE_RNG, 0, 0, "rng") : NO_ID;
+}
+
+static BufferId new_rows(Lower *l, NodeId n, const char *what, int64_t floats) {
+  return new_buffer(l, arena_printf(l->arena, "%s %s", what, l->g->nodes.at[n].name), true, floats * 4);
+}
+
+/* qkv → context; keeps what the gradients need. */
+static void emit_attention(Lower *l, NodeId n, const AttentionParams *k, const BufferId qkv[3], BufferId context) {
+  NodeState *state = &l->node[n];
+  if (l->training && wants_grad(l, l->g->nodes.at[n].output))
+    state->sums = new_rows(l, n, "sums", k->heads * k->tq * 2);
+  EMIT(l, attention, k, n, "forward", qkv[0], qkv[1], qkv[2], mask_buffer(l, n), noise_buffer(l, k), context,
+       state->sums);
+}
+
+/* ---- the function ---- */
+
+void lower_attention(Lower *l, NodeId n) {
+  const OpArgs *a = node_args(l->g, n);
+  AttentionParams k = constants(l, n, a->heads, a->dropout_p);
+  BufferId qkv[3];
+  for (int i = 0; i < 3; i++) qkv[i] = value_in(l, operand(l, n, i), LAYOUT_NCHW);
+  l->node[n].y = value_out(l, l->g->nodes.at[n].output, LAYOUT_NCHW);
+  emit_attention(l, n, &k, qkv, l->node[n].y);
+}
+
+/* One call makes the gradients that are wanted. A value that is two of q, k, v gets the second one by way of a buffer.
+ */
+void grad_attention(Lower *l, NodeId n) {
+  const OpArgs *a = node_args(l->g, n);
+  AttentionParams k = constants(l, n, a->heads, a->dropout_p);
+  int64_t *accumulate[3] = {&k.accumulate_q, &k.accumulate_k, &k.accumulate_v};
+  BufferId dy = grad_of_group(l, n, LAYOUT_NCHW), qkv[3], d[3];
+  GradOut out[3];
+  bool again[3] = {false};
+  for (int i = 0; i < 3; i++) {
+    ValueId value = operand(l, n, i);
+    qkv[i] = value_in(l, value, LAYOUT_NCHW);
+    d[i] = NO_ID;
+    if (!wants_grad(l, value)) continue;
+    for (int j = 0; j < i; j++) again[i] |= operand(l, n, j) == value;
+    if (again[i]) {
+      d[i] = new_rows(l, n, "d", shape_count(value_shape(l, value)));
+      continue;
+    }
+    out[i] = grad_begin(l, value, LAYOUT_NCHW);
+    d[i] = out[i].buffer;
+    *accumulate[i] = out[i].accumulate;
+  }
+  EMIT(l, attention_grad, &k, n, "grad_input", qkv[0], qkv[1], qkv[2], mask_buffer(l, n), noise_buffer(l, &k),
+       l->node[n].sums, dy, d[0], d[1], d[2]);
+  for (int i = 0; i < 3; i++)
+    if (d[i] != NO_ID && !again[i]) grad_end(l, n, &out[i]);
+  for (int i = 0; i < 3; i++)
+    if (again[i]) pass_gradient(l, n, d[i], operand(l, n, i));
+}
+
+/* ---- the layer ---- */
+
+/* The projection that makes q, k or v (0, 1, 2), or the one behind the attention (3). */
+static LinearParams projection(const Lower *l, NodeId n, int which) {
+  int64_t width = node_args(l->g, n)->embed_dim;
+  int64_t rows = value_shape(l, which < 3 ? operand(l, n, which) : l->g->nodes.at[n].output)->dim[0];
+  return (LinearParams){.rows = rows, .in = width, .out = width, .has_bias = node_args(l->g, n)->bias};
+}
+
+/* Its share of the weight (or, with bias, of the bias): in the weights, or in the gradients. */
+static int64_t share_offset(const Lower *l, NodeId n, int which, bool bias) {
+  int64_t width = node_args(l->g, n)->embed_dim;
+  return which < 3 ? which * width * (bias ? 1 : width) * 4 : 0;
+}
+
+static ParamId projection_param(const Lower *l, NodeId n, int which, bool bias) {
+  return find_param(l->g, n,
+                    which < 3 ? bias ? "in_proj_bias" : "in_proj_weight"
+                    : bias    ? "out_proj.bias"
+                              : "out_proj.weight");
+}
+
+static BufferId weight_share(Lower *l, NodeId n, int which, bool bias) {
+  ParamId p = projection_param(l, n, which, bias);
+  if (p == NO_ID) return NO_ID;
+  return place_buffer(l, SPACE_WEIGHTS, 0, l->plan->weight_offset.at[p] + share_offset(l, n, which, bias),
+                      l->g->params.at[p].name);
+}
+
+void lower_multihead(Lower *l, NodeId n) {
+  const OpArgs *a = node_args(l->g, n);
+  NodeState *state = &l->node[n];
+  AttentionParams k = constants(l, n, a->num_heads, a->dropout);
+  static const char *const names[] = {"q", "k", "v"};
+  for (int i = 0; i < 3; i++) {
+    LinearParams linear = projection(l, n, i);
+    BufferId x = value_in(l, operand(l, n, i), LAYOUT_NCHW);
+    state->qkv[i] = new_rows(l, n, names[i], linear.rows * linear.out);
+    EMIT(l, linear, &linear, n, "forward", x, weight_share(l, n, i, false), weight_share(l, n, i, true), state->qkv[i]);
+  }
+  state->context = new_rows(l, n, "context", k.tq * a->embed_dim);
+  emit_attention(l, n, &k, state->qkv, state->context);
+  LinearParams linear = projection(l, n, 3);
+  state->y = value_out(l, l->g->nodes.at[n].output, LAYOUT_NCHW);
+  EMIT(l, linear, &linear, n, "forward", state->context, weight_share(l, n, 3, false), weight_share(l, n, 3, true),
+       state->y);
+}
+
+/* The gradients of the projected q, k and v, once. */
+static const BufferId *projected_gradients(Lower *l, NodeId n) {
+  const OpArgs *a = node_args(l->g, n);
+  NodeState *state = &l->node[n];
+  if (state->d_qkv[0] != NO_ID) return state->d_qkv;
+  AttentionParams k = constants(l, n, a->num_heads, a->dropout);
+  LinearParams out = projection(l, n, 3);
+  BufferId d_context = new_rows(l, n, "d context", k.tq * a->embed_dim);
+  EMIT(l, linear_grad_input, &out, n, "grad_context", grad_of_group(l, n, LAYOUT_NCHW), weight_share(l, n, 3, false),
+       d_context);
+  for (int i = 0; i < 3; i++) state->d_qkv[i] = new_rows(l, n, "d qkv", projection(l, n, i).rows * a->embed_dim);
+  EMIT(l, attention_grad, &k, n, "grad_attention", state->qkv[0], state->qkv[1], state->qkv[2], mask_buffer(l, n),
+       noise_buffer(l, &k), state->sums, d_context, state->d_qkv[0], state->d_qkv[1], state->d_qkv[2]);
+  return state->d_qkv;
+}
+
+static BufferId grad_share(Lower *l, NodeId n, ParamId p, int which, bool bias) {
+  return place_buffer(l, SPACE_GRADS, 0, l->plan->grad_offset.at[p] + share_offset(l, n, which, bias),
+                      arena_printf(l->arena, "d %s", l->g->params.at[p].name));
+}
+
+/* Of the tensor that holds all three projections: each has its share. */
+static void grad_in(Lower *l, NodeId n, ParamId p, bool bias) {
+  bool accumulate;
+  const BufferId *d = projected_gradients(l, n);
+  grad_param(l, p, &accumulate);
+  for (int i = 0; i < 3; i++) {
+    LinearParams k = projection(l, n, i);
+    k.accumulate = accumulate;
+    BufferId share = grad_share(l, n, p, i, bias);
+    if (bias) EMIT(l, linear_grad_bias, &k, n, "grad_in_bias", d[i], share);
+    else EMIT(l, linear_grad_weight, &k, n, "grad_in_weight", value_in(l, operand(l, n, i), LAYOUT_NCHW), d[i], share);
+  }
+}
+void grad_multihead_in_weight(Lower *l, NodeId n, ParamId p) { grad_in(l, n, p, false); }
+void grad_multihead_in_bias(Lower *l, NodeId n, ParamId p) { grad_in(l, n, p, true); }
+
+static void grad_out(Lower *l, NodeId n, ParamId p, bool bias) {
+  bool accumulate;
+  LinearParams k = projection(l, n, 3);
+  BufferId to = grad_param(l, p, &accumulate), dy = grad_of_group(l, n, LAYOUT_NCHW);
+  k.accumulate = accumulate;
+  if (bias) EMIT(l, linear_grad_bias, &k, n, "grad_out_bias", dy, to);
+  else EMIT(l, linear_grad_weight, &k, n, "grad_out_weight", l->node[n].context, dy, to);
+}
+void grad_multihead_out_weight(Lower *l, NodeId n, ParamId p) { grad_out(l, n, p, false); }
+void grad_multihead_out_bias(Lower *l, NodeId n, ParamId p) { grad_out(l, n, p, true); }
+
+void grad_multihead_input(Lower *l, NodeId n) {
+  const BufferId *d = projected_gradients(l, n);
+  for (int i = 0; i < 3; i++) {
+    if (!wants_grad(l, operand(l, n, i))) continue;
+    LinearParams k = projection(l, n, i);
+    GradOut dx = grad_begin(l, operand(l, n, i), LAYOUT_NCHW);
+    k.accumulate = dx.accumulate;
+    EMIT(l, linear_grad_input, &k, n, "grad_input", d[i], weight_share(l, n, i, false), dx.buffer);
+    grad_end(l, n, &dx);
+  }
+}

@@ -1,0 +1,64 @@
+/* Shape rules, one for each SHAPE of ops.def. Called by shape.c alone. */
+#ifndef SURGERY_SHAPE_H
+#define SURGERY_SHAPE_H
+#include "compiler/graph/graph.h"
+#include "compiler/graph/session.h"
+
+/* Do a Conv2d's groups divide its channels (those that are known)? False with a diagnostic. */
+bool conv_groups_fit(Session *s, const OpArgs *args, Span call);
+/* Fills in every value's and parameter's shape and every `_`. False with diagnostics that blame the edit. */
+bool infer_shapes(Session *s, Graph *g);
+/* The same, but each `_` stays one. */
+bool look_at_shapes(Session *s, Graph *g);
+/* The shapes of those parameters alone that follow from their layer's arguments, where no value's shape is known. */
+void fill_known_params(Graph *g);
+
+typedef struct ShapeContext {
+  Session *s;
+  Graph *g;
+  Node *node;
+  OpId op;
+  OpArgs *args;    /* of the layer or the function; a rule fills in its `_` */
+  const Shape *in; /* shapes of the inputs, without N */
+  size_t in_count;
+  Shape *out; /* to be set */
+} ShapeContext;
+
+/* False with a diagnostic that blames the statement which brought the node here; *out may be set all the same, to what
+ * the layer's own arguments say. */
+#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc) bool SHAPE(ShapeContext *c);
+#include "grammar/ops.def"
+#undef OP
+
+/* Expected-against-got messages, built in one place (shape_errors.c). Each returns false. */
+bool shape_wants_features(ShapeContext *c, const char *what, int64_t wants, int64_t got);
+bool shape_wants_rank(ShapeContext *c, const char *wants, const char *help);
+bool shape_window_too_large(ShapeContext *c, const char *axis, int64_t window, int64_t size);
+bool shape_mismatch(ShapeContext *c, size_t other, const char *rule);
+/* A dimension counted with the batch as 0, negative from the end → one counted without it; -1: not there. */
+int shape_inner_dimension(const Shape *shape, int64_t dim);
+/* `argument` is the place of `dim` in the operator's row, `twice` when it was named before. */
+bool shape_bad_dimension(ShapeContext *c, int argument, int64_t dim, bool twice);
+/* Of two values that do not fit together the one that the edit to blame did not change: what is behind goes on with
+ * it, so that one mistake gives one message. */
+size_t shape_unedited(const ShapeContext *c, size_t other);
+
+/* ---- shared by shape_errors.c and shape_cures.c ---- */
+/* In a file that the user can change. */
+bool shape_in_script(const ShapeContext *c, Span span);
+const char *shape_source_text(const ShapeContext *c, Span span); /* "" where there is none */
+/* A Linear gets a map: says what is missing, with the fix that puts it there (shape_cures.c). */
+void shape_cure_flatten(ShapeContext *c, Diag *d);
+/* A statement behind the one in which `span` stands. */
+void shape_fix_behind(ShapeContext *c, Diag *d, Span span, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* For the messages of one rule alone (shape_sequence.c): where to report, and what flows in. The layer's arguments
+ * where they stand in the script, when its own statement came last; else the edit to blame. */
+Span shape_blame(const ShapeContext *c);
+void shape_label(ShapeContext *c, Diag *d, size_t input);
+/* ---- shape_sequence.c ---- */
+/* Whether input `i` may hold whole numbers (tokens, or the mask) in this operator; reports where it may not. */
+bool shape_integers_fit(ShapeContext *c, size_t i);
+/* Positions of the tokens in the network's output: none may be left. */
+bool shape_output_is_computed(Session *s, const Graph *g);
+#endif

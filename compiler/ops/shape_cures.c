@@ -1,0 +1,91 @@
+/* The cures of shape mistakes that put something into the script: a missing Flatten, a statement behind another.
+ * Where it goes is told from the text around the layer. Called by shape_errors.c. */
+#include "compiler/ops/shape.h"
+#include "compiler/base/diag_text.h"
+#include <ctype.h>
+
+void shape_fix_behind(ShapeContext *c, Diag *d, Span span, const char *format, ...) {
+  const Span take = c->g->modules.at[0].origin;
+  if (span.source >= c->s->sources.files.count) return;
+  if (take.source == span.source && take.end > span.end) span = take; /* an `input` before the take */
+  const Source *source = &c->s->sources.files.at[span.source];
+  uint32_t end = text_statement_end(source->text, source->length, span.end);
+  va_list args;
+  va_start(args, format);
+  const char *statement = arena_vprintf(c->s->arena, format, args);
+  va_end(args);
+  diag_fix(&c->s->diags, d, (Span){span.source, end, end}, "\n%s", statement);
+}
+
+/* ---- a Linear that gets a map ---- */
+
+typedef struct Missing {
+  const char *layers; /* "AdaptiveAvgPool2d(1), Flatten()" */
+  const char *linear; /* the layer with the number that fits then */
+  bool fits;          /* it is the layer as it stands */
+  bool pooled;
+} Missing;
+
+static Missing what_is_missing(const ShapeContext *c, Span args) {
+  const Shape *in = &c->in[0];
+  int64_t channels = in->dim[0], flat = channels * in->dim[1] * in->dim[2], declared = c->args->in_features;
+  bool pool = flat != channels && declared != flat;
+  int64_t wants = pool ? channels : flat;
+  Missing m = {pool ? "AdaptiveAvgPool2d(1), Flatten()" : "Flatten()", NULL,
+               declared == wants || declared == HOLE_VALUE, pool};
+  m.linear = m.fits && shape_in_script(c, args)
+                 ? shape_source_text(c, args)
+                 : arena_printf(c->s->arena, "Linear(%lld, %lld)", (long long)wants, (long long)c->args->out_features);
+  return m;
+}
+
+/* fc(x) in a forward of the user's: what stands between the brackets is flattened. */
+static bool cure_in_forward(ShapeContext *c, Diag *d, const Missing *m, Span args) {
+  Span call = c->node->place;
+  const char *text = shape_source_text(c, call), *open = strchr(text, '('), *close = strrchr(text, ')');
+  bool called = shape_in_script(c, call) && call.begin != args.begin && open && close > open &&
+                islower((unsigned char)*text) && call.begin != c->node->origin.begin;
+  if (!called) return false;
+  const char *inside = arena_strndup(c->s->arena, open + 1, (size_t)(close - open - 1));
+  const char *made = m->pooled ? arena_printf(c->s->arena, "mean(%s, [2, 3])", inside)
+                               : arena_printf(c->s->arena, "flatten(%s, 1)", inside);
+  const char *whole = arena_printf(c->s->arena, "%.*s(%s)", (int)(open - text), text, made);
+  diag_help(&c->s->diags, d, m->pooled ? "pool and flatten it first: %s" : "a flatten is missing: %s", whole);
+  diag_label(&c->s->diags, d, call, "called here");
+  if (m->fits) diag_fix(&c->s->diags, d, call, "%s", whole);
+  return true;
+}
+
+/* In a model whose layers run in order: a statement before the layer's own. */
+static void fix_before_statement(ShapeContext *c, Diag *d, const Missing *m, Span args) {
+  const char *text = c->s->sources.files.at[args.source].text;
+  uint32_t start = args.begin;
+  while (start > 0 && !strchr("\n;{", text[start - 1])) start--;
+  uint32_t line = start;
+  while (start < args.begin && isspace((unsigned char)text[start])) start++;
+  bool alone = line == 0 || text[line - 1] == '\n';
+  const char *indent = alone ? arena_strndup(c->s->arena, text + line, start - line) : "";
+  const char *end = alone ? arena_printf(c->s->arena, "\n%s", indent) : "; ";
+  diag_fix(&c->s->diags, d, (Span){args.source, start, start}, "%s%sFlatten()%s",
+           m->pooled ? "AdaptiveAvgPool2d(1)" : "", m->pooled ? end : "", end);
+}
+
+void shape_cure_flatten(ShapeContext *c, Diag *d) {
+  const Module *module = &c->g->modules.at[c->node->module];
+  Span args = module->args_span;
+  Missing m = what_is_missing(c, args);
+  if (cure_in_forward(c, d, &m, args)) return;
+  diag_help(&c->s->diags, d,
+            m.pooled ? "pool and flatten it first: Sequential(%s, %s)" : "a Flatten is missing: Sequential(%s, %s)",
+            m.layers, m.linear);
+  if (!shape_in_script(c, args) || d->span.begin != args.begin || d->span.source != args.source) return;
+  const char *text = c->s->sources.files.at[args.source].text;
+  uint32_t before = args.begin;
+  while (before > 0 && isspace((unsigned char)text[before - 1])) before--;
+  bool listed = before > 0 && (text[before - 1] == ',' || text[before - 1] == '(');
+  bool in_edit =
+      module->origin.source == args.source && module->origin.begin <= args.begin && args.end <= module->origin.end;
+  if (listed) diag_fix(&c->s->diags, d, args, "%s, %s", m.layers, m.linear);
+  else if (in_edit) diag_fix(&c->s->diags, d, args, "Sequential(%s, %s)", m.layers, m.linear);
+  else if (m.fits) fix_before_statement(c, d, &m, args);
+}

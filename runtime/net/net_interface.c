@@ -1,0 +1,113 @@
+/* The functions of surgery.h that run and train a network: arguments are checked here, since they come from
+ * other people's programs, and each failure has a number of its own. Called by C programs, by themselves or
+ * through NAME_forward and its like (compiler/codegen/exports.c). */
+#include "runtime/net/net.h"
+#include <stdlib.h>
+#include <string.h>
+
+const char *surgery_failure_text(int failure) {
+  switch (failure) {
+  case 0: return "done";
+  case SURGERY_NO_MEMORY: return "no memory; a smaller batch takes less";
+  case SURGERY_NULL_ARGUMENT: return "a pointer that is needed is NULL";
+  case SURGERY_NOT_TRAINABLE: return "nothing in this network is trainable: all of it is frozen";
+  case SURGERY_BAD_TARGET: return "a target is no class of the network";
+  case SURGERY_BAD_TOKEN: return "a token is not in the vocabulary";
+  case SURGERY_SMALL_BATCH: return "a trainable BatchNorm gets one value per channel: the batch needs more samples";
+  case SURGERY_SMALL_MEMORY:
+    return "the memory that was given is smaller than the header's macro says for this batch, or not 64-byte "
+           "aligned";
+  case SURGERY_OTHER_CPU: return "this processor lacks what the code needs";
+  }
+  return "unknown";
+}
+
+static bool is_too_large(size_t n) { return n > INT64_MAX / 64; }
+
+static bool reads_tokens(const surgery_net *net) { return net->manifest->input.kind == INPUT_TOKENS; }
+
+/* What every function needs that reads x. */
+static int check_input(const surgery_net *net, size_t n, const void *x, const void *other) {
+  if (!net || (n && (!x || !other))) return SURGERY_NULL_ARGUMENT;
+  if (is_too_large(n)) return SURGERY_NO_MEMORY;
+  return reads_tokens(net) && net_wrong_token(net->manifest, (int64_t)n, x) >= 0 ? SURGERY_BAD_TOKEN : SURGERY_OK;
+}
+
+int surgery_forward(surgery_net *net, size_t n, const float *x, float *y) {
+  return surgery_forward_masked(net, n, x, NULL, y);
+}
+
+int surgery_forward_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, float *y) {
+  int failure = check_input(net, n, x, y);
+  if (failure) return failure;
+  net->mask = mask;
+  int status = net_forward(net, (int64_t)n, x, y, NULL);
+  net->mask = NULL; /* where it never came to the run */
+  return status ? SURGERY_NO_MEMORY : SURGERY_OK;
+}
+
+int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y) {
+  int failure = check_input(net, n, x, y);
+  if (failure || n == 0) return failure;
+  const void *aligned_x = net_stage(net, (int64_t)n, x, NULL);
+  if (!aligned_x || net_run(net, NET_FORWARD, (int64_t)n, aligned_x, NULL, NULL, NULL, NULL)) return SURGERY_NO_MEMORY;
+  for (size_t i = 0; i < net->manifest->output_count; i++)
+    if (y[i]) memcpy(y[i], net->outputs[i], (size_t)net->manifest->outputs[i].shape.count * n * 4);
+  return SURGERY_OK;
+}
+
+int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss) {
+  return surgery_train_step_masked(net, n, x, NULL, target, loss);
+}
+
+static bool has_classes(const Manifest *m) { /* targets are classes even where the step takes floats */
+  return !net_takes_floats(m) || (m->train.loss == LOSS_TYPE_CROSS_ENTROPY && m->train.mixup > 0);
+}
+
+static int check_step(const surgery_net *net, size_t n, const void *x, const int32_t *target) {
+  if (!net) return SURGERY_NULL_ARGUMENT;
+  if (!net->optimizer) return SURGERY_NOT_TRAINABLE;
+  int failure = check_input(net, n, x, target);
+  if (failure || n == 0) return failure;
+  if (net_lonely_batchnorm(net, (int64_t)n)) return SURGERY_SMALL_BATCH;
+  return has_classes(net->manifest) && net_check_targets(net->manifest, (int64_t)n, target, NULL) ? SURGERY_BAD_TARGET
+                                                                                                  : SURGERY_OK;
+}
+
+/* Whatever fails here is memory: the rest is checked. */
+static int train_step(surgery_net *net, int64_t n, const void *x, const int32_t *mask, const int32_t *target,
+                      float *loss) {
+  const void *input = NULL;
+  if (net_has(net, NET_PREFIX)) {
+    net->mask = mask;
+    if (net_features(net, n, x, NULL)) return SURGERY_NO_MEMORY;
+    input = net->features;
+  } else if (!(input = net_stage(net, n, x, NULL))) {
+    return SURGERY_NO_MEMORY;
+  }
+  const void *taken = target;
+  float *soft = NULL;
+  if (net_takes_floats(net->manifest) && has_classes(net->manifest)) {
+    if (!(soft = calloc((size_t)n, (size_t)net->manifest->outputs[0].shape.count * sizeof *soft)))
+      return SURGERY_NO_MEMORY;
+    net_one_hot(net->manifest, n, target, soft);
+    taken = soft;
+  }
+  net->mask = mask;
+  int status = net_gradients(net, n, input, taken, loss, NULL);
+  if (status == 0) net_update(net);
+  free(soft);
+  return status ? SURGERY_NO_MEMORY : SURGERY_OK;
+}
+
+int surgery_train_step_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, const int32_t *target,
+                              float *loss) {
+  float ignored;
+  if (!loss) loss = &ignored;
+  *loss = 0;
+  int failure = check_step(net, n, x, target);
+  if (failure || n == 0) return failure;
+  failure = train_step(net, (int64_t)n, x, mask, target, loss);
+  net->mask = NULL;
+  return failure;
+}
