@@ -113,6 +113,8 @@ BufferId value_out(Lower *l, ValueId v, Layout layout) {
   return l->value[v].at[layout];
 }
 
+BufferId node_out(Lower *l, NodeId n, Layout layout) { return l->node[n].y = value_out(l, output_value(l, n), layout); }
+
 static LayoutParams layout_constants(const Shape *shape, bool accumulate) {
   return (LayoutParams){.c = shape->dim[0], .h = shape->dim[1], .w = shape->dim[2], .accumulate = accumulate};
 }
@@ -212,4 +214,70 @@ BufferId grad_param(Lower *l, ParamId p, bool *accumulate) {
   l->param_written[p] = true;
   return place_buffer(l, SPACE_GRADS, 0, l->plan->grad_offset.at[p],
                       arena_printf(l->arena, "d %s", l->g->params.at[p].name));
+}
+
+/* ---- what many families do ---- */
+
+void lower_alias(Lower *l, NodeId n, Layout layout) {
+  BufferId in = value_in(l, input_value(l, n), layout);
+  l->value[output_value(l, n)].at[layout] = in;
+  l->node[n].y = in;
+}
+
+ElementwiseParams elementwise_constants(const Shape *shape) {
+  if (default_layout(shape) == LAYOUT_NCHW) return (ElementwiseParams){.count = shape_count(shape)};
+  int64_t hw = shape->dim[1] * shape->dim[2];
+  return (ElementwiseParams){.count = BLOCKS(shape->dim[0]) * LANES * hw, .c = shape->dim[0], .hw = hw};
+}
+
+void pass_gradient(Lower *l, NodeId n, BufferId dy, ValueId to) {
+  if (!wants_grad(l, to)) return;
+  const Shape *shape = value_shape(l, to);
+  GradOut dx = grad_begin(l, to, default_layout(shape));
+  ElementwiseParams k = elementwise_constants(shape);
+  k.accumulate = dx.accumulate;
+  EMIT(l, copy, &k, n, "grad_input", dy, dx.buffer);
+  grad_end(l, n, &dx);
+}
+
+/* Whole numbers have no gradient: op_passes_gradient() keeps backward from asking for it. */
+void no_gradient(Lower *l, NodeId n) {
+  BUG("a gradient of the token numbers that flow into %s", l->g->nodes.at[n].name);
+}
+
+/* ---- fusion: a follower is taken along only when it is the one user of the value, so that nobody misses what is never
+ * written ---- */
+
+NodeId only_follower(const Lower *l, NodeId n) {
+  const ValueState *state = &l->value[l->g->nodes.at[l->node[n].last].output];
+  if (l->inspecting) return NO_ID;
+  return state->uses == 1 ? state->only_user : NO_ID;
+}
+
+static void take_along(Lower *l, NodeId head, NodeId follower) {
+  l->node[follower].fused = l->node[follower].lowered = true;
+  l->node[head].last = follower;
+}
+
+void fuse_epilogue(Lower *l, NodeId n, bool residual, bool relu6) {
+  NodeState *state = &l->node[n];
+  NodeId next = only_follower(l, n);
+  if (residual && next != NO_ID && l->g->nodes.at[next].op == OP_add) {
+    const Node *add = &l->g->nodes.at[next];
+    ValueId mine = l->g->nodes.at[state->last].output;
+    ValueId other = add->inputs.at[0] == mine ? add->inputs.at[1] : add->inputs.at[0];
+    const ValueState *there = &l->value[other];
+    if (other != mine && (there->at[LAYOUT_NCHW16C] != NO_ID || there->at[LAYOUT_NCHW] != NO_ID)) {
+      state->residual = other;
+      take_along(l, n, next);
+      next = only_follower(l, n);
+    }
+  }
+  if (next == NO_ID) return;
+  double slope;
+  Activation activation = node_activation(l->g, next, &slope);
+  if (activation == ACT_RELU || (activation == ACT_RELU6 && relu6)) {
+    state->activation = activation;
+    take_along(l, n, next);
+  }
 }

@@ -89,6 +89,8 @@ void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId 
 KernelId choose_kernel(Lower *l, const void *k, size_t k_bytes, NodeId n, const char *role, KernelId usual,
                        KernelId other);
 
+static inline ValueId input_value(const Lower *l, NodeId n) { return l->g->nodes.at[n].inputs.at[0]; }
+static inline ValueId output_value(const Lower *l, NodeId n) { return l->g->nodes.at[n].output; }
 const Shape *value_shape(const Lower *l, ValueId v);
 typedef struct Around { /* a shape seen from one of its dimensions: (outer, size, inner) */
   int at;
@@ -103,6 +105,12 @@ BufferId value_in(Lower *l, ValueId v, Layout layout);
 BufferId value_in_default(Lower *l, ValueId v);
 /* A new buffer for a value that is about to be written. */
 BufferId value_out(Lower *l, ValueId v, Layout layout);
+/* The same for what the node returns, where nothing that follows it is done in its call. */
+BufferId node_out(Lower *l, NodeId n, Layout layout);
+/* The node's value is its input's under another name, buffer for buffer. */
+void lower_alias(Lower *l, NodeId n, Layout layout);
+/* The constants of a kernel that works on each element, in the default layout. */
+ElementwiseParams elementwise_constants(const Shape *shape);
 /* The raw tensor of a layer by its name; NO_ID when the layer has none of it. */
 BufferId param_buffer(Lower *l, NodeId n, const char *role);
 ParamId find_param(const Graph *g, NodeId n, const char *role);
@@ -127,7 +135,7 @@ void pass_gradient(Lower *l, NodeId n, BufferId dy, ValueId to);
 /* Where a parameter's gradient goes; sets *accumulate when one was written before (a layer called twice). */
 BufferId grad_param(Lower *l, ParamId p, bool *accumulate);
 
-/* ---- fuse.c: what follows a head alone and can be done in its call ---- */
+/* ---- fusion: what follows a head alone and can be done in its call ---- */
 /* The one node that uses what `n`'s group returns; NO_ID when others do too, or an output or the frozen_boundary is in
  * between. */
 NodeId only_follower(const Lower *l, NodeId n);

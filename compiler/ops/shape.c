@@ -1,144 +1,165 @@
-/* The shape pass: walks the live nodes in forward order, asks each operator's rule for its output, fills in
- * every `_` and gives the parameters their shapes. A wrong shape is reported once, at the edit that caused it; what
- * lies behind it is left unknown, so that one mistake gives one message. */
+/* Operators that only move elements or look at shapes: flatten, cat, select, positions, zeros_like. What does nothing
+ * (a flatten of an NCHW value) emits nothing: the value takes its input's buffer. */
+#include "compiler/ops/lower.h"
 #include "compiler/ops/shape.h"
+#include <inttypes.h>
 
-typedef bool ShapeRule(ShapeContext *c);
-static ShapeRule *const rules[OP_COUNT] = {
-#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc) [OP_##NAME] = SHAPE,
-#include "grammar/ops.def"
-#undef OP
-};
+/* ---- flatten ---- */
 
-static Shape vector_shape(int64_t a) { return (Shape){.rank = 1, .dim = {a}}; }
-
-/* The shape of one parameter of a layer whose arguments are all known. */
-static Shape param_shape(OpId op, const OpArgs *a, const char *role) {
-  bool weight = streq(role, "weight");
-  switch (op) {
-  case OP_Conv2d:
-    if (!weight) return vector_shape(a->out_channels);
-    return (Shape){.rank = 4,
-                   .dim = {a->out_channels, a->in_channels / a->groups, a->kernel_size[0], a->kernel_size[1]}};
-  case OP_Linear:
-    return weight ? (Shape){.rank = 2, .dim = {a->out_features, a->in_features}} : vector_shape(a->out_features);
-  case OP_BatchNorm1d:
-  case OP_BatchNorm2d:
-    if (streq(role, "num_batches_tracked")) return (Shape){.rank = 0, .dtype = DTYPE_I64};
-    return vector_shape(a->num_features);
-  case OP_Embedding: return (Shape){.rank = 2, .dim = {a->num_embeddings, a->embedding_dim}};
-  case OP_LayerNorm: {
-    Shape shape = {.rank = a->normalized_shapes.count};
-    memcpy(shape.dim, a->normalized_shapes.at, (size_t)shape.rank * sizeof *shape.dim);
-    return shape;
-  }
-  case OP_MultiheadAttention: {
-    int64_t rows = strncmp(role, "in_", 3) == 0 ? 3 * a->embed_dim : a->embed_dim;
-    return strstr(role, "weight") ? (Shape){.rank = 2, .dim = {rows, a->embed_dim}} : vector_shape(rows);
-  }
-  default: BUG("%s has a parameter %s without a shape", op_info(op)->name, role);
-  }
+bool shape_flatten(ShapeContext *c) {
+  const Shape *in = &c->in[0];
+  int first = shape_inner_dimension(in, c->args->start_dim), last = shape_inner_dimension(in, c->args->end_dim);
+  if (first < 0) return shape_bad_dimension(c, 0, c->args->start_dim, false);
+  if (last < first) return shape_bad_dimension(c, 1, c->args->end_dim, false);
+  int64_t merged = 1;
+  for (int i = first; i <= last; i++) merged *= in->dim[i];
+  *c->out = (Shape){.rank = in->rank - (last - first), .dtype = in->dtype};
+  for (int i = 0; i < first; i++) c->out->dim[i] = in->dim[i];
+  c->out->dim[first] = merged;
+  for (int i = last + 1; i < in->rank; i++) c->out->dim[first + i - last] = in->dim[i];
+  return true;
 }
 
-static void fill_params(Graph *g, ModuleId id) {
-  const Module *m = &g->modules.at[id];
-  for (size_t i = 0; i < m->params.count; i++) {
-    Param *p = &g->params.at[m->params.at[i]];
-    p->shape = param_shape(m->op, &m->args, op_info(m->op)->params[p->role].name);
-  }
+/* The elements' row-major order does not change, so the plain layout of one is that of the other. */
+void lower_flatten(Lower *l, NodeId n) { lower_alias(l, n, LAYOUT_NCHW); }
+
+void grad_flatten(Lower *l, NodeId n) {
+  ValueId in = input_value(l, n);
+  BufferId dy = grad_of_group(l, n, LAYOUT_NCHW);
+  GradOut dx = grad_begin(l, in, LAYOUT_NCHW);
+  ElementwiseParams k = {.count = shape_count(value_shape(l, in)), .accumulate = dx.accumulate};
+  EMIT(l, copy, &k, n, "grad_input", dy, dx.buffer);
+  grad_end(l, n, &dx);
 }
 
-/* False when an input of the node is not known, because a rule before it has failed. */
-static bool gather_inputs(const Graph *g, const Node *node, Shape *in) {
+/* ---- cat ---- */
+
+bool shape_cat(ShapeContext *c) {
+  int dim = shape_inner_dimension(&c->in[0], c->args->dim);
+  if (dim < 0) return shape_bad_dimension(c, 0, c->args->dim, false);
+  Shape out = c->in[0];
+  for (size_t i = 1; i < c->in_count; i++) {
+    Shape other = c->in[i];
+    if (other.rank != c->in[0].rank) return shape_mismatch(c, i, "cat joins values of the same rank");
+    out.dim[dim] += other.dim[dim];
+    other.dim[dim] = c->in[0].dim[dim];
+    if (!shape_equal(&other, &c->in[0]))
+      return shape_mismatch(c, i, "cat joins values that differ in the joined dimension alone");
+  }
+  *c->out = out;
+  return true;
+}
+
+static CatParams cat_constants(const Lower *l, NodeId n, size_t input, int64_t to) {
+  const Shape *in = value_shape(l, l->g->nodes.at[n].inputs.at[input]), *out = value_shape(l, output_value(l, n));
+  Around a = shape_around(out, node_args(l->g, n)->dim);
+  bool blocked = out->rank == 3 && a.at == 0;
+  return (CatParams){.c = in->dim[a.at],
+                     .to = to,
+                     .total = a.size,
+                     .plain = !blocked,
+                     .hw = blocked ? a.inner : 0,
+                     .outer = a.outer,
+                     .inner = a.inner};
+}
+
+void lower_cat(Lower *l, NodeId n) {
+  const Node *node = &l->g->nodes.at[n];
+  Layout layout = cat_constants(l, n, 0, 0).plain ? LAYOUT_NCHW : LAYOUT_NCHW16C;
+  BufferId *in = arena_array(l->arena, BufferId, node->inputs.count + 1);
+  for (size_t i = 0; i < node->inputs.count; i++) in[i] = value_in(l, node->inputs.at[i], layout);
+  l->node[n].y = value_out(l, node->output, layout);
+  int64_t to = 0;
   for (size_t i = 0; i < node->inputs.count; i++) {
-    in[i] = g->values.at[node->inputs.at[i]].shape;
-    if (in[i].rank < 0) return false;
+    CatParams k = cat_constants(l, n, i, to);
+    EMIT(l, cat_copy, &k, n, "forward", in[i], l->node[n].y);
+    to += k.c;
   }
+}
+
+void grad_cat(Lower *l, NodeId n) {
+  const Node *node = &l->g->nodes.at[n];
+  Layout layout = cat_constants(l, n, 0, 0).plain ? LAYOUT_NCHW : LAYOUT_NCHW16C;
+  BufferId dy = grad_of_group(l, n, layout);
+  int64_t to = 0;
+  for (size_t i = 0; i < node->inputs.count; i++) {
+    CatParams k = cat_constants(l, n, i, to);
+    to += k.c;
+    if (!wants_grad(l, node->inputs.at[i])) continue;
+    GradOut dx = grad_begin(l, node->inputs.at[i], layout);
+    k.accumulate = dx.accumulate;
+    EMIT(l, cat_grad, &k, n, "grad_input", dy, dx.buffer);
+    grad_end(l, n, &dx);
+  }
+}
+
+/* ---- select ---- */
+
+bool shape_select(ShapeContext *c) {
+  const Shape *in = &c->in[0];
+  int dim = shape_inner_dimension(in, c->args->dim);
+  if (dim < 0) return shape_bad_dimension(c, 0, c->args->dim, false);
+  int64_t size = in->dim[dim], index = c->args->index;
+  if (index < -size || index >= size) {
+    Diag *d = diag_report(&c->s->diags, DIAG_E0317, shape_blame(c), "%s: dimension %d of %s has no place %" PRId64,
+                          c->node->name, dim + 1, shape_input_text(c, 0), index);
+    shape_label(c, d, 0);
+    diag_help(&c->s->diags, d, "its places are 0 to %" PRId64 ", or -1 to -%" PRId64 " from the end", size - 1, size);
+    return false;
+  }
+  *c->out = (Shape){.rank = in->rank - 1, .dtype = in->dtype};
+  for (int i = 0, to = 0; i < in->rank; i++)
+    if (i != dim) c->out->dim[to++] = in->dim[i];
   return true;
 }
 
-/* The product of a shape must stay far from overflow: 2^40 elements for one sample. */
-static bool shape_is_sane(ShapeContext *c) {
-  int64_t count = 1;
-  for (int i = 0; i < c->out->rank; i++) {
-    if (c->out->dim[i] <= 0 || count > ((int64_t)1 << 40) / c->out->dim[i]) {
-      diag_report(&c->s->diags, DIAG_E0309, c->node->origin, "%s gives an output of more than 2^40 numbers, %s",
-                  c->node->name, shape_text(c->g->arena, c->out));
-      return false;
-    }
-    count *= c->out->dim[i];
-  }
+static CatParams select_constants(const Lower *l, NodeId n) {
+  const OpArgs *args = node_args(l->g, n);
+  Around a = shape_around(value_shape(l, input_value(l, n)), args->dim);
+  return (CatParams){.c = 1,
+                     .to = args->index < 0 ? args->index + a.size : args->index,
+                     .total = a.size,
+                     .plain = 1,
+                     .outer = a.outer,
+                     .inner = a.inner};
+}
+
+/* The gradient of a cat takes one part out of many: that is what is wanted here. */
+void lower_select(Lower *l, NodeId n) {
+  CatParams k = select_constants(l, n);
+  BufferId x = value_in(l, input_value(l, n), LAYOUT_NCHW);
+  EMIT(l, cat_grad, &k, n, "forward", x, node_out(l, n, LAYOUT_NCHW));
+}
+
+void grad_select(Lower *l, NodeId n) {
+  CatParams k = select_constants(l, n);
+  BufferId dy = grad_of_group(l, n, LAYOUT_NCHW);
+  GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_NCHW);
+  k.accumulate = dx.accumulate;
+  EMIT(l, select_grad, &k, n, "grad_input", dy, dx.buffer);
+  grad_end(l, n, &dx);
+}
+
+/* ---- positions and zeros ---- */
+
+bool shape_positions(ShapeContext *c) {
+  if (c->in[0].rank < 1) return shape_wants_rank(c, "(N, T)", "there are no tokens to count");
+  *c->out = (Shape){.rank = 1, .dim = {c->in[0].dim[0]}, .dtype = DTYPE_I64};
   return true;
 }
 
-static const ArgInfo *first_hole(const Module *m) {
-  const ArgInfo *hole = op_info(m->op)->args;
-  while (hole->name && !(hole->hole && *(const int64_t *)((const char *)&m->args + hole->offset) == HOLE_VALUE)) hole++;
-  return hole->name ? hole : NULL;
+bool shape_zeros_like(ShapeContext *c) {
+  *c->out = c->in[0];
+  if (c->in[0].dtype == DTYPE_I64) return true;
+  c->out->rank = -1;
+  if (c->s->diags.errors > 0) return false; /* an Embedding beside it has said so */
+  return shape_wants_rank(c, "token numbers (N, T)",
+                          "zeros_like makes token numbers of token numbers: the types of the tokens");
 }
 
-void fill_known_params(Graph *g) {
-  for (size_t i = 1; i < g->modules.count; i++) {
-    const Module *m = &g->modules.at[i];
-    if (m->alive && m->params.count > 0 && g->params.at[m->params.at[0]].shape.rank < 0 && !first_hole(m))
-      fill_params(g, (ModuleId)i);
-  }
+/* positions and zeros_like: of what flows in only the shape matters. */
+void lower_positions(Lower *l, NodeId n) {
+  PositionsParams k = {.count = value_shape(l, output_value(l, n))->dim[0],
+                       .step = l->g->nodes.at[n].op == OP_positions};
+  EMIT(l, positions, &k, n, "forward", node_out(l, n, LAYOUT_NCHW));
 }
-
-/* A layer that is declared and never called has parameters all the same, as in PyTorch; but where its arguments say
- * `_`, nothing that flows in tells them. */
-static void fill_uncalled(Session *s, Graph *g) {
-  bool *called = arena_array(g->arena, bool, g->modules.count + 1);
-  for (size_t i = 0; i < g->nodes.count; i++)
-    if (g->nodes.at[i].alive && g->nodes.at[i].module != NO_ID) called[g->nodes.at[i].module] = true;
-  for (size_t i = 1; i < g->modules.count; i++) {
-    const Module *m = &g->modules.at[i];
-    /* One that is called and still unknown waits for the network's input. */
-    if (!m->alive || called[i] || m->params.count == 0 || g->params.at[m->params.at[0]].shape.rank >= 0) continue;
-    const ArgInfo *hole = first_hole(m);
-    if (!hole) {
-      fill_params(g, (ModuleId)i);
-      continue;
-    }
-    Diag *d = diag_report(&s->diags, DIAG_E0112, m->args_span, "%s: nothing flows into it, so %s cannot be inferred",
-                          m->name, hole->name);
-    diag_help(&s->diags, d, "call the layer in a forward, remove it, or write the value in the place of _");
-  }
-}
-
-/* `keep`: what a `_` turns out to be is written in its place. */
-static bool infer(Session *s, Graph *g, bool keep) {
-  size_t errors = s->diags.errors;
-  for (size_t i = 0; i < g->values.count; i++)
-    if ((ValueId)i != g->input_value) g->values.at[i].shape = (Shape){.rank = -1};
-  g->values.at[g->input_value].shape = g->input.shape;
-  for (size_t i = 0; i < g->seams.count; i++) g->seams.at[i].reported = false;
-  if (g->mask_value != NO_ID && g->input.shape.rank >= 1)
-    g->values.at[g->mask_value].shape = (Shape){.rank = 1, .dim = {g->input.shape.dim[0]}, .dtype = DTYPE_I64};
-  for (size_t i = 0; i < g->order.count; i++) {
-    Node *node = &g->nodes.at[g->order.at[i]];
-    if (!node->alive) continue;
-    Shape *in = arena_array(g->arena, Shape, node->inputs.count + 1);
-    if (!gather_inputs(g, node, in)) continue;
-    Module *module = node->module == NO_ID ? NULL : &g->modules.at[node->module];
-    Shape out = {.rank = -1};
-    ShapeContext c = {s, g, node, node->op, module ? &module->args : &node->args, in, node->inputs.count, &out};
-    OpArgs written = *c.args;
-    bool fits = true;
-    for (size_t k = 0; k < node->inputs.count && fits; k++)
-      if (in[k].dtype == DTYPE_I64) fits = shape_integers_fit(&c, k);
-    if (!fits) break; /* most of what follows would say the same again */
-    rules[node->op](&c);
-    if (out.rank >= 0 && shape_is_sane(&c)) {
-      g->values.at[node->output].shape = out;
-      if (module) fill_params(g, node->module);
-    }
-    if (!keep) *c.args = written;
-  }
-  if (s->diags.errors == errors) fill_uncalled(s, g);
-  if (s->diags.errors == errors) shape_output_is_computed(s, g);
-  return s->diags.errors == errors;
-}
-
-bool infer_shapes(Session *s, Graph *g) { return infer(s, g, true); }
-bool look_at_shapes(Session *s, Graph *g) { return infer(s, g, false); }

@@ -33,8 +33,10 @@ typedef struct ShapeContext {
 /* Expected-against-got messages, built in one place (shape_errors.c). Each returns false. */
 bool shape_wants_features(ShapeContext *c, const char *what, int64_t wants, int64_t got);
 bool shape_wants_rank(ShapeContext *c, const char *wants, const char *help);
-bool shape_window_too_large(ShapeContext *c, const char *axis, int64_t window, int64_t size);
+bool shape_window_too_large(ShapeContext *c, int dimension, int64_t window, int64_t size); /* 0: height, 1: width */
 bool shape_mismatch(ShapeContext *c, size_t other, const char *rule);
+/* Fills in `_`, or compares what the layer was declared with to what flows in. */
+bool shape_match_features(ShapeContext *c, const char *what, int64_t *declared, int64_t got);
 /* A dimension counted with the batch as 0, negative from the end → one counted without it; -1: not there. */
 int shape_inner_dimension(const Shape *shape, int64_t dim);
 /* `argument` is the place of `dim` in the operator's row, `twice` when it was named before. */
@@ -52,11 +54,15 @@ void shape_cure_flatten(ShapeContext *c, Diag *d);
 /* A statement behind the one in which `span` stands. */
 void shape_fix_behind(ShapeContext *c, Diag *d, Span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* For the messages of one rule alone (shape_sequence.c): where to report, and what flows in. The layer's arguments
+/* For the messages of a single rule: where to report, and what flows in. The layer's arguments
  * where they stand in the script, when its own statement came last; else the edit to blame. */
 Span shape_blame(const ShapeContext *c);
 void shape_label(ShapeContext *c, Diag *d, size_t input);
-/* ---- shape_sequence.c ---- */
+static inline const char *shape_input_text(const ShapeContext *c, size_t input) {
+  return shape_text(c->g->arena, &c->in[input]);
+}
+/* Is it the network's mask? */
+static inline bool shape_is_mask(const ShapeContext *c, size_t i) { return c->node->inputs.at[i] == c->g->mask_value; }
 /* Whether input `i` may hold whole numbers (tokens, or the mask) in this operator; reports where it may not. */
 bool shape_integers_fit(ShapeContext *c, size_t i);
 /* Positions of the tokens in the network's output: none may be left. */

@@ -1,8 +1,10 @@
-/* The cures of shape mistakes that put something into the script: a missing Flatten, a statement behind another.
- * Where it goes is told from the text around the layer. Called by shape_errors.c. */
+/* The cures of shape mistakes that put something into the script: a missing Flatten, a statement after another; where
+ * it goes follows from the text around the layer. And the messages about tokens where hidden states are needed. Called
+ * by shape_errors.c, infer.c and the rules. */
 #include "compiler/ops/shape.h"
 #include "compiler/base/diag_text.h"
 #include <ctype.h>
+#include <inttypes.h>
 
 void shape_fix_behind(ShapeContext *c, Diag *d, Span span, const char *format, ...) {
   const Span take = c->g->modules.at[0].origin;
@@ -88,4 +90,80 @@ void shape_cure_flatten(ShapeContext *c, Diag *d) {
   if (listed) diag_fix(&c->s->diags, d, args, "%s, %s", m.layers, m.linear);
   else if (in_edit) diag_fix(&c->s->diags, d, args, "Sequential(%s, %s)", m.layers, m.linear);
   else if (m.fits) fix_before_statement(c, d, &m, args);
+}
+
+/* ---- whole numbers ---- */
+
+static bool is_attention(OpId op) { return op == OP_MultiheadAttention || op == OP_scaled_dot_product_attention; }
+
+/* How many features the layer wants; 0: that does not say. */
+static int64_t wanted_width(const ShapeContext *c) {
+  const OpArgs *a = c->args;
+  int64_t width = c->op == OP_Linear               ? a->in_features
+                  : c->op == OP_MultiheadAttention ? a->embed_dim
+                  : c->op == OP_LayerNorm          ? a->normalized_shapes.at[0]
+                                                   : 0;
+  return width > 0 ? width : 0;
+}
+
+static bool has_cut_embedding(const Graph *g) {
+  for (size_t i = 0; i < g->modules.count; i++)
+    if (g->modules.at[i].op == OP_Embedding && g->modules.at[i].cut) return true;
+  return false;
+}
+
+/* The mistake of feeding an encoder with what its embeddings wanted. */
+static bool tokens_in_wrong_place(ShapeContext *c, size_t i) {
+  const Graph *g = c->g;
+  bool input = c->node->inputs.at[i] == g->input_value && g->input.span.source != SPAN_NO_SOURCE;
+  int64_t width = wanted_width(c);
+  const char *hidden = arena_printf(g->arena, "%" PRId64 ", %s", c->in[i].dim[0],
+                                    width ? arena_printf(g->arena, "%" PRId64, width) : "…");
+  Diag *d = diag_report(&c->s->diags, DIAG_E0310, input ? g->input.span : shape_blame(c),
+                        "token numbers %s flow into %s, a %s, which wants %s", shape_input_text(c, i), c->node->name,
+                        op_info(c->op)->name,
+                        width ? arena_printf(g->arena, "hidden states (N, %s)", hidden) : "numbers that were computed");
+  diag_caret(&c->s->diags, d, "%s %s", input ? "token numbers" : c->node->name,
+             input ? shape_input_text(c, i) : "gets token numbers");
+  if (!input) shape_label(c, d, i);
+  else if (c->node->origin.source != SPAN_NO_SOURCE)
+    diag_label(&c->s->diags, d, c->node->origin, "%s begins with %s",
+               has_cut_embedding(g) ? "this part" : "the network", c->node->name);
+  if (has_cut_embedding(g))
+    diag_help(
+        &c->s->diags, d,
+        "take the whole %s, whose embeddings make hidden states of tokens, or feed hidden states: input tensor(%s)",
+        g->name, hidden);
+  else if (width)
+    diag_help(&c->s->diags, d,
+              "put an Embedding before it, prepend Embedding(VOCABULARY, %" PRId64
+              "), or feed hidden states: input tensor(%s)",
+              width, hidden);
+  else
+    diag_help(&c->s->diags, d,
+              "tokens go into an Embedding; a network without one takes input image(…) or input tensor(…)");
+  return false;
+}
+
+bool shape_integers_fit(ShapeContext *c, size_t i) {
+  if (shape_is_mask(c, i)) {
+    if (is_attention(c->op) && i + 1 == c->in_count && i != 0 && i != 2) return true;
+    Diag *d = diag_report(&c->s->diags, DIAG_E0316, shape_blame(c), "the mask flows into %s, which is no place for it",
+                          c->node->name);
+    diag_help(&c->s->diags, d, "attention takes it as its last value: attn(x, mask), attn(q, k, v, mask)");
+    return false;
+  }
+  bool fits = c->op == OP_Embedding || c->op == OP_Identity || c->op == OP_positions || c->op == OP_zeros_like;
+  return fits || tokens_in_wrong_place(c, i);
+}
+
+bool shape_output_is_computed(Session *s, const Graph *g) {
+  for (size_t i = 0; i < g->outputs.count; i++) {
+    if (g->values.at[g->outputs.at[i].value].shape.dtype != DTYPE_I64) continue;
+    Diag *d = diag_report(&s->diags, DIAG_E0318, g->modules.at[0].origin,
+                          "the network returns token numbers, not numbers that it computed");
+    diag_help(&s->diags, d, "keep a layer that makes something of them: an Embedding");
+    return false;
+  }
+  return true;
 }

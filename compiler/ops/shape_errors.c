@@ -339,7 +339,8 @@ bool shape_wants_rank(ShapeContext *c, const char *wants, const char *help) {
 
 /* ---- windows, branches, dimensions ---- */
 
-bool shape_window_too_large(ShapeContext *c, const char *axis, int64_t window, int64_t size) {
+bool shape_window_too_large(ShapeContext *c, int dimension, int64_t window, int64_t size) {
+  const char *axis = dimension == 0 ? "high" : "wide";
   Diag *d = diag_report(&c->s->diags, DIAG_E0303, shape_blame(c),
                         "%s has a window %lld %s but its padded input is only %lld %s", c->node->name,
                         (long long)window, axis, (long long)size, axis);

@@ -1,9 +1,59 @@
-/* Convolutions: choice of kernel, packed weights, folding of batch normalisation, gradients.
+/* Convolutions.
  *
  * Where no gradient flows through it (evaluation, or a frozen part of the network), a following BatchNorm that uses
  * its stored statistics is folded into the packed weights. Packed weights of frozen layers are made once, by
  * pack(); those of trained layers in every step, in the arena. */
 #include "compiler/ops/lower.h"
+#include "compiler/ops/shape.h"
+#include <inttypes.h>
+
+/* ---- shapes ---- */
+
+static int64_t conv_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
+  int64_t span = in + 2 * padding - dilation * (kernel - 1) - 1;
+  return span < 0 ? 0 : span / stride + 1;
+}
+
+bool conv_groups_fit(Session *s, const OpArgs *a, Span call) {
+  enum { GROUPS = 6 }; /* its place in the row */
+  bool out = a->out_channels % a->groups != 0, in = a->in_channels != HOLE_VALUE && a->in_channels % a->groups != 0;
+  if (!out && !in) return true;
+  int64_t channels = out ? a->out_channels : a->in_channels;
+  Diag *d = front_error(s, DIAG_E0113, a->arg_span[GROUPS].end ? a->arg_span[GROUPS] : call,
+                        "Conv2d: groups=%" PRId64 " does not divide %s=%" PRId64, a->groups,
+                        out ? "out_channels" : "in_channels", channels);
+  const char *list = "1";
+  int count = 1;
+  for (int64_t i = 2; i <= channels && i <= 65536 && count < 12; i++)
+    if (channels % i == 0 &&
+        (out ? a->in_channels == HOLE_VALUE || a->in_channels % i == 0 : a->out_channels % i == 0)) {
+      list = arena_printf(s->arena, "%s, %" PRId64, list, i);
+      count++;
+    }
+  diag_help(&s->diags, d, "each group has the same number of channels, in and out: groups=%s%s", list,
+            count == 12 ? ", …" : "");
+  return false;
+}
+
+bool shape_conv2d(ShapeContext *c) {
+  const OpArgs *a = c->args;
+  if (c->in[0].rank != 3)
+    return shape_wants_rank(c, "(N, C, H, W)", "a convolution needs a map: put it before the flatten");
+  bool hole = c->args->in_channels == HOLE_VALUE;
+  bool fits = shape_match_features(c, "input channels", &c->args->in_channels, c->in[0].dim[0]);
+  if (hole && !conv_groups_fit(c->s, a, c->node->origin)) return false;
+  Shape out = {.rank = 3, .dim = {a->out_channels}};
+  for (int i = 0; i < 2; i++) {
+    out.dim[1 + i] = conv_size(c->in[0].dim[1 + i], a->kernel_size[i], a->stride[i], a->padding[i], a->dilation[i]);
+    if (out.dim[1 + i] <= 0)
+      return shape_window_too_large(c, i, a->dilation[i] * (a->kernel_size[i] - 1) + 1,
+                                    c->in[0].dim[1 + i] + 2 * a->padding[i]);
+  }
+  *c->out = out;
+  return fits;
+}
+
+/* ---- kernels and packed weights ---- */
 
 typedef enum ConvKind { CONV_DIRECT, CONV_DEPTHWISE, CONV_ANY } ConvKind;
 
@@ -17,7 +67,7 @@ static ConvKind conv_kind(const OpArgs *a) {
 /* An image of few channels stays as it is; padding 3 channels to 16 would waste most of the work. */
 static bool takes_plain(const Lower *l, NodeId n) {
   const OpArgs *a = node_args(l->g, n);
-  const ValueState *in = &l->value[l->g->nodes.at[n].inputs.at[0]];
+  const ValueState *in = &l->value[input_value(l, n)];
   return conv_kind(a) == CONV_DIRECT && a->groups == 1 && a->in_channels < LANES && in->at[LAYOUT_NCHW] != NO_ID &&
          in->at[LAYOUT_NCHW16C] == NO_ID;
 }
@@ -169,7 +219,7 @@ static NodeId foldable_bn(Lower *l, NodeId n) {
   NodeId next = only_follower(l, n);
   if (next == NO_ID || l->g->nodes.at[next].op != OP_BatchNorm2d) return NO_ID;
   if (!l->training) return next;
-  bool through = wants_grad(l, l->g->nodes.at[n].output) || wants_grad(l, l->g->nodes.at[next].output);
+  bool through = wants_grad(l, output_value(l, n)) || wants_grad(l, l->g->nodes.at[next].output);
   return through || l->t->varies[next] ? NO_ID : next;
 }
 
@@ -185,9 +235,9 @@ static void lower_by_product(Lower *l, NodeId n) {
   Conv2dParams k = conv_constants(l, n, true);
   BufferId bias = param_buffer(l, n, "bias");
   k.has_bias = bias != NO_ID;
-  BufferId x = value_in(l, l->g->nodes.at[n].inputs.at[0], LAYOUT_NCHW);
+  BufferId x = value_in(l, input_value(l, n), LAYOUT_NCHW);
   BufferId columns = new_buffer(l, "columns", false, conv2d_im2col_columns(&k) * 4);
-  l->node[n].y = value_out(l, l->g->nodes.at[n].output, LAYOUT_NCHW);
+  node_out(l, n, LAYOUT_NCHW);
   EMIT(l, conv2d_im2col, &k, n, "forward", x, param_buffer(l, n, "weight"), bias, columns, l->node[n].y);
 }
 
@@ -295,7 +345,7 @@ static void emit_grad_weight(Lower *l, const Conv2dGradWeightParams *k, NodeId n
 void grad_conv2d_weight(Lower *l, NodeId n, ParamId p) {
   bool accumulate, plain = takes_plain(l, n);
   BufferId dy = grad_before_activation(l, n, LAYOUT_NCHW16C);
-  BufferId x = value_in(l, l->g->nodes.at[n].inputs.at[0], plain ? LAYOUT_NCHW : LAYOUT_NCHW16C);
+  BufferId x = value_in(l, input_value(l, n), plain ? LAYOUT_NCHW : LAYOUT_NCHW16C);
   BufferId dw = grad_param(l, p, &accumulate);
   Conv2dGradWeightParams k = grad_constants(l, n, plain, accumulate);
   switch (conv_kind(node_args(l->g, n))) {
@@ -309,7 +359,7 @@ void grad_conv2d_bias(Lower *l, NodeId n, ParamId p) {
   bool accumulate;
   BufferId dy = grad_before_activation(l, n, LAYOUT_NCHW16C);
   BufferId db = grad_param(l, p, &accumulate);
-  const Shape *out = value_shape(l, l->g->nodes.at[n].output);
+  const Shape *out = value_shape(l, output_value(l, n));
   ChannelSumParams k = {.c = out->dim[0], .hw = out->dim[1] * out->dim[2], .accumulate = accumulate};
   EMIT(l, channel_sum, &k, n, "grad_bias", dy, db);
 }
@@ -330,7 +380,7 @@ static void grad_direct_input(Lower *l, NodeId n, BufferId dy, const GradOut *dx
 
 void grad_conv2d_input(Lower *l, NodeId n) {
   BufferId dy = grad_before_activation(l, n, LAYOUT_NCHW16C);
-  GradOut dx = grad_begin(l, l->g->nodes.at[n].inputs.at[0], LAYOUT_NCHW16C);
+  GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_NCHW16C);
   Conv2dGradWeightParams k = grad_constants(l, n, false, dx.accumulate);
   const OpArgs *a = node_args(l->g, n);
   ConvKind kind = conv_kind(a);

@@ -2,6 +2,88 @@
  * whose weights lie in two tensors. The projections are separate products with the rows of in_proj_weight that they
  * need. */
 #include "compiler/ops/lower.h"
+#include "compiler/ops/shape.h"
+#include <inttypes.h>
+
+/* ---- shapes ---- */
+
+static bool wrong_attention(ShapeContext *c, size_t values, const char *rule) {
+  Arena *arena = c->g->arena;
+  const char *text = "";
+  static const char *const names[] = {"q", "k", "v", "mask"};
+  for (size_t i = 0; i < c->in_count; i++)
+    text = arena_printf(arena, "%s%s%s %s", text, i ? ", " : "", values == 1 ? (i ? "mask" : "x") : names[i],
+                        shape_input_text(c, i));
+  Diag *d = diag_report(&c->s->diags, DIAG_E0314, shape_blame(c), "%s gets %s", c->node->name, text);
+  shape_label(c, d, 0);
+  diag_help(&c->s->diags, d, "%s", rule);
+  return false;
+}
+
+/* The number of heads nearest to what was asked for that divides the width. */
+static int64_t nearest_divisor(int64_t width, int64_t heads) {
+  for (int64_t away = 0; away < width; away++) {
+    if (heads - away >= 1 && width % (heads - away) == 0) return heads - away;
+    if (heads + away <= width && width % (heads + away) == 0) return heads + away;
+  }
+  return 1;
+}
+
+static bool divides(ShapeContext *c, const char *what, const char *argument, int64_t width, int64_t heads) {
+  if (width % heads == 0) return true;
+  int64_t better = nearest_divisor(width, heads);
+  Diag *d =
+      diag_report(&c->s->diags, DIAG_E0312, shape_blame(c),
+                  "%s: %s %" PRId64 " cannot be divided among %" PRId64 " heads", c->node->name, what, width, heads);
+  diag_help(&c->s->diags, d, "%s=%" PRId64 " makes heads of %" PRId64 " features each", argument, better,
+            width / better);
+  return false;
+}
+
+/* q (T, E), k (S, E), v (S, V), mask (S), at c->in[0 … ]; `values` are one (all three) or three. */
+static bool values_meet(ShapeContext *c, size_t values) {
+  const Shape *q = &c->in[0], *k = &c->in[values == 1 ? 0 : 1], *v = &c->in[values == 1 ? 0 : 2];
+  if (q->rank != 2 || k->rank != 2 || v->rank != 2)
+    return wrong_attention(c, values, "attention works on hidden states (N, T, C): one row for each token");
+  if (k->dim[1] != q->dim[1]) return wrong_attention(c, values, "q and k have the same number of features");
+  if (k->dim[0] != v->dim[0]) return wrong_attention(c, values, "there is one row of v for each row of k");
+  if (c->in_count > values && c->in[values].dim[0] != k->dim[0])
+    return wrong_attention(c, values, "the mask has a number for each row of k");
+  for (size_t i = 0; i < c->in_count; i++) /* OpenBLAS counts in int */
+    if (c->in[i].dim[0] > INT32_MAX || c->in[i].dim[1] > INT32_MAX)
+      return wrong_attention(c, values, "attention takes less than 2^31 tokens, and features of each");
+  return true;
+}
+
+bool shape_attention(ShapeContext *c) {
+  if (c->in_count == 4 && !shape_is_mask(c, 3))
+    return wrong_attention(c, 3, "the fourth value is the mask: input tensor(…, mask=true) and forward x, mask");
+  if (!values_meet(c, 3)) return false;
+  int64_t heads = c->args->heads;
+  if (!divides(c, "the width of q and k,", "heads", c->in[0].dim[1], heads)) return false;
+  if (!divides(c, "the width of v,", "heads", c->in[2].dim[1], heads)) return false;
+  *c->out = (Shape){.rank = 2, .dim = {c->in[0].dim[0], c->in[2].dim[1]}};
+  return true;
+}
+
+bool shape_multihead(ShapeContext *c) {
+  bool masked = shape_is_mask(c, c->in_count - 1);
+  size_t values = c->in_count - masked;
+  if (values != 1 && values != 3)
+    return wrong_attention(c, values,
+                           "call it with x, with x and the mask, with q, k, v, or with q, k, v and the mask");
+  if (!values_meet(c, values)) return false;
+  if (c->args->embed_dim == HOLE_VALUE) c->args->embed_dim = c->in[0].dim[1];
+  int64_t width = c->args->embed_dim;
+  if (c->in[0].dim[1] != width) return shape_wants_features(c, "features", width, c->in[0].dim[1]);
+  if (values == 3 && c->in[2].dim[1] != width)
+    return wrong_attention(c, values, "q, k and v all have embed_dim features; kdim and vdim are not there");
+  if (!divides(c, "embed_dim", "num_heads", width, c->args->num_heads)) return false;
+  *c->out = (Shape){.rank = 2, .dim = {c->in[0].dim[0], width}};
+  return true;
+}
+
+/* ---- the function ---- */
 
 /* q, k, v of a call that gives one value for all three, or each. */
 static ValueId operand(const Lower *l, NodeId n, int which) {
@@ -41,20 +123,17 @@ static BufferId new_rows(Lower *l, NodeId n, const char *what, int64_t floats) {
 /* qkv → context; keeps what the gradients need. */
 static void emit_attention(Lower *l, NodeId n, const AttentionParams *k, const BufferId qkv[3], BufferId context) {
   NodeState *state = &l->node[n];
-  if (l->training && wants_grad(l, l->g->nodes.at[n].output))
-    state->sums = new_rows(l, n, "sums", k->heads * k->tq * 2);
+  if (l->training && wants_grad(l, output_value(l, n))) state->sums = new_rows(l, n, "sums", k->heads * k->tq * 2);
   EMIT(l, attention, k, n, "forward", qkv[0], qkv[1], qkv[2], mask_buffer(l, n), noise_buffer(l, k), context,
        state->sums);
 }
-
-/* ---- the function ---- */
 
 void lower_attention(Lower *l, NodeId n) {
   const OpArgs *a = node_args(l->g, n);
   AttentionParams k = constants(l, n, a->heads, a->dropout_p);
   BufferId qkv[3];
   for (int i = 0; i < 3; i++) qkv[i] = value_in(l, operand(l, n, i), LAYOUT_NCHW);
-  l->node[n].y = value_out(l, l->g->nodes.at[n].output, LAYOUT_NCHW);
+  node_out(l, n, LAYOUT_NCHW);
   emit_attention(l, n, &k, qkv, l->node[n].y);
 }
 
@@ -94,7 +173,7 @@ void grad_attention(Lower *l, NodeId n) {
 /* The projection that makes q, k or v (0, 1, 2), or the one behind the attention (3). */
 static LinearParams projection(const Lower *l, NodeId n, int which) {
   int64_t width = node_args(l->g, n)->embed_dim;
-  int64_t rows = value_shape(l, which < 3 ? operand(l, n, which) : l->g->nodes.at[n].output)->dim[0];
+  int64_t rows = value_shape(l, which < 3 ? operand(l, n, which) : output_value(l, n))->dim[0];
   return (LinearParams){.rows = rows, .in = width, .out = width, .has_bias = node_args(l->g, n)->bias};
 }
 
@@ -132,7 +211,7 @@ void lower_multihead(Lower *l, NodeId n) {
   state->context = new_rows(l, n, "context", k.tq * a->embed_dim);
   emit_attention(l, n, &k, state->qkv, state->context);
   LinearParams linear = projection(l, n, 3);
-  state->y = value_out(l, l->g->nodes.at[n].output, LAYOUT_NCHW);
+  node_out(l, n, LAYOUT_NCHW);
   EMIT(l, linear, &linear, n, "forward", state->context, weight_share(l, n, 3, false), weight_share(l, n, 3, true),
        state->y);
 }

@@ -1,10 +1,30 @@
-/* Batch normalisation: with the batch's own statistics in training, with the stored ones when frozen or in
+/* Normalisations. Batch normalisation takes the batch's own statistics in training, the stored ones when frozen or in
  * evaluation; a following sum and relu are done in the same pass. */
 #include "compiler/ops/lower.h"
+#include "compiler/ops/shape.h"
+#include <inttypes.h>
+
+/* ---- batch normalisation ---- */
+
+bool shape_batchnorm1d(ShapeContext *c) {
+  if (c->in[0].rank != 1) return shape_wants_rank(c, "(N, C)", "BatchNorm2d is the one for maps");
+  bool fits = shape_match_features(c, "features", &c->args->num_features, c->in[0].dim[0]);
+  *c->out = c->in[0];
+  c->out->dim[0] = c->args->num_features;
+  return fits;
+}
+
+bool shape_batchnorm2d(ShapeContext *c) {
+  if (c->in[0].rank != 3) return shape_wants_rank(c, "(N, C, H, W)", "BatchNorm1d is the one behind a flatten");
+  bool fits = shape_match_features(c, "channels", &c->args->num_features, c->in[0].dim[0]);
+  *c->out = c->in[0];
+  c->out->dim[0] = c->args->num_features;
+  return fits;
+}
 
 static BatchNormParams norm_constants(const Lower *l, NodeId n) {
   const OpArgs *a = node_args(l->g, n);
-  const Shape *shape = value_shape(l, l->g->nodes.at[n].output);
+  const Shape *shape = value_shape(l, output_value(l, n));
   const NodeState *state = &l->node[n];
   bool plain = shape->rank != 3, use_running = !l->training || !l->t->varies[n];
   bool no_y =
@@ -51,8 +71,8 @@ static BufferId norm_sums(Lower *l, NodeId n) {
   Layout layout = k.plain ? LAYOUT_NCHW : LAYOUT_NCHW16C;
   state->sums =
       new_buffer(l, arena_printf(l->arena, "sums %s", l->g->nodes.at[n].name), false, 2 * BLOCKS(k.c) * LANES * 4);
-  EMIT(l, batchnorm_grad_sums, &k, n, "grad_sums", value_in(l, l->g->nodes.at[n].inputs.at[0], layout),
-       grad_of_group(l, n, layout), k.activation && !k.no_y ? state->y : NO_ID, state->mean, state->inv_std,
+  EMIT(l, batchnorm_grad_sums, &k, n, "grad_sums", value_in(l, input_value(l, n), layout), grad_of_group(l, n, layout),
+       k.activation && !k.no_y ? state->y : NO_ID, state->mean, state->inv_std,
        k.no_y ? param_buffer(l, n, "weight") : NO_ID, k.no_y ? param_buffer(l, n, "bias") : NO_ID, state->sums);
   return state->sums;
 }
@@ -108,5 +128,80 @@ void grad_batchnorm_input(Lower *l, NodeId n) {
        k.activation && !k.no_y ? state->y : NO_ID, state->mean, state->inv_std, param_buffer(l, n, "weight"),
        k.no_y ? param_buffer(l, n, "bias") : NO_ID, sums, dx.buffer, side.buffer);
   if (residual) grad_end(l, n, &side);
+  grad_end(l, n, &dx);
+}
+
+/* ---- layer normalisation ---- */
+
+static const char *norm_text(Arena *arena, const int64_t *dim, int count) {
+  const char *text = "";
+  for (int i = 0; i < count; i++) text = arena_printf(arena, "%s%s%" PRId64, text, i ? ", " : "", dim[i]);
+  return count == 1 ? text : arena_printf(arena, "[%s]", text);
+}
+
+bool shape_layernorm(ShapeContext *c) {
+  const Shape *in = &c->in[0];
+  IntList *list = &c->args->normalized_shapes;
+  if (in->rank < 1) return shape_wants_rank(c, "(N, …, features)", "there is nothing to normalise");
+  if (list->at[0] == HOLE_VALUE) list->at[0] = in->dim[in->rank - 1];
+  bool fits = list->count <= in->rank;
+  for (int i = 0; i < list->count && fits; i++) fits = list->at[i] == in->dim[in->rank - list->count + i];
+  *c->out = *in;
+  if (fits) return true;
+  Arena *arena = c->g->arena;
+  int shown = list->count <= in->rank ? list->count : 1;
+  const char *wants = norm_text(arena, list->at, list->count),
+             *got = norm_text(arena, in->dim + in->rank - shown, shown);
+  Diag *d = diag_report(&c->s->diags, DIAG_E0313, shape_blame(c), "LayerNorm normalises %s but %s flows in", wants,
+                        shape_input_text(c, 0));
+  diag_caret(&c->s->diags, d, "%s wants (N, …, %s)", c->node->name, norm_text(arena, list->at, list->count));
+  shape_label(c, d, 0);
+  diag_help(&c->s->diags, d, "LayerNorm(%s), or LayerNorm(_) to have it inferred", got);
+  return false;
+}
+
+static LayerNormParams layernorm_constants(const Lower *l, NodeId n) {
+  const OpArgs *a = node_args(l->g, n);
+  LayerNormParams k = {.c = 1, .eps = a->eps};
+  for (int i = 0; i < a->normalized_shapes.count; i++) k.c *= a->normalized_shapes.at[i];
+  k.rows = shape_count(value_shape(l, input_value(l, n))) / k.c;
+  return k;
+}
+
+void lower_layernorm(Lower *l, NodeId n) {
+  LayerNormParams k = layernorm_constants(l, n);
+  NodeState *state = &l->node[n];
+  BufferId x = value_in(l, input_value(l, n), LAYOUT_NCHW), y = node_out(l, n, LAYOUT_NCHW);
+  bool keeps = l->training && wants_grad(l, output_value(l, n));
+  if (keeps) state->mean = new_buffer(l, arena_printf(l->arena, "stats %s", l->g->nodes.at[n].name), true, k.rows * 8);
+  EMIT(l, layernorm, &k, n, "forward", x, param_buffer(l, n, "weight"), param_buffer(l, n, "bias"), y,
+       keeps ? state->mean : NO_ID);
+}
+
+void grad_layernorm_weight(Lower *l, NodeId n, ParamId p) {
+  bool accumulate;
+  LayerNormParams k = layernorm_constants(l, n);
+  BufferId dy = grad_of_group(l, n, LAYOUT_NCHW), dw = grad_param(l, p, &accumulate);
+  k.accumulate = accumulate;
+  EMIT(l, layernorm_grad_weight, &k, n, "grad_weight", value_in(l, input_value(l, n), LAYOUT_NCHW), dy, l->node[n].mean,
+       dw);
+}
+
+/* A sum over rows, as a Linear's. */
+void grad_layernorm_bias(Lower *l, NodeId n, ParamId p) {
+  bool accumulate;
+  LayerNormParams norm = layernorm_constants(l, n);
+  BufferId dy = grad_of_group(l, n, LAYOUT_NCHW), db = grad_param(l, p, &accumulate);
+  LinearParams k = {.rows = norm.rows, .in = norm.c, .out = norm.c, .accumulate = accumulate};
+  EMIT(l, linear_grad_bias, &k, n, "grad_bias", dy, db);
+}
+
+void grad_layernorm_input(Lower *l, NodeId n) {
+  LayerNormParams k = layernorm_constants(l, n);
+  BufferId dy = grad_of_group(l, n, LAYOUT_NCHW);
+  GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_NCHW);
+  k.accumulate = dx.accumulate;
+  EMIT(l, layernorm_grad_input, &k, n, "grad_input", value_in(l, input_value(l, n), LAYOUT_NCHW), dy,
+       param_buffer(l, n, "weight"), l->node[n].mean, dx.buffer);
   grad_end(l, n, &dx);
 }

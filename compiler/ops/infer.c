@@ -1,0 +1,163 @@
+/* The shape pass: walks the live nodes in forward order, asks each operator's rule for its output, fills in
+ * every `_` and gives the parameters their shapes. A wrong shape is reported once, at the edit that caused it; what
+ * follows it is left unknown, so that one mistake gives one message. */
+#include "compiler/ops/shape.h"
+
+typedef bool ShapeRule(ShapeContext *c);
+static ShapeRule *const rules[OP_COUNT] = {
+#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc) [OP_##NAME] = SHAPE,
+#include "grammar/ops.def"
+#undef OP
+};
+
+static Shape vector_shape(int64_t a) { return (Shape){.rank = 1, .dim = {a}}; }
+
+/* The shape of one parameter of a layer whose arguments are all known. */
+static Shape param_shape(OpId op, const OpArgs *a, const char *role) {
+  bool weight = streq(role, "weight");
+  switch (op) {
+  case OP_Conv2d:
+    if (!weight) return vector_shape(a->out_channels);
+    return (Shape){.rank = 4,
+                   .dim = {a->out_channels, a->in_channels / a->groups, a->kernel_size[0], a->kernel_size[1]}};
+  case OP_Linear:
+    return weight ? (Shape){.rank = 2, .dim = {a->out_features, a->in_features}} : vector_shape(a->out_features);
+  case OP_BatchNorm1d:
+  case OP_BatchNorm2d:
+    if (streq(role, "num_batches_tracked")) return (Shape){.rank = 0, .dtype = DTYPE_I64};
+    return vector_shape(a->num_features);
+  case OP_Embedding: return (Shape){.rank = 2, .dim = {a->num_embeddings, a->embedding_dim}};
+  case OP_LayerNorm: {
+    Shape shape = {.rank = a->normalized_shapes.count};
+    memcpy(shape.dim, a->normalized_shapes.at, (size_t)shape.rank * sizeof *shape.dim);
+    return shape;
+  }
+  case OP_MultiheadAttention: {
+    int64_t rows = strncmp(role, "in_", 3) == 0 ? 3 * a->embed_dim : a->embed_dim;
+    return strstr(role, "weight") ? (Shape){.rank = 2, .dim = {rows, a->embed_dim}} : vector_shape(rows);
+  }
+  default: BUG("%s has a parameter %s without a shape", op_info(op)->name, role);
+  }
+}
+
+static void fill_params(Graph *g, ModuleId id) {
+  const Module *m = &g->modules.at[id];
+  for (size_t i = 0; i < m->params.count; i++) {
+    Param *p = &g->params.at[m->params.at[i]];
+    p->shape = param_shape(m->op, &m->args, op_info(m->op)->params[p->role].name);
+  }
+}
+
+/* False when an input of the node is not known, because a rule before it has failed. */
+static bool gather_inputs(const Graph *g, const Node *node, Shape *in) {
+  for (size_t i = 0; i < node->inputs.count; i++) {
+    in[i] = g->values.at[node->inputs.at[i]].shape;
+    if (in[i].rank < 0) return false;
+  }
+  return true;
+}
+
+/* The product of a shape must stay far from overflow: 2^40 elements for one sample. */
+static bool shape_is_sane(ShapeContext *c) {
+  int64_t count = 1;
+  for (int i = 0; i < c->out->rank; i++) {
+    if (c->out->dim[i] <= 0 || count > ((int64_t)1 << 40) / c->out->dim[i]) {
+      diag_report(&c->s->diags, DIAG_E0309, c->node->origin, "%s gives an output of more than 2^40 numbers, %s",
+                  c->node->name, shape_text(c->g->arena, c->out));
+      return false;
+    }
+    count *= c->out->dim[i];
+  }
+  return true;
+}
+
+static const ArgInfo *first_hole(const Module *m) {
+  const ArgInfo *hole = op_info(m->op)->args;
+  while (hole->name && !(hole->hole && *(const int64_t *)((const char *)&m->args + hole->offset) == HOLE_VALUE)) hole++;
+  return hole->name ? hole : NULL;
+}
+
+void fill_known_params(Graph *g) {
+  for (size_t i = 1; i < g->modules.count; i++) {
+    const Module *m = &g->modules.at[i];
+    if (m->alive && m->params.count > 0 && g->params.at[m->params.at[0]].shape.rank < 0 && !first_hole(m))
+      fill_params(g, (ModuleId)i);
+  }
+}
+
+/* A layer that is declared and never called has parameters all the same, as in PyTorch; but where its arguments say
+ * `_`, nothing that flows in tells them. */
+static void fill_uncalled(Session *s, Graph *g) {
+  bool *called = arena_array(g->arena, bool, g->modules.count + 1);
+  for (size_t i = 0; i < g->nodes.count; i++)
+    if (g->nodes.at[i].alive && g->nodes.at[i].module != NO_ID) called[g->nodes.at[i].module] = true;
+  for (size_t i = 1; i < g->modules.count; i++) {
+    const Module *m = &g->modules.at[i];
+    /* One that is called and still unknown waits for the network's input. */
+    if (!m->alive || called[i] || m->params.count == 0 || g->params.at[m->params.at[0]].shape.rank >= 0) continue;
+    const ArgInfo *hole = first_hole(m);
+    if (!hole) {
+      fill_params(g, (ModuleId)i);
+      continue;
+    }
+    Diag *d = diag_report(&s->diags, DIAG_E0112, m->args_span, "%s: nothing flows into it, so %s cannot be inferred",
+                          m->name, hole->name);
+    diag_help(&s->diags, d, "call the layer in a forward, remove it, or write the value in the place of _");
+  }
+}
+
+/* `keep`: what a `_` turns out to be is written in its place. */
+static bool infer(Session *s, Graph *g, bool keep) {
+  size_t errors = s->diags.errors;
+  for (size_t i = 0; i < g->values.count; i++)
+    if ((ValueId)i != g->input_value) g->values.at[i].shape = (Shape){.rank = -1};
+  g->values.at[g->input_value].shape = g->input.shape;
+  for (size_t i = 0; i < g->seams.count; i++) g->seams.at[i].reported = false;
+  if (g->mask_value != NO_ID && g->input.shape.rank >= 1)
+    g->values.at[g->mask_value].shape = (Shape){.rank = 1, .dim = {g->input.shape.dim[0]}, .dtype = DTYPE_I64};
+  for (size_t i = 0; i < g->order.count; i++) {
+    Node *node = &g->nodes.at[g->order.at[i]];
+    if (!node->alive) continue;
+    Shape *in = arena_array(g->arena, Shape, node->inputs.count + 1);
+    if (!gather_inputs(g, node, in)) continue;
+    Module *module = node->module == NO_ID ? NULL : &g->modules.at[node->module];
+    Shape out = {.rank = -1};
+    ShapeContext c = {s, g, node, node->op, module ? &module->args : &node->args, in, node->inputs.count, &out};
+    OpArgs written = *c.args;
+    bool fits = true;
+    for (size_t k = 0; k < node->inputs.count && fits; k++)
+      if (in[k].dtype == DTYPE_I64) fits = shape_integers_fit(&c, k);
+    if (!fits) break; /* most of what follows would say the same again */
+    rules[node->op](&c);
+    if (out.rank >= 0 && shape_is_sane(&c)) {
+      g->values.at[node->output].shape = out;
+      if (module) fill_params(g, node->module);
+    }
+    if (!keep) *c.args = written;
+  }
+  if (s->diags.errors == errors) fill_uncalled(s, g);
+  if (s->diags.errors == errors) shape_output_is_computed(s, g);
+  return s->diags.errors == errors;
+}
+
+bool infer_shapes(Session *s, Graph *g) { return infer(s, g, true); }
+bool look_at_shapes(Session *s, Graph *g) { return infer(s, g, false); }
+
+/* ---- what many rules do ---- */
+
+bool shape_same(ShapeContext *c) {
+  *c->out = c->in[0];
+  return true;
+}
+
+bool shape_match_features(ShapeContext *c, const char *what, int64_t *declared, int64_t got) {
+  if (*declared == HOLE_VALUE) *declared = got;
+  return *declared == got || shape_wants_features(c, what, *declared, got);
+}
+
+/* A dimension counted with the batch as 0, negative from the end → one counted without it; -1: not there. */
+int shape_inner_dimension(const Shape *shape, int64_t dim) {
+  int64_t all = shape->rank + 1;
+  if (dim < 0) dim += all;
+  return dim >= 1 && dim < all ? (int)(dim - 1) : -1;
+}

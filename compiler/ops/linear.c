@@ -1,0 +1,126 @@
+/* Linear layers, by OpenBLAS in the runtime with the raw weights; and Embedding, which takes rows of a table. */
+#include "compiler/ops/lower.h"
+#include "compiler/ops/shape.h"
+#include <inttypes.h>
+
+/* ---- Linear ---- */
+
+bool shape_linear(ShapeContext *c) {
+  const Shape *in = &c->in[0];
+  if (in->rank < 1) return shape_wants_rank(c, "(N, features)", "there is nothing to multiply with");
+  int64_t features = in->dim[in->rank - 1];
+  int64_t declared = c->args->in_features;
+  bool map = in->rank == 3; /* almost always a forgotten Flatten; PyTorch would take the width for the features */
+  if (map && (declared == HOLE_VALUE || declared != features)) return shape_wants_rank(c, "(N, features)", NULL);
+  bool fits = shape_match_features(c, "input features", &c->args->in_features, features);
+  *c->out = *in;
+  c->out->dim[in->rank - 1] = c->args->out_features;
+  return fits;
+}
+
+static LinearParams linear_constants(const Lower *l, NodeId n) {
+  const OpArgs *a = node_args(l->g, n);
+  return (LinearParams){.rows = shape_count(value_shape(l, output_value(l, n))) / a->out_features,
+                        .in = a->in_features,
+                        .out = a->out_features,
+                        .has_bias = a->bias,
+                        .activation = l->node[n].activation};
+}
+
+void lower_linear(Lower *l, NodeId n) {
+  NodeState *state = &l->node[n];
+  fuse_epilogue(l, n, false, false);
+  LinearParams k = linear_constants(l, n);
+  BufferId x = value_in(l, input_value(l, n), LAYOUT_NCHW);
+  state->y = value_out(l, l->g->nodes.at[state->last].output, LAYOUT_NCHW);
+  EMIT(l, linear, &k, n, "forward", x, param_buffer(l, n, "weight"), param_buffer(l, n, "bias"), state->y);
+}
+
+void grad_linear_weight(Lower *l, NodeId n, ParamId p) {
+  bool accumulate;
+  LinearParams k = linear_constants(l, n);
+  BufferId dy = grad_before_activation(l, n, LAYOUT_NCHW), x = value_in(l, input_value(l, n), LAYOUT_NCHW);
+  BufferId dw = grad_param(l, p, &accumulate);
+  k.accumulate = accumulate;
+  EMIT(l, linear_grad_weight, &k, n, "grad_weight", x, dy, dw);
+}
+
+void grad_linear_bias(Lower *l, NodeId n, ParamId p) {
+  bool accumulate;
+  LinearParams k = linear_constants(l, n);
+  BufferId dy = grad_before_activation(l, n, LAYOUT_NCHW), db = grad_param(l, p, &accumulate);
+  k.accumulate = accumulate;
+  EMIT(l, linear_grad_bias, &k, n, "grad_bias", dy, db);
+}
+
+void grad_linear_input(Lower *l, NodeId n) {
+  LinearParams k = linear_constants(l, n);
+  BufferId dy = grad_before_activation(l, n, LAYOUT_NCHW);
+  GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_NCHW);
+  k.accumulate = dx.accumulate;
+  EMIT(l, linear_grad_input, &k, n, "grad_input", dy, param_buffer(l, n, "weight"), dx.buffer);
+  grad_end(l, n, &dx);
+}
+
+/* ---- Embedding: tokens are NCHW, four bytes each as everything else ---- */
+
+static bool no_tokens(ShapeContext *c) {
+  const Graph *g = c->g;
+  bool input = c->node->inputs.at[0] == g->input_value;
+  Diag *d = diag_report(&c->s->diags, DIAG_E0311,
+                        input && g->input.span.source != SPAN_NO_SOURCE ? g->input.span : shape_blame(c),
+                        "%s, an Embedding, wants token numbers (N, T), but %s %s flow in", c->node->name,
+                        input ? "the input's numbers" : "hidden states", shape_input_text(c, 0));
+  if (!input) shape_label(c, d, 0);
+  int64_t tokens = c->in[0].rank > 0 ? c->in[0].dim[0] : 1;
+  if (input)
+    diag_help(&c->s->diags, d,
+              "say that they are tokens, input tokens(%" PRId64 "), or take what follows the embeddings alone", tokens);
+  else
+    diag_help(&c->s->diags, d,
+              "an Embedding stands at the start, behind `input tokens(%" PRId64 ")`; remove it here, or use a Linear",
+              tokens);
+  return false;
+}
+
+static bool too_many_positions(ShapeContext *c) {
+  int64_t tokens = c->in[0].dim[0], rows = c->args->num_embeddings;
+  const Input *input = &c->g->input;
+  Diag *d =
+      diag_report(&c->s->diags, DIAG_E0315, input->span.source != SPAN_NO_SOURCE ? input->span : shape_blame(c),
+                  "%s has %" PRId64 " positions, but a sample has %" PRId64 " tokens", c->node->name, rows, tokens);
+  diag_help(&c->s->diags, d, "use at most %" PRId64 " tokens: input tokens(%" PRId64 ")", rows, rows);
+  return false;
+}
+
+bool shape_embedding(ShapeContext *c) {
+  const Shape *in = &c->in[0];
+  if (in->dtype != DTYPE_I64 || in->rank != 1) return no_tokens(c);
+  NodeId producer = c->g->values.at[c->node->inputs.at[0]].producer;
+  bool counted = producer != NO_ID && c->g->nodes.at[producer].op == OP_positions;
+  if (counted && in->dim[0] > c->args->num_embeddings) return too_many_positions(c);
+  *c->out = (Shape){.rank = 2, .dim = {in->dim[0], c->args->embedding_dim}};
+  return true;
+}
+
+static EmbeddingParams embedding_constants(const Lower *l, NodeId n) {
+  const OpArgs *a = node_args(l->g, n);
+  return (EmbeddingParams){.rows = shape_count(value_shape(l, input_value(l, n))),
+                           .count = a->num_embeddings,
+                           .dim = a->embedding_dim,
+                           .padding = a->padding_idx == NONE_VALUE ? -1 : a->padding_idx};
+}
+
+void lower_embedding(Lower *l, NodeId n) {
+  EmbeddingParams k = embedding_constants(l, n);
+  BufferId tokens = value_in(l, input_value(l, n), LAYOUT_NCHW);
+  EMIT(l, embedding, &k, n, "forward", tokens, param_buffer(l, n, "weight"), node_out(l, n, LAYOUT_NCHW));
+}
+
+void grad_embedding_weight(Lower *l, NodeId n, ParamId p) {
+  bool accumulate;
+  EmbeddingParams k = embedding_constants(l, n);
+  BufferId dy = grad_of_group(l, n, LAYOUT_NCHW), dw = grad_param(l, p, &accumulate);
+  k.accumulate = accumulate;
+  EMIT(l, embedding_grad_weight, &k, n, "grad_weight", value_in(l, input_value(l, n), LAYOUT_NCHW), dy, dw);
+}
