@@ -122,66 +122,52 @@ struct Allow {
   Selector *selector;
 };
 
-typedef enum StmtKind {
-  /* what is done to the network */
-  STMT_TAKE,        /* donor */
-  STMT_REMOVE,      /* selector */
-  STMT_REPLACE,     /* selector, value = LAYER */
-  STMT_INSERT,      /* name (may be NULL), value, selector, after */
-  STMT_APPEND,      /* name (may be NULL), value = LAYER; or donor for a stitched slice */
-  STMT_PREPEND,     /* the same */
-  STMT_RENAME,      /* selector, to (a dotted name) */
-  STMT_FREEZE,      /* selector */
-  STMT_UNFREEZE,    /* selector */
-  STMT_LOAD,        /* selector, file, under, allow; source = right side of `load A = B from` */
-  STMT_SAVE,        /* selector, file */
-  STMT_INIT,        /* selector, value = EXPR_CALL */
-  STMT_ADAPT,       /* selector, value = number of channels */
-  STMT_OUTPUT,      /* outputs: args-like list in `body`, each STMT_OUTPUT_ITEM */
-  STMT_OUTPUT_ITEM, /* name, selector */
-  STMT_EXPECT,      /* selector (or NULL for `parameters`), shape, or compare + value; see expect_what */
-  STMT_INPUT,       /* name = image|tensor|tokens, args, body: the preprocessing (STMT_SETTING) */
-  STMT_LABELS,      /* args: strings */
-  STMT_TRAIN,       /* body of STMT_SETTING, STMT_GROUP, STMT_PHASE, STMT_FREEZE, STMT_SAVE … */
-  STMT_PHASE,       /* name, body */
-  STMT_GROUP,       /* selector, settings in args: `group layer4 lr=1e-5 weight_decay=0` */
-  STMT_SETTING,     /* one setting of input or train: name, args: `optimizer Adam(lr=1e-3)` has the one arg
-                       EXPR_CALL; `resize 256`, `batch 16`, `augment a(224), b` have their values as args */
-  /* declarations and constants */
-  STMT_MODEL,   /* name, params (Arg: name, default value or NULL), body; or value for `model m(a) = Net(a, 3)` */
-  STMT_PARAM,   /* name, value */
-  STMT_LET,     /* name, value */
-  STMT_FOR,     /* loop variables in params (several unpack a tuple), value (EXPR_RANGE or a list), body */
-  STMT_IF,      /* value, body, other */
-  STMT_INCLUDE, /* file */
-  STMT_STAGES,  /* body of STMT_OUTPUT_ITEM: name (may be NULL: the selector's own), selector */
-  STMT_FORWARD, /* params: the names of the inputs; body */
-  STMT_RETURN,  /* value */
-  STMT_ASSIGN,  /* name = value: a layer in a model, a value in a forward. name may be an interpolated
-                   string, "block{i}"; then name_parts is the EXPR_STRING with the braces still in it */
-  STMT_EXPR     /* value alone: an unnamed layer in a model (its name is the next number) */
+typedef enum StmtKind { /* each keyword is one, and what begins with none */
+#define KEYWORD(word, KIND, ...) STMT_##KIND,
+#include "grammar/keywords.def"
+                        STMT_OUTPUT_ITEM, /* one of the list of an output or of stages: name (NULL: the selector's own),
+                                             selector */
+                        STMT_SETTING, /* one setting of input or train: name, args: `optimizer Adam(lr=1e-3)` has the
+                                         one arg EXPR_CALL; `resize 256`, `batch 16`, `augment a(224), b` have their
+                                         values as args */
+                        STMT_ASSIGN,  /* name = value: a layer in a model, a value in a forward */
+                        STMT_EXPR,    /* value alone: an unnamed layer in a model (its name is the next number) */
+                        STMT_KINDS
 } StmtKind;
 
+/* What keywords.def says of a kind; all of it is 0 for kinds that no keyword begins. */
+enum { STMT_SELECTS = 1, STMT_NAMED_VALUES = 2, STMT_KEEPS_SHAPES = 4, STMT_NAMES_LAYERS = 8 };
+typedef struct Keyword {
+  const char *word, *doc, *form;
+  int token; /* the parser's */
+  unsigned flags;
+} Keyword;
+extern const Keyword keywords[STMT_KINDS]; /* token_words.c */
+
+/* Its rule in parser.y says which of these a statement has; the others are 0. */
 struct Stmt {
   Stmt *next;
   StmtKind kind;
-  uint16_t depth; /* of blocks in blocks, and of else if behind else if; as in Expr */
-  Span span;      /* the whole statement */
-  const char *name;
+  uint16_t depth;   /* of blocks in blocks, and of else if after else if; as in Expr */
+  Span span;        /* the whole statement */
+  const char *name; /* of what it makes or declares: a layer, a constant, a model; of a setting; of the kind of input */
   Span name_span;
   bool name_is_template, to_is_template; /* it holds {…} to be filled in */
-  Selector *selector, *source;
-  Expr *value;
-  Arg *args, *params;
-  Donor *donor;
-  const char *file, *under, *to;
+  Selector *selector;                    /* what it acts on; NULL for `expect parameters` */
+  Selector *source;                      /* the right side of `load A = B from` */
+  Expr *value;                           /* LAYER, a constant, the shape or number of an expect, what a for runs over */
+  Arg *args;                             /* of a setting, a group, an input; labels */
+  Arg *params;                           /* of a model (with defaults), of a forward; the variables of a for */
+  Donor *donor;                          /* of a take, or of a slice that is appended or prepended */
+  const char *file, *under, *to;         /* `to`: of a rename */
   Span file_span, under_span, to_span;
   Allow *allow;
   bool after;   /* insert … after */
   bool block;   /* input: with a block, be it an empty one */
   char compare; /* expect: 0 for a shape in `value` (EXPR_TUPLE, first element the name N), else
                    the operator as in EXPR_BINARY */
-  Stmt *body, *other;
+  Stmt *body;   /* the statements of its block; the items of output and stages */
+  Stmt *other;  /* the block after else */
 };
 
 /* Parses one source. Always returns what could be read (NULL for an empty script); every mistake is in

@@ -177,18 +177,15 @@ static void dump_donor(const Donor *donor, FILE *out) {
   if (donor->under) fputs(" under ", out), dump_text(donor->under, out);
 }
 
-static const char *const stmt_names[] = {
-    [STMT_TAKE] = "take",       [STMT_REMOVE] = "remove", [STMT_REPLACE] = "replace",
-    [STMT_INSERT] = "insert",   [STMT_APPEND] = "append", [STMT_PREPEND] = "prepend",
-    [STMT_RENAME] = "rename",   [STMT_FREEZE] = "freeze", [STMT_UNFREEZE] = "unfreeze",
-    [STMT_LOAD] = "load",       [STMT_SAVE] = "save",     [STMT_INIT] = "init",
-    [STMT_ADAPT] = "adapt",     [STMT_OUTPUT] = "output", [STMT_OUTPUT_ITEM] = "item",
-    [STMT_EXPECT] = "expect",   [STMT_INPUT] = "input",   [STMT_LABELS] = "labels",
-    [STMT_TRAIN] = "train",     [STMT_PHASE] = "phase",   [STMT_GROUP] = "group",
-    [STMT_SETTING] = "setting", [STMT_MODEL] = "model",   [STMT_PARAM] = "param",
-    [STMT_LET] = "let",         [STMT_FOR] = "for",       [STMT_IF] = "if",
-    [STMT_INCLUDE] = "include", [STMT_STAGES] = "stages", [STMT_FORWARD] = "forward",
-    [STMT_RETURN] = "return",   [STMT_ASSIGN] = "assign", [STMT_EXPR] = "value"};
+static const char *kind_name(StmtKind kind) {
+  switch (kind) {
+  case STMT_OUTPUT_ITEM: return "item";
+  case STMT_SETTING: return "setting";
+  case STMT_ASSIGN: return "assign";
+  case STMT_EXPR: return "value";
+  default: return keywords[kind].word;
+  }
+}
 
 static void dump_names(const Stmt *s, FILE *out) {
   if (s->name) fprintf(out, " %s%s", s->name_is_template ? "template " : "", s->name);
@@ -208,7 +205,7 @@ static void dump_files(const Stmt *s, FILE *out) {
 
 static void dump_stmts(const Stmt *s, int indent, FILE *out) {
   for (; s; s = s->next) {
-    fprintf(out, "%*s%s", indent * 2, "", stmt_names[s->kind]);
+    fprintf(out, "%*s%s", indent * 2, "", kind_name(s->kind));
     dump_names(s, out);
     if (s->donor) dump_donor(s->donor, out);
     if (s->selector)

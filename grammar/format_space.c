@@ -11,7 +11,7 @@ static char last_byte(const Format *f, const Recorded *t) { return f->text[t->sp
 static bool equals_between_blanks(const Format *f) {
   const OpenBracket *bracket = f->open.count ? &f->open.at[f->open.count - 1] : NULL;
   if (bracket && bracket->kind != '{') return bracket->names;
-  return f->statement != TOK_GROUP && f->statement != TOK_SETTING;
+  return f->statement != TOK_SETTING && !keyword_has(f->statement, STMT_NAMED_VALUES);
 }
 
 bool format_blank_between(const Format *f, const Recorded *a, const Recorded *b) {

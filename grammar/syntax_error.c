@@ -10,20 +10,9 @@ static bool named(const char *const *names, int count, const char *name) {
   return false;
 }
 
-static const struct {
-  int token;
-  const char *form;
-} forms[] = {
-#define KEYWORD(word, TOKEN, doc, form) {TOK_##TOKEN, form},
-#include "grammar/keywords.def"
-#undef KEYWORD
-    {TOK_GROUP, "group SELECTOR lr=1e-5 weight_decay=0"},
-    {TOK_PHASE, "phase NAME { … }"},
-};
-
 static const char *form_of(int statement) {
-  for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
-    if (forms[i].token == statement) return forms[i].form;
+  for (size_t i = 0; i < STMT_KINDS; i++)
+    if (statement && keywords[i].token == statement) return keywords[i].form;
   return NULL;
 }
 

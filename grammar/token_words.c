@@ -12,12 +12,20 @@ typedef struct Word {
   int token;
 } Word;
 
-static const Word keywords[] = {
-#define KEYWORD(word, TOKEN, doc, form) {#word, TOK_##TOKEN},
+const Keyword keywords[STMT_KINDS] = {
+#define KEYWORD(word, KIND, flags, doc, form) [STMT_##KIND] = {#word, doc, form, TOK_##KIND, flags},
 #include "grammar/keywords.def"
-#undef KEYWORD
 };
-static const Word setting_keywords[] = {{"group", TOK_GROUP}, {"phase", TOK_PHASE}};
+static const Word statement_words[] = {
+#define KEYWORD(word, KIND, ...) {#word, TOK_##KIND},
+#define IN_TRAIN(...)
+#include "grammar/keywords.def"
+};
+static const Word train_words[] = {
+#define KEYWORD(...)
+#define IN_TRAIN(word, KIND, ...) {#word, TOK_##KIND},
+#include "grammar/keywords.def"
+};
 /* Behind a value; the same in both ways of reading. */
 static const Word joining_words[] = {{"from", TOK_FROM}, {"in", TOK_IN}, {"under", TOK_UNDER}};
 static const Word selector_words[] = {{"with", TOK_WITH},   {"to", TOK_TO},         {"except", TOK_EXCEPT},
@@ -28,6 +36,13 @@ static const Word value_words[] = {{"and", TOK_AND},     {"or", TOK_OR},     {"b
 static const Word constant_words[] = {{"true", TOK_TRUE},   {"True", TOK_TRUE}, {"false", TOK_FALSE},
                                       {"False", TOK_FALSE}, {"none", TOK_NONE}, {"None", TOK_NONE},
                                       {"_", TOK_HOLE},      {"not", TOK_NOT}};
+
+bool keyword_has(int token, unsigned flag) {
+  for (size_t i = 0; i < STMT_KINDS; i++)
+    if (token && keywords[i].token == token) return keywords[i].flags & flag;
+  return false;
+}
+
 #define FIND(words, lexer, span)                                                                                       \
   find_word((words), sizeof(words) / sizeof *(words), (lexer)->text + (span).begin, (span).end - (span).begin)
 
@@ -74,7 +89,7 @@ static bool member_follows(const Lexer *lx) {
 
 bool statement_follows(const Lexer *lx) {
   Span word = word_at(lx, lx->offset);
-  if (word.begin == word.end || !FIND(keywords, lx, word)) return false;
+  if (word.begin == word.end || !FIND(statement_words, lx, word)) return false;
   uint32_t at = skip_blanks(lx, word.end);
   if (at == word.end || at >= lx->length) return false;
   if (lx->text[at] == '"') return true;
@@ -107,25 +122,11 @@ bool words_follow(const Lexer *lx) {
 /* ---- words in their place ---- */
 
 int first_word(Lexer *lx, Span span, bool settings) {
-  int token = settings ? FIND(setting_keywords, lx, span) : 0;
-  if (!token) token = FIND(keywords, lx, span);
+  int token = settings ? FIND(train_words, lx, span) : 0;
+  if (!token) token = FIND(statement_words, lx, span);
   if (token && !assignment_follows(lx) && !member_follows(lx)) {
     lx->statement = token;
-    switch (token) {
-    case TOK_REMOVE:
-    case TOK_REPLACE:
-    case TOK_RENAME:
-    case TOK_FREEZE:
-    case TOK_UNFREEZE:
-    case TOK_LOAD:
-    case TOK_SAVE:
-    case TOK_INIT:
-    case TOK_ADAPT:
-    case TOK_OUTPUT:
-    case TOK_EXPECT:
-    case TOK_STAGES:
-    case TOK_GROUP: lx->selector = true;
-    }
+    if (keyword_has(token, STMT_SELECTS)) lx->selector = true;
     return token;
   }
   return settings ? TOK_SETTING : TOK_NAME;
@@ -163,7 +164,7 @@ int selector_word(Lexer *lx, Span span) {
   if (!token) token = FIND(selector_words, lx, span);
   if (token == TOK_WITH || (token == TOK_TO && lx->statement == TOK_ADAPT)) lx->selector = false;
   if (token == TOK_ALLOW) lx->allowing = true;
-  if (!token && lx->statement == TOK_GROUP) { /* the first setting, as in `group layer4 lr=1e-5` */
+  if (!token && keyword_has(lx->statement, STMT_NAMED_VALUES)) { /* the first, as in `group layer4 lr=1e-5` */
     lx->selector = false;
     return TOK_NAME;
   }
@@ -192,8 +193,7 @@ bool ends_operand(const Lexer *lx, int token) {
 }
 
 const char *const keyword_names[] = {
-#define KEYWORD(word, TOKEN, doc, form) #word,
+#define KEYWORD(word, ...) #word,
 #include "grammar/keywords.def"
-#undef KEYWORD
-    "group", "phase"};
+};
 const int keyword_count = sizeof keyword_names / sizeof *keyword_names;

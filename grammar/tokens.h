@@ -86,7 +86,9 @@ void lexer_unread(Lexer *lexer, bool at_end, Span span);
 /* The text of a span, fit to be shown between quotes, cut to a readable length. */
 const char *lexer_show(Lexer *lexer, Span span);
 
-/* token_words.c. A keyword and then a word, a string or a pattern: no value and no list goes on like that. */
+/* token_words.c. What keywords.def says of the statement that begins with this token; false where none does. */
+bool keyword_has(int token, unsigned flag);
+/* A keyword and then a word, a string or a pattern: no value and no list goes on like that. */
 bool statement_follows(const Lexer *lexer);
 /* Two words side by side: nothing in brackets goes on like that, so that even `freze all` is seen there. */
 bool words_follow(const Lexer *lexer);

@@ -19,18 +19,10 @@ typedef struct EditContext {
 } EditContext;
 
 bool edit_take(EditContext *e, const Stmt *stmt);
-bool edit_remove(EditContext *e, const Stmt *stmt);
-bool edit_replace(EditContext *e, const Stmt *stmt);
-bool edit_insert(EditContext *e, const Stmt *stmt);
-bool edit_append(EditContext *e, const Stmt *stmt);
-bool edit_prepend(EditContext *e, const Stmt *stmt);
-bool edit_freeze(EditContext *e, const Stmt *stmt);
-bool edit_rename(EditContext *e, const Stmt *stmt);
-bool edit_init(EditContext *e, const Stmt *stmt);
-bool edit_adapt(EditContext *e, const Stmt *stmt);
-bool edit_load(EditContext *e, const Stmt *stmt);
-bool edit_save(EditContext *e, const Stmt *stmt);
-bool edit_output(EditContext *e, const Stmt *stmt);
+#define EDIT(word, ...) bool edit_##word(EditContext *e, const Stmt *stmt);
+#define KEYWORD(...)
+#define IN_TRAIN(...)
+#include "grammar/keywords.def"
 
 /* append and prepend of another donor's slice. */
 bool edit_stitch(EditContext *e, const Stmt *stmt);

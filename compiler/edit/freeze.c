@@ -42,9 +42,8 @@ static void report_no_effect(EditContext *e, const Stmt *stmt, const Effect *eff
   }
 }
 
-bool edit_freeze(EditContext *e, const Stmt *stmt) {
+static bool set_frozen(EditContext *e, const Stmt *stmt, bool freeze) {
   Graph *g = e->graph;
-  bool freeze = stmt->kind == STMT_FREEZE;
   Arena *scratch = arena_create();
   Picked picked;
   bool ok = select_units(e->s, g, e->scope, stmt->selector, false, scratch, &picked);
@@ -61,3 +60,6 @@ bool edit_freeze(EditContext *e, const Stmt *stmt) {
   arena_destroy(scratch);
   return ok;
 }
+
+bool edit_freeze(EditContext *e, const Stmt *stmt) { return set_frozen(e, stmt, true); }
+bool edit_unfreeze(EditContext *e, const Stmt *stmt) { return set_frozen(e, stmt, false); }

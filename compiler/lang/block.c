@@ -5,41 +5,12 @@
 
 const char *stmt_title(const Stmt *stmt) {
   switch (stmt->kind) {
-  case STMT_TAKE: return "take";
-  case STMT_REMOVE: return "remove";
-  case STMT_REPLACE: return "replace";
-  case STMT_INSERT: return "insert";
-  case STMT_APPEND: return "append";
-  case STMT_PREPEND: return "prepend";
-  case STMT_RENAME: return "rename";
-  case STMT_FREEZE: return "freeze";
-  case STMT_UNFREEZE: return "unfreeze";
-  case STMT_LOAD: return "load";
-  case STMT_SAVE: return "save";
-  case STMT_INIT: return "init";
-  case STMT_ADAPT: return "adapt";
-  case STMT_OUTPUT:
   case STMT_OUTPUT_ITEM: return "output";
-  case STMT_EXPECT: return "expect";
-  case STMT_INPUT: return "input";
-  case STMT_LABELS: return "labels";
-  case STMT_TRAIN: return "train";
-  case STMT_PHASE: return "phase";
-  case STMT_GROUP: return "group";
   case STMT_SETTING: return stmt->name ? stmt->name : "a setting";
-  case STMT_MODEL: return "model";
-  case STMT_PARAM: return "param";
-  case STMT_LET: return "let";
-  case STMT_FOR: return "for";
-  case STMT_IF: return "if";
-  case STMT_INCLUDE: return "include";
-  case STMT_STAGES: return "stages";
-  case STMT_FORWARD: return "forward";
-  case STMT_RETURN: return "return";
   case STMT_ASSIGN: return "an assignment";
   case STMT_EXPR: return "a layer";
+  default: return keywords[stmt->kind].word;
   }
-  return "this";
 }
 
 bool declare_model(Session *s, Scope *scope, const Stmt *stmt) {

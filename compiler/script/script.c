@@ -235,16 +235,11 @@ static bool script_statement(Block *b, const Stmt *stmt) {
   return edit_run(&r->edit, stmt);
 }
 
-static bool makes_layers(StmtKind kind) {
-  return kind == STMT_REPLACE || kind == STMT_INSERT || kind == STMT_APPEND || kind == STMT_PREPEND ||
-         kind == STMT_RENAME || kind == STMT_OUTPUT;
-}
-
 static void statement_failed(Block *b, const Stmt *stmt) {
   Running *r = b->data;
   Diags *diags = &r->edit.s->diags;
   if (stmt->kind == STMT_TAKE && !r->edit.graph) r->took = r->take_failed = true;
-  if (makes_layers(stmt->kind)) vec_push(diags->arena, &diags->failed, stmt->span);
+  if (keywords[stmt->kind].flags & STMT_NAMES_LAYERS) vec_push(diags->arena, &diags->failed, stmt->span);
 }
 
 static bool run_file(Running *r, uint32_t source, const char *path, const char *real) {

@@ -54,6 +54,13 @@ static bool no_network(EditContext *e, const Stmt *stmt) {
   return false;
 }
 
+static bool (*const edits[STMT_KINDS])(EditContext *, const Stmt *) = {
+#define EDIT(word, KIND, ...) [STMT_##KIND] = edit_##word,
+#define KEYWORD(...)
+#define IN_TRAIN(...)
+#include "grammar/keywords.def"
+};
+
 static bool run_statement(EditContext *e, const Stmt *stmt) {
   bool setting = stmt->kind == STMT_INPUT || stmt->kind == STMT_LABELS || stmt->kind == STMT_TRAIN;
   if (stmt->kind == STMT_TAKE) return run_take(e, stmt);
@@ -67,45 +74,13 @@ static bool run_statement(EditContext *e, const Stmt *stmt) {
     return true;
   }
   if (!e->graph) return no_network(e, stmt);
-  switch (stmt->kind) {
-  case STMT_INPUT:
-  case STMT_LABELS:
-  case STMT_TRAIN: return run_setting(e, stmt);
-  case STMT_REMOVE: return edit_remove(e, stmt);
-  case STMT_REPLACE: return edit_replace(e, stmt);
-  case STMT_INSERT: return edit_insert(e, stmt);
-  case STMT_APPEND: return edit_append(e, stmt);
-  case STMT_PREPEND: return edit_prepend(e, stmt);
-  case STMT_FREEZE:
-  case STMT_UNFREEZE: return edit_freeze(e, stmt);
-  case STMT_RENAME: return edit_rename(e, stmt);
-  case STMT_INIT: return edit_init(e, stmt);
-  case STMT_ADAPT: return edit_adapt(e, stmt);
-  case STMT_LOAD: return edit_load(e, stmt);
-  case STMT_SAVE: return edit_save(e, stmt);
-  case STMT_OUTPUT: return edit_output(e, stmt);
-  default: BUG("statement of kind %d is no edit", stmt->kind);
-  }
-}
-
-/* Statements that change no shape, or say themselves when they do. */
-static bool keeps_shapes(const Stmt *stmt) {
-  switch (stmt->kind) {
-  case STMT_REMOVE:
-  case STMT_LOAD:
-  case STMT_SAVE:
-  case STMT_INIT:
-  case STMT_FREEZE:
-  case STMT_UNFREEZE:
-  case STMT_EXPECT:
-  case STMT_LABELS:
-  case STMT_TRAIN: return true;
-  default: return false;
-  }
+  if (setting) return run_setting(e, stmt);
+  if (!edits[stmt->kind]) BUG("'%s' is no edit", stmt_title(stmt));
+  return edits[stmt->kind](e, stmt);
 }
 
 bool edit_run(EditContext *e, const Stmt *stmt) {
-  if (!keeps_shapes(stmt)) e->shapes_known = false;
+  if (!(keywords[stmt->kind].flags & STMT_KEEPS_SHAPES)) e->shapes_known = false;
   log_begin(e->s, e->graph, stmt);
   bool ok = run_statement(e, stmt);
   log_end(e->s, e->graph);

@@ -73,7 +73,7 @@ features) # what becomes of a good file
 parser | script) take "$source"/tests/grammar/cases/*.surgery "$source"/tests/lang/*.surgery "$source"/compiler/zoo/*.surgery ;;
 esac
 [ "$name" = parser ] || [ "$name" = script ] &&
-  sed -n 's/^KEYWORD(\([a-z]*\),.*/"\1 "/p' "$source/grammar/keywords.def" >"$work/words.dict" && set -- "-dict=$work/words.dict" "$@"
+  sed -n 's/^[A-Z_]*(\([a-z]*\),.*/"\1 "/p' "$source/grammar/keywords.def" >"$work/words.dict" && set -- "-dict=$work/words.dict" "$@"
 
 # The machine's weights and settings are no part of a run; and a script may not find any.
 SURGERY_WEIGHTS= TORCH_HOME=/nonexistent HOME=/nonexistent
