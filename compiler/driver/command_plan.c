@@ -140,7 +140,7 @@ static void list_phases(PlanFacts *f) {
   for (size_t i = 0; f->plan->train && i < f->plan->train->phases.count; i++) {
     const Plan *p = i ? f->plan->later.at[i - 1] : f->plan;
     vec_push(f->s->arena, &f->phase,
-             (PhaseFact){.name = f->plan->train->phases.at[i].name,
+             (PhaseFact){.name = f->plan->train->phases.at[i].recipe.name,
                          .trained = module_totals(p->trained, 0, true).trained,
                          .gradients_bytes = p->grads_bytes,
                          .prefix_end = prefix_end(p),

@@ -163,8 +163,8 @@ static void check_phases(EditContext *e) {
       any = phase->trainable[i] && g->modules.at[g->params.at[i].module].alive;
     if (any) continue;
     Diag *d = diag_report(&e->s->diags, DIAG_E0518, phase->span,
-                          "the phase '%s' has nothing to train that the first output, '%s', depends on", phase->name,
-                          g->outputs.at[0].name);
+                          "the phase '%s' has nothing to train that the first output, '%s', depends on",
+                          phase->recipe.name, g->outputs.at[0].name);
     diag_help(&e->s->diags, d, "name the output that is to learn first, or unfreeze layers in front of it");
   }
 }

@@ -125,27 +125,29 @@ static void lower_loss(Lower *l, const TrainConfig *train) {
   GradOut dx = {NO_ID, false, logits, LAYOUT_NCHW};
   if (wants_grad(l, logits)) dx = grad_begin(l, logits, LAYOUT_NCHW);
   int64_t classes = shape->rank ? shape->dim[0] : 1, positions = shape_count(shape) / classes;
-  bool weighted = train && train->loss.weight.count > 0;
+  const LossConfig *own = train ? &train->recipe.loss : &recipe_unsaid.loss;
+  bool weighted = loss_weights(own) && loss_weights(own)->count > 0;
   BufferId weights = weighted ? place_buffer(l, SPACE_CLASS_WEIGHTS, 0, 0, "class weights") : NO_ID;
   RegressionParams regression = {.count = shape_count(shape)};
-  switch (train ? train->loss.kind : LOSS_CROSS_ENTROPY) {
+  switch ((LossKind)own->kind) {
   case LOSS_MSE: EMIT(l, mse, &regression, NO_ID, "loss", x, target, loss, dx.buffer); break;
   case LOSS_L1: EMIT(l, l1, &regression, NO_ID, "loss", x, target, loss, dx.buffer); break;
-  case LOSS_BCE_WITH_LOGITS: {
+  case LOSS_BCEWithLogits: {
     BinaryParams k = {.classes = classes, .positions = positions, .has_weights = weighted};
     EMIT(l, bce_with_logits, &k, NO_ID, "loss", x, target, weights, loss, dx.buffer);
     break;
   }
-  case LOSS_CROSS_ENTROPY: {
+  case LOSS_CrossEntropy: {
     CrossEntropyParams k = {.classes = classes,
                             .positions = positions,
                             .has_weights = weighted,
-                            .smoothing = train ? train->loss.label_smoothing : 0,
-                            .soft = train && train->mixup > 0,
-                            .ignore = train ? train->loss.ignore_index : IGNORE_INDEX};
+                            .smoothing = own->CrossEntropy.label_smoothing,
+                            .soft = train && train->recipe.mixup > 0,
+                            .ignore = own->CrossEntropy.ignore_index};
     EMIT(l, cross_entropy, &k, NO_ID, "loss", x, target, weights, loss, dx.buffer);
     break;
   }
+  case LOSS_KINDS: BUG("a loss that is none");
   }
   if (dx.buffer != NO_ID) grad_end(l, NO_ID, &dx);
 }
@@ -213,7 +215,7 @@ static const Graph *trained_graph(Graph *g, const PhaseConfig *phase) {
 static Plan *new_plan(Arena *arena, Graph *g, const TrainConfig *train, size_t phase, KernelChoices *choices) {
   Plan *plan = arena_new(arena, Plan);
   plan->choices = choices;
-  plan->batch = train ? train_phase(train, phase)->batch : 0;
+  plan->batch = train ? train_phase(train, phase)->recipe.batch : 0;
   plan->graph = g;
   plan->train = train;
   plan->first = plan;

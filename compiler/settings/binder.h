@@ -20,40 +20,50 @@ typedef struct TrainBlock {
   Scope *phase_names; /* of those that have been read: their places in train->phases */
 } TrainBlock;
 
-#define LARGE 1e30
-#define BELOW_ONE (1 - 1e-16)
-
-/* The one argument of a setting: a call `Adam(lr=1e-3)` or a bare name. *name is the EXPR_NAME. */
-bool read_choice(Session *s, const Expr *value, const char *what, const Expr **name, const Arg **args);
+static inline bool is_said(Span span) { return span.end > span.begin; }
+/* The one value of a setting that has no name: `epochs 3`. NULL, with a diagnostic: there is none. */
 const Expr *single_value(Session *s, const Stmt *stmt);
-bool int_arg(Eval *e, const char *callee, const char *name, const Arg *arg, int64_t min, int64_t max, int64_t *out);
-bool float_arg(Eval *e, const char *callee, const char *name, const Arg *arg, double min, double max, double *out);
-bool bool_arg(Eval *e, const char *callee, const char *name, const Arg *arg, bool *out);
-/* One of `words`, as a text: its number. */
-bool word_arg(Eval *e, const char *callee, const char *name, const Arg *arg, const char *const *words, size_t count,
-              size_t *out);
-bool pair_arg(Eval *e, const char *callee, const char *name, const Arg *arg, double min, double max, double out[2]);
-typedef struct TorchName { /* PyTorch's own class, and what it is called here */
-  const char *torch, *ours;
-  const char *help; /* what differs; NULL: nothing */
-} TorchName;
-/* known_name for a choice, which says of a name of PyTorch's what is meant. */
-bool choice_known(Session *s, const char *what, const Expr *name, const char *const *known, size_t known_count,
-                  const char *const *later, size_t later_count, const TorchName *torch, size_t torch_count);
 
-bool read_optimizer(Block *b, const Stmt *stmt); /* settings_optimizer.c */
+/* ---- the rows of train.def (bind.c) ---- */
+
+/* A value of an argument's or a setting's type, in its range. */
+bool put_value(Eval *e, const char *callee, const TrainArg *arg, const Expr *value, void *to);
+
+enum { MOST_TRAIN_ARGS = 16 };
+typedef struct Bound { /* the arguments of a row as the script gives them */
+  const TrainRow *row;
+  Span call;
+  bool given; /* at least one is */
+  const Arg *at[MOST_TRAIN_ARGS];
+} Bound;
+/* The arguments of a row, in their ranges or its defaults, into its struct. */
+bool bind_row(Eval *e, const TrainRow *row, const Arg *args, Span call, Bound *bound, void *to);
+const Arg *bound_arg(const Bound *bound, const char *name); /* NULL: left out, or it has none */
+
+typedef struct Choice { /* a call `Adam(lr=1e-3)`, or a bare name */
+  const Expr *name;
+  const Arg *args;
+  int kind; /* -1: no row has that name */
+} Choice;
+bool read_choice(Eval *e, TrainFamily family, const Expr *value, Choice *out);
+/* Its arguments into `config`, zeroed, one of the four structs of recipe.h; an unknown name is reported here. */
+bool bind_choice(Eval *e, TrainFamily family, const Expr *value, const Choice *choice, Bound *bound, void *config);
+
+/* ---- the settings with a file of their own ---- */
+
+bool read_optimizer(Block *b, const Stmt *stmt); /* choices.c */
 bool read_group(Block *b, const Stmt *stmt);
-bool read_loss(Block *b, const Stmt *stmt);     /* settings_loss.c */
-bool read_schedule(Block *b, const Stmt *stmt); /* settings_schedule.c */
+bool read_loss(Block *b, const Stmt *stmt);
+bool read_schedule(Block *b, const Stmt *stmt);
 bool read_early_stop(Block *b, const Stmt *stmt);
-bool read_augment(Block *b, const Stmt *stmt);    /* settings_augment.c */
-bool read_train_save(Block *b, const Stmt *stmt); /* settings_phase.c */
+bool read_augment(Block *b, const Stmt *stmt);
+bool read_train_save(Block *b, const Stmt *stmt); /* phase.c */
 bool read_phase_freeze(Block *b, const Stmt *stmt);
-/* Behind the block: its phases, each on what the block said. `read` runs a phase's statements. */
+/* After the block: its phases, each on what the block said. `read` runs a phase's statements. */
 bool read_phases(Block *b, bool (*read)(Block *b, const Stmt *stmt));
 /* When all statements of the script have run: what each phase trains. Sets the graph's own flags to what is trained in
- * some phase, and frozen in all. (settings_phase.c) */
+ * some phase, and frozen in all. (phase.c) */
 bool settings_phases(Session *s, Graph *g, TrainConfig *train);
-/* Warnings, when all shapes are known (settings_doubts.c). */
+/* Warnings, when all shapes are known (doubts.c). */
 void settings_doubts(Session *s, const Graph *g, const TrainConfig *train);
 #endif

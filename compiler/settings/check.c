@@ -1,6 +1,7 @@
 /* Settings against the network and against each other, when all statements have run: labels, class weights,
  * augmentation, groups, schedules, phases. Called by script.c, once before and once behind the shape pass. */
 #include "compiler/settings/binder.h"
+#include <math.h>
 
 /* ---- augmentation ---- */
 
@@ -11,13 +12,12 @@ static bool check_stage_augment(Session *s, const Graph *g, const PhaseConfig *s
     return false;
   }
   for (size_t i = 0; i < stage->augment.count; i++) {
-    const AugmentConfig *step = &stage->augment.at[i];
-    bool resized = step->kind == AUGMENT_RANDOM_RESIZED_CROP;
-    if (!resized && step->kind != AUGMENT_RANDOM_CROP) continue;
-    if (step->size[0] == g->input.shape.dim[1] && step->size[1] == g->input.shape.dim[2]) continue;
-    const char *name = resized ? "random_resized_crop" : "random_crop";
+    const AugmentStep *step = &stage->augment.at[i];
+    const int64_t *made = train_value(augment_rows, &step->config, "size");
+    if (!made || (made[0] == g->input.shape.dim[1] && made[1] == g->input.shape.dim[2])) continue;
+    const char *name = augment_name(&step->config);
     Diag *d = front_error(s, DIAG_E0506, step->size_span, "%s makes pictures of %lld x %lld, but the input is %s", name,
-                          (long long)step->size[0], (long long)step->size[1], shape_text(s->arena, &g->input.shape));
+                          (long long)made[0], (long long)made[1], shape_text(s->arena, &g->input.shape));
     const char *size = size_text(s, g->input.shape.dim + 1);
     diag_help(&s->diags, d, "it makes what the network takes: %s(%s)", name, size);
     diag_fix(&s->diags, d, step->size_span, "%s", size);
@@ -56,12 +56,23 @@ static void report_idle(Session *s, const GroupConfig *group) {
   diag_help(&s->diags, d, "unfreeze its layers before the train block, or leave the group out");
 }
 
+/* "SGD and RMSprop" */
+static const char *optimizers_with(Session *s, const char *name) {
+  const char *text = "", *last = NULL;
+  for (int i = 0; i < optimizer_rows.count; i++) {
+    const OptimizerConfig one = {.kind = i};
+    if (!train_value(optimizer_rows, &one, name)) continue;
+    if (last) text = arena_printf(s->arena, "%s%s%s", text, *text ? ", " : "", last);
+    last = optimizer_name(&one);
+  }
+  return *text ? arena_printf(s->arena, "%s and %s", text, last) : last;
+}
+
 static bool check_momentum(Session *s, const PhaseConfig *stage) {
   for (size_t i = 0; i < stage->groups.count; i++) {
     const GroupConfig *group = &stage->groups.at[i];
-    if (group->momentum != group->momentum) continue;
-    if (stage->optimizer.kind == OPTIMIZER_SGD || stage->optimizer.kind == OPTIMIZER_RMSPROP) continue;
-    front_error(s, DIAG_E0509, group->span, "momentum is an argument of SGD and RMSprop alone");
+    if (isnan(group->args.momentum) || train_value(optimizer_rows, &stage->recipe.optimizer, "momentum")) continue;
+    front_error(s, DIAG_E0509, group->span, "momentum is an argument of %s alone", optimizers_with(s, "momentum"));
     return false;
   }
   return true;
@@ -81,51 +92,54 @@ static void check_idle_groups(Session *s, const Graph *g, const TrainConfig *tra
 /* ---- schedules ---- */
 
 static void never_changes(Session *s, const PhaseConfig *stage, const char *what, int64_t at) {
-  Diag *d = diag_report(&s->diags, DIAG_W0503, stage->schedule.span,
+  if (at < stage->recipe.epochs) return;
+  Diag *d = diag_report(&s->diags, DIAG_W0503, stage->said[SETTING_schedule],
                         "this schedule never changes the rate: %s %lld, but there are %lld epochs", what, (long long)at,
-                        (long long)stage->epochs);
+                        (long long)stage->recipe.epochs);
   diag_help(&s->diags, d, "it counts epochs; interval=\"step\" counts the optimizer's steps");
 }
 
 static bool check_schedule(Session *s, const PhaseConfig *stage) {
-  const ScheduleConfig *c = &stage->schedule;
-  if (c->per_step || c->kind == SCHEDULE_NONE) return true;
-  if (c->warmup > 0 && c->warmup >= stage->epochs) {
-    Diag *d = front_error(s, DIAG_E0515, c->span, "the warm-up takes %lld epochs, but there are %lld in all",
-                          (long long)c->warmup, (long long)stage->epochs);
+  const ScheduleConfig *c = &stage->recipe.schedule;
+  int64_t warmup = train_count(schedule_rows, c, "warmup", 0);
+  if (schedule_counts_steps(c) || c->kind == SCHEDULE_none) return true;
+  if (warmup > 0 && warmup >= stage->recipe.epochs) {
+    Diag *d = front_error(s, DIAG_E0515, stage->said[SETTING_schedule],
+                          "the warm-up takes %lld epochs, but there are %lld in all", (long long)warmup,
+                          (long long)stage->recipe.epochs);
     diag_help(&s->diags, d, "with interval=\"step\" warmup and all else counts the optimizer's steps");
     return false;
   }
-  if (c->warmup > 0) return true; /* which changes it */
-  if (c->kind == SCHEDULE_STEP && c->step_size >= stage->epochs) never_changes(s, stage, "step_size is", c->step_size);
-  if (c->kind == SCHEDULE_MULTISTEP && c->milestones.at[0] >= stage->epochs)
-    never_changes(s, stage, "the first milestone is", c->milestones.at[0]);
+  if (warmup > 0) return true; /* which changes it */
+  if (c->kind == SCHEDULE_step) never_changes(s, stage, "step_size is", c->step.step_size);
+  if (c->kind == SCHEDULE_multistep) never_changes(s, stage, "the first milestone is", c->multistep.milestones.at[0]);
   return true;
 }
 
 /* ---- what does not go together ---- */
 
 static bool check_mixup(Session *s, const Graph *g, const TrainConfig *train) {
-  if (train->mixup > 0 && g->input.kind == INPUT_TOKENS) {
-    Diag *d = front_error(s, DIAG_E0517, train->mixup_span,
+  Span span = train->said[SETTING_mixup];
+  int64_t loss = train->recipe.loss.kind;
+  if (train->recipe.mixup > 0 && g->input.kind == INPUT_TOKENS) {
+    Diag *d = front_error(s, DIAG_E0517, span,
                           "mixup mixes the numbers of two samples, but token numbers are names of words");
     diag_help(&s->diags, d, "leave mixup out");
     return false;
   }
-  if (train->mixup == 0 || train->loss.kind == LOSS_CROSS_ENTROPY || train->loss.kind == LOSS_BCE_WITH_LOGITS)
-    return true;
-  Diag *d = front_error(s, DIAG_E0517, train->mixup_span, "mixup mixes classes, but %s has none",
-                        train->loss.kind == LOSS_L1 ? "L1" : "MSE");
+  if (train->recipe.mixup == 0 || loss == LOSS_CrossEntropy || loss == LOSS_BCEWithLogits) return true;
+  Diag *d = front_error(s, DIAG_E0517, span, "mixup mixes classes, but %s has none", loss_name(&train->recipe.loss));
   diag_help(&s->diags, d, "leave mixup out, or choose the loss CrossEntropy or BCEWithLogits");
   return false;
 }
 
 static void check_patience(Session *s, const TrainConfig *train) {
-  const PhaseConfig *last = train_phase(train, train_phase_count(train) - 1);
-  if (train->patience == 0 || train->patience < last->epochs) return;
+  const StageRecipe *last = &train_phase(train, train_phase_count(train) - 1)->recipe;
+  int64_t patience = train->recipe.early_stop.patience;
+  if (patience == 0 || patience < last->epochs) return;
   Diag *d =
       diag_report(&s->diags, DIAG_W0502, train->span, "early_stop never stops: it waits for %lld epochs, and %s %lld",
-                  (long long)train->patience, last->name ? "the last phase has" : "there are", (long long)last->epochs);
+                  (long long)patience, last->name ? "the last phase has" : "there are", (long long)last->epochs);
   diag_help(&s->diags, d, "a smaller patience, or more epochs");
 }
 
@@ -200,10 +214,10 @@ bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span 
   const Shape *out = &g->values.at[g->outputs.at[0].value].shape;
   int64_t classes = out->rank >= 1 ? out->dim[0] : 0;
   if (train) settings_doubts(s, g, train);
-  bool good = true, binary = train && train->loss.kind == LOSS_BCE_WITH_LOGITS;
+  bool good = true, binary = train && train->recipe.loss.kind == LOSS_BCEWithLogits;
   int64_t named = binary && classes == 1 ? 2 : classes; /* one logit tells two classes apart */
-  bool classifies =
-      out->rank == 1 || (out->rank > 1 && (!train || train->loss.kind == LOSS_CROSS_ENTROPY)); /* (N, classes, …) */
+  bool classifies = out->rank == 1 ||
+                    (out->rank > 1 && (!train || train->recipe.loss.kind == LOSS_CrossEntropy)); /* (N, classes, …) */
   if (g->labels.count > 0 && (!classifies || named != (int64_t)g->labels.count)) {
     Diag *d = front_error(s, DIAG_E0508, labels, "there are %zu labels, but the output is %s", g->labels.count,
                           shape_text(s->arena, out));
@@ -215,7 +229,7 @@ bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span 
               classifies ? arena_printf(s->arena, "%lld classes", (long long)named) : "what it puts out");
     good = false;
   }
-  if (train && train->loss.kind == LOSS_CROSS_ENTROPY && out->rank == 2 && made_by_linear(g)) {
+  if (train && train->recipe.loss.kind == LOSS_CrossEntropy && out->rank == 2 && made_by_linear(g)) {
     Diag *d = diag_report(&s->diags, DIAG_W0555, train->span,
                           "CrossEntropy takes the %lld places of dimension 1 of %s for the classes", (long long)classes,
                           shape_text(s->arena, out));
@@ -224,9 +238,10 @@ bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span 
               (long long)out->dim[1]);
     diag_help(&s->diags, d, "classify one place: select(x, 1, 0) before the last layer, or mean(x, 1)");
   }
-  if (!train || train->loss.weight.count == 0 || classes == (int64_t)train->loss.weight.count) return good;
-  Diag *d = front_error(s, DIAG_E0508, train->loss.weight_span, "%s has %zu class weights, but the output is %s",
-                        binary ? "BCEWithLogits" : "CrossEntropy", train->loss.weight.count, shape_text(s->arena, out));
+  const NumberList *weights = train ? loss_weights(&train->recipe.loss) : NULL;
+  if (!weights || weights->count == 0 || classes == weights->count) return good;
+  Diag *d = front_error(s, DIAG_E0508, train->weight_span, "%s has %lld class weights, but the output is %s",
+                        loss_name(&train->recipe.loss), (long long)weights->count, shape_text(s->arena, out));
   diag_help(&s->diags, d, "give one number for each of the %lld outputs", (long long)classes);
   return false;
 }

@@ -83,16 +83,18 @@ static bool read_phase(Block *outer, TrainBlock *to, const PendingPhase *pending
   const Stmt *stmt = pending->stmt;
   if (same_name(s, to, stmt)) return false;
   PhaseConfig phase = to->train->all;
-  phase.name = stmt->name, phase.span = stmt->span, phase.epochs_given = false, phase.own_lr = false;
+  phase.recipe.name = stmt->name, phase.recipe.own_lr = false;
+  phase.span = stmt->span, phase.said[SETTING_epochs] = SPAN_NONE;
   phase.groups.at = NULL, phase.groups.count = phase.groups.capacity = 0;
   TrainBlock own = {
       .g = to->g, .train = to->train, .stage = &phase, .owner = arena_array(s->arena, size_t, to->g->params.count + 1)};
   Block block = {.eval = {.s = s, .scope = pending->scope}, .other = read, .data = &own, .keep_going = true};
   bool good = run_block(&block, stmt->body);
   inherit_groups(&own, s->arena, &phase);
-  if (good && !phase.epochs_given) {
-    Diag *d = front_error(s, DIAG_E0516, stmt->name_span, "the phase '%s' does not say how long it is", phase.name);
-    diag_help(&s->diags, d, "give its epochs: phase %s { epochs 3; … }", phase.name);
+  if (good && !is_said(phase.said[SETTING_epochs])) {
+    Diag *d =
+        front_error(s, DIAG_E0516, stmt->name_span, "the phase '%s' does not say how long it is", phase.recipe.name);
+    diag_help(&s->diags, d, "give its epochs: phase %s { epochs 3; … }", phase.recipe.name);
     good = false;
   }
   vec_push(s->arena, &to->train->phases, phase);
@@ -101,10 +103,11 @@ static bool read_phase(Block *outer, TrainBlock *to, const PendingPhase *pending
 
 static bool check_total(Session *s, const TrainConfig *train) {
   int64_t sum = 0;
-  for (size_t i = 0; i < train->phases.count; i++) sum += train->phases.at[i].epochs;
-  if (!train->phases.count || !train->all.epochs_given || sum == train->all.epochs) return true;
-  Diag *d = front_error(s, DIAG_E0516, train->epochs_span, "the phases have %lld epochs together, not %lld",
-                        (long long)sum, (long long)train->all.epochs);
+  for (size_t i = 0; i < train->phases.count; i++) sum += train->phases.at[i].recipe.epochs;
+  if (!train->phases.count || !is_said(train->all.said[SETTING_epochs]) || sum == train->all.recipe.epochs) return true;
+  Diag *d =
+      front_error(s, DIAG_E0516, train->all.said[SETTING_epochs], "the phases have %lld epochs together, not %lld",
+                  (long long)sum, (long long)train->all.recipe.epochs);
   diag_help(&s->diags, d, "leave it out: the training is as long as its phases");
   return false;
 }
@@ -140,9 +143,9 @@ static size_t apply_freeze(const Graph *g, PhaseConfig *phase, const FreezeConfi
 static bool trains_nothing(Session *s, const Graph *g, const PhaseConfig *phase) {
   for (size_t i = 0; i < g->params.count; i++)
     if (phase->trainable[i] && g->modules.at[g->params.at[i].module].alive && !g->params.at[i].is_buffer) return false;
-  Diag *d =
-      front_error(s, DIAG_E0518, phase->span, "the phase '%s' has nothing to train: all of it is frozen", phase->name);
-  diag_help(&s->diags, d, "unfreeze what it shall train: phase %s { unfreeze head; … }", phase->name);
+  Diag *d = front_error(s, DIAG_E0518, phase->span, "the phase '%s' has nothing to train: all of it is frozen",
+                        phase->recipe.name);
+  diag_help(&s->diags, d, "unfreeze what it shall train: phase %s { unfreeze head; … }", phase->recipe.name);
   return true;
 }
 

@@ -24,32 +24,6 @@ bool known_name(Session *s, DiagCode code, const char *what, const char *name, S
   return false;
 }
 
-bool choice_known(Session *s, const char *what, const Expr *name, const char *const *known, size_t known_count,
-                  const char *const *later, size_t later_count, const TorchName *torch, size_t torch_count) {
-  for (size_t i = 0; i < torch_count; i++) {
-    if (!streq(torch[i].torch, name->text)) continue;
-    for (size_t k = 0; k < later_count; k++)
-      if (streq(later[k], torch[i].ours))
-        return known_name(s, DIAG_E0502, what, torch[i].ours, name->span, known, known_count, later, later_count);
-    Diag *d = front_error(s, DIAG_E0502, name->span, "there is no %s '%s'", what, name->text);
-    if (torch[i].help) diag_help(&s->diags, d, "%s", torch[i].help);
-    else diag_help(&s->diags, d, "it is called %s here", torch[i].ours);
-    diag_fix(&s->diags, d, name->span, "%s", torch[i].ours);
-    return false;
-  }
-  return known_name(s, DIAG_E0502, what, name->text, name->span, known, known_count, later, later_count);
-}
-
-bool read_choice(Session *s, const Expr *value, const char *what, const Expr **name, const Arg **args) {
-  *name = value->kind == EXPR_CALL ? value->left : value;
-  if ((*name)->kind != EXPR_NAME) {
-    front_error(s, DIAG_E0504, value->span, "%s is given by its name", what);
-    return false;
-  }
-  *args = value->kind == EXPR_CALL ? value->args : NULL;
-  return true;
-}
-
 const Expr *single_value(Session *s, const Stmt *stmt) {
   static const Formal formals[] = {{"value", true}};
   const Arg *bound[1], *first = stmt->args, *second = first ? first->next : NULL;
@@ -66,130 +40,33 @@ const Expr *single_value(Session *s, const Stmt *stmt) {
   return bind_arguments(s, stmt->name, formals, 1, stmt->args, stmt->span, bound) ? bound[0]->value : NULL;
 }
 
-bool int_arg(Eval *e, const char *callee, const char *name, const Arg *arg, int64_t min, int64_t max, int64_t *out) {
-  Const c;
-  if (!arg) return true; /* the default stands */
-  return eval_expr(e, arg->value, &c) && want_int(e->s, &c, arg->value->span, callee, name, min, max, out);
-}
-
-bool float_arg(Eval *e, const char *callee, const char *name, const Arg *arg, double min, double max, double *out) {
-  Const c;
-  if (!arg) return true;
-  return eval_expr(e, arg->value, &c) && want_float(e->s, &c, arg->value->span, callee, name, min, max, out);
-}
-
-bool bool_arg(Eval *e, const char *callee, const char *name, const Arg *arg, bool *out) {
-  Const c;
-  if (!arg) return true;
-  return eval_expr(e, arg->value, &c) && want_bool(e->s, &c, arg->value->span, callee, name, out);
-}
-
-bool word_arg(Eval *e, const char *callee, const char *name, const Arg *arg, const char *const *words, size_t count,
-              size_t *out) {
-  Const c = {.kind = CONST_NONE};
-  const char *list = "";
-  if (!arg) return true;
-  /* a bare word is taken as it stands: interval=step */
-  const char *word = arg->value->kind == EXPR_NAME ? arg->value->text : NULL;
-  if (!word && !eval_expr(e, arg->value, &c)) return false;
-  if (c.kind == CONST_TEXT) word = c.text;
-  for (*out = 0; *out < count; ++*out) {
-    if (word && streq(words[*out], word)) return true;
-    list = arena_printf(e->s->arena, "%s%s\"%s\"", list, *out ? " or " : "", words[*out]);
-  }
-  front_error(e->s, DIAG_E0112, arg->value->span, "%s: %s must be %s, not %s", callee, name, list,
-              word ? word : const_text(e->s->arena, &c));
-  return false;
-}
-
-bool pair_arg(Eval *e, const char *callee, const char *name, const Arg *arg, double min, double max, double out[2]) {
-  Const c;
-  if (!arg) return true;
-  if (!eval_expr(e, arg->value, &c)) return false;
-  if (c.kind != CONST_LIST || c.list.count != 2) {
-    front_error(e->s, DIAG_E0112, arg->value->span, "%s: %s must be a pair of numbers, not %s", callee, name,
-                const_text(e->s->arena, &c));
-    return false;
-  }
-  return want_float(e->s, &c.list.at[0], arg->value->span, callee, name, min, max, &out[0]) &&
-         want_float(e->s, &c.list.at[1], arg->value->span, callee, name, min, max, &out[1]);
-}
-
 /* ---- the settings ---- */
 
-static bool read_count(Block *b, const Stmt *stmt, int64_t min, int64_t max, int64_t *out) {
+static bool read_value(Block *b, const Stmt *stmt, const TrainArg *arg, void *to) {
   const Expr *value = single_value(b->eval.s, stmt);
-  Const c;
-  return value && eval_expr(&b->eval, value, &c) &&
-         want_int(b->eval.s, &c, value->span, "train", stmt->name, min, max, out);
-}
-
-static bool read_number(Block *b, const Stmt *stmt, double min, double max, double *out) {
-  const Expr *value = single_value(b->eval.s, stmt);
-  Const c;
-  return value && eval_expr(&b->eval, value, &c) &&
-         want_float(b->eval.s, &c, value->span, "train", stmt->name, min, max, out);
-}
-
-/* A number that must be above 0. */
-static bool read_positive(Block *b, const Stmt *stmt, double max, double *out) {
-  if (!read_number(b, stmt, 0, max, out)) return false;
-  if (*out > 0) return true;
+  if (!value || !put_value(&b->eval, "train", arg, value, to)) return false;
+  if (arg->type != TYPE_POSITIVE || *(const double *)to > 0) return true;
   Diag *d = front_error(b->eval.s, DIAG_E0504, stmt->span, "%s must be above 0", stmt->name);
   diag_help(&b->eval.s->diags, d, "leave it out where it is not wanted");
   return false;
 }
 
-static bool read_batch(Block *b, const Stmt *stmt) {
-  return read_count(b, stmt, 1, 1 << 20, &((TrainBlock *)b->data)->stage->batch);
-}
-static bool read_epochs(Block *b, const Stmt *stmt) {
+static bool read_setting(Block *b, const Stmt *stmt, SettingKind kind) {
   TrainBlock *to = b->data;
-  to->stage->epochs_given = true;
-  if (!to->stage->name) to->train->epochs_span = stmt->span;
-  return read_count(b, stmt, 1, 1000000, &to->stage->epochs);
+  const TrainSetting *setting = &train_settings[kind];
+  bool whole = setting->scope == SCOPE_TRAINING;
+  char *recipe = whole ? (char *)&to->train->recipe : (char *)&to->stage->recipe;
+  (whole ? to->train->said : to->stage->said)[kind] = stmt->span;
+  if (kind == SETTING_lr) to->stage->recipe.own_lr = true;
+  switch (setting->arg.type) {
+  case TYPE_OPTIMIZER: return read_optimizer(b, stmt);
+  case TYPE_LOSS: return read_loss(b, stmt);
+  case TYPE_SCHEDULE: return read_schedule(b, stmt);
+  case TYPE_AUGMENTS: return read_augment(b, stmt);
+  case TYPE_EARLY_STOP: return read_early_stop(b, stmt);
+  default: return read_value(b, stmt, &setting->arg, recipe + setting->arg.offset);
+  }
 }
-static bool read_lr(Block *b, const Stmt *stmt) {
-  TrainBlock *to = b->data;
-  to->stage->own_lr = true;
-  return read_number(b, stmt, 0, LARGE, &to->stage->optimizer.lr);
-}
-static bool read_seed(Block *b, const Stmt *stmt) {
-  return read_count(b, stmt, 0, INT64_MAX, &((TrainBlock *)b->data)->train->seed);
-}
-static bool read_accumulate(Block *b, const Stmt *stmt) {
-  return read_count(b, stmt, 1, 1000000, &((TrainBlock *)b->data)->train->accumulate);
-}
-static bool read_clip_norm(Block *b, const Stmt *stmt) {
-  return read_positive(b, stmt, LARGE, &((TrainBlock *)b->data)->train->clip_norm);
-}
-static bool read_mixup(Block *b, const Stmt *stmt) {
-  TrainBlock *to = b->data;
-  to->train->mixup_span = stmt->span;
-  return read_positive(b, stmt, 1000, &to->train->mixup);
-}
-static bool read_ema(Block *b, const Stmt *stmt) {
-  return read_positive(b, stmt, BELOW_ONE, &((TrainBlock *)b->data)->train->ema);
-}
-
-/* Every setting; those of a phase stand in place of the block's. */
-static const struct Setting {
-  const char *name;
-  bool in_block, in_phase;
-  bool (*read)(Block *b, const Stmt *stmt);
-} settings[] = {{"optimizer", true, true, read_optimizer},
-                {"lr", false, true, read_lr},
-                {"loss", true, false, read_loss},
-                {"schedule", true, true, read_schedule},
-                {"batch", true, true, read_batch},
-                {"epochs", true, true, read_epochs},
-                {"augment", true, true, read_augment},
-                {"seed", true, false, read_seed},
-                {"clip_norm", true, false, read_clip_norm},
-                {"accumulate", true, false, read_accumulate},
-                {"mixup", true, false, read_mixup},
-                {"early_stop", true, false, read_early_stop},
-                {"ema", true, false, read_ema}};
 
 static bool given_twice(Block *b, const Stmt *stmt) {
   TrainBlock *to = b->data;
@@ -286,15 +163,15 @@ static bool misplaced(Block *b, const Stmt *stmt, bool phase) {
 
 static bool train_setting(Block *b, const Stmt *stmt) {
   TrainBlock *to = b->data;
-  const char *known[LENGTH(settings) + 2];
-  bool phase = to->stage->name != NULL;
+  const char *known[SETTING_KINDS + 2];
+  bool phase = to->stage->recipe.name != NULL;
   size_t count = 0;
-  for (size_t i = 0; i < LENGTH(settings); i++) {
-    if (streq(settings[i].name, stmt->name)) {
-      if (!(phase ? settings[i].in_phase : settings[i].in_block)) return misplaced(b, stmt, phase);
-      return !given_twice(b, stmt) && settings[i].read(b, stmt);
-    }
-    if (phase ? settings[i].in_phase : settings[i].in_block) known[count++] = settings[i].name;
+  for (SettingKind i = 0; i < SETTING_KINDS; i++) {
+    const TrainSetting *setting = &train_settings[i];
+    bool here = setting->scope != (phase ? SCOPE_TRAINING : SCOPE_PHASE);
+    if (streq(setting->arg.name, stmt->name))
+      return here ? !given_twice(b, stmt) && read_setting(b, stmt, i) : misplaced(b, stmt, phase);
+    if (here) known[count++] = setting->arg.name;
   }
   if (other_setting(b, stmt)) return false;
   known[count++] = "group"; /* a statement of its own, as phase */
@@ -314,7 +191,7 @@ static bool freeze_outside(Block *b, const Stmt *stmt) {
 static bool train_statement(Block *b, const Stmt *stmt) {
   TrainBlock *to = b->data;
   Session *s = b->eval.s;
-  bool phase = to->stage->name != NULL;
+  bool phase = to->stage->recipe.name != NULL;
   if (stmt->kind == STMT_GROUP) return read_group(b, stmt);
   if (stmt->kind == STMT_SETTING) return train_setting(b, stmt);
   if (stmt->kind == STMT_FREEZE || stmt->kind == STMT_UNFREEZE)
@@ -333,16 +210,14 @@ static bool train_statement(Block *b, const Stmt *stmt) {
 }
 
 bool eval_train(Session *s, Scope *scope, Graph *g, const Stmt *stmt, TrainConfig *train) {
-  *train = (TrainConfig){
-      .all = {.optimizer = {.kind = OPTIMIZER_ADAM, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
-              .batch = 32,
-              .epochs = 10,
-              .span = stmt->span},
-      .loss = {.kind = LOSS_CROSS_ENTROPY, .ignore_index = IGNORE_INDEX},
-      .accumulate = 1,
-      .span = stmt->span,
-      .mixup_span = SPAN_NONE,
-      .epochs_span = SPAN_NONE};
+  memset(train, 0, sizeof *train);
+  train->span = train->all.span = stmt->span;
+  for (SettingKind i = 0; i < SETTING_KINDS; i++) {
+    const TrainSetting *setting = &train_settings[i];
+    train->said[i] = train->all.said[i] = SPAN_NONE;
+    if (setting->scope != SCOPE_PHASE)
+      train_default(&setting->arg, setting->scope == SCOPE_TRAINING ? (void *)&train->recipe : &train->all.recipe);
+  }
   TrainBlock to = {
       .g = g, .train = train, .stage = &train->all, .owner = arena_array(s->arena, size_t, g->params.count + 1)};
   Block block = {.eval = {.s = s, .scope = scope}, .other = train_statement, .data = &to, .keep_going = true};

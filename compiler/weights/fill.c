@@ -198,7 +198,7 @@ static bool read_reshaped(const Fill *f, const Param *p, DonorFile *donor, float
 
 static bool fill_base(const Fill *f, const Param *p, void *to) {
   if (p->donor == NO_ID) {
-    fill_fresh(f->g, p, f->train ? (uint64_t)f->train->seed : 0, to);
+    fill_fresh(f->g, p, f->train ? (uint64_t)f->train->recipe.seed : 0, to);
     return true;
   }
   DonorFile *donor = &f->g->donors.at[p->donor];

@@ -18,7 +18,7 @@ static int load(void **state) {
   Session *s = arena_new(arena, Session);
   s->arena = s->sources.arena = s->diags.arena = f->arena = f->choices.arena = arena;
   s->diags.sources = &s->sources;
-  f->train.all.batch = 128;
+  f->train.all.recipe.batch = 128;
   *state = f;
   return !run_script(s, arena_printf(arena, "%s/all-trained.surgery", plans_folder), &f->script);
 }

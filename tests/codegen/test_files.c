@@ -266,18 +266,17 @@ void test_manifest(void **state) {
   EmitOptions o = options("dir/tiny.so", EMIT_SHARED);
   o.weights_file = "/abs/\xff.safetensors";
   TrainConfig train = {
-      .all = {.optimizer = {.kind = OPTIMIZER_ADAM, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8},
-              .batch = 16,
-              .epochs = 25},
-      .loss = {.kind = LOSS_CROSS_ENTROPY, .label_smoothing = 0.1},
-      .accumulate = 1};
-  GroupConfig group = {.lr = 1e-5, .weight_decay = NAN, .momentum = NAN};
+      .recipe = {.loss = {LOSS_CrossEntropy, {.CrossEntropy = {.label_smoothing = 0.1}}}, .accumulate = 1},
+      .all.recipe = {.optimizer = {OPTIMIZER_Adam, {.Adam = {.lr = 1e-3, .betas = {0.9, 0.999}, .eps = 1e-8}}},
+                     .batch = 16,
+                     .epochs = 25}};
+  GroupConfig group = {.args = {.lr = 1e-5, .weight_decay = NAN, .momentum = NAN}};
   vec_push(f->arena, &group.params, 4);
   vec_push(f->arena, &train.all.groups, group);
-  vec_push(
-      f->arena, &train.all.augment,
-      (AugmentConfig){
-          .kind = AUGMENT_RANDOM_RESIZED_CROP, .size = {24, NONE_VALUE}, .scale = {0.08, 1}, .ratio = {0.75, 1.25}});
+  AugmentStep crop = {
+      .config = {AUGMENT_random_resized_crop,
+                 {.random_resized_crop = {.size = {24, 24}, .scale = {0.08, 1}, .ratio = {0.75, 1.25}}}}};
+  vec_push(f->arena, &train.all.augment, crop);
   f->plan->train = &train;
   json_t *root = json_loads(manifest_text(f->arena, f->plan, &o), JSON_REJECT_DUPLICATES, NULL);
   assert_non_null(root);
@@ -303,10 +302,10 @@ void test_manifest(void **state) {
   assert_int_equal(offset, f->plan->weight_offset.at[4]);
   assert_int_equal(grad, f->plan->grad_offset.at[4]);
   assert_int_equal(group_index, 1);
-  assert_int_equal(json_unpack(root, "{s:{s:{s:s, s:f, s:[f,f!]}, s:[{!}, {s:f!}!], s:[{s:[I,n]}]}, s:{s:{s:I}}, s:n}",
+  assert_int_equal(json_unpack(root, "{s:{s:{s:s, s:f, s:[f,f!]}, s:[{!}, {s:f!}!], s:[{s:[I,I]}]}, s:{s:{s:I}}, s:n}",
                                "train", "optimizer", "type", &optimizer, "lr", &lr, "betas", &beta2, &beta2, "groups",
-                               "lr", &group_lr, "augment", "size", &size, "functions", "step", "scratch", &scratch,
-                               "features"),
+                               "lr", &group_lr, "augment", "size", &size, &size, "functions", "step", "scratch",
+                               &scratch, "features"),
                    0);
   assert_string_equal(optimizer, "Adam");
   assert_true(lr == 1e-3 && beta2 == 0.999 && group_lr == 1e-5);

@@ -66,7 +66,7 @@ static void test_defaults(void **state) {
 static void test_seeds(void **state) {
   Session *s = test_session();
   Graph *g = test_graph(s, "take lenet from random\n");
-  TrainConfig one = {.seed = 1}, again = {.seed = 1}, two = {.seed = 2};
+  TrainConfig one = {.recipe.seed = 1}, again = {.recipe.seed = 1}, two = {.recipe.seed = 2};
   int64_t n, m;
   size_t bytes;
   const float *a = values(s, g, &one, "conv1.weight", &n), *b = values(s, g, &again, "conv1.weight", &m);

@@ -6,48 +6,54 @@
 #define TRAIN(body) TAKE "train { " body " }\n"
 #define IMAGE(body) TAKE "input image(1, 28, 28) { " body " }\n"
 
-static void train_values(void **state) {
+static void block_values(void **state) {
   Run r = accepted(TRAIN("optimizer SGD(lr=0.1, momentum=0.9, nesterov=true)\n"
                          "loss CrossEntropy(label_smoothing=0.1, weight=[1, 1, 1, 1, 1, 2, 1, 1, 1, 0.5])\n"
                          "batch 16; epochs 25; seed 7\n"
                          "group conv1 lr=1e-3 weight_decay=0\n"
                          "augment random_resized_crop(28, scale=(0.5, 1)), horizontal_flip(p=0.25)"));
   const TrainConfig *t = r.script.train;
-  assert_int_equal(t->all.optimizer.kind, OPTIMIZER_SGD);
-  assert_true(t->all.optimizer.lr == 0.1 && t->all.optimizer.momentum == 0.9 && t->all.optimizer.nesterov);
-  assert_int_equal(t->loss.kind, LOSS_CROSS_ENTROPY);
-  assert_true(t->loss.label_smoothing == 0.1 && t->loss.weight.count == 10 && t->loss.weight.at[5] == 2);
-  assert_int_equal(t->all.batch, 16);
-  assert_int_equal(t->all.epochs, 25);
-  assert_int_equal(t->seed, 7);
+  assert_int_equal(t->all.recipe.optimizer.kind, OPTIMIZER_SGD);
+  assert_true(t->all.recipe.optimizer.lr == 0.1 && t->all.recipe.optimizer.SGD.momentum == 0.9 &&
+              t->all.recipe.optimizer.SGD.nesterov);
+  assert_int_equal(t->recipe.loss.kind, LOSS_CrossEntropy);
+  assert_true(t->recipe.loss.CrossEntropy.label_smoothing == 0.1 && t->recipe.loss.CrossEntropy.weight.count == 10 &&
+              t->recipe.loss.CrossEntropy.weight.at[5] == 2);
+  assert_int_equal(t->all.recipe.batch, 16);
+  assert_int_equal(t->all.recipe.epochs, 25);
+  assert_int_equal(t->recipe.seed, 7);
   assert_int_equal(t->all.groups.count, 1);
   assert_int_equal(t->all.groups.at[0].params.count, 2);
-  assert_true(t->all.groups.at[0].lr == 1e-3 && t->all.groups.at[0].weight_decay == 0 &&
-              isnan(t->all.groups.at[0].momentum));
+  assert_true(t->all.groups.at[0].args.lr == 1e-3 && t->all.groups.at[0].args.weight_decay == 0 &&
+              isnan(t->all.groups.at[0].args.momentum));
   assert_int_equal(t->all.augment.count, 2);
-  assert_true(t->all.augment.at[0].size[1] == 28 && t->all.augment.at[0].scale[0] == 0.5 &&
-              t->all.augment.at[0].ratio[0] == 0.75);
-  assert_true(t->all.augment.at[1].p == 0.25);
+  assert_true(t->all.augment.at[0].config.random_resized_crop.size[1] == 28 &&
+              t->all.augment.at[0].config.random_resized_crop.scale[0] == 0.5 &&
+              t->all.augment.at[0].config.random_resized_crop.ratio[0] == 0.75);
+  assert_true(t->all.augment.at[1].config.horizontal_flip.p == 0.25);
   run_end(&r);
 }
 
-static void train_defaults(void **state) {
+static void block_defaults(void **state) {
   Run r = accepted(TRAIN("optimizer AdamW"));
   const TrainConfig *t = r.script.train;
-  assert_int_equal(t->all.optimizer.kind, OPTIMIZER_ADAMW);
-  assert_true(t->all.optimizer.lr == 1e-3 && t->all.optimizer.beta1 == 0.9 && t->all.optimizer.beta2 == 0.999);
-  assert_true(t->all.optimizer.eps == 1e-8 && t->all.optimizer.weight_decay == 1e-2 && !t->all.optimizer.amsgrad);
-  assert_int_equal(t->all.batch, 32);
+  assert_int_equal(t->all.recipe.optimizer.kind, OPTIMIZER_AdamW);
+  assert_true(t->all.recipe.optimizer.lr == 1e-3 && t->all.recipe.optimizer.AdamW.betas[0] == 0.9 &&
+              t->all.recipe.optimizer.AdamW.betas[1] == 0.999);
+  assert_true(t->all.recipe.optimizer.AdamW.eps == 1e-8 && t->all.recipe.optimizer.AdamW.weight_decay == 1e-2 &&
+              !t->all.recipe.optimizer.AdamW.amsgrad);
+  assert_int_equal(t->all.recipe.batch, 32);
   run_end(&r);
   r = accepted(TRAIN("loss MSE"));
-  assert_int_equal(r.script.train->all.optimizer.kind, OPTIMIZER_ADAM);
-  assert_true(r.script.train->all.optimizer.weight_decay == 0);
-  assert_int_equal(r.script.train->loss.kind, LOSS_MSE);
+  assert_int_equal(r.script.train->all.recipe.optimizer.kind, OPTIMIZER_Adam);
+  assert_true(r.script.train->all.recipe.optimizer.Adam.weight_decay == 0);
+  assert_int_equal(r.script.train->recipe.loss.kind, LOSS_MSE);
   run_end(&r);
   r = accepted(
       "let rate = 0.5\nlet big = true\n" TRAIN("if big { batch 64 }\noptimizer Adam(rate / 2, betas=(0.8, 0.9))"));
-  assert_true(r.script.train->all.optimizer.lr == 0.25 && r.script.train->all.optimizer.beta1 == 0.8);
-  assert_int_equal(r.script.train->all.batch, 64);
+  assert_true(r.script.train->all.recipe.optimizer.lr == 0.25 &&
+              r.script.train->all.recipe.optimizer.Adam.betas[0] == 0.8);
+  assert_int_equal(r.script.train->all.recipe.batch, 64);
   run_end(&r);
 }
 
@@ -101,29 +107,35 @@ static void train_extras(void **state) {
             "augment random_crop(28, padding=4), vertical_flip, color_jitter(0.4, hue=(-0.1, 0.2)), rotation(10), "
             "erasing(p=0.25)"));
   const TrainConfig *t = r.script.train;
-  assert_int_equal(t->all.optimizer.kind, OPTIMIZER_RMSPROP);
-  assert_true(t->all.optimizer.alpha == 0.9 && t->all.optimizer.momentum == 0.5 && t->all.optimizer.centered);
-  assert_int_equal(t->all.schedule.kind, SCHEDULE_MULTISTEP);
-  assert_true(t->all.schedule.milestones.count == 2 && t->all.schedule.milestones.at[1] == 5 &&
-              t->all.schedule.gamma == 0.5);
-  assert_true(t->all.schedule.warmup == 2 && t->all.schedule.start_factor == 0.1 && !t->all.schedule.per_step);
-  assert_int_equal(t->loss.kind, LOSS_BCE_WITH_LOGITS);
-  assert_true(t->loss.weight.count == 10 && t->clip_norm == 1 && t->accumulate == 4 && t->mixup == 0.2 &&
-              t->ema == 0.99);
-  assert_true(t->patience == 3 && t->min_delta == 0.01 && t->watch_accuracy);
+  assert_int_equal(t->all.recipe.optimizer.kind, OPTIMIZER_RMSprop);
+  assert_true(t->all.recipe.optimizer.RMSprop.alpha == 0.9 && t->all.recipe.optimizer.RMSprop.momentum == 0.5 &&
+              t->all.recipe.optimizer.RMSprop.centered);
+  assert_int_equal(t->all.recipe.schedule.kind, SCHEDULE_multistep);
+  assert_true(t->all.recipe.schedule.multistep.milestones.count == 2 &&
+              t->all.recipe.schedule.multistep.milestones.at[1] == 5 && t->all.recipe.schedule.multistep.gamma == 0.5);
+  assert_true(t->all.recipe.schedule.multistep.warmup == 2 && t->all.recipe.schedule.multistep.start_factor == 0.1 &&
+              !schedule_counts_steps(&t->all.recipe.schedule));
+  assert_int_equal(t->recipe.loss.kind, LOSS_BCEWithLogits);
+  assert_true(t->recipe.loss.BCEWithLogits.pos_weight.count == 10 && t->recipe.clip_norm == 1 &&
+              t->recipe.accumulate == 4 && t->recipe.mixup == 0.2 && t->recipe.ema == 0.99);
+  assert_true(t->recipe.early_stop.patience == 3 && t->recipe.early_stop.min_delta == 0.01 &&
+              t->recipe.early_stop.monitor == 1);
   assert_true(t->saves.count == 1 && t->saves.at[0].params.count == 3 && streq(t->saves.at[0].file, "part.pth"));
   assert_int_equal(t->all.augment.count, 5);
-  assert_true(t->all.augment.at[0].padding == 4 && t->all.augment.at[3].degrees[0] == -10);
-  const double(*jitter)[2] = t->all.augment.at[2].jitter;
-  assert_true(jitter[0][0] == 0.6 && jitter[0][1] == 1.4 && jitter[1][0] == 1 && jitter[3][0] == -0.1 &&
-              jitter[3][1] == 0.2);
+  assert_true(t->all.augment.at[0].config.random_crop.padding == 4 &&
+              t->all.augment.at[3].config.rotation.degrees[0] == -10);
+  const Args_color_jitter *jitter = &t->all.augment.at[2].config.color_jitter;
+  assert_true(jitter->brightness[0] == 0.6 && jitter->brightness[1] == 1.4 && jitter->contrast[0] == 1 &&
+              jitter->hue[0] == -0.1 && jitter->hue[1] == 0.2);
   run_end(&r);
   r = accepted(TRAIN("early_stop(patience=4, min_delta=0.5)")); /* as a call */
-  assert_true(r.script.train->patience == 4 && r.script.train->min_delta == 0.5);
+  assert_true(r.script.train->recipe.early_stop.patience == 4 && r.script.train->recipe.early_stop.min_delta == 0.5);
   run_end(&r);
   r = accepted(TRAIN("schedule one_cycle(0.1, three_phase=true, anneal_strategy=\"linear\")"));
-  assert_true(r.script.train->all.schedule.per_step && r.script.train->all.schedule.max_lr == 0.1);
-  assert_true(r.script.train->all.schedule.linear && r.script.train->all.schedule.three_phase);
+  assert_true(schedule_counts_steps(&r.script.train->all.recipe.schedule) &&
+              r.script.train->all.recipe.schedule.one_cycle.max_lr == 0.1);
+  assert_true(r.script.train->all.recipe.schedule.one_cycle.anneal_strategy == 1 &&
+              r.script.train->all.recipe.schedule.one_cycle.three_phase);
   run_end(&r);
 }
 
@@ -143,12 +155,14 @@ static void phases(void **state) {
   const Graph *g = r.script.graph;
   assert_int_equal(t->phases.count, 2);
   const PhaseConfig *head = &t->phases.at[0], *more = &t->phases.at[1];
-  assert_true(head->epochs == 3 && more->epochs == 2 && head->batch == 8 && more->batch == 4);
-  assert_true(head->optimizer.lr == 0.1 && more->optimizer.lr == 0.01 && more->optimizer.momentum == 0.9);
-  assert_true(!head->own_lr && more->own_lr);
-  assert_true(head->schedule.kind == SCHEDULE_NONE && more->schedule.kind == SCHEDULE_COSINE);
+  assert_true(head->recipe.epochs == 3 && more->recipe.epochs == 2 && head->recipe.batch == 8 &&
+              more->recipe.batch == 4);
+  assert_true(head->recipe.optimizer.lr == 0.1 && more->recipe.optimizer.lr == 0.01 &&
+              more->recipe.optimizer.SGD.momentum == 0.9);
+  assert_true(!head->recipe.own_lr && more->recipe.own_lr);
+  assert_true(head->recipe.schedule.kind == SCHEDULE_none && more->recipe.schedule.kind == SCHEDULE_cosine);
   assert_true(head->groups.count == 1 && more->groups.count == 2);
-  assert_true(more->groups.at[0].lr == 1e-4 && more->groups.at[1].params.count == 2); /* fc3, without fc2.weight */
+  assert_true(more->groups.at[0].args.lr == 1e-4 && more->groups.at[1].params.count == 2); /* fc3, without fc2.weight */
   const char *const trained[][3] = {
       {"fc3.weight", "y", "y"}, {"fc3.bias", "y", "n"}, {"fc2.weight", "n", "y"}, {"fc1.weight", "n", "n"}};
   for (size_t i = 0; i < 4; i++)
@@ -161,7 +175,7 @@ static void phases(void **state) {
   run_end(&r);
   r = accepted("let long = true\n" TAKE "train { phase a { epochs 1 }; if long { phase b { epochs 2 * 4 } } }\n");
   assert_int_equal(r.script.train->phases.count, 2);
-  assert_int_equal(r.script.train->phases.at[1].epochs, 8);
+  assert_int_equal(r.script.train->phases.at[1].recipe.epochs, 8);
   run_end(&r);
 }
 
@@ -306,7 +320,7 @@ static void all_at_once(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(train_values),   cmocka_unit_test(train_defaults),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(block_values),   cmocka_unit_test(block_defaults),
                                      cmocka_unit_test(train_refusals), cmocka_unit_test(train_extras),
                                      cmocka_unit_test(phases),         cmocka_unit_test(more_refusals),
                                      cmocka_unit_test(warnings),       cmocka_unit_test(input_values),

@@ -22,11 +22,11 @@ sed -n 's/^ *"command": .* -o \(\(compiler\|runtime\)[^ ]*\.c\.o\) .*/\1/p' "$bu
     if (folder ~ /kernel_bitcode$/) folder = "runtime/kernels"
     print folder, word[count - 1], word[count], path }' >"$work/symbols"
 
-# "FOLDER HEADER-FOLDER FILE" of each #include of the project'\''s own headers.
+# "FOLDER HEADER-FOLDER FILE" of each #include of the project's own headers. A table, *.def, has no code and is for all.
 (cd "$source" && grep -rn '^#include "' compiler runtime grammar --include='*.[chly]') | awk -F: '
   { file = $1; folder = file; sub(/\/[^\/]*$/, "", folder)
     header = $3; sub(/^#include "/, "", header); sub(/".*/, "", header)
-    if (header !~ /\//) next # of its own folder, or generated
+    if (header !~ /\// || header ~ /\.def$/) next # of its own folder, generated, or a table
     sub(/\/[^\/]*$/, "", header)
     print folder, header, file }' >"$work/includes"
 
