@@ -132,7 +132,7 @@ static void help_first_word(Lexer *lx, Diag *diag, const char *word, const char 
 static bool report_first_word(Lexer *lx) {
   if ((lx->first_token != TOK_NAME && lx->first_token != TOK_SETTING) || names_something(lx)) return false;
   const char *word = text_of(lx, lx->first), *instead;
-  const char *near = suggest_name(word, keyword_names, (size_t)keyword_count);
+  const char *near = nearest_name(word, keyword_names, (size_t)keyword_count);
   bool known = (near && streq(near, word)) || migration_block_of(word);
   bool second = lx->statement_tokens == 2 || migration_of(word, &instead) || instead;
   if ((!near || known) && (!second || lx->first_token == TOK_SETTING)) return false;
@@ -151,7 +151,7 @@ static const char *misspelt(Lexer *lx, Span span, const char *const *names, int 
     if (length < 4 || names[i][0] != '\'' || names[i][1] < 'a' || names[i][1] > 'z') continue;
     words[n++] = arena_strndup(lx->arena, names[i] + 1, length - 2);
   }
-  return suggest_name(text_of(lx, span), words, n);
+  return nearest_name(text_of(lx, span), words, n);
 }
 
 /* ---- cures: each says how the statement is written, if the mistake is of its kind ---- */

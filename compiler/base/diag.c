@@ -209,6 +209,13 @@ void fail_environment(const char *format, ...) {
   exit(3);
 }
 
+static void no_memory(void *user, size_t bytes) {
+  errno = ENOMEM;
+  fail_environment("%zu bytes of memory are not to be had", bytes);
+}
+
+Arena *arena_create(void) { return arena_create_with(no_memory, NULL); }
+
 /* The only mutable state of this folder: a bug can be met anywhere, also where no context is at hand. */
 static const Sources *compiling_sources;
 static Span compiling_span = {SPAN_NO_SOURCE, 0, 0};

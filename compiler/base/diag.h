@@ -3,6 +3,7 @@
  * (file, disk, memory), BUG (ours). Codes are the rows of codes.def; each has a page for `explain`. */
 #ifndef SURGERY_BASE_DIAG_H
 #define SURGERY_BASE_DIAG_H
+#include "runtime/base/nearest.h"
 #include "source.h"
 #include <stdio.h>
 
@@ -80,9 +81,6 @@ const char *diag_code_name(DiagCode code); /* "E0301" */
 bool diag_code_parse(const char *name, DiagCode *out);
 const char *diag_code_title(DiagCode code);
 const char *diag_code_page(DiagCode code);
-
-/* The nearest of `names` to `wrong` by edit distance, or NULL when nothing is near enough to offer. */
-const char *suggest_name(const char *wrong, const char *const *names, size_t count);
 
 /* The environment failed (file, disk, memory): one line with the system's reason, exit status 3. */
 _Noreturn void fail_environment(const char *format, ...) __attribute__((format(printf, 1, 2)));

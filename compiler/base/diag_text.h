@@ -2,15 +2,11 @@
 #ifndef SURGERY_BASE_DIAG_TEXT_H
 #define SURGERY_BASE_DIAG_TEXT_H
 #include "compiler/base/arena.h"
+#include "runtime/base/text.h"
 
-/* Length in bytes of the valid UTF-8 code point at `at`, with it in `*point`; 0 when there is none. */
-int utf8_decode(const char *at, const char *end, uint32_t *point);
 /* A copy that is valid UTF-8 without control characters (so that no message can drive a terminal):
  * what is not becomes U+FFFD. */
 char *clean_text(Arena *arena, const char *text, size_t length);
-/* Columns that a code point takes in a terminal: 0, 1 or 2. */
-int utf8_width(uint32_t point);
-bool is_control(uint32_t point);
 /* Where the statement that goes on at `from` ends on its line, as far as characters alone tell: in front of blanks, a
  * comment, ';' or the '}' of the block around it. */
 uint32_t text_statement_end(const char *text, uint32_t length, uint32_t from);

@@ -14,7 +14,7 @@ const char *nearest_file(Arena *arena, const char *path, const char *given) {
   while (names.count < MOST_LOOKED_AT && (entry = readdir(folder)))
     if (entry->d_name[0] != '.') vec_push(arena, &names, arena_strdup(arena, entry->d_name));
   closedir(folder);
-  const char *near = suggest_name(base, names.at, names.count), *end = strrchr(given, '/');
+  const char *near = nearest_name(base, names.at, names.count), *end = strrchr(given, '/');
   if (!near || !end) return near;
   return arena_printf(arena, "%.*s%s", (int)(end + 1 - given), given, near);
 }

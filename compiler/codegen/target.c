@@ -124,7 +124,7 @@ static const struct X86Cpu *find_cpu(Arena *arena, const char *cpu, const char *
     names[i] = x86_cpus[i].name;
     if (streq(names[i], cpu)) return &x86_cpus[i];
   }
-  const char *near = suggest_name(cpu, names, X86_CPUS);
+  const char *near = nearest_name(cpu, names, X86_CPUS);
   *error = near ? arena_printf(arena,
                                "unknown CPU '%s'; did you mean '%s'? (also: native, x86-64-v2, x86-64-v3, "
                                "x86-64-v4)",

@@ -152,7 +152,7 @@ static NameValue split_pair(Session *s, const char *text) {
 static void one_of(const char *option, const char *value, const char *const *allowed, size_t count) {
   for (size_t i = 0; i < count; i++)
     if (streq(value, allowed[i])) return;
-  const char *near = suggest_name(value, allowed, count);
+  const char *near = nearest_name(value, allowed, count);
   usage("%s does not know '%s'%s%s%s", option, value, near ? ", did you mean '" : "", near ? near : "",
         near ? "'?" : "");
 }
@@ -241,7 +241,7 @@ static void accept_single_dash(Session *s, int argc, char **argv) {
 static void refuse_misspelt_command(const Options *o) {
   const char *names[COMMAND_COUNT], *near;
   for (size_t i = 0; i < COMMAND_COUNT; i++) names[i] = command_rows[i].name;
-  if (o->command == command_rows && o->rest.count > 0 && (near = suggest_name(o->script, names, COMMAND_COUNT)))
+  if (o->command == command_rows && o->rest.count > 0 && (near = nearest_name(o->script, names, COMMAND_COUNT)))
     usage("there is no command '%s', did you mean '%s'?", o->script, near);
 }
 

@@ -11,15 +11,7 @@ const char *paint_begin(Paint paint, bool color) { return color ? begins[paint] 
 
 const char *paint_end(Paint paint, bool color) { return color && *begins[paint] ? "\033[0m" : ""; }
 
-const char *grouped(Arena *arena, int64_t number) {
-  char digits[32], out[48];
-  int length = snprintf(digits, sizeof digits, "%lld", (long long)number), k = 0;
-  for (int i = 0; i < length; i++) {
-    out[k++] = digits[i];
-    if (digits[i] != '-' && i + 1 < length && (length - 1 - i) % 3 == 0) out[k++] = ',';
-  }
-  return arena_strndup(arena, out, (size_t)k);
-}
+const char *grouped(Arena *arena, int64_t number) { return arena_strdup(arena, text_thousands(number, (char[32]){0})); }
 
 static size_t text_width(const char *text) {
   size_t width = 0;

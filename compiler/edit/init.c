@@ -41,7 +41,7 @@ static const InitRow *find_row(EditContext *e, const Expr *value) {
     names[i] = rows[i].name;
     if (name->kind == EXPR_NAME && streq(name->text, rows[i].name)) return &rows[i];
   }
-  const char *text = name->text ? name->text : "this", *near = suggest_name(text, names, ROW_COUNT);
+  const char *text = name->text ? name->text : "this", *near = nearest_name(text, names, ROW_COUNT);
   if (!near) {
     wrong_init(e, name->span, arena_printf(e->s->arena, "'%s' is no initialisation", text));
     return NULL;

@@ -18,7 +18,7 @@ bool load_read_allows(Load *l) {
     bool known = false;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) known |= streq(kinds[i], a->what);
     if (!known) {
-      const char *near = suggest_name(a->what, kinds, sizeof kinds / sizeof *kinds);
+      const char *near = nearest_name(a->what, kinds, sizeof kinds / sizeof *kinds);
       Diag *d = diag_report(&e->s->diags, DIAG_E0407, a->what_span, "nothing of the kind '%s' can be allowed", a->what);
       if (near) diag_suggest(&e->s->diags, d, a->what_span, near);
       else diag_help(&e->s->diags, d, "allow knows missing, unexpected, shape and dtype");
@@ -219,7 +219,7 @@ static void help_missing(Load *l, Diag *d) {
   for (size_t i = 0; i < donor_count(&l->file); i++) vec_push(scratch, &names, donor_at(&l->file, i)->name);
   for (size_t i = 0; i < l->items.count; i++) {
     if (l->items.at[i].tensor) continue;
-    const char *near = suggest_name(l->items.at[i].key, names.at, names.count);
+    const char *near = nearest_name(l->items.at[i].key, names.at, names.count);
     const Selector *source = l->stmt->source;
     if (near) { /* where the file's name is written out, the right one can be put there */
       if (source && select_is_name(source) && !source->is_template && streq(source->text, l->items.at[i].key))

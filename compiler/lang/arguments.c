@@ -159,7 +159,7 @@ static void help_kind(Session *s, Diag *d, const Const *c, Span span, const char
     diag_help(&s->diags, d, "write it without quotes: %s", c->text);
     diag_fix(&s->diags, d, span, "%s", c->text);
   } else if (c->kind == CONST_TEXT && *text == '"' && strstr(wanted, "same")) {
-    const char *near = suggest_name(c->text, (const char *const[]){"same", "valid"}, 2);
+    const char *near = nearest_name(c->text, (const char *const[]){"same", "valid"}, 2);
     if (!near) return;
     diag_help(&s->diags, d, "did you mean \"%s\"?", near);
     diag_fix(&s->diags, d, span, "\"%s\"", near);

@@ -184,7 +184,7 @@ static bool named_layer(Eval *e, const Expr *callee, Const *out) {
     Diag *d = front_error(e->s, DIAG_E0103, callee->span, "there is no layer '%s' here", local);
     NameList names = {0};
     scope_kind_names(e->s->arena, e->scope, CONST_LAYER, &names);
-    const char *near = suggest_name(local, names.at, names.count);
+    const char *near = nearest_name(local, names.at, names.count);
     bool filled = strchr(callee->text, '{') != NULL; /* then the name does not stand in the script */
     if (near) diag_help(&e->s->diags, d, filled ? "the nearest is \"%s\"" : "did you mean \"%s\"?", near);
     if (near && !filled) diag_fix(&e->s->diags, d, callee->span, "\"%s%s\"", near, name + first);

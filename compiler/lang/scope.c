@@ -125,7 +125,7 @@ bool front_room(Session *s, const Graph *g, Span span) {
 /* ---- errors ---- */
 
 bool front_suggest(Session *s, Diag *diag, Span span, const char *wrong, const char *const *names, size_t count) {
-  const char *near = suggest_name(wrong, names, count);
+  const char *near = nearest_name(wrong, names, count);
   diag_suggest(&s->diags, diag, span, near);
   return near != NULL;
 }

@@ -66,7 +66,7 @@ static bool unknown_network(Session *s, Scope *scope, const Expr *callee) {
   scope_names(s->arena, scope, &names);
   for (size_t i = count; i < names.count; i++) /* a network that only holds the word is another one: googlenet, lenet */
     if (scope_own(zoo_scope(s), names.at[i])) names.at[i] = "";
-  const char *near = suggest_name(callee->text, names.at, names.count);
+  const char *near = nearest_name(callee->text, names.at, names.count);
   size_t given = strlen(callee->text), length = near ? strlen(near) : 0;
   if ((length > given ? length - given : given - length) * 3 > given) names.count = 0;
   if (help_unknown_network(s, d, callee->span) ||

@@ -66,7 +66,7 @@ static const char *near_local(const SelectContext *c, const char *wrong) {
   if (strlen(wrong) > GLOB_MAX_LENGTH || strchr(wrong, '.')) return NULL;
   for (size_t i = 1; i < c->g->modules.count; i++)
     if (c->g->modules.at[i].alive) vec_push(c->arena, &names, c->g->modules.at[i].local);
-  return suggest_name(wrong, names.at, names.count);
+  return nearest_name(wrong, names.at, names.count);
 }
 
 /* The innermost container of a dotted name that exists, and what it holds. */
@@ -118,7 +118,7 @@ static bool help_inside(SelectContext *c, Diag *d, const Selector *sel) {
       vec_push(c->arena, &names, c->g->modules.at[m->children.at[i]].local);
   for (size_t i = 0; i < m->params.count; i++)
     vec_push(c->arena, &names, op_info(m->op)->params[c->g->params.at[m->params.at[i]].role].name);
-  const char *near = suggest_name(dot + 1, names.at, names.count);
+  const char *near = nearest_name(dot + 1, names.at, names.count);
   if (near) suggest_selector(c, d, sel, arena_printf(c->s->arena, "%s.%s", m->name, near));
   else help_children(c, d, sel->text);
   return true;
@@ -171,7 +171,7 @@ static void help_nearest(SelectContext *c, Diag *d, const Selector *sel, const c
   bool written = sel->kind == SELECT_NAME && !sel->is_glob; /* else the selector is no name that can be replaced */
   if (written && (help_prefix(c, d, sel) || help_inside(c, d, sel) || help_head(c, d, sel))) return;
   Names names = all_names(c);
-  const char *near = suggest_name(name, names.at, names.count);
+  const char *near = nearest_name(name, names.at, names.count);
   size_t count = 0;
   const char *local = near ? NULL : near_local(c, name);
   const char *deeper = strchr(name, '.') ? NULL : deeper_name(c, local ? local : name, &count);
@@ -290,7 +290,7 @@ bool select_no_type(SelectContext *c, const Selector *sel, bool inside) {
     for (size_t k = 0; k < types.count && !known; k++) known = streq(types.at[k], m->type);
     if (!known) vec_push(c->arena, &types, m->type);
   }
-  const char *near = strlen(sel->text) <= GLOB_MAX_LENGTH ? suggest_name(sel->text, types.at, types.count) : NULL;
+  const char *near = strlen(sel->text) <= GLOB_MAX_LENGTH ? nearest_name(sel->text, types.at, types.count) : NULL;
   if (near) diag_suggest(&c->s->diags, d, type_span(c, sel), near);
   const char *list = "";
   for (size_t i = 0; i < types.count && i < 12; i++)

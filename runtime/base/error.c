@@ -1,6 +1,7 @@
 /* Messages of the runtime: formatting into surgery_error, and names from files made harmless. Must not print,
  * allocate or exit: it is called when memory has run out. */
 #include "runtime/base/error.h"
+#include "runtime/base/text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -55,18 +56,6 @@ int sg_fail_memory(surgery_error *err, const char *path, size_t bytes) {
   return sg_fail_system(err, ENOMEM, "%s: %zu bytes of memory were needed", path, bytes);
 }
 
-size_t sg_printable(const unsigned char *text, size_t left) {
-  unsigned char c = text[0];
-  if (c < 0x80) return c >= 0x20 && c != 0x7f;
-  size_t need = c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
-  if (!need || need > left) return 0;
-  for (size_t i = 1; i < need; i++) {
-    if ((text[i] & 0xc0) != 0x80) return 0;
-  }
-  if (c == 0xc2 && text[1] < 0xa0) return 0; /* C1 controls: a terminal obeys them */
-  return need;
-}
-
 const char *sg_quote(SgQuoted *to, const char *text, size_t length) {
   size_t used = 0, room = sizeof to->text - 8;
   for (size_t i = 0; i < length;) {
@@ -75,7 +64,7 @@ const char *sg_quote(SgQuoted *to, const char *text, size_t length) {
       used += 3;
       break;
     }
-    size_t n = sg_printable((const unsigned char *)text + i, length - i);
+    size_t n = utf8_printable(text + i, length - i);
     if (n) {
       memcpy(to->text + used, text + i, n);
       used += n;

@@ -16,8 +16,6 @@ int sg_fail_memory(surgery_error *err, const char *path, size_t bytes);
 typedef struct SgQuoted {
   char text[200];
 } SgQuoted;
-/* Bytes of the UTF-8 character at text, or 0 where there is none or it is a control character. */
-size_t sg_printable(const unsigned char *text, size_t left);
 const char *sg_quote(SgQuoted *to, const char *text, size_t length);
 /* For an argument of sg_fail; lives until the end of the enclosing block. */
 #define SG_Q(name) sg_quote(&(SgQuoted){{0}}, (name), strlen(name))

@@ -4,6 +4,7 @@
 #define SURGERY_CLI_H
 #include <stdio.h>
 #include "runtime/data/dataset.h"
+#include "runtime/base/text.h"
 #include "runtime/net/net.h"
 
 typedef enum ExitStatus {
@@ -81,9 +82,8 @@ void cli_note(const Cli *cli, const Dataset *set); /* what is odd about the data
 #define CLI_RAW_HELP "pictures as their bytes, 0 to 255, without the script's preprocessing"
 /* A class's name: the script's label, else the data set's, else its number. Returns `to` or the name. */
 const char *cli_label(const Manifest *manifest, const Dataset *set, int64_t class, char to[24]);
-const char *cli_thousands(int64_t number, char to[32]); /* 11,176,512 */
-const char *cli_bytes(double bytes, char to[32]);       /* 44.7 MB */
-void cli_cpu(char *to, size_t size);                    /* the machine's processor */
-void cli_broken(void *cli, const char *message);        /* "left out: …" on stderr */
-double cli_median(double *values, int64_t count);       /* sorts them; 0 for none */
+const char *cli_bytes(double bytes, char to[32]); /* 44.7 MB */
+void cli_cpu(char *to, size_t size);              /* the machine's processor */
+void cli_broken(void *cli, const char *message);  /* "left out: …" on stderr */
+double cli_median(double *values, int64_t count); /* sorts them; 0 for none */
 #endif

@@ -73,17 +73,6 @@ const char *cli_label(const Manifest *m, const Dataset *set, int64_t class, char
   return to;
 }
 
-const char *cli_thousands(int64_t number, char to[32]) {
-  char digits[24];
-  int length = snprintf(digits, sizeof digits, "%lld", (long long)number), at = 0;
-  for (int i = 0; i < length; i++) {
-    if (i && (length - i) % 3 == 0 && digits[i - 1] != '-') to[at++] = ',';
-    to[at++] = digits[i];
-  }
-  to[at] = 0;
-  return to;
-}
-
 const char *cli_bytes(double bytes, char to[32]) {
   static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
   int unit = 0;

@@ -97,7 +97,8 @@ static void print_layers(const Manifest *m) {
   for (size_t i = 0; i < m->layer_count; i++) {
     const ManifestLayer *l = &m->layers[i];
     cli_print(stdout, "%-*s  %-*s  %-22s  %12s%s\n", (int)widest, l->name, (int)type, l->type,
-              manifest_shape_text(&l->shape, shape), cli_thousands(l->parameters, number), l->frozen ? "  frozen" : "");
+              manifest_shape_text(&l->shape, shape), text_thousands(l->parameters, number),
+              l->frozen ? "  frozen" : "");
   }
 }
 
@@ -126,8 +127,8 @@ static ExitStatus run(Cli *cli) {
   char frozen[32], trainable[32];
   print_shapes(m);
   print_preprocess(&m->input);
-  cli_print(stdout, "parameters  %s frozen, %s trainable\n", cli_thousands(m->parameters_frozen, frozen),
-            cli_thousands(m->parameters_trainable, trainable));
+  cli_print(stdout, "parameters  %s frozen, %s trainable\n", text_thousands(m->parameters_frozen, frozen),
+            text_thousands(m->parameters_trainable, trainable));
   if (m->flops > 0) cli_print(stdout, "work        %.3g GFLOP for one sample\n", m->flops / 1e9);
   cli_print(stdout, "weights     %s (%s)\n", net->weights_path, net->weights_why);
   print_memory(m);

@@ -119,7 +119,7 @@ static void print_suggestions(const Findings *f) {
     char number[32], gradient[24], output[24], agree[24];
     cli_print(stdout, "%8s  %6s  %8.4f  %7.4f  %10s  %12s %5.1f%%  %8.3f %5.1f%%  remove %s%s%s\n",
               number_text(s->output, "%.4f", output), number_text(100 * s->agreement, "%.1f%%", agree), s->change,
-              s->cosine, number_text(s->gradient, "%.3g", gradient), cli_thousands(s->block->parameters, number),
+              s->cosine, number_text(s->gradient, "%.3g", gradient), text_thousands(s->block->parameters, number),
               100 * share((double)s->block->parameters, (double)m->parameters_total), 1e3 * s->seconds,
               100 * share(s->seconds, f->times->forward), quote_of(s->block->name), s->block->name,
               quote_of(s->block->name));

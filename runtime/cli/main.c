@@ -2,8 +2,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include "runtime/cli/cli.h"
 #include "runtime/base/error.h"
+#include "runtime/base/nearest.h"
+#include "runtime/cli/cli.h"
 
 static const CliCommand *const commands[] = {&command_info,    &command_predict, &command_eval,  &command_train,
                                              &command_inspect, &command_bench,   &command_export};

@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include "runtime/cli/cli.h"
 #include "runtime/base/error.h"
+#include "runtime/base/nearest.h"
+#include "runtime/base/text.h"
 
 #define MAX_OPTIONS 40
 
@@ -34,7 +36,7 @@ static int collect(const CliCommand *command, Row rows[MAX_OPTIONS]) {
 /* What is printed as it is: the characters of UTF-8 that are no controls, and those in `kept`. */
 static void put(FILE *out, const char *text, const char *kept) {
   for (size_t left = strlen(text), n; left; text += n, left -= n) {
-    n = sg_printable((const unsigned char *)text, left);
+    n = utf8_printable(text, left);
     if (!n && !strchr(kept, *text)) fprintf(out, "\\x%02x", (unsigned char)*text);
     else fwrite(text, 1, n ? n : 1, out);
     if (!n) n = 1;

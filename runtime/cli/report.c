@@ -245,8 +245,8 @@ static void put_settings(FILE *out, const ReportFacts *f) {
   fputs("<h2>Settings</h2><table>", out);
   row(out, "script", "%s", m->script ? m->script : m->name);
   row(out, "input", "%s", manifest_shape_text(&m->input.shape, shape));
-  row(out, "parameters", "%s trained, %s frozen", cli_thousands(m->parameters_trainable, trained),
-      cli_thousands(m->parameters_frozen, frozen));
+  row(out, "parameters", "%s trained, %s frozen", text_thousands(m->parameters_trainable, trained),
+      text_thousands(m->parameters_frozen, frozen));
   row(out, "loss", "%s", loss_type_name(m->train.loss));
   for (size_t i = 0; i < m->train.phase_count; i++) put_stage(out, f, &m->train.phases[i]);
   put_extras(out, &m->train);

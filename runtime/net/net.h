@@ -127,8 +127,6 @@ void net_source_close(surgery_net *net);
 /* ---- net_select.c ---- */
 /* Whether selector (names, layers or globs, separated by commas; "all") picks the tensor `name`. */
 bool net_selects(const char *selector, const char *name);
-/* The name in the list nearest to `wanted`, or NULL when none is near. */
-const char *nearest_name(const char *wanted, const char *const *names, size_t count);
 /* Marks the manifest's values that the selector picks: names, layers, globs, `every TYPE`, `every TYPE in NAME`, `all`,
  * and unions. picked: [value_count]. An error when a part picks nothing. */
 int net_select_values(const surgery_net *net, const char *selector, bool *picked, surgery_error *err);

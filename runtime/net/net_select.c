@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/base/error.h"
+#include "runtime/base/nearest.h"
 #include "runtime/net/net.h"
 
 /* One component [p, p_end) of a pattern against one of a name: *, ? and {a,b} within it. Depth is bounded by
@@ -84,34 +85,6 @@ bool net_selects(const char *selector, const char *name) {
   for (const char *at = selector; next_part(&at, &begin, &end);)
     if (part_selects(begin, end, name)) return true;
   return false;
-}
-
-/* Levenshtein's distance, cut at 64 characters. */
-static size_t distance(const char *a, const char *b) {
-  size_t row[65], la = strnlen(a, 64), lb = strnlen(b, 64);
-  for (size_t j = 0; j <= lb; j++) row[j] = j;
-  for (size_t i = 1; i <= la; i++) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= lb; j++) {
-      size_t above = row[j], best = diagonal + (a[i - 1] != b[j - 1]);
-      if (above + 1 < best) best = above + 1;
-      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-      diagonal = above;
-      row[j] = best;
-    }
-  }
-  return row[lb];
-}
-
-const char *nearest_name(const char *wanted, const char *const *names, size_t count) {
-  size_t best = strlen(wanted) / 3 + 2; /* more mistakes than that are another word */
-  const char *found = NULL;
-  for (size_t i = 0; i < count; i++) {
-    size_t d = distance(wanted, names[i]);
-    if (d < best) best = d, found = names[i];
-  }
-  return found;
 }
 
 static int nothing_selected(const surgery_net *net, const char *begin, const char *end, surgery_error *err) {

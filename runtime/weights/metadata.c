@@ -2,6 +2,7 @@
  * `__metadata__`; a zip archive (.pth, .npz) has them, as the same JSON object, in the archive's comment:
  * PyTorch and numpy do not look there, so that a state_dict has no key more and an .npz no array more. Called
  * by the readers and the writers of both. */
+#include "runtime/base/text.h"
 #include "runtime/weights/metadata.h"
 #include "runtime/weights/write.h"
 
@@ -48,30 +49,11 @@ void metadata_add_string(Bytes *b, const char *text) {
   bytes_text(b, "\"");
 }
 
-bool metadata_is_utf8(const char *text) {
-  const unsigned char *c = (const unsigned char *)text;
-  while (*c) {
-    unsigned need = *c < 0x80                 ? 0
-                    : *c >= 0xc2 && *c < 0xe0 ? 1
-                    : (*c & 0xf0) == 0xe0     ? 2
-                    : *c >= 0xf0 && *c < 0xf5 ? 3
-                                              : 9;
-    if (need == 9) return false;
-    /* Overlong forms, surrogates and what is past U+10FFFF show in the second byte. */
-    if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90) ||
-        (*c == 0xf4 && c[1] > 0x8f))
-      return false;
-    for (c++; need > 0; need--, c++) {
-      if ((*c & 0xc0) != 0x80) return false;
-    }
-  }
-  return true;
-}
-
 int metadata_write(Bytes *b, const char *path, const char *const *metadata, surgery_error *err) {
   bytes_text(b, "{");
   for (size_t i = 0; metadata[i]; i += 2) {
-    if (!metadata[i + 1] || !metadata_is_utf8(metadata[i]) || !metadata_is_utf8(metadata[i + 1])) {
+    if (!metadata[i + 1] || !utf8_valid(metadata[i], strlen(metadata[i])) ||
+        !utf8_valid(metadata[i + 1], strlen(metadata[i + 1]))) {
       return sg_fail(err, SURGERY_BAD_INPUT, "%s: metadata '%s' must have a value, both UTF-8", path,
                      SG_Q(metadata[i]));
     }

@@ -12,7 +12,6 @@ size_t metadata_read(surgery_weights *w, const json_t *object, bool *memory);
 /* The same of a zip archive's comment, which may hold anything. -1: no memory. */
 int metadata_read_comment(surgery_weights *w, const char *comment, size_t length, const char *path, surgery_error *err);
 
-bool metadata_is_utf8(const char *text);
 void metadata_add_string(Bytes *b, const char *text);
 /* {"key":"value",…}; refuses keys given twice and what is not UTF-8. */
 int metadata_write(Bytes *b, const char *path, const char *const *metadata, surgery_error *err);

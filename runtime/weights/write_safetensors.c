@@ -1,5 +1,6 @@
 /* Writes safetensors as the reference implementation does: tensors by dtype (widest first), then by name; the
  * header padded to a multiple of 8 by spaces, so that every tensor is aligned to its own size. */
+#include "runtime/base/text.h"
 #include "runtime/weights/metadata.h"
 
 #include <inttypes.h>
@@ -41,7 +42,7 @@ static int build_header(Bytes *b, const char *path, const surgery_tensor_out **s
     if (metadata_write(b, path, metadata, err)) return -1;
   }
   for (size_t i = 0; i < count; i++, comma = true) {
-    if (strcmp(sorted[i]->name, "__metadata__") == 0 || !metadata_is_utf8(sorted[i]->name)) {
+    if (strcmp(sorted[i]->name, "__metadata__") == 0 || !utf8_valid(sorted[i]->name, strlen(sorted[i]->name))) {
       return sg_fail(err, SURGERY_BAD_INPUT, "%s: '%s' cannot be a tensor's name in safetensors", path,
                      SG_Q(sorted[i]->name));
     }

@@ -256,16 +256,16 @@ static void suggestions(void **state) {
                {"layer44", "layer4"}, {"cf", "fc"},         {"con1", "conv1"},    {"layer4.1.cnov2", "layer4.1.conv2"},
                {"zebra", NULL},       {"x", NULL},          {"", NULL},           {"q1", NULL}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    const char *got = suggest_name(cases[i].wrong, names, sizeof names / sizeof *names);
+    const char *got = nearest_name(cases[i].wrong, names, sizeof names / sizeof *names);
     if (!cases[i].near) assert_null(got);
     else assert_non_null(got), assert_string_equal(got, cases[i].near);
   }
   char *huge = malloc(1 << 20);
   memset(huge, 'a', (1 << 20) - 1);
   huge[(1 << 20) - 1] = '\0';
-  assert_null(suggest_name(huge, names, 7));
+  assert_null(nearest_name(huge, names, 7));
   const char *const odd[] = {NULL, "", huge};
-  assert_null(suggest_name("fc", odd, 3));
+  assert_null(nearest_name("fc", odd, 3));
   free(huge);
 }
 

@@ -3,9 +3,13 @@
  * to layer4 than to layer1). Where none is near, the one name that holds the wrong one as a word of its own, or is
  * held by it: num_classes and classes, CrossEntropyLoss and CrossEntropy. Must not print. Called where a name was
  * not found. */
-#include "compiler/base/diag.h"
+#include "runtime/base/nearest.h"
 #include <ctype.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 enum { LONGEST = 128, EDIT = 20, CASE = 10, DIGIT = 8 };
 
@@ -32,7 +36,7 @@ static int distance(const char *a, int a_length, const char *b, int b_length) {
   return rows[a_length % 3][b_length];
 }
 
-/* Does `name` begin or end with `part`, in any case of the letters? Three letters alone say nothing. */
+/* Does `name` begin or end with `part`, in any case of the letters? Three letters say nothing. */
 static bool shares_end(const char *name, size_t length, const char *part, size_t part_length) {
   return part_length >= 4 && part_length < length &&
          (strncasecmp(name, part, part_length) == 0 || strcasecmp(name + length - part_length, part) == 0);
@@ -50,24 +54,25 @@ static const char *suggest_part(const char *wrong, size_t length, const char *co
   return found;
 }
 
-const char *suggest_name(const char *wrong, const char *const *names, size_t count) {
+const char *nearest_name(const char *wrong, const char *const *names, size_t count) {
   if (!wrong) return NULL;
   size_t length = strnlen(wrong, LONGEST + 1);
   if (length == 0 || length > LONGEST) return NULL;
-  int limit = (int)(length < 3 ? 1 : length / 3) * EDIT; /* a third of the letters may be wrong */
+  int nearest = INT_MAX;
   const char *best = NULL;
   for (size_t i = 0; i < count; i++) {
     if (!names[i]) continue;
     size_t other = strnlen(names[i], LONGEST + 1);
     if (other == 0 || other > LONGEST) continue;
     if (strcasecmp(wrong, names[i]) == 0) return names[i];
-    int difference = other > length ? (int)(other - length) : (int)(length - other);
+    int longer = (int)(length > other ? length : other), difference = 2 * longer - (int)(length + other);
+    int limit = (length < 3 ? 1 : longer / 3) * EDIT; /* a third of the letters may be wrong */
     if (difference * EDIT > limit) continue;
     int d = distance(wrong, (int)length, names[i], (int)other);
-    if (d >= (int)(length > other ? length : other) * EDIT) continue; /* nothing in common */
-    if (d < limit || (d == limit && !best)) {
+    if (d >= longer * EDIT) continue; /* nothing in common */
+    if (d <= limit && d < nearest) {
       best = names[i];
-      limit = d;
+      nearest = d;
     }
   }
   return best ? best : suggest_part(wrong, length, names, count);

@@ -1,8 +1,6 @@
 /* Arenas: chunks from calloc, handed out from the front and freed all at once. A chunk is never reused, so
- * what it hands out is zero. Must not know anything of the language. Called by every part of the compiler. */
-#include "compiler/base/arena.h"
-#include "compiler/base/diag.h"
-#include <errno.h>
+ * what it hands out is zero. Called by every part of the compiler, and by the selectors. */
+#include "runtime/base/arena.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,17 +16,19 @@ struct Chunk {
 struct Arena {
   Chunk *chunks; /* the first is the one that is filled */
   size_t next_size;
+  ArenaFailed *failed;
+  void *user;
 };
 
-static _Noreturn void no_memory(size_t size) {
-  errno = ENOMEM;
-  fail_environment("%zu bytes of memory are not to be had", size);
+static void no_memory(const Arena *arena, size_t size) {
+  arena->failed(arena->user, size);
+  abort();
 }
 
-Arena *arena_create(void) {
+Arena *arena_create_with(ArenaFailed *failed, void *user) {
   Arena *arena = calloc(1, sizeof *arena);
-  if (!arena) no_memory(sizeof *arena);
-  arena->next_size = FIRST_CHUNK;
+  if (!arena) failed(user, sizeof *arena), abort();
+  *arena = (Arena){.next_size = FIRST_CHUNK, .failed = failed, .user = user};
   return arena;
 }
 
@@ -44,13 +44,13 @@ void arena_destroy(Arena *arena) {
 static char *chunk_bytes(Chunk *chunk) { return (char *)chunk + HEADER; }
 
 static Chunk *add_chunk(Arena *arena, size_t size) {
-  if (size > PTRDIFF_MAX / 2) no_memory(size);
+  if (size > PTRDIFF_MAX / 2) no_memory(arena, size);
   /* What is larger than half a chunk gets one of its own, behind the one being filled. */
   bool own = arena->chunks && size > arena->next_size / 2;
   size_t bytes = own ? size : arena->next_size;
   while (bytes < size) bytes *= 2;
   Chunk *chunk = calloc(1, HEADER + bytes);
-  if (!chunk) no_memory(bytes);
+  if (!chunk) no_memory(arena, bytes);
   chunk->size = bytes;
   if (own) {
     chunk->next = arena->chunks->next;
@@ -64,7 +64,7 @@ static Chunk *add_chunk(Arena *arena, size_t size) {
 }
 
 void *arena_alloc(Arena *arena, size_t size) {
-  if (size > PTRDIFF_MAX / 2) no_memory(size);
+  if (size > PTRDIFF_MAX / 2) no_memory(arena, size);
   size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   if (size == 0) size = ALIGNMENT;
   Chunk *chunk = arena->chunks;
@@ -92,7 +92,7 @@ char *arena_vprintf(Arena *arena, const char *format, va_list args) {
   va_list again;
   va_copy(again, args);
   int length = vsnprintf(NULL, 0, format, args);
-  if (length < 0) BUG("a format that cannot be printed: %s", format);
+  if (length < 0) abort(); /* a format that cannot be printed */
   char *text = arena_alloc(arena, (size_t)length + 1);
   vsnprintf(text, (size_t)length + 1, format, again);
   va_end(again);
