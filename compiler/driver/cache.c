@@ -2,11 +2,11 @@
  * that was killed left behind is not complete, and is made again. Called by command_run.c. */
 #include "compiler/driver/cache.h"
 #include "compiler/codegen/codegen.h"
+#include "runtime/base/content_hash.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -18,15 +18,10 @@ static const int64_t most_bytes = INT64_C(4) << 30; /* of all entries; $SURGERY_
 
 /* ---- the key ---- */
 
-/* With its length and its end, so that two texts never run into each other. */
-static void add_text(struct sha256_ctx *hash, const char *text) {
-  size_t length = text ? strlen(text) : 0;
-  sha256_update(hash, sizeof length, (const uint8_t *)&length);
-  sha256_update(hash, length, (const uint8_t *)text);
-}
+static void add_text(ContentHash *hash, const char *text) { *hash = content_hash_text(*hash, text); }
 
 /* A file by what a change of it changes: reading gigabytes of weights each time would take longer than the rest. */
-static void add_file(Arena *arena, struct sha256_ctx *hash, const char *path) {
+static void add_file(Arena *arena, ContentHash *hash, const char *path) {
   struct stat st = {0};
   char *real = realpath(path, NULL);
   if (stat(path, &st)) st.st_size = -1;
@@ -36,7 +31,7 @@ static void add_file(Arena *arena, struct sha256_ctx *hash, const char *path) {
   free(real);
 }
 
-static void add_compiler(Arena *arena, struct sha256_ctx *hash, const Options *o) {
+static void add_compiler(Arena *arena, ContentHash *hash, const Options *o) {
   char self[4096];
   ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
   add_text(hash, "surgeryc " SURGERY_VERSION);
@@ -62,8 +57,7 @@ static void add_compiler(Arena *arena, struct sha256_ctx *hash, const Options *o
 
 const char *cache_key(const Compilation *c) {
   Session *s = c->s;
-  struct sha256_ctx hash;
-  sha256_init(&hash);
+  ContentHash hash = {{0}};
   add_compiler(s->arena, &hash, c->o);
   add_text(&hash, c->o->script);
   for (size_t i = 0; i < s->defines.count; i++) {
@@ -72,9 +66,7 @@ const char *cache_key(const Compilation *c) {
   }
   for (size_t i = 0; i < s->sources.files.count; i++) { /* the built-in models too: no matter */
     add_text(&hash, s->sources.files.at[i].path);
-    uint64_t length = s->sources.files.at[i].length;
-    sha256_update(&hash, sizeof length, (const uint8_t *)&length);
-    sha256_update(&hash, length, (const uint8_t *)s->sources.files.at[i].text);
+    hash = content_hash(hash, s->sources.files.at[i].text, s->sources.files.at[i].length);
   }
   for (size_t i = 0; i < s->dependencies.count; i++) {
     bool is_text = false; /* its content counts, not its time */
@@ -82,11 +74,7 @@ const char *cache_key(const Compilation *c) {
       is_text = streq(s->dependencies.at[i], s->sources.files.at[k].path);
     if (!is_text) add_file(s->arena, &hash, s->dependencies.at[i]);
   }
-  uint8_t digest[SHA256_DIGEST_SIZE];
-  sha256_digest(&hash, sizeof digest, digest);
-  char text[2 * SHA256_DIGEST_SIZE + 1];
-  for (size_t i = 0; i < sizeof digest; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
-  return arena_strdup(s->arena, text);
+  return arena_printf(s->arena, "%016llx%016llx", (unsigned long long)hash.word[0], (unsigned long long)hash.word[1]);
 }
 
 /* ---- places ---- */
@@ -163,8 +151,10 @@ bool cache_clear(Arena *arena, CacheEntry *entry) {
 
 /* ---- what nobody has used for long ---- */
 
+/* Those of version 0.1.0 had twice as many digits: nobody uses them any more, and they are removed in their turn. */
 static bool is_key(const char *name) {
-  return strlen(name) == 2 * SHA256_DIGEST_SIZE && strspn(name, "0123456789abcdef") == strlen(name);
+  size_t digits = strspn(name, "0123456789abcdef");
+  return !name[digits] && (digits == 32 || digits == 64);
 }
 
 typedef struct Entry {

@@ -12,8 +12,8 @@ typedef struct CacheEntry {
 } CacheEntry;
 #define CACHE_ENTRY_NONE ((CacheEntry){.lock = -1})
 
-/* SHA-256 in hexadecimal of all that the program depends on: the texts of script and includes, the weights' paths,
- * sizes and times, the options, the machine's CPU, and the compiler itself. Behind the pass `edit`. */
+/* The content hash, in hexadecimal, of all that the program depends on: the texts of script and includes, the weights'
+ * paths, sizes and times, the options, the machine's CPU, and the compiler itself. After the pass `edit`. */
 const char *cache_key(const Compilation *c);
 /* Makes the cache's folder; an entry that is complete counts as used today. False with a line on stderr. */
 bool cache_find(Arena *arena, CacheEntry *entry, const char *key, const char *program);

@@ -4,7 +4,7 @@
 #include "compiler/weights/weights.h"
 #include "compiler/emit/emit.h"
 #include "compiler/emit/manifest.h"
-#include "runtime/base/digest.h"
+#include "runtime/base/content_hash.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <math.h>
@@ -266,15 +266,15 @@ static void set_reads(Arena *arena, const Plan *plan, const ParamList *state, js
   json_object_set_new(root, "eval_reads", read_json(read, state->count));
 }
 
-static SgDigest digest_schedule(SgDigest d, const Program *s) {
+static ContentHash hash_program(ContentHash d, const Program *s) {
   for (size_t i = 0; i < s->calls.count; i++) {
     const Call *call = &s->calls.at[i];
-    d = sg_digest_text(d, kernel_info(call->kernel)->name);
-    d = sg_digest(d, call->word, (size_t)call->word_count * sizeof *call->word);
+    d = content_hash_text(d, kernel_info(call->kernel)->name);
+    d = content_hash(d, call->word, (size_t)call->word_count * sizeof *call->word);
     for (int b = 0; b < call->buf_count; b++) {
       const Buffer *buffer = call->buf[b] == NO_ID ? NULL : &s->buffers.at[call->buf[b]];
       int64_t place[] = {buffer ? (int64_t)buffer->space : -1, buffer ? buffer->offset : 0, buffer ? buffer->bytes : 0};
-      d = sg_digest(d, place, sizeof place);
+      d = content_hash(d, place, sizeof place);
     }
   }
   return d;
@@ -284,8 +284,8 @@ static SgDigest digest_schedule(SgDigest d, const Program *s) {
 static json_t *features_key(const Plan *plan) {
   json_t *input = input_json(plan->graph);
   char *text = json_dumps(input, JSON_COMPACT);
-  SgDigest d = digest_schedule(sg_digest_text((SgDigest){{0}}, text), &plan->first->pack);
-  d = digest_schedule(d, &plan->prefix);
+  ContentHash d = hash_program(content_hash_text((ContentHash){{0}}, text), &plan->first->pack);
+  d = hash_program(d, &plan->prefix);
   free(text);
   json_decref(input);
   return json_sprintf("%016llx%016llx", (unsigned long long)d.word[0], (unsigned long long)d.word[1]);

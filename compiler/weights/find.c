@@ -77,7 +77,8 @@ static const char *name_hash(const char *path) {
   return dash[9] == '.' ? dash + 1 : NULL;
 }
 
-/* False when it cannot be read; that is reported where the file is opened. */
+/* SHA-256, since torch.hub checks the names by it. False when it cannot be read; that is reported where the file is
+ * opened. */
 static bool file_hash(const char *path, char text[65]) {
   FILE *file = fopen(path, "rb");
   if (!file) return false;

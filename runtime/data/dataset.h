@@ -6,7 +6,7 @@
  * allocated. */
 #ifndef SURGERY_DATASET_H
 #define SURGERY_DATASET_H
-#include "runtime/base/digest.h"
+#include "runtime/base/content_hash.h"
 #include "runtime/net/manifest.h"
 #include "runtime/base/random.h"
 
@@ -66,9 +66,9 @@ struct Dataset {
   void (*ahead)(const Dataset *set, int64_t index);
   /* The sample's mask, spec.input->shape.dim[0] numbers of 0 or 1; NULL, the function or what it returns: all are 1. */
   const int32_t *(*mask)(const Dataset *set, int64_t index);
-  /* The digest of *to and the sample's data, as they lie in its file; 0, or -1: they cannot be read. Several threads
+  /* The hash of *to and the sample's data, as they lie in its file; 0, or -1: they cannot be read. Several threads
    * may call it at once. NULL: to load a sample costs about as little. */
-  int (*digest)(const Dataset *set, int64_t index, SgDigest *to);
+  int (*hash)(const Dataset *set, int64_t index, ContentHash *to);
   /* Which sample: a path, or "file.npy[3]". Returns `to`. */
   const char *(*name)(const Dataset *set, int64_t index, char *to, size_t size);
   void (*close)(Dataset *set); /* the source's own memory; NULL: none */

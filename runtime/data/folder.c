@@ -154,13 +154,13 @@ static void files_ahead(const Dataset *set, int64_t index) {
   close(fd);
 }
 
-static int files_digest(const Dataset *set, int64_t index, SgDigest *to) {
+static int files_hash(const Dataset *set, int64_t index, ContentHash *to) {
   const Files *files = set->source;
   surgery_error ignored;
   uint8_t *bytes;
   size_t size;
   if (sg_read_file(files->paths.at[index], &bytes, &size, &ignored)) return -1;
-  *to = sg_digest(*to, bytes, size);
+  *to = content_hash(*to, bytes, size);
   free(bytes);
   return 0;
 }
@@ -188,7 +188,7 @@ static Dataset *files_new(const char *format, const char *path, const DatasetSpe
   set->load = files_load;
   set->ahead = files_ahead;
   set->name = files_name;
-  set->digest = files_digest;
+  set->hash = files_hash;
   set->close = files_close;
   set->can_augment = true;
   set->source = calloc(1, sizeof(Files));

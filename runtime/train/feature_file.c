@@ -1,7 +1,7 @@
 /* The file of feature_file.h:
  *
- *   Head                  64 bytes and the digest of what it says and of the entries
- *   Entry [blocks]        what each block was made of, and the digest of its features
+ *   Head                  64 bytes and the hash of what it says and of the entries
+ *   Entry [blocks]        what each block was made of, and the hash of its features
  *   features              count × features_bytes, in the order of the data set
  *
  * A block is as many samples as go through the prefix at once, so that a block computed anew goes through it in the
@@ -16,21 +16,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "runtime/kernels/blas.h"
-#include "runtime/base/digest.h"
+#include "runtime/base/content_hash.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/train/feature_file.h"
 
-#define MAGIC 0x3165727574616566u /* "feature1"; another number when the arithmetic of the preprocessing changes */
+/* "feature2"; another number when the arithmetic of the preprocessing or content_hash changes. */
+#define MAGIC 0x3265727574616566u
 
 typedef struct Head {
   uint64_t magic, count, block, features_bytes;
-  SgDigest program, weights; /* the compiled prefix with its preprocessing; the frozen numbers */
+  ContentHash program, weights; /* the compiled prefix with its preprocessing; the frozen numbers */
 } Head;
 
 typedef struct Entry {
-  SgDigest samples;  /* {{0}}: one cannot be read */
-  SgDigest features; /* {{0}}: not kept, since a sample is broken, which is to be told each time */
+  ContentHash samples;  /* {{0}}: one cannot be read */
+  ContentHash features; /* {{0}}: not kept, since a sample is broken, which is to be told each time */
 } Entry;
 
 struct FeatureFile {
@@ -43,12 +44,12 @@ struct FeatureFile {
 
 /* ---- what the features are made of ---- */
 
-static SgDigest program_digest(const surgery_net *net) {
+static ContentHash program_hash(const surgery_net *net) {
   const Manifest *m = net->manifest;
-  SgDigest d = sg_digest_text((SgDigest){{0}}, SURGERY_VERSION);
-  d = sg_digest_text(d, net->network->cpu); /* its instructions round in their own way */
-  d = sg_digest_text(d, blas_name());
-  return sg_digest_text(d, *m->features_key ? m->features_key : net->network->manifest);
+  ContentHash d = content_hash_text((ContentHash){{0}}, SURGERY_VERSION);
+  d = content_hash_text(d, net->network->cpu); /* its instructions round in their own way */
+  d = content_hash_text(d, blas_name());
+  return content_hash_text(d, *m->features_key ? m->features_key : net->network->manifest);
 }
 
 /* Statistics of a layer that learns move with it, so they are behind the prefix. */
@@ -62,14 +63,14 @@ static bool moves(const Manifest *m, const ManifestTensor *t) {
 }
 
 /* All that stays as it is, names and shapes with the numbers: more than the prefix reads, but never less. */
-static SgDigest weights_digest(const surgery_net *net) {
-  SgDigest d = {{0}};
+static ContentHash weights_hash(const surgery_net *net) {
+  ContentHash d = {{0}};
   for (size_t i = 0; i < net->manifest->tensor_count; i++) {
     const ManifestTensor *t = &net->manifest->tensors[i];
     if (t->trainable || t->shared || moves(net->manifest, t)) continue;
-    d = sg_digest_text(d, t->name);
-    d = sg_digest(d, t->shape.dim, (size_t)t->shape.rank * sizeof *t->shape.dim);
-    d = sg_digest(d, net->weights + t->offset, (size_t)t->shape.count * (t->i64 ? 8 : 4));
+    d = content_hash_text(d, t->name);
+    d = content_hash(d, t->shape.dim, (size_t)t->shape.rank * sizeof *t->shape.dim);
+    d = content_hash(d, net->weights + t->offset, (size_t)t->shape.count * (t->i64 ? 8 : 4));
   }
   return d;
 }
@@ -81,22 +82,22 @@ typedef struct Look { /* at the samples, by all threads */
   atomic_bool failed; /* no memory */
 } Look;
 
-/* Sources with little to compute have no digest of their own: it is that of the loaded sample. 0: done; else the sample
+/* Sources with little to compute have no hash of their own: it is that of the loaded sample. 0: done; else the sample
  * is broken, and the loader will say why. */
-static int sample_digest(const Look *look, int64_t index, float *x, SgDigest *digest) {
+static int sample_hash(const Look *look, int64_t index, float *x, ContentHash *hash) {
   Dataset *set = look->set;
   size_t target_bytes = (size_t)set->spec.target_count * 4;
   unsigned char *target = look->places->targets + (size_t)index * target_bytes;
   surgery_error ignored;
-  if (set->digest && set->targets) {
+  if (set->hash && set->targets) {
     memcpy(target, (const char *)set->targets + (size_t)index * target_bytes, target_bytes);
-    if (set->spec.raw) *digest = sg_digest_text(*digest, "raw");
-    return set->digest(set, index, digest);
+    if (set->spec.raw) *hash = content_hash_text(*hash, "raw");
+    return set->hash(set, index, hash);
   }
   if (set->load(set, index, DATASET_NO_AUGMENT, x, target, &ignored)) return -1;
-  *digest = sg_digest(*digest, x, (size_t)set->spec.input->shape.count * sizeof *x);
+  *hash = content_hash(*hash, x, (size_t)set->spec.input->shape.count * sizeof *x);
   const int32_t *mask = set->mask ? set->mask(set, index) : NULL;
-  if (mask) *digest = sg_digest(*digest, mask, (size_t)set->spec.input->shape.dim[0] * sizeof *mask);
+  if (mask) *hash = content_hash(*hash, mask, (size_t)set->spec.input->shape.dim[0] * sizeof *mask);
   return 0;
 }
 
@@ -106,12 +107,12 @@ static void look_at_blocks(void *const *buf, int64_t n, int64_t begin, int64_t e
   float *x = malloc((size_t)look->set->spec.input->shape.count * sizeof *x + 1);
   if (!x) atomic_store(&look->failed, true);
   for (int64_t b = begin; x && b < end; b++) {
-    SgDigest d = {{1, 0}};
+    ContentHash d = {{1, 0}};
     int64_t first = b * (int64_t)f->head.block, last = first + (int64_t)f->head.block;
     if (last > look->set->count) last = look->set->count;
     int broken = 0;
-    for (int64_t i = first; i < last && !broken; i++) broken = sample_digest(look, i, x, &d);
-    f->entries[b].samples = broken ? (SgDigest){{0}} : d;
+    for (int64_t i = first; i < last && !broken; i++) broken = sample_hash(look, i, x, &d);
+    f->entries[b].samples = broken ? (ContentHash){{0}} : d;
   }
   free(x);
 }
@@ -124,20 +125,20 @@ static int64_t block_samples(const FeatureFile *f, int64_t b) {
 }
 
 static uint64_t features_at(int64_t blocks) { /* the byte of the first block's features */
-  return sizeof(Head) + sizeof(SgDigest) + (uint64_t)blocks * sizeof(Entry);
+  return sizeof(Head) + sizeof(ContentHash) + (uint64_t)blocks * sizeof(Entry);
 }
 
-static SgDigest head_digest(const Head *head, const Entry *entries, int64_t blocks) {
-  return sg_digest(sg_digest((SgDigest){{0}}, head, sizeof *head), entries, (size_t)blocks * sizeof *entries);
+static ContentHash head_hash(const Head *head, const Entry *entries, int64_t blocks) {
+  return content_hash(content_hash((ContentHash){{0}}, head, sizeof *head), entries, (size_t)blocks * sizeof *entries);
 }
 
-static bool empty(SgDigest d) { return sg_digest_equal(d, (SgDigest){{0}}); }
+static bool empty(ContentHash d) { return content_hash_equal(d, (ContentHash){{0}}); }
 
 /* Of the file that is there: its head and entries. A text: why nothing of it can be used. */
 static const char *read_head(int fd, const char *path, uint64_t size, Head *head, Entry **entries, int64_t *blocks) {
   static const char damaged[] = "is damaged";
   surgery_error ignored;
-  SgDigest sum;
+  ContentHash sum;
   if (size < sizeof *head + sizeof sum || sg_pread(fd, path, head, 0, sizeof *head, &ignored)) return damaged;
   if (head->magic != MAGIC) return "is not a file of features of this version";
   uint64_t features;
@@ -149,15 +150,15 @@ static const char *read_head(int fd, const char *path, uint64_t size, Head *head
   if (!(*entries = malloc((size_t)*blocks * sizeof **entries + 1))) return "does not fit into the memory";
   if (sg_pread(fd, path, &sum, sizeof *head, sizeof sum, &ignored) ||
       sg_pread(fd, path, *entries, sizeof *head + sizeof sum, (size_t)*blocks * sizeof **entries, &ignored) ||
-      !sg_digest_equal(sum, head_digest(head, *entries, *blocks)))
+      !content_hash_equal(sum, head_hash(head, *entries, *blocks)))
     return damaged;
   return NULL;
 }
 
 static const char *difference(const Head *was, const Head *now) {
-  if (!sg_digest_equal(was->program, now->program))
+  if (!content_hash_equal(was->program, now->program))
     return "was made by another program, with another network or preprocessing";
-  if (!sg_digest_equal(was->weights, now->weights)) return "was made with other frozen weights";
+  if (!content_hash_equal(was->weights, now->weights)) return "was made with other frozen weights";
   return was->block != now->block || was->features_bytes != now->features_bytes ? "was made in other blocks" : NULL;
 }
 
@@ -169,7 +170,8 @@ static bool read_blocks(FeatureFile *f, int fd, const Entry *was, int64_t blocks
   for (int64_t b = 0; b < f->blocks && b < blocks; b++) {
     int64_t first = b * (int64_t)f->head.block, samples = block_samples(f, b);
     size_t size = (size_t)samples * bytes;
-    if (empty(was[b].samples) || !sg_digest_equal(was[b].samples, f->entries[b].samples) || first + samples > was_count)
+    if (empty(was[b].samples) || !content_hash_equal(was[b].samples, f->entries[b].samples) ||
+        first + samples > was_count)
       continue;
     if (empty(was[b].features)) {
       f->unkept += samples;
@@ -178,7 +180,7 @@ static bool read_blocks(FeatureFile *f, int fd, const Entry *was, int64_t blocks
     surgery_error ignored;
     unsigned char *at = to->features + (size_t)first * bytes;
     bool right = sg_pread(fd, f->path, at, features_at(blocks) + (uint64_t)first * bytes, size, &ignored) == 0 &&
-                 sg_digest_equal(sg_digest((SgDigest){{0}}, at, size), was[b].features);
+                 content_hash_equal(content_hash((ContentHash){{0}}, at, size), was[b].features);
     damaged |= !right;
     if (!right) continue;
     f->entries[b].features = was[b].features;
@@ -215,14 +217,14 @@ static void read_file(FeatureFile *f, const FeaturePlaces *to, char **note) {
 
 /* ---- opening, writing ---- */
 
-/* FOLDER/NAME-DIGEST.features: a file for each data set and phase of a network, so that what is outdated is written
+/* FOLDER/NAME-HASH.features: a file for each data set and phase of a network, so that what is outdated is written
  * over. */
 static char *file_path(const surgery_net *net, const Dataset *set, const char *folder) {
   char *real = realpath(set->path, NULL), *path = NULL;
   uint64_t phase = net->manifest->train.phase;
-  SgDigest d = sg_digest_text((SgDigest){{0}}, real ? real : set->path);
-  d = sg_digest(d, &phase, sizeof phase);
-  d = sg_digest(d, &set->spec.role, sizeof set->spec.role); /* a test part beside the training part */
+  ContentHash d = content_hash_text((ContentHash){{0}}, real ? real : set->path);
+  d = content_hash(d, &phase, sizeof phase);
+  d = content_hash(d, &set->spec.role, sizeof set->spec.role); /* a test part beside the training part */
   if (asprintf(&path, "%s/%.80s-%016llx.features", folder, net->manifest->name, (unsigned long long)d.word[0]) < 0)
     path = NULL;
   free(real);
@@ -258,8 +260,8 @@ FeatureFile *feature_file_open(const surgery_net *net, Dataset *set, const char 
                    (uint64_t)set->count,
                    (uint64_t)block,
                    (uint64_t)net->manifest->features_bytes,
-                   program_digest(net),
-                   weights_digest(net)};
+                   program_hash(net),
+                   weights_hash(net)};
   f->blocks = (set->count + block - 1) / block;
   f->entries = calloc((size_t)f->blocks + 1, sizeof *f->entries);
   f->path = file_path(net, set, folder);
@@ -289,10 +291,10 @@ int feature_file_write(FeatureFile *f, const FeaturePlaces *from, surgery_error 
     int64_t first = b * (int64_t)f->head.block, samples = block_samples(f, b);
     bool broken = memchr(from->good + first, 0, (size_t)samples) != NULL;
     f->entries[b].features =
-        broken ? (SgDigest){{0}}
-               : sg_digest((SgDigest){{0}}, from->features + (size_t)first * bytes, (size_t)samples * bytes);
+        broken ? (ContentHash){{0}}
+               : content_hash((ContentHash){{0}}, from->features + (size_t)first * bytes, (size_t)samples * bytes);
   }
-  SgDigest sum = head_digest(&f->head, f->entries, f->blocks);
+  ContentHash sum = head_hash(&f->head, f->entries, f->blocks);
   SgWriter *w = sg_writer_open(f->path, err);
   if (!w) return -1;
   if (sg_writer_write(w, &f->head, sizeof f->head, err) || sg_writer_write(w, &sum, sizeof sum, err) ||

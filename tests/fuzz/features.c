@@ -1,5 +1,5 @@
 /* Fuzzing of the files of features: a good file is written, the input says what becomes of it (cut off, bytes changed,
- * the digest of its head made right again), or is the whole file. Whatever is taken out of it must be what was put in.
+ * the hash of its head made right again), or is the whole file. Whatever is taken out of it must be what was put in.
  * The working folder is a scratch one. */
 #include "runtime/abi.h"
 #include "runtime/kernels/blas.h"
@@ -74,7 +74,8 @@ static uint8_t *good_file(Dataset *set, size_t *size, char path[300]) {
 /* Three bytes a change: its place, the new value. */
 static void change(uint8_t *bytes, size_t size, const unsigned char *data, size_t length) {
   for (size_t i = 0; i + 3 <= length; i += 3) bytes[(data[i] | (size_t)data[i + 1] << 8) % size] = data[i + 2];
-  SgDigest sum = sg_digest(sg_digest((SgDigest){{0}}, bytes, HEAD), bytes + HEAD + sizeof sum, BLOCKS * ENTRY);
+  ContentHash sum =
+      content_hash(content_hash((ContentHash){{0}}, bytes, HEAD), bytes + HEAD + sizeof sum, BLOCKS * ENTRY);
   if (length % 2) memcpy(bytes + HEAD, &sum, sizeof sum);
 }
 

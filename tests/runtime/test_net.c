@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "runtime/base/digest.h"
+#include "runtime/base/content_hash.h"
 #include "runtime/net/net.h"
 #include "runtime/base/pages.h"
 #include "runtime/base/random.h"
@@ -72,29 +72,29 @@ static void test_pages(void **state) {
 }
 
 /* Every byte, its place, the length and the borders count. */
-static void test_digest(void **state) {
+static void test_content_hash(void **state) {
   (void)state;
   enum { MOST = 100 };
   unsigned char bytes[MOST] = {0};
-  SgDigest seen[2 * MOST + 8 * MOST], none = {{0}};
+  ContentHash seen[2 * MOST + 8 * MOST], none = {{0}};
   int count = 0;
-  for (size_t size = 0; size < MOST; size++) seen[count++] = sg_digest(none, bytes, size);
+  for (size_t size = 0; size < MOST; size++) seen[count++] = content_hash(none, bytes, size);
   for (size_t size = 1; size < MOST; size++)
-    seen[count++] = sg_digest(sg_digest(none, bytes, size), bytes, MOST - size);
+    seen[count++] = content_hash(content_hash(none, bytes, size), bytes, MOST - size);
   for (size_t i = 0; i < MOST; i++)
     for (int bit = 0; bit < 8; bit++) {
       bytes[i] = (unsigned char)(1 << bit);
-      seen[count++] = sg_digest(none, bytes, MOST);
+      seen[count++] = content_hash(none, bytes, MOST);
       bytes[i] = 0;
     }
   for (int i = 0; i < count; i++)
     for (int k = 0; k < i; k++) {
       if (seen[i].word[0] == seen[k].word[0] || seen[i].word[1] == seen[k].word[1])
-        fail_msg("digests %d and %d meet", i, k);
+        fail_msg("hashes %d and %d meet", i, k);
     }
-  assert_true(sg_digest_equal(sg_digest(none, bytes, MOST), seen[MOST - 1]) == 0);
-  assert_true(sg_digest_equal(sg_digest(none, bytes, 5), seen[5]));
-  assert_false(sg_digest_equal(sg_digest_text(none, NULL), sg_digest_text(none, "")));
+  assert_true(content_hash_equal(content_hash(none, bytes, MOST), seen[MOST - 1]) == 0);
+  assert_true(content_hash_equal(content_hash(none, bytes, 5), seen[5]));
+  assert_false(content_hash_equal(content_hash_text(none, NULL), content_hash_text(none, "")));
 }
 
 #define READS "\"pack_reads\": [[0]], \"eval_reads\": [1, 2, 3], "
@@ -418,7 +418,7 @@ static void test_random(void **state) {
 int run_net_tests(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_open_and_forward),
                                      cmocka_unit_test(test_pages),
-                                     cmocka_unit_test(test_digest),
+                                     cmocka_unit_test(test_content_hash),
                                      cmocka_unit_test(test_open_to_eval),
                                      cmocka_unit_test(test_reads_of_the_manifest),
                                      cmocka_unit_test(test_train_step),
