@@ -160,7 +160,7 @@ static void emit_call(Frame *f, const Call *call) {
   if (scratch)
     place = add_bytes(f, load_field(f, RUN_ARENA, cg->ptr),
                       linear(f, f->schedule->per_sample_bytes, f->schedule->fixed_bytes));
-  call_task(f, task, linear(f, call->plan.units_per_sample, call->plan.units_fixed), place, scratch, cost_of(f, call));
+  call_task(f, task, linear(f, call->plan.items_per_sample, call->plan.items_fixed), place, scratch, cost_of(f, call));
 }
 
 /* ---- in a build with AddressSanitizer: what lies in the arena may be touched only while it lives ---- */

@@ -2,7 +2,7 @@
  * always inlined, without the CPU they happened to be compiled for. Knows neither plans nor networks.
  * Called by module.c. */
 #include "compiler/codegen/internal.h"
-#include "runtime/kernels/bitcode.h"
+#include "runtime/kernels/kernels.h"
 #include <llvm-c/BitReader.h>
 
 void add_attribute(LLVMContextRef context, LLVMValueRef function, LLVMAttributeIndex index, const char *name) {

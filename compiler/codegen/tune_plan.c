@@ -17,12 +17,10 @@ static void add_call(Arena *arena, Program *s, KernelId kernel, const void *k, c
   vec_push(arena, &s->calls, call);
 }
 
-static int64_t blocked(int64_t channels, int64_t h, int64_t w) { return BLOCKS(channels) * LANES * h * w; }
-
-/* x w bias? residual? >y, of conv2d and what stands for it. No such call has groups. */
+/* conv2d and what can do its calls. None of them has groups. */
 static void add_convolution(Arena *arena, Program *s, KernelId kernel, const Conv2dParams *k) {
-  int64_t in = k->plain_x ? k->ic : BLOCKS(k->ic) * LANES, out = BLOCKS(k->oc) * LANES,
-          y = blocked(k->oc, k->oh, k->ow);
+  int64_t in = k->nchw_x ? k->ic : BLOCKS(k->ic) * LANES, out = BLOCKS(k->oc) * LANES,
+          y = nchw16c_count(k->oc, k->oh * k->ow);
   BufferId buf[] = {
       add_buffer(arena, s, "x", in * k->ih * k->iw, true), add_buffer(arena, s, "w", out * in * k->kh * k->kw, false),
       k->has_bias ? add_buffer(arena, s, "bias", out, false) : NO_ID,
@@ -30,17 +28,17 @@ static void add_convolution(Arena *arena, Program *s, KernelId kernel, const Con
   add_call(arena, s, kernel, k, buf, 5);
 }
 
-/* x dy >dw, and the sum of its parts where it has several. */
+/* Of the weights, and the sum of its partial sums where there are several. */
 static void add_gradient(Arena *arena, Program *s, KernelId kernel, const Conv2dGradWeightParams *k) {
-  GradWeightSumParams sum = {.count = k->oc * k->ic * k->kh * k->kw,
-                             .shares = grad_weight_shares(k, kernel == KERNEL_conv2d_grad_weight_wino),
-                             .accumulate = k->accumulate};
+  GradWeightSumParams sum = {
+      .count = k->oc * k->ic * k->kh * k->kw, .splits = kernel_plan(kernel, k).splits, .accumulate = k->accumulate};
   BufferId dw = add_buffer(arena, s, "dw", sum.count, false);
-  BufferId parts = sum.shares == 1 ? dw : add_buffer(arena, s, "parts", sum.shares * sum.count, false);
-  BufferId buf[] = {add_buffer(arena, s, "x", k->plain_x ? k->ic * k->ih * k->iw : blocked(k->ic, k->ih, k->iw), true),
-                    add_buffer(arena, s, "dy", blocked(k->oc, k->oh, k->ow), true), parts};
+  BufferId partial = sum.splits == 1 ? dw : add_buffer(arena, s, "partial", sum.splits * sum.count, false);
+  BufferId buf[] = {
+      add_buffer(arena, s, "x", k->nchw_x ? k->ic * k->ih * k->iw : nchw16c_count(k->ic, k->ih * k->iw), true),
+      add_buffer(arena, s, "dy", nchw16c_count(k->oc, k->oh * k->ow), true), partial};
   add_call(arena, s, kernel, k, buf, 3);
-  if (parts != dw) add_call(arena, s, KERNEL_conv2d_grad_weight_sum, &sum, (BufferId[]){parts, dw}, 2);
+  if (partial != dw) add_call(arena, s, KERNEL_conv2d_grad_weight_sum, &sum, (BufferId[]){partial, dw}, 2);
 }
 
 void tune_add_call(Arena *arena, Program *s, KernelId kernel, const void *k) {

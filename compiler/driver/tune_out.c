@@ -20,7 +20,7 @@ static bool is_gradient(const KernelChoice *k) {
 /* "3x3/2 (64, 56, 56) → (128, 28, 28)": what the call does; a gradient of the input goes the other way than its layer,
  * and spreads its input where that has a stride. */
 static const char *call_text(Arena *arena, const KernelChoice *c) {
-  Conv2dParams k = {.up_h = 1};
+  Conv2dParams k = {.input_dil_h = 1};
   if (is_gradient(c)) {
     const Conv2dGradWeightParams *g = (const Conv2dGradWeightParams *)c->word;
     k.ic = g->ic, k.ih = g->ih, k.iw = g->iw, k.oc = g->oc, k.oh = g->oh, k.ow = g->ow;
@@ -28,9 +28,9 @@ static const char *call_text(Arena *arena, const KernelChoice *c) {
   } else {
     memcpy(&k, c->word, sizeof k);
   }
-  const char *stride = k.stride_h > 1 ? arena_printf(arena, "/%lld", (long long)k.stride_h)
-                       : k.up_h > 1   ? arena_printf(arena, "*%lld", (long long)k.up_h)
-                                      : "";
+  const char *stride = k.stride_h > 1      ? arena_printf(arena, "/%lld", (long long)k.stride_h)
+                       : k.input_dil_h > 1 ? arena_printf(arena, "*%lld", (long long)k.input_dil_h)
+                                           : "";
   return arena_printf(arena, "%lldx%lld%s (%lld, %lld, %lld) → (%lld, %lld, %lld)", (long long)k.kh, (long long)k.kw,
                       stride, (long long)k.ic, (long long)k.ih, (long long)k.iw, (long long)k.oc, (long long)k.oh,
                       (long long)k.ow);

@@ -106,7 +106,7 @@ static Conv2dPackParams pack_constants(const Lower *l, NodeId conv, NodeId bn, b
                             .oc = a->out_channels,
                             .kh = a->kernel_size[0],
                             .kw = a->kernel_size[1],
-                            .plain_x = plain,
+                            .nchw_x = plain,
                             .has_bias = a->bias,
                             .fold_bn = b != NULL,
                             .bn_affine = b && b->affine,
@@ -188,9 +188,9 @@ static Conv2dParams conv_constants(const Lower *l, NodeId n, bool plain) {
                         .pad_w = a->padding[1],
                         .dil_h = a->dilation[0],
                         .dil_w = a->dilation[1],
-                        .up_h = 1,
-                        .up_w = 1,
-                        .plain_x = plain};
+                        .input_dil_h = 1,
+                        .input_dil_w = 1,
+                        .nchw_x = plain};
 }
 
 static Conv2dGradWeightParams grad_constants(const Lower *l, NodeId n, bool plain, bool accumulate) {
@@ -210,7 +210,7 @@ static Conv2dGradWeightParams grad_constants(const Lower *l, NodeId n, bool plai
                                   .pad_w = k.pad_w,
                                   .dil_h = k.dil_h,
                                   .dil_w = k.dil_w,
-                                  .plain_x = plain,
+                                  .nchw_x = plain,
                                   .accumulate = accumulate};
 }
 
@@ -236,30 +236,30 @@ static void lower_by_product(Lower *l, NodeId n) {
   BufferId bias = param_buffer(l, n, "bias");
   k.has_bias = bias != NO_ID;
   BufferId x = value_in(l, input_value(l, n), LAYOUT_NCHW);
-  BufferId columns = new_buffer(l, "columns", false, conv2d_im2col_columns(&k) * 4);
+  BufferId columns = new_buffer(l, "columns", false, kernel_plan(KERNEL_conv2d_im2col, &k).workspace_bytes);
   node_out(l, n, LAYOUT_NCHW);
   EMIT(l, conv2d_im2col, &k, n, "forward", x, param_buffer(l, n, "weight"), bias, columns, l->node[n].y);
 }
 
 /* What conv2d_wino can do: 3x3 kernels of stride 1 or 2, and the gradient of the latter's input. */
 static bool winograd_fits(const Conv2dParams *k) {
-  bool fits = k->kh == 3 && k->kw == 3 && k->dil_h == 1 && k->dil_w == 1 && k->groups == 1 && !k->plain_x &&
-              k->stride_h == k->stride_w && k->up_h == k->up_w && k->stride_h <= 2 && k->up_h <= 2 &&
-              k->stride_h + k->up_h <= 3;
-  return fits && (k->up_h == 1 || (k->pad_h == 1 && k->pad_w == 1));
+  bool fits = k->kh == 3 && k->kw == 3 && k->dil_h == 1 && k->dil_w == 1 && k->groups == 1 && !k->nchw_x &&
+              k->stride_h == k->stride_w && k->input_dil_h == k->input_dil_w && k->stride_h <= 2 &&
+              k->input_dil_h <= 2 && k->stride_h + k->input_dil_h <= 3;
+  return fits && (k->input_dil_h == 1 || (k->pad_h == 1 && k->pad_w == 1));
 }
 
 /* From some size on: a tile of outputs must not lie mostly outside of the image, and the transforms must be little
  * beside the products. Measured, as all that follow, with a batch of 16; `--tune` measures again. */
 static bool winograd_wins(const Conv2dParams *k) {
-  int64_t least = k->up_h == 2 ? 12 : k->stride_h == 2 ? 6 : 3;
+  int64_t least = k->input_dil_h == 2 ? 12 : k->stride_h == 2 ? 6 : 3;
   return winograd_fits(k) && k->ic >= LANES && k->oc >= LANES && k->oh >= least && k->ow >= least;
 }
 
 /* What conv2d_stem can do: kernels of stride 2 on a picture's few channels. */
 static bool stem_fits(const Conv2dParams *k) {
-  return k->plain_x && k->kh <= 7 && k->kw <= 7 && k->ic <= 4 && k->stride_h == 2 && k->stride_w == 2 &&
-         k->dil_h == 1 && k->dil_w == 1 && k->up_h == 1 && k->up_w == 1 && k->groups == 1;
+  return k->nchw_x && k->kh <= 7 && k->kw <= 7 && k->ic <= 4 && k->stride_h == 2 && k->stride_w == 2 && k->dil_h == 1 &&
+         k->dil_w == 1 && k->input_dil_h == 1 && k->input_dil_w == 1 && k->groups == 1;
 }
 
 /* Large ones: the products saved must be more than what the transforms cost, and a vector holds 16 tiles of a row. */
@@ -319,25 +319,24 @@ void lower_conv2d(Lower *l, NodeId n) {
   else EMIT(l, conv2d_generic, &k, n, "forward", x, w, bias, residual, state->y);
 }
 
-/* Each share of the batch begins with sums that are zero and transforms them in the end, which takes as long as some
+/* Each split of the batch begins with sums that are zero and transforms them in the end, which takes as long as some
  * tiles. */
 static bool enough_tiles(const Conv2dGradWeightParams *k, int64_t batch) {
   int64_t tiles = (k->oh + 3) / 4 * ((k->ow + 3) / 4);
-  return tiles * (batch ? batch : 16) >= 24 * grad_weight_shares(k, true);
+  return tiles * (batch ? batch : 16) >= 24 * kernel_plan(KERNEL_conv2d_grad_weight_wino, k).splits;
 }
 
 static void emit_grad_weight(Lower *l, const Conv2dGradWeightParams *k, NodeId n, BufferId x, BufferId dy,
                              BufferId dw) {
-  Conv2dParams forward = conv_constants(l, n, k->plain_x);
+  Conv2dParams forward = conv_constants(l, n, k->nchw_x);
   KernelId kernel = KERNEL_conv2d_grad_weight;
   bool wins = winograd_wins(&forward) && enough_tiles(k, l->plan->batch);
   if (winograd_fits(&forward))
     kernel = direct_or(l, k, sizeof *k, n, "grad_weight", kernel, KERNEL_conv2d_grad_weight_wino, wins);
-  bool winograd = kernel == KERNEL_conv2d_grad_weight_wino;
   GradWeightSumParams sum = {.count = k->oc * (k->ic / k->groups) * k->kh * k->kw,
-                             .shares = grad_weight_shares(k, winograd),
+                             .splits = kernel_plan(kernel, k).splits,
                              .accumulate = k->accumulate};
-  BufferId to = sum.shares == 1 ? dw : new_buffer(l, "parts of a gradient", false, sum.shares * sum.count * 4);
+  BufferId to = sum.splits == 1 ? dw : new_buffer(l, "partial sums of a gradient", false, sum.splits * sum.count * 4);
   emit_call(l, kernel, k, sizeof *k, n, "grad_weight", (BufferId[]){x, dy, to}, 3);
   if (to != dw) EMIT(l, conv2d_grad_weight_sum, &sum, n, "grad_weight_sum", to, dw);
 }
@@ -370,7 +369,7 @@ static void grad_direct_input(Lower *l, NodeId n, BufferId dy, const GradOut *dx
   Conv2dParams k = f;
   k.ic = f.oc, k.ih = f.oh, k.iw = f.ow, k.oc = f.ic, k.oh = f.ih, k.ow = f.iw;
   k.stride_h = k.stride_w = 1;
-  k.up_h = f.stride_h, k.up_w = f.stride_w;
+  k.input_dil_h = f.stride_h, k.input_dil_w = f.stride_w;
   k.pad_h = f.dil_h * (f.kh - 1) - f.pad_h;
   k.pad_w = f.dil_w * (f.kw - 1) - f.pad_w;
   k.accumulate = dx->accumulate;

@@ -31,7 +31,7 @@ static BatchNormParams norm_constants(const Lower *l, NodeId n) {
       !use_running && state->residual == NO_ID && (state->activation == ACT_RELU || state->activation == ACT_RELU6);
   return (BatchNormParams){.c = shape->dim[0],
                            .hw = plain ? 1 : shape->dim[1] * shape->dim[2],
-                           .plain = plain,
+                           .row_major = plain,
                            .affine = a->affine,
                            .activation = state->activation,
                            .has_residual = state->residual != NO_ID,
@@ -68,7 +68,7 @@ static BufferId norm_sums(Lower *l, NodeId n) {
   NodeState *state = &l->node[n];
   if (state->sums != NO_ID) return state->sums;
   BatchNormParams k = norm_constants(l, n);
-  Layout layout = k.plain ? LAYOUT_NCHW : LAYOUT_NCHW16C;
+  Layout layout = k.row_major ? LAYOUT_NCHW : LAYOUT_NCHW16C;
   state->sums =
       new_buffer(l, arena_printf(l->arena, "sums %s", l->g->nodes.at[n].name), false, 2 * BLOCKS(k.c) * LANES * 4);
   EMIT(l, batchnorm_grad_sums, &k, n, "grad_sums", value_in(l, input_value(l, n), layout), grad_of_group(l, n, layout),
@@ -108,7 +108,7 @@ void grad_batchnorm_input(Lower *l, NodeId n) {
   const Node *node = &l->g->nodes.at[n];
   NodeState *state = &l->node[n];
   BatchNormParams k = norm_constants(l, n);
-  Layout layout = k.plain ? LAYOUT_NCHW : LAYOUT_NCHW16C;
+  Layout layout = k.row_major ? LAYOUT_NCHW : LAYOUT_NCHW16C;
   bool residual = state->residual != NO_ID && wants_grad(l, state->residual);
   BufferId dy = grad_of_group(l, n, layout);
   if (!wants_grad(l, node->inputs.at[0])) {

@@ -57,7 +57,7 @@ static CatParams cat_constants(const Lower *l, NodeId n, size_t input, int64_t t
   return (CatParams){.c = in->dim[a.at],
                      .to = to,
                      .total = a.size,
-                     .plain = !blocked,
+                     .row_major = !blocked,
                      .hw = blocked ? a.inner : 0,
                      .outer = a.outer,
                      .inner = a.inner};
@@ -65,7 +65,7 @@ static CatParams cat_constants(const Lower *l, NodeId n, size_t input, int64_t t
 
 void lower_cat(Lower *l, NodeId n) {
   const Node *node = &l->g->nodes.at[n];
-  Layout layout = cat_constants(l, n, 0, 0).plain ? LAYOUT_NCHW : LAYOUT_NCHW16C;
+  Layout layout = cat_constants(l, n, 0, 0).row_major ? LAYOUT_NCHW : LAYOUT_NCHW16C;
   BufferId *in = arena_array(l->arena, BufferId, node->inputs.count + 1);
   for (size_t i = 0; i < node->inputs.count; i++) in[i] = value_in(l, node->inputs.at[i], layout);
   l->node[n].y = value_out(l, node->output, layout);
@@ -79,7 +79,7 @@ void lower_cat(Lower *l, NodeId n) {
 
 void grad_cat(Lower *l, NodeId n) {
   const Node *node = &l->g->nodes.at[n];
-  Layout layout = cat_constants(l, n, 0, 0).plain ? LAYOUT_NCHW : LAYOUT_NCHW16C;
+  Layout layout = cat_constants(l, n, 0, 0).row_major ? LAYOUT_NCHW : LAYOUT_NCHW16C;
   BufferId dy = grad_of_group(l, n, layout);
   int64_t to = 0;
   for (size_t i = 0; i < node->inputs.count; i++) {
@@ -119,7 +119,7 @@ static CatParams select_constants(const Lower *l, NodeId n) {
   return (CatParams){.c = 1,
                      .to = args->index < 0 ? args->index + a.size : args->index,
                      .total = a.size,
-                     .plain = 1,
+                     .row_major = 1,
                      .outer = a.outer,
                      .inner = a.inner};
 }

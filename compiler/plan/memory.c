@@ -75,19 +75,7 @@ void plan_memory(Arena *arena, Program *s) {
   s->scratch_bytes = 0;
   for (size_t c = 0; c < s->calls.count; c++)
     if (s->calls.at[c].plan.scratch_bytes > s->scratch_bytes) s->scratch_bytes = s->calls.at[c].plan.scratch_bytes;
-  s->scratch_bytes = (s->scratch_bytes + 63) / 64 * 64;
-}
-
-/* 'x w bias? >y' → what the k-th buffer of a kernel is: its mark, or ' '. */
-static char buffer_mark(const char *buffers, int k, bool *optional) {
-  const char *at = buffers;
-  while (k-- > 0) {
-    at += strcspn(at, " ");
-    at += strspn(at, " ");
-  }
-  size_t length = strcspn(at, " ");
-  *optional = length > 0 && at[length - 1] == '?';
-  return *at == '>' || *at == '+' ? *at : ' ';
+  s->scratch_bytes = round_up_64(s->scratch_bytes);
 }
 
 static void check_pair(const Program *s, const Buffer *a, const Buffer *b) {
@@ -131,10 +119,11 @@ void program_check(const Plan *plan, const Program *s) {
     const Call *call = &s->calls.at[c];
     const KernelInfo *info = kernel_info(call->kernel);
     for (int k = 0; k < call->buf_count; k++) {
-      bool optional, arena = call->buf[k] != NO_ID && s->buffers.at[call->buf[k]].space == SPACE_ARENA;
-      char mark = buffer_mark(info->buffers, k, &optional);
-      if (call->buf[k] == NO_ID && !optional) BUG("%s: call %zu (%s) lacks buffer %d", s->name, c, info->name, k);
-      if (arena && mark == ' ' && !written[call->buf[k]])
+      bool arena = call->buf[k] != NO_ID && s->buffers.at[call->buf[k]].space == SPACE_ARENA;
+      const Operand *operand = &info->operands[k];
+      if (call->buf[k] == NO_ID && operand->required)
+        BUG("%s: call %zu (%s) lacks its operand %s", s->name, c, info->name, operand->name);
+      if (arena && operand->access == OPERAND_IN && !written[call->buf[k]])
         BUG("%s: call %zu (%s) reads %s before it is written", s->name, c, info->name,
             s->buffers.at[call->buf[k]].name);
     }

@@ -1,21 +1,12 @@
-/* Matrix products, for linear layers and for attention: by OpenBLAS (blas_library.c), each part of a product
- * on one thread of ours, and by loops where there is no OpenBLAS. Called by generated code
- * (runtime/kernels/kernels.h, RUNTIME rows). All matrices are plain, row-major; sizes are checked here
- * before they become BLAS's int. */
+/* Matrix products, for linear layers, im2col and attention: by OpenBLAS (blas_library.c), each part of a product on one
+ * thread of ours, and by loops where there is no OpenBLAS. All matrices are row-major; sizes are checked here before
+ * they become BLAS's int. Called by the kernels in the runtime, and (sg_gemm) by templates. */
 #include "runtime/kernels/blas.h"
-#include "runtime/kernels/kernels.h"
 #include "runtime/abi.h"
-#include "runtime/kernels/blas_library.h"
 #include <cblas.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <string.h>
-
-/* Element (i, j) lies at i * row + j * col; one of the two is 1. */
-typedef struct Matrix {
-  const float *at;
-  int64_t row, col;
-} Matrix;
 
 /* c (m, n) = a (m, k) b (k, n), or added to c; c_row: floats from a row of c to the next. */
 typedef struct Product {
@@ -35,12 +26,6 @@ typedef struct Product {
 
 static bool fits(Matrix a) { return a.row <= INT_MAX && a.col <= INT_MAX; }
 
-static float dot(const float *a, int64_t a_step, const float *b, int64_t b_step, int64_t count) {
-  double sum = 0;
-  for (int64_t i = 0; i < count; i++) sum += (double)a[i * a_step] * b[i * b_step];
-  return (float)sum;
-}
-
 /* For sizes that BLAS's int cannot hold, and where there is no BLAS: some columns of a row at a time, so that
  * b is read along its rows where it lies so. */
 static void product_by_loop(const Product *p) {
@@ -55,7 +40,7 @@ static void product_by_loop(const Product *p) {
         for (int64_t t = 0; t < p->k; t++)
           for (int64_t j = 0; j < count; j++) sum[j] += (double)a[t * p->a.col] * b[t * p->b.row + j];
       else
-        for (int64_t j = 0; j < count; j++) sum[j] = dot(a, p->a.col, b + j * p->b.col, p->b.row, p->k);
+        for (int64_t j = 0; j < count; j++) sum[j] = blas_dot(a, p->a.col, b + j * p->b.col, p->b.row, p->k);
       for (int64_t j = 0; j < count; j++) c[j] = (p->accumulate ? c[j] : 0) + (float)sum[j];
     }
 }
@@ -134,20 +119,16 @@ static int64_t parts_of(const Product *p) {
   return parts < 2 || most < 2 ? 1 : parts < (double)most ? (int64_t)parts : most;
 }
 
-static void product(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, int64_t accumulate, float *c, int64_t c_row) {
+void blas_product(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool accumulate, float *c, int64_t c_row) {
   if (m <= 0 || n <= 0) return;
   if (k <= 0) {
     for (int64_t i = 0; i < m && !accumulate; i++) memset(c + i * c_row, 0, (size_t)n * sizeof *c);
     return;
   }
-  Product p = {m, n, k, a, b, accumulate != 0, c, c_row, .by_gemv = prefers_gemv(m, n, k)};
+  Product p = {m, n, k, a, b, accumulate, c, c_row, .by_gemv = prefers_gemv(m, n, k)};
   p.by_rows = !p.by_gemv && m > n;
   p.parts = parts_of(&p);
   sg_parallel(product_parts, (void *[]){&p}, 1, p.parts, NULL, 0);
-}
-
-void blas_product(int64_t m, int64_t n, int64_t k, const float *a, const float *b, float *c, int64_t c_row) {
-  product(m, n, k, (Matrix){a, k, 1}, (Matrix){b, n, 1}, 0, c, c_row);
 }
 
 /* alpha op(a) op(b) + beta c in plain loops. */
@@ -155,8 +136,8 @@ static void gemm_by_loop(bool transpose_a, bool transpose_b, int64_t m, int64_t 
                          const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
   for (int64_t i = 0; i < m; i++)
     for (int64_t j = 0; j < n; j++) {
-      float sum = alpha * dot(transpose_a ? a + i : a + i * lda, transpose_a ? lda : 1,
-                              transpose_b ? b + j * ldb : b + j, transpose_b ? 1 : ldb, k);
+      float sum = alpha * blas_dot(transpose_a ? a + i : a + i * lda, transpose_a ? lda : 1,
+                                   transpose_b ? b + j * ldb : b + j, transpose_b ? 1 : ldb, k);
       c[i * ldc + j] = beta != 0 ? sum + beta * c[i * ldc + j] : sum;
     }
 }
@@ -172,84 +153,4 @@ void sg_gemm(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int
   blas->sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, (int)m,
               (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
   blas_end();
-}
-
-/* ---- linear layers ---- */
-
-/* On the threads where the work is worth it. */
-static void run_task(sg_task *task, void *const *buf, int64_t units, bool worth) {
-  if (worth) sg_parallel(task, buf, 1, units, NULL, 0);
-  else if (units > 0) task(buf, 1, 0, units, NULL);
-}
-
-static float activated(float x, int64_t activation) { return activation == ACT_RELU && x < 0 ? 0 : x; }
-
-typedef struct Rows { /* of a linear layer */
-  const float *x, *w, *bias;
-  float *y;
-  int64_t rows;
-  const LinearParams *k;
-} Rows;
-
-/* y += act(x W^T + b): BLAS adds before an activation could come, so row by row here. */
-static void add_rows(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {
-  const Rows *r = buf[0];
-  const LinearParams *k = r->k;
-  for (int64_t i = begin; i < end; i++)
-    for (int64_t o = 0; o < k->out; o++)
-      r->y[i * k->out + o] +=
-          activated(dot(r->x + i * k->in, 1, r->w + o * k->in, 1, k->in) + (r->bias ? r->bias[o] : 0), k->activation);
-}
-
-static void activate_rows(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {
-  const Rows *r = buf[0];
-  const LinearParams *k = r->k;
-  for (int64_t i = begin; i < end; i++)
-    for (int64_t o = 0; o < k->out; o++)
-      r->y[i * k->out + o] = activated(r->y[i * k->out + o] + (r->bias ? r->bias[o] : 0), k->activation);
-}
-
-/* x: (rows, in), w: (out, in), bias: [out] → y: (rows, out); activation: none or relu */
-void sgr_linear(SGK_RUNTIME_ARGS, const LinearParams *k) {
-  const float *x = buf[0], *w = buf[1], *bias = k->has_bias ? buf[2] : NULL;
-  float *y = buf[3];
-  int64_t rows = n * k->rows;
-  Rows r = {x, w, bias, y, rows, k};
-  if (k->accumulate && k->activation != ACT_NONE) {
-    run_task(add_rows, (void *[]){&r}, rows, true);
-    return;
-  }
-  product(rows, k->out, k->in, (Matrix){x, k->in, 1}, (Matrix){w, 1, k->in}, k->accumulate, y, k->out);
-  if (bias || k->activation != ACT_NONE) run_task(activate_rows, (void *[]){&r}, rows, rows * k->out > 1 << 16);
-}
-
-/* dx = dy W */
-void sgr_linear_grad_input(SGK_RUNTIME_ARGS, const LinearParams *k) {
-  product(n * k->rows, k->in, k->out, (Matrix){buf[0], k->out, 1}, (Matrix){buf[1], k->in, 1}, k->accumulate, buf[2],
-          k->in);
-}
-
-/* dw = dy^T x */
-void sgr_linear_grad_weight(SGK_RUNTIME_ARGS, const LinearParams *k) {
-  product(k->out, k->in, n * k->rows, (Matrix){buf[1], 1, k->out}, (Matrix){buf[0], k->in, 1}, k->accumulate, buf[2],
-          k->in);
-}
-
-/* db = column sums of dy, in double; a unit is a run of columns, so the order of the sum is fixed */
-enum { BIAS_COLUMNS = 64 };
-static void sum_columns(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {
-  const Rows *r = buf[0]; /* x: dy; y: db */
-  const LinearParams *k = r->k;
-  for (int64_t chunk = begin; chunk < end; chunk++) {
-    int64_t from = chunk * BIAS_COLUMNS, count = k->out - from < BIAS_COLUMNS ? k->out - from : BIAS_COLUMNS;
-    double sum[BIAS_COLUMNS] = {0};
-    for (int64_t i = 0; i < r->rows; i++)
-      for (int64_t c = 0; c < count; c++) sum[c] += r->x[i * k->out + from + c];
-    for (int64_t c = 0; c < count; c++) r->y[from + c] = (float)(k->accumulate ? r->y[from + c] + sum[c] : sum[c]);
-  }
-}
-
-void sgr_linear_grad_bias(SGK_RUNTIME_ARGS, const LinearParams *k) {
-  Rows r = {.x = buf[0], .y = buf[1], .rows = n * k->rows, .k = k};
-  run_task(sum_columns, (void *[]){&r}, (k->out + BIAS_COLUMNS - 1) / BIAS_COLUMNS, r.rows * k->out > 1 << 16);
 }

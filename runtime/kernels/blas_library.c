@@ -3,7 +3,6 @@
  * some hundred megabytes of addresses, and ask again for ever where the system refuses (ulimit -v): so the
  * system is asked first. It always takes one thread, the caller's: the threads are ours (threads.c), and
  * OpenMP's would not outlive a fork. Called by blas.c and nobody else. */
-#include "runtime/kernels/blas_library.h"
 #include "runtime/kernels/blas.h"
 #include <dlfcn.h>
 #include <pthread.h>

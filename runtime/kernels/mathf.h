@@ -5,10 +5,9 @@
  * after N. Juffa's minimax fits. */
 #ifndef SURGERY_KERNELS_MATHF_H
 #define SURGERY_KERNELS_MATHF_H
-#include "runtime/kernels/kernels.h"
-#include "runtime/kernels/simd.h"
+#include "runtime/kernels/template.h"
 
-/* exp(x), within 1.5 units in the last place; underflows gradually, overflows to infinity. x = n ln 2 + r:
+/* exp(x), within 1.5 items in the last place; underflows gradually, overflows to infinity. x = n ln 2 + r:
  * adding 1.5 * 2^23 rounds to an integer, which is read from the low bits (no conversion that NaN could
  * upset). */
 SIMD v16 v16_exp(v16 x) {

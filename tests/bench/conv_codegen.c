@@ -125,9 +125,9 @@ static void add_layer(Arena *arena, Program *s, const Layer *l) {
                       .pad_w = pad,
                       .dil_h = 1,
                       .dil_w = 1,
-                      .up_h = 1,
-                      .up_w = 1,
-                      .plain_x = l->ic < LANES,
+                      .input_dil_h = 1,
+                      .input_dil_w = 1,
+                      .nchw_x = l->ic < LANES,
                       .activation = ACT_RELU,
                       .has_bias = 1,
                       .has_residual = l->residual};

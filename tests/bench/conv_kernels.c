@@ -2,18 +2,17 @@
  * templates are included and called with a constant K): GFLOP/s and the share of the core's measured peak,
  * which is taken before and after each case, since clocks move. `bench_conv_kernels [case …]`; not a test,
  * nothing passes or fails here. Every result is compared with the same template without constants. */
-#include "runtime/kernels/conv_target.c"
-#include "runtime/kernels/conv.c"
-#include "runtime/kernels/conv_grad_weight.c"
+#include "runtime/kernels/conv/target.c"
+#include "runtime/kernels/conv/direct.c"
+#include "runtime/kernels/conv/grad_weight.c"
 #define sum_taps depthwise_sum_taps
-#include "runtime/kernels/depthwise.c"
+#include "runtime/kernels/conv/depthwise.c"
 #undef sum_taps
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "runtime/kernels/plan_conv.c"
 
 typedef void Function(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch);
 
@@ -62,7 +61,7 @@ typedef struct Case {
 
 static void measure(const Case *c, int64_t n) {
   void *buf[5];
-  int64_t count[5], units = c->plan.units_per_sample * n + c->plan.units_fixed;
+  int64_t count[5], units = c->plan.items_per_sample * n + c->plan.items_fixed;
   for (int i = 0; i < 5; i++) buf[i] = floats(count[i] = c->counts[i] < 0 ? -c->counts[i] : c->counts[i] * n);
   void *scratch = floats(c->plan.scratch_bytes / 4);
   double peak = measured_peak(), best = 1e9, start = now();
@@ -96,29 +95,29 @@ static int blocked(int64_t c) { return (int)BLOCKS(c) * LANES; }
   static const K k_##id = {__VA_ARGS__};                                                                               \
   __attribute__((flatten)) static void fast_##id(void *const *buf, int64_t n, int64_t begin, int64_t end,              \
                                                  void *scratch) {                                                      \
-    sgk_##kernel(buf, n, begin, end, scratch, &k_##id);                                                                \
+    sgk_##kernel((const void *)buf, n, begin, end, scratch, &k_##id);                                                  \
   }                                                                                                                    \
   static void slow_##id(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {                      \
     static const void *volatile hidden; /* the optimiser may not look through */                                       \
     hidden = &k_##id;                                                                                                  \
-    sgk_##kernel(buf, n, begin, end, scratch, hidden);                                                                 \
+    sgk_##kernel((const void *)buf, n, begin, end, scratch, hidden);                                                   \
   }
 /* in, out channels, input and output side, kernel, stride, padding */
 #define SIZES(a, b, in, out, kernel, stride, pad)                                                                      \
   .ic = a, .oc = b, .ih = in, .iw = in, .oh = out, .ow = out, .kh = kernel, .kw = kernel, .stride_h = stride,          \
   .stride_w = stride, .pad_h = pad, .pad_w = pad, .dil_h = 1, .dil_w = 1
 #define FORWARD(id, name, plain, ...)                                                                                  \
-  DEFINE(id, Conv2dParams, conv2d, .groups = 1, SIZES(__VA_ARGS__), .up_h = 1, .up_w = 1, .plain_x = plain,            \
-         .has_bias = 1, .activation = ACT_RELU)
+  DEFINE(id, Conv2dParams, conv2d, .groups = 1, SIZES(__VA_ARGS__), .input_dil_h = 1, .input_dil_w = 1,                \
+         .nchw_x = plain, .has_bias = 1, .activation = ACT_RELU)
 /* of a convolution of b → a channels with that stride: x here is its dy */
 #define INPUT(id, name, plain, a, b, in, out, kernel, stride, pad)                                                     \
-  DEFINE(id, Conv2dParams, conv2d, .groups = 1, SIZES(a, b, in, out, kernel, 1, kernel - 1 - pad), .up_h = stride,     \
-         .up_w = stride)
+  DEFINE(id, Conv2dParams, conv2d, .groups = 1, SIZES(a, b, in, out, kernel, 1, kernel - 1 - pad),                     \
+         .input_dil_h = stride, .input_dil_w = stride)
 #define WEIGHT(id, name, plain, ...)                                                                                   \
-  DEFINE(id, Conv2dGradWeightParams, conv2d_grad_weight, .groups = 1, SIZES(__VA_ARGS__), .plain_x = plain)
+  DEFINE(id, Conv2dGradWeightParams, conv2d_grad_weight, .groups = 1, SIZES(__VA_ARGS__), .nchw_x = plain)
 #define DEPTH(id, name, plain, a, ...)                                                                                 \
-  DEFINE(id, Conv2dParams, depthwise, .groups = a, SIZES(a, __VA_ARGS__), .up_h = 1, .up_w = 1, .has_bias = 1,         \
-         .activation = ACT_RELU6)
+  DEFINE(id, Conv2dParams, depthwise, .groups = a, SIZES(a, __VA_ARGS__), .input_dil_h = 1, .input_dil_w = 1,          \
+         .has_bias = 1, .activation = ACT_RELU6)
 #define DEPTH_INPUT(id, name, plain, a, ...)                                                                           \
   DEFINE(id, Conv2dGradWeightParams, depthwise_grad_input, .groups = a, SIZES(a, __VA_ARGS__))
 #define DEPTH_WEIGHT(id, name, plain, a, ...)                                                                          \
@@ -162,20 +161,21 @@ static int blocked(int64_t c) { return (int)BLOCKS(c) * LANES; }
 CASES
 #undef ROW
 
-#define X_COUNT(k) ((k)->plain_x ? (k)->ic : blocked((k)->ic)) * (k)->ih *(k)->iw
+#define X_COUNT(k) ((k)->nchw_x ? (k)->ic : blocked((k)->ic)) * (k)->ih *(k)->iw
 #define Y_COUNT(k) blocked((k)->oc) * (k)->oh *(k)->ow
 #define W_COUNT(k) -(blocked((k)->oc) * blocked((k)->ic / (k)->groups) * (k)->kh * (k)->kw)
 #define BUFFERS_FORWARD(k, p)                                                                                          \
-  plan_conv2d(k, &c.plan), (Case){.counts = {X_COUNT(k), W_COUNT(k), -blocked((k)->oc), 1, Y_COUNT(k)}, .out = 4}
+  fill_plan_conv2d(k, &c.plan), (Case){.counts = {X_COUNT(k), W_COUNT(k), -blocked((k)->oc), 1, Y_COUNT(k)}, .out = 4}
 #define BUFFERS_INPUT BUFFERS_FORWARD
 #define BUFFERS_WEIGHT(k, p)                                                                                           \
-  plan_conv2d_grad_weight(k, &c.plan), (Case){.counts = {X_COUNT(k), Y_COUNT(k), W_COUNT(k), 1, 1}, .out = 2}
+  fill_plan_conv2d_grad_weight(k, &c.plan), (Case){.counts = {X_COUNT(k), Y_COUNT(k), W_COUNT(k), 1, 1}, .out = 2}
 #define BUFFERS_DEPTH(k, p)                                                                                            \
-  plan_depthwise(k, &c.plan), (Case){.counts = {X_COUNT(k), W_COUNT(k), -blocked((k)->oc), 1, Y_COUNT(k)}, .out = 4}
+  fill_plan_depthwise(k, &c.plan),                                                                                     \
+      (Case){.counts = {X_COUNT(k), W_COUNT(k), -blocked((k)->oc), 1, Y_COUNT(k)}, .out = 4}
 #define BUFFERS_DEPTH_INPUT(k, p)                                                                                      \
-  plan_depthwise_grad_input(k, &c.plan), (Case){.counts = {Y_COUNT(k), W_COUNT(k), X_COUNT(k), 1, 1}, .out = 2}
+  fill_plan_depthwise_grad_input(k, &c.plan), (Case){.counts = {Y_COUNT(k), W_COUNT(k), X_COUNT(k), 1, 1}, .out = 2}
 #define BUFFERS_DEPTH_WEIGHT(k, p)                                                                                     \
-  plan_depthwise_grad_weight(k, &c.plan), (Case){.counts = {X_COUNT(k), Y_COUNT(k), W_COUNT(k), 1, 1}, .out = 2}
+  fill_plan_depthwise_grad_weight(k, &c.plan), (Case){.counts = {X_COUNT(k), Y_COUNT(k), W_COUNT(k), 1, 1}, .out = 2}
 
 static int wanted(int argc, char **argv, const char *id, const char *name) {
   for (int i = 1; i < argc; i++)

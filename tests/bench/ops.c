@@ -17,7 +17,7 @@
 #include <stdlib.h>
 
 /* What generated code calls and this program does not: taken along by the linker, and seen by what is loaded. */
-#define KERNEL(name, K, kind, buffers) KEEP_##kind(name)
+#define KERNEL(name, params, kind, ...) KEEP_##kind(name)
 #define KEEP_TEMPLATE(name)
 #define KEEP_RUNTIME(name) (void (*)(void)) sgr_##name,
 extern void (*const runtime_functions[])(void);

@@ -1,6 +1,6 @@
 /* The module itself: specialisation, symbols, names. No files. */
 #include "tests/codegen/tests.h"
-#include "runtime/kernels/bitcode.h"
+#include "runtime/kernels/kernels.h"
 #include <llvm-c/Analysis.h>
 #include <llvm-c/Object.h>
 

@@ -26,8 +26,8 @@ static Conv2dParams convolution(int64_t channels, int64_t size) {
                         .pad_w = 1,
                         .dil_h = 1,
                         .dil_w = 1,
-                        .up_h = 1,
-                        .up_w = 1};
+                        .input_dil_h = 1,
+                        .input_dil_w = 1};
 }
 
 /* More choices than are compiled in one module; with each buffer that a call may have, and the parts of a gradient. */
@@ -39,10 +39,10 @@ static KernelChoices all_kinds(Arena *arena) {
   k.activation = ACT_RELU;
   add_choice(&choices, KERNEL_conv2d_wino, KERNEL_conv2d, 3, &k);
   k = convolution(16, 13);
-  k.up_h = k.up_w = 2, k.ih = k.iw = 7, k.accumulate = 1;
+  k.input_dil_h = k.input_dil_w = 2, k.ih = k.iw = 7, k.accumulate = 1;
   add_choice(&choices, KERNEL_conv2d, KERNEL_conv2d_wino, 2, &k);
   k = convolution(3, 30);
-  k.plain_x = k.has_bias = 1, k.stride_h = k.stride_w = 2, k.oc = 17, k.oh = k.ow = 15;
+  k.nchw_x = k.has_bias = 1, k.stride_h = k.stride_w = 2, k.oc = 17, k.oh = k.ow = 15;
   add_choice(&choices, KERNEL_conv2d, KERNEL_conv2d_stem, 2, &k);
   Conv2dGradWeightParams g = {.groups = 1,
                               .ic = 16,

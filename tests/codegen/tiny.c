@@ -96,9 +96,9 @@ static const Conv2dParams conv1_k = {.groups = 1,
                                      .pad_w = 1,
                                      .dil_h = 1,
                                      .dil_w = 1,
-                                     .up_h = 1,
-                                     .up_w = 1,
-                                     .plain_x = 1,
+                                     .input_dil_h = 1,
+                                     .input_dil_w = 1,
+                                     .nchw_x = 1,
                                      .activation = ACT_RELU,
                                      .has_bias = 1};
 static const Conv2dParams conv2_k = {.groups = 1,
@@ -116,8 +116,8 @@ static const Conv2dParams conv2_k = {.groups = 1,
                                      .pad_w = 1,
                                      .dil_h = 1,
                                      .dil_w = 1,
-                                     .up_h = 1,
-                                     .up_w = 1};
+                                     .input_dil_h = 1,
+                                     .input_dil_w = 1};
 static const LinearParams fc_k = {.rows = 1, .in = FEATURES, .out = TINY_CLASSES, .has_bias = 1};
 enum {
   PACKED1 = 0,
@@ -130,7 +130,7 @@ enum {
 static void plan_pack(Arena *arena, Plan *p) {
   Program *s = &p->pack;
   *s = (Program){.name = "pack", .present = true};
-  Conv2dPackParams k1 = {.groups = 1, .ic = 3, .oc = C1, .kh = 3, .kw = 3, .plain_x = 1, .has_bias = 1};
+  Conv2dPackParams k1 = {.groups = 1, .ic = 3, .oc = C1, .kh = 3, .kw = 3, .nchw_x = 1, .has_bias = 1};
   Conv2dPackParams k2 = {.groups = 1, .ic = C1, .oc = C2, .kh = 3, .kw = 3};
   BufferId w1 = buffer(arena, s, "conv1.weight", SPACE_WEIGHTS, 0, p->weight_offset.at[CONV1_WEIGHT]);
   BufferId b1 = buffer(arena, s, "conv1.bias", SPACE_WEIGHTS, 0, p->weight_offset.at[CONV1_BIAS]);

@@ -34,8 +34,8 @@ static void check_forward(int64_t n, const Layer *l) {
   int64_t ys = l->m * k->out;
   double *before = k->accumulate ? new_random(ys, -1, 1) : new_doubles(ys), *want = new_doubles(ys);
   float *y = k->accumulate ? as_floats(before, ys) : new_floats(ys);
-  sgr_linear((void *[]){as_floats(l->x, l->m * k->in), as_floats(l->w, k->out * k->in),
-                        k->has_bias ? as_floats(l->b, k->out) : NULL, y},
+  sgr_linear((const void *)(void *[]){as_floats(l->x, l->m * k->in), as_floats(l->w, k->out * k->in),
+                                      k->has_bias ? as_floats(l->b, k->out) : NULL, y},
              n, k);
   for (int64_t i = 0; i < ys; i++) {
     double sum = k->has_bias ? l->b[i % k->out] : 0;
@@ -55,9 +55,9 @@ static void check_gradients(int64_t n, const Layer *l) {
     dx0 = new_doubles(xs), dw0 = new_doubles(ws), db0 = new_doubles(k->out);
   }
   float *x = as_floats(l->x, xs), *w = as_floats(l->w, ws), *dy = as_floats(l->dy, l->m * k->out);
-  sgr_linear_grad_input((void *[]){dy, w, dx}, n, k);
-  sgr_linear_grad_weight((void *[]){x, dy, dw}, n, k);
-  sgr_linear_grad_bias((void *[]){dy, db}, n, k);
+  sgr_linear_grad_input((const void *)(void *[]){dy, w, dx}, n, k);
+  sgr_linear_grad_weight((const void *)(void *[]){x, dy, dw}, n, k);
+  sgr_linear_grad_bias((const void *)(void *[]){dy, db}, n, k);
   for (int64_t i = 0; i < l->m; i++)
     for (int64_t o = 0; o < k->out; o++) {
       double g = l->dy[i * k->out + o];
@@ -116,7 +116,7 @@ static bool is_mapped(void) {
 static void multiply(int64_t m, int64_t n, int64_t k) {
   float *x = as_floats(new_random(m * k, -1, 1), m * k), *w = as_floats(new_random(k * n, -1, 1), k * n),
         *y = new_floats(m * n);
-  blas_product(m, n, k, x, w, y, n);
+  blas_product(m, n, k, (Matrix){x, k, 1}, (Matrix){w, n, 1}, false, y, n);
   for (int64_t i = 0; i < m * n; i += 1 + m * n / 97) {
     double sum = 0;
     for (int64_t t = 0; t < k; t++) sum += (double)x[i / n * k + t] * w[t * n + i % n];

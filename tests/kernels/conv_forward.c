@@ -55,23 +55,23 @@ static void naive_epilogue(const Shape *s, const Epilogue *e, const Parameters *
   }
 }
 
-static void check_forward(const Shape *s, int64_t n, const Epilogue *e, int plain_x, Method method) {
+static void check_forward(const Shape *s, int64_t n, const Epilogue *e, int nchw_x, Method method) {
   const int any = method == ANY;
   Conv2dParams k = forward_constants(s);
-  k.plain_x = plain_x;
+  k.nchw_x = nchw_x;
   k.activation = e->activation;
   k.has_bias = e->bias || e->fold_bn;
   k.has_residual = e->residual;
   k.accumulate = e->accumulate;
-  Conv2dPackParams pack = {s->groups, s->ic, s->oc, s->kh, s->kw, plain_x, e->bias, e->fold_bn, 1, 1e-5};
+  Conv2dPackParams pack = {s->groups, s->ic, s->oc, s->kh, s->kw, nchw_x, e->bias, e->fold_bn, 1, 1e-5};
   int64_t y_count = n * s->oc * s->oh * s->ow, y_blocked = n * BLOCKS(s->oc) * s->oh * s->ow * LANES;
   Parameters p = parameters_new(s);
   float *x = random_floats(n * s->ic * s->ih * s->iw, 1), *residual = random_floats(y_count, 4),
         *before = random_floats(y_count, 5);
-  float *x_in = plain_x ? copy_floats(x, n * s->ic * s->ih * s->iw) : to_nchw16c(x, n, s->ic, s->ih * s->iw);
+  float *x_in = nchw_x ? copy_floats(x, n * s->ic * s->ih * s->iw) : to_nchw16c(x, n, s->ic, s->ih * s->iw);
   float *residual_in = to_nchw16c(residual, n, s->oc, s->oh * s->ow);
   float *y = e->accumulate ? to_nchw16c(before, n, s->oc, s->oh * s->ow) : nan_floats(y_blocked);
-  int64_t rows = plain_x ? s->ic : BLOCKS(s->ic / s->groups) * LANES;
+  int64_t rows = nchw_x ? s->ic : BLOCKS(s->ic / s->groups) * LANES;
   float *packed = nan_floats(BLOCKS(s->oc) * LANES * rows * s->kh * s->kw),
         *packed_bias = nan_floats(BLOCKS(s->oc) * LANES);
   void *pack_buf[] = {p.w, e->bias ? p.bias : NULL, p.bn[0], p.bn[1], p.bn[2], p.bn[3], packed, packed_bias};

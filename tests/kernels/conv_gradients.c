@@ -17,11 +17,11 @@ typedef struct Tensors {
   float *x, *w, *dy, *x_in, *dy_in;
 } Tensors;
 
-static Tensors tensors_new(const Shape *s, int64_t n, int plain_x) {
+static Tensors tensors_new(const Shape *s, int64_t n, int nchw_x) {
   Tensors t = {.x = random_floats(n * s->ic * s->ih * s->iw, 1),
                .w = random_floats(s->oc * s->ic / s->groups * s->kh * s->kw, 2),
                .dy = random_floats(n * s->oc * s->oh * s->ow, 3)};
-  t.x_in = plain_x ? copy_floats(t.x, n * s->ic * s->ih * s->iw) : to_nchw16c(t.x, n, s->ic, s->ih * s->iw);
+  t.x_in = nchw_x ? copy_floats(t.x, n * s->ic * s->ih * s->iw) : to_nchw16c(t.x, n, s->ic, s->ih * s->iw);
   t.dy_in = to_nchw16c(t.dy, n, s->oc, s->oh * s->ow);
   return t;
 }
@@ -80,15 +80,15 @@ static void check_grad_weight(const Shape *s, int64_t n, int accumulate, WeightK
                                  TEMPLATE(conv2d_grad_weight_wino), TEMPLATE(conv2d_generic_grad_weight)};
   Conv2dGradWeightParams k = gradient_constants(s);
   k.accumulate = accumulate;
-  k.plain_x = kernel == BY_DIRECT_PLAIN;
-  Tensors t = tensors_new(s, n, k.plain_x);
+  k.nchw_x = kernel == BY_DIRECT_PLAIN;
+  Tensors t = tensors_new(s, n, k.nchw_x);
   GradWeightSumParams sum = {s->oc * s->ic / s->groups * s->kh * s->kw, 1, accumulate};
-  if (kernel != BY_ANY) sum.shares = grad_weight_shares(&k, kernel == BY_WINOGRAD);
+  if (kernel != BY_ANY) sum.splits = kernel_plan(ids[kernel], &k).splits;
   float *before = random_floats(sum.count, 4),
         *dw = accumulate ? copy_floats(before, sum.count) : nan_floats(sum.count);
-  float *parts = sum.shares > 1 ? nan_floats(sum.count * sum.shares) : NULL;
+  float *parts = sum.splits > 1 ? nan_floats(sum.count * sum.splits) : NULL;
   void *buf[] = {t.x_in, t.dy_in, parts ? parts : dw}, *sum_buf[] = {parts, dw};
-  run_splits(s->name, ids[kernel], templates[kernel], &k, buf, n, buf[2], sum.shares * sum.count);
+  run_splits(s->name, ids[kernel], templates[kernel], &k, buf, n, buf[2], sum.splits * sum.count);
   if (parts)
     run_splits(s->name, KERNEL_conv2d_grad_weight_sum, TEMPLATE(conv2d_grad_weight_sum), &sum, sum_buf, n, dw,
                sum.count);
@@ -138,7 +138,10 @@ void test_gradients_winograd(void **state) {
     }
   Shape s = large;
   shape_finish(&s);
-  assert_int_equal(grad_weight_shares(&(Conv2dGradWeightParams){.ic = s.ic, .oc = s.oc, .oh = s.oh, .ow = s.ow}, 1), 1);
+  assert_int_equal(kernel_plan(KERNEL_conv2d_grad_weight_wino,
+                               &(Conv2dGradWeightParams){.groups = 1, .ic = s.ic, .oc = s.oc, .oh = s.oh, .ow = s.ow})
+                       .splits,
+                   1);
   for (int64_t n = 0; n <= 1; n++) check_grad_weight(&s, n, n == 1, BY_WINOGRAD);
 }
 

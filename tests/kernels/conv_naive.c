@@ -25,8 +25,8 @@ Conv2dParams forward_constants(const Shape *s) {
                         .pad_w = s->pad_w,
                         .dil_h = s->dil_h,
                         .dil_w = s->dil_w,
-                        .up_h = 1,
-                        .up_w = 1};
+                        .input_dil_h = 1,
+                        .input_dil_w = 1};
 }
 
 Conv2dParams input_gradient_constants(const Shape *s) {
@@ -45,8 +45,8 @@ Conv2dParams input_gradient_constants(const Shape *s) {
                         .pad_w = s->dil_w * (s->kw - 1) - s->pad_w,
                         .dil_h = s->dil_h,
                         .dil_w = s->dil_w,
-                        .up_h = s->stride_h,
-                        .up_w = s->stride_w};
+                        .input_dil_h = s->stride_h,
+                        .input_dil_w = s->stride_w};
 }
 
 Conv2dGradWeightParams gradient_constants(const Shape *s) {
@@ -184,7 +184,7 @@ void run_kernel(KernelId id, Template *function, const void *k, void *const *buf
                 int backwards) {
   CallPlan plan;
   kernel_info(id)->plan(k, &plan);
-  int64_t units = plan.units_per_sample * n + plan.units_fixed;
+  int64_t units = plan.items_per_sample * n + plan.items_fixed;
   assert_int_equal(plan.scratch_bytes % 64, 0);
   float *scratch = nan_floats(plan.scratch_bytes / 4);
   if (step <= 0) step = units > 0 ? units : 1;

@@ -38,7 +38,7 @@ float *to_nchw16c(const float *x, int64_t n, int64_t c, int64_t pixels); /* pad 
 /* Back to plain; fails the test when a pad lane is not zero. */
 float *from_blocked(const char *what, const float *x, int64_t n, int64_t c, int64_t pixels);
 
-typedef void Template(SGK_TEMPLATE_ARGS, const void *k);
+typedef void Template(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch, const void *k);
 #define TEMPLATE(name) ((Template *)(void (*)(void))sgk_##name)
 /* Runs a kernel over all its units, `step` of them a call, in order or backwards. Its scratch is filled with
  * NaN. */

@@ -9,9 +9,8 @@
 
 static int tested[KERNEL_COUNT];
 static const char *const names[] = {
-#define KERNEL(name, K, kind, buffers) #name,
+#define KERNEL(name, params, kind, ...) #name,
 #include "runtime/kernels/kernels.def"
-#undef KERNEL
 };
 
 static void note_line(const char *file, char *line) {

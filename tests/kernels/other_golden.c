@@ -86,9 +86,9 @@ typedef struct Norm {
   float *mean, *inv_std, *weight, *bias;
 } Norm;
 
-static int64_t stored(const Norm *t) { return t->k.plain ? t->n * t->k.c : blocked_count(t->n, t->k.c, t->k.hw); }
+static int64_t stored(const Norm *t) { return t->k.row_major ? t->n * t->k.c : blocked_count(t->n, t->k.c, t->k.hw); }
 static float *put(const Norm *t, const float *v) {
-  return t->k.plain ? copied(v, t->n * t->k.c) : blocked(v, t->n, t->k.c, t->k.hw);
+  return t->k.row_major ? copied(v, t->n * t->k.c) : blocked(v, t->n, t->k.c, t->k.hw);
 }
 /* The first two channels have small deviations about large means. There PyTorch loses digits (against double
  * its y is wrong by 5e-4, its dx by up to 1.4e-3: the mean is rounded to f32 and is large against the
@@ -96,7 +96,7 @@ static float *put(const Norm *t, const float *v) {
 static void check_norm(const char *label, const char *label_first, const Norm *t, const float *got, const float *want,
                        double loose) {
   int64_t c = t->k.c, hw = t->k.hw, count = t->n * c * hw;
-  double *g = t->k.plain ? from_floats(got, count) : from_blocked(got, t->n, c, hw), *w = from_floats(want, count);
+  double *g = t->k.row_major ? from_floats(got, count) : from_blocked(got, t->n, c, hw), *w = from_floats(want, count);
   for (int64_t ch = 0; ch < 2; ch++) {
     double *g0 = new_doubles(t->n * hw), *w0 = new_doubles(t->n * hw);
     for (int64_t j = 0; j < t->n * hw; j++) {
@@ -137,7 +137,7 @@ static void test_norm(void **state) {
     const float *p = part("bn", i, "k");
     int64_t c = (int64_t)p[1], hw = (int64_t)p[2], padded = BLOCKS(c) * LANES, tracked = 0;
     Norm t = {(int64_t)p[0],
-              {.c = c, .hw = hw ? hw : 1, .plain = !hw, .affine = p[3] != 0, .eps = 1e-5, .momentum = 0.1},
+              {.c = c, .hw = hw ? hw : 1, .row_major = !hw, .affine = p[3] != 0, .eps = 1e-5, .momentum = 0.1},
               new_floats(padded),
               new_floats(padded),
               copied(part("bn", i, "weight"), c),

@@ -39,8 +39,14 @@ static void run_cat(int64_t n, int64_t hw, int plain, const int64_t *parts, int6
   float *dy = plain ? as_floats(want, n * total * hw) : new_blocked(want, n, total, hw);
   for (const int64_t *c = parts; *c; to += *c, c++) {
     /* plain: the parts lie along the middle of (outer = 1, total, inner = hw) of each sample */
-    CatParams k = {
-        .c = *c, .to = to, .total = total, .hw = hw, .plain = plain, .outer = 1, .inner = hw, .accumulate = accumulate};
+    CatParams k = {.c = *c,
+                   .to = to,
+                   .total = total,
+                   .hw = hw,
+                   .row_major = plain,
+                   .outer = 1,
+                   .inner = hw,
+                   .accumulate = accumulate};
     double *x = new_doubles(n * *c * hw), *grad = new_doubles(n * *c * hw);
     for (int64_t s = 0; s < n; s++)
       memcpy(x + s * *c * hw, want + (s * total + to) * hw, (size_t)(*c * hw) * sizeof *x);
@@ -71,7 +77,7 @@ static void test_cat(void **state) {
 }
 
 static void test_cat_outer(void **state) { /* along the last of (2 outer, c, inner 1) */
-  CatParams k = {.c = 2, .to = 1, .total = 4, .plain = 1, .outer = 2, .inner = 1};
+  CatParams k = {.c = 2, .to = 1, .total = 4, .row_major = 1, .outer = 2, .inner = 1};
   float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, y[16] = {0};
   const float want[16] = {0, 1, 2, 0, 0, 3, 4, 0, 0, 5, 6, 0, 0, 7, 8, 0};
   run_kernel(KERNEL_cat_copy, (void *[]){x, y}, 2, &k, (Out[]){{y, sizeof y}, {0}});

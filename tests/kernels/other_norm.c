@@ -76,7 +76,8 @@ static void test_stats(void **state) {
   for (size_t i = 0; i < SIZES + sizeof big / sizeof *big; i++)
     for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
       const Size *s = i < SIZES ? &sizes[i] : &big[i - SIZES];
-      BatchNormParams k = {.c = s->c, .hw = s->hw, .plain = s->plain, .eps = kind == 4 ? 1e-40 : 1e-5, .momentum = 0.1};
+      BatchNormParams k = {
+          .c = s->c, .hw = s->hw, .row_major = s->plain, .eps = kind == 4 ? 1e-40 : 1e-5, .momentum = 0.1};
       double *x = new_doubles(numbers(s)), got[2], want[2];
       fill_hard(s, x, kinds[kind].mean, kinds[kind].deviation, kinds[kind].outlier);
       Stats st = run_stats(s, x, &k, 0);
@@ -102,7 +103,7 @@ static void test_stats(void **state) {
 static void test_stats_of_little(void **state) {
   Size one = {1, 3, 1, 1}, none = {0, 3, 4, 0};
   const double x[3] = {5, -7, 1e30};
-  BatchNormParams k = {.c = 3, .hw = 1, .plain = 1, .eps = 1e-5, .momentum = 0.1};
+  BatchNormParams k = {.c = 3, .hw = 1, .row_major = 1, .eps = 1e-5, .momentum = 0.1};
   Stats st = run_stats(&one, x, &k, 2);
   for (int i = 0; i < 3; i++) {
     assert_true(st.mean[i] == (float)x[i] && fabs(st.inv_std[i] - 1 / sqrt(1e-5)) < 1e-3);
@@ -242,7 +243,7 @@ static void test_layer(void **state) {
       for (size_t a = 0; a < 6; a++) {
         BatchNormParams k = {.c = sizes[i].c,
                              .hw = sizes[i].hw,
-                             .plain = sizes[i].plain,
+                             .row_major = sizes[i].plain,
                              .affine = bits & 1,
                              .activation = activations[a],
                              .has_residual = bits >> 1 & 1,

@@ -109,16 +109,14 @@ double *from_blocked(const float *blocked, int64_t n, int64_t c, int64_t hw) {
 typedef void Shim(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch, const void *k);
 #define SHIM_TEMPLATE(name)                                                                                            \
   static void shim_##name(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch, const void *k) {     \
-    sgk_##name(buf, n, begin, end, scratch, k);                                                                        \
+    sgk_##name((const void *)buf, n, begin, end, scratch, k);                                                          \
   }
 #define SHIM_RUNTIME(name) enum { shim_##name = 0 };
-#define KERNEL(name, K, kind, buffers) SHIM_##kind(name)
+#define KERNEL(name, params, kind, ...) SHIM_##kind(name)
 #include "runtime/kernels/kernels.def"
-#undef KERNEL
 static Shim *const shims[KERNEL_COUNT] = {
-#define KERNEL(name, K, kind, buffers) [KERNEL_##name] = shim_##name,
+#define KERNEL(name, params, kind, ...) [KERNEL_##name] = shim_##name,
 #include "runtime/kernels/kernels.def"
-#undef KERNEL
 };
 
 static unsigned char *outs_copy(const Out *outs) {
@@ -143,7 +141,7 @@ void run_kernel(KernelId kernel, void *const *buf, int64_t n, const void *k, con
   const KernelInfo *info = kernel_info(kernel);
   CallPlan plan;
   info->plan(k, &plan);
-  int64_t units = plan.units_per_sample * n + plan.units_fixed;
+  int64_t units = plan.items_per_sample * n + plan.items_fixed;
   void *scratch =
       plan.scratch_bytes ? new_buffer((size_t)plan.scratch_bytes) : NULL; /* as it was left: anything may be in it */
   if (scratch) memset(scratch, 0xff, (size_t)plan.scratch_bytes);

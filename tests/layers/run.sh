@@ -17,9 +17,9 @@ sed -n 's/^ *"command": .* -o \(\(compiler\|runtime\)[^ ]*\.c\.o\) .*/\1/p' "$bu
     library = path; sub(/.*CMakeFiles\//, "", library); sub(/\.dir\/.*/, "", library)
     within = path; sub(/.*\.dir\//, "", within); sub(/^(__\/)+/, "", within)
     if (within ~ /^grammar\// || library == "surgery_grammar") folder = "grammar"
+    else if (library == "surgery_kernels" || library == "kernel_bitcode") folder = "runtime/kernels"
     else if (index(within, "/")) { sub(/\/[^\/]*$/, "", within); sub(/\/.*/, "", within); folder = top "/" within }
-    else { sub(/^surgery_/, "", library); folder = (library == "kernels" ? "runtime" : top) "/" library }
-    if (folder ~ /kernel_bitcode$/) folder = "runtime/kernels"
+    else { sub(/^surgery_/, "", library); folder = top "/" library }
     print folder, word[count - 1], word[count], path }' >"$work/symbols"
 
 # "FOLDER HEADER-FOLDER FILE" of each #include of the project's own headers. A table, *.def, has no code and is for all.

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* What the objects call and this program may not use itself: taken along by the linker, and seen by the library. */
-#define KERNEL(name, K, kind, buffers) KEEP_##kind(name)
+#define KERNEL(name, params, kind, ...) KEEP_##kind(name)
 #define KEEP_TEMPLATE(name)
 #define KEEP_RUNTIME(name) (void (*)(void)) sgr_##name,
 extern void (*const runtime_functions[])(void);
