@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SG_ABI 5
+#define SG_ABI 6
 #define SG_MAX_OUTPUTS 16
 #define SG_SAMPLES_THREADS 4 /* a function's "samples" are for each so many threads */
 
@@ -23,7 +23,9 @@ typedef struct sg_run {
   float *loss;             /* one float, the batch's mean */
   const uint64_t *rng;     /* {seed, step} */
   const float *class_weights;
-  const int32_t *mask; /* (n, T): 1 where a token is attended to, else 0; NULL: all are */
+  const int32_t *mask;    /* (n, T): 1 where a token is attended to, else 0; NULL: all are */
+  int64_t threads;        /* that the call may take: the arena has scratch for so many */
+  struct sg_owner *owner; /* whoever makes the call: sg_pack_weights and sg_mark find it here; NULL: nobody */
 } sg_run;
 
 typedef void sg_function(const sg_run *run);
@@ -97,28 +99,27 @@ typedef struct sg_network {
 /* ---- the runtime's functions that generated code calls ---- */
 
 typedef void sg_task(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch);
-/* Divides [0, units) over the threads of the one pool. Thread t's scratch is scratch + t * scratch_bytes; unless it
- * begins with unit 0 the first 8 bytes of it are 0 when it begins. */
-void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes);
+/* Divides [0, units) over at most `threads` threads of the one pool. Thread t's scratch is scratch + t * scratch_bytes;
+ * unless it begins with unit 0 the first 8 bytes of it are 0 when it begins. */
+void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, int64_t threads, void *scratch,
+                 int64_t scratch_bytes);
 /* Before call number `call` of a program's pack: where it finds the weights, run->weights or in its place another
  * address from which the manifest's offsets count. */
 void *sg_pack_weights(const sg_run *run, int64_t call);
-/* Behind call number `call` of a program's forward: runtime/base/marks.c notes the time, when somebody wants it. */
-void sg_mark(int64_t call);
+/* After call number `call` of a program's forward: the time is noted where the owner asks for it. */
+void sg_mark(const sg_run *run, int64_t call);
 /* The network whose functions this processor runs: the best, or the one whose name is the variable SURGERY_CPU. NULL:
  * none. */
 const sg_network *sg_choose(const sg_network *network);
-/* Threads that sg_parallel uses; at least 1. Set by surgery_set_threads, else OMP_NUM_THREADS, else the CPUs
- * the process may use. */
+/* Threads that a call takes unless it says otherwise; at least 1. Set by surgery_set_threads, else OMP_NUM_THREADS,
+ * else the CPUs the process may use. */
 int sg_threads(void);
 /* CPUs that the process may use, 256 at most. */
 int sg_cpus(void);
 /* Before NAME_pack and NAME_forward_raw call their function: the run's pointers are checked (its weights, its arena of
- * so many bytes, and where there are outputs also x and these), and until sg_raw_end, which gets what this returned,
- * the calling thread's calls take no more threads than the arena has room for. Below 0: a surgery_failure. */
-int32_t sg_raw_begin(const sg_run *run, int64_t bytes, int64_t per_sample, int64_t fixed, int64_t scratch,
-                     int32_t outputs);
-void sg_raw_end(int32_t before);
+ * so many bytes, and where there are outputs also x and these), and it gets as many threads as the arena has room for.
+ * 0, or a surgery_failure. */
+int32_t sg_raw_begin(sg_run *run, int64_t bytes, int64_t per_sample, int64_t fixed, int64_t scratch, int32_t outputs);
 /* c (m, n) = alpha op(a) op(b) + beta c, row-major, by OpenBLAS on the calling thread alone: for tasks. transpose_a: a
  * is (k, m) in memory, else (m, k); b alike. lda, ldb, ldc: floats from a row to the next. No size is above INT_MAX. */
 void sg_gemm(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,

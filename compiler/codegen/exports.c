@@ -159,8 +159,7 @@ static void call_chosen(Codegen *cg, LLVMValueRef network, unsigned field, LLVMV
   LLVMTypeRef choose = LLVMFunctionType(cg->ptr, &cg->ptr, 1, false),
               function = LLVMFunctionType(cg->nothing, &cg->ptr, 1, false);
   LLVMTypeRef checked[] = {cg->ptr, cg->i64, cg->i64, cg->i64, cg->i64, cg->i32};
-  LLVMTypeRef begin = LLVMFunctionType(cg->i32, checked, 6, false),
-              end = LLVMFunctionType(cg->nothing, &cg->i32, 1, false);
+  LLVMTypeRef begin = LLVMFunctionType(cg->i32, checked, 6, false);
   LLVMValueRef chosen = LLVMBuildCall2(b, choose, external_function(cg, "sg_choose", choose), &network, 1, "");
   return_if(cg, LLVMBuildIsNull(b, chosen, ""), LLVMConstInt(cg->i32, (uint64_t)SURGERY_OTHER_CPU, true));
   LLVMValueRef sizes[] = {run,
@@ -169,11 +168,10 @@ static void call_chosen(Codegen *cg, LLVMValueRef network, unsigned field, LLVMV
                           LLVMConstInt(cg->i64, (uint64_t)schedule->fixed_bytes, false),
                           LLVMConstInt(cg->i64, (uint64_t)schedule->scratch_bytes, false),
                           LLVMConstInt(cg->i32, outputs, false)};
-  LLVMValueRef before = LLVMBuildCall2(b, begin, external_function(cg, "sg_raw_begin", begin), sizes, 6, "");
-  return_if(cg, LLVMBuildICmp(b, LLVMIntSLT, before, LLVMConstInt(cg->i32, 0, false), ""), before);
+  LLVMValueRef failure = LLVMBuildCall2(b, begin, external_function(cg, "sg_raw_begin", begin), sizes, 6, "");
+  return_if(cg, LLVMBuildICmp(b, LLVMIntSLT, failure, LLVMConstInt(cg->i32, 0, false), ""), failure);
   LLVMValueRef place = LLVMBuildStructGEP2(b, cg->network_type, chosen, field, "");
   LLVMBuildCall2(b, function, LLVMBuildLoad2(b, cg->ptr, place, ""), &run, 1, "");
-  LLVMBuildCall2(b, end, external_function(cg, "sg_raw_end", end), &before, 1, "");
   LLVMBuildRet(b, LLVMConstInt(cg->i32, 0, false));
 }
 

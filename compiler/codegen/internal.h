@@ -11,7 +11,7 @@ typedef struct Task { /* a kernel with its constants: one function (template) or
   int word_count;
   bool shared;           /* template: the constants come in the table, behind the buffers */
   int part;              /* the module that holds a template's function */
-  LLVMValueRef function; /* template: sg_task; runtime: the external sgr_ function */
+  LLVMValueRef function; /* template: sg_task; runtime: the runtime's sg_ function */
   LLVMValueRef constants;
 } Task;
 
@@ -46,6 +46,8 @@ enum {
   RUN_RNG,
   RUN_CLASS_WEIGHTS,
   RUN_MASK,
+  RUN_THREADS,
+  RUN_OWNER,
   RUN_FIELDS
 };
 

@@ -12,7 +12,9 @@ _Static_assert(offsetof(sg_run, weights) == 0 && offsetof(sg_run, packed) == 8 &
                    offsetof(sg_run, loss) == 56 + 8 * SG_MAX_OUTPUTS &&
                    offsetof(sg_run, rng) == 64 + 8 * SG_MAX_OUTPUTS &&
                    offsetof(sg_run, class_weights) == 72 + 8 * SG_MAX_OUTPUTS &&
-                   offsetof(sg_run, mask) == 80 + 8 * SG_MAX_OUTPUTS && sizeof(sg_run) == 88 + 8 * SG_MAX_OUTPUTS,
+                   offsetof(sg_run, mask) == 80 + 8 * SG_MAX_OUTPUTS &&
+                   offsetof(sg_run, threads) == 88 + 8 * SG_MAX_OUTPUTS &&
+                   offsetof(sg_run, owner) == 96 + 8 * SG_MAX_OUTPUTS && sizeof(sg_run) == 104 + 8 * SG_MAX_OUTPUTS,
                "sg_run is not what codegen builds");
 _Static_assert(offsetof(sg_network, abi) == 0 && offsetof(sg_network, size) == 4 &&
                    offsetof(sg_network, manifest) == 8 && offsetof(sg_network, embedded) == 16 &&
@@ -35,7 +37,7 @@ static void make_types(Codegen *cg) {
   cg->task_type = LLVMFunctionType(cg->nothing, task, 5, false);
   LLVMTypeRef run[RUN_FIELDS];
   for (int i = 0; i < RUN_FIELDS; i++) run[i] = cg->ptr;
-  run[RUN_N] = cg->i64;
+  run[RUN_N] = run[RUN_THREADS] = cg->i64;
   run[RUN_Y] = LLVMArrayType2(cg->ptr, SG_MAX_OUTPUTS);
   cg->run_type = LLVMStructCreateNamed(c, "sg_run");
   LLVMStructSetBody(cg->run_type, run, RUN_FIELDS, false);
@@ -183,16 +185,16 @@ LLVMMemoryBufferRef codegen_emit(LLVMModuleRef module, const CodegenTarget *targ
 /* Words that cannot be a type's name in C or C++, the prefixes of what the runtime shows, and that of a
  * library whose json_pack the runtime calls. */
 static const char *const taken[] = {
-    "alignas",  "alignof",  "and",      "and_eq",   "asm",      "auto",    "bitand",    "bitor",     "bool",
-    "break",    "case",     "catch",    "char",     "class",    "compl",   "concept",   "const",     "constexpr",
-    "continue", "decltype", "default",  "delete",   "do",       "double",  "else",      "enum",      "explicit",
-    "export",   "extern",   "false",    "float",    "for",      "friend",  "goto",      "if",        "inline",
-    "int",      "json",     "linux",    "long",     "main",     "mutable", "namespace", "new",       "noexcept",
-    "not",      "not_eq",   "nullptr",  "operator", "or",       "or_eq",   "private",   "protected", "public",
-    "register", "requires", "restrict", "return",   "sg",       "sgr",     "short",     "signed",    "sizeof",
-    "static",   "struct",   "surgery",  "switch",   "template", "this",    "throw",     "true",      "try",
-    "typedef",  "typeid",   "typename", "typeof",   "union",    "unix",    "unsigned",  "using",     "virtual",
-    "void",     "volatile", "wchar_t",  "while",    "xor",      "xor_eq"};
+    "alignas",  "alignof",  "and",      "and_eq",   "asm",   "auto",     "bitand",    "bitor",     "bool",
+    "break",    "case",     "catch",    "char",     "class", "compl",    "concept",   "const",     "constexpr",
+    "continue", "decltype", "default",  "delete",   "do",    "double",   "else",      "enum",      "explicit",
+    "export",   "extern",   "false",    "float",    "for",   "friend",   "goto",      "if",        "inline",
+    "int",      "json",     "linux",    "long",     "main",  "mutable",  "namespace", "new",       "noexcept",
+    "not",      "not_eq",   "nullptr",  "operator", "or",    "or_eq",    "private",   "protected", "public",
+    "register", "requires", "restrict", "return",   "sg",    "short",    "signed",    "sizeof",    "static",
+    "struct",   "surgery",  "switch",   "template", "this",  "throw",    "true",      "try",       "typedef",
+    "typeid",   "typename", "typeof",   "union",    "unix",  "unsigned", "using",     "virtual",   "void",
+    "volatile", "wchar_t",  "while",    "xor",      "xor_eq"};
 
 const char *codegen_identifier(Arena *arena, const char *path) {
   const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;

@@ -11,7 +11,7 @@
 typedef struct Frame { /* one function under construction */
   Codegen *cg;
   const Program *schedule;
-  LLVMValueRef run, table, n;
+  LLVMValueRef run, table, n, threads;
   LLVMValueRef fields[RUN_FIELDS]; /* loaded at first use, in the entry block's order */
 } Frame;
 
@@ -109,10 +109,10 @@ static Cost cost_of(const Frame *f, const Call *call) {
 static void call_on_threads(Frame *f, const Task *task, LLVMValueRef units, LLVMValueRef scratch,
                             int64_t scratch_bytes) {
   Codegen *cg = f->cg;
-  LLVMTypeRef params[] = {cg->ptr, cg->ptr, cg->i64, cg->i64, cg->ptr, cg->i64};
-  LLVMTypeRef type = LLVMFunctionType(cg->nothing, params, 6, false);
-  LLVMValueRef args[] = {task->function, f->table, f->n, units, scratch, linear(f, 0, scratch_bytes)};
-  LLVMBuildCall2(cg->builder, type, external_function(cg, "sg_parallel", type), args, 6, "");
+  LLVMTypeRef params[] = {cg->ptr, cg->ptr, cg->i64, cg->i64, cg->i64, cg->ptr, cg->i64};
+  LLVMTypeRef type = LLVMFunctionType(cg->nothing, params, 7, false);
+  LLVMValueRef args[] = {task->function, f->table, f->n, units, f->threads, scratch, linear(f, 0, scratch_bytes)};
+  LLVMBuildCall2(cg->builder, type, external_function(cg, "sg_parallel", type), args, 7, "");
 }
 
 /* On the threads, or, where the batch is so small that it is done sooner, on this one alone. */
@@ -147,8 +147,8 @@ static void emit_call(Frame *f, const Call *call) {
   const Task *task = task_for_call(cg, call);
   fill_table(f, call);
   if (!info->is_template) {
-    LLVMValueRef args[] = {f->table, f->n, task->constants};
-    LLVMBuildCall2(cg->builder, LLVMGlobalGetValueType(task->function), task->function, args, 3, "");
+    LLVMValueRef args[] = {f->table, f->n, f->threads, task->constants};
+    LLVMBuildCall2(cg->builder, LLVMGlobalGetValueType(task->function), task->function, args, 4, "");
     return;
   }
   if (call->shared) store_entry(f, MAX_CALL_BUFFERS, task->constants);
@@ -190,12 +190,12 @@ static void mark_buffers(Frame *f, int c, bool ends) {
   }
 }
 
-/* Programs can tell what each call of forward takes: sg_mark(call). */
+/* Programs can tell what each call of forward takes: sg_mark(run, call). */
 static void mark_time(Frame *f, int64_t call) {
   Codegen *cg = f->cg;
-  LLVMTypeRef type = LLVMFunctionType(cg->nothing, &cg->i64, 1, false);
-  LLVMValueRef number = LLVMConstInt(cg->i64, (uint64_t)call, false);
-  LLVMBuildCall2(cg->builder, type, external_function(cg, "sg_mark", type), &number, 1, "");
+  LLVMTypeRef params[] = {cg->ptr, cg->i64}, type = LLVMFunctionType(cg->nothing, params, 2, false);
+  LLVMValueRef args[] = {f->run, LLVMConstInt(cg->i64, (uint64_t)call, false)};
+  LLVMBuildCall2(cg->builder, type, external_function(cg, "sg_mark", type), args, 2, "");
 }
 
 /* Programs that only predict read weights when they are packed: sg_pack_weights(run, call) says where they are. */
@@ -221,6 +221,7 @@ LLVMValueRef schedule_function(Codegen *cg, const Program *schedule) {
   /* One table for all calls: sg_parallel returns when the work is done. */
   f.table = LLVMBuildArrayAlloca(cg->builder, cg->ptr, LLVMConstInt(cg->i64, MAX_CALL_BUFFERS + 1, false), "buf");
   f.n = load_field(&f, RUN_N, cg->i64);
+  f.threads = load_field(&f, RUN_THREADS, cg->i64);
   mark_arena(&f, "__asan_poison_memory_region");
   for (size_t i = 0; i < schedule->calls.count; i++) {
     mark_buffers(&f, (int)i, false);

@@ -131,8 +131,8 @@ const Task *task_for_call(Codegen *cg, const Call *call) {
   } else if (info->is_template) {
     make_template_task(cg, &task, info->symbol);
   } else if (cg->options->part == 0) {
-    LLVMTypeRef params[] = {cg->ptr, cg->i64, cg->ptr};
-    task.function = external_function(cg, info->symbol, LLVMFunctionType(cg->nothing, params, 3, false));
+    LLVMTypeRef params[] = {cg->ptr, cg->i64, cg->i64, cg->ptr};
+    task.function = external_function(cg, info->symbol, LLVMFunctionType(cg->nothing, params, 4, false));
     task.constants = constants_global(cg, &task);
   }
   vec_push(cg->arena, &cg->tasks, task);

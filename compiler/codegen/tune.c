@@ -95,7 +95,7 @@ static void compile_all(Tuning *t) {
   }
   CodegenTarget target = target_of(t->arena, t->o); /* LLVM is initialised once, by the first */
   codegen_target_dispose(&target);
-  tune_parallel(compile_jobs, (void *[]){t}, 0, t->jobs, NULL, 0);
+  tune_parallel(compile_jobs, (void *[]){t}, 0, t->jobs, t->threads, NULL, 0);
 }
 
 /* ---- running ---- */
@@ -181,7 +181,7 @@ static void time_choice(Tuning *t, KernelChoice *choice, const Contest *c) {
   int64_t floats = bytes_of(t, c, choice->timed_samples) / 4;
   for (int64_t i = 0; i < floats; i++) t->memory[i] = (float)(i % 7) * 0.01f;
   Times times;
-  run_contest(c, &(sg_run){.arena = t->memory, .n = choice->timed_samples}, &times);
+  run_contest(c, &(sg_run){.arena = t->memory, .n = choice->timed_samples, .threads = t->threads}, &times);
   choice->usual_seconds = times.at[0][0];
   choice->other_seconds = times.at[1][0];
   choice->taken = other_wins(&times) ? choice->other : choice->usual;

@@ -27,10 +27,11 @@ Plan *tune_plan(Arena *arena, const KernelChoices *choices, size_t first, size_t
 /* The call of a kernel that can be tuned, with buffers of its own, which have no place yet; of a gradient that is made
  * in parts also the call that adds them up. */
 void tune_add_call(Arena *arena, Program *s, KernelId kernel, const void *k);
-/* tune_threads.c: the one pool, of so many threads with the caller, or fewer where the system gives no more: returns
- * how many. Then tune_parallel() is what sg_parallel() is elsewhere. */
+/* tune_threads.c: the one team, of so many threads with the caller, or fewer where the system gives no more: returns
+ * how many. Then tune_parallel() is what sg_parallel() is elsewhere, always with all of them. */
 int tune_threads_start(int threads);
-void tune_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes);
+void tune_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, int64_t threads, void *scratch,
+                   int64_t scratch_bytes);
 void tune_threads_end(void);
 /* tune_jit.c: an object in this process, whose sg_parallel is tune_parallel. */
 typedef struct Jit Jit;

@@ -48,7 +48,8 @@ static void *help(void *argument) {
   }
 }
 
-void tune_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes) {
+void tune_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, int64_t threads, void *scratch,
+                   int64_t scratch_bytes) {
   if (units <= 0) return;
   if (units == 1 || team.threads == 1) {
     task(buf, n, 0, units, scratch);

@@ -5,7 +5,6 @@
  * The caller works too and waits for no thread that has not begun: on a machine that is busy with other
  * things it does the units by itself, and loses what waking the others took. Threads without work spin for as
  * long as it takes from one call to the next, and sleep then. */
-#include "runtime/base/threads.h"
 #include "runtime/abi.h"
 #include "runtime/base/shares.h"
 #include "runtime/surgery.h"
@@ -23,11 +22,12 @@
 
 /* ---- how many ---- */
 
-static atomic_int chosen_threads;      /* 0: not chosen yet */
-static _Thread_local int held_threads; /* of the call that this thread makes; 0: it makes none */
+static atomic_int chosen_threads; /* of the process, by surgery_set_threads; 0: not chosen yet */
+/* A fact about the thread, no parameter of a call: within a task the pool's threads are taken already, and whoever
+ * wrote the task need not know. */
 static _Thread_local bool in_task;
 
-static int limit(long threads) { return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : (int)threads; }
+static int limit(int64_t threads) { return threads < 1 ? 1 : threads > MAX_THREADS ? MAX_THREADS : (int)threads; }
 
 int sg_cpus(void) {
   cpu_set_t cpus;
@@ -46,7 +46,6 @@ static int default_threads(void) {
 }
 
 int sg_threads(void) {
-  if (held_threads) return held_threads;
   int threads = atomic_load_explicit(&chosen_threads, memory_order_relaxed);
   if (threads) return threads;
   threads = default_threads();
@@ -61,14 +60,6 @@ int surgery_threads(void) { return sg_threads(); }
 void surgery_set_threads(int threads) {
   atomic_store(&chosen_threads, threads < 1 ? default_threads() : limit(threads));
 }
-
-int threads_hold(int64_t most) {
-  int before = held_threads, threads = sg_threads();
-  held_threads = most < 1 ? 1 : most < threads ? (int)most : threads;
-  return before;
-}
-
-void threads_release(int before) { held_threads = before; }
 
 /* ---- the pool ---- */
 
@@ -85,6 +76,7 @@ typedef struct Job {
 } Job;
 #define ASLEEP (1 << 30)
 
+/* The one pool of the process. */
 static struct Pool {
   pthread_mutex_t lock; /* for what follows, the atomic ones apart */
   Job *jobs;            /* that take threads */
@@ -205,10 +197,10 @@ static void finish(Job *job) {
   }
 }
 
-void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, void *scratch, int64_t scratch_bytes) {
+void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, int64_t most, void *scratch,
+                 int64_t scratch_bytes) {
   if (units <= 0) return;
-  int threads = sg_threads();
-  if (threads > units) threads = (int)units;
+  int threads = limit(most < units ? most : units);
   if (threads == 1 || in_task) { /* within a task the threads are taken */
     task(buf, n, 0, units, scratch);
     return;

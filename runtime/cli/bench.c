@@ -19,17 +19,18 @@ typedef struct Bench {
 } Bench;
 
 static int forward(Bench *b, surgery_error *err) {
-  return net_run(b->net, NET_FORWARD, b->n, b->x, NULL, NULL, NULL, err);
+  return net_run(b->net, &(NetRun){NET_FORWARD, .n = b->n, .x = b->x}, err);
 }
 
 static int step(Bench *b, surgery_error *err) {
   float loss;
   const void *x = b->x;
   if (net_has(b->net, NET_PREFIX)) {
-    if (net_features(b->net, b->n, b->x, err)) return -1;
+    if (net_features(b->net, b->n, b->x, NULL, err)) return -1;
     x = b->net->features;
   }
-  if (net_gradients(b->net, b->n, x, b->target, &loss, err)) return -1;
+  NetRun run = {NET_STEP, .n = b->n, .x = x, .target = b->target, .loss = &loss};
+  if (net_gradients(b->net, &run, err)) return -1;
   net_update(b->net);
   return 0;
 }
@@ -37,7 +38,8 @@ static int step(Bench *b, surgery_error *err) {
 static int head_step(Bench *b,
                      surgery_error *err) { /* on features that are there: what the feature cache leaves to do */
   float loss;
-  if (net_gradients(b->net, b->n, b->net->features, b->target, &loss, err)) return -1;
+  NetRun run = {NET_STEP, .n = b->n, .x = b->net->features, .target = b->target, .loss = &loss};
+  if (net_gradients(b->net, &run, err)) return -1;
   net_update(b->net);
   return 0;
 }

@@ -48,10 +48,11 @@ static void print_memory(const Manifest *m) {
             cli_bytes((double)m->packed_bytes, b));
   for (int64_t n = 1; n <= 16; n += 15) {
     cli_print(stdout, "            n = %-3lld forward %s", (long long)n,
-              cli_bytes((double)net_arena_bytes(m, NET_FORWARD, n), a));
+              cli_bytes((double)net_arena_bytes(m, NET_FORWARD, n, sg_threads()), a));
     if (m->parameters_trainable) {
-      if (m->features_bytes) cli_print(stdout, ", prefix %s", cli_bytes((double)net_arena_bytes(m, NET_PREFIX, n), b));
-      cli_print(stdout, ", train step %s", cli_bytes((double)net_arena_bytes(m, NET_STEP, n), c));
+      if (m->features_bytes)
+        cli_print(stdout, ", prefix %s", cli_bytes((double)net_arena_bytes(m, NET_PREFIX, n, sg_threads()), b));
+      cli_print(stdout, ", train step %s", cli_bytes((double)net_arena_bytes(m, NET_STEP, n, sg_threads()), c));
     }
     putchar('\n');
   }

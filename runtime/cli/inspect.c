@@ -117,8 +117,7 @@ static int take_batch(Inspect *in, const Batch *b, int64_t count, int64_t *left_
   }
   in->broken += (int64_t)b->broken_count;
   if (b->n == 0) return 0;
-  in->net->mask = b->mask;
-  if (net_run(in->net, NET_INSPECT, b->n, b->x, NULL, NULL, NULL, err)) return -1;
+  if (net_run(in->net, &(NetRun){NET_INSPECT, .n = b->n, .x = b->x, .mask = b->mask}, err)) return -1;
   keep_samples(in, b, count);
   stats_add(&in->stats, b->n, b->x);
   for (int64_t i = 0; i < b->n && *left_to_draw > 0; i++, --*left_to_draw)

@@ -26,10 +26,10 @@ typedef struct BlockStats {
 typedef struct Stats {
   const surgery_net *net;
   int64_t samples;
-  ValueStats *value; /* [value_count] */
-  BlockStats *block; /* [block_count] */
-  float *scratch;    /* three samples' largest values for each thread */
-  int64_t scratch_floats;
+  ValueStats *value;               /* [value_count] */
+  BlockStats *block;               /* [block_count] */
+  float *scratch;                  /* three samples' largest values for each thread */
+  int64_t scratch_floats, threads; /* the scratch is for so many */
 } Stats;
 int stats_init(Stats *stats, const surgery_net *net, surgery_error *err);
 void stats_free(Stats *stats);

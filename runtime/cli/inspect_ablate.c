@@ -39,7 +39,7 @@ static int passes_on(const Kept *kept, surgery_net *net, const ManifestBlock *b,
                      surgery_error *err) {
   const Manifest *m = net->manifest;
   int64_t count = m->values[b->out].shape.count;
-  if (net_run(net, NET_INSPECT, 1, kept->x, NULL, NULL, NULL, err)) return -1;
+  if (net_run(net, &(NetRun){NET_INSPECT, .n = 1, .x = kept->x}, err)) return -1;
   const float *in = value_plain(net, b->in, 1, 0, kept->x, scratch),
               *out = value_plain(net, b->out, 1, 0, kept->x, scratch + count);
   *same = true;
@@ -58,7 +58,7 @@ static int forward(surgery_net *net, const Kept *kept, float *y, surgery_error *
   int64_t in = net->manifest->input.shape.count, out = net->manifest->outputs[0].shape.count;
   for (int64_t i = 0; i < kept->count; i += kept->batch) {
     int64_t n = kept->count - i < kept->batch ? kept->count - i : kept->batch;
-    if (net_forward(net, n, kept->x + i * in, y + i * out, err)) return -1;
+    if (net_forward(net, n, kept->x + i * in, NULL, y + i * out, err)) return -1;
   }
   return 0;
 }

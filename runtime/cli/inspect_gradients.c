@@ -89,8 +89,8 @@ static int run_steps(Pass *p, const int64_t *order, surgery_error *err) {
          (status = batch_source_next(p->feed, &b, err)) > 0) {
     done += b.taken;
     if (b.n == 0 || net_lonely_batchnorm(p->net, b.n)) continue; /* a last batch of one has no statistics */
-    p->net->mask = b.mask;
-    if (net_gradients(p->net, b.n, b.x, b.step_target, &loss, err)) return -1;
+    NetRun run = {NET_STEP, .n = b.n, .x = b.x, .mask = b.mask, .target = b.step_target, .loss = &loss};
+    if (net_gradients(p->net, &run, err)) return -1;
     add_norms(p->g, p->net, p->squares, true);
     p->g->loss += loss, p->g->batches++, p->g->samples += b.n;
     if (p->each) p->each(p->context, done < p->limit ? done : p->limit, p->limit);

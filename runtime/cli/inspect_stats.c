@@ -62,7 +62,8 @@ int stats_init(Stats *s, const surgery_net *net, surgery_error *err) {
     memory = (v->alive = calloc((size_t)v->channels + 1, 1)) != NULL;
     if (m->values[i].shape.count > s->scratch_floats) s->scratch_floats = m->values[i].shape.count;
   }
-  if (memory) memory = (s->scratch = calloc((size_t)(3 * s->scratch_floats * sg_threads()), sizeof(float))) != NULL;
+  s->threads = sg_threads();
+  if (memory) memory = (s->scratch = calloc((size_t)(3 * s->scratch_floats * s->threads), sizeof(float))) != NULL;
   if (memory) find_identities(s, depth);
   free(depth);
   return memory ? 0 : sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the statistics");
@@ -156,7 +157,7 @@ static void add_work(void *const *buf, int64_t ignored, int64_t begin, int64_t e
 void stats_add(Stats *s, int64_t n, const float *x) {
   const Manifest *m = s->net->manifest;
   void *const buf[] = {&(Pass){s, n, x}};
-  sg_parallel(add_work, buf, 1, (int64_t)(m->value_count + m->block_count), s->scratch,
+  sg_parallel(add_work, buf, 1, (int64_t)(m->value_count + m->block_count), s->threads, s->scratch,
               3 * s->scratch_floats * (int64_t)sizeof(float));
   s->samples += n;
 }

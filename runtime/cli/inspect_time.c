@@ -1,21 +1,12 @@
-/* What the calls of forward take on this machine, one by one, for one sample: generated code marks the end of each
- * (runtime/base/marks.h). Fused layers are timed with the one they are fused into. The least of several runs counts:
+/* What the calls of forward take on this machine, one by one, for one sample: generated code notes when each is
+ * done (sg_mark). Fused layers are timed with the one they are fused into. The least of several runs counts:
  * what other programs take away makes a run longer, nothing makes it shorter. */
 #include <stdlib.h>
 #include "runtime/cli/inspect.h"
 #include "runtime/base/error.h"
-#include "runtime/base/marks.h"
 #include "runtime/train/batch_source.h"
 
 #define RUNS 12
-
-static int run_marked(surgery_net *net, const float *x, double *ends, double *start, surgery_error *err) {
-  marks_start(ends, (int64_t)net->manifest->forward_call_count);
-  *start = seconds_now();
-  int status = net_run(net, NET_FORWARD, 1, x, NULL, NULL, NULL, err);
-  marks_start(NULL, 0);
-  return status;
-}
 
 int times_measure(Times *t, surgery_net *net, const float *x, surgery_error *err) {
   const Manifest *m = net->manifest;
@@ -24,7 +15,8 @@ int times_measure(Times *t, surgery_net *net, const float *x, surgery_error *err
   double *ends = calloc(calls + 1, sizeof *ends), *least = calloc(calls + 1, sizeof *least), start;
   int status = t->value && ends && least ? 0 : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   for (int run = -1; run < RUNS && status == 0; run++) { /* the first warms up */
-    status = run_marked(net, x, ends, &start, err);
+    start = seconds_now();
+    status = net_run(net, &(NetRun){NET_FORWARD, .n = 1, .x = x, .times = ends}, err);
     if (status || run < 0) continue;
     for (size_t i = 0; i < calls; i++) {
       double spent = ends[i] - (i ? ends[i - 1] : start);

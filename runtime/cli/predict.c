@@ -242,8 +242,7 @@ static int predict_all(Prediction *p, surgery_error *err) {
   while (status >= 0 && (status = loader_next(loader, &batch, err)) > 0) {
     for (size_t i = 0; i < batch.broken_count; i++) cli_broken(p->cli, batch.broken[i]);
     p->broken += (int64_t)batch.broken_count;
-    p->net->mask = batch.mask;
-    if (net_run(p->net, NET_FORWARD, batch.n, batch.x, NULL, NULL, NULL, err)) status = -1;
+    if (net_run(p->net, &(NetRun){NET_FORWARD, .n = batch.n, .x = batch.x, .mask = batch.mask}, err)) status = -1;
     bool memory = true;
     if (status > 0) tell_wild(p, &batch);
     for (int64_t i = 0; status > 0 && memory && i < batch.n; i++) memory = print_sample(p, batch.index[i], i) == 0;

@@ -157,11 +157,11 @@ AVX2 static void down_row_avx2(const Pass *p, int y) {
 #define down_row_avx2(p, y) down_row(p, y, 0)
 #endif
 
-bool sgr_resize_plainly; /* for the tests: both ways give the same */
+bool image_resize_plainly; /* for the tests: both ways give the same */
 
 static bool has_avx2(void) {
 #ifdef __x86_64__
-  return !sgr_resize_plainly && __builtin_cpu_supports("avx2");
+  return !image_resize_plainly && __builtin_cpu_supports("avx2");
 #else
   return false;
 #endif

@@ -215,7 +215,7 @@ int loader_next(Loader *l, Batch *batch, surgery_error *err) {
   Slot *slot = &l->slot[l->handed % SLOTS];
   if (l->o.help && n) {
     pthread_mutex_unlock(&l->lock);
-    sg_parallel(help, (void *[]){l}, n, sg_threads(), NULL, 0);
+    sg_parallel(help, (void *[]){l}, n, sg_threads(), sg_threads(), NULL, 0);
     if (l->threads == 0) read_ahead(l);
     pthread_mutex_lock(&l->lock);
   }

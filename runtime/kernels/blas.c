@@ -95,7 +95,8 @@ static int64_t part_begin(int64_t total, int64_t i, int64_t parts) {
 
 static void product_parts(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {
   const Product *whole = buf[0];
-  const BlasLibrary *blas = is_for_blas(whole) ? blas_begin() : NULL;
+  BlasCall call;
+  const BlasLibrary *blas = is_for_blas(whole) ? blas_begin(&call) : NULL;
   for (int64_t i = begin; i < end; i++) {
     Product p = *whole;
     int64_t total = p.by_rows ? p.m : p.n, from = part_begin(total, i, p.parts),
@@ -106,20 +107,21 @@ static void product_parts(void *const *buf, int64_t n, int64_t begin, int64_t en
     if (blas) product_by_blas(blas, &p);
     else product_by_loop(&p);
   }
-  if (blas) blas_end();
+  if (blas) blas_end(&call);
 }
 
 /* As many parts as threads, so that the same parts are computed in every run: how large a product is decides
  * on its kernel. Below these sizes a part takes less than some microseconds. */
-static int64_t parts_of(const Product *p) {
+static int64_t parts_of(const Product *p, int64_t threads) {
   enum { PART_READ = 1 << 15, PART_PRODUCT = 1 << 18, PART_LINES = 32 };
-  int64_t lines = (p->by_rows ? p->m : p->n) / PART_LINES, threads = sg_threads();
+  int64_t lines = (p->by_rows ? p->m : p->n) / PART_LINES;
   double parts = (double)p->m * (double)p->n * (double)p->k / (p->by_gemv ? PART_READ : PART_PRODUCT);
   int64_t most = lines < threads ? lines : threads;
   return parts < 2 || most < 2 ? 1 : parts < (double)most ? (int64_t)parts : most;
 }
 
-void blas_product(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool accumulate, float *c, int64_t c_row) {
+void blas_product(int64_t threads, int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool accumulate, float *c,
+                  int64_t c_row) {
   if (m <= 0 || n <= 0) return;
   if (k <= 0) {
     for (int64_t i = 0; i < m && !accumulate; i++) memset(c + i * c_row, 0, (size_t)n * sizeof *c);
@@ -127,8 +129,8 @@ void blas_product(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool accu
   }
   Product p = {m, n, k, a, b, accumulate, c, c_row, .by_gemv = prefers_gemv(m, n, k)};
   p.by_rows = !p.by_gemv && m > n;
-  p.parts = parts_of(&p);
-  sg_parallel(product_parts, (void *[]){&p}, 1, p.parts, NULL, 0);
+  p.parts = parts_of(&p, threads);
+  sg_parallel(product_parts, (void *[]){&p}, 1, p.parts, threads, NULL, 0);
 }
 
 /* alpha op(a) op(b) + beta c in plain loops. */
@@ -145,12 +147,13 @@ static void gemm_by_loop(bool transpose_a, bool transpose_b, int64_t m, int64_t 
 void sg_gemm(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
              int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
   if (m <= 0 || n <= 0) return;
-  const BlasLibrary *blas = blas_begin();
+  BlasCall call;
+  const BlasLibrary *blas = blas_begin(&call);
   if (!blas) {
     gemm_by_loop(transpose_a != 0, transpose_b != 0, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
     return;
   }
   blas->sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, (int)m,
               (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
-  blas_end();
+  blas_end(&call);
 }

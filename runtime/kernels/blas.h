@@ -13,9 +13,10 @@ typedef struct Matrix {
   int64_t row, col;
 } Matrix;
 
-/* c (m, n) = a (m, k) b (k, n), or added to c; row i of c begins at i * c_row. On all threads. Sizes beyond BLAS's int
- * are done by a loop. */
-void blas_product(int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool accumulate, float *c, int64_t c_row);
+/* c (m, n) = a (m, k) b (k, n), or added to c; row i of c begins at i * c_row. On so many threads. Sizes beyond BLAS's
+ * int are done by a loop. */
+void blas_product(int64_t threads, int64_t m, int64_t n, int64_t k, Matrix a, Matrix b, bool accumulate, float *c,
+                  int64_t c_row);
 
 static inline float blas_dot(const float *a, int64_t a_step, const float *b, int64_t b_step, int64_t count) {
   double sum = 0;
@@ -32,8 +33,12 @@ typedef struct BlasLibrary {
                 int x_step, float beta, float *y, int y_step);
 } BlasLibrary;
 
+typedef struct BlasCall { /* between begin and end */
+  int callers_threads;    /* what OpenMP is told afterwards */
+} BlasCall;
+
 /* Loads it at the first call. Between begin and end the calling thread's calls take one thread. NULL, which
  * ends nothing: it is not there, or there is no room for what it would map. */
-const BlasLibrary *blas_begin(void);
-void blas_end(void);
+const BlasLibrary *blas_begin(BlasCall *call);
+void blas_end(const BlasCall *call);
 #endif

@@ -16,6 +16,7 @@
 #define LOAD_BYTES ((size_t)512 << 20) /* what 0.3.21 maps: 300 MB when it is loaded, and 130 MB for the first call */
 #define CALL_BYTES ((size_t)256 << 20) /* for each further call at the same time: 130 MB */
 
+/* The library that the process has loaded: written once, by load(). */
 static struct {
   BlasLibrary calls;
   char *(*config)(void), *(*core)(void);
@@ -28,8 +29,7 @@ static struct {
   bool there;
 } blas;
 
-static _Thread_local int callers_threads; /* what OpenMP is to be told after the call */
-static atomic_int calls, most_calls;      /* at the same time: now, and ever */
+static atomic_int calls, most_calls; /* of the process at the same time: now, and ever */
 
 static bool has_room(size_t bytes) {
   void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -134,7 +134,7 @@ static bool is_loaded(void) {
   return blas.there;
 }
 
-const BlasLibrary *blas_begin(void) {
+const BlasLibrary *blas_begin(BlasCall *call) {
   if (!is_loaded()) return NULL;
   int now = atomic_fetch_add(&calls, 1) + 1;
   if (now > atomic_load(&most_calls)) {
@@ -144,12 +144,13 @@ const BlasLibrary *blas_begin(void) {
     }
     atomic_store(&most_calls, now);
   }
-  if (blas.omp_set_threads && (callers_threads = blas.omp_threads()) != 1) blas.omp_set_threads(1);
+  call->callers_threads = blas.omp_set_threads ? blas.omp_threads() : 1;
+  if (call->callers_threads != 1) blas.omp_set_threads(1);
   return &blas.calls;
 }
 
-void blas_end(void) {
-  if (blas.omp_set_threads && callers_threads != 1) blas.omp_set_threads(callers_threads);
+void blas_end(const BlasCall *call) {
+  if (call->callers_threads != 1) blas.omp_set_threads(call->callers_threads);
   atomic_fetch_sub(&calls, 1);
 }
 

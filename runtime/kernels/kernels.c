@@ -10,7 +10,7 @@
 #include "runtime/kernels/kernels.def"
 
 #define SYMBOL_TEMPLATE "sgk_"
-#define SYMBOL_RUNTIME "sgr_"
+#define SYMBOL_RUNTIME "sg_"
 #define IS_TEMPLATE_TEMPLATE true
 #define IS_TEMPLATE_RUNTIME false
 #define COUNT_OF(name) (sizeof operands_of_##name / sizeof *operands_of_##name)

@@ -78,9 +78,9 @@ typedef enum KernelId {
 
 #define TEMPLATE_ARGS(name)                                                                                            \
   const name##_operands *b, int64_t n, int64_t begin, int64_t end, void *scratch, const name##_params *k
-#define RUNTIME_ARGS(name) const name##_operands *b, int64_t n, const name##_params *k
+#define RUNTIME_ARGS(name) const name##_operands *b, int64_t n, int64_t threads, const name##_params *k
 #define DECLARE_TEMPLATE(name) void sgk_##name(TEMPLATE_ARGS(name));
-#define DECLARE_RUNTIME(name) void sgr_##name(RUNTIME_ARGS(name));
+#define DECLARE_RUNTIME(name) void sg_##name(RUNTIME_ARGS(name));
 #define KERNEL(name, params, kind, ...) DECLARE_##kind(name)
 #include "runtime/kernels/kernels.def"
 #undef DECLARE_TEMPLATE
@@ -99,7 +99,7 @@ typedef struct Operand {
 #define MAX_CALL_WORDS 32
 typedef struct KernelInfo {
   const char *name;   /* "conv2d" */
-  const char *symbol; /* "sgk_conv2d", or "sgr_linear" */
+  const char *symbol; /* "sgk_conv2d", or "sg_linear" */
   bool is_template;
   const Operand *operands;
   int operand_count;

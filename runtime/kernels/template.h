@@ -22,7 +22,7 @@
   static void fill_plan_##name(const name##_params *k, CallPlan *plan)
 #else
 #define TEMPLATE(name) void sgk_##name(TEMPLATE_ARGS(name))
-#define RUNTIME(name) void sgr_##name(RUNTIME_ARGS(name))
+#define RUNTIME(name) void sg_##name(RUNTIME_ARGS(name))
 #define PLAN(name) static inline __attribute__((unused)) void fill_plan_##name(const name##_params *k, CallPlan *plan)
 #endif
 

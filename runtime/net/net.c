@@ -3,11 +3,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "runtime/base/cpu.h"
 #include "runtime/base/error.h"
 #include "runtime/net/net.h"
 #include "runtime/base/pages.h"
-#include "runtime/base/threads.h"
 #include "runtime/weights/weights.h"
 
 static sg_function *function_of(const surgery_net *net, NetFunction function) {
@@ -38,19 +38,19 @@ static int grow(void **memory, int64_t *have, int64_t need, int64_t bytes, surge
 }
 
 /* Of n samples, those that the function is given at a time. */
-static int64_t samples_at_a_time(const ManifestFunction *f, int64_t n) {
+static int64_t samples_at_a_time(const ManifestFunction *f, int64_t n, int64_t threads) {
   int64_t most;
-  int64_t times = (sg_threads() + SG_SAMPLES_THREADS - 1) / SG_SAMPLES_THREADS;
+  int64_t times = (threads + SG_SAMPLES_THREADS - 1) / SG_SAMPLES_THREADS;
   return f->samples && !__builtin_mul_overflow(f->samples, times, &most) && most < n ? most : n;
 }
 
-int64_t net_arena_bytes(const Manifest *m, NetFunction function, int64_t n) {
+int64_t net_arena_bytes(const Manifest *m, NetFunction function, int64_t n, int64_t threads) {
   const ManifestFunction *f = &m->functions[function];
   int64_t samples, scratch, total;
-  n = samples_at_a_time(f, n);
+  n = samples_at_a_time(f, n, threads);
   if (n < 0 || __builtin_mul_overflow(f->per_sample, n, &samples) ||
-      __builtin_mul_overflow(f->scratch, (int64_t)sg_threads(), &scratch) ||
-      __builtin_add_overflow(samples, scratch, &total) || __builtin_add_overflow(total, f->fixed, &total))
+      __builtin_mul_overflow(f->scratch, threads, &scratch) || __builtin_add_overflow(samples, scratch, &total) ||
+      __builtin_add_overflow(total, f->fixed, &total))
     return -1;
   return total;
 }
@@ -69,8 +69,8 @@ static int reserve_outputs(surgery_net *net, int64_t n, surgery_error *err) {
   return 0;
 }
 
-int net_reserve_arena(surgery_net *net, NetFunction function, int64_t n, surgery_error *err) {
-  int64_t bytes = net_arena_bytes(net->manifest, function, n);
+int net_reserve_arena(surgery_net *net, NetFunction function, int64_t n, int64_t threads, surgery_error *err) {
+  int64_t bytes = net_arena_bytes(net->manifest, function, n, threads);
   void *arena = net->arena;
   int status = grow(&arena, &net->arena_bytes, bytes < 0 ? INT64_MAX : bytes, bytes, err);
   net->arena = arena;
@@ -101,7 +101,7 @@ static void *behind(const void *samples, int64_t bytes) { return samples ? (char
 /* The run's samples, some at a time where the function is the faster for it; those do not depend on each other. */
 static void run_samples(const surgery_net *net, NetFunction function, const sg_run *whole) {
   const Manifest *m = net->manifest;
-  const int64_t most = samples_at_a_time(&m->functions[function], whole->n);
+  const int64_t most = samples_at_a_time(&m->functions[function], whole->n, whole->threads);
   for (int64_t at = 0; at < whole->n; at += most) {
     sg_run run = *whole;
     run.n = whole->n - at < most ? whole->n - at : most;
@@ -113,39 +113,40 @@ static void run_samples(const surgery_net *net, NetFunction function, const sg_r
   }
 }
 
-static int run_held(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target,
-                    float *loss, surgery_error *err) {
-  const int32_t *mask = net->mask;
-  net->mask = NULL;
-  if (loss) *loss = 0;
-  if (!net_has(net, function)) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no such function");
+int net_run(surgery_net *net, const NetRun *r, surgery_error *err) {
+  const int64_t n = r->n, threads = sg_threads(); /* whatever another thread of the program chooses meanwhile */
+  if (r->loss) *r->loss = 0;
+  if (!net_has(net, r->function)) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no such function");
   if (n <= 0) return n < 0 ? sg_fail(err, SURGERY_BAD_INPUT, "a negative number of samples") : 0;
-  if (check_tokens(net, function, n, x, err)) return -1;
-  if (net_pack(net, err) || net_reserve_arena(net, function, n, err)) return -1;
-  if (function != NET_PREFIX && reserve_outputs(net, n, err)) return -1;
+  if (check_tokens(net, r->function, n, r->x, err)) return -1;
+  if (net_pack(net, err) || net_reserve_arena(net, r->function, n, threads, err)) return -1;
+  if (r->function != NET_PREFIX && reserve_outputs(net, n, err)) return -1;
+  sg_owner owner = {.net = net, .times = r->times};
   sg_run run = {.weights = net->weights,
                 .packed = net->packed,
                 .grads = net->grads,
                 .arena = net->arena,
                 .n = n,
-                .x = x,
-                .target = target,
-                .loss = loss,
+                .x = r->x,
+                .target = r->target,
+                .loss = r->loss,
                 .rng = net->rng,
                 .class_weights = net->manifest->train.class_weights,
-                .mask = net->manifest->input.mask ? mask : NULL};
-  if (function != NET_PREFIX) memcpy(run.y, net->outputs, sizeof run.y);
-  if (y) run.y[0] = y;
-  run_samples(net, function, &run);
+                .mask = net->manifest->input.mask ? r->mask : NULL,
+                .threads = threads,
+                .owner = &owner};
+  if (r->function != NET_PREFIX) memcpy(run.y, net->outputs, sizeof run.y);
+  if (r->y) run.y[0] = r->y;
+  run_samples(net, r->function, &run);
   return 0;
 }
 
-int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target, float *loss,
-            surgery_error *err) {
-  int before = threads_hold(INT64_MAX); /* the arena is made for so many, whatever another thread chooses meanwhile */
-  int status = run_held(net, function, n, x, y, target, loss, err);
-  threads_release(before);
-  return status;
+void sg_mark(const sg_run *run, int64_t call) {
+  struct timespec t;
+  if (!run->owner || !run->owner->times) return;
+  if (call < 0 || (uint64_t)call >= run->owner->net->manifest->forward_call_count) return;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  run->owner->times[call] = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static bool is_aligned(const void *p) { return ((uintptr_t)p & 63) == 0; }
@@ -159,23 +160,25 @@ const void *net_stage(surgery_net *net, int64_t n, const void *x, surgery_error 
   return memcpy(net->staging, x, (size_t)bytes);
 }
 
-int net_forward(surgery_net *net, int64_t n, const void *x, float *y, surgery_error *err) {
+int net_forward(surgery_net *net, int64_t n, const void *x, const int32_t *mask, float *y, surgery_error *err) {
   if (n == 0) return 0;
   if (n < 0) return sg_fail(err, SURGERY_BAD_INPUT, "a negative number of samples");
   const void *aligned_x = net_stage(net, n, x, err);
   if (!aligned_x) return -1;
-  if (net_run(net, NET_FORWARD, n, aligned_x, is_aligned(y) ? y : NULL, NULL, NULL, err)) return -1;
+  NetRun run = {NET_FORWARD, .n = n, .x = aligned_x, .mask = mask, .y = is_aligned(y) ? y : NULL};
+  if (net_run(net, &run, err)) return -1;
   if (!is_aligned(y)) memcpy(y, net->outputs[0], (size_t)(net->manifest->outputs[0].shape.count * n) * 4);
   return 0;
 }
 
-int net_features(surgery_net *net, int64_t n, const void *x, surgery_error *err) {
+int net_features(surgery_net *net, int64_t n, const void *x, const int32_t *mask, surgery_error *err) {
   if (n == 0) return 0;
   int64_t bytes;
   if (__builtin_mul_overflow(net->manifest->features_bytes, n, &bytes)) bytes = -1;
   if (grow(&net->features, &net->features_n, n, bytes, err)) return -1;
   const void *aligned_x = net_stage(net, n, x, err);
-  return aligned_x ? net_run(net, NET_PREFIX, n, aligned_x, net->features, NULL, NULL, err) : -1;
+  NetRun run = {NET_PREFIX, .n = n, .x = aligned_x, .mask = mask, .y = net->features};
+  return aligned_x ? net_run(net, &run, err) : -1;
 }
 
 int64_t net_classes(const Manifest *m) {
@@ -228,17 +231,17 @@ int net_check_targets(const Manifest *m, int64_t n, const int32_t *target, surge
   return 0;
 }
 
-int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target, float *loss, surgery_error *err) {
+int net_gradients(surgery_net *net, const NetRun *r, surgery_error *err) {
   if (!net_has(net, NET_STEP) || !net->optimizer)
     return sg_fail(err, SURGERY_BAD_INPUT, "nothing in this network is trainable: all of it is frozen");
-  const char *lonely = n ? net_lonely_batchnorm(net, n) : NULL;
+  const char *lonely = r->n ? net_lonely_batchnorm(net, r->n) : NULL;
   if (lonely)
     return sg_fail(err, SURGERY_BAD_INPUT,
                    "%s: batch normalisation expects more than 1 value per channel when training, but the batch "
                    "holds 1 sample; use a larger batch, or freeze the layer",
                    lonely);
-  if (!net_takes_floats(net->manifest) && net_check_targets(net->manifest, n, target, err)) return -1;
-  if (net_run(net, NET_STEP, n, x, NULL, target, loss, err)) return -1;
+  if (!net_takes_floats(net->manifest) && net_check_targets(net->manifest, r->n, r->target, err)) return -1;
+  if (net_run(net, r, err)) return -1;
   net->rng[1]++;
   return 0;
 }

@@ -18,8 +18,6 @@ struct surgery_net {
   int64_t outputs_n;             /* samples they have room for */
   void *features, *staging;      /* what prefix returns; an aligned copy of x */
   int64_t features_n, staging_bytes;
-  const int32_t
-      *mask; /* of the next run's samples, (n, T); NULL: all are attended to. A run takes it and leaves NULL */
   struct NetSource *source; /* opened by net_open_to_eval, before the first packing: where the weights are; else NULL */
   bool packed_stale;
   Optimizer *optimizer;    /* NULL: nothing is trainable */
@@ -32,30 +30,43 @@ struct surgery_net {
   char *note;              /* about what was opened, worth telling once; NULL: nothing */
 };
 
-/* Bytes of arena for n samples on the threads of now; -1: more than an int64 holds. */
-int64_t net_arena_bytes(const Manifest *manifest, NetFunction function, int64_t n);
+/* Bytes of arena for n samples on so many threads; -1: more than an int64 holds. */
+int64_t net_arena_bytes(const Manifest *manifest, NetFunction function, int64_t n, int64_t threads);
 bool net_has(const surgery_net *net, NetFunction function);
 /* surgery_open for forward, prefix and tail alone: a tensor that nothing but pack() reads comes to memory for that call
  * and leaves it again, so that no network is in memory twice. net->weights does not have it: nothing else may be done
  * with it. */
 surgery_net *net_open_to_eval(const sg_network *network, const char *weights, surgery_error *err);
-/* x: plain f32 (tokens: int32, each checked), or features for tail and step
- * where the network has a prefix; 64-byte aligned. net->mask goes with x. y: NULL, or where the first output (prefix:
- * the features) goes, 64-byte aligned; the others always lie in net->outputs. target, loss: step alone. n == 0 does
- * nothing. */
-int net_run(surgery_net *net, NetFunction function, int64_t n, const void *x, void *y, const void *target, float *loss,
-            surgery_error *err);
+/* One call of a generated function, with all that it needs. */
+typedef struct NetRun {
+  NetFunction function;
+  int64_t n;           /* samples; 0: nothing is done */
+  const void *x;       /* NCHW f32 (tokens: int32, each checked), or features for tail and step where the network has a
+                          prefix; 64-byte aligned */
+  const int32_t *mask; /* (n, T): 1 where a token is attended to, else 0; NULL: all are */
+  void *y;             /* where the first output (prefix: the features) goes, 64-byte aligned; NULL: into net->outputs,
+                          where the others always go */
+  const void *target;  /* of step, as net_takes_floats says */
+  float *loss;         /* of step */
+  double *times;       /* of forward of a program: [forward_call_count], when each call was done; NULL: nobody asks */
+} NetRun;
+int net_run(surgery_net *net, const NetRun *run, surgery_error *err);
+/* Whom generated code finds in run->owner. */
+typedef struct sg_owner {
+  surgery_net *net;
+  double *times; /* as in NetRun */
+} sg_owner;
 /* x → the first output by forward; any alignment. */
-int net_forward(surgery_net *net, int64_t n, const void *x, float *y, surgery_error *err);
+int net_forward(surgery_net *net, int64_t n, const void *x, const int32_t *mask, float *y, surgery_error *err);
 /* x itself, or a copy of it on a 64-byte boundary; NULL: no memory. */
 const void *net_stage(surgery_net *net, int64_t n, const void *x, surgery_error *err);
 /* The prefix on n samples into net->features. */
-int net_features(surgery_net *net, int64_t n, const void *x, surgery_error *err);
+int net_features(surgery_net *net, int64_t n, const void *x, const int32_t *mask, surgery_error *err);
 /* The first token of x (n, T) that lies outside the vocabulary: its place, and -1 where all are in it. */
 int64_t net_wrong_token(const Manifest *manifest, int64_t n, const int32_t *x);
-/* Loss and gradients of one batch, of features where there is a prefix; the weights stay. target: as net_takes_floats
- * says. Then net_update applies them. Splitting the two lets the training loop refuse a loss that is not finite. */
-int net_gradients(surgery_net *net, int64_t n, const void *x, const void *target, float *loss, surgery_error *err);
+/* Loss and gradients of one batch by a run of NET_STEP; the weights stay. Then net_update applies them. Splitting the
+ * two lets the training loop refuse a loss that is not finite. */
+int net_gradients(surgery_net *net, const NetRun *step, surgery_error *err);
 void net_update(surgery_net *net);
 /* A trainable BatchNorm that would see one value per channel in a batch of n: its name, else NULL. */
 const char *net_lonely_batchnorm(const surgery_net *net, int64_t n);
@@ -118,8 +129,8 @@ bool net_untrained_text(const surgery_net *net, char *to, size_t size);
 /* Derives what kernels take from weights that have changed. Each run begins with it; to call it earlier, while data are
  * loaded, saves that time. */
 int net_pack(surgery_net *net, surgery_error *err);
-/* Memory for a call on n samples. */
-int net_reserve_arena(surgery_net *net, NetFunction function, int64_t n, surgery_error *err);
+/* Memory for a call on n samples by so many threads. */
+int net_reserve_arena(surgery_net *net, NetFunction function, int64_t n, int64_t threads, surgery_error *err);
 /* From now on pack() reads the file, which is the net's own. */
 int net_source_open(surgery_net *net, surgery_weights *file, surgery_error *err);
 void net_source_close(surgery_net *net);

@@ -40,17 +40,15 @@ int surgery_forward(surgery_net *net, size_t n, const float *x, float *y) {
 int surgery_forward_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, float *y) {
   int failure = check_input(net, n, x, y);
   if (failure) return failure;
-  net->mask = mask;
-  int status = net_forward(net, (int64_t)n, x, y, NULL);
-  net->mask = NULL; /* where it never came to the run */
-  return status ? SURGERY_NO_MEMORY : SURGERY_OK;
+  return net_forward(net, (int64_t)n, x, mask, y, NULL) ? SURGERY_NO_MEMORY : SURGERY_OK;
 }
 
 int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y) {
   int failure = check_input(net, n, x, y);
   if (failure || n == 0) return failure;
   const void *aligned_x = net_stage(net, (int64_t)n, x, NULL);
-  if (!aligned_x || net_run(net, NET_FORWARD, (int64_t)n, aligned_x, NULL, NULL, NULL, NULL)) return SURGERY_NO_MEMORY;
+  if (!aligned_x || net_run(net, &(NetRun){NET_FORWARD, .n = (int64_t)n, .x = aligned_x}, NULL))
+    return SURGERY_NO_MEMORY;
   for (size_t i = 0; i < net->manifest->output_count; i++)
     if (y[i]) memcpy(y[i], net->outputs[i], (size_t)net->manifest->outputs[i].shape.count * n * 4);
   return SURGERY_OK;
@@ -79,8 +77,7 @@ static int train_step(surgery_net *net, int64_t n, const void *x, const int32_t 
                       float *loss) {
   const void *input = NULL;
   if (net_has(net, NET_PREFIX)) {
-    net->mask = mask;
-    if (net_features(net, n, x, NULL)) return SURGERY_NO_MEMORY;
+    if (net_features(net, n, x, mask, NULL)) return SURGERY_NO_MEMORY;
     input = net->features;
   } else if (!(input = net_stage(net, n, x, NULL))) {
     return SURGERY_NO_MEMORY;
@@ -93,8 +90,8 @@ static int train_step(surgery_net *net, int64_t n, const void *x, const int32_t 
     net_one_hot(net->manifest, n, target, soft);
     taken = soft;
   }
-  net->mask = mask;
-  int status = net_gradients(net, n, input, taken, loss, NULL);
+  NetRun run = {NET_STEP, .n = n, .x = input, .mask = mask, .target = taken, .loss = loss};
+  int status = net_gradients(net, &run, NULL);
   if (status == 0) net_update(net);
   free(soft);
   return status ? SURGERY_NO_MEMORY : SURGERY_OK;
@@ -107,7 +104,29 @@ int surgery_train_step_masked(surgery_net *net, size_t n, const void *x, const i
   *loss = 0;
   int failure = check_step(net, n, x, target);
   if (failure || n == 0) return failure;
-  failure = train_step(net, (int64_t)n, x, mask, target, loss);
-  net->mask = NULL;
-  return failure;
+  return train_step(net, (int64_t)n, x, mask, target, loss);
+}
+
+/* ---- for callers with memory of their own, NAME_pack and NAME_forward_raw: nothing is written outside it ---- */
+
+/* Bytes of arena on one thread; -1: more than an int64 holds. */
+static int64_t least_bytes(int64_t n, int64_t per_sample, int64_t fixed, int64_t scratch) {
+  int64_t sum;
+  if (n < 0 || __builtin_mul_overflow(n, per_sample, &sum) || __builtin_add_overflow(sum, fixed, &sum) ||
+      __builtin_add_overflow(sum, scratch, &sum))
+    return -1;
+  return sum;
+}
+
+static bool is_aligned(const void *p) { return ((uintptr_t)p & 63) == 0; }
+
+int32_t sg_raw_begin(sg_run *run, int64_t bytes, int64_t per_sample, int64_t fixed, int64_t scratch, int32_t outputs) {
+  int64_t least = least_bytes(run->n, per_sample, fixed, scratch);
+  if (!run->weights || (least > 0 && !run->arena)) return SURGERY_NULL_ARGUMENT;
+  if (least < 0 || bytes < least || !is_aligned(run->weights) || !is_aligned(run->arena)) return SURGERY_SMALL_MEMORY;
+  if (outputs && run->n && (!run->x || !run->y[0])) return SURGERY_NULL_ARGUMENT;
+  if (outputs && (!is_aligned(run->x) || !is_aligned(run->y[0]))) return SURGERY_SMALL_MEMORY;
+  int64_t fit = scratch ? 1 + (bytes - least) / scratch : INT64_MAX, threads = sg_threads();
+  run->threads = fit < threads ? fit : threads;
+  return 0;
 }

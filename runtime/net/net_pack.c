@@ -15,8 +15,6 @@ typedef struct NetSource {
   surgery_error why;
 } NetSource;
 
-static _Thread_local surgery_net *packing; /* the one that pack() runs for, if it has a source */
-
 static int64_t end_of(const ManifestTensor *t) { return t->offset + t->shape.count * (t->i64 ? 8 : 4); }
 
 /* The bytes of the weights between which a call's tensors lie; the first of them on a 64-byte boundary. */
@@ -59,9 +57,10 @@ void net_source_close(surgery_net *net) {
 
 /* After a failure the calls go on with whatever lies there: net_pack reports it when they are done. */
 void *sg_pack_weights(const sg_run *run, int64_t call) {
-  NetSource *s = packing ? packing->source : NULL;
+  const surgery_net *net = run->owner ? run->owner->net : NULL;
+  NetSource *s = net ? net->source : NULL;
   if (!s || s->failed) return run->weights;
-  const Manifest *m = packing->manifest;
+  const Manifest *m = net->manifest;
   if (call < 0 || (size_t)call >= m->pack_call_count) {
     s->failed = true;
     sg_fail(&s->why, SURGERY_BAD_INPUT, "the network's pack has more calls than its manifest tells");
@@ -85,11 +84,15 @@ void *sg_pack_weights(const sg_run *run, int64_t call) {
 int net_pack(surgery_net *net, surgery_error *err) {
   if (!net->packed_stale) return 0;
   if (net->network->pack) {
-    if (net_reserve_arena(net, NET_PACK, 1, err)) return -1;
-    sg_run run = {.weights = net->weights, .packed = net->packed, .arena = net->arena, .n = 1, .rng = net->rng};
-    packing = net;
-    net->network->pack(&run);
-    packing = NULL;
+    int64_t threads = sg_threads();
+    if (net_reserve_arena(net, NET_PACK, 1, threads, err)) return -1;
+    net->network->pack(&(sg_run){.weights = net->weights,
+                                 .packed = net->packed,
+                                 .arena = net->arena,
+                                 .n = 1,
+                                 .rng = net->rng,
+                                 .threads = threads,
+                                 .owner = &(sg_owner){.net = net}});
   }
   if (net->source && net->source->failed) {
     if (err) *err = net->source->why;

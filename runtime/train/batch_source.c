@@ -68,8 +68,7 @@ static int tell_broken(BatchSource *f, const Batch *batch, surgery_error *err) {
 
 static int keep_features(BatchSource *f, const Batch *batch, surgery_error *err) {
   int64_t bytes = f->net->manifest->features_bytes;
-  f->net->mask = batch->mask;
-  if (net_features(f->net, batch->n, batch->x, err)) return -1;
+  if (net_features(f->net, batch->n, batch->x, batch->mask, err)) return -1;
   for (int64_t i = 0; i < batch->n; i++) {
     int64_t index = batch->index[i];
     memcpy(f->cache + index * bytes, (const unsigned char *)f->net->features + i * bytes, (size_t)bytes);
@@ -334,8 +333,7 @@ int batch_source_next(BatchSource *f, FeedBatch *batch, surgery_error *err) {
     return -1;
   }
   if (!net_has(f->net, NET_PREFIX)) return 1;
-  f->net->mask = loaded.mask;
-  if (net_features(f->net, batch->n, batch->x, err)) return -1;
+  if (net_features(f->net, batch->n, batch->x, batch->mask, err)) return -1;
   batch->x = f->net->features;
   return 1;
 }

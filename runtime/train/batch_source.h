@@ -29,7 +29,7 @@ typedef struct FeedBatch {
   const void *x;           /* 64-byte aligned: features behind a prefix, else samples */
   const void *target;      /* as the set has them; with mixup of the sample that has the larger share */
   const void *step_target; /* as step() takes them; NULL: not for training */
-  const int32_t *mask;     /* for net->mask; NULL: the input has none */
+  const int32_t *mask;     /* NULL: the input has none */
 } FeedBatch;
 
 typedef struct BatchSource BatchSource;

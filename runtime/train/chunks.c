@@ -41,5 +41,5 @@ void chunks_free(Chunks *c) {
 void chunks_run(const Chunks *c, sg_task *task, void *work) {
   void *const buf[] = {work};
   if (c->count <= FEW_CHUNKS) task(buf, 1, 0, c->count, NULL);
-  else sg_parallel(task, buf, 1, c->count, NULL, 0);
+  else sg_parallel(task, buf, 1, c->count, sg_threads(), NULL, 0);
 }

@@ -11,8 +11,7 @@ int evaluate(surgery_net *net, BatchSource *feed, int64_t batch, Metrics *metric
   if (batch_source_start(feed, 0, NULL, 0, batch, err)) return -1;
   while ((status = batch_source_next(feed, &b, err)) > 0) {
     if (stop && *stop) return sg_fail(err, SURGERY_INTERRUPTED, "interrupted");
-    net->mask = b.mask;
-    if (net_run(net, function, b.n, b.x, NULL, NULL, NULL, err)) return -1;
+    if (net_run(net, &(NetRun){function, .n = b.n, .x = b.x, .mask = b.mask}, err)) return -1;
     if (b.n) metrics_add(metrics, b.n, net->outputs[0], b.target);
     done += b.taken;
     if (each) each(context, done, batch_source_count(feed));

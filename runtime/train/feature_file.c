@@ -267,7 +267,7 @@ FeatureFile *feature_file_open(const surgery_net *net, Dataset *set, const char 
   f->path = file_path(net, set, folder);
   Look look = {.file = f, .set = set, .places = places};
   void *const buf[] = {&look};
-  if (f->entries && f->path) sg_parallel(look_at_blocks, buf, 0, f->blocks, NULL, 0);
+  if (f->entries && f->path) sg_parallel(look_at_blocks, buf, 0, f->blocks, sg_threads(), NULL, 0);
   int failed = !f->entries || !f->path || atomic_load(&look.failed)
                    ? sg_fail(err, SURGERY_ENVIRONMENT, "no memory for a list of features")
                    : make_folder(folder, err);

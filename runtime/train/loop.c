@@ -98,8 +98,9 @@ static int not_finite(Loop *l, const FeedBatch *batch, double loss) {
 static int one_batch(Loop *l, const FeedBatch *batch) {
   int64_t accumulate = l->net->manifest->train.accumulate;
   float loss;
-  l->net->mask = batch->mask;
-  if (net_gradients(l->net, batch->n, batch->x, batch->step_target, &loss, l->err)) return -1;
+  NetRun run = {NET_STEP,     .n = batch->n, .x = batch->x, .mask = batch->mask, .target = batch->step_target,
+                .loss = &loss};
+  if (net_gradients(l->net, &run, l->err)) return -1;
   if (!isfinite(loss)) return not_finite(l, batch, (double)loss);
   if (l->sum)
     gradients_add(optimizer_chunks(l->net->optimizer), l->sum, l->net->grads, 1.0 / (double)accumulate, l->window == 0);

@@ -74,7 +74,7 @@ int surgery_weights_read_all(surgery_weights *w, const surgery_weights_part *par
   pthread_mutex_init(&r.lock, NULL);
   void *const buf[] = {&r};
   if (bytes < WORTH_SHARING) read_slices(buf, 0, 0, slices, NULL);
-  else sg_parallel(read_slices, buf, 0, slices, NULL, 0);
+  else sg_parallel(read_slices, buf, 0, slices, sg_threads(), NULL, 0);
   pthread_mutex_destroy(&r.lock);
   free(r.slices);
   if (r.failed == INT64_MAX) return 0;

@@ -83,7 +83,7 @@ static double used(void) {
 
 /* Stands for the runtime's: one thread, and a clock around each call. */
 __attribute__((visibility("default"))) void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units,
-                                                        void *scratch, int64_t scratch_bytes) {
+                                                        int64_t threads, void *scratch, int64_t scratch_bytes) {
   double t = bench_now();
   task(buf, n, 0, units, scratch);
   seconds[at_call++] = bench_now() - t;
@@ -186,7 +186,7 @@ int main(int argc, char **argv) {
   float *memory = sg_pages_new((int64_t)bytes); /* in huge pages, as a program's */
   if (!memory) fail_environment("no memory for %zu bytes", bytes);
   for (size_t i = 0; i < bytes / 4; i++) memory[i] = (float)(i % 7) * 0.01f;
-  sg_run run = {.arena = memory, .n = n};
+  sg_run run = {.arena = memory, .n = n, .threads = 1};
   for (int64_t r = 0; r < runs; r++) {
     at_call = 0;
     network->forward(&run);

@@ -19,7 +19,7 @@
 /* What generated code calls and this program does not: taken along by the linker, and seen by what is loaded. */
 #define KERNEL(name, params, kind, ...) KEEP_##kind(name)
 #define KEEP_TEMPLATE(name)
-#define KEEP_RUNTIME(name) (void (*)(void)) sgr_##name,
+#define KEEP_RUNTIME(name) (void (*)(void)) sg_##name,
 extern void (*const runtime_functions[])(void);
 void (*const runtime_functions[])(void) = {
 #include "runtime/kernels/kernels.def"
@@ -213,7 +213,8 @@ static double time_call(const Network *net, const Program *s, const Call *call, 
                 .y = {all[3].at},
                 .target = all[4].at,
                 .loss = &loss,
-                .rng = rng};
+                .rng = rng,
+                .threads = sg_threads()};
   const sg_network *code = specialise(net, s, call, target);
   double best = INFINITY, spent = 0;
   for (int round = 0; round < 50 && (round < 3 || spent < 0.2); round++) {
@@ -244,7 +245,7 @@ static double copy_rate(int64_t bytes) {
   fill(from), fill(to);
   for (double spent = 0, seconds; spent < 0.05; spent += seconds) {
     double start = bench_now();
-    sg_parallel(copy_pieces, buf, 1, units, NULL, 0);
+    sg_parallel(copy_pieces, buf, 1, units, sg_threads(), NULL, 0);
     seconds = bench_now() - start;
     best = fmin(best, seconds);
   }

@@ -97,7 +97,7 @@ double bench_peak(Arena *arena, const CodegenTarget *target, int threads) {
   for (int r = 0; r < 100; r++) {
     double t = bench_now();
     if (threads == 1) run_alone(&x, 1, 0, 1, NULL);
-    else sg_parallel(run_alone, &x, 1, threads, NULL, 0);
+    else sg_parallel(run_alone, &x, 1, threads, threads, NULL, 0);
     double rate = (double)ROUNDS * 32.0 * chains * threads / (bench_now() - t) * 1e-9;
     if (rate > best) best = rate;
   }

@@ -42,7 +42,8 @@ static void check_step(Fixture *f, const sg_network *network, unsigned char *wei
                 .y = {y},
                 .target = target,
                 .loss = &loss,
-                .arena = aligned((size_t)(s->per_sample_bytes * n + s->fixed_bytes + 256 * s->scratch_bytes))};
+                .arena = aligned((size_t)(s->per_sample_bytes * n + s->fixed_bytes + 256 * s->scratch_bytes)),
+                .threads = sg_threads()};
   network->step(&run);
   tiny_reference_step(f->plan, weights, n, x, target, &want_loss, want);
   assert_true(fabsf(loss - want_loss) < 1e-5f); /* measured 2e-7 */

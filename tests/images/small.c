@@ -55,9 +55,9 @@ static void check_case(const char *rest) {
 
 static void test_steps(void **state) {
   assert_int_equal(each_golden("case/", check_case), 28);
-  sgr_resize_plainly = true; /* as on a CPU without AVX2 */
+  image_resize_plainly = true; /* as on a CPU without AVX2 */
   assert_int_equal(each_golden("case/", check_case), 28);
-  sgr_resize_plainly = false;
+  image_resize_plainly = false;
 }
 
 static void test_normalize(void **state) {

@@ -4,7 +4,6 @@
 #include "runtime/abi.h"
 #include "runtime/kernels/blas.h"
 #include "runtime/surgery.h"
-#include "runtime/base/threads.h"
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -34,9 +33,9 @@ static void check_forward(int64_t n, const Layer *l) {
   int64_t ys = l->m * k->out;
   double *before = k->accumulate ? new_random(ys, -1, 1) : new_doubles(ys), *want = new_doubles(ys);
   float *y = k->accumulate ? as_floats(before, ys) : new_floats(ys);
-  sgr_linear((const void *)(void *[]){as_floats(l->x, l->m * k->in), as_floats(l->w, k->out * k->in),
-                                      k->has_bias ? as_floats(l->b, k->out) : NULL, y},
-             n, k);
+  sg_linear((const void *)(void *[]){as_floats(l->x, l->m * k->in), as_floats(l->w, k->out * k->in),
+                                     k->has_bias ? as_floats(l->b, k->out) : NULL, y},
+            n, sg_threads(), k);
   for (int64_t i = 0; i < ys; i++) {
     double sum = k->has_bias ? l->b[i % k->out] : 0;
     for (int64_t j = 0; j < k->in; j++) sum += l->x[i / k->out * k->in + j] * l->w[i % k->out * k->in + j];
@@ -55,9 +54,9 @@ static void check_gradients(int64_t n, const Layer *l) {
     dx0 = new_doubles(xs), dw0 = new_doubles(ws), db0 = new_doubles(k->out);
   }
   float *x = as_floats(l->x, xs), *w = as_floats(l->w, ws), *dy = as_floats(l->dy, l->m * k->out);
-  sgr_linear_grad_input((const void *)(void *[]){dy, w, dx}, n, k);
-  sgr_linear_grad_weight((const void *)(void *[]){x, dy, dw}, n, k);
-  sgr_linear_grad_bias((const void *)(void *[]){dy, db}, n, k);
+  sg_linear_grad_input((const void *)(void *[]){dy, w, dx}, n, sg_threads(), k);
+  sg_linear_grad_weight((const void *)(void *[]){x, dy, dw}, n, sg_threads(), k);
+  sg_linear_grad_bias((const void *)(void *[]){dy, db}, n, sg_threads(), k);
   for (int64_t i = 0; i < l->m; i++)
     for (int64_t o = 0; o < k->out; o++) {
       double g = l->dy[i * k->out + o];
@@ -116,7 +115,7 @@ static bool is_mapped(void) {
 static void multiply(int64_t m, int64_t n, int64_t k) {
   float *x = as_floats(new_random(m * k, -1, 1), m * k), *w = as_floats(new_random(k * n, -1, 1), k * n),
         *y = new_floats(m * n);
-  blas_product(m, n, k, (Matrix){x, k, 1}, (Matrix){w, n, 1}, false, y, n);
+  blas_product(sg_threads(), m, n, k, (Matrix){x, k, 1}, (Matrix){w, n, 1}, false, y, n);
   for (int64_t i = 0; i < m * n; i += 1 + m * n / 97) {
     double sum = 0;
     for (int64_t t = 0; t < k; t++) sum += (double)x[i / n * k + t] * w[t * n + i % n];
@@ -204,8 +203,7 @@ static void check_units(int64_t units, int threads) {
   int64_t *scratch = new_buffer(256 * 64), used = 0, calls = 0;
   memset(scratch, 0, 256 * 64);
   for (int64_t t = 0; t < 256; t++) scratch[t * 8] = -1; /* as an earlier call left it */
-  surgery_set_threads(threads);
-  sg_parallel(mark, (void *[]){visits}, 3, units, scratch, 64);
+  sg_parallel(mark, (void *[]){visits}, 3, units, threads, scratch, 64);
   for (int64_t i = 0; i < 1000; i++) assert_int_equal(visits[i], i < units ? 3 : 0);
   for (int64_t t = 0; t < 256; t++) used += scratch[t * 8 + 1] != 0, calls += scratch[t * 8 + 1];
   /* A thread takes several shares, as long as there are units left. */
@@ -225,13 +223,13 @@ static void test_parallel(void **state) {
 
 /* Units whose work itself calls sg_parallel. */
 static void outer(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch) {
-  for (int64_t i = begin; i < end; i++) sg_parallel(mark, (void *[]){(int32_t *)buf[0] + 10 * i}, n, 10, NULL, 0);
+  for (int64_t i = begin; i < end; i++) sg_parallel(mark, (void *[]){(int32_t *)buf[0] + 10 * i}, n, 10, 4, NULL, 0);
 }
 static void test_nested(void **state) {
   int before = surgery_threads();
   int32_t visits[200] = {0};
   surgery_set_threads(4);
-  sg_parallel(outer, (void *[]){visits}, 1, 20, NULL, 0);
+  sg_parallel(outer, (void *[]){visits}, 1, 20, 4, NULL, 0);
   for (int i = 0; i < 200; i++) assert_int_equal(visits[i], 1);
   surgery_set_threads(before);
 }
@@ -240,7 +238,7 @@ static void test_nested(void **state) {
 static void *call_again(void *unused) {
   for (int i = 0; i < 300; i++) {
     int32_t visits[200] = {0};
-    sg_parallel(mark, (void *[]){visits}, 2, 200, NULL, 0);
+    sg_parallel(mark, (void *[]){visits}, 2, 200, sg_threads(), NULL, 0);
     for (int k = 0; k < 200; k++)
       if (visits[k] != 2) return "a unit was not done once";
   }
@@ -282,29 +280,10 @@ static void test_sleep(void **state) {
   surgery_set_threads(before);
 }
 
-/* A call keeps its number of threads, and no more of them than it asked for. */
-static void test_hold(void **state) {
-  int before = surgery_threads();
-  surgery_set_threads(4);
-  int outer_hold = threads_hold(INT64_MAX);
-  surgery_set_threads(9);
-  assert_int_equal(sg_threads(), 4);
-  int inner_hold = threads_hold(2);
-  assert_int_equal(sg_threads(), 2);
-  threads_release(inner_hold);
-  assert_int_equal(sg_threads(), 4);
-  threads_release(outer_hold);
-  assert_int_equal(sg_threads(), 9);
-  assert_int_equal(threads_hold(0), 0);
-  assert_int_equal(sg_threads(), 1);
-  threads_release(0);
-  surgery_set_threads(before);
-}
-
 int main(void) {
   static const struct CMUnitTest tests[] = {TEST(test_no_room),  TEST(test_core),   TEST(test_linear),
                                             TEST(test_parallel), TEST(test_nested), TEST(test_callers),
-                                            TEST(test_fork),     TEST(test_sleep),  TEST(test_hold)};
+                                            TEST(test_fork),     TEST(test_sleep)};
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   print_errors();
   return failed != 0;

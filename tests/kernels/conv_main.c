@@ -8,8 +8,9 @@ void test_table(void **state) {
   for (int id = 0; id < KERNEL_COUNT; id++) {
     const KernelInfo *info = kernel_info(id);
     assert_non_null(info->plan);
-    assert_memory_equal(info->symbol, info->is_template ? "sgk_" : "sgr_", 4);
-    assert_string_equal(info->symbol + 4, info->name);
+    size_t prefix = info->is_template ? 4 : 3;
+    assert_memory_equal(info->symbol, info->is_template ? "sgk_" : "sg_", prefix);
+    assert_string_equal(info->symbol + prefix, info->name);
     assert_in_range(info->words, 1, MAX_CALL_WORDS);
   }
   assert_null(kernel_info(KERNEL_COUNT));

@@ -13,14 +13,13 @@
 /* What the objects call and this program may not use itself: taken along by the linker, and seen by the library. */
 #define KERNEL(name, params, kind, ...) KEEP_##kind(name)
 #define KEEP_TEMPLATE(name)
-#define KEEP_RUNTIME(name) (void (*)(void)) sgr_##name,
+#define KEEP_RUNTIME(name) (void (*)(void)) sg_##name,
 extern void (*const runtime_functions[])(void);
 void (*const runtime_functions[])(void) = {
 #include "runtime/kernels/kernels.def"
     (void (*)(void))sg_parallel,        (void (*)(void))sg_threads,      (void (*)(void))surgery_open,
     (void (*)(void))surgery_close,      (void (*)(void))surgery_forward, (void (*)(void))surgery_forward_outputs,
     (void (*)(void))surgery_train_step, (void (*)(void))surgery_save,    (void (*)(void))sg_raw_begin,
-    (void (*)(void))sg_raw_end,
 };
 
 /* Three of four without optimisation, which compiles in half the time; $OPS_OPTIMIZE is for all, as $OPS_CPU is. */

@@ -114,7 +114,8 @@ static void copy_last_value(const Net *net, const sg_run *run) {
 
 static void call(Net *net, NetFunction function, sg_run *run) {
   const ManifestFunction *f = &net->m->functions[function];
-  run->arena = guard_alloc(f->per_sample * run->n + f->fixed + f->scratch * sg_threads());
+  run->threads = sg_threads();
+  run->arena = guard_alloc(f->per_sample * run->n + f->fixed + f->scratch * run->threads);
   run->weights = net->weights;
   run->packed = net->packed;
   run->grads = net->grads;

@@ -46,7 +46,7 @@ static void test_open_and_forward(void **state) {
   for (int i = 0; i < FAKE_CLASSES; i++) assert_true(y[1 + FAKE_CLASSES + i] == z[i]);
   assert_int_equal(fake_packs, 1); /* once: the weights did not change */
   assert_true(net->arena_bytes >= 3 * 128);
-  assert_int_equal(net_arena_bytes(net->manifest, NET_FORWARD, INT64_MAX / 2), -1);
+  assert_int_equal(net_arena_bytes(net->manifest, NET_FORWARD, INT64_MAX / 2, 1), -1);
   assert_int_equal(surgery_forward(net, SIZE_MAX, x, y), -1);
   assert_int_equal(surgery_forward(net, (size_t)1 << 55, x, y), -1); /* no such memory */
   assert_int_equal(surgery_forward(net, 3, x + 1, y + 1), 0);
@@ -121,21 +121,21 @@ static void test_open_to_eval(void **state) {
   size_t size;
   char *whole = test_read("eval.safetensors", &size);
   assert_int_equal(truncate(test_path("eval.safetensors"), 2000), 0);
-  assert_int_equal(net_forward(net, N, x, got, &err), -1);
+  assert_int_equal(net_forward(net, N, x, NULL, got, &err), -1);
   expect_message("ends at byte 2000");
   test_write("eval.safetensors", whole, size);
   free(whole);
-  assert_int_equal(net_forward(net, N, x, got, &err), 0);
+  assert_int_equal(net_forward(net, N, x, NULL, got, &err), 0);
   assert_memory_equal(got, want, sizeof got);
   assert_null(net->source);
   for (int i = 0; i < FAKE_INPUT * FAKE_HIDDEN; i++) assert_true(fc1[i] == 0);
-  assert_int_equal(net_forward(net, N, x, got, &err), 0); /* packed once */
+  assert_int_equal(net_forward(net, N, x, NULL, got, &err), 0); /* packed once */
   assert_memory_equal(got, want, sizeof got);
   surgery_close(net);
   /* a program and a manifest that do not belong together */
   net = net_open_to_eval(&network, test_path("eval.safetensors"), &err);
   fake_pack_call = 1;
-  assert_int_equal(net_forward(net, N, x, got, &err), -1);
+  assert_int_equal(net_forward(net, N, x, NULL, got, &err), -1);
   expect_message("more calls than its manifest tells");
   fake_pack_call = 0;
   close_fake(net, &network);

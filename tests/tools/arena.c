@@ -132,7 +132,8 @@ static void run(Network *w, const char *name, sg_function *function, void *x, vo
               .x = x,
               .target = w->target,
               .loss = &loss,
-              .rng = rng};
+              .rng = rng,
+              .threads = sg_threads()};
   memcpy(r.y, w->y, sizeof r.y);
   r.y[0] = y;
   function(&r);

@@ -58,9 +58,9 @@ typedef struct Work {
   int64_t row, rows; /* of the output, for columns */
 } Work;
 
-static void run_task(sg_task *task, Work *work, int64_t n, int64_t items, bool worth) {
+static void run_task(int64_t threads, sg_task *task, Work *work, int64_t n, int64_t items, bool worth) {
   void *const buf[] = {work};
-  if (worth) sg_parallel(task, buf, n, items, NULL, 0);
+  if (worth) sg_parallel(task, buf, n, items, threads, NULL, 0);
   else if (items > 0) task(buf, n, 0, items, NULL);
 }
 
@@ -73,19 +73,21 @@ static void column_task(void *const *buf, int64_t n, int64_t begin, int64_t end,
             w->y + i * w->rows * k->ow);
 }
 
-static void write_columns(const Conv2dParams *k, const float *x, int64_t row, int64_t rows, float *columns) {
+static void write_columns(int64_t threads, const Conv2dParams *k, const float *x, int64_t row, int64_t rows,
+                          float *columns) {
   int64_t all = k->ic / k->groups * k->kh * k->kw;
-  run_task(column_task, &(Work){.k = k, .x = x, .y = columns, .row = row, .rows = rows}, 1, all,
+  run_task(threads, column_task, &(Work){.k = k, .x = x, .y = columns, .row = row, .rows = rows}, 1, all,
            all * rows * k->ow > 1 << 14);
 }
 
 /* One group of one sample. */
-static void by_columns(const Conv2dParams *k, const float *x, const float *w, float *columns, float *y) {
+static void by_columns(int64_t threads, const Conv2dParams *k, const float *x, const float *w, float *columns,
+                       float *y) {
   int64_t out = k->oc / k->groups, sum = k->ic / k->groups * k->kh * k->kw, band = band_rows(k);
   for (int64_t row = 0; row < k->oh; row += band) {
     int64_t rows = k->oh - row < band ? k->oh - row : band;
-    write_columns(k, x, row, rows, columns);
-    blas_product(out, rows * k->ow, sum, (Matrix){w, sum, 1}, (Matrix){columns, rows * k->ow, 1}, false,
+    write_columns(threads, k, x, row, rows, columns);
+    blas_product(threads, out, rows * k->ow, sum, (Matrix){w, sum, 1}, (Matrix){columns, rows * k->ow, 1}, false,
                  y + row * k->ow, k->oh * k->ow);
   }
 }
@@ -133,13 +135,13 @@ RUNTIME(conv2d_im2col) {
   int64_t ins = k->ic / k->groups, outs = k->oc / k->groups, image = k->ih * k->iw, map = k->oh * k->ow;
   Work work = {.k = k, .x = x, .w = w, .bias = bias, .y = y};
   if (outs < 4) {
-    run_task(channel_task, &work, n, n * k->oc, n * k->oc * map > 1 << 12);
+    run_task(threads, channel_task, &work, n, n * k->oc, n * k->oc * map > 1 << 12);
   } else {
     for (int64_t i = 0; i < n * k->groups; i++) {
       int64_t sample = i / k->groups, group = i % k->groups;
-      by_columns(k, x + (sample * k->ic + group * ins) * image, w + group * outs * ins * k->kh * k->kw, columns,
-                 y + (sample * k->oc + group * outs) * map);
+      by_columns(threads, k, x + (sample * k->ic + group * ins) * image, w + group * outs * ins * k->kh * k->kw,
+                 columns, y + (sample * k->oc + group * outs) * map);
     }
   }
-  if (bias) run_task(bias_task, &work, n, n * k->oc, n * k->oc * map > 1 << 14);
+  if (bias) run_task(threads, bias_task, &work, n, n * k->oc, n * k->oc * map > 1 << 14);
 }

@@ -15,9 +15,9 @@ PLAN(linear_grad_input) { per_call(plan, 1, linear_flops(k)); }
 PLAN(linear_grad_weight) { per_call(plan, 1, linear_flops(k)); }
 PLAN(linear_grad_bias) { per_call(plan, 1, (double)(k->rows * k->out)); }
 
-/* On the threads where the work is worth it. */
-static void run_task(sg_task *task, void *const *buf, int64_t items, bool worth) {
-  if (worth) sg_parallel(task, buf, 1, items, NULL, 0);
+/* On so many threads where the work is worth it. */
+static void run_task(int64_t threads, sg_task *task, void *const *buf, int64_t items, bool worth) {
+  if (worth) sg_parallel(task, buf, 1, items, threads, NULL, 0);
   else if (items > 0) task(buf, 1, 0, items, NULL);
 }
 
@@ -55,23 +55,24 @@ RUNTIME(linear) {
   int64_t rows = n * k->rows;
   Rows r = {x, w, bias, y, rows, k};
   if (k->accumulate && k->activation != ACT_NONE) {
-    run_task(add_rows, (void *[]){&r}, rows, true);
+    run_task(threads, add_rows, (void *[]){&r}, rows, true);
     return;
   }
-  blas_product(rows, k->out, k->in, (Matrix){x, k->in, 1}, (Matrix){w, 1, k->in}, k->accumulate, y, k->out);
-  if (bias || k->activation != ACT_NONE) run_task(activate_rows, (void *[]){&r}, rows, rows * k->out > 1 << 16);
+  blas_product(threads, rows, k->out, k->in, (Matrix){x, k->in, 1}, (Matrix){w, 1, k->in}, k->accumulate, y, k->out);
+  if (bias || k->activation != ACT_NONE)
+    run_task(threads, activate_rows, (void *[]){&r}, rows, rows * k->out > 1 << 16);
 }
 
 /* dx = dy W */
 RUNTIME(linear_grad_input) {
-  blas_product(n * k->rows, k->in, k->out, (Matrix){b->dy, k->out, 1}, (Matrix){b->w, k->in, 1}, k->accumulate, b->dx,
-               k->in);
+  blas_product(threads, n * k->rows, k->in, k->out, (Matrix){b->dy, k->out, 1}, (Matrix){b->w, k->in, 1}, k->accumulate,
+               b->dx, k->in);
 }
 
 /* dw = dy^T x */
 RUNTIME(linear_grad_weight) {
-  blas_product(k->out, k->in, n * k->rows, (Matrix){b->dy, 1, k->out}, (Matrix){b->x, k->in, 1}, k->accumulate, b->dw,
-               k->in);
+  blas_product(threads, k->out, k->in, n * k->rows, (Matrix){b->dy, 1, k->out}, (Matrix){b->x, k->in, 1}, k->accumulate,
+               b->dw, k->in);
 }
 
 /* db = column sums of dy, in double; a work item is a run of columns, so the order of the sum is fixed */
@@ -90,5 +91,5 @@ static void sum_columns(void *const *buf, int64_t n, int64_t begin, int64_t end,
 
 RUNTIME(linear_grad_bias) {
   Rows r = {.x = b->dy, .y = b->db, .rows = n * k->rows, .k = k};
-  run_task(sum_columns, (void *[]){&r}, (k->out + BIAS_COLUMNS - 1) / BIAS_COLUMNS, r.rows * k->out > 1 << 16);
+  run_task(threads, sum_columns, (void *[]){&r}, (k->out + BIAS_COLUMNS - 1) / BIAS_COLUMNS, r.rows * k->out > 1 << 16);
 }

@@ -1,10 +1,10 @@
-# No name of the runtime is in a user's way: of the library only surgery_*, sg_* and sgr_* can be seen, a program may have functions
+# No name of the runtime is in a user's way: of the library only surgery_* and sg_* can be seen, a program may have functions
 # by every other name that the runtime has inside, and so may a network.
 . "$RUN_SOURCE/common.sh"
 cp "$RUN_WORK"/*.surgery .
 names() { nm -g --defined-only "$1" 2>/dev/null | sed -n 's/^[0-9a-f]* [A-TX-Z] \([a-z][a-z0-9_]*\)$/\1/p' | sort -u; }
 names "$SURGERY_RUNTIME" >seen
-names "$SURGERY_RUNTIME_PARTS" | grep -vE '^(surgery|sgr?)_' >inside
+names "$SURGERY_RUNTIME_PARTS" | grep -vE '^(surgery|sg)_' >inside
 lacks seen '^([^s]|s[^gu]|su[^r])'
 matches seen '^surgery_open$'
 matches inside '^net_forward$'

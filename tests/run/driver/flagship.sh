@@ -17,7 +17,7 @@ out '^parameters +11,181,642: 5,130 trained, 11,176,512 frozen$'
 
 grads() { nm "$1" | sed 's/.* //' | grep -i grad | sort | tr '\n' ' '; }
 run 0 "$SURGERYC" one.surgery -o one.o --weights resnet18=donor.safetensors
-equals "gradient code of the flagship" "$(grads one.o)" "sgr_linear_grad_bias sgr_linear_grad_weight "
+equals "gradient code of the flagship" "$(grads one.o)" "sg_linear_grad_bias sg_linear_grad_weight "
 nm one.o >symbols
 matches symbols ' [tT] .*layer4\.1\.conv2\.forward$'
 run 0 "$SURGERYC" one.surgery --weights resnet18=donor.safetensors --dump=plan --stop-after=plan
@@ -31,7 +31,7 @@ nm two.o | sed 's/.* //' | grep -i grad >symbols
 matches symbols 'layer4\.1\.conv2\.grad_weight'
 lacks symbols 'layer4\.1\.conv1|layer4\.0|layer[123]|(^|\.)conv1\.'
 lacks symbols 'layer4\.1\.conv2\.grad_input'
-matches symbols 'sgr_linear_grad_input'
+matches symbols 'sg_linear_grad_input'
 # nothing frozen: every shape of convolution has some (layers of one shape share their code)
 echo 'take resnet18 from random' >all.surgery
 run 0 "$SURGERYC" -O0 all.surgery -o all.o
