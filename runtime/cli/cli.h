@@ -1,4 +1,4 @@
-/* The commands of a compiled program: one file each, found through the table in main.c. Results go to stdout,
+/* The commands of a compiled program: one file each, found through commands.def. Results go to stdout,
  * messages to stderr. This is the only part of the runtime that prints. */
 #ifndef SURGERY_CLI_H
 #define SURGERY_CLI_H
@@ -51,8 +51,8 @@ struct Cli {
   int operand_count;
 };
 
-extern const CliCommand command_info, command_predict, command_eval, command_train, command_bench, command_export,
-    command_inspect;
+#define COMMAND(name) extern const CliCommand command_##name;
+#include "runtime/cli/commands.def"
 
 /* ---- options.c ---- */
 /* Reads argv[1 …] into cli and `arguments` (the command's own struct, holding the defaults). False: *status

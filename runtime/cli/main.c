@@ -1,4 +1,4 @@
-/* surgery_main: which command, then that command. */
+/* surgery_main: which command of commands.def, then that command. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,8 +6,10 @@
 #include "runtime/base/nearest.h"
 #include "runtime/cli/cli.h"
 
-static const CliCommand *const commands[] = {&command_info,    &command_predict, &command_eval,  &command_train,
-                                             &command_inspect, &command_bench,   &command_export};
+static const CliCommand *const commands[] = {
+#define COMMAND(name) &command_##name,
+#include "runtime/cli/commands.def"
+};
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 static void print_help(FILE *out, const char *program) {
