@@ -3,20 +3,13 @@
  * is judged by its content. Weights of networks are not looked at. Called by show and diff. */
 #include "compiler/driver/show.h"
 #include "compiler/weights/weights.h"
+#include "runtime/weights/formats.h"
 #include <errno.h>
 #include <sys/stat.h>
 
 static bool ends_with(const char *text, const char *suffix) {
   size_t n = strlen(text), k = strlen(suffix);
   return n > k && streq(text + n - k, suffix);
-}
-
-static bool has_weight_suffix(const char *path) {
-  static const char *const suffixes[] = {".pth",  ".pt",  ".safetensors", ".bin",  ".npz", ".npy",
-                                         ".ckpt", ".tar", ".th",          ".onnx", ".json"};
-  for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
-    if (ends_with(path, suffixes[i])) return true;
-  return false;
 }
 
 /* As far as anybody can tell from the first bytes. */
@@ -71,7 +64,7 @@ static ExitStatus open_file(Session *s, const char *given, Subject *out) {
       const char *note = surgery_weights_note(out->weights);
       return note && strncmp(note, "onnx", 4) == 0 ? open_onnx(s, given, out) : EXIT_DONE;
     }
-    if (err.status == SURGERY_ENVIRONMENT || has_weight_suffix(given) || !is_text_file(given))
+    if (err.status == SURGERY_ENVIRONMENT || weights_format_of_name(given) || !is_text_file(given))
       return weights_failed(&err);
   }
   out->is_script = true;
@@ -91,8 +84,8 @@ ExitStatus subject_open(Session *s, const char *given, Subject *out) {
     out->is_script = true;
     return open_network(s, given, NULL, out);
   }
-  bool path =
-      !strpbrk(given, "[(\"; ") && (strchr(given, '/') || ends_with(given, ".surgery") || has_weight_suffix(given));
+  bool path = !strpbrk(given, "[(\"; ") &&
+              (strchr(given, '/') || ends_with(given, ".surgery") || weights_format_of_name(given));
   if (!built_in && path) fail_environment("%s: %s", given, strerror(errno));
   return open_network(s, given, arena_printf(s->arena, "take %s", given), out);
 }

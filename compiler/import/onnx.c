@@ -5,6 +5,7 @@
 #include "compiler/ops/shape.h"
 #include "compiler/import/onnx_internal.h"
 #include "runtime/base/io.h"
+#include "runtime/weights/formats.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -16,13 +17,6 @@
 static bool is_file(const char *path) {
   struct stat st;
   return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
-}
-
-static bool has_weight_suffix(const char *path) {
-  static const char *const ends[] = {".pth", ".pt", ".bin", ".ckpt", ".th", ".tar", ".safetensors", ".npz"};
-  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-    if (strlen(path) > strlen(ends[i]) && streq(path + strlen(path) - strlen(ends[i]), ends[i])) return true;
-  return false;
 }
 
 /* "resnet18" for "weights/resnet18-f37072fd.pth", where that is a built-in network; else NULL. */
@@ -66,7 +60,8 @@ static const char *find_file(Session *s, const char *path, Span origin) {
     if (is_file(places.at[i])) return places.at[i];
     list = arena_printf(s->arena, "%s%s%s", list, i ? ", " : "", places.at[i]);
   }
-  bool weights = has_weight_suffix(path);
+  const char *format = weights_format_of_name(path);
+  bool weights = format && !streq(format, "onnx");
   Diag *d =
       diag_report(&s->diags, DIAG_E0401, origin, "the %s file %s is not there", weights ? "weight" : "ONNX", path);
   diag_note(&s->diags, d, "looked for %s", list);

@@ -2,6 +2,7 @@
  * or deflated. The header is a Python dict literal of three keys; just that much Python is parsed. Object
  * arrays, which are pickles, are refused. */
 #include "runtime/weights/zip.h"
+#include "runtime/weights/formats.h"
 
 #include <stdlib.h>
 #include <stdio.h>
@@ -214,6 +215,10 @@ static int read_array(surgery_weights *w, uint32_t file, Npy *n, uint64_t at, ui
     t->crc = e->crc;
   }
   return 0;
+}
+
+WeightMatch npy_probe(const WeightHead *head) {
+  return weights_begins(head, "\x93NUMPY", 6, 0) ? MATCH_SURE : MATCH_NOT;
 }
 
 int npy_read(surgery_weights *w, uint32_t file, surgery_error *err) {

@@ -2,6 +2,7 @@
  * that the graph calls them by. Finds places and checks sizes; reads no value that stands plainly in a file.
  * Called by weights.c. */
 #include "runtime/weights/onnx.h"
+#include "runtime/weights/formats.h"
 
 #include <stdlib.h>
 
@@ -226,10 +227,12 @@ static int read_graph(OnnxReader *r, const WireField *graph) {
   return 0;
 }
 
-bool onnx_plausible(const unsigned char *head, size_t have) {
+WeightMatch onnx_probe(const WeightHead *head) {
   /* ir_version comes first, then one of the model's other fields. */
-  return have >= 3 && head[0] == 0x08 && head[1] > 0 && head[1] < 0x40 &&
-         memchr("\x12\x1a\x22\x28\x32\x3a\x42\x72\xa2\xca", head[2], 10);
+  const unsigned char *at = head->bytes;
+  bool model = head->have >= 3 && at[0] == 0x08 && at[1] > 0 && at[1] < 0x40 &&
+               memchr("\x12\x1a\x22\x28\x32\x3a\x42\x72\xa2\xca", at[2], 10);
+  return model ? MATCH_LIKELY : MATCH_NOT;
 }
 
 int onnx_read(surgery_weights *w, uint32_t file, surgery_error *err) {

@@ -2,6 +2,7 @@
  * format's own description (huggingface/safetensors, README) and refuses what it forbids. Reads no tensor's
  * bytes. */
 #include "runtime/weights/metadata.h"
+#include "runtime/weights/formats.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -158,6 +159,19 @@ static int read_header(Header *h, const char *text, size_t length) {
   free(places);
   json_decref(root);
   return status ? -1 : check_cover(h, first);
+}
+
+bool json_begins(const WeightHead *head, size_t at) {
+  while (at < head->have && head->bytes[at] && strchr(" \t\r\n", head->bytes[at])) at++;
+  return at < head->have && head->bytes[at] == '{';
+}
+
+/* It may begin with any byte: its header's length, whose lowest byte comes first. */
+WeightMatch safetensors_probe(const WeightHead *head) {
+  uint64_t length = 0;
+  if (json_begins(head, 8)) return MATCH_LIKELY;
+  if (head->have > 8) memcpy(&length, head->bytes, 8);
+  return head->have <= 8 || (length >= 2 && length <= head->size - 8) ? MATCH_WEAK : MATCH_NOT;
 }
 
 int safetensors_read(surgery_weights *w, uint32_t file, surgery_error *err) {

@@ -1,6 +1,7 @@
 /* A model in several files: *.index.json, whose "weight_map" gives each tensor's file. The shards are files
  * of any known format in the same folder; an index cannot name another folder. */
 #include "runtime/weights/weights.h"
+#include "runtime/weights/formats.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -100,7 +101,7 @@ static int read_shard(Index *x, size_t from, size_t to) {
   size_t first = w->count, kept = first;
   const char *note = w->format;
   w->sharded = true;
-  if (weights_detect(w, (uint32_t)file, true, x->err)) return -1;
+  if (weights_detect(w, (uint32_t)file, x->err)) return -1;
   w->format = note;
   bool *found = pool_array(&w->pool, to - from, sizeof *found);
   if (!found) return sg_fail_memory(x->err, x->path, to - from);
@@ -131,9 +132,12 @@ static int read_shards(Index *x) {
   return x->w->format ? 0 : sg_fail_memory(x->err, x->path, 64);
 }
 
+WeightMatch index_probe(const WeightHead *head) { return json_begins(head, 0) ? MATCH_LIKELY : MATCH_NOT; }
+
 int index_read(surgery_weights *w, uint32_t file, surgery_error *err) {
   WeightFile f = w->files[file]; /* a copy: the list grows */
   Index x = {.w = w, .path = f.path, .err = err};
+  if (w->sharded) return REFUSE(&x, "an index cannot name another index as a shard%s", "");
   if (f.size > LARGEST_INDEX)
     return REFUSE(&x, "an index of %llu bytes; at most %d are allowed", ULL(f.size), LARGEST_INDEX);
   char *text = malloc((size_t)f.size + 1);

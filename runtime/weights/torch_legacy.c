@@ -2,6 +2,7 @@
  * tree; then a list of storage keys, then each storage as a count of elements and its bytes, always
  * little-endian (whatever the machine's facts say: the writer converted). */
 #include "runtime/weights/torch.h"
+#include "runtime/weights/formats.h"
 
 static const unsigned char magic[] = {0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
 enum { PROTOCOL = 1001 };
@@ -79,6 +80,11 @@ static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint
   *offset = s->offset;
   *bytes = s->numel * torch_element_size(s);
   return 0;
+}
+
+/* A pickle of protocol 2 to 5. A safetensors header of 640 bytes begins so, too, and is known by its brace. */
+WeightMatch torch_legacy_probe(const WeightHead *head) {
+  return head->have >= 2 && head->bytes[0] == 0x80 && head->bytes[1] <= 5 ? MATCH_LIKELY : MATCH_NOT;
 }
 
 int torch_legacy_read(surgery_weights *w, uint32_t file, surgery_error *err) {

@@ -1,6 +1,7 @@
 /* PyTorch's first format (0.1): a tar archive of `storages`, `tensors` and `pickle`, where tensors are
  * records of their own and the pickle refers to them by number. */
 #include "runtime/weights/torch.h"
+#include "runtime/weights/formats.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -227,6 +228,14 @@ static int locate(TorchFile *t, const PickleStorage *s, const char *tensor, uint
   *offset = s->offset;
   *bytes = s->numel * torch_element_size(s);
   return 0;
+}
+
+/* A tar header is known by "ustar", or (version 7, what Python 2's tarfile could write) by the first member's name. */
+WeightMatch torch_tar_probe(const WeightHead *head) {
+  bool whole = head->have == BLOCK;
+  bool tar = weights_begins(head, "ustar", 5, 257) || (whole && weights_begins(head, "storages", 9, 0)) ||
+             (whole && weights_begins(head, "sys_info", 9, 0));
+  return tar ? MATCH_SURE : MATCH_NOT;
 }
 
 int torch_tar_read(surgery_weights *w, uint32_t file, surgery_error *err) {

@@ -1,6 +1,7 @@
 /* PyTorch's zip format (since 1.6): ROOT/data.pkl, ROOT/data/KEY for each storage, ROOT/byteorder. Also tells
  * apart what else is a zip archive: .npz goes to npz_read, TorchScript is refused. */
 #include "runtime/weights/torch.h"
+#include "runtime/weights/formats.h"
 #include "runtime/weights/metadata.h"
 #include "runtime/weights/zip.h"
 
@@ -108,6 +109,11 @@ static int read_archive(surgery_weights *w, uint32_t file, Archive *a, surgery_e
   return sg_fail(err, SURGERY_BAD_INPUT,
                  "%s: a zip archive of %zu entries, but neither PyTorch's (no data.pkl) nor .npz (no .npy entry)", path,
                  a->zip.count);
+}
+
+WeightMatch torch_zip_probe(const WeightHead *head) {
+  bool zip = weights_begins(head, "PK\3\4", 4, 0) || weights_begins(head, "PK\5\6", 4, 0);
+  return zip ? MATCH_SURE : MATCH_NOT;
 }
 
 int torch_zip_read(surgery_weights *w, uint32_t file, surgery_error *err) {

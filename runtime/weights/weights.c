@@ -1,10 +1,8 @@
-/* Opening a weight file: its format found by content, a reader called, the names put in order
- * (weights_sets.c). Knows every reader by name and none from inside. Called through surgery.h by the compiler
- * (take, load) and compiled programs. */
-#include "runtime/weights/weights.h"
+/* Opening a weight file: its reader is found and called (formats.c), the names are put in order (weights_sets.c). Knows
+ * no format. Called through surgery.h by the compiler (take, load) and compiled programs. */
+#include "runtime/weights/formats.h"
 
 #include <stdlib.h>
-#include <strings.h>
 #include <unistd.h>
 
 /* Names, paths and notes of an honest file take a few times the bytes that they have in it; what needs more
@@ -105,142 +103,11 @@ int weights_shape(surgery_weights *w, WeightTensor *t, surgery_dtype dtype, int6
   return 0;
 }
 
-/* ---- what the first bytes say ---- */
-
-typedef struct Magic {
-  const char *bytes;
-  size_t length, at;
-  const char *what;
-} Magic;
-
-/* Files that people really hand over by mistake: each with the reason and the cure. */
-static const Magic strangers[] = {
-    {"\x89HDF\r\n\x1a\n", 8, 0, "is an HDF5 file (Keras); export the weights as safetensors or .npz"},
-    {"TFL3", 4, 4,
-     "is a TensorFlow Lite file, a compiled network; export the network as ONNX, and take the .onnx file "
-     "(tf2onnx)"},
-    {"GGUF", 4, 0, "is a GGUF file; safetensors, PyTorch and .npz files are read"},
-    {"\x1f\x8b", 2, 0, "is compressed by gzip; unpack it first (gunzip)"},
-    {"BZh", 3, 0, "is compressed by bzip2; unpack it first"},
-    {"\xfd"
-     "7zXZ",
-     5, 0, "is compressed by xz; unpack it first"},
-    {"\x28\xb5\x2f\xfd", 4, 0, "is compressed by zstd; unpack it first"},
-    {"version https://git-lfs", 23, 0, "is a Git LFS pointer, not the file itself; run `git lfs pull`"},
-    {"<!DOCTYPE", 9, 0, "is a web page, not a weight file; the download went wrong"},
-    {"<!doctype", 9, 0, "is a web page, not a weight file; the download went wrong"},
-    {"<html", 5, 0, "is a web page, not a weight file; the download went wrong"},
-    {"\x89PNG", 4, 0, "is a PNG picture, not a weight file"},
-    {"\xff\xd8\xff", 3, 0, "is a JPEG picture, not a weight file"},
-    {"\x7f"
-     "ELF",
-     4, 0, "is a program or library, not a weight file"},
-};
-
-static bool starts(const unsigned char *head, size_t have, const char *magic, size_t length, size_t at) {
-  return have >= at + length && memcmp(head + at, magic, length) == 0;
-}
-
-/* A tar header is known by "ustar", or (version 7, what Python 2's tarfile could write) by the first member's
- * name. */
-static bool is_tar(const unsigned char *head, size_t have) {
-  return starts(head, have, "ustar", 5, 257) || (have == 512 && starts(head, have, "storages\0", 9, 0)) ||
-         (have == 512 && starts(head, have, "sys_info\0", 9, 0));
-}
-
-static bool is_json(const unsigned char *head, size_t have) {
-  size_t i = 0;
-  while (i < have && strchr(" \t\r\n", head[i]) && head[i]) i++;
-  return i < have && head[i] == '{';
-}
-
-/* A safetensors file may begin with any byte: its header's length, whose lowest byte comes first. */
-static bool plausible_header(const unsigned char *head, uint64_t size) {
-  uint64_t length = 0;
-  memcpy(&length, head, 8);
-  return length >= 2 && length <= size - 8;
-}
-
-#define BY_ONNX "; export the network as ONNX, and take the .onnx file"
-
-/* Files of other programs that only their names tell apart; asked for after a reader has refused the file. */
-static const struct {
-  const char *end, *what;
-} suffixes[] = {
-    {".keras", "is a Keras file" BY_ONNX " (tf2onnx), or save its weights as .npz"},
-    {".h5", "is a Keras file, as it seems" BY_ONNX " (tf2onnx), or save its weights as .npz"},
-    {".hdf5", "is a Keras file, as it seems" BY_ONNX " (tf2onnx), or save its weights as .npz"},
-    {".tflite", "is a TensorFlow Lite file, a compiled network" BY_ONNX " (tf2onnx)"},
-    {".pb", "is a TensorFlow graph, as it seems" BY_ONNX " (tf2onnx)"},
-    {".ckpt.index", "is a part of a TensorFlow checkpoint; save its variables as .npz"},
-    {".ckpt.meta", "is a part of a TensorFlow checkpoint; save its variables as .npz"},
-    {".data-00000-of-00001", "is a part of a TensorFlow checkpoint; save its variables as .npz"},
-    {".msgpack", "is a Flax file, as it seems; save its arrays as safetensors or .npz"},
-    {".gguf", "is a GGUF file; safetensors, PyTorch and .npz files are read"},
-    {".ggml", "is a GGML file; safetensors, PyTorch and .npz files are read"},
-    {".mlmodel", "is a Core ML file, a compiled network" BY_ONNX},
-    {".pdparams", "is a PaddlePaddle file; save its arrays as .npz"},
-    {".pdmodel", "is a PaddlePaddle network" BY_ONNX " (paddle2onnx)"},
-    {".caffemodel", "is a Caffe file" BY_ONNX ", or save its weights as .npz"},
-    {".params", "is an MXNet file, as it seems; save its arrays as .npz"},
-    {".engine", "is a TensorRT engine, a compiled network; take the .onnx file that it was made from"},
-    {".trt", "is a TensorRT engine, a compiled network; take the .onnx file that it was made from"},
-    {".pt2", "is a program of torch.export" BY_ONNX ", or save its tensors: torch.save(program.state_dict, path)"},
-    {".pte", "is a program of ExecuTorch, a compiled network; take the network that it was made from"},
-    {".nemo", "is an archive of NeMo; unpack it with tar, and take model_weights.ckpt from it"},
-    {".mar", "is an archive of TorchServe; unpack it, and take the .pth file from it"},
-};
-
-static int detect(surgery_weights *w, uint32_t file, bool nested, surgery_error *err) {
-  const WeightFile *f = &w->files[file];
-  unsigned char head[512];
-  size_t have = f->size < sizeof head ? (size_t)f->size : sizeof head;
-  if (sg_pread(f->fd, f->path, head, 0, have, err)) return -1;
-  if (have == 0) return sg_fail(err, SURGERY_BAD_INPUT, "%s: is empty", f->path);
-  if (starts(head, have, "PK\3\4", 4, 0) || starts(head, have, "PK\5\6", 4, 0)) return torch_zip_read(w, file, err);
-  if (starts(head, have, "\x93NUMPY", 6, 0)) return npy_read(w, file, err);
-  if (is_tar(head, have)) return torch_tar_read(w, file, err);
-  for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
-    const Magic *m = &strangers[i];
-    if (starts(head, have, m->bytes, m->length, m->at)) {
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: %s", f->path, m->what);
-    }
-  }
-  /* Before pickle: a header of 640 bytes begins with 80 02 as a pickle does; but then a '{' follows. */
-  if (have > 8 && is_json(head + 8, have - 8)) return safetensors_read(w, file, err);
-  if (have >= 2 && head[0] == 0x80 && head[1] <= 5) return torch_legacy_read(w, file, err);
-  if (onnx_plausible(head, have)) return onnx_read(w, file, err);
-  if (is_json(head, have)) {
-    if (!nested) return index_read(w, file, err);
-    return sg_fail(err, SURGERY_BAD_INPUT, "%s: an index cannot name another index as a shard", f->path);
-  }
-  if (have <= 8 || plausible_header(head, f->size)) return safetensors_read(w, file, err);
-  return sg_fail(err, SURGERY_BAD_INPUT,
-                 "%s: not a weight file that is known here (safetensors, PyTorch, .npz, .npy, *.index.json, "
-                 "ONNX); it begins "
-                 "with bytes %02x %02x %02x %02x",
-                 f->path, head[0], head[1], head[2], head[3]);
-}
-
-int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error *err) {
-  surgery_error why = {0};
-  if (detect(w, file, nested, &why) == 0) return 0;
-  const char *path = w->files[file].path;
-  size_t length = strlen(path);
-  for (size_t i = 0; why.status == SURGERY_BAD_INPUT && i < sizeof suffixes / sizeof *suffixes; i++) {
-    size_t tail = strlen(suffixes[i].end);
-    if (length > tail && strcasecmp(path + length - tail, suffixes[i].end) == 0)
-      return sg_fail(err, SURGERY_BAD_INPUT, "%s: %s", path, suffixes[i].what);
-  }
-  if (err) *err = why;
-  return -1;
-}
-
 surgery_weights *surgery_weights_open(const char *path, surgery_error *err) {
   surgery_weights *w = calloc(1, sizeof *w);
   if (!w) return sg_fail_memory(err, path, sizeof *w), NULL;
   w->format = w->note = "";
-  if (weights_add_file(w, path, err) < 0 || weights_detect(w, 0, false, err) || weights_finish(w, err)) {
+  if (weights_add_file(w, path, err) < 0 || weights_detect(w, 0, err) || weights_finish(w, err)) {
     surgery_weights_close(w);
     return NULL;
   }

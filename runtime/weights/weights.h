@@ -94,19 +94,6 @@ static inline surgery_dtype weights_stored_dtype(const WeightTensor *t) {
 /* sg_pread, or the same of an image. */
 int weights_bytes(const WeightFile *file, void *to, uint64_t at, size_t size, surgery_error *err);
 
-/* The readers. files[file] is open; each fills tensors and note. 0, or -1. */
-int safetensors_read(surgery_weights *w, uint32_t file, surgery_error *err);
-int torch_zip_read(surgery_weights *w, uint32_t file, surgery_error *err);
-int torch_legacy_read(surgery_weights *w, uint32_t file, surgery_error *err);
-int torch_tar_read(surgery_weights *w, uint32_t file, surgery_error *err);
-int npy_read(surgery_weights *w, uint32_t file, surgery_error *err);
-int index_read(surgery_weights *w, uint32_t file, surgery_error *err);
-int onnx_read(surgery_weights *w, uint32_t file, surgery_error *err);
-bool onnx_plausible(const unsigned char *head, size_t have); /* an ONNX model may begin so */
-
-/* Looks at the first bytes of files[file] and calls its reader. nested: from an index, where another index is
- * refused. */
-int weights_detect(surgery_weights *w, uint32_t file, bool nested, surgery_error *err);
 /* Adds an open file; path is copied. Returns its index, or -1. */
 int weights_add_file(surgery_weights *w, const char *path, surgery_error *err);
 /* The same for one that is open already; its descriptor is closed on failure. The path is not copied. */

@@ -1,4 +1,4 @@
-/* Writing weight files: the format by suffix, what all have in common checked, then one of three writers.
+/* Writing weight files: what all formats have in common is checked, then the writer of the suffix is called.
  * Called through surgery.h by checkpoints, `export` and the compiler. */
 #include "runtime/weights/write.h"
 
@@ -47,33 +47,12 @@ static int check_names(const char *path, const surgery_tensor_out *tensors, size
   return status;
 }
 
-static const struct {
-  const char *suffix;
-  int (*write)(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
-               surgery_error *err);
-} formats[] = {
-    {".safetensors", write_safetensors},
-    {".pth", write_torch},
-    {".pt", write_torch},
-    {".npz", write_npz},
-};
-
-/* Its row of `formats`; -1: none. */
-static int format_of(const char *path) {
-  size_t length = strlen(path);
-  for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-    size_t tail = strlen(formats[i].suffix);
-    if (length > tail && strcmp(path + length - tail, formats[i].suffix) == 0) return (int)i;
-  }
-  return -1;
-}
-
-int surgery_weights_can_write(const char *path) { return format_of(path) >= 0; }
+int surgery_weights_can_write(const char *path) { return weights_writer(path) != NULL; }
 
 static int write_by_suffix(const char *path, const surgery_tensor_out *tensors, size_t count,
                            const char *const *metadata, surgery_error *err) {
-  int format = format_of(path);
-  if (format >= 0) return formats[format].write(path, tensors, count, metadata, err);
+  WeightWriter *write = weights_writer(path);
+  if (write) return write(path, tensors, count, metadata, err);
   return sg_fail(err, SURGERY_BAD_INPUT,
                  "%s: the format of a weight file follows its suffix: .safetensors, .pth, .pt or .npz", path);
 }

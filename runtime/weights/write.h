@@ -1,16 +1,15 @@
-/* The three writers behind surgery_weights_write, and the text they build headers in. Private to
+/* The writers behind surgery_weights_write, and the text they build headers in. Private to
  * runtime/weights/. */
 #ifndef SURGERY_WEIGHTS_WRITE_H
 #define SURGERY_WEIGHTS_WRITE_H
 #include "runtime/weights/weights.h"
 
 /* Tensors are checked: names given and different, shapes possible. metadata.h says where each keeps the metadata. */
-int write_safetensors(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
-                      surgery_error *err);
-int write_torch(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
-                surgery_error *err);
-int write_npz(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
-              surgery_error *err);
+typedef int WeightWriter(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
+                         surgery_error *err);
+WeightWriter write_safetensors, write_torch, write_npz;
+/* formats.c: by the file's suffix; NULL: it names no format that is written. */
+WeightWriter *weights_writer(const char *path);
 /* For tests: ZIP64 from `limit` on, as in zip.h. */
 int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_t count, const char *const *metadata,
                       uint64_t limit, surgery_error *err);
