@@ -79,6 +79,7 @@ surgery_net *cli_open_to_eval(Cli *cli, surgery_error *err); /* net_open_to_eval
 void cli_tell_names(const Cli *cli, const surgery_net *net, const char *path);
 DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets);
 void cli_note(const Cli *cli, const Dataset *set); /* what is odd about the data, once */
+#define CLI_DATA_SETS "{data sets}"                /* in a command's `more`: the kinds of data sets */
 #define CLI_RAW_HELP "pictures as their bytes, 0 to 255, without the script's preprocessing"
 /* A class's name: the script's label, else the data set's, else its number. Returns `to` or the name. */
 const char *cli_label(const Manifest *manifest, const Dataset *set, int64_t class, char to[24]);

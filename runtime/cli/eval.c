@@ -155,11 +155,9 @@ const CliCommand command_eval = {
     "eval",
     "--data DIR [options]",
     "loss, top-1, top-5, per class, confusion matrix",
-    "DIR: a folder of class folders with pictures, an IDX pair (the t10k- one "
-    "where there are two), CIFAR binary batches, a CSV of\n"
-    "numbers or of picture files with their targets, or\n"
-    "an .npz or .safetensors file with x and y. Bytes (uint8) in these are pictures and are preprocessed,\n"
-    "other numbers are taken as they are.",
+    "DIR: " CLI_DATA_SETS ".\n"
+    "Where a folder holds a training and a test part (IDX, CIFAR), it is the test part.\n"
+    "Bytes (uint8) in these are pictures and are preprocessed, other numbers are taken as they are.",
     options,
     false,
     run};

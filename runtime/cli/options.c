@@ -106,7 +106,12 @@ static void print_help(const Cli *cli, const Row *rows, int count) {
     snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
     cli_print(stdout, "  %-24s  %s\n", left, o->help);
   }
-  if (c->more) cli_print(stdout, "\n%s\n", c->more);
+  char kinds[1000];
+  const char *more = c->more, *mark = more ? strstr(more, CLI_DATA_SETS) : NULL;
+  if (mark)
+    cli_print(stdout, "\n%.*s%s", (int)(mark - more), more, dataset_kinds(kinds, sizeof kinds)),
+        more = mark + strlen(CLI_DATA_SETS);
+  if (more) cli_print(stdout, "%s%s\n", mark ? "" : "\n", more);
 }
 
 static bool whole_number(const char *text, int64_t least, int64_t *to) {

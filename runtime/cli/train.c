@@ -327,9 +327,7 @@ const CliCommand command_train = {
     "train",
     "--data DIR [options]",
     "train what the script left trainable",
-    "DIR: a folder of class folders with pictures, an IDX pair, CIFAR binary "
-    "batches, a CSV of numbers or of picture files with their targets, or an "
-    ".npz or .safetensors file with x and y.\n"
+    "DIR: " CLI_DATA_SETS ".\n"
     "Bytes (uint8) in these are pictures and are preprocessed, other numbers are taken as they are.\n"
     "The log has the columns row (step or epoch), epoch, step, loss, lr, "
     "train_loss, train_acc, val_loss, val_acc, seconds.\n"

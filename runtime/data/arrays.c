@@ -159,7 +159,15 @@ static int read_samples(Dataset *set, surgery_weights *file, surgery_error *err)
   return 0;
 }
 
-Dataset *dataset_open_weights(const char *path, const DatasetSpec *spec, surgery_error *err) {
+PathMatch arrays_probe(const PathHead *head) {
+  if (head->folder) return PATH_NOT;
+  if (head->have >= 4 && memcmp(head->bytes, "PK", 2) == 0) return PATH_LIKELY;
+  if (path_ends(head->path, ".npz") || path_ends(head->path, ".safetensors")) return PATH_WEAK;
+  bool header = head->have >= 9 && memchr(head->bytes + 8, '{', head->have - 8) != NULL;
+  return header && !picture_suffix(head->path) ? PATH_WEAK : PATH_NOT;
+}
+
+Dataset *dataset_open_arrays(const char *path, const DatasetSpec *spec, surgery_error *err) {
   surgery_weights *file = surgery_weights_open(path, err);
   if (!file) return NULL;
   Dataset *set = dataset_new("arrays", path, spec, err);

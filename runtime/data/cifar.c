@@ -106,6 +106,12 @@ static Dataset *make_set(Batches *b, const char *path, const DatasetSpec *spec, 
   return NULL;
 }
 
+PathMatch cifar_probe(const PathHead *head) {
+  if (!head->folder) return path_ends(head->path, ".bin") ? PATH_SURE : PATH_NOT;
+  bool found = cifar_folder_has(head->path, ROLE_TRAIN) || cifar_folder_has(head->path, ROLE_TEST);
+  return found ? PATH_LIKELY : PATH_NOT;
+}
+
 Dataset *dataset_open_cifar(const char *path, const DatasetSpec *spec, surgery_error *err) {
   char **files;
   size_t count;

@@ -122,6 +122,11 @@ static int read_rows(Csv *csv) {
   return status;
 }
 
+PathMatch csv_probe(const PathHead *head) {
+  bool named = path_ends(head->path, ".csv") || path_ends(head->path, ".csv.gz");
+  return named && !head->folder ? PATH_SURE : PATH_NOT;
+}
+
 Dataset *dataset_open_csv(const char *path, const DatasetSpec *spec, surgery_error *err) {
   if (spec->target == TARGET_CLASSES && spec->target_count != 1) {
     sg_fail(err, SURGERY_BAD_INPUT, "%s: a CSV row has one label, the network wants %lld", path,

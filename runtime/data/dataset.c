@@ -1,6 +1,6 @@
-/* Looks at what a path holds and asks the right source; what all sources share. The order of looking: a
- * folder by the names in it, a file by its first bytes, its suffix only where those say nothing. Called by
- * the commands. */
+/* Looks at what a path holds and asks the right source of sources.def; what all sources share. A folder is known by the
+ * names in it, a file by its first bytes, by its suffix only where those say nothing. Knows no source from inside.
+ * Called by the commands. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ void dataset_close(Dataset *set) {
   free(set->class_names), free(set->labels), free(set->path), free(set->note), free(set);
 }
 
-static bool ends_with(const char *text, const char *end) {
+bool path_ends(const char *text, const char *end) {
   size_t a = strlen(text), b = strlen(end);
   return a >= b && strcasecmp(text + a - b, end) == 0;
 }
@@ -57,54 +57,69 @@ int dataset_check_sample(const DatasetSpec *spec, const char *path, int rank, co
                  manifest_shape_text(&have, a), manifest_shape_text(want, b));
 }
 
-typedef enum PathKind {
-  PATH_MISSING,
-  PATH_OTHER,
-  PATH_FOLDER,
-  PATH_PICTURE,
-  PATH_IDX,
-  PATH_CIFAR,
-  PATH_CSV,
-  PATH_NPY,
-  PATH_WEIGHTS
-} PathKind;
+/* ---- which source ---- */
 
-static PathKind kind_of_folder(const char *path) {
-  if (idx_folder_has(path, ROLE_TRAIN)) return PATH_IDX;
-  if (cifar_folder_has(path, ROLE_TRAIN) || cifar_folder_has(path, ROLE_TEST)) return PATH_CIFAR;
-  return PATH_FOLDER;
+typedef struct Source {
+  PathMatch (*probe)(const PathHead *head);
+  Dataset *(*open)(const char *path, const DatasetSpec *spec, surgery_error *err);
+  bool holds_tokens;
+  const char *help;
+} Source;
+
+static const Source sources[] = {
+#define SOURCE(id, holds_tokens, help) {id##_probe, dataset_open_##id, holds_tokens, help},
+#include "runtime/data/sources.def"
+};
+#define SOURCES (sizeof sources / sizeof *sources)
+
+const char *dataset_kinds(char *to, size_t size) {
+  size_t used = 0, last = SOURCES;
+  for (size_t i = 0; i < SOURCES; i++)
+    if (sources[i].help) last = i;
+  *to = 0;
+  for (size_t i = 0; i < SOURCES && used < size; i++)
+    if (sources[i].help)
+      used += (size_t)snprintf(to + used, size - used, "%s%s",
+                               used == 0   ? ""
+                               : i == last ? ", or "
+                                           : ", ",
+                               sources[i].help);
+  return to;
 }
+
+/* Single pictures are no data set: several of them make one, see open_part(). */
+typedef enum PathKind { KIND_MISSING, KIND_OTHER, KIND_FOLDER, KIND_PICTURE, KIND_SOURCE } PathKind;
+
+typedef struct PathFound {
+  PathKind kind;
+  const Source *source; /* also of a folder */
+} PathFound;
 
 /* The first bytes, through gzip where it is one (gzread hands plain files on as they are). */
-static size_t first_bytes(const char *path, uint8_t *to, size_t size) {
-  gzFile file = gzopen(path, "rb");
-  int got = file ? gzread(file, to, (unsigned)size) : -1;
+static void read_head(PathHead *head) {
+  gzFile file = gzopen(head->path, "rb");
+  int got = file ? gzread(file, head->bytes, sizeof head->bytes) : -1;
   if (file) gzclose(file);
-  return got > 0 ? (size_t)got : 0;
+  head->have = got > 0 ? (size_t)got : 0;
 }
 
-static PathKind kind_of_file(const char *path) {
-  uint8_t head[PICTURE_HEAD] = {0};
-  size_t got = first_bytes(path, head, sizeof head);
-  if (ends_with(path, ".csv") || ends_with(path, ".csv.gz")) return PATH_CSV;
-  if (ends_with(path, ".bin")) return PATH_CIFAR;
-  if (picture_begins(head, got)) return PATH_PICTURE;
-  if (got >= 6 && memcmp(head, "\x93NUMPY", 6) == 0) return PATH_NPY;
-  if (got >= 4 && memcmp(head, "PK", 2) == 0) return PATH_WEIGHTS;
-  if (got >= 4 && head[0] == 0 && head[1] == 0 && head[3] >= 1 && head[3] <= 4) return PATH_IDX;
-  if (ends_with(path, ".npy")) return PATH_NPY;
-  if (ends_with(path, ".npz") || ends_with(path, ".safetensors")) return PATH_WEIGHTS;
-  if (strstr(path, "ubyte")) return PATH_IDX;
-  if (picture_suffix(path)) return PATH_PICTURE;
-  if (got >= 9 && memchr(head + 8, '{', got - 8)) return PATH_WEIGHTS;
-  return PATH_OTHER;
-}
-
-static PathKind kind_of(const char *path) {
+static PathFound find_source(const char *path) {
   struct stat st;
-  if (stat(path, &st)) return PATH_MISSING;
-  if (S_ISDIR(st.st_mode)) return kind_of_folder(path);
-  return S_ISREG(st.st_mode) ? kind_of_file(path) : PATH_OTHER;
+  PathHead head = {.path = path};
+  if (stat(path, &st)) return (PathFound){KIND_MISSING, NULL};
+  head.folder = S_ISDIR(st.st_mode);
+  if (!head.folder && !S_ISREG(st.st_mode)) return (PathFound){KIND_OTHER, NULL};
+  if (!head.folder) read_head(&head);
+  const Source *best = NULL;
+  PathMatch least = PATH_WEAK;
+  for (size_t i = 0; i < SOURCES; i++) {
+    PathMatch match = sources[i].probe(&head);
+    if (match >= least) best = &sources[i], least = match + 1;
+  }
+  if (!head.folder && least <= PATH_LIKELY && picture_begins(head.bytes, head.have))
+    return (PathFound){KIND_PICTURE, NULL};
+  if (!head.folder && !best && picture_suffix(path)) return (PathFound){KIND_PICTURE, NULL};
+  return (PathFound){head.folder ? KIND_FOLDER : best ? KIND_SOURCE : KIND_OTHER, best};
 }
 
 /* A name that is not there is the user's mistake; one that cannot be looked at is the system's. */
@@ -118,9 +133,9 @@ static void fail_missing(surgery_error *err, const char *path, int reason) {
   "with x and y"
 
 /* Tokens are in arrays; pictures and tables of numbers hold none. */
-static bool holds_tokens(PathKind kind, const char *path, const DatasetSpec *spec, surgery_error *err) {
-  bool arrays = kind == PATH_WEIGHTS || kind == PATH_NPY || kind == PATH_MISSING;
-  if (spec->input->kind != INPUT_TOKENS || arrays) return true;
+static bool holds_tokens(const PathFound *found, const char *path, const DatasetSpec *spec, surgery_error *err) {
+  if (spec->input->kind != INPUT_TOKENS || found->kind == KIND_MISSING) return true;
+  if (found->source && found->source->holds_tokens) return true;
   sg_fail(err, SURGERY_BAD_INPUT,
           "%s: the network's input is tokens, which an .npz or .safetensors file holds: x, and where there are "
           "some, mask and y",
@@ -129,19 +144,13 @@ static bool holds_tokens(PathKind kind, const char *path, const DatasetSpec *spe
 }
 
 Dataset *dataset_open(const char *path, const DatasetSpec *spec, surgery_error *err) {
-  PathKind kind = kind_of(path);
+  PathFound found = find_source(path);
   int reason = errno;
-  if (!holds_tokens(kind, path, spec, err)) return NULL;
-  errno = reason;
-  switch (kind) {
-  case PATH_FOLDER: return dataset_open_folder(path, spec, err);
-  case PATH_IDX: return dataset_open_idx(path, spec, err);
-  case PATH_CIFAR: return dataset_open_cifar(path, spec, err);
-  case PATH_CSV: return dataset_open_csv(path, spec, err);
-  case PATH_WEIGHTS: return dataset_open_weights(path, spec, err);
-  case PATH_MISSING: fail_missing(err, path, errno); return NULL;
-  default: sg_fail(err, SURGERY_BAD_INPUT, "%s: not a data set; that is " ACCEPTED, path); return NULL;
-  }
+  if (!holds_tokens(&found, path, spec, err)) return NULL;
+  if (found.source && found.source->help) return found.source->open(path, spec, err);
+  if (found.kind == KIND_MISSING) fail_missing(err, path, reason);
+  else sg_fail(err, SURGERY_BAD_INPUT, "%s: not a data set; that is " ACCEPTED, path);
+  return NULL;
 }
 
 bool dataset_has_test_part(const char *path) {
@@ -199,32 +208,27 @@ static Dataset *open_folder_of_pictures(const char *path, const DatasetSpec *spe
   return set;
 }
 
+/* A picture that is not there is a broken picture: named, and the others are still predicted. */
+static bool is_picture(const PathFound *found, const char *path) {
+  return found->kind == KIND_PICTURE || (found->kind == KIND_MISSING && picture_suffix(path));
+}
+
 /* One part, from paths[0 …]; *taken: how many paths it took. */
 static Dataset *open_part(const char *const *paths, size_t count, size_t *taken, const DatasetSpec *spec,
                           surgery_error *err) {
-  PathKind kind = kind_of(paths[0]);
+  PathFound found = find_source(paths[0]);
   int reason = errno;
   *taken = 1;
-  if (!holds_tokens(kind, paths[0], spec, err)) return NULL;
-  /* a picture that is not there is a broken picture: named, and the others are still predicted */
-  if (kind == PATH_PICTURE || (kind == PATH_MISSING && picture_suffix(paths[0]))) {
-    while (*taken < count && (kind = kind_of(paths[*taken]),
-                              kind == PATH_PICTURE || (kind == PATH_MISSING && picture_suffix(paths[*taken]))))
-      ++*taken;
+  if (!holds_tokens(&found, paths[0], spec, err)) return NULL;
+  if (is_picture(&found, paths[0])) {
+    while (*taken < count && (found = find_source(paths[*taken]), is_picture(&found, paths[*taken]))) ++*taken;
     return dataset_open_pictures(paths, *taken, spec, err);
   }
-  switch (kind) {
-  case PATH_FOLDER: return open_folder_of_pictures(paths[0], spec, err);
-  case PATH_IDX: return dataset_open_idx(paths[0], spec, err);
-  case PATH_CIFAR: return dataset_open_cifar(paths[0], spec, err);
-  case PATH_CSV: return dataset_open_csv(paths[0], spec, err);
-  case PATH_NPY: return dataset_open_npy(paths[0], spec, err);
-  case PATH_WEIGHTS: return dataset_open_weights(paths[0], spec, err);
-  case PATH_MISSING: fail_missing(err, paths[0], reason); return NULL;
-  default:
-    sg_fail(err, SURGERY_BAD_INPUT, "%s: neither a picture nor an array (.npy, IDX, .npz)", paths[0]);
-    return NULL;
-  }
+  if (found.source && found.source->open == dataset_open_folder) return open_folder_of_pictures(paths[0], spec, err);
+  if (found.source) return found.source->open(paths[0], spec, err);
+  if (found.kind == KIND_MISSING) fail_missing(err, paths[0], reason);
+  else sg_fail(err, SURGERY_BAD_INPUT, "%s: neither a picture nor an array (.npy, IDX, .npz)", paths[0]);
+  return NULL;
 }
 
 Dataset *dataset_open_inputs(const char *const *paths, size_t count, const DatasetSpec *spec, surgery_error *err) {

@@ -97,23 +97,29 @@ bool dataset_has_test_part(const char *path);
 int dataset_check_sample(const DatasetSpec *spec, const char *path, int rank, const int64_t *dim, surgery_error *err);
 
 /* ---- sources: each returns NULL with *err ---- */
-Dataset *dataset_open_idx(const char *path, const DatasetSpec *spec,
-                          surgery_error *err); /* idx.c: folder or images file */
-Dataset *dataset_open_cifar(const char *path, const DatasetSpec *spec,
-                            surgery_error *err); /* cifar.c: folder or .bin */
-Dataset *dataset_open_csv(const char *path, const DatasetSpec *spec,
-                          surgery_error *err); /* csv.c: .csv, .csv.gz, of numbers or of picture files */
-Dataset *dataset_open_weights(const char *path, const DatasetSpec *spec,
-                              surgery_error *err); /* arrays.c: npz, safetensors: x, y */
-Dataset *dataset_open_npy(const char *path, const DatasetSpec *spec, surgery_error *err); /* npy.c: inputs alone */
+typedef struct PathHead { /* what a probe sees of a path */
+  const char *path;
+  bool folder;
+  uint8_t bytes[16]; /* of a file: the first, unpacked where it is gzipped; the rest is 0 */
+  size_t have;
+} PathHead;
+typedef enum PathMatch {
+  PATH_NOT,
+  PATH_WEAK,   /* by its suffix, or for want of another */
+  PATH_LIKELY, /* by its first bytes */
+  PATH_SURE    /* by a name that decides */
+} PathMatch;
+#define SOURCE(id, ...)                                                                                                \
+  PathMatch id##_probe(const PathHead *head);                                                                          \
+  Dataset *dataset_open_##id(const char *path, const DatasetSpec *spec, surgery_error *err);
+#include "runtime/data/sources.def"
+bool path_ends(const char *path, const char *suffix); /* in large or small letters */
+/* "a folder of …, an IDX pair, … or …", for a help. Returns `to`. */
+const char *dataset_kinds(char *to, size_t size);
 bool idx_folder_has(const char *folder, DatasetRole role); /* a pair that serves the role */
 bool cifar_folder_has(const char *folder, DatasetRole role);
 /* npy.c: writes (rank, dim) floats as version 1.0, little-endian, C order; whole or not at all. */
 int npy_write(const char *path, int rank, const int64_t *dim, const float *values, surgery_error *err);
-/* folder.c: DIR/class/picture, classes sorted by name, pictures by path, as torchvision's ImageFolder (its
- * suffixes, and gif: jpg jpeg png ppm bmp pgm tif tiff webp gif, of which those that cannot be decoded are unusable
- * samples). No class folder, or none with a picture: an error that says so. */
-Dataset *dataset_open_folder(const char *path, const DatasetSpec *spec, surgery_error *err);
 /* folder.c: single pictures, without targets. */
 Dataset *dataset_open_pictures(const char *const *files, size_t count, const DatasetSpec *spec, surgery_error *err);
 /* The same, with a name and a path of its own for messages. */
@@ -153,7 +159,6 @@ typedef struct Picture {
 /* JPEG, PNG, WebP, GIF (the first frame), BMP and TIFF by content, 1 or 3 channels; EXIF orientation is not applied (as
  * PIL's open does not). */
 int picture_decode(const char *path, Picture *picture, surgery_error *err);
-#define PICTURE_HEAD 16 /* so many bytes tell the format */
 bool picture_begins(const uint8_t *head, size_t size);
 /* The same for picture_to_input with `spec`, with a seed (augmented) or without: of a JPEG much larger than what is
  * made of it, fewer pixels are decoded; alpha is kept where the input has 2 or 4 channels; turned where its steps say

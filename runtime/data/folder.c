@@ -294,6 +294,8 @@ static int fill_folder(Dataset *set, Names *classes, surgery_error *err) {
   return failed;
 }
 
+PathMatch folder_probe(const PathHead *head) { return head->folder ? PATH_WEAK : PATH_NOT; }
+
 Dataset *dataset_open_folder(const char *path, const DatasetSpec *spec, surgery_error *err) {
   Dataset *set = files_new("folder", path, spec, err);
   if (!set) return NULL;

@@ -255,6 +255,13 @@ bool idx_folder_has(const char *folder, DatasetRole role) {
   return found;
 }
 
+PathMatch idx_probe(const PathHead *head) {
+  if (head->folder) return idx_folder_has(head->path, ROLE_TRAIN) ? PATH_SURE : PATH_NOT;
+  const uint8_t *at = head->bytes;
+  if (head->have >= 4 && at[0] == 0 && at[1] == 0 && at[3] >= 1 && at[3] <= 4) return PATH_LIKELY;
+  return strstr(head->path, "ubyte") ? PATH_WEAK : PATH_NOT;
+}
+
 Dataset *dataset_open_idx(const char *path, const DatasetSpec *spec, surgery_error *err) {
   char *images = NULL, *labels = NULL;
   find_images(path, spec->role, &images); /* none where path is a file */

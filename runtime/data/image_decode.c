@@ -91,7 +91,7 @@ static int decode(const ImageUse *use, Picture *picture, surgery_error *err) {
   *picture = (Picture){0};
   FILE *file = fopen(path, "rbe");
   if (!file) return sg_fail_system(err, errno, "%s", path);
-  uint8_t head[PICTURE_HEAD] = {0};
+  uint8_t head[16] = {0};
   size_t got = fread(head, 1, sizeof head, file);
   const Format *format = find_format(head, got);
   int result;

@@ -18,7 +18,13 @@ static int take_samples(Dataset *set, surgery_weights *file, surgery_error *err)
   return array_use(set, file, x, &layout, NULL, err);
 }
 
-Dataset *dataset_open_npy(const char *path, const DatasetSpec *spec, surgery_error *err) {
+PathMatch npy_array_probe(const PathHead *head) {
+  if (head->folder) return PATH_NOT;
+  if (head->have >= 6 && memcmp(head->bytes, "\x93NUMPY", 6) == 0) return PATH_LIKELY;
+  return path_ends(head->path, ".npy") ? PATH_WEAK : PATH_NOT;
+}
+
+Dataset *dataset_open_npy_array(const char *path, const DatasetSpec *spec, surgery_error *err) {
   if (spec->target != TARGET_NONE) {
     sg_fail(err, SURGERY_BAD_INPUT, "%s: a .npy has no targets; an .npz with x and y has", path);
     return NULL;
