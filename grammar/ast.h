@@ -6,13 +6,13 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/diag.h"
 #include "compiler/base/source.h"
+#include "runtime/base/selector.h"
 
 /* No tree is higher than this, so that code which walks one may recurse. */
 enum { AST_MAX_DEPTH = 200 };
 
 typedef struct Expr Expr;
 typedef struct Arg Arg;
-typedef struct Selector Selector;
 typedef struct Stmt Stmt;
 
 /* ---- expressions: constants, layers `Linear(_, 10)`, and the values of a forward ---- */
@@ -54,52 +54,6 @@ struct Arg {
   Span name_span;
   Expr *value;
 };
-
-/* ---- selectors ---- */
-
-typedef enum SelectorKind {
-  SELECT_ALL,        /* all */
-  SELECT_NAME,       /* text: a dotted name, or a glob when is_glob */
-  SELECT_REGEX,      /* text: the expression between the slashes */
-  SELECT_EVERY,      /* text: a type; right: the selector behind `in`, or NULL */
-  SELECT_RANGE,      /* left..right, both ends included */
-  SELECT_STAGES,     /* [index] or left[index]: left is NULL for the whole network */
-  SELECT_CHILDREN,   /* children[index], left.children[index] */
-  SELECT_PARAMETERS, /* parameters[index] */
-  SELECT_BACKBONE,
-  SELECT_HEAD,
-  SELECT_UNION,  /* left, right */
-  SELECT_EXCEPT, /* left except right */
-  SELECT_REGION  /* left[dims]: a region of a tensor, `fc.weight[:, :10]`; only in load and save.
-                    `fc.weight[:10]` is parsed as SELECT_STAGES with left; load and save reread it. */
-} SelectorKind;
-
-typedef struct Index Index;
-struct Index {
-  Index *next;       /* the next dimension of a region */
-  bool is_range;     /* a:b, else one index in `begin` */
-  Expr *begin, *end; /* NULL where missing */
-  Span span;
-};
-
-struct Selector {
-  SelectorKind kind;
-  Span span;
-  const char *text;
-  bool is_glob;
-  bool is_quoted;     /* the name stood between quotes: no word and no pattern is meant by it */
-  bool is_template;   /* the text has braces to be filled in; set also behind that */
-  uint16_t depth;     /* as in Expr */
-  bool parameters_of; /* `parameters of SEL` (freeze, unfreeze): PyTorch's requires_grad alone */
-  Selector *left, *right;
-  Index *index;
-};
-
-/* What a path means: a word, a name, a pattern, or a template of these. */
-void selector_set_path(Selector *selector, const char *text);
-/* The next `{` of a template, NULL: none. A pattern's braces are no template where a comma stands in them; between
- * quotes each brace begins one (and `{{` is one that does not). */
-const char *template_brace(const char *text, bool is_quoted);
 
 /* ---- statements ---- */
 

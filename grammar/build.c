@@ -166,25 +166,10 @@ Selector *build_selector(Lexer *lx, Span span, SelectorKind kind, const char *te
   return selector;
 }
 
-const char *template_brace(const char *text, bool is_quoted) {
-  for (const char *at = text; (at = strchr(at, '{')); at++) {
-    if (is_quoted) return at;
-    size_t inside = strcspn(at, "}");
-    if (!memchr(at, ',', inside)) return at;
-  }
-  return NULL;
-}
-
-void selector_set_path(Selector *selector, const char *text) {
-  selector->text = text;
-  selector->kind = streq(text, "all")        ? SELECT_ALL
-                   : streq(text, "backbone") ? SELECT_BACKBONE
-                   : streq(text, "head")     ? SELECT_HEAD
-                                             : SELECT_NAME;
-  selector->is_template = template_brace(text, false) != NULL;
-  const char *brace = text;
-  while ((brace = strchr(brace, '{')) && !memchr(brace, ',', strcspn(brace, "}"))) brace++;
-  selector->is_glob = brace || strpbrk(text, "*?") != NULL;
+Selector *build_every(Lexer *lx, Span span, Span type_span, const char *type, Selector *area) {
+  Selector *selector = build_selector(lx, span, SELECT_EVERY, type, NULL, area);
+  selector->type_span = type_span;
+  return selector;
 }
 
 Selector *build_path(Lexer *lx, Span span, const char *text) {
@@ -200,25 +185,15 @@ Selector *build_quoted(Lexer *lx, Span span, const char *text) {
   return selector;
 }
 
-/* `layer1.children` before `[`: the kind, and what stands before the last dot (NULL: the whole network). */
-static bool split_kind(Lexer *lx, Selector *path, SelectorKind *kind, Selector **left) {
-  if (path->kind != SELECT_NAME || path->is_quoted) return false;
-  const char *dot = strrchr(path->text, '.'), *word = dot ? dot + 1 : path->text;
-  if (streq(word, "children")) *kind = SELECT_CHILDREN;
-  else if (streq(word, "parameters")) *kind = SELECT_PARAMETERS;
-  else return false;
-  *left = NULL;
-  if (!dot) return true;
-  Span span = path->span;
-  span.end -= (uint32_t)strlen(dot);
-  *left = build_path(lx, span, arena_strndup(lx->arena, path->text, (size_t)(dot - path->text)));
-  return true;
-}
-
 Selector *build_indexed(Lexer *lx, Span span, Selector *left, IndexList indices) {
   SelectorKind kind = SELECT_STAGES;
   Selector *inner = left;
-  bool counted = left && split_kind(lx, left, &kind, &inner);
+  size_t before;
+  bool counted = left && selector_counts(left, &kind, &before);
+  if (counted) {
+    Span path = {left->span.source, left->span.begin, left->span.begin + (uint32_t)before};
+    inner = before ? build_path(lx, path, arena_strndup(lx->arena, left->text, before)) : NULL;
+  }
   if (indices.first->next) {
     if (!left || counted) {
       Diag *diag = build_report(lx, DIAG_E0012, span, "several dimensions, but no tensor that has them");

@@ -49,6 +49,7 @@ ArgList args_add(ArgList list, Arg *arg);
 /* Reports a positional argument behind a named one (unless they may be `mixed`), and a name given twice. */
 ArgList args_checked(Lexer *lx, ArgList list, bool mixed);
 
+Selector *build_every(Lexer *lexer, Span span, Span type_span, const char *type, Selector *area);
 Selector *build_path(Lexer *lx, Span span, const char *text);
 /* A name between quotes. */
 Selector *build_quoted(Lexer *lx, Span span, const char *text);

@@ -295,8 +295,8 @@ single
 operand
   : picked
   | picked DOTDOT picked          { $$ = build_selector(lexer, @$, SELECT_RANGE, NULL, $1, $3); }
-  | EVERY PATH                    { $$ = build_selector(lexer, @$, SELECT_EVERY, $2.text, NULL, NULL); }
-  | EVERY PATH IN operand         { $$ = build_selector(lexer, @$, SELECT_EVERY, $2.text, NULL, $4); }
+  | EVERY PATH                    { $$ = build_every(lexer, @$, @2, $2.text, NULL); }
+  | EVERY PATH IN operand         { $$ = build_every(lexer, @$, @2, $2.text, $4); }
   | REGEX                         { $$ = build_selector(lexer, @$, SELECT_REGEX, $1.text, NULL, NULL); }
   | '(' selector ')'              { $$ = $2; }
   ;

@@ -1,8 +1,6 @@
 /* Holding what a load asks for against the file: missing, unexpected, shapes, dtypes, less what `allow` excuses. All of
  * it goes into one message. Changes nothing. Called by load.c. */
 #include "compiler/edit/load.h"
-#include "compiler/select/glob.h"
-#include <regex.h>
 
 enum { MAX_LINES = 40 };
 
@@ -50,40 +48,39 @@ static bool allowed(Load *l, const char *what, ParamId param) {
 
 /* ---- names in the file, for `allow unexpected` ---- */
 
-static bool glob_picks(Load *l, const char *pattern, const char *key) {
-  const char *reason;
-  Glob *glob = glob_compile(l->scratch, pattern, &reason);
-  if (!glob) return false;
-  for (size_t i = 1; key[i - 1]; i++) /* a layer's name picks all below it */
-    if ((key[i] == 0 || key[i] == '.') && glob_match(glob, arena_strndup(l->scratch, key, i))) return true;
-  return false;
-}
-
 static bool name_picks(const char *name, const char *key) {
   size_t length = strlen(name);
   return strncmp(key, name, length) == 0 && (key[length] == 0 || key[length] == '.');
 }
 
-static bool regex_picks(Load *l, const Selector *sel, const char *key, bool *ok) {
-  regex_t regex;
-  const char *danger = select_regex_danger(sel->text);
-  if (danger || regcomp(&regex, sel->text, REG_EXTENDED | REG_NOSUB) != 0) {
-    diag_report(&l->e->s->diags, DIAG_E0207, sel->span, "the regular expression cannot be used%s%s", danger ? ": " : "",
-                danger ? danger : "");
-    return *ok = false;
-  }
-  bool picks = regexec(&regex, key, 0, NULL, 0) == 0;
-  regfree(&regex);
-  return picks;
+/* A glob of a layer's name picks all below it. */
+static bool glob_picks(Load *l, Pattern *glob, const char *key) {
+  const char *reason;
+  for (size_t i = 1; key[i - 1]; i++)
+    if ((key[i] == 0 || key[i] == '.') && pattern_match(glob, arena_strndup(l->scratch, key, i), &reason) == MATCH_YES)
+      return true;
+  return false;
+}
+
+static bool pattern_picks(Load *l, const Selector *sel, const char *key, bool *ok) {
+  bool regex = sel->kind == SELECT_REGEX;
+  const char *reason = NULL;
+  Pattern *pattern = pattern_compile(regex ? PATTERN_REGEX : PATTERN_GLOB, sel->text, &reason);
+  bool picks = pattern && (regex ? pattern_match(pattern, key, &reason) == MATCH_YES : glob_picks(l, pattern, key));
+  pattern_free(pattern);
+  if (!reason) return picks;
+  diag_report(&l->e->s->diags, regex ? DIAG_E0207 : DIAG_E0206, sel->span, "the %s: %s",
+              regex ? "regular expression cannot be used" : "glob cannot be read", reason);
+  return *ok = false;
 }
 
 static bool picks_key(Load *l, const Selector *sel, const char *key, bool *ok) {
   switch (sel->kind) {
   case SELECT_ALL: return true;
-  case SELECT_NAME: return sel->is_glob ? glob_picks(l, sel->text, key) : name_picks(sel->text, key);
+  case SELECT_NAME: return sel->is_glob ? pattern_picks(l, sel, key, ok) : name_picks(sel->text, key);
   case SELECT_HEAD: return name_picks("head", key);
   case SELECT_BACKBONE: return name_picks("backbone", key);
-  case SELECT_REGEX: return regex_picks(l, sel, key, ok);
+  case SELECT_REGEX: return pattern_picks(l, sel, key, ok);
   case SELECT_UNION: /* at most AST_MAX_DEPTH deep, as all trees */
     return picks_key(l, sel->left, key, ok) || (*ok && picks_key(l, sel->right, key, ok));
   case SELECT_EXCEPT: return picks_key(l, sel->left, key, ok) && *ok && !picks_key(l, sel->right, key, ok);

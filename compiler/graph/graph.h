@@ -10,9 +10,9 @@
 #include "compiler/base/arena.h"
 #include "compiler/base/diag.h"
 #include "compiler/base/source.h"
+#include "runtime/base/selector.h"
 
-typedef int32_t NodeId, ValueId, ModuleId, ParamId;
-#define NO_ID (-1)
+typedef int32_t ValueId; /* the others: runtime/base/selector.h */
 
 /* ---- operators: rows of grammar/ops.def ---- */
 

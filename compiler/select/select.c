@@ -1,334 +1,100 @@
-/* Selectors (language.md, section 2): which layers, calls and parameters a selector picks. Reads the graph,
- * never changes it. Nothing a script can write takes more than time proportional to selector × network:
- * unions are walked without recursion, patterns run as automata, and both have limits that are reported.
- * Called by compiler/edit (select_units) and by whoever else wants to know (select_resolve). */
-#include "compiler/select/log.h"
+/* What selectors pick of the graph of a script: lays the graph out as runtime/base/selector.h reads a network,
+ * evaluates the bounds of indices and turns messages into diagnostics. Never changes the graph. Called by compiler/edit
+ * (select_units) and by whoever else has to know (select_resolve). */
 #include "compiler/select/select.h"
+#include "compiler/select/log.h"
 
-#define MAX_DEPTH 100
-#define MAX_PARTS 10000
+typedef struct ScriptHost {
+  SelectHost host;
+  Session *s;
+  Scope *scope;
+  Diag *diag; /* the one that is being said */
+} ScriptHost;
 
-/* ---- what was picked ---- */
-
-Picked picked_create(const Graph *g, Arena *arena) {
-  return (Picked){.arena = arena,
-                  .module = arena_array(arena, bool, g->modules.count + 1),
-                  .node = arena_array(arena, bool, g->nodes.count + 1),
-                  .param = arena_array(arena, bool, g->params.count + 1)};
-}
-
-static bool has_unit(const Picked *p, ModuleId module, NodeId node) {
-  for (size_t i = 0; i < p->units.count; i++) {
-    const Unit *u = &p->units.at[i];
-    if (module != NO_ID ? u->module == module : u->module == NO_ID && u->nodes.count == 1 && u->nodes.at[0] == node)
-      return true;
+static void say(SelectHost *host, SelectSay what, const char *code, Span span, const char *text) {
+  ScriptHost *h = (ScriptHost *)host;
+  Diags *diags = &h->s->diags;
+  DiagCode known;
+  switch (what) {
+  case SELECT_REPORT:
+    if (!diag_code_parse(code, &known)) BUG("there is no message %s", code);
+    h->diag = diag_report(diags, known, span, "%s", text);
+    break;
+  case SELECT_CARET: diag_caret(diags, h->diag, "%s", text); break;
+  case SELECT_NOTE: diag_note(diags, h->diag, "%s", text); break;
+  case SELECT_HELP: diag_help(diags, h->diag, "%s", text); break;
+  case SELECT_FIX: diag_fix(diags, h->diag, span, "%s", text); break;
   }
-  return false;
 }
 
-static void mark_params(const Graph *g, Picked *p, ModuleId module) {
-  const Module *m = &g->modules.at[module];
-  for (size_t i = 0; i < m->params.count; i++) p->param[m->params.at[i]] = true;
-}
-
-static void mark_module(const Graph *g, Picked *p, ModuleId module) {
-  p->module[module] = module != 0;
-  mark_params(g, p, module);
-  const Module *m = &g->modules.at[module];
-  for (size_t i = 0; i < m->children.count; i++)
-    if (g->modules.at[m->children.at[i]].alive) mark_module(g, p, m->children.at[i]);
-}
-
-void picked_add_everything(const Graph *g, Picked *p) {
-  mark_module(g, p, 0);
-  p->module[0] = false;
-}
-
-/* The unit's calls: alive ones, or for a layer that was cut off the dead ones. */
-void picked_add_module(const Graph *g, Picked *p, ModuleId module) {
-  p->layers = true;
-  if (p->module[module] && has_unit(p, module, NO_ID)) return;
-  Unit unit = {.name = g->modules.at[module].name, .module = module, .cut = !g->modules.at[module].alive};
-  for (size_t i = 0; i < g->order.count; i++) {
-    NodeId id = g->order.at[i];
-    const Node *n = &g->nodes.at[id];
-    if (n->alive == unit.cut || (unit.cut && !n->cut) || !node_within(g, id, module)) continue;
-    vec_push(p->arena, &unit.nodes, id);
-    if (!unit.cut) p->node[id] = true;
+static bool bound(SelectHost *host, const struct Expr *expr, int64_t *out) {
+  ScriptHost *h = (ScriptHost *)host;
+  Const value;
+  if (!eval_const(h->s, h->scope, expr, &value)) return false;
+  if (value.kind != CONST_INT) {
+    Diag *d = diag_report(&h->s->diags, DIAG_E0204, expr->span, "an index must be a whole number");
+    diag_help(&h->s->diags, d, "[0:5] is the first five, [-1] the last");
+    return false;
   }
-  if (!unit.cut) mark_module(g, p, module);
-  else p->module[module] = true;
-  vec_push(p->arena, &p->units, unit);
+  *out = value.integer;
+  return true;
 }
 
-void picked_add_node(const Graph *g, Picked *p, NodeId node) {
-  p->layers = true;
-  if (p->node[node] && has_unit(p, NO_ID, node)) return;
-  Unit unit = {.name = g->nodes.at[node].name, .module = NO_ID, .cut = !g->nodes.at[node].alive};
-  vec_push(p->arena, &unit.nodes, node);
-  vec_push(p->arena, &p->units, unit);
-  p->node[node] = true;
+/* A statement that was wrong may have made it, or one that could not be read. */
+static bool excused(SelectHost *host, const char *name) {
+  const Diags *diags = &((ScriptHost *)host)->s->diags;
+  return name ? diag_may_be_unmade(diags, name) || diag_may_be_unread(diags, name) : diags->failed.count > 0;
 }
 
-void picked_add_param(const Graph *g, Picked *p, ParamId param) {
-  p->tensors = true;
-  p->param[param] = true;
+static const char *constant(SelectHost *host, const char *name) {
+  const Const *known = scope_get(((ScriptHost *)host)->scope, name);
+  return known && known->kind == CONST_TEXT ? known->text : NULL;
 }
 
-/* A module counts as picked when all its calls are; a container, when all that lives in it is. Children have
- * higher ids than their parents, so one pass from the end is enough. */
-static void mark_complete_modules(const Graph *g, bool *node, bool *module) {
-  size_t count = g->modules.count;
-  Arena *scratch = arena_create();
-  bool *any = arena_array(scratch, bool, count + 1), *missing = arena_array(scratch, bool, count + 1);
+/* Ids stay what they are. Views into the graph, but for the arrays. */
+static SelectNet lay_out(const Graph *g, Arena *arena) {
+  ParamList parameters = graph_state_dict(g, arena, false);
+  SelectNet net = {.name = g->name,
+                   .order = {g->order.at, g->order.count},
+                   .parameters = {parameters.at, parameters.count},
+                   .own_output = !streq(g->outputs.at[0].name, "output")};
+  vec_reserve(arena, &net.modules, g->modules.count);
+  vec_reserve(arena, &net.nodes, g->nodes.count);
+  vec_reserve(arena, &net.params, g->params.count);
+  for (size_t i = 0; i < g->modules.count; i++) {
+    const Module *m = &g->modules.at[i];
+    vec_push(arena, &net.modules,
+             (SelectModule){.name = m->name,
+                            .local = m->local,
+                            .type = m->type,
+                            .parent = m->parent,
+                            .children = {m->children.at, m->children.count},
+                            .params = {m->params.at, m->params.count},
+                            .alive = m->alive,
+                            .cut = m->cut});
+  }
   for (size_t i = 0; i < g->nodes.count; i++) {
-    ModuleId home = node_home(g, (NodeId)i);
-    if (!g->nodes.at[i].alive || home == NO_ID) continue;
-    if (node[i]) any[home] = true;
-    else missing[home] = true;
+    const Node *n = &g->nodes.at[i];
+    vec_push(arena, &net.nodes,
+             (SelectNode){.name = n->name,
+                          .type = n->module == NO_ID ? op_info(n->op)->name : NULL,
+                          .module = n->module,
+                          .scope = n->scope,
+                          .stage = n->stage,
+                          .alive = n->alive,
+                          .cut = n->cut});
   }
-  for (size_t i = count; i-- > 1;) {
-    const Module *m = &g->modules.at[i];
-    if (!m->alive) continue;
-    if (any[i] && !missing[i]) module[i] = true;
-    if (missing[i]) missing[m->parent] = true;
-    if (any[i]) any[m->parent] = true;
-  }
-  arena_destroy(scratch);
-}
-
-/* The module that is exactly these nodes: the outermost one, but never the root. */
-static ModuleId module_of_region(const Graph *g, const bool *nodes, const bool *complete) {
-  for (size_t i = 1; i < g->modules.count; i++) {
-    if (!complete[i] || !g->modules.at[i].alive) continue;
-    bool same = true;
-    for (size_t k = 0; k < g->nodes.count && same; k++)
-      if (g->nodes.at[k].alive) same = nodes[k] == node_within(g, (NodeId)k, (ModuleId)i);
-    if (same) return (ModuleId)i;
-  }
-  return NO_ID;
-}
-
-void picked_add_region(const Graph *g, Picked *p, const bool *nodes, const char *name) {
-  p->layers = true;
-  Unit unit = {.name = name, .module = NO_ID};
-  for (size_t i = 0; i < g->order.count; i++) {
-    NodeId id = g->order.at[i];
-    if (!g->nodes.at[id].alive || !nodes[id]) continue;
-    vec_push(p->arena, &unit.nodes, id);
-    p->node[id] = true;
-  }
-  bool *complete = arena_array(p->arena, bool, g->modules.count + 1);
-  bool *copy = arena_array(p->arena, bool, g->nodes.count + 1);
-  for (size_t i = 0; i < unit.nodes.count; i++) copy[unit.nodes.at[i]] = true;
-  mark_complete_modules(g, copy, complete);
-  unit.module = module_of_region(g, copy, complete);
-  if (unit.module != NO_ID) unit.name = g->modules.at[unit.module].name;
-  for (size_t i = 1; i < g->modules.count; i++)
-    if (complete[i]) {
-      p->module[i] = true;
-      mark_params(g, p, (ModuleId)i);
-    }
-  vec_push(p->arena, &p->units, unit);
-}
-
-/* ---- the forms ---- */
-
-bool select_cut_name(SelectContext *c, const char *name, Picked *into) {
-  const Graph *g = c->g;
-  for (size_t i = 1; i < g->modules.count; i++) {
-    const Module *m = &g->modules.at[i];
-    if (m->alive || !m->cut || !streq(m->name, name)) continue;
-    picked_add_module(g, into, (ModuleId)i);
-    return true;
-  }
-  return false;
-}
-
-static bool select_name(SelectContext *c, const Selector *sel, Picked *into) {
-  const Graph *g = c->g;
-  if (sel->is_glob) return select_glob(c, sel, into);
-  ModuleId module = graph_find_module(g, sel->text);
-  if (module > 0) return picked_add_module(g, into, module), true;
-  NodeId node = graph_find_node(g, sel->text);
-  if (node != NO_ID) return picked_add_node(g, into, node), true;
-  ParamId param = graph_find_param(g, sel->text);
-  if (param != NO_ID) return picked_add_param(g, into, param), true;
-  if (c->with_cut && select_cut_name(c, sel->text, into)) return true;
-  return select_unknown_name(c, sel);
-}
-
-/* The first or the last place in the forward order of what a selector picks; -1 when it has none. */
-static int64_t place_of(const SelectContext *c, const Picked *p, bool last) {
-  int64_t place = -1;
-  for (size_t i = 0; i < c->g->order.count; i++) {
-    NodeId id = c->g->order.at[i];
-    if (!c->g->nodes.at[id].alive || !p->node[id]) continue;
-    if (last || place < 0) place = (int64_t)i;
-  }
-  return place;
-}
-
-static bool select_range(SelectContext *c, const Selector *sel, Picked *into) {
-  Picked left = picked_create(c->g, c->arena), right = picked_create(c->g, c->arena);
-  if (!select_pick(c, sel->left, &left)) return false;
-  if (!select_pick(c, sel->right, &right)) return false;
-  int64_t first = place_of(c, &left, false), last = place_of(c, &right, true);
-  if (first < 0 || last < 0) {
-    Diag *d = diag_report(&c->s->diags, DIAG_E0205, first < 0 ? sel->left->span : sel->right->span,
-                          "a range goes from layer to layer, and forward never runs through this");
-    diag_help(&c->s->diags, d, "name a layer at both ends, as in conv1..layer2");
-    return false;
-  }
-  if (first > last || place_of(c, &left, true) > last) {
-    Diag *d = diag_report(&c->s->diags, DIAG_E0205, sel->span, "the range ends before it begins");
-    diag_caret(&c->s->diags, d, "in forward order its left end comes after its right end");
-    diag_help(&c->s->diags, d, "write the layer that comes first on the left of '..'");
-    return false;
-  }
-  bool *nodes = arena_array(c->arena, bool, c->g->nodes.count + 1);
-  for (int64_t i = first; i <= last; i++) nodes[c->g->order.at[i]] = true;
-  const char *name = "the range";
-  if (sel->left->text && sel->right->text)
-    name = arena_printf(c->s->arena, "%s..%s", sel->left->text, sel->right->text);
-  picked_add_region(c->g, into, nodes, name);
-  return true;
-}
-
-/* ---- difference ---- */
-
-/* What is left of a unit, layer by layer. */
-static void add_rest(const Graph *g, const Unit *unit, Picked *from) {
-  Picked *p = from;
-  VEC(Unit) kept = {0};
-  for (size_t i = 0; i < unit->nodes.count; i++) {
-    NodeId id = unit->nodes.at[i];
-    if (!p->node[id]) continue;
-    ModuleId module = g->nodes.at[id].module;
-    size_t same = kept.count;
-    if (module != NO_ID)
-      for (same = 0; same < kept.count && kept.at[same].module != module;) same++;
-    if (same == kept.count)
-      vec_push(p->arena, &kept,
-               (Unit){.name = module == NO_ID ? g->nodes.at[id].name : g->modules.at[module].name, .module = module});
-    vec_push(p->arena, &kept.at[same].nodes, id);
-  }
-  for (size_t i = 0; i < kept.count; i++) vec_push(p->arena, &p->units, kept.at[i]);
-}
-
-static void subtract(const Graph *g, Picked *from, const Picked *what) {
-  for (size_t i = 0; i < g->nodes.count; i++) from->node[i] &= !what->node[i];
-  for (size_t i = 0; i < g->modules.count; i++) from->module[i] &= !what->module[i];
-  for (size_t i = 0; i < g->params.count; i++) from->param[i] &= !what->param[i];
-  /* what holds something that was taken out is no longer picked as a whole */
   for (size_t i = 0; i < g->params.count; i++)
-    if (what->param[i] && !what->module[g->params.at[i].module]) from->module[g->params.at[i].module] = false;
-  for (size_t i = g->modules.count; i-- > 1;) {
-    const Module *m = &g->modules.at[i];
-    for (size_t k = 0; k < m->children.count; k++)
-      if (g->modules.at[m->children.at[k]].alive && !from->module[m->children.at[k]]) from->module[i] = false;
-  }
-  Picked old = *from;
-  memset(&from->units, 0, sizeof from->units);
-  for (size_t i = 0; i < old.units.count; i++) {
-    const Unit *u = &old.units.at[i];
-    size_t left = 0;
-    for (size_t k = 0; k < u->nodes.count; k++) left += from->node[u->nodes.at[k]];
-    if (left == u->nodes.count) vec_push(from->arena, &from->units, *u);
-    else if (left > 0) add_rest(g, u, from);
-  }
-}
-
-static bool is_empty(const Graph *g, const Picked *p) {
-  for (size_t i = 0; i < g->nodes.count; i++)
-    if (p->node[i]) return false;
-  for (size_t i = 0; i < g->modules.count; i++)
-    if (p->module[i]) return false;
-  for (size_t i = 0; i < g->params.count; i++)
-    if (p->param[i]) return false;
-  return true;
-}
-
-static void merge(const Graph *g, Picked *into, const Picked *more) {
-  for (size_t i = 0; i < g->nodes.count; i++) into->node[i] |= more->node[i];
-  for (size_t i = 0; i < g->modules.count; i++) into->module[i] |= more->module[i];
-  for (size_t i = 0; i < g->params.count; i++) into->param[i] |= more->param[i];
-  for (size_t i = 0; i < more->units.count; i++) vec_push(into->arena, &into->units, more->units.at[i]);
-  into->layers |= more->layers;
-  into->tensors |= more->tensors;
-}
-
-static bool select_except(SelectContext *c, const Selector *sel, Picked *into) {
-  Picked left = picked_create(c->g, c->arena), right = picked_create(c->g, c->arena);
-  if (!select_pick(c, sel->left, &left)) return false;
-  if (!select_pick(c, sel->right, &right)) return false;
-  subtract(c->g, &left, &right);
-  if (is_empty(c->g, &left)) return select_no_match(c, sel, "nothing is left: all of the left side is excepted");
-  merge(c->g, into, &left);
-  return true;
-}
-
-/* ---- all forms ---- */
-
-static bool too_large(SelectContext *c, const Selector *sel, const char *why) {
-  Diag *d = diag_report(&c->s->diags, DIAG_E0208, sel->span, "the selector %s", why);
-  diag_help(&c->s->diags, d, "use a glob or a regular expression, or several statements");
-  return false;
-}
-
-static bool pick_one(SelectContext *c, const Selector *sel, Picked *into) {
-  switch (sel->kind) {
-  case SELECT_ALL:
-  case SELECT_BACKBONE:
-  case SELECT_HEAD: return select_word(c, sel, into);
-  case SELECT_NAME: return select_name(c, sel, into);
-  case SELECT_REGEX: return select_regex(c, sel, into);
-  case SELECT_EVERY: return select_every(c, sel, into);
-  case SELECT_RANGE: return select_range(c, sel, into);
-  case SELECT_STAGES: return select_stages(c, sel, into);
-  case SELECT_CHILDREN: return select_children(c, sel, into);
-  case SELECT_PARAMETERS: return select_parameters(c, sel, into);
-  case SELECT_EXCEPT: return select_except(c, sel, into);
-  case SELECT_REGION: {
-    Diag *d = diag_report(&c->s->diags, DIAG_E0204, sel->span, "a region of a tensor cannot be picked here");
-    diag_help(&c->s->diags, d, "regions belong to load and save; here name the whole tensor");
-    return false;
-  }
-  case SELECT_UNION: break;
-  }
-  BUG("selector of kind %d", sel->kind);
-}
-
-bool select_pick(SelectContext *c, const Selector *selector, Picked *into) {
-  if (++c->depth > MAX_DEPTH) {
-    c->depth--;
-    return too_large(c, selector, "is nested too deep");
-  }
-  bool ok = true;
-  VEC(const Selector *) todo = {0}; /* a union may have any number of parts: no recursion over them */
-  vec_push(c->arena, &todo, selector);
-  while (todo.count > 0) {
-    const Selector *sel = todo.at[--todo.count];
-    if (sel->kind == SELECT_UNION) {
-      vec_push(c->arena, &todo, sel->right);
-      vec_push(c->arena, &todo, sel->left);
-      continue;
-    }
-    if (++c->parts > MAX_PARTS) {
-      ok = too_large(c, selector, "has more than 10000 parts");
-      break;
-    }
-    ok &= pick_one(c, sel, into);
-  }
-  c->depth--;
-  return ok;
+    vec_push(arena, &net.params, (SelectParam){g->params.at[i].name, g->params.at[i].module});
+  for (size_t i = 0; i < g->stages.count; i++) vec_push(arena, &net.stages, g->stages.at[i].name);
+  return net;
 }
 
 bool select_look(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut, Arena *arena,
                  Picked *out) {
-  SelectContext c = {.s = s, .g = g, .scope = scope, .arena = arena, .with_cut = with_cut};
-  *out = picked_create(g, arena);
-  return select_pick(&c, selector, out);
+  ScriptHost host = {{say, bound, excused, constant}, s, scope, NULL};
+  SelectNet net = lay_out(g, arena);
+  return selector_pick(&host.host, &net, selector, with_cut, arena, s->arena, out);
 }
 
 bool select_units(Session *s, const Graph *g, Scope *scope, const Selector *selector, bool with_cut, Arena *arena,

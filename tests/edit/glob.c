@@ -1,16 +1,16 @@
-/* Globs over dotted names, and that no pattern takes long. */
+/* Globs and regular expressions over dotted names, and that no pattern takes long. */
 #include "tests/edit/script.h"
-#include "compiler/select/glob.h"
+#include "runtime/base/match.h"
 #include <time.h>
 
 static void check(const char *pattern, const char *name, bool fits) {
-  Arena *arena = arena_create();
   const char *reason = NULL;
-  Glob *glob = glob_compile(arena, pattern, &reason);
+  Pattern *glob = pattern_compile(PATTERN_GLOB, pattern, &reason);
   assert_non_null(glob);
   for (int again = 0; again < 2; again++) /* a glob is used for many names */
-    if (glob_match(glob, name) != fits) fail_msg("%s %s %s", pattern, fits ? "does not match" : "matches", name);
-  arena_destroy(arena);
+    if (pattern_match(glob, name, &reason) != (fits ? MATCH_YES : MATCH_NO))
+      fail_msg("%s %s %s", pattern, fits ? "does not match" : "matches", name);
+  pattern_free(glob);
 }
 
 static void test_forms(void **state) {
@@ -62,12 +62,11 @@ static void test_forms(void **state) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check(cases[i].pattern, cases[i].name, cases[i].fits);
 }
 
-static void wrong(const char *pattern) {
-  Arena *arena = arena_create();
+static void wrong(PatternKind kind, const char *pattern, const char *why) {
   const char *reason = NULL;
-  assert_null(glob_compile(arena, pattern, &reason));
+  assert_null(pattern_compile(kind, pattern, &reason));
   assert_non_null(reason);
-  arena_destroy(arena);
+  if (!strstr(reason, why)) fail_msg("'%s' is not in: %s", why, reason);
 }
 
 static void test_wrong(void **state) {
@@ -75,10 +74,13 @@ static void test_wrong(void **state) {
   memset(deep, '{', 20);
   memset(deep + 20, '}', 20);
   memset(longer, 'a', GLOB_MAX_LENGTH + 1);
-  wrong("{a");
-  wrong("a{b,{c}");
-  wrong(deep);
-  wrong(longer);
+  wrong(PATTERN_GLOB, "{a", "a '{' is not closed");
+  wrong(PATTERN_GLOB, "a{b,{c}", "a '{' is not closed");
+  wrong(PATTERN_GLOB, deep, "nested too deep");
+  wrong(PATTERN_GLOB, longer, "longer than 1024");
+  wrong(PATTERN_REGEX, "layer[1", "missing terminating ]");
+  wrong(PATTERN_REGEX, "((a{99}){99}){99}", "too large");
+  wrong(PATTERN_REGEX, "a\\C", "\\C is disabled");
 }
 
 /* Patterns that take exponential time where a matcher backtracks or expands braces. */
@@ -98,8 +100,39 @@ static void test_time(void **state) {
   assert_true((double)(clock() - begin) / CLOCKS_PER_SEC < 10);
 }
 
+/* A regular expression searches, and is stopped where it would take for ever. */
+static void test_regex(void **state) {
+  static const struct {
+    const char *pattern, *name;
+    MatchResult result;
+  } cases[] = {
+      {"conv", "layer1.0.conv1", MATCH_YES},
+      {"^conv", "layer1.0.conv1", MATCH_NO},
+      {"^fc\\.", "fc.weight", MATCH_YES},
+      {"[[:digit:]]$", "layer1", MATCH_YES},
+      {"e.*$", "a\ne", MATCH_YES},
+      {"a$", "a\n", MATCH_NO},
+      {"^.$", "\xc3\xa4", MATCH_YES}, /* characters, not bytes */
+      {"b$",
+       "\xff"
+       "b",
+       MATCH_YES}, /* in what is no UTF-8, too */
+      {"(a)\\1", "baab", MATCH_YES},
+      {"^(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", MATCH_FAILED},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const char *reason = NULL;
+    Pattern *regex = pattern_compile(PATTERN_REGEX, cases[i].pattern, &reason);
+    assert_non_null(regex);
+    MatchResult got = pattern_match(regex, cases[i].name, &reason);
+    if (got != cases[i].result) fail_msg("/%s/ and '%s': %d", cases[i].pattern, cases[i].name, got);
+    if (got == MATCH_FAILED) assert_non_null(strstr(reason, "more than 200000 steps"));
+    pattern_free(regex);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_wrong),
-                                     cmocka_unit_test(test_time)};
+                                     cmocka_unit_test(test_time), cmocka_unit_test(test_regex)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
