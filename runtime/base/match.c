@@ -24,7 +24,8 @@ enum {
 
 #define FUNCTIONS(X)                                                                                                   \
   X(pcre2_compile_8)                                                                                                   \
-  X(pcre2_code_free_8) X(pcre2_pattern_info_8) X(pcre2_get_error_message_8) X(pcre2_match_8) X(pcre2_dfa_match_8)      \
+  X(pcre2_code_free_8)                                                                                                 \
+  X(pcre2_pattern_info_8) X(pcre2_get_error_message_8) X(pcre2_match_8) X(pcre2_dfa_match_8)                           \
       X(pcre2_match_data_create_8) X(pcre2_match_data_free_8) X(pcre2_match_context_create_8)                          \
           X(pcre2_match_context_free_8) X(pcre2_set_match_limit_8) X(pcre2_set_depth_limit_8)
 static struct {
