@@ -123,7 +123,7 @@ static LLVMValueRef offset_by(Codegen *cg, LLVMValueRef base, LLVMValueRef bytes
 }
 
 static LLVMValueRef behind(Codegen *cg, LLVMValueRef base, int64_t bytes) {
-  return offset_by(cg, base, LLVMConstInt(cg->i64, (uint64_t)(bytes + 63) / 64 * 64, false));
+  return offset_by(cg, base, LLVMConstInt(cg->i64, (uint64_t)round_up_64(bytes), false));
 }
 
 /* An sg_run on the stack over the caller's one block of weights: the state dict, then what pack() derives,
@@ -176,7 +176,7 @@ static void call_chosen(Codegen *cg, LLVMValueRef network, unsigned field, LLVMV
 }
 
 static int64_t packed_end(const Codegen *cg) {
-  return (cg->plan->weights_bytes + 63) / 64 * 64 + (cg->plan->packed_bytes + 63) / 64 * 64;
+  return round_up_64(cg->plan->weights_bytes) + round_up_64(cg->plan->packed_bytes);
 }
 
 /* int NAME_pack(void *weights, size_t weights_bytes) */

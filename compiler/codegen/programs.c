@@ -152,7 +152,7 @@ static void emit_call(Frame *f, const Call *call) {
     return;
   }
   if (call->shared) store_entry(f, MAX_CALL_BUFFERS, task->constants);
-  int64_t scratch = (call->plan.scratch_bytes + 63) / 64 * 64;
+  int64_t scratch = round_up_64(call->plan.scratch_bytes);
   if (scratch > f->schedule->scratch_bytes)
     BUG("%s of %s needs %lld bytes of scratch, the plan has %lld", info->name, f->schedule->name, (long long)scratch,
         (long long)f->schedule->scratch_bytes);

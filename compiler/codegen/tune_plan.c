@@ -3,7 +3,7 @@
 #include "compiler/codegen/tune.h"
 
 static BufferId add_buffer(Arena *arena, Program *s, const char *name, int64_t floats, bool per_sample) {
-  int64_t bytes = (floats * 4 + 63) / 64 * 64;
+  int64_t bytes = round_up_64(floats * 4);
   vec_push(arena, &s->buffers, (Buffer){.name = name, .space = SPACE_ARENA, .per_sample = per_sample, .bytes = bytes});
   return (BufferId)s->buffers.count - 1;
 }

@@ -11,7 +11,7 @@ static const char *suffix_of(const char *path) {
 
 /* On a boundary of 64 bytes behind it the next one begins. */
 static size_t padded_bytes(const surgery_tensor *t) {
-  return ((size_t)t->count * surgery_dtype_size(t->dtype) + 63) / 64 * 64;
+  return (size_t)round_up_64(t->count * (int64_t)surgery_dtype_size(t->dtype));
 }
 
 /* All tensors of one file, one behind the other; the caller frees *numbers. */

@@ -38,8 +38,6 @@ static const char *quoted(Arena *arena, const char *text) {
   return out;
 }
 
-static int64_t round64(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
 static const char *dims_text(Arena *arena, const Shape *shape) {
   const char *text = "";
   for (int i = 0; i < shape->rank; i++)
@@ -164,8 +162,8 @@ static void put_memory(Writer *w, const Plan *plan) {
       "/* Bytes. The state dict, each tensor 64-byte aligned, and behind it what %s_pack derives from it. "
       "*/\n",
       w->name);
-  put(w, "#define %s_STATE_BYTES ((size_t)%lldu)\n", w->upper, (long long)round64(plan->weights_bytes));
-  int64_t weights = round64(plan->weights_bytes) + round64(plan->packed_bytes);
+  put(w, "#define %s_STATE_BYTES ((size_t)%lldu)\n", w->upper, (long long)round_up_64(plan->weights_bytes));
+  int64_t weights = round_up_64(plan->weights_bytes) + round_up_64(plan->packed_bytes);
   if (plan->pack.present) weights += plan->pack.per_sample_bytes + plan->pack.fixed_bytes;
   put(w, "#define %s_WEIGHTS_BYTES ((size_t)%lldu", w->upper, (long long)weights);
   if (plan->pack.present && plan->pack.scratch_bytes)

@@ -124,8 +124,8 @@ static BufferId new_rows(Lower *l, NodeId n, const char *what, int64_t floats) {
 static void emit_attention(Lower *l, NodeId n, const AttentionParams *k, const BufferId qkv[3], BufferId context) {
   NodeState *state = &l->node[n];
   if (l->training && wants_grad(l, output_value(l, n))) state->sums = new_rows(l, n, "sums", k->heads * k->tq * 2);
-  EMIT(l, attention, k, n, "forward", qkv[0], qkv[1], qkv[2], mask_buffer(l, n), noise_buffer(l, k), context,
-       state->sums);
+  EMIT(l, attention, k, n, "forward", .q = qkv[0], .k = qkv[1], .v = qkv[2], .mask = mask_buffer(l, n),
+       .rng = noise_buffer(l, k), .y = context, .sums = state->sums);
 }
 
 void lower_attention(Lower *l, NodeId n) {
@@ -160,8 +160,8 @@ void grad_attention(Lower *l, NodeId n) {
     d[i] = out[i].buffer;
     *accumulate[i] = out[i].accumulate;
   }
-  EMIT(l, attention_grad, &k, n, "grad_input", qkv[0], qkv[1], qkv[2], mask_buffer(l, n), noise_buffer(l, &k),
-       l->node[n].sums, dy, d[0], d[1], d[2]);
+  EMIT(l, attention_grad, &k, n, "grad_input", .q = qkv[0], .k = qkv[1], .v = qkv[2], .mask = mask_buffer(l, n),
+       .rng = noise_buffer(l, &k), .sums = l->node[n].sums, .dy = dy, .dq = d[0], .dk = d[1], .dv = d[2]);
   for (int i = 0; i < 3; i++)
     if (d[i] != NO_ID && !again[i]) grad_end(l, n, &out[i]);
   for (int i = 0; i < 3; i++)
@@ -206,14 +206,15 @@ void lower_multihead(Lower *l, NodeId n) {
     LinearParams linear = projection(l, n, i);
     BufferId x = value_in(l, operand(l, n, i), LAYOUT_NCHW);
     state->qkv[i] = new_rows(l, n, names[i], linear.rows * linear.out);
-    EMIT(l, linear, &linear, n, "forward", x, weight_share(l, n, i, false), weight_share(l, n, i, true), state->qkv[i]);
+    EMIT(l, linear, &linear, n, "forward", .x = x, .w = weight_share(l, n, i, false),
+         .bias = weight_share(l, n, i, true), .y = state->qkv[i]);
   }
   state->context = new_rows(l, n, "context", k.tq * a->embed_dim);
   emit_attention(l, n, &k, state->qkv, state->context);
   LinearParams linear = projection(l, n, 3);
   node_out(l, n, LAYOUT_NCHW);
-  EMIT(l, linear, &linear, n, "forward", state->context, weight_share(l, n, 3, false), weight_share(l, n, 3, true),
-       state->y);
+  EMIT(l, linear, &linear, n, "forward", .x = state->context, .w = weight_share(l, n, 3, false),
+       .bias = weight_share(l, n, 3, true), .y = state->y);
 }
 
 /* The gradients of the projected q, k and v, once. */
@@ -224,11 +225,12 @@ static const BufferId *projected_gradients(Lower *l, NodeId n) {
   AttentionParams k = constants(l, n, a->num_heads, a->dropout);
   LinearParams out = projection(l, n, 3);
   BufferId d_context = new_rows(l, n, "d context", k.tq * a->embed_dim);
-  EMIT(l, linear_grad_input, &out, n, "grad_context", grad_of_group(l, n, LAYOUT_NCHW), weight_share(l, n, 3, false),
-       d_context);
+  EMIT(l, linear_grad_input, &out, n, "grad_context", .dy = grad_of_group(l, n, LAYOUT_NCHW),
+       .w = weight_share(l, n, 3, false), .dx = d_context);
   for (int i = 0; i < 3; i++) state->d_qkv[i] = new_rows(l, n, "d qkv", projection(l, n, i).rows * a->embed_dim);
-  EMIT(l, attention_grad, &k, n, "grad_attention", state->qkv[0], state->qkv[1], state->qkv[2], mask_buffer(l, n),
-       noise_buffer(l, &k), state->sums, d_context, state->d_qkv[0], state->d_qkv[1], state->d_qkv[2]);
+  EMIT(l, attention_grad, &k, n, "grad_attention", .q = state->qkv[0], .k = state->qkv[1], .v = state->qkv[2],
+       .mask = mask_buffer(l, n), .rng = noise_buffer(l, &k), .sums = state->sums, .dy = d_context,
+       .dq = state->d_qkv[0], .dk = state->d_qkv[1], .dv = state->d_qkv[2]);
   return state->d_qkv;
 }
 
@@ -246,8 +248,10 @@ static void grad_in(Lower *l, NodeId n, ParamId p, bool bias) {
     LinearParams k = projection(l, n, i);
     k.accumulate = accumulate;
     BufferId share = grad_share(l, n, p, i, bias);
-    if (bias) EMIT(l, linear_grad_bias, &k, n, "grad_in_bias", d[i], share);
-    else EMIT(l, linear_grad_weight, &k, n, "grad_in_weight", value_in(l, operand(l, n, i), LAYOUT_NCHW), d[i], share);
+    if (bias) EMIT(l, linear_grad_bias, &k, n, "grad_in_bias", .dy = d[i], .db = share);
+    else
+      EMIT(l, linear_grad_weight, &k, n, "grad_in_weight", .x = value_in(l, operand(l, n, i), LAYOUT_NCHW), .dy = d[i],
+           .dw = share);
   }
 }
 void grad_multihead_in_weight(Lower *l, NodeId n, ParamId p) { grad_in(l, n, p, false); }
@@ -258,8 +262,8 @@ static void grad_out(Lower *l, NodeId n, ParamId p, bool bias) {
   LinearParams k = projection(l, n, 3);
   BufferId to = grad_param(l, p, &accumulate), dy = grad_of_group(l, n, LAYOUT_NCHW);
   k.accumulate = accumulate;
-  if (bias) EMIT(l, linear_grad_bias, &k, n, "grad_out_bias", dy, to);
-  else EMIT(l, linear_grad_weight, &k, n, "grad_out_weight", l->node[n].context, dy, to);
+  if (bias) EMIT(l, linear_grad_bias, &k, n, "grad_out_bias", .dy = dy, .db = to);
+  else EMIT(l, linear_grad_weight, &k, n, "grad_out_weight", .x = l->node[n].context, .dy = dy, .dw = to);
 }
 void grad_multihead_out_weight(Lower *l, NodeId n, ParamId p) { grad_out(l, n, p, false); }
 void grad_multihead_out_bias(Lower *l, NodeId n, ParamId p) { grad_out(l, n, p, true); }
@@ -271,7 +275,7 @@ void grad_multihead_input(Lower *l, NodeId n) {
     LinearParams k = projection(l, n, i);
     GradOut dx = grad_begin(l, operand(l, n, i), LAYOUT_NCHW);
     k.accumulate = dx.accumulate;
-    EMIT(l, linear_grad_input, &k, n, "grad_input", d[i], weight_share(l, n, i, false), dx.buffer);
+    EMIT(l, linear_grad_input, &k, n, "grad_input", .dy = d[i], .w = weight_share(l, n, i, false), .dx = dx.buffer);
     grad_end(l, n, &dx);
   }
 }

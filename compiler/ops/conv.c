@@ -117,7 +117,7 @@ static void emit_pack(Lower *l, NodeId conv, NodeId bn, bool plain, bool transpo
   Conv2dPackParams k = pack_constants(l, conv, bn, plain);
   BufferId w = param_buffer(l, conv, "weight");
   if (transposed) {
-    EMIT(l, conv2d_pack_transposed, &k, conv, "pack_transposed", w, packed);
+    EMIT(l, conv2d_pack_transposed, &k, conv, "pack_transposed", .w = w, .packed = packed);
     return;
   }
   BufferId b = param_buffer(l, conv, "bias"), bn_w = NO_ID, bn_b = NO_ID, mean = NO_ID, var = NO_ID;
@@ -128,8 +128,11 @@ static void emit_pack(Lower *l, NodeId conv, NodeId bn, bool plain, bool transpo
     var = param_buffer(l, bn, "running_var");
   }
   if (conv_kind(node_args(l->g, conv)) == CONV_DEPTHWISE)
-    EMIT(l, depthwise_pack, &k, conv, "pack", w, b, bn_w, bn_b, mean, var, packed, bias);
-  else EMIT(l, conv2d_pack, &k, conv, "pack", w, b, bn_w, bn_b, mean, var, packed, bias);
+    EMIT(l, depthwise_pack, &k, conv, "pack", .w = w, .bias = b, .bn_weight = bn_w, .bn_bias = bn_b, .bn_mean = mean,
+         .bn_var = var, .packed = packed, .packed_bias = bias);
+  else
+    EMIT(l, conv2d_pack, &k, conv, "pack", .w = w, .bias = b, .bn_weight = bn_w, .bn_bias = bn_b, .bn_mean = mean,
+         .bn_var = var, .packed = packed, .packed_bias = bias);
 }
 
 /* The packed weights of a convolution: a place in the network's packed memory, filled by pack(), when the layer is
@@ -138,7 +141,7 @@ static BufferId packed_weights(Lower *l, NodeId conv, NodeId bn, bool plain, boo
   const Graph *g = l->g;
   const OpArgs *a = node_args(g, conv);
   const char *name = arena_printf(l->arena, "packed %s", g->nodes.at[conv].name);
-  int64_t bytes = (packed_floats(a, plain, transposed) * 4 + 63) / 64 * 64;
+  int64_t bytes = round_up_64(packed_floats(a, plain, transposed) * 4);
   int64_t bias_bytes = transposed ? 0 : BLOCKS(a->out_channels) * LANES * 4;
   if (l->training && !params_frozen(g, conv)) {
     BufferId packed = new_buffer(l, name, false, bytes);
@@ -238,7 +241,8 @@ static void lower_by_product(Lower *l, NodeId n) {
   BufferId x = value_in(l, input_value(l, n), LAYOUT_NCHW);
   BufferId columns = new_buffer(l, "columns", false, kernel_plan(KERNEL_conv2d_im2col, &k).workspace_bytes);
   node_out(l, n, LAYOUT_NCHW);
-  EMIT(l, conv2d_im2col, &k, n, "forward", x, param_buffer(l, n, "weight"), bias, columns, l->node[n].y);
+  EMIT(l, conv2d_im2col, &k, n, "forward", .x = x, .w = param_buffer(l, n, "weight"), .bias = bias, .columns = columns,
+       .y = l->node[n].y);
 }
 
 /* What conv2d_wino can do: 3x3 kernels of stride 1 or 2, and the gradient of the latter's input. */
@@ -278,7 +282,7 @@ static void emit_direct(Lower *l, const Conv2dParams *k, NodeId n, const char *r
   KernelId kernel = KERNEL_conv2d;
   if (stem_fits(k)) kernel = direct_or(l, k, sizeof *k, n, role, kernel, KERNEL_conv2d_stem, stem_wins(k));
   else if (winograd_fits(k)) kernel = direct_or(l, k, sizeof *k, n, role, kernel, KERNEL_conv2d_wino, winograd_wins(k));
-  emit_call(l, kernel, k, sizeof *k, n, role, (BufferId[]){x, w, bias, residual, y}, 5);
+  emit_call(l, kernel, k, n, role, &(conv2d_buffers){.x = x, .w = w, .bias = bias, .residual = residual, .y = y});
 }
 
 void lower_conv2d(Lower *l, NodeId n) {
@@ -315,8 +319,9 @@ void lower_conv2d(Lower *l, NodeId n) {
   state->packed = w;
   state->y = value_out(l, l->g->nodes.at[state->last].output, LAYOUT_NCHW16C);
   if (kind == CONV_DIRECT) emit_direct(l, &k, n, "forward", x, w, bias, residual, state->y);
-  else if (kind == CONV_DEPTHWISE) EMIT(l, depthwise, &k, n, "forward", x, w, bias, residual, state->y);
-  else EMIT(l, conv2d_generic, &k, n, "forward", x, w, bias, residual, state->y);
+  else if (kind == CONV_DEPTHWISE)
+    EMIT(l, depthwise, &k, n, "forward", .x = x, .w = w, .bias = bias, .residual = residual, .y = state->y);
+  else EMIT(l, conv2d_generic, &k, n, "forward", .x = x, .w = w, .bias = bias, .residual = residual, .y = state->y);
 }
 
 /* Each split of the batch begins with sums that are zero and transforms them in the end, which takes as long as some
@@ -337,8 +342,8 @@ static void emit_grad_weight(Lower *l, const Conv2dGradWeightParams *k, NodeId n
                              .splits = kernel_plan(kernel, k).splits,
                              .accumulate = k->accumulate};
   BufferId to = sum.splits == 1 ? dw : new_buffer(l, "partial sums of a gradient", false, sum.splits * sum.count * 4);
-  emit_call(l, kernel, k, sizeof *k, n, "grad_weight", (BufferId[]){x, dy, to}, 3);
-  if (to != dw) EMIT(l, conv2d_grad_weight_sum, &sum, n, "grad_weight_sum", to, dw);
+  emit_call(l, kernel, k, n, "grad_weight", &(conv2d_grad_weight_buffers){.x = x, .dy = dy, .dw = to});
+  if (to != dw) EMIT(l, conv2d_grad_weight_sum, &sum, n, "grad_weight_sum", .partial = to, .dw = dw);
 }
 
 void grad_conv2d_weight(Lower *l, NodeId n, ParamId p) {
@@ -349,8 +354,8 @@ void grad_conv2d_weight(Lower *l, NodeId n, ParamId p) {
   Conv2dGradWeightParams k = grad_constants(l, n, plain, accumulate);
   switch (conv_kind(node_args(l->g, n))) {
   case CONV_DIRECT: emit_grad_weight(l, &k, n, x, dy, dw); break;
-  case CONV_DEPTHWISE: EMIT(l, depthwise_grad_weight, &k, n, "grad_weight", x, dy, dw); break;
-  case CONV_ANY: EMIT(l, conv2d_generic_grad_weight, &k, n, "grad_weight", x, dy, dw); break;
+  case CONV_DEPTHWISE: EMIT(l, depthwise_grad_weight, &k, n, "grad_weight", .x = x, .dy = dy, .dw = dw); break;
+  case CONV_ANY: EMIT(l, conv2d_generic_grad_weight, &k, n, "grad_weight", .x = x, .dy = dy, .dw = dw); break;
   }
 }
 
@@ -360,7 +365,7 @@ void grad_conv2d_bias(Lower *l, NodeId n, ParamId p) {
   BufferId db = grad_param(l, p, &accumulate);
   const Shape *out = value_shape(l, output_value(l, n));
   ChannelSumParams k = {.c = out->dim[0], .hw = out->dim[1] * out->dim[2], .accumulate = accumulate};
-  EMIT(l, channel_sum, &k, n, "grad_bias", dy, db);
+  EMIT(l, channel_sum, &k, n, "grad_bias", .x = dy, .sum = db);
 }
 
 /* The gradient of the input is a convolution of dy, spread by the stride, with the flipped and exchanged weights. */
@@ -388,9 +393,12 @@ void grad_conv2d_input(Lower *l, NodeId n) {
               a->padding[1] > a->dilation[1] * (a->kernel_size[1] - 1);
   switch (kind == CONV_DIRECT && wide ? CONV_ANY : kind) {
   case CONV_DIRECT: grad_direct_input(l, n, dy, &dx); break;
-  case CONV_DEPTHWISE: EMIT(l, depthwise_grad_input, &k, n, "grad_input", dy, l->node[n].packed, dx.buffer); break;
+  case CONV_DEPTHWISE:
+    EMIT(l, depthwise_grad_input, &k, n, "grad_input", .dy = dy, .w = l->node[n].packed, .dx = dx.buffer);
+    break;
   case CONV_ANY:
-    EMIT(l, conv2d_generic_grad_input, &k, n, "grad_input", dy, param_buffer(l, n, "weight"), dx.buffer);
+    EMIT(l, conv2d_generic_grad_input, &k, n, "grad_input", .dy = dy, .w = param_buffer(l, n, "weight"),
+         .dx = dx.buffer);
     break;
   }
   grad_end(l, n, &dx);

@@ -33,7 +33,8 @@ void lower_linear(Lower *l, NodeId n) {
   LinearParams k = linear_constants(l, n);
   BufferId x = value_in(l, input_value(l, n), LAYOUT_NCHW);
   state->y = value_out(l, l->g->nodes.at[state->last].output, LAYOUT_NCHW);
-  EMIT(l, linear, &k, n, "forward", x, param_buffer(l, n, "weight"), param_buffer(l, n, "bias"), state->y);
+  EMIT(l, linear, &k, n, "forward", .x = x, .w = param_buffer(l, n, "weight"), .bias = param_buffer(l, n, "bias"),
+       .y = state->y);
 }
 
 void grad_linear_weight(Lower *l, NodeId n, ParamId p) {
@@ -42,7 +43,7 @@ void grad_linear_weight(Lower *l, NodeId n, ParamId p) {
   BufferId dy = grad_before_activation(l, n, LAYOUT_NCHW), x = value_in(l, input_value(l, n), LAYOUT_NCHW);
   BufferId dw = grad_param(l, p, &accumulate);
   k.accumulate = accumulate;
-  EMIT(l, linear_grad_weight, &k, n, "grad_weight", x, dy, dw);
+  EMIT(l, linear_grad_weight, &k, n, "grad_weight", .x = x, .dy = dy, .dw = dw);
 }
 
 void grad_linear_bias(Lower *l, NodeId n, ParamId p) {
@@ -50,7 +51,7 @@ void grad_linear_bias(Lower *l, NodeId n, ParamId p) {
   LinearParams k = linear_constants(l, n);
   BufferId dy = grad_before_activation(l, n, LAYOUT_NCHW), db = grad_param(l, p, &accumulate);
   k.accumulate = accumulate;
-  EMIT(l, linear_grad_bias, &k, n, "grad_bias", dy, db);
+  EMIT(l, linear_grad_bias, &k, n, "grad_bias", .dy = dy, .db = db);
 }
 
 void grad_linear_input(Lower *l, NodeId n) {
@@ -58,7 +59,7 @@ void grad_linear_input(Lower *l, NodeId n) {
   BufferId dy = grad_before_activation(l, n, LAYOUT_NCHW);
   GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_NCHW);
   k.accumulate = dx.accumulate;
-  EMIT(l, linear_grad_input, &k, n, "grad_input", dy, param_buffer(l, n, "weight"), dx.buffer);
+  EMIT(l, linear_grad_input, &k, n, "grad_input", .dy = dy, .w = param_buffer(l, n, "weight"), .dx = dx.buffer);
   grad_end(l, n, &dx);
 }
 
@@ -114,7 +115,8 @@ static EmbeddingParams embedding_constants(const Lower *l, NodeId n) {
 void lower_embedding(Lower *l, NodeId n) {
   EmbeddingParams k = embedding_constants(l, n);
   BufferId tokens = value_in(l, input_value(l, n), LAYOUT_NCHW);
-  EMIT(l, embedding, &k, n, "forward", tokens, param_buffer(l, n, "weight"), node_out(l, n, LAYOUT_NCHW));
+  EMIT(l, embedding, &k, n, "forward", .tokens = tokens, .w = param_buffer(l, n, "weight"),
+       .y = node_out(l, n, LAYOUT_NCHW));
 }
 
 void grad_embedding_weight(Lower *l, NodeId n, ParamId p) {
@@ -122,5 +124,6 @@ void grad_embedding_weight(Lower *l, NodeId n, ParamId p) {
   EmbeddingParams k = embedding_constants(l, n);
   BufferId dy = grad_of_group(l, n, LAYOUT_NCHW), dw = grad_param(l, p, &accumulate);
   k.accumulate = accumulate;
-  EMIT(l, embedding_grad_weight, &k, n, "grad_weight", value_in(l, input_value(l, n), LAYOUT_NCHW), dy, dw);
+  EMIT(l, embedding_grad_weight, &k, n, "grad_weight", .tokens = value_in(l, input_value(l, n), LAYOUT_NCHW), .dy = dy,
+       .dw = dw);
 }

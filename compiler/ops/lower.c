@@ -3,19 +3,23 @@
 #include "compiler/ops/lower.h"
 #include "compiler/ops/shape.h"
 
-static int64_t round_up(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
-BufferId new_buffer(Lower *l, const char *name, bool per_sample, int64_t bytes) {
-  Buffer b = {.name = name, .space = SPACE_ARENA, .per_sample = per_sample, .bytes = round_up(bytes)};
+/* Place 0 is nobody's, so that an operand that EMIT does not name is none. */
+static BufferId add_buffer(Lower *l, Buffer b) {
+  if (l->s->buffers.count == 0) vec_push(l->arena, &l->s->buffers, (Buffer){.name = "none"});
   vec_push(l->arena, &l->s->buffers, b);
   return (BufferId)(l->s->buffers.count - 1);
+}
+
+BufferId new_buffer(Lower *l, const char *name, bool per_sample, int64_t bytes) {
+  return add_buffer(
+      l, (Buffer){.name = name, .space = SPACE_ARENA, .per_sample = per_sample, .bytes = round_up_64(bytes)});
 }
 
 static BufferId *find_place(Program *s, Space space, int index, int64_t offset) {
   uint64_t hash = ((uint64_t)offset / 4 * 31 + (uint64_t)index) * 31 + (uint64_t)space;
   size_t mask = s->place_slots - 1, at = (hash * 0x9e3779b97f4a7c15u >> 32) & mask;
   for (; s->place[at]; at = (at + 1) & mask) {
-    const Buffer *b = &s->buffers.at[s->place[at] - 1];
+    const Buffer *b = &s->buffers.at[s->place[at]];
     if (b->space == space && b->index == index && b->offset == offset) break;
   }
   return &s->place[at];
@@ -25,9 +29,9 @@ static void grow_places(Arena *arena, Program *s) {
   s->place_slots = s->place_slots ? s->place_slots * 2 : 64;
   s->place = arena_array(arena, BufferId, s->place_slots);
   s->place_count = 0;
-  for (size_t i = 0; i < s->buffers.count; i++) {
+  for (size_t i = 1; i < s->buffers.count; i++) {
     const Buffer *b = &s->buffers.at[i];
-    if (b->space != SPACE_ARENA) *find_place(s, b->space, b->index, b->offset) = (BufferId)i + 1, s->place_count++;
+    if (b->space != SPACE_ARENA) *find_place(s, b->space, b->index, b->offset) = (BufferId)i, s->place_count++;
   }
 }
 
@@ -35,22 +39,23 @@ BufferId place_buffer(Lower *l, Space space, int index, int64_t offset, const ch
   Program *s = l->s;
   if (s->place_count * 2 >= s->place_slots) grow_places(l->arena, s);
   BufferId *slot = find_place(s, space, index, offset);
-  if (*slot) return *slot - 1;
-  vec_push(l->arena, &s->buffers, (Buffer){.name = name, .space = space, .index = index, .offset = offset});
+  if (*slot) return *slot;
   s->place_count++;
-  *slot = (BufferId)s->buffers.count;
-  return *slot - 1;
+  return *slot = add_buffer(l, (Buffer){.name = name, .space = space, .index = index, .offset = offset});
 }
 
-void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId n, const char *role,
-               const BufferId *buf, int count) {
+void emit_call(Lower *l, KernelId kernel, const void *k, NodeId n, const char *role, const void *buffers) {
   const KernelInfo *info = kernel_info(kernel);
-  ASSERT(k_bytes == (size_t)info->words * 8 && info->words <= MAX_CALL_WORDS && count <= MAX_CALL_BUFFERS);
-  Call call = {.kernel = kernel, .buf_count = count, .word_count = info->words, .node = n, .role = role};
-  memcpy(call.buf, buf, (size_t)count * sizeof *buf);
-  memcpy(call.word, k, k_bytes);
-  call.shared = l->inspecting && info->is_template;
-  if (info->plan) info->plan(k, &call.plan);
+  const BufferId *buf = buffers;
+  Call call = {.kernel = kernel,
+               .buf_count = info->operand_count,
+               .word_count = info->words,
+               .shared = l->inspecting && info->is_template,
+               .plan = kernel_plan(kernel, k),
+               .node = n,
+               .role = role};
+  for (int i = 0; i < info->operand_count; i++) call.buf[i] = buf[i] ? buf[i] : NO_ID;
+  memcpy(call.word, k, (size_t)info->words * sizeof *call.word);
   vec_push(l->arena, &l->s->calls, call);
 }
 
@@ -99,8 +104,8 @@ Layout default_layout(const Shape *shape) { return shape->rank == 3 ? LAYOUT_NCH
 
 int64_t layout_bytes(const Shape *shape, Layout layout) {
   int64_t count =
-      layout == LAYOUT_NCHW16C ? BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2] : shape_count(shape);
-  return round_up(count * 4);
+      layout == LAYOUT_NCHW16C ? nchw16c_count(shape->dim[0], shape->dim[1] * shape->dim[2]) : shape_count(shape);
+  return round_up_64(count * 4);
 }
 
 static const char *value_name(const Lower *l, ValueId v) {
@@ -127,8 +132,8 @@ BufferId value_in(Lower *l, ValueId v, Layout layout) {
   BufferId to = value_out(l, v, layout);
   LayoutParams k = layout_constants(value_shape(l, v), false);
   NodeId producer = l->g->values.at[v].producer;
-  if (layout == LAYOUT_NCHW16C) EMIT(l, to_nchw16c, &k, producer, "layout", from, to);
-  else EMIT(l, to_nchw, &k, producer, "layout", from, to);
+  if (layout == LAYOUT_NCHW16C) EMIT(l, to_nchw16c, &k, producer, "layout", .x = from, .y = to);
+  else EMIT(l, to_nchw, &k, producer, "layout", .x = from, .y = to);
   return to;
 }
 
@@ -153,7 +158,7 @@ bool wants_grad(const Lower *l, ValueId v) { return l->t->needs_grad[v]; }
 
 static ElementwiseParams elementwise_of(const Shape *shape, Layout layout, bool accumulate) {
   bool blocked = layout == LAYOUT_NCHW16C;
-  return (ElementwiseParams){.count = blocked ? BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2]
+  return (ElementwiseParams){.count = blocked ? nchw16c_count(shape->dim[0], shape->dim[1] * shape->dim[2])
                                               : shape_count(shape),
                              .c = blocked ? shape->dim[0] : 0,
                              .hw = blocked ? shape->dim[1] * shape->dim[2] : 0,
@@ -169,8 +174,8 @@ BufferId grad_of_group(Lower *l, NodeId n, Layout layout) {
   if (default_layout(shape) == layout) return grad;
   BufferId other = new_buffer(l, arena_printf(l->arena, "d %s", value_name(l, v)), true, layout_bytes(shape, layout));
   LayoutParams k = layout_constants(shape, false);
-  if (layout == LAYOUT_NCHW16C) EMIT(l, to_nchw16c, &k, n, "layout", grad, other);
-  else EMIT(l, to_nchw, &k, n, "layout", grad, other);
+  if (layout == LAYOUT_NCHW16C) EMIT(l, to_nchw16c, &k, n, "layout", .x = grad, .y = other);
+  else EMIT(l, to_nchw, &k, n, "layout", .x = grad, .y = other);
   return other;
 }
 
@@ -183,7 +188,7 @@ BufferId grad_before_activation(Lower *l, NodeId n, Layout layout) {
   ElementwiseParams k = elementwise_of(value_shape(l, group_value(l, n)), layout, false);
   k.activation = state->activation;
   /* In place: the gradient of the group's value is used by this group alone. */
-  EMIT(l, activation_grad, &k, n, "grad_activation", NO_ID, state->y, dy, dy);
+  EMIT(l, activation_grad, &k, n, "grad_activation", .y = state->y, .dy = dy, .dx = dy);
   return dy;
 }
 
@@ -203,8 +208,8 @@ void grad_end(Lower *l, NodeId n, const GradOut *out) {
   if (out->layout != default_layout(shape)) {
     GradOut home = grad_begin(l, out->value, default_layout(shape));
     LayoutParams k = layout_constants(shape, home.accumulate);
-    if (home.layout == LAYOUT_NCHW16C) EMIT(l, to_nchw16c, &k, n, "layout", out->buffer, home.buffer);
-    else EMIT(l, to_nchw, &k, n, "layout", out->buffer, home.buffer);
+    if (home.layout == LAYOUT_NCHW16C) EMIT(l, to_nchw16c, &k, n, "layout", .x = out->buffer, .y = home.buffer);
+    else EMIT(l, to_nchw, &k, n, "layout", .x = out->buffer, .y = home.buffer);
   }
   l->value[out->value].grad_written = true;
 }
@@ -227,7 +232,7 @@ void lower_alias(Lower *l, NodeId n, Layout layout) {
 ElementwiseParams elementwise_constants(const Shape *shape) {
   if (default_layout(shape) == LAYOUT_NCHW) return (ElementwiseParams){.count = shape_count(shape)};
   int64_t hw = shape->dim[1] * shape->dim[2];
-  return (ElementwiseParams){.count = BLOCKS(shape->dim[0]) * LANES * hw, .c = shape->dim[0], .hw = hw};
+  return (ElementwiseParams){.count = nchw16c_count(shape->dim[0], hw), .c = shape->dim[0], .hw = hw};
 }
 
 void pass_gradient(Lower *l, NodeId n, BufferId dy, ValueId to) {
@@ -236,7 +241,7 @@ void pass_gradient(Lower *l, NodeId n, BufferId dy, ValueId to) {
   GradOut dx = grad_begin(l, to, default_layout(shape));
   ElementwiseParams k = elementwise_constants(shape);
   k.accumulate = dx.accumulate;
-  EMIT(l, copy, &k, n, "grad_input", dy, dx.buffer);
+  EMIT(l, copy, &k, n, "grad_input", .x = dy, .y = dx.buffer);
   grad_end(l, n, &dx);
 }
 

@@ -79,11 +79,20 @@ extern GradParamFn *const grad_param_rule[OP_COUNT][MAX_ROLES]; /* by the parame
 /* ---- lower.c: buffers and calls ---- */
 BufferId new_buffer(Lower *l, const char *name, bool per_sample, int64_t bytes);
 BufferId place_buffer(Lower *l, Space space, int index, int64_t offset, const char *name);
-void emit_call(Lower *l, KernelId kernel, const void *k, size_t k_bytes, NodeId n, const char *role,
-               const BufferId *buf, int count);
+/* The operands of each kernel, as NAME_operands of kernels.h, but buffers of the program. */
+#define OPERAND(type, name, access, required) BufferId name;
+#define KERNEL(name, params, kind, operands)                                                                           \
+  typedef struct name##_buffers {                                                                                      \
+    operands                                                                                                           \
+  } name##_buffers;
+#include "runtime/kernels/kernels.def"
+/* buffers: a NAME_buffers of the kernel, or of one that has the same operands. */
+void emit_call(Lower *l, KernelId kernel, const void *k, NodeId n, const char *role, const void *buffers);
+/* EMIT(l, linear, &k, n, "forward", .x = x, .w = w, .y = y): a call with constants k and the operands that are named;
+ * the others are none, and program_check() knows which must not be. */
 #define EMIT(l, kernel, k, n, role, ...)                                                                               \
-  emit_call((l), KERNEL_##kernel, (k), sizeof *(k), (n), (role), (BufferId[]){__VA_ARGS__},                            \
-            (int)(sizeof((BufferId[]){__VA_ARGS__}) / sizeof(BufferId)))
+  emit_call((l), KERNEL_##kernel, 1 ? (k) : (const kernel##_params *)NULL, (n), (role),                                \
+            &(kernel##_buffers){__VA_ARGS__})
 
 /* Of two kernels that can do the same call the one that is to do it: `usual`, or what Plan.choices says. */
 KernelId choose_kernel(Lower *l, const void *k, size_t k_bytes, NodeId n, const char *role, KernelId usual,

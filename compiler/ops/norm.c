@@ -54,13 +54,14 @@ void lower_batchnorm(Lower *l, NodeId n) {
   } else {
     state->mean = new_buffer(l, arena_printf(l->arena, "mean %s", node->name), false, BLOCKS(k.c) * LANES * 4);
     state->inv_std = new_buffer(l, arena_printf(l->arena, "inv_std %s", node->name), false, BLOCKS(k.c) * LANES * 4);
-    EMIT(l, batchnorm_stats, &k, n, "statistics", x, state->mean, state->inv_std, param_buffer(l, n, "running_mean"),
-         param_buffer(l, n, "running_var"), param_buffer(l, n, "num_batches_tracked"));
+    EMIT(l, batchnorm_stats, &k, n, "statistics", .x = x, .mean = state->mean, .inv_std = state->inv_std,
+         .running_mean = param_buffer(l, n, "running_mean"), .running_var = param_buffer(l, n, "running_var"),
+         .num_batches_tracked = param_buffer(l, n, "num_batches_tracked"));
   }
   BufferId residual = k.has_residual ? value_in(l, state->residual, LAYOUT_NCHW16C) : NO_ID;
   state->y = value_out(l, l->g->nodes.at[state->last].output, layout);
-  EMIT(l, batchnorm_apply, &k, n, "forward", x, state->mean, state->inv_std, param_buffer(l, n, "weight"),
-       param_buffer(l, n, "bias"), residual, state->y);
+  EMIT(l, batchnorm_apply, &k, n, "forward", .x = x, .mean = state->mean, .inv_std = state->inv_std,
+       .weight = param_buffer(l, n, "weight"), .bias = param_buffer(l, n, "bias"), .residual = residual, .y = state->y);
 }
 
 /* sum dz and sum dz * xhat, which all three gradients are made of. */
@@ -71,9 +72,10 @@ static BufferId norm_sums(Lower *l, NodeId n) {
   Layout layout = k.row_major ? LAYOUT_NCHW : LAYOUT_NCHW16C;
   state->sums =
       new_buffer(l, arena_printf(l->arena, "sums %s", l->g->nodes.at[n].name), false, 2 * BLOCKS(k.c) * LANES * 4);
-  EMIT(l, batchnorm_grad_sums, &k, n, "grad_sums", value_in(l, input_value(l, n), layout), grad_of_group(l, n, layout),
-       k.activation && !k.no_y ? state->y : NO_ID, state->mean, state->inv_std,
-       k.no_y ? param_buffer(l, n, "weight") : NO_ID, k.no_y ? param_buffer(l, n, "bias") : NO_ID, state->sums);
+  EMIT(l, batchnorm_grad_sums, &k, n, "grad_sums", .x = value_in(l, input_value(l, n), layout),
+       .dy = grad_of_group(l, n, layout), .y = k.activation && !k.no_y ? state->y : NO_ID, .mean = state->mean,
+       .inv_std = state->inv_std, .weight = k.no_y ? param_buffer(l, n, "weight") : NO_ID,
+       .bias = k.no_y ? param_buffer(l, n, "bias") : NO_ID, .sums = state->sums);
   return state->sums;
 }
 
@@ -82,8 +84,8 @@ static void grad_norm_param(Lower *l, NodeId n, ParamId p, bool weight) {
   BufferId sums = norm_sums(l, n), to = grad_param(l, p, &accumulate);
   BatchNormParams k = norm_constants(l, n);
   k.accumulate = accumulate;
-  EMIT(l, batchnorm_grad_params, &k, n, weight ? "grad_weight" : "grad_bias", sums, weight ? to : NO_ID,
-       weight ? NO_ID : to);
+  EMIT(l, batchnorm_grad_params, &k, n, weight ? "grad_weight" : "grad_bias", .sums = sums,
+       .dweight = weight ? to : NO_ID, .dbias = weight ? NO_ID : to);
 }
 
 void grad_batchnorm_weight(Lower *l, NodeId n, ParamId p) { grad_norm_param(l, n, p, true); }
@@ -94,13 +96,13 @@ static void grad_residual_alone(Lower *l, NodeId n, BufferId dy) {
   NodeState *state = &l->node[n];
   GradOut out = grad_begin(l, state->residual, LAYOUT_NCHW16C);
   const Shape *shape = value_shape(l, state->residual);
-  ElementwiseParams k = {.count = BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2],
+  ElementwiseParams k = {.count = nchw16c_count(shape->dim[0], shape->dim[1] * shape->dim[2]),
                          .c = shape->dim[0],
                          .hw = shape->dim[1] * shape->dim[2],
                          .activation = state->activation,
                          .accumulate = out.accumulate};
-  if (state->activation) EMIT(l, activation_grad, &k, n, "grad_residual", NO_ID, state->y, dy, out.buffer);
-  else EMIT(l, copy, &k, n, "grad_residual", dy, out.buffer);
+  if (state->activation) EMIT(l, activation_grad, &k, n, "grad_residual", .y = state->y, .dy = dy, .dx = out.buffer);
+  else EMIT(l, copy, &k, n, "grad_residual", .x = dy, .y = out.buffer);
   grad_end(l, n, &out);
 }
 
@@ -124,9 +126,10 @@ void grad_batchnorm_input(Lower *l, NodeId n) {
   k.accumulate = dx.accumulate;
   k.has_residual = residual;
   k.residual_accumulate = side.accumulate;
-  EMIT(l, batchnorm_grad_input, &k, n, "grad_input", value_in(l, node->inputs.at[0], layout), dy,
-       k.activation && !k.no_y ? state->y : NO_ID, state->mean, state->inv_std, param_buffer(l, n, "weight"),
-       k.no_y ? param_buffer(l, n, "bias") : NO_ID, sums, dx.buffer, side.buffer);
+  EMIT(l, batchnorm_grad_input, &k, n, "grad_input", .x = value_in(l, node->inputs.at[0], layout), .dy = dy,
+       .y = k.activation && !k.no_y ? state->y : NO_ID, .mean = state->mean, .inv_std = state->inv_std,
+       .weight = param_buffer(l, n, "weight"), .bias = k.no_y ? param_buffer(l, n, "bias") : NO_ID, .sums = sums,
+       .dx = dx.buffer, .dresidual = side.buffer);
   if (residual) grad_end(l, n, &side);
   grad_end(l, n, &dx);
 }
@@ -174,8 +177,8 @@ void lower_layernorm(Lower *l, NodeId n) {
   BufferId x = value_in(l, input_value(l, n), LAYOUT_NCHW), y = node_out(l, n, LAYOUT_NCHW);
   bool keeps = l->training && wants_grad(l, output_value(l, n));
   if (keeps) state->mean = new_buffer(l, arena_printf(l->arena, "stats %s", l->g->nodes.at[n].name), true, k.rows * 8);
-  EMIT(l, layernorm, &k, n, "forward", x, param_buffer(l, n, "weight"), param_buffer(l, n, "bias"), y,
-       keeps ? state->mean : NO_ID);
+  EMIT(l, layernorm, &k, n, "forward", .x = x, .weight = param_buffer(l, n, "weight"),
+       .bias = param_buffer(l, n, "bias"), .y = y, .stats = keeps ? state->mean : NO_ID);
 }
 
 void grad_layernorm_weight(Lower *l, NodeId n, ParamId p) {
@@ -183,8 +186,8 @@ void grad_layernorm_weight(Lower *l, NodeId n, ParamId p) {
   LayerNormParams k = layernorm_constants(l, n);
   BufferId dy = grad_of_group(l, n, LAYOUT_NCHW), dw = grad_param(l, p, &accumulate);
   k.accumulate = accumulate;
-  EMIT(l, layernorm_grad_weight, &k, n, "grad_weight", value_in(l, input_value(l, n), LAYOUT_NCHW), dy, l->node[n].mean,
-       dw);
+  EMIT(l, layernorm_grad_weight, &k, n, "grad_weight", .x = value_in(l, input_value(l, n), LAYOUT_NCHW), .dy = dy,
+       .stats = l->node[n].mean, .dweight = dw);
 }
 
 /* A sum over rows, as a Linear's. */
@@ -193,7 +196,7 @@ void grad_layernorm_bias(Lower *l, NodeId n, ParamId p) {
   LayerNormParams norm = layernorm_constants(l, n);
   BufferId dy = grad_of_group(l, n, LAYOUT_NCHW), db = grad_param(l, p, &accumulate);
   LinearParams k = {.rows = norm.rows, .in = norm.c, .out = norm.c, .accumulate = accumulate};
-  EMIT(l, linear_grad_bias, &k, n, "grad_bias", dy, db);
+  EMIT(l, linear_grad_bias, &k, n, "grad_bias", .dy = dy, .db = db);
 }
 
 void grad_layernorm_input(Lower *l, NodeId n) {
@@ -201,7 +204,7 @@ void grad_layernorm_input(Lower *l, NodeId n) {
   BufferId dy = grad_of_group(l, n, LAYOUT_NCHW);
   GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_NCHW);
   k.accumulate = dx.accumulate;
-  EMIT(l, layernorm_grad_input, &k, n, "grad_input", value_in(l, input_value(l, n), LAYOUT_NCHW), dy,
-       param_buffer(l, n, "weight"), l->node[n].mean, dx.buffer);
+  EMIT(l, layernorm_grad_input, &k, n, "grad_input", .x = value_in(l, input_value(l, n), LAYOUT_NCHW), .dy = dy,
+       .weight = param_buffer(l, n, "weight"), .stats = l->node[n].mean, .dx = dx.buffer);
   grad_end(l, n, &dx);
 }

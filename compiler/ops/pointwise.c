@@ -24,7 +24,7 @@ void lower_activation(Lower *l, NodeId n) {
   k.activation = node_activation(l->g, n, &k.slope);
   BufferId x = value_in_default(l, input_value(l, n));
   node_out(l, n, default_layout(value_shape(l, output_value(l, n))));
-  EMIT(l, activation, &k, n, "forward", x, l->node[n].y);
+  EMIT(l, activation, &k, n, "forward", .x = x, .y = l->node[n].y);
 }
 
 void grad_activation(Lower *l, NodeId n) {
@@ -38,8 +38,8 @@ void grad_activation(Lower *l, NodeId n) {
   BufferId dy = grad_of_group(l, n, layout);
   GradOut dx = grad_begin(l, in, layout);
   k.accumulate = dx.accumulate;
-  EMIT(l, activation_grad, &k, n, "grad_input", x, from_x && k.activation != ACT_LEAKY_RELU ? NO_ID : l->node[n].y, dy,
-       dx.buffer);
+  EMIT(l, activation_grad, &k, n, "grad_input", .x = x,
+       .y = from_x && k.activation != ACT_LEAKY_RELU ? NO_ID : l->node[n].y, .dy = dy, .dx = dx.buffer);
   grad_end(l, n, &dx);
 }
 
@@ -65,7 +65,7 @@ void lower_add(Lower *l, NodeId n) {
   k.activation = state->activation;
   BufferId a = value_in_default(l, node->inputs.at[0]), b = value_in_default(l, node->inputs.at[1]);
   state->y = value_out(l, l->g->nodes.at[state->last].output, default_layout(value_shape(l, node->output)));
-  EMIT(l, add, &k, n, "forward", a, b, state->y);
+  EMIT(l, add, &k, n, "forward", .a = a, .b = b, .y = state->y);
 }
 
 void grad_add(Lower *l, NodeId n) {
@@ -80,7 +80,7 @@ void lower_mul(Lower *l, NodeId n) {
   k.slope = node_args(l->g, n)->other;
   BufferId x = value_in_default(l, input_value(l, n));
   node_out(l, n, layout);
-  EMIT(l, scale, &k, n, "forward", x, l->node[n].y);
+  EMIT(l, scale, &k, n, "forward", .x = x, .y = l->node[n].y);
 }
 
 void grad_mul(Lower *l, NodeId n) {
@@ -91,7 +91,7 @@ void grad_mul(Lower *l, NodeId n) {
   BufferId dy = grad_of_group(l, n, layout);
   GradOut dx = grad_begin(l, in, layout);
   k.accumulate = dx.accumulate;
-  EMIT(l, scale, &k, n, "grad_input", dy, dx.buffer);
+  EMIT(l, scale, &k, n, "grad_input", .x = dy, .y = dx.buffer);
   grad_end(l, n, &dx);
 }
 
@@ -110,7 +110,7 @@ void lower_dropout(Lower *l, NodeId n) {
   DropoutParams k = dropout_constants(l, n);
   BufferId x = value_in_default(l, input_value(l, n)), rng = place_buffer(l, SPACE_RNG, 0, 0, "rng");
   node_out(l, n, default_layout(value_shape(l, output_value(l, n))));
-  EMIT(l, dropout, &k, n, "forward", x, rng, l->node[n].y);
+  EMIT(l, dropout, &k, n, "forward", .x = x, .rng = rng, .y = l->node[n].y);
 }
 
 void grad_dropout(Lower *l, NodeId n) {
@@ -123,7 +123,7 @@ void grad_dropout(Lower *l, NodeId n) {
   BufferId dy = grad_of_group(l, n, default_layout(value_shape(l, in))), rng = place_buffer(l, SPACE_RNG, 0, 0, "rng");
   GradOut dx = grad_begin(l, in, default_layout(value_shape(l, in)));
   k.accumulate = dx.accumulate;
-  EMIT(l, dropout, &k, n, "grad_input", dy, rng, dx.buffer);
+  EMIT(l, dropout, &k, n, "grad_input", .x = dy, .rng = rng, .y = dx.buffer);
   grad_end(l, n, &dx);
 }
 
@@ -143,7 +143,7 @@ void lower_softmax(Lower *l, NodeId n) {
   MeanParams k = softmax_constants(l, n);
   BufferId x = value_in(l, input_value(l, n), LAYOUT_NCHW);
   node_out(l, n, LAYOUT_NCHW);
-  EMIT(l, softmax, &k, n, "forward", x, l->node[n].y);
+  EMIT(l, softmax, &k, n, "forward", .x = x, .y = l->node[n].y);
 }
 
 void grad_softmax(Lower *l, NodeId n) {
@@ -151,6 +151,6 @@ void grad_softmax(Lower *l, NodeId n) {
   BufferId dy = grad_of_group(l, n, LAYOUT_NCHW);
   GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_NCHW);
   k.accumulate = dx.accumulate;
-  EMIT(l, softmax_grad, &k, n, "grad_input", l->node[n].y, dy, dx.buffer);
+  EMIT(l, softmax_grad, &k, n, "grad_input", .y = l->node[n].y, .dy = dy, .dx = dx.buffer);
   grad_end(l, n, &dx);
 }

@@ -82,19 +82,19 @@ static BufferId input_of(Lower *l, NodeId n) { return value_in(l, input_value(l,
 void lower_maxpool2d(Lower *l, NodeId n) {
   Pool2dParams k = pool_constants(l, n);
   BufferId x = input_of(l, n);
-  EMIT(l, maxpool2d, &k, n, "forward", x, node_out(l, n, LAYOUT_NCHW16C));
+  EMIT(l, maxpool2d, &k, n, "forward", .x = x, .y = node_out(l, n, LAYOUT_NCHW16C));
 }
 
 void lower_avgpool2d(Lower *l, NodeId n) {
   Pool2dParams k = pool_constants(l, n);
   BufferId x = input_of(l, n);
-  EMIT(l, avgpool2d, &k, n, "forward", x, node_out(l, n, LAYOUT_NCHW16C));
+  EMIT(l, avgpool2d, &k, n, "forward", .x = x, .y = node_out(l, n, LAYOUT_NCHW16C));
 }
 
 void lower_adaptive_avgpool2d(Lower *l, NodeId n) {
   AdaptivePoolParams k = adaptive_constants(l, n);
   BufferId x = input_of(l, n);
-  EMIT(l, adaptive_avgpool2d, &k, n, "forward", x, node_out(l, n, LAYOUT_NCHW16C));
+  EMIT(l, adaptive_avgpool2d, &k, n, "forward", .x = x, .y = node_out(l, n, LAYOUT_NCHW16C));
 }
 
 void grad_maxpool2d(Lower *l, NodeId n) {
@@ -102,7 +102,7 @@ void grad_maxpool2d(Lower *l, NodeId n) {
   BufferId dy = grad_of_group(l, n, LAYOUT_NCHW16C);
   GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_NCHW16C);
   k.accumulate = dx.accumulate;
-  EMIT(l, maxpool2d_grad, &k, n, "grad_input", input_of(l, n), dy, dx.buffer);
+  EMIT(l, maxpool2d_grad, &k, n, "grad_input", .x = input_of(l, n), .dy = dy, .dx = dx.buffer);
   grad_end(l, n, &dx);
 }
 
@@ -111,7 +111,7 @@ void grad_avgpool2d(Lower *l, NodeId n) {
   BufferId dy = grad_of_group(l, n, LAYOUT_NCHW16C);
   GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_NCHW16C);
   k.accumulate = dx.accumulate;
-  EMIT(l, avgpool2d_grad, &k, n, "grad_input", dy, dx.buffer);
+  EMIT(l, avgpool2d_grad, &k, n, "grad_input", .dy = dy, .dx = dx.buffer);
   grad_end(l, n, &dx);
 }
 
@@ -120,7 +120,7 @@ void grad_adaptive_avgpool2d(Lower *l, NodeId n) {
   BufferId dy = grad_of_group(l, n, LAYOUT_NCHW16C);
   GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_NCHW16C);
   k.accumulate = dx.accumulate;
-  EMIT(l, adaptive_avgpool2d_grad, &k, n, "grad_input", dy, dx.buffer);
+  EMIT(l, adaptive_avgpool2d_grad, &k, n, "grad_input", .dy = dy, .dx = dx.buffer);
   grad_end(l, n, &dx);
 }
 
@@ -175,7 +175,7 @@ void lower_mean(Lower *l, NodeId n) {
   for (int i = 0; i < count; i++) {
     BufferId y = i + 1 < count ? new_buffer(l, l->g->nodes.at[n].name, true, steps[i].count * 4)
                                : value_out(l, output_value(l, n), LAYOUT_NCHW);
-    EMIT(l, mean, &steps[i].k, n, "forward", x, y);
+    EMIT(l, mean, &steps[i].k, n, "forward", .x = x, .y = y);
     x = y;
   }
   l->node[n].y = x;
@@ -187,11 +187,11 @@ void grad_mean(Lower *l, NodeId n) {
   BufferId dy = grad_of_group(l, n, LAYOUT_NCHW);
   for (int i = count - 1; i > 0; i--) {
     BufferId dx = new_buffer(l, l->g->nodes.at[n].name, true, steps[i - 1].count * 4);
-    EMIT(l, mean_grad, &steps[i].k, n, "grad_input", dy, dx);
+    EMIT(l, mean_grad, &steps[i].k, n, "grad_input", .dy = dy, .dx = dx);
     dy = dx;
   }
   GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_NCHW);
   steps[0].k.accumulate = dx.accumulate;
-  EMIT(l, mean_grad, &steps[0].k, n, "grad_input", dy, dx.buffer);
+  EMIT(l, mean_grad, &steps[0].k, n, "grad_input", .dy = dy, .dx = dx.buffer);
   grad_end(l, n, &dx);
 }

@@ -28,7 +28,7 @@ void grad_flatten(Lower *l, NodeId n) {
   BufferId dy = grad_of_group(l, n, LAYOUT_NCHW);
   GradOut dx = grad_begin(l, in, LAYOUT_NCHW);
   ElementwiseParams k = {.count = shape_count(value_shape(l, in)), .accumulate = dx.accumulate};
-  EMIT(l, copy, &k, n, "grad_input", dy, dx.buffer);
+  EMIT(l, copy, &k, n, "grad_input", .x = dy, .y = dx.buffer);
   grad_end(l, n, &dx);
 }
 
@@ -72,7 +72,7 @@ void lower_cat(Lower *l, NodeId n) {
   int64_t to = 0;
   for (size_t i = 0; i < node->inputs.count; i++) {
     CatParams k = cat_constants(l, n, i, to);
-    EMIT(l, cat_copy, &k, n, "forward", in[i], l->node[n].y);
+    EMIT(l, cat_copy, &k, n, "forward", .x = in[i], .y = l->node[n].y);
     to += k.c;
   }
 }
@@ -88,7 +88,7 @@ void grad_cat(Lower *l, NodeId n) {
     if (!wants_grad(l, node->inputs.at[i])) continue;
     GradOut dx = grad_begin(l, node->inputs.at[i], layout);
     k.accumulate = dx.accumulate;
-    EMIT(l, cat_grad, &k, n, "grad_input", dy, dx.buffer);
+    EMIT(l, cat_grad, &k, n, "grad_input", .dy = dy, .dx = dx.buffer);
     grad_end(l, n, &dx);
   }
 }
@@ -128,7 +128,7 @@ static CatParams select_constants(const Lower *l, NodeId n) {
 void lower_select(Lower *l, NodeId n) {
   CatParams k = select_constants(l, n);
   BufferId x = value_in(l, input_value(l, n), LAYOUT_NCHW);
-  EMIT(l, cat_grad, &k, n, "forward", x, node_out(l, n, LAYOUT_NCHW));
+  EMIT(l, cat_grad, &k, n, "forward", .dy = x, .dx = node_out(l, n, LAYOUT_NCHW));
 }
 
 void grad_select(Lower *l, NodeId n) {
@@ -136,7 +136,7 @@ void grad_select(Lower *l, NodeId n) {
   BufferId dy = grad_of_group(l, n, LAYOUT_NCHW);
   GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_NCHW);
   k.accumulate = dx.accumulate;
-  EMIT(l, select_grad, &k, n, "grad_input", dy, dx.buffer);
+  EMIT(l, select_grad, &k, n, "grad_input", .dy = dy, .dx = dx.buffer);
   grad_end(l, n, &dx);
 }
 
@@ -161,5 +161,5 @@ bool shape_zeros_like(ShapeContext *c) {
 void lower_positions(Lower *l, NodeId n) {
   PositionsParams k = {.count = value_shape(l, output_value(l, n))->dim[0],
                        .step = l->g->nodes.at[n].op == OP_positions};
-  EMIT(l, positions, &k, n, "forward", node_out(l, n, LAYOUT_NCHW));
+  EMIT(l, positions, &k, n, "forward", .y = node_out(l, n, LAYOUT_NCHW));
 }

@@ -6,8 +6,7 @@
 /* ---- places of weights and gradients ---- */
 
 static int64_t tensor_bytes(const Param *p) {
-  int64_t bytes = shape_count(&p->shape) * (p->shape.dtype == DTYPE_I64 ? 8 : 4);
-  return (bytes + 63) / 64 * 64;
+  return round_up_64(shape_count(&p->shape) * (p->shape.dtype == DTYPE_I64 ? 8 : 4));
 }
 
 /* The weights lie in every phase at the same places; gradients are for those that the phase trains. */
@@ -107,10 +106,9 @@ static void lower_part(Lower *l, const Part *part) {
 static void write_output(Lower *l, ValueId v, int index, Layout layout) {
   const Shape *shape = value_shape(l, v);
   BufferId from = value_in(l, v, layout), to = place_buffer(l, SPACE_OUTPUT, index, 0, "y");
-  ElementwiseParams k = {.count = layout == LAYOUT_NCHW16C
-                                      ? BLOCKS(shape->dim[0]) * LANES * shape->dim[1] * shape->dim[2]
-                                      : shape_count(shape)};
-  EMIT(l, copy, &k, NO_ID, "output", from, to);
+  ElementwiseParams k = {.count = layout == LAYOUT_NCHW16C ? nchw16c_count(shape->dim[0], shape->dim[1] * shape->dim[2])
+                                                           : shape_count(shape)};
+  EMIT(l, copy, &k, NO_ID, "output", .x = from, .y = to);
 }
 
 static void write_outputs(Lower *l) {
@@ -130,11 +128,14 @@ static void lower_loss(Lower *l, const TrainConfig *train) {
   BufferId weights = weighted ? place_buffer(l, SPACE_CLASS_WEIGHTS, 0, 0, "class weights") : NO_ID;
   RegressionParams regression = {.count = shape_count(shape)};
   switch ((LossKind)own->kind) {
-  case LOSS_MSE: EMIT(l, mse, &regression, NO_ID, "loss", x, target, loss, dx.buffer); break;
-  case LOSS_L1: EMIT(l, l1, &regression, NO_ID, "loss", x, target, loss, dx.buffer); break;
+  case LOSS_MSE:
+    EMIT(l, mse, &regression, NO_ID, "loss", .x = x, .target = target, .loss = loss, .dx = dx.buffer);
+    break;
+  case LOSS_L1: EMIT(l, l1, &regression, NO_ID, "loss", .x = x, .target = target, .loss = loss, .dx = dx.buffer); break;
   case LOSS_BCEWithLogits: {
     BinaryParams k = {.classes = classes, .positions = positions, .has_weights = weighted};
-    EMIT(l, bce_with_logits, &k, NO_ID, "loss", x, target, weights, loss, dx.buffer);
+    EMIT(l, bce_with_logits, &k, NO_ID, "loss", .x = x, .target = target, .weights = weights, .loss = loss,
+         .dx = dx.buffer);
     break;
   }
   case LOSS_CrossEntropy: {
@@ -144,7 +145,8 @@ static void lower_loss(Lower *l, const TrainConfig *train) {
                             .smoothing = own->CrossEntropy.label_smoothing,
                             .soft = train && train->recipe.mixup > 0,
                             .ignore = own->CrossEntropy.ignore_index};
-    EMIT(l, cross_entropy, &k, NO_ID, "loss", x, target, weights, loss, dx.buffer);
+    EMIT(l, cross_entropy, &k, NO_ID, "loss", .logits = x, .target = target, .weights = weights, .loss = loss,
+         .dlogits = dx.buffer);
     break;
   }
   case LOSS_KINDS: BUG("a loss that is none");

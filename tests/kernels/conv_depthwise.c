@@ -2,7 +2,7 @@
 #include "tests/kernels/conv_tests.h"
 #include <math.h>
 #include <stdlib.h>
-#include "tests/kernels/kernel_coverage.h"
+#include "tests/kernels/call.h"
 
 TEST_KERNEL(depthwise);
 TEST_KERNEL(depthwise_pack);
@@ -43,10 +43,18 @@ static void check_depthwise(const Shape *s, int64_t n, int activation, int extra
   float *x_in = to_nchw16c(x, n, c, s->ih * s->iw), *residual_in = to_nchw16c(residual, n, c, pixels);
   float *y = extras ? to_nchw16c(before, n, c, pixels) : nan_floats(count);
   float *packed = nan_floats(BLOCKS(c) * s->kh * s->kw * LANES), *packed_bias = nan_floats(BLOCKS(c) * LANES);
-  void *pack_buf[] = {w, bias, gamma, beta, mean, var, packed, packed_bias};
-  run_kernel(KERNEL_depthwise_pack, TEMPLATE(depthwise_pack), &pack, pack_buf, 0, 0, 0);
-  void *buf[] = {x_in, packed, packed_bias, extras ? residual_in : NULL, y};
-  run_splits(s->name, KERNEL_depthwise, TEMPLATE(depthwise), &k, buf, n, y, count);
+  const depthwise_pack_operands packing = {.w = w,
+                                           .bias = bias,
+                                           .bn_weight = gamma,
+                                           .bn_bias = beta,
+                                           .bn_mean = mean,
+                                           .bn_var = var,
+                                           .packed = packed,
+                                           .packed_bias = packed_bias};
+  run_kernel(KERNEL_depthwise_pack, &pack, &packing, 0, 0, 0);
+  const depthwise_operands in = {
+      .x = x_in, .w = packed, .bias = packed_bias, .residual = extras ? residual_in : NULL, .y = y};
+  run_splits(s->name, KERNEL_depthwise, &k, &in, n, y, count);
   Result want = naive_forward(s, n, x, w);
   for (int64_t i = 0; i < want.count; i++) {
     int64_t o = i / pixels % c;
@@ -88,12 +96,12 @@ static void check_gradients(const Shape *s, int64_t n, int accumulate) {
   float *packed = nan_floats(BLOCKS(c) * taps * LANES), *bias = nan_floats(BLOCKS(c) * LANES);
   float *dx = accumulate ? to_nchw16c(x_before, n, c, in) : nan_floats(n * BLOCKS(c) * in * LANES);
   float *dw = accumulate ? copy_floats(w_before, c * taps) : nan_floats(c * taps);
-  void *pack_buf[] = {w, NULL, NULL, NULL, NULL, NULL, packed, bias};
-  run_kernel(KERNEL_depthwise_pack, TEMPLATE(depthwise_pack), &pack, pack_buf, 0, 0, 0);
-  void *x_buf[] = {dy_in, packed, dx}, *w_buf[] = {x_in, dy_in, dw};
-  run_splits(s->name, KERNEL_depthwise_grad_input, TEMPLATE(depthwise_grad_input), &k, x_buf, n, dx,
-             n * BLOCKS(c) * in * LANES);
-  run_splits(s->name, KERNEL_depthwise_grad_weight, TEMPLATE(depthwise_grad_weight), &k, w_buf, n, dw, c * taps);
+  run_kernel(KERNEL_depthwise_pack, &pack, OPERANDS(depthwise_pack, .w = w, .packed = packed, .packed_bias = bias), 0,
+             0, 0);
+  const depthwise_grad_input_operands for_x = {.dy = dy_in, .w = packed, .dx = dx};
+  const depthwise_grad_weight_operands for_w = {.x = x_in, .dy = dy_in, .dw = dw};
+  run_splits(s->name, KERNEL_depthwise_grad_input, &k, &for_x, n, dx, n * BLOCKS(c) * in * LANES);
+  run_splits(s->name, KERNEL_depthwise_grad_weight, &k, &for_w, n, dw, c * taps);
   Result want_x = naive_grad_input(s, n, dy, w), want_w = naive_grad_weight(s, n, x, dy);
   for (int64_t i = 0; accumulate && i < want_x.count; i++) want_x.value[i] += x_before[i];
   for (int64_t i = 0; accumulate && i < want_w.count; i++) want_w.value[i] += w_before[i];

@@ -3,7 +3,7 @@
 #include "tests/kernels/conv_tests.h"
 #include <math.h>
 #include <stdlib.h>
-#include "tests/kernels/kernel_coverage.h"
+#include "tests/kernels/call.h"
 
 TEST_KERNEL(conv2d);
 TEST_KERNEL(conv2d_wino);
@@ -74,14 +74,25 @@ static void check_forward(const Shape *s, int64_t n, const Epilogue *e, int nchw
   int64_t rows = nchw_x ? s->ic : BLOCKS(s->ic / s->groups) * LANES;
   float *packed = nan_floats(BLOCKS(s->oc) * LANES * rows * s->kh * s->kw),
         *packed_bias = nan_floats(BLOCKS(s->oc) * LANES);
-  void *pack_buf[] = {p.w, e->bias ? p.bias : NULL, p.bn[0], p.bn[1], p.bn[2], p.bn[3], packed, packed_bias};
-  if (!any) run_kernel(KERNEL_conv2d_pack, TEMPLATE(conv2d_pack), &pack, pack_buf, 0, 0, 0);
-  void *buf[] = {x_in, any ? p.w : packed, k.has_bias ? any ? p.bias : packed_bias : NULL,
-                 e->residual ? residual_in : NULL, y};
-  if (any) run_splits(s->name, KERNEL_conv2d_generic, TEMPLATE(conv2d_generic), &k, buf, n, y, y_blocked);
-  else if (method == WINOGRAD) run_splits(s->name, KERNEL_conv2d_wino, TEMPLATE(conv2d_wino), &k, buf, n, y, y_blocked);
-  else if (method == STEM) run_splits(s->name, KERNEL_conv2d_stem, TEMPLATE(conv2d_stem), &k, buf, n, y, y_blocked);
-  else run_splits(s->name, KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, y, y_blocked);
+  const conv2d_pack_operands packing = {.w = p.w,
+                                        .bias = e->bias ? p.bias : NULL,
+                                        .bn_weight = p.bn[0],
+                                        .bn_bias = p.bn[1],
+                                        .bn_mean = p.bn[2],
+                                        .bn_var = p.bn[3],
+                                        .packed = packed,
+                                        .packed_bias = packed_bias};
+  if (!any) run_kernel(KERNEL_conv2d_pack, &pack, &packing, 0, 0, 0);
+  const conv2d_operands in = {.x = x_in,
+                              .w = any ? p.w : packed,
+                              .bias = k.has_bias ? any ? p.bias : packed_bias : NULL,
+                              .residual = e->residual ? residual_in : NULL,
+                              .y = y}; /* those of all methods */
+  static const KernelId kernels[] = {[DIRECT] = KERNEL_conv2d,
+                                     [ANY] = KERNEL_conv2d_generic,
+                                     [WINOGRAD] = KERNEL_conv2d_wino,
+                                     [STEM] = KERNEL_conv2d_stem};
+  run_splits(s->name, kernels[method], &k, &in, n, y, y_blocked);
   Result want = naive_forward(s, n, x, p.w);
   naive_epilogue(s, e, &p, residual, before, &want);
   float *got = from_blocked(s->name, y, n, s->oc, s->oh * s->ow);
@@ -234,11 +245,10 @@ void test_forward_batch(void **state) {
   float *plain = random_floats(n * s.ic * s.ih * s.iw, 1), *x = to_nchw16c(plain, n, s.ic, s.ih * s.iw);
   float *w = random_floats(BLOCKS(s.oc) * BLOCKS(s.ic) * 9 * LANES * LANES, 2), *y = nan_floats(n * y_image),
         *one = nan_floats(y_image);
-  void *buf[] = {x, w, NULL, NULL, y};
-  run_splits("batch", KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, y, n * y_image);
+  const conv2d_operands in = {.x = x, .w = w, .y = y};
+  run_splits("batch", KERNEL_conv2d, &k, &in, n, y, n * y_image);
   for (int64_t i = 0; i < n; i++) {
-    void *single[] = {x + i * x_image, w, NULL, NULL, one};
-    run_kernel(KERNEL_conv2d, TEMPLATE(conv2d), &k, single, 1, 0, 0);
+    run_kernel(KERNEL_conv2d, &k, OPERANDS(conv2d, .x = x + i * x_image, .w = w, .y = one), 1, 0, 0);
     assert_memory_equal(one, y + i * y_image, (size_t)y_image * sizeof(float));
   }
   float *all[] = {plain, x, w, y, one};

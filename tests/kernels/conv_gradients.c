@@ -3,7 +3,7 @@
 #include "tests/kernels/conv_tests.h"
 #include <math.h>
 #include <stdlib.h>
-#include "tests/kernels/kernel_coverage.h"
+#include "tests/kernels/call.h"
 
 TEST_KERNEL(conv2d_pack_transposed);
 TEST_KERNEL(conv2d_grad_weight);
@@ -46,16 +46,16 @@ static void check_grad_input(const Shape *s, int64_t n, int accumulate, Method m
   float *before = random_floats(n * s->ic * pixels, 4);
   float *dx = accumulate ? to_nchw16c(before, n, s->ic, pixels) : nan_floats(count);
   if (method == ANY) {
-    void *buf[] = {t.dy_in, t.w, dx};
-    run_splits(s->name, KERNEL_conv2d_generic_grad_input, TEMPLATE(conv2d_generic_grad_input), &slow, buf, n, dx,
-               count);
+    run_splits(s->name, KERNEL_conv2d_generic_grad_input, &slow,
+               OPERANDS(conv2d_generic_grad_input, .dy = t.dy_in, .w = t.w, .dx = dx), n, dx, count);
   } else {
     Conv2dPackParams pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
     float *packed = nan_floats(BLOCKS(s->ic) * BLOCKS(s->oc / s->groups) * s->kh * s->kw * LANES * LANES);
-    void *pack_buf[] = {t.w, packed}, *buf[] = {t.dy_in, packed, NULL, NULL, dx};
-    run_kernel(KERNEL_conv2d_pack_transposed, TEMPLATE(conv2d_pack_transposed), &pack, pack_buf, 0, 0, 0);
-    if (method == WINOGRAD) run_splits(s->name, KERNEL_conv2d_wino, TEMPLATE(conv2d_wino), &k, buf, n, dx, count);
-    else run_splits(s->name, KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, dx, count);
+    run_kernel(KERNEL_conv2d_pack_transposed, &pack, OPERANDS(conv2d_pack_transposed, .w = t.w, .packed = packed), 0, 0,
+               0);
+    const conv2d_operands in = {.x = t.dy_in, .w = packed, .y = dx};
+    if (method == WINOGRAD) run_splits(s->name, KERNEL_conv2d_wino, &k, &in, n, dx, count);
+    else run_splits(s->name, KERNEL_conv2d, &k, &in, n, dx, count);
     free(packed);
   }
   Result want = naive_grad_input(s, n, t.dy, t.w);
@@ -76,8 +76,6 @@ typedef enum WeightKernel { BY_DIRECT, BY_DIRECT_PLAIN, BY_WINOGRAD, BY_ANY } We
 static void check_grad_weight(const Shape *s, int64_t n, int accumulate, WeightKernel kernel) {
   static const KernelId ids[] = {KERNEL_conv2d_grad_weight, KERNEL_conv2d_grad_weight, KERNEL_conv2d_grad_weight_wino,
                                  KERNEL_conv2d_generic_grad_weight};
-  Template *const templates[] = {TEMPLATE(conv2d_grad_weight), TEMPLATE(conv2d_grad_weight),
-                                 TEMPLATE(conv2d_grad_weight_wino), TEMPLATE(conv2d_generic_grad_weight)};
   Conv2dGradWeightParams k = gradient_constants(s);
   k.accumulate = accumulate;
   k.nchw_x = kernel == BY_DIRECT_PLAIN;
@@ -86,12 +84,13 @@ static void check_grad_weight(const Shape *s, int64_t n, int accumulate, WeightK
   if (kernel != BY_ANY) sum.splits = kernel_plan(ids[kernel], &k).splits;
   float *before = random_floats(sum.count, 4),
         *dw = accumulate ? copy_floats(before, sum.count) : nan_floats(sum.count);
-  float *parts = sum.splits > 1 ? nan_floats(sum.count * sum.splits) : NULL;
-  void *buf[] = {t.x_in, t.dy_in, parts ? parts : dw}, *sum_buf[] = {parts, dw};
-  run_splits(s->name, ids[kernel], templates[kernel], &k, buf, n, buf[2], sum.splits * sum.count);
-  if (parts)
-    run_splits(s->name, KERNEL_conv2d_grad_weight_sum, TEMPLATE(conv2d_grad_weight_sum), &sum, sum_buf, n, dw,
-               sum.count);
+  float *partial = sum.splits > 1 ? nan_floats(sum.count * sum.splits) : NULL;
+  float *to = partial ? partial : dw;
+  run_splits(s->name, ids[kernel], &k, OPERANDS(conv2d_grad_weight, .x = t.x_in, .dy = t.dy_in, .dw = to), n, to,
+             sum.splits * sum.count);
+  if (partial)
+    run_splits(s->name, KERNEL_conv2d_grad_weight_sum, &sum,
+               OPERANDS(conv2d_grad_weight_sum, .partial = partial, .dw = dw), n, dw, sum.count);
   Result want = naive_grad_weight(s, n, t.x, t.dy);
   if (kernel == BY_WINOGRAD) winograd_tolerance(&want);
   if (accumulate) add_before(&want, before);
@@ -100,7 +99,7 @@ static void check_grad_weight(const Shape *s, int64_t n, int accumulate, WeightK
   tensors_free(&t);
   free(before);
   free(dw);
-  free(parts);
+  free(partial);
 }
 
 #define EACH_SHAPE(s)                                                                                                  \
@@ -175,8 +174,7 @@ void test_channel_sum(void **state) {
       ChannelSumParams k = {c, hw, accumulate};
       float *x = random_floats(n * c * hw, 1), *in = to_nchw16c(x, n, c, hw), *before = random_floats(c, 2);
       float *sum = accumulate ? copy_floats(before, c) : nan_floats(c);
-      void *buf[] = {in, sum};
-      run_splits("channel_sum", KERNEL_channel_sum, TEMPLATE(channel_sum), &k, buf, n, sum, c);
+      run_splits("channel_sum", KERNEL_channel_sum, &k, OPERANDS(channel_sum, .x = in, .sum = sum), n, sum, c);
       for (int64_t o = 0; o < c; o++) {
         double want = accumulate ? before[o] : 0;
         for (int64_t j = 0; j < n * hw; j++) want += x[(j / hw * c + o) * hw + j % hw];
@@ -197,9 +195,9 @@ static double weighted_sum(const Shape *s, int64_t n, const Tensors *t) {
   float *in = to_nchw16c(t->x, n, s->ic, s->ih * s->iw), *y = nan_floats(count),
         *bias = nan_floats(BLOCKS(s->oc) * LANES);
   float *packed = nan_floats(BLOCKS(s->oc) * BLOCKS(s->ic / s->groups) * s->kh * s->kw * LANES * LANES);
-  void *pack_buf[] = {t->w, NULL, NULL, NULL, NULL, NULL, packed, bias}, *buf[] = {in, packed, NULL, NULL, y};
-  run_kernel(KERNEL_conv2d_pack, TEMPLATE(conv2d_pack), &pack, pack_buf, 0, 0, 0);
-  run_kernel(KERNEL_conv2d, TEMPLATE(conv2d), &k, buf, n, 0, 0);
+  run_kernel(KERNEL_conv2d_pack, &pack, OPERANDS(conv2d_pack, .w = t->w, .packed = packed, .packed_bias = bias), 0, 0,
+             0);
+  run_kernel(KERNEL_conv2d, &k, OPERANDS(conv2d, .x = in, .w = packed, .y = y), n, 0, 0);
   double sum = 0;
   for (int64_t i = 0; i < count; i++) sum += (double)y[i] * t->dy_in[i];
   free(in);
@@ -228,11 +226,11 @@ static void check_finite_differences(const Shape *s) {
   Conv2dPackParams pack = {s->groups, s->ic, s->oc, s->kh, s->kw, 0, 0, 0, 0, 0};
   float *packed = nan_floats(BLOCKS(s->ic) * BLOCKS(s->oc / s->groups) * s->kh * s->kw * LANES * LANES);
   float *dx_blocked = nan_floats(n * BLOCKS(s->ic) * s->ih * s->iw * LANES), *dw = nan_floats(weights);
-  void *pack_buf[] = {t.w, packed}, *x_buf[] = {t.dy_in, packed, NULL, NULL, dx_blocked},
-       *w_buf[] = {t.x_in, t.dy_in, dw};
-  run_kernel(KERNEL_conv2d_pack_transposed, TEMPLATE(conv2d_pack_transposed), &pack, pack_buf, 0, 0, 0);
-  run_kernel(KERNEL_conv2d, TEMPLATE(conv2d), &k, x_buf, n, 0, 0);
-  run_kernel(KERNEL_conv2d_grad_weight, TEMPLATE(conv2d_grad_weight), &kw, w_buf, n, 0, 0);
+  run_kernel(KERNEL_conv2d_pack_transposed, &pack, OPERANDS(conv2d_pack_transposed, .w = t.w, .packed = packed), 0, 0,
+             0);
+  run_kernel(KERNEL_conv2d, &k, OPERANDS(conv2d, .x = t.dy_in, .w = packed, .y = dx_blocked), n, 0, 0);
+  run_kernel(KERNEL_conv2d_grad_weight, &kw, OPERANDS(conv2d_grad_weight, .x = t.x_in, .dy = t.dy_in, .dw = dw), n, 0,
+             0);
   float *dx = from_blocked(s->name, dx_blocked, n, s->ic, s->ih * s->iw);
   for (int64_t i = 0; i < 3; i++) { /* step 4, outputs up to 60, float: measured 2.5e-5 at most */
     int64_t x_at = i * (inputs - 1) / 2, w_at = i * (weights - 1) / 2;

@@ -180,24 +180,22 @@ float *from_blocked(const char *what, const float *x, int64_t n, int64_t c, int6
   return y;
 }
 
-void run_kernel(KernelId id, Template *function, const void *k, void *const *buf, int64_t n, int64_t step,
-                int backwards) {
-  CallPlan plan;
-  kernel_info(id)->plan(k, &plan);
-  int64_t units = plan.items_per_sample * n + plan.items_fixed;
+void run_kernel(KernelId id, const void *k, const void *operands, int64_t n, int64_t step, int backwards) {
+  const CallPlan plan = kernel_plan(id, k);
+  int64_t items = plan.items_per_sample * n + plan.items_fixed;
   assert_int_equal(plan.scratch_bytes % 64, 0);
   float *scratch = nan_floats(plan.scratch_bytes / 4);
-  if (step <= 0) step = units > 0 ? units : 1;
-  if (units == 0) function(buf, n, 0, 0, scratch, k);
-  for (int64_t i = 0; i < units; i += step) {
-    int64_t from = i, to = i + step < units ? i + step : units;
-    if (backwards) from = units - to, to = units - i;
-    function(buf, n, from, to, scratch, k);
+  if (step <= 0) step = items > 0 ? items : 1;
+  if (items == 0) call_template(id, operands, n, 0, 0, scratch, k);
+  for (int64_t i = 0; i < items; i += step) {
+    int64_t from = i, to = i + step < items ? i + step : items;
+    if (backwards) from = items - to, to = items - i;
+    call_template(id, operands, n, from, to, scratch, k);
   }
   free(scratch);
 }
 
-void run_splits(const char *what, KernelId id, Template *function, const void *k, void **buf, int64_t n, float *out,
+void run_splits(const char *what, KernelId id, const void *k, const void *operands, int64_t n, float *out,
                 int64_t count) {
   static const struct {
     int step, backwards;
@@ -205,10 +203,10 @@ void run_splits(const char *what, KernelId id, Template *function, const void *k
   float *given = copy_floats(out, count), *first = NULL;
   for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
     memcpy(out, given, (size_t)count * sizeof(float));
-    run_kernel(id, function, k, buf, n, ways[i].step, ways[i].backwards);
+    run_kernel(id, k, operands, n, ways[i].step, ways[i].backwards);
     if (!first) first = copy_floats(out, count);
     else if (memcmp(first, out, (size_t)count * sizeof(float)))
-      fail_msg("%s, n = %d: %d units a call give other bits", what, (int)n, ways[i].step);
+      fail_msg("%s, n = %d: %d items a call give other bits", what, (int)n, ways[i].step);
   }
   free(given);
   free(first);

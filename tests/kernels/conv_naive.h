@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "runtime/kernels/kernels.h"
+#include "tests/kernels/call.h"
 
 /* One convolution: what all kernels' constants are made of. */
 typedef struct Shape {
@@ -38,15 +38,12 @@ float *to_nchw16c(const float *x, int64_t n, int64_t c, int64_t pixels); /* pad 
 /* Back to plain; fails the test when a pad lane is not zero. */
 float *from_blocked(const char *what, const float *x, int64_t n, int64_t c, int64_t pixels);
 
-typedef void Template(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch, const void *k);
-#define TEMPLATE(name) ((Template *)(void (*)(void))sgk_##name)
-/* Runs a kernel over all its units, `step` of them a call, in order or backwards. Its scratch is filled with
+/* Runs a kernel over all its work items, `step` of them a call, in order or backwards. Its scratch is filled with
  * NaN. */
-void run_kernel(KernelId id, Template *function, const void *k, void *const *buf, int64_t n, int64_t step,
-                int backwards);
-/* Runs it whole, unit by unit, by threes and backwards, each time from a copy of `out` as it was given, and
- * fails when any bit differs. `out` (count floats) must be one of buf; it holds the result. */
-void run_splits(const char *what, KernelId id, Template *function, const void *k, void **buf, int64_t n, float *out,
+void run_kernel(KernelId id, const void *k, const void *operands, int64_t n, int64_t step, int backwards);
+/* Runs it whole, item by item, by threes and backwards, each time from a copy of `out` as it was given, and
+ * fails when any bit differs. `out` (count floats) must be one of the operands; it holds the result. */
+void run_splits(const char *what, KernelId id, const void *k, const void *operands, int64_t n, float *out,
                 int64_t count);
 /* |got - want| ≤ 1e-6 * magnitude + 1e-6: some ten roundings of the sum of magnitudes.
  * Measured: at most 0.27 of that. */

@@ -1,5 +1,5 @@
 /* Every row of kernels.def must have a test: a line TEST_KERNEL(name) in a .c file of this folder
- * (kernel_coverage.h). Reads the sources, so that a row that was added without a test fails the suite.
+ * (call.h). Reads the sources, so that a row that was added without a test fails the suite.
  * `coverage FOLDER` */
 #include "runtime/kernels/kernels.h"
 #include <dirent.h>

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""PyTorch's numbers for other_golden.c: writes other_goldens.bin (f32) and other_goldens.txt (name, first, count).
+"""PyTorch's numbers for goldens.c: writes goldens.bin (f32) and goldens.txt (name, first, count).
 Run with Debian's python3-torch; the two files are committed. `make_goldens.py FOLDER`"""
 import sys
 
@@ -95,6 +95,6 @@ for i, (n, c, p, e, weighted, ignored) in enumerate([(5, 10, 1, 0.0, 0, 0), (5, 
         put(f"ce{i}.{part}", value)
     put(f"ce{i}.dz", torch.autograd.grad(loss, z)[0])
 
-with open(sys.argv[1] + "/other_goldens.txt", "w") as out:
+with open(sys.argv[1] + "/goldens.txt", "w") as out:
     out.writelines(names)
-np.concatenate(runs).astype("<f4").tofile(sys.argv[1] + "/other_goldens.bin")
+np.concatenate(runs).astype("<f4").tofile(sys.argv[1] + "/goldens.bin")

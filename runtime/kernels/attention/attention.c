@@ -96,7 +96,7 @@ PLAN(attention) {
                      .scratch_bytes = score_bytes(k),
                      .flops_per_sample = product_flops(k, 2) + 20.0 * scores(k)};
 }
-/* A item is up to QUERY_CHUNK queries of one head of one sample. */
+/* A work item is up to QUERY_CHUNK queries of one head of one sample. */
 TEMPLATE(attention) {
   int64_t blocks = chunks_of(k->tq, QUERY_CHUNK), width = k->heads * k->value_dim, pitch = score_pitch(k);
   DropoutKey key = {0, 0};
@@ -151,7 +151,7 @@ PLAN(attention_grad) {
                      .scratch_bytes = 2 * score_bytes(k),
                      .flops_per_sample = product_flops(k, 5) + 30.0 * scores(k)};
 }
-/* A item is one head of one sample: its dk and dv are sums over all its queries. */
+/* A work item is one head of one sample: its dk and dv are sums over all its queries. */
 TEMPLATE(attention_grad) {
   int64_t width = k->heads * k->dim, value_width = k->heads * k->value_dim, pitch = score_pitch(k);
   DropoutKey key = {0, 0};

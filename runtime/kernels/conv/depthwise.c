@@ -1,7 +1,7 @@
 /* Depthwise convolution (a kernel for each channel), its gradients by x and by w. Blocks of 16 channels are
  * vectors, so a tap is one product for each pixel: memory, not arithmetic, is the limit. Rows and columns at
  * the border are clipped; nothing is copied. The input's gradient is the same sum with the kernel flipped,
- * over dy spread by the stride. A item is a band of rows of one block of one image; for the weights' gradient
+ * over dy spread by the stride. A work item is a band of rows of one block of one image; for the weights' gradient
  * one block over the whole batch. */
 #include "runtime/kernels/conv/tiles.h"
 #include "runtime/kernels/conv/conv.h"

@@ -1,5 +1,5 @@
 /* Convolutions of any grouping at all (a group's channels no multiple of 16), straight from raw OIHW weights:
- * simple and slow, for shapes that no other template takes. Blocked x and y. A item is a block of channels of
+ * simple and slow, for shapes that no other template takes. Blocked x and y. A work item is a block of channels of
  * one image; for the weights' gradient one output channel over the whole batch. */
 #include "runtime/kernels/conv/conv.h"
 

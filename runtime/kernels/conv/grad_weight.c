@@ -1,6 +1,6 @@
 /* The weights' gradient of a convolution: dw[o][i][kh][kw] = sum over batch and pixels of dy[o] * x[i] at the
- * tap. A item owns its weights and sums the whole batch in order, or its share, so that the result does not depend on
- * the threads. Sums are held in registers (8 input × 32 output channels, or a kernel row × 32 for plain x) while one
+ * tap. A work item owns its weights and sums the whole batch in order, or its share, so that the result does not depend
+ * on the threads. Sums are held in registers (8 input × 32 output channels, or a kernel row × 32 for plain x) while one
  * band of pixels goes by, and rest in scratch between bands; bands of x and dy are sized for the first-level cache.
  * Borders are clipped, not copied. Also the bias' gradient, which is only a sum. Called by generated code with
  * constants, and by tests. */
@@ -21,7 +21,7 @@ INLINE Range inside(int64_t begin, int64_t end, int64_t tap, int64_t stride, int
   return r;
 }
 
-/* What a item works on. */
+/* What a work item works on. */
 typedef struct GradTile {
   int64_t group, pair, outs; /* outs: output blocks, 1 or 2 */
   int64_t block, block_end;  /* input blocks of the group */
@@ -88,7 +88,7 @@ INLINE void sum_half(const GradSpan *s, const float *x, const float *dy, float *
   else sum_channels(s, x, dy, sums, 1, HALF);
 }
 
-/* One band, all blocks and taps of a item. sums: [block][tap_h][kw][2 halves][outs][8][16]. */
+/* One band, all blocks and taps of a work item. sums: [block][tap_h][kw][2 halves][outs][8][16]. */
 INLINE void sum_band(const conv2d_grad_weight_operands *b, const Conv2dGradWeightParams *k, const GradTiling *u,
                      const GradTile *g, int64_t image, int64_t images, Range rows, Range cols, float *sums) {
   const int64_t in_row = u->flat ? 0 : k->iw, in_h = u->flat ? 1 : k->ih, in_w = u->flat ? u->cols : k->iw;
@@ -257,7 +257,7 @@ TEMPLATE(conv2d_grad_weight) {
 }
 
 PLAN(channel_sum) { per_call(plan, BLOCKS(k->c), (double)k->c * (double)k->hw); }
-/* ---- the bias' gradient ---- a item is a block; sum: [c] */
+/* ---- the bias' gradient ---- a work item is a block; sum: [c] */
 TEMPLATE(channel_sum) {
   const float *x = b->x;
   float *sum = b->sum;

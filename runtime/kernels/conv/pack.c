@@ -1,5 +1,5 @@
 /* From raw OIHW weights to the order in which the convolution templates read them, with an inference
- * BatchNorm folded in where asked. A item is one block of the packed output; nothing depends on the batch.
+ * BatchNorm folded in where asked. A work item is one block of the packed output; nothing depends on the batch.
  * Run once after weights were loaded or changed, by the generated pack(). */
 #include "runtime/kernels/conv/conv.h"
 
@@ -42,7 +42,7 @@ INLINE v16 gather(const float *from, int64_t stride, int64_t lanes) {
 }
 
 PLAN(conv2d_pack) { per_call(plan, BLOCKS(k->oc), 0); }
-/* packed: [OCB][ICB][KH][KW][16 ic][16 oc], nchw_x: [OCB][KH][KW][IC][16 oc]; a item is an output block.
+/* packed: [OCB][ICB][KH][KW][16 ic][16 oc], nchw_x: [OCB][KH][KW][IC][16 oc]; a work item is an output block.
  * The taps innermost: then each of the 16 filters is read from front to back, and what is written meanwhile is near. */
 TEMPLATE(conv2d_pack) {
   const float *w = b->w;
@@ -67,7 +67,7 @@ TEMPLATE(conv2d_pack) {
 }
 
 PLAN(conv2d_pack_transposed) { per_call(plan, BLOCKS(k->ic), 0); }
-/* packed: [ICB][OCB of a group][KH][KW][16 oc][16 ic], kernel flipped; a item is a block of forward input
+/* packed: [ICB][OCB of a group][KH][KW][16 oc][16 ic], kernel flipped; a work item is a block of forward input
  * channels. */
 TEMPLATE(conv2d_pack_transposed) {
   const float *w = b->w;
@@ -88,7 +88,7 @@ TEMPLATE(conv2d_pack_transposed) {
 }
 
 PLAN(depthwise_pack) { per_call(plan, BLOCKS(k->oc), 0); }
-/* packed: [CB][KH][KW][16], raw: [c][1][KH][KW]; a item is a block. */
+/* packed: [CB][KH][KW][16], raw: [c][1][KH][KW]; a work item is a block. */
 TEMPLATE(depthwise_pack) {
   const float *w = b->w;
   const int64_t taps = k->kh * k->kw;

@@ -7,10 +7,10 @@
 #include "runtime/kernels/conv/conv.h"
 
 /* ---- the tiling ----
- * A tile is 4 × 4 outputs. A item is a band of tile rows of one image: as many as make its halo cheap, few enough that
- * one image keeps several threads busy. */
+ * A tile is 4 × 4 outputs. A work item is a band of tile rows of one image: as many as make its halo cheap, few enough
+ * that one image keeps several threads busy. */
 
-#define STEM_TILES 56 /* of a item, about */
+#define STEM_TILES 56 /* of a work item, about */
 #define STEM_SIDE 7   /* points in one dimension, the last at infinity */
 #define STEM_POINTS (STEM_SIDE * STEM_SIDE)
 #define STEM_WIDE 14  /* tiles whose sums are held at a time, at most */

@@ -16,7 +16,7 @@ INLINE int held_in_scratch(void *scratch, int64_t group, int64_t begin) {
 }
 
 /* ---- conv2d ----
- * A item is a share of the output blocks of one band of output rows of one image, or, where images are small,
+ * A work item is a share of the output blocks of one band of output rows of one image, or, where images are small,
  * of several whole images, so that the weights are fetched once for all of them. Work items of the same band
  * follow each other: a thread that takes several of them copies the band's input once. */
 #define CONV_PIXELS 400         /* output pixels for which one fetch of the weights should serve */
@@ -25,7 +25,7 @@ INLINE int held_in_scratch(void *scratch, int64_t group, int64_t begin) {
 
 typedef struct ConvTiling {
   int64_t flat;                    /* 1 × 1, stride 1: the image is read in place, as one row of pixels */
-  int64_t images;                  /* in a item; more than 1 only where bands is 1 */
+  int64_t images;                  /* in a work item; more than 1 only where bands is 1 */
   int64_t rows, cols, band, bands; /* the output; `band` rows (flat: pixels) in a band */
   int64_t slices;                  /* of a band and image */
   int64_t in_blocks, out_blocks;   /* within a group; in_blocks: channels when plain */
@@ -77,10 +77,11 @@ INLINE ConvTiling conv_tiling(const Conv2dParams *k) {
 }
 
 /* ---- conv2d_grad_weight ----
- * A item makes the weights of one pair of output blocks, `blocks` input blocks and `taps_h` kernel rows, over the whole
- * batch, in the order of the images: no sum is ever shared between items. The sums wait in scratch while bands of x and
- * dy that fit the first-level cache go by. Plain x has few channels: a item makes the weights of all of them, so that
- * dy, which is large, passes once, and of a share of the batch's bands, each share a gradient of its own. */
+ * A work item makes the weights of one pair of output blocks, `blocks` input blocks and `taps_h` kernel rows, over the
+ * whole batch, in the order of the images: no sum is ever shared between items. The sums wait in scratch while bands of
+ * x and dy that fit the first-level cache go by. Plain x has few channels: a work item makes the weights of all of
+ * them, so that dy, which is large, passes once, and of a share of the batch's bands, each share a gradient of its own.
+ */
 #define GRAD_NCHW_ITEMS 16 /* about */
 #define GRAD_BYTES 36864   /* of x and dy in one band */
 #define GRAD_TAPS_W 12     /* plain: sums held at a time for a pair of output blocks */
@@ -91,7 +92,7 @@ typedef struct GradTiling {
   int64_t band_rows, band_cols;         /* of the output */
   int64_t images;                       /* small ones that pass together */
   int64_t in_blocks, out_blocks, pairs; /* within a group */
-  int64_t blocks, taps_h;               /* of a item */
+  int64_t blocks, taps_h;               /* of a work item */
   int64_t block_items, tap_items, splits, items;
   int64_t sums;             /* floats of scratch for the sums */
   int64_t in_rows, in_cols; /* plain: the padded copy of x in scratch */
@@ -106,7 +107,7 @@ INLINE GradTiling grad_tiling(const Conv2dGradWeightParams *k) {
   u.in_blocks = k->nchw_x ? k->ic / k->groups : BLOCKS(k->ic / k->groups);
   u.out_blocks = BLOCKS(k->oc / k->groups);
   u.pairs = ceil_div(u.out_blocks, 2);
-  /* A item with few taps takes several input blocks, so that dy is not fetched for a few products only. */
+  /* A work item with few taps takes several input blocks, so that dy is not fetched for a few products only. */
   u.blocks = k->nchw_x ? u.in_blocks : max64(1, min64(u.in_blocks, 4 / (k->kh * k->kw)));
   u.block_items = ceil_div(u.in_blocks, u.blocks);
   u.taps_h = k->kh;
@@ -134,6 +135,6 @@ INLINE GradTiling grad_tiling(const Conv2dGradWeightParams *k) {
   return u;
 }
 
-/* ---- depthwise ---- a item is a band of rows of one block of one image */
+/* ---- depthwise ---- a work item is a band of rows of one block of one image */
 INLINE int64_t depthwise_bands(int64_t c, int64_t oh) { return max64(1, min64(oh / 4, ceil_div(32, BLOCKS(c)))); }
 #endif

@@ -1,11 +1,11 @@
 /* How the Winograd kernels are cut into work items, where their slices lie in scratch, and the order of the tiles that
  * are transformed at a time.
  *
- * A item is a share of the output blocks (of 16 channels, in pairs) of one group of tiles. A tile is 4 × 4 outputs (8 ×
- * 8 of WINOGRAD_DILATED); a group is a band of tile rows of one image or, where images are small, all tiles of several
- * images: as many tiles as make the transforming of the weights, which is done again for every group, cheap beside the
- * products. Work items of the same group follow each other: a thread that takes several of them transforms the group's
- * input once. */
+ * A work item is a share of the output blocks (of 16 channels, in pairs) of one group of tiles. A tile is 4 × 4 outputs
+ * (8 × 8 of WINOGRAD_DILATED); a group is a band of tile rows of one image or, where images are small, all tiles of
+ * several images: as many tiles as make the transforming of the weights, which is done again for every group, cheap
+ * beside the products. Work items of the same group follow each other: a thread that takes several of them transforms
+ * the group's input once. */
 #ifndef SURGERY_WINOGRAD_UNITS_H
 #define SURGERY_WINOGRAD_UNITS_H
 #include "runtime/kernels/conv/conv.h"
@@ -131,7 +131,7 @@ INLINE WinogradTiling winograd_tiling(const Conv2dParams *k, int64_t most) {
 }
 
 /* ---- conv2d_grad_weight_wino ---- as its file says */
-#define GRAD_BLOCKS 4       /* of input and of output channels in a item */
+#define GRAD_BLOCKS 4       /* of input and of output channels in a work item */
 #define GRAD_TILES 24       /* transformed at a time, about; half as many where a tile has more points */
 #define GRAD_SPLIT_ITEMS 16 /* with fewer items the batch is shared too */
 
@@ -141,7 +141,7 @@ typedef struct WinogradGradTiling {
   int64_t images; /* whose tiles are transformed at a time; 1 where an image has several bands */
   int64_t bands;  /* of an image: b begins with row b * grid.rows / bands */
   int64_t in_blocks, out_blocks, in_items, out_items, splits, items;
-  int64_t ins, outs;        /* blocks of a item: GRAD_BLOCKS, or all that there are */
+  int64_t ins, outs;        /* blocks of a work item: GRAD_BLOCKS, or all that there are */
   int64_t v_point, s_point; /* floats between the points of tiles and of sums, in scratch */
   int64_t scratch;          /* floats */
 } WinogradGradTiling;

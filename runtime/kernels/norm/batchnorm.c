@@ -109,7 +109,7 @@ SIMD Moments block_moments(const float *x, int64_t n, int64_t pixels, Block b) {
 }
 
 PLAN(batchnorm_stats) { per_call(plan, BLOCKS(k->c), norm_flops(k, 5)); }
-/* x → mean, inv_std (padded to 16, pads zero), and the running buffers. A item is a channel block. Of a
+/* x → mean, inv_std (padded to 16, pads zero), and the running buffers. A work item is a channel block. Of a
  * single value the variance is 0; of none the mean too, and the running buffers stay as they are. */
 TEMPLATE(batchnorm_stats) {
   float *mean = b->mean, *inv_std = b->inv_std, *running_mean = b->running_mean, *running_var = b->running_var;
@@ -209,7 +209,7 @@ SIMD void add_products(const float *x, const float *dy, const float *y, int64_t 
 }
 
 PLAN(batchnorm_grad_sums) { per_call(plan, BLOCKS(k->c), norm_flops(k, 4)); }
-/* sums[0][c] = sum of dz, sums[1][c] = sum of dz * xhat, over batch and pixels; a item is a channel block */
+/* sums[0][c] = sum of dz, sums[1][c] = sum of dz * xhat, over batch and pixels; a work item is a channel block */
 TEMPLATE(batchnorm_grad_sums) {
   const float *x = b->x, *dy = b->dy, *y = b->y;
   float *sums = b->sums;
@@ -238,7 +238,7 @@ TEMPLATE(batchnorm_grad_sums) {
 }
 
 PLAN(batchnorm_grad_params) { per_call(plan, BLOCKS(k->c), 0); }
-/* sums → dweight, dbias (c values each); a item is a channel block */
+/* sums → dweight, dbias (c values each); a work item is a channel block */
 TEMPLATE(batchnorm_grad_params) {
   const float *sums = b->sums;
   float *dweight = b->dweight, *dbias = b->dbias;

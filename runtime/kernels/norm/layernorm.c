@@ -81,7 +81,7 @@ TEMPLATE(layernorm_grad_input) {
 }
 
 PLAN(layernorm_grad_weight) { per_call(plan, chunks_of(k->c, COLUMN_CHUNK), norm_flops(k, 4)); }
-/* dweight[c] = sum over all rows of dy xhat, in double. A item is a run of columns. */
+/* dweight[c] = sum over all rows of dy xhat, in double. A work item is a run of columns. */
 TEMPLATE(layernorm_grad_weight) {
   const float *stats = b->stats;
   for (int64_t item = begin; item < end; item++) {

@@ -1,6 +1,6 @@
-/* Kernels that treat every element alone: activation and its gradient, add, copy, scale, dropout. A item is a run of
- * one sample's elements. The output may be one of the inputs (in place): each vector is read before it is
- * written. Called by generated code and by tests/kernels. */
+/* Kernels that treat every element alone: activation and its gradient, add, copy, scale, dropout. A work item is a run
+ * of one sample's elements. The output may be one of the inputs (in place): each vector is read before it is written.
+ * Called by generated code and by tests/kernels. */
 #include "runtime/kernels/mathf.h"
 #include "runtime/kernels/noise.h"
 

@@ -180,7 +180,7 @@ SIMD v16 adaptive_sum(const float *plane, const AdaptivePoolParams *k, Window h,
 }
 
 PLAN(adaptive_avgpool2d) { per_sample(plan, BLOCKS(k->c), (double)(k->c * k->ih * k->iw)); }
-/* x: (n, c, ih, iw) → y: (n, c, oh, ow); a item is a plane */
+/* x: (n, c, ih, iw) → y: (n, c, oh, ow); a work item is a plane */
 TEMPLATE(adaptive_avgpool2d) {
   for (int64_t plane = begin; plane < end; plane++) {
     const float *x = b->x + plane * k->ih * k->iw * LANES;
@@ -203,6 +203,49 @@ TEMPLATE(adaptive_avgpool2d_grad) {
       Window h = adaptive_window(o / k->ow, k->ih, k->oh), w = adaptive_window(o % k->ow, k->iw, k->ow);
       v16 g = v16_load(dy + o * LANES) / (float)(h.count * w.count);
       add_to_window(dx + (h.first * k->iw + w.first) * LANES, g, k->iw, h.count, w.count);
+    }
+  }
+}
+
+/* ---- mean over a run of dimensions ----
+ * Of a row-major tensor seen as (N, outer, reduce, inner); a work item is one (sample, outer). With inner == 1 the run
+ * lies together and vectors go along it; else they go along inner. */
+
+PLAN(mean) { per_sample(plan, k->outer, (double)(k->outer * k->reduce * k->inner)); }
+/* x → y: (N, outer, inner) */
+TEMPLATE(mean) {
+  for (int64_t item = begin; item < end; item++) {
+    const float *x = b->x + item * k->reduce * k->inner;
+    float *y = b->y + item * k->inner;
+    if (k->inner == 1) {
+      v16d sum = {0};
+      for (int64_t i = 0; i < k->reduce; i += 16) sum += v16_widen(v16_load_lanes(x + i, k->reduce - i));
+      float mean = (float)(v16d_sum(sum) / (double)k->reduce);
+      *y = k->accumulate ? *y + mean : mean;
+      continue;
+    }
+    for (int64_t i = 0; i < k->inner; i += 16) {
+      v16d sum = {0};
+      for (int64_t r = 0; r < k->reduce; r++) sum += v16_widen(v16_load_lanes(x + r * k->inner + i, k->inner - i));
+      v16_store_or_add(y + i, v16_narrow(sum / (double)k->reduce), k->inner - i, k->accumulate);
+    }
+  }
+}
+
+PLAN(mean_grad) { per_sample(plan, k->outer, (double)(k->outer * k->reduce * k->inner)); }
+TEMPLATE(mean_grad) {
+  float count = (float)k->reduce;
+  for (int64_t item = begin; item < end; item++) {
+    const float *dy = b->dy + item * k->inner;
+    float *dx = b->dx + item * k->reduce * k->inner;
+    if (k->inner == 1) {
+      v16 g = v16_set(*dy / count);
+      for (int64_t i = 0; i < k->reduce; i += 16) v16_store_or_add(dx + i, g, k->reduce - i, k->accumulate);
+      continue;
+    }
+    for (int64_t i = 0; i < k->inner; i += 16) {
+      v16 g = v16_load_lanes(dy + i, k->inner - i) / count;
+      for (int64_t r = 0; r < k->reduce; r++) v16_store_or_add(dx + r * k->inner + i, g, k->inner - i, k->accumulate);
     }
   }
 }

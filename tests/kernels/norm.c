@@ -1,6 +1,6 @@
 /* Batch normalisation against a twin in double: statistics of hard inputs, application, gradients by finite
  * differences through the batch's mean and variance. */
-#include "tests/kernels/other_support.h"
+#include "tests/kernels/support.h"
 
 TEST_KERNEL(batchnorm_stats);
 TEST_KERNEL(batchnorm_apply);
@@ -37,7 +37,10 @@ static Stats run_stats(const Size *s, const double *x, const BatchNormParams *k,
   Stats st = {new_floats(padded), new_floats(padded), new_floats(s->c), new_floats(s->c), 41};
   for (int64_t c = 0; c < s->c; c++) st.running_mean[c] = (float)start, st.running_var[c] = (float)start;
   run_kernel(KERNEL_batchnorm_stats,
-             (void *[]){put(s, x), st.mean, st.inv_std, st.running_mean, st.running_var, &st.tracked}, s->n, k,
+             OPERANDS(batchnorm_stats, .x = put(s, x), .mean = st.mean, .inv_std = st.inv_std,
+                      .running_mean = st.running_mean, .running_var = st.running_var,
+                      .num_batches_tracked = &st.tracked),
+             s->n, k,
              (Out[]){out_floats(st.mean, padded),
                      out_floats(st.inv_std, padded),
                      out_floats(st.running_mean, s->c),
@@ -186,8 +189,10 @@ static Run run_forward(const Size *s, const BatchNormParams *k) {
   if (k->has_residual) r.residual = put(s, residual);
   double *before = k->accumulate ? new_random(count, -1, 1) : new_doubles(count);
   r.y = k->accumulate ? put(s, before) : new_floats(stored(s));
-  run_kernel(KERNEL_batchnorm_apply, (void *[]){r.x, r.mean, r.inv_std, r.weight, r.bias, r.residual, r.y}, s->n, k,
-             (Out[]){out_floats(r.y, stored(s)), {0}});
+  run_kernel(KERNEL_batchnorm_apply,
+             OPERANDS(batchnorm_apply, .x = r.x, .mean = r.mean, .inv_std = r.inv_std, .weight = r.weight,
+                      .bias = r.bias, .residual = r.residual, .y = r.y),
+             s->n, k, (Out[]){out_floats(r.y, stored(s)), {0}});
   layer_twin(&r.l, x, r.twin);
   double *want = new_doubles(count);
   for (int64_t i = 0; i < count; i++) want[i] = r.twin[i] + before[i];
@@ -199,13 +204,16 @@ static void run_backward(const Size *s, const BatchNormParams *k, Run *r) {
   int64_t count = numbers(s), padded = BLOCKS(s->c) * LANES;
   double *dy = new_random(count, -1, 1.3); /* no sum of them is 0 */
   float *fdy = put(s, dy), *y = k->activation && !k->no_y ? put(s, r->twin) : NULL, *sums = new_floats(2 * padded);
-  run_kernel(KERNEL_batchnorm_grad_sums, (void *[]){r->x, fdy, y, r->mean, r->inv_std, r->weight, r->bias, sums}, s->n,
-             k, (Out[]){out_floats(sums, 2 * padded), {0}});
+  run_kernel(KERNEL_batchnorm_grad_sums,
+             OPERANDS(batchnorm_grad_sums, .x = r->x, .dy = fdy, .y = y, .mean = r->mean, .inv_std = r->inv_std,
+                      .weight = r->weight, .bias = r->bias, .sums = sums),
+             s->n, k, (Out[]){out_floats(sums, 2 * padded), {0}});
   for (int64_t c = s->c; c < padded; c++) assert_true(sums[c] == 0 && sums[padded + c] == 0);
 
   double *before_c = k->accumulate ? new_random(s->c, -1, 1) : new_doubles(s->c);
   float *dweight = as_floats(before_c, s->c), *dbias = as_floats(before_c, s->c);
-  run_kernel(KERNEL_batchnorm_grad_params, (void *[]){sums, dweight, dbias}, s->n, k,
+  run_kernel(KERNEL_batchnorm_grad_params,
+             OPERANDS(batchnorm_grad_params, .sums = sums, .dweight = dweight, .dbias = dbias), s->n, k,
              (Out[]){out_floats(dweight, s->c), out_floats(dbias, s->c), {0}});
   double *before = k->accumulate ? new_random(count, -1, 1) : new_doubles(count);
   float *dx = k->accumulate ? put(s, before) : new_floats(stored(s));
@@ -214,8 +222,9 @@ static void run_backward(const Size *s, const BatchNormParams *k, Run *r) {
   if (!k->has_residual) dr = NULL;
   Out outs[3] = {out_floats(dx, stored(s)), dr ? out_floats(dr, stored(s)) : (Out){0}, {0}};
   run_kernel(KERNEL_batchnorm_grad_input,
-             (void *[]){k->use_running ? NULL : r->x, fdy, y, r->mean, r->inv_std, r->weight, r->bias,
-                        k->use_running ? NULL : sums, dx, dr},
+             OPERANDS(batchnorm_grad_input, .x = k->use_running ? NULL : r->x, .dy = fdy, .y = y, .mean = r->mean,
+                      .inv_std = r->inv_std, .weight = r->weight, .bias = r->bias, .sums = k->use_running ? NULL : sums,
+                      .dx = dx, .dresidual = dr),
              s->n, k, outs);
 
   double *got = get(s, dx), *got_w = from_floats(dweight, s->c), *got_b = from_floats(dbias, s->c);
@@ -274,8 +283,9 @@ static void test_empty(void **state) {
   BatchNormParams k = {.c = 5, .hw = 3, .affine = 1, .eps = 1e-5, .momentum = 0.1};
   Run r = run_forward(&s, &k);
   float *sums = new_floats(32);
-  run_kernel(KERNEL_batchnorm_grad_sums, (void *[]){r.x, r.x, NULL, r.mean, r.inv_std, NULL, NULL, sums}, 0, &k,
-             (Out[]){out_floats(sums, 32), {0}});
+  run_kernel(KERNEL_batchnorm_grad_sums,
+             OPERANDS(batchnorm_grad_sums, .x = r.x, .dy = r.x, .mean = r.mean, .inv_std = r.inv_std, .sums = sums), 0,
+             &k, (Out[]){out_floats(sums, 32), {0}});
   for (int i = 0; i < 32; i++) assert_true(sums[i] == 0);
 }
 

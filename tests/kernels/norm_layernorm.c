@@ -1,5 +1,5 @@
 /* Layer normalisation and its gradients. */
-#include "tests/kernels/other_support.h"
+#include "tests/kernels/support.h"
 
 TEST_KERNEL(layernorm);
 TEST_KERNEL(layernorm_grad_input);
@@ -43,12 +43,12 @@ static void check_norm(Norm t, int bits) {
         *fb = b ? as_floats(b, c) : NULL;
   float *y = new_floats(count), *stats = new_floats(2 * rows);
   t.x = x, t.weight = w, t.bias = b;
-  run_kernel(KERNEL_layernorm, (void *[]){fx, fw, fb, y, stats}, t.n, &t.k,
-             (Out[]){{y, (size_t)count * 4}, {stats, (size_t)rows * 8}, {0}});
+  run_kernel(KERNEL_layernorm, OPERANDS(layernorm, .x = fx, .weight = fw, .bias = fb, .y = y, .stats = stats), t.n,
+             &t.k, (Out[]){{y, (size_t)count * 4}, {stats, (size_t)rows * 8}, {0}});
   of_x(&t, x, want);
   check_close("layernorm", from_floats(y, count), want, count, 6e-7); /* 2.7e-7 */
   float *alone = new_floats(count);
-  run_kernel(KERNEL_layernorm, (void *[]){fx, fw, fb, alone, NULL}, t.n, &t.k,
+  run_kernel(KERNEL_layernorm, OPERANDS(layernorm, .x = fx, .weight = fw, .bias = fb, .y = alone), t.n, &t.k,
              (Out[]){{alone, (size_t)count * 4}, {0}});
   assert_memory_equal(alone, y, (size_t)count * 4);
   t.k.accumulate = bits >> 1;
@@ -56,12 +56,14 @@ static void check_norm(Norm t, int bits) {
          *dw0 = t.k.accumulate ? new_random(c, -1, 1) : new_doubles(c);
   float *dx = t.k.accumulate ? as_floats(dx0, count) : new_floats(count),
         *dw = t.k.accumulate ? as_floats(dw0, c) : new_floats(c);
-  run_kernel(KERNEL_layernorm_grad_input, (void *[]){fx, fdy, fw, stats, dx}, t.n, &t.k,
+  run_kernel(KERNEL_layernorm_grad_input,
+             OPERANDS(layernorm_grad_input, .x = fx, .dy = fdy, .weight = fw, .stats = stats, .dx = dx), t.n, &t.k,
              (Out[]){{dx, (size_t)count * 4}, {0}});
   double *got = from_floats(dx, count);
   for (int64_t i = 0; i < count; i++) got[i] -= dx0[i];
   if (c > 2) check_gradient("layernorm_grad_input", of_x, &t, x, count, dy, count, got, 1.2e-6); /* 5.5e-7 */
-  run_kernel(KERNEL_layernorm_grad_weight, (void *[]){fx, fdy, stats, dw}, t.n, &t.k,
+  run_kernel(KERNEL_layernorm_grad_weight,
+             OPERANDS(layernorm_grad_weight, .x = fx, .dy = fdy, .stats = stats, .dweight = dw), t.n, &t.k,
              (Out[]){{dw, (size_t)c * 4}, {0}});
   got = from_floats(dw, c);
   for (int64_t i = 0; i < c; i++) got[i] -= dw0[i];
@@ -82,7 +84,7 @@ static void test_layernorm_shifted(void **state) {
   Norm t = {1, {1, 64, 0, 1e-5}, 0, 0, 0};
   double *x = new_random(64, 4095, 4097), *want = new_doubles(64);
   float *y = new_floats(64), *fx = as_floats(x, 64);
-  run_kernel(KERNEL_layernorm, (void *[]){fx, NULL, NULL, y, NULL}, 1, &t.k, (Out[]){{y, 256}, {0}});
+  run_kernel(KERNEL_layernorm, OPERANDS(layernorm, .x = fx, .y = y), 1, &t.k, (Out[]){{y, 256}, {0}});
   of_x(&t, x, want);
   check_close("layernorm, shifted", from_floats(y, 64), want, 64, 1e-7); /* 3.6e-8 */
 }

@@ -1,53 +1,8 @@
-/* Reductions over one run of dimensions of a plain tensor seen as (N, outer, reduce, inner): mean, softmax
- * and their gradients. A item is one (sample, outer). Called by generated code and by tests/kernels.
- *
- * With inner == 1 the run lies together and vectors go along it; else they go along inner. */
+/* Softmax over the middle of (N, outer, reduce, inner), row-major, and its gradient. A work item is one (sample,
+ * outer). With inner == 1 the run lies together and vectors go along it; else they go along inner. Called by generated
+ * code and by tests/kernels. */
 #include "runtime/kernels/mathf.h"
-
-static inline void reduce(const MeanParams *k, CallPlan *plan, double flops) {
-  per_sample(plan, k->outer, flops * (double)(k->outer * k->reduce * k->inner));
-}
-
-PLAN(mean) { reduce(k, plan, 1); }
-/* x → y: (N, outer, inner) */
-TEMPLATE(mean) {
-  for (int64_t item = begin; item < end; item++) {
-    const float *x = b->x + item * k->reduce * k->inner;
-    float *y = b->y + item * k->inner;
-    if (k->inner == 1) {
-      v16d sum = {0};
-      for (int64_t i = 0; i < k->reduce; i += 16) sum += v16_widen(v16_load_lanes(x + i, k->reduce - i));
-      float mean = (float)(v16d_sum(sum) / (double)k->reduce);
-      *y = k->accumulate ? *y + mean : mean;
-      continue;
-    }
-    for (int64_t i = 0; i < k->inner; i += 16) {
-      v16d sum = {0};
-      for (int64_t r = 0; r < k->reduce; r++) sum += v16_widen(v16_load_lanes(x + r * k->inner + i, k->inner - i));
-      v16_store_or_add(y + i, v16_narrow(sum / (double)k->reduce), k->inner - i, k->accumulate);
-    }
-  }
-}
-
-PLAN(mean_grad) { reduce(k, plan, 1); }
-TEMPLATE(mean_grad) {
-  float count = (float)k->reduce;
-  for (int64_t item = begin; item < end; item++) {
-    const float *dy = b->dy + item * k->inner;
-    float *dx = b->dx + item * k->reduce * k->inner;
-    if (k->inner == 1) {
-      v16 g = v16_set(*dy / count);
-      for (int64_t i = 0; i < k->reduce; i += 16) v16_store_or_add(dx + i, g, k->reduce - i, k->accumulate);
-      continue;
-    }
-    for (int64_t i = 0; i < k->inner; i += 16) {
-      v16 g = v16_load_lanes(dy + i, k->inner - i) / count;
-      for (int64_t r = 0; r < k->reduce; r++) v16_store_or_add(dx + r * k->inner + i, g, k->inner - i, k->accumulate);
-    }
-  }
-}
-
-/* ---- softmax ---- */
+#include "runtime/kernels/template.h"
 
 /* One run that lies together: y = exp(x - max) / sum. y may be x unless it accumulates. */
 SIMD void softmax_row(const float *x, float *y, const MeanParams *k) {
@@ -77,7 +32,7 @@ SIMD void softmax_columns(const float *x, float *y, int64_t lanes, const MeanPar
                      k->accumulate);
 }
 
-PLAN(softmax) { reduce(k, plan, 20); }
+PLAN(softmax) { per_sample(plan, k->outer, 20 * (double)(k->outer * k->reduce * k->inner)); }
 /* x → y of the same shape */
 TEMPLATE(softmax) {
   for (int64_t item = begin; item < end; item++) {
@@ -91,7 +46,7 @@ TEMPLATE(softmax) {
   }
 }
 
-PLAN(softmax_grad) { reduce(k, plan, 4); }
+PLAN(softmax_grad) { per_sample(plan, k->outer, 4 * (double)(k->outer * k->reduce * k->inner)); }
 /* dx = y * (dy - sum over the run of dy * y) */
 TEMPLATE(softmax_grad) {
   for (int64_t item = begin; item < end; item++) {

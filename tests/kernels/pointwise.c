@@ -1,5 +1,5 @@
 /* activation, its gradient, add, copy, scale, dropout. */
-#include "tests/kernels/other_support.h"
+#include "tests/kernels/support.h"
 
 TEST_KERNEL(activation);
 TEST_KERNEL(activation_grad);
@@ -89,7 +89,8 @@ static void test_activation(void **state) {
       Act twin = {k.activation, k.slope, numbers(s)};
       act_all(&twin, x, want);
       float *y = output(s, accumulate, &before);
-      run_kernel(KERNEL_activation, (void *[]){put(s, x), y}, s->n, &k, (Out[]){{y, (size_t)stored(s) * 4}, {0}});
+      run_kernel(KERNEL_activation, OPERANDS(activation, .x = put(s, x), .y = y), s->n, &k,
+                 (Out[]){{y, (size_t)stored(s) * 4}, {0}});
       check_close(acts[a].label, get(s, y), plus(want, before, numbers(s)), numbers(s), 3e-7); /* 8.9e-8 */
     }
 }
@@ -101,7 +102,8 @@ static void test_activation_in_place(void **state) {
   act_all(&twin, x, want);
   float *y = put(&s, x);
   ElementwiseParams k = constants(&s, ACT_SIGMOID, 0, 0);
-  run_kernel(KERNEL_activation, (void *[]){y, y}, s.n, &k, (Out[]){{y, (size_t)stored(&s) * 4}, {0}});
+  run_kernel(KERNEL_activation, OPERANDS(activation, .x = y, .y = y), s.n, &k,
+             (Out[]){{y, (size_t)stored(&s) * 4}, {0}});
   check_close("sigmoid in place", get(&s, y), want, numbers(&s), 3e-7); /* 8.5e-8 */
 }
 
@@ -118,8 +120,9 @@ static void test_activation_grad(void **state) {
       int reads_x = activation >= ACT_GELU || (activation == ACT_LEAKY_RELU && k.slope <= 0);
       float *dx = output(s, accumulate, &before);
       run_kernel(KERNEL_activation_grad,
-                 (void *[]){reads_x ? put(s, x) : NULL, reads_x ? NULL : put(s, y), put(s, dy), dx}, s->n, &k,
-                 (Out[]){{dx, (size_t)stored(s) * 4}, {0}});
+                 OPERANDS(activation_grad, .x = reads_x ? put(s, x) : NULL, .y = reads_x ? NULL : put(s, y),
+                          .dy = put(s, dy), .dx = dx),
+                 s->n, &k, (Out[]){{dx, (size_t)stored(s) * 4}, {0}});
       double *got = get(s, dx);
       for (int64_t i = 0; i < count; i++) {
         twin.count = 1;
@@ -143,13 +146,13 @@ static void test_add_and_copy(void **state) {
       for (int64_t i = 0; i < count; i++) want[i] = act((float)((float)left[i] + (float)right[i]), &acts[a].act);
       float *y = output(s, accumulate, &before);
       outs[0] = (Out){y, (size_t)stored(s) * 4};
-      run_kernel(KERNEL_add, (void *[]){put(s, left), put(s, right), y}, s->n, &k, outs);
+      run_kernel(KERNEL_add, OPERANDS(add, .a = put(s, left), .b = put(s, right), .y = y), s->n, &k, outs);
       check_close("add", get(s, y), plus(want, before, count), count, 4e-7); /* 1.0e-7 */
 
       k = constants(s, ACT_NONE, 0, accumulate);
       y = output(s, accumulate, &before);
       outs[0].at = y;
-      run_kernel(KERNEL_copy, (void *[]){put(s, left), y}, s->n, &k, outs);
+      run_kernel(KERNEL_copy, OPERANDS(copy, .x = put(s, left), .y = y), s->n, &k, outs);
       check_close("copy", get(s, y), plus(left, before, count), count, 1e-7); /* 3.9e-8; without accumulate 0 */
     }
 }
@@ -164,7 +167,8 @@ static void test_scale(void **state) {
       double *x = new_random(count, -1, 1), *want = new_doubles(count), *before;
       for (int64_t i = 0; i < count; i++) want[i] = (double)(float)x[i] * (double)(float)factors[f];
       float *y = output(s, accumulate, &before);
-      run_kernel(KERNEL_scale, (void *[]){put(s, x), y}, s->n, &k, (Out[]){{y, (size_t)stored(s) * 4}, {0}});
+      run_kernel(KERNEL_scale, OPERANDS(scale, .x = put(s, x), .y = y), s->n, &k,
+                 (Out[]){{y, (size_t)stored(s) * 4}, {0}});
       check_close("scale", get(s, y), plus(want, before, count), count, 4e-7);
     }
 }
@@ -175,7 +179,7 @@ static void test_scale_in_place(void **state) {
   for (int64_t i = 0; i < numbers(&s); i++) want[i] = -2 * (double)(float)x[i];
   float *y = put(&s, x);
   ElementwiseParams k = constants(&s, ACT_NONE, -2, 0);
-  run_kernel(KERNEL_scale, (void *[]){y, y}, s.n, &k, (Out[]){{y, (size_t)stored(&s) * 4}, {0}});
+  run_kernel(KERNEL_scale, OPERANDS(scale, .x = y, .y = y), s.n, &k, (Out[]){{y, (size_t)stored(&s) * 4}, {0}});
   check_close("scale in place", get(&s, y), want, numbers(&s), 0);
 }
 
@@ -185,7 +189,7 @@ static void test_not_a_number(void **state) {
   for (size_t a = 0; a < ACTS; a++) {
     ElementwiseParams k = constants(&s, acts[a].act.activation, 0.01, 0);
     float *y = new_floats(3);
-    run_kernel(KERNEL_activation, (void *[]){x, y}, 1, &k, (Out[]){{y, 12}, {0}});
+    run_kernel(KERNEL_activation, OPERANDS(activation, .x = x, .y = y), 1, &k, (Out[]){{y, 12}, {0}});
     assert_true(isnan(y[0]));
     assert_true(y[1] == (float)act(INFINITY, &acts[a].act));
   }
@@ -196,7 +200,7 @@ static void test_not_a_number(void **state) {
 static float *dropped(int64_t n, const DropoutParams *k, uint64_t seed, uint64_t step, const float *x) {
   float *y = new_floats(n * k->count);
   uint64_t rng[2] = {seed, step};
-  run_kernel(KERNEL_dropout, (void *[]){(void *)(uintptr_t)x, rng, y}, n, k,
+  run_kernel(KERNEL_dropout, OPERANDS(dropout, .x = x, .rng = rng, .y = y), n, k,
              (Out[]){{y, (size_t)(n * k->count) * 4}, {0}});
   return y;
 }
@@ -240,7 +244,8 @@ static void test_dropout_streams(void **state) {
   float *sum = new_floats(count);
   memcpy(sum, x, (size_t)count * 4);
   uint64_t rng[2] = {1, 1};
-  run_kernel(KERNEL_dropout, (void *[]){x, rng, sum}, 1, &k, (Out[]){{sum, (size_t)count * 4}, {0}});
+  run_kernel(KERNEL_dropout, OPERANDS(dropout, .x = x, .rng = rng, .y = sum), 1, &k,
+             (Out[]){{sum, (size_t)count * 4}, {0}});
   for (int64_t i = 0; i < count; i++) assert_true(sum[i] == y[0][i] + 1);
   x[5] = NAN; /* what is dropped is zero, whatever it was */
   x[6] = INFINITY;

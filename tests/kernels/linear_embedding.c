@@ -1,5 +1,5 @@
 /* Tokens: rows of a table, their gradient, counting, and the gradient of taking one place. */
-#include "tests/kernels/other_support.h"
+#include "tests/kernels/support.h"
 #include <stdbool.h>
 
 TEST_KERNEL(embedding);
@@ -29,7 +29,7 @@ static void test_embedding(void **state) {
     double *w = new_random(ws, -1, 1), *want = new_doubles(ys);
     int32_t *tokens = new_tokens(t, i % 2);
     float *y = new_floats(ys);
-    run_kernel(KERNEL_embedding, (void *[]){tokens, as_floats(w, ws), y}, t->n, &t->k,
+    run_kernel(KERNEL_embedding, OPERANDS(embedding, .tokens = tokens, .w = as_floats(w, ws), .y = y), t->n, &t->k,
                (Out[]){{y, (size_t)ys * 4}, {0}});
     for (int64_t j = 0; j < ys; j++) {
       int32_t token = tokens[j / t->k.dim];
@@ -47,7 +47,8 @@ static void test_embedding_grad(void **state) {
     double *dy = new_random(ys, -1, 1), *want = t.k.accumulate ? new_random(ws, -1, 1) : new_doubles(ws);
     int32_t *tokens = new_tokens(&t, i / 2 % 2);
     float *dw = t.k.accumulate ? as_floats(want, ws) : new_floats(ws);
-    run_kernel(KERNEL_embedding_grad_weight, (void *[]){tokens, as_floats(dy, ys), dw}, t.n, &t.k,
+    run_kernel(KERNEL_embedding_grad_weight,
+               OPERANDS(embedding_grad_weight, .tokens = tokens, .dy = as_floats(dy, ys), .dw = dw), t.n, &t.k,
                (Out[]){{dw, (size_t)ws * 4}, {0}});
     for (int64_t j = 0; j < ys; j++) {
       int32_t token = tokens[j / t.k.dim];
@@ -61,7 +62,7 @@ static void test_positions(void **state) {
   for (int64_t step = 0; step < 3; step++) {
     PositionsParams k = {19, step};
     int32_t *y = new_buffer(3 * 19 * 4);
-    run_kernel(KERNEL_positions, (void *[]){y}, 3, &k, (Out[]){{y, 3 * 19 * 4}, {0}});
+    run_kernel(KERNEL_positions, OPERANDS(positions, .y = y), 3, &k, (Out[]){{y, 3 * 19 * 4}, {0}});
     for (int64_t i = 0; i < 3 * 19; i++) assert_int_equal(y[i], i % 19 * step);
   }
 }
@@ -75,7 +76,8 @@ static void test_select_grad(void **state) {
     int64_t n = 2, ys = n * k.outer * k.inner, xs = ys * k.total;
     double *dy = new_random(ys, -1, 1), *want = k.accumulate ? new_random(xs, -1, 1) : new_doubles(xs);
     float *dx = k.accumulate ? as_floats(want, xs) : new_floats(xs);
-    run_kernel(KERNEL_select_grad, (void *[]){as_floats(dy, ys), dx}, n, &k, (Out[]){{dx, (size_t)xs * 4}, {0}});
+    run_kernel(KERNEL_select_grad, OPERANDS(select_grad, .dy = as_floats(dy, ys), .dx = dx), n, &k,
+               (Out[]){{dx, (size_t)xs * 4}, {0}});
     for (int64_t j = 0; j < ys; j++) want[(j / k.inner * k.total + k.to) * k.inner + j % k.inner] += dy[j];
     check_close("select_grad", from_floats(dx, xs), want, xs, 1e-7); /* 4.5e-8 */
   }

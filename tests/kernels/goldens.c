@@ -1,6 +1,6 @@
 /* The kernels against PyTorch 1.13's numbers (make_goldens.py): GELU, pools at their borders, batch
  * normalisation, softmax, cross entropy. */
-#include "tests/kernels/other_support.h"
+#include "tests/kernels/support.h"
 
 static float *copied(const float *values, int64_t count) {
   float *at = new_floats(count);
@@ -30,9 +30,10 @@ static void test_gelu(void **state) {
     assert_non_null(x);
     ElementwiseParams k = {.count = count, .activation = i ? ACT_GELU_TANH : ACT_GELU};
     float *y = new_floats(count), *dx = new_floats(count), *fx = copied(x, count);
-    run_kernel(KERNEL_activation, (void *[]){fx, y}, 1, &k, (Out[]){{y, (size_t)count * 4}, {0}});
+    run_kernel(KERNEL_activation, OPERANDS(activation, .x = fx, .y = y), 1, &k, (Out[]){{y, (size_t)count * 4}, {0}});
     check("gelu, PyTorch", y, part("gelu", i, "y"), count, 3e-7); /* 1.6e-8 */
-    run_kernel(KERNEL_activation_grad, (void *[]){fx, NULL, copied(part("gelu", i, "dy"), count), dx}, 1, &k,
+    run_kernel(KERNEL_activation_grad,
+               OPERANDS(activation_grad, .x = fx, .dy = copied(part("gelu", i, "dy"), count), .dx = dx), 1, &k,
                (Out[]){{dx, (size_t)count * 4}, {0}});
     check("gelu gradient, PyTorch", dx, part("gelu", i, "dx"), count, 1e-6); /* 2.3e-7 */
   }
@@ -47,10 +48,13 @@ static int run_pool(const char *kind, int i, KernelId forward, KernelId backward
   int64_t n = v[0], in = k.ih * k.iw, out = k.oh * k.ow;
   float *x = blocked(part(kind, i, "x"), n, k.c, in), *dy = blocked(part(kind, i, "dy"), n, k.c, out);
   float *y = new_floats(blocked_count(n, k.c, out)), *dx = new_floats(blocked_count(n, k.c, in));
-  run_kernel(forward, (void *[]){x, y}, n, &k, (Out[]){{y, (size_t)blocked_count(n, k.c, out) * 4}, {0}});
+  run_kernel(forward, OPERANDS(maxpool2d, .x = x, .y = y), n, &k,
+             (Out[]){{y, (size_t)blocked_count(n, k.c, out) * 4}, {0}});
   check_blocked(max ? "maxpool2d, PyTorch" : "avgpool2d, PyTorch", y, part(kind, i, "y"), n, k.c, out, 3e-7); /* 0 */
-  run_kernel(backward, max ? (void *[]){x, dy, dx} : (void *[]){dy, dx}, n, &k,
-             (Out[]){{dx, (size_t)blocked_count(n, k.c, in) * 4}, {0}});
+  run_kernel(backward,
+             max ? (const void *)OPERANDS(maxpool2d_grad, .x = x, .dy = dy, .dx = dx)
+                 : OPERANDS(avgpool2d_grad, .dy = dy, .dx = dx),
+             n, &k, (Out[]){{dx, (size_t)blocked_count(n, k.c, in) * 4}, {0}});
   check_blocked(max ? "maxpool2d_grad, PyTorch" : "avgpool2d_grad, PyTorch", dx, part(kind, i, "dx"), n, k.c, in, 5e-7);
   return 1; /* measured 0 */
 }
@@ -69,11 +73,13 @@ static void test_adaptive(void **state) {
     AdaptivePoolParams k = {(int64_t)p[1], (int64_t)p[2], (int64_t)p[3], (int64_t)p[4], (int64_t)p[5], 0};
     int64_t in = k.ih * k.iw, out = k.oh * k.ow;
     float *y = new_floats(blocked_count(n, k.c, out)), *dx = new_floats(blocked_count(n, k.c, in));
-    run_kernel(KERNEL_adaptive_avgpool2d, (void *[]){blocked(part("adaptive", i, "x"), n, k.c, in), y}, n, &k,
+    run_kernel(KERNEL_adaptive_avgpool2d,
+               OPERANDS(adaptive_avgpool2d, .x = blocked(part("adaptive", i, "x"), n, k.c, in), .y = y), n, &k,
                (Out[]){{y, (size_t)blocked_count(n, k.c, out) * 4}, {0}});
     check_blocked("adaptive_avgpool2d, PyTorch", y, part("adaptive", i, "y"), n, k.c, out, 5e-7); /* 1.0e-7 */
-    run_kernel(KERNEL_adaptive_avgpool2d_grad, (void *[]){blocked(part("adaptive", i, "dy"), n, k.c, out), dx}, n, &k,
-               (Out[]){{dx, (size_t)blocked_count(n, k.c, in) * 4}, {0}});
+    run_kernel(KERNEL_adaptive_avgpool2d_grad,
+               OPERANDS(adaptive_avgpool2d_grad, .dy = blocked(part("adaptive", i, "dy"), n, k.c, out), .dx = dx), n,
+               &k, (Out[]){{dx, (size_t)blocked_count(n, k.c, in) * 4}, {0}});
     check_blocked("adaptive_avgpool2d_grad, PyTorch", dx, part("adaptive", i, "dx"), n, k.c, in, 5e-7); /* 4.3e-8 */
   }
 }
@@ -115,15 +121,19 @@ static void run_norm(const Norm *t, const char *kind, int i) {
   float *x = put(t, part(kind, i, "x")), *dy = put(t, part(kind, i, "dy")),
         *sums = new_floats(2 * BLOCKS(k->c) * LANES);
   float *y = new_floats(stored(t)), *dx = new_floats(stored(t)), *dw = new_floats(k->c), *db = new_floats(k->c);
-  run_kernel(KERNEL_batchnorm_apply, (void *[]){x, t->mean, t->inv_std, t->weight, t->bias, NULL, y}, t->n, k,
-             (Out[]){{y, (size_t)stored(t) * 4}, {0}});
-  run_kernel(KERNEL_batchnorm_grad_sums, (void *[]){x, dy, NULL, t->mean, t->inv_std, NULL, NULL, sums}, t->n, k,
-             (Out[]){{sums, (size_t)(2 * BLOCKS(k->c) * LANES) * 4}, {0}});
-  run_kernel(KERNEL_batchnorm_grad_params, (void *[]){sums, dw, db}, t->n, k,
-             (Out[]){{dw, (size_t)k->c * 4}, {db, (size_t)k->c * 4}, {0}});
+  run_kernel(KERNEL_batchnorm_apply,
+             OPERANDS(batchnorm_apply, .x = x, .mean = t->mean, .inv_std = t->inv_std, .weight = t->weight,
+                      .bias = t->bias, .y = y),
+             t->n, k, (Out[]){{y, (size_t)stored(t) * 4}, {0}});
+  run_kernel(KERNEL_batchnorm_grad_sums,
+             OPERANDS(batchnorm_grad_sums, .x = x, .dy = dy, .mean = t->mean, .inv_std = t->inv_std, .sums = sums),
+             t->n, k, (Out[]){{sums, (size_t)(2 * BLOCKS(k->c) * LANES) * 4}, {0}});
+  run_kernel(KERNEL_batchnorm_grad_params, OPERANDS(batchnorm_grad_params, .sums = sums, .dweight = dw, .dbias = db),
+             t->n, k, (Out[]){{dw, (size_t)k->c * 4}, {db, (size_t)k->c * 4}, {0}});
   run_kernel(KERNEL_batchnorm_grad_input,
-             (void *[]){x, dy, NULL, t->mean, t->inv_std, t->weight, t->bias, sums, dx, NULL}, t->n, k,
-             (Out[]){{dx, (size_t)stored(t) * 4}, {0}});
+             OPERANDS(batchnorm_grad_input, .x = x, .dy = dy, .mean = t->mean, .inv_std = t->inv_std,
+                      .weight = t->weight, .bias = t->bias, .sums = sums, .dx = dx),
+             t->n, k, (Out[]){{dx, (size_t)stored(t) * 4}, {0}});
   check_norm("batchnorm y, PyTorch", "batchnorm y of a large mean, PyTorch", t, y, part(kind, i, "y"), 3e-3);
   check_norm("batchnorm dx, PyTorch", "batchnorm dx of a large mean, PyTorch", t, dx, part(kind, i, "dx"), 3e-3);
   if (!k->affine) return;
@@ -149,7 +159,9 @@ static void test_norm(void **state) {
     eval.inv_std = copied(var, c);
     run_norm(&eval, "bneval", i);
     run_kernel(KERNEL_batchnorm_stats,
-               (void *[]){put(&t, part("bntrain", i, "x")), t.mean, t.inv_std, mean, var, &tracked}, t.n, &t.k,
+               OPERANDS(batchnorm_stats, .x = put(&t, part("bntrain", i, "x")), .mean = t.mean, .inv_std = t.inv_std,
+                        .running_mean = mean, .running_var = var, .num_batches_tracked = &tracked),
+               t.n, &t.k,
                (Out[]){{t.mean, (size_t)padded * 4},
                        {t.inv_std, (size_t)padded * 4},
                        {mean, (size_t)c * 4},
@@ -183,10 +195,11 @@ static void test_softmax(void **state) {
     int64_t n = (int64_t)p[0], count = n * k.outer * k.reduce * k.inner;
     float *y = new_floats(count), *dx = new_floats(count);
     Out outs[2] = {{y, (size_t)count * 4}, {0}};
-    run_kernel(KERNEL_softmax, (void *[]){copied(part("softmax", i, "x"), count), y}, n, &k, outs);
+    run_kernel(KERNEL_softmax, OPERANDS(softmax, .x = copied(part("softmax", i, "x"), count), .y = y), n, &k, outs);
     check("softmax, PyTorch", y, part("softmax", i, "y"), count, 5e-7); /* 2.5e-7 */
     outs[0].at = dx;
-    run_kernel(KERNEL_softmax_grad, (void *[]){y, copied(part("softmax", i, "dy"), count), dx}, n, &k, outs);
+    run_kernel(KERNEL_softmax_grad,
+               OPERANDS(softmax_grad, .y = y, .dy = copied(part("softmax", i, "dy"), count), .dx = dx), n, &k, outs);
     check("softmax_grad, PyTorch", dx, part("softmax", i, "dx"), count, 1e-6); /* 2.4e-7 */
   }
 }
@@ -200,10 +213,10 @@ static void test_cross_entropy(void **state) {
     int32_t *target = new_buffer((size_t)targets * 4);
     for (int64_t j = 0; j < targets; j++) target[j] = (int32_t)part("ce", i, "target")[j];
     float *loss = new_floats(1), *dz = new_floats(count);
-    run_kernel(
-        KERNEL_cross_entropy,
-        (void *[]){copied(part("ce", i, "z"), count), target, copied(part("ce", i, "weights"), k.classes), loss, dz}, n,
-        &k, (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
+    run_kernel(KERNEL_cross_entropy,
+               OPERANDS(cross_entropy, .logits = copied(part("ce", i, "z"), count), .target = target,
+                        .weights = copied(part("ce", i, "weights"), k.classes), .loss = loss, .dlogits = dz),
+               n, &k, (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
     /* PyTorch's log-softmax in f32 loses digits of small losses; other_loss.c judges ours against double */
     check("cross_entropy, PyTorch", loss, part("ce", i, "loss"), 1, 5e-6);         /* 1.4e-6 */
     check("cross_entropy dlogits, PyTorch", dz, part("ce", i, "dz"), count, 1e-6); /* 6.2e-7 */

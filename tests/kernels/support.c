@@ -1,5 +1,5 @@
-/* See other_support.h. */
-#include "tests/kernels/other_support.h"
+/* See support.h. */
+#include "tests/kernels/support.h"
 
 /* ---- buffers ---- */
 
@@ -106,19 +106,6 @@ double *from_blocked(const float *blocked, int64_t n, int64_t c, int64_t hw) {
 
 /* ---- running ---- */
 
-typedef void Shim(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch, const void *k);
-#define SHIM_TEMPLATE(name)                                                                                            \
-  static void shim_##name(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch, const void *k) {     \
-    sgk_##name((const void *)buf, n, begin, end, scratch, k);                                                          \
-  }
-#define SHIM_RUNTIME(name) enum { shim_##name = 0 };
-#define KERNEL(name, params, kind, ...) SHIM_##kind(name)
-#include "runtime/kernels/kernels.def"
-static Shim *const shims[KERNEL_COUNT] = {
-#define KERNEL(name, params, kind, ...) [KERNEL_##name] = shim_##name,
-#include "runtime/kernels/kernels.def"
-};
-
 static unsigned char *outs_copy(const Out *outs) {
   size_t bytes = 0, at = 0;
   for (const Out *o = outs; o->at; o++) bytes += o->bytes;
@@ -137,24 +124,24 @@ static void outs_expect(const Out *outs, const unsigned char *copy, const char *
     if (memcmp(o->at, copy + at, o->bytes) != 0) fail_msg("%s: another result when run %s", kernel, split);
 }
 
-void run_kernel(KernelId kernel, void *const *buf, int64_t n, const void *k, const Out *outs) {
+void run_kernel(KernelId kernel, const void *operands, int64_t n, const void *k, const Out *outs) {
   const KernelInfo *info = kernel_info(kernel);
   CallPlan plan;
   info->plan(k, &plan);
-  int64_t units = plan.items_per_sample * n + plan.items_fixed;
+  int64_t items = plan.items_per_sample * n + plan.items_fixed;
   void *scratch =
       plan.scratch_bytes ? new_buffer((size_t)plan.scratch_bytes) : NULL; /* as it was left: anything may be in it */
   if (scratch) memset(scratch, 0xff, (size_t)plan.scratch_bytes);
   assert_true(plan.flops_per_sample >= 0);
   unsigned char *before = outs_copy(outs);
-  shims[kernel](buf, n, 0, units, scratch, k);
+  call_template(kernel, operands, n, 0, items, scratch, k);
   unsigned char *result = outs_copy(outs);
   outs_restore(outs, before);
-  for (int64_t unit = units - 1; unit >= 0; unit--) shims[kernel](buf, n, unit, unit + 1, scratch, k);
-  outs_expect(outs, result, info->name, "unit by unit, backwards");
+  for (int64_t item = items - 1; item >= 0; item--) call_template(kernel, operands, n, item, item + 1, scratch, k);
+  outs_expect(outs, result, info->name, "item by item, backwards");
   outs_restore(outs, before);
-  shims[kernel](buf, n, units / 3, units, scratch, k);
-  shims[kernel](buf, n, 0, units / 3, scratch, k);
+  call_template(kernel, operands, n, items / 3, items, scratch, k);
+  call_template(kernel, operands, n, 0, items / 3, scratch, k);
   outs_expect(outs, result, info->name, "in two parts");
   free(before);
   free(result);

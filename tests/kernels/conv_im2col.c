@@ -2,7 +2,7 @@
  * at which the templates are tested, with groups, depthwise ones and more columns than fit one band besides. */
 #include "runtime/abi.h"
 #include "tests/kernels/conv_naive.h"
-#include "tests/kernels/kernel_coverage.h"
+#include "tests/kernels/call.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -18,7 +18,8 @@ static void check_product(const Shape *row, int64_t n, int has_bias) {
   float *bias = random_floats(s.oc, 3),
         *columns = nan_floats(kernel_plan(KERNEL_conv2d_im2col, &k).workspace_bytes / 4),
         *y = nan_floats(n * s.oc * pixels);
-  sg_conv2d_im2col((const void *)(void *[]){x, w, has_bias ? bias : NULL, columns, y}, n, sg_threads(), &k);
+  sg_conv2d_im2col(OPERANDS(conv2d_im2col, .x = x, .w = w, .bias = has_bias ? bias : NULL, .columns = columns, .y = y),
+                   n, sg_threads(), &k);
   Result want = naive_forward(&s, n, x, w);
   for (int64_t i = 0; has_bias && i < want.count; i++) want.value[i] += bias[i / pixels % s.oc], want.magnitude[i] += 1;
   expect_close(s.name, y, &want);

@@ -1,6 +1,6 @@
-/* The program of the tests in other_*.c: every template but the convolutions, against naive twins in double,
+/* The program of the tests in the other files: every template but the convolutions, against naive twins in double,
  * finite differences and PyTorch's numbers. Prints the largest errors at its end. */
-#include "tests/kernels/other_support.h"
+#include "tests/kernels/support.h"
 
 int main(void) {
   const TestGroup *groups[] = {&math_group,     &elementwise_group, &pool_group,     &norm_group,

@@ -1,4 +1,4 @@
-/* What the tests of the kernels in other_*.c share: buffers with guards, running a kernel in several splits,
+/* What the tests of the kernels in the other files share: buffers with guards, running a kernel in several splits,
  * layouts, and judging errors. A failure ends the test through cmocka. */
 #ifndef SURGERY_TESTS_OTHER_SUPPORT_H
 #define SURGERY_TESTS_OTHER_SUPPORT_H
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tests/kernels/kernel_coverage.h"
+#include "tests/kernels/call.h"
 
 /* 64-byte aligned; behind the end lies a guard that free_buffers checks (under ASan nothing lies there). */
 void *new_buffer(size_t bytes);
@@ -35,10 +35,10 @@ typedef struct Out {
   void *at;
   size_t bytes;
 } Out;
-/* Runs the kernel over all its units in one call, then each unit alone from the last to the first, then in
+/* Runs the kernel over all its work items in one call, then each item alone from the last to the first, then in
  * two uneven halves, from the same initial contents of the outputs (ended by {NULL}), and asserts equal bits.
  */
-void run_kernel(KernelId kernel, void *const *buf, int64_t n, const void *k, const Out *outs);
+void run_kernel(KernelId kernel, const void *operands, int64_t n, const void *k, const Out *outs);
 
 /* max |got - want| over max |want|, at most `tolerance`; the worst for each label is printed at the end. */
 void check_close(const char *label, const double *got, const double *want, int64_t count, double tolerance);

@@ -1,6 +1,6 @@
 /* runtime/kernels/blas.c and runtime/base/threads.c: linear layers against loops in double, with OpenBLAS and
  * without, the choice of its kernels, and the division of units over threads. */
-#include "tests/kernels/other_support.h"
+#include "tests/kernels/support.h"
 #include "runtime/abi.h"
 #include "runtime/kernels/blas.h"
 #include "runtime/surgery.h"
@@ -33,8 +33,8 @@ static void check_forward(int64_t n, const Layer *l) {
   int64_t ys = l->m * k->out;
   double *before = k->accumulate ? new_random(ys, -1, 1) : new_doubles(ys), *want = new_doubles(ys);
   float *y = k->accumulate ? as_floats(before, ys) : new_floats(ys);
-  sg_linear((const void *)(void *[]){as_floats(l->x, l->m * k->in), as_floats(l->w, k->out * k->in),
-                                     k->has_bias ? as_floats(l->b, k->out) : NULL, y},
+  sg_linear(OPERANDS(linear, .x = as_floats(l->x, l->m * k->in), .w = as_floats(l->w, k->out * k->in),
+                     .bias = k->has_bias ? as_floats(l->b, k->out) : NULL, .y = y),
             n, sg_threads(), k);
   for (int64_t i = 0; i < ys; i++) {
     double sum = k->has_bias ? l->b[i % k->out] : 0;
@@ -54,9 +54,9 @@ static void check_gradients(int64_t n, const Layer *l) {
     dx0 = new_doubles(xs), dw0 = new_doubles(ws), db0 = new_doubles(k->out);
   }
   float *x = as_floats(l->x, xs), *w = as_floats(l->w, ws), *dy = as_floats(l->dy, l->m * k->out);
-  sg_linear_grad_input((const void *)(void *[]){dy, w, dx}, n, sg_threads(), k);
-  sg_linear_grad_weight((const void *)(void *[]){x, dy, dw}, n, sg_threads(), k);
-  sg_linear_grad_bias((const void *)(void *[]){dy, db}, n, sg_threads(), k);
+  sg_linear_grad_input(OPERANDS(linear_grad_input, .dy = dy, .w = w, .dx = dx), n, sg_threads(), k);
+  sg_linear_grad_weight(OPERANDS(linear_grad_weight, .x = x, .dy = dy, .dw = dw), n, sg_threads(), k);
+  sg_linear_grad_bias(OPERANDS(linear_grad_bias, .dy = dy, .db = db), n, sg_threads(), k);
   for (int64_t i = 0; i < l->m; i++)
     for (int64_t o = 0; o < k->out; o++) {
       double g = l->dy[i * k->out + o];

@@ -1,12 +1,11 @@
-/* Kernels of token sequences: looking up rows, counting, and the gradient of taking one place. Nothing is read by a
- * token without checking it: those of a C caller come here as they are. Called by generated code and by tests/kernels.
- */
+/* Looking up rows by tokens, and the gradient of the table. Nothing is read by a token without checking it: those of a
+ * C caller come here as they are. Called by generated code and by tests/kernels. */
 #include "runtime/kernels/template.h"
 
 SIMD int embedding_has(const EmbeddingParams *k, int32_t token) { return token >= 0 && token < k->count; }
 
 PLAN(embedding) { per_sample(plan, k->rows, 0); }
-/* tokens (n, rows), w (count, dim) → y (n, rows, dim). A item is a token. */
+/* tokens (n, rows), w (count, dim) → y (n, rows, dim). A work item is a token. */
 TEMPLATE(embedding) {
   const int32_t *tokens = b->tokens;
   for (int64_t item = begin; item < end; item++) {
@@ -23,7 +22,7 @@ TEMPLATE(embedding) {
 }
 
 PLAN(embedding_grad_weight) { per_call(plan, chunks_of(k->dim, COLUMN_CHUNK), (double)(k->rows * k->dim)); }
-/* dw (count, dim) from dy (n, rows, dim). A item is a run of columns, so that no two threads meet in a row. */
+/* dw (count, dim) from dy (n, rows, dim). A work item is a run of columns, so that no two threads meet in a row. */
 TEMPLATE(embedding_grad_weight) {
   const int32_t *tokens = b->tokens;
   for (int64_t item = begin; item < end; item++) {
@@ -38,28 +37,5 @@ TEMPLATE(embedding_grad_weight) {
       for (int64_t i = run.from; i < run.to; i += 16)
         v16_store_or_add(to + i, v16_load_lanes(dy + t * k->dim + i, run.to - i), run.to - i, 1);
     }
-  }
-}
-
-PLAN(positions) { per_sample(plan, 1, 0); }
-/* y (n, count), int32: 0, step, 2 step … */
-TEMPLATE(positions) {
-  for (int64_t item = begin; item < end; item++) {
-    int32_t *y = b->y + item * k->count;
-    for (int64_t i = 0; i < k->count; i++) y[i] = (int32_t)(i * k->step);
-  }
-}
-
-PLAN(select_grad) { per_sample(plan, k->outer, 0); }
-/* A item is one (sample, outer). */
-TEMPLATE(select_grad) {
-  for (int64_t item = begin; item < end; item++) {
-    const float *dy = b->dy + item * k->inner;
-    float *dx = b->dx + item * k->total * k->inner;
-    for (int64_t i = 0; i < k->total * k->inner && !k->accumulate; i += 16)
-      v16_store_lanes(dx + i, (v16){0}, k->total * k->inner - i);
-    float *to = dx + k->to * k->inner;
-    for (int64_t i = 0; i < k->inner; i += 16)
-      v16_store_or_add(to + i, v16_load_lanes(dy + i, k->inner - i), k->inner - i, 1);
   }
 }

@@ -1,5 +1,5 @@
 /* mean and softmax over the middle of (N, outer, reduce, inner). */
-#include "tests/kernels/other_support.h"
+#include "tests/kernels/support.h"
 
 TEST_KERNEL(mean);
 TEST_KERNEL(mean_grad);
@@ -47,11 +47,13 @@ static void test_mean(void **state) {
     int64_t ys = t.n * t.k.outer * t.k.inner, xs = ys * t.k.reduce;
     double *x = new_random(xs, -1, 2), *dy = new_random(ys, -1, 1), *want = new_doubles(ys), *y0, *dx0;
     float *y = output(ys, i % 2, &y0), *dx = output(xs, i % 2, &dx0);
-    run_kernel(KERNEL_mean, (void *[]){as_floats(x, xs), y}, t.n, &t.k, (Out[]){{y, (size_t)ys * 4}, {0}});
+    run_kernel(KERNEL_mean, OPERANDS(mean, .x = as_floats(x, xs), .y = y), t.n, &t.k,
+               (Out[]){{y, (size_t)ys * 4}, {0}});
     mean_twin(&t, x, want);
     for (int64_t j = 0; j < ys; j++) want[j] += y0[j];
     check_close("mean", from_floats(y, ys), want, ys, 2e-7); /* 5.7e-8 */
-    run_kernel(KERNEL_mean_grad, (void *[]){as_floats(dy, ys), dx}, t.n, &t.k, (Out[]){{dx, (size_t)xs * 4}, {0}});
+    run_kernel(KERNEL_mean_grad, OPERANDS(mean_grad, .dy = as_floats(dy, ys), .dx = dx), t.n, &t.k,
+               (Out[]){{dx, (size_t)xs * 4}, {0}});
     double *got = from_floats(dx, xs);
     for (int64_t j = 0; j < xs; j++) got[j] -= dx0[j];
     check_gradient("mean_grad", mean_twin, &t, x, xs, dy, ys, got, 1e-5); /* 1.0e-6, of small numbers added to large */
@@ -65,12 +67,13 @@ static void test_softmax(void **state) {
     int64_t count = t.n * t.k.outer * t.k.inner * t.k.reduce;
     double *x = new_random(count, -8, 8), *dy = new_random(count, -1, 1), *want = new_doubles(count), *y0, *dx0;
     float *y = output(count, i % 2, &y0), *dx = output(count, i % 2, &dx0);
-    run_kernel(KERNEL_softmax, (void *[]){as_floats(x, count), y}, t.n, &t.k, (Out[]){{y, (size_t)count * 4}, {0}});
+    run_kernel(KERNEL_softmax, OPERANDS(softmax, .x = as_floats(x, count), .y = y), t.n, &t.k,
+               (Out[]){{y, (size_t)count * 4}, {0}});
     softmax_twin(&t, x, want);
     float *exact = as_floats(want, count);
     for (int64_t j = 0; j < count; j++) want[j] += y0[j];
     check_close("softmax", from_floats(y, count), want, count, 4e-7); /* 2.5e-7 */
-    run_kernel(KERNEL_softmax_grad, (void *[]){exact, as_floats(dy, count), dx}, t.n, &t.k,
+    run_kernel(KERNEL_softmax_grad, OPERANDS(softmax_grad, .y = exact, .dy = as_floats(dy, count), .dx = dx), t.n, &t.k,
                (Out[]){{dx, (size_t)count * 4}, {0}});
     double *got = from_floats(dx, count);
     for (int64_t j = 0; j < count; j++) got[j] -= dx0[j];
@@ -82,7 +85,7 @@ static void test_softmax(void **state) {
 static void test_softmax_large(void **state) {
   MeanParams k = {1, 3, 1, 0};
   float x[3] = {30000, 29999, -30000}, y[3];
-  run_kernel(KERNEL_softmax, (void *[]){x, y}, 1, &k, (Out[]){{y, sizeof y}, {0}});
+  run_kernel(KERNEL_softmax, OPERANDS(softmax, .x = x, .y = y), 1, &k, (Out[]){{y, sizeof y}, {0}});
   check_close("softmax, large", from_floats(y, 3), (double[]){1 / (1 + exp(-1)), exp(-1) / (1 + exp(-1)), 0}, 3, 2e-7);
 }
 

@@ -1,6 +1,6 @@
 /* exp, tanh, erf, sigmoid and the activations of mathf.h against libm in double, in units in the last place,
  * by way of the activation kernel (and softmax of pairs, which is exp). */
-#include "tests/kernels/other_support.h"
+#include "tests/kernels/support.h"
 #include "runtime/kernels/mathf.h"
 
 typedef v16 VectorFunction(v16 x);

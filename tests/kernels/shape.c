@@ -1,5 +1,5 @@
 /* plain ↔ blocked, and the parts of a concatenation. Values only move: no error is allowed. */
-#include "tests/kernels/other_support.h"
+#include "tests/kernels/support.h"
 
 TEST_KERNEL(to_nchw16c);
 TEST_KERNEL(to_nchw);
@@ -16,14 +16,15 @@ static void test_layouts(void **state) {
     LayoutParams k = {c, h, w, i % 2};
     double *x = new_random(count, -1, 1), *before = i % 2 ? new_random(count, -1, 1) : new_doubles(count);
     float *y = i % 2 ? new_blocked(before, n, c, h * w) : new_floats(blocked_count(n, c, h * w));
-    run_kernel(KERNEL_to_nchw16c, (void *[]){as_floats(x, count), y}, n, &k,
+    run_kernel(KERNEL_to_nchw16c, OPERANDS(to_nchw16c, .x = as_floats(x, count), .y = y), n, &k,
                (Out[]){{y, (size_t)blocked_count(n, c, h * w) * 4}, {0}});
     double *want = new_doubles(count);
     for (int64_t j = 0; j < count; j++) want[j] = (float)((float)x[j] + (float)before[j]);
     check_close("to_nchw16c", from_blocked(y, n, c, h * w), want, count, 0);
     float *z = as_floats(before, count);
     if (i % 2 == 0) memset(z, 0xff, (size_t)count * 4);
-    run_kernel(KERNEL_to_nchw, (void *[]){new_blocked(x, n, c, h * w), z}, n, &k, (Out[]){{z, (size_t)count * 4}, {0}});
+    run_kernel(KERNEL_to_nchw, OPERANDS(to_nchw, .x = new_blocked(x, n, c, h * w), .y = z), n, &k,
+               (Out[]){{z, (size_t)count * 4}, {0}});
     check_close("to_nchw", from_floats(z, count), want, count, 0);
   }
 }
@@ -50,12 +51,13 @@ static void run_cat(int64_t n, int64_t hw, int plain, const int64_t *parts, int6
     double *x = new_doubles(n * *c * hw), *grad = new_doubles(n * *c * hw);
     for (int64_t s = 0; s < n; s++)
       memcpy(x + s * *c * hw, want + (s * total + to) * hw, (size_t)(*c * hw) * sizeof *x);
-    run_kernel(KERNEL_cat_copy, (void *[]){plain ? as_floats(x, n * *c * hw) : new_blocked(x, n, *c, hw), y}, n, &k,
+    run_kernel(KERNEL_cat_copy,
+               OPERANDS(cat_copy, .x = plain ? as_floats(x, n * *c * hw) : new_blocked(x, n, *c, hw), .y = y), n, &k,
                (Out[]){{y, (size_t)stored * 4}, {0}});
     int64_t part = plain ? n * *c * hw : blocked_count(n, *c, hw);
     float *dx = new_floats(part);
     if (accumulate) dx = plain ? as_floats(x, part) : new_blocked(x, n, *c, hw);
-    run_kernel(KERNEL_cat_grad, (void *[]){dy, dx}, n, &k, (Out[]){{dx, (size_t)part * 4}, {0}});
+    run_kernel(KERNEL_cat_grad, OPERANDS(cat_grad, .dy = dy, .dx = dx), n, &k, (Out[]){{dx, (size_t)part * 4}, {0}});
     for (int64_t i = 0; i < n * *c * hw; i++) grad[i] = x[i] * (double)(1 + accumulate);
     check_close("cat_grad", plain ? from_floats(dx, part) : from_blocked(dx, n, *c, hw), grad, n * *c * hw, 0);
   }
@@ -80,7 +82,7 @@ static void test_cat_outer(void **state) { /* along the last of (2 outer, c, inn
   CatParams k = {.c = 2, .to = 1, .total = 4, .row_major = 1, .outer = 2, .inner = 1};
   float x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, y[16] = {0};
   const float want[16] = {0, 1, 2, 0, 0, 3, 4, 0, 0, 5, 6, 0, 0, 7, 8, 0};
-  run_kernel(KERNEL_cat_copy, (void *[]){x, y}, 2, &k, (Out[]){{y, sizeof y}, {0}});
+  run_kernel(KERNEL_cat_copy, OPERANDS(cat_copy, .x = x, .y = y), 2, &k, (Out[]){{y, sizeof y}, {0}});
   assert_memory_equal(y, want, sizeof y);
 }
 

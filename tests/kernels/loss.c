@@ -1,5 +1,5 @@
 /* Losses and their gradients. */
-#include "tests/kernels/other_support.h"
+#include "tests/kernels/support.h"
 
 TEST_KERNEL(cross_entropy);
 TEST_KERNEL(mse);
@@ -49,15 +49,18 @@ static void test_cross_entropy(void **state) {
                  target,
                  i & 1 ? as_floats(w, classes) : NULL};
     float *loss = new_floats(1), *dz = new_floats(count), *logits = as_floats(z, count);
-    run_kernel(KERNEL_cross_entropy, (void *[]){logits, target, (void *)(uintptr_t)t.weights, loss, dz}, n, &t.k,
-               (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
+    run_kernel(
+        KERNEL_cross_entropy,
+        OPERANDS(cross_entropy, .logits = logits, .target = target, .weights = t.weights, .loss = loss, .dlogits = dz),
+        n, &t.k, (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
     entropy_twin(&t, z, &want);
     check_close("cross_entropy", from_floats(loss, 1), &want, 1, 3e-7); /* 6.6e-8 */
     if (classes > 1)
       check_gradient("cross_entropy, dlogits", entropy_twin, &t, z, count, (double[]){1}, 1, from_floats(dz, count),
                      5e-7); /* 1.1e-7 */
     float alone = *loss;    /* without the gradient: the same loss */
-    run_kernel(KERNEL_cross_entropy, (void *[]){logits, target, (void *)(uintptr_t)t.weights, loss, NULL}, n, &t.k,
+    run_kernel(KERNEL_cross_entropy,
+               OPERANDS(cross_entropy, .logits = logits, .target = target, .weights = t.weights, .loss = loss), n, &t.k,
                (Out[]){{loss, 4}, {0}});
     assert_memory_equal(loss, &alone, 4);
   }
@@ -68,13 +71,16 @@ static void test_cross_entropy_borders(void **state) {
   float z[6] = {1e4f, -1e4f, 0, 0, 88, 89}, dz[6], loss;
   int32_t target[2] = {1, -100};
   Out outs[3] = {{&loss, 4}, {dz, sizeof dz}, {0}};
-  run_kernel(KERNEL_cross_entropy, (void *[]){z, target, NULL, &loss, dz}, 2, &k, outs);
+  run_kernel(KERNEL_cross_entropy, OPERANDS(cross_entropy, .logits = z, .target = target, .loss = &loss, .dlogits = dz),
+             2, &k, outs);
   assert_true(loss == 2e4f && dz[0] == 1 && dz[1] == -1 && dz[2] == 0 && dz[3] == 0 && dz[4] == 0 && dz[5] == 0);
   target[0] = 3; /* nothing counts: the mean of nothing, and no gradient */
-  run_kernel(KERNEL_cross_entropy, (void *[]){z, target, NULL, &loss, dz}, 2, &k, outs);
+  run_kernel(KERNEL_cross_entropy, OPERANDS(cross_entropy, .logits = z, .target = target, .loss = &loss, .dlogits = dz),
+             2, &k, outs);
   assert_true(isnan(loss));
   for (int i = 0; i < 6; i++) assert_true(dz[i] == 0);
-  run_kernel(KERNEL_cross_entropy, (void *[]){z, target, NULL, &loss, dz}, 0, &k, outs);
+  run_kernel(KERNEL_cross_entropy, OPERANDS(cross_entropy, .logits = z, .target = target, .loss = &loss, .dlogits = dz),
+             0, &k, outs);
   assert_true(isnan(loss));
 }
 
@@ -95,8 +101,9 @@ static void test_mse(void **state) {
     Squares t = {count, target};
     RegressionParams k = {sizes[i][1]};
     float *loss = new_floats(1), *dx = new_floats(count);
-    run_kernel(KERNEL_mse, (void *[]){as_floats(x, count), as_floats(target, count), loss, dx}, n, &k,
-               (Out[]){{loss, 4}, {dx, (size_t)count * 4}, {0}});
+    run_kernel(KERNEL_mse,
+               OPERANDS(mse, .x = as_floats(x, count), .target = as_floats(target, count), .loss = loss, .dx = dx), n,
+               &k, (Out[]){{loss, 4}, {dx, (size_t)count * 4}, {0}});
     mse_twin(&t, x, &want);
     check_close("mse", from_floats(loss, 1), &want, 1, 2e-7);                                          /* 4.3e-8 */
     check_gradient("mse, dx", mse_twin, &t, x, count, (double[]){1}, 1, from_floats(dx, count), 1e-6); /* 1.1e-7 */
@@ -117,8 +124,9 @@ static void test_l1(void **state) {
     Squares t = {count, target};
     RegressionParams k = {sizes[i][1]};
     float *loss = new_floats(1), *dx = new_floats(count);
-    run_kernel(KERNEL_l1, (void *[]){as_floats(x, count), as_floats(target, count), loss, dx}, n, &k,
-               (Out[]){{loss, 4}, {dx, (size_t)count * 4}, {0}});
+    run_kernel(KERNEL_l1,
+               OPERANDS(l1, .x = as_floats(x, count), .target = as_floats(target, count), .loss = loss, .dx = dx), n,
+               &k, (Out[]){{loss, 4}, {dx, (size_t)count * 4}, {0}});
     l1_twin(&t, x, &want);
     check_close("l1", from_floats(loss, 1), &want, 1, 1e-7);                                         /* 3.4e-8 */
     check_gradient("l1, dx", l1_twin, &t, x, count, (double[]){1}, 1, from_floats(dx, count), 1e-7); /* 3.1e-8 */
@@ -126,7 +134,8 @@ static void test_l1(void **state) {
   /* equal: no gradient; NaN goes through; an infinite difference has a sign too */
   float x[4] = {1, 2, NAN, 0}, target[4] = {1, 3, 0, INFINITY}, loss, dx[4];
   RegressionParams k = {4};
-  run_kernel(KERNEL_l1, (void *[]){x, target, &loss, dx}, 1, &k, (Out[]){{&loss, 4}, {dx, sizeof dx}, {0}});
+  run_kernel(KERNEL_l1, OPERANDS(l1, .x = x, .target = target, .loss = &loss, .dx = dx), 1, &k,
+             (Out[]){{&loss, 4}, {dx, sizeof dx}, {0}});
   assert_true(dx[0] == 0 && dx[1] == -0.25f && isnan(dx[2]) && dx[3] == -0.25f && isnan(loss));
 }
 
@@ -158,7 +167,9 @@ static void test_bce_with_logits(void **state) {
     float *targets = as_floats(target, count), *weights = as_floats(new_random(k.classes, 0.2, 4), k.classes);
     float *loss = new_floats(1), *dx = new_floats(count);
     Binary b = {n, k, from_floats(targets, count), i & 1 ? weights : NULL};
-    run_kernel(KERNEL_bce_with_logits, (void *[]){as_floats(x, count), targets, (void *)(uintptr_t)b.weights, loss, dx},
+    run_kernel(KERNEL_bce_with_logits,
+               OPERANDS(bce_with_logits, .x = as_floats(x, count), .target = targets, .weights = b.weights,
+                        .loss = loss, .dx = dx),
                n, &k, (Out[]){{loss, 4}, {dx, (size_t)count * 4}, {0}});
     binary_twin(&b, x, &want);
     check_close("bce_with_logits", from_floats(loss, 1), &want, 1, 1e-7); /* 4.1e-8 */
@@ -167,8 +178,8 @@ static void test_bce_with_logits(void **state) {
   }
   float x[2] = {1e4f, -1e4f}, target[2] = {0, 1}, loss, dx[2]; /* nothing overflows */
   BinaryParams k = {2, 1, 0};
-  run_kernel(KERNEL_bce_with_logits, (void *[]){x, target, NULL, &loss, dx}, 1, &k,
-             (Out[]){{&loss, 4}, {dx, sizeof dx}, {0}});
+  run_kernel(KERNEL_bce_with_logits, OPERANDS(bce_with_logits, .x = x, .target = target, .loss = &loss, .dx = dx), 1,
+             &k, (Out[]){{&loss, 4}, {dx, sizeof dx}, {0}});
   assert_true(loss == 1e4f && dx[0] == 0.5f && dx[1] == -0.5f);
 }
 
@@ -205,7 +216,9 @@ static void test_soft_targets(void **state) {
     float *targets = as_floats(target, count), *weights = as_floats(new_random(k.classes, 0.5, 2), k.classes);
     float *loss = new_floats(1), *dz = new_floats(count);
     Soft s = {n, k, from_floats(targets, count), i & 1 ? weights : NULL};
-    run_kernel(KERNEL_cross_entropy, (void *[]){as_floats(z, count), targets, (void *)(uintptr_t)s.weights, loss, dz},
+    run_kernel(KERNEL_cross_entropy,
+               OPERANDS(cross_entropy, .logits = as_floats(z, count), .target = targets, .weights = s.weights,
+                        .loss = loss, .dlogits = dz),
                n, &k, (Out[]){{loss, 4}, {dz, (size_t)count * 4}, {0}});
     soft_twin(&s, z, &want);
     check_close("cross_entropy, soft", from_floats(loss, 1), &want, 1, 1e-7); /* 4.9e-8 */

@@ -1,5 +1,5 @@
 /* Attention and its gradients: with masks, more queries than are held at once, other numbers of keys, and dropout. */
-#include "tests/kernels/other_support.h"
+#include "tests/kernels/support.h"
 #include <stdbool.h>
 
 TEST_KERNEL(attention);
@@ -90,7 +90,7 @@ static double *seen_noise(const Attend *t) {
   float *q = as_floats(new_doubles(q_count(t)), q_count(t)), *key = as_floats(new_doubles(k_count(t)), k_count(t));
   float *v = as_floats(new_doubles(t->n * k.tk * width), t->n * k.tk * width), *y = new_floats(t->n * k.tq * width);
   for (int64_t i = 0; i < t->n * k.tk * width; i++) v[i] = i / width % k.tk == i % k.tk;
-  run_kernel(KERNEL_attention, (void *[]){q, key, v, NULL, (void *)rng, y, NULL}, t->n, &k,
+  run_kernel(KERNEL_attention, OPERANDS(attention, .q = q, .k = key, .v = v, .rng = rng, .y = y), t->n, &k,
              (Out[]){{y, (size_t)(t->n * k.tq * width) * 4}, {0}});
   for (int64_t at = 0; at < t->n * heads * k.tq * k.tk; at++) {
     int64_t j = at % k.tk, i = at / k.tk % k.tq, h = at / k.tk / k.tq % heads, s = at / k.tk / k.tq / heads;
@@ -123,8 +123,9 @@ static void run_gradients(const Attend *t, float *const in[3], float *sums, floa
   for (int i = 0; i < 3; i++)
     if (wanted >> i & 1) outs[used++] = (Out){out[i], (size_t)count[i] * 4};
   run_kernel(KERNEL_attention_grad,
-             (void *[]){in[0], in[1], in[2], (void *)t->mask, t->k.p > 0 ? (void *)rng : NULL, sums, dy,
-                        wanted & 1 ? out[0] : NULL, wanted & 2 ? out[1] : NULL, wanted & 4 ? out[2] : NULL},
+             OPERANDS(attention_grad, .q = in[0], .k = in[1], .v = in[2], .mask = t->mask,
+                      .rng = t->k.p > 0 ? rng : NULL, .sums = sums, .dy = dy, .dq = wanted & 1 ? out[0] : NULL,
+                      .dk = wanted & 2 ? out[1] : NULL, .dv = wanted & 4 ? out[2] : NULL),
              t->n, &t->k, outs);
 }
 
@@ -167,7 +168,9 @@ static void check_attention(Attend t, bool masked, double p, bool accumulate) {
   t.mask = masked ? new_mask(&t) : NULL;
   t.k.p = p;
   t.noise = p > 0 ? seen_noise(&t) : NULL;
-  run_kernel(KERNEL_attention, (void *[]){in[0], in[1], in[2], (void *)t.mask, p > 0 ? (void *)rng : NULL, y, sums},
+  run_kernel(KERNEL_attention,
+             OPERANDS(attention, .q = in[0], .k = in[1], .v = in[2], .mask = t.mask, .rng = p > 0 ? rng : NULL, .y = y,
+                      .sums = sums),
              t.n, &t.k, (Out[]){{y, (size_t)ys * 4}, {sums, (size_t)rows * 8}, {0}});
   apply(&t, q, k, v, want);
   check_close("attention", from_floats(y, ys), want, ys, 8e-7); /* 3.4e-7 */
@@ -215,10 +218,11 @@ static void test_attention_padding(void **state) {
     float *k = new_floats(count), *v = new_floats(count);
     memcpy(k, x, (size_t)count * 4), memcpy(v, x, (size_t)count * 4);
     for (int64_t j = 4 * 8; i && j < count; j++) k[j] = v[j] = NAN;
-    run_kernel(KERNEL_attention, (void *[]){x, k, v, (void *)t.mask, NULL, y[i], sums}, 1, &t.k,
-               (Out[]){{y[i], (size_t)count * 4}, {0}});
-    run_kernel(KERNEL_attention_grad, (void *[]){x, k, v, (void *)t.mask, NULL, sums, dy, d[i], NULL, NULL}, 1, &t.k,
-               (Out[]){{d[i], (size_t)count * 4}, {0}});
+    run_kernel(KERNEL_attention, OPERANDS(attention, .q = x, .k = k, .v = v, .mask = t.mask, .y = y[i], .sums = sums),
+               1, &t.k, (Out[]){{y[i], (size_t)count * 4}, {0}});
+    run_kernel(KERNEL_attention_grad,
+               OPERANDS(attention_grad, .q = x, .k = k, .v = v, .mask = t.mask, .sums = sums, .dy = dy, .dq = d[i]), 1,
+               &t.k, (Out[]){{d[i], (size_t)count * 4}, {0}});
   }
   assert_memory_equal(y[0], y[1], (size_t)count * 4);
   assert_memory_equal(d[0], d[1], (size_t)count * 4);
@@ -229,7 +233,8 @@ static void test_attention_large(void **state) {
   Attend t = SIZE(1, 1, 1, 3, 1, 1);
   t.k.scale = 1;
   float q[] = {300}, k[] = {100, 99.99f, -300}, v[] = {1, 2, 3}, y[1];
-  run_kernel(KERNEL_attention, (void *[]){q, k, v, NULL, NULL, y, NULL}, 1, &t.k, (Out[]){{y, sizeof y}, {0}});
+  run_kernel(KERNEL_attention, OPERANDS(attention, .q = q, .k = k, .v = v, .y = y), 1, &t.k,
+             (Out[]){{y, sizeof y}, {0}});
   double other = exp(300 * ((double)99.99f - 100));
   check_close("attention, large", (double[]){y[0]}, (double[]){(1 + 2 * other) / (1 + other)}, 1,
               1e-4); /* a score has 24 bits */

@@ -136,3 +136,28 @@ TEMPLATE(cat_grad) {
     }
   }
 }
+
+/* ---- one place of a dimension, and counting ---- */
+
+PLAN(positions) { per_sample(plan, 1, 0); }
+/* y (n, count), int32: 0, step, 2 step … */
+TEMPLATE(positions) {
+  for (int64_t item = begin; item < end; item++) {
+    int32_t *y = b->y + item * k->count;
+    for (int64_t i = 0; i < k->count; i++) y[i] = (int32_t)(i * k->step);
+  }
+}
+
+PLAN(select_grad) { per_sample(plan, k->outer, 0); }
+/* A work item is one (sample, outer). */
+TEMPLATE(select_grad) {
+  for (int64_t item = begin; item < end; item++) {
+    const float *dy = b->dy + item * k->inner;
+    float *dx = b->dx + item * k->total * k->inner;
+    for (int64_t i = 0; i < k->total * k->inner && !k->accumulate; i += 16)
+      v16_store_lanes(dx + i, (v16){0}, k->total * k->inner - i);
+    float *to = dx + k->to * k->inner;
+    for (int64_t i = 0; i < k->inner; i += 16)
+      v16_store_or_add(to + i, v16_load_lanes(dy + i, k->inner - i), k->inner - i, 1);
+  }
+}

@@ -1,5 +1,5 @@
 /* Pooling against loops over PyTorch's definition of each window. */
-#include "tests/kernels/other_support.h"
+#include "tests/kernels/support.h"
 
 TEST_KERNEL(maxpool2d);
 TEST_KERNEL(maxpool2d_grad);
@@ -123,12 +123,14 @@ static void run_pool(const Case *c, int max, int64_t accumulate) {
   float *y = accumulate ? new_blocked(y0, c->n, k->c, out) : new_floats(blocked_count(c->n, k->c, out));
   float *dx = accumulate ? new_blocked(dx0, c->n, k->c, in) : new_floats(blocked_count(c->n, k->c, in));
   for (int64_t i = 0; accumulate && i < ys; i++) want[i] += y0[i];
-  run_kernel(max ? KERNEL_maxpool2d : KERNEL_avgpool2d, (void *[]){bx, y}, c->n, k,
+  run_kernel(max ? KERNEL_maxpool2d : KERNEL_avgpool2d, OPERANDS(maxpool2d, .x = bx, .y = y), c->n, k,
              (Out[]){{y, (size_t)blocked_count(c->n, k->c, out) * 4}, {0}});
   /* maximum: measured 0 (3.5e-8 when added); mean: 1.0e-7 */
   check_close(max ? "maxpool2d" : "avgpool2d", from_blocked(y, c->n, k->c, out), want, ys, 3e-7);
 
-  run_kernel(max ? KERNEL_maxpool2d_grad : KERNEL_avgpool2d_grad, max ? (void *[]){bx, bdy, dx} : (void *[]){bdy, dx},
+  run_kernel(max ? KERNEL_maxpool2d_grad : KERNEL_avgpool2d_grad,
+             max ? (const void *)OPERANDS(maxpool2d_grad, .x = bx, .dy = bdy, .dx = dx)
+                 : OPERANDS(avgpool2d_grad, .dy = bdy, .dx = dx),
              c->n, k, (Out[]){{dx, (size_t)blocked_count(c->n, k->c, in) * 4}, {0}});
   double *got = from_blocked(dx, c->n, k->c, in);
   for (int64_t i = 0; accumulate && i < xs; i++) got[i] -= dx0[i];
@@ -160,9 +162,10 @@ static void test_max_ties_and_nan(void **state) {
   const double x[8] = {3, 3, 1, NAN, 3, 2, 5, 0}, dy[2] = {7, 11};
   const double y_want[2] = {3, NAN}, dx_want[8] = {7, 0, 0, 11, 0, 0, 0, 0};
   float *bx = new_blocked(x, 1, 1, 8), *y = new_floats(32), *dx = new_floats(128);
-  run_kernel(KERNEL_maxpool2d, (void *[]){bx, y}, 1, &k, (Out[]){{y, 128}, {0}});
+  run_kernel(KERNEL_maxpool2d, OPERANDS(maxpool2d, .x = bx, .y = y), 1, &k, (Out[]){{y, 128}, {0}});
   check_close("maxpool2d, ties and NaN", from_blocked(y, 1, 1, 2), y_want, 2, 0);
-  run_kernel(KERNEL_maxpool2d_grad, (void *[]){bx, new_blocked(dy, 1, 1, 2), dx}, 1, &k, (Out[]){{dx, 512}, {0}});
+  run_kernel(KERNEL_maxpool2d_grad, OPERANDS(maxpool2d_grad, .x = bx, .dy = new_blocked(dy, 1, 1, 2), .dx = dx), 1, &k,
+             (Out[]){{dx, 512}, {0}});
   check_close("maxpool2d_grad, ties and NaN", from_blocked(dx, 1, 1, 8), dx_want, 8, 0);
 }
 
@@ -183,10 +186,11 @@ static void test_empty_window(void **state) {
                     .dil_w = 2};
   const double x[3] = {1, 2, 3}, dy[3] = {1, 1, 1}, zeros[3] = {0};
   float *bx = new_blocked(x, 1, 3, 1), *y = new_floats(16), *dx = new_floats(16);
-  run_kernel(KERNEL_maxpool2d, (void *[]){bx, y}, 1, &k, (Out[]){{y, 64}, {0}});
+  run_kernel(KERNEL_maxpool2d, OPERANDS(maxpool2d, .x = bx, .y = y), 1, &k, (Out[]){{y, 64}, {0}});
   double *got = from_blocked(y, 1, 3, 1);
   for (int i = 0; i < 3; i++) assert_true(got[i] == -INFINITY);
-  run_kernel(KERNEL_maxpool2d_grad, (void *[]){bx, new_blocked(dy, 1, 3, 1), dx}, 1, &k, (Out[]){{dx, 64}, {0}});
+  run_kernel(KERNEL_maxpool2d_grad, OPERANDS(maxpool2d_grad, .x = bx, .dy = new_blocked(dy, 1, 3, 1), .dx = dx), 1, &k,
+             (Out[]){{dx, 64}, {0}});
   check_close("maxpool2d_grad, empty window", from_blocked(dx, 1, 3, 1), zeros, 3, 0);
 }
 
@@ -228,10 +232,11 @@ static void test_adaptive(void **state) {
     float *y = i % 2 ? new_blocked(y0, t.n, k->c, out) : new_floats(blocked_count(t.n, k->c, out));
     float *dx = i % 2 ? new_blocked(dx0, t.n, k->c, in) : new_floats(blocked_count(t.n, k->c, in));
     for (int64_t j = 0; i % 2 && j < ys; j++) want[j] += y0[j];
-    run_kernel(KERNEL_adaptive_avgpool2d, (void *[]){new_blocked(x, t.n, k->c, in), y}, t.n, k,
-               (Out[]){{y, (size_t)blocked_count(t.n, k->c, out) * 4}, {0}});
+    run_kernel(KERNEL_adaptive_avgpool2d, OPERANDS(adaptive_avgpool2d, .x = new_blocked(x, t.n, k->c, in), .y = y), t.n,
+               k, (Out[]){{y, (size_t)blocked_count(t.n, k->c, out) * 4}, {0}});
     check_close("adaptive_avgpool2d", from_blocked(y, t.n, k->c, out), want, ys, 5e-7); /* 1.3e-7 */
-    run_kernel(KERNEL_adaptive_avgpool2d_grad, (void *[]){new_blocked(dy, t.n, k->c, out), dx}, t.n, k,
+    run_kernel(KERNEL_adaptive_avgpool2d_grad,
+               OPERANDS(adaptive_avgpool2d_grad, .dy = new_blocked(dy, t.n, k->c, out), .dx = dx), t.n, k,
                (Out[]){{dx, (size_t)blocked_count(t.n, k->c, in) * 4}, {0}});
     double *got = from_blocked(dx, t.n, k->c, in);
     for (int64_t j = 0; i % 2 && j < xs; j++) got[j] -= dx0[j];
