@@ -15,19 +15,8 @@ static bool measure(Session *s, const char *name, ZooModel *out) {
   *call = (Expr){.kind = EXPR_NAME, .text = name, .span = SPAN_NONE};
   Graph *g = build_donor(s, zoo_scope(s), call, SPAN_NONE);
   if (!g || !infer_shapes(s, g)) return false;
-  *out = (ZooModel){name, "", weights_usual_file(name), {.graph = g}};
+  *out = (ZooModel){name, "", weights_usual_file(s, name), {.graph = g}};
   return true;
-}
-
-/* The text of the last line that begins with "## " above the model: whose design it is. */
-static const char *origin_of(Session *s, const char *name) {
-  const Const *model = scope_get(zoo_scope(s), name);
-  if (!model || !model->model || model->model->span.source >= s->sources.files.count) return "";
-  const char *text = s->sources.files.at[model->model->span.source].text, *found = NULL;
-  const char *end = text + model->model->span.begin;
-  for (const char *line = text; line && line < end; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
-    if (strncmp(line, "## ", 3) == 0) found = line + 3;
-  return found ? arena_strndup(s->arena, found, strcspn(found, "\n")) : "";
 }
 
 static const char *stages_text(Session *s, const Graph *g) {
@@ -66,7 +55,8 @@ ExitStatus command_zoo(Session *s, const Options *o) {
   for (size_t i = 0; i < count; i++) {
     ZooModel m;
     if (!measure(s, names[i], &m)) continue; /* reported below: a bug */
-    m.from = origin_of(s, names[i]);
+    const char *origin = zoo_origin(s, names[i]);
+    m.from = origin ? origin : "";
     if (o->json) json_array_append_new(models, model_json(s, &m));
     else model_row(s, &table, &m);
   }

@@ -40,3 +40,19 @@ const char *const *zoo_models(Session *s, size_t *count) {
   *count = networks.count;
   return networks.at;
 }
+
+/* The text of the last line above the model that begins so; `directly`: which stands right above. */
+static const char *line_above(Session *s, const char *name, const char *begin, bool directly) {
+  const Const *model = scope_own(zoo_scope(s), name);
+  if (!model || !model->model || model->model->span.source >= s->sources.files.count) return NULL;
+  const char *text = s->sources.files.at[model->model->span.source].text, *end = text + model->model->span.begin;
+  const char *found = NULL;
+  for (const char *line = text, *next; line < end; line = next) {
+    next = strchr(line, '\n') + 1;
+    if (strncmp(line, begin, strlen(begin)) == 0 && (!directly || next == end)) found = line + strlen(begin);
+  }
+  return found ? arena_strndup(s->arena, found, strcspn(found, "\n")) : NULL;
+}
+
+const char *zoo_origin(Session *s, const char *name) { return line_above(s, name, "## ", false); }
+const char *zoo_weight_files(Session *s, const char *name) { return line_above(s, name, "#: ", true); }

@@ -54,6 +54,10 @@ ValueId call_module(Session *s, Graph *g, ModuleId module, const ValueId *inputs
 const char *const *zoo_models(Session *s, size_t *count);
 /* The scope of the built-in models: the parent of every script's. */
 Scope *zoo_scope(Session *s);
+/* What the comments above a built-in model say: "## " whose design it is (of this model or one above), and right above
+ * it "#: " the names under which its weights are published, the first of which is the usual one. NULL: nothing. */
+const char *zoo_origin(Session *s, const char *name);
+const char *zoo_weight_files(Session *s, const char *name);
 
 /* Builds a network's modules into the root of an empty graph. False with diagnostics. */
 bool build_root(Session *s, Graph *g, Scope *scope, const Expr *model, Span origin);

@@ -10,34 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* torchvision's file names; a network may have several, the first is what pretrained=True meant. */
-static const struct {
-  const char *model, *file;
-} canonical[] = {
-    {"resnet18", "resnet18-f37072fd.pth"},
-    {"resnet34", "resnet34-b627a593.pth"},
-    {"resnet50", "resnet50-0676ba61.pth"},
-    {"resnet50", "resnet50-11ad3fa6.pth"},
-    {"resnet101", "resnet101-63fe2227.pth"},
-    {"resnet101", "resnet101-cd907fc2.pth"},
-    {"resnet152", "resnet152-394f9c45.pth"},
-    {"resnet152", "resnet152-f82ba261.pth"},
-    {"vgg11", "vgg11-8a719046.pth"},
-    {"vgg11_bn", "vgg11_bn-6002323d.pth"},
-    {"vgg16", "vgg16-397923af.pth"},
-    {"vgg16_bn", "vgg16_bn-6c64b313.pth"},
-    {"alexnet", "alexnet-owt-7be5be79.pth"},
-    {"squeezenet1_0", "squeezenet1_0-b66bff10.pth"},
-    {"squeezenet1_1", "squeezenet1_1-b8a52dc0.pth"},
-    {"mobilenet_v2", "mobilenet_v2-b0353104.pth"},
-    {"mobilenet_v2", "mobilenet_v2-7ebf99e0.pth"},
-};
+/* Under these names people keep a network's weights, the first that is there counts. */
 static const char *const suffixes[] = {".pth", ".safetensors", ".pt", ".bin", ".npz"};
 
-const char *weights_usual_file(const char *model) {
-  for (size_t i = 0; i < sizeof canonical / sizeof *canonical; i++)
-    if (streq(canonical[i].model, model)) return canonical[i].file;
-  return NULL;
+const char *weights_usual_file(Session *s, const char *model) {
+  const char *files = zoo_weight_files(s, model);
+  return files ? arena_strndup(s->arena, files, strcspn(files, " ")) : NULL;
 }
 
 typedef struct Search {
@@ -116,8 +94,12 @@ static void search_folder(Search *q, const char *folder, bool any_name) {
     return;
   }
   vec_push(q->s->arena, &q->places, folder);
-  for (size_t i = 0; i < sizeof canonical / sizeof *canonical; i++)
-    if (streq(canonical[i].model, q->model)) try_file(q, arena_printf(q->s->arena, "%s/%s", folder, canonical[i].file));
+  const char *files = q->model ? zoo_weight_files(q->s, q->model) : NULL;
+  for (; files && *files; files += strspn(files, " ")) {
+    size_t length = strcspn(files, " ");
+    try_file(q, arena_printf(q->s->arena, "%s/%.*s", folder, (int)length, files));
+    files += length;
+  }
   for (size_t i = 0; any_name && i < sizeof suffixes / sizeof *suffixes; i++)
     try_file(q, arena_printf(q->s->arena, "%s/%s%s", folder, q->model, suffixes[i]));
 }
@@ -229,7 +211,7 @@ static bool find_canonical(Search *q, const Donor *donor, bool built_in) {
     diag_help(&q->s->diags, d, "take %s from \"FILE\", or from random to say so", q->model);
     return true;
   }
-  const char *file = weights_usual_file(q->model);
+  const char *file = weights_usual_file(q->s, q->model);
   q->missing = true;
   if (q->s->missing_allowed) return false;
   q->s->missing_weights++;
@@ -294,7 +276,7 @@ WeightSearch weights_find(Session *s, Scope *scope, const Donor *donor, const ch
     return WEIGHTS_WRONG;
   }
   if (q.missing) {
-    const char *usual = weights_usual_file(model);
+    const char *usual = weights_usual_file(s, model);
     *path = given ? given : donor->from ? donor->from : usual ? usual : arena_printf(s->arena, "%s.pth", model);
     return WEIGHTS_MISSING;
   }

@@ -100,7 +100,7 @@ WeightSearch weights_find_file(Session *s, const Graph *g, const char *file, Spa
 /* From the root, with links in its folder followed; the file itself need not be there. */
 const char *absolute_path(Arena *arena, const char *path);
 /* The name under which torchvision publishes the weights of a built-in network; NULL: it does not. */
-const char *weights_usual_file(const char *model);
+const char *weights_usual_file(Session *s, const char *model);
 /* "resnet18" of `take resnet18(10)`. */
 const char *weights_model_name(const Donor *donor);
 /* One tensor that is asked for. */

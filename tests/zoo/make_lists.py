@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Writes the lists that test_zoo compares with: one file per built-in model, made from torchvision.
 
-    /usr/bin/python3 tests/zoo/make_lists.py        (Debian's python3-torchvision; 0.14 made the committed ones)
+    /usr/bin/python3 tests/zoo/make_lists.py [NAME…]    (Debian's python3-torchvision; 0.14 made the committed ones)
+
+Without a name all that are there are made again; a new network of torchvision is named once.
 
 Lines, in order: `children NAME…`, `parameters COUNT`, `nodes NAME…` (torchvision.models.feature_extraction,
 where the model has function calls of interest), then one `KEY SHAPE` per entry of state_dict().
@@ -17,8 +19,6 @@ import torchvision
 from torchvision.models.feature_extraction import NodePathTracer
 
 HERE = pathlib.Path(__file__).parent / "lists"
-MODELS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "vgg11", "vgg11_bn", "vgg16", "vgg16_bn",
-          "alexnet", "squeezenet1_0", "squeezenet1_1", "mobilenet_v2"]
 
 
 def lenet():
@@ -61,7 +61,8 @@ HERE.mkdir(exist_ok=True)
 write_bert("bert_tiny", 2, 128, 2, 512)
 write_bert("bert_mini", 4, 256, 4, 1024)
 write_bert("bert_base", 12, 768, 12, 3072)
-for name in MODELS:
-    write(name, getattr(torchvision.models, name)())
+for name in sys.argv[1:] or sorted(path.stem for path in HERE.iterdir()):
+    if hasattr(torchvision.models, name):
+        write(name, getattr(torchvision.models, name)())
 write("lenet", lenet())
 write("mlp", mlp())

@@ -3,6 +3,7 @@
 #include "compiler/script/script.h"
 #include "compiler/model/model.h"
 #include "compiler/ops/shape.h"
+#include <dirent.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,6 +66,16 @@ static char *read_list(const char *name) {
   return text;
 }
 
+/* A list without its model is one that was lost. */
+static size_t list_count(void) {
+  size_t count = 0;
+  DIR *folder = opendir(ZOO_LISTS);
+  assert_non_null(folder);
+  for (struct dirent *entry; (entry = readdir(folder));) count += strstr(entry->d_name, ".txt") != NULL;
+  closedir(folder);
+  return count;
+}
+
 /* Names the first line that differs. */
 static void compare(const char *name, const char *got, const char *wanted) {
   for (int line = 1; *got || *wanted; line++) {
@@ -80,7 +91,7 @@ static void lists(void **state) {
   Session *names = session_create();
   size_t count;
   const char *const *models = zoo_models(names, &count);
-  assert_int_equal(count, 18);
+  assert_int_equal(count, list_count());
   for (size_t i = 0; i < count; i++) {
     Session *s = session_create();
     char *wanted = read_list(models[i]);
