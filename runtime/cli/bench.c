@@ -5,6 +5,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/random.h"
 #include "runtime/train/batch_source.h"
+#include "runtime/train/optimizer.h"
 
 typedef struct BenchArguments {
   int64_t batch, runs;
@@ -13,6 +14,8 @@ typedef struct BenchArguments {
 
 typedef struct Bench {
   surgery_net *net;
+  const ManifestPhase *phase;
+  Optimizer *optimizer; /* NULL: nothing is trainable */
   int64_t n;
   float *x;
   void *target;
@@ -25,22 +28,22 @@ static int forward(Bench *b, surgery_error *err) {
 static int step(Bench *b, surgery_error *err) {
   float loss;
   const void *x = b->x;
-  if (net_has(b->net, NET_PREFIX)) {
-    if (net_features(b->net, b->n, b->x, NULL, err)) return -1;
+  if (net_has(b->net, b->phase, NET_PREFIX)) {
+    if (net_features(b->net, b->phase, b->n, b->x, NULL, err)) return -1;
     x = b->net->features;
   }
-  NetRun run = {NET_STEP, .n = b->n, .x = x, .target = b->target, .loss = &loss};
+  NetRun run = {NET_STEP, b->phase, .n = b->n, .x = x, .target = b->target, .loss = &loss};
   if (net_gradients(b->net, &run, err)) return -1;
-  net_update(b->net);
+  optimizer_step(b->optimizer, b->net);
   return 0;
 }
 
 static int head_step(Bench *b,
                      surgery_error *err) { /* on features that are there: what the feature cache leaves to do */
   float loss;
-  NetRun run = {NET_STEP, .n = b->n, .x = b->net->features, .target = b->target, .loss = &loss};
+  NetRun run = {NET_STEP, b->phase, .n = b->n, .x = b->net->features, .target = b->target, .loss = &loss};
   if (net_gradients(b->net, &run, err)) return -1;
-  net_update(b->net);
+  optimizer_step(b->optimizer, b->net);
   return 0;
 }
 
@@ -88,23 +91,26 @@ static int make_batch(Bench *b, surgery_error *err) {
 }
 
 static int bench(const BenchArguments *a, surgery_net *net, surgery_error *err) {
-  Bench b = {.net = net, .n = a->batch};
+  Bench b = {.net = net, .phase = net_first_phase(net), .n = a->batch};
   char cpu[128], bytes[32];
   int status = make_batch(&b, err);
   cli_cpu(cpu, sizeof cpu);
   if (status == 0)
     cli_print(stdout, "%s, n = %lld, %d threads, median of %lld runs; %s\n", net->manifest->name, (long long)a->batch,
               surgery_threads(), (long long)a->runs, cpu);
-  if (status == 0 && a->step && !net->optimizer)
+  bool trains = net_has(net, b.phase, NET_STEP);
+  if (status == 0 && a->step && !trains)
     status = sg_fail(err, SURGERY_BAD_INPUT, "--step: nothing in this network is trainable: all of it is frozen");
   if (status == 0 && !a->step) status = measure(&b, "forward", forward, a->runs, err);
-  if (net->optimizer && status == 0) {
-    optimizer_set_lr(net->optimizer, 0); /* random targets must not drive the weights away */
+  if (status == 0 && trains && !(b.optimizer = optimizer_new(net->manifest, b.phase, err))) status = -1;
+  if (status == 0 && trains) {
+    optimizer_set_lr(b.optimizer, 0); /* random targets must not drive the weights away */
     status = measure(&b, "train step", step, a->runs, err);
-    if (status == 0 && net_has(net, NET_PREFIX)) status = measure(&b, "  on features", head_step, a->runs, err);
+    if (status == 0 && net_has(net, b.phase, NET_PREFIX))
+      status = measure(&b, "  on features", head_step, a->runs, err);
   }
   if (status == 0) cli_print(stdout, "arena               %s\n", cli_bytes((double)net->arena_bytes, bytes));
-  free(b.x), free(b.target);
+  optimizer_free(b.optimizer), free(b.x), free(b.target);
   return status;
 }
 

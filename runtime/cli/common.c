@@ -57,7 +57,7 @@ DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets
   spec.target = net_classes(m) ? TARGET_CLASSES : TARGET_VALUES;
   spec.target_count = spec.target == TARGET_VALUES ? m->outputs[0].shape.count : net_positions(m);
   spec.values_too = m->train.loss == LOSS_TYPE_BCE_WITH_LOGITS ? m->outputs[0].shape.count : 0;
-  const ManifestPhase *phase = manifest_phase(m);
+  const ManifestPhase *phase = net_first_phase(net);
   if (role == ROLE_TRAIN) spec.augment = phase->augment, spec.augment_count = phase->augment_count;
   return spec;
 }

@@ -109,7 +109,7 @@ static void print_metrics(const Metrics *m, const Manifest *manifest, const Data
 static int eval(Cli *cli, const EvalArguments *a, surgery_net *net, surgery_error *err) {
   Watch watch = {.cli = cli, .bar = !cli->quiet && isatty(STDERR_FILENO)};
   DatasetSpec spec = cli_spec(net, ROLE_TEST, true);
-  FeedOptions o = {.broken = tell_broken, .context = &watch};
+  FeedOptions o = {.phase = net_first_phase(net), .broken = tell_broken, .context = &watch};
   Metrics metrics;
   char cause[900];
   spec.raw = a->raw;

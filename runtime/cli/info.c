@@ -1,6 +1,7 @@
 /* `info`: what the program is made of. */
 #include <string.h>
 #include "runtime/cli/cli.h"
+#include "runtime/train/optimizer.h"
 
 typedef struct InfoArguments {
   bool layers;
@@ -43,16 +44,17 @@ static void print_preprocess(const ManifestInput *input) {
 }
 
 static void print_memory(const Manifest *m) {
+  const ManifestPhase *phase = &m->train.phases[0];
   char a[32], b[32], c[32];
   cli_print(stdout, "memory      weights %s, packed %s\n", cli_bytes((double)m->weights_bytes, a),
             cli_bytes((double)m->packed_bytes, b));
   for (int64_t n = 1; n <= 16; n += 15) {
     cli_print(stdout, "            n = %-3lld forward %s", (long long)n,
-              cli_bytes((double)net_arena_bytes(m, NET_FORWARD, n, sg_threads()), a));
+              cli_bytes((double)net_arena_bytes(m, phase, NET_FORWARD, n, sg_threads()), a));
     if (m->parameters_trainable) {
-      if (m->features_bytes)
-        cli_print(stdout, ", prefix %s", cli_bytes((double)net_arena_bytes(m, NET_PREFIX, n, sg_threads()), b));
-      cli_print(stdout, ", train step %s", cli_bytes((double)net_arena_bytes(m, NET_STEP, n, sg_threads()), c));
+      if (phase->features_bytes)
+        cli_print(stdout, ", prefix %s", cli_bytes((double)net_arena_bytes(m, phase, NET_PREFIX, n, sg_threads()), b));
+      cli_print(stdout, ", train step %s", cli_bytes((double)net_arena_bytes(m, phase, NET_STEP, n, sg_threads()), c));
     }
     putchar('\n');
   }
@@ -99,7 +101,7 @@ static void print_layers(const Manifest *m) {
     const ManifestLayer *l = &m->layers[i];
     cli_print(stdout, "%-*s  %-*s  %-22s  %12s%s\n", (int)widest, l->name, (int)type, l->type,
               manifest_shape_text(&l->shape, shape), text_thousands(l->parameters, number),
-              l->frozen ? "  frozen" : "");
+              m->train.phases[0].frozen[i] ? "  frozen" : "");
   }
 }
 

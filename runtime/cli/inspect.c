@@ -179,7 +179,7 @@ static int open_set(Inspect *in, surgery_error *err) {
 }
 
 static int measure_gradients(Inspect *in, surgery_error *err) {
-  if (!in->a->data || !net_has(in->net, NET_STEP)) return 0;
+  if (!in->a->data || !net_has(in->net, net_first_phase(in->net), NET_STEP)) return 0;
   DatasetSpec spec = cli_spec(in->net, ROLE_TEST, true);
   spec.raw = in->a->raw;
   Dataset *set = dataset_open(in->a->data, &spec, err);
@@ -217,7 +217,7 @@ static int tell(Inspect *in, surgery_error *err) {
 }
 
 static int inspect(Inspect *in, surgery_error *err) {
-  if (!net_has(in->net, NET_INSPECT))
+  if (!net_has(in->net, NULL, NET_INSPECT))
     return sg_fail(err, SURGERY_BAD_INPUT,
                    "the network was compiled without its inspect function, which only programs have");
   if (choose_values(in, err) || stats_init(&in->stats, in->net, err) || open_set(in, err) ||

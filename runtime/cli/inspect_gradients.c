@@ -25,10 +25,11 @@ static int add_name(Gradients *g, const char *name, size_t length, bool tensor, 
 }
 
 static int list_names(Gradients *g, const Manifest *m) {
+  const int64_t *grad = m->train.phases[0].grad;
   g->at = calloc(2 * m->tensor_count + m->block_count + 1, sizeof *g->at);
   if (!g->at) return -1;
   for (size_t i = 0; i < m->tensor_count; i++)
-    if (m->tensors[i].trainable && add_name(g, m->tensors[i].name, strlen(m->tensors[i].name), true, false)) return -1;
+    if (grad[i] >= 0 && add_name(g, m->tensors[i].name, strlen(m->tensors[i].name), true, false)) return -1;
   size_t tensors = g->count;
   for (size_t i = 0; i < tensors; i++) {
     const char *name = g->at[i].name, *dot = strrchr(name, '.');
@@ -43,23 +44,23 @@ static int list_names(Gradients *g, const Manifest *m) {
     if (add_name(g, m->blocks[i].name, strlen(m->blocks[i].name), false, true)) return -1;
   for (size_t i = 0; i < g->count; i++)
     for (size_t k = 0; k < m->tensor_count; k++)
-      if (m->tensors[k].trainable && within(m->tensors[k].name, g->at[i].name))
-        g->at[i].count += m->tensors[k].shape.count;
+      if (grad[k] >= 0 && within(m->tensors[k].name, g->at[i].name)) g->at[i].count += m->tensors[k].shape.count;
   return 0;
 }
 
 /* Norms of the weights before the first step; or one batch's of the gradients, added up. */
 static void add_norms(Gradients *g, const surgery_net *net, double *squares, bool gradients) {
   const Manifest *m = net->manifest;
+  const int64_t *grad = net_first_phase(net)->grad;
   for (size_t k = 0; k < m->tensor_count; k++) {
     const ManifestTensor *t = &m->tensors[k];
-    const void *at = gradients ? net->grads + t->grad : net->weights + t->offset;
-    squares[k] = t->trainable ? sum_of_squares(at, t->shape.count) : 0;
+    const void *at = gradients ? net->grads + grad[k] : net->weights + t->offset;
+    squares[k] = grad[k] >= 0 ? sum_of_squares(at, t->shape.count) : 0;
   }
   for (size_t i = 0; i < g->count; i++) {
     double sum = 0;
     for (size_t k = 0; k < m->tensor_count; k++)
-      if (m->tensors[k].trainable && within(m->tensors[k].name, g->at[i].name)) sum += squares[k];
+      if (grad[k] >= 0 && within(m->tensors[k].name, g->at[i].name)) sum += squares[k];
     *(gradients ? &g->at[i].norm : &g->at[i].weights) += sqrt(sum);
   }
 }
@@ -88,8 +89,10 @@ static int run_steps(Pass *p, const int64_t *order, surgery_error *err) {
   while ((done + p->batch <= p->limit || p->limit == batch_source_count(p->feed)) &&
          (status = batch_source_next(p->feed, &b, err)) > 0) {
     done += b.taken;
-    if (b.n == 0 || net_lonely_batchnorm(p->net, b.n)) continue; /* a last batch of one has no statistics */
-    NetRun run = {NET_STEP, .n = b.n, .x = b.x, .mask = b.mask, .target = b.step_target, .loss = &loss};
+    if (b.n == 0 || net_lonely_batchnorm(p->net->manifest, net_first_phase(p->net), b.n))
+      continue; /* a last batch of one has no statistics */
+    NetRun run = {NET_STEP,       net_first_phase(p->net), .n = b.n,     .x = b.x,
+                  .mask = b.mask, .target = b.step_target, .loss = &loss};
     if (net_gradients(p->net, &run, err)) return -1;
     add_norms(p->g, p->net, p->squares, true);
     p->g->loss += loss, p->g->batches++, p->g->samples += b.n;
@@ -128,7 +131,7 @@ int gradients_measure(Gradients *g, surgery_net *net, Dataset *set, int64_t batc
   const Manifest *m = net->manifest;
   *g = (Gradients){0};
   if (limit <= 0 || limit > set->count) limit = set->count;
-  FeedOptions o = {.cache = false, .training = true};
+  FeedOptions o = {.phase = net_first_phase(net), .cache = false, .training = true};
   Pass p = {
       .g = g, .net = net, .batch = batch < limit ? batch : limit, .limit = limit, .each = each, .context = context};
   unsigned char *kept = malloc((size_t)m->weights_bytes + 1);

@@ -222,7 +222,7 @@ static void write_weights(Ending *e, surgery_error *err) {
 /* The trained network on the validation set, or without one on the training set as it is. */
 static int evaluate_result(Job *job, Metrics *metrics, surgery_error *err) {
   Dataset *set = job->val ? job->val : job->train;
-  FeedOptions o = {.cache = false};
+  FeedOptions o = {.phase = job->result.phase, .cache = false};
   BatchSource *feed = batch_source_open(job->net, set, &o, err);
   if (!feed || metrics_init(metrics, job->net->manifest, set->spec.target == TARGET_CLASSES, err)) {
     batch_source_close(feed);

@@ -58,7 +58,7 @@ bool manifest_read_bool(json_t *object, const char *key, bool absent) {
   return json_is_boolean(value) ? json_boolean_value(value) : absent;
 }
 
-static ManifestShape read_shape(Reader *r, json_t *object, const char *key) {
+ManifestShape manifest_read_shape(Reader *r, json_t *object, const char *key) {
   ManifestShape shape = {.count = 1};
   json_t *list = json_object_get(object, key);
   if (!json_is_array(list) || json_array_size(list) > SURGERY_MAX_RANK) {
@@ -146,7 +146,7 @@ static void read_input(Reader *r, json_t *root, ManifestInput *input) {
   else if (strcmp(kind, "tensor") == 0) input->kind = INPUT_TENSOR;
   else if (strcmp(kind, "tokens") == 0) input->kind = INPUT_TOKENS;
   else manifest_wrong(r, "input.kind", "is not image, tensor or tokens");
-  input->shape = read_shape(r, json, "shape");
+  input->shape = manifest_read_shape(r, json, "shape");
   if (input->kind == INPUT_IMAGE && input->shape.rank != 3)
     manifest_wrong(r, "input.shape", "of an image is not (C, H, W)");
   input->mask = manifest_read_bool(json, "mask", false);
@@ -188,25 +188,17 @@ static void read_fresh(Reader *r, json_t *json, ManifestTensor *tensor) {
 
 static void read_tensor(Reader *r, json_t *json, Manifest *m, ManifestTensor *tensor) {
   tensor->name = manifest_read_text(r, json, "name", false);
-  tensor->shape = read_shape(r, json, "shape");
+  tensor->shape = manifest_read_shape(r, json, "shape");
   const char *dtype = json_string_value(json_object_get(json, "dtype"));
   tensor->i64 = dtype && strcmp(dtype, "i64") == 0;
   if (!tensor->i64 && !(dtype && strcmp(dtype, "f32") == 0)) manifest_wrong(r, "dtype", "is not f32 or i64");
   tensor->offset = manifest_read_size(r, json, "offset", -1);
   tensor->buffer = manifest_read_bool(json, "buffer", false);
-  tensor->trainable = manifest_read_bool(json, "trainable", false);
   tensor->shared = manifest_read_bool(json, "shared", false);
-  json_t *grad = json_object_get(json, "grad");
-  tensor->grad = json_is_integer(grad) ? json_integer_value(grad) : -1;
-  tensor->group = (int)manifest_read_size(r, json, "group", 0);
   read_fresh(r, json, tensor);
   int64_t bytes = tensor->shape.count * (tensor->i64 ? 8 : 4);
   if (tensor->offset % 4 || tensor->offset > m->weights_bytes || bytes > m->weights_bytes - tensor->offset)
     manifest_wrong(r, "offset", "of a tensor lies outside the weights");
-  if (tensor->grad >= 0 &&
-      (tensor->grad % 4 || tensor->i64 || tensor->grad > m->grads_bytes || bytes > m->grads_bytes - tensor->grad))
-    manifest_wrong(r, "grad", "of a tensor lies outside the gradients");
-  if (tensor->trainable && tensor->grad < 0) manifest_wrong(r, "grad", "of a trainable tensor is missing");
 }
 
 static void read_tensors(Reader *r, json_t *root, Manifest *m) {
@@ -246,8 +238,7 @@ static void read_reads(Reader *r, json_t *root, Manifest *m) {
     m->tensors[read_index(r, json_array_get(direct, i), m)].eval_reads = true;
 }
 
-void manifest_read_functions(Reader *r, json_t *root, ManifestFunction *to, int64_t *features_bytes,
-                             ManifestShape *shape, char key[FEATURES_KEY]) {
+void manifest_read_functions(Reader *r, json_t *root, ManifestFunction to[NET_FUNCTIONS]) {
   static const char *const names[NET_FUNCTIONS] = {"forward", "prefix", "tail", "step", "pack", "inspect"};
   json_t *functions = json_object_get(root, "functions");
   for (int i = 0; i < NET_FUNCTIONS; i++) {
@@ -258,13 +249,11 @@ void manifest_read_functions(Reader *r, json_t *root, ManifestFunction *to, int6
                                .scratch = manifest_read_size(r, json, "scratch", -1),
                                .samples = manifest_read_size(r, json, "samples", 0)};
   }
-  json_t *features = json_object_get(root, "features");
-  if (json_is_object(features)) {
-    *features_bytes = manifest_read_size(r, features, "bytes", -1);
-    *shape = read_shape(r, features, "shape");
-    const char *text = json_string_value(json_object_get(features, "key"));
-    snprintf(key, FEATURES_KEY, "%s", text ? text : "");
-  }
+}
+
+const ManifestFunction *manifest_function(const Manifest *m, const ManifestPhase *phase, NetFunction function) {
+  bool own = function == NET_PREFIX || function == NET_TAIL || function == NET_STEP;
+  return own ? &phase->functions[function] : &m->functions[function];
 }
 
 static void read_outputs(Reader *r, json_t *root, Manifest *m) {
@@ -279,7 +268,7 @@ static void read_outputs(Reader *r, json_t *root, Manifest *m) {
   for (size_t i = 0; i < m->output_count && !r->failed; i++) {
     json_t *json = json_array_get(outputs, i);
     m->outputs[i].name = manifest_read_text(r, json, "name", false);
-    m->outputs[i].shape = read_shape(r, json, "shape");
+    m->outputs[i].shape = manifest_read_shape(r, json, "shape");
   }
   m->label_count = json_array_size(labels);
   m->labels = manifest_reserve(r, m->label_count, sizeof *m->labels);
@@ -298,9 +287,8 @@ static void read_layers(Reader *r, json_t *root, Manifest *m) {
     json_t *json = json_array_get(list, i);
     m->layers[i].name = manifest_read_text(r, json, "name", false);
     m->layers[i].type = manifest_read_text(r, json, "type", false);
-    m->layers[i].shape = read_shape(r, json, "shape");
+    m->layers[i].shape = manifest_read_shape(r, json, "shape");
     m->layers[i].parameters = manifest_read_size(r, json, "parameters", 0);
-    m->layers[i].frozen = manifest_read_bool(json, "frozen", false);
   }
   json_t *parameters = json_object_get(root, "parameters");
   m->parameters_total = manifest_read_size(r, parameters, "total", 0);
@@ -309,10 +297,7 @@ static void read_layers(Reader *r, json_t *root, Manifest *m) {
   m->flops = manifest_read_number(root, "flops", 0);
 }
 
-static void check_groups(Reader *r, const Manifest *m) {
-  for (size_t i = 0; i < m->tensor_count; i++)
-    if (m->tensors[i].group < 0 || (size_t)m->tensors[i].group >= m->train.phases[0].group_count)
-      manifest_wrong(r, "group", "of a tensor is not in train.groups");
+static void check_class_weights(Reader *r, const Manifest *m) {
   const ManifestShape *output = &m->outputs[0].shape;
   if (m->train.class_weights && (output->rank < 1 || (int64_t)m->train.class_weight_count != output->dim[0]))
     manifest_wrong(r, "train.loss.weight", "has not one number for each class");
@@ -335,16 +320,15 @@ Manifest *manifest_parse(const char *text, surgery_error *err) {
     m->compiler = manifest_read_text(r, root, "compiler", true);
     m->weights_file = manifest_read_text(r, root, "weights_file", true);
     m->weights_path = manifest_read_text(r, root, "weights_path", true);
-    m->repack = manifest_read_bool(root, "repack", true);
     read_input(r, root, &m->input);
     read_outputs(r, root, m);
     read_tensors(r, root, m);
     if (!r->failed) read_reads(r, root, m);
-    manifest_read_functions(r, root, m->functions, &m->features_bytes, &m->features, m->features_key);
+    manifest_read_functions(r, root, m->functions);
     read_layers(r, root, m);
     manifest_read_train(r, root, m);
     if (!r->failed && manifest_read_inspect(root, m, err)) r->failed = true;
-    if (!r->failed) check_groups(r, m);
+    if (!r->failed) check_class_weights(r, m);
   }
   json_decref(root);
   if (!r->failed) return m;

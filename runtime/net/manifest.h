@@ -1,6 +1,5 @@
 /* The manifest of a compiled network (runtime/abi.h describes the JSON) as structs. Parsed once when a
- * network is opened; everything belongs to the Manifest and is read-only afterwards, but for the view of the phase
- * that is being trained. */
+ * network is opened; everything belongs to the Manifest and is read-only afterwards. */
 #ifndef SURGERY_MANIFEST_H
 #define SURGERY_MANIFEST_H
 #include "runtime/surgery.h"
@@ -70,12 +69,10 @@ typedef enum FreshValues {
 typedef struct ManifestTensor {
   char *name;
   ManifestShape shape;
-  bool i64, buffer, trainable;
+  bool i64, buffer;
   bool eval_reads; /* forward, prefix or tail of the first phase read it themselves, beside or instead of pack() */
   bool shared;     /* an earlier tensor is the same and holds its numbers; a file need not have it */
   int64_t offset;  /* bytes in the weights */
-  int64_t grad;    /* bytes in the gradients, -1: none */
-  int group;
   FreshValues fresh;
   double fresh_value;     /* bound, deviation, or the constant */
   double fresh_shift;     /* added to each */
@@ -99,7 +96,6 @@ typedef struct ManifestLayer {
   char *name, *type;
   ManifestShape shape; /* of its output, without the batch */
   int64_t parameters;
-  bool frozen;
 } ManifestLayer;
 
 /* What programs know of their nodes besides, for `inspect`; runtime/net/manifest_inspect.c. */
@@ -169,8 +165,7 @@ typedef enum NetFunction {
   NET_FUNCTIONS
 } NetFunction;
 
-/* What a phase of the training trains, and with what. Its first part is a view that manifest_select_phase() puts in
- * the place of the manifest's own. */
+/* What a phase of the training trains, and with what. Whoever depends on the phase is given it. */
 typedef struct ManifestPhase {
   char *name;  /* NULL: there are no phases, this is all of the training */
   bool own_lr; /* --lr leaves it alone */
@@ -181,15 +176,15 @@ typedef struct ManifestPhase {
   int64_t batch, epochs;
   AugmentStep *augment;
   size_t augment_count;
-  /* where there are phases: what else differs */
   int64_t *grad;                             /* [tensors]: bytes in the gradients, -1: not trained */
   int *group;                                /* [tensors] */
   bool *frozen;                              /* [layers] */
   ManifestFunction functions[NET_FUNCTIONS]; /* prefix, tail and step */
-  int64_t grads_bytes, features_bytes;
-  char features_key[FEATURES_KEY];
+  int64_t grads_bytes;
+  int64_t features_bytes;          /* 0: no prefix */
+  char features_key[FEATURES_KEY]; /* another where other features come of the same samples and weights */
   ManifestShape features;
-  bool repack;
+  bool repack; /* a trained tensor or a moving buffer is part of `packed`: pack() runs again after a step */
 } ManifestPhase;
 
 typedef struct ManifestSave {
@@ -215,7 +210,6 @@ typedef struct ManifestTrain {
   size_t save_count;
   ManifestPhase *phases; /* at least one */
   size_t phase_count;
-  size_t phase; /* the one that is selected */
 } ManifestTrain;
 
 /* Who names the classes. The manifest itself has the script's; net_names.c puts others there where it has none. */
@@ -232,10 +226,7 @@ typedef struct Manifest {
   ManifestTensor *tensors;
   size_t tensor_count;
   int64_t weights_bytes, packed_bytes, grads_bytes; /* grads_bytes: the most that a phase needs */
-  ManifestFunction functions[NET_FUNCTIONS];        /* zeros for one that is not there */
-  int64_t features_bytes;                           /* 0: no prefix */
-  char features_key[FEATURES_KEY]; /* another where other features come of the same samples and weights */
-  ManifestShape features;
+  ManifestFunction functions[NET_FUNCTIONS];        /* forward, pack and inspect; zeros for one that is not there */
   int64_t parameters_total, parameters_trainable, parameters_frozen;
   double flops;
   ManifestReads *pack_reads; /* [pack_call_count]; 0: not told */
@@ -248,8 +239,6 @@ typedef struct Manifest {
   size_t block_count;
   int *forward_calls; /* the value that each call of forward works for; -1: none */
   size_t forward_call_count;
-  bool repack; /* a trained tensor or a moving buffer is part of `packed`: pack() runs again after a step.
-                  "repack" in the JSON; true where it is not given */
   ManifestTrain train;
 } Manifest;
 
@@ -259,11 +248,8 @@ void manifest_free(Manifest *manifest);
 /* manifest_inspect.c, for manifest_parse and manifest_free; `root` is a json_t. Functions must have been read. */
 int manifest_read_inspect(void *root, Manifest *manifest, surgery_error *err);
 void manifest_free_inspect(Manifest *manifest);
-/* Makes the phase's functions, features, trained tensors and frozen layers the manifest's own. The first one's are that
- * after manifest_parse. */
-void manifest_select_phase(Manifest *manifest, size_t phase);
-/* The selected one. */
-const ManifestPhase *manifest_phase(const Manifest *manifest);
+/* Of a phase: prefix, tail and step; of all phases alike: the others. */
+const ManifestFunction *manifest_function(const Manifest *manifest, const ManifestPhase *phase, NetFunction function);
 /* "(N, 512, 7, 7)", as shapes are printed everywhere; returns `to`. */
 #define SHAPE_TEXT 192
 const char *manifest_shape_text(const ManifestShape *shape, char to[SHAPE_TEXT]); /* with the batch */

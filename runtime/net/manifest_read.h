@@ -19,8 +19,8 @@ bool manifest_read_bool(json_t *object, const char *key, bool absent);
 /* A pair [a, b]; null or a missing second is `absent`. */
 void manifest_read_pair(Reader *r, json_t *object, const char *key, double to[2], double absent);
 void manifest_read_pixels(Reader *r, json_t *object, int64_t to[2]);
-void manifest_read_functions(Reader *r, json_t *root, ManifestFunction *to, int64_t *features_bytes,
-                             ManifestShape *shape, char key[FEATURES_KEY]);
+ManifestShape manifest_read_shape(Reader *r, json_t *object, const char *key);
+void manifest_read_functions(Reader *r, json_t *root, ManifestFunction to[NET_FUNCTIONS]);
 
 /* ---- manifest_train.c ---- */
 /* m->train, with all else of the manifest read before. */

@@ -2,6 +2,7 @@
  * nothing is trusted: numbers are checked where torch's own constructors check them, sizes and places always. Called by
  * manifest.c. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/net/manifest_read.h"
@@ -179,58 +180,85 @@ static void read_stage(Reader *r, json_t *json, ManifestPhase *p) {
     read_augment(r, json_array_get(augment, i), &p->augment[i]);
 }
 
-/* [index, grad, group] of each tensor that the phase trains. */
-static void read_phase_tensors(Reader *r, json_t *json, const Manifest *m, ManifestPhase *p) {
-  json_t *list = json_object_get(json, "tensors"), *row;
-  size_t i;
-  for (size_t k = 0; k < m->tensor_count; k++) p->grad[k] = -1;
-  json_array_foreach(list, i, row) {
-    json_int_t index = json_integer_value(json_array_get(row, 0)), grad = json_integer_value(json_array_get(row, 1)),
-               group = json_integer_value(json_array_get(row, 2));
-    if (json_array_size(row) != 3 || index < 0 || (uint64_t)index >= m->tensor_count || m->tensors[index].i64 ||
-        grad < 0 || grad % 4 || grad > p->grads_bytes || m->tensors[index].shape.count * 4 > p->grads_bytes - grad ||
-        group < 0 || (uint64_t)group >= p->group_count) {
-      manifest_wrong(r, "tensors", "of a phase are not the network's, or lie outside the gradients");
-      return;
-    }
-    p->grad[index] = grad, p->group[index] = (int)group;
-  }
+/* The tensor's gradients are there, and its group is one of the phase's. */
+static void take_tensor(Reader *r, const Manifest *m, ManifestPhase *p, size_t index, int64_t grad, int64_t group) {
+  const ManifestTensor *t = &m->tensors[index];
+  if (grad < 0 || grad % 4 || t->i64 || grad > p->grads_bytes || t->shape.count * 4 > p->grads_bytes - grad)
+    manifest_wrong(r, "grad", "of a tensor lies outside the gradients, or is missing");
+  if (group < 0 || (uint64_t)group >= p->group_count) manifest_wrong(r, "group", "of a tensor is not in train.groups");
+  p->grad[index] = grad, p->group[index] = (int)group;
 }
 
-static void read_phase(Reader *r, json_t *json, const Manifest *m, ManifestPhase *p) {
-  json_t *layers = json_object_get(json, "frozen_layers"), *layer;
+/* [index, grad, group] of each tensor that the phase trains, and the layers that it freezes. */
+static void read_phase_tensors(Reader *r, json_t *json, const Manifest *m, ManifestPhase *p) {
+  json_t *row, *layer;
   size_t i;
-  read_stage(r, json, p);
-  p->name = manifest_read_text(r, json, "name", false);
-  p->own_lr = manifest_read_bool(json, "own_lr", false);
-  p->repack = manifest_read_bool(json, "repack", true);
-  p->grads_bytes = manifest_read_size(r, json, "grads_bytes", -1);
-  manifest_read_functions(r, json, p->functions, &p->features_bytes, &p->features, p->features_key);
-  p->grad = manifest_reserve(r, m->tensor_count, sizeof *p->grad);
-  p->group = manifest_reserve(r, m->tensor_count, sizeof *p->group);
-  p->frozen = manifest_reserve(r, m->layer_count, sizeof *p->frozen);
-  if (r->failed) return;
-  read_phase_tensors(r, json, m, p);
-  json_array_foreach(layers, i, layer) {
+  json_array_foreach(json_object_get(json, "tensors"), i, row) {
+    json_int_t index = json_integer_value(json_array_get(row, 0));
+    if (json_array_size(row) != 3 || index < 0 || (uint64_t)index >= m->tensor_count)
+      manifest_wrong(r, "tensors", "of a phase are not the network's");
+    else
+      take_tensor(r, m, p, (size_t)index, json_integer_value(json_array_get(row, 1)),
+                  json_integer_value(json_array_get(row, 2)));
+  }
+  json_array_foreach(json_object_get(json, "frozen_layers"), i, layer) {
     json_int_t at = json_integer_value(layer);
     if (at < 0 || (uint64_t)at >= m->layer_count) manifest_wrong(r, "frozen_layers", "is not a layer's place");
     else p->frozen[at] = true;
   }
 }
 
-static void read_phases(Reader *r, json_t *json, Manifest *m) {
+/* The same where there are no phases: the tensors and layers say it themselves. */
+static void read_own_tensors(Reader *r, json_t *root, const Manifest *m, ManifestPhase *p) {
+  json_t *tensors = json_object_get(root, "tensors"), *layers = json_object_get(root, "layers");
+  for (size_t i = 0; i < m->tensor_count; i++) {
+    json_t *json = json_array_get(tensors, i), *grad = json_object_get(json, "grad");
+    int64_t group = manifest_read_size(r, json, "group", 0);
+    if (manifest_read_bool(json, "trainable", false))
+      take_tensor(r, m, p, i, json_is_integer(grad) ? json_integer_value(grad) : -1, group);
+    else if ((uint64_t)group >= p->group_count) manifest_wrong(r, "group", "of a tensor is not in train.groups");
+  }
+  for (size_t i = 0; i < m->layer_count; i++)
+    p->frozen[i] = manifest_read_bool(json_array_get(layers, i), "frozen", false);
+}
+
+/* `json`: what the phase computes with; the network itself where there are no phases. */
+static void read_parts(Reader *r, json_t *json, const Manifest *m, ManifestPhase *p) {
+  json_t *features = json_object_get(json, "features");
+  p->repack = manifest_read_bool(json, "repack", true);
+  p->grads_bytes = manifest_read_size(r, json, "grads_bytes", p->name ? -1 : 0);
+  manifest_read_functions(r, json, p->functions);
+  if (json_is_object(features)) {
+    const char *key = json_string_value(json_object_get(features, "key"));
+    p->features_bytes = manifest_read_size(r, features, "bytes", -1);
+    p->features = manifest_read_shape(r, features, "shape");
+    snprintf(p->features_key, FEATURES_KEY, "%s", key ? key : "");
+  }
+  p->grad = manifest_reserve(r, m->tensor_count, sizeof *p->grad);
+  p->group = manifest_reserve(r, m->tensor_count, sizeof *p->group);
+  p->frozen = manifest_reserve(r, m->layer_count, sizeof *p->frozen);
+  if (r->failed) return;
+  for (size_t k = 0; k < m->tensor_count; k++) p->grad[k] = -1;
+  if (p->name) read_phase_tensors(r, json, m, p);
+  else read_own_tensors(r, json, m, p);
+}
+
+static void read_phases(Reader *r, json_t *root, json_t *json, Manifest *m) {
   json_t *list = json_object_get(json, "phases");
   ManifestTrain *train = &m->train;
   size_t count = json_array_size(list);
   train->phases = manifest_reserve(r, count ? count : 1, sizeof *train->phases);
   if (r->failed) return;
   train->phase_count = count ? count : 1;
-  if (count == 0) read_stage(r, json, &train->phases[0]);
-  for (size_t i = 0; i < count && !r->failed; i++) {
-    read_phase(r, json_array_get(list, i), m, &train->phases[i]);
-    if (train->phases[i].grads_bytes > m->grads_bytes) m->grads_bytes = train->phases[i].grads_bytes;
+  for (size_t i = 0; i < train->phase_count && !r->failed; i++) {
+    ManifestPhase *p = &train->phases[i];
+    json_t *own = count ? json_array_get(list, i) : json;
+    read_stage(r, own, p);
+    if (count) p->name = manifest_read_text(r, own, "name", false);
+    p->own_lr = count && manifest_read_bool(own, "own_lr", false);
+    if (!r->failed) read_parts(r, count ? own : root, m, p);
+    if (p->grads_bytes > m->grads_bytes) m->grads_bytes = p->grads_bytes;
   }
-  if (count && !r->failed) manifest_select_phase(m, 0);
 }
 
 static void read_saves(Reader *r, json_t *json, const Manifest *m, ManifestTrain *train) {
@@ -257,7 +285,7 @@ void manifest_read_train(Reader *r, json_t *root, Manifest *m) {
   json_t *json = json_object_get(root, "train"), *stop = json_object_get(json, "early_stop");
   train->given = json_is_object(json);
   read_loss(r, json_object_get(json, "loss"), train);
-  read_phases(r, json, m);
+  read_phases(r, root, json, m);
   train->seed = (uint64_t)manifest_read_size(r, json, "seed", 0);
   train->clip_norm = manifest_read_number(json, "clip_norm", 0);
   train->accumulate = manifest_read_size(r, json, "accumulate", 1);
@@ -274,25 +302,6 @@ void manifest_read_train(Reader *r, json_t *root, Manifest *m) {
     train->watch_accuracy = is_word(stop, "monitor", "accuracy");
   }
   read_saves(r, json, m, train);
-}
-
-const ManifestPhase *manifest_phase(const Manifest *m) { return &m->train.phases[m->train.phase]; }
-
-void manifest_select_phase(Manifest *m, size_t index) {
-  const ManifestPhase *p = &m->train.phases[index];
-  m->train.phase = index;
-  if (!p->grad) return; /* there are no phases: the manifest's own stands */
-  for (size_t i = 0; i < m->tensor_count; i++) {
-    m->tensors[i].grad = p->grad[i];
-    m->tensors[i].trainable = p->grad[i] >= 0;
-    m->tensors[i].group = p->group[i];
-  }
-  for (size_t i = 0; i < m->layer_count; i++) m->layers[i].frozen = p->frozen[i];
-  for (NetFunction f = NET_FORWARD; f < NET_FUNCTIONS; f++)
-    if (f == NET_PREFIX || f == NET_TAIL || f == NET_STEP) m->functions[f] = p->functions[f];
-  m->features_bytes = p->features_bytes, m->features = p->features;
-  memcpy(m->features_key, p->features_key, sizeof m->features_key);
-  m->repack = p->repack;
 }
 
 void manifest_free_train(ManifestTrain *train) {

@@ -10,18 +10,21 @@
 #include "runtime/base/pages.h"
 #include "runtime/weights/weights.h"
 
-static sg_function *function_of(const surgery_net *net, NetFunction function) {
+const ManifestPhase *net_first_phase(const surgery_net *net) { return &net->manifest->train.phases[0]; }
+
+static sg_function *function_of(const surgery_net *net, const ManifestPhase *phase, NetFunction function) {
   const sg_network *network = net->network;
-  size_t phase = net->manifest->train.phase;
   sg_phase own = {network->prefix, network->tail, network->step};
-  if (phase > 0) own = network->phases[phase - 1];
+  if (phase && phase != net_first_phase(net)) own = network->phases[phase - net_first_phase(net) - 1];
   sg_function *const table[NET_FUNCTIONS] = {
       [NET_FORWARD] = network->forward, [NET_PREFIX] = own.prefix,       [NET_TAIL] = own.tail, [NET_STEP] = own.step,
       [NET_PACK] = network->pack,       [NET_INSPECT] = network->inspect};
   return table[function];
 }
 
-bool net_has(const surgery_net *net, NetFunction function) { return function_of(net, function) != NULL; }
+bool net_has(const surgery_net *net, const ManifestPhase *phase, NetFunction function) {
+  return function_of(net, phase, function) != NULL;
+}
 
 /* Makes *memory at least `need` large, its size being `bytes`; its old content is given up. Zeroed: generated code
  * relies on nothing of it, but a read of what was never written should be the same each time. */
@@ -44,8 +47,9 @@ static int64_t samples_at_a_time(const ManifestFunction *f, int64_t n, int64_t t
   return f->samples && !__builtin_mul_overflow(f->samples, times, &most) && most < n ? most : n;
 }
 
-int64_t net_arena_bytes(const Manifest *m, NetFunction function, int64_t n, int64_t threads) {
-  const ManifestFunction *f = &m->functions[function];
+int64_t net_arena_bytes(const Manifest *m, const ManifestPhase *phase, NetFunction function, int64_t n,
+                        int64_t threads) {
+  const ManifestFunction *f = manifest_function(m, phase, function);
   int64_t samples, scratch, total;
   n = samples_at_a_time(f, n, threads);
   if (n < 0 || __builtin_mul_overflow(f->per_sample, n, &samples) ||
@@ -69,8 +73,8 @@ static int reserve_outputs(surgery_net *net, int64_t n, surgery_error *err) {
   return 0;
 }
 
-int net_reserve_arena(surgery_net *net, NetFunction function, int64_t n, int64_t threads, surgery_error *err) {
-  int64_t bytes = net_arena_bytes(net->manifest, function, n, threads);
+int net_reserve_arena(surgery_net *net, const NetRun *r, int64_t threads, surgery_error *err) {
+  int64_t bytes = net_arena_bytes(net->manifest, r->phase, r->function, r->n, threads);
   void *arena = net->arena;
   int status = grow(&arena, &net->arena_bytes, bytes < 0 ? INT64_MAX : bytes, bytes, err);
   net->arena = arena;
@@ -84,42 +88,44 @@ int64_t net_wrong_token(const Manifest *m, int64_t n, const int32_t *x) {
 }
 
 /* A kernel would read beside the table. */
-static int check_tokens(const surgery_net *net, NetFunction function, int64_t n, const void *x, surgery_error *err) {
+static int check_tokens(const surgery_net *net, const NetRun *r, surgery_error *err) {
   const Manifest *m = net->manifest;
-  bool reads = function == NET_FORWARD || function == NET_INSPECT || function == NET_PREFIX ||
-               (function == NET_STEP && !net_has(net, NET_PREFIX));
+  const int32_t *x = r->x;
+  bool reads = r->function == NET_FORWARD || r->function == NET_INSPECT || r->function == NET_PREFIX ||
+               (r->function == NET_STEP && !net_has(net, r->phase, NET_PREFIX));
   if (m->input.kind != INPUT_TOKENS || !reads) return 0;
-  int64_t at = net_wrong_token(m, n, x);
+  int64_t at = net_wrong_token(m, r->n, x);
   if (at < 0) return 0;
   return sg_fail(err, SURGERY_BAD_INPUT, "sample %lld, position %lld: token %d is not in the vocabulary, 0 to %lld",
-                 (long long)(at / m->input.shape.count), (long long)(at % m->input.shape.count),
-                 ((const int32_t *)x)[at], (long long)m->input.vocabulary - 1);
+                 (long long)(at / m->input.shape.count), (long long)(at % m->input.shape.count), x[at],
+                 (long long)m->input.vocabulary - 1);
 }
 
-static void *behind(const void *samples, int64_t bytes) { return samples ? (char *)samples + bytes : NULL; }
+static void *after(const void *samples, int64_t bytes) { return samples ? (char *)samples + bytes : NULL; }
 
 /* The run's samples, some at a time where the function is the faster for it; those do not depend on each other. */
-static void run_samples(const surgery_net *net, NetFunction function, const sg_run *whole) {
+static void run_samples(const surgery_net *net, const NetRun *r, const sg_run *whole) {
   const Manifest *m = net->manifest;
-  const int64_t most = samples_at_a_time(&m->functions[function], whole->n, whole->threads);
+  const int64_t most = samples_at_a_time(manifest_function(m, r->phase, r->function), whole->n, whole->threads);
   for (int64_t at = 0; at < whole->n; at += most) {
     sg_run run = *whole;
     run.n = whole->n - at < most ? whole->n - at : most;
-    run.x = behind(whole->x, at * (function == NET_TAIL ? m->features_bytes : m->input.shape.count * 4));
-    run.mask = behind(whole->mask, at * m->input.shape.dim[0] * 4);
+    run.x = after(whole->x, at * (r->function == NET_TAIL ? r->phase->features_bytes : m->input.shape.count * 4));
+    run.mask = after(whole->mask, at * m->input.shape.dim[0] * 4);
     for (size_t i = 0; at > 0 && i < m->output_count; i++)
-      run.y[i] = behind(whole->y[i], at * (function == NET_PREFIX ? m->features_bytes : m->outputs[i].shape.count * 4));
-    function_of(net, function)(&run);
+      run.y[i] = after(whole->y[i],
+                       at * (r->function == NET_PREFIX ? r->phase->features_bytes : m->outputs[i].shape.count * 4));
+    function_of(net, r->phase, r->function)(&run);
   }
 }
 
 int net_run(surgery_net *net, const NetRun *r, surgery_error *err) {
   const int64_t n = r->n, threads = sg_threads(); /* whatever another thread of the program chooses meanwhile */
   if (r->loss) *r->loss = 0;
-  if (!net_has(net, r->function)) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no such function");
+  if (!net_has(net, r->phase, r->function)) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no such function");
   if (n <= 0) return n < 0 ? sg_fail(err, SURGERY_BAD_INPUT, "a negative number of samples") : 0;
-  if (check_tokens(net, r->function, n, r->x, err)) return -1;
-  if (net_pack(net, err) || net_reserve_arena(net, r->function, n, threads, err)) return -1;
+  if (check_tokens(net, r, err)) return -1;
+  if (net_pack(net, err) || net_reserve_arena(net, r, threads, err)) return -1;
   if (r->function != NET_PREFIX && reserve_outputs(net, n, err)) return -1;
   sg_owner owner = {.net = net, .times = r->times};
   sg_run run = {.weights = net->weights,
@@ -137,7 +143,7 @@ int net_run(surgery_net *net, const NetRun *r, surgery_error *err) {
                 .owner = &owner};
   if (r->function != NET_PREFIX) memcpy(run.y, net->outputs, sizeof run.y);
   if (r->y) run.y[0] = r->y;
-  run_samples(net, r->function, &run);
+  run_samples(net, r, &run);
   return 0;
 }
 
@@ -171,13 +177,14 @@ int net_forward(surgery_net *net, int64_t n, const void *x, const int32_t *mask,
   return 0;
 }
 
-int net_features(surgery_net *net, int64_t n, const void *x, const int32_t *mask, surgery_error *err) {
+int net_features(surgery_net *net, const ManifestPhase *phase, int64_t n, const void *x, const int32_t *mask,
+                 surgery_error *err) {
   if (n == 0) return 0;
   int64_t bytes;
-  if (__builtin_mul_overflow(net->manifest->features_bytes, n, &bytes)) bytes = -1;
-  if (grow(&net->features, &net->features_n, n, bytes, err)) return -1;
+  if (__builtin_mul_overflow(phase->features_bytes, n, &bytes)) bytes = -1;
+  if (grow(&net->features, &net->features_bytes, bytes < 0 ? INT64_MAX : bytes, bytes, err)) return -1;
   const void *aligned_x = net_stage(net, n, x, err);
-  NetRun run = {NET_PREFIX, .n = n, .x = aligned_x, .mask = mask, .y = net->features};
+  NetRun run = {NET_PREFIX, phase, .n = n, .x = aligned_x, .mask = mask, .y = net->features};
   return aligned_x ? net_run(net, &run, err) : -1;
 }
 
@@ -206,11 +213,11 @@ int64_t net_positions(const Manifest *m) {
   return positions;
 }
 
-const char *net_lonely_batchnorm(const surgery_net *net, int64_t n) {
+const char *net_lonely_batchnorm(const Manifest *m, const ManifestPhase *phase, int64_t n) {
   if (n > 1) return NULL;
-  for (size_t i = 0; i < net->manifest->layer_count; i++) {
-    const ManifestLayer *layer = &net->manifest->layers[i];
-    if (layer->frozen || strncmp(layer->type, "BatchNorm", 9) != 0) continue;
+  for (size_t i = 0; i < m->layer_count; i++) {
+    const ManifestLayer *layer = &m->layers[i];
+    if (phase->frozen[i] || strncmp(layer->type, "BatchNorm", 9) != 0) continue;
     int64_t values = n;
     for (int d = 1; d < layer->shape.rank; d++) values *= layer->shape.dim[d];
     if (values == 1) return layer->name;
@@ -232,9 +239,9 @@ int net_check_targets(const Manifest *m, int64_t n, const int32_t *target, surge
 }
 
 int net_gradients(surgery_net *net, const NetRun *r, surgery_error *err) {
-  if (!net_has(net, NET_STEP) || !net->optimizer)
+  if (!net_has(net, r->phase, NET_STEP))
     return sg_fail(err, SURGERY_BAD_INPUT, "nothing in this network is trainable: all of it is frozen");
-  const char *lonely = r->n ? net_lonely_batchnorm(net, r->n) : NULL;
+  const char *lonely = r->n ? net_lonely_batchnorm(net->manifest, r->phase, r->n) : NULL;
   if (lonely)
     return sg_fail(err, SURGERY_BAD_INPUT,
                    "%s: batch normalisation expects more than 1 value per channel when training, but the batch "
@@ -246,24 +253,9 @@ int net_gradients(surgery_net *net, const NetRun *r, surgery_error *err) {
   return 0;
 }
 
-void net_update(surgery_net *net) {
-  net_take_off_trained(net);
-  optimizer_apply(net->optimizer, net->weights, net->grads);
-  net->packed_stale = net->packed_stale || net->manifest->repack;
-}
-
-int net_set_phase(surgery_net *net, size_t phase, surgery_error *err) {
-  optimizer_free(net->optimizer);
-  manifest_select_phase(net->manifest, phase);
-  sg_pages_free(net->features); /* samples of another size from now on */
-  net->features = NULL, net->features_n = 0;
-  memset(net->grads, 0, (size_t)net->manifest->grads_bytes);
-  net->optimizer = net_has(net, NET_STEP) ? optimizer_new(net->manifest, err) : NULL;
-  return net->optimizer || !net_has(net, NET_STEP) ? 0 : -1;
-}
-
 static int check_functions(const surgery_net *net, surgery_error *err) {
   const sg_network *w = net->network;
+  const ManifestPhase *first = net_first_phase(net);
   bool trains = false;
   if (w->later_phases != net->manifest->train.phase_count - 1 || (w->later_phases && !w->phases))
     return sg_fail(err, SURGERY_BAD_INPUT, "the network has %llu phases, but its manifest tells of %zu",
@@ -271,9 +263,9 @@ static int check_functions(const surgery_net *net, surgery_error *err) {
   for (size_t i = 1; i < net->manifest->train.phase_count; i++)
     if (!w->phases[i - 1].step || (w->phases[i - 1].prefix && !w->phases[i - 1].tail))
       return sg_fail(err, SURGERY_BAD_INPUT, "the network's phase %zu has no step function", i + 1);
-  for (size_t i = 0; i < net->manifest->tensor_count; i++) trains |= net->manifest->tensors[i].trainable;
+  for (size_t i = 0; i < net->manifest->tensor_count; i++) trains |= first->grad[i] >= 0;
   if (!w->forward) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no forward function");
-  if (w->prefix && (!w->tail || net->manifest->features_bytes <= 0))
+  if (w->prefix && (!w->tail || first->features_bytes <= 0))
     return sg_fail(err, SURGERY_BAD_INPUT, "the network has a prefix, but no tail or no features in its manifest");
   if (trains && !w->step)
     return sg_fail(err, SURGERY_BAD_INPUT, "the network has trainable tensors but no step function");
@@ -291,9 +283,7 @@ static int open_memory(surgery_net *net, surgery_error *err) {
                    (long long)m->weights_bytes, (long long)m->packed_bytes, (long long)m->grads_bytes);
   net->packed_stale = true;
   net->rng[0] = m->train.seed;
-  if (!net->network->step) return 0;
-  net->optimizer = optimizer_new(m, err);
-  return net->optimizer ? 0 : -1;
+  return 0;
 }
 
 static int open_weights(surgery_net *net, const char *given, bool to_eval, surgery_error *err) {
@@ -364,7 +354,7 @@ void surgery_close(surgery_net *net) {
   sg_pages_free(net->weights), sg_pages_free(net->packed), sg_pages_free(net->grads), sg_pages_free(net->arena);
   sg_pages_free(net->features), sg_pages_free(net->staging), free(net->weights_path), free(net->note);
   weights_paths_free(net->weights_files), net_free_untrained(net);
-  optimizer_free(net->optimizer);
+  if (net->stepping) net->end_stepping(net->stepping);
   manifest_free(net->manifest);
   free(net);
 }

@@ -5,7 +5,6 @@
 #define SURGERY_NET_H
 #include "runtime/abi.h"
 #include "runtime/net/manifest.h"
-#include "runtime/train/optimizer.h"
 
 struct surgery_net {
   const sg_network *network; /* the one that was chosen for this CPU */
@@ -17,22 +16,27 @@ struct surgery_net {
   void *outputs[SG_MAX_OUTPUTS]; /* of the last call, plain f32 */
   int64_t outputs_n;             /* samples they have room for */
   void *features, *staging;      /* what prefix returns; an aligned copy of x */
-  int64_t features_n, staging_bytes;
+  int64_t features_bytes, staging_bytes;
   struct NetSource *source; /* opened by net_open_to_eval, before the first packing: where the weights are; else NULL */
   bool packed_stale;
-  Optimizer *optimizer;    /* NULL: nothing is trainable */
-  uint64_t rng[2];         /* seed; batches trained on */
-  char *weights_path;      /* a file, or "embedded" */
-  char **weights_files;    /* what was read for it, with the shards of an index; ended by NULL; NULL: embedded */
-  char **untrained;        /* names of layers, ended by NULL (net_untrained.c); NULL: not read */
-  size_t taken_off;        /* the phase, from 1, whose layers are taken off that list */
-  const char *weights_why; /* why it is that file: "beside the program"; static */
-  char *note;              /* about what was opened, worth telling once; NULL: nothing */
+  uint64_t rng[2];                /* seed; batches trained on */
+  char *weights_path;             /* a file, or "embedded" */
+  char **weights_files;           /* what was read for it, with the shards of an index; ended by NULL; NULL: embedded */
+  char **untrained;               /* names of layers, ended by NULL (net_untrained.c); NULL: not read */
+  const ManifestPhase *taken_off; /* whose layers are off that list already; NULL: nothing was trained yet */
+  const char *weights_why;        /* why it is that file: "beside the program"; static */
+  void *stepping; /* what surgery_train_step keeps from call to call (train/step.c); NULL: there was none */
+  void (*end_stepping)(void *stepping);
+  char *note; /* about what was opened, worth telling once; NULL: nothing */
 };
 
 /* Bytes of arena for n samples on so many threads; -1: more than an int64 holds. */
-int64_t net_arena_bytes(const Manifest *manifest, NetFunction function, int64_t n, int64_t threads);
-bool net_has(const surgery_net *net, NetFunction function);
+int64_t net_arena_bytes(const Manifest *manifest, const ManifestPhase *phase, NetFunction function, int64_t n,
+                        int64_t threads);
+/* The first phase of the training, which is all of it where the script has no phases: what the functions of surgery.h
+ * and the commands without a training run. */
+const ManifestPhase *net_first_phase(const surgery_net *net);
+bool net_has(const surgery_net *net, const ManifestPhase *phase, NetFunction function);
 /* surgery_open for forward, prefix and tail alone: a tensor that nothing but pack() reads comes to memory for that call
  * and leaves it again, so that no network is in memory twice. net->weights does not have it: nothing else may be done
  * with it. */
@@ -40,7 +44,8 @@ surgery_net *net_open_to_eval(const sg_network *network, const char *weights, su
 /* One call of a generated function, with all that it needs. */
 typedef struct NetRun {
   NetFunction function;
-  int64_t n;           /* samples; 0: nothing is done */
+  const ManifestPhase *phase; /* of prefix, tail and step */
+  int64_t n;                  /* samples; 0: nothing is done */
   const void *x;       /* NCHW f32 (tokens: int32, each checked), or features for tail and step where the network has a
                           prefix; 64-byte aligned */
   const int32_t *mask; /* (n, T): 1 where a token is attended to, else 0; NULL: all are */
@@ -61,17 +66,15 @@ int net_forward(surgery_net *net, int64_t n, const void *x, const int32_t *mask,
 /* x itself, or a copy of it on a 64-byte boundary; NULL: no memory. */
 const void *net_stage(surgery_net *net, int64_t n, const void *x, surgery_error *err);
 /* The prefix on n samples into net->features. */
-int net_features(surgery_net *net, int64_t n, const void *x, const int32_t *mask, surgery_error *err);
+int net_features(surgery_net *net, const ManifestPhase *phase, int64_t n, const void *x, const int32_t *mask,
+                 surgery_error *err);
 /* The first token of x (n, T) that lies outside the vocabulary: its place, and -1 where all are in it. */
 int64_t net_wrong_token(const Manifest *manifest, int64_t n, const int32_t *x);
-/* Loss and gradients of one batch by a run of NET_STEP; the weights stay. Then net_update applies them. Splitting the
- * two lets the training loop refuse a loss that is not finite. */
+/* Loss and gradients of one batch by a run of NET_STEP; the weights stay. Then optimizer_step applies them. Splitting
+ * the two lets the training loop refuse a loss that is not finite. */
 int net_gradients(surgery_net *net, const NetRun *step, surgery_error *err);
-void net_update(surgery_net *net);
 /* A trainable BatchNorm that would see one value per channel in a batch of n: its name, else NULL. */
-const char *net_lonely_batchnorm(const surgery_net *net, int64_t n);
-/* From now on another phase of the training: its functions, and a new optimizer. */
-int net_set_phase(surgery_net *net, size_t phase, surgery_error *err);
+const char *net_lonely_batchnorm(const Manifest *manifest, const ManifestPhase *phase, int64_t n);
 /* Classes of a classifier: the first output is (N, classes, …) and the loss has classes; 0: it is none. One logit under
  * BCEWithLogits tells two classes apart. */
 int64_t net_classes(const Manifest *manifest);
@@ -84,6 +87,10 @@ bool net_takes_floats(const Manifest *manifest);
 /* Classes (n, positions), each in range, as such floats: 1 at the class and 0 else. */
 void net_one_hot(const Manifest *manifest, int64_t n, const int32_t *target, float *to);
 int64_t net_positions(const Manifest *manifest); /* targets for one sample: 1 for (N, classes) */
+
+/* ---- net_interface.c ---- */
+/* What every function of surgery.h needs that reads x, and one more pointer: 0, or a surgery_failure. */
+int net_check_input(const surgery_net *net, size_t n, const void *x, const void *other);
 
 /* ---- net_load.c ---- */
 /* Sets weights_path and weights_why. Without `given`: beside the running program, beside the library that holds the
@@ -119,8 +126,8 @@ void net_free_metadata(NetMetadata *metadata);
 #define NET_UNTRAINED_KEY "untrained" /* a JSON list of names */
 int net_read_untrained(surgery_net *net, const surgery_weights *file, surgery_error *err);
 void net_free_untrained(surgery_net *net);
-/* A step was made: what the running phase trains is random no more. */
-void net_take_off_trained(surgery_net *net);
+/* A step was made: what the phase trains is random no more. */
+void net_take_off_trained(surgery_net *net, const ManifestPhase *phase);
 char *net_untrained_json(const surgery_net *net); /* malloc; NULL: there is none */
 /* "conv1, fc and 3 more layers have". False: there is none. */
 bool net_untrained_text(const surgery_net *net, char *to, size_t size);
@@ -129,8 +136,8 @@ bool net_untrained_text(const surgery_net *net, char *to, size_t size);
 /* Derives what kernels take from weights that have changed. Each run begins with it; to call it earlier, while data are
  * loaded, saves that time. */
 int net_pack(surgery_net *net, surgery_error *err);
-/* Memory for a call on n samples by so many threads. */
-int net_reserve_arena(surgery_net *net, NetFunction function, int64_t n, int64_t threads, surgery_error *err);
+/* Memory for a call by so many threads. */
+int net_reserve_arena(surgery_net *net, const NetRun *run, int64_t threads, surgery_error *err);
 /* From now on pack() reads the file, which is the net's own. */
 int net_source_open(surgery_net *net, surgery_weights *file, surgery_error *err);
 void net_source_close(surgery_net *net);

@@ -26,8 +26,7 @@ static bool is_too_large(size_t n) { return n > INT64_MAX / 64; }
 
 static bool reads_tokens(const surgery_net *net) { return net->manifest->input.kind == INPUT_TOKENS; }
 
-/* What every function needs that reads x. */
-static int check_input(const surgery_net *net, size_t n, const void *x, const void *other) {
+int net_check_input(const surgery_net *net, size_t n, const void *x, const void *other) {
   if (!net || (n && (!x || !other))) return SURGERY_NULL_ARGUMENT;
   if (is_too_large(n)) return SURGERY_NO_MEMORY;
   return reads_tokens(net) && net_wrong_token(net->manifest, (int64_t)n, x) >= 0 ? SURGERY_BAD_TOKEN : SURGERY_OK;
@@ -38,13 +37,13 @@ int surgery_forward(surgery_net *net, size_t n, const float *x, float *y) {
 }
 
 int surgery_forward_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, float *y) {
-  int failure = check_input(net, n, x, y);
+  int failure = net_check_input(net, n, x, y);
   if (failure) return failure;
   return net_forward(net, (int64_t)n, x, mask, y, NULL) ? SURGERY_NO_MEMORY : SURGERY_OK;
 }
 
 int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y) {
-  int failure = check_input(net, n, x, y);
+  int failure = net_check_input(net, n, x, y);
   if (failure || n == 0) return failure;
   const void *aligned_x = net_stage(net, (int64_t)n, x, NULL);
   if (!aligned_x || net_run(net, &(NetRun){NET_FORWARD, .n = (int64_t)n, .x = aligned_x}, NULL))
@@ -52,59 +51,6 @@ int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *c
   for (size_t i = 0; i < net->manifest->output_count; i++)
     if (y[i]) memcpy(y[i], net->outputs[i], (size_t)net->manifest->outputs[i].shape.count * n * 4);
   return SURGERY_OK;
-}
-
-int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss) {
-  return surgery_train_step_masked(net, n, x, NULL, target, loss);
-}
-
-static bool has_classes(const Manifest *m) { /* targets are classes even where the step takes floats */
-  return !net_takes_floats(m) || (m->train.loss == LOSS_TYPE_CROSS_ENTROPY && m->train.mixup > 0);
-}
-
-static int check_step(const surgery_net *net, size_t n, const void *x, const int32_t *target) {
-  if (!net) return SURGERY_NULL_ARGUMENT;
-  if (!net->optimizer) return SURGERY_NOT_TRAINABLE;
-  int failure = check_input(net, n, x, target);
-  if (failure || n == 0) return failure;
-  if (net_lonely_batchnorm(net, (int64_t)n)) return SURGERY_SMALL_BATCH;
-  return has_classes(net->manifest) && net_check_targets(net->manifest, (int64_t)n, target, NULL) ? SURGERY_BAD_TARGET
-                                                                                                  : SURGERY_OK;
-}
-
-/* Whatever fails here is memory: the rest is checked. */
-static int train_step(surgery_net *net, int64_t n, const void *x, const int32_t *mask, const int32_t *target,
-                      float *loss) {
-  const void *input = NULL;
-  if (net_has(net, NET_PREFIX)) {
-    if (net_features(net, n, x, mask, NULL)) return SURGERY_NO_MEMORY;
-    input = net->features;
-  } else if (!(input = net_stage(net, n, x, NULL))) {
-    return SURGERY_NO_MEMORY;
-  }
-  const void *taken = target;
-  float *soft = NULL;
-  if (net_takes_floats(net->manifest) && has_classes(net->manifest)) {
-    if (!(soft = calloc((size_t)n, (size_t)net->manifest->outputs[0].shape.count * sizeof *soft)))
-      return SURGERY_NO_MEMORY;
-    net_one_hot(net->manifest, n, target, soft);
-    taken = soft;
-  }
-  NetRun run = {NET_STEP, .n = n, .x = input, .mask = mask, .target = taken, .loss = loss};
-  int status = net_gradients(net, &run, NULL);
-  if (status == 0) net_update(net);
-  free(soft);
-  return status ? SURGERY_NO_MEMORY : SURGERY_OK;
-}
-
-int surgery_train_step_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, const int32_t *target,
-                              float *loss) {
-  float ignored;
-  if (!loss) loss = &ignored;
-  *loss = 0;
-  int failure = check_step(net, n, x, target);
-  if (failure || n == 0) return failure;
-  return train_step(net, (int64_t)n, x, mask, target, loss);
 }
 
 /* ---- for callers with memory of their own, NAME_pack and NAME_forward_raw: nothing is written outside it ---- */

@@ -85,7 +85,7 @@ int net_pack(surgery_net *net, surgery_error *err) {
   if (!net->packed_stale) return 0;
   if (net->network->pack) {
     int64_t threads = sg_threads();
-    if (net_reserve_arena(net, NET_PACK, 1, threads, err)) return -1;
+    if (net_reserve_arena(net, &(NetRun){NET_PACK, .n = 1}, threads, err)) return -1;
     net->network->pack(&(sg_run){.weights = net->weights,
                                  .packed = net->packed,
                                  .arena = net->arena,

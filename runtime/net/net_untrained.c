@@ -39,19 +39,19 @@ int net_read_untrained(surgery_net *net, const surgery_weights *file, surgery_er
   return good ? 0 : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
 }
 
-/* Whether the selected phase changes a tensor of the layer. */
-static bool trains(const Manifest *m, const char *layer) {
+/* Whether the phase changes a tensor of the layer. */
+static bool trains(const Manifest *m, const ManifestPhase *phase, const char *layer) {
   for (size_t i = 0; i < m->tensor_count; i++)
-    if (m->tensors[i].grad >= 0 && m->tensors[i].trainable && is_of_layer(&m->tensors[i], layer)) return true;
+    if (phase->grad[i] >= 0 && is_of_layer(&m->tensors[i], layer)) return true;
   return false;
 }
 
-void net_take_off_trained(surgery_net *net) {
-  size_t phase = net->manifest->train.phase + 1, kept = 0;
+void net_take_off_trained(surgery_net *net, const ManifestPhase *phase) {
+  size_t kept = 0;
   if (!net->untrained || net->taken_off == phase) return;
   net->taken_off = phase;
   for (char **name = net->untrained; *name; name++)
-    if (trains(net->manifest, *name)) free(*name);
+    if (trains(net->manifest, phase, *name)) free(*name);
     else net->untrained[kept++] = *name;
   net->untrained[kept] = NULL;
 }

@@ -67,8 +67,8 @@ static int tell_broken(BatchSource *f, const Batch *batch, surgery_error *err) {
 }
 
 static int keep_features(BatchSource *f, const Batch *batch, surgery_error *err) {
-  int64_t bytes = f->net->manifest->features_bytes;
-  if (net_features(f->net, batch->n, batch->x, batch->mask, err)) return -1;
+  int64_t bytes = f->o.phase->features_bytes;
+  if (net_features(f->net, f->o.phase, batch->n, batch->x, batch->mask, err)) return -1;
   for (int64_t i = 0; i < batch->n; i++) {
     int64_t index = batch->index[i];
     memcpy(f->cache + index * bytes, (const unsigned char *)f->net->features + i * bytes, (size_t)bytes);
@@ -124,7 +124,7 @@ static void remark(const BatchSource *f, const char *text) {
 static int open_file(BatchSource *f, surgery_error *err) {
   char *note;
   FeaturePlaces to = places(f);
-  f->file = feature_file_open(f->net, f->set, f->o.folder, CACHE_BATCH, &to, &note, err);
+  f->file = feature_file_open(f->net, f->o.phase, f->set, f->o.folder, CACHE_BATCH, &to, &note, err);
   remark(f, note);
   free(note);
   return f->file ? 0 : -1;
@@ -156,13 +156,12 @@ static int fill_cache(BatchSource *f, surgery_error *err) {
 
 /* Whether a cache is possible, and memory for it; no memory is no error: the prefix then runs each time. */
 static bool make_cache(BatchSource *f) {
-  const Manifest *m = f->net->manifest;
   int64_t bytes, count = f->set->count;
   if (!f->o.cache) return false;
-  f->uncached = !net_has(f->net, NET_PREFIX)          ? "nothing is frozen before the first layer that learns"
-                : f->o.mixup > 0                      ? "mixup mixes other samples in each epoch"
-                : f->o.augment && f->set->can_augment ? "its pictures are augmented, differently in each epoch"
-                : __builtin_mul_overflow(m->features_bytes, count, &bytes) || bytes > f->o.cache_limit
+  f->uncached = !net_has(f->net, f->o.phase, NET_PREFIX) ? "nothing is frozen before the first layer that learns"
+                : f->o.mixup > 0                         ? "mixup mixes other samples in each epoch"
+                : f->o.augment && f->set->can_augment    ? "its pictures are augmented, differently in each epoch"
+                : __builtin_mul_overflow(f->o.phase->features_bytes, count, &bytes) || bytes > f->o.cache_limit
                     ? "they do not fit into the memory"
                     : NULL;
   if (f->uncached) return false;
@@ -218,7 +217,7 @@ static int reserve_batch(BatchSource *f, int64_t batch, surgery_error *err) {
   f->x = NULL, f->batch_room = 0;
   f->target = calloc((size_t)batch, (size_t)target_bytes(f) + 4);
   f->mask = calloc((size_t)batch, (size_t)mask_size(f) * sizeof *f->mask + 4);
-  if (!f->mask || __builtin_mul_overflow(f->net->manifest->features_bytes, batch, &bytes) || !f->target ||
+  if (!f->mask || __builtin_mul_overflow(f->o.phase->features_bytes, batch, &bytes) || !f->target ||
       posix_memalign(&x, 64, (size_t)bytes + 64))
     return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for a batch of %lld samples", (long long)batch);
   f->x = x;
@@ -249,7 +248,7 @@ int batch_source_start(BatchSource *f, uint64_t epoch, const int64_t *order, int
 }
 
 static int next_cached(BatchSource *f, FeedBatch *batch) {
-  int64_t bytes = f->net->manifest->features_bytes, left = f->set->count - f->at;
+  int64_t bytes = f->o.phase->features_bytes, left = f->set->count - f->at;
   batch->taken = left < f->batch ? left : f->batch;
   for (int64_t i = 0; i < batch->taken; i++) {
     int64_t index = f->order ? f->order[f->at + i] : f->at + i;
@@ -332,17 +331,18 @@ int batch_source_next(BatchSource *f, FeedBatch *batch, surgery_error *err) {
   } else if (f->o.training && make_step_target(f, batch, err)) {
     return -1;
   }
-  if (!net_has(f->net, NET_PREFIX)) return 1;
-  if (net_features(f->net, batch->n, batch->x, batch->mask, err)) return -1;
+  if (!net_has(f->net, f->o.phase, NET_PREFIX)) return 1;
+  if (net_features(f->net, f->o.phase, batch->n, batch->x, batch->mask, err)) return -1;
   batch->x = f->net->features;
   return 1;
 }
 
 int64_t batch_source_count(const BatchSource *f) { return f->set->count; }
 int64_t batch_source_broken(const BatchSource *f) { return f->broken_count; }
+const ManifestPhase *batch_source_phase(const BatchSource *f) { return f->o.phase; }
 double batch_source_seconds(const BatchSource *f) { return f->seconds; }
 int64_t batch_source_cached_bytes(const BatchSource *f) {
-  return f->cache ? f->set->count * f->net->manifest->features_bytes : 0;
+  return f->cache ? f->set->count * f->o.phase->features_bytes : 0;
 }
 const char *batch_source_uncached(const BatchSource *f) { return f->uncached; }
 int64_t batch_source_read(const BatchSource *f, const char **path) {

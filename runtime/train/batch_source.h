@@ -8,7 +8,8 @@
 #include "runtime/net/net.h"
 
 typedef struct FeedOptions {
-  bool augment; /* the set's augmentations apply: nothing can be cached */
+  const ManifestPhase *phase; /* whose prefix it is */
+  bool augment;               /* the set's augmentations apply: nothing can be cached */
   bool cache;
   const char *folder;  /* for files of features (feature_file.h), where there is a cache; NULL: none */
   bool under_way;      /* something is trained already: where that folder cannot be used, this is a remark */
@@ -41,6 +42,7 @@ void batch_source_close(BatchSource *feed); /* NULL is fine */
 int batch_source_start(BatchSource *feed, uint64_t epoch, const int64_t *order, int64_t first, int64_t batch,
                        surgery_error *err);
 int batch_source_next(BatchSource *feed, FeedBatch *batch, surgery_error *err); /* 1, 0 at the end, -1 */
+const ManifestPhase *batch_source_phase(const BatchSource *feed);
 int64_t batch_source_count(const BatchSource *feed);        /* positions: all samples, broken ones too */
 int64_t batch_source_broken(const BatchSource *feed);       /* found so far */
 int64_t batch_source_cached_bytes(const BatchSource *feed); /* 0: no cache */

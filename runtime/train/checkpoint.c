@@ -21,15 +21,16 @@ static int add_record(surgery_tensor_out *to, const char *kind, const ManifestTe
 }
 
 /* The optimizer's state and the averaged weights as records; names are malloc'ed. */
-static int state_records(surgery_net *net, const unsigned char *average, surgery_tensor_out **to, size_t *count,
-                         surgery_error *err) {
+static int state_records(surgery_net *net, const Optimizer *optimizer, const unsigned char *average,
+                         surgery_tensor_out **to, size_t *count, surgery_error *err) {
   const Manifest *m = net->manifest;
-  int states = optimizer_state_count(net->optimizer);
+  const int64_t *grad = optimizer_phase(optimizer)->grad;
+  int states = optimizer_state_count(optimizer);
   for (size_t i = 0; i < m->tensor_count; i++) {
     const ManifestTensor *t = &m->tensors[i];
-    for (int s = 0; s < states && t->trainable; s++) {
-      if (add_record(&(*to)[*count], optimizer_state_name(net->optimizer, s), t,
-                     optimizer_state(net->optimizer, s) + t->grad, err))
+    for (int s = 0; s < states && grad[i] >= 0; s++) {
+      if (add_record(&(*to)[*count], optimizer_state_name(optimizer, s), t, optimizer_state(optimizer, s) + grad[i],
+                     err))
         return -1;
       ++*count;
     }
@@ -74,22 +75,22 @@ static void put_position(Metadata *d, const TrainPosition *p) {
   put_real(d, "rate", p->rate), put_whole(d, "threads", p->threads);
 }
 
-int checkpoint_write(surgery_net *net, const TrainPosition *p, const unsigned char *average, const EpochRow *rows,
-                     const char *path, surgery_error *err) {
+int checkpoint_write(surgery_net *net, const Optimizer *optimizer, const TrainPosition *p, const unsigned char *average,
+                     const EpochRow *rows, const char *path, surgery_error *err) {
   surgery_tensor_out *tensors = NULL;
   size_t weights = 0;
   if (net_select(net, NULL, &tensors, &weights, err)) return -1;
-  size_t room = weights * (2 + (size_t)optimizer_state_count(net->optimizer)) + 1, count = weights, named;
+  size_t room = weights * (2 + (size_t)optimizer_state_count(optimizer)) + 1, count = weights, named;
   surgery_tensor_out *more = realloc(tensors, room * sizeof *tensors);
   if (more) tensors = more;
-  int status =
-      more ? state_records(net, average, &tensors, &count, err) : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  int status = more ? state_records(net, optimizer, average, &tensors, &count, err)
+                    : sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
   Metadata d = {.count = 0};
   NetMetadata names = {.names = NULL};
   if (status == 0) status = net_metadata(net, &names, err);
   put_text(&d, "format", FORMAT), put_text(&d, "network", net->manifest->name);
   put_position(&d, p);
-  put_text(&d, "optimizer", optimizer_type_name(manifest_phase(net->manifest)->optimizer.type));
+  put_text(&d, "optimizer", optimizer_type_name(optimizer_phase(optimizer)->optimizer.type));
   if (names.names) put_text(&d, NET_NAMES_KEY, names.names);
   if (names.untrained) put_text(&d, NET_UNTRAINED_KEY, names.untrained);
   named = count;
@@ -172,11 +173,11 @@ static int other_training(const char *path, const char *name, const char *what, 
 }
 
 /* What the optimizer kept of a tensor that is frozen now. */
-static int check_frozen(const Manifest *m, const surgery_weights *file, const char *kind, const char *path,
-                        surgery_error *err) {
+static int check_frozen(const Manifest *m, const ManifestPhase *phase, const surgery_weights *file, const char *kind,
+                        const char *path, surgery_error *err) {
   for (size_t i = 0; i < m->tensor_count; i++) {
     char *name;
-    if (m->tensors[i].trainable) continue;
+    if (phase->grad[i] >= 0) continue;
     if (asprintf(&name, "optimizer.%s.%s", kind, m->tensors[i].name) < 0)
       return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
     int status = surgery_weights_find(file, name)
@@ -201,20 +202,21 @@ static int read_record(surgery_weights *file, const char *kind, const ManifestTe
   return status;
 }
 
-static int read_state(surgery_net *net, surgery_weights *file, const char *path, surgery_error *err) {
+static int read_state(surgery_net *net, Optimizer *optimizer, surgery_weights *file, const char *path,
+                      surgery_error *err) {
   const Manifest *m = net->manifest;
-  const char *type = surgery_weights_metadata(file, "optimizer"),
-             *own = optimizer_type_name(manifest_phase(m)->optimizer.type);
+  const ManifestPhase *phase = optimizer_phase(optimizer);
+  const char *type = surgery_weights_metadata(file, "optimizer"), *own = optimizer_type_name(phase->optimizer.type);
   if (!type || strcmp(type, own) != 0)
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: the checkpoint's optimizer is %s, the network's is %s", path,
                    type ? SG_Q(type) : "not named", own);
-  for (int s = 0; s < optimizer_state_count(net->optimizer); s++)
-    if (check_frozen(m, file, optimizer_state_name(net->optimizer, s), path, err)) return -1;
+  for (int s = 0; s < optimizer_state_count(optimizer); s++)
+    if (check_frozen(m, phase, file, optimizer_state_name(optimizer, s), path, err)) return -1;
   for (size_t i = 0; i < m->tensor_count; i++) {
     const ManifestTensor *t = &m->tensors[i];
-    for (int s = 0; s < optimizer_state_count(net->optimizer) && t->trainable; s++)
-      if (read_record(file, optimizer_state_name(net->optimizer, s), t, optimizer_state(net->optimizer, s) + t->grad,
-                      path, err))
+    for (int s = 0; s < optimizer_state_count(optimizer) && phase->grad[i] >= 0; s++)
+      if (read_record(file, optimizer_state_name(optimizer, s), t, optimizer_state(optimizer, s) + phase->grad[i], path,
+                      err))
         return -1;
   }
   return 0;
@@ -242,14 +244,14 @@ static int read_rows(surgery_weights *file, int64_t epochs, EpochRow **rows, con
   return have ? surgery_weights_read(file, have, (float *)(void *)*rows, count, err) : 0;
 }
 
-int checkpoint_read(surgery_net *net, TrainPosition *p, unsigned char *average, EpochRow **rows, bool same_phase,
-                    const char *path, surgery_error *err) {
+int checkpoint_read(surgery_net *net, Optimizer *optimizer, TrainPosition *p, unsigned char *average, EpochRow **rows,
+                    bool same_phase, const char *path, surgery_error *err) {
   surgery_weights *file = surgery_weights_open(path, err);
   if (!file) return -1;
   int status = read_position(file, p, path, err);
   if (status == 0) status = read_rows(file, p->epoch, rows, path, err);
   if (status == 0) status = net_load_weights(net, file, path, err);
-  if (status == 0 && same_phase) status = read_state(net, file, path, err);
+  if (status == 0 && same_phase) status = read_state(net, optimizer, file, path, err);
   if (status == 0 && average) {
     if (same_phase) status = read_average(net, file, average, path, err);
     else memcpy(average, net->weights, (size_t)net->manifest->weights_bytes);
@@ -257,7 +259,7 @@ int checkpoint_read(surgery_net *net, TrainPosition *p, unsigned char *average, 
   surgery_weights_close(file);
   if (status) return status;
   if (!same_phase) p->phase_step = 0;
-  *optimizer_steps(net->optimizer) = p->phase_step;
+  *optimizer_steps(optimizer) = p->phase_step;
   net->rng[0] = p->seed, net->rng[1] = (uint64_t)p->batches;
   return 0;
 }

@@ -3,7 +3,7 @@
  * never stopped, bit for bit. Used by loop.c; the file also serves as a weight file. */
 #ifndef SURGERY_CHECKPOINT_H
 #define SURGERY_CHECKPOINT_H
-#include "runtime/net/net.h"
+#include "runtime/train/optimizer.h"
 
 typedef struct TrainPosition {
   int64_t epoch;             /* finished epochs */
@@ -30,12 +30,13 @@ typedef struct EpochRow {
 } EpochRow;
 
 /* average: the averaged copy of the weights, or NULL. rows: [position->epoch] */
-int checkpoint_write(surgery_net *net, const TrainPosition *position, const unsigned char *average,
-                     const EpochRow *rows, const char *path, surgery_error *err);
+int checkpoint_write(surgery_net *net, const Optimizer *optimizer, const TrainPosition *position,
+                     const unsigned char *average, const EpochRow *rows, const char *path, surgery_error *err);
 /* The position alone. */
 int checkpoint_peek(const char *path, TrainPosition *position, surgery_error *err);
-/* Weights, optimizer state, seed and step into the network, whose phase is the right one already. same_phase: the state
- * in the file is of that phase; else the phase begins, with an optimizer and an average of its own. *rows: malloc. */
-int checkpoint_read(surgery_net *net, TrainPosition *position, unsigned char *average, EpochRow **rows, bool same_phase,
-                    const char *path, surgery_error *err);
+/* Weights, optimizer state, seed and step into the network and the optimizer, which is of the right phase already.
+ * same_phase: the state in the file is of that phase; else the phase begins, with an optimizer and an average of its
+ * own. *rows: malloc. */
+int checkpoint_read(surgery_net *net, Optimizer *optimizer, TrainPosition *position, unsigned char *average,
+                    EpochRow **rows, bool same_phase, const char *path, surgery_error *err);
 #endif

@@ -6,27 +6,27 @@
 #define FEW_CHUNKS 4 /* so few are done sooner than other threads are woken */
 
 /* Counts where there is no memory yet. */
-static void cut(Chunks *c, const Manifest *m, bool all) {
+static void cut(Chunks *c, const Manifest *m, const ManifestPhase *phase) {
   c->count = 0;
   for (size_t i = 0; i < m->tensor_count; i++) {
     const ManifestTensor *t = &m->tensors[i];
-    if (all ? t->i64 || t->shared : !t->trainable) continue;
+    if (phase ? phase->grad[i] < 0 : t->i64 || t->shared) continue;
     for (int64_t at = 0; at < t->shape.count; at += CHUNK, c->count++)
       if (c->at)
         c->at[c->count] = (Chunk){.weight = t->offset + 4 * at,
-                                  .grad = t->grad + 4 * at,
+                                  .grad = (phase ? phase->grad[i] : 0) + 4 * at,
                                   .count = (int32_t)(t->shape.count - at < CHUNK ? t->shape.count - at : CHUNK),
-                                  .group = t->group};
+                                  .group = phase ? phase->group[i] : 0};
   }
 }
 
-int chunks_init(Chunks *c, const Manifest *m, bool all) {
+int chunks_init(Chunks *c, const Manifest *m, const ManifestPhase *phase) {
   *c = (Chunks){0};
-  cut(c, m, all);
+  cut(c, m, phase);
   c->at = calloc((size_t)c->count + 1, sizeof *c->at);
   c->sum = calloc((size_t)c->count + 1, sizeof *c->sum);
   if (c->at && c->sum) {
-    cut(c, m, all);
+    cut(c, m, phase);
     return 0;
   }
   chunks_free(c);

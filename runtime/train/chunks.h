@@ -17,9 +17,10 @@ typedef struct Chunks {
   int64_t count;
 } Chunks;
 
-/* Of the tensors that are trained now, or of all floats of the state dict, each once. -1: no memory, nothing to free.
+/* Of the tensors that the phase trains; of NULL: of all floats of the state dict, each once. -1: no memory, nothing to
+ * free.
  */
-int chunks_init(Chunks *chunks, const Manifest *manifest, bool all);
+int chunks_init(Chunks *chunks, const Manifest *manifest, const ManifestPhase *phase);
 void chunks_free(Chunks *chunks);
 /* The task for the pieces begin … end; `work` is its buf[0]. */
 void chunks_run(const Chunks *chunks, sg_task *task, void *work);

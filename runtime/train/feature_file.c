@@ -44,30 +44,29 @@ struct FeatureFile {
 
 /* ---- what the features are made of ---- */
 
-static ContentHash program_hash(const surgery_net *net) {
-  const Manifest *m = net->manifest;
+static ContentHash program_hash(const surgery_net *net, const ManifestPhase *phase) {
   ContentHash d = content_hash_text((ContentHash){{0}}, SURGERY_VERSION);
   d = content_hash_text(d, net->network->cpu); /* its instructions round in their own way */
   d = content_hash_text(d, blas_name());
-  return content_hash_text(d, *m->features_key ? m->features_key : net->network->manifest);
+  return content_hash_text(d, *phase->features_key ? phase->features_key : net->network->manifest);
 }
 
 /* Statistics of a layer that learns move with it, so they are behind the prefix. */
-static bool moves(const Manifest *m, const ManifestTensor *t) {
+static bool moves(const Manifest *m, const ManifestPhase *phase, const ManifestTensor *t) {
   const char *dot = strrchr(t->name, '.');
   for (size_t i = 0; t->buffer && dot && i < m->layer_count; i++)
-    if (!m->layers[i].frozen && strncmp(m->layers[i].name, t->name, (size_t)(dot - t->name)) == 0 &&
+    if (!phase->frozen[i] && strncmp(m->layers[i].name, t->name, (size_t)(dot - t->name)) == 0 &&
         !m->layers[i].name[dot - t->name])
       return true;
   return false;
 }
 
 /* All that stays as it is, names and shapes with the numbers: more than the prefix reads, but never less. */
-static ContentHash weights_hash(const surgery_net *net) {
+static ContentHash weights_hash(const surgery_net *net, const ManifestPhase *phase) {
   ContentHash d = {{0}};
   for (size_t i = 0; i < net->manifest->tensor_count; i++) {
     const ManifestTensor *t = &net->manifest->tensors[i];
-    if (t->trainable || t->shared || moves(net->manifest, t)) continue;
+    if (phase->grad[i] >= 0 || t->shared || moves(net->manifest, phase, t)) continue;
     d = content_hash_text(d, t->name);
     d = content_hash(d, t->shape.dim, (size_t)t->shape.rank * sizeof *t->shape.dim);
     d = content_hash(d, net->weights + t->offset, (size_t)t->shape.count * (t->i64 ? 8 : 4));
@@ -219,11 +218,11 @@ static void read_file(FeatureFile *f, const FeaturePlaces *to, char **note) {
 
 /* FOLDER/NAME-HASH.features: a file for each data set and phase of a network, so that what is outdated is written
  * over. */
-static char *file_path(const surgery_net *net, const Dataset *set, const char *folder) {
+static char *file_path(const surgery_net *net, const ManifestPhase *phase, const Dataset *set, const char *folder) {
   char *real = realpath(set->path, NULL), *path = NULL;
-  uint64_t phase = net->manifest->train.phase;
+  uint64_t place = (uint64_t)(phase - net_first_phase(net));
   ContentHash d = content_hash_text((ContentHash){{0}}, real ? real : set->path);
-  d = content_hash(d, &phase, sizeof phase);
+  d = content_hash(d, &place, sizeof place);
   d = content_hash(d, &set->spec.role, sizeof set->spec.role); /* a test part beside the training part */
   if (asprintf(&path, "%s/%.80s-%016llx.features", folder, net->manifest->name, (unsigned long long)d.word[0]) < 0)
     path = NULL;
@@ -248,8 +247,8 @@ static int check_writable(const char *path, surgery_error *err) {
   return writer ? 0 : -1;
 }
 
-FeatureFile *feature_file_open(const surgery_net *net, Dataset *set, const char *folder, int64_t block,
-                               const FeaturePlaces *places, char **note, surgery_error *err) {
+FeatureFile *feature_file_open(const surgery_net *net, const ManifestPhase *phase, Dataset *set, const char *folder,
+                               int64_t block, const FeaturePlaces *places, char **note, surgery_error *err) {
   FeatureFile *f = calloc(1, sizeof *f);
   *note = NULL;
   if (!f) {
@@ -259,12 +258,12 @@ FeatureFile *feature_file_open(const surgery_net *net, Dataset *set, const char 
   f->head = (Head){MAGIC,
                    (uint64_t)set->count,
                    (uint64_t)block,
-                   (uint64_t)net->manifest->features_bytes,
-                   program_hash(net),
-                   weights_hash(net)};
+                   (uint64_t)phase->features_bytes,
+                   program_hash(net, phase),
+                   weights_hash(net, phase)};
   f->blocks = (set->count + block - 1) / block;
   f->entries = calloc((size_t)f->blocks + 1, sizeof *f->entries);
-  f->path = file_path(net, set, folder);
+  f->path = file_path(net, phase, set, folder);
   Look look = {.file = f, .set = set, .places = places};
   void *const buf[] = {&look};
   if (f->entries && f->path) sg_parallel(look_at_blocks, buf, 0, f->blocks, sg_threads(), NULL, 0);

@@ -10,7 +10,7 @@ typedef struct FeatureFile FeatureFile;
 
 /* Where the features and the other things of a sample go: all by the sample's index. */
 typedef struct FeaturePlaces {
-  unsigned char *features; /* count × manifest->features_bytes */
+  unsigned char *features; /* count × the phase's features_bytes */
   unsigned char *targets;  /* count × target_count × 4 */
   uint8_t *good;           /* 1 where there are features; blocks are good as a whole or not at all */
 } FeaturePlaces;
@@ -18,8 +18,8 @@ typedef struct FeaturePlaces {
 /* Looks at the samples and into the file for them in `folder`, which is made where it is missing; fills the places of
  * the blocks, `block` samples each, that are still right. *note: NULL, or why others are computed anew (free it); no
  * file at all is no reason. NULL with *err: the folder cannot be used. */
-FeatureFile *feature_file_open(const surgery_net *net, Dataset *set, const char *folder, int64_t block,
-                               const FeaturePlaces *places, char **note, surgery_error *err);
+FeatureFile *feature_file_open(const surgery_net *net, const ManifestPhase *phase, Dataset *set, const char *folder,
+                               int64_t block, const FeaturePlaces *places, char **note, surgery_error *err);
 const char *feature_file_path(const FeatureFile *file);
 int64_t feature_file_right(const FeatureFile *file); /* samples whose features were read */
 bool feature_file_wants(const FeatureFile *file);    /* there are others, that a file would keep */

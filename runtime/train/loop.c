@@ -13,15 +13,17 @@
 
 static bool stopped(const Loop *l) { return l->o->stop && *l->o->stop; }
 
+const ManifestPhase *loop_phase(const Loop *l) { return &l->net->manifest->train.phases[l->phase]; }
+
 void loop_observe(const Loop *l, const TrainEvent *event) {
   if (l->o->observe) l->o->observe(l->o->context, event);
 }
 
 static int save_checkpoint(Loop *l, surgery_error *err) {
-  const ManifestPhase *phase = manifest_phase(l->net->manifest);
+  const ManifestPhase *phase = loop_phase(l);
   l->at.rate = l->o->lr >= 0 && !phase->own_lr ? l->o->lr : phase->optimizer.lr;
   l->at.threads = sg_threads();
-  if (checkpoint_write(l->net, &l->at, l->average, l->rows, l->o->checkpoint, err)) return -1;
+  if (checkpoint_write(l->net, l->optimizer, &l->at, l->average, l->rows, l->o->checkpoint, err)) return -1;
   loop_observe(l, &(TrainEvent){.kind = TRAIN_CHECKPOINT, .text = l->o->checkpoint});
   return 0;
 }
@@ -64,13 +66,13 @@ static void tell_step(Loop *l, double loss, double accuracy, double lr) {
 static void update(Loop *l) {
   const ManifestTrain *train = &l->net->manifest->train;
   double loss = l->window_loss / (double)l->window_seen; /* of one batch: its loss to the bit */
-  double rate = optimizer_lr(l->net->optimizer);
+  double rate = optimizer_lr(l->optimizer);
   if (l->sum) { /* the next window begins with other gradients in either */
     unsigned char *grads = l->net->grads;
     l->net->grads = l->sum, l->sum = grads;
   }
-  if (train->clip_norm > 0) gradients_clip(optimizer_chunks(l->net->optimizer), l->net->grads, train->clip_norm);
-  net_update(l->net);
+  if (train->clip_norm > 0) gradients_clip(optimizer_chunks(l->optimizer), l->net->grads, train->clip_norm);
+  optimizer_step(l->optimizer, l->net);
   if (l->average) weights_average(l->net->manifest, &l->averaged, l->average, l->net->weights, train->ema);
   l->at.step++, l->at.phase_step++;
   log_step(l->log, l->at.epoch + 1, l->at.step, loss, rate);
@@ -92,18 +94,19 @@ static int not_finite(Loop *l, const FeedBatch *batch, double loss) {
   return sg_fail(l->err, SURGERY_BAD_INPUT,
                  "epoch %lld, step %lld: the loss is %g: training has diverged; a smaller --lr (now %g) may help. "
                  "No weights were written",
-                 (long long)l->at.epoch + 1, (long long)l->at.step + 1, loss, optimizer_lr(l->net->optimizer));
+                 (long long)l->at.epoch + 1, (long long)l->at.step + 1, loss, optimizer_lr(l->optimizer));
 }
 
 static int one_batch(Loop *l, const FeedBatch *batch) {
   int64_t accumulate = l->net->manifest->train.accumulate;
   float loss;
-  NetRun run = {NET_STEP,     .n = batch->n, .x = batch->x, .mask = batch->mask, .target = batch->step_target,
+  NetRun run = {NET_STEP,      loop_phase(l),       .n = batch->n,
+                .x = batch->x, .mask = batch->mask, .target = batch->step_target,
                 .loss = &loss};
   if (net_gradients(l->net, &run, l->err)) return -1;
   if (!isfinite(loss)) return not_finite(l, batch, (double)loss);
   if (l->sum)
-    gradients_add(optimizer_chunks(l->net->optimizer), l->sum, l->net->grads, 1.0 / (double)accumulate, l->window == 0);
+    gradients_add(optimizer_chunks(l->optimizer), l->sum, l->net->grads, 1.0 / (double)accumulate, l->window == 0);
   int64_t before = l->accuracy.top1, targets = l->accuracy.targets;
   if (l->accuracy.classes) metrics_add(&l->accuracy, batch->n, l->net->outputs[0], batch->target);
   int64_t right = l->accuracy.top1 - before;
@@ -204,7 +207,7 @@ static int finish_epoch(Loop *l) {
                       .epochs = l->o->epochs,
                       .step = l->at.step,
                       .total = l->at.samples,
-                      .lr = optimizer_lr(l->net->optimizer)};
+                      .lr = optimizer_lr(l->optimizer)};
   double trained = seconds_now() - l->epoch_start; /* without the validation */
   surgery_error why = {.status = SURGERY_OK}, *outer = l->err;
   l->err = &why;
@@ -288,6 +291,8 @@ int train_run(surgery_net *net, Dataset *train, Dataset *val, const TrainOptions
   surgery_error why;
   if (log_close(l.log, &why)) tell_lost(&l, &why);
   if (status == 0 && !result->interrupted) swap_average(&l);
+  optimizer_free(l.optimizer);
+  result->phase = loop_phase(&l);
   result->epochs = l.at.epoch, result->steps = l.at.step;
   batch_source_close(l.train), batch_source_close(l.val);
   metrics_free(&l.accuracy);

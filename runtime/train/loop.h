@@ -57,9 +57,10 @@ typedef struct TrainResult {
   int64_t epochs, steps;
   double loss, accuracy, val_loss, val_accuracy; /* of the last epoch; NAN where there is none */
   MetricsSummary val;
-  int64_t broken;   /* samples left out, of both sets */
-  int64_t lost;     /* logs and checkpoints between epochs that could not be written */
-  bool interrupted; /* stopped, with a checkpoint in options->checkpoint */
+  const ManifestPhase *phase; /* the one that it ended in */
+  int64_t broken;             /* samples left out, of both sets */
+  int64_t lost;               /* logs and checkpoints between epochs that could not be written */
+  bool interrupted;           /* stopped, with a checkpoint in options->checkpoint */
 } TrainResult;
 
 /* The epochs of all phases together. */

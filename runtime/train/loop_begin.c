@@ -27,13 +27,13 @@ static int64_t batch_of(const Loop *l, const ManifestPhase *phase) { return l->o
 
 /* PyTorch finds this at the end of the first epoch; here it is known before, for all phases. */
 static int check_last_batch(const Loop *l) {
-  Manifest *m = l->net->manifest;
+  const Manifest *m = l->net->manifest;
   int64_t count = l->train_set->count;
   for (size_t i = 0; i < m->train.phase_count; i++) {
-    manifest_select_phase(m, i);
-    int64_t batch = batch_of(l, manifest_phase(m)), last = count % batch ? count % batch : batch;
+    const ManifestPhase *phase = &m->train.phases[i];
+    int64_t batch = batch_of(l, phase), last = count % batch ? count % batch : batch;
     if (batch > count) last = count;
-    const char *lonely = net_lonely_batchnorm(l->net, last);
+    const char *lonely = net_lonely_batchnorm(m, phase, last);
     if (lonely)
       return sg_fail(
           l->err, SURGERY_BAD_INPUT,
@@ -97,7 +97,8 @@ static void tell_cache(Loop *l, const Dataset *set, const BatchSource *feed) {
 }
 
 static BatchSource *open_feed(Loop *l, Dataset *set, bool augment, int64_t limit) {
-  FeedOptions o = {.augment = augment && set->spec.augment_count > 0,
+  FeedOptions o = {.phase = loop_phase(l),
+                   .augment = augment && set->spec.augment_count > 0,
                    .cache = l->o->cache,
                    .folder = l->o->feature_folder,
                    .under_way = l->at.step > 0,
@@ -145,15 +146,15 @@ int64_t loop_steps(const Loop *l, int64_t samples) {
 
 /* Schedules count epochs or steps from the beginning of their phase. */
 void loop_set_time(Loop *l) {
-  bool steps = manifest_phase(l->net->manifest)->schedule.per_step;
-  optimizer_set_time(l->net->optimizer, steps ? l->at.phase_step : l->at.epoch - l->phase_start);
+  bool steps = loop_phase(l)->schedule.per_step;
+  optimizer_set_time(l->optimizer, steps ? l->at.phase_step : l->at.epoch - l->phase_start);
 }
 
 static void set_rates(Loop *l) {
-  const ManifestPhase *phase = manifest_phase(l->net->manifest);
+  const ManifestPhase *phase = loop_phase(l);
   int64_t epochs = phase_epochs(l);
-  optimizer_set_schedule(l->net->optimizer, phase->schedule.per_step ? epochs * loop_steps(l, l->at.samples) : epochs);
-  if (l->at.lr >= 0 && !phase->own_lr) optimizer_set_lr(l->net->optimizer, l->at.lr);
+  optimizer_set_schedule(l->optimizer, phase->schedule.per_step ? epochs * loop_steps(l, l->at.samples) : epochs);
+  if (l->at.lr >= 0 && !phase->own_lr) optimizer_set_lr(l->optimizer, l->at.lr);
   loop_set_time(l);
 }
 
@@ -164,8 +165,10 @@ static int set_phase(Loop *l) {
   batch_source_close(l->train), batch_source_close(l->val);
   l->train = l->val = NULL;
   l->phase = loop_phase_of(m, l->at.epoch, &l->phase_start);
-  if (net_set_phase(l->net, l->phase, l->err)) return -1;
-  const ManifestPhase *phase = manifest_phase(m);
+  const ManifestPhase *phase = loop_phase(l);
+  optimizer_free(l->optimizer);
+  if (!(l->optimizer = optimizer_new(m, phase, l->err))) return -1;
+  memset(l->net->grads, 0, (size_t)m->grads_bytes);
   l->at.phase = (int64_t)l->phase;
   l->at.batch = batch_of(l, phase);
   if (m->train.phase_count > 1)
@@ -183,7 +186,7 @@ int loop_begin_phase(Loop *l) {
 
 int loop_open_feeds(Loop *l) {
   int64_t limit = cache_limit(l);
-  const char *name = manifest_phase(l->net->manifest)->name;
+  const char *name = loop_phase(l)->name;
   if (l->train) return 0;
   if (name)
     loop_observe(l, &(TrainEvent){.kind = TRAIN_PHASE,
@@ -233,7 +236,7 @@ static void tell_past(const Loop *l) {
 }
 
 static double rate_of(const Loop *l) {
-  const ManifestPhase *phase = manifest_phase(l->net->manifest);
+  const ManifestPhase *phase = loop_phase(l);
   return l->o->lr >= 0 && !phase->own_lr ? l->o->lr : phase->optimizer.lr;
 }
 
@@ -270,8 +273,8 @@ static int resume(Loop *l) {
   l->at = was;
   if (set_phase(l) || check_resumed(l, &was)) return -1;
   bool same = was.phase == (int64_t)l->phase;
-  if (checkpoint_read(l->net, &l->at, l->average, &l->rows, same, l->o->resume, l->err)) return -1;
-  l->at.phase = (int64_t)l->phase, l->at.batch = batch_of(l, manifest_phase(l->net->manifest));
+  if (checkpoint_read(l->net, l->optimizer, &l->at, l->average, &l->rows, same, l->o->resume, l->err)) return -1;
+  l->at.phase = (int64_t)l->phase, l->at.batch = batch_of(l, loop_phase(l));
   l->at.lr = l->o->lr;
   l->first_step = l->at.step;
   set_rates(l);
@@ -288,13 +291,13 @@ static int reserve(Loop *l) {
   l->order = malloc((size_t)l->train_set->count * sizeof *l->order);
   if (averages) l->average = sg_pages_new(m->weights_bytes);
   if (adds) l->sum = sg_pages_new(m->grads_bytes);
-  if (l->order && (l->average || !averages) && (l->sum || !adds) && !(averages && chunks_init(&l->averaged, m, true)))
+  if (l->order && (l->average || !averages) && (l->sum || !adds) && !(averages && chunks_init(&l->averaged, m, NULL)))
     return 0;
   return sg_fail(l->err, SURGERY_ENVIRONMENT, "no memory for %lld samples", (long long)l->train_set->count);
 }
 
 int loop_prepare(Loop *l) {
-  if (!l->net->optimizer || !net_has(l->net, NET_STEP))
+  if (!net_has(l->net, net_first_phase(l->net), NET_STEP))
     return sg_fail(l->err, SURGERY_BAD_INPUT, "nothing in this network is trainable: all of it is frozen");
   if (l->o->epochs < 0 || l->o->batch < 0 || l->train_set->count < 1)
     return sg_fail(l->err, SURGERY_BAD_INPUT, "%s: nothing to train on", l->train_set->path);

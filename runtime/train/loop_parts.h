@@ -6,6 +6,7 @@
 #include "runtime/train/log.h"
 #include "runtime/train/loop.h"
 #include "runtime/train/metrics.h"
+#include "runtime/train/optimizer.h"
 
 typedef struct Loop {
   surgery_net *net;
@@ -17,8 +18,9 @@ typedef struct Loop {
   TrainLog *log;
   Dataset *val_set;
   int64_t *order;
-  Metrics accuracy; /* of one batch: only its counts are used */
-  size_t phase;
+  Metrics accuracy;       /* of one batch: only its counts are used */
+  size_t phase;           /* its place in the script */
+  Optimizer *optimizer;   /* of the phase */
   int64_t phase_start;    /* its first epoch */
   unsigned char *sum;     /* of the gradients of an unfinished step; NULL: every batch is one */
   unsigned char *average; /* of the weights; NULL: none */
@@ -32,6 +34,7 @@ typedef struct Loop {
   surgery_error *err;
 } Loop;
 
+const ManifestPhase *loop_phase(const Loop *loop); /* the running one */
 void loop_observe(const Loop *loop, const TrainEvent *event);
 
 /* ---- loop_begin.c ---- */

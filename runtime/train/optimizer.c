@@ -70,8 +70,7 @@ static int check_settings(const ManifestPhase *p, surgery_error *err) {
   return 0;
 }
 
-Optimizer *optimizer_new(const Manifest *m, surgery_error *err) {
-  const ManifestPhase *phase = manifest_phase(m);
+Optimizer *optimizer_new(const Manifest *m, const ManifestPhase *phase, surgery_error *err) {
   if (check_settings(phase, err)) return NULL;
   Optimizer *o = calloc(1, sizeof *o);
   if (!o) goto memory;
@@ -79,7 +78,7 @@ Optimizer *optimizer_new(const Manifest *m, surgery_error *err) {
   o->phase = phase;
   o->lr = phase->optimizer.lr;
   o->rates = calloc(phase->group_count, sizeof *o->rates);
-  if (!o->rates || chunks_init(&o->chunks, m, false)) goto memory;
+  if (!o->rates || chunks_init(&o->chunks, m, phase)) goto memory;
   const char *names[MAX_STATES];
   o->state_count = state_names(phase, names);
   for (int i = 0; i < o->state_count; i++)
@@ -204,6 +203,13 @@ void optimizer_apply(Optimizer *o, unsigned char *weights, const unsigned char *
   chunks_run(&o->chunks, apply_chunks, o);
 }
 
+void optimizer_step(Optimizer *o, surgery_net *net) {
+  net_take_off_trained(net, o->phase);
+  optimizer_apply(o, net->weights, net->grads);
+  net->packed_stale = net->packed_stale || o->phase->repack;
+}
+
+const ManifestPhase *optimizer_phase(const Optimizer *o) { return o->phase; }
 double optimizer_lr(const Optimizer *o) { return rate_of(o, &o->phase->groups[0]); }
 void optimizer_set_schedule(Optimizer *o, int64_t total) {
   const ScheduleSettings *s = &o->phase->schedule;
@@ -216,7 +222,7 @@ void optimizer_set_lr(Optimizer *o, double lr) { o->lr = lr; }
 const Chunks *optimizer_chunks(const Optimizer *o) { return &o->chunks; }
 int64_t *optimizer_steps(Optimizer *o) { return &o->steps; }
 int optimizer_state_count(const Optimizer *o) { return o->state_count; }
-unsigned char *optimizer_state(Optimizer *o, int index) { return o->state[index]; }
+unsigned char *optimizer_state(const Optimizer *o, int index) { return o->state[index]; }
 
 const char *optimizer_state_name(const Optimizer *o, int index) {
   const char *names[MAX_STATES];

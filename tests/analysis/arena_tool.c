@@ -26,9 +26,9 @@ int main(int argc, char **argv) {
   }
   surgery_net *net = open_net(network, argv[2]);
   for (int f = 0; f < NET_FUNCTIONS; f++)
-    if (names[f] && net_has(net, (NetFunction)f))
+    if (names[f] && net_has(net, net_first_phase(net), (NetFunction)f))
       printf("manifest-%s %lld\n", names[f],
-             (long long)net_arena_bytes(net->manifest, (NetFunction)f, SAMPLES, sg_threads()));
+             (long long)net_arena_bytes(net->manifest, net_first_phase(net), (NetFunction)f, SAMPLES, sg_threads()));
   float *x = calloc((size_t)(SAMPLES * net->manifest->input.shape.count), sizeof *x), loss;
   float *y = calloc((size_t)(SAMPLES * net->manifest->outputs[0].shape.count), sizeof *y);
   int32_t target[SAMPLES] = {0};

@@ -34,13 +34,14 @@ static const FeaturePlaces places = {features, targets, good};
 
 static FeatureFile *open_file(Dataset *set) {
   static char name[] = "net";
-  static Manifest manifest = {.name = name, .features_bytes = BYTES};
+  static ManifestPhase phase = {.features_bytes = BYTES};
+  static Manifest manifest = {.name = name, .train = {.phases = &phase, .phase_count = 1}};
   static const sg_network network = {.manifest = "{}"};
   surgery_net net = {.network = &network, .manifest = &manifest};
   surgery_error err;
   char *note;
   memset(good, 0, sizeof good), memset(features, 0, sizeof features);
-  FeatureFile *file = feature_file_open(&net, set, "kept", BLOCK, &places, &note, &err);
+  FeatureFile *file = feature_file_open(&net, &phase, set, "kept", BLOCK, &places, &note, &err);
   if (!file) abort();
   free(note);
   return file;

@@ -68,19 +68,20 @@ static double gradient_scale(const Net *net, const float *grads, const ManifestT
   double all = 0;
   for (size_t i = 0; i < net->m->tensor_count; i++) {
     const ManifestTensor *other = &net->m->tensors[i];
-    if (other->trainable) all = fmax(all, largest_of(grads + other->grad / 4, other->shape.count));
+    if (grad_of(net, other) >= 0) all = fmax(all, largest_of(grads + grad_of(net, other) / 4, other->shape.count));
   }
-  return fmax(0.1 * all, largest_of(grads + t->grad / 4, t->shape.count));
+  return fmax(0.1 * all, largest_of(grads + grad_of(net, t) / 4, t->shape.count));
 }
 
 static void compare_gradients(const Net *net, ErrorKind kind, const char *what, const float *want) {
   for (size_t i = 0; i < net->m->tensor_count; i++) {
     const ManifestTensor *t = &net->m->tensors[i];
-    if (!t->trainable) continue;
+    if (grad_of(net, t) < 0) continue;
     char where[160];
     snprintf(where, sizeof where, "%s%s", what, t->name);
     check_error(net, kind, where,
-                difference(net->grads + t->grad / 4, want + t->grad / 4, t->shape.count, gradient_scale(net, want, t)));
+                difference(net->grads + grad_of(net, t) / 4, want + grad_of(net, t) / 4, t->shape.count,
+                           gradient_scale(net, want, t)));
   }
 }
 
@@ -142,7 +143,7 @@ static void check_weights(Net *net, const float *want) {
     const float *now = net->weights + t->offset / 4, *before = (const float *)net->fresh + t->offset / 4;
     bool same = memcmp(now, before, (size_t)t->shape.count * (t->i64 ? 8 : 4)) == 0;
     if (!t->buffer && !same) check_error(net, ERROR_STATISTICS, must_print("the step changed %s, which", t->name), NAN);
-    if (t->trainable) want += t->shape.count;
+    if (grad_of(net, t) >= 0) want += t->shape.count;
     if (!t->buffer || t->i64) continue;
     bool moved = memcmp(want, before, (size_t)t->shape.count * 4) != 0;
     if (!moved && !same) check_error(net, ERROR_STATISTICS, must_print("frozen %s moved, it", t->name), NAN);
@@ -157,8 +158,8 @@ static float *wanted_gradients(const Net *net, const float *golden) {
   float *want = must_alloc(net->m->grads_bytes);
   for (size_t i = 0; i < net->m->tensor_count; i++) {
     const ManifestTensor *t = &net->m->tensors[i];
-    if (t->trainable) memcpy(want + t->grad / 4, golden, (size_t)t->shape.count * 4);
-    if (t->trainable || (t->buffer && !t->i64)) golden += t->shape.count;
+    if (grad_of(net, t) >= 0) memcpy(want + grad_of(net, t) / 4, golden, (size_t)t->shape.count * 4);
+    if (grad_of(net, t) >= 0 || (t->buffer && !t->i64)) golden += t->shape.count;
   }
   return want;
 }
@@ -219,8 +220,8 @@ static double loss_along(Net *net, const Batch *b, const double *direction, doub
   net_restore(net);
   for (size_t i = 0; i < net->m->tensor_count; i++) {
     const ManifestTensor *t = &net->m->tensors[i];
-    for (int64_t k = 0; t->trainable && k < t->shape.count; k++)
-      net->weights[t->offset / 4 + k] += (float)(h * direction[t->grad / 4 + k]);
+    for (int64_t k = 0; grad_of(net, t) >= 0 && k < t->shape.count; k++)
+      net->weights[t->offset / 4 + k] += (float)(h * direction[grad_of(net, t) / 4 + k]);
   }
   return net_step(net, b, NULL);
 }
@@ -261,8 +262,8 @@ void check_differences(Net *net, const Batch *b) {
   net_step(net, b, NULL);
   for (size_t i = 0; i < net->m->tensor_count; i++) {
     const ManifestTensor *t = &net->m->tensors[i];
-    for (int64_t k = 0; t->trainable && k < t->shape.count; k++)
-      gradient[t->grad / 4 + k] = net->grads[t->grad / 4 + k];
+    for (int64_t k = 0; grad_of(net, t) >= 0 && k < t->shape.count; k++)
+      gradient[grad_of(net, t) / 4 + k] = net->grads[grad_of(net, t) / 4 + k];
   }
   for (int i = 0; i < 2; i++) {
     char where[32];
@@ -281,7 +282,7 @@ static int64_t golden_size(const Net *net) {
   if (!net->code->step) return count;
   for (size_t i = 0; i < net->m->tensor_count; i++) {
     const ManifestTensor *t = &net->m->tensors[i];
-    if (t->trainable || (t->buffer && !t->i64)) count += t->shape.count;
+    if (grad_of(net, t) >= 0 || (t->buffer && !t->i64)) count += t->shape.count;
   }
   return count + 1;
 }

@@ -136,7 +136,7 @@ static void check_gradient_mask(Net *net, const Batch *b, double p) {
       if (y[at] != 0) want += 2 * ((double)y[at] - target[at]) / (double)(b->n * WIDTH) / (1 - p);
     }
     largest = fmax(largest, fabs(want));
-    worst = fmax(worst, fabs(net->grads[bias->grad / 4 + j] - want));
+    worst = fmax(worst, fabs(net->grads[grad_of(net, bias) / 4 + j] - want));
   }
   check_error(net, ERROR_GRADIENT, "the mask of the gradient", worst / largest);
   guard_free(net, "y", y);

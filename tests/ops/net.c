@@ -32,7 +32,7 @@ void guard_free(const Net *net, const char *what, void *memory) {
 }
 
 static float *tensor_at(const Net *net, void *base, const ManifestTensor *t) {
-  return (float *)((char *)base + (base == net->grads ? t->grad : t->offset));
+  return (float *)((char *)base + (base == net->grads ? grad_of(net, t) : t->offset));
 }
 
 Net net_open_case(const Case *c, const sg_network *code) {
@@ -113,7 +113,7 @@ static void copy_last_value(const Net *net, const sg_run *run) {
 }
 
 static void call(Net *net, NetFunction function, sg_run *run) {
-  const ManifestFunction *f = &net->m->functions[function];
+  const ManifestFunction *f = manifest_function(net->m, &net->m->train.phases[0], function);
   run->threads = sg_threads();
   run->arena = guard_alloc(f->per_sample * run->n + f->fixed + f->scratch * run->threads);
   run->weights = net->weights;
@@ -134,7 +134,7 @@ static void pack(Net *net) {
 
 float *net_eval(Net *net, NetFunction function, int64_t n, const float *x, const int32_t *mask) {
   pack(net);
-  int64_t bytes = function == NET_PREFIX ? net->m->features_bytes * n : net->outputs * 4 * n;
+  int64_t bytes = function == NET_PREFIX ? net->m->train.phases[0].features_bytes * n : net->outputs * 4 * n;
   float *y = guard_alloc(bytes);
   call(net, function, &(sg_run){.n = n, .x = x, .mask = mask, .y = {y}});
   return y;

@@ -55,7 +55,7 @@ static void test_adds(void **state) {
   (void)state;
   Manifest *m = make_manifest();
   Chunks chunks;
-  assert_int_equal(chunks_init(&chunks, m, false), 0);
+  assert_int_equal(chunks_init(&chunks, m, &m->train.phases[0]), 0);
   for (int threads = 1; threads <= 3; threads++) {
     float *a = numbers(1, GRADS), *b = numbers(2, GRADS), *sum = numbers(3, GRADS), *before = numbers(3, GRADS);
     surgery_set_threads(threads);
@@ -73,7 +73,7 @@ static void test_clips(void **state) {
   (void)state;
   Manifest *m = make_manifest();
   Chunks chunks;
-  assert_int_equal(chunks_init(&chunks, m, false), 0);
+  assert_int_equal(chunks_init(&chunks, m, &m->train.phases[0]), 0);
   float *before = numbers(1, GRADS), *first = NULL;
   long double squares = 0;
   for (int64_t k = 0; k < GRADS; k++) squares += trained(k) ? (long double)before[k] * before[k] : 0;
@@ -103,7 +103,7 @@ static void test_averages(void **state) {
   (void)state;
   Manifest *m = make_manifest();
   Chunks chunks;
-  assert_int_equal(chunks_init(&chunks, m, true), 0);
+  assert_int_equal(chunks_init(&chunks, m, NULL), 0);
   for (int threads = 1; threads <= 3; threads++) {
     float *weights = numbers(1, BYTES / 4), *average = numbers(2, BYTES / 4), *before = numbers(2, BYTES / 4);
     surgery_set_threads(threads);

@@ -46,7 +46,7 @@ static void test_open_and_forward(void **state) {
   for (int i = 0; i < FAKE_CLASSES; i++) assert_true(y[1 + FAKE_CLASSES + i] == z[i]);
   assert_int_equal(fake_packs, 1); /* once: the weights did not change */
   assert_true(net->arena_bytes >= 3 * 128);
-  assert_int_equal(net_arena_bytes(net->manifest, NET_FORWARD, INT64_MAX / 2, 1), -1);
+  assert_int_equal(net_arena_bytes(net->manifest, net_first_phase(net), NET_FORWARD, INT64_MAX / 2, 1), -1);
   assert_int_equal(surgery_forward(net, SIZE_MAX, x, y), -1);
   assert_int_equal(surgery_forward(net, (size_t)1 << 55, x, y), -1); /* no such memory */
   assert_int_equal(surgery_forward(net, 3, x + 1, y + 1), 0);

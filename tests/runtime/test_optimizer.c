@@ -44,7 +44,7 @@ static void test_goldens(void **state) {
     surgery_error err = {.message = ""};
     Manifest *m = manifest_parse(text, &err);
     if (!m) fail_msg("%s: %s", golden->name, err.message);
-    Optimizer *o = optimizer_new(m, &err);
+    Optimizer *o = optimizer_new(m, &m->train.phases[0], &err);
     if (!o) fail_msg("%s: %s", golden->name, err.message);
     float w[NUMBERS], grads[32] = {0};
     memcpy(w, golden_start, sizeof w);
@@ -78,7 +78,7 @@ static void test_threads(void **state) {
   surgery_error err;
   Manifest *m = manifest_parse(text, &err);
   assert_non_null(m);
-  Optimizer *o = optimizer_new(m, &err);
+  Optimizer *o = optimizer_new(m, &m->train.phases[0], &err);
   static float w[12 * COPIES], grads[12 * COPIES];
   for (int i = 0; i < 12 * COPIES; i++) w[i] = golden_start[i % 12];
   surgery_set_threads(3);
@@ -99,7 +99,7 @@ static void refuses(const char *optimizer) {
   char *text = manifest_of(optimizer, "");
   surgery_error err = {.message = ""};
   Manifest *m = manifest_parse(text, &err);
-  Optimizer *o = m ? optimizer_new(m, &err) : NULL;
+  Optimizer *o = m ? optimizer_new(m, &m->train.phases[0], &err) : NULL;
   assert_null(o);
   assert_true(strlen(err.message) > 10);
   manifest_free(m);

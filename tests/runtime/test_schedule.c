@@ -38,7 +38,7 @@ static void test_goldens(void **state) {
     const struct ScheduleGolden *g = &schedule_goldens[i];
     Manifest *m = manifest_with(g->json);
     assert_non_null(m);
-    const ScheduleSettings *s = &manifest_phase(m)->schedule;
+    const ScheduleSettings *s = &m->train.phases[0].schedule;
     for (int t = 0; t < SCHEDULE_STEPS; t++) {
       close_to(g->name, t, schedule_lr(s, SCHEDULE_BASE, t, SCHEDULE_STEPS), g->lr[t]);
       double momentum = schedule_momentum(s, t, SCHEDULE_STEPS);
@@ -56,7 +56,7 @@ static void test_borders(void **state) {
     Manifest *m = manifest_with(schedule_goldens[i].json);
     for (int64_t total = 0; total < 4; total++)
       for (int64_t t = 0; t < 50; t++) {
-        double lr = schedule_lr(&manifest_phase(m)->schedule, 1, t, total);
+        double lr = schedule_lr(&m->train.phases[0].schedule, 1, t, total);
         if (!(lr >= 0 && lr <= 1.0000001))
           fail_msg("%s: step %d of %d: %g", schedule_goldens[i].name, (int)t, (int)total, lr);
       }
