@@ -1,9 +1,9 @@
-/* The HTML of report.h. Numbers are printed for people; whoever wants to compute takes --log. Every text that comes
- * from a script or a data set is escaped. */
+/* See report.h. The run becomes JSON here, and page.c puts that into report.html, which says what is shown and how.
+ * Numbers are printed for people; whoever wants to compute takes --log. */
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include "runtime/cli/page.h"
 #include "runtime/cli/report.h"
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
@@ -52,44 +52,36 @@ void report_free(Report *r) {
   for (int i = 0; i < REPORT_CURVES; i++) free(r->point[i]);
 }
 
-/* ---- HTML ---- */
+/* ---- JSON ---- */
 
-static void escape(FILE *out, const char *text) {
-  for (; *text; text++) {
-    const char *entity = *text == '<'   ? "&lt;"
-                         : *text == '>' ? "&gt;"
-                         : *text == '&' ? "&amp;"
-                         : *text == '"' ? "&quot;"
-                                        : NULL;
-    if (entity) fputs(entity, out);
-    else if ((unsigned char)*text >= ' ') fputc(*text, out);
-  }
+static const char page[] =
+#include "report.html.h"
+    ;
+
+/* A number that is not there (NaN) or a text that is NULL leaves its name out. */
+static void put(json_t *to, const char *name, json_t *value) { json_object_set_new(to, name, value); }
+static void put_text(json_t *to, const char *name, const char *text) { put(to, name, json_string_nocheck(text)); }
+static void put_number(json_t *to, const char *name, double number) { put(to, name, json_real(number)); }
+static void put_count(json_t *to, const char *name, int64_t count) { put(to, name, json_integer(count)); }
+static void put_positive(json_t *to, const char *name, double number) {
+  if (number > 0) put_number(to, name, number);
 }
 
-static const char style[] =
-    ":root{--ink:#1b1f24;--paper:#fff;--line:#d0d7de;--faint:#6e7781;--a:#0969da;--b:#bc4c00;--bar:#b6d4fe}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--paper:#0d1117;--line:#30363d;--faint:#8b949e;--a:#58a6ff;-"
-    "-b:#f0883e;"
-    "--bar:#1f4b82}}"
-    "body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1000px;margin:2em "
-    "auto;padding:0 1em}"
-    "h1{font-size:1.5em;margin:0}h2{font-size:1.1em;margin:1.6em 0 .4em}p.sub{color:var(--faint);margin:.2em 0 1em}"
-    ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:1em}"
-    "svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;fill:var(--faint)}"
-    ".grid{stroke:var(--line);stroke-width:1}.phase{stroke:var(--faint);stroke-dasharray:4 3}"
-    ".a,.b,.s{fill:none;stroke-width:2}.a{stroke:var(--a)}.b{stroke:var(--b)}.s{stroke:var(--a);stroke-width:1;opacity:"
-    ".35}"
-    "circle.a{fill:var(--a)}circle.b{fill:var(--b)}"
-    "table{border-collapse:collapse}td,th{padding:.25em .8em .25em 0;text-align:left;border-bottom:1px solid "
-    "var(--line);"
-    "vertical-align:top}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
-    ".bar{background:var(--bar);height:.8em;border-radius:2px}.tiles{display:flex;flex-wrap:wrap;gap:2em}"
-    ".tiles b{display:block;font-size:1.6em}.tiles span{color:var(--faint)}"
-    "td.m{text-align:center;min-width:2.2em;padding:.2em .3em}.scroll{overflow-x:auto}";
+static json_t *add_object(json_t *list) {
+  json_t *object = json_object();
+  json_array_append_new(list, object);
+  return object;
+}
+
+static json_t *put_list(json_t *to, const char *name) {
+  json_t *list = json_array();
+  put(to, name, list);
+  return list;
+}
 
 /* ---- charts ---- */
 
-enum { WIDTH = 480, HEIGHT = 260, LEFT = 52, RIGHT = 12, TOP = 14, BOTTOM = 34 };
+enum { WIDTH = 416, HEIGHT = 212 }; /* of the area that the curves are in; the page leaves room around it */
 
 typedef struct Axis {
   double from, to, step;
@@ -103,258 +95,219 @@ static Axis nice_axis(double from, double to) {
   return (Axis){floor(from / step + 1e-9) * step, ceil(to / step - 1e-9) * step, step};
 }
 
-static double place(const Axis *axis, double value, double begin, double end) {
-  return begin + (value - axis->from) / (axis->to - axis->from) * (end - begin);
-}
-
 typedef struct Chart {
   const Report *report;
-  const ManifestTrain *train;
-  FILE *out;
   Axis x, y;
 } Chart;
 
-static void range_of(const Report *r, ReportCurve curve, double *least, double *most) {
-  for (size_t i = 0; i < r->count[curve]; i++) {
-    *least = fmin(*least, r->point[curve][i].value);
-    *most = fmax(*most, r->point[curve][i].value);
-  }
+static void put_x(json_t *to, const Chart *c, double value) {
+  put_number(to, "x", (value - c->x.from) / (c->x.to - c->x.from) * WIDTH);
+}
+static void put_y(json_t *to, const Chart *c, double value) {
+  put_number(to, "y", (c->y.to - value) / (c->y.to - c->y.from) * HEIGHT);
 }
 
 /* Where the phases begin, as far as the training came. */
-static void draw_phases(const Chart *c) {
+static void put_phases(json_t *chart, const Chart *c, const ManifestTrain *train) {
+  json_t *list = put_list(chart, "phases");
   int64_t start = 0;
-  for (size_t i = 0; i < c->train->phase_count && (double)start < c->x.to; start += c->train->phases[i++].epochs) {
-    const ManifestPhase *p = &c->train->phases[i];
-    double x = place(&c->x, (double)start, LEFT, WIDTH - RIGHT);
-    if (!p->name || (p->epochs == 0 && i + 1 < c->train->phase_count)) continue;
-    if (start) fprintf(c->out, "<line class=phase x1=%.1f x2=%.1f y1=%d y2=%d />", x, x, TOP, HEIGHT - BOTTOM);
-    fprintf(c->out, "<text x=%.1f y=%d>", x + 2, TOP - 4);
-    escape(c->out, p->name);
-    fputs("</text>", c->out);
+  for (size_t i = 0; i < train->phase_count && (double)start < c->x.to; start += train->phases[i++].epochs) {
+    const ManifestPhase *p = &train->phases[i];
+    if (!p->name || (p->epochs == 0 && i + 1 < train->phase_count)) continue;
+    json_t *phase = add_object(list);
+    put_x(phase, c, (double)start);
+    put(phase, "first", json_boolean(start == 0));
+    put_text(phase, "phase", p->name);
   }
 }
 
-static void draw_grid(const Chart *c) {
-  double bottom = HEIGHT - BOTTOM, right = WIDTH - RIGHT;
-  for (int i = 0; c->y.from + i * c->y.step <= c->y.to + c->y.step / 2; i++) {
-    double value = c->y.from + i * c->y.step, y = place(&c->y, value, bottom, TOP);
-    fprintf(c->out, "<line class=grid x1=%d x2=%g y1=%.1f y2=%.1f /><text x=%d y=%.1f text-anchor=end>%g</text>", LEFT,
-            right, y, y, LEFT - 6, y + 4, fabs(value) < c->y.step / 1e6 ? 0 : value);
+static void put_ticks(json_t *chart, const char *name, const Chart *c, const Axis *axis,
+                      void (*put_place)(json_t *, const Chart *, double)) {
+  json_t *list = put_list(chart, name);
+  for (int i = 0; axis->from + i * axis->step <= axis->to + axis->step / 2; i++) {
+    double value = axis->from + i * axis->step;
+    json_t *tick = add_object(list);
+    put_place(tick, c, value);
+    put_number(tick, "value", fabs(value) < axis->step / 1e6 ? 0 : value);
   }
-  for (int i = 0; c->x.from + i * c->x.step <= c->x.to + c->x.step / 2; i++) {
-    double value = c->x.from + i * c->x.step, x = place(&c->x, value, LEFT, right);
-    fprintf(c->out, "<text x=%.1f y=%g text-anchor=middle>%g</text>", x, bottom + 16, value);
-  }
-  fprintf(c->out, "<text x=%g y=%d text-anchor=end>epochs</text>", right, HEIGHT - 3);
-  draw_phases(c);
 }
 
-static void draw_curve(const Chart *c, ReportCurve curve, const char *class, bool dots) {
-  const ReportPoint *p = c->report->point[curve];
-  size_t count = c->report->count[curve];
+static void add_curve(json_t *curves, const Chart *c, ReportCurve curve, const char *class, bool dots) {
+  size_t count = curve == REPORT_CURVES ? 0 : c->report->count[curve];
   if (count == 0) return;
-  fprintf(c->out, "<polyline class=%s points=\"", class);
-  for (size_t i = 0; i < count; i++)
-    fprintf(c->out, "%.1f,%.1f ", place(&c->x, p[i].at, LEFT, WIDTH - RIGHT),
-            place(&c->y, p[i].value, HEIGHT - BOTTOM, TOP));
-  fputs("\" />", c->out);
-  for (size_t i = 0; i < count && dots && count <= 60; i++)
-    fprintf(c->out, "<circle class=%s r=2.5 cx=%.1f cy=%.1f><title>epoch %g: %.5g</title></circle>", class,
-            place(&c->x, p[i].at, LEFT, WIDTH - RIGHT), place(&c->y, p[i].value, HEIGHT - BOTTOM, TOP), p[i].at,
-            p[i].value);
+  json_t *object = add_object(curves), *points = put_list(object, "points");
+  put_text(object, "class", class);
+  for (size_t i = 0; i < count; i++) {
+    const ReportPoint *p = &c->report->point[curve][i];
+    json_t *point = add_object(points);
+    put_x(point, c, p->at), put_y(point, c, p->value);
+    put_number(point, "at", p->at), put_number(point, "value", p->value);
+  }
+  if (dots && count <= 60) put(object, "dots", json_incref(points));
 }
 
 /* steps: the curve of single steps, faint, or REPORT_CURVES; a, b: those of epochs, or REPORT_CURVES. */
-static void draw_chart(const Report *r, const ManifestTrain *train, FILE *out, const char *title, ReportCurve steps,
-                       ReportCurve a, ReportCurve b) {
+static void add_chart(json_t *charts, const Report *r, const ManifestTrain *train, const char *title, ReportCurve steps,
+                      ReportCurve a, ReportCurve b) {
   const ReportCurve curves[] = {steps, a, b};
   double least = INFINITY, most = -INFINITY, first = INFINITY, last = 0;
   for (int i = 0; i < 3; i++) {
-    if (curves[i] == REPORT_CURVES || r->count[curves[i]] == 0) continue;
-    range_of(r, curves[i], &least, &most);
-    double begin = r->point[curves[i]][0].at; /* an epoch's point stands at its end */
-    first = fmin(first, curves[i] == steps ? floor(begin) : begin - 1);
-    last = fmax(last, r->point[curves[i]][r->count[curves[i]] - 1].at);
+    size_t count = curves[i] == REPORT_CURVES ? 0 : r->count[curves[i]];
+    if (count == 0) continue;
+    const ReportPoint *p = r->point[curves[i]];
+    for (size_t k = 0; k < count; k++) least = fmin(least, p[k].value), most = fmax(most, p[k].value);
+    first = fmin(first, curves[i] == steps ? floor(p[0].at) : p[0].at - 1); /* an epoch's point is at its end */
+    last = fmax(last, p[count - 1].at);
   }
   if (!(most >= least)) return;
   if (a == REPORT_ACCURACY) most = 1;
   if (least > 0 && least < most / 2) least = 0;
-  Chart c = {r, train, out, nice_axis(first, last), nice_axis(least, most)};
+  Chart c = {r, nice_axis(first, last), nice_axis(least, most)};
   if (c.x.step < 1) c.x.step = 1;
   c.x.from = ceil(first / c.x.step) * c.x.step == first ? first : floor(first), c.x.to = last;
-  fprintf(out, "<figure style=\"margin:0\"><h2>%s</h2><svg viewBox=\"0 0 %d %d\" role=img aria-label=\"%s\">", title,
-          WIDTH, HEIGHT, title);
-  draw_grid(&c);
-  if (steps != REPORT_CURVES) draw_curve(&c, steps, a == REPORT_CURVES ? "a" : "s", false);
-  if (a != REPORT_CURVES) draw_curve(&c, a, "a", true);
-  if (b != REPORT_CURVES) draw_curve(&c, b, "b", true);
-  if (b != REPORT_CURVES && r->count[b])
-    fprintf(out,
-            "<circle class=a r=4 cx=%d cy=%d /><text x=%d y=%d>training</text><circle class=b r=4 cx=%d cy=%d /><text "
-            "x=%d y=%d>"
-            "validation</text>",
-            LEFT + 4, HEIGHT - 7, LEFT + 12, HEIGHT - 3, LEFT + 74, HEIGHT - 7, LEFT + 82, HEIGHT - 3);
-  fputs("</svg></figure>\n", out);
+  json_t *chart = add_object(charts), *list = put_list(chart, "curves");
+  put_text(chart, "title", title);
+  put_count(chart, "width", WIDTH), put_count(chart, "height", HEIGHT);
+  put_ticks(chart, "ticks_x", &c, &c.x, put_x);
+  put_ticks(chart, "ticks_y", &c, &c.y, put_y);
+  put_phases(chart, &c, train);
+  add_curve(list, &c, steps, a == REPORT_CURVES ? "a" : "s", false);
+  add_curve(list, &c, a, "a", true);
+  add_curve(list, &c, b, "b", true);
+  put(chart, "legend", json_boolean(b != REPORT_CURVES && r->count[b]));
 }
 
 /* ---- tables ---- */
 
-static void row(FILE *out, const char *key, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void row(FILE *out, const char *key, const char *format, ...) {
-  char text[1200];
-  va_list list;
-  va_start(list, format);
-  vsnprintf(text, sizeof text, format, list);
-  va_end(list);
-  fprintf(out, "<tr><th>%s</th><td>", key);
-  escape(out, text);
-  fputs("</td></tr>\n", out);
+static void add_stage(json_t *stages, const ReportFacts *f, const ManifestPhase *p) {
+  json_t *stage = add_object(stages);
+  put_text(stage, "phase", p->name);
+  put_text(stage, "optimizer", optimizer_type_name(p->optimizer.type));
+  put_number(stage, "lr", f->options->lr >= 0 && !p->own_lr ? f->options->lr : p->optimizer.lr);
+  put_positive(stage, "momentum", p->optimizer.momentum);
+  put_positive(stage, "weight_decay", p->optimizer.weight_decay);
+  if (p->schedule.type != SCHEDULE_TYPE_NONE) put_text(stage, "schedule", schedule_type_name(p->schedule.type));
+  put_count(stage, "batch", f->options->batch ? f->options->batch : p->batch);
+  put_count(stage, "epochs", p->name ? p->epochs : f->options->epochs);
+  char augment[512] = "";
+  for (size_t i = 0, used = 0; i < p->augment_count && used < sizeof augment; i++)
+    used += (size_t)snprintf(augment + used, sizeof augment - used, "%s%s", i ? ", " : "",
+                             augment_op_name(p->augment[i].op));
+  if (*augment) put_text(stage, "augment", augment);
 }
 
-static void put_stage(FILE *out, const ReportFacts *f, const ManifestPhase *p) {
-  fprintf(out, "<tr><th>%s</th><td>", p->name ? "phase" : "training");
-  if (p->name) escape(out, p->name), fputs(": ", out);
-  fprintf(out, "%s(lr=%g", optimizer_type_name(p->optimizer.type),
-          f->options->lr >= 0 && !p->own_lr ? f->options->lr : p->optimizer.lr);
-  if (p->optimizer.momentum > 0) fprintf(out, ", momentum=%g", p->optimizer.momentum);
-  if (p->optimizer.weight_decay > 0) fprintf(out, ", weight_decay=%g", p->optimizer.weight_decay);
-  fputs(")", out);
-  if (p->schedule.type != SCHEDULE_TYPE_NONE) fprintf(out, "; schedule %s", schedule_type_name(p->schedule.type));
-  fprintf(out, "; batch %lld; %lld epochs", (long long)(f->options->batch ? f->options->batch : p->batch),
-          (long long)(p->name ? p->epochs : f->options->epochs));
-  for (size_t i = 0; i < p->augment_count; i++)
-    fprintf(out, "%s%s", i ? ", " : "; augment ", augment_op_name(p->augment[i].op));
-  fputs("</td></tr>\n", out);
+static void put_extras(json_t *to, const ManifestTrain *t) {
+  put_positive(to, "label_smoothing", t->label_smoothing);
+  put_positive(to, "clip_norm", t->clip_norm);
+  if (t->accumulate > 1) put_count(to, "accumulate", t->accumulate);
+  put_positive(to, "mixup", t->mixup);
+  put_positive(to, "ema", t->ema);
+  if (t->patience > 0) put_count(to, "patience", t->patience);
+  put_text(to, "watched", t->watch_accuracy ? "accuracy" : "loss");
 }
 
-static void put_extras(FILE *out, const ManifestTrain *t) {
-  if (t->label_smoothing > 0) row(out, "label smoothing", "%g", t->label_smoothing);
-  if (t->clip_norm > 0) row(out, "clip_norm", "%g", t->clip_norm);
-  if (t->accumulate > 1) row(out, "accumulate", "%lld batches", (long long)t->accumulate);
-  if (t->mixup > 0) row(out, "mixup", "%g", t->mixup);
-  if (t->ema > 0) row(out, "ema", "%g", t->ema);
-  if (t->patience > 0)
-    row(out, "early_stop", "after %lld epochs without a better %s", (long long)t->patience,
-        t->watch_accuracy ? "accuracy" : "loss");
-}
-
-static void put_settings(FILE *out, const ReportFacts *f) {
+static void put_settings(json_t *to, const ReportFacts *f) {
   const Manifest *m = f->manifest;
-  char shape[SHAPE_TEXT], frozen[32], trained[32];
-  fputs("<h2>Settings</h2><table>", out);
-  row(out, "script", "%s", m->script ? m->script : m->name);
-  row(out, "input", "%s", manifest_shape_text(&m->input.shape, shape));
-  row(out, "parameters", "%s trained, %s frozen", text_thousands(m->parameters_trainable, trained),
-      text_thousands(m->parameters_frozen, frozen));
-  row(out, "loss", "%s", loss_type_name(m->train.loss));
-  for (size_t i = 0; i < m->train.phase_count; i++) put_stage(out, f, &m->train.phases[i]);
-  put_extras(out, &m->train);
-  row(out, "seed", "%llu%s", (unsigned long long)f->options->seed, f->options->shuffle ? "" : ", not shuffled");
-  row(out, "training set", "%s: %lld samples (%s)", f->train->path, (long long)f->train->count, f->train->format);
-  if (f->val) row(out, "validation set", "%s: %lld samples", f->val->path, (long long)f->val->count);
-  if (f->result->broken) row(out, "left out", "%lld samples that could not be used", (long long)f->result->broken);
-  row(out, "weights", "%s", f->weights);
-  row(out, "compiled", "by surgeryc %s for %s; %d threads", m->compiler ? m->compiler : "", f->cpu, surgery_threads());
-  fputs("</table>\n", out);
+  char shape[SHAPE_TEXT], frozen[32], trained[32], seed[24];
+  put_text(to, "script", m->script ? m->script : m->name);
+  put_text(to, "input", manifest_shape_text(&m->input.shape, shape));
+  put_text(to, "trained", text_thousands(m->parameters_trainable, trained));
+  put_text(to, "frozen", text_thousands(m->parameters_frozen, frozen));
+  put_text(to, "loss", loss_type_name(m->train.loss));
+  json_t *stages = put_list(to, "stages");
+  for (size_t i = 0; i < m->train.phase_count; i++) add_stage(stages, f, &m->train.phases[i]);
+  put_extras(to, &m->train);
+  snprintf(seed, sizeof seed, "%llu", (unsigned long long)f->options->seed);
+  put_text(to, "seed", seed);
+  put(to, "shuffled", json_boolean(f->options->shuffle));
+  put_text(to, "train_path", f->train->path);
+  put_text(to, "train_format", f->train->format);
+  put_count(to, "train_count", f->train->count);
+  if (f->val) put_text(to, "val_path", f->val->path), put_count(to, "val_count", f->val->count);
+  if (f->result->broken) put_count(to, "left_out", f->result->broken);
+  put_text(to, "weights", f->weights);
+  put_text(to, "compiler", m->compiler ? m->compiler : "");
+  put_text(to, "cpu", f->cpu);
+  put_count(to, "threads", surgery_threads());
 }
 
-static void tile(FILE *out, const char *what, const char *format, double value) {
-  if (isnan(value)) return;
-  fputs("<div><b>", out);
-  fprintf(out, format, value);
-  fprintf(out, "</b><span>%s</span></div>", what);
+static void put_results(json_t *to, const TrainResult *r) {
+  put(to, "interrupted", json_boolean(r->interrupted));
+  put_number(to, "train_loss", r->loss);
+  put_number(to, "train_accuracy", 100 * r->accuracy);
+  put_number(to, "val_loss", r->val_loss);
+  put_number(to, "val_accuracy", 100 * r->val_accuracy);
+  json_t *metrics = put_list(to, "metrics");
+  for (int i = 0; i < 2; i++) {
+    if (!r->val.name[i] || isnan(r->val.value[i])) continue;
+    json_t *metric = add_object(metrics);
+    put_text(metric, "metric", r->val.name[i]);
+    put_number(metric, "value", r->val.value[i]);
+  }
+  put_number(to, "epochs", (double)r->epochs);
+  put_number(to, "steps", (double)r->steps);
 }
 
-static void put_tiles(FILE *out, const TrainResult *r) {
-  fputs("<div class=tiles>", out);
-  tile(out, "training loss", "%.4f", r->loss);
-  tile(out, "training accuracy", "%.1f %%", 100 * r->accuracy);
-  tile(out, "validation loss", "%.4f", r->val_loss);
-  tile(out, "validation accuracy", "%.1f %%", 100 * r->val_accuracy);
-  for (int i = 0; i < 2; i++)
-    if (r->val.name[i]) tile(out, i ? r->val.name[1] : r->val.name[0], "%.4f", r->val.value[i]);
-  tile(out, "epochs", "%.0f", (double)r->epochs);
-  tile(out, "steps", "%.0f", (double)r->steps);
-  fputs("</div>\n", out);
-}
-
-static void put_classes(FILE *out, const ReportFacts *f) {
+static void put_classes(json_t *to, const ReportFacts *f) {
   const Metrics *m = f->metrics;
-  const Dataset *set = f->val ? f->val : f->train;
   char number[24];
-  if (!m || !m->classes) return;
-  fprintf(out,
-          "<h2>Classes, on the %s set</h2><table><tr><th>class</th><th class=n>right</th><th class=n>of</th>"
-          "<th class=n>share</th><th style=\"width:180px\"></th></tr>\n",
-          f->val ? "validation" : "training");
+  json_t *classes = json_object(), *rows = put_list(classes, "rows");
+  put(to, "classes", classes);
+  put_text(classes, "set", f->val ? "validation" : "training");
   for (int64_t c = 0; c < m->classes; c++) {
     if (!m->seen[c]) continue;
-    double share = (double)m->right[c] / (double)m->seen[c];
-    fputs("<tr><td>", out);
-    escape(out, cli_label(f->manifest, set, c, number));
-    fprintf(out,
-            "</td><td class=n>%lld</td><td class=n>%lld</td><td class=n>%.1f %%</td><td><div class=bar "
-            "style=\"width:%.1f%%\">"
-            "</div></td></tr>\n",
-            (long long)m->right[c], (long long)m->seen[c], 100 * share, 100 * share);
+    json_t *row = add_object(rows);
+    put_text(row, "class", cli_label(f->manifest, f->val ? f->val : f->train, c, number));
+    put_count(row, "right", m->right[c]);
+    put_count(row, "seen", m->seen[c]);
+    put_number(row, "percent", 100 * ((double)m->right[c] / (double)m->seen[c]));
   }
-  fputs("</table>\n", out);
 }
 
 #define WIDEST_MATRIX 25
 
-static void put_confusion(FILE *out, const ReportFacts *f) {
+static void put_confusion(json_t *to, const ReportFacts *f) {
   const Metrics *m = f->metrics;
   const Dataset *set = f->val ? f->val : f->train;
   char number[24];
-  if (!m || !m->confusion || m->classes > WIDEST_MATRIX) return;
-  fputs("<h2>Confusion (rows: true, columns: predicted)</h2><div class=scroll><table><tr><td></td>", out);
-  for (int64_t c = 0; c < m->classes; c++) {
-    fputs("<td class=m>", out);
-    escape(out, cli_label(f->manifest, set, c, number));
-    fputs("</td>", out);
-  }
-  fputs("</tr>\n", out);
+  json_t *confusion = json_object(), *columns = put_list(confusion, "columns"), *rows = put_list(confusion, "rows");
+  put(to, "confusion", confusion);
   for (int64_t t = 0; t < m->classes; t++) {
-    fputs("<tr><td>", out);
-    escape(out, cli_label(f->manifest, set, t, number));
-    fputs("</td>", out);
+    const char *label = cli_label(f->manifest, set, t, number);
+    json_array_append_new(columns, json_string_nocheck(label));
+    json_t *row = add_object(rows), *cells = put_list(row, "cells");
+    put_text(row, "class", label);
     for (int64_t c = 0; c < m->classes; c++) {
       int64_t count = m->confusion[t * m->classes + c];
-      double share = m->seen[t] ? (double)count / (double)m->seen[t] : 0;
-      fprintf(out, "<td class=m style=\"background:color-mix(in srgb,var(--%s) %.0f%%,transparent)\">%lld</td>",
-              t == c ? "a" : "b", 70 * sqrt(share), (long long)count);
+      json_t *cell = add_object(cells);
+      put_text(cell, "colour", t == c ? "a" : "b");
+      put_number(cell, "percent", 70 * sqrt(m->seen[t] ? (double)count / (double)m->seen[t] : 0));
+      put_count(cell, "count", count);
     }
-    fputs("</tr>\n", out);
   }
-  fputs("</table></div>\n", out);
 }
 
-static void put_all(const Report *r, const ReportFacts *f, FILE *out) {
-  fputs("<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>",
-        out);
-  escape(out, f->manifest->name);
-  fprintf(out, ": training</title><style>%s</style>\n<h1>", style);
-  escape(out, f->manifest->name);
-  fprintf(out, ": training</h1><p class=sub>%s</p>\n", f->result->interrupted ? "interrupted" : "done");
-  put_tiles(out, f->result);
-  fputs("<div class=charts>\n", out);
-  draw_chart(r, &f->manifest->train, out, "Loss", REPORT_STEP_LOSS, REPORT_LOSS, REPORT_VAL_LOSS);
-  draw_chart(r, &f->manifest->train, out, "Accuracy", REPORT_CURVES, REPORT_ACCURACY, REPORT_VAL_ACCURACY);
-  draw_chart(r, &f->manifest->train, out, "Learning rate", REPORT_RATE, REPORT_CURVES, REPORT_CURVES);
-  fputs("</div>\n", out);
-  put_classes(out, f);
-  put_confusion(out, f);
-  put_settings(out, f);
-  fputs("</html>\n", out);
+static json_t *run_values(const Report *r, const ReportFacts *f) {
+  json_t *run = json_object(), *charts = put_list(run, "charts");
+  const ManifestTrain *train = &f->manifest->train;
+  put_text(run, "network", f->manifest->name);
+  put_results(run, f->result);
+  add_chart(charts, r, train, "Loss", REPORT_STEP_LOSS, REPORT_LOSS, REPORT_VAL_LOSS);
+  add_chart(charts, r, train, "Accuracy", REPORT_CURVES, REPORT_ACCURACY, REPORT_VAL_ACCURACY);
+  add_chart(charts, r, train, "Learning rate", REPORT_RATE, REPORT_CURVES, REPORT_CURVES);
+  if (f->metrics && f->metrics->classes) put_classes(run, f);
+  if (f->metrics && f->metrics->confusion && f->metrics->classes <= WIDEST_MATRIX) put_confusion(run, f);
+  put_settings(run, f);
+  return run;
 }
 
 int report_write(const Report *r, const ReportFacts *f, const char *path, surgery_error *err) {
   char *text = NULL;
   size_t size = 0;
   FILE *out = open_memstream(&text, &size);
-  if (out) put_all(r, f, out);
+  json_t *run = run_values(r, f);
+  if (out) page_fill(out, page, run);
+  json_decref(run);
   bool bad = r->failed || !out || ferror(out) != 0;
   if (out && fclose(out) != 0) bad = true;
   int status = bad ? sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for the report", path)
