@@ -77,7 +77,7 @@ for code in $codes; do
   if is_in $code "$untested" || is_in $code "$elsewhere"; then
     checks=$((checks + 1))
     [ -n "$(example $code)" ] || fail "the page of $code has no example"
-    mentioned=$(grep -rlw --include='*.surgery' --include='*.c' --include='*.sh' --include='*.golden' -e "$code" -e "DIAG_$code" \
+    mentioned=$(grep -rlw --include='*.surgery' --include='*.c' --include='*.sh' --include='*.golden' --include='*.def' -e "$code" -e "DIAG_$code" \
       "$SURGERY_SOURCE/tests" | grep -v "^$TOOLS_SOURCE" | head -n 1)
     is_in $code "$untested" || [ -n "$mentioned" ] || fail "no test gives $code: add one, or let the example of its page give it"
     ! is_in $code "$untested" || [ -z "$mentioned" ] || fail "$code is tested by $mentioned: take it out of untested.txt"
