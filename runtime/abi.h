@@ -76,8 +76,11 @@ typedef struct sg_network {
  * digits of what decides on them besides the weights} or null, "pack_reads": [ [0, 1], … ] (of programs: which tensors
  * each call of pack reads), "eval_reads": [ 2, … ] (those that forward, prefix or tail of the first phase read
  * themselves), "parameters": {"total": .., "trainable": .., "frozen": ..}, "flops": for one sample, "layers": [
- * {"name": "conv1", "type": "Conv2d", "shape": [64, 112, 112], "parameters": 9408, "frozen": true} ], with inspect
- * alone, what the nodes of the network are, in forward order, and which parts of it can be removed: "values": [
+ * {"name": "conv1", "type": "Conv2d", "shape": [64, 112, 112], "parameters": 9408, "frozen": true} ],
+ * "modules": [ ["", "ResNet"], ["conv1", "Conv2d", 0], … ] (name, type, parent: the tree, depth first), "calls": [
+ * ["conv1", null, 1, 0], ["layer1.0.add", "add", 7, 1], … ] (in forward order: name; of a function its type; its layer,
+ * or the container in whose forward it is; stage or -1), "stages": [ "stem", … ], with inspect alone, what the nodes of
+ * the network are, in forward order, and which parts of it can be removed: "values": [
  * {"name": "layer1.0.conv1", "type": "Conv2d", "layer": "layer1.0.conv1" (missing: a function), "inputs": [3] (into
  * this list; -1: the network's input), "shape": [64, 56, 56], "offset": bytes in the arena for one sample, "blocked":
  * true (layout; kernels.h), both missing: it is the network's input itself} ], "blocks": [ {"name": "layer3.1", "type":

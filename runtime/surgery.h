@@ -160,7 +160,7 @@ int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t
 int surgery_forward_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, float *y);
 int surgery_train_step_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, const int32_t *target,
                               float *loss);
-/* selector: a dotted prefix or a glob; NULL: all. */
+/* selector: of tensors or layers, as in scripts (grammar/README.md, "Selectors"); NULL: all. */
 int surgery_save(surgery_net *net, const char *path, const char *selector, surgery_error *err);
 /* As f32, f16 or bf16: see surgery_weights_write_as. */
 int surgery_save_as(surgery_net *net, const char *path, const char *selector, surgery_dtype dtype,

@@ -224,7 +224,7 @@ static void put_functions(Writer *w, const Plan *plan) {
         "*loss);\n",
         n, n, type);
   }
-  put(w, "/* By suffix: .safetensors, .pth, .npz. selector: a dotted prefix or a glob; NULL: all. 0 or -1. "
+  put(w, "/* By suffix: .safetensors, .pth, .npz. selector: layers or tensors, as in scripts; NULL: all. 0 or -1. "
          "*/\n");
   put(w, "int %s_save(%s *net, const char *path, const char *selector, surgery_error *err);\n", n, n);
   put(w, "void %s_close(%s *net);\n\n", n, n);

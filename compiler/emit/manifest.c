@@ -309,6 +309,43 @@ static json_t *labels_json(const Graph *g) {
   return list;
 }
 
+/* ---- what selectors need: the tree of modules, the calls in forward order, the stages ---- */
+
+typedef struct Listing {
+  const Graph *g;
+  json_t *modules;
+  int *index; /* by ModuleId: its place in `modules` */
+} Listing;
+
+/* Depth first, so that children are in their declared order. */
+static void list_modules(Listing *l, ModuleId id) {
+  const Module *m = &l->g->modules.at[id];
+  if (!m->alive) return;
+  l->index[id] = (int)json_array_size(l->modules);
+  json_t *json = json_pack("[o, o]", manifest_string(m->name), manifest_string(m->type ? m->type : ""));
+  if (m->parent != NO_ID) json_array_append_new(json, json_integer(l->index[m->parent]));
+  json_array_append_new(l->modules, json);
+  for (size_t i = 0; i < m->children.count; i++) list_modules(l, m->children.at[i]);
+}
+
+static void set_layout(Arena *arena, const Graph *g, json_t *root) {
+  Listing l = {g, json_array(), arena_array(arena, int, g->modules.count)};
+  json_t *calls = json_array(), *stages = json_array();
+  list_modules(&l, 0);
+  for (size_t i = 0; i < g->order.count; i++) {
+    const Node *n = &g->nodes.at[g->order.at[i]];
+    if (!n->alive) continue;
+    ModuleId home = n->module != NO_ID ? n->module : n->scope;
+    json_array_append_new(calls, json_pack("[o, o, i, i]", manifest_string(n->name),
+                                           n->module == NO_ID ? manifest_string(op_info(n->op)->name) : json_null(),
+                                           home == NO_ID ? 0 : l.index[home], n->stage));
+  }
+  for (size_t i = 0; i < g->stages.count; i++) json_array_append_new(stages, manifest_string(g->stages.at[i].name));
+  json_object_set_new(root, "modules", l.modules);
+  json_object_set_new(root, "calls", calls);
+  json_object_set_new(root, "stages", stages);
+}
+
 const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o) {
   const Graph *g = plan->graph;
   ParamList state = graph_state_dict(g, arena, true);
@@ -332,6 +369,7 @@ const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o) 
   json_object_set_new(root, "parameters", parameters_json(g));
   json_object_set_new(root, "flops", json_real(program_flops(&plan->forward)));
   json_object_set_new(root, "layers", layers_json(arena, g));
+  set_layout(arena, g, root);
   if (plan->inspect.present) manifest_inspect(arena, plan, root);
   json_object_set_new(root, "train", manifest_train(arena, plan, &state));
   char *text = json_dumps(root, JSON_COMPACT);

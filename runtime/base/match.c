@@ -22,12 +22,13 @@ enum {
 #define LIBRARY "libpcre2-8.so.0"
 #define PACKAGE "libpcre2-8-0"
 
-#define FUNCTIONS(X)                                                                                                   \
-  X(pcre2_compile_8)                                                                                                   \
-  X(pcre2_code_free_8)                                                                                                 \
-  X(pcre2_pattern_info_8) X(pcre2_get_error_message_8) X(pcre2_match_8) X(pcre2_dfa_match_8)                           \
-      X(pcre2_match_data_create_8) X(pcre2_match_data_free_8) X(pcre2_match_context_create_8)                          \
-          X(pcre2_match_context_free_8) X(pcre2_set_match_limit_8) X(pcre2_set_depth_limit_8)
+// clang-format off
+#define FUNCTIONS(X)                                                                                                  \
+  X(pcre2_compile_8) X(pcre2_code_free_8) X(pcre2_pattern_info_8) X(pcre2_get_error_message_8)                        \
+  X(pcre2_match_8) X(pcre2_dfa_match_8) X(pcre2_match_data_create_8) X(pcre2_match_data_free_8)                       \
+  X(pcre2_match_context_create_8) X(pcre2_match_context_free_8)                                                       \
+  X(pcre2_set_match_limit_8) X(pcre2_set_depth_limit_8)
+// clang-format on
 static struct {
 #define X(name) __typeof__(&name) name;
   FUNCTIONS(X)

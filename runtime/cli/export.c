@@ -1,4 +1,5 @@
 /* `export --out FILE`: the weights, or some of them, in a file, as f32 or rounded to f16 or bf16. */
+#include <stdlib.h>
 #include <string.h>
 #include "runtime/cli/overwrite.h"
 
@@ -31,9 +32,11 @@ static ExitStatus run(Cli *cli) {
     return EXIT_USAGE;
   }
   size_t count = 0;
-  for (size_t i = 0; i < net->manifest->tensor_count; i++)
-    count += net_selects(a.only ? a.only : "all", net->manifest->tensors[i].name);
-  status = surgery_save_as(net, a.out, a.only, dtype, &rounded, &err) ? cli_error(cli, &err) : EXIT_DONE;
+  surgery_tensor_out *tensors = NULL;
+  status = net_select(net, a.only, &tensors, &count, &err) ? cli_error(cli, &err) : EXIT_DONE;
+  free(tensors);
+  if (status == EXIT_DONE)
+    status = surgery_save_as(net, a.out, a.only, dtype, &rounded, &err) ? cli_error(cli, &err) : EXIT_DONE;
   if (status == EXIT_DONE && !cli->quiet) cli_print(stdout, "%s: %zu tensors\n", a.out, count);
   if (status == EXIT_DONE) cli_tell_names(cli, net, a.out);
   if (status == EXIT_DONE && rounded.infinite && !cli->quiet)
@@ -46,7 +49,7 @@ static ExitStatus run(Cli *cli) {
 static const CliOption options[] = {
     {"out", OPTION_TEXT, offsetof(ExportArguments, out), "FILE", "safetensors, pth or npz, by suffix"},
     {"only", OPTION_TEXT, offsetof(ExportArguments, only), "SELECTOR",
-     "layers or tensors by dotted name or glob, separated by commas"},
+     "layers or tensors, by a selector as in scripts"},
     {"dtype", OPTION_TEXT, offsetof(ExportArguments, dtype), "TYPE",
      "f32 (default), f16 or bf16: floats are rounded to nearest"},
     {"force", OPTION_FLAG, offsetof(ExportArguments, force), NULL, CLI_FORCE_HELP},
@@ -55,7 +58,8 @@ const CliCommand command_export = {
     "export",
     "--out FILE [options]",
     "write the weights, or some of them, to a file",
-    "SELECTOR: 'fc', 'layer4.*.conv?.weight', '**.bn*', '{conv,fc}1'; * and ? stay within one component.",
+    "SELECTOR: 'fc, conv1', 'layer4.*.conv?.weight', '**.bn*', '/bias$/', 'every Conv2d in layer1', 'conv1..layer2',\n"
+    "'all except fc', '[0:2]'; * and ? stay within one component.",
     options,
     false,
     run};

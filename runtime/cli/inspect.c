@@ -274,7 +274,9 @@ const CliCommand command_inspect = {
     "statistics and pictures of every layer, gradients, what could be removed",
     "FILE: a picture (JPEG, PNG, WebP, GIF, BMP, TIFF), a .npy, IDX or .npz file, or a folder of pictures, as predict "
     "takes them.\n"
-    "SELECTOR: 'layer1', 'layer4.*.conv?', '**.bn*', 'every Conv2d', 'every ReLU in layer2', and unions with commas.\n"
+    "SELECTOR: as in scripts: 'layer1', 'layer4.*.conv?', '/bn/', 'every ReLU in layer2', 'conv1..layer2', '[0:2]', "
+    "'all\n"
+    "except fc', and unions with commas.\n"
     "dead: channels that are zero in every sample; cosine: between a layer's input and output; |f|/|x|: of a sum, the "
     "branch against\n"
     "the identity; ms: of forward, one sample. Of what could be removed: output: how the output changes without it, "

@@ -329,6 +329,7 @@ Manifest *manifest_parse(const char *text, surgery_error *err) {
     manifest_read_train(r, root, m);
     if (!r->failed && manifest_read_inspect(root, m, err)) r->failed = true;
     if (!r->failed) check_class_weights(r, m);
+    if (!r->failed) m->layout = manifest_read_layout(r, root, m);
   }
   json_decref(root);
   if (!r->failed) return m;
@@ -349,6 +350,7 @@ void manifest_free(Manifest *m) {
   for (size_t i = 0; m->layers && i < m->layer_count; i++) free(m->layers[i].name), free(m->layers[i].type);
   for (size_t i = 0; m->pack_reads && i < m->pack_call_count; i++) free(m->pack_reads[i].tensors);
   manifest_free_inspect(m);
+  manifest_free_layout(m->layout);
   free(m->pack_reads);
   free(m->outputs), free(m->labels), free(m->tensors), free(m->layers);
   manifest_free_train(&m->train);

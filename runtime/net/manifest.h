@@ -237,7 +237,8 @@ typedef struct Manifest {
   size_t value_count;
   ManifestBlock *blocks;
   size_t block_count;
-  int *forward_calls; /* the value that each call of forward works for; -1: none */
+  struct ManifestLayout *layout; /* the network as selectors read it, net_select.c */
+  int *forward_calls;            /* the value that each call of forward works for; -1: none */
   size_t forward_call_count;
   ManifestTrain train;
 } Manifest;

@@ -26,4 +26,10 @@ void manifest_read_functions(Reader *r, json_t *root, ManifestFunction to[NET_FU
 /* m->train, with all else of the manifest read before. */
 void manifest_read_train(Reader *r, json_t *root, Manifest *m);
 void manifest_free_train(ManifestTrain *train);
+
+/* ---- net_select.c ---- */
+typedef struct ManifestLayout ManifestLayout;
+/* Of "modules", "calls" and "stages", with the tensors read before. NULL: the reader has failed. `root` is a json_t. */
+ManifestLayout *manifest_read_layout(Reader *r, void *root, const Manifest *m);
+void manifest_free_layout(ManifestLayout *layout);
 #endif

@@ -143,14 +143,11 @@ int net_source_open(surgery_net *net, surgery_weights *file, surgery_error *err)
 void net_source_close(surgery_net *net);
 
 /* ---- net_select.c ---- */
-/* Whether selector (names, layers or globs, separated by commas; "all") picks the tensor `name`. */
-bool net_selects(const char *selector, const char *name);
-/* Marks the manifest's values that the selector picks: names, layers, globs, `every TYPE`, `every TYPE in NAME`, `all`,
- * and unions. picked: [value_count]. An error when a part picks nothing. */
+/* Marks the manifest's values that the selector picks. picked: [value_count]. An error when a part picks nothing. */
 int net_select_values(const surgery_net *net, const char *selector, bool *picked, surgery_error *err);
 /* One tensor of the manifest as a writable record. */
 void net_tensor(const surgery_net *net, size_t index, surgery_tensor_out *out);
-/* The selected tensors as writable records; free the list. An error when there is none. */
+/* The selected tensors as writable records; selector NULL: all. Free the list. An error when there is none. */
 int net_select(const surgery_net *net, const char *selector, surgery_tensor_out **tensors, size_t *count,
                surgery_error *err);
 #endif

@@ -1,110 +1,155 @@
-/* Picking tensors by dotted names and globs, for surgery_save and `export --only`. The small brother of the
- * compiler's selectors: names, layers, globs and unions of them; it does not know types or order. */
-#include <stdio.h>
+/* Which tensors and values a selector picks, for surgery_save, `export --only` and `inspect --layers`. The language is
+ * that of scripts (runtime/base/selector.h); here the manifest is read as a network that it can be asked of. */
+#include <jansson.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include "runtime/base/error.h"
-#include "runtime/base/nearest.h"
+#include "runtime/base/selector.h"
+#include "runtime/net/manifest_read.h"
 #include "runtime/net/net.h"
 
-/* One component [p, p_end) of a pattern against one of a name: *, ? and {a,b} within it. Depth is bounded by
- * the pattern's length. */
-static bool match_component(const char *p, const char *p_end, const char *s, const char *s_end) {
-  while (p < p_end) {
-    if (*p == '*') {
-      for (const char *rest = s; rest <= s_end; rest++)
-        if (match_component(p + 1, p_end, rest, s_end)) return true;
-      return false;
-    }
-    if (*p == '{') {
-      const char *close = memchr(p, '}', (size_t)(p_end - p));
-      if (!close) return false;
-      for (const char *word = p + 1; word <= close;) {
-        const char *stop = word;
-        while (stop < close && *stop != ',') stop++;
-        size_t length = (size_t)(stop - word);
-        if ((size_t)(s_end - s) >= length && memcmp(s, word, length) == 0 &&
-            match_component(close + 1, p_end, s + length, s_end))
-          return true;
-        word = stop + 1;
-      }
-      return false;
-    }
-    if (s == s_end || (*p != '?' && *p != *s)) return false;
-    p++, s++;
-  }
-  return s == s_end;
-}
+static void no_memory(void *user, size_t bytes) { longjmp(*(jmp_buf *)user, 1); }
 
-static const char *component_end(const char *p, const char *end) {
-  while (p < end && *p != '.') p++;
-  return p;
-}
+/* ---- the network, as the manifest tells it ---- */
 
-/* A dotted pattern against the head of a dotted name: a layer's name picks all that is in it. */
-static bool match_dotted(const char *p, const char *p_end, const char *s, const char *s_end) {
-  if (p >= p_end) return true;
-  const char *p_stop = component_end(p, p_end);
-  const char *p_next = p_stop < p_end ? p_stop + 1 : p_end;
-  if (p_stop - p == 2 && p[0] == '*' && p[1] == '*') {
-    for (const char *rest = s;;) {
-      if (match_dotted(p_next, p_end, rest, s_end)) return true;
-      rest = component_end(rest, s_end);
-      if (rest >= s_end) return false;
-      rest++;
-    }
-  }
-  if (s >= s_end) return false;
-  const char *s_stop = component_end(s, s_end);
-  if (!match_component(p, p_stop, s, s_stop)) return false;
-  return match_dotted(p_next, p_end, s_stop < s_end ? s_stop + 1 : s_end, s_end);
-}
+struct ManifestLayout {
+  Arena *arena;
+  SelectNet net;
+};
 
-/* The next part of a union, without blanks around it; false: no more. Commas in braces do not separate. */
-static bool next_part(const char **at, const char **begin, const char **end) {
-  const char *p = *at;
-  if (!p) return false;
-  int depth = 0;
-  *begin = p;
-  for (; *p && (*p != ',' || depth); p++) depth += (*p == '{') - (*p == '}');
-  *end = p;
-  *at = *p ? p + 1 : NULL;
-  while (*begin < *end && **begin == ' ') ++*begin;
-  while (*end > *begin && (*end)[-1] == ' ') --*end;
+/* Reads ids that lie in [least, limit). */
+static bool read_id(json_t *json, int64_t least, size_t limit, int32_t *id) {
+  if (!json_is_integer(json) || json_integer_value(json) < least || json_integer_value(json) >= (json_int_t)limit)
+    return false;
+  *id = (int32_t)json_integer_value(json);
   return true;
 }
 
-static bool part_selects(const char *begin, const char *end, const char *name) {
-  if (begin == end) return false;
-  if (end - begin == 3 && memcmp(begin, "all", 3) == 0) return true;
-  return match_dotted(begin, end, name, name + strlen(name));
+static const char *copy_text(Arena *arena, json_t *json) {
+  return json_is_string(json) ? arena_strdup(arena, json_string_value(json)) : NULL;
 }
 
-bool net_selects(const char *selector, const char *name) {
-  const char *begin, *end;
-  for (const char *at = selector; next_part(&at, &begin, &end);)
-    if (part_selects(begin, end, name)) return true;
-  return false;
+/* [name, type, parent]: the root first, parents before their children. */
+static bool read_module(ManifestLayout *l, json_t *json, size_t index) {
+  SelectModule m = {.name = copy_text(l->arena, json_array_get(json, 0)),
+                    .type = copy_text(l->arena, json_array_get(json, 1)),
+                    .parent = NO_ID,
+                    .alive = true};
+  if (!m.name || !m.type || (index > 0 && !read_id(json_array_get(json, 2), 0, index, &m.parent))) return false;
+  size_t above = index ? strlen(l->net.modules.at[m.parent].name) : 0;
+  if (above > 0 && (strlen(m.name) <= above || m.name[above] != '.')) return false;
+  m.local = m.name + (above ? above + 1 : 0);
+  vec_push(l->arena, &l->net.modules, m);
+  return true;
 }
 
-static int nothing_selected(const surgery_net *net, const char *begin, const char *end, surgery_error *err) {
-  char wanted[128];
-  size_t length = (size_t)(end - begin) < sizeof wanted - 1 ? (size_t)(end - begin) : sizeof wanted - 1;
-  memcpy(wanted, begin, length);
-  wanted[length] = 0;
-  const Manifest *m = net->manifest;
-  const char **names = calloc(m->tensor_count + m->layer_count + 1, sizeof *names);
-  const char *near = NULL;
-  if (names) {
-    size_t count = 0;
-    for (size_t i = 0; i < m->layer_count; i++) names[count++] = m->layers[i].name;
-    for (size_t i = 0; i < m->tensor_count; i++) names[count++] = m->tensors[i].name;
-    near = nearest_name(wanted, names, count);
+/* [name, null, layer, stage], or of a function [name, type, container, stage]. */
+static bool read_call(ManifestLayout *l, json_t *json) {
+  int32_t home;
+  SelectNode n = {.name = copy_text(l->arena, json_array_get(json, 0)),
+                  .type = copy_text(l->arena, json_array_get(json, 1)),
+                  .alive = true};
+  if (!n.name || !read_id(json_array_get(json, 2), 0, l->net.modules.count, &home) ||
+      !read_id(json_array_get(json, 3), NO_ID, l->net.stages.count, &n.stage))
+    return false;
+  n.module = n.type ? NO_ID : home;
+  n.scope = n.type ? home : l->net.modules.at[home].parent;
+  vec_push(l->arena, &l->net.nodes, n);
+  return true;
+}
+
+/* The module whose name stands before the tensor's own. */
+static ModuleId module_of(ManifestLayout *l, const char *tensor) {
+  char *name = arena_strdup(l->arena, tensor);
+  for (char *dot; (dot = strrchr(name, '.'));) {
+    *dot = 0;
+    ModuleId module = select_find_module(&l->net, name);
+    if (module != NO_ID) return module;
   }
-  sg_fail(err, SURGERY_BAD_INPUT,
-          near ? "the selector '%s' matches no tensor; did you mean '%s'?" : "the selector '%s' matches no tensor",
-          SG_Q(wanted), near);
-  free(names);
+  return 0;
+}
+
+typedef VEC(int32_t) Ids;
+
+static IdList list_of(const Ids *ids) { return (IdList){ids->at, ids->count}; }
+
+/* What follows from the rest: children, each module's parameters, orders. */
+static void connect(ManifestLayout *l, const Manifest *m) {
+  size_t modules = l->net.modules.count;
+  Ids *children = arena_array(l->arena, Ids, modules), *params = arena_array(l->arena, Ids, modules);
+  Ids order = {0}, parameters = {0};
+  for (size_t i = 1; i < modules; i++) vec_push(l->arena, &children[l->net.modules.at[i].parent], (int32_t)i);
+  for (size_t i = 0; i < l->net.nodes.count; i++) vec_push(l->arena, &order, (int32_t)i);
+  for (size_t i = 0; i < m->tensor_count; i++) {
+    SelectParam p = {arena_strdup(l->arena, m->tensors[i].name), module_of(l, m->tensors[i].name)};
+    vec_push(l->arena, &l->net.params, p);
+    vec_push(l->arena, &params[p.module], (int32_t)i);
+    if (!m->tensors[i].buffer) vec_push(l->arena, &parameters, (int32_t)i);
+  }
+  for (size_t i = 0; i < modules; i++)
+    l->net.modules.at[i].children = list_of(&children[i]), l->net.modules.at[i].params = list_of(&params[i]);
+  l->net.order = list_of(&order), l->net.parameters = list_of(&parameters);
+}
+
+static bool read_layout(ManifestLayout *l, json_t *root, const Manifest *m) {
+  json_t *modules = json_object_get(root, "modules"), *calls = json_object_get(root, "calls"), *item;
+  size_t i;
+  l->net.name = arena_strdup(l->arena, m->name);
+  json_array_foreach(json_object_get(root, "stages"), i, item) {
+    const char *name = copy_text(l->arena, item);
+    if (!name) return false;
+    vec_push(l->arena, &l->net.stages, name);
+  }
+  json_array_foreach(modules, i, item) if (!read_module(l, item, i)) return false;
+  json_array_foreach(calls, i, item) if (!read_call(l, item)) return false;
+  if (l->net.modules.count == 0) vec_push(l->arena, &l->net.modules, (SelectModule){"", "", "", NO_ID, .alive = true});
+  connect(l, m);
+  return true;
+}
+
+/* False: no memory. */
+static bool read_guarded(ManifestLayout *l, Reader *r, json_t *root, const Manifest *m) {
+  jmp_buf back;
+  if (setjmp(back)) return false;
+  l->arena = arena_create_with(no_memory, &back);
+  if (!read_layout(l, root, m)) manifest_wrong(r, "modules", "or its calls are wrong");
+  return true;
+}
+
+ManifestLayout *manifest_read_layout(Reader *r, void *root, const Manifest *m) {
+  ManifestLayout *l = calloc(1, sizeof *l);
+  if (l && read_guarded(l, r, root, m)) return l;
+  manifest_free_layout(l);
+  r->failed = true;
+  sg_fail(r->err, SURGERY_ENVIRONMENT, "no memory for the network's manifest");
+  return NULL;
+}
+
+void manifest_free_layout(ManifestLayout *l) {
+  if (l) arena_destroy(l->arena);
+  free(l);
+}
+
+/* ---- picking ---- */
+
+typedef struct Pick {
+  Arena *arena; /* to be destroyed; `picked` lies in it */
+  Picked picked;
+} Pick;
+
+static int pick(const surgery_net *net, const char *selector, Pick *p, surgery_error *err) {
+  jmp_buf back;
+  const char *message;
+  p->arena = NULL;
+  if (setjmp(back)) {
+    arena_destroy(p->arena);
+    return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
+  }
+  p->arena = arena_create_with(no_memory, &back);
+  if (selector_pick_text(&net->manifest->layout->net, selector, p->arena, &p->picked, &message)) return 0;
+  sg_fail(err, SURGERY_BAD_INPUT, "%s", message);
+  arena_destroy(p->arena);
   return -1;
 }
 
@@ -120,83 +165,30 @@ void net_tensor(const surgery_net *net, size_t index, surgery_tensor_out *out) {
 int net_select(const surgery_net *net, const char *selector, surgery_tensor_out **tensors, size_t *count,
                surgery_error *err) {
   const Manifest *m = net->manifest;
-  if (!selector) selector = "all";
-  const char *begin, *end;
-  for (const char *at = selector; next_part(&at, &begin, &end);) { /* each part must match something */
-    bool any = false;
-    for (size_t i = 0; i < m->tensor_count && !any; i++) any = part_selects(begin, end, m->tensors[i].name);
-    if (!any) return nothing_selected(net, begin, end, err);
-  }
+  Pick p = {0};
+  if (selector && pick(net, selector, &p, err)) return -1;
   *count = 0;
   *tensors = calloc(m->tensor_count + 1, sizeof **tensors);
+  for (size_t i = 0; *tensors && i < m->tensor_count; i++)
+    if (!selector || p.picked.param[i]) net_tensor(net, i, &(*tensors)[(*count)++]);
+  arena_destroy(p.arena);
   if (!*tensors) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory");
-  for (size_t i = 0; i < m->tensor_count; i++) {
-    const ManifestTensor *t = &m->tensors[i];
-    if (!net_selects(selector, t->name)) continue;
-    net_tensor(net, i, &(*tensors)[(*count)++]);
-  }
-  return 0;
-}
-
-/* ---- values, for inspect ---- */
-
-static bool is_word(const char *begin, const char *end, const char *word) {
-  return (size_t)(end - begin) == strlen(word) && memcmp(begin, word, strlen(word)) == 0;
-}
-
-static const char *word_end(const char *at, const char *end) {
-  while (at < end && *at != ' ') at++;
-  return at;
-}
-
-static const char *next_word(const char *at, const char *end) {
-  at = word_end(at, end);
-  while (at < end && *at == ' ') at++;
-  return at;
-}
-
-/* By its own name or by that of its layer: relu picks relu_1 too, the second call of that layer. */
-static bool names_value(const char *begin, const char *end, const ManifestValue *v) {
-  return part_selects(begin, end, v->name) || (v->layer && part_selects(begin, end, v->layer));
-}
-
-/* "every TYPE" and "every TYPE in NAME", else names. */
-static bool part_selects_value(const char *begin, const char *end, const ManifestValue *v) {
-  if (!is_word(begin, word_end(begin, end), "every")) return names_value(begin, end, v);
-  const char *type = next_word(begin, end), *in = next_word(type, end);
-  if (!is_word(type, word_end(type, end), v->type)) return false;
-  if (in == end) return true;
-  const char *place = next_word(in, end);
-  return is_word(in, word_end(in, end), "in") && place < end && names_value(place, end, v);
-}
-
-static int no_value_selected(const Manifest *m, const char *begin, const char *end, surgery_error *err) {
-  bool type = is_word(begin, word_end(begin, end), "every");
-  const char *word = type ? next_word(begin, end) : begin, *near = NULL;
-  char wanted[128], name[128];
-  snprintf(wanted, sizeof wanted, "%.*s", (int)(end - begin), begin);
-  snprintf(name, sizeof name, "%.*s", (int)(end - word), word);
-  const char **names = calloc(m->value_count + 1, sizeof *names);
-  for (size_t i = 0; names && i < m->value_count; i++) names[i] = type ? m->values[i].type : m->values[i].name;
-  if (names) near = nearest_name(name, names, m->value_count);
-  sg_fail(err, SURGERY_BAD_INPUT,
-          near ? "the selector '%s' matches no layer; did you mean '%s%s'?" : "the selector '%s' matches no layer",
-          SG_Q(wanted), type ? "every " : "", near);
-  free(names);
-  return -1;
+  if (*count || !selector) return 0;
+  free(*tensors);
+  return sg_fail(err, SURGERY_BAD_INPUT, "the selector '%s' matches no tensor", SG_Q(selector));
 }
 
 int net_select_values(const surgery_net *net, const char *selector, bool *picked, surgery_error *err) {
   const Manifest *m = net->manifest;
-  const char *begin, *end;
-  memset(picked, 0, m->value_count * sizeof *picked);
-  for (const char *at = selector; next_part(&at, &begin, &end);) {
-    bool any = false;
-    for (size_t i = 0; i < m->value_count; i++) {
-      bool selects = part_selects_value(begin, end, &m->values[i]);
-      picked[i] |= selects, any |= selects;
-    }
-    if (!any) return no_value_selected(m, begin, end, err);
+  const SelectNet *layout = &m->layout->net;
+  Pick p;
+  bool any = false;
+  if (pick(net, selector, &p, err)) return -1;
+  for (size_t v = 0, call = 0; v < m->value_count; v++) { /* both are in forward order */
+    while (call < layout->nodes.count && strcmp(layout->nodes.at[call].name, m->values[v].name) != 0) call++;
+    picked[v] = call < layout->nodes.count && p.picked.node[call];
+    any |= picked[v];
   }
-  return 0;
+  arena_destroy(p.arena);
+  return any ? 0 : sg_fail(err, SURGERY_BAD_INPUT, "the selector '%s' matches no layer", SG_Q(selector));
 }

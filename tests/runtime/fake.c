@@ -110,51 +110,56 @@ static char *manifest(const FakeOptions *o) {
   char file[600] = "null", *text;
   const char *slash = o->weights_path ? strrchr(o->weights_path, '/') : NULL;
   if (slash) snprintf(file, sizeof file, "\"%s\", \"weights_path\": \"%s\"", slash + 1, o->weights_path);
-  int made = asprintf(&text,
-                      "{\"name\": \"fake\", \"script\": \"fake.surgery\", \"compiler\": \"0.1.0\", "
-                      "\"weights_file\": %s,\n"
-                      " \"input\": %s, \"outputs\": [{\"name\": \"output\", \"shape\": [10]}], \"labels\": %s,\n"
-                      " \"tensors\": [\n"
-                      "  {\"name\": \"fc1.weight\", \"shape\": [32, 64], \"dtype\": \"f32\", \"offset\": %d, "
-                      "\"trainable\": %s, \"grad\": %d, \"group\": 0},\n"
-                      "  {\"name\": \"fc1.bias\", \"shape\": [32], \"dtype\": \"f32\", \"offset\": %d, "
-                      "\"trainable\": %s, \"grad\": %d, \"group\": 0},\n"
-                      "  {\"name\": \"fc2.weight\", \"shape\": [10, 32], \"dtype\": \"f32\", \"offset\": %d, "
-                      "\"trainable\": %s, \"grad\": %d, \"group\": 0,\n"
-                      "   \"fresh\": {\"kind\": \"uniform\", \"bound\": 0.1767767}},\n"
-                      "  {\"name\": \"fc2.bias\", \"shape\": [10], \"dtype\": \"f32\", \"offset\": %d, "
-                      "\"trainable\": %s, \"grad\": %d, \"group\": 0,\n"
-                      "   \"fresh\": {\"kind\": \"constant\", \"value\": 0}},\n"
-                      "  {\"name\": \"bn.num_batches_tracked\", \"shape\": [], \"dtype\": \"i64\", \"offset\": %d, "
-                      "\"buffer\": true, \"trainable\": false, \"grad\": -1}],\n"
-                      " %s\"weights_bytes\": %d, \"packed_bytes\": %d, \"grads_bytes\": %d, \"repack\": %s,\n"
-                      " \"functions\": {\"forward\": {\"per_sample\": 128, \"fixed\": 0, \"scratch\": 0}, "
-                      "\"prefix\": {\"per_sample\": 0, \"fixed\": 64, \"scratch\": 0},\n"
-                      "   \"tail\": {\"per_sample\": 0, \"fixed\": 64, \"scratch\": 0}, \"step\": {\"per_sample\": "
-                      "128, \"fixed\": 64, \"scratch\": 64}},\n"
-                      " \"features\": %s, \"parameters\": {\"total\": 2410, \"trainable\": %d, \"frozen\": %d}, "
-                      "\"flops\": 4736,\n"
-                      " \"layers\": %s, \"train\": %s}",
-                      file, o->input ? o->input : "{\"kind\": \"tensor\", \"shape\": [64], \"preprocess\": []}",
-                      o->labels ? o->labels : "[]", W1, full ? "true" : "false", at, B1, full ? "true" : "false",
-                      full ? B1 : -1, W2, head ? "true" : "false", w2, B2, head ? "true" : "false", b2, TRACKED,
-                      o->reads ? o->reads : "", WEIGHTS, 4 * I * H,
-                      full   ? TRACKED
-                      : head ? 4 * H * C + 64
-                             : 0,
-                      full ? "true" : "false", o->kind == FAKE_HEAD ? "{\"bytes\": 128, \"shape\": [32]}" : "null",
-                      full   ? 2410
-                      : head ? 330
-                             : 0,
-                      full   ? 0
-                      : head ? 2080
-                             : 2410,
-                      o->layers ? o->layers
-                                : "[{\"name\": \"fc1\", \"type\": \"Linear\", \"shape\": [32], \"parameters\": "
-                                  "2080, \"frozen\": false},"
-                                  " {\"name\": \"fc2\", \"type\": \"Linear\", \"shape\": [10], \"parameters\": 330, "
-                                  "\"frozen\": false}]",
-                      o->train ? o->train : "null");
+  int made =
+      asprintf(&text,
+               "{\"name\": \"fake\", \"script\": \"fake.surgery\", \"compiler\": \"0.1.0\", "
+               "\"weights_file\": %s,\n"
+               " \"input\": %s, \"outputs\": [{\"name\": \"output\", \"shape\": [10]}], \"labels\": %s,\n"
+               " \"tensors\": [\n"
+               "  {\"name\": \"fc1.weight\", \"shape\": [32, 64], \"dtype\": \"f32\", \"offset\": %d, "
+               "\"trainable\": %s, \"grad\": %d, \"group\": 0},\n"
+               "  {\"name\": \"fc1.bias\", \"shape\": [32], \"dtype\": \"f32\", \"offset\": %d, "
+               "\"trainable\": %s, \"grad\": %d, \"group\": 0},\n"
+               "  {\"name\": \"fc2.weight\", \"shape\": [10, 32], \"dtype\": \"f32\", \"offset\": %d, "
+               "\"trainable\": %s, \"grad\": %d, \"group\": 0,\n"
+               "   \"fresh\": {\"kind\": \"uniform\", \"bound\": 0.1767767}},\n"
+               "  {\"name\": \"fc2.bias\", \"shape\": [10], \"dtype\": \"f32\", \"offset\": %d, "
+               "\"trainable\": %s, \"grad\": %d, \"group\": 0,\n"
+               "   \"fresh\": {\"kind\": \"constant\", \"value\": 0}},\n"
+               "  {\"name\": \"bn.num_batches_tracked\", \"shape\": [], \"dtype\": \"i64\", \"offset\": %d, "
+               "\"buffer\": true, \"trainable\": false, \"grad\": -1}],\n"
+               " %s\"weights_bytes\": %d, \"packed_bytes\": %d, \"grads_bytes\": %d, \"repack\": %s,\n"
+               " \"functions\": {\"forward\": {\"per_sample\": 128, \"fixed\": 0, \"scratch\": 0}, "
+               "\"prefix\": {\"per_sample\": 0, \"fixed\": 64, \"scratch\": 0},\n"
+               "   \"tail\": {\"per_sample\": 0, \"fixed\": 64, \"scratch\": 0}, \"step\": {\"per_sample\": "
+               "128, \"fixed\": 64, \"scratch\": 64}},\n"
+               " \"features\": %s, \"parameters\": {\"total\": 2410, \"trainable\": %d, \"frozen\": %d}, "
+               "\"flops\": 4736,\n"
+               " \"modules\": [[\"\", \"Fake\"], [\"fc1\", \"Linear\", 0], [\"relu\", \"ReLU\", 0], [\"fc2\", "
+               "\"Linear\", 0], [\"bn\", \"BatchNorm1d\", 0]],\n"
+               " \"calls\": [[\"fc1\", null, 1, 0], [\"relu\", null, 2, 0], [\"add\", \"add\", 0, 0], [\"fc2\", null, "
+               "3, -1]], \"stages\": [\"first\"],\n"
+               " \"layers\": %s, \"train\": %s}",
+               file, o->input ? o->input : "{\"kind\": \"tensor\", \"shape\": [64], \"preprocess\": []}",
+               o->labels ? o->labels : "[]", W1, full ? "true" : "false", at, B1, full ? "true" : "false",
+               full ? B1 : -1, W2, head ? "true" : "false", w2, B2, head ? "true" : "false", b2, TRACKED,
+               o->reads ? o->reads : "", WEIGHTS, 4 * I * H,
+               full   ? TRACKED
+               : head ? 4 * H * C + 64
+                      : 0,
+               full ? "true" : "false", o->kind == FAKE_HEAD ? "{\"bytes\": 128, \"shape\": [32]}" : "null",
+               full   ? 2410
+               : head ? 330
+                      : 0,
+               full   ? 0
+               : head ? 2080
+                      : 2410,
+               o->layers ? o->layers
+                         : "[{\"name\": \"fc1\", \"type\": \"Linear\", \"shape\": [32], \"parameters\": "
+                           "2080, \"frozen\": false},"
+                           " {\"name\": \"fc2\", \"type\": \"Linear\", \"shape\": [10], \"parameters\": 330, "
+                           "\"frozen\": false}]",
+               o->train ? o->train : "null");
   MUST(made > 0);
   return text;
 }

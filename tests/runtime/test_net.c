@@ -330,30 +330,88 @@ static void test_full_disk(void **state) {
   close_fake(net, &network);
 }
 
+static void check_selector(const surgery_net *net, const char *selector, const char *names) {
+  surgery_tensor_out *tensors;
+  size_t count;
+  char got[400] = "";
+  if (net_select(net, selector, &tensors, &count, &err)) fail_msg("'%s': %s", selector, err.message);
+  for (size_t i = 0; i < count; i++) strcat(strcat(got, i ? " " : ""), tensors[i].name);
+  if (strcmp(got, names) != 0) fail_msg("'%s' picks %s, not %s", selector, got, names);
+  free(tensors);
+}
+
+/* Each kind of selector, and what is said of one that picks nothing. */
 static void test_selectors(void **state) {
   (void)state;
+#define FC1 "fc1.weight fc1.bias"
+#define FC2 "fc2.weight fc2.bias"
+#define BN "bn.num_batches_tracked"
   static const struct {
-    const char *selector, *name;
-    bool picks;
-  } rows[] = {{"all", "layer1.0.conv1.weight", true},
-              {"layer1", "layer1.0.conv1.weight", true},
-              {"layer1", "layer10.weight", false},
-              {"layer*.*.conv?", "layer1.0.conv1.weight", true},
-              {"layer*.conv?", "layer1.0.conv1.weight", false},
-              {"**.conv*", "conv1.weight", true},
-              {"**.conv*", "a.b.c.conv2.bias", true},
-              {"**.bn*", "layer1.0.conv1.weight", false},
-              {"{conv,fc}1", "fc1.weight", true},
-              {"{conv,fc}1.bias", "fc1.weight", false},
-              {"fc, conv1", "conv1.weight", true},
-              {"fc.weight", "fc.weight", true},
-              {"**", "x", true},
-              {"", "x", false},
-              {"*", "a.b", true},
-              {"{a", "a", false}};
-  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    if (net_selects(rows[i].selector, rows[i].name) != rows[i].picks)
-      fail_msg("'%s' and '%s'", rows[i].selector, rows[i].name);
+    const char *selector, *names;
+  } rows[] = {{"all", FC1 " " FC2 " " BN},
+              {NULL, FC1 " " FC2 " " BN},
+              {"fc1", FC1},
+              {"fc2.bias", "fc2.bias"},
+              {" fc2 , bn ", FC2 " " BN},
+              {"fc?", FC1 " " FC2},
+              {"**.bias", "fc1.bias fc2.bias"},
+              {"*", FC1 " " FC2 " " BN},
+              {"{fc,conv}2.*", FC2},
+              {"/^fc.*t$/", "fc1.weight fc2.weight"},
+              {"every Linear", FC1 " " FC2},
+              {"every Linear in fc2", FC2},
+              {"every Linear in (fc1, relu)", FC1},
+              {"fc1..relu", FC1},
+              {"fc1..fc2", FC1 " " FC2},
+              {"[0]", FC1},
+              {"[:], bn", FC1 " " BN},
+              {"backbone", FC1},
+              {"head", FC2},
+              {"children[2:]", FC2 " " BN},
+              {"parameters[-1]", "fc2.bias"},
+              {"fc1.parameters[:1]", "fc1.weight"},
+              {"all except fc1, bn", FC2},
+              {"(fc1, fc2) except /bias/", "fc1.weight fc2.weight"},
+              {"\"bn\"", BN}};
+  static const struct {
+    const char *selector, *message;
+  } wrong[] = {
+      {"fc22", "there is no layer or parameter 'fc22'; did you mean 'fc2'?"},
+      {"fc1, fc22", "there is no layer or parameter 'fc22'; did you mean 'fc2'?"},
+      {"conv*", "no layer and no parameter matches 'conv*'"},
+      {"every Conv2d", "there is no Conv2d in the network; the types in it are Linear, ReLU, BatchNorm1d"},
+      {"every Liner", "there is no Liner in the network; did you mean 'Linear'?"},
+      {"fc2..fc1", "the range ends before it begins"},
+      {"[1]", "[1] is out of range: fake has 1 stages; they are first"},
+      {"/(/", "the regular expression cannot be used: missing closing parenthesis; it has the syntax of PCRE2"},
+      {"/^(\\w+\\.*)+[!?]/", "more than 200000 steps"},
+      {"{a,b", "the glob cannot be read: a '{' is not closed"},
+      {"relu", "the selector 'relu' matches no tensor"},
+      {"fc1 except fc1", "nothing is left"},
+      {"", "the selector '' cannot be read: a layer is expected at its end"},
+      {"fc1,", "cannot be read: a layer is expected at its end"},
+      {"fc1 fc2", "cannot be read: ',' or 'except' is expected, before 'fc2'"},
+      {"(fc1", "a ')' is expected at its end"},
+      {"fc1[", "a number or a range is expected at its end"},
+      {"fc1[1", "a ']' is expected at its end"},
+      {"fc1.weight[:, 1]", "a region of a tensor cannot be picked here, before ', 1]'"},
+      {"/fc", "the '/' that closes the regular expression is missing"},
+      {"\"fc", "a '\"' is missing"}};
+  sg_network network;
+  fake_write_weights(test_path("w.safetensors"), 1);
+  surgery_net *net = open_fake(&network, FAKE_FULL, test_path("w.safetensors"));
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) check_selector(net, rows[i].selector, rows[i].names);
+  surgery_tensor_out *tensors;
+  size_t count;
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    if (net_select(net, wrong[i].selector, &tensors, &count, &err) == 0) fail_msg("'%s' is right", wrong[i].selector);
+    expect_message(wrong[i].message);
+  }
+  char deep[2001] = "";
+  memset(deep, '(', sizeof deep - 1);
+  assert_int_equal(net_select(net, deep, &tensors, &count, &err), -1);
+  expect_message("nested too deep");
+  close_fake(net, &network);
 }
 
 static void test_bad_manifests(void **state) {

@@ -35,9 +35,21 @@ only 'conv?.weight' conv1.weight conv2.weight
 only '**.running_*' bn1.running_mean bn1.running_var bn2.running_mean bn2.running_var
 only 'fc, conv1' conv1.weight fc.weight fc.bias
 only '{fc,conv2}.bias' conv2.bias fc.bias
+only '/^bn1.*s$/' bn1.bias
+only 'every Linear' fc.weight fc.bias
+only 'conv1..bn1 except **.running_*, **.num_batches_tracked' bn1.bias bn1.weight conv1.weight
+only 'parameters[-2:]' fc.weight fc.bias
 run 1 "$tiny" export --out none.safetensors --only fcc
 err "fcc"
 absent none.safetensors
+echo 'take lenet from random' >lenet.surgery # it declares stages
+run 0 "$SURGERYC" lenet.surgery -o lenet
+for part in '[0]=conv1.bias,conv1.weight' '[-1:]=conv2.bias,conv2.weight' 'head except fc2, fc3=fc1.bias,fc1.weight' 'backbone except conv1=conv2.bias,conv2.weight'; do
+  run 0 ./lenet export --out stage.npz --only "${part%%=*}" --force
+  equals "--only '${part%%=*}'" "$("$RUNTOOL" list stage.npz | cut -d' ' -f1 | sort | paste -sd, -)" "${part#*=}"
+done
+run 1 ./lenet export --out none.safetensors --only '[2]'
+err '\[2\] is out of range: lenet has 2 stages; they are level1, level2; count from 0 to 1'
 run 1 "$tiny" export --out weights.txt
 err 'weights\.txt'
 absent weights.txt

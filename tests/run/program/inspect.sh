@@ -74,16 +74,31 @@ only_files two 00 02
 only_files two/02 b1.conv1.png b1.conv2.png fc.png
 run 0 ./net inspect --data "$data/idx" --maps three --layers pool
 err '3 pictures in three$'
+picks() { # SELECTOR FILES…
+  rm -rf picked
+  run 0 ./net inspect "$data/pictures/val/left/00.png" --maps picked --quiet --layers "$1"
+  shift
+  only_files picked "$@"
+}
+picks 'b{1,2}.bn?' b1.bn1.png b1.bn2.png b2.bn1.png b2.bn2.png
+picks '/^b[12]\.conv2$/' b1.conv2.png b2.conv2.png
+picks 'every add' b1.add.png b2.add.png b3.add.png
+picks 'b1.conv2..b2.conv1' b1.add.png b1.bn2.png b1.conv2.png b1.relu_1.png b2.conv1.png
+picks 'b1 except **.bn*, every Conv2d' b1.add.png b1.relu.png b1.relu_1.png
+picks 'children[-2:]' fc.png pool.png
+picks 'b1.children[0], "stem"' b1.conv1.png stem.png
 
 # what is wrong is said
 run 2 ./net inspect
 err 'which files\? Or a data set: --data DIR'
 run 1 ./net inspect "$data/x.npy" --layers b2.conv3
-err "matches no layer; did you mean 'b2\.conv[12]'"
+err "there is no layer or parameter 'b2\.conv3'; did you mean 'b2\.conv[12]'"
 run 1 ./net inspect "$data/x.npy" --layers 'every Conv3d'
-err "did you mean 'every Conv2d'"
+err "there is no Conv3d in the network; did you mean 'Conv2d'"
 run 1 ./net inspect "$data/x.npy" --layers "every$(printf '%200s' '')Conv3d"
-err "did you mean 'every Conv2d'"
+err "there is no Conv3d in the network; did you mean 'Conv2d'"
+run 1 ./net inspect "$data/x.npy" --layers fc.weight
+err "the selector 'fc\.weight' matches no layer"
 run 1 ./net inspect absent.png
 run 1 ./net inspect --data nowhere
 : >file
