@@ -217,7 +217,8 @@ static const FileCase files[] = {
     {"zip, empty", TEXT("PK\5\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
      "a zip archive of 0 entries, but neither PyTorch's (no data.pkl) nor .npz (no .npy entry)"},
     {"HDF5", TEXT("\x89HDF\r\n\x1a\n and more"), "is an HDF5 file (Keras); export the weights as safetensors or .npz"},
-    {"GGUF", TEXT("GGUF\3\0\0\0 and more"), "is a GGUF file; safetensors, PyTorch and .npz files are read"},
+    {"GGUF, cut off", TEXT("GGUF\3\0\0\0 and more"),
+     "byte 16: ends inside the number of pairs (8 bytes are needed, 1 are left)"},
     {"zstd", TEXT("\x28\xb5\x2f\xfd and more"), "is compressed by zstd; unpack it first"},
     {"pickle of another kind", TEXT("\x80\2}."),
      "byte 0: a Python pickle (of a dict), but not PyTorch's: its magic number is missing"},
@@ -247,7 +248,7 @@ static void test_names(void **state) {
       {"unnamed", TEXT("\x1c\0\0\0TFL3 and more"),
        "is a TensorFlow Lite file, a compiled network; export the network as ONNX, and take the .onnx file "
        "(tf2onnx)"},
-      {"net.gguf", TEXT("GGML? and more"), "is a GGUF file; safetensors, PyTorch and .npz files are read"},
+      {"net.ggml", TEXT("GGML? and more"), "is a GGML file; safetensors, PyTorch and .npz files are read"},
       {"net.H5", TEXT("\x89HDF\r\n\x1a\n"),
        "is a Keras file, as it seems; export the network as ONNX, and take the .onnx file (tf2onnx), or save "
        "its weights as .npz"},
