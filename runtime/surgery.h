@@ -69,8 +69,8 @@ typedef struct surgery_tensor {
 } surgery_tensor;
 
 typedef struct surgery_weights surgery_weights;
-/* Opens by content, not by name: safetensors, PyTorch zip and legacy, npz, a sharded index.json, ONNX. Only headers are
- * read. */
+/* Opens by content, not by name: safetensors, PyTorch zip and legacy, npz, a sharded index.json, ONNX, GGUF. Only
+ * headers are read. */
 surgery_weights *surgery_weights_open(const char *path, surgery_error *err);
 /* A safetensors file that lies in memory and stays there as long as the weights are open; `name`: for messages. */
 surgery_weights *surgery_weights_open_memory(const void *image, size_t size, const char *name, surgery_error *err);

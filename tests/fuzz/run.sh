@@ -40,6 +40,7 @@ tar)
   done >"$seeds/tar"
   cat ../pickle >>"$seeds/tar" ;;
 npy) take "$fixtures"/*.np? ;;
+gguf) take "$fixtures"/*.gguf ;;
 index) take "$fixtures"/*.index.json; cp "$fixtures"/shard-* . ;;
 onnx_weights) take "$models"/*.onnx; for f in "$models"/*; do [ "$(wc -c <"$f")" -gt 65536 ] || cp "$f" .; done ;;
 onnx_import) take "$models"/*.onnx ;;

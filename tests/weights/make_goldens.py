@@ -366,6 +366,28 @@ def shared():
         expect(name, lines)
 
 
+# ---- GGUF, as ggml's docs/gguf.md describes it ----
+
+def save_gguf():
+    text = lambda t: struct.pack("<Q", len(t)) + t.encode()
+    base = np.arange(6, dtype=np.float32).reshape(2, 3) - 2.5
+    bf16 = (base.view("<u4") >> 16).astype("<u2")
+    tensors = [("blk.0.weight", base, 0, None), ("half", base.astype("<f2").reshape(3, 2, 1), 1, None), ("double", base[0].astype("<f8"), 28, None),
+               ("brain", bf16, 30, (bf16.astype("<u4") << 16).view("<f4")), ("bytes", np.array([-1, 127], "i1"), 24, None),
+               ("longs", np.array([2**40, -3], "<i8"), 27, None), ("nothing", np.zeros((0, 4), "<f4"), 0, None)]
+    for version in (2, 3):
+        pairs = [text("general.alignment") + struct.pack("<II", 4, 64), text("name") + struct.pack("<I", 8) + text("a text"),
+                 text("list") + struct.pack("<IIQ", 9, 8, 2) + text("a") + text(""), text("nested") + struct.pack("<IIQIQ", 9, 9, 1, 5, 2) + bytes(8),
+                 text("on") + struct.pack("<IB", 7, 1), text("rate") + struct.pack("<Id", 12, 0.5)]
+        head, data = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(pairs)) + b"".join(pairs), b""
+        for name, a, kind, _ in tensors:
+            head += text(name) + struct.pack("<I", a.ndim) + struct.pack("<%dQ" % a.ndim, *reversed(a.shape)) + struct.pack("<IQ", kind, len(data))
+            data += a.tobytes() + bytes(-a.nbytes % 64)
+        with open(path("v%d.gguf" % version), "wb") as f:
+            f.write(head + bytes(-len(head) % 64) + data)
+        expect("v%d.gguf" % version, [of_numpy(n, a if value is None else value, None if value is None else "bf16") for n, a, _, value in tensors])
+
+
 def write(name):
     with open(os.path.join(HERE, name), "w") as f:
         f.write("# made by make_goldens.py with torch %s, numpy %s\n" % (torch.__version__, np.__version__))
@@ -375,7 +397,7 @@ def write(name):
 
 if __name__ == "__main__":
     os.makedirs(FIXTURES, exist_ok=True)
-    for step in (save_torch, other_zips, rebuild_v3, old_tar, storage_views, save_safetensors, save_shards, save_numpy):
+    for step in (save_torch, other_zips, rebuild_v3, old_tar, storage_views, save_safetensors, save_shards, save_numpy, save_gguf):
         step()
     write("fixtures.golden")
     rounding()
