@@ -54,9 +54,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   static char *labels[] = {"cat", "dog", "3"};
   if (size % 2) spec.labels = labels, spec.label_count = 3, spec.may_rename = size % 4 == 1;
   if (target == TARGET_CLASSES && size % 8 >= 4) spec.values_too = spec.classes;
-  write_plain(names[kind], data + 1, size - 1);
+  const char *name = kind == 0 && shape == 1 && size % 2 ? "samples.lst" : names[kind]; /* a text too */
+  write_plain(name, data + 1, size - 1);
   write_other_half(kind);
-  const char *path = kind == LABELS ? names[IMAGES] : names[kind];
+  const char *path = kind == LABELS ? names[IMAGES] : name;
   surgery_error err = {0};
   Dataset *set = target == TARGET_NONE ? dataset_open_inputs(&path, 1, &spec, &err) : dataset_open(path, &spec, &err);
   if (set) load_all(set, &spec);

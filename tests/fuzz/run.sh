@@ -51,6 +51,7 @@ data)
   printf 'a;b;c;d;class\n1;2;3;4;"x ""y"""\n5;6;7;8;z\n' | byte 21 >"$seeds/names"
   printf '1 2 3\n' | tr ' ' '\t' | byte 42 >"$seeds/values"
   printf 'file,label\na.png,cat\nb/c.jpg,dog\n' | byte 28 >"$seeds/pictures"
+  printf 'a.png 2\nb/c.jpg 0\nd.png 1\n' | byte 28 >"$seeds/list"
   printf 'a.png,1,0.5\n"b.png",0,1\n' | byte 49 >"$seeds/numbers"
   printf 'f;cat;dog;3\n/a.png;0;1;1\n' | byte 28 >"$seeds/several"
   head -c 3073 /dev/zero | byte 36 >"$seeds/cifar"

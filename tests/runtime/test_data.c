@@ -336,6 +336,34 @@ static void test_npy(void **state) {
   free(good);
 }
 
+/* ---- lists of pictures; reading the pictures is tested with folders ---- */
+
+static void test_list(void **state) {
+  (void)state;
+  char name[300];
+  DatasetSpec spec = classes(&image8);
+  static const char numbers[] = "a b.png  2\r\n\n  \nsub/c.jpg\t0\n/d.png 1";
+  test_write("list.txt", numbers, sizeof numbers - 1);
+  Dataset *set = open_good(test_path("list.txt"), &spec);
+  assert_int_equal(set->count, 3);
+  assert_memory_equal(set->labels, ((int32_t[]){2, 0, 1}), 12);
+  assert_string_equal(set->name(set, 0, name, sizeof name), test_path("a b.png"));
+  assert_string_equal(set->name(set, 2, name, sizeof name), "/d.png");
+  dataset_close(set);
+  test_write("list.lst", "a.png dog\nb.png cat\n", 20);
+  set = open_good(test_path("list.lst"), &spec);
+  assert_memory_equal(set->labels, ((int32_t[]){1, 0}), 8); /* sorted */
+  dataset_close(set);
+  test_write("list.lst", "a.png 1\nb.png\n", 14);
+  refuses(test_path("list.lst"), &spec, "line 2: a file and its class are needed");
+  test_write("list.lst", "a.png 1\nb\0.png 2\n", 18);
+  refuses(test_path("list.lst"), &spec, "a zero byte");
+  test_write("list.lst", "a.png 99\n", 9);
+  refuses(test_path("list.lst"), &spec, "label 99");
+  test_write("list.lst", "no picture\n", 11);
+  refuses(test_path("list.lst"), &spec, "not a data set");
+}
+
 static void test_no_data_set(void **state) {
   (void)state;
   DatasetSpec spec = classes(&tensor64);
@@ -434,9 +462,9 @@ static void test_loader(void **state) {
 
 int run_data_tests(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_csv),           cmocka_unit_test(test_csv_inputs), cmocka_unit_test(test_csv_forms),
-      cmocka_unit_test(test_csv_malformed), cmocka_unit_test(test_idx),        cmocka_unit_test(test_idx_malformed),
-      cmocka_unit_test(test_cifar),         cmocka_unit_test(test_arrays),     cmocka_unit_test(test_npy),
-      cmocka_unit_test(test_no_data_set),   cmocka_unit_test(test_loader)};
+      cmocka_unit_test(test_csv),           cmocka_unit_test(test_csv_inputs),  cmocka_unit_test(test_csv_forms),
+      cmocka_unit_test(test_csv_malformed), cmocka_unit_test(test_idx),         cmocka_unit_test(test_idx_malformed),
+      cmocka_unit_test(test_cifar),         cmocka_unit_test(test_arrays),      cmocka_unit_test(test_npy),
+      cmocka_unit_test(test_list),          cmocka_unit_test(test_no_data_set), cmocka_unit_test(test_loader)};
   return cmocka_run_group_tests_name("data", tests, NULL, NULL);
 }
