@@ -51,6 +51,7 @@ typedef struct sg_network {
   const char *cpu;        /* what the functions are compiled for: "x86-64-v3", "sapphirerapids" */
   uint64_t needs;         /* the features that they may use, bits as in runtime/base/cpu.c */
   const struct sg_network *lesser; /* for a lesser CPU; NULL: this is the last */
+  const struct TrainRecipe *train; /* base/recipe.h, as the train block says it; NULL: there is none */
 } sg_network;
 
 /* The manifest:
@@ -65,9 +66,10 @@ typedef struct sg_network {
  *   "outputs": [ {"name": "output", "shape": [2]} ], "labels": ["ants", "bees"] (empty: none given),
  *   "tensors": [ {"name": "conv1.weight", "shape": [64, 3, 7, 7], "dtype": "f32"|"i64", "offset": 0 (bytes),
  *                 "buffer": false, "shared": false (an earlier tensor at the same offset is the same), "trainable":
- * false, "grad": byte offset in grads or -1, "group": 0 (index into train.groups), "fresh": null | {"kind": "uniform",
- * "bound": 0.04} | {"kind": "normal", "deviation": 0.1} | {"kind": "constant", "value": 1}, each with an optional
- * "shift" that is added, "zero_row": a row that is 0, and "stream": what keys its numbers, where that is not its name}
+ * false, "grad": byte offset in grads or -1, "group": 0 (in its stage of the recipe), "fresh": null | {"kind":
+ * "uniform", "bound": 0.04} | {"kind": "normal", "deviation": 0.1} | {"kind": "constant", "value": 1}, each with an
+ * optional "shift" that is added, "zero_row": a row that is 0, and "stream": what keys its numbers, where that is not
+ * its name}
  * ], "weights_bytes": .., "packed_bytes": .., "grads_bytes": .., "functions": { "forward": {"per_sample": bytes,
  * "fixed": bytes, "scratch": bytes a thread, "samples": that are given to it at a time, missing: all}, "prefix": …,
  * "tail": …, "step": …, "pack": … (may be missing: needs none), "inspect": … }, "repack": false (optional, true where
@@ -86,18 +88,10 @@ typedef struct sg_network {
  * true (layout; kernels.h), both missing: it is the network's input itself} ], "blocks": [ {"name": "layer3.1", "type":
  * "BasicBlock", "in": 40, "out": 46 (values of one shape), "values": [41, …] (what it computes), "parameters": 1180672}
  * ], "forward_calls": [ 0, 3, … ] (the value that each call of forward works for, -1: none; the calls are numbered as
- * sg_mark says), "train": null | { "optimizer": {"type": "Adam", "lr": .., …torch's argument names}, "loss": {"type":
- * "CrossEntropy", "label_smoothing": 0, "ignore_index": -100, "weight": [..]|null}, "groups": [ {} , {"lr": 1e-5,
- * "weight_decay": 0} ] (0 is the default group: no overrides), "batch": 16, "epochs": 25, "seed": 0, "augment": [
- * {"op": "random_resized_crop", "size": [224, 224], "scale": [0.08, 1], "ratio": [0.75, 1.3333]},
- *                                                                 {"op": "horizontal_flip", "p": 0.5} ],
- *              "schedule": {"type": "cosine", "interval": "epoch"|"step", …torch's argument names} (may be missing: a
- * constant rate), "clip_norm": 1, "accumulate": 4, "mixup": 0.2, "ema": 0.999, "early_stop": {"patience": 3,
- * "min_delta": 0, "monitor": "loss"} (each may be missing: none), "save": [ {"file": "head.pth", "tensors": [ indices
- * ]} ], "phases": [ {"name": "head", "optimizer", "own_lr": true where --lr leaves it alone, "groups", "schedule",
- * "batch", "epochs", "augment" as above, "tensors": [ [index, grad, group] of each that it trains ], "frozen_layers": [
- * indices into layers ], "grads_bytes": .., "repack": .., "functions": {"prefix", "tail", "step"}, "features"} ]
- * (missing: none) } } Where there are phases, all above that they repeat is the first one's. */
+ * sg_mark says), "phases": [ { "tensors": [ [index, grad,
+ * group] of each that it trains ], "frozen_layers": [ indices into layers ], "grads_bytes": .., "repack": ..,
+ * "functions": {"prefix", "tail", "step"}, "features"} ] (where the script has phases; what stands above is then the
+ * first one's) } */
 
 /* ---- the runtime's functions that generated code calls ---- */
 

@@ -33,12 +33,13 @@ typedef struct CodegenLevels {           /* the CPUs of one output, the best fir
 bool codegen_levels(Arena *arena, const char *cpu, CodegenLevels *out, const char **error);
 
 typedef struct CodegenOptions {
-  const char *name;        /* prefix of everything exported, a C identifier: NAME_network, NAME_forward … */
-  const char *manifest;    /* the JSON text of runtime/abi.h */
-  uint64_t embedded_bytes; /* of the weights; 0: none. The bytes themselves are the symbol NAME_embedded, */
-  const void *embedded;    /* defined here from these bytes, or elsewhere when this is NULL */
-  bool program;            /* main() instead of the C interface */
-  bool bare;               /* neither: NAME_network alone, for the compiler's own process */
+  const char *name;                 /* prefix of everything exported, a C identifier: NAME_network, NAME_forward … */
+  const char *manifest;             /* the JSON text of runtime/abi.h */
+  const struct TrainRecipe *recipe; /* runtime/base/recipe.h; NULL without a train block */
+  uint64_t embedded_bytes;          /* of the weights; 0: none. The bytes themselves are the symbol NAME_embedded, */
+  const void *embedded;             /* defined here from these bytes, or elsewhere when this is NULL */
+  bool program;                     /* main() instead of the C interface */
+  bool bare;                        /* neither: NAME_network alone, for the compiler's own process */
   /* Of several levels each has modules of its own, whose symbols end in the CPU's name; those of level 0 have what all
    * share: the manifest, main() or the C interface. NULL: the one of `target`. */
   const CodegenLevels *levels;

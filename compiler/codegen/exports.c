@@ -75,6 +75,7 @@ static LLVMValueRef network_global(Codegen *cg, const LLVMValueRef *functions, s
   *next++ = text_global(cg, "cpu", cg->target->cpu);
   *next++ = LLVMConstInt(cg->i64, cg->target->needs, false);
   *next++ = lesser_network(cg);
+  *next++ = first ? recipe_global(cg, cg->options->recipe) : null;
   const char *name = first ? "network" : arena_printf(cg->arena, "network%s", cg->suffix);
   LLVMValueRef global = LLVMAddGlobal(cg->module, cg->network_type, exported(cg, name));
   LLVMSetInitializer(global, LLVMConstNamedStruct(cg->network_type, fields, NETWORK_FIELDS));

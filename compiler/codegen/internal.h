@@ -69,7 +69,9 @@ LLVMValueRef schedule_function(Codegen *cg, const Program *schedule);
  * forward, prefix, tail, step and inspect, then prefix, tail and step of each phase behind the first. */
 #define FUNCTIONS 6
 void export_network(Codegen *cg, const LLVMValueRef *functions, size_t count);
-#define NETWORK_FIELDS (FUNCTIONS + 10)
+#define NETWORK_FIELDS (FUNCTIONS + 11)
+/* recipe.c: the constant, or a null pointer. */
+LLVMValueRef recipe_global(Codegen *cg, const struct TrainRecipe *recipe);
 /* A function with a body to be, the builder at its entry. */
 LLVMValueRef begin_function(Codegen *cg, const char *name, LLVMTypeRef type, LLVMLinkage linkage);
 /* "_x86_64_v3" */

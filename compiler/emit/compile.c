@@ -2,6 +2,7 @@
  * What an assembler or a reader of LLVM's language gets is one text, made by one thread. Called by emit.c; writes no
  * file. */
 #include "compiler/emit/compile.h"
+#include "compiler/emit/manifest.h"
 #include <llvm-c/Linker.h>
 #include <pthread.h>
 #include <sched.h>
@@ -17,6 +18,7 @@ typedef struct Job { /* one module; its thread has a target machine, a context a
 typedef struct Queue {
   const Compile *c;
   const char *manifest;
+  const TrainRecipe *recipe;
   int parts, count, threads;
   int next; /* the first job that nobody has taken; atomic */
   Job job[EMIT_MAX_MODULES];
@@ -34,6 +36,7 @@ static CodegenOptions module_options(const Queue *q, int level, int part) {
   const EmitOptions *o = q->c->options;
   return (CodegenOptions){.name = q->c->name,
                           .manifest = q->manifest,
+                          .recipe = q->recipe,
                           .embedded_bytes = o->embedded ? o->embedded_bytes : 0,
                           .embedded = is_text(o) ? o->embedded : NULL,
                           .program = o->kind == EMIT_EXE,
@@ -171,7 +174,10 @@ static void report(const Queue *q, double wall) {
 
 int compile_modules(Arena *arena, const Compile *c, LLVMMemoryBufferRef buffer[EMIT_MAX_MODULES]) {
   double start = seconds(CLOCK_MONOTONIC);
-  Queue q = {.c = c, .manifest = manifest_text(arena, c->plan, c->options), .threads = count_threads(c->options)};
+  Queue q = {.c = c,
+             .manifest = manifest_text(arena, c->plan, c->options),
+             .recipe = train_recipe(arena, c->plan),
+             .threads = count_threads(c->options)};
   if (is_text(c->options)) {
     q.parts = q.count = q.threads = 1;
     run_text(&q, &q.job[0]);

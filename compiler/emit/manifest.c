@@ -33,13 +33,6 @@ json_t *manifest_string(const char *text) {
   return string;
 }
 
-json_t *manifest_pair(double a, double b) {
-  json_t *pair = json_array();
-  json_array_append_new(pair, json_real(a));
-  json_array_append_new(pair, json_real(b));
-  return pair;
-}
-
 json_t *manifest_size(const int64_t size[2]) {
   json_t *pair = json_array();
   for (int i = 0; i < 2; i++) json_array_append_new(pair, size[i] == NONE_VALUE ? json_null() : json_integer(size[i]));
@@ -371,7 +364,8 @@ const char *manifest_text(Arena *arena, const Plan *plan, const EmitOptions *o) 
   json_object_set_new(root, "layers", layers_json(arena, g));
   set_layout(arena, g, root);
   if (plan->inspect.present) manifest_inspect(arena, plan, root);
-  json_object_set_new(root, "train", manifest_train(arena, plan, &state));
+  if (plan->train && plan->train->phases.count)
+    json_object_set_new(root, "phases", manifest_phases(arena, plan, &state));
   char *text = json_dumps(root, JSON_COMPACT);
   json_decref(root);
   if (!text) BUG("the manifest cannot be written as JSON");

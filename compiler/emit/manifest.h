@@ -5,8 +5,7 @@
 #include "compiler/settings/config.h"
 #include <jansson.h>
 
-json_t *manifest_string(const char *text); /* null for NULL */
-json_t *manifest_pair(double a, double b);
+json_t *manifest_string(const char *text);    /* null for NULL */
 json_t *manifest_size(const int64_t size[2]); /* [height, width], null for what is not given */
 json_t *manifest_shape(const Shape *shape);   /* without the batch */
 /* manifest_inspect.c: sets "values", "blocks" and "forward_calls" in the manifest. */
@@ -16,8 +15,10 @@ json_t *manifest_functions(const Plan *plan);
 json_t *manifest_features(const Plan *plan);
 bool manifest_repack(const Plan *plan, const ParamList *state);
 json_t *manifest_frozen_layers(Arena *arena, const Graph *g); /* their places in "layers" */
-/* manifest_train.c: the object "train", or null; state: the tensors in the manifest's order. */
-json_t *manifest_train(Arena *arena, const Plan *plan, const ParamList *state);
+/* manifest_train.c: the list "phases"; state: the tensors in the manifest's order. */
+json_t *manifest_phases(Arena *arena, const Plan *plan, const ParamList *state);
+/* The recipe of the train block, in the arena; NULL: there is none. */
+const TrainRecipe *train_recipe(Arena *arena, const Plan *plan);
 /* The parameter's group in the stage: 0 where it is in none, or `stage` is NULL. */
 int manifest_group(const PhaseConfig *stage, ParamId id);
 #endif

@@ -102,6 +102,8 @@ AugmentPlace augment_place(const AugmentConfig *a) {
 
 bool schedule_counts_steps(const ScheduleConfig *s) { return train_count(schedule_rows, s, "interval", 1) == 1; }
 
+int64_t loss_ignored(const LossConfig *loss) { return train_count(loss_rows, loss, "ignore_index", -100); }
+
 const NumberList *loss_weights(const LossConfig *loss) {
   const NumberList *weight = train_value(loss_rows, loss, "weight");
   return weight ? weight : train_value(loss_rows, loss, "pos_weight");

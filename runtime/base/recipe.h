@@ -225,7 +225,8 @@ const char *augment_name(const AugmentConfig *augment);
 typedef enum AugmentPlace { PLACE_PIXELS, PLACE_CROP, PLACE_INPUT } AugmentPlace; /* as train.def's head says */
 AugmentPlace augment_place(const AugmentConfig *augment);
 bool schedule_counts_steps(const ScheduleConfig *schedule); /* not epochs */
-const NumberList *loss_weights(const LossConfig *loss);     /* one a class or output; NULL or empty: none */
+int64_t loss_ignored(const LossConfig *loss);           /* the class of targets that count for nothing; -100: none */
+const NumberList *loss_weights(const LossConfig *loss); /* one a class or output; NULL or empty: none */
 
 /* Of a network without a train block: SGD(lr=0.01), CrossEntropy, batch 16. */
 extern const TrainRecipe recipe_unsaid;

@@ -47,18 +47,17 @@ DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets
   DatasetSpec spec = {.input = &m->input,
                       .role = role,
                       .classes = net_classes(m),
-                      .ignores = net_ignores(m, m->train.ignore_index),
-                      .ignore_index = m->train.ignore_index,
+                      .ignores = net_ignores(m, loss_ignored(&m->train->loss)),
+                      .ignore_index = loss_ignored(&m->train->loss),
                       .labels = m->labels,
                       .label_count = m->label_count,
                       .labels_of = labels_of[m->labels_of],
-                      .loss = loss_type_name(m->train.loss)};
+                      .loss = loss_name(&m->train->loss)};
   if (!with_targets) return spec;
   spec.target = net_classes(m) ? TARGET_CLASSES : TARGET_VALUES;
   spec.target_count = spec.target == TARGET_VALUES ? m->outputs[0].shape.count : net_positions(m);
-  spec.values_too = m->train.loss == LOSS_TYPE_BCE_WITH_LOGITS ? m->outputs[0].shape.count : 0;
-  const ManifestPhase *phase = net_first_phase(net);
-  if (role == ROLE_TRAIN) spec.augment = phase->augment, spec.augment_count = phase->augment_count;
+  spec.values_too = m->train->loss.kind == LOSS_BCEWithLogits ? m->outputs[0].shape.count : 0;
+  if (role == ROLE_TRAIN) spec.augment = net_first_phase(net)->recipe->augment;
   return spec;
 }
 

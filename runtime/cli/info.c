@@ -44,7 +44,7 @@ static void print_preprocess(const ManifestInput *input) {
 }
 
 static void print_memory(const Manifest *m) {
-  const ManifestPhase *phase = &m->train.phases[0];
+  const ManifestPhase *phase = &m->phases[0];
   char a[32], b[32], c[32];
   cli_print(stdout, "memory      weights %s, packed %s\n", cli_bytes((double)m->weights_bytes, a),
             cli_bytes((double)m->packed_bytes, b));
@@ -60,32 +60,33 @@ static void print_memory(const Manifest *m) {
   }
 }
 
-static void print_stage(const ManifestTrain *t, const ManifestPhase *p) {
-  cli_print(stdout, "%s(lr=%g), ", optimizer_type_name(p->optimizer.type), p->optimizer.lr);
-  if (!p->name) cli_print(stdout, "%s, ", loss_type_name(t->loss));
-  if (p->schedule.type != SCHEDULE_TYPE_NONE) cli_print(stdout, "schedule %s, ", schedule_type_name(p->schedule.type));
+static void print_stage(const TrainRecipe *t, const StageRecipe *p) {
+  cli_print(stdout, "%s(lr=%g), ", optimizer_name(&p->optimizer), p->optimizer.lr);
+  if (!p->name) cli_print(stdout, "%s, ", loss_name(&t->loss));
+  if (p->schedule.kind) cli_print(stdout, "schedule %s, ", schedule_name(&p->schedule));
   cli_print(stdout, "batch %lld, %lld epochs", (long long)p->batch, (long long)p->epochs);
   if (!p->name) cli_print(stdout, ", seed %llu", (unsigned long long)t->seed);
-  for (size_t i = 0; i < p->augment_count; i++)
-    cli_print(stdout, "%s%s", i ? ", " : "; augment ", augment_op_name(p->augment[i].op));
+  for (int64_t i = 0; i < p->augment.count; i++)
+    cli_print(stdout, "%s%s", i ? ", " : "; augment ", augment_name(&p->augment.at[i]));
   putchar('\n');
 }
 
-static void print_training(const ManifestTrain *t) {
-  if (!t->given) return;
-  for (size_t i = 0; i < t->phase_count; i++) {
+static void print_training(const TrainRecipe *t) {
+  if (t == &recipe_unsaid) return;
+  for (int64_t i = 0; i < t->stage_count; i++) {
     cli_print(stdout, i ? "            " : "training    ");
-    if (t->phases[i].name) cli_print(stdout, "%s: ", t->phases[i].name);
-    print_stage(t, &t->phases[i]);
+    if (t->stages[i].name) cli_print(stdout, "%s: ", t->stages[i].name);
+    print_stage(t, &t->stages[i]);
   }
-  if (t->phases[0].name)
-    cli_print(stdout, "            %s, seed %llu\n", loss_type_name(t->loss), (unsigned long long)t->seed);
+  if (t->stages[0].name)
+    cli_print(stdout, "            %s, seed %llu\n", loss_name(&t->loss), (unsigned long long)t->seed);
   const char *comma = "            ";
   if (t->clip_norm > 0) cli_print(stdout, "%sclip_norm %g", comma, t->clip_norm), comma = ", ";
   if (t->accumulate > 1) cli_print(stdout, "%saccumulate %lld", comma, (long long)t->accumulate), comma = ", ";
   if (t->mixup > 0) cli_print(stdout, "%smixup %g", comma, t->mixup), comma = ", ";
   if (t->ema > 0) cli_print(stdout, "%sema %g", comma, t->ema), comma = ", ";
-  if (t->patience > 0) cli_print(stdout, "%searly_stop after %lld epochs", comma, (long long)t->patience), comma = ", ";
+  if (t->early_stop.patience > 0)
+    cli_print(stdout, "%searly_stop after %lld epochs", comma, (long long)t->early_stop.patience), comma = ", ";
   if (*comma == ',') putchar('\n');
 }
 
@@ -101,7 +102,7 @@ static void print_layers(const Manifest *m) {
     const ManifestLayer *l = &m->layers[i];
     cli_print(stdout, "%-*s  %-*s  %-22s  %12s%s\n", (int)widest, l->name, (int)type, l->type,
               manifest_shape_text(&l->shape, shape), text_thousands(l->parameters, number),
-              m->train.phases[0].frozen[i] ? "  frozen" : "");
+              m->phases[0].frozen[i] ? "  frozen" : "");
   }
 }
 
@@ -135,7 +136,7 @@ static ExitStatus run(Cli *cli) {
   if (m->flops > 0) cli_print(stdout, "work        %.3g GFLOP for one sample\n", m->flops / 1e9);
   cli_print(stdout, "weights     %s (%s)\n", net->weights_path, net->weights_why);
   print_memory(m);
-  print_training(&m->train);
+  print_training(m->train);
   print_processor(net);
   if (arguments.layers) print_layers(m);
   surgery_close(net);

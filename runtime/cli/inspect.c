@@ -183,7 +183,7 @@ static int measure_gradients(Inspect *in, surgery_error *err) {
   DatasetSpec spec = cli_spec(in->net, ROLE_TEST, true);
   spec.raw = in->a->raw;
   Dataset *set = dataset_open(in->a->data, &spec, err);
-  int64_t batch = in->a->step_batch ? in->a->step_batch : in->net->manifest->train.phases[0].batch;
+  int64_t batch = in->a->step_batch ? in->a->step_batch : in->net->manifest->train->stages[0].batch;
   int status = set ? gradients_measure(&in->gradients, in->net, set, batch, in->a->limit, tell_progress, in, err) : -1;
   dataset_close(set);
   return status;

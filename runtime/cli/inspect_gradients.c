@@ -25,7 +25,7 @@ static int add_name(Gradients *g, const char *name, size_t length, bool tensor, 
 }
 
 static int list_names(Gradients *g, const Manifest *m) {
-  const int64_t *grad = m->train.phases[0].grad;
+  const int64_t *grad = m->phases[0].grad;
   g->at = calloc(2 * m->tensor_count + m->block_count + 1, sizeof *g->at);
   if (!g->at) return -1;
   for (size_t i = 0; i < m->tensor_count; i++)

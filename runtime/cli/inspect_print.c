@@ -56,11 +56,11 @@ static void print_values(const Findings *f) {
 static void print_frozen(const Manifest *m) {
   int listed = 0;
   int64_t frozen = 0;
-  for (size_t i = 0; i < m->layer_count; i++) frozen += m->train.phases[0].frozen[i] && m->layers[i].parameters;
+  for (size_t i = 0; i < m->layer_count; i++) frozen += m->phases[0].frozen[i] && m->layers[i].parameters;
   if (!frozen) return;
   cli_print(stdout, "\nfrozen, so no gradient is compiled for it (a script without its `freeze` has one):");
   for (size_t i = 0; i < m->layer_count; i++) {
-    if (!m->train.phases[0].frozen[i] || !m->layers[i].parameters) continue;
+    if (!m->phases[0].frozen[i] || !m->layers[i].parameters) continue;
     if (listed++ == 8) break;
     cli_print(stdout, "%s %s", listed > 1 ? "," : "", m->layers[i].name);
   }
@@ -215,8 +215,7 @@ int print_findings_json(const Findings *f) {
   for (size_t i = 0; i < m->value_count; i++)
     if (f->picked[i]) json_array_append_new(values, json_value(f, i));
   for (size_t i = 0; i < m->layer_count; i++)
-    if (m->train.phases[0].frozen[i] && m->layers[i].parameters)
-      json_array_append_new(frozen, json_text(m->layers[i].name));
+    if (m->phases[0].frozen[i] && m->layers[i].parameters) json_array_append_new(frozen, json_text(m->layers[i].name));
   json_object_set_new(json, "samples", json_integer(f->stats->samples));
   json_object_set_new(json, "forward_ms", json_number(1e3 * f->times->forward));
   json_object_set_new(json, "values", values);

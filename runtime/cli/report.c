@@ -108,12 +108,12 @@ static void put_y(json_t *to, const Chart *c, double value) {
 }
 
 /* Where the phases begin, as far as the training came. */
-static void put_phases(json_t *chart, const Chart *c, const ManifestTrain *train) {
+static void put_phases(json_t *chart, const Chart *c, const TrainRecipe *train) {
   json_t *list = put_list(chart, "phases");
   int64_t start = 0;
-  for (size_t i = 0; i < train->phase_count && (double)start < c->x.to; start += train->phases[i++].epochs) {
-    const ManifestPhase *p = &train->phases[i];
-    if (!p->name || (p->epochs == 0 && i + 1 < train->phase_count)) continue;
+  for (int64_t i = 0; i < train->stage_count && (double)start < c->x.to; start += train->stages[i++].epochs) {
+    const StageRecipe *p = &train->stages[i];
+    if (!p->name || (p->epochs == 0 && i + 1 < train->stage_count)) continue;
     json_t *phase = add_object(list);
     put_x(phase, c, (double)start);
     put(phase, "first", json_boolean(start == 0));
@@ -147,7 +147,7 @@ static void add_curve(json_t *curves, const Chart *c, ReportCurve curve, const c
 }
 
 /* steps: the curve of single steps, faint, or REPORT_CURVES; a, b: those of epochs, or REPORT_CURVES. */
-static void add_chart(json_t *charts, const Report *r, const ManifestTrain *train, const char *title, ReportCurve steps,
+static void add_chart(json_t *charts, const Report *r, const TrainRecipe *train, const char *title, ReportCurve steps,
                       ReportCurve a, ReportCurve b) {
   const ReportCurve curves[] = {steps, a, b};
   double least = INFINITY, most = -INFINITY, first = INFINITY, last = 0;
@@ -179,31 +179,32 @@ static void add_chart(json_t *charts, const Report *r, const ManifestTrain *trai
 
 /* ---- tables ---- */
 
-static void add_stage(json_t *stages, const ReportFacts *f, const ManifestPhase *p) {
+static void add_stage(json_t *stages, const ReportFacts *f, const StageRecipe *p) {
   json_t *stage = add_object(stages);
   put_text(stage, "phase", p->name);
-  put_text(stage, "optimizer", optimizer_type_name(p->optimizer.type));
+  put_text(stage, "optimizer", optimizer_name(&p->optimizer));
   put_number(stage, "lr", f->options->lr >= 0 && !p->own_lr ? f->options->lr : p->optimizer.lr);
-  put_positive(stage, "momentum", p->optimizer.momentum);
-  put_positive(stage, "weight_decay", p->optimizer.weight_decay);
-  if (p->schedule.type != SCHEDULE_TYPE_NONE) put_text(stage, "schedule", schedule_type_name(p->schedule.type));
+  put_positive(stage, "momentum", train_number(optimizer_rows, &p->optimizer, "momentum", 0));
+  put_positive(stage, "weight_decay", train_number(optimizer_rows, &p->optimizer, "weight_decay", 0));
+  if (p->schedule.kind) put_text(stage, "schedule", schedule_name(&p->schedule));
   put_count(stage, "batch", f->options->batch ? f->options->batch : p->batch);
   put_count(stage, "epochs", p->name ? p->epochs : f->options->epochs);
   char augment[512] = "";
-  for (size_t i = 0, used = 0; i < p->augment_count && used < sizeof augment; i++)
-    used += (size_t)snprintf(augment + used, sizeof augment - used, "%s%s", i ? ", " : "",
-                             augment_op_name(p->augment[i].op));
+  size_t used = 0;
+  for (int64_t i = 0; i < p->augment.count && used < sizeof augment; i++)
+    used +=
+        (size_t)snprintf(augment + used, sizeof augment - used, "%s%s", i ? ", " : "", augment_name(&p->augment.at[i]));
   if (*augment) put_text(stage, "augment", augment);
 }
 
-static void put_extras(json_t *to, const ManifestTrain *t) {
-  put_positive(to, "label_smoothing", t->label_smoothing);
+static void put_extras(json_t *to, const TrainRecipe *t) {
+  put_positive(to, "label_smoothing", train_number(loss_rows, &t->loss, "label_smoothing", 0));
   put_positive(to, "clip_norm", t->clip_norm);
   if (t->accumulate > 1) put_count(to, "accumulate", t->accumulate);
   put_positive(to, "mixup", t->mixup);
   put_positive(to, "ema", t->ema);
-  if (t->patience > 0) put_count(to, "patience", t->patience);
-  put_text(to, "watched", t->watch_accuracy ? "accuracy" : "loss");
+  if (t->early_stop.patience > 0) put_count(to, "patience", t->early_stop.patience);
+  put_text(to, "watched", t->early_stop.monitor ? "accuracy" : "loss");
 }
 
 static void put_settings(json_t *to, const ReportFacts *f) {
@@ -213,10 +214,10 @@ static void put_settings(json_t *to, const ReportFacts *f) {
   put_text(to, "input", manifest_shape_text(&m->input.shape, shape));
   put_text(to, "trained", text_thousands(m->parameters_trainable, trained));
   put_text(to, "frozen", text_thousands(m->parameters_frozen, frozen));
-  put_text(to, "loss", loss_type_name(m->train.loss));
+  put_text(to, "loss", loss_name(&m->train->loss));
   json_t *stages = put_list(to, "stages");
-  for (size_t i = 0; i < m->train.phase_count; i++) add_stage(stages, f, &m->train.phases[i]);
-  put_extras(to, &m->train);
+  for (int64_t i = 0; i < m->train->stage_count; i++) add_stage(stages, f, &m->train->stages[i]);
+  put_extras(to, m->train);
   snprintf(seed, sizeof seed, "%llu", (unsigned long long)f->options->seed);
   put_text(to, "seed", seed);
   put(to, "shuffled", json_boolean(f->options->shuffle));
@@ -289,7 +290,7 @@ static void put_confusion(json_t *to, const ReportFacts *f) {
 
 static json_t *run_values(const Report *r, const ReportFacts *f) {
   json_t *run = json_object(), *charts = put_list(run, "charts");
-  const ManifestTrain *train = &f->manifest->train;
+  const TrainRecipe *train = f->manifest->train;
   put_text(run, "network", f->manifest->name);
   put_results(run, f->result);
   add_chart(charts, r, train, "Loss", REPORT_STEP_LOSS, REPORT_LOSS, REPORT_VAL_LOSS);

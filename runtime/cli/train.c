@@ -10,7 +10,6 @@
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 #include "runtime/train/evaluate.h"
-#include "runtime/train/usual_rate.h"
 
 typedef struct TrainArguments {
   const char *data, *val, *out, *resume, *log, *report, *feature_cache;
@@ -63,8 +62,8 @@ static int choose_files(Job *job, surgery_error *err) {
 
 static int check_files(const Job *job, surgery_error *err) {
   if (job->a->report && can_write(job->a->report, err)) return -1;
-  const ManifestTrain *t = &job->net->manifest->train;
-  for (size_t i = 0; i < t->save_count; i++) {
+  const TrainRecipe *t = job->net->manifest->train;
+  for (int64_t i = 0; i < t->save_count; i++) {
     if (check_writable(t->saves[i].file, err)) return -1;
   }
   return check_writable(job->out, err) || check_writable(job->checkpoint, err) ? -1 : 0;
@@ -73,8 +72,8 @@ static int check_files(const Job *job, surgery_error *err) {
 /* A checkpoint that a training is resumed from is replaced by that training's own: that is what it is for. */
 static bool may_write(const Job *job) {
   const TrainArguments *a = job->a;
-  const ManifestTrain *t = &job->net->manifest->train;
-  CliFile *outputs = calloc(t->save_count + 5, sizeof *outputs);
+  const TrainRecipe *t = job->net->manifest->train;
+  CliFile *outputs = calloc((size_t)t->save_count + 5, sizeof *outputs);
   if (!outputs) return true;
   size_t count = 0;
   bool resumes_own = a->resume && strcmp(a->resume, job->checkpoint) == 0;
@@ -82,7 +81,7 @@ static bool may_write(const Job *job) {
   outputs[count++] = (CliFile){resumes_own ? NULL : job->checkpoint, "the checkpoint"};
   outputs[count++] = (CliFile){a->log, "--log"};
   outputs[count++] = (CliFile){a->report, "--report"};
-  for (size_t i = 0; i < t->save_count; i++) outputs[count++] = (CliFile){t->saves[i].file, "a save of the script"};
+  for (int64_t i = 0; i < t->save_count; i++) outputs[count++] = (CliFile){t->saves[i].file, "a save of the script"};
   const CliFile inputs[] = {{a->data, "the training set"},
                             {a->val, "the validation set"},
                             {a->resume, "the checkpoint of --resume"},
@@ -100,27 +99,27 @@ static void observe(void *context, const TrainEvent *event) {
 
 /* The compiler says it of the script's rates. Of several phases the first that --lr is for. */
 static void doubt_rate(const Job *job) {
-  const ManifestTrain *script = &job->net->manifest->train;
+  const TrainRecipe *script = job->net->manifest->train;
   if (isnan(job->a->lr) || job->cli->quiet) return;
-  for (size_t i = 0; i < script->phase_count; i++) {
-    const UsualRate *usual = usual_rate(optimizer_type_name(script->phases[i].optimizer.type));
-    const char *doubt = usual && !script->phases[i].own_lr ? rate_doubt(usual, job->a->lr) : NULL;
+  for (int64_t i = 0; i < script->stage_count; i++) {
+    const OptimizerConfig *optimizer = &script->stages[i].optimizer;
+    const char *doubt = script->stages[i].own_lr ? NULL : rate_doubt(optimizer, job->a->lr);
     if (!doubt) continue;
     char text[100];
     snprintf(text, sizeof text, doubt, job->a->lr);
-    cli_message(job->cli, "note: --lr: %s; usual with %s: %s", text, usual->optimizer, usual->usual);
+    cli_message(job->cli, "note: --lr: %s; usual with %s: %s", text, optimizer_name(optimizer), usual_rates(optimizer));
     return;
   }
 }
 
 /* The command line, else the checkpoint, else the script. */
 static int choose_options(Job *job, surgery_error *err) {
-  const ManifestTrain *script = &job->net->manifest->train;
+  const TrainRecipe *script = job->net->manifest->train;
   const TrainArguments *a = job->a;
-  TrainPosition before = {.seed = script->seed, .shuffle = true, .lr = -1};
+  TrainPosition before = {.seed = (uint64_t)script->seed, .shuffle = true, .lr = -1};
   if (a->resume && checkpoint_peek(a->resume, &before, err)) return -1;
   bool own_lr = true; /* every phase sets its rate itself */
-  for (size_t i = 0; i < script->phase_count; i++) own_lr &= script->phases[i].own_lr;
+  for (int64_t i = 0; i < script->stage_count; i++) own_lr = own_lr && script->stages[i].own_lr;
   if (!isnan(a->lr) && own_lr)
     return sg_fail(err, SURGERY_BAD_INPUT, "--lr: each phase of the script has a rate of its own");
   doubt_rate(job);
@@ -184,8 +183,8 @@ static void print_result(const Job *job) {
   for (int i = 0; i < 2; i++)
     if (r->val.name[i]) cli_print(stdout, "val %-5s  %.4f\n", r->val.name[i], r->val.value[i]);
   cli_print(stdout, "weights    %s\n", job->out);
-  for (size_t i = 0; i < job->net->manifest->train.save_count; i++)
-    cli_print(stdout, "saved      %s\n", job->net->manifest->train.saves[i].file);
+  for (int64_t i = 0; i < job->net->manifest->train->save_count; i++)
+    cli_print(stdout, "saved      %s\n", job->net->manifest->train->saves[i].file);
   if (job->a->report) cli_print(stdout, "report     %s\n", job->a->report);
 }
 
@@ -201,22 +200,22 @@ static void end_with(Ending *e, int failed, const surgery_error *err) {
   if (e->status == EXIT_DONE) e->status = status;
 }
 
-static int write_save(const Job *job, const ManifestSave *save, surgery_error *err) {
+static int write_save(const Job *job, const SaveRecipe *save, surgery_error *err) {
   NetMetadata metadata;
   if (net_metadata(job->net, &metadata, err)) return -1;
-  surgery_tensor_out *tensors = calloc(save->tensor_count + 1, sizeof *tensors);
+  surgery_tensor_out *tensors = calloc((size_t)save->count + 1, sizeof *tensors);
   int status = tensors ? 0 : sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory", save->file);
-  for (size_t k = 0; tensors && k < save->tensor_count; k++) net_tensor(job->net, save->tensors[k], &tensors[k]);
-  if (tensors) status = surgery_weights_write(save->file, tensors, save->tensor_count, metadata.pairs, err);
+  for (int64_t k = 0; tensors && k < save->count; k++) net_tensor(job->net, (size_t)save->tensors[k], &tensors[k]);
+  if (tensors) status = surgery_weights_write(save->file, tensors, (size_t)save->count, metadata.pairs, err);
   free(tensors), net_free_metadata(&metadata);
   return status;
 }
 
 /* The trained weights, and what the script's train block saves of them. */
 static void write_weights(Ending *e, surgery_error *err) {
-  const ManifestTrain *t = &e->job->net->manifest->train;
+  const TrainRecipe *t = e->job->net->manifest->train;
   end_with(e, surgery_save(e->job->net, e->job->out, NULL, err), err);
-  for (size_t i = 0; i < t->save_count; i++) end_with(e, write_save(e->job, &t->saves[i], err), err);
+  for (int64_t i = 0; i < t->save_count; i++) end_with(e, write_save(e->job, &t->saves[i], err), err);
 }
 
 /* The trained network on the validation set, or without one on the training set as it is. */

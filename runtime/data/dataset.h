@@ -35,8 +35,7 @@ typedef struct DatasetSpec {
                             says    so (BCEWithLogits); 0: not */
   bool raw;              /* bytes of pictures as they are, 0 to 255, without the script's preprocessing */
   DatasetRole role;      /* which of several: train- or t10k-, data_batch_* or test_batch */
-  const AugmentStep *augment; /* for `load` with a seed; none for a validation set */
-  size_t augment_count;
+  AugmentList augment;   /* for `load` with a seed; none for a validation set */
 } DatasetSpec;
 
 #define DATASET_NO_AUGMENT UINT64_MAX

@@ -4,21 +4,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "runtime/data/image_resize.h"
+#include "runtime/data/image_work.h"
 #include "runtime/base/error.h"
 
 /* ITU-R 601-2 luma in PIL's fixed point. */
 uint8_t picture_luma(const uint8_t *rgb) {
   return (uint8_t)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16);
 }
-
-/* The picture on its way. */
-typedef struct Work {
-  Picture now;
-  bool own;                      /* its pixels; else they are the caller's, to be left as they are */
-  int whole_width, whole_height; /* as if the decoder had reduced nothing */
-  Area area;                     /* what of its pixels that is: the last ones of a reduced picture stand for fewer */
-} Work;
 
 static Work start(const Picture *picture) {
   Work w = {.now = *picture, .whole_width = picture->width, .whole_height = picture->height};
@@ -28,7 +20,7 @@ static Work start(const Picture *picture) {
   return w;
 }
 
-static int replace(Work *w, Picture with, int failed) {
+int work_replace(Work *w, Picture with, int failed) {
   if (failed) return failed;
   with.alpha = w->now.alpha;
   if (w->own) free(w->now.pixels);
@@ -49,8 +41,7 @@ static void convert_pixels(const Picture *from, int channels, uint8_t *to) {
   }
 }
 
-/* Before what changes pixels in place: a copy of the caller's, of `channels` channels. */
-static int make_own(Work *w, int channels, surgery_error *err) {
+int work_own(Work *w, int channels, surgery_error *err) {
   if (w->own && w->now.channels == channels) return 0;
   Picture copy = w->now;
   size_t bytes = (size_t)copy.width * (size_t)copy.height * (size_t)channels;
@@ -66,7 +57,7 @@ static int make_own(Work *w, int channels, surgery_error *err) {
 static int make_gray(Work *w, surgery_error *err) {
   Picture *p = &w->now;
   if (p->channels != 3) return 0;
-  if (make_own(w, 3, err)) return -1;
+  if (work_own(w, 3, err)) return -1;
   for (size_t i = 0; i < (size_t)p->width * (size_t)p->height; i++) {
     uint8_t *rgb = p->pixels + 3 * i;
     rgb[0] = rgb[1] = rgb[2] = picture_luma(rgb);
@@ -97,15 +88,15 @@ static void unweigh_colors(Picture *p) {
   }
 }
 
-static int resize(Work *w, Area area, int width, int height, Box part, surgery_error *err) {
+int work_resize(Work *w, Area area, int width, int height, Box part, surgery_error *err) {
   Picture out;
   if (w->now.alpha) {
-    if (make_own(w, w->now.channels, err)) return -1;
+    if (work_own(w, w->now.channels, err)) return -1;
     weigh_colors(&w->now);
   }
   int failed = picture_resize(&w->now, area, width, height, part, &out, err);
   if (!failed && w->now.alpha) unweigh_colors(&out);
-  return replace(w, out, failed);
+  return work_replace(w, out, failed);
 }
 
 /* What a resize step makes of width × height. Width -1: the shorter side becomes `size`, the longer keeps the aspect,
@@ -121,14 +112,13 @@ static bool resized_size(const int64_t size[2], int width, int height, int64_t *
   return *to_height >= 1 && *to_width >= 1 && *to_height <= MAX_RESIZED / *to_width;
 }
 
-/* Python's round(): halves go to the even number. */
-static int half_even(double v) { return (int)nearbyint(v); }
+int work_half_even(double v) { return (int)nearbyint(v); }
 
 /* torchvision pads a smaller picture to the size first, the odd pixel at the right and below. */
 static Box center_box(int width, int height, const int64_t size[2]) {
   int h = (int)size[0], w = (int)size[1];
-  int top = height >= h ? half_even((height - h) / 2.0) : -((h - height) / 2);
-  int left = width >= w ? half_even((width - w) / 2.0) : -((w - width) / 2);
+  int top = height >= h ? work_half_even((height - h) / 2.0) : -((h - height) / 2);
+  int left = width >= w ? work_half_even((width - w) / 2.0) : -((w - width) / 2);
   return (Box){left, top, w, h};
 }
 
@@ -143,7 +133,7 @@ static int resize_step(Work *w, const int64_t size[2], const int64_t *crop, bool
   if (height == w->now.height && width == w->now.width) return 0;
   Box part = {0, 0, (int)width, (int)height};
   if (crop && crop[0] <= height && crop[1] <= width) part = center_box((int)width, (int)height, crop), *cropped = true;
-  return resize(w, w->area, (int)width, (int)height, part, err);
+  return work_resize(w, w->area, (int)width, (int)height, part, err);
 }
 
 static int center_crop_step(Work *w, const int64_t size[2], surgery_error *err) {
@@ -152,152 +142,18 @@ static int center_crop_step(Work *w, const int64_t size[2], surgery_error *err) 
                    (long long)size[1]);
   Picture out;
   int failed = picture_crop(&w->now, center_box(w->now.width, w->now.height, size), &out, err);
-  return replace(w, out, failed);
+  return work_replace(w, out, failed);
 }
 
-Box picture_random_box(Random *random, const AugmentStep *a, int width, int height) {
-  double area = (double)width * height, low = log(a->ratio[0]), high = log(a->ratio[1]);
-  for (int attempt = 0; attempt < 10; attempt++) {
-    double target = area * (a->scale[0] + (a->scale[1] - a->scale[0]) * random_uniform(random));
-    double ratio = exp(low + (high - low) * random_uniform(random));
-    int w = half_even(sqrt(target * ratio)), h = half_even(sqrt(target / ratio));
-    if (w <= 0 || h <= 0 || w > width || h > height) continue;
-    int top = (int)random_below(random, (uint64_t)(height - h + 1));
-    int left = (int)random_below(random, (uint64_t)(width - w + 1));
-    return (Box){left, top, w, h};
-  }
-  double in_ratio = (double)width / height;
-  int w = width, h = height;
-  if (in_ratio < a->ratio[0]) h = (int)fmax(1, half_even(width / a->ratio[0]));
-  else if (in_ratio > a->ratio[1]) w = (int)fmax(1, half_even(height * a->ratio[1]));
-  return (Box){(width - w) / 2, (height - h) / 2, w, h};
-}
-
-Box picture_erased_box(Random *random, const AugmentStep *a, int width, int height) {
-  double area = (double)width * height, low = log(a->ratio[0]), high = log(a->ratio[1]);
-  for (int attempt = 0; attempt < 10; attempt++) {
-    double target = area * (a->scale[0] + (a->scale[1] - a->scale[0]) * random_uniform(random));
-    double ratio = exp(low + (high - low) * random_uniform(random));
-    int h = half_even(sqrt(target * ratio)), w = half_even(sqrt(target / ratio));
-    if (h >= height || w >= width) continue;
-    int top = (int)random_below(random, (uint64_t)(height - h + 1));
-    int left = (int)random_below(random, (uint64_t)(width - w + 1));
-    return (Box){left, top, w, h};
-  }
-  return (Box){0, 0, 0, 0};
-}
-
-static void swap_bytes(uint8_t *a, uint8_t *b, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    uint8_t t = a[i];
-    a[i] = b[i], b[i] = t;
-  }
-}
-
-static void flip(Work *w) {
-  const Picture *p = &w->now;
-  size_t size = (size_t)p->channels;
-  for (int y = 0; y < p->height; y++) {
-    uint8_t *row = p->pixels + (size_t)y * (size_t)p->width * size;
-    for (int x = 0; x < p->width / 2; x++)
-      swap_bytes(row + (size_t)x * size, row + (size_t)(p->width - 1 - x) * size, size);
-  }
-  w->area.left = p->width - w->area.left - w->area.width;
-}
-
-static void flip_vertically(Work *w) {
-  const Picture *p = &w->now;
-  size_t bytes = (size_t)p->width * (size_t)p->channels;
-  for (int y = 0; y < p->height / 2; y++)
-    swap_bytes(p->pixels + (size_t)y * bytes, p->pixels + (size_t)(p->height - 1 - y) * bytes, bytes);
-  w->area.top = p->height - w->area.top - w->area.height;
-}
-
-/* The padded picture is not made: outside of the picture a crop is black. */
-static int random_crop(Work *w, const AugmentStep *a, Random *random, surgery_error *err) {
-  const Picture *p = &w->now;
-  int64_t height = p->height + 2 * a->padding, width = p->width + 2 * a->padding;
-  if (a->size[0] > height || a->size[1] > width)
-    return sg_fail(err, SURGERY_BAD_INPUT,
-                   "the picture is %d x %d pixels, too small for random_crop(%lld); a larger padding or a resize "
-                   "in the script's input block may help",
-                   p->width, p->height, (long long)a->size[0]);
-  int top = (int)((int64_t)random_below(random, (uint64_t)(height - a->size[0] + 1)) - a->padding);
-  int left = (int)((int64_t)random_below(random, (uint64_t)(width - a->size[1] + 1)) - a->padding);
-  Picture out;
-  int failed = picture_crop(p, (Box){left, top, (int)a->size[1], (int)a->size[0]}, &out, err);
-  return replace(w, out, failed);
-}
-
-static double between(Random *random, const double range[2]) {
-  return range[0] + (range[1] - range[0]) * random_uniform(random);
-}
-
-/* The four changes in a random order, as ColorJitter makes them. */
-static void color_jitter(Picture *p, const AugmentStep *a, Random *random) {
-  int order[4] = {0, 1, 2, 3};
-  for (int i = 3; i > 0; i--) {
-    int j = (int)random_below(random, (uint64_t)i + 1), t = order[i];
-    order[i] = order[j], order[j] = t;
-  }
-  for (int i = 0; i < 4; i++) {
-    const double *range = a->jitter[order[i]], neutral = order[i] == COLOR_HUE ? 0 : 1;
-    if (range[0] == neutral && range[1] == neutral) continue;
-    picture_adjust(p, (ColorChange)order[i], between(random, range));
-  }
-}
-
-static int resized_crop(Work *w, const AugmentStep *a, Random *random, surgery_error *err) {
-  Box box = picture_random_box(random, a, w->whole_width, w->whole_height);
-  double x = w->area.width / w->whole_width, y = w->area.height / w->whole_height;
-  Area area = {w->area.left + box.left * x, w->area.top + box.top * y, box.width * x, box.height * y};
-  int width = (int)a->size[1], height = (int)a->size[0];
-  return resize(w, area, width, height, (Box){0, 0, width, height}, err);
-}
-
-/* All but erasing, which is done on the network's input. */
 static int augment(Work *w, const DatasetSpec *spec, Random *random, surgery_error *err) {
-  for (size_t i = 0; i < spec->augment_count; i++) {
-    const AugmentStep *a = &spec->augment[i];
-    bool in_place =
-        a->op != AUGMENT_OP_RANDOM_RESIZED_CROP && a->op != AUGMENT_OP_RANDOM_CROP && a->op != AUGMENT_OP_ERASING;
-    int failed = in_place ? make_own(w, w->now.channels, err) : 0;
-    if (failed) return failed;
-    switch (a->op) {
-    case AUGMENT_OP_HORIZONTAL_FLIP:
-      if (random_uniform(random) < a->p) flip(w);
-      break;
-    case AUGMENT_OP_VERTICAL_FLIP:
-      if (random_uniform(random) < a->p) flip_vertically(w);
-      break;
-    case AUGMENT_OP_RANDOM_RESIZED_CROP: failed = resized_crop(w, a, random, err); break;
-    case AUGMENT_OP_RANDOM_CROP: failed = random_crop(w, a, random, err); break;
-    case AUGMENT_OP_COLOR_JITTER: color_jitter(&w->now, a, random); break;
-    case AUGMENT_OP_ROTATION: failed = picture_rotate(&w->now, between(random, a->degrees), err); break;
-    case AUGMENT_OP_ERASING: break;
-    }
-    if (failed) return -1;
-  }
+  for (int64_t i = 0; i < spec->augment.count; i++)
+    if (work_augment(w, &spec->augment.at[i], random, err)) return -1;
   return 0;
 }
 
-/* x: (C, H, W), normalised already. */
-static void erase(const DatasetSpec *spec, Random *random, float *x) {
-  const ManifestShape *shape = &spec->input->shape;
-  int height = (int)shape->dim[1], width = (int)shape->dim[2];
-  for (size_t i = 0; i < spec->augment_count; i++) {
-    const AugmentStep *a = &spec->augment[i];
-    if (a->op != AUGMENT_OP_ERASING || !(random_uniform(random) < a->p)) continue;
-    Box box = picture_erased_box(random, a, width, height);
-    for (int64_t c = 0; c < shape->dim[0]; c++)
-      for (int y = box.top; y < box.top + box.height; y++)
-        for (int k = box.left; k < box.left + box.width; k++) x[(c * height + y) * width + k] = (float)a->value;
-  }
-}
-
-static const AugmentStep *find_step(const DatasetSpec *spec, AugmentOp op) {
-  for (size_t i = 0; i < spec->augment_count; i++)
-    if (spec->augment[i].op == op) return &spec->augment[i];
+static const AugmentConfig *find_step(const DatasetSpec *spec, AugmentKind kind) {
+  for (int64_t i = 0; i < spec->augment.count; i++)
+    if (spec->augment.at[i].kind == kind) return &spec->augment.at[i];
   return NULL;
 }
 
@@ -306,8 +162,8 @@ typedef enum Sizing { SIZE_ALL, SIZE_RESIZE_ALONE, SIZE_NONE } Sizing;
 
 static Sizing sizing_of(const DatasetSpec *spec, bool augmented) {
   if (!augmented) return SIZE_ALL;
-  if (find_step(spec, AUGMENT_OP_RANDOM_CROP)) return SIZE_RESIZE_ALONE;
-  return find_step(spec, AUGMENT_OP_RANDOM_RESIZED_CROP) ? SIZE_NONE : SIZE_ALL;
+  if (find_step(spec, AUGMENT_random_crop)) return SIZE_RESIZE_ALONE;
+  return find_step(spec, AUGMENT_random_resized_crop) ? SIZE_NONE : SIZE_ALL;
 }
 
 static int run_steps(Work *w, const DatasetSpec *spec, Sizing sizing, surgery_error *err) {
@@ -343,7 +199,7 @@ static int size_and_augment(Work *w, const DatasetSpec *spec, Random *random, su
 static double shrinkage(const DatasetSpec *spec, bool augmented, int width, int height) {
   Sizing sizing = sizing_of(spec, augmented);
   if (sizing == SIZE_NONE) {
-    const AugmentStep *a = find_step(spec, AUGMENT_OP_RANDOM_RESIZED_CROP);
+    const Args_random_resized_crop *a = &find_step(spec, AUGMENT_random_resized_crop)->random_resized_crop;
     double area = (double)width * height * a->scale[0];
     return fmin(sqrt(area * a->ratio[0]) / (double)a->size[1], sqrt(area / a->ratio[1]) / (double)a->size[0]);
   }
@@ -398,7 +254,7 @@ int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t s
     if (spec->input->steps[i].op == PREPROCESS_NORMALIZE) normalize = &spec->input->steps[i];
   Random random = random_stream(seed, 0), *draws = seed == DATASET_NO_AUGMENT ? NULL : &random;
   Work w = start(picture);
-  int failed = channels != picture->channels ? make_own(&w, channels, err) : 0;
+  int failed = channels != picture->channels ? work_own(&w, channels, err) : 0;
   if (!failed) failed = size_and_augment(&w, spec, draws, err);
   if (!failed && (want->rank != 3 || w.now.height != want->dim[1] || w.now.width != want->dim[2])) {
     char text[SHAPE_TEXT];
@@ -408,7 +264,8 @@ int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t s
                 spec->raw ? "; with --raw it is not resized" : "; add `resize (H, W)` to the script's input block");
   }
   if (!failed) to_floats(&w.now, normalize, spec->raw, x);
-  if (!failed && draws) erase(spec, draws, x);
+  for (int64_t i = 0; !failed && draws && i < spec->augment.count; i++)
+    input_augment(want, x, &spec->augment.at[i], draws);
   if (w.own) free(w.now.pixels);
   return failed;
 }

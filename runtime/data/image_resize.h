@@ -24,9 +24,9 @@ int picture_crop(const Picture *from, Box box, Picture *to, surgery_error *err);
 int picture_reduction(const DatasetSpec *spec, bool augmented, int width, int height);
 /* What random_resized_crop cuts out of width × height pixels; torchvision's RandomResizedCrop.get_params. The box is
  * within the picture and has at least one pixel. */
-Box picture_random_box(Random *random, const AugmentStep *crop, int width, int height);
+Box picture_random_box(Random *random, const Args_random_resized_crop *crop, int width, int height);
 /* What erasing erases of a picture; torchvision's RandomErasing.get_params. Width 0: nothing. */
-Box picture_erased_box(Random *random, const AugmentStep *erasing, int width, int height);
+Box picture_erased_box(Random *random, const Args_erasing *erasing, int width, int height);
 uint8_t picture_luma(const uint8_t *rgb); /* PIL's "L" */
 
 /* image_color.c: torchvision.transforms.functional.adjust_* on a PIL image; factor 1 (hue: 0) changes nothing. */

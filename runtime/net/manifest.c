@@ -299,11 +299,12 @@ static void read_layers(Reader *r, json_t *root, Manifest *m) {
 
 static void check_class_weights(Reader *r, const Manifest *m) {
   const ManifestShape *output = &m->outputs[0].shape;
-  if (m->train.class_weights && (output->rank < 1 || (int64_t)m->train.class_weight_count != output->dim[0]))
-    manifest_wrong(r, "train.loss.weight", "has not one number for each class");
+  const NumberList *weights = loss_weights(&m->train->loss);
+  if (weights && weights->count && (output->rank < 1 || weights->count != output->dim[0]))
+    manifest_wrong(r, "outputs", "have not one class for each weight of the loss");
 }
 
-Manifest *manifest_parse(const char *text, surgery_error *err) {
+Manifest *manifest_parse(const char *text, const TrainRecipe *recipe, surgery_error *err) {
   json_error_t where;
   json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &where);
   if (!json_is_object(root)) {
@@ -315,6 +316,7 @@ Manifest *manifest_parse(const char *text, surgery_error *err) {
   Reader reader = {.err = err}, *r = &reader;
   Manifest *m = manifest_reserve(r, 1, sizeof *m);
   if (m) {
+    m->train = recipe ? recipe : &recipe_unsaid;
     m->name = manifest_read_text(r, root, "name", false);
     m->script = manifest_read_text(r, root, "script", true);
     m->compiler = manifest_read_text(r, root, "compiler", true);
@@ -326,7 +328,7 @@ Manifest *manifest_parse(const char *text, surgery_error *err) {
     if (!r->failed) read_reads(r, root, m);
     manifest_read_functions(r, root, m->functions);
     read_layers(r, root, m);
-    manifest_read_train(r, root, m);
+    if (!r->failed) manifest_read_phases(r, root, m);
     if (!r->failed && manifest_read_inspect(root, m, err)) r->failed = true;
     if (!r->failed) check_class_weights(r, m);
     if (!r->failed) m->layout = manifest_read_layout(r, root, m);
@@ -353,7 +355,7 @@ void manifest_free(Manifest *m) {
   manifest_free_layout(m->layout);
   free(m->pack_reads);
   free(m->outputs), free(m->labels), free(m->tensors), free(m->layers);
-  manifest_free_train(&m->train);
+  manifest_free_phases(m);
   free(m);
 }
 

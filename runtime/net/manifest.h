@@ -2,6 +2,7 @@
  * network is opened; everything belongs to the Manifest and is read-only afterwards. */
 #ifndef SURGERY_MANIFEST_H
 #define SURGERY_MANIFEST_H
+#include "runtime/base/recipe.h"
 #include "runtime/surgery.h"
 
 typedef enum InputKind { INPUT_IMAGE, INPUT_TENSOR, INPUT_TOKENS } InputKind;
@@ -19,26 +20,6 @@ typedef struct PreprocessStep {
   int channels;    /* normalize: how many of mean and std */
   double mean[MANIFEST_MAX_CHANNELS], std[MANIFEST_MAX_CHANNELS];
 } PreprocessStep;
-
-typedef enum AugmentOp {
-  AUGMENT_OP_RANDOM_RESIZED_CROP,
-  AUGMENT_OP_HORIZONTAL_FLIP,
-  AUGMENT_OP_VERTICAL_FLIP,
-  AUGMENT_OP_RANDOM_CROP,
-  AUGMENT_OP_COLOR_JITTER,
-  AUGMENT_OP_ROTATION,
-  AUGMENT_OP_ERASING
-} AugmentOp;
-typedef struct AugmentStep {
-  AugmentOp op;
-  int64_t size[2], padding;  /* of the crops: height, width; black pixels around the picture before */
-  double scale[2], ratio[2]; /* random_resized_crop, erasing: of the area; width / height (erasing: height / width) */
-  double p;                  /* of the flips and erasing */
-  double value;              /* erasing */
-  double degrees[2];         /* rotation */
-  double jitter[4][2];       /* color_jitter: brightness, contrast, saturation, hue; a neutral pair: left out */
-} AugmentStep;
-const char *augment_op_name(AugmentOp op);
 
 typedef struct ManifestShape {
   int rank;
@@ -115,46 +96,6 @@ typedef struct ManifestBlock { /* a layer or container that `remove` takes out w
   int64_t parameters;
 } ManifestBlock;
 
-typedef enum OptimizerType {
-  OPTIMIZER_TYPE_SGD,
-  OPTIMIZER_TYPE_ADAM,
-  OPTIMIZER_TYPE_ADAMW,
-  OPTIMIZER_TYPE_RMSPROP
-} OptimizerType;
-typedef struct OptimizerSettings { /* torch.optim's names and defaults */
-  OptimizerType type;
-  double lr, momentum, dampening, weight_decay, beta1, beta2, eps, alpha;
-  bool nesterov, amsgrad, maximize, centered;
-} OptimizerSettings;
-typedef struct OptimizerGroup {
-  double lr, weight_decay, momentum; /* NAN: the optimizer's own */
-} OptimizerGroup;
-
-typedef enum LossType { LOSS_TYPE_CROSS_ENTROPY, LOSS_TYPE_MSE, LOSS_TYPE_L1, LOSS_TYPE_BCE_WITH_LOGITS } LossType;
-const char *loss_type_name(LossType type);
-
-typedef enum ScheduleType {
-  SCHEDULE_TYPE_NONE,
-  SCHEDULE_TYPE_STEP,
-  SCHEDULE_TYPE_MULTISTEP,
-  SCHEDULE_TYPE_EXPONENTIAL,
-  SCHEDULE_TYPE_COSINE,
-  SCHEDULE_TYPE_LINEAR,
-  SCHEDULE_TYPE_ONE_CYCLE
-} ScheduleType;
-const char *schedule_type_name(ScheduleType type);
-typedef struct ScheduleSettings { /* torch.optim.lr_scheduler's names */
-  ScheduleType type;
-  bool per_step; /* counts the optimizer's steps, not epochs */
-  int64_t step_size, total_iters, warmup;
-  int64_t t_max; /* 0: all that there are behind the warm-up */
-  int64_t *milestones;
-  size_t milestone_count;
-  double gamma, eta_min, start_factor, end_factor;
-  double max_lr, pct_start, div_factor, final_div_factor, base_momentum, max_momentum;
-  bool linear, three_phase, cycle_momentum;
-} ScheduleSettings;
-
 typedef enum NetFunction {
   NET_FORWARD,
   NET_PREFIX,
@@ -167,15 +108,7 @@ typedef enum NetFunction {
 
 /* What a phase of the training trains, and with what. Whoever depends on the phase is given it. */
 typedef struct ManifestPhase {
-  char *name;  /* NULL: there are no phases, this is all of the training */
-  bool own_lr; /* --lr leaves it alone */
-  OptimizerSettings optimizer;
-  ScheduleSettings schedule;
-  OptimizerGroup *groups; /* at least group 0 */
-  size_t group_count;
-  int64_t batch, epochs;
-  AugmentStep *augment;
-  size_t augment_count;
+  const StageRecipe *recipe;
   int64_t *grad;                             /* [tensors]: bytes in the gradients, -1: not trained */
   int *group;                                /* [tensors] */
   bool *frozen;                              /* [layers] */
@@ -186,31 +119,6 @@ typedef struct ManifestPhase {
   ManifestShape features;
   bool repack; /* a trained tensor or a moving buffer is part of `packed`: pack() runs again after a step */
 } ManifestPhase;
-
-typedef struct ManifestSave {
-  char *file;
-  size_t *tensors, tensor_count; /* indices */
-} ManifestSave;
-
-typedef struct ManifestTrain {
-  bool given; /* false: no train block; the rest are defaults: SGD(lr=0.01), CrossEntropy, batch 16, 10 epochs
-               */
-  LossType loss;
-  double label_smoothing;
-  int64_t ignore_index; /* of CrossEntropy: the class of positions that count for nothing */
-  float *class_weights; /* NULL: none; else one a class (BCEWithLogits: pos_weight) */
-  size_t class_weight_count;
-  uint64_t seed;
-  double clip_norm, mixup, ema; /* 0: none */
-  int64_t accumulate;           /* batches for one step; at least 1 */
-  int64_t patience;             /* of early_stop, in epochs; 0: none */
-  double min_delta;
-  bool watch_accuracy; /* early_stop: not the loss */
-  ManifestSave *saves;
-  size_t save_count;
-  ManifestPhase *phases; /* at least one */
-  size_t phase_count;
-} ManifestTrain;
 
 /* Who names the classes. The manifest itself has the script's; net_names.c puts others there where it has none. */
 typedef enum LabelsOf { LABELS_OF_SCRIPT, LABELS_OF_WEIGHTS, LABELS_OF_DATA } LabelsOf;
@@ -240,11 +148,13 @@ typedef struct Manifest {
   struct ManifestLayout *layout; /* the network as selectors read it, net_select.c */
   int *forward_calls;            /* the value that each call of forward works for; -1: none */
   size_t forward_call_count;
-  ManifestTrain train;
+  const TrainRecipe *train; /* recipe_unsaid without a train block */
+  ManifestPhase *phases;    /* [train->stage_count] */
 } Manifest;
 
-/* NULL with *err: not JSON, a key missing or of the wrong kind, sizes that do not agree. */
-Manifest *manifest_parse(const char *json, surgery_error *err);
+/* recipe: NULL without a train block; it must outlive the manifest. NULL with *err: not JSON, a key missing or of the
+ * wrong kind, sizes that do not agree. */
+Manifest *manifest_parse(const char *json, const TrainRecipe *recipe, surgery_error *err);
 void manifest_free(Manifest *manifest);
 /* manifest_inspect.c, for manifest_parse and manifest_free; `root` is a json_t. Functions must have been read. */
 int manifest_read_inspect(void *root, Manifest *manifest, surgery_error *err);

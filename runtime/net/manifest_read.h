@@ -23,9 +23,9 @@ ManifestShape manifest_read_shape(Reader *r, json_t *object, const char *key);
 void manifest_read_functions(Reader *r, json_t *root, ManifestFunction to[NET_FUNCTIONS]);
 
 /* ---- manifest_train.c ---- */
-/* m->train, with all else of the manifest read before. */
-void manifest_read_train(Reader *r, json_t *root, Manifest *m);
-void manifest_free_train(ManifestTrain *train);
+/* m->phases, with all else of the manifest read before. */
+void manifest_read_phases(Reader *r, json_t *root, Manifest *m);
+void manifest_free_phases(Manifest *m);
 
 /* ---- net_select.c ---- */
 typedef struct ManifestLayout ManifestLayout;

@@ -10,7 +10,7 @@
 #include "runtime/base/pages.h"
 #include "runtime/weights/weights.h"
 
-const ManifestPhase *net_first_phase(const surgery_net *net) { return &net->manifest->train.phases[0]; }
+const ManifestPhase *net_first_phase(const surgery_net *net) { return &net->manifest->phases[0]; }
 
 static sg_function *function_of(const surgery_net *net, const ManifestPhase *phase, NetFunction function) {
   const sg_network *network = net->network;
@@ -137,7 +137,8 @@ int net_run(surgery_net *net, const NetRun *r, surgery_error *err) {
                 .target = r->target,
                 .loss = r->loss,
                 .rng = net->rng,
-                .class_weights = net->manifest->train.class_weights,
+                .class_weights =
+                    loss_weights(&net->manifest->train->loss) ? loss_weights(&net->manifest->train->loss)->at : NULL,
                 .mask = net->manifest->input.mask ? r->mask : NULL,
                 .threads = threads,
                 .owner = &owner};
@@ -190,16 +191,16 @@ int net_features(surgery_net *net, const ManifestPhase *phase, int64_t n, const 
 
 int64_t net_classes(const Manifest *m) {
   const ManifestShape *shape = &m->outputs[0].shape;
-  if (m->train.loss == LOSS_TYPE_MSE || m->train.loss == LOSS_TYPE_L1 || shape->rank < 1) return 0;
-  if (m->train.loss != LOSS_TYPE_BCE_WITH_LOGITS) return shape->dim[0];
+  if (m->train->loss.kind == LOSS_MSE || m->train->loss.kind == LOSS_L1 || shape->rank < 1) return 0;
+  if (m->train->loss.kind != LOSS_BCEWithLogits) return shape->dim[0];
   return shape->rank > 1 ? 0 : shape->dim[0] == 1 ? 2 : shape->dim[0];
 }
 
-bool net_takes_floats(const Manifest *m) { return m->train.loss != LOSS_TYPE_CROSS_ENTROPY || m->train.mixup > 0; }
+bool net_takes_floats(const Manifest *m) { return m->train->loss.kind != LOSS_CrossEntropy || m->train->mixup > 0; }
 
 void net_one_hot(const Manifest *m, int64_t n, const int32_t *target, float *to) {
   int64_t values = m->outputs[0].shape.count, positions = net_positions(m);
-  if (m->train.loss == LOSS_TYPE_BCE_WITH_LOGITS && values == 1) {
+  if (m->train->loss.kind == LOSS_BCEWithLogits && values == 1) {
     for (int64_t i = 0; i < n; i++) to[i] = (float)target[i];
     return;
   }
@@ -226,7 +227,8 @@ const char *net_lonely_batchnorm(const Manifest *m, const ManifestPhase *phase, 
 }
 
 bool net_ignores(const Manifest *m, int64_t target) {
-  return m->train.loss == LOSS_TYPE_CROSS_ENTROPY && !net_takes_floats(m) && target == m->train.ignore_index;
+  return m->train->loss.kind == LOSS_CrossEntropy && !net_takes_floats(m) &&
+         target == m->train->loss.CrossEntropy.ignore_index;
 }
 
 /* A kernel indexes by the class: one outside would read past the logits. */
@@ -257,12 +259,12 @@ static int check_functions(const surgery_net *net, surgery_error *err) {
   const sg_network *w = net->network;
   const ManifestPhase *first = net_first_phase(net);
   bool trains = false;
-  if (w->later_phases != net->manifest->train.phase_count - 1 || (w->later_phases && !w->phases))
-    return sg_fail(err, SURGERY_BAD_INPUT, "the network has %llu phases, but its manifest tells of %zu",
-                   (unsigned long long)w->later_phases + 1, net->manifest->train.phase_count);
-  for (size_t i = 1; i < net->manifest->train.phase_count; i++)
+  if (w->later_phases != (uint64_t)net->manifest->train->stage_count - 1 || (w->later_phases && !w->phases))
+    return sg_fail(err, SURGERY_BAD_INPUT, "the network has %llu phases, but its manifest tells of %lld",
+                   (unsigned long long)w->later_phases + 1, (long long)net->manifest->train->stage_count);
+  for (int64_t i = 1; i < net->manifest->train->stage_count; i++)
     if (!w->phases[i - 1].step || (w->phases[i - 1].prefix && !w->phases[i - 1].tail))
-      return sg_fail(err, SURGERY_BAD_INPUT, "the network's phase %zu has no step function", i + 1);
+      return sg_fail(err, SURGERY_BAD_INPUT, "the network's phase %lld has no step function", (long long)i + 1);
   for (size_t i = 0; i < net->manifest->tensor_count; i++) trains |= first->grad[i] >= 0;
   if (!w->forward) return sg_fail(err, SURGERY_BAD_INPUT, "the network has no forward function");
   if (w->prefix && (!w->tail || first->features_bytes <= 0))
@@ -282,7 +284,7 @@ static int open_memory(surgery_net *net, surgery_error *err) {
                    "no memory for the network: %lld bytes of weights, %lld packed, %lld of gradients",
                    (long long)m->weights_bytes, (long long)m->packed_bytes, (long long)m->grads_bytes);
   net->packed_stale = true;
-  net->rng[0] = m->train.seed;
+  net->rng[0] = (uint64_t)m->train->seed;
   return 0;
 }
 
@@ -330,7 +332,7 @@ static surgery_net *open_net(const sg_network *network, const char *weights, boo
   }
   net->network = chosen;
   net->levels = network;
-  net->manifest = manifest_parse(network->manifest, err);
+  net->manifest = manifest_parse(network->manifest, network->train, err);
   if (!net->manifest || check_functions(net, err) || open_memory(net, err) ||
       open_weights(net, weights, to_eval, err)) {
     surgery_close(net);

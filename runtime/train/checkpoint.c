@@ -90,7 +90,7 @@ int checkpoint_write(surgery_net *net, const Optimizer *optimizer, const TrainPo
   if (status == 0) status = net_metadata(net, &names, err);
   put_text(&d, "format", FORMAT), put_text(&d, "network", net->manifest->name);
   put_position(&d, p);
-  put_text(&d, "optimizer", optimizer_type_name(optimizer_phase(optimizer)->optimizer.type));
+  put_text(&d, "optimizer", optimizer_name(&optimizer_phase(optimizer)->recipe->optimizer));
   if (names.names) put_text(&d, NET_NAMES_KEY, names.names);
   if (names.untrained) put_text(&d, NET_UNTRAINED_KEY, names.untrained);
   named = count;
@@ -206,7 +206,7 @@ static int read_state(surgery_net *net, Optimizer *optimizer, surgery_weights *f
                       surgery_error *err) {
   const Manifest *m = net->manifest;
   const ManifestPhase *phase = optimizer_phase(optimizer);
-  const char *type = surgery_weights_metadata(file, "optimizer"), *own = optimizer_type_name(phase->optimizer.type);
+  const char *type = surgery_weights_metadata(file, "optimizer"), *own = optimizer_name(&phase->recipe->optimizer);
   if (!type || strcmp(type, own) != 0)
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: the checkpoint's optimizer is %s, the network's is %s", path,
                    type ? SG_Q(type) : "not named", own);

@@ -13,14 +13,14 @@
 
 static bool stopped(const Loop *l) { return l->o->stop && *l->o->stop; }
 
-const ManifestPhase *loop_phase(const Loop *l) { return &l->net->manifest->train.phases[l->phase]; }
+const ManifestPhase *loop_phase(const Loop *l) { return &l->net->manifest->phases[l->phase]; }
 
 void loop_observe(const Loop *l, const TrainEvent *event) {
   if (l->o->observe) l->o->observe(l->o->context, event);
 }
 
 static int save_checkpoint(Loop *l, surgery_error *err) {
-  const ManifestPhase *phase = loop_phase(l);
+  const StageRecipe *phase = loop_phase(l)->recipe;
   l->at.rate = l->o->lr >= 0 && !phase->own_lr ? l->o->lr : phase->optimizer.lr;
   l->at.threads = sg_threads();
   if (checkpoint_write(l->net, l->optimizer, &l->at, l->average, l->rows, l->o->checkpoint, err)) return -1;
@@ -64,7 +64,7 @@ static void tell_step(Loop *l, double loss, double accuracy, double lr) {
 
 /* The optimizer's step, with the gradients of the batches since the last one. */
 static void update(Loop *l) {
-  const ManifestTrain *train = &l->net->manifest->train;
+  const TrainRecipe *train = l->net->manifest->train;
   double loss = l->window_loss / (double)l->window_seen; /* of one batch: its loss to the bit */
   double rate = optimizer_lr(l->optimizer);
   if (l->sum) { /* the next window begins with other gradients in either */
@@ -98,7 +98,7 @@ static int not_finite(Loop *l, const FeedBatch *batch, double loss) {
 }
 
 static int one_batch(Loop *l, const FeedBatch *batch) {
-  int64_t accumulate = l->net->manifest->train.accumulate;
+  int64_t accumulate = l->net->manifest->train->accumulate;
   float loss;
   NetRun run = {NET_STEP,      loop_phase(l),       .n = batch->n,
                 .x = batch->x, .mask = batch->mask, .target = batch->step_target,
@@ -177,16 +177,17 @@ static int validate(Loop *l, TrainEvent *event) {
 
 /* early_stop watches the last phase: what the ones before freeze follows from the script alone. */
 static void watch(Loop *l, const TrainEvent *event) {
-  const ManifestTrain *t = &l->net->manifest->train;
-  if (t->patience == 0 || l->phase + 1 < t->phase_count) return;
-  double value = t->watch_accuracy ? event->val_accuracy : event->val_loss;
-  bool better = t->watch_accuracy ? value > l->at.best + t->min_delta : value < l->at.best - t->min_delta;
+  const TrainRecipe *t = l->net->manifest->train;
+  if (t->early_stop.patience == 0 || l->phase + 1 < (size_t)t->stage_count) return;
+  double value = t->early_stop.monitor ? event->val_accuracy : event->val_loss;
+  bool better = t->early_stop.monitor ? value > l->at.best + t->early_stop.min_delta
+                                      : value < l->at.best - t->early_stop.min_delta;
   l->at.waited = better ? 0 : l->at.waited + 1;
   if (better) l->at.best = value, l->at.best_epoch = event->epoch;
 }
 
 static bool waited_enough(const Loop *l) {
-  int64_t patience = l->net->manifest->train.patience;
+  int64_t patience = l->net->manifest->train->early_stop.patience;
   return patience && l->at.waited >= patience;
 }
 

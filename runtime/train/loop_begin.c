@@ -23,15 +23,15 @@ static int check_classes(const Loop *l) {
                  (long long)set->count, name ? name : "", name ? ", " : "", set->labels[0], name ? "" : " by number");
 }
 
-static int64_t batch_of(const Loop *l, const ManifestPhase *phase) { return l->o->batch ? l->o->batch : phase->batch; }
+static int64_t batch_of(const Loop *l, const StageRecipe *phase) { return l->o->batch ? l->o->batch : phase->batch; }
 
 /* PyTorch finds this at the end of the first epoch; here it is known before, for all phases. */
 static int check_last_batch(const Loop *l) {
   const Manifest *m = l->net->manifest;
   int64_t count = l->train_set->count;
-  for (size_t i = 0; i < m->train.phase_count; i++) {
-    const ManifestPhase *phase = &m->train.phases[i];
-    int64_t batch = batch_of(l, phase), last = count % batch ? count % batch : batch;
+  for (int64_t i = 0; i < m->train->stage_count; i++) {
+    const ManifestPhase *phase = &m->phases[i];
+    int64_t batch = batch_of(l, phase->recipe), last = count % batch ? count % batch : batch;
     if (batch > count) last = count;
     const char *lonely = net_lonely_batchnorm(m, phase, last);
     if (lonely)
@@ -46,13 +46,13 @@ static int check_last_batch(const Loop *l) {
 
 /* What the script wants and the data cannot give. */
 static int check_early_stop(const Loop *l) {
-  const ManifestTrain *t = &l->net->manifest->train;
-  if (t->patience == 0) return 0;
+  const TrainRecipe *t = l->net->manifest->train;
+  if (t->early_stop.patience == 0) return 0;
   if (!l->val_set)
     return sg_fail(l->err, SURGERY_BAD_INPUT,
                    "early_stop looks at the validation's %s, and there is no validation set: give one with --val",
-                   t->watch_accuracy ? "accuracy" : "loss");
-  if (t->watch_accuracy && !net_classes(l->net->manifest))
+                   t->early_stop.monitor ? "accuracy" : "loss");
+  if (t->early_stop.monitor && !net_classes(l->net->manifest))
     return sg_fail(l->err, SURGERY_BAD_INPUT, "early_stop looks at the accuracy, but this network is no classifier");
   return 0;
 }
@@ -98,12 +98,12 @@ static void tell_cache(Loop *l, const Dataset *set, const BatchSource *feed) {
 
 static BatchSource *open_feed(Loop *l, Dataset *set, bool augment, int64_t limit) {
   FeedOptions o = {.phase = loop_phase(l),
-                   .augment = augment && set->spec.augment_count > 0,
+                   .augment = augment && set->spec.augment.count > 0,
                    .cache = l->o->cache,
                    .folder = l->o->feature_folder,
                    .under_way = l->at.step > 0,
                    .training = augment,
-                   .mixup = augment ? l->net->manifest->train.mixup : 0,
+                   .mixup = augment ? l->net->manifest->train->mixup : 0,
                    .cache_limit = limit,
                    .seed = l->at.seed,
                    .stop = l->o->stop,
@@ -120,7 +120,7 @@ static BatchSource *open_feed(Loop *l, Dataset *set, bool augment, int64_t limit
 
 int64_t train_epochs(const Manifest *m) {
   int64_t sum = 0;
-  for (size_t i = 0; i < m->train.phase_count; i++) sum += m->train.phases[i].epochs;
+  for (int64_t i = 0; i < m->train->stage_count; i++) sum += m->train->stages[i].epochs;
   return sum;
 }
 
@@ -128,32 +128,33 @@ int64_t train_epochs(const Manifest *m) {
 size_t loop_phase_of(const Manifest *m, int64_t epoch, int64_t *start) {
   size_t i = 0;
   *start = 0;
-  while (i + 1 < m->train.phase_count && epoch >= *start + m->train.phases[i].epochs)
-    *start += m->train.phases[i++].epochs;
+  while (i + 1 < (size_t)m->train->stage_count && epoch >= *start + m->train->stages[i].epochs)
+    *start += m->train->stages[i++].epochs;
   return i;
 }
 
 static int64_t phase_epochs(const Loop *l) {
   const Manifest *m = l->net->manifest;
-  if (l->phase + 1 < m->train.phase_count) return m->train.phases[l->phase].epochs;
+  if (l->phase + 1 < (size_t)m->train->stage_count) return m->train->stages[l->phase].epochs;
   return l->o->epochs > l->phase_start ? l->o->epochs - l->phase_start : 1;
 }
 
 int64_t loop_steps(const Loop *l, int64_t samples) {
-  int64_t batches = (samples + l->at.batch - 1) / l->at.batch, accumulate = l->net->manifest->train.accumulate;
+  int64_t batches = (samples + l->at.batch - 1) / l->at.batch, accumulate = l->net->manifest->train->accumulate;
   return (batches + accumulate - 1) / accumulate;
 }
 
 /* Schedules count epochs or steps from the beginning of their phase. */
 void loop_set_time(Loop *l) {
-  bool steps = loop_phase(l)->schedule.per_step;
+  bool steps = schedule_counts_steps(&loop_phase(l)->recipe->schedule);
   optimizer_set_time(l->optimizer, steps ? l->at.phase_step : l->at.epoch - l->phase_start);
 }
 
 static void set_rates(Loop *l) {
-  const ManifestPhase *phase = loop_phase(l);
+  const StageRecipe *phase = loop_phase(l)->recipe;
   int64_t epochs = phase_epochs(l);
-  optimizer_set_schedule(l->optimizer, phase->schedule.per_step ? epochs * loop_steps(l, l->at.samples) : epochs);
+  optimizer_set_schedule(l->optimizer,
+                         schedule_counts_steps(&phase->schedule) ? epochs * loop_steps(l, l->at.samples) : epochs);
   if (l->at.lr >= 0 && !phase->own_lr) optimizer_set_lr(l->optimizer, l->at.lr);
   loop_set_time(l);
 }
@@ -170,9 +171,8 @@ static int set_phase(Loop *l) {
   if (!(l->optimizer = optimizer_new(m, phase, l->err))) return -1;
   memset(l->net->grads, 0, (size_t)m->grads_bytes);
   l->at.phase = (int64_t)l->phase;
-  l->at.batch = batch_of(l, phase);
-  if (m->train.phase_count > 1)
-    l->train_set->spec.augment = phase->augment, l->train_set->spec.augment_count = phase->augment_count;
+  l->at.batch = batch_of(l, phase->recipe);
+  if (m->train->stage_count > 1) l->train_set->spec.augment = phase->recipe->augment;
   return 0;
 }
 
@@ -186,7 +186,7 @@ int loop_begin_phase(Loop *l) {
 
 int loop_open_feeds(Loop *l) {
   int64_t limit = cache_limit(l);
-  const char *name = loop_phase(l)->name;
+  const char *name = loop_phase(l)->recipe->name;
   if (l->train) return 0;
   if (name)
     loop_observe(l, &(TrainEvent){.kind = TRAIN_PHASE,
@@ -202,9 +202,9 @@ int loop_open_feeds(Loop *l) {
 
 /* Whether every phase has the batch that it had. */
 static bool same_batches(const Loop *l, const TrainPosition *was) {
-  const ManifestTrain *t = &l->net->manifest->train;
-  for (size_t i = 0; i < t->phase_count; i++)
-    if (batch_of(l, &t->phases[i]) != (was->batch_given ? was->batch_given : t->phases[i].batch)) return false;
+  const TrainRecipe *t = l->net->manifest->train;
+  for (int64_t i = 0; i < t->stage_count; i++)
+    if (batch_of(l, &t->stages[i]) != (was->batch_given ? was->batch_given : t->stages[i].batch)) return false;
   return true;
 }
 
@@ -236,7 +236,7 @@ static void tell_past(const Loop *l) {
 }
 
 static double rate_of(const Loop *l) {
-  const ManifestPhase *phase = loop_phase(l);
+  const StageRecipe *phase = loop_phase(l)->recipe;
   return l->o->lr >= 0 && !phase->own_lr ? l->o->lr : phase->optimizer.lr;
 }
 
@@ -265,7 +265,7 @@ static int resume(Loop *l) {
                             .samples = l->train_set->count,
                             .shuffle = l->o->shuffle,
                             .lr = l->o->lr,
-                            .best = l->net->manifest->train.watch_accuracy ? -INFINITY : INFINITY};
+                            .best = l->net->manifest->train->early_stop.monitor ? -INFINITY : INFINITY};
     return loop_begin_phase(l);
   }
   TrainPosition was;
@@ -274,7 +274,7 @@ static int resume(Loop *l) {
   if (set_phase(l) || check_resumed(l, &was)) return -1;
   bool same = was.phase == (int64_t)l->phase;
   if (checkpoint_read(l->net, l->optimizer, &l->at, l->average, &l->rows, same, l->o->resume, l->err)) return -1;
-  l->at.phase = (int64_t)l->phase, l->at.batch = batch_of(l, loop_phase(l));
+  l->at.phase = (int64_t)l->phase, l->at.batch = batch_of(l, loop_phase(l)->recipe);
   l->at.lr = l->o->lr;
   l->first_step = l->at.step;
   set_rates(l);
@@ -287,7 +287,7 @@ static int resume(Loop *l) {
 
 static int reserve(Loop *l) {
   const Manifest *m = l->net->manifest;
-  bool averages = m->train.ema > 0, adds = m->train.accumulate > 1;
+  bool averages = m->train->ema > 0, adds = m->train->accumulate > 1;
   l->order = malloc((size_t)l->train_set->count * sizeof *l->order);
   if (averages) l->average = sg_pages_new(m->weights_bytes);
   if (adds) l->sum = sg_pages_new(m->grads_bytes);

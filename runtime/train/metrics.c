@@ -6,15 +6,15 @@
 #include "runtime/train/metrics.h"
 
 int metrics_init(Metrics *m, const Manifest *manifest, bool classes_given, surgery_error *err) {
-  const ManifestTrain *train = &manifest->train;
-  *m = (Metrics){.loss = train->loss,
+  const LossConfig *loss = &manifest->train->loss;
+  *m = (Metrics){.loss = (LossKind)loss->kind,
                  .classes = classes_given ? net_classes(manifest) : 0,
                  .positions = net_positions(manifest),
                  .values = manifest->outputs[0].shape.count,
-                 .label_smoothing = train->label_smoothing,
-                 .ignores = net_ignores(manifest, train->ignore_index),
-                 .ignore_index = train->ignore_index,
-                 .class_weights = train->class_weights};
+                 .label_smoothing = train_number(loss_rows, loss, "label_smoothing", 0),
+                 .ignores = net_ignores(manifest, loss_ignored(loss)),
+                 .ignore_index = loss_ignored(loss),
+                 .class_weights = loss_weights(loss) ? loss_weights(loss)->at : NULL};
   size_t classes = (size_t)m->classes;
   m->seen = calloc(classes + 1, sizeof *m->seen);
   m->right = calloc(classes + 1, sizeof *m->right);
@@ -73,9 +73,9 @@ static double binary_loss(const Metrics *m, double x, double target, int64_t out
 static void add_values(Metrics *m, int64_t n, const float *y, const float *value) {
   for (int64_t i = 0; i < n * m->values; i++) {
     double d = (double)y[i] - value[i];
-    m->loss_sum += m->loss == LOSS_TYPE_MSE  ? d * d
-                   : m->loss == LOSS_TYPE_L1 ? fabs(d)
-                                             : binary_loss(m, y[i], value[i], i % m->values);
+    m->loss_sum += m->loss == LOSS_MSE  ? d * d
+                   : m->loss == LOSS_L1 ? fabs(d)
+                                        : binary_loss(m, y[i], value[i], i % m->values);
   }
   m->weight_sum += (double)(n * m->values);
 }
@@ -96,7 +96,7 @@ void metrics_add(Metrics *m, int64_t n, const float *y, const void *target) {
     metrics_values_add(m, n, y, target);
     return;
   }
-  if (m->loss == LOSS_TYPE_BCE_WITH_LOGITS) {
+  if (m->loss == LOSS_BCEWithLogits) {
     for (int64_t i = 0; i < n; i++) add_binary(m, y + i * m->values, class[i]);
     return;
   }

@@ -24,7 +24,7 @@ typedef struct MetricsSummary {
 } MetricsSummary;
 
 typedef struct Metrics {
-  LossType loss;
+  LossKind loss;
   int64_t classes, positions; /* 0 classes: no classifier */
   int64_t values;             /* numbers in the output of one sample */
   double label_smoothing;

@@ -28,5 +28,4 @@ int64_t *optimizer_steps(Optimizer *optimizer);
 int optimizer_state_count(const Optimizer *optimizer);
 const char *optimizer_state_name(const Optimizer *optimizer, int index);
 unsigned char *optimizer_state(const Optimizer *optimizer, int index);
-const char *optimizer_type_name(OptimizerType type);
 #endif

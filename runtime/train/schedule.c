@@ -14,7 +14,7 @@ typedef struct Piece { /* of the cycle: from one value to another, both for the 
   double lr[2], momentum[2];
 } Piece;
 
-static int make_pieces(const ScheduleSettings *s, double max_lr, int64_t total, Piece piece[3]) {
+static int make_pieces(const Args_one_cycle *s, double max_lr, int64_t total, Piece piece[3]) {
   double first = max_lr / s->div_factor, last = first / s->final_div_factor, steps = (double)total;
   double low = s->base_momentum, high = s->max_momentum, turn = s->pct_start * steps - 1;
   piece[0] = (Piece){turn, {first, max_lr}, {high, low}};
@@ -27,8 +27,8 @@ static int make_pieces(const ScheduleSettings *s, double max_lr, int64_t total, 
   return 3;
 }
 
-static double anneal(const ScheduleSettings *s, const double range[2], double part) {
-  if (s->linear) return (range[1] - range[0]) * part + range[0];
+static double anneal(const Args_one_cycle *s, const double range[2], double part) {
+  if (s->anneal_strategy) return (range[1] - range[0]) * part + range[0];
   return range[1] + (range[0] - range[1]) / 2 * (cos(M_PI * part) + 1);
 }
 
@@ -43,43 +43,57 @@ static const Piece *find_piece(const Piece *piece, int count, int64_t time, doub
   return &piece[i];
 }
 
-double schedule_momentum(const ScheduleSettings *s, int64_t time, int64_t total) {
-  Piece piece[3];
-  double part;
-  if (s->type != SCHEDULE_TYPE_ONE_CYCLE || !s->cycle_momentum) return NAN;
-  const Piece *at = find_piece(piece, make_pieces(s, s->max_lr, total, piece), time, &part);
-  return anneal(s, at->momentum, part);
-}
-
-static double one_cycle(const ScheduleSettings *s, double max_lr, int64_t time, int64_t total) {
+static double rate_one_cycle(const Args_one_cycle *s, double max_lr, int64_t time, int64_t total) {
   Piece piece[3];
   double part;
   const Piece *at = find_piece(piece, make_pieces(s, max_lr, total, piece), time, &part);
   return anneal(s, at->lr, part);
 }
 
-/* ---- the others ---- */
+double schedule_momentum(const ScheduleConfig *config, int64_t time, int64_t total) {
+  const Args_one_cycle *s = &config->one_cycle;
+  Piece piece[3];
+  double part;
+  if (config->kind != SCHEDULE_one_cycle || !s->cycle_momentum) return NAN;
+  const Piece *at = find_piece(piece, make_pieces(s, s->max_lr, total, piece), time, &part);
+  return anneal(s, at->momentum, part);
+}
 
-static double cosine(const ScheduleSettings *s, double base, int64_t time, int64_t total) {
-  int64_t length = s->t_max ? s->t_max : total > 0 ? total : 1;
+/* ---- the others: rate_NAME of the group's rate `base`, after `time` of `total` epochs or steps ---- */
+
+static double rate_step(const Args_step *s, double base, int64_t time, int64_t total) {
+  return base * pow(s->gamma, (double)(time / s->step_size));
+}
+
+static double rate_multistep(const Args_multistep *s, double base, int64_t time, int64_t total) {
+  int64_t passed = 0;
+  while (passed < s->milestones.count && s->milestones.at[passed] <= time) passed++;
+  return base * pow(s->gamma, (double)passed);
+}
+
+static double rate_exponential(const Args_exponential *s, double base, int64_t time, int64_t total) {
+  return base * pow(s->gamma, (double)time);
+}
+
+static double rate_linear(const Args_linear *s, double base, int64_t time, int64_t total) {
+  return base * linear_factor(s->start_factor, s->end_factor, time, s->total_iters);
+}
+
+static double rate_cosine(const Args_cosine *s, double base, int64_t time, int64_t total) {
+  int64_t length = s->T_max ? s->T_max : total > 0 ? total : 1;
   return s->eta_min + (base - s->eta_min) * (1 + cos(M_PI * (double)time / (double)length)) / 2;
 }
 
-double schedule_lr(const ScheduleSettings *s, double base, int64_t time, int64_t total) {
-  if (s->type == SCHEDULE_TYPE_NONE) return base;
-  if (s->type == SCHEDULE_TYPE_ONE_CYCLE) return one_cycle(s, base, time, total);
-  if (s->type == SCHEDULE_TYPE_LINEAR)
-    return base * linear_factor(s->start_factor, s->end_factor, time, s->total_iters);
-  if (time < s->warmup) return base * linear_factor(s->start_factor, 1, time, s->warmup);
-  time -= s->warmup, total -= s->warmup;
-  size_t passed = 0;
-  switch (s->type) {
-  case SCHEDULE_TYPE_STEP: return base * pow(s->gamma, (double)(time / s->step_size));
-  case SCHEDULE_TYPE_MULTISTEP:
-    while (passed < s->milestone_count && s->milestones[passed] <= time) passed++;
-    return base * pow(s->gamma, (double)passed);
-  case SCHEDULE_TYPE_EXPONENTIAL: return base * pow(s->gamma, (double)time);
-  case SCHEDULE_TYPE_COSINE: return cosine(s, base, time, total);
-  default: return base;
+double schedule_lr(const ScheduleConfig *s, double base, int64_t time, int64_t total) {
+  int64_t warmup = train_count(schedule_rows, s, "warmup", 0);
+  if (time < warmup) return base * linear_factor(train_number(schedule_rows, s, "start_factor", 1), 1, time, warmup);
+  time -= warmup, total -= warmup;
+  switch ((ScheduleKind)s->kind) {
+#define SCHEDULE(name, ...)                                                                                            \
+  case SCHEDULE_##name: return rate_##name(&s->name, base, time, total);
+#include "grammar/train.def"
+  case SCHEDULE_none:
+  case SCHEDULE_KINDS: break;
   }
+  return base;
 }

@@ -35,7 +35,7 @@ static const FeaturePlaces places = {features, targets, good};
 static FeatureFile *open_file(Dataset *set) {
   static char name[] = "net";
   static ManifestPhase phase = {.features_bytes = BYTES};
-  static Manifest manifest = {.name = name, .train = {.phases = &phase, .phase_count = 1}};
+  static Manifest manifest = {.name = name, .train = &recipe_unsaid, .phases = &phase};
   static const sg_network network = {.manifest = "{}"};
   surgery_net net = {.network = &network, .manifest = &manifest};
   surgery_error err;

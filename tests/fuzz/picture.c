@@ -17,14 +17,17 @@ static PreprocessStep upright[] = {{.op = PREPROCESS_EXIF_TRANSPOSE}, {.op = PRE
 static const ManifestInput with_alpha[] = {
     {.kind = INPUT_IMAGE, .shape = {3, {4, 8, 8}, 256}, .steps = upright, .step_count = 2},
     {.kind = INPUT_IMAGE, .shape = {3, {2, 8, 8}, 128}, .steps = upright, .step_count = 2}};
-static const AugmentStep augment[] = {
-    {.op = AUGMENT_OP_RANDOM_RESIZED_CROP, .size = {8, 8}, .scale = {0.08, 1}, .ratio = {0.75, 4.0 / 3}},
-    {.op = AUGMENT_OP_HORIZONTAL_FLIP, .p = 0.5},
-    {.op = AUGMENT_OP_VERTICAL_FLIP, .p = 0.5},
-    {.op = AUGMENT_OP_COLOR_JITTER, .jitter = {{0.5, 1.5}, {0.5, 1.5}, {0.5, 1.5}, {-0.5, 0.5}}},
-    {.op = AUGMENT_OP_ROTATION, .degrees = {-180, 180}},
-    {.op = AUGMENT_OP_ERASING, .p = 0.5, .scale = {0.02, 0.33}, .ratio = {0.3, 3.3}}};
-static const AugmentStep padded[] = {{.op = AUGMENT_OP_RANDOM_CROP, .size = {8, 8}, .padding = 2}};
+static const AugmentConfig augment[] = {
+    {AUGMENT_random_resized_crop,
+     {.random_resized_crop = {.size = {8, 8}, .scale = {0.08, 1}, .ratio = {0.75, 4.0 / 3}}}},
+    {AUGMENT_horizontal_flip, {.horizontal_flip = {.p = 0.5}}},
+    {AUGMENT_vertical_flip, {.vertical_flip = {.p = 0.5}}},
+    {AUGMENT_color_jitter,
+     {.color_jitter =
+          {.brightness = {0.5, 1.5}, .contrast = {0.5, 1.5}, .saturation = {0.5, 1.5}, .hue = {-0.5, 0.5}}}},
+    {AUGMENT_rotation, {.rotation = {.degrees = {-180, 180}}}},
+    {AUGMENT_erasing, {.erasing = {.p = 0.5, .scale = {0.02, 0.33}, .ratio = {0.3, 3.3}}}}};
+static const AugmentConfig padded[] = {{AUGMENT_random_crop, {.random_crop = {.size = {8, 8}, .padding = 2}}}};
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   static int fd = -1;
@@ -35,14 +38,14 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   surgery_error err = {0};
   Picture picture;
-  DatasetSpec spec = {.input = &input, .augment = augment, .augment_count = sizeof augment / sizeof *augment};
+  DatasetSpec spec = {.input = &input, .augment = {augment, sizeof augment / sizeof *augment}};
   if (picture_decode(path, &picture, &err)) return err.message[0] && !picture.pixels ? 0 : (abort(), 0);
   free(picture.pixels);
   if (picture_decode_for(&spec, size % 2, path, &picture, &err)) abort();
   if ((int64_t)picture.width * picture.height < 1 << 20) { /* resizing has a time of its own */
     (void)!picture_to_input(&picture, &spec, DATASET_NO_AUGMENT, x, &err);
     (void)!picture_to_input(&picture, &spec, size, x, &err);
-    spec.augment = padded, spec.augment_count = 1;
+    spec.augment = (AugmentList){padded, 1};
     (void)!picture_to_input(&picture, &spec, size, x, &err);
   }
   free(picture.pixels);

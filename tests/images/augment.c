@@ -7,8 +7,9 @@
 #include "images.h"
 
 enum { DRAWS = 40000 };
-static const AugmentStep crop = {
-    .op = AUGMENT_OP_RANDOM_RESIZED_CROP, .size = {24, 32}, .scale = {0.08, 1}, .ratio = {3.0 / 4, 4.0 / 3}};
+static const AugmentConfig crop = {
+    AUGMENT_random_resized_crop,
+    {.random_resized_crop = {.size = {24, 32}, .scale = {0.08, 1}, .ratio = {3.0 / 4, 4.0 / 3}}}};
 
 static int by_value(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -37,7 +38,7 @@ static void same_distribution(const char *name, double *values, int count) {
   free(percentile);
 }
 
-static Box draw(const AugmentStep *step, uint64_t seed, int width, int height) {
+static Box draw(const Args_random_resized_crop *step, uint64_t seed, int width, int height) {
   Random random = random_stream(seed, 0);
   Box b = picture_random_box(&random, step, width, height);
   if (b.width < 1 || b.height < 1 || b.left < 0 || b.top < 0 || b.left + b.width > width || b.top + b.height > height)
@@ -51,7 +52,7 @@ static void test_boxes(void **state) {
          *left = calloc(DRAWS, sizeof *left), *top = calloc(DRAWS, sizeof *top);
   int rooms = 0;
   for (int i = 0; i < DRAWS; i++) {
-    Box b = draw(&crop, (uint64_t)i, 500, 375);
+    Box b = draw(&crop.random_resized_crop, (uint64_t)i, 500, 375);
     share[i] = (double)b.width * b.height / (500 * 375);
     aspect[i] = log((double)b.width / b.height);
     if (b.width >= 490 || b.height >= 365) continue;
@@ -64,7 +65,7 @@ static void test_boxes(void **state) {
   same_distribution("left", left, rooms);
   same_distribution("top", top, rooms);
   for (int i = 0; i < DRAWS; i++) {
-    Box b = draw(&crop, (uint64_t)i, 400, 40);
+    Box b = draw(&crop.random_resized_crop, (uint64_t)i, 400, 40);
     share[i] = (double)b.width * b.height / (400 * 40);
   }
   same_distribution("narrow_share", share, DRAWS);
@@ -80,7 +81,7 @@ static void test_boxes_of_extreme_pictures(void **state) {
     for (size_t r = 0; r < 5; r++)
       for (size_t a = 0; a < 3; a++)
         for (uint64_t seed = 0; seed < 50; seed++) {
-          AugmentStep step = crop;
+          Args_random_resized_crop step = crop.random_resized_crop;
           memcpy(step.ratio, ratios[r], sizeof step.ratio);
           memcpy(step.scale, scales[a], sizeof step.scale);
           draw(&step, seed, sizes[s][0], sizes[s][1]);
@@ -88,10 +89,10 @@ static void test_boxes_of_extreme_pictures(void **state) {
 }
 
 static void augmented(Preprocess *p, int height, int width, const char *steps, size_t count,
-                      const AugmentStep *augment) {
+                      const AugmentConfig *augment) {
   preprocess_make(p, 3, height, width, steps);
   memcpy(p->augment, augment, count * sizeof *augment);
-  p->spec.augment_count = count;
+  p->spec.augment.count = (int64_t)count;
 }
 
 /* Cutting and resizing give what torchvision's resized_crop gives: crop, then resize what was cut out. */
@@ -103,7 +104,7 @@ static void test_crop_is_a_resized_box(void **state) {
     float *x = input_of(&picture, &p, seed);
     Picture cut, small;
     surgery_error err;
-    Box box = draw(&crop, seed, 50, 40);
+    Box box = draw(&crop.random_resized_crop, seed, 50, 40);
     assert_int_equal(picture_crop(&picture, box, &cut, &err), 0);
     assert_int_equal(
         picture_resize(&cut, (Area){0, 0, cut.width, cut.height}, 32, 24, (Box){0, 0, 32, 24}, &small, &err), 0);
@@ -117,7 +118,7 @@ static void test_crop_is_a_resized_box(void **state) {
 static void test_the_seed_decides(void **state) {
   Picture picture = formula(50, 40);
   Preprocess p;
-  AugmentStep both[] = {crop, {.op = AUGMENT_OP_HORIZONTAL_FLIP, .p = 0.5}};
+  AugmentConfig both[] = {crop, {AUGMENT_horizontal_flip, {.horizontal_flip = {.p = 0.5}}}};
   augmented(&p, 24, 32, "", 2, both);
   size_t bytes = 3 * 24 * 32 * sizeof(float);
   int different = 0;
@@ -140,7 +141,7 @@ static void test_flip(void **state) {
   float *straight = input_of(&picture, &plain, DATASET_NO_AUGMENT);
   static const double probabilities[] = {0, 0.2, 0.5, 1};
   for (int k = 0; k < 4; k++) {
-    AugmentStep flip = {.op = AUGMENT_OP_HORIZONTAL_FLIP, .p = probabilities[k]};
+    AugmentConfig flip = {AUGMENT_horizontal_flip, {.horizontal_flip = {.p = probabilities[k]}}};
     augmented(&p, 3, 7, "", 1, &flip);
     int flipped = 0, count = 20000;
     for (int seed = 0; seed < count; seed++) {
@@ -151,9 +152,9 @@ static void test_flip(void **state) {
       free(x);
     }
     /* four standard deviations of 20,000 draws at 0.5: 0.0141; none at 0 and 1 */
-    double share = (double)flipped / count, tolerance = 4 * sqrt(flip.p * (1 - flip.p) / count);
-    print_message("flip with p = %g: %.4f\n", flip.p, share);
-    assert_true(fabs(share - flip.p) <= tolerance);
+    double share = (double)flipped / count, tolerance = 4 * sqrt(flip.horizontal_flip.p * (1 - flip.horizontal_flip.p) / count);
+    print_message("flip with p = %g: %.4f\n", flip.horizontal_flip.p, share);
+    assert_true(fabs(share - flip.horizontal_flip.p) <= tolerance);
   }
   /* validation pictures are never augmented */
   float *x = input_of(&picture, &p, DATASET_NO_AUGMENT);

@@ -57,15 +57,15 @@ static void test_against_pil(void **state) {
   assert_int_equal(seen, 54);
 }
 
-static void augmented(Preprocess *p, int height, int width, const char *steps, const AugmentStep *step) {
+static void augmented(Preprocess *p, int height, int width, const char *steps, const AugmentConfig *step) {
   preprocess_make(p, 3, height, width, steps);
   p->augment[0] = *step;
-  p->spec.augment_count = 1;
+  p->spec.augment.count = 1;
 }
 
 static void test_vertical_flip(void **state) {
   Picture picture = formula(5, 7);
-  AugmentStep step = {.op = AUGMENT_OP_VERTICAL_FLIP, .p = 1};
+  AugmentConfig step = {AUGMENT_vertical_flip, {.vertical_flip = {.p = 1}}};
   Preprocess plain, p;
   preprocess_make(&plain, 3, 7, 5, "");
   augmented(&p, 7, 5, "", &step);
@@ -81,7 +81,7 @@ static void test_random_crop(void **state) {
   enum { DRAWS = 5000 };
   Picture picture = formula(8, 8);
   for (int i = 0; i < 64 * 3; i++) picture.pixels[i] |= 1; /* black is outside */
-  AugmentStep step = {.op = AUGMENT_OP_RANDOM_CROP, .size = {8, 8}, .padding = 2};
+  AugmentConfig step = {AUGMENT_random_crop, {.random_crop = {.size = {8, 8}, .padding = 2}}};
   Preprocess p;
   augmented(&p, 8, 8, "center_crop 8 8", &step);
   int seen[5][5] = {{0}};
@@ -106,7 +106,7 @@ static void test_random_crop(void **state) {
     assert_true(fabs(seen[i / 5][i % 5] - DRAWS / 25.0) < 5 * sqrt(DRAWS / 25.0));
   surgery_error err;
   float *x = malloc(3 * 20 * 20 * sizeof *x);
-  step.size[0] = step.size[1] = 20;
+  step.random_crop.size[0] = step.random_crop.size[1] = 20;
   augmented(&p, 20, 20, "", &step);
   assert_int_equal(picture_to_input(&picture, &p.spec, 1, x, &err), -1);
   assert_non_null(strstr(err.message, "too small for random_crop(20)"));
@@ -141,11 +141,11 @@ static void same_distribution(const char *name, double *values, int count) {
 
 static void test_erasing(void **state) {
   enum { DRAWS = 40000 };
-  AugmentStep step = {.op = AUGMENT_OP_ERASING, .p = 1, .scale = {0.02, 0.33}, .ratio = {0.3, 3.3}, .value = 9};
+  AugmentConfig step = {AUGMENT_erasing, {.erasing = {.p = 1, .scale = {0.02, 0.33}, .ratio = {0.3, 3.3}, .value = 9}}};
   double *area = calloc(DRAWS, sizeof *area), *ratio = calloc(DRAWS, sizeof *ratio);
   for (int i = 0; i < DRAWS; i++) {
     Random random = random_stream((uint64_t)i, 0);
-    Box b = picture_erased_box(&random, &step, 50, 40);
+    Box b = picture_erased_box(&random, &step.erasing, 50, 40);
     assert_true(b.width >= 1 && b.height >= 1 && b.left >= 0 && b.top >= 0 && b.left + b.width <= 50 &&
                 b.top + b.height <= 40);
     area[i] = b.width * b.height, ratio[i] = log((double)b.height / b.width);
@@ -168,8 +168,9 @@ static void test_erasing(void **state) {
 
 static void test_jitter_and_rotation(void **state) {
   Picture picture = formula(12, 12);
-  AugmentStep jitter = {.op = AUGMENT_OP_COLOR_JITTER, .jitter = {{0.5, 1.5}, {1, 1}, {1, 1}, {0, 0}}};
-  AugmentStep turn = {.op = AUGMENT_OP_ROTATION, .degrees = {-20, 20}};
+  AugmentConfig jitter = {AUGMENT_color_jitter,
+                          {.color_jitter = {.brightness = {0.5, 1.5}, .contrast = {1, 1}, .saturation = {1, 1}}}};
+  AugmentConfig turn = {AUGMENT_rotation, {.rotation = {.degrees = {-20, 20}}}};
   Preprocess p, plain;
   preprocess_make(&plain, 3, 12, 12, "");
   float *straight = input_of(&picture, &plain, DATASET_NO_AUGMENT);

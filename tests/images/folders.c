@@ -12,10 +12,11 @@ static Preprocess input;
 
 static void make_input(void) {
   preprocess_make(&input, 3, SIDE, SIDE, "resize 8 8");
-  input.augment[0] = (AugmentStep){
-      .op = AUGMENT_OP_RANDOM_RESIZED_CROP, .size = {SIDE, SIDE}, .scale = {0.08, 1}, .ratio = {0.75, 1.3}};
-  input.augment[1] = (AugmentStep){.op = AUGMENT_OP_HORIZONTAL_FLIP, .p = 0.5};
-  input.spec.augment_count = 2;
+  input.augment[0] =
+      (AugmentConfig){AUGMENT_random_resized_crop,
+                      {.random_resized_crop = {.size = {SIDE, SIDE}, .scale = {0.08, 1}, .ratio = {0.75, 1.3}}}};
+  input.augment[1] = (AugmentConfig){AUGMENT_horizontal_flip, {.horizontal_flip = {.p = 0.5}}};
+  input.spec.augment.count = 2;
   input.spec.target = TARGET_CLASSES;
 }
 

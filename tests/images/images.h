@@ -22,7 +22,7 @@ Picture formula(int width, int height);
 /* An image input of (channels, height, width) with steps such as "resize 256;center_crop 224 224". */
 typedef struct Preprocess {
   PreprocessStep steps[8];
-  AugmentStep augment[4];
+  AugmentConfig augment[4];
   ManifestInput input;
   DatasetSpec spec;
 } Preprocess;

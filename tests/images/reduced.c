@@ -39,14 +39,11 @@ static const char *write_jpeg(const char *name, int width, int height) {
   return path;
 }
 
-static const AugmentStep whole_crop = {.op = AUGMENT_OP_RANDOM_RESIZED_CROP,
-                                       .size = {24, 32},
-                                       .scale = {0.5, 1},
-                                       .ratio = {0.75, 4.0 / 3}},
-                         small_crop = {.op = AUGMENT_OP_RANDOM_RESIZED_CROP,
-                                       .size = {24, 32},
-                                       .scale = {0.001, 1},
-                                       .ratio = {0.75, 4.0 / 3}};
+static const AugmentConfig
+    whole_crop = {AUGMENT_random_resized_crop,
+                  {.random_resized_crop = {.size = {24, 32}, .scale = {0.5, 1}, .ratio = {0.75, 4.0 / 3}}}},
+    small_crop = {AUGMENT_random_resized_crop,
+                  {.random_resized_crop = {.size = {24, 32}, .scale = {0.001, 1}, .ratio = {0.75, 4.0 / 3}}}};
 
 static void test_when(void **state) {
   Preprocess p;
@@ -72,16 +69,16 @@ static void test_when(void **state) {
 static void test_when_augmented(void **state) {
   Preprocess p;
   preprocess_make(&p, 3, 24, 32, "resize 64;center_crop 24 32");
-  p.augment[0] = whole_crop, p.spec.augment_count = 1;
+  p.augment[0] = whole_crop, p.spec.augment.count = 1;
   assert_int_equal(picture_reduction(&p.spec, true, 4000, 3000),
                    4);       /* the smallest crop: 2,121 x 2,121 pixels, 66 times 32 */
   p.augment[0] = small_crop; /* 95 x 95: nothing of it may be lost */
   assert_int_equal(picture_reduction(&p.spec, true, 4000, 3000), 1);
   assert_int_equal(picture_reduction(&p.spec, false, 4000, 3000), 4); /* as for validation */
-  p.augment[0] = (AugmentStep){.op = AUGMENT_OP_RANDOM_CROP, .size = {24, 32}};
+  p.augment[0] = (AugmentConfig){AUGMENT_random_crop, {.random_crop = {.size = {24, 32}}}};
   assert_int_equal(picture_reduction(&p.spec, true, 4000, 3000), 4); /* behind the resize */
   preprocess_make(&p, 3, 24, 32, "");
-  p.augment[0] = (AugmentStep){.op = AUGMENT_OP_RANDOM_CROP, .size = {24, 32}}, p.spec.augment_count = 1;
+  p.augment[0] = (AugmentConfig){AUGMENT_random_crop, {.random_crop = {.size = {24, 32}}}}, p.spec.augment.count = 1;
   assert_int_equal(picture_reduction(&p.spec, true, 4000, 3000), 1); /* of the picture as it is */
 }
 
@@ -113,10 +110,10 @@ static void test_places(void **state) {
     preprocess_make(&p, 1, 72, 72, "grayscale;resize 80;center_crop 72 72");
     same(path, &p, DATASET_NO_AUGMENT, reduced);
     preprocess_make(&p, 3, 24, 32, "");
-    p.augment[0] = (AugmentStep){.op = AUGMENT_OP_HORIZONTAL_FLIP, .p = 1};
-    p.augment[1] = (AugmentStep){.op = AUGMENT_OP_VERTICAL_FLIP, .p = 1};
+    p.augment[0] = (AugmentConfig){AUGMENT_horizontal_flip, {.horizontal_flip = {.p = 1}}};
+    p.augment[1] = (AugmentConfig){AUGMENT_vertical_flip, {.vertical_flip = {.p = 1}}};
     p.augment[2] = whole_crop;
-    p.spec.augment_count = 3;
+    p.spec.augment.count = 3;
     for (uint64_t seed = 0; seed < 6; seed++)
       same(path, &p, seed, picture_reduction(&p.spec, true, sizes[i][0], sizes[i][1]));
   }

@@ -65,7 +65,7 @@ static void add_step(Preprocess *p, const char *text) {
 void preprocess_make(Preprocess *p, int channels, int height, int width, const char *steps) {
   *p = (Preprocess){.input = {.kind = INPUT_IMAGE, .steps = p->steps}};
   p->input.shape = (ManifestShape){3, {channels, height, width}, (int64_t)channels * height * width};
-  p->spec = (DatasetSpec){.input = &p->input, .target_count = 1, .classes = 2, .augment = p->augment};
+  p->spec = (DatasetSpec){.input = &p->input, .target_count = 1, .classes = 2, .augment.at = p->augment};
   char copy[200], *rest = copy, *step;
   snprintf(copy, sizeof copy, "%s", steps);
   while ((step = strsep(&rest, ";")) != NULL)

@@ -191,7 +191,7 @@ static void check_batches(Net *net, const Batch *b) {
   float *want = must_alloc(count * 4), *one = must_alloc(count * 4);
   float loss = net_step(net, b, NULL);
   memcpy(want, net->grads, (size_t)count * 4);
-  bool alone = !moved_statistics(net) && !net->m->train.class_weights;
+  bool alone = !moved_statistics(net) && !class_weights(net);
   net_restore(net);
   Batch twice = training_batch(net, 0, 2 * b->n);
   float other = net_step(net, &twice, NULL);

@@ -35,9 +35,14 @@ static float *tensor_at(const Net *net, void *base, const ManifestTensor *t) {
   return (float *)((char *)base + (base == net->grads ? grad_of(net, t) : t->offset));
 }
 
+const float *class_weights(const Net *net) {
+  const NumberList *list = loss_weights(&net->m->train->loss);
+  return list ? list->at : NULL;
+}
+
 Net net_open_case(const Case *c, const sg_network *code) {
   surgery_error err = {0};
-  Net net = {.c = c, .code = code, .m = manifest_parse(code->manifest, &err), .rng = {7, 3}};
+  Net net = {.c = c, .code = code, .m = manifest_parse(code->manifest, code->train, &err), .rng = {7, 3}};
   if (!net.m) die("%s: %s", c->name, err.message);
   net.weights = guard_alloc(net.m->weights_bytes);
   net.packed = guard_alloc(net.m->packed_bytes);
@@ -67,7 +72,7 @@ Batch net_batch(const Net *net, int64_t first, int64_t n) {
       .n = n, .x = guard_alloc(n * net->inputs * 4), .mask = net->tokens ? guard_alloc(n * net->tokens * 4) : NULL};
   uint64_t x = formula_seed(c->name, "/x"), y = formula_seed(c->name, "/y"), mask = formula_seed(c->name, "/mask");
   const ManifestShape *out = &net->m->outputs[0].shape;
-  bool regression = net->m->train.loss != LOSS_TYPE_CROSS_ENTROPY;
+  bool regression = net->m->train->loss.kind != LOSS_CrossEntropy;
   int64_t classes = out->rank ? out->dim[0] : 1, targets = regression ? net->outputs : net->outputs / classes;
   b.target = guard_alloc(n * targets * 4);
   for (int64_t s = 0; s < n; s++) {
@@ -113,14 +118,14 @@ static void copy_last_value(const Net *net, const sg_run *run) {
 }
 
 static void call(Net *net, NetFunction function, sg_run *run) {
-  const ManifestFunction *f = manifest_function(net->m, &net->m->train.phases[0], function);
+  const ManifestFunction *f = manifest_function(net->m, &net->m->phases[0], function);
   run->threads = sg_threads();
   run->arena = guard_alloc(f->per_sample * run->n + f->fixed + f->scratch * run->threads);
   run->weights = net->weights;
   run->packed = net->packed;
   run->grads = net->grads;
   run->rng = net->rng;
-  run->class_weights = net->m->train.class_weights;
+  run->class_weights = class_weights(net);
   function_of(net, function)(run);
   if (function == NET_INSPECT) copy_last_value(net, run);
   guard_free(net, "the arena", run->arena);
@@ -134,7 +139,7 @@ static void pack(Net *net) {
 
 float *net_eval(Net *net, NetFunction function, int64_t n, const float *x, const int32_t *mask) {
   pack(net);
-  int64_t bytes = function == NET_PREFIX ? net->m->train.phases[0].features_bytes * n : net->outputs * 4 * n;
+  int64_t bytes = function == NET_PREFIX ? net->m->phases[0].features_bytes * n : net->outputs * 4 * n;
   float *y = guard_alloc(bytes);
   call(net, function, &(sg_run){.n = n, .x = x, .mask = mask, .y = {y}});
   return y;

@@ -26,10 +26,11 @@ typedef struct Batch { /* x and the target of n samples; with a prefix, features
 
 /* Bytes in the gradients; -1: the tensor is not trained. */
 static inline int64_t grad_of(const Net *net, const ManifestTensor *t) {
-  return net->m->train.phases[0].grad[t - net->m->tensors];
+  return net->m->phases[0].grad[t - net->m->tensors];
 }
 
 /* Weights by the formula of the case's and the tensor's name. */
+const float *class_weights(const Net *net); /* of its loss; NULL: none */
 Net net_open_case(const Case *c, const sg_network *code);
 /* The first n samples of the case, over and over where it has fewer; one sample from `first` on. */
 Batch net_batch(const Net *net, int64_t first, int64_t n);

@@ -139,7 +139,7 @@ static char *manifest(const FakeOptions *o) {
                "\"Linear\", 0], [\"bn\", \"BatchNorm1d\", 0]],\n"
                " \"calls\": [[\"fc1\", null, 1, 0], [\"relu\", null, 2, 0], [\"add\", \"add\", 0, 0], [\"fc2\", null, "
                "3, -1]], \"stages\": [\"first\"],\n"
-               " \"layers\": %s, \"train\": %s}",
+               " \"layers\": %s}",
                file, o->input ? o->input : "{\"kind\": \"tensor\", \"shape\": [64], \"preprocess\": []}",
                o->labels ? o->labels : "[]", W1, full ? "true" : "false", at, B1, full ? "true" : "false",
                full ? B1 : -1, W2, head ? "true" : "false", w2, B2, head ? "true" : "false", b2, TRACKED,
@@ -158,8 +158,7 @@ static char *manifest(const FakeOptions *o) {
                          : "[{\"name\": \"fc1\", \"type\": \"Linear\", \"shape\": [32], \"parameters\": "
                            "2080, \"frozen\": false},"
                            " {\"name\": \"fc2\", \"type\": \"Linear\", \"shape\": [10], \"parameters\": 330, "
-                           "\"frozen\": false}]",
-               o->train ? o->train : "null");
+                           "\"frozen\": false}]");
   MUST(made > 0);
   return text;
 }
@@ -169,6 +168,7 @@ sg_network fake_network(const FakeOptions *o) {
   return (sg_network){.abi = SG_ABI,
                       .size = sizeof(sg_network),
                       .manifest = manifest(o),
+                      .train = test_recipe(o->train),
                       .cpu = "x86-64",
                       .pack = pack,
                       .forward = forward,

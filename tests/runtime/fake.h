@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "runtime/abi.h"
+#include "runtime/base/recipe.h"
 #include "runtime/surgery.h"
 
 /* Stays on in release builds, where assert is gone. */
@@ -19,7 +20,7 @@ typedef enum FakeKind {
 
 typedef struct FakeOptions {
   FakeKind kind;
-  const char *train;        /* the manifest's "train" object; NULL: null */
+  const char *train;        /* the recipe, as test_recipe() takes it; NULL: none */
   const char *weights_path; /* where its build asked for; NULL: nowhere, and no file beside the program either */
   const char *input;        /* the manifest's "input"; NULL: a tensor of 64 */
   const char *labels;       /* "[…]"; NULL: empty */
@@ -27,6 +28,16 @@ typedef struct FakeOptions {
   const char *reads;        /* the manifest's "pack_reads" and "eval_reads", with a comma behind; NULL: not there */
 } FakeOptions;
 
+/* A recipe that says what the JSON does; text as { "optimizer": {"type": "SGD", "lr": 0.1}, "batch": 4 }; what it
+ * leaves out is as without a train block. Lives to the end; NULL for NULL. (recipe.c) */
+const TrainRecipe *test_recipe(const char *text);
+/* The same of one row, its name as "type", and of a row's arguments; json: a json_t object, or NULL. */
+void recipe_choice(TrainRows rows, void *json, void *config);
+void recipe_arguments(const TrainArg *args, void *json, void *to);
+/* Each case of goldens/ for a row of the family, "optimizer" or "schedule": its config, and its JSON object. A row
+ * without a file fails. */
+void test_goldens_of(const char *family, TrainRows rows, void (*test)(void *config, void *golden));
+size_t golden_numbers(void *json, double *to, size_t room); /* a list of numbers as text; how many */
 /* The manifest is malloc'ed: free((void *)network.manifest). */
 sg_network fake_network(const FakeOptions *options);
 /* Writes first weights for it, drawn from `seed`. */

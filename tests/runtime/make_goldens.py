@@ -1,75 +1,81 @@
 #!/usr/bin/env python3
-"""Writes optimizer_goldens.h: ten steps of each optimizer variant by PyTorch, on a small problem that the test repeats in C.
+"""Fills goldens/NAME.json with PyTorch's numbers: ten steps of an optimizer, or thirty rates of a schedule.
 
-The problem: w of 12 numbers (group 0) and b of 4 (group 1), f32; the gradient is a * p - c element by element, so that a wrong
-update changes every later gradient. Run with Debian's python3-torch:  /usr/bin/python3 tests/runtime/make_goldens.py
+A file names a row of grammar/train.def and has a list of cases; of a new one only their names and arguments (of a schedule
+also PyTorch's expression, of the optimizer o) are written by hand. Then, with Debian's python3-torch:
+    /usr/bin/python3 tests/runtime/make_goldens.py tests/runtime/goldens/NAME.json
+Without an argument all are made anew.
+
+An optimizer's problem: w of 12 numbers (group 0) and b of 4 (group 1), f32; the gradient is a * p - c element by element, so that
+a wrong update changes every later gradient. problem.json has the first p, a and c, which the test reads too.
 """
+import json
 import os
+import sys
+import warnings
 import torch
+from torch.optim import lr_scheduler as S
 
-STEPS = 10
-VARIANTS = [  # name, torch class, arguments, what group 1 has of its own
-    ("sgd", "SGD", dict(lr=0.1), {}),
-    ("sgd_weight_decay", "SGD", dict(lr=0.1, weight_decay=0.01), {}),
-    ("sgd_momentum", "SGD", dict(lr=0.05, momentum=0.9), {}),
-    ("sgd_dampening", "SGD", dict(lr=0.05, momentum=0.9, dampening=0.3, weight_decay=0.001), {}),
-    ("sgd_nesterov", "SGD", dict(lr=0.05, momentum=0.8, nesterov=True, weight_decay=0.01), {}),
-    ("sgd_maximize", "SGD", dict(lr=0.01, momentum=0.5, maximize=True), {}),
-    ("sgd_groups", "SGD", dict(lr=0.05, momentum=0.9, weight_decay=0.01), dict(lr=0.2, momentum=0.0, weight_decay=0.0)),
-    ("adam", "Adam", dict(lr=1e-2), {}),
-    ("adam_weight_decay", "Adam", dict(lr=1e-2, weight_decay=0.1, betas=(0.8, 0.95), eps=1e-6), {}),
-    ("adam_amsgrad", "Adam", dict(lr=5e-2, amsgrad=True), {}),
-    ("adam_maximize", "Adam", dict(lr=1e-2, maximize=True), {}),
-    ("adam_groups", "Adam", dict(lr=1e-2), dict(lr=1e-3, weight_decay=0.05)),
-    ("adamw", "AdamW", dict(lr=1e-2), {}),
-    ("adamw_amsgrad", "AdamW", dict(lr=1e-2, weight_decay=0.2, amsgrad=True), {}),
-    ("rmsprop", "RMSprop", dict(lr=1e-2), {}),
-    ("rmsprop_all", "RMSprop", dict(lr=1e-2, alpha=0.9, eps=1e-6, weight_decay=0.05, momentum=0.8, centered=True), {}),
-    ("rmsprop_centered", "RMSprop", dict(lr=1e-2, centered=True, maximize=True), {}),
-    ("rmsprop_groups", "RMSprop", dict(lr=1e-2), dict(lr=1e-3, momentum=0.9, weight_decay=0.1)),
-    ("adamw_groups", "AdamW", dict(lr=1e-2, weight_decay=0.1), dict(lr=3e-2, weight_decay=0.0)),
-]
+STEPS, BASE = 30, 0.1  # of a schedule
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "goldens")
+warnings.simplefilter("ignore")
+torch.set_num_threads(1)
 
 
-def c_array(name, tensor):
-    return "static const float %s[] = {%s};\n" % (name, ", ".join("%sf" % float(v).hex() for v in tensor.flatten()))
+def hexes(values):
+    return [float(v).hex() for v in values]
 
 
-def json_arguments(kind, arguments):
-    words = []
-    for key, value in arguments.items():
-        text = {True: "true", False: "false"}[value] if isinstance(value, bool) else \
-            "[%r, %r]" % value if isinstance(value, tuple) else repr(value)
-        words.append('\\"%s\\": %s' % (key, text))
-    return ", ".join(['\\"type\\": \\"%s\\"' % kind] + words if kind else words)
+def after_warmup(length, factor, make):
+    def chain(o):
+        first = S.LinearLR(o, start_factor=factor, total_iters=length)
+        return S.SequentialLR(o, [first, make(o)], milestones=[length])
+    return chain
 
 
-def main():
-    torch.manual_seed(7)
-    torch.set_num_threads(1)
-    start, scale, shift = torch.randn(16), torch.rand(16) + 0.5, torch.randn(16)
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "optimizer_goldens.h"), "w") as out:
-        out.write("/* Made by make_goldens.py with PyTorch %s; not to be edited. */\n" % torch.__version__)
-        out.write("/* clang-format off */\n")
-        out.write(c_array("golden_start", start) + c_array("golden_scale", scale) + c_array("golden_shift", shift))
-        rows = []
-        for name, kind, arguments, own in VARIANTS:
-            w, b = start[:12].clone().requires_grad_(), start[12:].clone().requires_grad_()
-            optimizer = getattr(torch.optim, kind)([dict(params=[w]), dict(params=[b], **own)], **arguments)
-            for step in range(STEPS):
-                w.grad = scale[:12] * w.detach() - shift[:12]
-                b.grad = scale[12:] * b.detach() - shift[12:]
-                optimizer.step()
-                if step == 0:
-                    first = torch.cat([w.detach(), b.detach()]).clone()
-            out.write(c_array("golden_%s_first" % name, first))
-            out.write(c_array("golden_%s_last" % name, torch.cat([w.detach(), b.detach()])))
-            rows.append('    {"%s", "%s", "%s", golden_%s_first, golden_%s_last},\n' %
-                        (name, json_arguments(kind, arguments), json_arguments("", own), name, name))
-        out.write("static const struct OptimizerGolden {\n  const char *name, *optimizer, *group;\n"
-                  "  const float *first, *last; /* all 16 numbers after one step and after %d */\n} optimizer_goldens[] = {\n" % STEPS)
-        out.writelines(rows)
-        out.write("};\n")
+def run_optimizer(kind, case):
+    with open(os.path.join(FOLDER, "problem.json")) as file:
+        problem = {k: torch.tensor([float.fromhex(x) for x in v]) for k, v in json.load(file).items()}
+    start, scale, shift = problem["start"], problem["scale"], problem["shift"]
+    arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in case["arguments"].items()}
+    w, b = start[:12].clone().requires_grad_(), start[12:].clone().requires_grad_()
+    optimizer = getattr(torch.optim, kind)([dict(params=[w]), dict(params=[b], **case.get("group", {}))], **arguments)
+    for step in range(10):
+        w.grad = scale[:12] * w.detach() - shift[:12]
+        b.grad = scale[12:] * b.detach() - shift[12:]
+        optimizer.step()
+        if step in (0, 9):
+            case["first" if step == 0 else "last"] = hexes(torch.cat([w.detach(), b.detach()]))
 
 
-main()
+def run_schedule(case):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=BASE, momentum=0.5)
+    scheduler = eval(case["torch"], {"S": S, "STEPS": STEPS, "after_warmup": after_warmup, "o": optimizer})
+    rates, momenta = [], []
+    for step in range(STEPS):
+        group = optimizer.param_groups[0]
+        rates.append(group["lr"])
+        momenta.append(group["momentum"])
+        optimizer.step()
+        if step + 1 < STEPS:
+            scheduler.step()
+    case["lr"] = hexes(rates)
+    if any(m != 0.5 for m in momenta):
+        case["momentum"] = hexes(momenta)
+
+
+def write(path, golden):
+    lines = ["  %s: %s," % (json.dumps(k), json.dumps(v)) for k, v in golden.items() if k != "cases"]
+    cases = [",\n     ".join("%s: %s" % (json.dumps(k), json.dumps(v)) for k, v in case.items()) for case in golden["cases"]]
+    with open(path, "w") as out:
+        out.write("{\n" + "\n".join(lines) + '\n  "cases": [\n    {' + "},\n    {".join(cases) + "}\n  ]\n}\n")
+
+
+paths = sys.argv[1:] or [os.path.join(FOLDER, name) for name in sorted(os.listdir(FOLDER)) if name != "problem.json"]
+for path in paths:
+    with open(path) as file:
+        golden = json.load(file)
+    golden["torch"] = torch.__version__
+    for case in golden["cases"]:
+        run_optimizer(golden["optimizer"], case) if "optimizer" in golden else run_schedule(case)
+    write(path, golden)

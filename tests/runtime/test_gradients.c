@@ -31,12 +31,12 @@ static Manifest *make_manifest(void) {
           "{\"name\": \"b\", \"shape\": [%d], \"dtype\": \"f32\", \"offset\": %d, \"trainable\": true, \"grad\": %d},"
           "{\"name\": \"c\", \"shape\": [%d], \"dtype\": \"f32\", \"offset\": %d},"
           "{\"name\": \"d\", \"shape\": [%d], \"dtype\": \"f32\", \"offset\": %d, \"shared\": true},"
-          "{\"name\": \"n\", \"shape\": [1], \"dtype\": \"i64\", \"offset\": %d, \"buffer\": true}], \"train\": {}}",
+          "{\"name\": \"n\", \"shape\": [1], \"dtype\": \"i64\", \"offset\": %d, \"buffer\": true}]}",
           BYTES, 4 * GRADS, LARGE, SMALL, 4 * LARGE, 4 * (LARGE + GAP), FROZEN, 4 * (LARGE + SMALL), FROZEN,
           4 * (LARGE + SMALL), BYTES - 8) < 0)
     abort();
   surgery_error err;
-  Manifest *m = manifest_parse(text, &err);
+  Manifest *m = manifest_parse(text, NULL, &err);
   if (!m) fail_msg("%s", err.message);
   free(text);
   return m;
@@ -55,7 +55,7 @@ static void test_adds(void **state) {
   (void)state;
   Manifest *m = make_manifest();
   Chunks chunks;
-  assert_int_equal(chunks_init(&chunks, m, &m->train.phases[0]), 0);
+  assert_int_equal(chunks_init(&chunks, m, &m->phases[0]), 0);
   for (int threads = 1; threads <= 3; threads++) {
     float *a = numbers(1, GRADS), *b = numbers(2, GRADS), *sum = numbers(3, GRADS), *before = numbers(3, GRADS);
     surgery_set_threads(threads);
@@ -73,7 +73,7 @@ static void test_clips(void **state) {
   (void)state;
   Manifest *m = make_manifest();
   Chunks chunks;
-  assert_int_equal(chunks_init(&chunks, m, &m->train.phases[0]), 0);
+  assert_int_equal(chunks_init(&chunks, m, &m->phases[0]), 0);
   float *before = numbers(1, GRADS), *first = NULL;
   long double squares = 0;
   for (int64_t k = 0; k < GRADS; k++) squares += trained(k) ? (long double)before[k] * before[k] : 0;

@@ -79,7 +79,7 @@ static bool takes(const char *values, const char *blocks, const char *calls) {
   snprintf(whole, sizeof whole, "%.*s\"inspect\": {\"per_sample\": 256, \"fixed\": 0, \"scratch\": 0}, %s", head, text,
            text + head);
   surgery_error err = {.status = SURGERY_OK};
-  Manifest *m = manifest_parse(whole, &err);
+  Manifest *m = manifest_parse(whole, NULL, &err);
   assert_true(m || strstr(err.message, "manifest"));
   bool taken = m != NULL;
   manifest_free(m);

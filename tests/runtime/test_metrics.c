@@ -12,14 +12,14 @@
 static surgery_error err;
 
 static Manifest *manifest_of(const char *loss, int outputs) {
-  char text[400];
+  char text[400], train[100];
   snprintf(text, sizeof text,
            "{\"name\": \"m\", \"input\": {\"kind\": \"tensor\", \"shape\": [1]}, \"outputs\": [{\"name\": "
            "\"y\", \"shape\": [%d]}], "
-           "\"weights_bytes\": 0, \"packed_bytes\": 0, \"tensors\": [], \"train\": {\"loss\": {\"type\": "
-           "\"%s\"}}}",
-           outputs, loss);
-  Manifest *manifest = manifest_parse(text, &err);
+           "\"weights_bytes\": 0, \"packed_bytes\": 0, \"tensors\": []}",
+           outputs);
+  snprintf(train, sizeof train, "{\"loss\": {\"type\": \"%s\"}}", loss);
+  Manifest *manifest = manifest_parse(text, test_recipe(train), &err);
   if (!manifest) fail_msg("%s", err.message);
   return manifest;
 }

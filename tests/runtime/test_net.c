@@ -426,7 +426,6 @@ static void test_bad_manifests(void **state) {
               {"\"dtype\": \"f32\"", "\"dtype\": \"f16\""},
               {"\"group\": 0", "\"group\": 7"},
               {"\"kind\": \"tensor\"", "\"kind\": \"smell\""},
-              {"\"batch\": 4", "\"batch\": 0"},
               {"\"outputs\"", "\"inputs\""},
               {"{", "["}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -437,7 +436,7 @@ static void test_bad_manifests(void **state) {
         0)
       abort();
     err.message[0] = 0;
-    if (manifest_parse(text, &err)) fail_msg("accepted: %s", rows[i].to);
+    if (manifest_parse(text, good.train, &err)) fail_msg("accepted: %s", rows[i].to);
     expect_message("manifest");
     free(text);
   }

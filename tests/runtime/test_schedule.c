@@ -1,5 +1,6 @@
-/* Thirty rates of every schedule against PyTorch's (schedule_goldens.h, made by make_schedule_goldens.py), and the
+/* Thirty rates of every schedule against PyTorch's (goldens/, made by make_goldens.py), and the
  * borders that no golden reaches. */
+#include <jansson.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,21 +11,9 @@
 #include "runtime/train/mixup.h"
 #include "runtime/train/schedule.h"
 #include "tests/runtime/fake.h"
-#include "tests/runtime/schedule_goldens.h"
 
-static Manifest *manifest_with(const char *schedule) {
-  char *text;
-  surgery_error err = {.message = ""};
-  if (asprintf(&text,
-               "{\"name\": \"s\", \"input\": {\"kind\": \"tensor\", \"shape\": [1]}, \"outputs\": [{\"name\": \"y\", "
-               "\"shape\": [1]}],"
-               " \"weights_bytes\": 0, \"packed_bytes\": 0, \"tensors\": [], \"train\": {\"schedule\": %s}}",
-               schedule) < 0)
-    abort();
-  Manifest *m = manifest_parse(text, &err);
-  free(text);
-  return m;
-}
+#define STEPS 30
+#define BASE 0.1
 
 static void close_to(const char *name, int step, double got, double want) {
   /* closed forms against products and differences of many steps: measured 2e-15 */
@@ -32,44 +21,29 @@ static void close_to(const char *name, int step, double got, double want) {
     fail_msg("%s, step %d: %.17g instead of %.17g", name, step, got, want);
 }
 
+/* And the same schedule in a training shorter or longer than it thinks: finite rates, never a crash. */
+static void test_golden(void *config, void *golden) {
+  const ScheduleConfig *s = config;
+  const char *name = json_string_value(json_object_get(golden, "name"));
+  double lr[STEPS], momentum[STEPS];
+  json_t *cycled = json_object_get(golden, "momentum");
+  assert_int_equal(golden_numbers(json_object_get(golden, "lr"), lr, STEPS), STEPS);
+  if (cycled) assert_int_equal(golden_numbers(cycled, momentum, STEPS), STEPS);
+  for (int t = 0; t < STEPS; t++) {
+    close_to(name, t, schedule_lr(s, BASE, t, STEPS), lr[t]);
+    if (cycled) close_to(name, t, schedule_momentum(s, t, STEPS), momentum[t]);
+    else assert_true(isnan(schedule_momentum(s, t, STEPS)));
+  }
+  for (int64_t total = 0; total < 4; total++)
+    for (int64_t t = 0; t < 50; t++) {
+      double rate = schedule_lr(s, 1, t, total);
+      if (!(rate >= 0 && rate <= 1.0000001)) fail_msg("%s: step %d of %d: %g", name, (int)t, (int)total, rate);
+    }
+}
+
 static void test_goldens(void **state) {
   (void)state;
-  for (size_t i = 0; i < sizeof schedule_goldens / sizeof *schedule_goldens; i++) {
-    const struct ScheduleGolden *g = &schedule_goldens[i];
-    Manifest *m = manifest_with(g->json);
-    assert_non_null(m);
-    const ScheduleSettings *s = &m->train.phases[0].schedule;
-    for (int t = 0; t < SCHEDULE_STEPS; t++) {
-      close_to(g->name, t, schedule_lr(s, SCHEDULE_BASE, t, SCHEDULE_STEPS), g->lr[t]);
-      double momentum = schedule_momentum(s, t, SCHEDULE_STEPS);
-      if (g->momentum[t] == 0) assert_true(isnan(momentum));
-      else close_to(g->name, t, momentum, g->momentum[t]);
-    }
-    manifest_free(m);
-  }
-}
-
-/* A training shorter or longer than the schedule thinks: finite rates, never a crash. */
-static void test_borders(void **state) {
-  (void)state;
-  for (size_t i = 0; i < sizeof schedule_goldens / sizeof *schedule_goldens; i++) {
-    Manifest *m = manifest_with(schedule_goldens[i].json);
-    for (int64_t total = 0; total < 4; total++)
-      for (int64_t t = 0; t < 50; t++) {
-        double lr = schedule_lr(&m->train.phases[0].schedule, 1, t, total);
-        if (!(lr >= 0 && lr <= 1.0000001))
-          fail_msg("%s: step %d of %d: %g", schedule_goldens[i].name, (int)t, (int)total, lr);
-      }
-    manifest_free(m);
-  }
-}
-
-static void test_refused(void **state) {
-  (void)state;
-  static const char *const bad[] = {"{\"type\": \"plateau\"}", "{\"type\": \"step\", \"step_size\": 0}",
-                                    "{\"type\": \"multistep\", \"milestones\": [5, 3]}", "{\"type\": \"one_cycle\"}",
-                                    "{\"type\": \"cosine\", \"warmup\": -1}"};
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_null(manifest_with(bad[i]));
+  test_goldens_of("schedule", schedule_rows, test_golden);
 }
 
 /* Beta(alpha, alpha): mean 1/2, variance 1 / (4 (2 alpha + 1)); within four standard deviations of so many draws. */
@@ -114,8 +88,7 @@ static void test_mixing(void **state) {
 }
 
 int run_schedule_tests(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(test_goldens), cmocka_unit_test(test_borders),
-                                     cmocka_unit_test(test_refused), cmocka_unit_test(test_beta),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_goldens), cmocka_unit_test(test_beta),
                                      cmocka_unit_test(test_mixing)};
   return cmocka_run_group_tests_name("schedules", tests, NULL, NULL);
 }

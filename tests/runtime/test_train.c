@@ -59,11 +59,11 @@ static void start_run(Run *run, FakeKind kind, const char *train) {
   run->set = dataset_open(test_path("train.csv"), &spec, &err);
   run->val = dataset_open(test_path("val.csv"), &spec, &err);
   if (!run->set || !run->val) fail_msg("%s", err.message);
-  const ManifestTrain *t = &run->net->manifest->train;
+  const TrainRecipe *t = run->net->manifest->train;
   run->o = (TrainOptions){.epochs = train_epochs(run->net->manifest),
-                          .batch = t->phases[0].batch,
+                          .batch = t->stages[0].batch,
                           .lr = -1,
-                          .seed = t->seed,
+                          .seed = (uint64_t)t->seed,
                           .shuffle = true,
                           .cache = true,
                           .observe = observe,
@@ -382,15 +382,14 @@ static void test_metrics(void **state) {
   (void)state;
   const char *text = "{\"name\": \"m\", \"input\": {\"kind\": \"tensor\", \"shape\": [1]}, \"outputs\": "
                      "[{\"name\": \"y\", \"shape\": [3]}],"
-                     " \"weights_bytes\": 0, \"packed_bytes\": 0, \"tensors\": [], \"train\": {\"loss\": "
-                     "{\"type\": \"CrossEntropy\","
-                     " \"label_smoothing\": 0.1, \"weight\": [1, 2, 0.5]}}}";
+                     " \"weights_bytes\": 0, \"packed_bytes\": 0, \"tensors\": []}";
+  const char *train = "{\"loss\": {\"type\": \"CrossEntropy\", \"label_smoothing\": 0.1, \"weight\": [1, 2, 0.5]}}";
   const float y[6] = {1, 2, -1, 0.5f, -0.25f, 0.125f}, values[3] = {1, 1, 1};
   const int32_t target[2] = {2, 0};
-  Manifest *manifest = manifest_parse(text, &err);
+  Manifest *manifest = manifest_parse(text, test_recipe(train), &err);
   if (!manifest) fail_msg("%s", err.message);
   Metrics m;
-  assert_int_equal(metrics_init(&m, manifest, manifest->train.loss == LOSS_TYPE_CROSS_ENTROPY, &err), 0);
+  assert_int_equal(metrics_init(&m, manifest, true, &err), 0);
   metrics_add(&m, 2, y, target);
   assert_true(fabs(metrics_loss(&m) - 1.6467588) < 1e-6);
   assert_int_equal(m.top1, 1);
@@ -398,8 +397,8 @@ static void test_metrics(void **state) {
   assert_int_equal(m.confusion[2 * 3 + 1], 1);
   assert_int_equal(m.right[0], 1);
   metrics_free(&m);
-  manifest->train.loss = LOSS_TYPE_MSE;
-  assert_int_equal(metrics_init(&m, manifest, manifest->train.loss == LOSS_TYPE_CROSS_ENTROPY, &err), 0);
+  manifest->train = test_recipe("{\"loss\": {\"type\": \"MSE\"}}");
+  assert_int_equal(metrics_init(&m, manifest, false, &err), 0);
   metrics_add(&m, 1, y, values);
   assert_true(fabs(metrics_loss(&m) - (0 + 1 + 4) / 3.0) < 1e-12);
   assert_true(isnan(metrics_top1(&m)));

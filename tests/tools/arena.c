@@ -93,7 +93,7 @@ static int64_t features_bytes(json_t *phase) {
 
 static void prepare(Network *w, int64_t most) {
   json_t *outputs = json_object_get(w->plan, "outputs");
-  json_t *phases = json_object_get(json_object_get(w->manifest, "train"), "phases");
+  json_t *phases = json_object_get(w->manifest, "phases");
   int64_t features = features_bytes(w->manifest), grads = number(w->plan, "gradients_bytes");
   for (size_t i = 0; i < json_array_size(phases); i++) {
     features = most_of(features, features_bytes(json_array_get(phases, i)));
