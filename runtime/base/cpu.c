@@ -9,66 +9,61 @@
 #include "runtime/base/cpu.h"
 #include "runtime/base/error.h"
 
-/* Where cpuid tells of a feature, and which registers the operating system must keep for it (bits of XCR0). The
- * order is that of the bits in sg_network.needs: a change of it is one of SG_ABI. */
-typedef struct CpuFeature {
-  const char *name;
-  uint32_t leaf, subleaf;
-  char word; /* of eax, ebx, ecx, edx */
-  uint8_t bit;
-  uint32_t state;
-} CpuFeature;
-enum { YMM = 0x6, ZMM = 0xe6, EXTENDED = 0x80000001, APX = 1 << 19 };
-static const CpuFeature features[] = {
-    {"sse3", 1, 0, 'c', 0, 0},
-    {"ssse3", 1, 0, 'c', 9, 0},
-    {"cx16", 1, 0, 'c', 13, 0},
-    {"sse4.1", 1, 0, 'c', 19, 0},
-    {"sse4.2", 1, 0, 'c', 20, 0},
-    {"movbe", 1, 0, 'c', 22, 0},
-    {"popcnt", 1, 0, 'c', 23, 0},
-    {"xsave", 1, 0, 'c', 27, 0}, /* by the system, too */
-    {"avx", 1, 0, 'c', 28, YMM},
-    {"f16c", 1, 0, 'c', 29, YMM},
-    {"fma", 1, 0, 'c', 12, YMM},
-    {"sahf", EXTENDED, 0, 'c', 0, 0},
-    {"lzcnt", EXTENDED, 0, 'c', 5, 0},
-    {"sse4a", EXTENDED, 0, 'c', 6, 0},
-    {"tbm", EXTENDED, 0, 'c', 21, 0},
-    {"xop", EXTENDED, 0, 'c', 11, YMM},
-    {"fma4", EXTENDED, 0, 'c', 16, YMM},
-    {"bmi", 7, 0, 'b', 3, 0},
-    {"bmi2", 7, 0, 'b', 8, 0},
-    {"adx", 7, 0, 'b', 19, 0},
-    {"gfni", 7, 0, 'c', 8, 0},
-    {"avx2", 7, 0, 'b', 5, YMM},
-    {"avx512f", 7, 0, 'b', 16, ZMM},
-    {"avx512dq", 7, 0, 'b', 17, ZMM},
-    {"avx512ifma", 7, 0, 'b', 21, ZMM},
-    {"avx512cd", 7, 0, 'b', 28, ZMM},
-    {"avx512bw", 7, 0, 'b', 30, ZMM},
-    {"avx512vl", 7, 0, 'b', 31, ZMM},
-    {"avx512vbmi", 7, 0, 'c', 1, ZMM},
-    {"avx512vbmi2", 7, 0, 'c', 6, ZMM},
-    {"avx512vnni", 7, 0, 'c', 11, ZMM},
-    {"avx512bitalg", 7, 0, 'c', 12, ZMM},
-    {"avx512vpopcntdq", 7, 0, 'c', 14, ZMM},
-    {"avx512vp2intersect", 7, 0, 'd', 8, ZMM},
-    {"avx512fp16", 7, 0, 'd', 23, ZMM},
-    {"avxvnni", 7, 1, 'a', 4, YMM},
-    {"avxifma", 7, 1, 'a', 23, YMM},
-    {"avxvnniint8", 7, 1, 'd', 4, YMM},
-    {"avxneconvert", 7, 1, 'd', 5, YMM},
-    {"avxvnniint16", 7, 1, 'd', 10, YMM},
-    {"avx512bf16", 7, 1, 'a', 5, ZMM},
-    {"egpr", 7, 1, 'd', 21, APX},
-};
+/* LLVM's names and how to ask for each: by the compiler's own test, which also asks whether the operating system keeps
+ * the registers; what GCC 12 has no name for, by the words of cpuid's leaf 7, subleaf 1. The order is that of the bits
+ * in sg_network.needs: a change of it is one of SG_ABI. */
+#define CPU_FEATURES(X)                                                                                                \
+  X("sse3", has("sse3"))                                                                                               \
+  X("ssse3", has("ssse3"))                                                                                             \
+  X("cx16", has("cmpxchg16b"))                                                                                         \
+  X("sse4.1", has("sse4.1"))                                                                                           \
+  X("sse4.2", has("sse4.2"))                                                                                           \
+  X("movbe", has("movbe"))                                                                                             \
+  X("popcnt", has("popcnt"))                                                                                           \
+  X("xsave", has("osxsave"))                                                                                           \
+  X("avx", has("avx"))                                                                                                 \
+  X("f16c", has("f16c"))                                                                                               \
+  X("fma", has("fma"))                                                                                                 \
+  X("sahf", has("lahf_lm"))                                                                                            \
+  X("lzcnt", has("lzcnt"))                                                                                             \
+  X("sse4a", has("sse4a"))                                                                                             \
+  X("tbm", has("tbm"))                                                                                                 \
+  X("xop", has("xop"))                                                                                                 \
+  X("fma4", has("fma4"))                                                                                               \
+  X("bmi", has("bmi"))                                                                                                 \
+  X("bmi2", has("bmi2"))                                                                                               \
+  X("adx", has("adx"))                                                                                                 \
+  X("gfni", has("gfni"))                                                                                               \
+  X("avx2", has("avx2"))                                                                                               \
+  X("avx512f", has("avx512f"))                                                                                         \
+  X("avx512dq", has("avx512dq"))                                                                                       \
+  X("avx512ifma", has("avx512ifma"))                                                                                   \
+  X("avx512cd", has("avx512cd"))                                                                                       \
+  X("avx512bw", has("avx512bw"))                                                                                       \
+  X("avx512vl", has("avx512vl"))                                                                                       \
+  X("avx512vbmi", has("avx512vbmi"))                                                                                   \
+  X("avx512vbmi2", has("avx512vbmi2"))                                                                                 \
+  X("avx512vnni", has("avx512vnni"))                                                                                   \
+  X("avx512bitalg", has("avx512bitalg"))                                                                               \
+  X("avx512vpopcntdq", has("avx512vpopcntdq"))                                                                         \
+  X("avx512vp2intersect", has("avx512vp2intersect"))                                                                   \
+  X("avx512fp16", has("avx512fp16"))                                                                                   \
+  X("avxvnni", has("avxvnni"))                                                                                         \
+  X("avxifma", has("avx") && bit(word.a, 23))                                                                          \
+  X("avxvnniint8", has("avx") && bit(word.d, 4))                                                                       \
+  X("avxneconvert", has("avx") && bit(word.d, 5))                                                                      \
+  X("avxvnniint16", has("avx") && bit(word.d, 10))                                                                     \
+  X("avx512bf16", has("avx512bf16"))                                                                                   \
+  X("egpr", bit(word.d, 21) && kept_by_system(19))
+
+#define NAME(name, present) name,
+static const char *const features[] = {CPU_FEATURES(NAME)};
 enum { FEATURES = sizeof features / sizeof *features };
 _Static_assert(FEATURES <= 64, "a bit for each");
 
 static int feature_index(const char *name, size_t length) {
   for (int i = 0; i < FEATURES; i++)
-    if (strlen(features[i].name) == length && memcmp(features[i].name, name, length) == 0) return i;
+    if (strlen(features[i]) == length && memcmp(features[i], name, length) == 0) return i;
   return -1;
 }
 
@@ -84,26 +79,27 @@ uint64_t cpu_features(const char *list) {
 }
 
 #ifdef __x86_64__
-/* XCR0: the registers that the operating system keeps when it switches threads. */
-static uint32_t kept_registers(void) {
-  unsigned a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) return 0;
+#define has(name) __builtin_cpu_supports(name)
+static bool bit(unsigned word, int number) { return word >> number & 1; }
+
+/* The registers that the operating system keeps when it switches threads: bits of XCR0. */
+static bool kept_by_system(int number) {
+  unsigned a, d;
+  if (!has("osxsave")) return false;
   __asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-  return a;
+  return bit(a, number);
 }
 
 static uint64_t ask_cpu(void) {
+  struct {
+    unsigned a, b, c, d;
+  } word = {0};
   uint64_t present = 0;
-  uint32_t kept = kept_registers();
-  unsigned word[4] = {0};
-  for (int i = 0; i < FEATURES; i++) {
-    const CpuFeature *f = &features[i];
-    bool new_leaf =
-        i == 0 || f->leaf != f[-1].leaf || f->subleaf != f[-1].subleaf; /* cpuid is slow in a virtual machine */
-    if (new_leaf && !__get_cpuid_count(f->leaf, f->subleaf, &word[0], &word[1], &word[2], &word[3]))
-      memset(word, 0, sizeof word);
-    if (word[f->word - 'a'] >> f->bit & 1 && (kept & f->state) == f->state) present |= UINT64_C(1) << i;
-  }
+  int i = 0;
+  __builtin_cpu_init();
+  __get_cpuid_count(7, 1, &word.a, &word.b, &word.c, &word.d);
+#define ASK(name, test) present |= (uint64_t)((test) != 0) << i++;
+  CPU_FEATURES(ASK)
   return present;
 }
 #else
@@ -155,7 +151,7 @@ static const char *list_features(uint64_t set, char *to, size_t size) {
   size_t used = 0;
   to[0] = 0;
   for (int i = 0; i < FEATURES && used < size; i++)
-    if (set >> i & 1) used += (size_t)snprintf(to + used, size - used, "%s%s", used ? ", " : "", features[i].name);
+    if (set >> i & 1) used += (size_t)snprintf(to + used, size - used, "%s%s", used ? ", " : "", features[i]);
   return to;
 }
 
