@@ -58,6 +58,7 @@ ExitStatus build_whole(Compilation *c) {
   bool wanted = c->depfile && !c->o->stop_after;
   ExitStatus status = EXIT_ENVIRONMENT;
   if (!wanted || outfile_create(c->s->arena, &c->depfile_out, c->depfile)) status = run_passes(c, NULL);
+  if (c->o->embed_weights) outfile_discard(&c->weights); /* it is in the output */
   if (status == EXIT_DONE && (!outfile_commit(&c->weights) || !commit_saves(c))) status = EXIT_ENVIRONMENT;
   if (status == EXIT_DONE && wanted && !write_depfile(c)) status = EXIT_ENVIRONMENT;
   outfile_discard(&c->weights);

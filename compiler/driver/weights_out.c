@@ -121,7 +121,7 @@ ExitStatus write_tensors(Compilation *c, const OutFile *file, const surgery_tens
   return EXIT_ENVIRONMENT;
 }
 
-/* Maps the file that was just written, to be put into the output; its name goes at once. */
+/* Maps the file that was just written, to be put into the output. */
 static ExitStatus read_back(Compilation *c) {
   struct stat st = {0};
   int file = open(c->weights.path, O_RDONLY | O_CLOEXEC);
@@ -129,10 +129,10 @@ static ExitStatus read_back(Compilation *c) {
   void *bytes = there ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, file, 0) : MAP_FAILED;
   if (bytes == MAP_FAILED) fprintf(stderr, "surgeryc: %s: %s\n", c->weights.path, strerror(errno));
   if (file >= 0) close(file);
-  outfile_discard(&c->weights);
   if (bytes == MAP_FAILED) return EXIT_ENVIRONMENT;
   c->emit.embedded = bytes;
   c->emit.embedded_bytes = (size_t)st.st_size;
+  c->emit.embedded_file = c->weights.path;
   return EXIT_DONE;
 }
 

@@ -10,7 +10,7 @@ typedef struct Emit {
   const EmitOptions *o;
   Compile compile;
   int modules;
-  OutFile out, header, folder, weights, joined, object[EMIT_MAX_MODULES];
+  OutFile out, header, folder, assembly, weights, joined, object[EMIT_MAX_MODULES];
   double last; /* seconds, for --time-passes */
 } Emit;
 
@@ -48,7 +48,7 @@ const char *emit_header_path(Arena *arena, const EmitOptions *o) {
 
 static bool open_files(Emit *e) {
   const EmitOptions *o = e->o;
-  e->out = e->header = e->folder = e->weights = e->joined = OUTFILE_NONE;
+  e->out = e->header = e->folder = e->assembly = e->weights = e->joined = OUTFILE_NONE;
   for (int i = 0; i < EMIT_MAX_MODULES; i++) e->object[i] = OUTFILE_NONE;
   const char *slash = strrchr(o->output, '/');
   if (!*(slash ? slash + 1 : o->output)) return emit_complain("cannot write '%s': it has no file name", o->output);
@@ -71,8 +71,9 @@ static bool write_intermediate(OutFile *f, const char *path, LLVMMemoryBufferRef
 
 static bool write_weights(Emit *e, const char *path) {
   const char *symbol = arena_printf(e->arena, "%s_embedded", e->compile.name);
-  return outfile_intermediate(&e->weights, path) &&
-         embed_object(&e->weights, symbol, e->o->embedded, e->o->embedded_bytes) && outfile_close(&e->weights);
+  return outfile_intermediate(&e->assembly, arena_printf(e->arena, "%s.s", path)) &&
+         outfile_intermediate(&e->weights, path) && outfile_close(&e->weights) &&
+         embed_object(e->arena, &e->assembly, symbol, e->o->embedded_file, path);
 }
 
 /* The linker and ar make the file anew: an empty one is no archive to ar. A device is handed on as it is. */
@@ -167,6 +168,7 @@ bool emit_output(Session *s, const Plan *plan, const EmitOptions *o) {
   outfile_watch_signals(true);
   bool done = open_files(&e) && write_all(&e);
   for (int i = 0; i < EMIT_MAX_MODULES; i++) outfile_discard(&e.object[i]);
+  outfile_discard(&e.assembly);
   outfile_discard(&e.weights);
   outfile_discard(&e.joined);
   outfile_discard(&e.folder);

@@ -21,7 +21,8 @@ typedef struct EmitOptions {
   const char *weights_path; /* where else the output looks for them; NULL: nowhere */
   const void *embedded;     /* a safetensors image to put into the output, or NULL */
   size_t embedded_bytes;
-  const char *runtime_dir; /* where libsurgery_runtime.a is; NULL: found from the compiler's own place */
+  const char *embedded_file; /* with the same bytes */
+  const char *runtime_dir;   /* where libsurgery_runtime.a is; NULL: found from the compiler's own place */
 } EmitOptions;
 
 /* Writes o->output, and beside obj, static and shared its header OUT.h. False when the environment failed
@@ -91,7 +92,7 @@ bool link_archive(Arena *arena, const char *folder, const char *const *objects, 
 /* A file name that no program takes for an option. */
 const char *plain_path(Arena *arena, const char *path);
 
-/* embed.c: an ELF object that holds `count` bytes as the hidden symbol `symbol`, 64-byte aligned, read-only.
- */
-bool embed_object(OutFile *f, const char *symbol, const void *bytes, size_t count);
+/* embed.c: an object that holds the bytes of `file` as the hidden symbol `symbol`, 64-byte aligned, read-only.
+ * `source`: a new file for the assembler, called *.s. */
+bool embed_object(Arena *arena, OutFile *source, const char *symbol, const char *file, const char *object);
 #endif

@@ -93,14 +93,20 @@ void test_runs_as_reference(void **state) {
   }
 }
 
+/* The bytes, and the file that has them. */
+static void embed(EmitOptions *o, const char *path, const void *bytes, size_t count) {
+  FILE *file = fopen(path, "w");
+  assert_true(file && fwrite(bytes, 1, count, file) == count && fclose(file) == 0);
+  o->embedded = bytes, o->embedded_bytes = count, o->embedded_file = path;
+}
+
 void test_embedded(void **state) {
   Fixture *f = *state;
   size_t bytes = 100003;
   unsigned char *image = malloc(bytes);
   for (size_t i = 0; i < bytes; i++) image[i] = (unsigned char)(i * 7 + i / 256);
   EmitOptions o = options("tiny.so", EMIT_SHARED);
-  o.embedded = image;
-  o.embedded_bytes = bytes;
+  embed(&o, "the \"image\" \\1.bin", image, bytes);
   void *library = load(f, &o);
   const sg_network *network = dlsym(library, "tiny_network");
   assert_non_null(network);
@@ -119,6 +125,7 @@ void test_embedded(void **state) {
   o.output = "one.ll";
   o.kind = EMIT_LLVM;
   o.embedded_bytes = 64;
+  unlink(o.embedded_file);
   assert_true(emit_output(&f->session, f->plan, &o));
   assert_string_equal(listing(f), "one.h one.ll one.o tiny.h tiny.so");
   free(image);
@@ -231,10 +238,9 @@ void test_odd_names(void **state) {
     assert_int_equal(access(path, R_OK), 0);
   }
   EmitOptions o = options("-o", EMIT_EXE);
-  o.embedded = "weights";
-  o.embedded_bytes = 7;
+  embed(&o, "-o weights", "weights", 7);
   assert_true(emit_output(&f->session, f->plan, &o));
-  assert_string_equal(listing(f), "-dash -o quote'\"$(x); with space");
+  assert_string_equal(listing(f), "-dash -o -o weights quote'\"$(x); with space");
 }
 
 void test_depfile(void **state) {
