@@ -1,6 +1,7 @@
 /* Diagnostics: collecting them, the codes and their pages, and the two ways to end the process. Printing
  * is in diag_print.c. Called by every pass that can find a mistake in a script. */
 #include "compiler/base/diag.h"
+#include "runtime/base/exit.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -26,40 +27,20 @@ static bool has_place(const Diag *diag) {
   return diag->severity == SEVERITY_ERROR && diag->span.source != SPAN_NO_SOURCE && diag->span.end > diag->span.begin;
 }
 
-/* The slot of the error about the same bytes; a free one where none is in the list. */
-static uint32_t *find_place(const Diags *diags, Span span) {
-  uint64_t hash = (((uint64_t)span.source * 31 + span.begin) * 0x9e3779b97f4a7c15u) ^ span.end;
-  size_t mask = diags->place_slots - 1, at = (hash * 0x9e3779b97f4a7c15u >> 32) & mask;
-  for (; diags->places[at]; at = (at + 1) & mask) {
-    if (diags->places[at] > diags->all.count) continue; /* taken back by who shortened the list */
-    const Diag *other = diags->all.at[diags->places[at] - 1];
-    if (has_place(other) && other->span.source == span.source && other->span.begin == span.begin &&
-        other->span.end == span.end)
-      break;
-  }
-  return &diags->places[at];
-}
-
-static void grow_places(Diags *diags) {
-  diags->place_slots = diags->place_slots ? diags->place_slots * 2 : 64;
-  diags->places = arena_array(diags->arena, uint32_t, diags->place_slots);
-  diags->place_count = 0;
-  for (size_t i = 0; i < diags->all.count; i++)
-    if (has_place(diags->all.at[i])) *find_place(diags, diags->all.at[i]->span) = (uint32_t)i + 1, diags->place_count++;
-}
-
 /* One mistake, one message: what two passes find fault with at the very same bytes is reported by the first. */
 static void add_once(Diags *diags, Diag *diag) {
   if (!has_place(diag)) {
     vec_push(diags->arena, &diags->all, diag);
     return;
   }
-  if (diags->place_count * 2 >= diags->place_slots) grow_places(diags);
-  uint32_t *slot = find_place(diags, diag->span);
-  if (*slot) return;
+  MapEntry *place = map_add(diags->arena, &diags->places, &diag->span, sizeof diag->span);
+  if (place->value >= 0 && (size_t)place->value < diags->all.count) { /* else it was taken back */
+    const Diag *other = diags->all.at[place->value];
+    if (has_place(other) && memcmp(&other->span, &diag->span, sizeof diag->span) == 0) return;
+  }
+  if (place->value < 0) place->key = memcpy(arena_new(diags->arena, Span), &diag->span, sizeof diag->span);
+  place->value = (int32_t)diags->all.count;
   vec_push(diags->arena, &diags->all, diag);
-  *slot = (uint32_t)diags->all.count;
-  diags->place_count++;
 }
 
 /* Is `name` a word of the text? */
@@ -206,7 +187,7 @@ void fail_environment(const char *format, ...) {
   if (why && !strstr(message, why)) /* a caller may have said it already */
     fprintf(stderr, "surgeryc: %s: %s\n", message, why);
   else fprintf(stderr, "surgeryc: %s\n", message);
-  exit(3);
+  exit(EXIT_ENVIRONMENT);
 }
 
 static void no_memory(void *user, size_t bytes) {
@@ -248,5 +229,5 @@ void bug(const char *file, int line, const char *format, ...) {
   fputc('\n', stderr);
   print_compiling();
   fprintf(stderr, "  please report it, with the script and this message\n");
-  exit(70);
+  exit(EXIT_BUG);
 }

@@ -3,6 +3,7 @@
  * (file, disk, memory), BUG (ours). Codes are the rows of codes.def; each has a page for `explain`. */
 #ifndef SURGERY_BASE_DIAG_H
 #define SURGERY_BASE_DIAG_H
+#include "runtime/base/map.h"
 #include "runtime/base/nearest.h"
 #include "source.h"
 #include <stdio.h>
@@ -45,8 +46,7 @@ typedef struct Diags {
   Sources *sources;
   VEC(Diag *) all;
   size_t errors, warnings;
-  uint32_t *places; /* the errors in `all` by their bytes: open addressing, a place in the list + 1, 0 is free */
-  size_t place_slots, place_count;
+  Map places;       /* the errors by their bytes: an index into `all` */
   VEC(Span) unread; /* statements that could not be read; what they may have declared is not known */
   VEC(Span) failed; /* statements that were wrong and would have made or renamed layers */
 } Diags;

@@ -4,16 +4,8 @@
 #include "compiler/plan/plan.h"
 #include "compiler/emit/emit.h"
 #include "compiler/script/script.h"
+#include "runtime/base/exit.h"
 #include "runtime/surgery.h"
-
-typedef enum ExitStatus {
-  EXIT_DONE = 0,
-  EXIT_WRONG_INPUT = 1,
-  EXIT_DIFFERENT = 1, /* of diff, where a wrong input is EXIT_ENVIRONMENT */
-  EXIT_USAGE = 2,
-  EXIT_ENVIRONMENT = 3,
-  EXIT_BUG = 70
-} ExitStatus;
 
 typedef struct Options {
   const struct CommandRow *command;

@@ -1,6 +1,7 @@
 /* Building and asking the network graph: modules, parameters, nodes, values, shapes as text.
  * It knows nothing of the language; the frontend and the edits call it. */
 #include "compiler/graph/graph.h"
+#include "runtime/base/text.h"
 #include "compiler/graph/graph_names.h"
 
 Graph *graph_create(Arena *arena, const char *name) {
@@ -121,11 +122,7 @@ ParamList graph_state_dict(const Graph *g, Arena *arena, bool buffers) {
 }
 
 static const char *dims_text(Arena *arena, int rank, const int64_t *dim, const char *open, const char *close) {
-  const char *text = open;
-  bool first = open[1] == '\0'; /* "(N" already holds a dimension */
-  for (int i = 0; i < rank; i++, first = false)
-    text = arena_printf(arena, "%s%s%lld", text, first ? "" : ", ", (long long)dim[i]);
-  return arena_printf(arena, "%s%s", text, close);
+  return arena_strdup(arena, text_shape(open, rank, dim, close, (char[SHAPE_TEXT]){0}));
 }
 
 const char *shape_text(Arena *arena, const Shape *shape) {

@@ -3,6 +3,7 @@
  * that name, and is alive, is asked of the graph. Who changes a name says so (graph_rename_*), and who brings
  * something back to life (graph_revive_module). */
 #include "compiler/graph/graph_names.h"
+#include "runtime/base/map.h"
 
 enum { MODULES, NODES, PARAMS, KINDS };
 
@@ -21,42 +22,18 @@ typedef struct Named {
 struct NameIndex {
   size_t seen[KINDS]; /* how many of each are indexed */
   VEC(Named) names;
-  uint32_t *slots; /* open addressing: index + 1 into names; 0 is free */
-  size_t slot_count;
+  Map places; /* index into names */
   uint64_t freed;
 };
 
-static size_t hash_bytes(const char *text, size_t length) {
-  size_t hash = 1469598103934665603u; /* FNV-1a */
-  for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
-  return hash;
-}
-
-static size_t find_slot(const NameIndex *index, const char *text, size_t length) {
-  size_t mask = index->slot_count - 1, at = hash_bytes(text, length) & mask;
-  for (; index->slots[at]; at = (at + 1) & mask) {
-    const Named *named = &index->names.at[index->slots[at] - 1];
-    if (named->length == length && memcmp(named->text, text, length) == 0) break;
-  }
-  return at;
-}
-
-static void grow(Arena *arena, NameIndex *index) {
-  index->slot_count = index->slot_count ? index->slot_count * 2 : 64;
-  index->slots = arena_array(arena, uint32_t, index->slot_count);
-  for (size_t i = 0; i < index->names.count; i++)
-    index->slots[find_slot(index, index->names.at[i].text, index->names.at[i].length)] = (uint32_t)i + 1;
-}
-
 /* The entry of a name, made where it is not there. */
 static Named *named_of(Arena *arena, NameIndex *index, const char *text, size_t length) {
-  if (index->names.count * 2 >= index->slot_count) grow(arena, index);
-  size_t slot = find_slot(index, text, length);
-  if (!index->slots[slot]) {
+  MapEntry *entry = map_add(arena, &index->places, text, length);
+  if (entry->value < 0) {
+    entry->value = (int32_t)index->names.count;
     vec_push(arena, &index->names, (Named){.text = text, .length = length, .last = -1, .holder = NO_ID, .free = 1});
-    index->slots[slot] = (uint32_t)index->names.count;
   }
-  return &index->names.at[index->slots[slot] - 1];
+  return &index->names.at[entry->value];
 }
 
 /* How much of the name is before its _N, and the N; all of it and 0 where it has none. */
@@ -142,10 +119,9 @@ static bool is_gone(const Graph *g, int kind, int32_t id) {
 
 static int32_t find(const Graph *g, int kind, const char *name) {
   NameIndex *index = refresh(g);
-  if (index->slot_count == 0) return NO_ID;
-  uint32_t slot = index->slots[find_slot(index, name, strlen(name))];
-  if (!slot) return NO_ID;
-  Named *named = &index->names.at[slot - 1];
+  MapEntry *entry = map_find_text(&index->places, name);
+  if (!entry) return NO_ID;
+  Named *named = &index->names.at[entry->value];
   size_t count = named->ids[kind].count;
   for (bool end = true; count > 0; count--) {
     int32_t id = named->ids[kind].at[count - 1];
@@ -180,10 +156,9 @@ static void find_last(const Graph *g, Named *named) {
 
 int64_t graph_free_suffix(Graph *g, const char *name) {
   NameIndex *index = refresh(g);
-  if (index->slot_count == 0) return 0;
-  uint32_t slot = index->slots[find_slot(index, name, strlen(name))];
-  if (!slot) return 0;
-  Named *named = &index->names.at[slot - 1];
+  MapEntry *entry = map_find_text(&index->places, name);
+  if (!entry) return 0;
+  Named *named = &index->names.at[entry->value];
   if (named->calls.count > 0 && (named->last < 0 || g->nodes.at[named->holder].name != named->holder_name))
     find_last(g, named);
   return named->calls.count > 0 ? named->last + 1 : 0;

@@ -209,7 +209,7 @@ static bool check_operators(OnnxImport *o) {
     int first, count;
   };
   VEC(struct Missing) missing = {0};
-  NameTable *seen = names_create(o->arena);
+  Map seen = {0};
   for (int i = 0; i < (int)o->graph->n_node; i++) {
     NodeInfo *info = &o->nodes[i];
     if (!info->needed || info->done || info->gelu >= 0) continue;
@@ -218,9 +218,9 @@ static bool check_operators(OnnxImport *o) {
     const OnnxNode *n = info->node;
     bool own = !n->domain || !*n->domain;
     const char *name = own ? n->op_type : arena_printf(o->arena, "%s::%s", n->domain, n->op_type);
-    int known = names_find(seen, name);
+    int known = names_find(&seen, name);
     if (known < 0) {
-      names_set(seen, name, (int)missing.count);
+      map_add_text(o->arena, &seen, name)->value = (int)missing.count;
       vec_push(o->arena, &missing, (struct Missing){name, i, 1});
     } else {
       missing.at[known].count++;
@@ -247,7 +247,7 @@ static bool convert_node(OnnxImport *o, int i) {
     return onnx_refuse(o, i, "it has %zu inputs, which is too %s", inputs,
                        inputs < info->op->min_inputs ? "few" : "many");
   for (size_t k = 1; k < n->n_output; k++) {
-    int index = *n->output[k] ? names_find(o->names, n->output[k]) : -1;
+    int index = *n->output[k] ? names_find(&o->names, n->output[k]) : -1;
     if (index >= 0 && o->values.at[index].uses > 0)
       return onnx_refuse(o, i, "its output %zu, '%s', is used; only the first is supported", k + 1, SG_Q(n->output[k]));
   }
@@ -273,14 +273,14 @@ static const char *network_name(Arena *arena, const char *path) {
 
 /* Other files that hold tensors, for -MD; and what is not f32. */
 static void report_tensors(OnnxImport *o) {
-  NameTable *seen = names_create(o->arena);
+  Map seen = {0};
   const char *slash = strrchr(o->path, '/'), *converted = NULL;
   for (size_t i = 0; i < o->graph->n_initializer; i++) {
     const OnnxTensorProto *t = o->graph->initializer[i];
     for (size_t k = 0; t->data_location == 1 && k < t->n_external_data; k++) {
       const char *value = t->external_data[k]->value;
-      if (!streq(t->external_data[k]->key, "location") || !value || names_find(seen, value) >= 0) continue;
-      names_set(seen, value, 1);
+      if (!streq(t->external_data[k]->key, "location") || !value || names_find(&seen, value) >= 0) continue;
+      map_add_text(o->arena, &seen, value)->value = 1;
       vec_push(o->s->arena, &o->s->dependencies,
                arena_printf(o->s->arena, "%.*s%s", slash ? (int)(slash - o->path + 1) : 0, o->path, value));
     }
@@ -312,7 +312,6 @@ static void list_operators(OnnxImport *o) {
 
 static bool read_graph(OnnxImport *o, const Onnx__ModelProto *model) {
   o->graph = model->graph;
-  o->names = names_create(o->arena);
   if (!o->graph) return onnx_broken(o, DIAG_E0601, "it has no graph");
   if (!read_version(o, model)) return false;
   if (!values_collect(o) || !read_input(o)) {

@@ -7,18 +7,18 @@
 
 /* The name with the next free _N when it is taken. */
 static const char *free_path(OnnxImport *o, const char *path) {
-  if (names_find(o->paths, path) < 0) return path;
-  int n = names_find(o->suffixes, path);
+  if (names_find(&o->paths, path) < 0) return path;
+  int n = names_find(&o->suffixes, path);
   const char *next = path;
-  for (n = n < 1 ? 1 : n; names_find(o->paths, next) >= 0; n++) next = arena_printf(o->arena, "%s_%d", path, n);
-  names_set(o->suffixes, path, n);
+  for (n = n < 1 ? 1 : n; names_find(&o->paths, next) >= 0; n++) next = arena_printf(o->arena, "%s_%d", path, n);
+  map_add_text(o->arena, &o->suffixes, path)->value = n;
   return next;
 }
 
 static ModuleId add_module(OnnxImport *o, ModuleId parent, const char *path, const char *type, OpId op) {
   const char *name = arena_strdup(o->s->arena, path), *dot = strrchr(name, '.');
   ModuleId id = graph_add_module(o->g, parent, dot ? dot + 1 : name, type, op, o->span);
-  names_set(o->paths, name, id);
+  map_add_text(o->arena, &o->paths, name)->value = id;
   return id;
 }
 
@@ -28,7 +28,7 @@ static ModuleId container(OnnxImport *o, const char *path) {
   for (const char *end = path; *path && *end;) {
     end = strchrnul(*end == '.' ? end + 1 : end, '.');
     const char *part = arena_strndup(o->arena, path, (size_t)(end - path));
-    int known = names_find(o->paths, part);
+    int known = names_find(&o->paths, part);
     if (known >= 0 && o->g->modules.at[known].op != OP_NONE) return NO_ID;
     at = known >= 0 ? known : add_module(o, at, part, "", OP_NONE);
   }
@@ -69,7 +69,7 @@ typedef struct Place {
 } Place;
 
 typedef struct Scopes { /* how many items stand in each scope, and whether there are scopes inside it */
-  NameTable *names;
+  Map names;
   VEC(struct ScopeUse {
     int items;
     bool deeper;
@@ -78,17 +78,16 @@ typedef struct Scopes { /* how many items stand in each scope, and whether there
 } Scopes;
 
 static struct ScopeUse *scope_use(OnnxImport *o, Scopes *scopes, const char *scope) {
-  int index = names_find(scopes->names, scope);
+  int index = names_find(&scopes->names, scope);
   if (index < 0) {
     index = (int)scopes->use.count;
-    names_set(scopes->names, scope, index);
+    map_add_text(o->arena, &scopes->names, scope)->value = index;
     vec_push(o->arena, &scopes->use, (struct ScopeUse){0});
   }
   return &scopes->use.at[index];
 }
 
 static void count_scopes(OnnxImport *o, Scopes *scopes) {
-  scopes->names = names_create(o->arena);
   for (size_t i = 0; i < o->items.count; i++) {
     const char *scope, *last;
     name_from_node(o, o->items.at[i].name, o->items.at[i].type, &scope, &last);
@@ -136,7 +135,7 @@ static ModuleId called_before(OnnxImport *o, const OnnxItem *item, const Place *
   if (!place->own_scope || item->param_count > 0) return NO_ID;
   while (digits < length && isdigit((unsigned char)place->path[length - 1 - digits])) digits++;
   if (digits == 0 || length < digits + 2 || place->path[length - digits - 1] != '_') return NO_ID;
-  int known = names_find(o->paths, arena_strndup(o->arena, place->path, length - digits - 1));
+  int known = names_find(&o->paths, arena_strndup(o->arena, place->path, length - digits - 1));
   if (known < 0) return NO_ID;
   const Module *m = &o->g->modules.at[known];
   bool same = m->op == item->layer && m->params.count == 0 && onnx_same_args(m->op, &m->args, &item->args);
@@ -197,8 +196,6 @@ static void add_call(OnnxImport *o, Scopes *scopes, OnnxItem *item) {
 
 bool onnx_build(OnnxImport *o) {
   Scopes scopes = {0};
-  o->paths = names_create(o->arena);
-  o->suffixes = names_create(o->arena);
   count_scopes(o, &scopes);
   o->g->input_value = graph_add_value(o->g, NO_ID);
   for (size_t i = 0; i < o->items.count; i++) add_call(o, &scopes, &o->items.at[i]);

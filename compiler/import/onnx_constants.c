@@ -151,7 +151,7 @@ static bool swaps_both(OnnxImport *o, int node) {
 
 void constants_resolve(OnnxImport *o) {
   for (size_t i = 0; i < o->graph->n_initializer; i++) {
-    OnnxValue *v = &o->values.at[names_find(o->names, o->graph->initializer[i]->name)];
+    OnnxValue *v = &o->values.at[names_find(&o->names, o->graph->initializer[i]->name)];
     read_ints(o, v);
   }
   for (int i = 0; i < (int)o->graph->n_node; i++) {

@@ -4,6 +4,7 @@
  * items (onnx_names.c) and makes the graph of them. Nothing outside compiler/import includes this. */
 #ifndef SURGERY_IMPORT_INTERNAL_H
 #define SURGERY_IMPORT_INTERNAL_H
+#include "runtime/base/map.h"
 #include "compiler/import/onnx.h"
 #include "onnx.pb-c.h"
 #include "runtime/base/error.h"
@@ -15,10 +16,11 @@ typedef Onnx__TensorProto OnnxTensorProto;
 enum { ONNX_MAX_NODES = 10000, ONNX_MAX_INTS = 64, ONNX_MAX_NAME = 256, ONNX_MAX_DEPTH = 32, ONNX_MAX_REPORTS = 20 };
 enum { ONNX_MIN_OPSET = 7, ONNX_MAX_OPSET = 24 };
 
-typedef struct NameTable NameTable; /* names → indices; onnx_names.c */
-NameTable *names_create(Arena *arena);
-int names_find(const NameTable *t, const char *name);      /* -1 */
-void names_set(NameTable *t, const char *name, int index); /* the name is kept by reference */
+/* -1 where the name is not there. */
+static inline int names_find(const Map *names, const char *name) {
+  const MapEntry *entry = map_find_text(names, name);
+  return entry ? entry->value : -1;
+}
 
 /* A number in a computed shape. */
 typedef enum IntKind { INT_KNOWN, INT_BATCH, INT_SIZE /* some other dimension of a value */ } IntKind;
@@ -96,13 +98,13 @@ typedef struct OnnxImport {
   bool wrapped; /* all names began with "module." or "_orig_mod.", which the weights reader took off */
   int64_t opset;
   int64_t batch; /* the input's first dimension as the file has it; 0: open */
-  NameTable *names;
+  Map names;
   VEC(OnnxValue) values;
   NodeInfo *nodes;
   VEC(OnnxItem) items;
   int input, output; /* values */
   int reports;
-  NameTable *paths, *suffixes; /* onnx_build.c: modules by name, and the next _N of a name that is taken */
+  Map paths, suffixes; /* onnx_build.c: modules by name, and the next _N of a name that is taken */
 } OnnxImport;
 
 /* ---- messages: "node '/conv1/Conv' (Conv): …"; false ---- */

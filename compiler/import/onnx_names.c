@@ -1,50 +1,8 @@
-/* Names out of an ONNX file: a table of them, and what they say about the module tree. A PyTorch export keeps
+/* What names out of an ONNX file say about the module tree. A PyTorch export keeps
  * the state-dict keys of its parameters, and since 1.13 the module path in its nodes' names; other files get
  * names made into identifiers. Called by the import's other files. */
 #include "compiler/import/onnx_internal.h"
 #include <ctype.h>
-
-/* ---- the table ---- */
-
-struct NameTable {
-  Arena *arena;
-  size_t count, capacity; /* capacity: a power of two */
-  struct Entry {
-    const char *name;
-    int index;
-  } *at;
-};
-
-static struct Entry *find_entry(const NameTable *t, const char *name) {
-  uint64_t hash = 1469598103934665603u; /* FNV-1a */
-  for (const char *c = name; *c; c++) hash = (hash ^ (unsigned char)*c) * 1099511628211u;
-  size_t i = (size_t)hash & (t->capacity - 1);
-  while (t->at[i].name && strcmp(t->at[i].name, name) != 0) i = (i + 1) & (t->capacity - 1);
-  return &t->at[i];
-}
-
-NameTable *names_create(Arena *arena) {
-  NameTable *t = arena_new(arena, NameTable);
-  *t = (NameTable){arena, 0, 64, arena_array(arena, struct Entry, 64)};
-  return t;
-}
-
-int names_find(const NameTable *t, const char *name) {
-  const struct Entry *entry = find_entry(t, name);
-  return entry->name ? entry->index : -1;
-}
-
-void names_set(NameTable *t, const char *name, int index) {
-  if (t->count * 2 >= t->capacity) {
-    NameTable grown = {t->arena, t->count, t->capacity * 2, arena_array(t->arena, struct Entry, t->capacity * 2)};
-    for (size_t i = 0; i < t->capacity; i++)
-      if (t->at[i].name) *find_entry(&grown, t->at[i].name) = t->at[i];
-    *t = grown;
-  }
-  struct Entry *entry = find_entry(t, name);
-  if (!entry->name) t->count++;
-  *entry = (struct Entry){name, index};
-}
 
 /* ---- state-dict keys ---- */
 

@@ -4,13 +4,13 @@
 #include "compiler/import/onnx_internal.h"
 
 static int define(OnnxImport *o, const char *name, int producer) {
-  int known = names_find(o->names, name);
+  int known = names_find(&o->names, name);
   if (known >= 0) {
     onnx_broken(o, DIAG_E0604, "the value '%s' is given twice", SG_Q(name));
     return -1;
   }
   int index = (int)o->values.count;
-  names_set(o->names, name, index);
+  map_add_text(o->arena, &o->names, name)->value = index;
   vec_push(o->arena, &o->values,
            (OnnxValue){.name = name, .producer = producer, .user = -1, .item = -1, .first_item = -1});
   return index;
@@ -34,7 +34,7 @@ static bool define_input(OnnxImport *o) {
   o->input = -1;
   for (size_t i = 0; i < g->n_input; i++) {
     const char *name = g->input[i]->name ? g->input[i]->name : "";
-    int known = names_find(o->names, name);
+    int known = names_find(&o->names, name);
     if (known >= 0 && o->values.at[known].kind == VALUE_TENSOR) continue;
     if (o->input >= 0)
       return onnx_broken(o, DIAG_E0604, "the graph has several inputs, '%s' and '%s'; a file is read for one",
@@ -61,7 +61,7 @@ static bool need_inputs(OnnxImport *o, int node) {
   const OnnxNode *n = o->nodes[node].node;
   for (size_t k = 0; k < n->n_input; k++) {
     if (!*n->input[k]) continue;
-    int index = names_find(o->names, n->input[k]);
+    int index = names_find(&o->names, n->input[k]);
     if (index < 0)
       return onnx_broken(o, DIAG_E0604, "node '%s' (%s) reads '%s', which neither a node nor an initializer gives",
                          onnx_node_name(o, node), SG_Q(n->op_type), SG_Q(n->input[k]));
@@ -87,7 +87,7 @@ bool values_collect(OnnxImport *o) {
                        "the graph has %zu outputs; a file is read for one of them, and `output` names others",
                        g->n_output);
   const char *name = g->output[0]->name ? g->output[0]->name : "";
-  o->output = names_find(o->names, name);
+  o->output = names_find(&o->names, name);
   if (o->output < 0) return onnx_broken(o, DIAG_E0604, "the output '%s' is given by no node", SG_Q(name));
   OnnxValue *out = &o->values.at[o->output];
   out->uses = 1;
@@ -107,12 +107,12 @@ bool values_collect(OnnxImport *o) {
 OnnxValue *node_input(OnnxImport *o, int node, size_t index) {
   const OnnxNode *n = o->nodes[node].node;
   if (index >= n->n_input || !*n->input[index]) return NULL;
-  return &o->values.at[names_find(o->names, n->input[index])]; /* need_inputs() has found it */
+  return &o->values.at[names_find(&o->names, n->input[index])]; /* need_inputs() has found it */
 }
 
 OnnxValue *node_output(OnnxImport *o, int node) {
   const char *name = o->nodes[node].node->output[0];
-  int index = names_find(o->names, name);
+  int index = names_find(&o->names, name);
   ASSERT(index >= 0);
   return &o->values.at[index];
 }
@@ -179,7 +179,7 @@ static bool same_params(const OnnxItem *a, const OnnxItem *b) {
 /* The first parameter is the one that tells layers apart: a second layer with it is the same layer called
  * again. */
 static void find_same_layer(OnnxImport *o, OnnxItem *item) {
-  int index = names_find(o->names, item->params[0].name), self = (int)(item - o->items.at);
+  int index = names_find(&o->names, item->params[0].name), self = (int)(item - o->items.at);
   OnnxValue *v = &o->values.at[index];
   if (v->first_item < 0) {
     v->first_item = self;

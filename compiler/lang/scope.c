@@ -1,6 +1,7 @@
 /* Scopes (names → constants), the limits that keep any script finite, and errors that say how one got there.
  * Evaluates nothing. */
 #include "compiler/lang/lang.h"
+#include "runtime/base/map.h"
 
 typedef struct Entry {
   const char *name;
@@ -11,8 +12,7 @@ struct Scope {
   Arena *arena;
   Scope *parent;
   VEC(Entry) entries; /* in the order of their first definition */
-  uint32_t *slots;    /* open addressing: index + 1 into entries; 0 is free */
-  size_t slot_count;  /* a power of two */
+  Map names;          /* index into entries */
 };
 
 Scope *scope_create(Arena *arena, Scope *parent) {
@@ -22,41 +22,19 @@ Scope *scope_create(Arena *arena, Scope *parent) {
   return scope;
 }
 
-static size_t hash_text(const char *text) {
-  size_t hash = 1469598103934665603u; /* FNV-1a */
-  for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 1099511628211u;
-  return hash;
-}
-
-/* The slot that holds `name`, or the free one where it belongs. */
-static size_t find_slot(const Scope *scope, const char *name) {
-  size_t mask = scope->slot_count - 1, at = hash_text(name) & mask;
-  while (scope->slots[at] && !streq(scope->entries.at[scope->slots[at] - 1].name, name)) at = (at + 1) & mask;
-  return at;
-}
-
-static void grow_slots(Scope *scope) {
-  scope->slot_count = scope->slot_count ? scope->slot_count * 2 : 16;
-  scope->slots = arena_array(scope->arena, uint32_t, scope->slot_count);
-  for (size_t i = 0; i < scope->entries.count; i++)
-    scope->slots[find_slot(scope, scope->entries.at[i].name)] = (uint32_t)i + 1;
-}
-
 void scope_set(Scope *scope, const char *name, Const value) {
-  if (scope->entries.count * 2 >= scope->slot_count) grow_slots(scope);
-  size_t slot = find_slot(scope, name);
-  if (scope->slots[slot]) {
-    scope->entries.at[scope->slots[slot] - 1].value = value;
+  MapEntry *entry = map_add_text(scope->arena, &scope->names, name);
+  if (entry->value >= 0) {
+    scope->entries.at[entry->value].value = value;
     return;
   }
+  entry->value = (int32_t)scope->entries.count;
   vec_push(scope->arena, &scope->entries, (Entry){name, value});
-  scope->slots[slot] = (uint32_t)scope->entries.count;
 }
 
 const Const *scope_own(const Scope *scope, const char *name) {
-  if (!scope || scope->slot_count == 0) return NULL;
-  uint32_t index = scope->slots[find_slot(scope, name)];
-  return index ? &scope->entries.at[index - 1].value : NULL;
+  MapEntry *entry = scope ? map_find_text(&scope->names, name) : NULL;
+  return entry ? &scope->entries.at[entry->value].value : NULL;
 }
 
 const Const *scope_get(const Scope *scope, const char *name) {

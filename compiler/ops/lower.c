@@ -15,33 +15,15 @@ BufferId new_buffer(Lower *l, const char *name, bool per_sample, int64_t bytes) 
       l, (Buffer){.name = name, .space = SPACE_ARENA, .per_sample = per_sample, .bytes = round_up_64(bytes)});
 }
 
-static BufferId *find_place(Program *s, Space space, int index, int64_t offset) {
-  uint64_t hash = ((uint64_t)offset / 4 * 31 + (uint64_t)index) * 31 + (uint64_t)space;
-  size_t mask = s->place_slots - 1, at = (hash * 0x9e3779b97f4a7c15u >> 32) & mask;
-  for (; s->place[at]; at = (at + 1) & mask) {
-    const Buffer *b = &s->buffers.at[s->place[at]];
-    if (b->space == space && b->index == index && b->offset == offset) break;
-  }
-  return &s->place[at];
-}
-
-static void grow_places(Arena *arena, Program *s) {
-  s->place_slots = s->place_slots ? s->place_slots * 2 : 64;
-  s->place = arena_array(arena, BufferId, s->place_slots);
-  s->place_count = 0;
-  for (size_t i = 1; i < s->buffers.count; i++) {
-    const Buffer *b = &s->buffers.at[i];
-    if (b->space != SPACE_ARENA) *find_place(s, b->space, b->index, b->offset) = (BufferId)i, s->place_count++;
-  }
-}
-
 BufferId place_buffer(Lower *l, Space space, int index, int64_t offset, const char *name) {
-  Program *s = l->s;
-  if (s->place_count * 2 >= s->place_slots) grow_places(l->arena, s);
-  BufferId *slot = find_place(s, space, index, offset);
-  if (*slot) return *slot;
-  s->place_count++;
-  return *slot = add_buffer(l, (Buffer){.name = name, .space = space, .index = index, .offset = offset});
+  struct Place {
+    int64_t offset;
+    int32_t space, index;
+  } place = {offset, space, index};
+  MapEntry *entry = map_add(l->arena, &l->s->places, &place, sizeof place);
+  if (entry->value >= 0) return entry->value;
+  entry->key = memcpy(arena_new(l->arena, struct Place), &place, sizeof place);
+  return entry->value = add_buffer(l, (Buffer){.name = name, .space = space, .index = index, .offset = offset});
 }
 
 void emit_call(Lower *l, KernelId kernel, const void *k, NodeId n, const char *role, const void *buffers) {

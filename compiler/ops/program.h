@@ -2,6 +2,7 @@
  * kernel calls over buffers with planned places. Nothing behind this point knows layers any more. */
 #ifndef SURGERY_SCHEDULE_H
 #define SURGERY_SCHEDULE_H
+#include "runtime/base/map.h"
 #include "compiler/graph/graph.h"
 #include "runtime/kernels/kernels.h"
 
@@ -51,9 +52,7 @@ typedef struct Program {
   const char *name; /* "pack", "forward", "prefix", "tail", "step", "inspect" */
   bool present;
   VEC(Buffer) buffers;
-  BufferId
-      *place; /* the buffers outside of the arena: open addressing by space, index and offset; an id + 1, 0 is free */
-  size_t place_slots, place_count;
+  Map places; /* the buffers outside of the arena, by space, index and offset */
   VEC(Call) calls;
   int64_t per_sample_bytes, fixed_bytes, scratch_bytes;
   int64_t samples; /* of a batch that the runtime takes at a time, for each SG_SAMPLES_THREADS threads; 0: all */

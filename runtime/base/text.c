@@ -92,7 +92,7 @@ const char *text_thousands(int64_t number, char to[32]) {
 
 const char *text_shape(const char *open, int rank, const int64_t *dim, const char *close, char to[SHAPE_TEXT]) {
   int used = snprintf(to, SHAPE_TEXT, "%s", open);
-  for (int i = 0; i < rank; i++)
+  for (int i = 0; i < rank && used < SHAPE_TEXT - 24; i++)
     used += snprintf(to + used, SHAPE_TEXT - (size_t)used, "%s%lld", i || open[1] ? ", " : "", (long long)dim[i]);
   snprintf(to + used, SHAPE_TEXT - (size_t)used, "%s", close);
   return to;

@@ -26,6 +26,6 @@ char *text_clean_name(const char *name);
 const char *text_thousands(int64_t number, char to[32]); /* 11,176,512; returns `to` */
 
 /* "(64, 3, 7)"; open: what it begins with, "(" or "(N" or "[". Returns `to`. */
-#define SHAPE_TEXT 192
+#define SHAPE_TEXT 232 /* ten dimensions of any size */
 const char *text_shape(const char *open, int rank, const int64_t *dim, const char *close, char to[SHAPE_TEXT]);
 #endif

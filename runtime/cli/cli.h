@@ -4,16 +4,9 @@
 #define SURGERY_CLI_H
 #include <stdio.h>
 #include "runtime/data/dataset.h"
+#include "runtime/base/exit.h"
 #include "runtime/base/text.h"
 #include "runtime/net/net.h"
-
-typedef enum ExitStatus {
-  EXIT_DONE = 0,
-  EXIT_INPUT = 1,
-  EXIT_USAGE = 2,
-  EXIT_ENVIRONMENT = 3,
-  EXIT_INTERRUPTED = 130
-} ExitStatus;
 
 typedef enum OptionKind {
   OPTION_FLAG,   /* bool */

@@ -242,7 +242,7 @@ static ExitStatus run(Cli *cli) {
   status = inspect(&in, &err) ? cli_error(cli, &err) : EXIT_DONE;
   if (status == EXIT_DONE && in.broken) {
     cli_message(cli, "%lld of %lld samples were left out", (long long)in.broken, (long long)in.set->count);
-    if (cli->operand_count) status = EXIT_INPUT;
+    if (cli->operand_count) status = EXIT_WRONG_INPUT;
   }
   if (in.stats.net) stats_free(&in.stats);
   times_free(&in.times), gradients_free(&in.gradients);

@@ -86,7 +86,7 @@ ExitStatus cli_usage(const Cli *cli, const char *format, ...) {
 ExitStatus cli_error(const Cli *cli, const surgery_error *err) {
   cli_message(cli, "%s", err->message);
   if (err->status == SURGERY_INTERRUPTED) return EXIT_INTERRUPTED;
-  return err->status == SURGERY_ENVIRONMENT ? EXIT_ENVIRONMENT : EXIT_INPUT;
+  return err->status == SURGERY_ENVIRONMENT ? EXIT_ENVIRONMENT : EXIT_WRONG_INPUT;
 }
 
 ExitStatus cli_finish(const Cli *cli, ExitStatus status) {

@@ -128,7 +128,7 @@ static void print_values(const char *name, const char *output, const float *y, c
     least = fmin(least, y[i]), most = fmax(most, y[i]);
   }
   double mean = sum / (double)shape->count;
-  cli_print(stdout, " %s mean %.6g std %.6g min %.6g max %.6g\n", tensor_shape_text(shape->rank, shape->dim, text),
+  cli_print(stdout, " %s mean %.6g std %.6g min %.6g max %.6g\n", text_shape("(", shape->rank, shape->dim, ")", text),
             mean, sqrt(fmax(0, squares / (double)shape->count - mean * mean)), least, most);
 }
 
@@ -285,7 +285,7 @@ static ExitStatus run(Cli *cli) {
   if (!p.set || predict_all(&p, &err)) status = cli_error(cli, &err);
   else if (p.broken) {
     cli_message(cli, "%lld of %lld inputs could not be used", (long long)p.broken, (long long)p.set->count);
-    status = EXIT_INPUT;
+    status = EXIT_WRONG_INPUT;
   } else status = EXIT_DONE;
   for (size_t o = 0; o < SG_MAX_OUTPUTS; o++) free(p.kept[o]);
   dataset_close(p.set);

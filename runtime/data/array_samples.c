@@ -49,7 +49,7 @@ static int find_pictures(const DatasetSpec *spec, const char *path, int rank, co
   return sg_fail(
       err, SURGERY_BAD_INPUT,
       "%s: bytes are pictures, (H, W), (C, H, W) or (H, W, C) with at most %d channels, but its samples are %s", path,
-      PICTURE_MAX_CHANNELS, tensor_shape_text(rank, dim, shape));
+      PICTURE_MAX_CHANNELS, text_shape("(", rank, dim, ")", shape));
 }
 
 int array_find_layout(const DatasetSpec *spec, const char *path, const surgery_tensor *x, int batch, ArrayLayout *to,

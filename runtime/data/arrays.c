@@ -54,7 +54,7 @@ static void *read_targets(Dataset *set, surgery_weights *file, const surgery_ten
       snprintf(classes, sizeof classes, ": the classes are dimension 1 of the network's output, which is %lld",
                (long long)set->spec.classes);
     sg_fail(err, SURGERY_BAD_INPUT, "%s: y is %s: %lld samples in x, %lld target numbers for each are wanted%s",
-            set->path, tensor_shape_text(y->rank, y->shape, shape), (long long)set->count,
+            set->path, text_shape("(", y->rank, y->shape, ")", shape), (long long)set->count,
             (long long)set->spec.target_count, classes);
     return NULL;
   }
@@ -75,7 +75,7 @@ static int check_mask(const Dataset *set, const surgery_tensor *mask, surgery_er
                    set->path);
   if (mask->rank != 2 || mask->shape[0] != set->count || mask->shape[1] != input->shape.dim[0])
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: mask is %s, but (%lld, %lld) is wanted: a 0 or 1 for each token",
-                   set->path, tensor_shape_text(mask->rank, mask->shape, shape), (long long)set->count,
+                   set->path, text_shape("(", mask->rank, mask->shape, ")", shape), (long long)set->count,
                    (long long)input->shape.dim[0]);
   return 0;
 }
@@ -119,7 +119,7 @@ static int check_names(const Dataset *set, surgery_weights *file, surgery_error 
     return sg_fail(
         err, SURGERY_BAD_INPUT,
         "%s: the network takes no '%s' %s: a data set has x, the samples, y, the targets%s; leave it out of the file%s",
-        set->path, SG_Q(t->name), tensor_shape_text(t->rank, t->shape, shape), input->mask ? ", and mask" : "",
+        set->path, SG_Q(t->name), text_shape("(", t->rank, t->shape, ")", shape), input->mask ? ", and mask" : "",
         input->kind == INPUT_TOKENS && strcmp(t->name, "token_type_ids") == 0
             ? " where all of it is 0, as the network takes token types to be"
             : "");

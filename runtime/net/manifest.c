@@ -359,18 +359,6 @@ void manifest_free(Manifest *m) {
   free(m);
 }
 
-static const char *print_dims(const char *first, int rank, const int64_t *dim, char to[SHAPE_TEXT]) {
-  size_t used = (size_t)snprintf(to, SHAPE_TEXT, "(%s", first);
-  for (int i = 0; i < rank; i++)
-    used += (size_t)snprintf(to + used, SHAPE_TEXT - used, "%s%lld", used > 1 ? ", " : "", (long long)dim[i]);
-  snprintf(to + used, SHAPE_TEXT - used, ")");
-  return to;
-}
-
 const char *manifest_shape_text(const ManifestShape *shape, char to[SHAPE_TEXT]) {
-  return print_dims("N", shape->rank, shape->dim, to);
-}
-
-const char *tensor_shape_text(int rank, const int64_t *dim, char to[SHAPE_TEXT]) {
-  return print_dims("", rank, dim, to);
+  return text_shape("(N", shape->rank, shape->dim, ")", to);
 }

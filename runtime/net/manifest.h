@@ -3,6 +3,7 @@
 #ifndef SURGERY_MANIFEST_H
 #define SURGERY_MANIFEST_H
 #include "runtime/base/recipe.h"
+#include "runtime/base/text.h"
 #include "runtime/surgery.h"
 
 typedef enum InputKind { INPUT_IMAGE, INPUT_TENSOR, INPUT_TOKENS } InputKind;
@@ -162,7 +163,5 @@ void manifest_free_inspect(Manifest *manifest);
 /* Of a phase: prefix, tail and step; of all phases alike: the others. */
 const ManifestFunction *manifest_function(const Manifest *manifest, const ManifestPhase *phase, NetFunction function);
 /* "(N, 512, 7, 7)", as shapes are printed everywhere; returns `to`. */
-#define SHAPE_TEXT 192
 const char *manifest_shape_text(const ManifestShape *shape, char to[SHAPE_TEXT]); /* with the batch */
-const char *tensor_shape_text(int rank, const int64_t *dim, char to[SHAPE_TEXT]); /* "(64, 3, 7, 7)" */
 #endif

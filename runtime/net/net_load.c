@@ -62,7 +62,8 @@ static void compare(const Manifest *m, surgery_weights *file, Report *r) {
       if (!want->shared && !may_be_missing(want->name)) report(r, "missing", want->name, "");
     } else if (!same_shape(have, &want->shape)) {
       snprintf(detail, sizeof detail, ": %s in the file, %s in the network",
-               tensor_shape_text(have->rank, have->shape, a), tensor_shape_text(want->shape.rank, want->shape.dim, b));
+               text_shape("(", have->rank, have->shape, ")", a),
+               text_shape("(", want->shape.rank, want->shape.dim, ")", b));
       report(r, "shape of", want->name, detail);
     }
   }
