@@ -1,5 +1,5 @@
-/* Diagnostics: what the user did wrong, collected and printed at the end, in the form of language.md
- * section 9. Three kinds of failure, three functions: diag_error (the user's mistake), fail_environment
+/* Diagnostics: what the user did wrong, collected and printed at the end, in the form of
+ * docs/messages.md. Three kinds of failure, three functions: diag_error (the user's mistake), fail_environment
  * (file, disk, memory), BUG (ours). Codes are the rows of codes.def; each has a page for `explain`. */
 #ifndef SURGERY_BASE_DIAG_H
 #define SURGERY_BASE_DIAG_H

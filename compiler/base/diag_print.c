@@ -1,4 +1,4 @@
-/* Diagnostics as text, in the form of language.md section 9: place and message, numbered source lines
+/* Diagnostics as text, in the form of docs/messages.md: place and message, numbered source lines
  * with carets, help. Must not decide what a mistake is. Called once by the driver, at the end. */
 #include "compiler/base/diag.h"
 #include "compiler/base/diag_text.h"

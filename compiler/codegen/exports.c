@@ -1,5 +1,5 @@
 /* What an object shows to the outside: NAME_network, and either main() or the functions of the C interface
- * (cli.md; emit/header.c declares them), all of them thin: the work is in the runtime and in the schedules'
+ * (docs/c-interface.md; emit/header.c declares them), all of them thin: the work is in the runtime and in the schedules'
  * functions. Called by module.c. */
 #include "compiler/codegen/internal.h"
 #include "runtime/abi.h"

@@ -1,4 +1,4 @@
-/* surgeryc: reads the command line, runs one command, returns its exit status (cli.md). */
+/* surgeryc: reads the command line, runs one command, returns its exit status (docs/commands.md). */
 #include "compiler/driver/driver.h"
 #include <errno.h>
 #include <locale.h>

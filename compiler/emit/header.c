@@ -1,4 +1,4 @@
-/* The C header beside an object or a library: the functions of cli.md and the network's sizes as constants.
+/* The C header beside an object or a library: the functions of docs/c-interface.md and the network's sizes as constants.
  * It stands alone: C99 or C++, no include path. Called by emit.c. */
 #include "compiler/emit/emit.h"
 #include <ctype.h>

@@ -30,7 +30,7 @@ equals "a row that no source uses" "$(comm -13 "$tmp/used" "$tmp/listed")" ""
 run 0 "$SURGERYC" explain
 equals "all codes" "$(sed 's/  .*//' "$tmp/out")" "$codes"
 
-# as language.md spells it, in small letters, and what there is not
+# as an option, in small letters, and what there is not
 run 0 "$SURGERYC" explain E0301
 cp "$tmp/out" "$tmp/page"
 run 0 "$SURGERYC" --explain E0301
