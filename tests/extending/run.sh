@@ -5,8 +5,9 @@
 #
 # All patches are applied to one copy of the tree, which is built once. The number of files that a patch touches must be
 # the figure of its row in docs/contributing.md. Above its first file a patch has the check that tells whether the thing
-# is there, as lines of shell after "check:"; it runs in a folder of its own with $surgeryc and $source set, must succeed
-# with the copy's compiler, and must fail with the unchanged one of BUILD. Needs patch, and no git.
+# is there, as lines of shell after "check:"; it runs in a folder of its own with $surgeryc, $build and $source set, must
+# succeed in the copy, and must fail in the unchanged tree and BUILD. What it needs besides surgeryc is a line "targets:".
+# Needs patch, and no git.
 set -eu
 source=$1 build=$2 scratch=$3
 shift 3
@@ -55,8 +56,10 @@ sed -n 's/^CMAKE_\(C_COMPILER\|GENERATOR\|C_COMPILER_LAUNCHER\):[^=]*=\(.*\)/-DC
 mkdir -p "$scratch/build"
 [ -e "$scratch/build/CMakeCache.txt" ] ||
   tr '\n' '\0' <"$scratch/options" | (cd "$scratch/build" && CCACHE_BASEDIR=$copy xargs -0 cmake -S "$copy" -B . -DCMAKE_BUILD_TYPE=Release \
-    -DCMAKE_C_FLAGS_RELEASE=-O1 -DBUILD_TESTING=OFF) >"$scratch/build.log" 2>&1 || { cat "$scratch/build.log"; exit 1; }
-CCACHE_BASEDIR=$copy cmake --build "$scratch/build" --target surgeryc >"$scratch/build.log" 2>&1 ||
+    -DCMAKE_C_FLAGS_RELEASE=-O1 -DBUILD_TESTING=ON) >"$scratch/build.log" 2>&1 || { cat "$scratch/build.log"; exit 1; }
+targets=surgeryc
+for name; do targets="$targets $(sed -n 's/^targets: //p' "$here/$name.patch")"; done
+CCACHE_BASEDIR=$copy cmake --build "$scratch/build" --target $targets >"$scratch/build.log" 2>&1 ||
   { tail -n 40 "$scratch/build.log"; echo "FAILED: the tree with all patches does not build"; exit 1; }
 
 # A check of a patch with a compiler; its output is kept.
@@ -64,14 +67,14 @@ run_check() {
   rm -rf "$scratch/work"
   mkdir "$scratch/work"
   check_of "$here/$1.patch" >"$scratch/check.sh"
-  (cd "$scratch/work" && surgeryc=$2 source=$3 HOME=$scratch/work sh -eu "$scratch/check.sh") >"$scratch/check.log" 2>&1
+  (cd "$scratch/work" && surgeryc=$2/surgeryc build=$2 source=$3 HOME=$scratch/work sh -eu "$scratch/check.sh") >"$scratch/check.log" 2>&1
 }
 for name; do
-  if ! run_check "$name" "$scratch/build/surgeryc" "$copy"; then
+  if ! run_check "$name" "$scratch/build" "$copy"; then
     wrong "the check of $name.patch"
     sed 's/^/  | /' "$scratch/check.log"
   fi
-  if run_check "$name" "$build/surgeryc" "$source"; then
+  if run_check "$name" "$build" "$source"; then
     wrong "the check of $name.patch succeeds without the patch, too"
   fi
 done
