@@ -1,6 +1,7 @@
 /* CSV of numbers: a row a sample, the label last or in the column that the header names label, class or
  * target; labels may be numbers or names. Values go to the network as they are. Tables that name picture
- * files go to csv_pictures.c. Called by dataset.c. */
+ * files go to csv_pictures.c. Called by dataset.c. Our own: a library would split the rows, which is the smaller part;
+ * types, labels and messages with line and column are the rest. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* IDX files, MNIST's format (yann.lecun.com/exdb/mnist): two zero bytes, a type, a rank, big-endian sizes,
  * the numbers. A set is a pair of files, images and labels, gzipped or not, found by the usual names.
- * Unsigned bytes are pixels; other types are values as they are. Called by dataset.c. */
+ * Unsigned bytes are pixels; other types are values as they are. Called by dataset.c. Our own: a header
+ * of a few bytes is all there is to read. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* Antialiased bilinear resizing, as PIL does it: a triangle filter as wide as the scale, coefficients in
  * fixed point with 22 bits, columns first, then rows, rounded to 8 bits in between. Same arithmetic, so that
- * the results are equal to the last bit, with vector instructions or without. Called by image_input.c. */
+ * the results are equal to the last bit, with vector instructions or without. Our own, since no C library
+ * gives these bits. Called by image_input.c. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

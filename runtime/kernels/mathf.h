@@ -2,7 +2,8 @@
  * the templates; the measured errors against libm stand in tests/kernels/other_math.c.
  *
  * NaN goes through; infinities give the limits. The polynomials: exp and tanh after Cephes (Moshier), erf
- * after N. Juffa's minimax fits. */
+ * after N. Juffa's minimax fits. Our own: the templates are inlined for each CPU, which a call into libmvec or SLEEF
+ * would end, and a program would need one library more. */
 #ifndef SURGERY_KERNELS_MATHF_H
 #define SURGERY_KERNELS_MATHF_H
 #include "runtime/kernels/template.h"

@@ -1,5 +1,6 @@
 /* The pickle machine: its values, its stack with marks, and the loop that runs one pickle. The opcodes
- * themselves are in pickle_ops.c. Semantics after Python's pickletools. */
+ * themselves are in pickle_ops.c. Semantics after Python's pickletools. Our own: a pickle is a program, and Python's
+ * reader does whatever the file says; this one calls nothing but the few names of pickle_globals.c. */
 #include "runtime/weights/pickle.h"
 
 #include <stdarg.h>

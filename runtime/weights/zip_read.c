@@ -1,5 +1,6 @@
 /* Reads a zip archive's directory from its end, and finds entries' data. Every number is checked against the
- * file's size before it is used. */
+ * file's size before it is used. Our own: tensors are read where they lie, so
+ * the places of entries are needed, and libraries give streams. */
 #include "runtime/weights/zip.h"
 
 #include <stdlib.h>
