@@ -1,6 +1,6 @@
 /* What an object shows to the outside: NAME_network, and either main() or the functions of the C interface
- * (docs/c-interface.md; emit/header.c declares them), all of them thin: the work is in the runtime and in the schedules'
- * functions. Called by module.c. */
+ * (docs/c-interface.md; emit/header.c declares them), all of them thin: the work is in the runtime and in the
+ * schedules' functions. Called by module.c. */
 #include "compiler/codegen/internal.h"
 #include "runtime/abi.h"
 #include "runtime/surgery.h"

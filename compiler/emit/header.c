@@ -1,5 +1,5 @@
-/* The C header beside an object or a library: the functions of docs/c-interface.md and the network's sizes as constants.
- * It stands alone: C99 or C++, no include path. Called by emit.c. */
+/* The C header beside an object or a library: the functions of docs/c-interface.md and the network's sizes as
+ * constants. It stands alone: C99 or C++, no include path. Called by emit.c. */
 #include "compiler/emit/emit.h"
 #include <ctype.h>
 #include <stdarg.h>

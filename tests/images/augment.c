@@ -152,7 +152,8 @@ static void test_flip(void **state) {
       free(x);
     }
     /* four standard deviations of 20,000 draws at 0.5: 0.0141; none at 0 and 1 */
-    double share = (double)flipped / count, tolerance = 4 * sqrt(flip.horizontal_flip.p * (1 - flip.horizontal_flip.p) / count);
+    double share = (double)flipped / count,
+           tolerance = 4 * sqrt(flip.horizontal_flip.p * (1 - flip.horizontal_flip.p) / count);
     print_message("flip with p = %g: %.4f\n", flip.horizontal_flip.p, share);
     assert_true(fabs(share - flip.horizontal_flip.p) <= tolerance);
   }
