@@ -1,6 +1,7 @@
 /* Files that appear whole or not at all, and the removal of temporaries on failure and on signals. Knows
  * nothing of what is written. Called by the other files of emit/. */
 #include "compiler/emit/emit.h"
+#include "runtime/base/io.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -120,7 +121,7 @@ static void remove_abandoned(Arena *arena, const char *target) {
 }
 
 /* Through a symbolic link to the file it names, as cc does. */
-static const char *behind_link(Arena *arena, const char *target) {
+static const char *through_link(Arena *arena, const char *target) {
   char *real = realpath(target, NULL);
   const char *path = real ? arena_strdup(arena, real) : target;
   free(real);
@@ -148,7 +149,7 @@ bool outfile_create(Arena *arena, OutFile *f, const char *target) {
     f->fd = open(target, O_WRONLY | O_CLOEXEC);
     return f->fd >= 0 || emit_complain("cannot write '%s': %s", target, strerror(errno));
   }
-  if (there) f->target = behind_link(arena, target);
+  if (there) f->target = through_link(arena, target);
   remove_abandoned(arena, f->target);
   return create(f, temporary_name(arena, f->target), target);
 }
@@ -163,7 +164,7 @@ bool outfile_reserve(Arena *arena, OutFile *f, const char *target, const char *s
   struct stat st;
   if (stat(target, &st) == 0 && !S_ISREG(st.st_mode))
     return emit_complain("cannot write '%s': it is no plain file", target);
-  f->target = behind_link(arena, target);
+  f->target = through_link(arena, target);
   remove_abandoned(arena, f->target);
   f->path = arena_printf(arena, "%s%s", temporary_name(arena, f->target), suffix);
   f->slot = take_slot(f->path);
@@ -183,15 +184,7 @@ bool outfile_folder(Arena *arena, OutFile *f, const char *target) {
 static const char *shown(const OutFile *f) { return f->target ? f->target : f->path; }
 
 bool outfile_write(OutFile *f, const void *bytes, size_t count) {
-  const char *at = bytes;
-  while (count) {
-    ssize_t done = write(f->fd, at, count < 1 << 30 ? count : 1 << 30);
-    if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return emit_complain("cannot write '%s': %s", shown(f), strerror(errno));
-    at += done;
-    count -= (size_t)done;
-  }
-  return true;
+  return sg_write_all(f->fd, bytes, count) == 0 || emit_complain("cannot write '%s': %s", shown(f), strerror(errno));
 }
 
 bool outfile_close(OutFile *f) {

@@ -1,6 +1,7 @@
 /* Runs another program (cc, ar, dot) without a shell, so that names with spaces and quotes need no care.
  * Called by link.c and by the driver for pictures. */
 #include "compiler/emit/emit.h"
+#include "runtime/base/io.h"
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -84,16 +85,11 @@ bool run_program(const char *const *argv, const char *folder, const char *purpos
 /* All of a memory file, and a NUL. NULL: reading failed. */
 static char *file_content(Arena *arena, int fd, size_t *count) {
   struct stat st;
+  surgery_error ignored;
   if (fstat(fd, &st)) return NULL;
   char *bytes = arena_alloc(arena, (size_t)st.st_size + 1);
-  *count = 0;
-  while (*count < (size_t)st.st_size) {
-    ssize_t got = pread(fd, bytes + *count, (size_t)st.st_size - *count, (off_t)*count);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return NULL;
-    *count += (size_t)got;
-  }
-  return bytes;
+  *count = (size_t)st.st_size;
+  return sg_pread(fd, "", bytes, 0, *count, &ignored) ? NULL : bytes;
 }
 
 /* Memory files in the place of pipes: neither side ever waits for the other. */
@@ -103,11 +99,7 @@ const char *run_filter(Arena *arena, const char *const *argv, const char *input,
   const char *result = NULL;
   for (int i = 0; i < 3; i++) streams.fd[i] = memfd_create(purpose, MFD_CLOEXEC);
   bool ready = streams.fd[0] >= 0 && streams.fd[1] >= 0 && streams.fd[2] >= 0;
-  for (size_t done = 0; ready && done < *count;) {
-    ssize_t wrote = pwrite(streams.fd[0], input + done, *count - done, (off_t)done);
-    ready = wrote > 0 || (wrote < 0 && errno == EINTR);
-    if (wrote > 0) done += (size_t)wrote;
-  }
+  ready = ready && sg_write_all(streams.fd[0], input, *count) == 0 && lseek(streams.fd[0], 0, SEEK_SET) == 0;
   if (!ready) emit_complain("%s: no memory for the input of '%s': %s", purpose, argv[0], strerror(errno));
   else if (run(argv, NULL, &streams, purpose, package)) {
     result = file_content(arena, streams.fd[1], count);

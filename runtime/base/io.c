@@ -149,18 +149,21 @@ failed:
   return NULL;
 }
 
-static int write_all(SgWriter *w, const unsigned char *data, size_t size, surgery_error *err) {
-  while (size > 0) {
-    ssize_t n = write(w->fd, data, size < LARGEST_CALL ? size : LARGEST_CALL);
+int sg_write_all(int fd, const void *data, size_t size) {
+  for (const unsigned char *at = data; size > 0;) {
+    ssize_t n = write(fd, at, size < LARGEST_CALL ? size : LARGEST_CALL);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) {
-      return sg_fail_system(err, n < 0 ? errno : EIO, "%s: not written (about byte %llu)", w->path,
-                            (unsigned long long)w->at);
-    }
-    data += n;
+    if (n == 0) errno = EIO;
+    if (n <= 0) return -1;
+    at += n;
     size -= (size_t)n;
   }
   return 0;
+}
+
+static int write_all(SgWriter *w, const unsigned char *data, size_t size, surgery_error *err) {
+  if (sg_write_all(w->fd, data, size) == 0) return 0;
+  return sg_fail_system(err, errno, "%s: not written (about byte %llu)", w->path, (unsigned long long)w->at);
 }
 
 static int flush(SgWriter *w, surgery_error *err) {

@@ -21,6 +21,9 @@ void sg_writer_abort(SgWriter *writer);
 /* All of it in one call. */
 int sg_write_file(const char *path, const void *data, size_t size, surgery_error *err);
 
+/* All of it to a descriptor, through interruptions and in calls of a size that Linux takes. -1: see errno. */
+int sg_write_all(int fd, const void *data, size_t size);
+
 /* ---- reading ---- */
 
 /* Opens a regular file for reading (nothing else: a pipe would block). Returns the descriptor, or -1. */

@@ -82,7 +82,7 @@ int text_width(const char *text, int scale) {
   return count ? (6 * count - 1) * scale : 0;
 }
 
-/* ---- numbers as colours ---- */
+/* ---- values as colours ---- */
 
 Colour map_colour(double value) {
   static const double anchors[5][3] = {{68, 1, 84}, {59, 82, 139}, {33, 145, 140}, {94, 201, 98}, {253, 231, 37}};

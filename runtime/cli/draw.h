@@ -22,7 +22,7 @@ int text_width(const char *text, int scale);
 #define TEXT_HEIGHT 7
 /* 0 … 1 → dark violet, blue, green, yellow: even steps for the eye, and for a printer without colours. */
 Colour map_colour(double value);
-/* (h, w) numbers from `low` to `high`, each as a square of `zoom` pixels, or the mean of `shrink` × `shrink` as one
+/* (h, w) values from `low` to `high`, each as a square of `zoom` pixels, or the mean of `shrink` × `shrink` as one
  * pixel. */
 typedef struct MapScale {
   int zoom, shrink; /* one of them is 1 */

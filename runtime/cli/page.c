@@ -50,7 +50,7 @@ static bool is_shown(const json_t *value) {
 
 static const char *fill(FILE *out, const char *text, const Scope *scope);
 
-/* From behind the opening tag to behind the closing one. */
+/* From after the opening tag to after the closing one. */
 static const char *fill_section(FILE *out, const char *text, const Scope *scope, const json_t *value, bool inverted) {
   size_t count = json_array_size(value);
   if (inverted || !is_shown(value)) return fill(inverted && !is_shown(value) ? out : NULL, text, scope);

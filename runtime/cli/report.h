@@ -1,5 +1,5 @@
 /* The report of a training as one HTML file that needs no other: settings, curves of loss, accuracy and rate as inline
- * SVG, what each class came to. Filled while the training runs, written behind it. Called by cli/train.c. */
+ * SVG, what each class came to. Filled while the training runs, written after it. Called by cli/train.c. */
 #ifndef SURGERY_REPORT_H
 #define SURGERY_REPORT_H
 #include "runtime/cli/cli.h"

@@ -24,7 +24,7 @@ typedef enum WeightMatch {
   int id##_read(surgery_weights *w, uint32_t file, surgery_error *err);
 #include "runtime/weights/formats.def"
 
-/* For probes: these bytes stand at place `at`. */
+/* For probes: these bytes are at place `at`. */
 bool weights_begins(const WeightHead *head, const char *bytes, size_t length, size_t at);
 bool json_begins(const WeightHead *head, size_t at); /* blanks there, then an object */
 /* Looks at the first bytes of files[file] and calls its reader. */

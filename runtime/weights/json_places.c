@@ -1,4 +1,4 @@
-/* Where the keys of an object stand in a JSON text: jansson, which parses it, does not keep that, and a
+/* Where the keys of an object are in a JSON text: jansson, which parses it, does not keep that, and a
  * message about one tensor of thousands should name its byte. Reads only texts that jansson has accepted.
  * Called by safetensors.c and shards.c. */
 #include "runtime/weights/weights.h"

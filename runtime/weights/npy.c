@@ -1,4 +1,4 @@
-/* .npy and .npz: numpy's array format, versions 1 to 3 (NEP 1), alone or as entries of a zip archive, stored
+/* .npy and .npz: numpy's array format, versions 1 to 3 (NEP 1), by themselves or as entries of a zip archive, stored
  * or deflated. The header is a Python dict literal of three keys; just that much Python is parsed. Object
  * arrays, which are pickles, are refused. Our own: Debian has no C library for the format, and damage has to be told
  * by its byte. */

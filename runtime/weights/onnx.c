@@ -1,5 +1,5 @@
 /* ONNX files as weight files: their initializers, and the float tensors of Constant nodes, under the names
- * that the graph calls them by. Finds places and checks sizes; reads no value that stands plainly in a file.
+ * that the graph calls them by. Finds places and checks sizes; reads no value that is in a file as it is.
  * Called by weights.c. */
 #include "runtime/weights/onnx.h"
 #include "runtime/weights/formats.h"
@@ -28,7 +28,7 @@ enum {
 };
 enum { PAIR_KEY = 1, PAIR_VALUE = 2 };
 
-/* By TensorProto's number: the dtype, and the typed field that its values may stand in. */
+/* By TensorProto's number: the dtype, and the typed field that its values may be in. */
 static const struct {
   const char *name;
   int dtype; /* -1: not read */

@@ -13,7 +13,7 @@ typedef struct WireField {
   uint32_t number;
   WireType type;
   uint64_t value;    /* of a varint */
-  uint64_t at, next; /* absolute: the field's bytes, behind tag and length; the field behind it */
+  uint64_t at, next; /* absolute: the field's bytes, after tag and length; the field after it */
 } WireField;
 
 typedef struct OnnxReader {
@@ -28,7 +28,7 @@ typedef struct OnnxReader {
   bool has_graph;
 } OnnxReader;
 
-/* Where one tensor's description stands and what it says, before its values are looked at. */
+/* Where one tensor's description is and what it says, before its values are looked at. */
 typedef struct OnnxTensor {
   uint64_t begin, end; /* of its message */
   const char *name;
@@ -42,7 +42,7 @@ typedef struct OnnxTensor {
   const char *location, *offset, *length; /* of external_data; NULL where absent */
 } OnnxTensor;
 
-/* The field at absolute byte `at` of a message that ends at `end`; the reader then stands at f->at. */
+/* The field at absolute byte `at` of a message that ends at `end`; the reader is then at f->at. */
 int wire_field(OnnxReader *r, uint64_t at, uint64_t end, WireField *f);
 int wire_varint(OnnxReader *r, uint64_t end, uint64_t *value);
 /* A string, as text in the pool; a zero byte in it is refused. `what` is for the message. */

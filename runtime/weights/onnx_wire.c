@@ -1,5 +1,5 @@
 /* Protobuf's wire format, one field at a time: tags, varints, lengths, each checked against the message that
- * it stands in. Knows no message of ONNX. Called by onnx.c and onnx_typed.c. Our own: protobuf-c, which
+ * it is in. Knows no message of ONNX. Called by onnx.c and onnx_typed.c. Our own: protobuf-c, which
  * the import of networks uses, would decode all tensors into memory. */
 #include "runtime/weights/onnx.h"
 

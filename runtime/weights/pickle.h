@@ -1,5 +1,5 @@
 /* A machine for Python pickles that builds a tree of tagged values. It never imports, calls or executes
- * anything: what a pickle wants to call is looked up in a fixed table of names (pickle_globals.c), whose rows
+ * anything: what a pickle asks to call is looked up in a fixed table of names (pickle_globals.c), whose rows
  * say which plain value comes out; of any other call stays only what it was called with (PICKLE_CALL), and
  * torch_skipped.c decides whether a tensor would hang on it. Protocols 2 to 5, the opcodes
  * that data need. Used by the PyTorch readers; works on untrusted input: memory is bounded by the pickle's
@@ -36,7 +36,7 @@ typedef enum PickleKind {
   PICKLE_LIST,
   PICKLE_SET,
   PICKLE_DICT,
-  PICKLE_GLOBAL, /* a name, never what it stands for */
+  PICKLE_GLOBAL, /* a name, never what it names */
   PICKLE_OBJECT, /* an instance of a class, with the state that would have been given to it */
   PICKLE_OPAQUE, /* what an allowed call gave that no reader looks into: a device, a numpy scalar */
   PICKLE_CALL,   /* what a call that is not allowed would have given: never made; its items are what it was
@@ -87,7 +87,7 @@ typedef struct PickleTensor {
   int64_t offset;                    /* elements */
   const PickleValue *shape, *stride; /* tuples of integers, checked */
   int dtype;                         /* of _rebuild_tensor_v3; -1: the storage's */
-  bool quantised;                    /* of _rebuild_qtensor: numbers stand for (number - zero) * scale … */
+  bool quantised;                    /* of _rebuild_qtensor: values mean (value - zero) * scale … */
   const char *scheme;                /* … where this is "per_tensor_affine", the only one that is read */
   double scale;
   int64_t zero;
@@ -116,7 +116,7 @@ struct PickleMachine {
   ByteStream *from;
   const char *path;
   surgery_error *err;
-  /* What a persistent id stands for; NULL with *err filled to refuse. */
+  /* What a persistent id names; NULL with *err filled to refuse. */
   PickleValue *(*persistent)(PickleMachine *m, PickleValue *id);
   void *context;
   /* The rest is the machine's own. */
@@ -132,7 +132,7 @@ struct PickleMachine {
   bool quantised; /* a tensor of this pickle is */
 };
 
-/* Runs one pickle from m->from to its STOP, after which m->from stands. The value, or NULL with *err filled.
+/* Runs one pickle from m->from to its STOP, where m->from is then. The value, or NULL with *err filled.
  */
 PickleValue *pickle_load(PickleMachine *m);
 

@@ -1,5 +1,5 @@
 /* The opcodes, and a table with one row for each. Rows without a handler are opcodes that no weight file
- * needs; meeting one is an error that names it. Called by pickle.c alone. */
+ * needs; meeting one is an error that names it. Called only by pickle.c. */
 #include "runtime/weights/pickle.h"
 
 #include <stdlib.h>

@@ -26,7 +26,7 @@ void *pool_alloc(Pool *pool, size_t size) {
     if (!block) return NULL;
     block->size = room;
     pool->used += room;
-    if (size > BLOCK && pool->blocks) { /* large ones go behind, so that the open block is not lost */
+    if (size > BLOCK && pool->blocks) { /* large ones go after it, so that the open block is not lost */
       block->next = pool->blocks->next;
       pool->blocks->next = block;
       return block->bytes;

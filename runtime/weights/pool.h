@@ -1,5 +1,5 @@
 /* Memory of one open weight file: freed all at once, bounded by a limit that follows from the file's size.
- * Unlike the compiler's arenas an allocation may fail: NULL, never an exit. Used by the readers alone. */
+ * Unlike the compiler's arenas an allocation may fail: NULL, never an exit. Used only by the readers. */
 #ifndef SURGERY_WEIGHTS_POOL_H
 #define SURGERY_WEIGHTS_POOL_H
 #include <stdbool.h>

@@ -64,7 +64,7 @@ static void batch_source_close(BatchSource *f) {
   free(f->packed);
 }
 
-/* From the tensor's byte `skip` on, of which `size` are wanted; 0 where the tensor is deflated. */
+/* From the tensor's byte `skip` on, of which `size` are needed; 0 where the tensor is deflated. */
 static int batch_source_open(BatchSource *f, const surgery_weights *w, const WeightTensor *t, uint64_t skip,
                              uint64_t size, surgery_error *err) {
   *f = (BatchSource){

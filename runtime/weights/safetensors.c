@@ -111,7 +111,7 @@ static int read_tensor(Header *h, const char *name, json_t *object) {
 static int by_offset(const void *a, const void *b) {
   const WeightTensor *x = a, *y = b;
   if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
-  /* Of two at one place the empty one stands first; both empty: by name, so that the order is the same
+  /* Of two at one place the empty one is first; both empty: by name, so that the order is the same
    * everywhere. */
   if (x->span != y->span) return x->span < y->span ? -1 : 1;
   return strcmp(x->pub.name, y->pub.name);

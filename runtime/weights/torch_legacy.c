@@ -27,7 +27,7 @@ static int check_magic(TorchFile *t) {
   return 0;
 }
 
-/* The storage that stands next in the file: its count, then its bytes, which are passed over. */
+/* The storage that is next in the file: its count, then its bytes, which are passed over. */
 static int place_storage(TorchFile *t, const char *key) {
   PickleStorage **s = torch_find_storages(t, key);
   uint64_t at = stream_at(&t->stream), numel, bytes;

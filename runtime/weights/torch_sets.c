@@ -39,7 +39,7 @@ static bool has_tensors(Walk *k, const PickleValue *v, int depth) {
   return false;
 }
 
-/* A tensor that is no single number: scores and scales stand beside weights, too. */
+/* A tensor that is no single number: scores and scales are beside weights, too. */
 static bool has_weights(Walk *k, const PickleValue *v, int depth) {
   if (v->kind == PICKLE_TENSOR) return v->tensor->shape->count > 0;
   if (depth > TORCH_DEEPEST || ++k->visits > k->most_visits) return false;

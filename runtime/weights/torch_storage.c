@@ -1,4 +1,4 @@
-/* Storages: what a persistent id in a PyTorch pickle stands for. Only records; no byte of data is read here.
+/* Storages: what a persistent id in a PyTorch pickle names. Only records; no byte of data is read here.
  */
 #include "runtime/weights/torch.h"
 

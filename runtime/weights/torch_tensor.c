@@ -1,5 +1,5 @@
-/* One tensor of a pickle: its place in the file, checked against its storage, its dtype, and what its numbers
- * stand for where they are quantised. Reads no data. Called by torch_tree.c. */
+/* One tensor of a pickle: its place in the file, checked against its storage, its dtype, and what its values
+ * mean where they are quantised. Reads no data. Called by torch_tree.c. */
 #include "runtime/weights/torch.h"
 
 #include <math.h>
@@ -47,7 +47,7 @@ static int set_place(Walk *k, const PickleValue *v, WeightTensor *to) {
   }
   to->offset = offset + s->view * stored + (uint64_t)tensor->offset * size;
   to->span = (uint64_t)(end - tensor->offset) * size;
-  /* A stride of 0 repeats numbers: what comes out must not be larger than the file that it comes from. */
+  /* A stride of 0 repeats values: what comes out must not be larger than the file that it comes from. */
   if ((uint64_t)to->pub.count * size > t->w->files[t->file].size) {
     return pickle_refuse(&t->machine, v->at,
                          "tensor '%s': shape %s repeats its numbers to more bytes than the file has",
@@ -56,7 +56,7 @@ static int set_place(Walk *k, const PickleValue *v, WeightTensor *to) {
   return 0;
 }
 
-/* Numbers of 8 bits that share one scale are read as what they stand for. */
+/* Values of 8 bits that share one scale are read as what they mean. */
 static int check_quantised(Walk *k, const PickleValue *v) {
   const PickleTensor *tensor = v->tensor;
   if (strcmp(tensor->scheme, "per_tensor_affine") != 0 || tensor->storage->dtype == SURGERY_I32) {

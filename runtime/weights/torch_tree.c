@@ -48,7 +48,7 @@ static int push_key(Walk *k, const PickleValue *key, size_t *old) {
 
 static const char packed_pair[] = "_packed_params._packed_params";
 
-/* The length of what stands before the last part `end` of a key, without the dot; -1 where the key ends
+/* The length of what is before the last part `end` of a key, without the dot; -1 where the key ends
  * otherwise. */
 static int64_t stem(const PickleValue *key, const char *end) {
   size_t tail = strlen(end);

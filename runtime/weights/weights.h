@@ -16,7 +16,7 @@ typedef struct WeightFile {
   int fd;
   uint64_t size;
   const char *path;
-  const unsigned char *image; /* in memory, in place of the descriptor (safetensors alone); NULL: a file */
+  const unsigned char *image; /* in memory, in place of the descriptor (only safetensors); NULL: a file */
 } WeightFile;
 
 typedef struct WeightTensor {
@@ -26,7 +26,7 @@ typedef struct WeightTensor {
   uint64_t offset; /* absolute byte of the first element; deflated: of the compressed stream */
   uint64_t span;   /* bytes from the first element's to the end of the last one's; inside the file, checked */
   int64_t stride[SURGERY_MAX_RANK]; /* in elements, never negative */
-  bool quantised; /* its numbers of packed_dtype stand for (number - zero) * scale; pub.dtype is f32 */
+  bool quantised;                   /* its values of packed_dtype mean (value - zero) * scale; pub.dtype is f32 */
   surgery_dtype packed_dtype;
   double scale;
   int64_t zero;
@@ -80,14 +80,14 @@ int weights_finish(surgery_weights *w, surgery_error *err);
  * pointer is good until the next call. */
 WeightTensor *weights_add(surgery_weights *w, const char *name, size_t length, surgery_error *err);
 /* Sets dtype, shape, count, row-major strides and span. Refuses ranks over 8, negative sizes, and products
- * past 2^63 bytes. `at`: absolute byte in the file where the shape stands, for the message. */
+ * past 2^63 bytes. `at`: absolute byte in the file where the shape is, for the message. */
 int weights_shape(surgery_weights *w, WeightTensor *t, surgery_dtype dtype, int64_t rank, const int64_t *shape,
                   uint64_t at, surgery_error *err);
 const WeightFile *weights_file(const surgery_weights *w, const WeightTensor *t);
 /* The paths of all files that it reads: malloc'ed with their list, which ends with NULL. NULL: no memory. */
 char **weights_paths(const surgery_weights *w);
 void weights_paths_free(char **paths);
-/* Of the numbers as they lie in the file. */
+/* Of the values as they lie in the file. */
 static inline surgery_dtype weights_stored_dtype(const WeightTensor *t) {
   return t->quantised ? t->packed_dtype : t->pub.dtype;
 }

@@ -157,7 +157,7 @@ static bool has_below(const WeightSet *set, const char *prefix) {
     if (strcmp(set->tensors[set->by_name[middle]].pub.name, prefix) < 0) low = middle + 1;
     else high = middle;
   }
-  for (; low < set->count; low++) { /* "a-b" stands between "a" and "a.b" */
+  for (; low < set->count; low++) { /* "a-b" is between "a" and "a.b" */
     const char *name = set->tensors[set->by_name[low]].pub.name;
     if (strncmp(name, prefix, length) != 0) return false;
     if (!name[length] || name[length] == '.') return true;

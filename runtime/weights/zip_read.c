@@ -87,7 +87,7 @@ static int read_end(const WeightFile *f, End *end, surgery_error *err) {
   return 0;
 }
 
-/* Fields that do not fit 32 bits stand in an extra field, in this order, only those that do not fit. */
+/* Fields that do not fit 32 bits are in an extra field, in this order, only those that do not fit. */
 static bool read_extra64(ZipEntry *e, const unsigned char *extra, size_t length) {
   uint64_t *const fields[] = {&e->size, &e->packed, &e->header};
   for (size_t i = 0; i + 4 <= length;) {
