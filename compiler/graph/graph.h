@@ -35,7 +35,7 @@ typedef struct IntList {
 /* The union of all operators' arguments; each is named as in torch.nn. */
 typedef struct OpArgs {
   int64_t in_channels, out_channels, in_features, out_features, num_features, groups, dim, start_dim, end_dim;
-  int64_t num_embeddings, embedding_dim, padding_idx, embed_dim, num_heads, heads, index;
+  int64_t num_embeddings, embedding_dim, padding_idx, embed_dim, num_heads, heads, index, num_groups, num_channels;
   int64_t kernel_size[2], stride[2], padding[2], dilation[2], output_size[2]; /* (height, width) */
   double eps, momentum, negative_slope, p, dropout, dropout_p, other;
   bool bias, affine, elementwise_affine, batch_first, inplace, ceil_mode, count_include_pad, keepdim;

@@ -432,6 +432,7 @@ static bool check_op(Session *s, OpId op, OpArgs *a, Span call) {
   if (op == OP_Embedding) return check_embedding(s, a, call);
   if (op == OP_MultiheadAttention) return check_multihead(s, a, call);
   if (op == OP_LayerNorm) return check_layernorm(s, a, call);
+  if (op == OP_GroupNorm) return norm_groups_fit(s, a, call);
   if (op == OP_Conv2d)
     return conv_groups_fit(s, a, call) && check_weight(s, "Conv2d",
                                                        in / (double)a->groups * (double)a->out_channels *

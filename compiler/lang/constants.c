@@ -94,7 +94,8 @@ static bool eval_index(Eval *e, const Expr *expr, Const *out) {
 
 /* Linear(fc.in_features, 10): what flows in is inferred; the network's layers are no values. */
 static bool unknown_size(Eval *e, const Expr *expr) {
-  static const char *const inward[] = {"in_features", "in_channels", "num_features", "normalized_shape", "embed_dim"},
+  static const char *const inward[] = {"in_features",      "in_channels", "num_features",
+                                       "normalized_shape", "embed_dim",   "num_channels"},
                            *const outward[] = {"out_features", "out_channels"};
   const Expr *root = expr;
   bool in = false, out = false;

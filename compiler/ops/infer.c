@@ -26,6 +26,7 @@ static Shape param_shape(OpId op, const OpArgs *a, const char *role) {
   case OP_BatchNorm2d:
     if (streq(role, "num_batches_tracked")) return (Shape){.rank = 0, .dtype = DTYPE_I64};
     return vector_shape(a->num_features);
+  case OP_GroupNorm: return vector_shape(a->num_channels);
   case OP_Embedding: return (Shape){.rank = 2, .dim = {a->num_embeddings, a->embedding_dim}};
   case OP_LayerNorm: {
     Shape shape = {.rank = a->normalized_shapes.count};

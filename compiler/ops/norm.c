@@ -208,3 +208,69 @@ void grad_layernorm_input(Lower *l, NodeId n) {
        .weight = param_buffer(l, n, "weight"), .stats = l->node[n].mean, .dx = dx.buffer);
   grad_end(l, n, &dx);
 }
+
+/* ---- group normalisation ---- */
+
+bool norm_groups_fit(Session *s, const OpArgs *a, Span call) {
+  if (a->num_channels == HOLE_VALUE || a->num_channels % a->num_groups == 0) return true;
+  front_error(s, DIAG_E0113, a->arg_span[0].end ? a->arg_span[0] : call,
+              "GroupNorm: num_groups=%" PRId64 " does not divide num_channels=%" PRId64, a->num_groups,
+              a->num_channels);
+  return false;
+}
+
+bool shape_groupnorm(ShapeContext *c) {
+  if (c->in[0].rank < 1) return shape_wants_rank(c, "(N, C, …)", "there is nothing to normalise");
+  bool hole = c->args->num_channels == HOLE_VALUE,
+       fits = shape_match_features(c, "channels", &c->args->num_channels, c->in[0].dim[0]);
+  *c->out = c->in[0];
+  c->out->dim[0] = c->args->num_channels;
+  return fits && (!hole || norm_groups_fit(c->s, c->args, c->node->origin));
+}
+
+static GroupNormParams groupnorm_constants(const Lower *l, NodeId n) {
+  const OpArgs *a = node_args(l->g, n);
+  const Shape *shape = value_shape(l, output_value(l, n));
+  return (GroupNormParams){.groups = a->num_groups,
+                           .c = shape->dim[0],
+                           .hw = shape_count(shape) / shape->dim[0],
+                           .row_major = default_layout(shape) == LAYOUT_NCHW,
+                           .eps = a->eps};
+}
+
+void lower_groupnorm(Lower *l, NodeId n) {
+  GroupNormParams k = groupnorm_constants(l, n);
+  NodeState *state = &l->node[n];
+  Layout layout = default_layout(value_shape(l, output_value(l, n)));
+  BufferId x = value_in(l, input_value(l, n), layout), y = node_out(l, n, layout);
+  bool keeps = l->training && wants_grad(l, output_value(l, n));
+  if (keeps)
+    state->mean = new_buffer(l, arena_printf(l->arena, "stats %s", l->g->nodes.at[n].name), true, k.groups * 8);
+  EMIT(l, groupnorm, &k, n, "forward", .x = x, .weight = param_buffer(l, n, "weight"),
+       .bias = param_buffer(l, n, "bias"), .y = y, .stats = keeps ? state->mean : NO_ID);
+}
+
+static void grad_groupnorm_param(Lower *l, NodeId n, ParamId p, bool weight) {
+  bool accumulate;
+  GroupNormParams k = groupnorm_constants(l, n);
+  Layout layout = default_layout(value_shape(l, output_value(l, n)));
+  BufferId dy = grad_of_group(l, n, layout), to = grad_param(l, p, &accumulate);
+  k.accumulate = accumulate;
+  EMIT(l, groupnorm_grad_params, &k, n, weight ? "grad_weight" : "grad_bias",
+       .x = value_in(l, input_value(l, n), layout), .dy = dy, .stats = l->node[n].mean, .dweight = weight ? to : NO_ID,
+       .dbias = weight ? NO_ID : to);
+}
+
+void grad_groupnorm_weight(Lower *l, NodeId n, ParamId p) { grad_groupnorm_param(l, n, p, true); }
+void grad_groupnorm_bias(Lower *l, NodeId n, ParamId p) { grad_groupnorm_param(l, n, p, false); }
+
+void grad_groupnorm_input(Lower *l, NodeId n) {
+  GroupNormParams k = groupnorm_constants(l, n);
+  Layout layout = default_layout(value_shape(l, output_value(l, n)));
+  BufferId dy = grad_of_group(l, n, layout);
+  GradOut dx = grad_begin(l, input_value(l, n), layout);
+  k.accumulate = dx.accumulate;
+  EMIT(l, groupnorm_grad_input, &k, n, "grad_input", .x = value_in(l, input_value(l, n), layout), .dy = dy,
+       .weight = param_buffer(l, n, "weight"), .stats = l->node[n].mean, .dx = dx.buffer);
+  grad_end(l, n, &dx);
+}

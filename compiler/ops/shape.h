@@ -6,6 +6,8 @@
 
 /* Do a Conv2d's groups divide its channels (those that are known)? False with a diagnostic. */
 bool conv_groups_fit(Session *s, const OpArgs *args, Span call);
+/* The same of a GroupNorm. */
+bool norm_groups_fit(Session *s, const OpArgs *args, Span call);
 /* Fills in every value's and parameter's shape and every `_`. False with diagnostics that blame the edit. */
 bool infer_shapes(Session *s, Graph *g);
 /* The same, but each `_` stays one. */

@@ -60,7 +60,7 @@ typedef struct TestGroup {
   const char *name;
 } TestGroup;
 extern const TestGroup math_group, elementwise_group, pool_group, norm_group, layout_group, reduce_group, loss_group,
-    golden_group, sequence_group, layernorm_group, attention_group;
+    golden_group, sequence_group, layernorm_group, attention_group, groupnorm_group;
 #define GROUP(name, tests) const TestGroup name = {tests, sizeof tests / sizeof *tests, #name}
 int free_after(void **state);
 #define TEST(f) cmocka_unit_test_teardown(f, free_after)

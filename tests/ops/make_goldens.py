@@ -19,7 +19,7 @@ from formula import fill_values, fnv, mix, uniform, write
 WORDS = {"true": True, "false": False, "none": None}
 LAYERS = {name: getattr(nn, name) for name in (
     "Conv2d Linear BatchNorm1d BatchNorm2d ReLU ReLU6 LeakyReLU Sigmoid Tanh GELU Softmax MaxPool2d AvgPool2d "
-    "AdaptiveAvgPool2d Dropout Flatten Identity Sequential Embedding LayerNorm").split()}
+    "AdaptiveAvgPool2d Dropout Flatten Identity Sequential Embedding LayerNorm GroupNorm").split()}
 
 
 class MultiheadAttention(nn.MultiheadAttention):
