@@ -1,6 +1,7 @@
 /* Fills a page from JSON, in a part of the template language mustache:
  *
- *   {{name}} {{name %.1f}}          the value, escaped for HTML; a number through one printf conversion of a double
+ *   {{name}} {{name %.1f}}          the value, escaped for HTML, a number through one printf conversion of a double;
+ *                                   nothing where there is none
  *   {{#name}} … {{/name}}           once for each element of a list, once where there is such a value, else not at all
  *   {{^name}} … {{/name}}           once where the above is not shown
  *
@@ -40,6 +41,7 @@ static void put_value(FILE *out, const json_t *value, const char *format) {
   char conversion[16];
   snprintf(conversion, sizeof conversion, "%.*s", (int)strcspn(format, "}"), format);
   if (json_is_string(value)) put_escaped(out, json_string_value(value));
+  else if (!json_is_number(value)) return;
   else if (*conversion) fprintf(out, conversion, json_number_value(value));
   else fprintf(out, "%lld", (long long)json_integer_value(value));
 }

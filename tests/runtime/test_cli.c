@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include "runtime/cli/page.h"
 #include "runtime/data/dataset.h"
 #include "tests/runtime/fake.h"
 
@@ -336,6 +337,43 @@ static void test_export_and_bench(void **state) {
   has(messages, "no memory");
 }
 
+/* What report.html is written in. */
+static void test_page(void **state) {
+  (void)state;
+  static const struct {
+    const char *page, *json, *filled;
+  } cases[] = {
+      {"no tag { } }}", "{}", "no tag { } }}"},
+      {"{{a}}, {{b}}, {{none}}.", "{'a': 'x < y & \\u0022z\\u0022\\u0001', 'b': -12}",
+       "x &lt; y &amp; &quot;z&quot;, -12, ."},
+      {"{{x %.2f}} {{x %g}}%", "{'x': 1.5}", "1.50 1.5%"},
+      /* of a list, of an object, of another value, of none */
+      {"{{#l}}<{{.}}{{n}}>{{/l}}", "{'l': ['a', 'b'], 'n': 7}", "<a7><b7>"},
+      {"{{#l}}{{n}}{{m}},{{/l}}{{n}}", "{'l': [{'n': 1}, {'m': 2}], 'n': 7}", "1,72,7"},
+      {"{{#o}}{{n}}{{#o}}!{{/o}}{{/o}}", "{'o': {'n': 1}}", "1!"},
+      {"{{#a}}a{{/a}}{{#b}}b{{/b}}{{#c}}c{{/c}}{{#d}}d{{/d}}", "{'a': false, 'b': 0, 'c': [], 'd': ''}", "bd"},
+      {"{{^a}}a{{/a}}{{^b}}b{{/b}}{{^c}}c{{/c}}{{^e}}e{{/e}}", "{'a': false, 'b': 0, 'c': []}", "ace"},
+      /* what is inside a section that is not shown */
+      {"1{{#no}}{{#l}}x{{/l}}{{^no}}y{{/no}}{{/no}}2", "{'l': [1]}", "12"},
+      /* a tag on its own line */
+      {"a\n{{#l}}\n-{{.}}\n{{/l}}\nb {{#l}}\n{{/l}}", "{'l': ['1', '2']}", "a\n-1\n-2\nb \n\n"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char json[200], *filled = NULL, *at = json;
+    size_t size;
+    snprintf(json, sizeof json, "%s", cases[i].json);
+    while ((at = strchr(at, '\''))) *at = '"';
+    json_t *values = json_loads(json, 0, NULL);
+    FILE *out = open_memstream(&filled, &size);
+    assert_non_null(values);
+    page_fill(out, cases[i].page, values);
+    fclose(out);
+    assert_string_equal(filled, cases[i].filled);
+    free(filled);
+    json_decref(values);
+  }
+}
+
 int run_cli_tests(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_usage),
                                      cmocka_unit_test(test_info),
@@ -345,6 +383,7 @@ int run_cli_tests(void) {
                                      cmocka_unit_test(test_train_refused),
                                      cmocka_unit_test(test_seed),
                                      cmocka_unit_test(test_interrupt),
-                                     cmocka_unit_test(test_export_and_bench)};
+                                     cmocka_unit_test(test_export_and_bench),
+                                     cmocka_unit_test(test_page)};
   return cmocka_run_group_tests_name("commands", tests, set_up, tear_down);
 }
