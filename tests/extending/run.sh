@@ -33,22 +33,22 @@ for name; do
   [ -n "$(check_of "$patch")" ] || wrong "$name.patch has no check"
 done
 
-mkdir -p "$scratch"
-copy=$scratch/tree
-mkdir -p "$copy"
-# Files that did not change keep their time, so that a second run builds little.
-(cd "$source" && tar -cf - --exclude='./build*' --exclude=.git .) | (cd "$copy" && tar -xf -)
-for name; do
-  # -F1: edits of others nearby do not matter. New files of an earlier run are written again.
-  sed -n 's/^+++ \([^[:space:]]*\).*/\1/p' "$here/$name.patch" | while read -r file; do
-    [ -e "$source/${file#b/}" ] || rm -f "$copy/${file#b/}"
-  done
-  if ! (cd "$copy" && patch -p1 -F1 -s -t --no-backup-if-mismatch <"$here/$name.patch") >"$scratch/$name.log" 2>&1; then
+copy=$scratch/tree new=$scratch/new
+rm -rf "$new"
+mkdir -p "$copy" "$new"
+(cd "$source" && tar -cf - --exclude='./build*' --exclude=.git .) | (cd "$new" && tar -xf -)
+for name; do # -F1: edits of others nearby do not matter
+  if ! (cd "$new" && patch -p1 -F1 -s -t --no-backup-if-mismatch <"$here/$name.patch") >"$scratch/$name.log" 2>&1; then
     wrong "$name.patch does not apply any more: mend it (docs/contributing.md)"
     cat "$scratch/$name.log"
   fi
 done
 [ $failures = 0 ] || exit 1
+# Only what differs from the last run gets a new time, so that a second run builds little.
+(cd "$copy" && find . -type f) | while read -r file; do [ -e "$new/$file" ] || rm "$copy/$file"; done
+(cd "$new" && find . -type f) | while read -r file; do
+  cmp -s "$new/$file" "$copy/$file" || { mkdir -p "$copy/${file%/*}" && cp "$new/$file" "$copy/$file"; }
+done
 
 # -O1: what is built here is asked whether it works, not how fast it is.
 sed -n 's/^CMAKE_\(C_COMPILER\|GENERATOR\|C_COMPILER_LAUNCHER\):[^=]*=\(.*\)/-DCMAKE_\1=\2/p' "$build/CMakeCache.txt" |
