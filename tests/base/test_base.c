@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include "compiler/base/diag.h"
 #include "compiler/base/diag_text.h"
+#include "runtime/base/map.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -307,11 +308,37 @@ static void the_two_other_failures(void **state) {
   assert_int_equal(exit_status_of(a_bug), 70);
 }
 
+/* Keys stay found as the map grows; one that was never added is not found. */
+static void maps_keep_their_keys(void **state) {
+  Fixture *f = *state;
+  enum { KEYS = 1000 };
+  Map map = {0};
+  assert_null(map_find_text(&map, "a"));
+  for (int32_t i = 0; i < KEYS; i++) {
+    MapEntry *entry = map_add_text(f->arena, &map, arena_printf(f->arena, "layer%d.weight", i));
+    assert_int_equal(entry->value, -1);
+    entry->value = i;
+  }
+  assert_int_equal(map.count, KEYS);
+  for (int32_t i = 0; i < KEYS; i++) {
+    const char *key = arena_printf(f->arena, "layer%d.weight", i);
+    assert_int_equal(map_find_text(&map, key)->value, i);
+    assert_int_equal(map_add_text(f->arena, &map, key)->value, i);
+    assert_null(map_find(&map, key, strlen(key) - 1));
+  }
+  assert_int_equal(map.count, KEYS);
+  assert_null(map_find_text(&map, ""));
+  map_add(f->arena, &map, "a\0b", 3)->value = 7;
+  assert_null(map_find_text(&map, "a"));
+  assert_int_equal(map_find(&map, "a\0b", 3)->value, 7);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
       TEST(arena_is_zero_and_aligned),
       TEST(vectors_keep_their_values),
+      TEST(maps_keep_their_keys),
       TEST(positions_count_code_points),
       TEST(files_are_read_whole),
       TEST(the_example_of_the_language_page),
