@@ -234,7 +234,7 @@ static bool takes_sum(const Lower *l, NodeId n) {
 }
 
 /* For inspect: no kernel to be specialised, no packed weights, but OpenBLAS on the plain layout. */
-static void lower_by_product(Lower *l, NodeId n) {
+static void lower_im2col(Lower *l, NodeId n) {
   Conv2dParams k = conv_constants(l, n, true);
   BufferId bias = param_buffer(l, n, "bias");
   k.has_bias = bias != NO_ID;
@@ -287,7 +287,7 @@ static void emit_direct(Lower *l, const Conv2dParams *k, NodeId n, const char *r
 
 void lower_conv2d(Lower *l, NodeId n) {
   if (l->inspecting) {
-    lower_by_product(l, n);
+    lower_im2col(l, n);
     return;
   }
   NodeState *state = &l->node[n];

@@ -133,7 +133,7 @@ void blas_product(int64_t threads, int64_t m, int64_t n, int64_t k, Matrix a, Ma
   sg_parallel(product_parts, (void *[]){&p}, 1, p.parts, threads, NULL, 0);
 }
 
-/* alpha op(a) op(b) + beta c in plain loops. */
+/* alpha op(a) op(b) + beta c in loops. */
 static void gemm_by_loop(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
                          const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
   for (int64_t i = 0; i < m; i++)

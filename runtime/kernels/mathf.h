@@ -1,5 +1,5 @@
 /* exp, tanh, erf and the activations on vectors of 16 floats, without libc and without a branch. Used by
- * the templates; the measured errors against libm stand in tests/kernels/other_math.c.
+ * the templates; tests/kernels/math.c has the measured errors against libm.
  *
  * NaN goes through; infinities give the limits. The polynomials: exp and tanh after Cephes (Moshier), erf
  * after N. Juffa's minimax fits. Our own: the templates are inlined for each CPU, which a call into libmvec or SLEEF

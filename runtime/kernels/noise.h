@@ -1,4 +1,4 @@
-/* The noise of dropout: random bits that are a function of (seed, step), the layer and the element's place alone, so
+/* The noise of dropout: random bits that are a function of (seed, step), the layer and the element's place only, so
  * that a gradient makes the same mask again. Used by elementwise.c and attention.c. */
 #ifndef SURGERY_KERNELS_NOISE_H
 #define SURGERY_KERNELS_NOISE_H
@@ -22,7 +22,7 @@ typedef struct DropoutKey {
   uint32_t first, second;
 } DropoutKey;
 
-/* 24 random bits for each of 16 elements from `index` on, a function of the key and the index alone. */
+/* 24 random bits for each of 16 elements from `index` on, a function of the key and the index only. */
 SIMD v16i dropout_bits(DropoutKey key, uint64_t index) {
   v16u low = (v16u)v16_lane_numbers() + (uint32_t)index;
   uint32_t carry = (uint32_t)(index >> 32);

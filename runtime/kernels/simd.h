@@ -28,7 +28,7 @@ SIMD v16 v16_load(const float *p) { return *(const v16_unaligned *)p; }
 SIMD void v16_store(float *p, v16 v) { *(v16_unaligned *)p = v; }
 SIMD v16i v16_lane_numbers(void) { return (v16i){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
 
-/* The first `lanes` of 16, for the end of a plain row: nothing beyond is touched, the other lanes are zero.
+/* The first `lanes` of 16, for the end of a row: nothing beyond is touched, the other lanes are zero.
  */
 SIMD v16 v16_load_lanes(const float *p, int64_t lanes) {
   if (lanes >= 16) return v16_load(p);

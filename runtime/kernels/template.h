@@ -3,7 +3,7 @@
  *
  *   PLAN(name) { … }      fills *plan from the constants *k: work items, scratch, cost. It runs in the compiler.
  *   TEMPLATE(name) { … }  does the work items [begin, end) of a call: operands *b, batch n, constants *k, `scratch`.
- *   RUNTIME(name) { … }   does a whole call, in the runtime: operands *b, batch n, constants *k.
+ *   RUNTIME(name) { … }   does a whole call on `threads` threads, in the runtime: operands *b, batch n, constants *k.
  *
  * A file is compiled to bitcode and natively for its templates (or into the runtime), and by cc with SGK_PLANS for its
  * plans: each time the other functions are left out. Cuts never depend on the number of threads. */
@@ -35,7 +35,7 @@ static inline void per_call(CallPlan *plan, int64_t items, double flops) {
   *plan = (CallPlan){.items_fixed = items, .flops_per_sample = flops};
 }
 
-/* ---- cuts that several kernels share ---- */
+/* ---- cuts that several kernels have ---- */
 
 #define ELEMENTWISE_CHUNK 8192 /* 32 KiB */
 #define COLUMN_CHUNK 64        /* of a sum over all rows: four vectors */

@@ -65,7 +65,7 @@ static void check_depthwise(const Shape *s, int64_t n, int activation, int extra
     if (activation != ACT_NONE && v < 0) v = 0;
     want.value[i] = activation == ACT_RELU6 && v > 6 ? 6 : v;
   }
-  float *got = from_blocked(s->name, y, n, c, pixels);
+  float *got = from_nchw16c(s->name, y, n, c, pixels);
   expect_close(s->name, got, &want);
   result_free(&want);
   float *all[] = {x, w, bias, residual, before, gamma, beta, mean, var, x_in, residual_in, y, packed, packed_bias, got};
@@ -105,7 +105,7 @@ static void check_gradients(const Shape *s, int64_t n, int accumulate) {
   Result want_x = naive_grad_input(s, n, dy, w), want_w = naive_grad_weight(s, n, x, dy);
   for (int64_t i = 0; accumulate && i < want_x.count; i++) want_x.value[i] += x_before[i];
   for (int64_t i = 0; accumulate && i < want_w.count; i++) want_w.value[i] += w_before[i];
-  float *got = from_blocked(s->name, dx, n, c, in);
+  float *got = from_nchw16c(s->name, dx, n, c, in);
   expect_close(s->name, got, &want_x);
   expect_close(s->name, dw, &want_w);
   result_free(&want_x);

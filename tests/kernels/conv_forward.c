@@ -1,5 +1,5 @@
-/* conv2d and conv2d_generic against the naive twin: every shape, blocked and plain x, batches of 0, 1 and 3, each
- * epilogue, accumulation, BatchNorm folding, and work units shared in odd ways. */
+/* conv2d and conv2d_generic against the naive twin: every shape, NCHW16c and NCHW x, batches of 0, 1 and 3, each
+ * epilogue, accumulation, BatchNorm folding, and work items divided in odd ways. */
 #include "tests/kernels/conv_tests.h"
 #include <math.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@ TEST_KERNEL(conv2d_stem);
 TEST_KERNEL(conv2d_pack);
 TEST_KERNEL(conv2d_generic);
 
-/* What is added to a plain convolution. */
+/* What is added to a convolution. */
 typedef struct Epilogue {
   int activation, bias, residual, accumulate, fold_bn;
 } Epilogue;
@@ -38,7 +38,7 @@ static void parameters_free(Parameters *p) {
   for (int i = 0; i < 4; i++) free(p->bn[i]);
 }
 
-/* The naive convolution with the epilogue applied, in place. residual, before: plain. */
+/* The naive convolution with the epilogue applied, in place. residual, before: NCHW. */
 static void naive_epilogue(const Shape *s, const Epilogue *e, const Parameters *p, const float *residual,
                            const float *before, Result *r) {
   for (int64_t i = 0; i < r->count; i++) {
@@ -95,7 +95,7 @@ static void check_forward(const Shape *s, int64_t n, const Epilogue *e, int nchw
   run_splits(s->name, kernels[method], &k, &in, n, y, y_blocked);
   Result want = naive_forward(s, n, x, p.w);
   naive_epilogue(s, e, &p, residual, before, &want);
-  float *got = from_blocked(s->name, y, n, s->oc, s->oh * s->ow);
+  float *got = from_nchw16c(s->name, y, n, s->oc, s->oh * s->ow);
   if (method == WINOGRAD || method == STEM) winograd_tolerance(&want);
   expect_close(s->name, got, &want);
   result_free(&want);

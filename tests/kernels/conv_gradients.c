@@ -61,7 +61,7 @@ static void check_grad_input(const Shape *s, int64_t n, int accumulate, Method m
   Result want = naive_grad_input(s, n, t.dy, t.w);
   if (method == WINOGRAD) winograd_tolerance(&want);
   if (accumulate) add_before(&want, before);
-  float *got = from_blocked(s->name, dx, n, s->ic, pixels);
+  float *got = from_nchw16c(s->name, dx, n, s->ic, pixels);
   expect_close(s->name, got, &want);
   result_free(&want);
   tensors_free(&t);
@@ -70,7 +70,7 @@ static void check_grad_input(const Shape *s, int64_t n, int accumulate, Method m
   free(got);
 }
 
-typedef enum WeightKernel { BY_DIRECT, BY_DIRECT_PLAIN, BY_WINOGRAD, BY_ANY } WeightKernel;
+typedef enum WeightKernel { BY_DIRECT, BY_DIRECT_NCHW, BY_WINOGRAD, BY_ANY } WeightKernel;
 
 /* From shares of the batch where there are several. */
 static void check_grad_weight(const Shape *s, int64_t n, int accumulate, WeightKernel kernel) {
@@ -78,7 +78,7 @@ static void check_grad_weight(const Shape *s, int64_t n, int accumulate, WeightK
                                  KERNEL_conv2d_generic_grad_weight};
   Conv2dGradWeightParams k = gradient_constants(s);
   k.accumulate = accumulate;
-  k.nchw_x = kernel == BY_DIRECT_PLAIN;
+  k.nchw_x = kernel == BY_DIRECT_NCHW;
   Tensors t = tensors_new(s, n, k.nchw_x);
   GradWeightSumParams sum = {s->oc * s->ic / s->groups * s->kh * s->kw, 1, accumulate};
   if (kernel != BY_ANY) sum.splits = kernel_plan(ids[kernel], &k).splits;
@@ -115,7 +115,7 @@ void test_grad_weight(void **state) {
   (void)state;
   EACH_SHAPE(s) for (int64_t n = 0; n <= 3; n += n + 1) {
     check_grad_weight(&s, n, n == 3, BY_DIRECT);
-    if (s.groups == 1) check_grad_weight(&s, n, n == 1, BY_DIRECT_PLAIN);
+    if (s.groups == 1) check_grad_weight(&s, n, n == 1, BY_DIRECT_NCHW);
   }
   Shape many = {"many small images", 1, 17, 3, 3, 40, 3, 3, 1, 1, 1, 1, 1, 1, 0, 0};
   shape_finish(&many);
@@ -231,7 +231,7 @@ static void check_finite_differences(const Shape *s) {
   run_kernel(KERNEL_conv2d, &k, OPERANDS(conv2d, .x = t.dy_in, .w = packed, .y = dx_blocked), n, 0, 0);
   run_kernel(KERNEL_conv2d_grad_weight, &kw, OPERANDS(conv2d_grad_weight, .x = t.x_in, .dy = t.dy_in, .dw = dw), n, 0,
              0);
-  float *dx = from_blocked(s->name, dx_blocked, n, s->ic, s->ih * s->iw);
+  float *dx = from_nchw16c(s->name, dx_blocked, n, s->ic, s->ih * s->iw);
   for (int64_t i = 0; i < 3; i++) { /* step 4, outputs up to 60, float: measured 2.5e-5 at most */
     int64_t x_at = i * (inputs - 1) / 2, w_at = i * (weights - 1) / 2;
     assert_float_equal(dx[x_at], slope(s, n, &t, &t.x[x_at]), 2e-4);

@@ -167,7 +167,7 @@ float *to_nchw16c(const float *x, int64_t n, int64_t c, int64_t pixels) {
         y[((b * BLOCKS(c) + i / LANES) * pixels + p) * LANES + i % LANES] = x[(b * c + i) * pixels + p];
   return y;
 }
-float *from_blocked(const char *what, const float *x, int64_t n, int64_t c, int64_t pixels) {
+float *from_nchw16c(const char *what, const float *x, int64_t n, int64_t c, int64_t pixels) {
   float *y = aligned(n * c * pixels);
   for (int64_t b = 0; b < n; b++)
     for (int64_t i = 0; i < BLOCKS(c) * LANES; i++)

@@ -1,4 +1,4 @@
-/* The convolutions' naive twins, in double over plain tensors, and the means to run a template: buffers of
+/* The convolutions' naive twins, in double over NCHW tensors, and the means to run a template: buffers of
  * exactly the promised size, filled with NaN where nothing may be read. Shared by the conv_*.c tests. */
 #ifndef SURGERY_TESTS_CONV_NAIVE_H
 #define SURGERY_TESTS_CONV_NAIVE_H
@@ -21,7 +21,7 @@ Conv2dParams forward_constants(const Shape *s);
 Conv2dParams input_gradient_constants(const Shape *s);
 Conv2dGradWeightParams gradient_constants(const Shape *s);
 
-/* Plain tensors of floats, with the sum of magnitudes of each result, from which its tolerance follows. */
+/* NCHW tensors of floats, with the sum of magnitudes of each result, from which its tolerance follows. */
 typedef struct Result {
   double *value, *magnitude;
   int64_t count;
@@ -35,8 +35,8 @@ float *random_floats(int64_t count, uint64_t seed); /* in [-1, 1); malloc, 64-by
 float *nan_floats(int64_t count);
 float *copy_floats(const float *x, int64_t count);
 float *to_nchw16c(const float *x, int64_t n, int64_t c, int64_t pixels); /* pad lanes zero */
-/* Back to plain; fails the test when a pad lane is not zero. */
-float *from_blocked(const char *what, const float *x, int64_t n, int64_t c, int64_t pixels);
+/* Back to NCHW; fails the test when a pad lane is not zero. */
+float *from_nchw16c(const char *what, const float *x, int64_t n, int64_t c, int64_t pixels);
 
 /* Runs a kernel over all its work items, `step` of them a call, in order or backwards. Its scratch is filled with
  * NaN. */

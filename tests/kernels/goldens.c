@@ -16,11 +16,11 @@ static void check(const char *label, const float *got, const float *want, int64_
   check_close(label, from_floats(got, count), from_floats(want, count), count, tolerance);
 }
 static float *blocked(const float *plain, int64_t n, int64_t c, int64_t hw) {
-  return new_blocked(from_floats(plain, n * c * hw), n, c, hw);
+  return new_nchw16c(from_floats(plain, n * c * hw), n, c, hw);
 }
 static void check_blocked(const char *label, const float *got, const float *want, int64_t n, int64_t c, int64_t hw,
                           double tolerance) {
-  check_close(label, from_blocked(got, n, c, hw), from_floats(want, n * c * hw), n * c * hw, tolerance);
+  check_close(label, from_nchw16c(got, n, c, hw), from_floats(want, n * c * hw), n * c * hw, tolerance);
 }
 
 static void test_gelu(void **state) {
@@ -47,14 +47,14 @@ static int run_pool(const char *kind, int i, KernelId forward, KernelId backward
   Pool2dParams k = {v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10], v[11], v[12], v[13], v[14], 0};
   int64_t n = v[0], in = k.ih * k.iw, out = k.oh * k.ow;
   float *x = blocked(part(kind, i, "x"), n, k.c, in), *dy = blocked(part(kind, i, "dy"), n, k.c, out);
-  float *y = new_floats(blocked_count(n, k.c, out)), *dx = new_floats(blocked_count(n, k.c, in));
+  float *y = new_floats(stored_count(n, k.c, out)), *dx = new_floats(stored_count(n, k.c, in));
   run_kernel(forward, OPERANDS(maxpool2d, .x = x, .y = y), n, &k,
-             (Out[]){{y, (size_t)blocked_count(n, k.c, out) * 4}, {0}});
+             (Out[]){{y, (size_t)stored_count(n, k.c, out) * 4}, {0}});
   check_blocked(max ? "maxpool2d, PyTorch" : "avgpool2d, PyTorch", y, part(kind, i, "y"), n, k.c, out, 3e-7); /* 0 */
   run_kernel(backward,
              max ? (const void *)OPERANDS(maxpool2d_grad, .x = x, .dy = dy, .dx = dx)
                  : OPERANDS(avgpool2d_grad, .dy = dy, .dx = dx),
-             n, &k, (Out[]){{dx, (size_t)blocked_count(n, k.c, in) * 4}, {0}});
+             n, &k, (Out[]){{dx, (size_t)stored_count(n, k.c, in) * 4}, {0}});
   check_blocked(max ? "maxpool2d_grad, PyTorch" : "avgpool2d_grad, PyTorch", dx, part(kind, i, "dx"), n, k.c, in, 5e-7);
   return 1; /* measured 0 */
 }
@@ -72,14 +72,14 @@ static void test_adaptive(void **state) {
     int64_t n = (int64_t)p[0];
     AdaptivePoolParams k = {(int64_t)p[1], (int64_t)p[2], (int64_t)p[3], (int64_t)p[4], (int64_t)p[5], 0};
     int64_t in = k.ih * k.iw, out = k.oh * k.ow;
-    float *y = new_floats(blocked_count(n, k.c, out)), *dx = new_floats(blocked_count(n, k.c, in));
+    float *y = new_floats(stored_count(n, k.c, out)), *dx = new_floats(stored_count(n, k.c, in));
     run_kernel(KERNEL_adaptive_avgpool2d,
                OPERANDS(adaptive_avgpool2d, .x = blocked(part("adaptive", i, "x"), n, k.c, in), .y = y), n, &k,
-               (Out[]){{y, (size_t)blocked_count(n, k.c, out) * 4}, {0}});
+               (Out[]){{y, (size_t)stored_count(n, k.c, out) * 4}, {0}});
     check_blocked("adaptive_avgpool2d, PyTorch", y, part("adaptive", i, "y"), n, k.c, out, 5e-7); /* 1.0e-7 */
     run_kernel(KERNEL_adaptive_avgpool2d_grad,
                OPERANDS(adaptive_avgpool2d_grad, .dy = blocked(part("adaptive", i, "dy"), n, k.c, out), .dx = dx), n,
-               &k, (Out[]){{dx, (size_t)blocked_count(n, k.c, in) * 4}, {0}});
+               &k, (Out[]){{dx, (size_t)stored_count(n, k.c, in) * 4}, {0}});
     check_blocked("adaptive_avgpool2d_grad, PyTorch", dx, part("adaptive", i, "dx"), n, k.c, in, 5e-7); /* 4.3e-8 */
   }
 }
@@ -92,7 +92,7 @@ typedef struct Norm {
   float *mean, *inv_std, *weight, *bias;
 } Norm;
 
-static int64_t stored(const Norm *t) { return t->k.row_major ? t->n * t->k.c : blocked_count(t->n, t->k.c, t->k.hw); }
+static int64_t stored(const Norm *t) { return t->k.row_major ? t->n * t->k.c : stored_count(t->n, t->k.c, t->k.hw); }
 static float *put(const Norm *t, const float *v) {
   return t->k.row_major ? copied(v, t->n * t->k.c) : blocked(v, t->n, t->k.c, t->k.hw);
 }
@@ -102,7 +102,7 @@ static float *put(const Norm *t, const float *v) {
 static void check_norm(const char *label, const char *label_first, const Norm *t, const float *got, const float *want,
                        double loose) {
   int64_t c = t->k.c, hw = t->k.hw, count = t->n * c * hw;
-  double *g = t->k.row_major ? from_floats(got, count) : from_blocked(got, t->n, c, hw), *w = from_floats(want, count);
+  double *g = t->k.row_major ? from_floats(got, count) : from_nchw16c(got, t->n, c, hw), *w = from_floats(want, count);
   for (int64_t ch = 0; ch < 2; ch++) {
     double *g0 = new_doubles(t->n * hw), *w0 = new_doubles(t->n * hw);
     for (int64_t j = 0; j < t->n * hw; j++) {

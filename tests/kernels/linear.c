@@ -1,5 +1,5 @@
 /* runtime/kernels/blas.c and runtime/base/threads.c: linear layers against loops in double, with OpenBLAS and
- * without, the choice of its kernels, and the division of units over threads. */
+ * without, the choice of its kernels, and the division of work items over threads. */
 #include "tests/kernels/support.h"
 #include "runtime/abi.h"
 #include "runtime/kernels/blas.h"

@@ -16,12 +16,12 @@ static const Size sizes[] = {{2, 16, 9, 0}, {3, 21, 4, 0}, {5, 1, 1, 0}, {3, 5, 
 #define SIZES (sizeof sizes / sizeof *sizes)
 
 static int64_t numbers(const Size *s) { return s->n * s->c * s->hw; }
-static int64_t stored(const Size *s) { return s->plain ? numbers(s) : blocked_count(s->n, s->c, s->hw); }
+static int64_t stored(const Size *s) { return s->plain ? numbers(s) : stored_count(s->n, s->c, s->hw); }
 static float *put(const Size *s, const double *v) {
-  return s->plain ? as_floats(v, numbers(s)) : new_blocked(v, s->n, s->c, s->hw);
+  return s->plain ? as_floats(v, numbers(s)) : new_nchw16c(v, s->n, s->c, s->hw);
 }
 static double *get(const Size *s, const float *v) {
-  return s->plain ? from_floats(v, numbers(s)) : from_blocked(v, s->n, s->c, s->hw);
+  return s->plain ? from_floats(v, numbers(s)) : from_nchw16c(v, s->n, s->c, s->hw);
 }
 static Out out_floats(float *at, int64_t count) { return (Out){at, (size_t)count * 4}; }
 

@@ -46,13 +46,13 @@ static void of_bias(const void *context, const double *bias, double *y) {
 }
 
 static int64_t stored(const Norm *t) {
-  return t->k.row_major ? t->n * t->k.c * t->k.hw : blocked_count(t->n, t->k.c, t->k.hw);
+  return t->k.row_major ? t->n * t->k.c * t->k.hw : stored_count(t->n, t->k.c, t->k.hw);
 }
 static float *put(const Norm *t, const double *v) {
-  return t->k.row_major ? as_floats(v, t->n * t->k.c * t->k.hw) : new_blocked(v, t->n, t->k.c, t->k.hw);
+  return t->k.row_major ? as_floats(v, t->n * t->k.c * t->k.hw) : new_nchw16c(v, t->n, t->k.c, t->k.hw);
 }
 static double *take(const Norm *t, const float *v) {
-  return t->k.row_major ? from_floats(v, t->n * t->k.c * t->k.hw) : from_blocked(v, t->n, t->k.c, t->k.hw);
+  return t->k.row_major ? from_floats(v, t->n * t->k.c * t->k.hw) : from_nchw16c(v, t->n, t->k.c, t->k.hw);
 }
 static double *less(double *got, const double *before, int64_t count) {
   for (int64_t i = 0; i < count; i++) got[i] -= before[i];

@@ -31,7 +31,7 @@ static void act_all(const void *context, const double *x, double *y) {
   for (int64_t i = 0; i < a->count; i++) y[i] = act(x[i], a);
 }
 
-/* c == 0: plain, `count` elements; else blocked (c, hw) */
+/* c == 0: `count` elements; else NCHW16c of (c, hw) */
 typedef struct Size {
   int64_t n, c, hw, count;
 } Size;
@@ -40,12 +40,12 @@ static const Size sizes[] = {{2, 0, 0, 40}, {3, 0, 0, 7}, {1, 0, 0, 1}, {2, 16, 
 #define EACH_SIZE(s) for (const Size *s = sizes; s < sizes + sizeof sizes / sizeof *sizes; s++)
 
 static int64_t numbers(const Size *s) { return s->n * (s->c ? s->c * s->hw : s->count); }
-static int64_t stored(const Size *s) { return s->c ? blocked_count(s->n, s->c, s->hw) : s->n * s->count; }
+static int64_t stored(const Size *s) { return s->c ? stored_count(s->n, s->c, s->hw) : s->n * s->count; }
 static float *put(const Size *s, const double *v) {
-  return s->c ? new_blocked(v, s->n, s->c, s->hw) : as_floats(v, numbers(s));
+  return s->c ? new_nchw16c(v, s->n, s->c, s->hw) : as_floats(v, numbers(s));
 }
 static double *get(const Size *s, const float *v) {
-  return s->c ? from_blocked(v, s->n, s->c, s->hw) : from_floats(v, numbers(s));
+  return s->c ? from_nchw16c(v, s->n, s->c, s->hw) : from_floats(v, numbers(s));
 }
 static ElementwiseParams constants(const Size *s, int64_t activation, double slope, int64_t accumulate) {
   return (ElementwiseParams){.count = s->c ? BLOCKS(s->c) * s->hw * LANES : s->count,

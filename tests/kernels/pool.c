@@ -119,20 +119,20 @@ static void run_pool(const Case *c, int max, int64_t accumulate) {
   double *x = new_random(xs, -1, 1), *dy = new_random(ys, -1, 1), *want = new_doubles(ys);
   double *y0 = new_random(ys, -1, 1), *dx0 = new_random(xs, -1, 1);
   pool_twin(&t, x, want);
-  float *bx = new_blocked(x, c->n, k->c, in), *bdy = new_blocked(dy, c->n, k->c, out);
-  float *y = accumulate ? new_blocked(y0, c->n, k->c, out) : new_floats(blocked_count(c->n, k->c, out));
-  float *dx = accumulate ? new_blocked(dx0, c->n, k->c, in) : new_floats(blocked_count(c->n, k->c, in));
+  float *bx = new_nchw16c(x, c->n, k->c, in), *bdy = new_nchw16c(dy, c->n, k->c, out);
+  float *y = accumulate ? new_nchw16c(y0, c->n, k->c, out) : new_floats(stored_count(c->n, k->c, out));
+  float *dx = accumulate ? new_nchw16c(dx0, c->n, k->c, in) : new_floats(stored_count(c->n, k->c, in));
   for (int64_t i = 0; accumulate && i < ys; i++) want[i] += y0[i];
   run_kernel(max ? KERNEL_maxpool2d : KERNEL_avgpool2d, OPERANDS(maxpool2d, .x = bx, .y = y), c->n, k,
-             (Out[]){{y, (size_t)blocked_count(c->n, k->c, out) * 4}, {0}});
+             (Out[]){{y, (size_t)stored_count(c->n, k->c, out) * 4}, {0}});
   /* maximum: measured 0 (3.5e-8 when added); mean: 1.0e-7 */
-  check_close(max ? "maxpool2d" : "avgpool2d", from_blocked(y, c->n, k->c, out), want, ys, 3e-7);
+  check_close(max ? "maxpool2d" : "avgpool2d", from_nchw16c(y, c->n, k->c, out), want, ys, 3e-7);
 
   run_kernel(max ? KERNEL_maxpool2d_grad : KERNEL_avgpool2d_grad,
              max ? (const void *)OPERANDS(maxpool2d_grad, .x = bx, .dy = bdy, .dx = dx)
                  : OPERANDS(avgpool2d_grad, .dy = bdy, .dx = dx),
-             c->n, k, (Out[]){{dx, (size_t)blocked_count(c->n, k->c, in) * 4}, {0}});
-  double *got = from_blocked(dx, c->n, k->c, in);
+             c->n, k, (Out[]){{dx, (size_t)stored_count(c->n, k->c, in) * 4}, {0}});
+  double *got = from_nchw16c(dx, c->n, k->c, in);
   for (int64_t i = 0; accumulate && i < xs; i++) got[i] -= dx0[i];
   check_gradient(max ? "maxpool2d_grad" : "avgpool2d_grad", pool_twin, &t, x, xs, dy, ys, got,
                  1e-6); /* 6.5e-8, 2.9e-7 */
@@ -161,12 +161,12 @@ static void test_max_ties_and_nan(void **state) {
                     .dil_w = 1};
   const double x[8] = {3, 3, 1, NAN, 3, 2, 5, 0}, dy[2] = {7, 11};
   const double y_want[2] = {3, NAN}, dx_want[8] = {7, 0, 0, 11, 0, 0, 0, 0};
-  float *bx = new_blocked(x, 1, 1, 8), *y = new_floats(32), *dx = new_floats(128);
+  float *bx = new_nchw16c(x, 1, 1, 8), *y = new_floats(32), *dx = new_floats(128);
   run_kernel(KERNEL_maxpool2d, OPERANDS(maxpool2d, .x = bx, .y = y), 1, &k, (Out[]){{y, 128}, {0}});
-  check_close("maxpool2d, ties and NaN", from_blocked(y, 1, 1, 2), y_want, 2, 0);
-  run_kernel(KERNEL_maxpool2d_grad, OPERANDS(maxpool2d_grad, .x = bx, .dy = new_blocked(dy, 1, 1, 2), .dx = dx), 1, &k,
+  check_close("maxpool2d, ties and NaN", from_nchw16c(y, 1, 1, 2), y_want, 2, 0);
+  run_kernel(KERNEL_maxpool2d_grad, OPERANDS(maxpool2d_grad, .x = bx, .dy = new_nchw16c(dy, 1, 1, 2), .dx = dx), 1, &k,
              (Out[]){{dx, 512}, {0}});
-  check_close("maxpool2d_grad, ties and NaN", from_blocked(dx, 1, 1, 8), dx_want, 8, 0);
+  check_close("maxpool2d_grad, ties and NaN", from_nchw16c(dx, 1, 1, 8), dx_want, 8, 0);
 }
 
 /* A dilated window may miss the input altogether. */
@@ -185,13 +185,13 @@ static void test_empty_window(void **state) {
                     .dil_h = 2,
                     .dil_w = 2};
   const double x[3] = {1, 2, 3}, dy[3] = {1, 1, 1}, zeros[3] = {0};
-  float *bx = new_blocked(x, 1, 3, 1), *y = new_floats(16), *dx = new_floats(16);
+  float *bx = new_nchw16c(x, 1, 3, 1), *y = new_floats(16), *dx = new_floats(16);
   run_kernel(KERNEL_maxpool2d, OPERANDS(maxpool2d, .x = bx, .y = y), 1, &k, (Out[]){{y, 64}, {0}});
-  double *got = from_blocked(y, 1, 3, 1);
+  double *got = from_nchw16c(y, 1, 3, 1);
   for (int i = 0; i < 3; i++) assert_true(got[i] == -INFINITY);
-  run_kernel(KERNEL_maxpool2d_grad, OPERANDS(maxpool2d_grad, .x = bx, .dy = new_blocked(dy, 1, 3, 1), .dx = dx), 1, &k,
+  run_kernel(KERNEL_maxpool2d_grad, OPERANDS(maxpool2d_grad, .x = bx, .dy = new_nchw16c(dy, 1, 3, 1), .dx = dx), 1, &k,
              (Out[]){{dx, 64}, {0}});
-  check_close("maxpool2d_grad, empty window", from_blocked(dx, 1, 3, 1), zeros, 3, 0);
+  check_close("maxpool2d_grad, empty window", from_nchw16c(dx, 1, 3, 1), zeros, 3, 0);
 }
 
 /* ---- adaptive ---- */
@@ -229,16 +229,16 @@ static void test_adaptive(void **state) {
     double *x = new_random(xs, 1, 2), *dy = new_random(ys, -1, 1), *want = new_doubles(ys);
     double *y0 = new_random(ys, -1, 1), *dx0 = new_random(xs, -1, 1);
     adaptive_twin(&t, x, want);
-    float *y = i % 2 ? new_blocked(y0, t.n, k->c, out) : new_floats(blocked_count(t.n, k->c, out));
-    float *dx = i % 2 ? new_blocked(dx0, t.n, k->c, in) : new_floats(blocked_count(t.n, k->c, in));
+    float *y = i % 2 ? new_nchw16c(y0, t.n, k->c, out) : new_floats(stored_count(t.n, k->c, out));
+    float *dx = i % 2 ? new_nchw16c(dx0, t.n, k->c, in) : new_floats(stored_count(t.n, k->c, in));
     for (int64_t j = 0; i % 2 && j < ys; j++) want[j] += y0[j];
-    run_kernel(KERNEL_adaptive_avgpool2d, OPERANDS(adaptive_avgpool2d, .x = new_blocked(x, t.n, k->c, in), .y = y), t.n,
-               k, (Out[]){{y, (size_t)blocked_count(t.n, k->c, out) * 4}, {0}});
-    check_close("adaptive_avgpool2d", from_blocked(y, t.n, k->c, out), want, ys, 5e-7); /* 1.3e-7 */
+    run_kernel(KERNEL_adaptive_avgpool2d, OPERANDS(adaptive_avgpool2d, .x = new_nchw16c(x, t.n, k->c, in), .y = y), t.n,
+               k, (Out[]){{y, (size_t)stored_count(t.n, k->c, out) * 4}, {0}});
+    check_close("adaptive_avgpool2d", from_nchw16c(y, t.n, k->c, out), want, ys, 5e-7); /* 1.3e-7 */
     run_kernel(KERNEL_adaptive_avgpool2d_grad,
-               OPERANDS(adaptive_avgpool2d_grad, .dy = new_blocked(dy, t.n, k->c, out), .dx = dx), t.n, k,
-               (Out[]){{dx, (size_t)blocked_count(t.n, k->c, in) * 4}, {0}});
-    double *got = from_blocked(dx, t.n, k->c, in);
+               OPERANDS(adaptive_avgpool2d_grad, .dy = new_nchw16c(dy, t.n, k->c, out), .dx = dx), t.n, k,
+               (Out[]){{dx, (size_t)stored_count(t.n, k->c, in) * 4}, {0}});
+    double *got = from_nchw16c(dx, t.n, k->c, in);
     for (int64_t j = 0; i % 2 && j < xs; j++) got[j] -= dx0[j];
     if (xs < 1000) check_gradient("adaptive_avgpool2d_grad", adaptive_twin, &t, x, xs, dy, ys, got, 1e-6); /* 4.3e-7 */
   }

@@ -1,4 +1,4 @@
-/* plain ↔ blocked, and the parts of a concatenation. Values only move: no error is allowed. */
+/* NCHW ↔ NCHW16c, and the parts of a concatenation. Values only move: no error is allowed. */
 #include "tests/kernels/support.h"
 
 TEST_KERNEL(to_nchw16c);
@@ -15,15 +15,15 @@ static void test_layouts(void **state) {
     int64_t n = sizes[i / 2].n, c = sizes[i / 2].c, h = sizes[i / 2].h, w = sizes[i / 2].w, count = n * c * h * w;
     LayoutParams k = {c, h, w, i % 2};
     double *x = new_random(count, -1, 1), *before = i % 2 ? new_random(count, -1, 1) : new_doubles(count);
-    float *y = i % 2 ? new_blocked(before, n, c, h * w) : new_floats(blocked_count(n, c, h * w));
+    float *y = i % 2 ? new_nchw16c(before, n, c, h * w) : new_floats(stored_count(n, c, h * w));
     run_kernel(KERNEL_to_nchw16c, OPERANDS(to_nchw16c, .x = as_floats(x, count), .y = y), n, &k,
-               (Out[]){{y, (size_t)blocked_count(n, c, h * w) * 4}, {0}});
+               (Out[]){{y, (size_t)stored_count(n, c, h * w) * 4}, {0}});
     double *want = new_doubles(count);
     for (int64_t j = 0; j < count; j++) want[j] = (float)((float)x[j] + (float)before[j]);
-    check_close("to_nchw16c", from_blocked(y, n, c, h * w), want, count, 0);
+    check_close("to_nchw16c", from_nchw16c(y, n, c, h * w), want, count, 0);
     float *z = as_floats(before, count);
     if (i % 2 == 0) memset(z, 0xff, (size_t)count * 4);
-    run_kernel(KERNEL_to_nchw, OPERANDS(to_nchw, .x = new_blocked(x, n, c, h * w), .y = z), n, &k,
+    run_kernel(KERNEL_to_nchw, OPERANDS(to_nchw, .x = new_nchw16c(x, n, c, h * w), .y = z), n, &k,
                (Out[]){{z, (size_t)count * 4}, {0}});
     check_close("to_nchw", from_floats(z, count), want, count, 0);
   }
@@ -33,11 +33,11 @@ static void test_layouts(void **state) {
 static void run_cat(int64_t n, int64_t hw, int plain, const int64_t *parts, int64_t accumulate) {
   int64_t total = 0, to = 0;
   for (const int64_t *c = parts; *c; c++) total += *c;
-  int64_t stored = plain ? n * total * hw : blocked_count(n, total, hw);
+  int64_t stored = plain ? n * total * hw : stored_count(n, total, hw);
   double *want = new_random(n * total * hw, -1, 1), *before = new_random(n * total * hw, -1, 1);
   float *y = new_floats(stored);
-  if (accumulate) y = plain ? as_floats(before, n * total * hw) : new_blocked(before, n, total, hw);
-  float *dy = plain ? as_floats(want, n * total * hw) : new_blocked(want, n, total, hw);
+  if (accumulate) y = plain ? as_floats(before, n * total * hw) : new_nchw16c(before, n, total, hw);
+  float *dy = plain ? as_floats(want, n * total * hw) : new_nchw16c(want, n, total, hw);
   for (const int64_t *c = parts; *c; to += *c, c++) {
     /* plain: the parts lie along the middle of (outer = 1, total, inner = hw) of each sample */
     CatParams k = {.c = *c,
@@ -52,17 +52,17 @@ static void run_cat(int64_t n, int64_t hw, int plain, const int64_t *parts, int6
     for (int64_t s = 0; s < n; s++)
       memcpy(x + s * *c * hw, want + (s * total + to) * hw, (size_t)(*c * hw) * sizeof *x);
     run_kernel(KERNEL_cat_copy,
-               OPERANDS(cat_copy, .x = plain ? as_floats(x, n * *c * hw) : new_blocked(x, n, *c, hw), .y = y), n, &k,
+               OPERANDS(cat_copy, .x = plain ? as_floats(x, n * *c * hw) : new_nchw16c(x, n, *c, hw), .y = y), n, &k,
                (Out[]){{y, (size_t)stored * 4}, {0}});
-    int64_t part = plain ? n * *c * hw : blocked_count(n, *c, hw);
+    int64_t part = plain ? n * *c * hw : stored_count(n, *c, hw);
     float *dx = new_floats(part);
-    if (accumulate) dx = plain ? as_floats(x, part) : new_blocked(x, n, *c, hw);
+    if (accumulate) dx = plain ? as_floats(x, part) : new_nchw16c(x, n, *c, hw);
     run_kernel(KERNEL_cat_grad, OPERANDS(cat_grad, .dy = dy, .dx = dx), n, &k, (Out[]){{dx, (size_t)part * 4}, {0}});
     for (int64_t i = 0; i < n * *c * hw; i++) grad[i] = x[i] * (double)(1 + accumulate);
-    check_close("cat_grad", plain ? from_floats(dx, part) : from_blocked(dx, n, *c, hw), grad, n * *c * hw, 0);
+    check_close("cat_grad", plain ? from_floats(dx, part) : from_nchw16c(dx, n, *c, hw), grad, n * *c * hw, 0);
   }
   for (int64_t i = 0; accumulate && i < n * total * hw; i++) want[i] = (float)((float)want[i] + (float)before[i]);
-  check_close("cat_copy", plain ? from_floats(y, stored) : from_blocked(y, n, total, hw), want, n * total * hw, 0);
+  check_close("cat_copy", plain ? from_floats(y, stored) : from_nchw16c(y, n, total, hw), want, n * total * hw, 0);
 }
 
 static void test_cat(void **state) {

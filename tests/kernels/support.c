@@ -44,7 +44,7 @@ void free_buffers(void) {
     free(held[i].at);
   }
   held_count = 0;
-  if (broken) fail_msg("%d bytes behind a buffer's end were written", broken);
+  if (broken) fail_msg("%d bytes after a buffer's end were written", broken);
 }
 int free_after(void **state) {
   (void)state;
@@ -80,24 +80,24 @@ double *from_floats(const float *values, int64_t count) {
   return at;
 }
 
-int64_t blocked_count(int64_t n, int64_t c, int64_t hw) { return n * BLOCKS(c) * hw * LANES; }
-static int64_t blocked_at(int64_t s, int64_t ch, int64_t p, int64_t c, int64_t hw) {
+int64_t stored_count(int64_t n, int64_t c, int64_t hw) { return n * BLOCKS(c) * hw * LANES; }
+static int64_t stored_at(int64_t s, int64_t ch, int64_t p, int64_t c, int64_t hw) {
   return ((s * BLOCKS(c) + ch / LANES) * hw + p) * LANES + ch % LANES;
 }
-float *new_blocked(const double *plain, int64_t n, int64_t c, int64_t hw) {
-  float *at = new_floats(blocked_count(n, c, hw));
-  memset(at, 0, (size_t)blocked_count(n, c, hw) * sizeof *at);
+float *new_nchw16c(const double *plain, int64_t n, int64_t c, int64_t hw) {
+  float *at = new_floats(stored_count(n, c, hw));
+  memset(at, 0, (size_t)stored_count(n, c, hw) * sizeof *at);
   for (int64_t s = 0; s < n; s++)
     for (int64_t ch = 0; ch < c; ch++)
-      for (int64_t p = 0; p < hw; p++) at[blocked_at(s, ch, p, c, hw)] = (float)plain[(s * c + ch) * hw + p];
+      for (int64_t p = 0; p < hw; p++) at[stored_at(s, ch, p, c, hw)] = (float)plain[(s * c + ch) * hw + p];
   return at;
 }
-double *from_blocked(const float *blocked, int64_t n, int64_t c, int64_t hw) {
+double *from_nchw16c(const float *blocked, int64_t n, int64_t c, int64_t hw) {
   double *plain = new_doubles(n * c * hw);
   for (int64_t s = 0; s < n; s++)
     for (int64_t ch = 0; ch < BLOCKS(c) * LANES; ch++)
       for (int64_t p = 0; p < hw; p++) {
-        float v = blocked[blocked_at(s, ch, p, c, hw)];
+        float v = blocked[stored_at(s, ch, p, c, hw)];
         if (ch < c) plain[(s * c + ch) * hw + p] = v;
         else if (v != 0) fail_msg("pad lane of channel %d holds %g", (int)ch, v);
       }

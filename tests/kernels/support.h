@@ -25,10 +25,10 @@ double random_uniform(double low, double high);
 double *new_random(int64_t count, double low, double high);
 float *as_floats(const double *values, int64_t count); /* rounded; the doubles too, in place, so that both are equal */
 
-/* (n, c, hw) doubles → blocked floats and back; the way back asserts that the pad lanes hold zeros. */
-float *new_blocked(const double *plain, int64_t n, int64_t c, int64_t hw);
-int64_t blocked_count(int64_t n, int64_t c, int64_t hw);
-double *from_blocked(const float *blocked, int64_t n, int64_t c, int64_t hw);
+/* (n, c, hw) doubles → NCHW16c floats and back; the way back asserts that the pad lanes hold zeros. */
+float *new_nchw16c(const double *plain, int64_t n, int64_t c, int64_t hw);
+int64_t stored_count(int64_t n, int64_t c, int64_t hw);
+double *from_nchw16c(const float *blocked, int64_t n, int64_t c, int64_t hw);
 double *from_floats(const float *values, int64_t count);
 
 typedef struct Out {

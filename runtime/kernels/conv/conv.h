@@ -41,7 +41,7 @@ INLINE int64_t gcd64(int64_t a, int64_t b) {
   return a;
 }
 
-/* One dimension of a convolution whose input may be spread by `up`. Outputs whose index is `phase` modulo
+/* One dimension of a convolution whose input may be dilated. Outputs whose index is `phase` modulo
  * `phases` meet the same taps: first, first + every, …; output phase + phases * i meets them at the input
  * indexes i * in_stride + base + t * tap_in. So a strided convolution's gradient multiplies by no zeros. */
 typedef struct Axis {
@@ -90,7 +90,7 @@ INLINE int64_t scratch_of(int64_t floats) { return round_up_64(4 * floats); }
 /* ---- vectors ---- */
 
 /* 1: 32 registers of 16 floats (AVX-512); 0: 16 of 8 or fewer, so that tiles must be smaller. Results and
- * work items do not depend on it. Defined in conv_target.c. */
+ * work items do not depend on it. Defined in target.c. */
 extern const int64_t sgk_wide_vectors;
 
 /* The activations that are fused; NaN stays NaN, as in PyTorch. */

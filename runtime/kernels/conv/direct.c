@@ -1,6 +1,6 @@
-/* Direct convolution, blocked by 16 output channels: y = act(conv(x, w) + bias + residual).
+/* Direct convolution of NCHW16c: y = act(conv(x, w) + bias + residual).
  * The input of a band is copied once with its borders (1 × 1 reads in place); then tiles of some 14 output
- * pixels × 2 output blocks stay in registers while input channels and taps go by: each input number is
+ * pixels × 2 output blocks stay in registers while input channels and taps go by: each input value is
  * broadcast and multiplied with two vectors of weights. Input blocks pass in chunks whose weights fit the
  * first-level cache; between chunks the sums rest in y. Every output is summed in the same order (chunk,
  * channel, tap) however the work is shared. Called by generated code with constants, which make the tile's
@@ -34,7 +34,7 @@ typedef struct Span {
   int64_t line, lines; /* of each tap, 16 for an output block: the first that the next tile fetches, and how many */
 } Span;
 
-/* What is wanted next comes from far while the sums of a tap (from xp and wp on) are made: a slice of the next chunk's
+/* What is needed next comes from far while the sums of a tap (from xp and wp on) are made: a slice of the next chunk's
  * weights, since maps of few pixels leave no other time for them; the next tile's pixels; and those of the next input
  * block where the kernel is 1 × 1, and no other tap waits for them. */
 INLINE void fetch_ahead(const Tile *t, const Span *s, const float *xp, const float *wp, int64_t pixels, int64_t cols) {

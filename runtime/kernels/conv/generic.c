@@ -1,9 +1,9 @@
 /* Convolutions of any grouping at all (a group's channels no multiple of 16), straight from raw OIHW weights:
- * simple and slow, for shapes that no other template takes. Blocked x and y. A work item is a block of channels of
+ * simple and slow, for shapes that no other template takes. x and y are NCHW16c. A work item is a block of channels of
  * one image; for the weights' gradient one output channel over the whole batch. */
 #include "runtime/kernels/conv/conv.h"
 
-/* Index of channel c's pixel 0 in a blocked (n, channels, pixels). */
+/* Index of channel c's pixel 0 in NCHW16c (n, channels, pixels). */
 INLINE int64_t plane(int64_t image, int64_t channels, int64_t c, int64_t pixels) {
   return (image * BLOCKS(channels) + c / LANES) * pixels * LANES + c % LANES;
 }

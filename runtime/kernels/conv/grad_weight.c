@@ -1,8 +1,8 @@
 /* The weights' gradient of a convolution: dw[o][i][kh][kw] = sum over batch and pixels of dy[o] * x[i] at the
- * tap. A work item owns its weights and sums the whole batch in order, or its share, so that the result does not depend
- * on the threads. Sums are held in registers (8 input × 32 output channels, or a kernel row × 32 for plain x) while one
- * band of pixels goes by, and rest in scratch between bands; bands of x and dy are sized for the first-level cache.
- * Borders are clipped, not copied. Also the bias' gradient, which is only a sum. Called by generated code with
+ * tap. A work item owns its weights and sums the whole batch in order, or its split of it, so that the result does not
+ * depend on the threads. Sums are held in registers (8 input × 32 output channels, or a kernel row × 32 for NCHW x)
+ * while one band of pixels goes by, and rest in scratch between bands; bands of x and dy are sized for the first-level
+ * cache. Borders are clipped, not copied. Also the bias' gradient, which is only a sum. Called by generated code with
  * constants, and by tests. */
 #include "runtime/kernels/conv/tiles.h"
 #include "runtime/kernels/conv/conv.h"
@@ -156,7 +156,7 @@ INLINE void grad_nchw16c(const conv2d_grad_weight_operands *b, const Conv2dGradW
   write_nchw16c(b->dw, k, g, sums);
 }
 
-/* ---- plain x ---- */
+/* ---- NCHW x ---- */
 
 /* Channel's rows that a band looks at, with zeros outside: [in_rows][in_cols]. */
 INLINE void copy_nchw(const float *x, const Conv2dGradWeightParams *k, const GradTiling *u, int64_t low, int64_t rows,

@@ -30,7 +30,7 @@ INLINE void pack_bias(const conv2d_pack_operands *b, const Conv2dPackParams *k, 
   }
 }
 
-/* `lanes` numbers that lie `stride` apart; zeros in the other lanes. */
+/* `lanes` values that lie `stride` apart; zeros in the other lanes. */
 INLINE v16 gather(const float *from, int64_t stride, int64_t lanes) {
   v16 v = {0};
   if (lanes >= LANES) {

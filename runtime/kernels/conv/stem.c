@@ -1,4 +1,4 @@
-/* The first convolution of a network for pictures, up to 7x7 with stride 2 on up to 4 plain channels, by Winograd's
+/* The first convolution of a network for images, up to 7x7 with stride 2 on up to 4 NCHW channels, by Winograd's
  * minimal filtering. The even and odd rows and columns of the input are four planes, in each of which the kernel, of 4
  * or 3 taps a dimension, has stride 1; all planes of all channels are transformed at the same points, F(4x4, 4x4), so
  * that their products are summed before the one transform back. 3 taps have no product at infinity: 169 products a
@@ -59,7 +59,7 @@ INLINE StemTiling stem_tiling(const Conv2dParams *k, int64_t most) {
 
 /* ---- the transforms of one row or column ----
  * Interpolation at ±5/16, ±7/8, ±15/8 and infinity: of all symmetric points with few bits these lose the least, 3.4
- * times the rounding of the direct convolution on white noise, less than it on pictures. */
+ * times the rounding of the direct convolution on white noise, less than it on images. */
 #define NEAR 0.3125f
 #define MIDDLE 0.875f
 #define FAR 1.875f
@@ -161,7 +161,7 @@ INLINE void all_weights(const Conv2dParams *k, const StemTiling *s, const float 
 
 /* ---- the input ---- */
 
-/* 128 numbers dealt out by eight: d[i][t] = those of d at 8 t + i. */
+/* 128 values dealt out by eight: d[i][t] = those of d at 8 t + i. */
 INLINE void deal(v16 *d) {
   v16 to[8];
   UNROLL

@@ -1,8 +1,8 @@
-/* How conv2d and conv2d_grad_weight are cut into work items: shared by the templates and by plan_conv.c, so
- * that both agree. Sizes are chosen for cache, not for one machine; every value follows from the constants.
+/* How conv2d and conv2d_grad_weight are cut into work items: read by the templates and by their plans. Sizes are chosen
+ * for cache, not for one machine; every value follows from the constants.
  */
-#ifndef SURGERY_CONV_UNITS_H
-#define SURGERY_CONV_UNITS_H
+#ifndef SURGERY_CONV_TILES_H
+#define SURGERY_CONV_TILES_H
 #include "runtime/kernels/conv/conv.h"
 
 /* What several items need is prepared by a thread once: its scratch says at its start, in a line of its own, for which
@@ -16,19 +16,19 @@ INLINE int held_in_scratch(void *scratch, int64_t group, int64_t begin) {
 }
 
 /* ---- conv2d ----
- * A work item is a share of the output blocks of one band of output rows of one image, or, where images are small,
+ * A work item is a slice of the output blocks of one band of output rows of one image, or, where images are small,
  * of several whole images, so that the weights are fetched once for all of them. Work items of the same band
  * follow each other: a thread that takes several of them copies the band's input once. */
 #define CONV_PIXELS 400         /* output pixels for which one fetch of the weights should serve */
 #define CONV_INPUT_BYTES 786432 /* of one band; stays in the second-level cache */
-#define CONV_SLICES 16          /* shares of the output blocks, at most */
+#define CONV_SLICES 16          /* of the output blocks, at most */
 
 typedef struct ConvTiling {
   int64_t flat;                    /* 1 × 1, stride 1: the image is read in place, as one row of pixels */
   int64_t images;                  /* in a work item; more than 1 only where bands is 1 */
   int64_t rows, cols, band, bands; /* the output; `band` rows (flat: pixels) in a band */
   int64_t slices;                  /* of a band and image */
-  int64_t in_blocks, out_blocks;   /* within a group; in_blocks: channels when plain */
+  int64_t in_blocks, out_blocks;   /* within a group; in_blocks: channels of NCHW */
   int64_t pairs;                   /* of output blocks, all groups */
   int64_t pick_h, pick_w;          /* only every pick-th row and column of the input is looked at, and copied */
   int64_t in_rows, in_cols, in_block, in_image; /* scratch: rows, columns, floats in a block, floats in an image */
@@ -79,12 +79,13 @@ INLINE ConvTiling conv_tiling(const Conv2dParams *k) {
 /* ---- conv2d_grad_weight ----
  * A work item makes the weights of one pair of output blocks, `blocks` input blocks and `taps_h` kernel rows, over the
  * whole batch, in the order of the images: no sum is ever shared between items. The sums wait in scratch while bands of
- * x and dy that fit the first-level cache go by. Plain x has few channels: a work item makes the weights of all of
- * them, so that dy, which is large, passes once, and of a share of the batch's bands, each share a gradient of its own.
+ * x and dy that fit the first-level cache go by. NCHW x has few channels: a work item makes the weights of all of
+ * them, so that dy, which is large, passes once, and of one split of the batch's bands, each split a gradient of its
+ * own.
  */
 #define GRAD_NCHW_ITEMS 16 /* about */
 #define GRAD_BYTES 36864   /* of x and dy in one band */
-#define GRAD_TAPS_W 12     /* plain: sums held at a time for a pair of output blocks */
+#define GRAD_TAPS_W 12     /* NCHW: sums held at a time for a pair of output blocks */
 
 typedef struct GradTiling {
   int64_t flat;
@@ -95,7 +96,7 @@ typedef struct GradTiling {
   int64_t blocks, taps_h;               /* of a work item */
   int64_t block_items, tap_items, splits, items;
   int64_t sums;             /* floats of scratch for the sums */
-  int64_t in_rows, in_cols; /* plain: the padded copy of x in scratch */
+  int64_t in_rows, in_cols; /* NCHW: the padded copy of x in scratch */
 } GradTiling;
 
 INLINE GradTiling grad_tiling(const Conv2dGradWeightParams *k) {

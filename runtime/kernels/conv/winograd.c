@@ -1,7 +1,7 @@
 /* 3x3 convolutions of stride 1 and 2, and the input's gradient of the latter, by Winograd's minimal filtering
  * (winograd_vec.h): 36 products for 16 outputs instead of 144; 81 of stride 2, and 81 for its 64 gradients; fewer in
  * small tiles. Reads and writes the same layouts as conv2d, packed weights included, and does the same epilogue, so
- * that either can stand for the other. The weights are transformed here, for each group of tiles again: that takes a
+ * that either can do a call of the other. The weights are transformed here, for each group of tiles again: that takes a
  * tenth of the time, and saves four times their memory. Sums are made in the same order however the work is shared. */
 #include "runtime/kernels/conv/tiles.h"
 #include "runtime/kernels/conv/winograd_transforms.h"
@@ -273,7 +273,7 @@ INLINE void run_pairs(WinogradKind kind, const conv2d_wino_operands *b, const Co
   }
 }
 
-/* The same share of the items of the direct convolution. */
+/* The same part of the work items of the direct convolution. */
 INLINE void run_direct(TEMPLATE_ARGS(conv2d_wino), int64_t items) {
   const ConvTiling d = conv_tiling(k);
   const int64_t direct = n * d.bands * d.slices;

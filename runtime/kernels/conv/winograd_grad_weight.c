@@ -3,9 +3,9 @@
  * of V ⊙ Y) G; 36 products a tile, or 81, instead of 144. Points that have the same weight have the same sum. Reads and
  * writes what conv2d_grad_weight does.
  *
- * A work item owns up to GRAD_BLOCKS × GRAD_BLOCKS blocks of channels and a share of the batch's groups of tiles. It
+ * A work item owns up to GRAD_BLOCKS × GRAD_BLOCKS blocks of channels and one split of the batch's groups of tiles. It
  * transforms some tiles at a time and adds their products to the 36 sums of each weight, which stay in the second-level
- * cache. Where there are several shares each writes a gradient of its own, and conv2d_grad_weight_sum adds them in
+ * cache. Where there are several splits each writes a gradient of its own, and conv2d_grad_weight_sum adds them in
  * order: no sum depends on the threads. */
 #include "runtime/kernels/conv/winograd_transforms.h"
 
@@ -214,7 +214,7 @@ TEMPLATE(conv2d_grad_weight_wino) {
 }
 
 PLAN(conv2d_grad_weight_sum) { per_call(plan, chunks_of(k->count, ELEMENTWISE_CHUNK), 0); }
-/* dw = or += the shares' gradients, in order; a work item is a run of weights. */
+/* dw = or += the split-K partial sums, in order; a work item is a run of weights. */
 TEMPLATE(conv2d_grad_weight_sum) {
   const float *partial = b->partial;
   float *dw = b->dw;

@@ -1,16 +1,16 @@
 /* How the Winograd kernels are cut into work items, where their slices lie in scratch, and the order of the tiles that
  * are transformed at a time.
  *
- * A work item is a share of the output blocks (of 16 channels, in pairs) of one group of tiles. A tile is 4 × 4 outputs
+ * A work item is a slice of the output blocks (of 16 channels, in pairs) of one group of tiles. A tile is 4 × 4 outputs
  * (8 × 8 of WINOGRAD_DILATED); a group is a band of tile rows of one image or, where images are small, all tiles of
  * several images: as many tiles as make the transforming of the weights, which is done again for every group, cheap
  * beside the products. Work items of the same group follow each other: a thread that takes several of them transforms
  * the group's input once. */
-#ifndef SURGERY_WINOGRAD_UNITS_H
-#define SURGERY_WINOGRAD_UNITS_H
+#ifndef SURGERY_WINOGRAD_TILES_H
+#define SURGERY_WINOGRAD_TILES_H
 #include "runtime/kernels/conv/conv.h"
 
-#define WINOGRAD_WEIGHTS 36  /* numbers in the transformed weights of one input and one output channel, 6 × 6 */
+#define WINOGRAD_WEIGHTS 36  /* values in the transformed weights of one input and one output channel, 6 × 6 */
 #define WINOGRAD_MOST_EDGE 9 /* points of a row or column of a transformed tile, at most */
 
 /* What winograd_vec.h says of them. */
@@ -63,7 +63,7 @@ INLINE TileGrid tile_grid(WinogradKind kind, int64_t oh, int64_t ow) {
 INLINE int64_t has_small_tiles(const TileGrid *t) { return t->full_rows < t->rows || t->full_cols < t->cols; }
 
 #define WINOGRAD_TILES 56  /* of a group, about; half as many where a tile has more points */
-#define WINOGRAD_SLICES 16 /* shares of the output blocks, at most */
+#define WINOGRAD_SLICES 16 /* of the output blocks, at most */
 #define WINOGRAD_CHUNK 4   /* input blocks whose transformed weights stay in the second-level cache */
 #define WINOGRAD_FEW 8     /* tiles of a whole batch below which transforming the weights does not pay */
 #define WINOGRAD_WIDE 14   /* tiles whose sums are held at a time, at most */
@@ -79,7 +79,7 @@ typedef struct WinogradTiling {
       rest_b; /* tiles whose sums are held at a time; and of what a point leaves over, for up to so many */
   int64_t in_blocks, out_blocks, pairs, slices;
   int64_t v_point, u_point, m_point; /* floats between the points of input, weights and products, in scratch */
-  int64_t scratch;                   /* floats, behind HELD_FLOATS */
+  int64_t scratch;                   /* floats, after HELD_FLOATS */
 } WinogradTiling;
 
 /* most: WINOGRAD_WIDE or WINOGRAD_NARROW. */

@@ -6,14 +6,14 @@
  * sums are five times less exact than those of the direct convolution, at these twice. Stride 2 is the sum of a
  * convolution of the even inputs by the outer two weights, F(4, 2), five points at ±1/2, ±5/4 and infinity, and of one
  * of the odd inputs by the middle weight, four points that are those inputs themselves: nine points for four outputs,
- * whose last four have the same weight. Read from outputs to inputs it is the gradient of the input (`up`): nine points
- * for eight outputs.
+ * whose last four have the same weight. Read from outputs to inputs it is the gradient of the input (input dilation):
+ * nine points for eight outputs.
  *
  * A small tile has three quarters of the outputs, and lacks the points at -3/2 and -5/4, and an odd input. The weights
  * at the other points are what they are for a full tile, factors included, which the inputs make up for: those at point
  * a are a + 3/2 or a + 5/4 times what they would be. The places of its missing points are left as they are. */
-#ifndef SURGERY_WINOGRAD_VEC_H
-#define SURGERY_WINOGRAD_VEC_H
+#ifndef SURGERY_WINOGRAD_TRANSFORMS_H
+#define SURGERY_WINOGRAD_TRANSFORMS_H
 #include "runtime/kernels/conv/winograd_tiles.h"
 
 #define NEAR 0.625f

@@ -124,7 +124,7 @@ SIMD double columns_loss(const Loss *l, const float *z, float *dz, const int32_t
  *   loss = sum over c of q_c * -log softmax(z)_c,  q_c = w_c ((1 - e) t_c + e / C)
  * and the mean divides by the number of positions, as torch.nn.CrossEntropyLoss does with such targets. */
 
-/* Every `step`-th float, for classes that lie `positions` apart; the lanes behind the end are zero. */
+/* Every `step`-th float, for classes that lie `positions` apart; the lanes after the end are zero. */
 SIMD v16 load_strided(const float *p, int64_t step, int64_t lanes) {
   if (step == 1) return v16_load_lanes(p, lanes);
   v16 v = {0};

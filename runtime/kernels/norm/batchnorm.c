@@ -1,4 +1,4 @@
-/* Batch normalisation (Ioffe and Szegedy, 2015) of blocked (N, C, HW) and of plain (N, C): statistics,
+/* Batch normalisation (Ioffe and Szegedy, 2015) of NCHW16c and of (N, C): statistics,
  * application, gradients. Sums are kept in double, over short runs in float, so that a large mean does not
  * drown a small variance. Called by generated code and by tests/kernels.
  *
@@ -143,7 +143,7 @@ SIMD Scales scales_of(const BatchNormParams *k, int64_t block, const float *mean
                       const float *weight, const float *bias) {
   int64_t at = block * LANES, lanes = block_lanes(block, k->c);
   Scales s = {v16_load_lanes(mean + at, lanes), v16_load_lanes(inv_std + at, lanes), v16_set(1), v16_set(0)};
-  if (k->use_running) { /* the lanes behind stay 0: eps may be 0 too */
+  if (k->use_running) { /* the lanes after the last stay 0: eps may be 0 too */
     v16 inv_std = v16_narrow(1.0 / v16d_sqrt(v16_widen(s.inv_std) + k->eps));
     s.inv_std = v16_keep(v16_first_lanes(lanes), inv_std);
   }

@@ -60,7 +60,7 @@ SIMD void set_channel(const GroupNormParams *k, double *at, v16d v) {
     for (int64_t i = 0; i < LANES; i++) at[i] = v[i];
 }
 
-/* Of each channel the sums of d and of d times what it is multiplied by: of x alone d = x - mean, and itself; with dy
+/* Of each channel the sums of d and of d times what it is multiplied by: without dy d = x - mean, and itself; with dy
  * d = dy, and (x - mean) scale. */
 SIMD void plane_sums(const GroupNormParams *k, Plane p, const float *x, const float *dy, v16 mean, v16 scale, v16d *sum,
                      v16d *second) {
@@ -99,7 +99,7 @@ SIMD void clear_channels(const Channels *c) {
 }
 
 PLAN(groupnorm) { group_plan(k, plan, 8); }
-/* x, weight and bias [c] → y, and stats (n, groups, 2) where they are wanted */
+/* x, weight and bias [c] → y, and stats (n, groups, 2) where there is room for them */
 TEMPLATE(groupnorm) {
   const double count = (double)(group_channels(k) * k->hw);
   for (int64_t item = begin; item < end; item++) {

@@ -30,7 +30,7 @@ SIMD RowStats row_stats(const float *x, const LayerNormParams *k) {
 }
 
 PLAN(layernorm) { per_sample(plan, chunks_of(k->rows, ROW_CHUNK), norm_flops(k, 8)); }
-/* x (n*rows, c), weight and bias [c] → y, and stats [n*rows][2] where they are wanted */
+/* x (n*rows, c), weight and bias [c] → y, and stats [n*rows][2] where there is room for them */
 TEMPLATE(layernorm) {
   const float *weight = b->weight, *bias = b->bias;
   for (int64_t item = begin; item < end; item++) {

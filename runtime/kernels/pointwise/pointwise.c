@@ -1,6 +1,6 @@
-/* Kernels that treat every element alone: activation and its gradient, add, copy, scale, dropout. A work item is a run
- * of one sample's elements. The output may be one of the inputs (in place): each vector is read before it is written.
- * Called by generated code and by tests/kernels. */
+/* Kernels that treat each element by itself: activation and its gradient, add, copy, scale, dropout. A work item is a
+ * run of one sample's elements. The output may be one of the inputs (in place): each vector is read before it is
+ * written. Called by generated code and by tests/kernels. */
 #include "runtime/kernels/mathf.h"
 #include "runtime/kernels/noise.h"
 
@@ -31,7 +31,7 @@ SIMD void map_items(Map *f, const float *a, const float *b, const float *c, floa
       v16_store_or_add(y + at, v, 16, k->accumulate);
     }
     if (i == run.to) continue;
-    int64_t at = base + i, lanes = run.to - i; /* plain only: blocked counts are multiples of 16 */
+    int64_t at = base + i, lanes = run.to - i; /* never of NCHW16c, whose counts are multiples of 16 */
     v16 v = f(a ? v16_load_lanes(a + at, lanes) : zero, b ? v16_load_lanes(b + at, lanes) : zero,
               c ? v16_load_lanes(c + at, lanes) : zero, k);
     v16_store_or_add(y + at, v, lanes, k->accumulate);
@@ -49,8 +49,8 @@ SIMD v16 map_activate_grad(v16 x, v16 y, v16 dy, const ElementwiseParams *k) {
   return v16_activate_grad(x, y, dy, k->activation, k->slope);
 }
 PLAN(activation_grad) { pointwise(k, plan, 1 + activation_flops(k->activation)); }
-/* dx = dy * act'(x). Reads y alone for relu, relu6, sigmoid, tanh and for leaky relu of a positive slope; x
- * alone for both GELUs and for leaky relu of any other slope; the one that is not read may be NULL. */
+/* dx = dy * act'(x). Reads only y for relu, relu6, sigmoid, tanh and for leaky relu of a positive slope; only x
+ * for both GELUs and for leaky relu of any other slope; the one that is not read may be NULL. */
 TEMPLATE(activation_grad) {
   const float *x = activation_grad_reads_x(k->activation, k->slope) ? b->x : NULL;
   const float *y = activation_grad_reads_y(k->activation, k->slope) ? b->y : NULL;

@@ -1,6 +1,6 @@
-/* Pooling of blocked activations: maximum, mean, adaptive mean, and their gradients. A forward item is one
- * row of the output of a channel block; a gradient's item is a whole plane of a channel block, since windows
- * overlap. Windows and borders are PyTorch's. Called by generated code and by tests/kernels. */
+/* Pooling of NCHW16c activations, and the mean of row-major tensors: maximum, mean, adaptive mean, and their gradients.
+ * A forward item is one row of the output of a channel block; a gradient's item is a whole plane of a channel block,
+ * since windows overlap. Windows and borders are PyTorch's. Called by generated code and by tests/kernels. */
 #include "runtime/kernels/template.h"
 
 static inline double pool_flops(const Pool2dParams *k) {

@@ -1,10 +1,10 @@
-/* Kernels that move values: plain ↔ blocked, and the parts of a concatenation. Called by generated code and
- * by tests/kernels. */
+/* Kernels that move values: NCHW ↔ NCHW16c, the parts of a concatenation, one place of a dimension; and counting.
+ * Called by generated code and by tests/kernels. */
 #include "runtime/kernels/template.h"
 
-/* ---- plain ↔ blocked ---- */
+/* ---- NCHW ↔ NCHW16c ---- */
 
-/* 16 pixels (or `pixels`, fewer) of `lanes` channels; plain rows are hw apart. */
+/* 16 pixels (or `pixels`, fewer) of `lanes` channels; rows of NCHW are hw apart. */
 SIMD void tile_to_nchw16c(const float *x, float *y, int64_t hw, int64_t lanes, int64_t pixels, int64_t accumulate) {
   v16 m[16];
   for (int64_t i = 0; i < 16; i++) m[i] = i < lanes ? v16_load_lanes(x + i * hw, pixels) : v16_set(0);
@@ -21,7 +21,7 @@ SIMD void tile_to_nchw(const float *x, float *y, int64_t hw, int64_t lanes, int6
 }
 
 PLAN(to_nchw16c) { per_sample(plan, items_of_pixels(BLOCKS(k->c), k->h * k->w), 0); }
-/* x: (n, c, h, w) plain → y blocked, pad lanes zero */
+/* x: (n, c, h, w) → y: NCHW16c, pad lanes zero */
 TEMPLATE(to_nchw16c) {
   int64_t hw = k->h * k->w, blocks = BLOCKS(k->c);
   for (int64_t item = begin; item < end; item++) {
@@ -39,7 +39,7 @@ TEMPLATE(to_nchw16c) {
 }
 
 PLAN(to_nchw) { per_sample(plan, items_of_pixels(BLOCKS(k->c), k->h * k->w), 0); }
-/* x: blocked → y: (n, c, h, w) plain */
+/* x: NCHW16c → y: (n, c, h, w) */
 TEMPLATE(to_nchw) {
   int64_t hw = k->h * k->w, blocks = BLOCKS(k->c);
   for (int64_t item = begin; item < end; item++) {
@@ -82,7 +82,7 @@ SIMD v16 load_block(const float *x, int64_t block, int64_t blocks, int64_t hw, i
 }
 
 /* A block of y (of `total` channels), of which x fills the lanes that are its own; the others keep what they
- * hold, except the pad lanes behind the last channel, which the last part clears. */
+ * hold, except the pad lanes after the last channel, which the last part clears. */
 SIMD void cat_copy_block(const float *x, float *y, int64_t block, const CatParams *k) {
   int64_t shift = k->to % LANES, source = block - k->to / LANES;
   int64_t first = source == 0 ? shift : 0, last = k->to + k->c - block * LANES;
