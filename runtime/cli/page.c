@@ -13,6 +13,7 @@
 #include "runtime/cli/page.h"
 
 typedef struct Scope {
+  const char *page; /* its beginning */
   const json_t *value;
   const struct Scope *outer;
 } Scope;
@@ -56,9 +57,9 @@ static const char *fill(FILE *out, const char *text, const Scope *scope);
 static const char *fill_section(FILE *out, const char *text, const Scope *scope, const json_t *value, bool inverted) {
   size_t count = json_array_size(value);
   if (inverted || !is_shown(value)) return fill(inverted && !is_shown(value) ? out : NULL, text, scope);
-  if (!json_is_array(value)) return fill(out, text, &(Scope){value, scope});
+  if (!json_is_array(value)) return fill(out, text, &(Scope){scope->page, value, scope});
   const char *end = text;
-  for (size_t i = 0; i < count; i++) end = fill(out, text, &(Scope){json_array_get(value, i), scope});
+  for (size_t i = 0; i < count; i++) end = fill(out, text, &(Scope){scope->page, json_array_get(value, i), scope});
   return end;
 }
 
@@ -68,7 +69,7 @@ static const char *fill(FILE *out, const char *text, const Scope *scope) {
     if (out) fwrite(text, 1, (size_t)(tag - text), out);
     bool section = strchr("#^/", tag[2]) != NULL;
     const char *name = tag + 2 + section, *format = name + strcspn(name, " }"), *after = strstr(format, "}}") + 2;
-    if (section && tag[-1] == '\n' && *after == '\n') after++;
+    if (section && (tag == scope->page || tag[-1] == '\n') && *after == '\n') after++;
     if (tag[2] == '/') return after;
     const json_t *value = find(scope, name, (size_t)(format - name));
     if (section) after = fill_section(out, after, scope, value, tag[2] == '^');
@@ -79,4 +80,4 @@ static const char *fill(FILE *out, const char *text, const Scope *scope) {
   return text + strlen(text);
 }
 
-void page_fill(FILE *out, const char *page, const json_t *values) { fill(out, page, &(Scope){values, NULL}); }
+void page_fill(FILE *out, const char *page, const json_t *values) { fill(out, page, &(Scope){page, values, NULL}); }

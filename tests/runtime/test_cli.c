@@ -356,6 +356,7 @@ static void test_page(void **state) {
       /* what is inside a section that is not shown */
       {"1{{#no}}{{#l}}x{{/l}}{{^no}}y{{/no}}{{/no}}2", "{'l': [1]}", "12"},
       /* a tag on its own line */
+      {"{{#o}}\n{{n}}\n{{/o}}\n", "{'o': {'n': 1}}", "1\n"},
       {"a\n{{#l}}\n-{{.}}\n{{/l}}\nb {{#l}}\n{{/l}}", "{'l': ['1', '2']}", "a\n-1\n-2\nb \n\n"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
