@@ -66,6 +66,7 @@ static const StmtList NOTHING = {0};
 %token RENAME "'rename'" FREEZE "'freeze'" UNFREEZE "'unfreeze'" LOAD "'load'" SAVE "'save'" INIT "'init'"
 %token ADAPT "'adapt'" OUTPUT "'output'" EXPECT "'expect'" INPUT "'input'" LABELS "'labels'" TRAIN "'train'"
 %token MODEL "'model'" PARAM "'param'" LET "'let'" FOR "'for'" IF "'if'" ELSE "'else'" INCLUDE "'include'"
+%token SET "'set'"
 %token STAGES "'stages'" FORWARD "'forward'" RETURN "'return'" GROUP "'group'" PHASE "'phase'"
 %token WITH "'with'" TO "'to'" FROM "'from'" BEFORE "'before'" AFTER "'after'" UNDER "'under'" ALLOW "'allow'"
 %token CHANNELS "'channels'" PARAMETERS "'parameters'" OF "'of'" EVERY "'every'" IN "'in'" EXCEPT "'except'"
@@ -136,6 +137,8 @@ statement
                                     $$->file = $4.text; $$->file_span = @4; }
   | INIT selector WITH expr       { $$ = build_stmt(lexer, STMT_INIT, @$); $$->selector = $2; $$->value = $4; }
   | ADAPT selector TO CHANNELS expr { $$ = build_stmt(lexer, STMT_ADAPT, @$); $$->selector = $2; $$->value = $5; }
+  | SET selector nameds           { $$ = build_stmt(lexer, STMT_SET, @$); $$->selector = $2;
+                                    $$->args = args_checked(lexer, $3, false).first; }
   | OUTPUT items                  { $$ = build_stmt(lexer, STMT_OUTPUT, @$); $$->body = $2.first; }
   | EXPECT single '(' sequence ')' { $$ = build_stmt(lexer, STMT_EXPECT, @$); $$->selector = $2;
                                     $$->value = build_sequence(lexer, span_join(@3, @5), EXPR_TUPLE, $4); }
