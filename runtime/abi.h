@@ -93,32 +93,36 @@ typedef struct sg_network {
  * "functions": {"prefix", "tail", "step"}, "features"} ] (where the script has phases; what stands above is then the
  * first one's) } */
 
-/* ---- the runtime's functions that generated code calls ---- */
+/* ---- the runtime's functions that generated code calls: they are what the libraries show, beside those of surgery.h
+ * ---- */
+
+#define SG_API __attribute__((visibility("default")))
 
 typedef void sg_task(void *const *buf, int64_t n, int64_t begin, int64_t end, void *scratch);
 /* Divides [0, units) over at most `threads` threads of the one pool. Thread t's scratch is scratch + t * scratch_bytes;
  * unless it begins with unit 0 the first 8 bytes of it are 0 when it begins. */
-void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, int64_t threads, void *scratch,
-                 int64_t scratch_bytes);
+SG_API void sg_parallel(sg_task *task, void *const *buf, int64_t n, int64_t units, int64_t threads, void *scratch,
+                        int64_t scratch_bytes);
 /* Before call number `call` of a program's pack: where it finds the weights, run->weights or in its place another
  * address from which the manifest's offsets count. */
-void *sg_pack_weights(const sg_run *run, int64_t call);
+SG_API void *sg_pack_weights(const sg_run *run, int64_t call);
 /* After call number `call` of a program's forward: the time is noted where the owner asks for it. */
-void sg_mark(const sg_run *run, int64_t call);
+SG_API void sg_mark(const sg_run *run, int64_t call);
 /* The network whose functions this processor runs: the best, or the one whose name is the variable SURGERY_CPU. NULL:
  * none. */
-const sg_network *sg_choose(const sg_network *network);
+SG_API const sg_network *sg_choose(const sg_network *network);
 /* Threads that a call takes unless it says otherwise; at least 1. Set by surgery_set_threads, else OMP_NUM_THREADS,
  * else the CPUs the process may use. */
-int sg_threads(void);
+SG_API int sg_threads(void);
 /* CPUs that the process may use, 256 at most. */
-int sg_cpus(void);
+SG_API int sg_cpus(void);
 /* Before NAME_pack and NAME_forward_raw call their function: the run's pointers are checked (its weights, its arena of
  * so many bytes, and where there are outputs also x and these), and it gets as many threads as the arena has room for.
  * 0, or a surgery_failure. */
-int32_t sg_raw_begin(sg_run *run, int64_t bytes, int64_t per_sample, int64_t fixed, int64_t scratch, int32_t outputs);
+SG_API int32_t sg_raw_begin(sg_run *run, int64_t bytes, int64_t per_sample, int64_t fixed, int64_t scratch,
+                            int32_t outputs);
 /* c (m, n) = alpha op(a) op(b) + beta c, row-major, by OpenBLAS on the calling thread alone: for tasks. transpose_a: a
  * is (k, m) in memory, else (m, k); b alike. lda, ldb, ldc: floats from a row to the next. No size is above INT_MAX. */
-void sg_gemm(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
-             int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+SG_API void sg_gemm(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
+                    const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 #endif

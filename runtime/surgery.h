@@ -6,6 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdbool.h>
+
+/* What the libraries show; all their other names are hidden. */
+#if defined(__GNUC__) && !defined(SURGERY_API)
+#define SURGERY_API __attribute__((visibility("default")))
+#elif !defined(SURGERY_API)
+#define SURGERY_API
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -37,7 +44,7 @@ typedef enum surgery_failure {
   SURGERY_OTHER_CPU = -8      /* lacks what the code needs */
 } surgery_failure;
 #endif
-const char *surgery_failure_text(int failure); /* such a number in words */
+SURGERY_API const char *surgery_failure_text(int failure); /* such a number in words */
 
 /* ---- weight files (runtime/weights/) ---- */
 
@@ -56,8 +63,8 @@ typedef enum surgery_dtype {
   SURGERY_U32,
   SURGERY_U64
 } surgery_dtype;
-const char *surgery_dtype_name(surgery_dtype dtype); /* "f32" */
-size_t surgery_dtype_size(surgery_dtype dtype);
+SURGERY_API const char *surgery_dtype_name(surgery_dtype dtype); /* "f32" */
+SURGERY_API size_t surgery_dtype_size(surgery_dtype dtype);
 
 #define SURGERY_MAX_RANK 8
 typedef struct surgery_tensor {
@@ -71,32 +78,34 @@ typedef struct surgery_tensor {
 typedef struct surgery_weights surgery_weights;
 /* Opens by content, not by name: safetensors, PyTorch zip and legacy, npz, a sharded index.json, ONNX, GGUF. Only
  * headers are read. */
-surgery_weights *surgery_weights_open(const char *path, surgery_error *err);
+SURGERY_API surgery_weights *surgery_weights_open(const char *path, surgery_error *err);
 /* A safetensors file that lies in memory and stays there as long as the weights are open; `name`: for messages. */
-surgery_weights *surgery_weights_open_memory(const void *image, size_t size, const char *name, surgery_error *err);
-void surgery_weights_close(surgery_weights *weights);
-size_t surgery_weights_count(const surgery_weights *weights);
-const surgery_tensor *surgery_weights_at(const surgery_weights *weights, size_t index); /* file order */
+SURGERY_API surgery_weights *surgery_weights_open_memory(const void *image, size_t size, const char *name,
+                                                         surgery_error *err);
+SURGERY_API void surgery_weights_close(surgery_weights *weights);
+SURGERY_API size_t surgery_weights_count(const surgery_weights *weights);
+SURGERY_API const surgery_tensor *surgery_weights_at(const surgery_weights *weights, size_t index); /* file order */
 /* NULL when there is none of that name. */
-const surgery_tensor *surgery_weights_find(const surgery_weights *weights, const char *name);
+SURGERY_API const surgery_tensor *surgery_weights_find(const surgery_weights *weights, const char *name);
 /* Format, and what was recognised around the tensors: "pytorch-zip; under 'state_dict'; prefix 'module.' taken off". */
-const char *surgery_weights_note(const surgery_weights *weights);
+SURGERY_API const char *surgery_weights_note(const surgery_weights *weights);
 /* A checkpoint may hold several sets of weights, say the network's and their average ("state_dict_ema"). The first is
  * open after surgery_weights_open, and count, at, find and read are about the open one. Their number, and the name of
  * each with its tensors; "" where the file is one set. */
-size_t surgery_weights_sets(const surgery_weights *weights);
-const char *surgery_weights_set(const surgery_weights *weights, size_t index, size_t *tensors);
-size_t surgery_weights_chosen(const surgery_weights *weights); /* the open one's number */
+SURGERY_API size_t surgery_weights_sets(const surgery_weights *weights);
+SURGERY_API const char *surgery_weights_set(const surgery_weights *weights, size_t index, size_t *tensors);
+SURGERY_API size_t surgery_weights_chosen(const surgery_weights *weights); /* the open one's number */
 /* Opens the set in which `under` lies: a set's name, or a part of the names in it as they are in the file, before
  * anything was taken off. *rest: what the names of that set begin with there; `under` itself where nothing lies there,
  * and the open set stays. Tensors of the set before are not to be read after. 0, or -1 where that set is broken. */
-int surgery_weights_choose(surgery_weights *weights, const char *under, const char **rest, surgery_error *err);
+SURGERY_API int surgery_weights_choose(surgery_weights *weights, const char *under, const char **rest,
+                                       surgery_error *err);
 /* The tensor's values in row-major order, converted to f32 (read) or i64 (read_i64: integer dtypes and bool only).
  * `count` must be the tensor's. */
-int surgery_weights_read(surgery_weights *weights, const surgery_tensor *tensor, float *to, int64_t count,
-                         surgery_error *err);
-int surgery_weights_read_i64(surgery_weights *weights, const surgery_tensor *tensor, int64_t *to, int64_t count,
-                             surgery_error *err);
+SURGERY_API int surgery_weights_read(surgery_weights *weights, const surgery_tensor *tensor, float *to, int64_t count,
+                                     surgery_error *err);
+SURGERY_API int surgery_weights_read_i64(surgery_weights *weights, const surgery_tensor *tensor, int64_t *to,
+                                         int64_t count, surgery_error *err);
 typedef struct surgery_weights_part { /* as for surgery_weights_read, or, with i64, for surgery_weights_read_i64 */
   const surgery_tensor *tensor;
   float *f32;
@@ -104,11 +113,11 @@ typedef struct surgery_weights_part { /* as for surgery_weights_read, or, with i
   int64_t count;
 } surgery_weights_part;
 /* Many tensors at once, by all threads. Of several errors it tells the first in the order of the parts. */
-int surgery_weights_read_all(surgery_weights *weights, const surgery_weights_part *parts, size_t count,
-                             surgery_error *err);
+SURGERY_API int surgery_weights_read_all(surgery_weights *weights, const surgery_weights_part *parts, size_t count,
+                                         surgery_error *err);
 /* A value of the file's metadata (safetensors: __metadata__; zip archives: a JSON object as comment); NULL when there
  * is none. */
-const char *surgery_weights_metadata(const surgery_weights *weights, const char *key);
+SURGERY_API const char *surgery_weights_metadata(const surgery_weights *weights, const char *key);
 
 typedef struct surgery_tensor_out {
   const char *name;
@@ -119,12 +128,12 @@ typedef struct surgery_tensor_out {
 } surgery_tensor_out;
 /* By suffix: .safetensors (sorted, aligned), .pth/.pt, .npz. The file appears whole or not at all: temporary name in
  * the same folder, synced, renamed, folder synced. `metadata` is pairs of key, value, ended by NULL; may be NULL. */
-int surgery_weights_write(const char *path, const surgery_tensor_out *tensors, size_t count,
-                          const char *const *metadata, surgery_error *err);
+SURGERY_API int surgery_weights_write(const char *path, const surgery_tensor_out *tensors, size_t count,
+                                      const char *const *metadata, surgery_error *err);
 /* Whether all pairs have room in a file of that name: a zip archive's comment has 65,535 bytes. */
-bool surgery_weights_keeps(const char *path, const char *const *metadata);
+SURGERY_API bool surgery_weights_keeps(const char *path, const char *const *metadata);
 /* Is the suffix one of these? */
-int surgery_weights_can_write(const char *path);
+SURGERY_API int surgery_weights_can_write(const char *path);
 
 typedef struct surgery_rounded {
   int64_t infinite;   /* finite numbers that became infinite, being too large for the dtype */
@@ -132,9 +141,9 @@ typedef struct surgery_rounded {
 } surgery_rounded;
 /* The same with the f32 tensors stored as `dtype`, f32, f16 or bf16 (which numpy does not know): rounded to nearest,
  * ties to even, as PyTorch does. Takes memory for the rounded numbers meanwhile. `rounded` may be NULL. */
-int surgery_weights_write_as(const char *path, const surgery_tensor_out *tensors, size_t count,
-                             const char *const *metadata, surgery_dtype dtype, surgery_rounded *rounded,
-                             surgery_error *err);
+SURGERY_API int surgery_weights_write_as(const char *path, const surgery_tensor_out *tensors, size_t count,
+                                         const char *const *metadata, surgery_dtype dtype, surgery_rounded *rounded,
+                                         surgery_error *err);
 
 /* ---- compiled networks (runtime/net/net.c) ---- */
 
@@ -143,33 +152,33 @@ typedef struct surgery_net surgery_net; /* for one thread of use at a time; weig
 
 /* weights: a file; NULL: embedded ones, else the network's file beside the program or the shared library, else the one
  * that surgeryc's --weights-path named. */
-surgery_net *surgery_open(const struct sg_network *network, const char *weights, surgery_error *err);
-void surgery_close(surgery_net *net);
+SURGERY_API surgery_net *surgery_open(const struct sg_network *network, const char *weights, surgery_error *err);
+SURGERY_API void surgery_close(surgery_net *net);
 /* x: (n, …) f32 plain; y: (n, …) of the first output. Returns 0 or a surgery_failure. */
-int surgery_forward(surgery_net *net, size_t n, const float *x, float *y);
+SURGERY_API int surgery_forward(surgery_net *net, size_t n, const float *x, float *y);
 /* All outputs, y[i] being (n, …) of output i, or NULL where it is not wanted. */
-int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y);
+SURGERY_API int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y);
 /* One step with the script's optimizer (or SGD(lr=0.01) without a train block), of its first phase where there are
  * several, at the constant rate: schedule, clip_norm, accumulate, mixup, ema and early_stop are of the program's
  * `train`. target: a class for each sample; where the loss is MSE, the target's floats after a cast (L1 and
  * BCEWithLogits: the same). loss: the batch's mean before the update, or NULL. Returns 0 or a surgery_failure; then
  * nothing was trained. */
-int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss);
+SURGERY_API int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss);
 /* The same with a mask (n, T) beside x: 1 where a token is attended to, else 0; NULL: all are. x: floats, or, where the
  * input is tokens, int32, as for the two functions above behind a cast; one outside the vocabulary is refused. */
-int surgery_forward_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, float *y);
-int surgery_train_step_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, const int32_t *target,
-                              float *loss);
+SURGERY_API int surgery_forward_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, float *y);
+SURGERY_API int surgery_train_step_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask,
+                                          const int32_t *target, float *loss);
 /* selector: of tensors or layers, as in scripts (grammar/README.md, "Selectors"); NULL: all. */
-int surgery_save(surgery_net *net, const char *path, const char *selector, surgery_error *err);
+SURGERY_API int surgery_save(surgery_net *net, const char *path, const char *selector, surgery_error *err);
 /* As f32, f16 or bf16: see surgery_weights_write_as. */
-int surgery_save_as(surgery_net *net, const char *path, const char *selector, surgery_dtype dtype,
-                    surgery_rounded *rounded, surgery_error *err);
-void surgery_set_threads(int threads);
-int surgery_threads(void);
+SURGERY_API int surgery_save_as(surgery_net *net, const char *path, const char *selector, surgery_dtype dtype,
+                                surgery_rounded *rounded, surgery_error *err);
+SURGERY_API void surgery_set_threads(int threads);
+SURGERY_API int surgery_threads(void);
 
 /* The main() of a compiled program. */
-int surgery_main(const struct sg_network *network, int argc, char **argv);
+SURGERY_API int surgery_main(const struct sg_network *network, int argc, char **argv);
 
 #ifdef __cplusplus
 }

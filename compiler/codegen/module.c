@@ -182,19 +182,18 @@ LLVMMemoryBufferRef codegen_emit(LLVMModuleRef module, const CodegenTarget *targ
   return out;
 }
 
-/* Words that cannot be a type's name in C or C++, the prefixes of what the runtime shows, and that of a
- * library whose json_pack the runtime calls. */
+/* Words that cannot be a type's name in C or C++, and the prefixes of what the runtime shows. */
 static const char *const taken[] = {
-    "alignas",  "alignof",  "and",      "and_eq",   "asm",   "auto",     "bitand",    "bitor",     "bool",
-    "break",    "case",     "catch",    "char",     "class", "compl",    "concept",   "const",     "constexpr",
-    "continue", "decltype", "default",  "delete",   "do",    "double",   "else",      "enum",      "explicit",
-    "export",   "extern",   "false",    "float",    "for",   "friend",   "goto",      "if",        "inline",
-    "int",      "json",     "linux",    "long",     "main",  "mutable",  "namespace", "new",       "noexcept",
-    "not",      "not_eq",   "nullptr",  "operator", "or",    "or_eq",    "private",   "protected", "public",
-    "register", "requires", "restrict", "return",   "sg",    "short",    "signed",    "sizeof",    "static",
-    "struct",   "surgery",  "switch",   "template", "this",  "throw",    "true",      "try",       "typedef",
-    "typeid",   "typename", "typeof",   "union",    "unix",  "unsigned", "using",     "virtual",   "void",
-    "volatile", "wchar_t",  "while",    "xor",      "xor_eq"};
+    "alignas",  "alignof",  "and",      "and_eq", "asm",      "auto",      "bitand",    "bitor",    "bool",
+    "break",    "case",     "catch",    "char",   "class",    "compl",     "concept",   "const",    "constexpr",
+    "continue", "decltype", "default",  "delete", "do",       "double",    "else",      "enum",     "explicit",
+    "export",   "extern",   "false",    "float",  "for",      "friend",    "goto",      "if",       "inline",
+    "int",      "linux",    "long",     "main",   "mutable",  "namespace", "new",       "noexcept", "not",
+    "not_eq",   "nullptr",  "operator", "or",     "or_eq",    "private",   "protected", "public",   "register",
+    "requires", "restrict", "return",   "sg",     "short",    "signed",    "sizeof",    "static",   "struct",
+    "surgery",  "switch",   "template", "this",   "throw",    "true",      "try",       "typedef",  "typeid",
+    "typename", "typeof",   "union",    "unix",   "unsigned", "using",     "virtual",   "void",     "volatile",
+    "wchar_t",  "while",    "xor",      "xor_eq"};
 
 const char *codegen_identifier(Arena *arena, const char *path) {
   const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;

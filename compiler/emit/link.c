@@ -48,7 +48,7 @@ const char *emit_runtime(Arena *arena) { return find_runtime(arena, &(EmitOption
 
 static bool add_libraries(Arena *arena, Args *to, const EmitOptions *o) {
   /* OpenBLAS is loaded by the runtime when it is needed. */
-  static const char *const libraries[] = {"-ljpeg", "-lpng", "-lz", "-ljansson", "-lpthread", "-ldl", "-lm"};
+  static const char *const libraries[] = {"-ljpeg", "-lpng", "-lz", "-lpthread", "-ldl", "-lm"};
   Args args = *to;
   const char *runtime = find_runtime(arena, o);
   if (!runtime)

@@ -16,6 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What the runtime's own copy of jansson has for stdin (runtime/CMakeLists.txt): it reads no streams. */
+FILE *sg_no_stdin;
+
 enum { BUFFER = 1 << 16, LARGEST_CALL = 1 << 30 };
 
 struct SgWriter {

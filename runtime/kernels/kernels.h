@@ -21,6 +21,7 @@
 #define SURGERY_KERNELS_H
 #include <stdbool.h>
 #include <stddef.h>
+#include "runtime/abi.h"
 #include <stdint.h>
 
 #define LANES 16
@@ -80,7 +81,7 @@ typedef enum KernelId {
   const name##_operands *b, int64_t n, int64_t begin, int64_t end, void *scratch, const name##_params *k
 #define RUNTIME_ARGS(name) const name##_operands *b, int64_t n, int64_t threads, const name##_params *k
 #define DECLARE_TEMPLATE(name) void sgk_##name(TEMPLATE_ARGS(name));
-#define DECLARE_RUNTIME(name) void sg_##name(RUNTIME_ARGS(name));
+#define DECLARE_RUNTIME(name) SG_API void sg_##name(RUNTIME_ARGS(name));
 #define KERNEL(name, params, kind, ...) DECLARE_##kind(name)
 #include "runtime/kernels/kernels.def"
 #undef DECLARE_TEMPLATE

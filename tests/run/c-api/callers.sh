@@ -2,7 +2,7 @@
 . "$RUN_SOURCE/common.sh"
 cp "$RUN_WORK"/*.surgery .
 run 0 "$SURGERYC" tiny.surgery -o tiny.o
-libraries="$SURGERY_RUNTIME -ljpeg -lpng -lz -ljansson -lm"
+libraries="$SURGERY_RUNTIME -ljpeg -lpng -lz -lm"
 sanitize=${SURGERY_SANITIZE:+-fsanitize=$SURGERY_SANITIZE}
 compile() { "${CC:-cc}" -std=gnu11 -O1 -Wall -Werror $sanitize -I. "$@" $libraries -pthread; }
 run 0 compile "$RUN_SOURCE/scripts/callers.c" tiny.o -o callers

@@ -4,10 +4,15 @@
 cp "$RUN_WORK"/*.surgery .
 names() { nm -g --defined-only "$1" 2>/dev/null | sed -n 's/^[0-9a-f]* [A-TX-Z] \([a-z][a-z0-9_]*\)$/\1/p' | sort -u; }
 names "$SURGERY_RUNTIME" >seen
-names "$SURGERY_RUNTIME_PARTS" | grep -vE '^(surgery|sg)_' >inside
+names "$SURGERY_RUNTIME" | grep -v '^surgery_' >generated # what generated code calls, and nothing like it
+{ names "$SURGERY_RUNTIME_PARTS"; nm -D --defined-only "$(pkg-config --variable=libdir jansson)/libjansson.so" | sed -n 's/.* T \(json_[a-z_0-9]*\)@@.*/\1/p'; } |
+  grep -v '^surgery_' | grep -vxFf generated >inside
 lacks seen '^([^s]|s[^gu]|su[^r])'
 matches seen '^surgery_open$'
 matches inside '^net_forward$'
+matches inside '^sg_fail$'
+matches inside '^json_object$'
+lacks generated '^sg_fail$'
 check "there are many inside" test "$(wc -l <inside)" -gt 100
 
 run 0 "$SURGERYC" tiny.surgery -o tiny.o
@@ -20,13 +25,23 @@ run 0 "$SURGERYC" tiny.surgery -o tiny.o
   echo '  tiny_close(net); return '"$(head -n 1 inside)"'() != 2; }'
 } >clash.c
 sanitize=${SURGERY_SANITIZE:+-fsanitize=$SURGERY_SANITIZE}
-compile() { "${CC:-cc}" -std=gnu11 -O1 -w -fno-builtin $sanitize -I. "$@" "$SURGERY_RUNTIME" -ljpeg -lpng -lz -ljansson -lm; }
+compile() { "${CC:-cc}" -std=gnu11 -O1 -w -fno-builtin $sanitize -I. "$@" "$SURGERY_RUNTIME" -ljpeg -lpng -lz -lm; }
 run 0 compile clash.c tiny.o -o clash
 run 0 ./clash
 exists saved.pth
+# the same program with the network as a shared library, whose names are all its own
+run 0 "$SURGERYC" tiny.surgery -o tiny.so
+nm -D --defined-only tiny.so | sed 's/.* //' >shown
+lacks shown '^(sg|json)_'
+rm saved.pth
+if [ -z "$sanitize" ]; then
+  run 0 "${CC:-cc}" -std=gnu11 -O1 -w -fno-builtin -rdynamic -I. clash.c ./tiny.so -Wl,-rpath,"$tmp" -o clash-shared
+  run 0 ./clash-shared
+  exists saved.pth
+fi
 
 # networks by such names keep them
-for name in net log pool train; do
+for name in net log pool train json; do
   run 0 "$SURGERYC" tiny.surgery -o $name.o
   matches $name.h "^$name \*${name}_open\("
 done

@@ -33,7 +33,7 @@ for order in 'tiny other' 'tiny tiny' 'tiny surgery' 'surgery tiny'; do
 done
 command -v c++ >/dev/null || echo "without a C++ compiler: the headers were tried as C alone"
 
-libraries="$SURGERY_RUNTIME -ljpeg -lpng -lz -ljansson -lm"
+libraries="$SURGERY_RUNTIME -ljpeg -lpng -lz -lm"
 sanitize=${SURGERY_SANITIZE:+-fsanitize=$SURGERY_SANITIZE}
 compile() { "${CC:-cc}" -std=gnu11 -O1 -Wall -Werror $sanitize -I. "$RUN_SOURCE/scripts/two.c" "$@" -pthread; }
 

@@ -66,7 +66,7 @@ matches multi.h '^#define MULTI_OUTPUTS 3$'
 matches multi.h '^#define MULTI_OUTPUT_NAMES \{"low", "maps", "logits"\}'
 matches multi.h '^#define MULTI_OUTPUT_SHAPES \{\{4, 8, 8\}, \{8, 4, 4\}, \{3, 0, 0\}\}'
 run 0 "${CC:-cc}" -std=c99 -O1 -Wall -Wextra -Werror $sanitize -I. "$RUN_SOURCE/scripts/outputs.c" multi.o "$SURGERY_RUNTIME" \
-  -ljpeg -lpng -lz -ljansson -lm -o use
+  -ljpeg -lpng -lz -lm -o use
 script input 'model Same { id = Identity(); input image(1, 8, 8) { normalize mean=[0.5] std=[0.25] } }
 take Same from random'
 run 0 "$SURGERYC" -O0 input.surgery -o input

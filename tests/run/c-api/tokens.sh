@@ -10,7 +10,7 @@ X
 run 0 "$SURGERYC" small.surgery -o small.o
 matches small.h '^ \* +x  \(N, 6\) int32, token numbers, row-major$'
 matches small.h '^ \* +mask  \(N, 6\) int32: 1 where a token is attended to, else 0$'
-libraries="$SURGERY_RUNTIME -ljpeg -lpng -lz -ljansson -lm"
+libraries="$SURGERY_RUNTIME -ljpeg -lpng -lz -lm"
 sanitize=${SURGERY_SANITIZE:+-fsanitize=$SURGERY_SANITIZE}
 run 0 "${CC:-cc}" -std=gnu11 -O1 -Wall -Werror $sanitize -I. "$RUN_SOURCE/scripts/masked.c" small.o $libraries -o masked
 run 0 ./masked

@@ -56,7 +56,7 @@ done
 # the C interface
 run 0 "$SURGERYC" tiny.surgery --cpu=x86-64-v3,x86-64-v2 -o tiny.o
 run 0 "${CC:-cc}" -std=gnu11 -O1 -Wall -Werror -I. -I "$SURGERY_SOURCE/runtime" "$RUN_SOURCE/scripts/levels.c" tiny.o "$SURGERY_RUNTIME" \
-  -ljpeg -lpng -lz -ljansson -lm -o use
+  -ljpeg -lpng -lz -lm -o use
 for cpu in Nehalem Haswell; do
   run 0 on $cpu ./use
   out '^all as it should be$'

@@ -55,7 +55,7 @@ run 1 env SURGERY_CPU=x86-64-v3 ./alone info
 err 'is compiled for x86-64-v2; give'
 
 # objects and libraries, with the C interface and in the caller's own memory
-libraries="$SURGERY_RUNTIME -ljpeg -lpng -lz -ljansson -lm"
+libraries="$SURGERY_RUNTIME -ljpeg -lpng -lz -lm"
 compile() { "${CC:-cc}" -std=gnu11 -O1 -Wall -Werror ${SURGERY_SANITIZE:+-fsanitize=$SURGERY_SANITIZE} -I. -I "$SURGERY_SOURCE/runtime" "$RUN_SOURCE/scripts/levels.c" "$@" -lm; }
 for kind in o a; do
   run 0 "$SURGERYC" tiny.surgery --cpu=x86-64-v2,x86-64-v3 -o tiny.$kind
