@@ -30,16 +30,45 @@ typedef enum ExprKind {
   EXPR_CALL,   /* left(args); `Sequential(pool = AdaptiveAvgPool2d(1), Flatten())` has named args */
   EXPR_LIST,   /* [args] */
   EXPR_TUPLE,  /* (args) with a comma */
-  EXPR_UNARY,  /* op left: '-', 'n' (not) */
-  EXPR_BINARY, /* left op right: + - * / % < > and 'L' <=, 'G' >=, '=' ==, '!' !=, 'a' and, 'o' or,
-                  '/'+'/' is 'D' (floor division) */
+  EXPR_UNARY,  /* op left: OP_NEGATE, OP_NOT */
+  EXPR_BINARY, /* left op right: the other operators */
   EXPR_RANGE   /* left..right, half open; in `for` only */
 } ExprKind;
+
+/* The operators of expressions, and how they are written; the comparisons first. */
+#define EACH_OPERATOR(OPERATOR)                                                                                        \
+  OPERATOR(LESS, "<")                                                                                                  \
+  OPERATOR(GREATER, ">")                                                                                               \
+  OPERATOR(LESS_EQUAL, "<=")                                                                                           \
+  OPERATOR(GREATER_EQUAL, ">=")                                                                                        \
+  OPERATOR(EQUAL, "==")                                                                                                \
+  OPERATOR(NOT_EQUAL, "!=")                                                                                            \
+  OPERATOR(ADD, "+")                                                                                                   \
+  OPERATOR(SUBTRACT, "-")                                                                                              \
+  OPERATOR(MULTIPLY, "*")                                                                                              \
+  OPERATOR(DIVIDE, "/")                                                                                                \
+  OPERATOR(FLOOR_DIVIDE, "//")                                                                                         \
+  OPERATOR(REMAINDER, "%")                                                                                             \
+  OPERATOR(AND, "and")                                                                                                 \
+  OPERATOR(OR, "or")                                                                                                   \
+  OPERATOR(NOT, "not")                                                                                                 \
+  OPERATOR(NEGATE, "-")
+typedef enum Operator {
+  NO_OPERATOR,
+#define OPERATOR(NAME, text) OP_##NAME,
+  EACH_OPERATOR(OPERATOR)
+#undef OPERATOR
+} Operator;
+static inline bool is_comparison(Operator op) { return op != NO_OPERATOR && op <= OP_NOT_EQUAL; }
+/* As it is written: "<=". */
+const char *operator_name(Operator op);
+/* The one of a single character, as += has it: OP_ADD of '+'. */
+Operator operator_of(char text);
 
 struct Expr {
   ExprKind kind;
   Span span;
-  char op;
+  Operator op;
   uint16_t depth; /* of the tree from here down; never above AST_MAX_DEPTH */
   int64_t integer;
   double number;
@@ -116,12 +145,12 @@ struct Stmt {
   const char *file, *under, *to;         /* `to`: of a rename */
   Span file_span, under_span, to_span;
   Allow *allow;
-  bool after;   /* insert … after */
-  bool block;   /* input: with a block, be it an empty one */
-  char compare; /* expect: 0 for a shape in `value` (EXPR_TUPLE, first element the name N), else
+  bool after;       /* insert … after */
+  bool block;       /* input: with a block, be it an empty one */
+  Operator compare; /* expect: NO_OPERATOR for a shape in `value` (EXPR_TUPLE, first element the name N), else
                    the operator as in EXPR_BINARY */
-  Stmt *body;   /* the statements of its block; the items of output and stages */
-  Stmt *other;  /* the block after else */
+  Stmt *body;       /* the statements of its block; the items of output and stages */
+  Stmt *other;      /* the block after else */
 };
 
 /* Parses one source. Always returns what could be read (NULL for an empty script); every mistake is in
@@ -138,6 +167,4 @@ bool migration_is_line_to_drop(const char *word);
 /* habits_statements.c: how a whole statement of PyTorch, Keras or YAML is written here, or NULL; `*fix` is what takes
  * its place ("" where the line may go), or NULL. */
 const char *migration_statement(Arena *arena, const char *text, const char **fix);
-/* An operator as it is written: "<=" for 'L'. */
-const char *operator_name(char op);
 #endif

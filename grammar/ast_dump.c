@@ -36,24 +36,17 @@ static void dump_args(const Arg *arg, FILE *out) {
   }
 }
 
-const char *operator_name(char op) {
-  switch (op) {
-  case 'L': return "<=";
-  case 'G': return ">=";
-  case '=': return "==";
-  case '!': return "!=";
-  case 'a': return "and";
-  case 'o': return "or";
-  case 'D': return "//";
-  case '+': return "+";
-  case '-': return "-";
-  case '*': return "*";
-  case '/': return "/";
-  case '%': return "%";
-  case '<': return "<";
-  case '>': return ">";
-  default: return "?";
-  }
+static const char *const operator_names[] = {"?",
+#define OPERATOR(NAME, text) text,
+                                             EACH_OPERATOR(OPERATOR)
+#undef OPERATOR
+};
+const char *operator_name(Operator op) { return operator_names[op]; }
+
+Operator operator_of(char text) {
+  for (Operator op = OP_LESS; op < OP_NEGATE; op++)
+    if (operator_names[op][0] == text && !operator_names[op][1]) return op;
+  return NO_OPERATOR;
 }
 
 static void dump_binary(const Expr *e, const char *op, FILE *out) {
@@ -96,7 +89,7 @@ static void dump_expr(const Expr *e, FILE *out) {
     fputc(e->kind == EXPR_LIST ? ']' : ')', out);
     break;
   case EXPR_UNARY:
-    fputs(e->op == 'n' ? "(not " : "(-", out);
+    fputs(e->op == OP_NOT ? "(not " : "(-", out);
     dump_expr(e->left, out);
     fputc(')', out);
     break;

@@ -58,9 +58,9 @@ Expr *build_bool(Lexer *lx, Span span, bool value) {
   return expr;
 }
 
-Expr *build_unary(Lexer *lx, Span span, char op, Expr *operand) {
-  if (op == '-' && operand->kind == EXPR_INT) return build_int(lx, span, -operand->integer); /* never INT64_MIN */
-  if (op == '-' && operand->kind == EXPR_FLOAT) return build_float(lx, span, -operand->number);
+Expr *build_unary(Lexer *lx, Span span, Operator op, Expr *operand) {
+  if (op == OP_NEGATE && operand->kind == EXPR_INT) return build_int(lx, span, -operand->integer); /* never INT64_MIN */
+  if (op == OP_NEGATE && operand->kind == EXPR_FLOAT) return build_float(lx, span, -operand->number);
   Expr *expr = build_expr(lx, EXPR_UNARY, span);
   expr->op = op;
   if (fits(lx, span, operand->depth, &expr->depth)) expr->left = operand;
@@ -68,7 +68,7 @@ Expr *build_unary(Lexer *lx, Span span, char op, Expr *operand) {
   return expr;
 }
 
-Expr *build_binary(Lexer *lx, Span span, ExprKind kind, char op, Expr *left, Expr *right) {
+Expr *build_binary(Lexer *lx, Span span, ExprKind kind, Operator op, Expr *left, Expr *right) {
   Expr *expr = build_expr(lx, kind, span);
   expr->op = op;
   if (!fits(lx, span, higher(left->depth, right->depth), &expr->depth)) {

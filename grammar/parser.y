@@ -57,7 +57,7 @@ static const StmtList NOTHING = {0};
   AllowList allows;
   Stmt *stmt;
   StmtList stmts;
-  char op;
+  Operator op;
 }
 
 %token START_SCRIPT START_EXPRESSION
@@ -190,7 +190,7 @@ statement
   | NAME '=' expr                 { $$ = build_stmt(lexer, STMT_ASSIGN, @$); stmt_name($$, $1.text, @1); $$->value = $3; }
   | STRING '=' expr               { $$ = build_stmt(lexer, STMT_ASSIGN, @$); stmt_name($$, $1.text, @1); $$->value = $3; }
   | NAME UPDATE expr              { $$ = build_stmt(lexer, STMT_ASSIGN, @$); stmt_name($$, $1.text, @1);
-                                    $$->value = build_binary(lexer, @$, EXPR_BINARY, lexer->text[@2.begin],
+                                    $$->value = build_binary(lexer, @$, EXPR_BINARY, operator_of(lexer->text[@2.begin]),
                                                              build_text(lexer, EXPR_NAME, @1, $1.text), $3); }
   | expr                          { $$ = build_stmt(lexer, STMT_EXPR, @$); $$->value = $1; }
   ;
@@ -250,7 +250,8 @@ item
   ;
 
 comparison
-  : '<'  { $$ = '<'; } | '>' { $$ = '>'; } | LE { $$ = 'L'; } | GE { $$ = 'G'; } | EQ { $$ = '='; } | NE { $$ = '!'; }
+  : '<'  { $$ = OP_LESS; } | '>' { $$ = OP_GREATER; } | LE { $$ = OP_LESS_EQUAL; } | GE { $$ = OP_GREATER_EQUAL; }
+  | EQ   { $$ = OP_EQUAL; } | NE { $$ = OP_NOT_EQUAL; }
   ;
 
 /* ---- the donor of take, append, prepend: its slice is written like a value ---- */
@@ -327,33 +328,33 @@ bound: %empty { $$ = NULL; } | expr;
 
 range
   : expr
-  | expr DOTDOT expr              { $$ = build_binary(lexer, @$, EXPR_RANGE, 0, $1, $3); }
+  | expr DOTDOT expr              { $$ = build_binary(lexer, @$, EXPR_RANGE, NO_OPERATOR, $1, $3); }
   ;
 
 expr
   : postfix
-  | '-' expr %prec NEGATE         { $$ = build_unary(lexer, @$, '-', $2); }
-  | NOT expr                      { $$ = build_unary(lexer, @$, 'n', $2); }
-  | expr '+' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, '+', $1, $3); }
-  | expr '-' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, '-', $1, $3); }
-  | expr '*' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, '*', $1, $3); }
-  | expr '/' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, '/', $1, $3); }
-  | expr '%' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, '%', $1, $3); }
-  | expr FLOORDIV expr            { $$ = build_binary(lexer, @$, EXPR_BINARY, 'D', $1, $3); }
-  | expr '<' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, '<', $1, $3); }
-  | expr '>' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, '>', $1, $3); }
-  | expr LE expr                  { $$ = build_binary(lexer, @$, EXPR_BINARY, 'L', $1, $3); }
-  | expr GE expr                  { $$ = build_binary(lexer, @$, EXPR_BINARY, 'G', $1, $3); }
-  | expr EQ expr                  { $$ = build_binary(lexer, @$, EXPR_BINARY, '=', $1, $3); }
-  | expr NE expr                  { $$ = build_binary(lexer, @$, EXPR_BINARY, '!', $1, $3); }
-  | expr AND expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, 'a', $1, $3); }
-  | expr OR expr                  { $$ = build_binary(lexer, @$, EXPR_BINARY, 'o', $1, $3); }
+  | '-' expr %prec NEGATE         { $$ = build_unary(lexer, @$, OP_NEGATE, $2); }
+  | NOT expr                      { $$ = build_unary(lexer, @$, OP_NOT, $2); }
+  | expr '+' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_ADD, $1, $3); }
+  | expr '-' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_SUBTRACT, $1, $3); }
+  | expr '*' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_MULTIPLY, $1, $3); }
+  | expr '/' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_DIVIDE, $1, $3); }
+  | expr '%' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_REMAINDER, $1, $3); }
+  | expr FLOORDIV expr            { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_FLOOR_DIVIDE, $1, $3); }
+  | expr '<' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_LESS, $1, $3); }
+  | expr '>' expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_GREATER, $1, $3); }
+  | expr LE expr                  { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_LESS_EQUAL, $1, $3); }
+  | expr GE expr                  { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_GREATER_EQUAL, $1, $3); }
+  | expr EQ expr                  { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_EQUAL, $1, $3); }
+  | expr NE expr                  { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_NOT_EQUAL, $1, $3); }
+  | expr AND expr                 { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_AND, $1, $3); }
+  | expr OR expr                  { $$ = build_binary(lexer, @$, EXPR_BINARY, OP_OR, $1, $3); }
   ;
 
 postfix
   : primary
   | postfix MEMBER                { $$ = build_member(lexer, @$, $1, $2.text); }
-  | postfix '[' expr ']'          { $$ = build_binary(lexer, @$, EXPR_INDEX, 0, $1, $3); }
+  | postfix '[' expr ']'          { $$ = build_binary(lexer, @$, EXPR_INDEX, NO_OPERATOR, $1, $3); }
   | postfix '(' args ')'          { $$ = build_call(lexer, @$, $1, $3); }
   ;
 

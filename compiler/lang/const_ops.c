@@ -62,42 +62,24 @@ bool const_truth(const Const *c) {
   }
 }
 
-static const char *op_text(char op) {
-  switch (op) {
-  case 'L': return "<=";
-  case 'G': return ">=";
-  case '=': return "==";
-  case '!': return "!=";
-  case 'D': return "//";
-  case '+': return "+";
-  case '-': return "-";
-  case '*': return "*";
-  case '/': return "/";
-  case '%': return "%";
-  case '<': return "<";
-  case '>': return ">";
-  default: return "?";
-  }
-}
-
 static bool is_number(const Const *c) { return c->kind == CONST_INT || c->kind == CONST_FLOAT; }
 static double as_double(const Const *c) { return c->kind == CONST_INT ? (double)c->integer : c->number; }
 
 /* What can be written instead, where a side is a value of the network. */
-static const char *value_help(char op, const Const *a, const Const *b) {
-  if (strchr("<>LG=!", op))
+static const char *value_help(Operator op, const Const *a, const Const *b) {
+  if (is_comparison(op))
     return "a value of the network is not known when the script is compiled, and `if` chooses then";
   if (a->kind == CONST_VALUE && b->kind == CONST_VALUE)
-    return op == '-' ? "the difference of two values is written a + -b"
-                     : "in a forward two values can only be added; everything else is a layer or a function";
-  if (strchr("+-", op) && (is_number(a) || is_number(b)))
+    return op == OP_SUBTRACT ? "the difference of two values is written a + -b"
+                             : "in a forward two values can only be added; everything else is a layer or a function";
+  if ((op == OP_ADD || op == OP_SUBTRACT) && (is_number(a) || is_number(b)))
     return "in a forward only two values can be added; a number can multiply or divide one: x * 0.5, x / 4";
   return "in a forward a value can be multiplied or divided by a number, x * 0.5 or x / 4, or added to another; "
          "everything else is a layer or a function";
 }
 
 static bool wrong_operands(Eval *e, const Expr *expr, const Const *a, const Const *b) {
-  Diag *d = front_error(e->s, DIAG_E0104, expr->span, "'%s' does not work on %s and %s", op_text(expr->op),
+  Diag *d = front_error(e->s, DIAG_E0104, expr->span, "'%s' does not work on %s and %s", operator_name(expr->op),
                         const_kind(a), const_kind(b));
   if (a->kind == CONST_VALUE || b->kind == CONST_VALUE) diag_help(&e->s->diags, d, "%s", value_help(expr->op, a, b));
   return false;
@@ -105,12 +87,13 @@ static bool wrong_operands(Eval *e, const Expr *expr, const Const *a, const Cons
 
 static bool overflow(Eval *e, const Expr *expr, const Const *a, const Const *b) {
   front_error(e->s, DIAG_E0105, expr->span, "%s %s %s is too large for a 64-bit integer", const_text(e->s->arena, a),
-              op_text(expr->op), const_text(e->s->arena, b));
+              operator_name(expr->op), const_text(e->s->arena, b));
   return false;
 }
 
 static bool divides_by_zero(Eval *e, const Expr *expr, const Const *a) {
-  front_error(e->s, DIAG_E0106, expr->span, "%s %s 0: division by zero", const_text(e->s->arena, a), op_text(expr->op));
+  front_error(e->s, DIAG_E0106, expr->span, "%s %s 0: division by zero", const_text(e->s->arena, a),
+              operator_name(expr->op));
   return false;
 }
 
@@ -118,7 +101,7 @@ static bool divides_by_zero(Eval *e, const Expr *expr, const Const *a) {
 static bool scale_value(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out) {
   const Const *value = a->kind == CONST_VALUE ? a : b;
   double number = as_double(value == a ? b : a);
-  bool divides = expr->op == '/';
+  bool divides = expr->op == OP_DIVIDE;
   if (divides && number == 0) return divides_by_zero(e, expr, a);
   double factor = divides ? 1 / number : number;
   if (!(fabs(factor) <= FLT_MAX)) {
@@ -130,7 +113,7 @@ static bool scale_value(Eval *e, const Expr *expr, const Const *a, const Const *
 }
 
 bool const_unary(Eval *e, const Expr *expr, const Const *a, Const *out) {
-  if (expr->op == 'n') {
+  if (expr->op == OP_NOT) {
     if (a->kind == CONST_VALUE) {
       front_error(e->s, DIAG_E0104, expr->span, "a value of the network is not known when the script is compiled");
       return false;
@@ -159,17 +142,18 @@ static bool int_arithmetic(Eval *e, const Expr *expr, const Const *a, const Cons
   int64_t x = a->integer, y = b->integer, result = 0;
   bool too_large = false;
   switch (expr->op) {
-  case '+': too_large = __builtin_add_overflow(x, y, &result); break;
-  case '-': too_large = __builtin_sub_overflow(x, y, &result); break;
-  case '*': too_large = __builtin_mul_overflow(x, y, &result); break;
-  case 'D':
+  case OP_ADD: too_large = __builtin_add_overflow(x, y, &result); break;
+  case OP_SUBTRACT: too_large = __builtin_sub_overflow(x, y, &result); break;
+  case OP_MULTIPLY: too_large = __builtin_mul_overflow(x, y, &result); break;
+  case OP_FLOOR_DIVIDE:
     too_large = x == INT64_MIN && y == -1;
     if (!too_large) result = x / y - (x % y != 0 && (x < 0) != (y < 0)); /* towards minus infinity */
     break;
-  case '%':
+  case OP_REMAINDER:
     if (y != -1) result = x % y;
     if (result != 0 && (result < 0) != (y < 0)) result += y; /* the divisor's sign */
     break;
+  default: BUG("'%s' is no arithmetic", operator_name(expr->op));
   }
   if (too_large) return overflow(e, expr, a, b);
   *out = const_int(result);
@@ -177,21 +161,22 @@ static bool int_arithmetic(Eval *e, const Expr *expr, const Const *a, const Cons
 }
 
 static bool arithmetic(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out) {
-  bool divides = expr->op == '/' || expr->op == 'D' || expr->op == '%';
+  bool divides = expr->op == OP_DIVIDE || expr->op == OP_FLOOR_DIVIDE || expr->op == OP_REMAINDER;
   double x = as_double(a), y = as_double(b), result = 0;
   if (divides && y == 0) return divides_by_zero(e, expr, a);
-  if (a->kind == CONST_INT && b->kind == CONST_INT && expr->op != '/') return int_arithmetic(e, expr, a, b, out);
+  if (a->kind == CONST_INT && b->kind == CONST_INT && expr->op != OP_DIVIDE) return int_arithmetic(e, expr, a, b, out);
   switch (expr->op) {
-  case '+': result = x + y; break;
-  case '-': result = x - y; break;
-  case '*': result = x * y; break;
-  case '/': result = x / y; break;
-  case 'D': result = floor(x / y); break;
-  case '%': result = x - y * floor(x / y); break;
+  case OP_ADD: result = x + y; break;
+  case OP_SUBTRACT: result = x - y; break;
+  case OP_MULTIPLY: result = x * y; break;
+  case OP_DIVIDE: result = x / y; break;
+  case OP_FLOOR_DIVIDE: result = floor(x / y); break;
+  case OP_REMAINDER: result = x - y * floor(x / y); break;
+  default: BUG("'%s' is no arithmetic", operator_name(expr->op));
   }
   if (!isfinite(result)) {
     front_error(e->s, DIAG_E0105, expr->span, "%s %s %s is not a finite number", const_text(e->s->arena, a),
-                op_text(expr->op), const_text(e->s->arena, b));
+                operator_name(expr->op), const_text(e->s->arena, b));
     return false;
   }
   *out = (Const){.kind = CONST_FLOAT, .number = result};
@@ -226,10 +211,10 @@ static bool equal(Eval *e, const Expr *expr, const Const *a, const Const *b, int
 }
 
 static bool compare(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out) {
-  if (expr->op == '=' || expr->op == '!') {
+  if (expr->op == OP_EQUAL || expr->op == OP_NOT_EQUAL) {
     bool same;
     if (!equal(e, expr, a, b, 0, &same)) return false;
-    *out = const_bool(same == (expr->op == '='));
+    *out = const_bool(same == (expr->op == OP_EQUAL));
     return true;
   }
   int order; /* -1, 0, 1 */
@@ -237,10 +222,10 @@ static bool compare(Eval *e, const Expr *expr, const Const *a, const Const *b, C
   else if (is_number(a) && is_number(b)) order = (as_double(a) > as_double(b)) - (as_double(a) < as_double(b));
   else if (a->kind == CONST_TEXT && b->kind == CONST_TEXT) order = strcmp(a->text, b->text);
   else return wrong_operands(e, expr, a, b);
-  *out = const_bool(expr->op == '<'   ? order < 0
-                    : expr->op == '>' ? order > 0
-                    : expr->op == 'L' ? order <= 0
-                                      : order >= 0);
+  *out = const_bool(expr->op == OP_LESS         ? order < 0
+                    : expr->op == OP_GREATER    ? order > 0
+                    : expr->op == OP_LESS_EQUAL ? order <= 0
+                                                : order >= 0);
   return true;
 }
 
@@ -266,13 +251,13 @@ static bool join(Eval *e, const Expr *expr, const Const *a, const Const *b, Cons
 }
 
 bool const_binary(Eval *e, const Expr *expr, const Const *a, const Const *b, Const *out) {
-  if (strchr("<>LG=!", expr->op)) return compare(e, expr, a, b, out);
-  if (expr->op == '+' && a->kind == CONST_VALUE && b->kind == CONST_VALUE) return trace_add(e, expr, a, b, out);
-  if (a->kind == CONST_VALUE && is_number(b) && (expr->op == '*' || expr->op == '/'))
+  if (is_comparison(expr->op)) return compare(e, expr, a, b, out);
+  if (expr->op == OP_ADD && a->kind == CONST_VALUE && b->kind == CONST_VALUE) return trace_add(e, expr, a, b, out);
+  if (a->kind == CONST_VALUE && is_number(b) && (expr->op == OP_MULTIPLY || expr->op == OP_DIVIDE))
     return scale_value(e, expr, a, b, out);
-  if (expr->op == '*' && is_number(a) && b->kind == CONST_VALUE) return scale_value(e, expr, a, b, out);
+  if (expr->op == OP_MULTIPLY && is_number(a) && b->kind == CONST_VALUE) return scale_value(e, expr, a, b, out);
   if (is_number(a) && is_number(b)) return arithmetic(e, expr, a, b, out);
-  if (expr->op == '+' && a->kind == b->kind && (a->kind == CONST_TEXT || a->kind == CONST_LIST))
+  if (expr->op == OP_ADD && a->kind == b->kind && (a->kind == CONST_TEXT || a->kind == CONST_LIST))
     return join(e, expr, a, b, out);
   return wrong_operands(e, expr, a, b);
 }

@@ -155,7 +155,7 @@ static bool eval_logic(Eval *e, const Expr *expr, Const *out) {
     front_error(e->s, DIAG_E0104, expr->left->span, "a value of the network is not known when the script is compiled");
     return false;
   }
-  if (const_truth(out) == (expr->op == 'o')) return true; /* the rest does not matter, as in Python */
+  if (const_truth(out) == (expr->op == OP_OR)) return true; /* the rest does not matter, as in Python */
   return eval_expr(e, expr->right, out);
 }
 
@@ -182,7 +182,7 @@ static bool eval_kind(Eval *e, const Expr *expr, Const *out) {
   case EXPR_TUPLE: return eval_list(e, expr, out);
   case EXPR_UNARY: return eval_expr(e, expr->left, &a) && const_unary(e, expr, &a, out);
   case EXPR_BINARY:
-    if (expr->op == 'a' || expr->op == 'o') return eval_logic(e, expr, out);
+    if (expr->op == OP_AND || expr->op == OP_OR) return eval_logic(e, expr, out);
     return both_known(e, expr, &a, &b) && const_binary(e, expr, &a, &b, out);
   case EXPR_RANGE:
     front_error(e->s, DIAG_E0104, expr->span, "a range stands only in a loop: for i in 0..4");

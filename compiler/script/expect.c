@@ -18,14 +18,14 @@ static const char *count_text(Arena *arena, int64_t n) {
 
 /* ---- the number of parameters ---- */
 
-static bool compare(char op, double got, double wanted) {
+static bool compare(Operator op, double got, double wanted) {
   switch (op) {
-  case '<': return got < wanted;
-  case '>': return got > wanted;
-  case 'L': return got <= wanted;
-  case 'G': return got >= wanted;
-  case '=': return got == wanted;
-  case '!': return got != wanted;
+  case OP_LESS: return got < wanted;
+  case OP_GREATER: return got > wanted;
+  case OP_LESS_EQUAL: return got <= wanted;
+  case OP_GREATER_EQUAL: return got >= wanted;
+  case OP_EQUAL: return got == wanted;
+  case OP_NOT_EQUAL: return got != wanted;
   default: return false;
   }
 }
