@@ -46,7 +46,7 @@ typedef struct sg_network {
   sg_function *pack, *forward, *prefix, *tail,
       *step;              /* NULL where the network has none; the last three: of the first phase */
   sg_function *inspect;   /* programs alone: the forward with every value left in the arena, at the manifest's places */
-  uint64_t later_phases;  /* phases behind the first */
+  uint64_t later_phases;  /* phases after the first */
   const sg_phase *phases; /* [later_phases] */
   const char *cpu;        /* what the functions are compiled for: "x86-64-v3", "sapphirerapids" */
   uint64_t needs;         /* the features that they may use, bits as in runtime/base/cpu.c */

@@ -55,6 +55,7 @@ struct Pattern {
   size_t workspace_count;
 };
 
+/* The text of the thread's last failure, as dlerror keeps it: what a call returns, not what the next one needs. */
 static _Thread_local char message[160];
 
 static const char *error_text(int number) {

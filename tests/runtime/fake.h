@@ -61,7 +61,7 @@ void test_write_idx(const char *images, const char *labels, uint64_t seed, int64
 void test_remove_all(void);
 
 int run_schedule_tests(void), run_optimizer_tests(void), run_metrics_tests(void);
-int run_net_tests(void);
+int run_net_tests(void), run_caller_tests(void);
 int run_cpu_tests(void);
 int run_data_tests(void), run_array_tests(void);
 int run_train_tests(void);

@@ -10,7 +10,7 @@ int main(int argc, char **argv) {
   if (argc > 1) return run_as_program(argc, argv);
   int failed = run_optimizer_tests() + run_schedule_tests() + run_net_tests() + run_cpu_tests() + run_data_tests() +
                run_array_tests() + run_metrics_tests() + run_train_tests() + run_cli_tests() + run_inspect_tests() +
-               run_gradient_tests();
+               run_gradient_tests() + run_caller_tests();
   test_remove_all();
   return failed ? 1 : 0;
 }
