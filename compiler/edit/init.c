@@ -1,6 +1,7 @@
 /* init (fresh values other than PyTorch's defaults) and adapt (another number of input channels). Neither
  * touches a value: both leave word at the parameter, for weights_fill.c. Called by edit.c. */
 #include "compiler/edit/edit.h"
+#include "compiler/ops/shape.h"
 #include "compiler/weights/weights.h"
 #include <inttypes.h>
 #include <math.h>
@@ -134,10 +135,11 @@ static bool make_init(EditContext *e, const InitRow *row, const Expr *value, con
   return true;
 }
 
+/* A weight that begins with random values: those of normalisations are factors, which begin at 1. */
 static bool is_matrix(const Graph *g, const Param *p) {
-  OpId op = g->modules.at[p->module].op;
-  return (op == OP_Conv2d || op == OP_Linear || op == OP_Embedding) &&
-         streq(op_info(op)->params[p->role].name, "weight");
+  const Module *m = &g->modules.at[p->module];
+  return streq(op_info(m->op)->params[p->role].name, "weight") &&
+         op_param_value(m->op, &m->args, p->role).initial.kind != INIT_CONSTANT;
 }
 
 bool edit_init(EditContext *e, const Stmt *stmt) {

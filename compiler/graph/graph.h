@@ -51,6 +51,8 @@ typedef struct ArgInfo {
   size_t offset;        /* in OpArgs */
   const char *fallback; /* the default as in the language; NULL: required */
   bool hole;            /* may be _ */
+  double min, max;      /* of numbers */
+  const char *words[2]; /* of a text: what it may be; NULL: any */
 } ArgInfo;
 
 #define MAX_SHAPE_RANK 6

@@ -2,31 +2,35 @@
  * differs in training. It holds no logic of any operator; shapes and code generation have their own
  * expansions of the same rows. Used by everything that looks at an OpId. */
 #include "compiler/graph/graph.h"
+#include <float.h>
 
 /* How a row's words become initialisers. A default is a literal, or one of the three sentinels. */
-#define REQUIRED NULL, false
-#define HOLE NULL, true
-#define NONE "none", false
+#define REQUIRED .fallback = NULL
+#define HOLE .fallback = NULL, .hole = true
+#define NONE .fallback = "none"
 #define OFFSET_INT(name) offsetof(OpArgs, name)
 #define OFFSET_PAIR(name) offsetof(OpArgs, name)
 #define OFFSET_FLOAT(name) offsetof(OpArgs, name)
 #define OFFSET_BOOL(name) offsetof(OpArgs, name)
 #define OFFSET_TEXT(name) offsetof(OpArgs, name)
 #define OFFSET_INTS(name) offsetof(OpArgs, name##s) /* `dim` as a list is the field dims */
-#define ARG(name, type, fallback) {#name, ARG_##type, OFFSET_##type(name), fallback},
+#define RANGE(from, to) .min = from, .max = to
+#define ONE_OF(...) .words = {__VA_ARGS__}
+#define ARG(name, type, fallback, ...)                                                                                 \
+  {#name, ARG_##type, OFFSET_##type(name), fallback, RANGE(1, INT32_MAX), __VA_ARGS__},
+#define CHECK(function)
 #define ARGS(...) __VA_ARGS__
 #define DTYPE_f32 DTYPE_F32
 #define DTYPE_i64 DTYPE_I64
 #define ROLE_PARAMETER false
 #define ROLE_BUFFER true
-#define PRESENT_always SIZE_MAX
-#define PRESENT_bias offsetof(OpArgs, bias)
-#define PRESENT_affine offsetof(OpArgs, affine)
-#define PRESENT_elementwise_affine offsetof(OpArgs, elementwise_affine)
-#define PARAM(name, dtype, role, grad, present) {#name, DTYPE_##dtype, ROLE_##role, PRESENT_##present},
+#define ALWAYS SIZE_MAX
+#define IF(argument) offsetof(OpArgs, argument)
+#define PARAM(name, dtype, role, value, grad, present) {#name, DTYPE_##dtype, ROLE_##role, present},
 #define PARAMS(...) __VA_ARGS__
 
-#pragma GCC diagnostic ignored "-Wmissing-field-initializers" /* a literal default leaves `hole` false */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#pragma GCC diagnostic ignored "-Woverride-init" /* a RANGE in the row replaces the usual one */
 #define OP(NAME, kind, inputs, args, params, ...)                                                                      \
   static const ArgInfo args_##NAME[] = {args{0}};                                                                      \
   static const ParamInfo params_##NAME[] = {params{0}};

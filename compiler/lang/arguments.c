@@ -2,7 +2,6 @@
  * every later product of sizes within 64 bits; what depends on the input's shape is checked by the shape pass. */
 #include "compiler/lang/lang.h"
 #include "compiler/ops/shape.h"
-#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -236,40 +235,6 @@ bool want_bool(Session *s, const Const *c, Span span, const char *callee, const 
 
 /* ---- an operator's row ---- */
 
-#define SIZE_LIMIT INT32_MAX /* of channels and features: two of them multiply within 64 bits */
-static const struct {
-  const char *name;
-  double min, max;
-} ranges[] = {
-    {"kernel_size", 1, 65535},
-    {"stride", 1, 65535},
-    {"dilation", 1, 65535},
-    {"output_size", 1, 65535},
-    {"padding", 0, 65535},
-    {"dim", -8, 7},
-    {"start_dim", -8, 7},
-    {"end_dim", -8, 7},
-    {"p", 0, 1},
-    {"momentum", 0, 1},
-    {"eps", 0, 1e30},
-    {"negative_slope", -1e30, 1e30},
-    {"dropout", 0, 1},
-    {"dropout_p", 0, 1},
-    {"index", -SIZE_LIMIT, SIZE_LIMIT},
-    {"padding_idx", -SIZE_LIMIT, SIZE_LIMIT},
-    {"other", -FLT_MAX, FLT_MAX},
-};
-
-static void range_of(const char *name, double *min, double *max) {
-  *min = 1;
-  *max = SIZE_LIMIT;
-  for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-    if (streq(ranges[i].name, name)) {
-      *min = ranges[i].min;
-      *max = ranges[i].max;
-    }
-}
-
 typedef struct OpArg { /* one argument on its way into OpArgs */
   Session *s;
   const char *callee;
@@ -279,9 +244,7 @@ typedef struct OpArg { /* one argument on its way into OpArgs */
 } OpArg;
 
 static bool put_int(const OpArg *a, const Const *c, int64_t *out) {
-  double min, max;
-  range_of(a->info->name, &min, &max);
-  return want_int(a->s, c, a->span, a->callee, a->info->name, (int64_t)min, (int64_t)max, out);
+  return want_int(a->s, c, a->span, a->callee, a->info->name, (int64_t)a->info->min, (int64_t)a->info->max, out);
 }
 
 static bool put_pair(const OpArg *a, const Const *c, int64_t *out) {
@@ -307,8 +270,10 @@ static bool put_ints(const OpArg *a, const Const *c, IntList *out) {
 
 static bool put_text(const OpArg *a, const Const *c, const char **out) {
   if (c->kind != CONST_TEXT) return wrong_kind(a->s, c, a->span, a->callee, a->info->name, "a text");
-  if (streq(a->info->name, "approximate") && !streq(c->text, "none") && !streq(c->text, "tanh"))
-    return wrong_kind(a->s, c, a->span, a->callee, a->info->name, "\"none\" or \"tanh\"");
+  const char *const *word = a->info->words;
+  if (*word && !streq(c->text, word[0]) && !streq(c->text, word[1]))
+    return wrong_kind(a->s, c, a->span, a->callee, a->info->name,
+                      arena_printf(a->s->arena, "\"%s\" or \"%s\"", word[0], word[1]));
   *out = c->text;
   return true;
 }
@@ -326,7 +291,6 @@ static bool put_hole(const OpArg *a) {
 }
 
 static bool put_arg(const OpArg *a, const Const *c) {
-  double min, max;
   if (c->kind == CONST_HOLE) return put_hole(a);
   switch (a->info->type) {
   case ARG_INT:
@@ -339,9 +303,7 @@ static bool put_arg(const OpArg *a, const Const *c) {
       return true;
     }
     return put_pair(a, c, a->at);
-  case ARG_FLOAT:
-    range_of(a->info->name, &min, &max);
-    return want_float(a->s, c, a->span, a->callee, a->info->name, min, max, a->at);
+  case ARG_FLOAT: return want_float(a->s, c, a->span, a->callee, a->info->name, a->info->min, a->info->max, a->at);
   case ARG_BOOL: return want_bool(a->s, c, a->span, a->callee, a->info->name, a->at);
   case ARG_TEXT: return put_text(a, c, a->at);
   case ARG_INTS: return put_ints(a, c, a->at);
@@ -381,65 +343,6 @@ static bool named_padding(const OpArg *a, const Const *c, OpArgs *out) {
     }
     out->padding[i] = total / 2;
   }
-  return true;
-}
-
-/* Behind this bound no tensor fits into any memory, and byte counts still fit into 64 bits. */
-static bool check_weight(Session *s, const char *callee, double numbers, Span call) {
-  if (numbers <= (double)(INT64_C(1) << 40)) return true;
-  front_error(s, DIAG_E0113, call, "%s: its weight would have %.3g numbers: at most 2^40", callee, numbers);
-  return false;
-}
-
-/* A negative padding_idx counts from the end, as in PyTorch. */
-static bool check_embedding(Session *s, OpArgs *a, Span call) {
-  if (!check_weight(s, "Embedding", (double)a->num_embeddings * (double)a->embedding_dim, call)) return false;
-  if (a->padding_idx == NONE_VALUE) return true;
-  if (a->padding_idx < -a->num_embeddings || a->padding_idx >= a->num_embeddings) {
-    front_error(s, DIAG_E0113, call, "Embedding: padding_idx=%" PRId64 " is not one of its %" PRId64 " rows",
-                a->padding_idx, a->num_embeddings);
-    return false;
-  }
-  if (a->padding_idx < 0) a->padding_idx += a->num_embeddings;
-  return true;
-}
-
-static bool check_multihead(Session *s, const OpArgs *a, Span call) {
-  double width = a->embed_dim == HOLE_VALUE ? 1 : (double)a->embed_dim;
-  if (!a->batch_first) {
-    Diag *d = front_error(s, DIAG_E0113, call,
-                          "MultiheadAttention: batch_first=false, (T, N, C), is not a layout of this language");
-    diag_help(&s->diags, d,
-              "leave it out: here samples come first, (N, T, C), and the weights are the same in both layouts");
-    return false;
-  }
-  return check_weight(s, "MultiheadAttention", 3 * width * width, call);
-}
-
-/* Its weight has the shape that it normalises, which need not be any value's where the layer is never called. */
-static bool check_layernorm(Session *s, const OpArgs *a, Span call) {
-  const IntList *shape = &a->normalized_shapes;
-  double numbers = 1;
-  for (int i = 0; i < shape->count; i++) numbers *= shape->at[i] == HOLE_VALUE ? 1 : (double)shape->at[i];
-  if (shape->count <= MAX_SHAPE_RANK) return check_weight(s, "LayerNorm", numbers, call);
-  front_error(s, DIAG_E0113, call, "LayerNorm: normalized_shape has %d sizes: at most %d", shape->count,
-              MAX_SHAPE_RANK);
-  return false;
-}
-
-static bool check_op(Session *s, OpId op, OpArgs *a, Span call) {
-  double in = a->in_channels == HOLE_VALUE ? 1 : (double)a->in_channels;
-  if (op == OP_Embedding) return check_embedding(s, a, call);
-  if (op == OP_MultiheadAttention) return check_multihead(s, a, call);
-  if (op == OP_LayerNorm) return check_layernorm(s, a, call);
-  if (op == OP_GroupNorm) return norm_groups_fit(s, a, call);
-  if (op == OP_Conv2d)
-    return conv_groups_fit(s, a, call) && check_weight(s, "Conv2d",
-                                                       in / (double)a->groups * (double)a->out_channels *
-                                                           (double)a->kernel_size[0] * (double)a->kernel_size[1],
-                                                       call);
-  in = a->in_features == HOLE_VALUE ? 1 : (double)a->in_features;
-  if (op == OP_Linear) return check_weight(s, "Linear", in * (double)a->out_features, call);
   return true;
 }
 
@@ -483,5 +386,5 @@ bool bind_op(Eval *e, OpId op, const Arg *args, Span call, OpArgs *out) {
     }
   }
   if (good && padding.s) good = named_padding(&padding, &padding_text, out);
-  return good && check_op(e->s, op, out, call);
+  return good && op_check(e->s, op, out, call);
 }

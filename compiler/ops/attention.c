@@ -5,7 +5,30 @@
 #include "compiler/ops/shape.h"
 #include <inttypes.h>
 
-/* ---- shapes ---- */
+/* ---- arguments, parameters, shapes ---- */
+
+bool check_multihead(Session *s, OpArgs *a, Span call) {
+  if (a->batch_first) return true;
+  Diag *d = front_error(s, DIAG_E0113, call,
+                        "MultiheadAttention: batch_first=false, (T, N, C), is not a layout of this language");
+  diag_help(&s->diags, d,
+            "leave it out: here samples come first, (N, T, C), and the weights are the same in both layouts");
+  return false;
+}
+
+/* As PyTorch begins: in_proj_weight by xavier_uniform, out_proj as a Linear, both biases 0. */
+ParamValue value_multihead_in_weight(const OpArgs *a) {
+  double rows = 3 * (double)a->embed_dim, width = (double)a->embed_dim;
+  return (ParamValue){{.rank = 2, .dim = {a->embed_dim > 0 ? 3 * a->embed_dim : a->embed_dim, a->embed_dim}},
+                      {.kind = INIT_UNIFORM, .value = width > 0 ? __builtin_sqrt(6 / (rows + width)) : 0}};
+}
+ParamValue value_multihead_in_bias(const OpArgs *a) {
+  return value_constant(shape_vector(a->embed_dim > 0 ? 3 * a->embed_dim : a->embed_dim), 0);
+}
+ParamValue value_multihead_out_weight(const OpArgs *a) {
+  return value_uniform_fan_in((Shape){.rank = 2, .dim = {a->embed_dim, a->embed_dim}}, (double)a->embed_dim);
+}
+ParamValue value_multihead_out_bias(const OpArgs *a) { return value_constant(shape_vector(a->embed_dim), 0); }
 
 static bool wrong_attention(ShapeContext *c, size_t values, const char *rule) {
   Arena *arena = c->g->arena;

@@ -7,14 +7,15 @@
 #include "compiler/ops/shape.h"
 #include <inttypes.h>
 
-/* ---- shapes ---- */
+/* ---- arguments, parameters, shapes ---- */
 
 static int64_t conv_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
   int64_t span = in + 2 * padding - dilation * (kernel - 1) - 1;
   return span < 0 ? 0 : span / stride + 1;
 }
 
-bool conv_groups_fit(Session *s, const OpArgs *a, Span call) {
+/* Do the groups divide the channels, those that are known? */
+static bool groups_fit(Session *s, const OpArgs *a, Span call) {
   enum { GROUPS = 6 }; /* its place in the row */
   bool out = a->out_channels % a->groups != 0, in = a->in_channels != HOLE_VALUE && a->in_channels % a->groups != 0;
   if (!out && !in) return true;
@@ -35,13 +36,27 @@ bool conv_groups_fit(Session *s, const OpArgs *a, Span call) {
   return false;
 }
 
+bool check_conv2d(Session *s, OpArgs *a, Span call) { return groups_fit(s, a, call); }
+
+static double conv_fan_in(const OpArgs *a) {
+  return (double)(a->in_channels / a->groups) * (double)a->kernel_size[0] * (double)a->kernel_size[1];
+}
+
+ParamValue value_conv2d_weight(const OpArgs *a) {
+  Shape shape = {.rank = 4, .dim = {a->out_channels, a->in_channels / a->groups, a->kernel_size[0], a->kernel_size[1]}};
+  return value_uniform_fan_in(shape, conv_fan_in(a));
+}
+ParamValue value_conv2d_bias(const OpArgs *a) {
+  return value_uniform_fan_in(shape_vector(a->out_channels), conv_fan_in(a));
+}
+
 bool shape_conv2d(ShapeContext *c) {
   const OpArgs *a = c->args;
   if (c->in[0].rank != 3)
     return shape_wants_rank(c, "(N, C, H, W)", "a convolution needs a map: put it before the flatten");
   bool hole = c->args->in_channels == HOLE_VALUE;
   bool fits = shape_match_features(c, "input channels", &c->args->in_channels, c->in[0].dim[0]);
-  if (hole && !conv_groups_fit(c->s, a, c->node->origin)) return false;
+  if (hole && !groups_fit(c->s, a, c->node->origin)) return false;
   Shape out = {.rank = 3, .dim = {a->out_channels}};
   for (int i = 0; i < 2; i++) {
     out.dim[1 + i] = conv_size(c->in[0].dim[1 + i], a->kernel_size[i], a->stride[i], a->padding[i], a->dilation[i]);

@@ -10,42 +10,11 @@ static ShapeRule *const rules[OP_COUNT] = {
 #undef OP
 };
 
-static Shape vector_shape(int64_t a) { return (Shape){.rank = 1, .dim = {a}}; }
-
-/* The shape of one parameter of a layer whose arguments are all known. */
-static Shape param_shape(OpId op, const OpArgs *a, const char *role) {
-  bool weight = streq(role, "weight");
-  switch (op) {
-  case OP_Conv2d:
-    if (!weight) return vector_shape(a->out_channels);
-    return (Shape){.rank = 4,
-                   .dim = {a->out_channels, a->in_channels / a->groups, a->kernel_size[0], a->kernel_size[1]}};
-  case OP_Linear:
-    return weight ? (Shape){.rank = 2, .dim = {a->out_features, a->in_features}} : vector_shape(a->out_features);
-  case OP_BatchNorm1d:
-  case OP_BatchNorm2d:
-    if (streq(role, "num_batches_tracked")) return (Shape){.rank = 0, .dtype = DTYPE_I64};
-    return vector_shape(a->num_features);
-  case OP_GroupNorm: return vector_shape(a->num_channels);
-  case OP_Embedding: return (Shape){.rank = 2, .dim = {a->num_embeddings, a->embedding_dim}};
-  case OP_LayerNorm: {
-    Shape shape = {.rank = a->normalized_shapes.count};
-    memcpy(shape.dim, a->normalized_shapes.at, (size_t)shape.rank * sizeof *shape.dim);
-    return shape;
-  }
-  case OP_MultiheadAttention: {
-    int64_t rows = strncmp(role, "in_", 3) == 0 ? 3 * a->embed_dim : a->embed_dim;
-    return strstr(role, "weight") ? (Shape){.rank = 2, .dim = {rows, a->embed_dim}} : vector_shape(rows);
-  }
-  default: BUG("%s has a parameter %s without a shape", op_info(op)->name, role);
-  }
-}
-
 static void fill_params(Graph *g, ModuleId id) {
   const Module *m = &g->modules.at[id];
   for (size_t i = 0; i < m->params.count; i++) {
     Param *p = &g->params.at[m->params.at[i]];
-    p->shape = param_shape(m->op, &m->args, op_info(m->op)->params[p->role].name);
+    p->shape = op_param_value(m->op, &m->args, p->role).shape;
   }
 }
 

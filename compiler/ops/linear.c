@@ -5,6 +5,13 @@
 
 /* ---- Linear ---- */
 
+ParamValue value_linear_weight(const OpArgs *a) {
+  return value_uniform_fan_in((Shape){.rank = 2, .dim = {a->out_features, a->in_features}}, (double)a->in_features);
+}
+ParamValue value_linear_bias(const OpArgs *a) {
+  return value_uniform_fan_in(shape_vector(a->out_features), (double)a->in_features);
+}
+
 bool shape_linear(ShapeContext *c) {
   const Shape *in = &c->in[0];
   if (in->rank < 1) return shape_wants_rank(c, "(N, features)", "there is nothing to multiply with");
@@ -64,6 +71,23 @@ void grad_linear_input(Lower *l, NodeId n) {
 }
 
 /* ---- Embedding: tokens are NCHW, four bytes each as everything else ---- */
+
+/* A negative padding_idx counts from the end, as in PyTorch. */
+bool check_embedding(Session *s, OpArgs *a, Span call) {
+  if (a->padding_idx == NONE_VALUE) return true;
+  if (a->padding_idx < -a->num_embeddings || a->padding_idx >= a->num_embeddings) {
+    front_error(s, DIAG_E0113, call, "Embedding: padding_idx=%" PRId64 " is not one of its %" PRId64 " rows",
+                a->padding_idx, a->num_embeddings);
+    return false;
+  }
+  if (a->padding_idx < 0) a->padding_idx += a->num_embeddings;
+  return true;
+}
+
+ParamValue value_embedding_weight(const OpArgs *a) {
+  return (ParamValue){{.rank = 2, .dim = {a->num_embeddings, a->embedding_dim}},
+                      {.kind = INIT_NORMAL, .value = 1, .zero_row = a->padding_idx != NONE_VALUE}};
+}
 
 static bool no_tokens(ShapeContext *c) {
   const Graph *g = c->g;

@@ -152,7 +152,15 @@ NodeId only_follower(const Lower *l, NodeId n);
 void fuse_epilogue(Lower *l, NodeId n, bool residual, bool relu6);
 Activation node_activation(const Graph *g, NodeId n, double *slope);
 
-#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc) LowerFn LOWER, GRAD;
+#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc)                                           \
+  LowerFn LOWER, GRAD;                                                                                                 \
+  PARAMS
+#define PARAMS(...) __VA_ARGS__
+#define PARAM(name, dtype, role, VALUE, GRAD, present) GradParamFn GRAD;
+#define NO_GRAD no_param_gradient
 #include "grammar/ops.def"
 #undef OP
+#undef PARAMS
+#undef PARAM
+#undef NO_GRAD
 #endif

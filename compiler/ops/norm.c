@@ -6,6 +6,10 @@
 
 /* ---- batch normalisation ---- */
 
+ParamValue value_batchnorm_ones(const OpArgs *a) { return value_constant(shape_vector(a->num_features), 1); }
+ParamValue value_batchnorm_zeros(const OpArgs *a) { return value_constant(shape_vector(a->num_features), 0); }
+ParamValue value_batchnorm_count(const OpArgs *a) { return value_constant((Shape){.rank = 0, .dtype = DTYPE_I64}, 0); }
+
 bool shape_batchnorm1d(ShapeContext *c) {
   if (c->in[0].rank != 1) return shape_wants_rank(c, "(N, C)", "BatchNorm2d is the one for maps");
   bool fits = shape_match_features(c, "features", &c->args->num_features, c->in[0].dim[0]);
@@ -136,6 +140,22 @@ void grad_batchnorm_input(Lower *l, NodeId n) {
 
 /* ---- layer normalisation ---- */
 
+/* Its weight has the shape that it normalises, which need not be any value's where the layer is never called. */
+bool check_layernorm(Session *s, OpArgs *a, Span call) {
+  if (a->normalized_shapes.count <= MAX_SHAPE_RANK) return true;
+  front_error(s, DIAG_E0113, call, "LayerNorm: normalized_shape has %d sizes: at most %d", a->normalized_shapes.count,
+              MAX_SHAPE_RANK);
+  return false;
+}
+
+static Shape normalised(const OpArgs *a) {
+  Shape shape = {.rank = a->normalized_shapes.count};
+  memcpy(shape.dim, a->normalized_shapes.at, (size_t)shape.rank * sizeof *shape.dim);
+  return shape;
+}
+ParamValue value_layernorm_weight(const OpArgs *a) { return value_constant(normalised(a), 1); }
+ParamValue value_layernorm_bias(const OpArgs *a) { return value_constant(normalised(a), 0); }
+
 static const char *norm_text(Arena *arena, const int64_t *dim, int count) {
   const char *text = "";
   for (int i = 0; i < count; i++) text = arena_printf(arena, "%s%s%" PRId64, text, i ? ", " : "", dim[i]);
@@ -211,7 +231,11 @@ void grad_layernorm_input(Lower *l, NodeId n) {
 
 /* ---- group normalisation ---- */
 
-bool norm_groups_fit(Session *s, const OpArgs *a, Span call) {
+ParamValue value_groupnorm_weight(const OpArgs *a) { return value_constant(shape_vector(a->num_channels), 1); }
+ParamValue value_groupnorm_bias(const OpArgs *a) { return value_constant(shape_vector(a->num_channels), 0); }
+
+/* Do the groups divide the channels, where those are known? */
+bool check_groupnorm(Session *s, OpArgs *a, Span call) {
   if (a->num_channels == HOLE_VALUE || a->num_channels % a->num_groups == 0) return true;
   front_error(s, DIAG_E0113, a->arg_span[0].end ? a->arg_span[0] : call,
               "GroupNorm: num_groups=%" PRId64 " does not divide num_channels=%" PRId64, a->num_groups,
@@ -225,7 +249,7 @@ bool shape_groupnorm(ShapeContext *c) {
        fits = shape_match_features(c, "channels", &c->args->num_channels, c->in[0].dim[0]);
   *c->out = c->in[0];
   c->out->dim[0] = c->args->num_channels;
-  return fits && (!hole || norm_groups_fit(c->s, c->args, c->node->origin));
+  return fits && (!hole || check_groupnorm(c->s, c->args, c->node->origin));
 }
 
 static GroupNormParams groupnorm_constants(const Lower *l, NodeId n) {

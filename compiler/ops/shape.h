@@ -4,10 +4,23 @@
 #include "compiler/graph/graph.h"
 #include "compiler/graph/session.h"
 
-/* Do a Conv2d's groups divide its channels (those that are known)? False with a diagnostic. */
-bool conv_groups_fit(Session *s, const OpArgs *args, Span call);
-/* The same of a GroupNorm. */
-bool norm_groups_fit(Session *s, const OpArgs *args, Span call);
+/* What the layer's arguments say of one of its parameters; while an argument is `_` only the kind of initial value is.
+ */
+typedef struct ParamValue {
+  Shape shape;
+  Initializer initial; /* PyTorch's default */
+} ParamValue;
+typedef ParamValue ParamValueFn(const OpArgs *args);
+/* Judges the arguments of a layer or function together, and settles what depends on others; `call`: where it is made.
+ */
+typedef bool CheckFn(Session *s, OpArgs *args, Span call);
+
+/* ---- rules.c ---- */
+/* `role` is the index into op_info(op)->params. */
+ParamValue op_param_value(OpId op, const OpArgs *args, int role);
+/* False with a diagnostic where the arguments do not go together, or a parameter would be too large for any memory. */
+bool op_check(Session *s, OpId op, OpArgs *args, Span call);
+
 /* Fills in every value's and parameter's shape and every `_`. False with diagnostics that blame the edit. */
 bool infer_shapes(Session *s, Graph *g);
 /* The same, but each `_` stays one. */
@@ -28,9 +41,30 @@ typedef struct ShapeContext {
 
 /* False with a diagnostic that blames the statement which brought the node here; *out may be set all the same, to what
  * the layer's own arguments say. */
-#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc) bool SHAPE(ShapeContext *c);
+#define OP(NAME, KIND, inputs, ARGS, PARAMS, SHAPE, LOWER, GRAD, BATCH, doc)                                           \
+  bool SHAPE(ShapeContext *c);                                                                                         \
+  ARGS PARAMS
+#define ARGS(...) __VA_ARGS__
+#define ARG(...)
+#define CHECK(function) CheckFn function;
+#define PARAMS(...) __VA_ARGS__
+#define PARAM(name, dtype, role, VALUE, GRAD, present) ParamValueFn VALUE;
 #include "grammar/ops.def"
 #undef OP
+#undef ARGS
+#undef ARG
+#undef CHECK
+#undef PARAMS
+#undef PARAM
+
+static inline Shape shape_vector(int64_t size) { return (Shape){.rank = 1, .dim = {size}}; }
+static inline ParamValue value_constant(Shape shape, double value) {
+  return (ParamValue){shape, {.kind = INIT_CONSTANT, .value = value}};
+}
+/* U(-1/sqrt(fan_in), 1/sqrt(fan_in)): torch's kaiming_uniform(a = sqrt(5)) for weights, and what it gives biases. */
+static inline ParamValue value_uniform_fan_in(Shape shape, double fan_in) {
+  return (ParamValue){shape, {.kind = INIT_UNIFORM, .value = fan_in > 0 ? 1 / __builtin_sqrt(fan_in) : 0}};
+}
 
 /* Expected-against-got messages, built in one place (shape_errors.c). Each returns false. */
 bool shape_wants_features(ShapeContext *c, const char *what, int64_t wants, int64_t got);

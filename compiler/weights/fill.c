@@ -1,6 +1,7 @@
 /* The values of one parameter: read from its donor's file, or fresh. Fresh numbers come from a stream of
  * their own for each name, so that they depend on seed and name alone. Called by the driver when it writes
  * the weights. */
+#include "compiler/ops/shape.h"
 #include "compiler/weights/region.h"
 #include "compiler/weights/weights.h"
 #include "runtime/base/random.h"
@@ -16,33 +17,9 @@ static int64_t fan_of(const Shape *weight, InitializerFan fan) {
   return fan == FAN_IN ? in : fan == FAN_OUT ? out : (in + out) / 2;
 }
 
-/* MultiheadAttention: in_proj_weight by xavier_uniform, out_proj as a Linear, both biases 0. */
-static Initializer multihead_init(const char *role, const Shape *shape) {
-  if (strstr(role, "bias")) return (Initializer){.kind = INIT_CONSTANT};
-  double rows = (double)shape->dim[0], width = (double)shape->dim[1];
-  return (Initializer){.kind = INIT_UNIFORM,
-                       .value = strncmp(role, "in_", 3) == 0 ? sqrt(6 / (rows + width)) : 1 / sqrt(width)};
-}
-
-/* torch.nn: Conv2d and Linear draw weight and bias from U(-1/sqrt(fan_in), 1/sqrt(fan_in)), which is what
- * kaiming_uniform(a = sqrt(5)) comes to; normalisations begin as the identity, embeddings as N(0, 1). */
-static Initializer default_init(const Graph *g, const Param *p) {
-  const Module *m = &g->modules.at[p->module];
-  const char *role = op_info(m->op)->params[p->role].name;
-  if (m->op == OP_Conv2d || m->op == OP_Linear) {
-    const Shape *weight = &g->params.at[m->params.at[0]].shape;
-    int64_t fan = fan_of(weight, FAN_IN);
-    return (Initializer){.kind = INIT_UNIFORM, .value = fan > 0 ? 1 / sqrt((double)fan) : 0};
-  }
-  if (m->op == OP_MultiheadAttention) return multihead_init(role, &p->shape);
-  if (m->op == OP_Embedding)
-    return (Initializer){.kind = INIT_NORMAL, .value = 1, .zero_row = m->args.padding_idx != NONE_VALUE};
-  bool one = streq(role, "weight") || streq(role, "running_var");
-  return (Initializer){.kind = INIT_CONSTANT, .value = one ? 1 : 0};
-}
-
 static Initializer fresh_of(const Graph *g, const Param *p) {
-  if (!p->has_init) return default_init(g, p);
+  const Module *m = &g->modules.at[p->module];
+  if (!p->has_init) return op_param_value(m->op, &m->args, p->role).initial;
   Initializer init = p->init;
   if (init.fan != FAN_NONE) {
     double fan = init.fan == FAN_MEAN ? (fan_of(&p->shape, FAN_IN) + fan_of(&p->shape, FAN_OUT)) / 2.0
