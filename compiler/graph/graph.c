@@ -26,7 +26,7 @@ Graph *graph_create(Arena *arena, const char *name) {
 
 ModuleId graph_add_module(Graph *g, ModuleId parent, const char *local, const char *type, OpId op, Span origin) {
   ASSERT(parent >= 0 && (size_t)parent < g->modules.count);
-  const char *above = g->modules.at[parent].name;
+  const char *above = module_at(g, parent)->name;
   ModuleId id = (ModuleId)g->modules.count;
   vec_push(g->arena, &g->modules,
            (Module){.name = *above ? arena_printf(g->arena, "%s.%s", above, local) : local,
@@ -37,12 +37,12 @@ ModuleId graph_add_module(Graph *g, ModuleId parent, const char *local, const ch
                     .parent = parent,
                     .alive = true,
                     .origin = origin});
-  vec_push(g->arena, &g->modules.at[parent].children, id);
+  vec_push(g->arena, &module_at(g, parent)->children, id);
   return id;
 }
 
 void graph_add_params(Graph *g, ModuleId id) {
-  Module *module = &g->modules.at[id];
+  Module *module = module_at(g, id);
   const ParamInfo *info = op_info(module->op)->params;
   for (int role = 0; info[role].name; role++) {
     size_t present = info[role].present_offset;
@@ -74,7 +74,7 @@ NodeId graph_add_node(Graph *g, OpId op, ModuleId module, ModuleId scope, const 
                   .stage = NO_ID,
                   .alive = true,
                   .origin = origin});
-  g->nodes.at[id].output = graph_add_value(g, id);
+  node_at(g, id)->output = graph_add_value(g, id);
   vec_push(g->arena, &g->order, id);
   return id;
 }
@@ -86,32 +86,32 @@ ValueId graph_add_value(Graph *g, NodeId producer) {
 }
 
 const OpArgs *node_args(const Graph *g, NodeId node) {
-  const Node *n = &g->nodes.at[node];
-  return n->module == NO_ID ? &n->args : &g->modules.at[n->module].args;
+  const Node *n = node_at(g, node);
+  return n->module == NO_ID ? &n->args : &module_at(g, n->module)->args;
 }
 
 ModuleId node_varies(const Graph *g, NodeId node) {
-  const Node *n = &g->nodes.at[node];
+  const Node *n = node_at(g, node);
   if (op_info(n->op)->batch == BATCH_SAME) return NO_ID;
   return n->module != NO_ID ? n->module : n->scope != NO_ID ? n->scope : 0;
 }
 
 ModuleId node_container(const Graph *g, NodeId node) {
-  const Node *n = &g->nodes.at[node];
-  return n->module != NO_ID ? g->modules.at[n->module].parent : n->scope;
+  const Node *n = node_at(g, node);
+  return n->module != NO_ID ? module_at(g, n->module)->parent : n->scope;
 }
 
 bool module_within(const Graph *g, ModuleId module, ModuleId ancestor) {
-  for (; module != NO_ID; module = g->modules.at[module].parent)
+  for (; module != NO_ID; module = module_at(g, module)->parent)
     if (module == ancestor) return true;
   return false;
 }
 
 static void collect_params(const Graph *g, Arena *arena, bool buffers, ModuleId id, ParamList *out) {
-  const Module *module = &g->modules.at[id];
+  const Module *module = module_at(g, id);
   if (!module->alive) return;
   for (size_t i = 0; i < module->params.count; i++)
-    if (buffers || !g->params.at[module->params.at[i]].is_buffer) vec_push(arena, out, module->params.at[i]);
+    if (buffers || !param_at(g, module->params.at[i])->is_buffer) vec_push(arena, out, module->params.at[i]);
   for (size_t i = 0; i < module->children.count; i++) collect_params(g, arena, buffers, module->children.at[i], out);
 }
 

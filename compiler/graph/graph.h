@@ -269,6 +269,34 @@ typedef struct Graph {
   NameIndex *names; /* of graph_names.c */
 } Graph;
 
+/* ---- access: what an id stands for, and the other way round ---- */
+static inline Module *module_at(const Graph *g, ModuleId id) { return &g->modules.at[id]; }
+static inline Param *param_at(const Graph *g, ParamId id) { return &g->params.at[id]; }
+static inline Node *node_at(const Graph *g, NodeId id) { return &g->nodes.at[id]; }
+static inline Value *value_at(const Graph *g, ValueId id) { return &g->values.at[id]; }
+static inline NodeId node_id(const Graph *g, const Node *n) { return (NodeId)(n - g->nodes.at); }
+static inline ModuleId module_id(const Graph *g, const Module *m) { return (ModuleId)(m - g->modules.at); }
+/* The first alive node from *place on in forward order, and past it; NULL at the end. */
+static inline Node *next_alive_node(const Graph *g, size_t *place) {
+  while (*place < g->order.count) {
+    Node *n = &g->nodes.at[g->order.at[(*place)++]];
+    if (n->alive) return n;
+  }
+  return NULL;
+}
+/* The same of the modules, by id; the root, which is the first, is passed over. */
+static inline Module *next_alive_module(const Graph *g, size_t *place) {
+  while (++*place < g->modules.count)
+    if (g->modules.at[*place].alive) return &g->modules.at[*place];
+  return NULL;
+}
+/* for_each_alive_node(g, n) { … }: `n` is a Node *, in forward order; for_each_alive_module: a Module *, by id. */
+#define for_each_alive_node(g, n) FOR_EACH_ALIVE(Node, node, g, n)
+#define for_each_alive_module(g, m) FOR_EACH_ALIVE(Module, module, g, m)
+#define FOR_EACH_ALIVE(Type, type, g, n)                                                                               \
+  for (size_t n##_place = 0, n##_once = 1; n##_once; n##_once = 0)                                                     \
+    for (Type * n; (n = next_alive_##type((g), &n##_place)) != NULL;)
+
 Graph *graph_create(Arena *arena, const char *name);
 ModuleId graph_add_module(Graph *g, ModuleId parent, const char *local, const char *type, OpId op, Span origin);
 /* Adds the module's parameters as its operator's row asks; their shapes are filled in by the shape pass. */

@@ -16,23 +16,23 @@ static void check_unique(const char **names, size_t count, const char *what) {
 static void check_modules(const Graph *g, Arena *scratch) {
   const char **names = arena_array(scratch, const char *, g->modules.count + 1);
   size_t count = 0;
-  if (g->modules.count == 0 || g->modules.at[0].parent != NO_ID) BUG("the graph has no root");
+  if (g->modules.count == 0 || module_at(g, 0)->parent != NO_ID) BUG("the graph has no root");
   for (size_t i = 0; i < g->modules.count; i++) {
-    const Module *module = &g->modules.at[i];
+    const Module *module = module_at(g, i);
     if (i > 0 && (module->parent < 0 || (size_t)module->parent >= g->modules.count))
       BUG("module '%s' has no parent", module->name);
     for (size_t c = 0; c < module->children.count; c++) {
       ModuleId child = module->children.at[c];
-      if (child <= 0 || (size_t)child >= g->modules.count || g->modules.at[child].parent != (ModuleId)i)
+      if (child <= 0 || (size_t)child >= g->modules.count || module_at(g, child)->parent != (ModuleId)i)
         BUG("module '%s' and its child %zu disagree", module->name, c);
     }
     for (size_t p = 0; p < module->params.count; p++) {
       ParamId param = module->params.at[p];
-      if (param < 0 || (size_t)param >= g->params.count || g->params.at[param].module != (ModuleId)i)
+      if (param < 0 || (size_t)param >= g->params.count || param_at(g, param)->module != (ModuleId)i)
         BUG("module '%s' and its parameter %zu disagree", module->name, p);
     }
     if (!module->alive) continue;
-    if (i > 0 && !g->modules.at[module->parent].alive) BUG("'%s' lives in a dead container", module->name);
+    if (i > 0 && !module_at(g, module->parent)->alive) BUG("'%s' lives in a dead container", module->name);
     names[count++] = module->name;
   }
   check_unique(names, count, "modules");
@@ -44,9 +44,9 @@ static bool produced(const Graph *g, const bool *done, ValueId value) {
 }
 
 static void check_node(const Graph *g, NodeId id, bool *done) {
-  const Node *node = &g->nodes.at[id];
+  const Node *node = node_at(g, id);
   if (node->op <= OP_NONE || node->op >= OP_COUNT) BUG("node '%s' has no operator", node->name);
-  if (node->output < 0 || (size_t)node->output >= g->values.count || g->values.at[node->output].producer != id)
+  if (node->output < 0 || (size_t)node->output >= g->values.count || value_at(g, node->output)->producer != id)
     BUG("node '%s' does not own its output", node->name);
   if (!node->alive) return;
   const OpInfo *info = op_info(node->op);
@@ -58,7 +58,7 @@ static void check_node(const Graph *g, NodeId id, bool *done) {
     if (!produced(g, done, node->inputs.at[i])) BUG("input %zu of node '%s' is not produced before it", i, node->name);
   if (info->is_layer) {
     if (node->module < 0 || (size_t)node->module >= g->modules.count) BUG("node '%s' has no module", node->name);
-    const Module *module = &g->modules.at[node->module];
+    const Module *module = module_at(g, node->module);
     if (!module->alive) BUG("node '%s' calls '%s', which was removed", node->name, module->name);
     if (module->op != node->op) BUG("node '%s' and its module have different operators", node->name);
   }
@@ -78,7 +78,7 @@ void graph_check(const Graph *g) {
     if (id < 0 || (size_t)id >= g->nodes.count || listed[id]) BUG("the order is not a permutation at %zu", i);
     listed[id] = true;
     check_node(g, id, done);
-    if (g->nodes.at[id].alive) names[count++] = g->nodes.at[id].name;
+    if (node_at(g, id)->alive) names[count++] = node_at(g, id)->name;
   }
   check_unique(names, count, "nodes");
   for (size_t i = 0; i < g->outputs.count; i++)

@@ -41,12 +41,12 @@ static void dump_arg(FILE *out, const ArgInfo *info, const OpArgs *args) {
 }
 
 static const char *value_name(const Graph *g, ValueId value) {
-  NodeId producer = g->values.at[value].producer;
-  return producer != NO_ID ? g->nodes.at[producer].name : value == g->mask_value ? "mask" : "input";
+  NodeId producer = value_at(g, value)->producer;
+  return producer != NO_ID ? node_at(g, producer)->name : value == g->mask_value ? "mask" : "input";
 }
 
 static void dump_node(const Graph *g, Arena *scratch, NodeId id, FILE *out) {
-  const Node *node = &g->nodes.at[id];
+  const Node *node = node_at(g, id);
   const OpInfo *info = op_info(node->op);
   const OpArgs *args = node_args(g, id);
   fprintf(out, "%s = %s(", node->name, info->name);
@@ -56,10 +56,10 @@ static void dump_node(const Graph *g, Arena *scratch, NodeId id, FILE *out) {
     fprintf(out, "%s%s=", arg == info->args && node->inputs.count == 0 ? "" : ", ", arg->name);
     dump_arg(out, arg, args);
   }
-  fprintf(out, ") %s", shape_text(scratch, &g->values.at[node->output].shape));
+  fprintf(out, ") %s", shape_text(scratch, &value_at(g, node->output)->shape));
   if (node->stage != NO_ID) fprintf(out, " stage=%s", g->stages.at[node->stage].name);
   ModuleId home = node->module != NO_ID ? node->module : node_varies(g, id);
-  if (home != NO_ID && g->modules.at[home].frozen) fputs(" frozen", out);
+  if (home != NO_ID && module_at(g, home)->frozen) fputs(" frozen", out);
   fputc('\n', out);
 }
 
@@ -67,13 +67,15 @@ void graph_dump(const Graph *g, FILE *out) {
   Arena *scratch = arena_create();
   fprintf(out, "network %s\ninput %s%s\n", g->name && *g->name ? g->name : "?", shape_text(scratch, &g->input.shape),
           g->input.mask ? " mask" : "");
-  for (size_t i = 0; i < g->order.count; i++)
-    if (g->nodes.at[g->order.at[i]].alive) dump_node(g, scratch, g->order.at[i], out);
+  for_each_alive_node(g, n) {
+    NodeId id = node_id(g, n);
+    dump_node(g, scratch, id, out);
+  }
   for (size_t i = 0; i < g->outputs.count; i++)
     fprintf(out, "output %s = %s\n", g->outputs.at[i].name, value_name(g, g->outputs.at[i].value));
   ParamList params = graph_state_dict(g, scratch, true);
   for (size_t i = 0; i < params.count; i++) {
-    const Param *param = &g->params.at[params.at[i]];
+    const Param *param = param_at(g, params.at[i]);
     fprintf(out, "%s %s %s%s\n", param->is_buffer ? "buffer" : "parameter", param->name,
             shape_text_plain(scratch, &param->shape), param->is_buffer || param->trainable ? "" : " frozen");
   }

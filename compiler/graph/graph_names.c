@@ -67,7 +67,7 @@ static void add(const Graph *g, NameIndex *index, int kind, int32_t id, const ch
 }
 
 static const char *name_of(const Graph *g, int kind, int32_t id) {
-  return kind == MODULES ? g->modules.at[id].name : kind == NODES ? g->nodes.at[id].name : g->params.at[id].name;
+  return kind == MODULES ? module_at(g, id)->name : kind == NODES ? node_at(g, id)->name : param_at(g, id)->name;
 }
 
 static NameIndex *refresh(const Graph *g) {
@@ -88,19 +88,19 @@ static void renamed(Graph *g, int kind, int32_t id) {
 }
 
 void graph_rename_module(Graph *g, ModuleId id, const char *name) {
-  g->modules.at[id].name = name;
+  module_at(g, id)->name = name;
   renamed(g, MODULES, id);
 }
 void graph_rename_node(Graph *g, NodeId id, const char *name) {
-  g->nodes.at[id].name = name;
+  node_at(g, id)->name = name;
   renamed(g, NODES, id);
 }
 void graph_rename_param(Graph *g, ParamId id, const char *name) {
-  g->params.at[id].name = name;
+  param_at(g, id)->name = name;
   renamed(g, PARAMS, id);
 }
 void graph_revive_module(Graph *g, ModuleId id) {
-  g->modules.at[id].alive = true;
+  module_at(g, id)->alive = true;
   renamed(g, MODULES, id);
 }
 void graph_names_freed(Graph *g) { g->names->freed++; }
@@ -108,13 +108,13 @@ void graph_names_freed(Graph *g) { g->names->freed++; }
 /* ---- asking ---- */
 
 static bool lives(const Graph *g, int kind, int32_t id) {
-  if (kind == NODES) return g->nodes.at[id].alive;
-  return g->modules.at[kind == MODULES ? id : g->params.at[id].module].alive;
+  if (kind == NODES) return node_at(g, id)->alive;
+  return module_at(g, kind == MODULES ? id : param_at(g, id)->module)->alive;
 }
 
 /* Whether it may have the name again without being added anew: a take's `cut` may be undone. */
 static bool is_gone(const Graph *g, int kind, int32_t id) {
-  return kind == MODULES ? !g->modules.at[id].alive && !g->modules.at[id].cut : false;
+  return kind == MODULES ? !module_at(g, id)->alive && !module_at(g, id)->cut : false;
 }
 
 static int32_t find(const Graph *g, int kind, const char *name) {
@@ -143,7 +143,7 @@ static void find_last(const Graph *g, Named *named) {
   named->last = -1;
   for (size_t i = 0; i < named->calls.count; i++) {
     NodeId id = named->calls.at[i];
-    const char *name = g->nodes.at[id].name;
+    const char *name = node_at(g, id)->name;
     int64_t suffix;
     size_t base = base_of(name, &suffix);
     if (strlen(name) == named->length) base = named->length, suffix = 0;
@@ -159,7 +159,7 @@ int64_t graph_free_suffix(Graph *g, const char *name) {
   MapEntry *entry = map_find_text(&index->places, name);
   if (!entry) return 0;
   Named *named = &index->names.at[entry->value];
-  if (named->calls.count > 0 && (named->last < 0 || g->nodes.at[named->holder].name != named->holder_name))
+  if (named->calls.count > 0 && (named->last < 0 || node_at(g, named->holder)->name != named->holder_name))
     find_last(g, named);
   return named->calls.count > 0 ? named->last + 1 : 0;
 }

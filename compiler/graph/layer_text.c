@@ -56,11 +56,11 @@ static const char *call_text(Arena *arena, OpId op, const OpArgs *args, bool par
 }
 
 const char *module_text(const Graph *g, Arena *arena, ModuleId module) {
-  const Module *m = &g->modules.at[module];
+  const Module *m = module_at(g, module);
   return m->op == OP_NONE ? m->type : call_text(arena, m->op, &m->args, true);
 }
 
 const char *node_text(const Graph *g, Arena *arena, NodeId node) {
-  const Node *n = &g->nodes.at[node];
+  const Node *n = node_at(g, node);
   return n->module != NO_ID ? module_text(g, arena, n->module) : call_text(arena, n->op, &n->args, false);
 }

@@ -3,10 +3,10 @@
 #include "compiler/graph/graph.h"
 
 static void add_totals(const Graph *g, ModuleId module, bool below, Totals *t) {
-  const Module *m = &g->modules.at[module];
+  const Module *m = module_at(g, module);
   if (!m->alive) return;
   for (size_t i = 0; i < m->params.count; i++) {
-    const Param *p = &g->params.at[m->params.at[i]];
+    const Param *p = param_at(g, m->params.at[i]);
     int64_t count = shape_count(&p->shape);
     if (p->is_buffer) {
       t->buffers += count;
@@ -25,6 +25,6 @@ Totals module_totals(const Graph *g, ModuleId module, bool below) {
 }
 
 Totals node_totals(const Graph *g, NodeId node) {
-  ModuleId module = g->nodes.at[node].module;
+  ModuleId module = node_at(g, node)->module;
   return module == NO_ID ? (Totals){0} : module_totals(g, module, false);
 }

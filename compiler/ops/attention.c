@@ -110,13 +110,13 @@ bool shape_multihead(ShapeContext *c) {
 
 /* q, k, v of a call that gives one value for all three, or each. */
 static ValueId operand(const Lower *l, NodeId n, int which) {
-  const Node *node = &l->g->nodes.at[n];
+  const Node *node = node_at(l->g, n);
   return node->inputs.at[node->inputs.count >= 3 ? which : 0];
 }
 
 /* The mask is the call's last value; where the input gives none, all is attended to. */
 static BufferId mask_buffer(Lower *l, NodeId n) {
-  const Node *node = &l->g->nodes.at[n];
+  const Node *node = node_at(l->g, n);
   bool masked = node->inputs.at[node->inputs.count - 1] == l->g->mask_value && l->g->input.mask;
   return masked ? place_buffer(l, SPACE_MASK, 0, 0, "mask") : NO_ID;
 }
@@ -140,7 +140,7 @@ static BufferId noise_buffer(Lower *l, const AttentionParams *k) {
 }
 
 static BufferId new_rows(Lower *l, NodeId n, const char *what, int64_t floats) {
-  return new_buffer(l, arena_printf(l->arena, "%s %s", what, l->g->nodes.at[n].name), true, floats * 4);
+  return new_buffer(l, arena_printf(l->arena, "%s %s", what, node_at(l->g, n)->name), true, floats * 4);
 }
 
 /* qkv → context; keeps what the gradients need. */
@@ -217,7 +217,7 @@ static BufferId weight_share(Lower *l, NodeId n, int which, bool bias) {
   ParamId p = projection_param(l, n, which, bias);
   if (p == NO_ID) return NO_ID;
   return place_buffer(l, SPACE_WEIGHTS, 0, l->plan->weight_offset.at[p] + share_offset(l, n, which, bias),
-                      l->g->params.at[p].name);
+                      param_at(l->g, p)->name);
 }
 
 void lower_multihead(Lower *l, NodeId n) {
@@ -259,7 +259,7 @@ static const BufferId *projected_gradients(Lower *l, NodeId n) {
 
 static BufferId grad_share(Lower *l, NodeId n, ParamId p, int which, bool bias) {
   return place_buffer(l, SPACE_GRADS, 0, l->plan->grad_offset.at[p] + share_offset(l, n, which, bias),
-                      arena_printf(l->arena, "d %s", l->g->params.at[p].name));
+                      arena_printf(l->arena, "d %s", param_at(l->g, p)->name));
 }
 
 /* Of the tensor that holds all three projections: each has its share. */

@@ -88,9 +88,9 @@ static bool takes_plain(const Lower *l, NodeId n) {
 }
 
 static bool params_frozen(const Graph *g, NodeId n) {
-  const Module *m = &g->modules.at[g->nodes.at[n].module];
+  const Module *m = module_at(g, node_at(g, n)->module);
   for (size_t i = 0; i < m->params.count; i++)
-    if (g->params.at[m->params.at[i]].trainable) return false;
+    if (param_at(g, m->params.at[i])->trainable) return false;
   return true;
 }
 
@@ -106,7 +106,7 @@ static int64_t packed_floats(const OpArgs *a, bool plain, bool transposed) {
 /* One layer, or two that hold the same tensors: what is packed of one is packed of the other. */
 static bool same_weights(const Lower *l, ModuleId a, ModuleId b) {
   if (a == b || a == NO_ID || b == NO_ID) return a == b;
-  const Module *ma = &l->g->modules.at[a], *mb = &l->g->modules.at[b];
+  const Module *ma = module_at(l->g, a), *mb = module_at(l->g, b);
   bool same = ma->op == mb->op && ma->params.count == mb->params.count && ma->args.groups == mb->args.groups &&
               ma->args.in_channels == mb->args.in_channels && ma->args.eps == mb->args.eps;
   for (size_t i = 0; same && i < ma->params.count; i++)
@@ -155,7 +155,7 @@ static void emit_pack(Lower *l, NodeId conv, NodeId bn, bool plain, bool transpo
 static BufferId packed_weights(Lower *l, NodeId conv, NodeId bn, bool plain, bool transposed, BufferId *bias) {
   const Graph *g = l->g;
   const OpArgs *a = node_args(g, conv);
-  const char *name = arena_printf(l->arena, "packed %s", g->nodes.at[conv].name);
+  const char *name = arena_printf(l->arena, "packed %s", node_at(g, conv)->name);
   int64_t bytes = round_up_64(packed_floats(a, plain, transposed) * 4);
   int64_t bias_bytes = transposed ? 0 : BLOCKS(a->out_channels) * LANES * 4;
   if (l->training && !params_frozen(g, conv)) {
@@ -164,7 +164,7 @@ static BufferId packed_weights(Lower *l, NodeId conv, NodeId bn, bool plain, boo
     emit_pack(l, conv, bn, plain, transposed, packed, *bias);
     return packed;
   }
-  ModuleId cm = g->nodes.at[conv].module, bm = bn == NO_ID ? NO_ID : g->nodes.at[bn].module;
+  ModuleId cm = node_at(g, conv)->module, bm = bn == NO_ID ? NO_ID : node_at(g, bn)->module;
   PackRecord *found = NULL;
   for (size_t i = 0; i < l->packs->count && !found; i++) {
     PackRecord *r = &l->packs->at[i];
@@ -189,7 +189,7 @@ static BufferId packed_weights(Lower *l, NodeId conv, NodeId bn, bool plain, boo
 
 static Conv2dParams conv_constants(const Lower *l, NodeId n, bool plain) {
   const OpArgs *a = node_args(l->g, n);
-  const Node *node = &l->g->nodes.at[n];
+  const Node *node = node_at(l->g, n);
   const Shape *in = value_shape(l, node->inputs.at[0]), *out = value_shape(l, node->output);
   return (Conv2dParams){.groups = a->groups,
                         .ic = a->in_channels,
@@ -235,9 +235,9 @@ static Conv2dGradWeightParams grad_constants(const Lower *l, NodeId n, bool plai
 /* A BatchNorm that follows alone and uses its stored statistics is folded, unless a gradient must pass. */
 static NodeId foldable_bn(Lower *l, NodeId n) {
   NodeId next = only_follower(l, n);
-  if (next == NO_ID || l->g->nodes.at[next].op != OP_BatchNorm2d) return NO_ID;
+  if (next == NO_ID || node_at(l->g, next)->op != OP_BatchNorm2d) return NO_ID;
   if (!l->training) return next;
-  bool through = wants_grad(l, output_value(l, n)) || wants_grad(l, l->g->nodes.at[next].output);
+  bool through = wants_grad(l, output_value(l, n)) || wants_grad(l, node_at(l->g, next)->output);
   return through || l->t->varies[next] ? NO_ID : next;
 }
 
@@ -245,7 +245,7 @@ static NodeId foldable_bn(Lower *l, NodeId n) {
  * gradient too, whether this convolution does or not, and both need it behind the activation. */
 static bool takes_sum(const Lower *l, NodeId n) {
   NodeId next = only_follower(l, n);
-  return !l->training || next == NO_ID || !wants_grad(l, l->g->nodes.at[next].output);
+  return !l->training || next == NO_ID || !wants_grad(l, node_at(l->g, next)->output);
 }
 
 /* For inspect: no kernel to be specialised, no packed weights, but OpenBLAS on the plain layout. */
@@ -306,7 +306,7 @@ void lower_conv2d(Lower *l, NodeId n) {
     return;
   }
   NodeState *state = &l->node[n];
-  const Node *node = &l->g->nodes.at[n];
+  const Node *node = node_at(l->g, n);
   const OpArgs *a = node_args(l->g, n);
   ConvKind kind = conv_kind(a);
   bool plain = takes_plain(l, n);
@@ -332,7 +332,7 @@ void lower_conv2d(Lower *l, NodeId n) {
   }
   k.has_bias = bias != NO_ID;
   state->packed = w;
-  state->y = value_out(l, l->g->nodes.at[state->last].output, LAYOUT_NCHW16C);
+  state->y = value_out(l, node_at(l->g, state->last)->output, LAYOUT_NCHW16C);
   if (kind == CONV_DIRECT) emit_direct(l, &k, n, "forward", x, w, bias, residual, state->y);
   else if (kind == CONV_DEPTHWISE)
     EMIT(l, depthwise, &k, n, "forward", .x = x, .w = w, .bias = bias, .residual = residual, .y = state->y);

@@ -11,9 +11,9 @@ static ShapeRule *const rules[OP_COUNT] = {
 };
 
 static void fill_params(Graph *g, ModuleId id) {
-  const Module *m = &g->modules.at[id];
+  const Module *m = module_at(g, id);
   for (size_t i = 0; i < m->params.count; i++) {
-    Param *p = &g->params.at[m->params.at[i]];
+    Param *p = param_at(g, m->params.at[i]);
     p->shape = op_param_value(m->op, &m->args, p->role).shape;
   }
 }
@@ -21,7 +21,7 @@ static void fill_params(Graph *g, ModuleId id) {
 /* False when an input of the node is not known, because a rule before it has failed. */
 static bool gather_inputs(const Graph *g, const Node *node, Shape *in) {
   for (size_t i = 0; i < node->inputs.count; i++) {
-    in[i] = g->values.at[node->inputs.at[i]].shape;
+    in[i] = value_at(g, node->inputs.at[i])->shape;
     if (in[i].rank < 0) return false;
   }
   return true;
@@ -48,10 +48,9 @@ static const ArgInfo *first_hole(const Module *m) {
 }
 
 void fill_known_params(Graph *g) {
-  for (size_t i = 1; i < g->modules.count; i++) {
-    const Module *m = &g->modules.at[i];
-    if (m->alive && m->params.count > 0 && g->params.at[m->params.at[0]].shape.rank < 0 && !first_hole(m))
-      fill_params(g, (ModuleId)i);
+  for_each_alive_module(g, m) {
+    ModuleId id = module_id(g, m);
+    if (m->params.count > 0 && param_at(g, m->params.at[0])->shape.rank < 0 && !first_hole(m)) fill_params(g, id);
   }
 }
 
@@ -60,14 +59,14 @@ void fill_known_params(Graph *g) {
 static void fill_uncalled(Session *s, Graph *g) {
   bool *called = arena_array(g->arena, bool, g->modules.count + 1);
   for (size_t i = 0; i < g->nodes.count; i++)
-    if (g->nodes.at[i].alive && g->nodes.at[i].module != NO_ID) called[g->nodes.at[i].module] = true;
-  for (size_t i = 1; i < g->modules.count; i++) {
-    const Module *m = &g->modules.at[i];
+    if (node_at(g, i)->alive && node_at(g, i)->module != NO_ID) called[node_at(g, i)->module] = true;
+  for_each_alive_module(g, m) {
+    ModuleId id = module_id(g, m);
     /* One that is called and still unknown waits for the network's input. */
-    if (!m->alive || called[i] || m->params.count == 0 || g->params.at[m->params.at[0]].shape.rank >= 0) continue;
+    if (called[id] || m->params.count == 0 || param_at(g, m->params.at[0])->shape.rank >= 0) continue;
     const ArgInfo *hole = first_hole(m);
     if (!hole) {
-      fill_params(g, (ModuleId)i);
+      fill_params(g, id);
       continue;
     }
     Diag *d = diag_report(&s->diags, DIAG_E0112, m->args_span, "%s: nothing flows into it, so %s cannot be inferred",
@@ -80,17 +79,15 @@ static void fill_uncalled(Session *s, Graph *g) {
 static bool infer(Session *s, Graph *g, bool keep) {
   size_t errors = s->diags.errors;
   for (size_t i = 0; i < g->values.count; i++)
-    if ((ValueId)i != g->input_value) g->values.at[i].shape = (Shape){.rank = -1};
-  g->values.at[g->input_value].shape = g->input.shape;
+    if ((ValueId)i != g->input_value) value_at(g, i)->shape = (Shape){.rank = -1};
+  value_at(g, g->input_value)->shape = g->input.shape;
   for (size_t i = 0; i < g->seams.count; i++) g->seams.at[i].reported = false;
   if (g->mask_value != NO_ID && g->input.shape.rank >= 1)
-    g->values.at[g->mask_value].shape = (Shape){.rank = 1, .dim = {g->input.shape.dim[0]}, .dtype = DTYPE_I64};
-  for (size_t i = 0; i < g->order.count; i++) {
-    Node *node = &g->nodes.at[g->order.at[i]];
-    if (!node->alive) continue;
+    value_at(g, g->mask_value)->shape = (Shape){.rank = 1, .dim = {g->input.shape.dim[0]}, .dtype = DTYPE_I64};
+  for_each_alive_node(g, node) {
     Shape *in = arena_array(g->arena, Shape, node->inputs.count + 1);
     if (!gather_inputs(g, node, in)) continue;
-    Module *module = node->module == NO_ID ? NULL : &g->modules.at[node->module];
+    Module *module = node->module == NO_ID ? NULL : module_at(g, node->module);
     Shape out = {.rank = -1};
     ShapeContext c = {s, g, node, node->op, module ? &module->args : &node->args, in, node->inputs.count, &out};
     OpArgs written = *c.args;
@@ -100,7 +97,7 @@ static bool infer(Session *s, Graph *g, bool keep) {
     if (!fits) break; /* most of what follows would say the same again */
     rules[node->op](&c);
     if (out.rank >= 0 && shape_is_sane(&c)) {
-      g->values.at[node->output].shape = out;
+      value_at(g, node->output)->shape = out;
       if (module) fill_params(g, node->module);
     }
     if (!keep) *c.args = written;

@@ -39,7 +39,7 @@ void lower_linear(Lower *l, NodeId n) {
   fuse_epilogue(l, n, false, false);
   LinearParams k = linear_constants(l, n);
   BufferId x = value_in(l, input_value(l, n), LAYOUT_NCHW);
-  state->y = value_out(l, l->g->nodes.at[state->last].output, LAYOUT_NCHW);
+  state->y = value_out(l, node_at(l->g, state->last)->output, LAYOUT_NCHW);
   EMIT(l, linear, &k, n, "forward", .x = x, .w = param_buffer(l, n, "weight"), .bias = param_buffer(l, n, "bias"),
        .y = state->y);
 }
@@ -121,8 +121,8 @@ static bool too_many_positions(ShapeContext *c) {
 bool shape_embedding(ShapeContext *c) {
   const Shape *in = &c->in[0];
   if (in->dtype != DTYPE_I64 || in->rank != 1) return no_tokens(c);
-  NodeId producer = c->g->values.at[c->node->inputs.at[0]].producer;
-  bool counted = producer != NO_ID && c->g->nodes.at[producer].op == OP_positions;
+  NodeId producer = value_at(c->g, c->node->inputs.at[0])->producer;
+  bool counted = producer != NO_ID && node_at(c->g, producer)->op == OP_positions;
   if (counted && in->dim[0] > c->args->num_embeddings) return too_many_positions(c);
   *c->out = (Shape){.rank = 2, .dim = {in->dim[0], c->args->embedding_dim}};
   return true;

@@ -62,7 +62,7 @@ KernelId choose_kernel(Lower *l, const void *k, size_t k_bytes, NodeId n, const 
                         .taken = usual,
                         .word_count = (int)(k_bytes / 8),
                         .samples = samples,
-                        .call = arena_printf(choices->arena, "%s %s", l->g->nodes.at[n].name, role)};
+                        .call = arena_printf(choices->arena, "%s %s", node_at(l->g, n)->name, role)};
     memcpy(new.word, k, k_bytes);
     vec_push(choices->arena, &choices->list, new);
     c = &choices->list.at[choices->list.count - 1];
@@ -71,7 +71,7 @@ KernelId choose_kernel(Lower *l, const void *k, size_t k_bytes, NodeId n, const 
   return c->taken;
 }
 
-const Shape *value_shape(const Lower *l, ValueId v) { return &l->g->values.at[v].shape; }
+const Shape *value_shape(const Lower *l, ValueId v) { return &value_at(l->g, v)->shape; }
 
 Around shape_around(const Shape *shape, int64_t dim) {
   Around a = {.at = shape_inner_dimension(shape, dim), .outer = 1, .inner = 1};
@@ -91,8 +91,8 @@ int64_t layout_bytes(const Shape *shape, Layout layout) {
 }
 
 static const char *value_name(const Lower *l, ValueId v) {
-  NodeId producer = l->g->values.at[v].producer;
-  return producer == NO_ID ? "input" : l->g->nodes.at[producer].name;
+  NodeId producer = value_at(l->g, v)->producer;
+  return producer == NO_ID ? "input" : node_at(l->g, producer)->name;
 }
 
 BufferId value_out(Lower *l, ValueId v, Layout layout) {
@@ -113,7 +113,7 @@ BufferId value_in(Lower *l, ValueId v, Layout layout) {
   if (from == NO_ID) BUG("%s is used before it is made", value_name(l, v));
   BufferId to = value_out(l, v, layout);
   LayoutParams k = layout_constants(value_shape(l, v), false);
-  NodeId producer = l->g->values.at[v].producer;
+  NodeId producer = value_at(l->g, v)->producer;
   if (layout == LAYOUT_NCHW16C) EMIT(l, to_nchw16c, &k, producer, "layout", .x = from, .y = to);
   else EMIT(l, to_nchw, &k, producer, "layout", .x = from, .y = to);
   return to;
@@ -122,16 +122,16 @@ BufferId value_in(Lower *l, ValueId v, Layout layout) {
 BufferId value_in_default(Lower *l, ValueId v) { return value_in(l, v, default_layout(value_shape(l, v))); }
 
 ParamId find_param(const Graph *g, NodeId n, const char *role) {
-  const Module *m = &g->modules.at[g->nodes.at[n].module];
+  const Module *m = module_at(g, node_at(g, n)->module);
   for (size_t i = 0; i < m->params.count; i++)
-    if (streq(op_info(m->op)->params[g->params.at[m->params.at[i]].role].name, role)) return m->params.at[i];
+    if (streq(op_info(m->op)->params[param_at(g, m->params.at[i])->role].name, role)) return m->params.at[i];
   return NO_ID;
 }
 
 BufferId param_buffer(Lower *l, NodeId n, const char *role) {
   ParamId p = find_param(l->g, n, role);
   if (p == NO_ID) return NO_ID;
-  return place_buffer(l, SPACE_WEIGHTS, 0, l->plan->weight_offset.at[p], l->g->params.at[p].name);
+  return place_buffer(l, SPACE_WEIGHTS, 0, l->plan->weight_offset.at[p], param_at(l->g, p)->name);
 }
 
 /* ---- gradients ---- */
@@ -147,7 +147,7 @@ static ElementwiseParams elementwise_of(const Shape *shape, Layout layout, bool 
                              .accumulate = accumulate};
 }
 
-static ValueId group_value(const Lower *l, NodeId n) { return l->g->nodes.at[l->node[n].last].output; }
+static ValueId group_value(const Lower *l, NodeId n) { return node_at(l->g, l->node[n].last)->output; }
 
 BufferId grad_of_group(Lower *l, NodeId n, Layout layout) {
   ValueId v = group_value(l, n);
@@ -200,7 +200,7 @@ BufferId grad_param(Lower *l, ParamId p, bool *accumulate) {
   *accumulate = l->param_written[p];
   l->param_written[p] = true;
   return place_buffer(l, SPACE_GRADS, 0, l->plan->grad_offset.at[p],
-                      arena_printf(l->arena, "d %s", l->g->params.at[p].name));
+                      arena_printf(l->arena, "d %s", param_at(l->g, p)->name));
 }
 
 /* ---- what many families do ---- */
@@ -229,14 +229,14 @@ void pass_gradient(Lower *l, NodeId n, BufferId dy, ValueId to) {
 
 /* Whole numbers have no gradient: op_passes_gradient() keeps backward from asking for it. */
 void no_gradient(Lower *l, NodeId n) {
-  BUG("a gradient of the token numbers that flow into %s", l->g->nodes.at[n].name);
+  BUG("a gradient of the token numbers that flow into %s", node_at(l->g, n)->name);
 }
 
 /* ---- fusion: a follower is taken along only when it is the one user of the value, so that nobody misses what is never
  * written ---- */
 
 NodeId only_follower(const Lower *l, NodeId n) {
-  const ValueState *state = &l->value[l->g->nodes.at[l->node[n].last].output];
+  const ValueState *state = &l->value[node_at(l->g, l->node[n].last)->output];
   if (l->inspecting) return NO_ID;
   return state->uses == 1 ? state->only_user : NO_ID;
 }
@@ -249,9 +249,9 @@ static void take_along(Lower *l, NodeId head, NodeId follower) {
 void fuse_epilogue(Lower *l, NodeId n, bool residual, bool relu6) {
   NodeState *state = &l->node[n];
   NodeId next = only_follower(l, n);
-  if (residual && next != NO_ID && l->g->nodes.at[next].op == OP_add) {
-    const Node *add = &l->g->nodes.at[next];
-    ValueId mine = l->g->nodes.at[state->last].output;
+  if (residual && next != NO_ID && node_at(l->g, next)->op == OP_add) {
+    const Node *add = node_at(l->g, next);
+    ValueId mine = node_at(l->g, state->last)->output;
     ValueId other = add->inputs.at[0] == mine ? add->inputs.at[1] : add->inputs.at[0];
     const ValueState *there = &l->value[other];
     if (other != mine && (there->at[LAYOUT_NCHW16C] != NO_ID || there->at[LAYOUT_NCHW] != NO_ID)) {

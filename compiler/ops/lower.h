@@ -98,8 +98,8 @@ void emit_call(Lower *l, KernelId kernel, const void *k, NodeId n, const char *r
 KernelId choose_kernel(Lower *l, const void *k, size_t k_bytes, NodeId n, const char *role, KernelId usual,
                        KernelId other);
 
-static inline ValueId input_value(const Lower *l, NodeId n) { return l->g->nodes.at[n].inputs.at[0]; }
-static inline ValueId output_value(const Lower *l, NodeId n) { return l->g->nodes.at[n].output; }
+static inline ValueId input_value(const Lower *l, NodeId n) { return node_at(l->g, n)->inputs.at[0]; }
+static inline ValueId output_value(const Lower *l, NodeId n) { return node_at(l->g, n)->output; }
 const Shape *value_shape(const Lower *l, ValueId v);
 typedef struct Around { /* a shape seen from one of its dimensions: (outer, size, inner) */
   int at;

@@ -46,7 +46,7 @@ static BatchNormParams norm_constants(const Lower *l, NodeId n) {
 }
 
 void lower_batchnorm(Lower *l, NodeId n) {
-  const Node *node = &l->g->nodes.at[n];
+  const Node *node = node_at(l->g, n);
   NodeState *state = &l->node[n];
   Layout layout = default_layout(value_shape(l, node->output));
   fuse_epilogue(l, n, layout == LAYOUT_NCHW16C, true);
@@ -63,7 +63,7 @@ void lower_batchnorm(Lower *l, NodeId n) {
          .num_batches_tracked = param_buffer(l, n, "num_batches_tracked"));
   }
   BufferId residual = k.has_residual ? value_in(l, state->residual, LAYOUT_NCHW16C) : NO_ID;
-  state->y = value_out(l, l->g->nodes.at[state->last].output, layout);
+  state->y = value_out(l, node_at(l->g, state->last)->output, layout);
   EMIT(l, batchnorm_apply, &k, n, "forward", .x = x, .mean = state->mean, .inv_std = state->inv_std,
        .weight = param_buffer(l, n, "weight"), .bias = param_buffer(l, n, "bias"), .residual = residual, .y = state->y);
 }
@@ -75,7 +75,7 @@ static BufferId norm_sums(Lower *l, NodeId n) {
   BatchNormParams k = norm_constants(l, n);
   Layout layout = k.row_major ? LAYOUT_NCHW : LAYOUT_NCHW16C;
   state->sums =
-      new_buffer(l, arena_printf(l->arena, "sums %s", l->g->nodes.at[n].name), false, 2 * BLOCKS(k.c) * LANES * 4);
+      new_buffer(l, arena_printf(l->arena, "sums %s", node_at(l->g, n)->name), false, 2 * BLOCKS(k.c) * LANES * 4);
   EMIT(l, batchnorm_grad_sums, &k, n, "grad_sums", .x = value_in(l, input_value(l, n), layout),
        .dy = grad_of_group(l, n, layout), .y = k.activation && !k.no_y ? state->y : NO_ID, .mean = state->mean,
        .inv_std = state->inv_std, .weight = k.no_y ? param_buffer(l, n, "weight") : NO_ID,
@@ -111,7 +111,7 @@ static void grad_residual_alone(Lower *l, NodeId n, BufferId dy) {
 }
 
 void grad_batchnorm_input(Lower *l, NodeId n) {
-  const Node *node = &l->g->nodes.at[n];
+  const Node *node = node_at(l->g, n);
   NodeState *state = &l->node[n];
   BatchNormParams k = norm_constants(l, n);
   Layout layout = k.row_major ? LAYOUT_NCHW : LAYOUT_NCHW16C;
@@ -196,7 +196,7 @@ void lower_layernorm(Lower *l, NodeId n) {
   NodeState *state = &l->node[n];
   BufferId x = value_in(l, input_value(l, n), LAYOUT_NCHW), y = node_out(l, n, LAYOUT_NCHW);
   bool keeps = l->training && wants_grad(l, output_value(l, n));
-  if (keeps) state->mean = new_buffer(l, arena_printf(l->arena, "stats %s", l->g->nodes.at[n].name), true, k.rows * 8);
+  if (keeps) state->mean = new_buffer(l, arena_printf(l->arena, "stats %s", node_at(l->g, n)->name), true, k.rows * 8);
   EMIT(l, layernorm, &k, n, "forward", .x = x, .weight = param_buffer(l, n, "weight"),
        .bias = param_buffer(l, n, "bias"), .y = y, .stats = keeps ? state->mean : NO_ID);
 }
@@ -269,7 +269,7 @@ void lower_groupnorm(Lower *l, NodeId n) {
   BufferId x = value_in(l, input_value(l, n), layout), y = node_out(l, n, layout);
   bool keeps = l->training && wants_grad(l, output_value(l, n));
   if (keeps)
-    state->mean = new_buffer(l, arena_printf(l->arena, "stats %s", l->g->nodes.at[n].name), true, k.groups * 8);
+    state->mean = new_buffer(l, arena_printf(l->arena, "stats %s", node_at(l->g, n)->name), true, k.groups * 8);
   EMIT(l, groupnorm, &k, n, "forward", .x = x, .weight = param_buffer(l, n, "weight"),
        .bias = param_buffer(l, n, "bias"), .y = y, .stats = keeps ? state->mean : NO_ID);
 }

@@ -5,7 +5,7 @@
 
 Activation node_activation(const Graph *g, NodeId n, double *slope) {
   *slope = 0;
-  switch (g->nodes.at[n].op) {
+  switch (node_at(g, n)->op) {
   case OP_ReLU:
   case OP_relu: return ACT_RELU;
   case OP_ReLU6: return ACT_RELU6;
@@ -58,18 +58,18 @@ bool shape_add(ShapeContext *c) {
 }
 
 void lower_add(Lower *l, NodeId n) {
-  const Node *node = &l->g->nodes.at[n];
+  const Node *node = node_at(l->g, n);
   NodeState *state = &l->node[n];
   fuse_epilogue(l, n, false, true);
   ElementwiseParams k = elementwise_constants(value_shape(l, node->output));
   k.activation = state->activation;
   BufferId a = value_in_default(l, node->inputs.at[0]), b = value_in_default(l, node->inputs.at[1]);
-  state->y = value_out(l, l->g->nodes.at[state->last].output, default_layout(value_shape(l, node->output)));
+  state->y = value_out(l, node_at(l->g, state->last)->output, default_layout(value_shape(l, node->output)));
   EMIT(l, add, &k, n, "forward", .a = a, .b = b, .y = state->y);
 }
 
 void grad_add(Lower *l, NodeId n) {
-  const Node *node = &l->g->nodes.at[n];
+  const Node *node = node_at(l->g, n);
   BufferId dy = grad_before_activation(l, n, default_layout(value_shape(l, node->output)));
   for (size_t i = 0; i < node->inputs.count; i++) pass_gradient(l, n, dy, node->inputs.at[i]);
 }

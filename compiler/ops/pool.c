@@ -52,7 +52,7 @@ bool shape_adaptive_avgpool2d(ShapeContext *c) {
 
 static Pool2dParams pool_constants(const Lower *l, NodeId n) {
   const OpArgs *a = node_args(l->g, n);
-  const Node *node = &l->g->nodes.at[n];
+  const Node *node = node_at(l->g, n);
   const Shape *in = value_shape(l, node->inputs.at[0]), *out = value_shape(l, node->output);
   bool max = node->op == OP_MaxPool2d;
   return (Pool2dParams){.c = in->dim[0],
@@ -72,7 +72,7 @@ static Pool2dParams pool_constants(const Lower *l, NodeId n) {
 }
 
 static AdaptivePoolParams adaptive_constants(const Lower *l, NodeId n) {
-  const Node *node = &l->g->nodes.at[n];
+  const Node *node = node_at(l->g, n);
   const Shape *in = value_shape(l, node->inputs.at[0]), *out = value_shape(l, node->output);
   return (AdaptivePoolParams){
       .c = in->dim[0], .ih = in->dim[1], .iw = in->dim[2], .oh = out->dim[1], .ow = out->dim[2]};
@@ -173,7 +173,7 @@ void lower_mean(Lower *l, NodeId n) {
   int count = mean_steps(l, n, steps);
   BufferId x = value_in(l, input_value(l, n), LAYOUT_NCHW);
   for (int i = 0; i < count; i++) {
-    BufferId y = i + 1 < count ? new_buffer(l, l->g->nodes.at[n].name, true, steps[i].count * 4)
+    BufferId y = i + 1 < count ? new_buffer(l, node_at(l->g, n)->name, true, steps[i].count * 4)
                                : value_out(l, output_value(l, n), LAYOUT_NCHW);
     EMIT(l, mean, &steps[i].k, n, "forward", .x = x, .y = y);
     x = y;
@@ -186,7 +186,7 @@ void grad_mean(Lower *l, NodeId n) {
   int count = mean_steps(l, n, steps);
   BufferId dy = grad_of_group(l, n, LAYOUT_NCHW);
   for (int i = count - 1; i > 0; i--) {
-    BufferId dx = new_buffer(l, l->g->nodes.at[n].name, true, steps[i - 1].count * 4);
+    BufferId dx = new_buffer(l, node_at(l->g, n)->name, true, steps[i - 1].count * 4);
     EMIT(l, mean_grad, &steps[i].k, n, "grad_input", .dy = dy, .dx = dx);
     dy = dx;
   }

@@ -51,7 +51,7 @@ bool shape_cat(ShapeContext *c) {
 }
 
 static CatParams cat_constants(const Lower *l, NodeId n, size_t input, int64_t to) {
-  const Shape *in = value_shape(l, l->g->nodes.at[n].inputs.at[input]), *out = value_shape(l, output_value(l, n));
+  const Shape *in = value_shape(l, node_at(l->g, n)->inputs.at[input]), *out = value_shape(l, output_value(l, n));
   Around a = shape_around(out, node_args(l->g, n)->dim);
   bool blocked = out->rank == 3 && a.at == 0;
   return (CatParams){.c = in->dim[a.at],
@@ -64,7 +64,7 @@ static CatParams cat_constants(const Lower *l, NodeId n, size_t input, int64_t t
 }
 
 void lower_cat(Lower *l, NodeId n) {
-  const Node *node = &l->g->nodes.at[n];
+  const Node *node = node_at(l->g, n);
   Layout layout = cat_constants(l, n, 0, 0).row_major ? LAYOUT_NCHW : LAYOUT_NCHW16C;
   BufferId *in = arena_array(l->arena, BufferId, node->inputs.count + 1);
   for (size_t i = 0; i < node->inputs.count; i++) in[i] = value_in(l, node->inputs.at[i], layout);
@@ -78,7 +78,7 @@ void lower_cat(Lower *l, NodeId n) {
 }
 
 void grad_cat(Lower *l, NodeId n) {
-  const Node *node = &l->g->nodes.at[n];
+  const Node *node = node_at(l->g, n);
   Layout layout = cat_constants(l, n, 0, 0).row_major ? LAYOUT_NCHW : LAYOUT_NCHW16C;
   BufferId dy = grad_of_group(l, n, layout);
   int64_t to = 0;
@@ -160,6 +160,6 @@ bool shape_zeros_like(ShapeContext *c) {
 /* positions and zeros_like: of what flows in only the shape matters. */
 void lower_positions(Lower *l, NodeId n) {
   PositionsParams k = {.count = value_shape(l, output_value(l, n))->dim[0],
-                       .step = l->g->nodes.at[n].op == OP_positions};
+                       .step = node_at(l->g, n)->op == OP_positions};
   EMIT(l, positions, &k, n, "forward", .y = node_out(l, n, LAYOUT_NCHW));
 }

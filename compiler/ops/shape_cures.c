@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 void shape_fix_behind(ShapeContext *c, Diag *d, Span span, const char *format, ...) {
-  const Span take = c->g->modules.at[0].origin;
+  const Span take = module_at(c->g, 0)->origin;
   if (span.source >= c->s->sources.files.count) return;
   if (take.source == span.source && take.end > span.end) span = take; /* an `input` before the take */
   const Source *source = &c->s->sources.files.at[span.source];
@@ -73,7 +73,7 @@ static void fix_before_statement(ShapeContext *c, Diag *d, const Missing *m, Spa
 }
 
 void shape_cure_flatten(ShapeContext *c, Diag *d) {
-  const Module *module = &c->g->modules.at[c->node->module];
+  const Module *module = module_at(c->g, c->node->module);
   Span args = module->args_span;
   Missing m = what_is_missing(c, args);
   if (cure_in_forward(c, d, &m, args)) return;
@@ -108,7 +108,7 @@ static int64_t wanted_width(const ShapeContext *c) {
 
 static bool has_cut_embedding(const Graph *g) {
   for (size_t i = 0; i < g->modules.count; i++)
-    if (g->modules.at[i].op == OP_Embedding && g->modules.at[i].cut) return true;
+    if (module_at(g, i)->op == OP_Embedding && module_at(g, i)->cut) return true;
   return false;
 }
 
@@ -159,8 +159,8 @@ bool shape_integers_fit(ShapeContext *c, size_t i) {
 
 bool shape_output_is_computed(Session *s, const Graph *g) {
   for (size_t i = 0; i < g->outputs.count; i++) {
-    if (g->values.at[g->outputs.at[i].value].shape.dtype != DTYPE_I64) continue;
-    Diag *d = diag_report(&s->diags, DIAG_E0318, g->modules.at[0].origin,
+    if (value_at(g, g->outputs.at[i].value)->shape.dtype != DTYPE_I64) continue;
+    Diag *d = diag_report(&s->diags, DIAG_E0318, module_at(g, 0)->origin,
                           "the network returns token numbers, not numbers that it computed");
     diag_help(&s->diags, d, "keep a layer that makes something of them: an Embedding");
     return false;

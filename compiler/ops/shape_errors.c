@@ -22,23 +22,22 @@ typedef struct Origin {
 
 static Origin find_origin(const ShapeContext *c, ValueId value) {
   const Graph *g = c->g;
-  NodeId id = g->values.at[value].producer;
+  NodeId id = value_at(g, value)->producer;
   while (id != NO_ID) {
-    const Node *n = &g->nodes.at[id];
-    bool learnt = n->module != NO_ID && g->modules.at[n->module].params.count > 0;
+    const Node *n = node_at(g, id);
+    bool learnt = n->module != NO_ID && module_at(g, n->module)->params.count > 0;
     if (learnt || n->inputs.count != 1 || n->stage != NO_ID) break;
     value = n->inputs.at[0];
-    id = g->values.at[value].producer;
+    id = value_at(g, value)->producer;
   }
-  Origin origin = {NULL, &g->values.at[value].shape, "the input"};
+  Origin origin = {NULL, &value_at(g, value)->shape, "the input"};
   if (id == NO_ID) return origin;
-  origin.node = &g->nodes.at[id];
+  origin.node = node_at(g, id);
   origin.name = origin.node->name;
   int stage = origin.node->stage;
   if (stage == NO_ID) return origin;
-  for (size_t i = 0; i < g->order.count; i++) { /* the stage's last node stands for the stage */
-    const Node *n = &g->nodes.at[g->order.at[i]];
-    if (n->alive && n->stage == stage) origin.name = n == origin.node ? g->stages.at[stage].name : origin.node->name;
+  for_each_alive_node(g, n) { /* the stage's last node stands for the stage */
+    if (n->stage == stage) origin.name = n == origin.node ? g->stages.at[stage].name : origin.node->name;
   }
   return origin;
 }
@@ -56,15 +55,15 @@ static const char *flow_text(const ShapeContext *c, const Origin *o, const Shape
 /* Where the node stands in the script: the layer as it is declared, else its call; for a built-in network what
  * brought it. */
 static Span place_of(const ShapeContext *c, const Node *n) {
-  if (n->module != NO_ID && shape_in_script(c, c->g->modules.at[n->module].args_span))
-    return c->g->modules.at[n->module].args_span;
+  if (n->module != NO_ID && shape_in_script(c, module_at(c->g, n->module)->args_span))
+    return module_at(c->g, n->module)->args_span;
   return shape_in_script(c, n->place) ? n->place : n->origin;
 }
 
 void shape_label(ShapeContext *c, Diag *d, size_t input) {
   ValueId value = c->node->inputs.at[input];
   Origin o = find_origin(c, value);
-  const Shape *flows = &c->g->values.at[value].shape;
+  const Shape *flows = &value_at(c->g, value)->shape;
   Span span = o.node ? place_of(c, o.node) : c->g->input.span;
   const char *text = flow_text(c, &o, flows);
   if (o.node && !same_span(span, o.node->origin)) { /* its own place says which layer it is */
@@ -81,12 +80,12 @@ void shape_label(ShapeContext *c, Diag *d, size_t input) {
 
 /* The node that gave the value its features: the way up over nodes with one input, to a layer that learns. */
 static NodeId learnt_above(const Graph *g, ValueId value) {
-  NodeId id = g->values.at[value].producer;
+  NodeId id = value_at(g, value)->producer;
   while (id != NO_ID) {
-    const Node *n = &g->nodes.at[id];
-    if (n->module != NO_ID && g->modules.at[n->module].params.count > 0) return id;
+    const Node *n = node_at(g, id);
+    if (n->module != NO_ID && module_at(g, n->module)->params.count > 0) return id;
     if (n->inputs.count != 1) break;
-    id = g->values.at[n->inputs.at[0]].producer;
+    id = value_at(g, n->inputs.at[0])->producer;
   }
   return NO_ID;
 }
@@ -96,13 +95,13 @@ static NodeId learnt_above(const Graph *g, ValueId value) {
 static Span last_edit_of(const ShapeContext *c, size_t input) {
   const Graph *g = c->g;
   Span last = c->node->origin;
-  NodeId id = g->values.at[c->node->inputs.at[input]].producer;
+  NodeId id = value_at(g, c->node->inputs.at[input])->producer;
   while (id != NO_ID) {
-    const Node *n = &g->nodes.at[id];
+    const Node *n = node_at(g, id);
     if (n->origin.source == last.source && n->origin.begin > last.begin) last = n->origin;
-    bool learnt = n->module != NO_ID && g->modules.at[n->module].params.count > 0;
+    bool learnt = n->module != NO_ID && module_at(g, n->module)->params.count > 0;
     if (learnt || n->inputs.count != 1) break;
-    id = g->values.at[n->inputs.at[0]].producer;
+    id = value_at(g, n->inputs.at[0])->producer;
   }
   return last;
 }
@@ -116,7 +115,7 @@ size_t shape_unedited(const ShapeContext *c, size_t other) {
 /* The network as it was taken would do, had it not another input than it is made for. */
 static bool input_is_to_blame(const ShapeContext *c, Span blamed) {
   const Graph *g = c->g;
-  return same_span(blamed, g->modules.at[0].origin) && shape_in_script(c, g->input.span) && g->made_for.rank >= 0 &&
+  return same_span(blamed, module_at(g, 0)->origin) && shape_in_script(c, g->input.span) && g->made_for.rank >= 0 &&
          !shape_equal(&g->made_for, &g->input.shape);
 }
 
@@ -140,10 +139,10 @@ static void note_made_for(ShapeContext *c, Diag *d) {
 
 /* "32 * 24 * 24" for what a flatten makes of a map, where the script multiplies too; else the number. */
 static const char *features_text(const ShapeContext *c, Span argument, int64_t got) {
-  NodeId id = c->g->values.at[c->node->inputs.at[0]].producer;
-  const Node *n = id == NO_ID ? NULL : &c->g->nodes.at[id];
+  NodeId id = value_at(c->g, c->node->inputs.at[0])->producer;
+  const Node *n = id == NO_ID ? NULL : node_at(c->g, id);
   bool flat = n && (n->op == OP_Flatten || n->op == OP_flatten);
-  const Shape *map = flat ? &c->g->values.at[n->inputs.at[0]].shape : NULL;
+  const Shape *map = flat ? &value_at(c->g, n->inputs.at[0])->shape : NULL;
   if (map && map->rank == 3 && strchr(shape_source_text(c, argument), '*') &&
       map->dim[0] * map->dim[1] * map->dim[2] == got)
     return arena_printf(c->s->arena, "%lld * %lld * %lld", (long long)map->dim[0], (long long)map->dim[1],
@@ -154,7 +153,7 @@ static const char *features_text(const ShapeContext *c, Span argument, int64_t g
 /* A layer in a loop stands there once and is built several times: one number cannot fit all of them. */
 static bool is_built_once(const ShapeContext *c, Span argument) {
   size_t count = 0;
-  for (size_t i = 0; i < c->g->modules.count; i++) count += same_span(c->g->modules.at[i].args.arg_span[0], argument);
+  for (size_t i = 0; i < c->g->modules.count; i++) count += same_span(module_at(c->g, i)->args.arg_span[0], argument);
   return count == 1;
 }
 
@@ -166,8 +165,8 @@ static void cure_other_input(ShapeContext *c, Diag *d) {
   int64_t channels = c->args->in_channels;
   Span edit = n->origin;
   if (c->op != OP_Conv2d || channels < 1 || channels > 4 || input->kind != INPUT_IMAGE || input->shape.rank != 3 ||
-      g->values.at[n->inputs.at[0]].producer != NO_ID || shape_in_script(c, input->span) || !shape_in_script(c, edit) ||
-      same_span(edit, g->modules.at[0].origin))
+      value_at(g, n->inputs.at[0])->producer != NO_ID || shape_in_script(c, input->span) || !shape_in_script(c, edit) ||
+      same_span(edit, module_at(g, 0)->origin))
     return;
   const char *size = arena_printf(c->s->arena, "input image(%lld, %lld, %lld)", (long long)channels,
                                   (long long)input->shape.dim[1], (long long)input->shape.dim[2]);
@@ -200,7 +199,7 @@ static void cure_own_argument(ShapeContext *c, Diag *d, Span argument, int64_t g
 static const Module *edited_maker(const ShapeContext *c, Span edit, Span *out) {
   NodeId id = learnt_above(c->g, c->node->inputs.at[0]);
   const Module *m =
-      id == NO_ID || c->g->nodes.at[id].module == NO_ID ? NULL : &c->g->modules.at[c->g->nodes.at[id].module];
+      id == NO_ID || node_at(c->g, id)->module == NO_ID ? NULL : module_at(c->g, node_at(c->g, id)->module);
   if (!m || !same_span(m->origin, edit) || (m->op != OP_Conv2d && m->op != OP_Linear)) return NULL;
   *out = m->args.arg_span[1]; /* out_channels, out_features */
   return shape_in_script(c, *out) ? m : NULL;
@@ -209,7 +208,7 @@ static const Module *edited_maker(const ShapeContext *c, Span edit, Span *out) {
 static void cure_other(ShapeContext *c, Diag *d, int64_t got) {
   const char *name = c->node->name, *type = op_info(c->op)->name;
   Diags *diags = &c->s->diags;
-  bool first = c->g->values.at[c->node->inputs.at[0]].producer == NO_ID;
+  bool first = value_at(c->g, c->node->inputs.at[0])->producer == NO_ID;
   if (c->op == OP_Conv2d && first && c->args->groups == 1) {
     diag_help(diags, d, "`adapt %s to channels %lld` keeps what it has learnt", name, (long long)got);
     shape_fix_behind(c, d, d->span, "adapt %s to channels %lld", name, (long long)got);
@@ -228,10 +227,10 @@ static void cure_other(ShapeContext *c, Diag *d, int64_t got) {
 /* The seam at which the value flows into a slice of another donor; NULL where it is none. */
 static Seam *seam_of(const ShapeContext *c) {
   const Graph *g = c->g;
-  NodeId before = g->values.at[c->node->inputs.at[0]].producer;
+  NodeId before = value_at(g, c->node->inputs.at[0])->producer;
   ModuleId home = c->node->module != NO_ID ? c->node->module : c->node->scope, from = NO_ID;
   if (before != NO_ID)
-    from = g->nodes.at[before].module != NO_ID ? g->nodes.at[before].module : g->nodes.at[before].scope;
+    from = node_at(g, before)->module != NO_ID ? node_at(g, before)->module : node_at(g, before)->scope;
   for (size_t i = 0; home != NO_ID && i < g->seams.count; i++)
     if (module_within(g, home, g->seams.at[i].container) &&
         (from == NO_ID || !module_within(g, from, g->seams.at[i].container)))
@@ -259,7 +258,7 @@ bool shape_wants_features(ShapeContext *c, const char *what, int64_t wants, int6
   if (seam && c->in[0].rank == 3) return report_seam(c, seam, wants, got);
   const char *type = op_info(c->op)->name;
   Span edit = last_edit(c), out = SPAN_NONE;
-  Span own = c->node->module == NO_ID ? SPAN_NONE : c->g->modules.at[c->node->module].args.arg_span[0];
+  Span own = c->node->module == NO_ID ? SPAN_NONE : module_at(c->g, c->node->module)->args.arg_span[0];
   if (!shape_in_script(c, own) || !same_span(edit, c->node->origin)) own = SPAN_NONE;
   bool is_own = own.source != SPAN_NO_SOURCE;
   const Module *maker = is_own ? NULL : edited_maker(c, edit, &out);
@@ -295,7 +294,7 @@ static void cure_norm(ShapeContext *c, Diag *d) {
   const char *other = c->op == OP_BatchNorm1d ? "BatchNorm2d" : "BatchNorm1d";
   diag_help(&c->s->diags, d, c->op == OP_BatchNorm1d ? "%s is the one for maps" : "%s is the one behind a flatten",
             other);
-  Span args = c->node->module == NO_ID ? SPAN_NONE : c->g->modules.at[c->node->module].args_span;
+  Span args = c->node->module == NO_ID ? SPAN_NONE : module_at(c->g, c->node->module)->args_span;
   const char *type = op_info(c->op)->name;
   if (!shape_in_script(c, args) || !same_span(last_edit(c), c->node->origin) ||
       strncmp(shape_source_text(c, args), type, strlen(type)) != 0)
@@ -307,11 +306,11 @@ static void cure_norm(ShapeContext *c, Diag *d) {
 /* The call that made the map flat, or NULL. */
 static const Node *flattened_by(const ShapeContext *c) {
   ValueId value = c->node->inputs.at[0];
-  for (NodeId id = c->g->values.at[value].producer; id != NO_ID; id = c->g->values.at[value].producer) {
-    const Node *n = &c->g->nodes.at[id];
+  for (NodeId id = value_at(c->g, value)->producer; id != NO_ID; id = value_at(c->g, value)->producer) {
+    const Node *n = node_at(c->g, id);
     if (n->inputs.count != 1) return NULL;
     value = n->inputs.at[0];
-    if (c->g->values.at[value].shape.rank == 3 && c->g->values.at[n->output].shape.rank == 1) return n;
+    if (value_at(c->g, value)->shape.rank == 3 && value_at(c->g, n->output)->shape.rank == 1) return n;
   }
   return NULL;
 }
@@ -326,7 +325,7 @@ bool shape_wants_rank(ShapeContext *c, const char *wants, const char *help) {
   if (c->op == OP_BatchNorm1d || c->op == OP_BatchNorm2d) {
     cure_norm(c, d);
   } else if (flat) {
-    const Shape *map = &c->g->values.at[flat->inputs.at[0]].shape;
+    const Shape *map = &value_at(c->g, flat->inputs.at[0])->shape;
     diag_help(&c->s->diags, d, "put it before '%s', which makes %s of %s", flat->name,
               shape_text(c->g->arena, &c->in[0]), shape_text(c->g->arena, map));
   } else if (help) {

@@ -18,7 +18,7 @@ static void place_tensors(Plan *plan) {
   }
   ParamList all = graph_state_dict(g, g->arena, true);
   for (size_t i = 0; i < all.count; i++) {
-    const Param *p = &g->params.at[all.at[i]];
+    const Param *p = param_at(g, all.at[i]);
     if (p->shares != NO_ID) continue;
     plan->weight_offset.at[all.at[i]] = plan->weights_bytes;
     plan->weights_bytes += tensor_bytes(p);
@@ -27,7 +27,7 @@ static void place_tensors(Plan *plan) {
     plan->grads_bytes += tensor_bytes(p);
   }
   for (size_t i = 0; i < all.count; i++) {
-    ParamId same = g->params.at[all.at[i]].shares;
+    ParamId same = param_at(g, all.at[i])->shares;
     if (same != NO_ID) plan->weight_offset.at[all.at[i]] = plan->weight_offset.at[same];
   }
 }
@@ -48,7 +48,7 @@ static void count_uses(Lower *l, const Part *part) {
   for (int i = part->begin; i < part->end; i++) {
     NodeId id = l->g->order.at[i];
     if (!in_part(l, part, i)) continue;
-    const Node *n = &l->g->nodes.at[id];
+    const Node *n = node_at(l->g, id);
     for (size_t k = 0; k < n->inputs.count; k++) {
       l->value[n->inputs.at[k]].uses++;
       l->value[n->inputs.at[k]].only_user = id;
@@ -88,7 +88,7 @@ static Lower start_lower(Plan *plan, const Trainability *t, Program *s, void *pa
   s->present = true;
   count_uses(&l, part);
   /* The network's own input is plain; features are at home in their layout. */
-  Layout layout = part->input == g->input_value ? LAYOUT_NCHW : default_layout(&g->values.at[part->input].shape);
+  Layout layout = part->input == g->input_value ? LAYOUT_NCHW : default_layout(&value_at(g, part->input)->shape);
   l.value[part->input].at[layout] = place_buffer(&l, SPACE_INPUT, 0, 0, "x");
   return l;
 }
@@ -98,7 +98,7 @@ static void lower_part(Lower *l, const Part *part) {
     NodeId id = l->g->order.at[i];
     if (!in_part(l, part, i) || l->node[id].lowered) continue;
     l->node[id].lowered = true;
-    lower_rule[l->g->nodes.at[id].op](l, id);
+    lower_rule[node_at(l->g, id)->op](l, id);
     vec_push(l->arena, &l->heads, id);
   }
 }
@@ -157,13 +157,13 @@ static void lower_loss(Lower *l, const TrainConfig *train) {
 static void lower_backward(Lower *l) {
   for (size_t i = l->heads.count; i-- > 0;) {
     NodeId id = l->heads.at[i];
-    const Node *n = &l->g->nodes.at[id];
-    ValueId out = l->g->nodes.at[l->node[id].last].output;
+    const Node *n = node_at(l->g, id);
+    ValueId out = node_at(l->g, l->node[id].last)->output;
     if (!wants_grad(l, out) || !l->value[out].grad_written) continue;
     if (n->module != NO_ID) {
-      const Module *m = &l->g->modules.at[n->module];
+      const Module *m = module_at(l->g, n->module);
       for (size_t k = 0; k < m->params.count; k++) {
-        const Param *p = &l->g->params.at[m->params.at[k]];
+        const Param *p = param_at(l->g, m->params.at[k]);
         if (p->trainable) grad_param_rule[n->op][p->role](l, id, m->params.at[k]);
       }
     }
@@ -204,11 +204,11 @@ static const Graph *trained_graph(Graph *g, const PhaseConfig *phase) {
   copy->params.at = arena_array(g->arena, Param, g->params.count + 1);
   copy->modules.at = arena_array(g->arena, Module, g->modules.count + 1);
   for (size_t i = 0; i < g->params.count; i++) {
-    copy->params.at[i] = g->params.at[i];
+    copy->params.at[i] = *param_at(g, i);
     copy->params.at[i].trainable &= phase->trainable[i]; /* of the graph: what the loss depends on at all */
   }
   for (size_t i = 0; i < g->modules.count; i++) {
-    copy->modules.at[i] = g->modules.at[i];
+    copy->modules.at[i] = *module_at(g, i);
     copy->modules.at[i].frozen = phase->frozen[i];
   }
   return copy;
@@ -239,7 +239,7 @@ static void plan_training(Plan *plan, const Trainability *t, void *packs) {
   bool split = t->frozen_boundary != NO_ID;
   ValueId from = split ? t->frozen_boundary : g->input_value;
   if (split) {
-    plan->features = g->values.at[from].shape;
+    plan->features = value_at(g, from)->shape;
     plan->features_blocked = default_layout(&plan->features) == LAYOUT_NCHW16C;
     /* Samples lie behind one another without gaps, whatever the alignment of the whole. */
     plan->features_bytes =
@@ -323,7 +323,7 @@ void program_dump(const Plan *plan, const Program *s, FILE *out) {
           (long long)s->fixed_bytes, (long long)s->scratch_bytes);
   for (size_t c = 0; c < s->calls.count; c++) {
     const Call *call = &s->calls.at[c];
-    const char *node = call->node == NO_ID ? "-" : plan->graph->nodes.at[call->node].name;
+    const char *node = call->node == NO_ID ? "-" : node_at(plan->graph, call->node)->name;
     fprintf(out, "  %3zu %s %s.%s (", c, kernel_info(call->kernel)->name, node, call->role);
     for (int k = 0; k < call->buf_count; k++) {
       if (call->buf[k] == NO_ID) {

@@ -32,15 +32,15 @@ static bool stays_aligned(const Plan *plan, const Program *s, int64_t samples) {
   const Graph *g = plan->graph;
   bool features_in = s == &plan->tail, features_out = s == &plan->prefix;
   if ((features_in || features_out) && plan->features_bytes * samples % 64) return false;
-  if (!features_in && shape_count(&g->values.at[g->input_value].shape) * samples * 4 % 64) return false;
+  if (!features_in && shape_count(&value_at(g, g->input_value)->shape) * samples * 4 % 64) return false;
   if (features_out) return true;
   for (size_t i = 0; i < g->outputs.count; i++)
-    if (shape_count(&g->values.at[g->outputs.at[i].value].shape) * samples * 4 % 64) return false;
+    if (shape_count(&value_at(g, g->outputs.at[i].value)->shape) * samples * 4 % 64) return false;
   return true;
 }
 
 void plan_samples(const Plan *plan, Program *s) {
-  if (plan->graph->values.at[plan->graph->input_value].shape.rank != 3)
+  if (value_at(plan->graph, plan->graph->input_value)->shape.rank != 3)
     return; /* matrix products are the better the larger */
   /* What is not estimated, fuller units and fewer calls, speaks for the whole batch: ResNet-50 is slower for a fifth
    * less. */
