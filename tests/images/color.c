@@ -1,10 +1,12 @@
 /* Changes of colour and rotations against torchvision's on PIL images (color_goldens.safetensors, made by
  * make_color_goldens.py), and the augmentations that are made of them: crops with padding, flips, jitter, erasing. */
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "images.h"
+#include "tests/runtime/fake.h"
 
 static surgery_weights *goldens;
 
@@ -190,5 +192,38 @@ static void test_jitter_and_rotation(void **state) {
   free(straight), free(picture.pixels);
 }
 
-TESTS(color, cmocka_unit_test(test_against_pil), cmocka_unit_test(test_vertical_flip),
-      cmocka_unit_test(test_random_crop), cmocka_unit_test(test_erasing), cmocka_unit_test(test_jitter_and_rotation));
+/* augments/NAME.json, made by make_augment_goldens.py: what torchvision makes of the formula's picture, or how often a
+ * step changes it. */
+static void test_golden_of_row(void *config, void *golden) {
+  const char *name = json_string_value(json_object_get(golden, "name")),
+             *pixels = json_string_value(json_object_get(golden, "pixels"));
+  double share = json_number_value(json_object_get(golden, "share"));
+  enum { WIDTH = 17, HEIGHT = 13, DRAWS = 20000 };
+  Picture picture = formula(WIDTH, HEIGHT);
+  Preprocess p, plain;
+  preprocess_make(&plain, 3, HEIGHT, WIDTH, "");
+  augmented(&p, HEIGHT, WIDTH, "", config);
+  float *x = input_of(&picture, &p, 1);
+  for (int i = 0; pixels && i < WIDTH * HEIGHT * 3; i++) {
+    int at = i % 3 * WIDTH * HEIGHT + i / 3; /* (H, W, C) in the file */
+    unsigned want;
+    assert_int_equal(sscanf(pixels + 2 * i, "%2x", &want), 1);
+    if (lround(255 * x[at]) != (long)want) fail_msg("%s: byte %d is %g instead of %u", name, i, 255.0 * x[at], want);
+  }
+  float *straight = input_of(&picture, &plain, DATASET_NO_AUGMENT);
+  int changed = 0;
+  for (uint64_t seed = 0; !pixels && seed < DRAWS; seed++) {
+    float *drawn = input_of(&picture, &p, seed);
+    changed += memcmp(drawn, straight, WIDTH * HEIGHT * 3 * sizeof *drawn) != 0;
+    free(drawn);
+  }
+  if (!pixels && !(fabs(changed - DRAWS * share) < 5 * sqrt(DRAWS * share * (1 - share)))) /* five deviations */
+    fail_msg("%s: %d of %d pictures are changed", name, changed, DRAWS);
+  free(x), free(straight), free(picture.pixels);
+}
+
+static void test_goldens_of_rows(void **state) { test_goldens_of("augment", augment_rows, false, test_golden_of_row); }
+
+TESTS(color, cmocka_unit_test(test_goldens_of_rows), cmocka_unit_test(test_against_pil),
+      cmocka_unit_test(test_vertical_flip), cmocka_unit_test(test_random_crop), cmocka_unit_test(test_erasing),
+      cmocka_unit_test(test_jitter_and_rotation));

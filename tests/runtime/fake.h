@@ -34,9 +34,9 @@ const TrainRecipe *test_recipe(const char *text);
 /* The same of one row, its name as "type", and of a row's arguments; json: a json_t object, or NULL. */
 void recipe_choice(TrainRows rows, void *json, void *config);
 void recipe_arguments(const TrainArg *args, void *json, void *to);
-/* Each case of goldens/ for a row of the family, "optimizer" or "schedule": its config, and its JSON object. A row
- * without a file fails. */
-void test_goldens_of(const char *family, TrainRows rows, void (*test)(void *config, void *golden));
+/* Each case of the folder TRAIN_GOLDENS for a row of the family, "optimizer", "schedule" or "augment": its config, and
+ * its JSON object. all: a row without a file fails. */
+void test_goldens_of(const char *family, TrainRows rows, bool all, void (*test)(void *config, void *golden));
 size_t golden_numbers(void *json, double *to, size_t room); /* a list of numbers as text; how many */
 /* The manifest is malloc'ed: free((void *)network.manifest). */
 sg_network fake_network(const FakeOptions *options);

@@ -83,7 +83,7 @@ static void test_golden(void *config, void *golden) {
 
 static void test_goldens(void **state) {
   (void)state;
-  test_goldens_of("optimizer", optimizer_rows, test_golden);
+  test_goldens_of("optimizer", optimizer_rows, true, test_golden);
 }
 
 #define COPIES 20000 /* of the first twelve numbers: enough work to be shared by threads */

@@ -43,7 +43,7 @@ static void test_golden(void *config, void *golden) {
 
 static void test_goldens(void **state) {
   (void)state;
-  test_goldens_of("schedule", schedule_rows, test_golden);
+  test_goldens_of("schedule", schedule_rows, true, test_golden);
 }
 
 /* Beta(alpha, alpha): mean 1/2, variance 1 / (4 (2 alpha + 1)); within four standard deviations of so many draws. */
