@@ -206,6 +206,19 @@ static void update_RMSprop(const Update *u, const Args_RMSprop *a, const State_R
   }
 }
 
+/* torch/optim/adagrad.py: _single_tensor_adagrad */
+static void update_Adagrad(const Update *u, const Args_Adagrad *a, const State_Adagrad *s) {
+  float sign = a->maximize ? -1.0f : 1.0f, weight_decay = (float)u->weight_decay, eps = (float)a->eps;
+  float step_size = (float)(u->lr / (1 + (double)(u->step - 1) * a->lr_decay));
+  float *restrict w = u->w, *restrict sum = s->sum;
+  const float *restrict g = u->g;
+  for (int64_t i = 0; i < u->count; i++) {
+    float d = sign * g[i] + weight_decay * w[i];
+    sum[i] += d * d;
+    w[i] -= step_size * (d / (sqrtf(sum[i]) + eps));
+  }
+}
+
 /* ---- all of them ---- */
 
 static double rate_of(const Optimizer *o, const Args_Group *group) {
