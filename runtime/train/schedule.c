@@ -84,6 +84,11 @@ static double rate_cosine(const Args_cosine *s, double base, int64_t time, int64
   return s->eta_min + (base - s->eta_min) * (1 + cos(M_PI * (double)time / (double)length)) / 2;
 }
 
+static double rate_polynomial(const Args_polynomial *s, double base, int64_t time, int64_t total) {
+  int64_t left = time < s->total_iters ? s->total_iters - time : 0;
+  return base * pow((double)left / (double)s->total_iters, s->power);
+}
+
 double schedule_lr(const ScheduleConfig *s, double base, int64_t time, int64_t total) {
   int64_t warmup = train_count(schedule_rows, s, "warmup", 0);
   if (time < warmup) return base * linear_factor(train_number(schedule_rows, s, "start_factor", 1), 1, time, warmup);
