@@ -117,6 +117,16 @@ static int augment_random_resized_crop(Work *w, const Args_random_resized_crop *
   return work_resize(w, area, width, height, (Box){0, 0, width, height}, err);
 }
 
+static int augment_gray(Work *w, const Args_gray *a, Random *random, surgery_error *err) {
+  const Picture *p = &w->now;
+  if (!(random_uniform(random) < a->p) || p->channels < 3) return 0;
+  for (size_t i = 0; i < (size_t)p->width * (size_t)p->height; i++) {
+    uint8_t *rgb = p->pixels + i * (size_t)p->channels;
+    rgb[0] = rgb[1] = rgb[2] = picture_luma(rgb);
+  }
+  return 0;
+}
+
 /* x: (C, H, W), normalised already. */
 static void augment_erasing(const ManifestShape *shape, float *x, const Args_erasing *a, Random *random) {
   int height = (int)shape->dim[1], width = (int)shape->dim[2];
