@@ -51,17 +51,11 @@ ExitStatus run_passes(Compilation *c, const char *last);
 const char *const *pass_names(size_t *count);
 void list_passes(FILE *out);
 
-/* The commands, command_list.c. */
+/* The commands: rows of commands.def. */
 typedef enum CommandId {
-  COMMAND_BUILD,
-  COMMAND_CHECK,
-  COMMAND_PLAN,
-  COMMAND_SHOW,
-  COMMAND_DIFF,
-  COMMAND_ZOO,
-  COMMAND_EXPLAIN,
-  COMMAND_FMT,
-  COMMAND_RUN,
+#define COMMAND(ID, ...) COMMAND_##ID,
+#include "compiler/driver/commands.def"
+#undef COMMAND
   COMMAND_COUNT
 } CommandId;
 typedef struct CommandRow {
@@ -75,16 +69,9 @@ typedef struct CommandRow {
 extern const CommandRow command_rows[COMMAND_COUNT];
 const CommandRow *find_command(const char *name); /* NULL */
 
-/* One function a command. */
-ExitStatus command_build(Session *s, const Options *o);
-ExitStatus command_check(Session *s, const Options *o);
-ExitStatus command_plan(Session *s, const Options *o);
-ExitStatus command_show(Session *s, const Options *o);
-ExitStatus command_diff(Session *s, const Options *o);
-ExitStatus command_zoo(Session *s, const Options *o);
-ExitStatus command_explain(Session *s, const Options *o);
-ExitStatus command_fmt(Session *s, const Options *o);
-ExitStatus command_run(Session *s, const Options *o);
+#define COMMAND(ID, name, ...) ExitStatus command_##name(Session *s, const Options *o);
+#include "compiler/driver/commands.def"
+#undef COMMAND
 
 /* command_build.c: what run shares with it. The program's name without -o; the passes that are left, and the names
  * for what they wrote. */

@@ -6,6 +6,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+const CommandRow command_rows[COMMAND_COUNT] = {
+#define COMMAND(ID, name, ...) [COMMAND_##ID] = {#name, command_##name, __VA_ARGS__},
+#include "compiler/driver/commands.def"
+#undef COMMAND
+};
+
+const CommandRow *find_command(const char *name) {
+  for (size_t i = 0; i < COMMAND_COUNT; i++)
+    if (streq(name, command_rows[i].name)) return &command_rows[i];
+  return NULL;
+}
+
 bool may_go_on(const Session *s, const Options *o) {
   size_t allowed = o->command == &command_rows[COMMAND_PLAN] ? s->missing_weights : 0;
   return s->diags.errors == allowed && !(o->werror && s->diags.warnings > 0);

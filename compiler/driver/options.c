@@ -1,5 +1,5 @@
 /* The options of surgeryc and their help: one table, from which getopt's list and --help are made, and which
- * says which commands an option belongs to. The commands themselves are in command_list.c. */
+ * says which commands an option belongs to. The commands themselves are in commands.def. */
 #include "compiler/codegen/codegen.h"
 #include "compiler/driver/driver.h"
 #include <getopt.h>
