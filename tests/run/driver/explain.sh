@@ -19,8 +19,9 @@ done
 
 last_command=
 sources=$(find compiler grammar -name '*.[chyl]' -o -name '*.def' | grep -v compiler/base/codes.def)
+# Those of the selectors, which programs share, are texts there.
 # shellcheck disable=SC2086
-used=$(grep -ohE 'DIAG_[EWN][0-9]{4}' $sources | sed 's/DIAG_//' | sort -u)
+used=$(grep -ohE 'DIAG_[EWN][0-9]{4}|"E02[0-9]{2}"' $sources runtime/base/selector*.c | sed 's/DIAG_//; s/"//g' | sort -u)
 listed=$(echo "$codes" | sort -u)
 echo "$used" >"$tmp/used" && echo "$listed" >"$tmp/listed"
 equals "used without a row" "$(comm -23 "$tmp/used" "$tmp/listed")" ""
