@@ -2,43 +2,14 @@
  * says which commands an option belongs to. The commands themselves are in commands.def. */
 #include "compiler/codegen/codegen.h"
 #include "compiler/driver/driver.h"
-#include <getopt.h>
+#include "runtime/base/options.h"
 #include <stdlib.h>
 
 typedef struct OptionRow {
-  const char *name;  /* long name */
-  int id;            /* the short letter, or a number from 256 on */
-  const char *value; /* its argument's name; NULL: none */
+  Option option;
+  char letter;       /* 0: none */
   unsigned commands; /* which have it: bits by CommandId */
-  const char *help;
 } OptionRow;
-
-enum {
-  OPT_EMIT = 256,
-  OPT_WEIGHTS,
-  OPT_EMBED,
-  OPT_WEIGHTS_PATH,
-  OPT_MD,
-  OPT_MF,
-  OPT_CPU,
-  OPT_THREADS,
-  OPT_DIAGNOSTICS,
-  OPT_COLOR,
-  OPT_STOP,
-  OPT_DUMP,
-  OPT_TIME,
-  OPT_VERSION,
-  OPT_WERROR,
-  OPT_NO_WEIGHTS,
-  OPT_EXPLAIN,
-  OPT_CHECK,
-  OPT_TREE,
-  OPT_JSON,
-  OPT_GRAPH,
-  OPT_TUNE,
-  OPT_NAME,
-  OPT_CLEAR_CACHE
-};
 
 #define FOR(command) (1u << COMMAND_##command)
 #define SCRIPTS /* those that read a script */ (FOR(BUILD) | FOR(CHECK) | FOR(PLAN) | FOR(SHOW) | FOR(DIFF) | FOR(RUN))
@@ -46,43 +17,82 @@ enum {
 #define ALL (~0u)
 
 static const OptionRow rows[] = {
-    {"output", 'o', "FILE", FOR(BUILD),
-     "what to write; its suffix (.o .a .so .ll .s .svg .dot .png .pdf) chooses the kind where --emit does not"},
-    {"emit", OPT_EMIT, "KIND", FOR(BUILD), "exe (default), obj, static, shared, llvm, asm or graph"},
-    {"compile", 'c', NULL, FOR(BUILD), "the same as --emit=obj"},
-    {"name", OPT_NAME, "NAME", FOR(BUILD), "what the names of the C interface begin with (default: the output's name)"},
-    {"weights", OPT_WEIGHTS, "W", SCRIPTS, "NAME=FILE: the weights of that model; or a folder to look in"},
-    {"embed-weights", OPT_EMBED, NULL, FOR(BUILD), "put the weights into the output"},
-    {"weights-path", OPT_WEIGHTS_PATH, "FILE", FOR(BUILD),
-     "where the output looks for its weights when they are not beside it; from its own folder"},
-    {"define", 'D', "NAME=VALUE", SCRIPTS, "set a `param` of the script"},
-    {"include", 'I', "DIR", SCRIPTS, "where `include` looks"},
-    {"MD", OPT_MD, NULL, FOR(BUILD), "write a dependency file for make and ninja"},
-    {"MF", OPT_MF, "FILE", FOR(BUILD), "its name (default: the output's with .d)"},
-    {"cpu", OPT_CPU, "NAME[,…]", FOR(BUILD) | FOR(RUN),
-     "native (default), x86-64-v2, -v3, -v4 or a name that LLVM knows; of several the output chooses at start"},
-    {"threads", OPT_THREADS, "N", FOR(BUILD), "threads that the compiler itself uses, and --tune for what it times"},
-    {"tune", OPT_TUNE, NULL, FOR(BUILD) | FOR(RUN),
-     "time the kernels that can do a convolution, on this machine, and take the fastest"},
-    {"clear-cache", OPT_CLEAR_CACHE, NULL, FOR(RUN),
-     "remove all programs from the cache first; without a script, only that"},
-    {"in-place", 'i', NULL, FOR(FMT), "write the result into the script itself"},
-    {"check", OPT_CHECK, NULL, FOR(FMT), "write nothing; name the scripts that differ, and end with status 1"},
-    {"optimize", 'O', "LEVEL", FOR(BUILD) | FOR(RUN), "0 to 3 (default 3)"},
-    {"diagnostics", OPT_DIAGNOSTICS, "FORM", SCRIPTS | FOR(ZOO) | FOR(FMT),
-     "text (default) or json: one array; on stderr"},
-    {"color", OPT_COLOR, "WHEN", ALL, "auto (default), always or never"},
-    {"Werror", OPT_WERROR, NULL, SCRIPTS, "warnings are errors"},
-    {"Wno-weights", OPT_NO_WEIGHTS, NULL, FOR(CHECK) | FOR(PLAN), "a weight file that is not there is no error"},
-    {"tree", OPT_TREE, NULL, FOR(SHOW), "the modules as PyTorch's print(model) has them"},
-    {"json", OPT_JSON, NULL, FOR(SHOW) | FOR(DIFF) | FOR(ZOO) | FOR(PLAN), "everything, for programs"},
-    {"graph", OPT_GRAPH, "FILE", FOR(SHOW), "draw the network with Graphviz; FILE ends in .svg, .png, .pdf or .dot"},
-    {"stop-after", OPT_STOP, "PASS", PASSES, "stop behind a pass"},
-    {"dump", OPT_DUMP, "PASS", PASSES, "print what a pass made, on stdout"},
-    {"time-passes", OPT_TIME, NULL, PASSES, "say how long each pass took, on stderr"},
-    {"explain", OPT_EXPLAIN, "CODE", FOR(BUILD) | FOR(EXPLAIN), "the same as the command explain"},
-    {"help", 'h', NULL, ALL, "this text"},
-    {"version", OPT_VERSION, NULL, ALL, "the version"},
+    {{"output", OPTION_TEXT, offsetof(Options, output), "FILE",
+      "what to write; its suffix (.o .a .so .ll .s .svg .dot .png .pdf) chooses the kind where --emit does not"},
+     'o',
+     FOR(BUILD)},
+    {{"emit", OPTION_TEXT, offsetof(Options, emit), "KIND", "exe (default), obj, static, shared, llvm, asm or graph"},
+     0,
+     FOR(BUILD)},
+    {{"compile", OPTION_OWN, 0, NULL, "the same as --emit=obj"}, 'c', FOR(BUILD)},
+    {{"name", OPTION_TEXT, offsetof(Options, name), "NAME",
+      "what the names of the C interface begin with (default: the output's name)"},
+     0,
+     FOR(BUILD)},
+    {{"weights", OPTION_OWN, 0, "W", "NAME=FILE: the weights of that model; or a folder to look in"}, 0, SCRIPTS},
+    {{"embed-weights", OPTION_FLAG, offsetof(Options, embed_weights), NULL, "put the weights into the output"},
+     0,
+     FOR(BUILD)},
+    {{"weights-path", OPTION_TEXT, offsetof(Options, weights_path), "FILE",
+      "where the output looks for its weights when they are not beside it; from its own folder"},
+     0,
+     FOR(BUILD)},
+    {{"define", OPTION_OWN, 0, "NAME=VALUE", "set a `param` of the script"}, 'D', SCRIPTS},
+    {{"include", OPTION_OWN, 0, "DIR", "where `include` looks"}, 'I', SCRIPTS},
+    {{"MD", OPTION_FLAG, offsetof(Options, write_depfile), NULL, "write a dependency file for make and ninja"},
+     0,
+     FOR(BUILD)},
+    {{"MF", OPTION_TEXT, offsetof(Options, depfile), "FILE", "its name (default: the output's with .d)"},
+     0,
+     FOR(BUILD)},
+    {{"cpu", OPTION_TEXT, offsetof(Options, cpu), "NAME[,…]",
+      "native (default), x86-64-v2, -v3, -v4 or a name that LLVM knows; of several the output chooses at start"},
+     0,
+     FOR(BUILD) | FOR(RUN)},
+    {{"threads", OPTION_OWN, 0, "N", "threads that the compiler itself uses, and --tune for what it times"},
+     0,
+     FOR(BUILD)},
+    {{"tune", OPTION_FLAG, offsetof(Options, tune), NULL,
+      "time the kernels that can do a convolution, on this machine, and take the fastest"},
+     0,
+     FOR(BUILD) | FOR(RUN)},
+    {{"clear-cache", OPTION_FLAG, offsetof(Options, clear_cache), NULL,
+      "remove all programs from the cache first; without a script, only that"},
+     0,
+     FOR(RUN)},
+    {{"in-place", OPTION_FLAG, offsetof(Options, in_place), NULL, "write the result into the script itself"},
+     'i',
+     FOR(FMT)},
+    {{"check", OPTION_FLAG, offsetof(Options, check_only), NULL,
+      "write nothing; name the scripts that differ, and end with status 1"},
+     0,
+     FOR(FMT)},
+    {{"optimize", OPTION_OWN, 0, "LEVEL", "0 to 3 (default 3)"}, 'O', FOR(BUILD) | FOR(RUN)},
+    {{"diagnostics", OPTION_TEXT, offsetof(Options, diagnostics), "FORM",
+      "text (default) or json: one array; on stderr"},
+     0,
+     SCRIPTS | FOR(ZOO) | FOR(FMT)},
+    {{"color", OPTION_TEXT, offsetof(Options, color), "WHEN", "auto (default), always or never"}, 0, ALL},
+    {{"Werror", OPTION_FLAG, offsetof(Options, werror), NULL, "warnings are errors"}, 0, SCRIPTS},
+    {{"Wno-weights", OPTION_OWN, 0, NULL, "a weight file that is not there is no error"}, 0, FOR(CHECK) | FOR(PLAN)},
+    {{"tree", OPTION_FLAG, offsetof(Options, tree), NULL, "the modules as PyTorch's print(model) has them"},
+     0,
+     FOR(SHOW)},
+    {{"json", OPTION_FLAG, offsetof(Options, json), NULL, "everything, for programs"},
+     0,
+     FOR(SHOW) | FOR(DIFF) | FOR(ZOO) | FOR(PLAN)},
+    {{"graph", OPTION_TEXT, offsetof(Options, graph), "FILE",
+      "draw the network with Graphviz; FILE ends in .svg, .png, .pdf or .dot"},
+     0,
+     FOR(SHOW)},
+    {{"stop-after", OPTION_TEXT, offsetof(Options, stop_after), "PASS", "stop behind a pass"}, 0, PASSES},
+    {{"dump", OPTION_TEXT, offsetof(Options, dump), "PASS", "print what a pass made, on stdout"}, 0, PASSES},
+    {{"time-passes", OPTION_FLAG, offsetof(Options, time_passes), NULL, "say how long each pass took, on stderr"},
+     0,
+     PASSES},
+    {{"explain", OPTION_OWN, 0, "CODE", "the same as the command explain"}, 0, FOR(BUILD) | FOR(EXPLAIN)},
+    {{"help", OPTION_OWN, 0, NULL, "this text"}, 'h', ALL},
+    {{"version", OPTION_OWN, 0, NULL, "the version"}, 0, ALL},
 };
 #define ROW_COUNT (sizeof rows / sizeof *rows)
 
@@ -100,11 +110,12 @@ static bool has_option(const CommandRow *command, const OptionRow *row) {
 
 static void print_option(FILE *out, const OptionRow *row) {
   char left[64], letter[8] = "   ";
-  const char *value = row->value ? row->value : "";
-  if (row->id < 256) snprintf(letter, sizeof letter, "-%c,", row->id);
-  if (is_single_dash(row->name)) snprintf(left, sizeof left, "    -%s%s%s", row->name, *value ? " " : "", value);
-  else snprintf(left, sizeof left, "%s --%s%s%s", letter, row->name, *value ? "=" : "", value);
-  fprintf(out, "  %-28s %s\n", left, row->help);
+  const char *value = row->option.argument ? row->option.argument : "";
+  if (row->letter) snprintf(letter, sizeof letter, "-%c,", row->letter);
+  if (is_single_dash(row->option.name))
+    snprintf(left, sizeof left, "    -%s%s%s", row->option.name, *value ? " " : "", value);
+  else snprintf(left, sizeof left, "%s --%s%s%s", letter, row->option.name, *value ? "=" : "", value);
+  fprintf(out, "  %-28s %s\n", left, row->option.help);
 }
 
 static void print_help(FILE *out, const CommandRow *command) {
@@ -159,76 +170,58 @@ static void one_of(const char *option, const char *value, const char *const *all
 #define ONE_OF(option, value, ...)                                                                                     \
   one_of(option, value, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
-static const char *known_pass(const char *option, const char *value) {
+static void known_pass(const char *option, const char *value) {
   size_t count;
   const char *const *names = pass_names(&count);
   one_of(option, value, names, count);
-  return value;
 }
 
-static void take_option(Session *s, Options *o, int id, const char *value) {
-  switch (id) {
-  case 'o': o->output = value; break;
-  case OPT_EMIT:
-    ONE_OF("--emit", value, "exe", "obj", "static", "shared", "llvm", "asm", "graph");
-    o->emit = value;
-    break;
-  case 'c': o->emit = "obj"; break;
-  case OPT_NAME:
-    o->name = value;
-    if (!streq(codegen_identifier(s->arena, value), value))
-      usage("--name=%s cannot be the beginning of a name in C; one that can: %s", value,
-            codegen_identifier(s->arena, value));
-    break;
-  case OPT_CLEAR_CACHE: o->clear_cache = true; break;
-  case OPT_WEIGHTS: vec_push(s->arena, &s->weights, split_pair(s, value)); break;
-  case OPT_EMBED: o->embed_weights = true; break;
-  case OPT_WEIGHTS_PATH:
-    if (!*value) usage("--weights-path wants a file");
-    o->weights_path = value;
-    break;
-  case 'D': {
+typedef struct Taking {
+  Session *s;
+  Options *o;
+  bool given[ROW_COUNT];
+} Taking;
+
+/* What is no text or flag of its own. */
+static void take_own(Session *s, Options *o, const char *name, const char *value) {
+  if (streq(name, "compile")) o->emit = "obj";
+  else if (streq(name, "weights")) vec_push(s->arena, &s->weights, split_pair(s, value));
+  else if (streq(name, "define")) {
     NameValue pair = split_pair(s, value);
     if (!pair.name || !*pair.name) usage("-D wants NAME=VALUE, not '%s'", value);
     vec_push(s->arena, &s->defines, pair);
-    break;
-  }
-  case 'I': vec_push(s->arena, &s->include_dirs, value); break;
-  case OPT_MD: o->write_depfile = true; break;
-  case OPT_MF:
-    o->write_depfile = true;
-    o->depfile = value;
-    break;
-  case OPT_CPU: o->cpu = value; break;
-  case OPT_TUNE: o->tune = true; break;
-  case OPT_THREADS: o->threads = whole_number("--threads", value, 1, 256); break;
-  case 'O': o->opt_level = whole_number("-O", value, 0, 3); break;
-  case OPT_DIAGNOSTICS:
-    ONE_OF("--diagnostics", value, "text", "json");
-    o->diagnostics = value;
-    break;
-  case OPT_COLOR:
-    ONE_OF("--color", value, "auto", "always", "never");
-    o->color = value;
-    break;
-  case OPT_WERROR: o->werror = true; break;
-  case OPT_NO_WEIGHTS: s->missing_allowed = true; break;
-  case OPT_STOP: o->stop_after = known_pass("--stop-after", value); break;
-  case OPT_DUMP: o->dump = known_pass("--dump", value); break;
-  case OPT_EXPLAIN:
-    o->command = &command_rows[COMMAND_EXPLAIN];
-    o->script = value;
-    break;
-  case 'i': o->in_place = true; break;
-  case OPT_CHECK: o->check_only = true; break;
-  case OPT_TREE: o->tree = true; break;
-  case OPT_JSON: o->json = true; break;
-  case OPT_GRAPH: o->graph = value; break;
-  case OPT_TIME: o->time_passes = true; break;
-  case OPT_VERSION: puts("surgeryc " SURGERY_VERSION); exit(EXIT_DONE);
-  case 'h': print_help(stdout, o->command); exit(EXIT_DONE);
-  default: exit(EXIT_USAGE);
-  }
+  } else if (streq(name, "include")) vec_push(s->arena, &s->include_dirs, value);
+  else if (streq(name, "threads")) o->threads = whole_number("--threads", value, 1, 256);
+  else if (streq(name, "optimize")) o->opt_level = whole_number("-O", value, 0, 3);
+  else if (streq(name, "Wno-weights")) s->missing_allowed = true;
+  else if (streq(name, "explain")) o->command = &command_rows[COMMAND_EXPLAIN], o->script = value;
+  else if (streq(name, "version")) puts("surgeryc " SURGERY_VERSION), exit(EXIT_DONE);
+  else if (streq(name, "help")) print_help(stdout, o->command), exit(EXIT_DONE);
+  else BUG("nothing takes the option --%s", name);
+}
+
+/* A text that not everything may be. */
+static void check_value(Session *s, Options *o, const char *name, const char *value) {
+  if (streq(name, "emit")) ONE_OF("--emit", value, "exe", "obj", "static", "shared", "llvm", "asm", "graph");
+  else if (streq(name, "diagnostics")) ONE_OF("--diagnostics", value, "text", "json");
+  else if (streq(name, "color")) ONE_OF("--color", value, "auto", "always", "never");
+  else if (streq(name, "stop-after")) known_pass("--stop-after", value);
+  else if (streq(name, "dump")) known_pass("--dump", value);
+  else if (streq(name, "weights-path") && !*value) usage("--weights-path wants a file");
+  else if (streq(name, "MF")) o->write_depfile = true;
+  else if (streq(name, "name") && !streq(codegen_identifier(s->arena, value), value))
+    usage("--name=%s cannot be the beginning of a name in C; one that can: %s", value,
+          codegen_identifier(s->arena, value));
+}
+
+static bool take_option(void *user, int row, const char *value) {
+  Taking *t = user;
+  const Option *option = &rows[row].option;
+  t->given[row] = true;
+  if (option->kind == OPTION_OWN) take_own(t->s, t->o, option->name, value);
+  else option_store(option, t->o, value); /* an empty text is a text here */
+  if (option->kind == OPTION_TEXT) check_value(t->s, t->o, option->name, value);
+  return true;
 }
 
 /* Not behind "--", where names of files begin. */
@@ -248,7 +241,8 @@ static void refuse_misspelt_command(const Options *o) {
 static void refuse_options_of_others(const Options *o, const bool *given) {
   for (size_t i = 0; i < ROW_COUNT; i++)
     if (given[i] && !has_option(o->command, &rows[i]))
-      usage("%s takes no %s%s", o->command->name, is_single_dash(rows[i].name) ? "-" : "--", rows[i].name);
+      usage("%s takes no %s%s", o->command->name, is_single_dash(rows[i].option.name) ? "-" : "--",
+            rows[i].option.name);
 }
 
 static void check_arguments(const Options *o, bool no_words) {
@@ -266,16 +260,6 @@ static void check_arguments(const Options *o, bool no_words) {
   usage("'%s' is too much for %s", extra, c->name);
 }
 
-/* getopt's forms of the rows. */
-static void list_options(struct option list[ROW_COUNT + 1], char letters[2 * ROW_COUNT + 2]) {
-  char *end = letters;
-  for (size_t i = 0; i < ROW_COUNT; i++) {
-    int argument = rows[i].value ? required_argument : no_argument;
-    list[i] = (struct option){rows[i].name, argument, NULL, rows[i].id};
-    if (rows[i].id < 256) end += sprintf(end, "%c%s", rows[i].id, rows[i].value ? ":" : "");
-  }
-}
-
 static int arguments_after_dashes(int argc, char **argv) {
   for (int i = 1; i < argc; i++)
     if (streq(argv[i], "--")) return argc - i - 1;
@@ -283,10 +267,10 @@ static int arguments_after_dashes(int argc, char **argv) {
 }
 
 void parse_options(int argc, char **argv, Session *s, Options *o) {
-  struct option list[ROW_COUNT + 1] = {0};
-  char letters[2 * ROW_COUNT + 2] = "";
-  bool given[ROW_COUNT] = {0}, no_words = argc <= 1;
-  list_options(list, letters);
+  OptionReader reader = {.loud = true};
+  Taking taking = {.s = s, .o = o};
+  bool no_words = argc <= 1;
+  for (size_t i = 0; i < ROW_COUNT; i++) options_add(&reader, &rows[i].option, rows[i].letter);
   const CommandRow *command = argc > 1 ? find_command(argv[1]) : NULL;
   if (command) {
     o->command = command;
@@ -294,15 +278,12 @@ void parse_options(int argc, char **argv, Session *s, Options *o) {
     argv++, argc--;
   }
   accept_single_dash(s, argc, argv);
-  int id, after_dashes = arguments_after_dashes(argc, argv);
-  while ((id = getopt_long(argc, argv, letters, list, NULL)) != -1) {
-    for (size_t i = 0; i < ROW_COUNT; i++) given[i] |= rows[i].id == id;
-    take_option(s, o, id, optarg);
-  }
-  o->before_dashes = argc - optind - after_dashes;
-  if (optind < argc && !o->script) o->script = argv[optind++];
-  for (; optind < argc; optind++) vec_push(s->arena, &o->rest, argv[optind]);
+  int word, after_dashes = arguments_after_dashes(argc, argv);
+  if (options_read(&reader, argc, argv, take_option, &taking, &word) != OPTIONS_READ) exit(EXIT_USAGE);
+  o->before_dashes = argc - word - after_dashes;
+  if (word < argc && !o->script) o->script = argv[word++];
+  for (; word < argc; word++) vec_push(s->arena, &o->rest, argv[word]);
   refuse_misspelt_command(o);
-  refuse_options_of_others(o, given);
+  refuse_options_of_others(o, taking.given);
   check_arguments(o, no_words);
 }

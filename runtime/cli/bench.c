@@ -126,7 +126,7 @@ static ExitStatus run(Cli *cli) {
   return status;
 }
 
-static const CliOption options[] = {
+static const Option options[] = {
     {"batch", OPTION_COUNT, offsetof(BenchArguments, batch), "N", "samples at once (default 1)"},
     {"runs", OPTION_COUNT, offsetof(BenchArguments, runs), "N", "runs to take the median of (default 20)"},
     {"step", OPTION_FLAG, offsetof(BenchArguments, step), NULL, "the training step alone"},

@@ -5,30 +5,14 @@
 #include <stdio.h>
 #include "runtime/data/dataset.h"
 #include "runtime/base/exit.h"
+#include "runtime/base/options.h"
 #include "runtime/base/text.h"
 #include "runtime/net/net.h"
-
-typedef enum OptionKind {
-  OPTION_FLAG,   /* bool */
-  OPTION_TEXT,   /* const char * */
-  OPTION_COUNT,  /* int64_t, 1 or more */
-  OPTION_SIZE,   /* int64_t, 0 or more */
-  OPTION_RATE,   /* double, 0 or more, finite */
-  OPTION_REFUSED /* known, and not there yet: `argument` says why */
-} OptionKind;
-
-typedef struct CliOption {
-  const char *name;
-  OptionKind kind;
-  size_t offset;        /* in the command's struct of arguments; for the common ones in Cli */
-  const char *argument; /* "FILE", for the help; NULL for a flag */
-  const char *help;
-} CliOption;
 
 typedef struct Cli Cli;
 typedef struct CliCommand {
   const char *name, *arguments, *summary, *more; /* "FILE…", one line, lines below the options or NULL */
-  const CliOption *options;                      /* ended by a NULL name */
+  const Option *options;                         /* ended by a NULL name */
   bool operands;                                 /* takes names that are no options */
   ExitStatus (*run)(Cli *cli);
 } CliCommand;

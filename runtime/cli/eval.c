@@ -146,7 +146,7 @@ static ExitStatus run(Cli *cli) {
   return status;
 }
 
-static const CliOption options[] = {
+static const Option options[] = {
     {"data", OPTION_TEXT, offsetof(EvalArguments, data), "DIR", "the data set"},
     {"batch", OPTION_COUNT, offsetof(EvalArguments, batch), "N", "samples at once (default 16)"},
     {"raw", OPTION_FLAG, offsetof(EvalArguments, raw), NULL, CLI_RAW_HELP},

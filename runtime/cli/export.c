@@ -46,7 +46,7 @@ static ExitStatus run(Cli *cli) {
   return status;
 }
 
-static const CliOption options[] = {
+static const Option options[] = {
     {"out", OPTION_TEXT, offsetof(ExportArguments, out), "FILE", "safetensors, pth or npz, by suffix"},
     {"only", OPTION_TEXT, offsetof(ExportArguments, only), "SELECTOR",
      "layers or tensors, by a selector as in scripts"},

@@ -143,7 +143,7 @@ static ExitStatus run(Cli *cli) {
   return EXIT_DONE;
 }
 
-static const CliOption options[] = {
+static const Option options[] = {
     {"layers", OPTION_FLAG, offsetof(InfoArguments, layers), NULL, "every layer with its type, output and parameters"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 const CliCommand command_info = {

@@ -253,7 +253,7 @@ static ExitStatus run(Cli *cli) {
 }
 
 #define AT(field) offsetof(InspectArguments, field)
-static const CliOption options[] = {
+static const Option options[] = {
     {"layers", OPTION_TEXT, AT(layers), "SELECTOR",
      "only these, in the table and as pictures (default: all in the table)"},
     {"maps", OPTION_TEXT, AT(maps), "DIR",

@@ -1,8 +1,5 @@
-/* Options from tables: the same row gives getopt_long its entry, --help its line and the argument its place.
- * Messages of the commands are printed here too. */
+/* The options of a command, by the table in its file, and the messages of the commands. */
 #include <errno.h>
-#include <getopt.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,25 +9,19 @@
 #include "runtime/base/nearest.h"
 #include "runtime/base/text.h"
 
-#define MAX_OPTIONS 40
-
-static const CliOption common[] = {
+static const Option common[] = {
     {"weights", OPTION_TEXT, offsetof(Cli, weights), "FILE", "weights instead of the program's own"},
     {"threads", OPTION_COUNT, offsetof(Cli, threads), "N", "threads to compute with (default: all processors)"},
     {"quiet", OPTION_FLAG, offsetof(Cli, quiet), NULL, "no progress, no remarks"},
     {"help", OPTION_FLAG, offsetof(Cli, help), NULL, "this text"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 
-typedef struct Row {
-  const CliOption *option;
-  bool own;
-} Row;
-
-static int collect(const CliCommand *command, Row rows[MAX_OPTIONS]) {
-  int count = 0;
-  for (const CliOption *o = command->options; o && o->name; o++) rows[count++] = (Row){o, true};
-  for (const CliOption *o = common; o->name; o++) rows[count++] = (Row){o, false};
-  return count;
+/* Where a command's options end in the reader, and the common ones begin. */
+static int collect(const CliCommand *command, OptionReader *reader) {
+  for (const Option *o = command->options; o && o->name; o++) options_add(reader, o, 0);
+  int own = reader->count;
+  for (const Option *o = common; o->name; o++) options_add(reader, o, strcmp(o->name, "help") == 0 ? 'h' : 0);
+  return own;
 }
 
 /* What is printed as it is: the characters of UTF-8 that are no controls, and those in `kept`. */
@@ -96,12 +87,12 @@ ExitStatus cli_finish(const Cli *cli, ExitStatus status) {
   return status == EXIT_DONE ? EXIT_ENVIRONMENT : status;
 }
 
-static void print_help(const Cli *cli, const Row *rows, int count) {
+static void print_help(const Cli *cli, const OptionReader *reader) {
   const CliCommand *c = cli->command;
   cli_print(stdout, "usage: %s %s %s\n\n%s\n\n", cli->program, c->name, c->arguments, c->summary);
-  for (int i = 0; i < count; i++) {
+  for (int i = 0; i < reader->count; i++) {
     char left[48];
-    const CliOption *o = rows[i].option;
+    const Option *o = reader->row[i];
     if (o->kind == OPTION_REFUSED) continue;
     snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
     cli_print(stdout, "  %-24s  %s\n", left, o->help);
@@ -114,32 +105,7 @@ static void print_help(const Cli *cli, const Row *rows, int count) {
   if (more) cli_print(stdout, "%s%s\n", mark ? "" : "\n", more);
 }
 
-static bool whole_number(const char *text, int64_t least, int64_t *to) {
-  char *end;
-  errno = 0;
-  long long value = strtoll(text, &end, 10);
-  if (end == text || *end || errno || value < least) return false;
-  *to = value;
-  return true;
-}
-
-static bool store(const CliOption *o, char *base, const char *value) {
-  void *to = base + o->offset;
-  char *end;
-  switch (o->kind) {
-  case OPTION_FLAG: *(bool *)to = true; return true;
-  case OPTION_TEXT: *(const char **)to = value; return *value != 0;
-  case OPTION_COUNT: return whole_number(value, 1, to);
-  case OPTION_SIZE: return whole_number(value, 0, to);
-  case OPTION_RATE:
-    errno = 0;
-    *(double *)to = strtod(value, &end);
-    return end != value && !*end && isfinite(*(double *)to) && *(double *)to >= 0;
-  default: return false;
-  }
-}
-
-static ExitStatus wrong_value(const Cli *cli, const CliOption *o, const char *value) {
+static ExitStatus wrong_value(const Cli *cli, const Option *o, const char *value) {
   static const char *const wants[] = {[OPTION_TEXT] = "a text",
                                       [OPTION_COUNT] = "a whole number, 1 or more",
                                       [OPTION_SIZE] = "a whole number, 0 or more",
@@ -148,46 +114,59 @@ static ExitStatus wrong_value(const Cli *cli, const CliOption *o, const char *va
   return cli_usage(cli, "--%s %s: %s is wanted", o->name, value, wants[o->kind]);
 }
 
-static ExitStatus unknown_option(const Cli *cli, const char *text, const Row *rows, int count) {
-  const char *names[MAX_OPTIONS];
+static ExitStatus unknown_option(const Cli *cli, const char *text, const OptionReader *reader) {
+  const char *names[OPTIONS_MOST];
   char name[64];
-  for (int i = 0; i < count; i++) names[i] = rows[i].option->name;
+  for (int i = 0; i < reader->count; i++) names[i] = reader->row[i]->name;
   while (*text == '-') text++;
   snprintf(name, sizeof name, "%.*s", (int)strcspn(text, "="), text);
-  const char *near = nearest_name(name, names, (size_t)count);
+  const char *near = nearest_name(name, names, (size_t)reader->count);
   if (near) return cli_usage(cli, "there is no option '--%s'; did you mean '--%s'?", name, near);
   return cli_usage(cli, "there is no option '--%s'", name);
 }
 
-bool cli_parse(Cli *cli, void *arguments, ExitStatus *status) {
-  Row rows[MAX_OPTIONS];
-  struct option list[MAX_OPTIONS + 1];
-  int count = collect(cli->command, rows), key, index;
-  for (int i = 0; i < count; i++)
-    list[i] = (struct option){rows[i].option->name,
-                              rows[i].option->kind == OPTION_FLAG ? no_argument : required_argument, NULL, 256 + i};
-  list[count] = (struct option){NULL, 0, NULL, 0};
+typedef struct Taking {
+  Cli *cli;
+  void *arguments;
+  const OptionReader *reader;
+  int own; /* the rows of the command itself */
+  ExitStatus status;
+} Taking;
+
+static bool take(void *user, int row, const char *value) {
+  Taking *t = user;
+  const Option *option = t->reader->row[row];
+  if (option_store(option, row < t->own ? t->arguments : t->cli, value)) return true;
+  t->status = wrong_value(t->cli, option, value);
+  return false;
+}
+
+/* *status: wrong usage, where it ends so. */
+static bool read_options(Cli *cli, void *arguments, const OptionReader *reader, int own, ExitStatus *status) {
+  Taking t = {cli, arguments, reader, own, EXIT_USAGE};
   char **argv = cli->operand;
-  int argc = cli->operand_count;
-  optind = 0, opterr = 0; /* 0: getopt starts anew, for a second call in one process */
-  *status = EXIT_USAGE;
-  while ((key = getopt_long(argc, argv, ":h", list, &index)) != -1) {
-    if (key == 'h') cli->help = true;
-    else if (key == ':') return *status = cli_usage(cli, "%s wants a value", argv[optind - 1]), false;
-    else if (key == '?' && optopt && optopt < 256)
-      return *status = cli_usage(cli, "there is no option '-%c'", optopt), false;
-    else if (key < 256) return *status = unknown_option(cli, argv[optind - 1], rows, count), false;
-    else if (!store(rows[key - 256].option, rows[key - 256].own ? arguments : (char *)cli, optarg))
-      return *status = wrong_value(cli, rows[key - 256].option, optarg), false;
+  int word;
+  switch (options_read(reader, cli->operand_count, argv, take, &t, &word)) {
+  case OPTIONS_READ: cli->operand = argv + word, cli->operand_count -= word; return true;
+  case OPTIONS_STOPPED: *status = t.status; return false;
+  case OPTIONS_UNKNOWN: *status = unknown_option(cli, argv[word], reader); return false;
+  case OPTIONS_LETTER: *status = cli_usage(cli, "there is no option '-%c'", word); return false;
+  case OPTIONS_NO_VALUE: *status = cli_usage(cli, "%s wants a value", argv[word]); return false;
   }
+  return false;
+}
+
+bool cli_parse(Cli *cli, void *arguments, ExitStatus *status) {
+  OptionReader reader = {0};
+  int own = collect(cli->command, &reader);
+  if (!read_options(cli, arguments, &reader, own, status)) return false;
   if (cli->help) {
-    print_help(cli, rows, count);
+    print_help(cli, &reader);
     return *status = EXIT_DONE, false;
   }
-  cli->operand = argv + optind, cli->operand_count = argc - optind;
   if (cli->operand_count && !cli->command->operands) {
     bool data = false; /* `train pictures`, where --data is meant */
-    for (int i = 0; i < count; i++) data = data || strcmp(rows[i].option->name, "data") == 0;
+    for (int i = 0; i < reader.count; i++) data = data || strcmp(reader.row[i]->name, "data") == 0;
     if (data) cli_usage(cli, "'%s' is not expected here; did you mean '--data %s'?", cli->operand[0], cli->operand[0]);
     else cli_usage(cli, "'%s' is not expected here", cli->operand[0]);
     return *status = EXIT_USAGE, false;

@@ -293,7 +293,7 @@ static ExitStatus run(Cli *cli) {
   return status;
 }
 
-static const CliOption options[] = {
+static const Option options[] = {
     {"top", OPTION_COUNT, offsetof(PredictArguments, top), "K", "how many classes to print (default 5)"},
     {"json", OPTION_FLAG, offsetof(PredictArguments, json), NULL,
      "one JSON array: file, classes (class, label, probability) or values; several outputs by name"},

@@ -301,7 +301,7 @@ static ExitStatus run(Cli *cli) {
 }
 
 #define AT(field) offsetof(TrainArguments, field)
-static const CliOption options[] = {
+static const Option options[] = {
     {"data", OPTION_TEXT, AT(data), "DIR", "the training set"},
     {"val", OPTION_TEXT, AT(val), "DIR",
      "the validation set (default: the t10k- or test_ part beside an IDX or CIFAR training set)"},
