@@ -3,7 +3,6 @@
  * Lists are singly linked through `next`, in source order. */
 #ifndef SURGERY_GRAMMAR_AST_H
 #define SURGERY_GRAMMAR_AST_H
-#include "compiler/base/arena.h"
 #include "compiler/base/diag.h"
 #include "compiler/base/source.h"
 #include "runtime/base/selector.h"
@@ -167,4 +166,9 @@ bool migration_is_line_to_drop(const char *word);
 /* habits_statements.c: how a whole statement of PyTorch, Keras or YAML is written here, or NULL; `*fix` is what takes
  * its place ("" where the line may go), or NULL. */
 const char *migration_statement(Arena *arena, const char *text, const char **fix);
+
+/* For `surgeryc fmt`, by the rules of README.md: the text of `source` laid out anew, NUL-terminated, in the arena;
+ * *length without the NUL. Every comment and every word is kept as it was written, and the syntax tree is the same:
+ * BUG() where it is not. NULL when the script has mistakes of syntax, which are then in `diags`. */
+const char *format_script(Arena *arena, Diags *diags, Sources *sources, uint32_t source, size_t *length);
 #endif

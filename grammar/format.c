@@ -1,12 +1,51 @@
 /* Lays a script out: tokens and the comments between them become lines. Which statements share a line, where a
  * statement or a list is broken, and where a line is left empty, is the author's choice and stays; all else is
- * decided here, in format_space.c and in format_align.c. Called by the driver, for `surgeryc fmt`.
+ * decided here and in format_align.c. Called by the driver, for `surgeryc fmt`.
  *
  * Between two tokens there is nothing but blanks, newlines, semicolons, backslashes and comments: the lexer drops
  * nothing else. So the comments are found in the text itself. */
 #include "grammar/format_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
+
+/* ---- blanks between neighbours on a line ----
+ *
+ *  - Operators stand between blanks, but not a sign, and not `..` and `:`.
+ *  - `=` stands between blanks where it names something: a layer (also one in a Sequential), a constant, a
+ *    parameter of a model. An argument and a named value of a setting are written name=value, as in Python. */
+
+static char first_byte(const Format *f, const Recorded *t) { return f->text[t->span.begin]; }
+static char last_byte(const Format *f, const Recorded *t) { return f->text[t->span.end - 1]; }
+
+static bool equals_between_blanks(const Format *f) {
+  const OpenBracket *bracket = f->open.count ? &f->open.at[f->open.count - 1] : NULL;
+  if (bracket && bracket->kind != '{') return bracket->names;
+  return f->statement != TOK_SETTING && !keyword_has(f->statement, STMT_NAMED_VALUES);
+}
+
+static bool blank_between(const Format *f, const Recorded *a, const Recorded *b) {
+  switch (b->token) {
+  case ',':
+  case ')':
+  case ']': return false;
+  case TOK_MEMBER: /* 3 .x is not 3.x */ return a->token == TOK_INT || a->token == TOK_FLOAT;
+  case TOK_DOTDOT: return last_byte(f, a) == '.';
+  case ':': return a->token == ',';
+  }
+  switch (a->token) {
+  case '(':
+  case '[':
+  case ':': return false;
+  case TOK_DOTDOT: return first_byte(f, b) == '.';
+  case '-':
+    if (!a->operand) return false; /* a sign */
+    break;
+  }
+  if (a->token == '=' || b->token == '=') return equals_between_blanks(f);
+  if (b->token == '(') return !b->operand || b->selector; /* a call, but not the shape of an expect */
+  if (b->token == '[') return !b->operand;                /* an index */
+  return true;
+}
 
 enum { STEP = 2 };
 
@@ -211,7 +250,7 @@ static void go_on(Format *f, const Recorded *before, const Recorded *t, size_t g
     if (by_hand) append(f, " \\", 2);
     Gap gap = put_comments(f, gap_begin, t->span.begin, at_continuation(f, false));
     new_line(f, at_continuation(f, closes), gap.blank && !by_hand);
-  } else if (format_blank_between(f, before, t)) {
+  } else if (blank_between(f, before, t)) {
     append(f, " ", 1);
   }
   note_word(f, before, t);

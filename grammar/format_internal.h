@@ -1,7 +1,6 @@
-/* What format.c, format_space.c and format_align.c share: lines of text that are not aligned yet. */
+/* What format.c and format_align.c share: lines of text that are not aligned yet. */
 #ifndef SURGERY_GRAMMAR_FORMAT_INTERNAL_H
 #define SURGERY_GRAMMAR_FORMAT_INTERNAL_H
-#include "grammar/format.h"
 #include "grammar/parse_internal.h"
 
 typedef enum LineKind {
@@ -62,8 +61,6 @@ typedef struct Format {
 size_t format_width(const char *text, size_t length);
 static inline Line *format_line(Format *f) { return &f->lines.at[f->lines.count - 1]; }
 
-/* format_space.c: a blank between two neighbours on one line? `=` is decided by where it stands. */
-bool format_blank_between(const Format *f, const Recorded *a, const Recorded *b);
 /* format_align.c: fills in pad and indent of every line, then the columns of the comments. */
 void format_align(Format *f);
 /* The whole text. */

@@ -1,7 +1,7 @@
 /* What fingers that know Python or C type, and how it is written here: single words, and whole statements such as
  * `model.fc = nn.Linear(512, 10)`. Looks only at the text; must not change what the parser does. Called by
  * syntax_error.c and, for words that the parser accepts as names, by the front end. */
-#include "compiler/base/diag_text.h"
+#include "compiler/base/diag.h"
 #include "grammar/parse_internal.h"
 #include <ctype.h>
 

@@ -1,7 +1,7 @@
 /* Settings that run together, as arguments do: `resize 256 center_crop 224`, `epochs = 10, batch_size = 32`. And
  * Python's blocks, made by a colon and indentation: `forward(x):` with the lines below it. One message for the whole of
  * it, and the same in braces. Looks only at the text. Called by syntax_error.c. */
-#include "compiler/base/diag_text.h"
+#include "compiler/base/diag.h"
 #include "grammar/parse_internal.h"
 #include <ctype.h>
 

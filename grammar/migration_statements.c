@@ -1,7 +1,7 @@
 /* Whole statements of PyTorch, Keras, YAML and of English, and how each is written here: one row each. Looks only at
  * the text. Called where a statement could not be read (syntax_error.c, token_values.c) or stands for nothing
  * (compiler/lang/migration.c). */
-#include "compiler/base/diag_text.h"
+#include "compiler/base/diag.h"
 #include "grammar/parse_internal.h"
 #include <ctype.h>
 

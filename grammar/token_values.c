@@ -1,6 +1,6 @@
 /* The values of numbers, strings and regular expressions, and the messages for words that are none. Must
  * not decide where tokens begin. Called by tokens.c alone. */
-#include "compiler/base/diag_text.h"
+#include "compiler/base/diag.h"
 #include "grammar/parse_internal.h"
 #include <ctype.h>
 #include <errno.h>

@@ -6,7 +6,7 @@
  *  - Every statement ends with END, also before `}`; END never stands twice, nor at the start.
  *  - After a mistake what is left of the statement is skipped, with the blocks in it.
  */
-#include "compiler/base/diag_text.h"
+#include "compiler/base/diag.h"
 #include "grammar/parse_internal.h"
 
 int surgery_yylex(SURGERY_YYSTYPE *value, Span *span, void *scanner);

@@ -5,6 +5,7 @@
 #define SURGERY_BASE_DIAG_H
 #include "runtime/base/map.h"
 #include "runtime/base/nearest.h"
+#include "runtime/base/text.h"
 #include "source.h"
 #include <stdio.h>
 
@@ -73,7 +74,7 @@ bool diag_may_be_unmade(const Diags *diags, const char *name);
 bool diag_unread_within(const Diags *diags, Span span);
 
 /* Prints everything collected, in source order for the same file, and forgets it; `errors` and `warnings`
- * keep counting. At most 50 in text and 1000 in JSON, whose fields grammar/README.md lists ("Messages"). */
+ * keep counting. At most 50 in text and 1000 in JSON, whose fields docs/messages.md lists. */
 void diag_print_text(Diags *diags, FILE *out, bool color);
 void diag_print_json(Diags *diags, FILE *out);
 /* NULL where there is no such code. */
@@ -93,4 +94,20 @@ _Noreturn void bug(const char *file, int line, const char *format, ...) __attrib
   do {                                                                                                                 \
     if (!(cond)) BUG("assertion failed: %s", #cond);                                                                   \
   } while (0)
+
+/* ---- texts of scripts, fit to be shown ---- */
+
+/* A copy that is valid UTF-8 without control characters (so that no message can drive a terminal):
+ * what is not becomes U+FFFD. */
+char *clean_text(Arena *arena, const char *text, size_t length);
+/* Where the statement that goes on at `from` ends on its line, as far as characters alone tell: in front of blanks, a
+ * comment, ';' or the '}' of the block around it. */
+uint32_t text_statement_end(const char *text, uint32_t length, uint32_t from);
+
+/* ---- for the two printers ---- */
+
+/* All of them, files in the order in which they were met and places in source order; what has no place
+ * comes last. The list belongs to `arena`. */
+Diag **diag_sorted(const Diags *diags, Arena *arena);
+const char *diag_severity_name(DiagSeverity severity); /* "error", "warning", "note" */
 #endif

@@ -1,7 +1,6 @@
-/* Diagnostics as JSON for editors, and the order that both printers use. grammar/README.md lists the fields and
+/* Diagnostics as JSON for editors, and the order that both printers use. docs/messages.md lists the fields and
  * promises that they stay. Called once by the driver, at the end. */
-#include "compiler/base/diag_sort.h"
-#include "compiler/base/diag_text.h"
+#include "compiler/base/diag.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>

@@ -1,8 +1,6 @@
 /* Diagnostics as text, in the form of docs/messages.md: place and message, numbered source lines
  * with carets, help. Must not decide what a mistake is. Called once by the driver, at the end. */
 #include "compiler/base/diag.h"
-#include "compiler/base/diag_text.h"
-#include "compiler/base/diag_sort.h"
 #include <stdlib.h>
 
 enum { MOST_PRINTED = 50, MOST_COLUMNS = 100, BEFORE_SPAN = 40, TAB = 4 };

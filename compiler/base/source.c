@@ -1,6 +1,8 @@
 /* Source files: reading them and turning byte offsets into lines and columns. Must not look at what the
  * bytes mean. Called by the driver (the script), the front end (includes, the zoo) and the diagnostics. */
 #include "compiler/base/source.h"
+#include "runtime/base/nearest.h"
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -92,4 +94,22 @@ void source_position(const Source *source, uint32_t offset, int *line, int *colu
   for (; at < end; at++) columns += ((unsigned char)*at & 0xC0) != 0x80; /* not a continuation byte */
   *line = (int)low + 1;
   *column = columns;
+}
+
+/* ---- a file that is not there ---- */
+
+enum { MOST_LOOKED_AT = 2000 }; /* a folder of pictures is no place for such a file */
+
+const char *nearest_file(Arena *arena, const char *path, const char *given) {
+  const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+  DIR *folder = opendir(!slash ? "." : slash == path ? "/" : arena_printf(arena, "%.*s", (int)(slash - path), path));
+  if (!folder) return NULL;
+  VEC(const char *) names = {0};
+  const struct dirent *entry;
+  while (names.count < MOST_LOOKED_AT && (entry = readdir(folder)))
+    if (entry->d_name[0] != '.') vec_push(arena, &names, arena_strdup(arena, entry->d_name));
+  closedir(folder);
+  const char *near = nearest_name(base, names.at, names.count), *end = strrchr(given, '/');
+  if (!near || !end) return near;
+  return arena_printf(arena, "%.*s%s", (int)(end + 1 - given), given, near);
 }

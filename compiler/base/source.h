@@ -1,9 +1,12 @@
-/* Source files and places in them. A place is a file and a byte span; line and column exist only when
- * something is printed. */
+/* Arenas, source files and places in them. A place is a file and a byte span; line and column exist only when something
+ * is printed. */
 #ifndef SURGERY_BASE_SOURCE_H
 #define SURGERY_BASE_SOURCE_H
-#include "arena.h"
+#include "runtime/base/arena.h"
 #include "runtime/base/span.h"
+
+/* The compiler's arenas: where no memory is left the process ends with status 3 and one line on stderr. */
+Arena *arena_create(void);
 
 typedef struct Source {
   const char *path; /* as the user wrote it; "<zoo>/resnet.surgery" for the built-in models */
@@ -29,4 +32,8 @@ int sources_add_text(Sources *sources, const char *path, const char *text, size_
 bool source_is_users(const Sources *sources, Span span);
 /* 1-based line and column (column counts UTF-8 code points). */
 void source_position(const Source *source, uint32_t offset, int *line, int *column);
+
+/* For "did you mean 'blocks.surgery'?": `path` is not there: the nearest name in its folder, written as `given` is (its
+ * own folder in front). NULL when none is near. */
+const char *nearest_file(Arena *arena, const char *path, const char *given);
 #endif

@@ -2,7 +2,7 @@
  * (--check). The layout is grammar/format.c's. A script with mistakes is reported and stays as it is; the others
  * are formatted all the same. */
 #include "compiler/driver/driver.h"
-#include "grammar/format.h"
+#include "grammar/ast.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>

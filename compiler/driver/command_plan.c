@@ -2,7 +2,7 @@
  * parameters, totals, FLOPs, the exact memory of each generated function. Gathers; plan_text.c and plan_json.c print.
  */
 #include "compiler/driver/plan_facts.h"
-#include "compiler/base/diag_text.h"
+#include "compiler/base/diag.h"
 #include "compiler/weights/weights.h"
 #include "runtime/abi.h"
 #include "runtime/surgery.h"

@@ -2,7 +2,7 @@
  * frozen and what is trained in different colours. What belongs together is decided in picture_cut.c. Called
  * by show --graph and
  * --emit=graph. */
-#include "compiler/base/diag_text.h"
+#include "compiler/base/diag.h"
 #include "compiler/driver/picture.h"
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* `surgeryc show --json`: everything about a network that the table, the tree and the picture are made from.
  * The form is a promise, documented in grammar/README.md: members may be added, none is renamed or taken
  * away. */
-#include "compiler/base/diag_text.h"
+#include "compiler/base/diag.h"
 #include "compiler/driver/show.h"
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /* Columns that fit their cells, and the colours of a terminal. Knows nothing of networks. */
 #include "compiler/driver/table.h"
-#include "compiler/base/diag_text.h"
+#include "compiler/base/diag.h"
 
 static const char *const begins[PAINT_COUNT] = {
     [PAINT_NONE] = "",           [PAINT_HEAD] = "\033[1m",    [PAINT_TRAINED] = "\033[32m",

@@ -2,7 +2,7 @@
  * any bytes; what is no printable UTF-8 is replaced. Used by the commands that show something. */
 #ifndef SURGERY_DRIVER_TABLE_H
 #define SURGERY_DRIVER_TABLE_H
-#include "compiler/base/arena.h"
+#include "compiler/base/source.h"
 #include <stdio.h>
 
 enum { TABLE_MOST_COLUMNS = 8 };

@@ -3,7 +3,6 @@
  * its metadata. It gets its name only when the rest of the compilation has succeeded, so that a failure
  * leaves an older build whole. */
 #include "compiler/driver/driver.h"
-#include "compiler/weights/region.h"
 #include "compiler/weights/weights.h"
 #include "runtime/surgery.h"
 #include <errno.h>

@@ -6,6 +6,7 @@
 #define SURGERY_EDIT_H
 #include "compiler/select/select.h"
 #include "compiler/settings/config.h"
+#include "compiler/weights/weights.h"
 
 typedef struct EditContext {
   Session *s;
@@ -31,11 +32,6 @@ bool edit_stitch(EditContext *e, const Stmt *stmt);
 bool edit_donor(EditContext *e, const Donor *donor, Graph **out);
 /* Behind the last edit: which tensors are held once (share.c). */
 void edit_share_weights(EditContext *e);
-
-/* Cuts the network down to these nodes (take.c decides which). The cut-off part stays in the graph, dead. */
-bool edit_cut(EditContext *e, Graph *g, const Picked *slice, Span span);
-/* Puts a new layer in the place of one that the take cut off, with the parameter-free way to it. */
-bool edit_reattach(EditContext *e, const Stmt *stmt, const Unit *unit);
 
 /* The shapes as far as they can be told between two edits, where the network may be broken: quietly, and each `_`
  * stays one. False when something is not known. (shapes_now.c) */
@@ -103,4 +99,21 @@ const char *edit_value_name(const Graph *g, ValueId value);
 bool edit_wrong(EditContext *e, DiagCode code, Span span, const char *why, const char *help);
 /* Reports a selector that picked single tensors where layers are wanted. True when it did. */
 bool edit_reject_tensors(EditContext *e, const Stmt *stmt, const Picked *picked, const char *verb);
+
+/* ---- what load and save act on (tensor_picks.c) ---- */
+
+/* The region that the brackets mean in a tensor of these dimensions; dimensions that are not named are taken
+ * whole. As everywhere in the language, what is out of range or empty is an error. */
+bool region_read(EditContext *e, const Index *index, Span span, const char *name, const Shape *of, Region *out);
+/* A whole parameter or buffer, or a region of one. */
+typedef struct TensorPick {
+  ParamId param;
+  const Region *region; /* in the session's arena; NULL: all of it */
+} TensorPick;
+typedef VEC(TensorPick) TensorPicks;
+/* Whole tensors once each, in the order of the state dict within each part of a union. False with
+ * diagnostics; the shapes of the network must be as known as they can be (edit_shapes_now). */
+bool region_pick_tensors(EditContext *e, const Selector *selector, TensorPicks *out);
+/* Reports that the tensor's shape would have to be known here. Returns false. */
+bool region_unknown_shape(EditContext *e, Span span, const char *name);
 #endif

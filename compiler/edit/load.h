@@ -2,7 +2,7 @@
  * load_compare.c, which holds it against the file. Private to the two. */
 #ifndef SURGERY_EDIT_LOAD_H
 #define SURGERY_EDIT_LOAD_H
-#include "compiler/edit/tensor_picks.h"
+#include "compiler/edit/edit.h"
 #include "compiler/weights/weights.h"
 
 typedef struct LoadItem { /* one tensor of the network, or a part of it */

@@ -2,6 +2,7 @@
  * value to another, where new calls stand in the order, and what is alive afterwards. Reports nothing about
  * the language but what several edits would say alike. Called by the edits. */
 #include "compiler/edit/edit.h"
+#include "compiler/ops/shape.h"
 #include <ctype.h>
 
 /* ---- boundaries ---- */
@@ -311,4 +312,23 @@ bool edit_reject_tensors(EditContext *e, const Stmt *stmt, const Picked *picked,
   else if (layer && *layer) diag_help(&e->s->diags, d, "name its layer: %s %s", verb, layer);
   if (layers >= 1 && layers <= 12 && *list) diag_fix(&e->s->diags, d, stmt->selector->span, "%s", list);
   return true;
+}
+
+/* ---- the shapes between two edits ----
+ *
+ * Only after the last edit must everything fit, but a load of a region, a save, and the note of a remove need the
+ * shapes before that. So what does not fit is not reported here, and each `_` argument stays open for what later edits
+ * let flow in. */
+
+bool edit_shapes_now(EditContext *e) {
+  Session *s = e->s;
+  Graph *g = e->graph;
+  if (e->shapes_known) return e->shapes_fit;
+  Diags kept = s->diags;
+  s->diags = (Diags){.arena = s->arena, .sources = &s->sources};
+  e->shapes_fit = look_at_shapes(s, g);
+  s->diags = kept;
+  fill_known_params(g);
+  e->shapes_known = true;
+  return e->shapes_fit;
 }

@@ -1,10 +1,133 @@
-/* take: builds the donor, infers its shapes, cuts the slice out of its data flow and binds its parameters to
- * a weight file. What a slice means is decided here; the cutting is cut.c's, the files are weights.c's.
- * Called by edit.c. */
+/* take: builds the donor, infers its shapes, cuts the slice out of its data flow and binds its parameters to a weight
+ * file. It opens no file itself: that is compiler/weights. Called by compiler/script. */
 #include "compiler/edit/edit.h"
 #include "compiler/ops/shape.h"
 #include "compiler/settings/settings.h"
 #include "compiler/weights/weights.h"
+
+/* ---- a cut that is not possible ---- */
+
+/* The outermost container that ends with this node, for "after layer1.0"; else the node's own name. */
+static const char *name_of_end(const Graph *g, NodeId end) {
+  const char *name = g->nodes.at[end].name;
+  for (ModuleId m = node_home(g, end); m != NO_ID && m != 0; m = g->modules.at[m].parent) {
+    for (size_t i = edit_order_place(g, end) + 1; i < g->order.count; i++)
+      if (node_within(g, g->order.at[i], m)) return name;
+    name = g->modules.at[m].name;
+  }
+  return name;
+}
+
+/* The values that are still wanted behind each place of the order: a clean cut has one. */
+static size_t live_after(const Graph *g, size_t place, Arena *arena) {
+  bool *wanted = arena_array(arena, bool, g->values.count + 1);
+  size_t count = 0;
+  for (size_t i = place + 1; i < g->order.count; i++) {
+    const Node *n = &g->nodes.at[g->order.at[i]];
+    for (size_t k = 0; n->alive && k < n->inputs.count; k++) wanted[n->inputs.at[k]] = true;
+  }
+  for (size_t i = 0; i < g->outputs.count; i++) wanted[g->outputs.at[i].value] = true;
+  count += wanted[g->input_value];
+  for (size_t i = 0; i <= place; i++) count += wanted[g->nodes.at[g->order.at[i]].output];
+  return count;
+}
+
+static void help_clean_cuts(EditContext *e, const Graph *g, Diag *d, size_t place, const char *verb, Arena *arena) {
+  const char *before = NULL, *after = NULL;
+  for (size_t i = place; i-- > 0 && !before;)
+    if (live_after(g, i, arena) == 1) before = name_of_end(g, g->order.at[i]);
+  for (size_t i = place + 1; i + 1 < g->order.count && !after; i++)
+    if (live_after(g, i, arena) == 1) after = name_of_end(g, g->order.at[i]);
+  if (before && after)
+    diag_help(&e->s->diags, d, "%s behind %s or behind %s, where one value goes on alone", verb, before, after);
+  else if (before || after)
+    diag_help(&e->s->diags, d, "%s behind %s, where one value goes on alone", verb, before ? before : after);
+}
+
+static const char *user_of(const Graph *g, ValueId value, const bool *slice, bool inside) {
+  for (size_t i = 0; i < g->order.count; i++) {
+    NodeId id = g->order.at[i];
+    const Node *n = &g->nodes.at[id];
+    if (!n->alive || slice[id] != inside) continue;
+    for (size_t k = 0; k < n->inputs.count; k++)
+      if (n->inputs.at[k] == value) return n->name;
+  }
+  return "the output";
+}
+
+static bool report_cut(EditContext *e, const Graph *g, const bool *slice, const ValueList *values, bool leaving,
+                       Span span, Arena *arena) {
+  if (values->count == 0) {
+    Diag *d = diag_report(&e->s->diags, DIAG_E0211, span, "no value %s this slice", leaving ? "leaves" : "enters");
+    diag_help(&e->s->diags, d, "take layers through which forward runs");
+    return false;
+  }
+  Diag *d = diag_report(&e->s->diags, DIAG_E0211, span,
+                        "the slice cuts through the data flow: %zu values %s it, and it must be one", values->count,
+                        leaving ? "leave" : "enter");
+  size_t place = 0;
+  for (size_t i = 0; i < values->count; i++) {
+    ValueId v = values->at[i];
+    const Shape *shape = &g->values.at[v].shape;
+    if (i < 6)
+      diag_note(&e->s->diags, d, "%s%s%s goes on to %s", edit_value_name(g, v), shape->rank < 0 ? "" : " ",
+                shape->rank < 0 ? "" : shape_text(arena, shape), user_of(g, v, slice, !leaving));
+    size_t end = edit_place_after(g, v);
+    if (end > place) place = end;
+  }
+  help_clean_cuts(e, g, d, place > 0 ? place - 1 : 0, leaving ? "end the slice" : "begin it", arena);
+  return false;
+}
+
+/* ---- the cut ---- */
+
+static void new_input(Graph *g, const Picked *slice, ValueId entering) {
+  Shape shape = g->values.at[entering].shape;
+  ValueId input = graph_add_value(g, NO_ID);
+  g->values.at[input].shape = shape;
+  for (size_t i = 0; i < g->nodes.count; i++) {
+    Node *n = &g->nodes.at[i];
+    for (size_t k = 0; slice->node[i] && k < n->inputs.count; k++)
+      if (n->inputs.at[k] == entering) n->inputs.at[k] = input;
+  }
+  g->input_value = input;
+  bool masked = g->input.mask && shape.rank == 2 && shape.dim[0] == g->input.shape.dim[0];
+  g->input = (Input){.kind = INPUT_TENSOR, .shape = shape, .mask = masked, .span = SPAN_NONE};
+}
+
+static bool cut_graph(EditContext *e, Graph *g, const Picked *slice, Span span) {
+  Arena *arena = slice->arena;
+  ValueList in = {0}, out = {0};
+  edit_boundary(g, slice->node, arena, &in, &out);
+  bool ok = true;
+  if (out.count != 1) ok = report_cut(e, g, slice->node, &out, true, span, arena);
+  else if (in.count != 1) ok = report_cut(e, g, slice->node, &in, false, span, arena);
+  if (!ok) return false;
+  bool *called = arena_array(arena, bool, g->modules.count + 1),
+       *was_alive = arena_array(arena, bool, g->modules.count + 1);
+  for (size_t i = 0; i < g->nodes.count; i++) {
+    Node *n = &g->nodes.at[i];
+    if (n->module != NO_ID) called[n->module] = true;
+    if (!n->alive || slice->node[i]) continue;
+    n->alive = false;
+    n->cut = true;
+    graph_names_freed(g);
+  }
+  for (size_t i = 1; i < g->modules.count; i++) {
+    Module *m = &g->modules.at[i];
+    was_alive[i] = m->alive;
+    if (m->op != OP_NONE && !called[i] && !slice->module[i]) m->alive = false; /* forward never calls it */
+  }
+  if (in.at[0] != g->input_value) new_input(g, slice, in.at[0]);
+  g->outputs.count = 0;
+  vec_push(g->arena, &g->outputs, (Output){"output", out.at[0]});
+  edit_update_alive(g);
+  for (size_t i = 1; i < g->modules.count; i++)
+    if (was_alive[i] && !g->modules.at[i].alive) g->modules.at[i].cut = true;
+  return true;
+}
+
+/* ---- the slice ---- */
 
 /* With a layer that was chosen go the functions between the chosen ones: children() does not count them. */
 static void close_over_functions(const Graph *g, Picked *slice, Arena *arena) {
@@ -37,7 +160,7 @@ static bool cut_slice(EditContext *e, Graph *g, const Donor *donor) {
   }
   if (ok) {
     close_over_functions(g, &slice, scratch);
-    ok = edit_cut(e, g, &slice, donor->slice->span);
+    ok = cut_graph(e, g, &slice, donor->slice->span);
   }
   arena_destroy(scratch);
   return ok;

@@ -7,7 +7,6 @@
  * filled in by analysis/shape.c, after which nothing may change it). */
 #ifndef SURGERY_GRAPH_H
 #define SURGERY_GRAPH_H
-#include "compiler/base/arena.h"
 #include "compiler/base/diag.h"
 #include "compiler/base/source.h"
 #include "runtime/base/selector.h"

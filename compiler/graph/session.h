@@ -2,7 +2,6 @@
  * here up takes it as its first argument. */
 #ifndef SURGERY_SESSION_H
 #define SURGERY_SESSION_H
-#include "compiler/base/arena.h"
 #include "compiler/base/diag.h"
 #include "compiler/base/source.h"
 

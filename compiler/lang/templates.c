@@ -2,7 +2,7 @@
  * constants of the place, for selectors, files and the names of layers alike, before the statement runs. So whoever
  * runs one knows nothing of templates. Called by block.c, and by forward.c for "layer{i}"(x). */
 #include "compiler/lang/lang.h"
-#include "compiler/base/diag_text.h"
+#include "compiler/base/diag.h"
 #include <ctype.h>
 
 enum { LONGEST_NAME = 200 };

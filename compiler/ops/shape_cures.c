@@ -2,7 +2,7 @@
  * it goes follows from the text around the layer. And the messages about tokens where hidden states are needed. Called
  * by shape_errors.c, infer.c and the rules. */
 #include "compiler/ops/shape.h"
-#include "compiler/base/diag_text.h"
+#include "compiler/base/diag.h"
 #include <ctype.h>
 #include <inttypes.h>
 

@@ -17,8 +17,6 @@ Plan *make_plan_with(Arena *arena, Graph *g, const TrainConfig *train, KernelCho
 void plan_inspect(Plan *plan);
 /* Gives every arena buffer its place (called by make_plan for each schedule). */
 void plan_memory(Arena *arena, Program *schedule);
-/* Fills schedule->samples of the plan's forward, prefix or tail, when its memory is planned. */
-void plan_samples(const Plan *plan, Program *schedule);
 /* Checks a planned schedule: no two buffers that live at once overlap, every read is of something written. BUG(). */
 void program_check(const Plan *plan, const Program *schedule);
 #endif

@@ -2,7 +2,7 @@
  * run_script() is what the driver calls. What an edit does is the business of compiler/edit. */
 #include "compiler/script/script.h"
 #include "compiler/ops/shape.h"
-#include "compiler/base/nearest_file.h"
+#include "compiler/base/source.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>

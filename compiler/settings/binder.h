@@ -2,7 +2,6 @@
 #ifndef SURGERY_SETTINGS_TRAIN_H
 #define SURGERY_SETTINGS_TRAIN_H
 #include "compiler/settings/settings.h"
-#include "compiler/settings/names.h"
 
 typedef struct PendingPhase {
   const Stmt *stmt;

@@ -1,7 +1,6 @@
 /* The statements `input` and `labels`: the shape of one sample, the preprocessing of image files, the names of
  * the classes. Called by compiler/edit for the script and by donor.c for a model's own default. */
 #include "compiler/settings/settings.h"
-#include "compiler/settings/names.h"
 
 enum { MAX_SIDE = 65535, MAX_TOKENS = 1 << 20 };
 

@@ -21,4 +21,10 @@ const char *size_text(Session *s, const int64_t dim[2]);
 /* Before the shape pass and behind it; `take` and `labels` are where those statements stand. */
 bool settings_check(Session *s, Graph *g, TrainConfig *train, Span take);
 bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span labels);
+
+/* ---- names that are known, and names that the language has but this version does not ---- */
+
+/* True when `name` is one of `known`. Otherwise reports E0503 for one of `later`, or `code` with a suggestion. */
+bool known_name(Session *s, DiagCode code, const char *what, const char *name, Span span, const char *const *known,
+                size_t known_count, const char *const *later, size_t later_count);
 #endif

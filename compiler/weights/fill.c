@@ -2,7 +2,6 @@
  * their own for each name, so that they depend on seed and name alone. Called by the driver when it writes
  * the weights. */
 #include "compiler/ops/shape.h"
-#include "compiler/weights/region.h"
 #include "compiler/weights/weights.h"
 #include "runtime/base/random.h"
 #include <math.h>

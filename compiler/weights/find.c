@@ -1,7 +1,7 @@
 /* Which file a donor's weights are in. The order: --weights NAME=FILE, then the script's `from`; without it,
  * the network's own file in the --weights folders, in $SURGERY_WEIGHTS and in PyTorch's hub cache. The hash
  * in a torchvision file name is checked. Opens nothing for its tensors. Called by weights.c. */
-#include "compiler/base/nearest_file.h"
+#include "compiler/base/source.h"
 #include "compiler/weights/weights.h"
 #include <nettle/sha2.h>
 #include <ctype.h>

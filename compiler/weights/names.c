@@ -1,8 +1,9 @@
-/* The same tensor under the other names that checkpoints have for it: a table of namings, and the names of
- * models that keep the network under one of theirs. Called by weights.c and load.c, each asking for the names
- * that this version of the network has. */
+/* Names in weight files. The same tensor under the other names that checkpoints have for it: a table of namings, and
+ * the names of models that keep the network under one of theirs (called by bind.c and load.c, each with the names of
+ * this network). And the names of the classes, which are written beside the weights (called by the driver). */
 #include "compiler/weights/weights.h"
 #include <ctype.h>
+#include <jansson.h>
 #include <stdlib.h>
 
 /* A task's model keeps BertModel under `bert.`, Hugging Face's ResNetModel under `resnet.`. */
@@ -135,4 +136,50 @@ void donor_names_note(Session *s, DonorFile *donor, const char *key, const surge
     diag_report(&s->diags, DIAG_N0401, donor->span, "%s: %s", donor->path, namings[way.naming].note);
   said[0] |= way.front > 0;
   said[1] |= way.naming > 0;
+}
+
+/* ---- names of classes ----
+ *
+ * The script's labels, or those that the donor's own file keeps, as long as the layer which makes the outputs is still
+ * the donor's. */
+
+static const char *labels_text(Session *s, const Graph *g) {
+  json_t *list = json_array();
+  for (size_t i = 0; i < g->labels.count; i++) {
+    json_t *label = json_string(g->labels.at[i]);
+    if (!label) return json_decref(list), NULL; /* not UTF-8 */
+    json_array_append_new(list, label);
+  }
+  char *text = json_dumps(list, JSON_COMPACT);
+  const char *copy = text ? arena_strdup(s->arena, text) : NULL;
+  free(text);
+  json_decref(list);
+  return copy;
+}
+
+/* The last layer with parameters before the first output. */
+static const Module *last_layer(const Graph *g) {
+  ValueId value = g->outputs.at[0].value;
+  for (NodeId id = g->values.at[value].producer; id != NO_ID; id = g->values.at[value].producer) {
+    const Node *n = &g->nodes.at[id];
+    if (n->module != NO_ID && g->modules.at[n->module].params.count > 0) return &g->modules.at[n->module];
+    if (n->inputs.count != 1) return NULL;
+    value = n->inputs.at[0];
+  }
+  return NULL;
+}
+
+const char *weights_class_names(Session *s, Graph *g) {
+  if (g->labels.count > 0) return labels_text(s, g);
+  const Module *m = last_layer(g);
+  int donor = NO_ID;
+  for (size_t i = 0; m && i < m->params.count; i++) {
+    const Param *p = &g->params.at[m->params.at[i]];
+    if (p->donor == NO_ID || p->donor_region || p->patches.count > 0 || (donor != NO_ID && p->donor != donor))
+      return NULL;
+    donor = p->donor;
+  }
+  if (donor == NO_ID || g->donors.at[donor].saved || !donor_open(s, &g->donors.at[donor]) || !g->donors.at[donor].open)
+    return NULL;
+  return surgery_weights_metadata(g->donors.at[donor].open, "class_names");
 }

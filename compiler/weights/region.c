@@ -1,5 +1,5 @@
 /* Regions of tensors, `fc.weight[:, :10]`: their shapes, and copies out of and into row-major elements. */
-#include "compiler/weights/region.h"
+#include "compiler/weights/weights.h"
 #include <inttypes.h>
 
 Shape region_shape(const Region *region, DType dtype) {

@@ -5,8 +5,8 @@
 #define SURGERY_EDIT_WEIGHTS_H
 #include "compiler/model/model.h"
 #include "compiler/settings/config.h"
-#include "compiler/weights/region.h"
 #include "runtime/surgery.h"
+#include "compiler/graph/graph.h"
 
 /* One tensor of a `save`: what a reader of the file will find, and the record of the parameter as it was at
  * that statement, from which its values are made when the file is written, or read by a later `load`. */
@@ -124,4 +124,16 @@ void weights_find_under(Session *s, const DonorFile *donor, const WantedList *wa
  * layer, whose name stands in what is written behind `under`; NULL. */
 bool weights_help_under(Session *s, Diag *d, const DonorFile *donor, const FoundList *found, size_t wanted,
                         const char *layer);
+
+/* ---- regions of tensors (region.c) ---- */
+
+/* The shape of what it cuts out: indices take their dimension away. */
+Shape region_shape(const Region *region, DType dtype);
+/* True when it lies within a tensor of that shape. */
+bool region_within(const Region *region, const Shape *shape);
+/* "fc.weight[:, 0:10]" */
+const char *region_text(Arena *arena, const char *name, const Region *region);
+/* Row-major numbers of `size` bytes each: the region of `tensor` into `part`, and back. */
+void region_gather(const void *tensor, const Shape *shape, const Region *region, size_t size, void *part);
+void region_scatter(void *tensor, const Shape *shape, const Region *region, size_t size, const void *part);
 #endif

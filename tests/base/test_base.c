@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "compiler/base/diag.h"
-#include "compiler/base/diag_text.h"
 #include "runtime/base/map.h"
 #include <errno.h>
 #include <jansson.h>

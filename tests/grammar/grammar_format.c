@@ -4,7 +4,6 @@
  *                                         changed a second time
  *   grammar_format --update GOLDENS ROOT  rewrites the goldens; read the diff before it is committed */
 #include "grammar/ast.h"
-#include "grammar/format.h"
 #include <ftw.h>
 #include <stdlib.h>
 
