@@ -321,6 +321,10 @@ static int read_token(Lexer *lx, TokenValue *value, Span *span) {
   return queued.token;
 }
 
+static void record(Lexer *lx, int token, Span span) {
+  if (lx->record) vec_push(lx->arena, lx->record, (Recorded){token, span, lx->was_operand, lx->was_selector});
+}
+
 static int give_token(Lexer *lx, TokenValue *value, Span *span) {
   if (lx->start_token > 0) {
     int token = lx->start_token;
@@ -346,13 +350,13 @@ static int give_token(Lexer *lx, TokenValue *value, Span *span) {
       note_unread(lx, span->end);
       return token;
     }
+    record(lx, token, *span);
   }
 }
 
 int next_token(Lexer *lx, TokenValue *value, Span *span) {
   bool start = lx->start_token > 0;
   int token = give_token(lx, value, span);
-  if (lx->record && !start)
-    vec_push(lx->arena, lx->record, (Recorded){token, *span, lx->was_operand, lx->was_selector});
+  if (!start) record(lx, token, *span);
   return token;
 }

@@ -68,9 +68,9 @@ typedef struct Lexer {
   bool unclosed;       /* a block that is open at the end of the text was reported */
   uint32_t skip_until; /* up to there it is one statement, as far as skipping goes: a block of Python's */
   int mistakes;
-  uint32_t judged;                /* 1 + where the statement began that an action of the parser found fault with */
-  int start_token;                /* given first: tells the parser what to read; then 0 */
-  TokenList *record;              /* every token that the parser gets; NULL: nobody wants to know */
+  uint32_t judged;   /* 1 + where the statement began that an action of the parser found fault with */
+  int start_token;   /* given first: tells the parser what to read; then 0 */
+  TokenList *record; /* every token that the parser gets, and those that it skips after a mistake; NULL: not wanted */
   bool was_operand, was_selector; /* before the token that was read last */
 } Lexer;
 

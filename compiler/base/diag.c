@@ -175,6 +175,11 @@ bool diag_code_parse(const char *name, DiagCode *out) {
   return false;
 }
 
+/* The only mutable state of this folder: a failure can be met anywhere, also where no context is at hand. */
+static void (*failure_caught)(ExitStatus status, const char *message);
+
+void failures_catch(void (*caught)(ExitStatus status, const char *message)) { failure_caught = caught; }
+
 void fail_environment(const char *format, ...) {
   int reason = errno;
   char message[1024];
@@ -183,6 +188,7 @@ void fail_environment(const char *format, ...) {
   vsnprintf(message, sizeof message, format, args);
   va_end(args);
   const char *why = reason ? strerror(reason) : NULL;
+  if (failure_caught) failure_caught(EXIT_ENVIRONMENT, message);
   fflush(stdout);
   if (why && !strstr(message, why)) /* a caller may have said it already */
     fprintf(stderr, "surgeryc: %s: %s\n", message, why);
@@ -197,7 +203,6 @@ static void no_memory(void *user, size_t bytes) {
 
 Arena *arena_create(void) { return arena_create_with(no_memory, NULL); }
 
-/* The only mutable state of this folder: a bug can be met anywhere, also where no context is at hand. */
 static const Sources *compiling_sources;
 static Span compiling_span = {SPAN_NO_SOURCE, 0, 0};
 
@@ -220,13 +225,14 @@ static void print_compiling(void) {
 }
 
 void bug(const char *file, int line, const char *format, ...) {
-  fflush(stdout);
-  fprintf(stderr, "surgeryc: this is a bug in surgeryc " SURGERY_VERSION " (%s:%d): ", file, line);
+  char message[1024];
   va_list args;
   va_start(args, format);
-  vfprintf(stderr, format, args);
+  vsnprintf(message, sizeof message, format, args);
   va_end(args);
-  fputc('\n', stderr);
+  if (failure_caught) failure_caught(EXIT_BUG, message);
+  fflush(stdout);
+  fprintf(stderr, "surgeryc: this is a bug in surgeryc " SURGERY_VERSION " (%s:%d): %s\n", file, line, message);
   print_compiling();
   fprintf(stderr, "  please report it, with the script and this message\n");
   exit(EXIT_BUG);

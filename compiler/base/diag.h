@@ -3,6 +3,7 @@
  * (file, disk, memory), BUG (ours). Codes are the rows of codes.def; each has a page for `explain`. */
 #ifndef SURGERY_BASE_DIAG_H
 #define SURGERY_BASE_DIAG_H
+#include "runtime/base/exit.h"
 #include "runtime/base/map.h"
 #include "runtime/base/nearest.h"
 #include "runtime/base/text.h"
@@ -85,6 +86,9 @@ const char *diag_code_page(DiagCode code);
 
 /* The environment failed (file, disk, memory): one line with the system's reason, exit status 3. */
 _Noreturn void fail_environment(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* For a process that outlives a script, the language server: `caught` is called in place of the exit of
+ * fail_environment() and of BUG(), with the message, and must not return. NULL: they exit. */
+void failures_catch(void (*caught)(ExitStatus status, const char *message));
 /* What is being compiled from here on; BUG prints it. Kept by reference, so `sources` must live on. */
 void bug_compiling(const Sources *sources, Span span);
 /* Our own bug: says what was being compiled, asks for a report, exit status 70. */

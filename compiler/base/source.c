@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 enum { LARGEST_SOURCE = 64 << 20 };
@@ -57,7 +58,23 @@ static int read_all(FILE *file, Sources *sources, Source *out) {
   return 0;
 }
 
+static const char *overlaid(const Sources *sources, const char *path, size_t *length) {
+  return sources->overlay ? sources->overlay->text(sources->overlay->user, path, length) : NULL;
+}
+
+const char *sources_real_path(Sources *sources, const char *path) {
+  size_t length;
+  char *real = realpath(path, NULL);
+  if (!real) return overlaid(sources, path, &length) ? path : NULL;
+  const char *kept = arena_strdup(sources->arena, real);
+  free(real);
+  return kept;
+}
+
 int sources_add_file(Sources *sources, const char *path) {
+  size_t length;
+  const char *text = overlaid(sources, path, &length);
+  if (text) return sources_add_text(sources, path, text, length);
   FILE *file = fopen(path, "rb");
   if (!file) return -1;
   Source source = {.included = SPAN_NONE};

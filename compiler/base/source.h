@@ -19,13 +19,23 @@ typedef struct Source {
 /* The path of what is read from the command line, such as `-D classes=5`. */
 #define SOURCE_COMMAND_LINE "<command line>"
 
+/* Texts that an editor holds, saved or not: they take the place of what the disk has under the same path. */
+typedef struct SourceOverlay {
+  /* NULL: the disk is read. The text is valid until the sources are read on. */
+  const char *(*text)(void *user, const char *path, size_t *length);
+  void *user;
+} SourceOverlay;
+
 typedef struct Sources {
   Arena *arena;
   VEC(Source) files;
+  const SourceOverlay *overlay; /* NULL: there is none */
 } Sources;
 
 /* Reads a whole file (at most 64 MiB). Returns its index, or -1 with errno set (EFBIG when too large). */
 int sources_add_file(Sources *sources, const char *path);
+/* The path from the root without links; of a file that only the overlay has, the path itself. NULL: there is none. */
+const char *sources_real_path(Sources *sources, const char *path);
 /* Adds text that lives in memory; it is copied. */
 int sources_add_text(Sources *sources, const char *path, const char *text, size_t length);
 /* False for the built-in models and other texts that are no file of the user's. */

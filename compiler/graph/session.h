@@ -19,6 +19,7 @@ typedef struct Session {
   VEC(NameValue) weights;         /* --weights NAME=FILE; name NULL: a directory */
   VEC(const char *) dependencies; /* every file read, for -MD */
   bool no_weights;                /* for what only shows networks: no weight file is looked for */
+  bool names_trusted;             /* for editors: no weight file is read to check the hash in its name */
   bool missing_allowed;           /* -Wno-weights: a weight file that is not there is no error */
   size_t weight_errors;           /* of diags.errors: about weight files; they hide nothing else in the script */
   size_t missing_weights;         /* of those: the file is not there */

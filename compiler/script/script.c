@@ -27,14 +27,6 @@ static bool run_file(Running *r, uint32_t source, const char *path, const char *
 
 /* ---- include ---- */
 
-static const char *real_path(Arena *arena, const char *path) {
-  char *real = realpath(path, NULL);
-  if (!real) return NULL;
-  const char *kept = arena_strdup(arena, real);
-  free(real);
-  return kept;
-}
-
 static const char *beside(Arena *arena, const char *file, const char *name) {
   const char *slash = strrchr(file, '/');
   if (*name == '/' || !slash) return name;
@@ -44,10 +36,10 @@ static const char *beside(Arena *arena, const char *file, const char *name) {
 /* Beside the including file first, then the -I folders in their order. */
 static const char *find_include(Session *s, const char *from, const char *name, const char **real) {
   const char *path = beside(s->arena, from, name);
-  *real = real_path(s->arena, path);
+  *real = sources_real_path(&s->sources, path);
   for (size_t i = 0; !*real && *name != '/' && i < s->include_dirs.count; i++) {
     path = arena_printf(s->arena, "%s/%s", s->include_dirs.at[i], name);
-    *real = real_path(s->arena, path);
+    *real = sources_real_path(&s->sources, path);
   }
   return *real ? path : NULL;
 }
@@ -302,7 +294,7 @@ static bool run_source(Session *s, uint32_t source, const char *path, const char
 }
 
 bool run_script(Session *s, const char *path, Script *out) {
-  const char *real = real_path(s->arena, path);
+  const char *real = sources_real_path(&s->sources, path);
   int source = sources_add_file(&s->sources, path);
   if (source < 0) fail_environment("%s: %s", path, strerror(errno));
   return run_source(s, (uint32_t)source, path, real, out);

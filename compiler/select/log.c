@@ -127,12 +127,7 @@ static void note_take(EditLog *log, LogStep *step, const Graph *g) {
   }
 }
 
-void log_end(Session *s, const Graph *g) {
-  EditLog *log = s->log;
-  LogStep *step = current(log);
-  if (!step) return;
-  log->current = -1;
-  if (!g) return;
+static void note_changes(EditLog *log, LogStep *step, const Graph *g) {
   if (step->stmt->kind == STMT_TAKE) {
     note_take(log, step, g);
     return;
@@ -144,6 +139,15 @@ void log_end(Session *s, const Graph *g) {
     compare_names(log, step, i < was->nodes ? was->node[i] : NULL, is->node[i], i < log->donor_nodes);
   find_replaced(log, step);
   compare_params(log, step, was, g);
+}
+
+void log_end(Session *s, Graph *g) {
+  EditLog *log = s->log;
+  LogStep *step = current(log);
+  if (!step) return;
+  log->current = -1;
+  if (g) note_changes(log, step, g);
+  if (log->watch) log->watch(log->user, g, step);
 }
 
 /* ---- selectors ---- */

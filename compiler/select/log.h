@@ -32,12 +32,15 @@ typedef struct EditLog {
   size_t donor_modules, donor_nodes, donor_params; /* ids below these came with the take */
   int current;                                     /* the step that runs; -1: none */
   struct LogState *before, *after;                 /* of the statement that runs; their memory is used again */
+  /* Told after each statement, with the network as it is then (NULL before the take); NULL: nobody is. */
+  void (*watch)(void *user, Graph *g, const LogStep *step);
+  void *user;
 } EditLog;
 
 EditLog *log_create(Arena *arena);
 /* Around the run of a statement; `g` is NULL before the take. */
 void log_begin(Session *s, const Graph *g, const Stmt *stmt);
-void log_end(Session *s, const Graph *g);
+void log_end(Session *s, Graph *g);
 /* For what a statement resolves later, when others run: makes its step the current one and returns the one that was.
  * log_back() takes it back. */
 int log_resume(Session *s, const Stmt *stmt);
