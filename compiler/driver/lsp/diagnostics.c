@@ -1,5 +1,4 @@
 /* Messages of the compiler as diagnostics, and their fixes as code actions. Changes no message. Called by server.c. */
-#include "compiler/base/diag_sort.h"
 #include "compiler/driver/lsp/server.h"
 #include <stdlib.h>
 
