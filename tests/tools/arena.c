@@ -112,6 +112,14 @@ static void prepare(Network *w, int64_t most) {
   fill(w->x, input);
 }
 
+static void release(Network *w) {
+  void *const blocks[] = {w->weights, w->packed, w->grads, w->x, w->features, w->target};
+  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) free(blocks[i]);
+  for (size_t i = 0; i < SG_MAX_OUTPUTS; i++) free(w->y[i]);
+  json_decref(w->plan);
+  json_decref(w->manifest);
+}
+
 /* y: where the first output goes, or the features. */
 static void run(Network *w, const char *name, sg_function *function, void *x, void *y, int64_t n) {
   json_t *planned = json_object_get(json_object_get(w->plan, "functions"), name);
@@ -206,6 +214,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < w.network->later_phases; i++) run_phase(&w, &w.network->phases[i], i + 2, n);
   }
   run_whole(&w, argv[4]);
+  release(&w);
   printf("%d comparisons\n", compared);
   return failed || compared < 8;
 }

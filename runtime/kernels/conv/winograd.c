@@ -189,7 +189,7 @@ INLINE void output_tile(TileShape s, const Conv2dParams *k, const float *m, int6
   NO_UNROLL
   for (int64_t r = 0; r < rows; r++) {
     float *to = y + ((row + r) * k->ow + col) * LANES;
-    const float *add = residual + (to - y);
+    const float *add = k->has_residual ? residual + (to - y) : NULL;
     NO_UNROLL
     for (int64_t c = 0; c < cols; c++) {
       v16 sum = out[r * width + c] + bias;
