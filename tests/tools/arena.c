@@ -147,6 +147,9 @@ static void run(Network *w, const char *name, sg_function *function, void *x, vo
   function(&r);
   int64_t last = used(&g), padding = 64 * n - 1;
   bool full = last >= 0 && last + padding >= bytes - scratch;
+#ifdef __SANITIZE_ADDRESS__ /* each value in the arena has a poisoned zone after it, which nothing writes */
+  full = last >= 0;
+#endif
   expect("arena", name, n, full ? bytes : last, bytes);
   munmap(g.begin, g.mapped);
 }
