@@ -106,8 +106,14 @@ const Moment *request_moment(Request *r, uint32_t offset, Analysis **of) {
   *of = r->a;
   if ((m && m->layers) || !good || good == r->a) return m;
   uint32_t source = analysis_source(good, r->document->path);
+  const SourceView *view = analysis_view(good, source);
   *of = good;
-  return source == SPAN_NO_SOURCE ? NULL : analysis_moment(good, source, offset);
+  if (!view) return NULL;
+  size_t line, character; /* its text was another one: the same line, or else the first network that it had */
+  text_place(&r->view->text, ENCODING_UTF8, offset, &line, &character);
+  m = analysis_moment(good, source, (uint32_t)text_offset(&view->text, ENCODING_UTF8, (json_int_t)line, 0));
+  for (size_t i = 0; !(m && m->layers) && i < good->moments.count; i++) m = &good->moments.at[i];
+  return m;
 }
 
 /* ---- requests ---- */
@@ -167,8 +173,27 @@ static void answer(void *user) {
   x->result = x->method->answer(r);
 }
 
-static void answer_request(Server *server, const Method *method, const json_t *id, const json_t *params) {
-  Document *d = by_uri(server, params_uri(params));
+/* The picture's path, and the client is asked to show it. */
+static json_t *answer_graph(Request *r) {
+  Server *server = r->server;
+  const char *why = "there is no network to draw", *path = NULL;
+  if (server->draw && r->a->script.graph && r->a->s.diags.errors == r->a->s.weight_errors)
+    path = server->draw(&r->a->s, &r->a->script, r->document->path, &why);
+  if (!path) {
+    r->refusal = why;
+    return NULL;
+  }
+  char *uri = path_to_uri(path);
+  if (server->shows_documents)
+    rpc_request(&server->rpc, arena_printf(r->arena, "surgery-show-%u", ++server->asked), "window/showDocument",
+                json_pack("{s:s, s:b}", "uri", uri, "external", 1));
+  free(uri);
+  return json_clean(path);
+}
+
+static void answer_request(Server *server, const Method *method, const json_t *id, const json_t *params,
+                           const char *uri) {
+  Document *d = by_uri(server, uri);
   const json_t *position = json_object_get(params, "position");
   if (!d) {
     rpc_refuse(&server->rpc, id, RPC_INVALID_PARAMS, "no such document is open");
@@ -217,6 +242,7 @@ static Encoding negotiate(const json_t *offered, const char **name) {
 static json_t *capabilities(const char *encoding) {
   json_t *c = json_pack("{s:s, s:{s:b, s:i, s:{s:b}}}", "positionEncoding", encoding, "textDocumentSync", "openClose",
                         1, "change", 2, "save", "includeText", 0);
+  json_object_set_new(c, "executeCommandProvider", json_pack("{s:[s]}", "commands", "surgery.graph"));
   for (size_t i = 0; i < LENGTH(methods); i++) {
     if (!methods[i].capability) continue;
     json_t *value = json_loads(methods[i].value, JSON_DECODE_ANY, NULL);
@@ -290,6 +316,14 @@ static void notification(Server *server, const char *method, const json_t *param
   } /* others may be left out: the protocol says so of those that begin with $/, and a server cannot refuse any */
 }
 
+static void execute(Server *server, const json_t *id, const json_t *params) {
+  static const Method graph = {"surgery.graph", answer_graph, false, NULL, NULL};
+  const char *uri = json_string_value(json_array_get(json_object_get(params, "arguments"), 0));
+  if (streq(json_string_value(json_object_get(params, "command")), graph.name))
+    answer_request(server, &graph, id, params, uri);
+  else rpc_refuse(&server->rpc, id, RPC_INVALID_PARAMS, "there is no such command");
+}
+
 static void request(Server *server, const char *name, const json_t *id, const json_t *params) {
   const Method *method = find_method(name);
   if (streq(name, "initialize")) {
@@ -300,7 +334,8 @@ static void request(Server *server, const char *name, const json_t *id, const js
   else if (streq(name, "shutdown")) {
     server->shut_down = true;
     rpc_answer(&server->rpc, id, NULL);
-  } else if (method) answer_request(server, method, id, params);
+  } else if (method) answer_request(server, method, id, params, params_uri(params));
+  else if (streq(name, "workspace/executeCommand")) execute(server, id, params);
   else rpc_refuse(&server->rpc, id, RPC_METHOD_NOT_FOUND, "this server has no such method");
 }
 
@@ -334,8 +369,8 @@ static bool is_unpublished(const Server *server) {
   return false;
 }
 
-ExitStatus lsp_serve(int in, int out, const Session *options) {
-  Server server = {.rpc = {.in = in, .out = out}};
+ExitStatus lsp_serve(int in, int out, const Session *options, DrawGraph *draw) {
+  Server server = {.rpc = {.in = in, .out = out}, .draw = draw};
   server.setup = (AnalysisSetup){options, {open_text, &server}};
   while (!server.exited && !server.rpc.broken) {
     rpc_read(&server.rpc, false);

@@ -5,6 +5,9 @@
 #include "compiler/driver/lsp/analysis.h"
 #include "compiler/driver/lsp/rpc.h"
 
+/* Draws the network into a file, whose path is returned, in the session's arena; NULL: *why says why not. */
+typedef const char *DrawGraph(Session *s, const Script *script, const char *name, const char **why);
+
 typedef struct Server {
   Rpc rpc;
   Encoding encoding;
@@ -12,7 +15,8 @@ typedef struct Server {
   bool related_places, snippets, watches, refreshes_hints, shows_documents; /* what the client can do */
   Document *documents;                                                      /* in the order in which they were opened */
   AnalysisSetup setup;
-  unsigned asked; /* requests to the client, for their ids */
+  DrawGraph *draw; /* NULL: there are no pictures */
+  unsigned asked;  /* requests to the client, for their ids */
 } Server;
 
 typedef struct Request {
@@ -30,7 +34,7 @@ typedef struct Request {
 
 /* Serves until `exit` or the end of the input; the exit status as the protocol wants it. `options`: -I, -D, --weights.
  */
-ExitStatus lsp_serve(int in, int out, const Session *options);
+ExitStatus lsp_serve(int in, int out, const Session *options, DrawGraph *draw);
 
 /* The analysis of the document as it is now; it is made where it is not there. */
 Analysis *server_analysis(Server *server, Document *document);
@@ -55,5 +59,4 @@ void forget_diagnostics(Server *server, Document *document);
 #define METHOD(name, handler, cursor, capability, value) json_t *handler(Request *r);
 #include "compiler/driver/lsp/methods.def"
 #undef METHOD
-json_t *run_command(Server *server, const json_t *params, Arena *arena); /* workspace/executeCommand */
 #endif
