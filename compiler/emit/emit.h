@@ -22,7 +22,7 @@ typedef struct EmitOptions {
   const void *embedded;     /* a safetensors image to put into the output, or NULL */
   size_t embedded_bytes;
   const char *embedded_file; /* with the same bytes */
-  const char *runtime_dir;   /* where libsurgery_runtime.a is; NULL: found from the compiler's own place */
+  const char *runtime_dir;   /* where libsurgery.a is; NULL: found from the compiler's own place */
 } EmitOptions;
 
 /* Writes o->output, and beside obj, static and shared its header OUT.h. False when the environment failed

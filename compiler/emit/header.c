@@ -68,7 +68,7 @@ static void put_top(Writer *w, const Plan *plan, const EmitOptions *o) {
   for (size_t i = 0; i < g->labels.count; i++) put(w, " *   class %zu  %s\n", i, in_comment(w->arena, g->labels.at[i]));
   put(w, " * Generated: do not edit. %s */\n",
       o->kind == EMIT_SHARED ? "Link with the shared library alone: the runtime is in it."
-                             : "Link with -lsurgery_runtime -ljpeg -lpng -lz -lm.");
+                             : "Link with -lsurgery -ljpeg -lpng -lz -lm.");
   put(w, "#ifndef %s_NETWORK_H\n#define %s_NETWORK_H\n#include <stddef.h>\n#include <stdint.h>\n", w->upper, w->upper);
   put(w, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
 }

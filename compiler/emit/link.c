@@ -23,13 +23,12 @@ static bool is_file(const char *path) {
   return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* libsurgery_runtime.a: in the given folder; of the build tree that this compiler stands in; of the prefix
- * that it is installed in. NULL when there is none. */
+/* libsurgery.a: in the given folder; else from the place of this compiler, which is a build folder, a prefix (wherever
+ * that was moved) or, for tests, a folder below the build's. NULL when there is none. */
 static const char *find_runtime(Arena *arena, const EmitOptions *o) {
-  static const char *const places[] = {"runtime",  "../lib",     "../lib/surgery",
-                                       "../lib64", "../runtime", "../../runtime"};
+  static const char *const places[] = {"runtime", SURGERY_LIB_FROM_BIN, "../runtime", "../../runtime"};
   if (o->runtime_dir) {
-    const char *path = arena_printf(arena, "%s/libsurgery_runtime.a", o->runtime_dir);
+    const char *path = arena_printf(arena, "%s/libsurgery.a", o->runtime_dir);
     return is_file(path) ? plain_path(arena, path) : NULL;
   }
   char self[PATH_MAX];
@@ -38,7 +37,7 @@ static const char *find_runtime(Arena *arena, const EmitOptions *o) {
   self[length] = 0;
   const char *folder = dirname(self);
   for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-    const char *path = arena_printf(arena, "%s/%s/libsurgery_runtime.a", folder, places[i]);
+    const char *path = arena_printf(arena, "%s/%s/libsurgery.a", folder, places[i]);
     if (is_file(path)) return path;
   }
   return NULL;
@@ -52,9 +51,9 @@ static bool add_libraries(Arena *arena, Args *to, const EmitOptions *o) {
   Args args = *to;
   const char *runtime = find_runtime(arena, o);
   if (!runtime)
-    return o->runtime_dir ? emit_complain("there is no libsurgery_runtime.a in '%s'", o->runtime_dir)
-                          : emit_complain("libsurgery_runtime.a is neither beside surgeryc (runtime/) nor in its "
-                                          "prefix (../lib): is Surgery installed whole?");
+    return o->runtime_dir ? emit_complain("there is no libsurgery.a in '%s'", o->runtime_dir)
+                          : emit_complain("libsurgery.a is neither beside surgeryc (runtime/) nor in its "
+                                          "prefix (" SURGERY_LIB_FROM_BIN "): is Surgery installed whole?");
   arg(runtime);
   for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) arg(libraries[i]);
   if (*SURGERY_SANITIZE) arg("-fsanitize=" SURGERY_SANITIZE);

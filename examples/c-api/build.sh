@@ -11,5 +11,5 @@ mkdir -p "$work"
 
 # OpenBLAS is loaded when the first product is computed: its package has to be there then, not now.
 ${CC:-cc} ${CFLAGS:--O2} -I"$work" -I"$here/../../runtime" "$here/main.c" "$work/digits.o" -o "$work/c-api" \
-  -L"$build/runtime" -lsurgery_runtime -ljpeg -lpng -lz -lm
+  "$build/runtime/libsurgery.a" -ljpeg -lpng -lz -lm
 echo "$work/c-api"

@@ -195,7 +195,7 @@ void test_static_library(void **state) {
                       "use",
                       "use.c",
                       "libtiny.a",
-                      RUNTIME_DIR "/libsurgery_runtime.a",
+                      RUNTIME_DIR "/libsurgery.a",
                       "-ljpeg",
                       "-lpng",
                       "-lz",
