@@ -72,9 +72,17 @@ features) # what becomes of a good file
   printf '\2\0\10\0\14' >"$seeds/count"
   printf '\2\0\320\0x12' >"$seeds/feature"
   printf '\1\100' >"$seeds/cut" ;;
+lsp) # odd: a script; even: frames
+  for f in "$source"/tests/grammar/cases/*.surgery "$source"/tests/messages/cases/*.surgery "$source"/examples/*/*.surgery; do
+    [ "$(wc -c <"$f")" -gt 2000 ] || byte 1 <"$f" >"$seeds/${f##*/}"
+  done
+  for method in hover completion semanticTokens/full codeLens; do
+    body='{"jsonrpc":"2.0","id":9,"method":"textDocument/'$method'","params":{"textDocument":{"uri":"file:///nowhere/fuzz.surgery"},"position":{"line":1,"character":9}}}'
+    printf 'Content-Length: %d\r\n\r\n%s' "${#body}" "$body" | byte 2 >"$seeds/${method##*/}"
+  done ;;
 parser | script) take "$source"/tests/grammar/cases/*.surgery "$source"/tests/lang/*.surgery "$source"/compiler/zoo/*.surgery ;;
 esac
-[ "$name" = parser ] || [ "$name" = script ] &&
+[ "$name" = parser ] || [ "$name" = script ] || [ "$name" = lsp ] &&
   sed -n 's/^[A-Z_]*(\([a-z]*\),.*/"\1 "/p' "$source/grammar/keywords.def" >"$work/words.dict" && set -- "-dict=$work/words.dict" "$@"
 
 # The machine's weights and settings are no part of a run; and a script may not find any.
