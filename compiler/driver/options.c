@@ -1,15 +1,8 @@
 /* The options of surgeryc and their help: one table, from which getopt's list and --help are made, and which
  * says which commands an option belongs to. The commands themselves are in commands.def. */
 #include "compiler/codegen/codegen.h"
-#include "compiler/driver/driver.h"
-#include "runtime/base/options.h"
+#include "compiler/driver/options.h"
 #include <stdlib.h>
-
-typedef struct OptionRow {
-  Option option;
-  char letter;       /* 0: none */
-  unsigned commands; /* which have it: bits by CommandId */
-} OptionRow;
 
 #define FOR(command) (1u << COMMAND_##command)
 #define SCRIPTS /* those that read a script */ (FOR(BUILD) | FOR(CHECK) | FOR(PLAN) | FOR(SHOW) | FOR(DIFF) | FOR(RUN))
@@ -100,16 +93,27 @@ static const OptionRow rows[] = {
 };
 #define ROW_COUNT (sizeof rows / sizeof *rows)
 
+const OptionRow *option_rows(size_t *count) {
+  *count = ROW_COUNT;
+  return rows;
+}
+
 /* gcc spells these with one dash, and so do the build systems that call it. */
-static bool is_single_dash(const char *name) {
+bool is_single_dash(const char *name) {
   static const char *const names[] = {"MD", "MF", "Werror", "Wno-weights"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (streq(name, names[i])) return true;
   return false;
 }
 
-static bool has_option(const CommandRow *command, const OptionRow *row) {
+bool has_option(const CommandRow *command, const OptionRow *row) {
   return row->commands >> (command - command_rows) & 1;
+}
+
+const char *exit_status_text(const CommandRow *command) {
+  return command->status
+             ? command->status
+             : "0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, 70 a bug";
 }
 
 static void print_option(FILE *out, const OptionRow *row) {
@@ -134,10 +138,7 @@ static void print_help(FILE *out, const CommandRow *command) {
   for (size_t i = 0; i < ROW_COUNT; i++)
     if (has_option(command, &rows[i])) print_option(out, &rows[i]);
   if (PASSES >> (command - command_rows) & 1) list_passes(out);
-  fprintf(out, "\nexit status: %s\n",
-          command->status
-              ? command->status
-              : "0 done, 1 the script or an input is wrong, 2 wrong usage, 3 the environment failed, 70 a bug");
+  fprintf(out, "\nexit status: %s\n", exit_status_text(command));
 }
 
 _Noreturn static void usage(const char *format, ...) {
@@ -171,13 +172,17 @@ static void one_of(const char *option, const char *value, const char *const *all
   usage("%s does not know '%s'%s%s%s", option, value, near ? ", did you mean '" : "", near ? near : "",
         near ? "'?" : "");
 }
-#define ONE_OF(option, value, ...)                                                                                     \
-  one_of(option, value, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
-static void known_pass(const char *option, const char *value) {
-  size_t count;
-  const char *const *names = pass_names(&count);
-  one_of(option, value, names, count);
+const char *const *option_values(const char *name, size_t *count) {
+  static const char *const emit[] = {"exe", "obj", "static", "shared", "llvm", "asm", "graph"};
+  static const char *const diagnostics[] = {"text", "json"}, *const color[] = {"auto", "always", "never"};
+#define VALUES(list) (*count = sizeof list / sizeof *list, list)
+  if (streq(name, "emit")) return VALUES(emit);
+  if (streq(name, "diagnostics")) return VALUES(diagnostics);
+  if (streq(name, "color")) return VALUES(color);
+#undef VALUES
+  if (streq(name, "stop-after") || streq(name, "dump")) return pass_names(count);
+  return NULL;
 }
 
 typedef struct Taking {
@@ -206,11 +211,9 @@ static void take_own(Session *s, Options *o, const char *name, const char *value
 
 /* A text that not everything may be. */
 static void check_value(Session *s, Options *o, const char *name, const char *value) {
-  if (streq(name, "emit")) ONE_OF("--emit", value, "exe", "obj", "static", "shared", "llvm", "asm", "graph");
-  else if (streq(name, "diagnostics")) ONE_OF("--diagnostics", value, "text", "json");
-  else if (streq(name, "color")) ONE_OF("--color", value, "auto", "always", "never");
-  else if (streq(name, "stop-after")) known_pass("--stop-after", value);
-  else if (streq(name, "dump")) known_pass("--dump", value);
+  size_t count;
+  const char *const *values = option_values(name, &count);
+  if (values) one_of(arena_printf(s->arena, "--%s", name), value, values, count);
   else if (streq(name, "weights-path") && !*value) usage("--weights-path wants a file");
   else if (streq(name, "MF")) o->write_depfile = true;
   else if (streq(name, "name") && !streq(codegen_identifier(s->arena, value), value))
