@@ -38,46 +38,18 @@ const char *default_output(Session *s, const Options *o, EmitKind kind) {
   return arena_printf(s->arena, "%.*s%s", (int)length, base, end);
 }
 
-/* All that a build writes is a target: the output, its header, its weights, the files of saves. */
-static bool write_depfile(Compilation *c) {
-  VEC(const char *) targets = {0};
-  Arena *a = c->s->arena;
-  const char *beside[] = {emit_header_path(a, &c->emit), c->emit.weights_file ? weights_beside(c) : NULL};
-  vec_push(a, &targets, c->emit.output);
-  for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
-    if (beside[i]) vec_push(a, &targets, beside[i]);
-  for (size_t i = 0; i < c->saves.count; i++) vec_push(a, &targets, c->script.graph->saves.at[i]->path);
-  const char *text = depfile_text(c->s, targets.at, targets.count);
-  return outfile_write(&c->depfile_out, text, strlen(text)) && outfile_commit(&c->depfile_out);
-}
-
-/* The passes under the eye of the signal handler; what they made gets its names only when all have succeeded.
- */
-ExitStatus build_whole(Compilation *c) {
-  outfile_watch_signals(true);
-  bool wanted = c->depfile && !c->o->stop_after;
-  ExitStatus status = EXIT_ENVIRONMENT;
-  if (!wanted || outfile_create(c->s->arena, &c->depfile_out, c->depfile)) status = run_passes(c, NULL);
-  if (c->o->embed_weights) outfile_discard(&c->weights); /* it is in the output */
-  if (status == EXIT_DONE && (!outfile_commit(&c->weights) || !commit_saves(c))) status = EXIT_ENVIRONMENT;
-  if (status == EXIT_DONE && wanted && !write_depfile(c)) status = EXIT_ENVIRONMENT;
-  outfile_discard(&c->weights);
-  outfile_discard(&c->depfile_out);
-  discard_saves(c);
-  outfile_watch_signals(false);
-  return status;
-}
-
 const char *cpu_error(Session *s, const Options *o) {
   const char *wrong = emit_cpu_error(s->arena, o->cpu);
   return wrong || !o->tune ? wrong : tune_cpu_error(s->arena, o->cpu);
 }
 
-/* Sets c->depfile; says so when it would be the output itself. */
-static bool name_depfile(Compilation *c, const char *output) {
-  if (!c->o->write_depfile) return true;
-  c->depfile = c->o->depfile ? c->o->depfile : arena_printf(c->s->arena, "%s.d", output);
-  if (!streq(c->depfile, output)) return true;
+/* *depfile: the dependency file that is to be written, or NULL. False, said so: it would be the output itself. */
+static bool name_depfile(Session *s, const Options *o, const char *output, const char **depfile) {
+  *depfile = NULL;
+  if (!o->write_depfile) return true;
+  const char *path = o->depfile ? o->depfile : arena_printf(s->arena, "%s.d", output);
+  if (!o->stop_after) *depfile = path;
+  if (!streq(path, output)) return true;
   fprintf(stderr, "surgeryc: %s would be both the output and its dependency file\n", output);
   return false;
 }
@@ -85,7 +57,7 @@ static bool name_depfile(Compilation *c, const char *output) {
 /* --emit=graph: the edited network's picture in a file, or as Graphviz's text on stdout. */
 static ExitStatus build_graph(Compilation *c) {
   const char *output = c->o->output;
-  if (output && !picture_kind(output)) {
+  if (output && !drawing_kind(output)) {
     fprintf(stderr, "surgeryc: -o %s: with --emit=graph its suffix is .svg, .dot, .png or .pdf\n", output);
     return EXIT_USAGE;
   }
@@ -93,25 +65,19 @@ static ExitStatus build_graph(Compilation *c) {
     fputs("surgeryc: a dependency file is of an output: with --emit=graph it wants -o\n", stderr);
     return EXIT_USAGE;
   }
-  if (!name_depfile(c, output)) return EXIT_USAGE;
+  const char *depfile;
+  if (!name_depfile(c->s, c->o, output, &depfile)) return EXIT_USAGE;
   ExitStatus status = run_passes(c, "edit");
   if (status != EXIT_DONE || !c->script.graph) return status;
-  if (!output) {
-    fputs(picture_dot(c->s, &c->script, c->o->script), stdout);
-    return EXIT_DONE;
-  }
-  if (would_overwrite_input(c->s, c->depfile)) return EXIT_USAGE;
-  c->emit = (EmitOptions){.output = output, .kind = EMIT_EXE};
-  if (c->depfile && !outfile_create(c->s->arena, &c->depfile_out, c->depfile)) return EXIT_ENVIRONMENT;
-  status = write_picture(c->s, &c->script, c->o->script, output);
-  if (status == EXIT_DONE && c->depfile && !write_depfile(c)) status = EXIT_ENVIRONMENT;
-  outfile_discard(&c->depfile_out);
-  return status;
+  const char *text = picture_dot(c->s, &c->script, c->o->script);
+  if (output) return write_drawing(c->s, text, output, depfile);
+  fputs(text, stdout);
+  return EXIT_DONE;
 }
 
 ExitStatus command_build(Session *s, const Options *o) {
-  Compilation c = {.s = s, .o = o, .weights = OUTFILE_NONE, .depfile_out = OUTFILE_NONE};
-  if (streq(o->emit, "graph") || (!o->emit && picture_kind(o->output))) return build_graph(&c);
+  Compilation c = {.s = s, .o = o};
+  if (streq(o->emit, "graph") || (!o->emit && drawing_kind(o->output))) return build_graph(&c);
   EmitKind kind = kind_of(o);
   const char *output = o->output ? o->output : default_output(s, o, kind);
   c.emit = (EmitOptions){.output = output,
@@ -122,18 +88,19 @@ ExitStatus command_build(Session *s, const Options *o) {
                          .threads = o->threads,
                          .time_passes = o->time_passes,
                          .script_name = file_name(o->script),
-                         .weights_path = o->weights_path};
+                         .weights_path = o->weights_path,
+                         .embed_weights = o->embed_weights};
   if (o->embed_weights && o->weights_path) {
     fputs(
         "surgeryc: --weights-path names a file, and --embed-weights puts the weights into the output: one of the two\n",
         stderr);
     return EXIT_USAGE;
   }
-  if (!name_depfile(&c, output)) return EXIT_USAGE;
+  if (!name_depfile(s, o, output, &c.emit.depfile)) return EXIT_USAGE;
   const char *wrong_cpu = cpu_error(s, o);
   if (wrong_cpu) {
     fprintf(stderr, "surgeryc: %s\n", wrong_cpu);
     return EXIT_USAGE;
   }
-  return build_whole(&c);
+  return run_passes(&c, NULL);
 }

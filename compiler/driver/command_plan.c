@@ -133,7 +133,7 @@ static void list_weights(PlanFacts *f) {
 
 static const char *prefix_end(const Plan *p) {
   if (!p->prefix.present) return NULL;
-  return p->graph->nodes.at[p->graph->order.at[analyse_trainability(p->trained).boundary_position]].name;
+  return p->graph->nodes.at[p->graph->order.at[p->trainability.boundary_position]].name;
 }
 
 static void list_phases(PlanFacts *f) {

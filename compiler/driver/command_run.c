@@ -31,7 +31,7 @@ static ExitStatus build_entry(Compilation *c, CacheEntry *entry) {
     status = EXIT_ENVIRONMENT;
   } else {
     c->report_later = false;
-    status = build_whole(c);
+    status = run_passes(c, NULL);
     /* what has changed while it was read is built again next time */
     if (status == EXIT_DONE && streq(entry->key, cache_key(c)) && !cache_finish(c->s->arena, entry))
       status = EXIT_ENVIRONMENT;
@@ -53,7 +53,7 @@ ExitStatus command_run(Session *s, const Options *o) {
     fprintf(stderr, "surgeryc: %s\n", wrong_cpu);
     return EXIT_USAGE;
   }
-  Compilation c = {.s = s, .o = o, .weights = OUTFILE_NONE, .depfile_out = OUTFILE_NONE, .report_later = true};
+  Compilation c = {.s = s, .o = o, .report_later = true};
   ExitStatus status = run_passes(&c, "edit");
   CacheEntry entry = CACHE_ENTRY_NONE;
   const char *name = default_output(s, o, EMIT_EXE);

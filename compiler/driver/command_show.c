@@ -88,7 +88,7 @@ static void show_table(Session *s, const Options *o, const Subject *subject) {
 
 static ExitStatus show_network(Session *s, const Options *o, const Subject *subject) {
   if (o->graph) {
-    ExitStatus status = write_picture(s, &subject->script, subject->given, o->graph);
+    ExitStatus status = write_drawing(s, picture_dot(s, &subject->script, subject->given), o->graph, NULL);
     if (status != EXIT_DONE || !(o->json || o->tree)) return status;
   }
   if (o->json) print_json(network_json(s, subject));

@@ -34,17 +34,13 @@ bool use_color(const Options *o, int fd);
 typedef struct Compilation {
   Session *s;
   const Options *o;
-  Stmt *syntax;
   Script script;
   KernelChoices choices; /* where more than one kernel can do a call */
   Plan *plan;
-  EmitOptions emit;
-  const char *depfile; /* NULL: none is wanted */
-  OutFile depfile_out; /* opened before the first pass: where it cannot be written nothing else is */
-  OutFile weights;     /* written, and renamed when all is done */
-  VEC(OutFile) saves;  /* the same for the files of `save` */
-  size_t passes_done;  /* where the next run_passes() goes on */
-  bool report_later;   /* the command reports by itself */
+  EmitOptions emit; /* its output NULL: nothing is written */
+  Emission *emission;
+  size_t passes_done; /* where the next run_passes() goes on */
+  bool report_later;  /* the command reports by itself */
 } Compilation;
 /* Runs the passes that have not run yet up to `last` (NULL: all), or to --stop-after, and reports. */
 ExitStatus run_passes(Compilation *c, const char *last);
@@ -73,34 +69,12 @@ const CommandRow *find_command(const char *name); /* NULL */
 #include "compiler/driver/commands.def"
 #undef COMMAND
 
-/* command_build.c: what run shares with it. The program's name without -o; the passes that are left, and the names
- * for what they wrote. */
+/* command_build.c: what run shares with it. The program's name without -o. */
 const char *default_output(Session *s, const Options *o, EmitKind kind);
-ExitStatus build_whole(Compilation *c);
 const char *file_name(const char *path); /* without its folder */
 /* What is wrong with --cpu, for itself or beside --tune; NULL: nothing. */
 const char *cpu_error(Session *s, const Options *o);
 
-/* tune_out.c: the passes' view of --tune. */
-ExitStatus run_tune(Compilation *c);
+/* tune_table.c: what --tune has timed and chosen. */
 void dump_tune(Compilation *c);
-
-/* weights_out.c: the values of the state dict, filled and written beside the output, or into it. */
-ExitStatus write_weights(Compilation *c);
-/* Writes tensors to a reserved file; says what went wrong. */
-ExitStatus write_tensors(Compilation *c, const OutFile *file, const surgery_tensor_out *out, size_t count);
-/* Says what went wrong with a weight file, and whose fault it is. */
-ExitStatus weights_failed(const surgery_error *err);
-/* saves_out.c: what the script's saves write. */
-ExitStatus write_saves(Compilation *c);
-bool commit_saves(Compilation *c);
-void discard_saves(Compilation *c);
-/* Says so when a save has this file, too. */
-bool save_collides(const Compilation *c, const char *output);
-/* Where the weights go, beside the output; with --embed-weights nothing is left there. */
-const char *weights_beside(const Compilation *c);
-/* What was read is never written over, the script and its includes as little as the donors' weights; says so.
- */
-bool would_overwrite_input(const Session *s, const char *path);
-void dump_weights(Compilation *c);
 #endif

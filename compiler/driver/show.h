@@ -55,11 +55,6 @@ void show_weights(Session *s, const Subject *subject, bool color);
 
 /* ---- picture.c: Graphviz ---- */
 
-/* "svg", "dot", "png" or "pdf" by the file's suffix; NULL: another one. */
-const char *picture_kind(const char *path);
-/* Draws the network into `path`; `given` is what the command line calls it. Not EXIT_DONE: one line on
- * stderr, and no file. */
-ExitStatus write_picture(Session *s, const Script *script, const char *given, const char *path);
 /* The picture as Graphviz's text, in the arena. */
 const char *picture_dot(Session *s, const Script *script, const char *given);
 #endif

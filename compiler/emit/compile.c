@@ -1,7 +1,7 @@
 /* A plan's modules made by threads: for each level of --cpu, and of each, where cc joins objects anyway, several parts.
  * What an assembler or a reader of LLVM's language gets is one text, made by one thread. Called by emit.c; writes no
  * file. */
-#include "compiler/emit/compile.h"
+#include "compiler/emit/emission.h"
 #include "compiler/emit/manifest.h"
 #include <llvm-c/Linker.h>
 #include <pthread.h>
@@ -172,12 +172,11 @@ static void report(const Queue *q, double wall) {
   fprintf(stderr, "  %-14s %8.1f ms\n", "machine code", sum.emitted * 1e3);
 }
 
-int compile_modules(Arena *arena, const Compile *c, LLVMMemoryBufferRef buffer[EMIT_MAX_MODULES]) {
+int compile_modules(Arena *arena, const Compile *c, const char *manifest,
+                    LLVMMemoryBufferRef buffer[EMIT_MAX_MODULES]) {
   double start = seconds(CLOCK_MONOTONIC);
-  Queue q = {.c = c,
-             .manifest = manifest_text(arena, c->plan, c->options),
-             .recipe = train_recipe(arena, c->plan),
-             .threads = count_threads(c->options)};
+  Queue q = {
+      .c = c, .manifest = manifest, .recipe = train_recipe(arena, c->plan), .threads = count_threads(c->options)};
   if (is_text(c->options)) {
     q.parts = q.count = q.threads = 1;
     run_text(&q, &q.job[0]);

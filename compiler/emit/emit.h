@@ -1,10 +1,11 @@
-/* The last stage: a Plan becomes files. emit_output() is all that the driver needs; the rest is shared by the
- * files of this folder and their tests. Nothing here changes the plan. Output files appear whole or not at
- * all: they are written under a temporary name in the same folder and renamed. */
+/* The last stage: a Plan becomes files, step by step; the driver has a row for each. The lower half is shared by the
+ * files of this folder and their tests. Nothing here changes the plan. Output files appear whole or not at all: they
+ * are written under a temporary name in the same folder and renamed. */
 #ifndef SURGERY_EMIT_H
 #define SURGERY_EMIT_H
 #include "compiler/ops/program.h"
 #include "compiler/script/script.h"
+#include "runtime/base/exit.h"
 
 typedef enum EmitKind { EMIT_EXE, EMIT_OBJ, EMIT_STATIC, EMIT_SHARED, EMIT_LLVM, EMIT_ASM } EmitKind;
 
@@ -22,11 +23,40 @@ typedef struct EmitOptions {
   const void *embedded;     /* a safetensors image to put into the output, or NULL */
   size_t embedded_bytes;
   const char *embedded_file; /* with the same bytes */
+  bool embed_weights;        /* into the output, and no file beside it */
+  const char *depfile;       /* NULL: none is written */
   const char *runtime_dir;   /* where libsurgery.a is; NULL: found from the compiler's own place */
 } EmitOptions;
 
-/* Writes o->output, and beside obj, static and shared its header OUT.h. False when the environment failed
- * (folder, disk, cc) or the CPU is unknown: one line on stderr, and nothing is left behind. */
+/* The steps, in this order. Not EXIT_DONE: the environment failed (folder, disk, cc), or an input is wrong; one line on
+ * stderr says so. Whatever happens, emit_end() comes last, and leaves nothing behind that is not whole. */
+typedef struct Emission Emission;
+/* `script` has the values of the weights; NULL: neither weights nor saves are written. False: the CPU is unknown. */
+Emission *emit_begin(Session *s, const Script *script, const Plan *plan, const EmitOptions *o);
+/* The files' names, none of which may be an input or another's, and their temporaries: a folder that cannot be written
+ * is known before any work. */
+ExitStatus emit_files(Emission *e);
+ExitStatus emit_saves(Emission *e);    /* the tensors of the script's `save`s */
+ExitStatus emit_weights(Emission *e);  /* the state dict, beside the output or to be put into it */
+ExitStatus emit_manifest(Emission *e); /* what the program knows of itself */
+ExitStatus emit_code(Emission *e);     /* the objects, in memory */
+ExitStatus emit_link(Emission *e);     /* the output */
+ExitStatus emit_header(Emission *e);   /* OUT.h beside obj, static and shared */
+ExitStatus emit_commit(Emission *e);   /* what is written gets its names; harmless when it has them */
+ExitStatus emit_depfile(Emission *e);  /* the dependency file, of all that was read and written */
+void emit_end(Emission *e);            /* NULL is allowed */
+
+/* For --dump, after the step of that name. */
+void emit_dump_files(Emission *e, FILE *out);
+void emit_dump_saves(Emission *e, FILE *out);
+void emit_dump_weights(Emission *e, FILE *out);
+void emit_dump_manifest(Emission *e, FILE *out);
+void emit_dump_code(Emission *e, FILE *out);   /* the modules: CPU and bytes */
+void emit_dump_output(Emission *e, FILE *out); /* after emit_link */
+void emit_dump_header(Emission *e, FILE *out);
+void emit_dump_depfile(Emission *e, FILE *out);
+
+/* All steps, without weights and saves. */
 bool emit_output(Session *s, const Plan *plan, const EmitOptions *o);
 /* For the driver, to refuse a wrong --cpu as wrong usage before any work: NULL when it is known, else one
  * line. */
@@ -35,6 +65,14 @@ const char *emit_cpu_error(Arena *arena, const char *cpu);
 const char *emit_header_path(Arena *arena, const EmitOptions *o);
 /* The runtime library that programs are linked with, as emit_output finds it; NULL when there is none. */
 const char *emit_runtime(Arena *arena);
+/* What was read is never written over, the script and its includes as little as the donors' weights; says so. */
+bool would_overwrite_input(const Session *s, const char *path);
+/* Says what went wrong with a weight file, and whose fault it is. */
+ExitStatus weights_failed(const surgery_error *err);
+/* drawing.c: "svg", "dot", "png" or "pdf" where the name says so, else NULL. */
+const char *drawing_kind(const char *path);
+/* The text of a graph in Graphviz's language through its program to a file, and a dependency file (NULL: none). */
+ExitStatus write_drawing(Session *s, const char *text, const char *path, const char *depfile);
 /* The text of the dependency file of -MD for make and ninja: "targets: every file that was read". */
 const char *depfile_text(Session *s, const char *const *targets, size_t count);
 

@@ -8,15 +8,6 @@
 #define SURGERY_LOWER_H
 #include "compiler/ops/program.h"
 
-/* What each value and node means for training; arrays by id, in the graph's arena. */
-typedef struct Trainability {
-  bool *used;       /* by NodeId: alive, and the outputs depend on it */
-  bool *needs_grad; /* by ValueId: a trainable parameter lies above it, so its gradient is wanted */
-  bool *varies;     /* by NodeId: what it returns differs between training and evaluation, or from step to step */
-  ValueId frozen_boundary; /* the last value through which all flows and before which all is frozen; NO_ID: none */
-  int boundary_position;   /* its producer's place in Graph.order; -1: none */
-  int64_t trainable;       /* numbers in trainable parameters */
-} Trainability;
 /* False for what reads or returns whole numbers, whose row has no_gradient: nothing before it is trained through it. */
 bool op_passes_gradient(OpId op);
 

@@ -83,11 +83,22 @@ typedef struct Kept { /* a value of the network behind a call of inspect */
   bool blocked;       /* its layout */
 } Kept;
 
+/* What each value and node means for training; arrays by id, in the graph's arena. */
+typedef struct Trainability {
+  bool *used;       /* by NodeId: alive, and the outputs depend on it */
+  bool *needs_grad; /* by ValueId: a trainable parameter lies above it, so its gradient is wanted */
+  bool *varies;     /* by NodeId: what it returns differs between training and evaluation, or from step to step */
+  ValueId frozen_boundary; /* the last value through which all flows and before which all is frozen; NO_ID: none */
+  int boundary_position;   /* its producer's place in Graph.order; -1: none */
+  int64_t trainable;       /* numbers in trainable parameters */
+} Trainability;
+
 typedef struct Plan {
   Graph *graph;
   /* The same network with the flags of the phase that this plan is for; the graph itself where there are no phases. */
   const Graph *trained;
-  struct Plan *first; /* itself, but in `later` */
+  Trainability trainability; /* of `trained` */
+  struct Plan *first;        /* itself, but in `later` */
   VEC(struct Plan *)
   later; /* of the phases behind the first: prefix, tail and step, gradients, features; all else is the first's */
   const struct TrainConfig *train; /* NULL without a train block */

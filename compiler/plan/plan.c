@@ -234,12 +234,7 @@ static void choose_samples(const Plan *plan, Program *s) {
 
 /* ---- programs ---- */
 
-static void finish(Plan *plan, Program *s) {
-  plan_memory(plan->graph->arena, s);
-  program_check(plan, s);
-}
-
-static void make_schedule(Plan *plan, const Trainability *t, Program *s, void *packs, Part part, bool features) {
+static void lower_program(Plan *plan, const Trainability *t, Program *s, void *packs, Part part, bool features) {
   Lower l = start_lower(plan, t, s, packs, &part);
   lower_part(&l, &part);
   if (features) {
@@ -250,7 +245,6 @@ static void make_schedule(Plan *plan, const Trainability *t, Program *s, void *p
     lower_loss(&l, plan->train);
     lower_backward(&l);
   }
-  finish(plan, s);
   if (!part.training) choose_samples(plan, s);
 }
 
@@ -286,12 +280,16 @@ static Plan *new_plan(Arena *arena, Graph *g, const TrainConfig *train, size_t p
   plan->tail.name = arena_printf(g->arena, "tail%s", suffix);
   plan->step.name = arena_printf(g->arena, "step%s", suffix);
   place_tensors(plan);
+  plan->trainability = analyse_trainability(plan->trained);
   return plan;
 }
 
+static Part whole_network(const Graph *g) { return (Part){0, (int)g->order.count, g->input_value, false}; }
+
 /* prefix, tail and step of a phase. */
-static void plan_training(Plan *plan, const Trainability *t, void *packs) {
+static void lower_training(Plan *plan, void *packs) {
   const Graph *g = plan->trained;
+  const Trainability *t = &plan->trainability;
   int end = (int)g->order.count, cut = t->boundary_position + 1;
   if (t->trainable == 0) return;
   bool split = t->frozen_boundary != NO_ID;
@@ -302,33 +300,64 @@ static void plan_training(Plan *plan, const Trainability *t, void *packs) {
     /* Samples lie behind one another without gaps, whatever the alignment of the whole. */
     plan->features_bytes =
         plan->features_blocked ? layout_bytes(&plan->features, LAYOUT_NCHW16C) : shape_count(&plan->features) * 4;
-    make_schedule(plan, t, &plan->prefix, packs, (Part){0, cut, g->input_value, false}, true);
-    make_schedule(plan, t, &plan->tail, packs, (Part){cut, end, from, false}, false);
+    lower_program(plan, t, &plan->prefix, packs, (Part){0, cut, g->input_value, false}, true);
+    lower_program(plan, t, &plan->tail, packs, (Part){cut, end, from, false}, false);
   }
-  make_schedule(plan, t, &plan->step, packs, (Part){cut, end, from, true}, false);
+  lower_program(plan, t, &plan->step, packs, (Part){cut, end, from, true}, false);
 }
 
-Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train) { return make_plan_with(arena, g, train, NULL); }
-
-Plan *make_plan_with(Arena *arena, Graph *g, const TrainConfig *train, KernelChoices *choices) {
-  for (size_t i = 0; choices && i < choices->list.count; i++) choices->list.at[i].calls = 0;
+Plan *plan_phases(Arena *arena, Graph *g, const TrainConfig *train, KernelChoices *choices) {
   Plan *plan = new_plan(arena, g, train, 0, choices);
-  plan->pack.present = true;
-  Trainability t = analyse_trainability(plan->trained), whole = t;
-  whole.frozen_boundary = NO_ID;
-  VEC(PackRecord) packs = {0};
-  make_schedule(plan, &whole, &plan->forward, &packs, (Part){0, (int)g->order.count, g->input_value, false}, false);
-  plan_training(plan, &t, &packs);
   for (size_t i = 1; i < train_phase_count(train); i++) {
     Plan *later = new_plan(arena, g, train, i, choices);
     later->first = plan;
-    t = analyse_trainability(later->trained);
-    plan_training(later, &t, &packs);
     vec_push(arena, &plan->later, later);
   }
-  finish(plan, &plan->pack);
   return plan;
 }
+
+void plan_lower(Plan *plan) {
+  KernelChoices *choices = plan->choices;
+  for (size_t i = 0; choices && i < choices->list.count; i++) choices->list.at[i].calls = 0;
+  Trainability whole = plan->trainability;
+  whole.frozen_boundary = NO_ID;
+  VEC(PackRecord) packs = {0};
+  plan->pack.present = true;
+  lower_program(plan, &whole, &plan->forward, &packs, whole_network(plan->graph), false);
+  lower_training(plan, &packs);
+  for (size_t i = 0; i < plan->later.count; i++) lower_training(plan->later.at[i], &packs);
+}
+
+static void place_buffers(const Plan *plan, Program *s) {
+  if (s->present) plan_memory(plan->graph->arena, s);
+}
+
+void plan_place(Plan *plan) {
+  place_buffers(plan, &plan->pack);
+  place_buffers(plan, &plan->forward);
+  for (size_t i = 0; i <= plan->later.count; i++) {
+    Plan *phase = i ? plan->later.at[i - 1] : plan;
+    place_buffers(plan, &phase->prefix);
+    place_buffers(plan, &phase->tail);
+    place_buffers(plan, &phase->step);
+  }
+}
+
+void plan_check(const Plan *plan) {
+  ProgramList all = plan_programs(plan->graph->arena, plan);
+  for (size_t i = 0; i < all.count; i++)
+    if (all.at[i]->present) program_check(plan, all.at[i]);
+}
+
+Plan *make_plan_with(Arena *arena, Graph *g, const TrainConfig *train, KernelChoices *choices) {
+  Plan *plan = plan_phases(arena, g, train, choices);
+  plan_lower(plan);
+  plan_place(plan);
+  plan_check(plan);
+  return plan;
+}
+
+Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train) { return make_plan_with(arena, g, train, NULL); }
 
 /* Where a value is to be found: in the layout that its node wrote, which is the older buffer. */
 static Kept keep(Lower *l, ValueId v) {
@@ -344,13 +373,14 @@ void plan_inspect(Plan *plan) {
   Trainability t = analyse_trainability(g);
   t.frozen_boundary = NO_ID;
   VEC(PackRecord) packs = {0};
-  Part part = {0, (int)g->order.count, g->input_value, false};
+  Part part = whole_network(g);
   plan->inspect.name = "inspect";
   Lower l = start_lower(plan, &t, &plan->inspect, &packs, &part);
   l.inspecting = true;
   lower_part(&l, &part);
   for (size_t v = 0; v < g->values.count; v++) vec_push(g->arena, &plan->kept, keep(&l, (ValueId)v));
-  finish(plan, &plan->inspect);
+  plan_memory(g->arena, &plan->inspect);
+  program_check(plan, &plan->inspect);
 }
 
 ProgramList plan_programs(Arena *arena, const Plan *plan) {

@@ -6,16 +6,27 @@
 #include "compiler/settings/config.h"
 
 Trainability analyse_trainability(const Graph *g);
-/* Lowers the checked graph to the schedules that it needs. `train` may be NULL: then the loss is cross entropy. */
+
+/* The steps to a plan, in this order; the driver has a row for each. `train` may be NULL: then the loss is cross
+ * entropy, and only the evaluation is in the plan.
+ *
+ * What each phase trains, where its frozen prefix ends, and the places of weights and gradients. Lowering asks
+ * `choices`: what is not there yet is added, with the kernel that it would have been. So a second plan with the list of
+ * the first, in which somebody has changed `taken`, has those kernels. NULL: each call has its usual kernel. */
+Plan *plan_phases(Arena *arena, Graph *g, const TrainConfig *train, KernelChoices *choices);
+/* The kernel calls of each program, and how many samples pass through it at a time. */
+void plan_lower(Plan *plan);
+/* Gives the buffers of each program their places in the arena. */
+void plan_place(Plan *plan);
+/* program_check() of each program. */
+void plan_check(const Plan *plan);
+/* All of it. */
+Plan *make_plan_with(Arena *arena, Graph *g, const TrainConfig *train, KernelChoices *choices);
 Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train);
 
-/* The same, asking `choices`: what is not there yet is added, with the kernel that it would have been. So a second plan
- * with the list of the first, in which somebody has changed `taken`, has those kernels. Without a train block only the
- * evaluation is in it. */
-Plan *make_plan_with(Arena *arena, Graph *g, const TrainConfig *train, KernelChoices *choices);
 /* Adds inspect: the network in evaluation, each node a call of its own, every value kept. For programs alone. */
 void plan_inspect(Plan *plan);
-/* Gives every arena buffer its place (called by make_plan for each schedule). */
+/* Gives every arena buffer its place (called for each program). */
 void plan_memory(Arena *arena, Program *schedule);
 /* Checks a planned schedule: no two buffers that live at once overlap, every read is of something written. BUG(). */
 void program_check(const Plan *plan, const Program *schedule);

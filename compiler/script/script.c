@@ -1,5 +1,6 @@
-/* A whole script: its statements in order, with its includes and constants; then shapes and expectations.
- * run_script() is what the driver calls. What an edit does is the business of compiler/edit. */
+/* A whole script, step by step: its statements in order, with its includes and constants; then settings, shapes and
+ * expectations. Called by the driver's passes, and run_script() by whoever needs a network. What an edit does is the
+ * business of compiler/edit. */
 #include "compiler/script/script.h"
 #include "compiler/ops/shape.h"
 #include "compiler/base/source.h"
@@ -15,15 +16,19 @@ typedef struct Including { /* the files that are being read, innermost first */
   int depth;
 } Including;
 
-typedef struct Running {
+typedef struct ScriptRun {
   EditContext edit;
   NameList included; /* real paths: each file is read once */
   const Including *file;
+  uint32_t source;   /* the script's own */
+  const char *real;  /* its real path; its name where it is no file */
   Span take, labels; /* where they stand, for what is found out later */
+  bool parsed;       /* without a syntax error */
   bool took, take_failed;
-} Running;
+} ScriptRun;
 
-static bool run_file(Running *r, uint32_t source, const char *path, const char *real);
+static bool run_file(ScriptRun *r, const Stmt *first, const char *path, const char *real);
+static const Stmt *parse_file(Session *s, uint32_t source, const char *path, bool *good);
 
 /* ---- include ---- */
 
@@ -59,7 +64,7 @@ static bool include_missing(Session *s, const Stmt *stmt, const char *from) {
   return false;
 }
 
-static bool include_allowed(Running *r, const Stmt *stmt, const char *real) {
+static bool include_allowed(ScriptRun *r, const Stmt *stmt, const char *real) {
   Session *s = r->edit.s;
   for (const Including *f = r->file; f; f = f->outer)
     if (streq(f->real, real)) {
@@ -72,7 +77,7 @@ static bool include_allowed(Running *r, const Stmt *stmt, const char *real) {
   return false;
 }
 
-static bool run_include(Running *r, const Stmt *stmt) {
+static bool run_include(ScriptRun *r, const Stmt *stmt) {
   Session *s = r->edit.s;
   const char *real, *path = find_include(s, r->file->path, stmt->file, &real);
   if (!path) return include_missing(s, stmt, r->file->path);
@@ -86,7 +91,9 @@ static bool run_include(Running *r, const Stmt *stmt) {
     return false;
   }
   s->sources.files.at[source].included = stmt->file_span;
-  return run_file(r, (uint32_t)source, path, real);
+  bool parsed;
+  const Stmt *first = parse_file(s, (uint32_t)source, path, &parsed);
+  return run_file(r, first, path, real) && parsed;
 }
 
 /* ---- param and -D ---- */
@@ -178,7 +185,7 @@ static bool check_defines(Session *s) {
 
 /* ---- statements ---- */
 
-static bool needs_model(Running *r, Block *b, const Stmt *stmt) {
+static bool needs_model(ScriptRun *r, Block *b, const Stmt *stmt) {
   Session *s = r->edit.s;
   bool layer = stmt->kind == STMT_ASSIGN || stmt->kind == STMT_EXPR;
   Diag *d =
@@ -202,7 +209,7 @@ static bool needs_model(Running *r, Block *b, const Stmt *stmt) {
 }
 
 static bool script_statement(Block *b, const Stmt *stmt) {
-  Running *r = b->data;
+  ScriptRun *r = b->data;
   switch (stmt->kind) {
   case STMT_INCLUDE: return run_include(r, stmt);
   case STMT_PARAM: return run_param(b, stmt);
@@ -228,27 +235,31 @@ static bool script_statement(Block *b, const Stmt *stmt) {
 }
 
 static void statement_failed(Block *b, const Stmt *stmt) {
-  Running *r = b->data;
+  ScriptRun *r = b->data;
   Diags *diags = &r->edit.s->diags;
   if (stmt->kind == STMT_TAKE && !r->edit.graph) r->took = r->take_failed = true;
   if (keywords[stmt->kind].flags & STMT_NAMES_LAYERS) vec_push(diags->arena, &diags->failed, stmt->span);
 }
 
-static bool run_file(Running *r, uint32_t source, const char *path, const char *real) {
-  Session *s = r->edit.s;
-  Including file = {r->file, path, real, r->file ? r->file->depth + 1 : 0};
+/* The statements of a file with syntax errors are those that could be read. */
+static const Stmt *parse_file(Session *s, uint32_t source, const char *path, bool *good) {
   size_t errors = s->diags.errors;
   vec_push(s->arena, &s->dependencies, path);
   const Stmt *first = parse(s->arena, &s->diags, &s->sources, source);
-  bool good = s->diags.errors == errors;
-  if (!good) s->syntax_errors = true;
-  Block block = {.eval = {.s = s, .scope = r->edit.scope},
+  *good = s->diags.errors == errors;
+  if (!*good) s->syntax_errors = true;
+  return first;
+}
+
+static bool run_file(ScriptRun *r, const Stmt *first, const char *path, const char *real) {
+  Including file = {r->file, path, real, r->file ? r->file->depth + 1 : 0};
+  Block block = {.eval = {.s = r->edit.s, .scope = r->edit.scope},
                  .other = script_statement,
                  .failed = statement_failed,
                  .data = r,
                  .keep_going = true};
   r->file = &file;
-  good = run_block(&block, first) && good;
+  bool good = run_block(&block, first);
   r->file = file.outer;
   return good;
 }
@@ -270,38 +281,64 @@ static void forget_script(Session *s) {
   s->weight_errors = s->missing_weights = 0;
 }
 
-static bool run_source(Session *s, uint32_t source, const char *path, const char *real, Script *out) {
-  *out = (Script){0};
+/* ---- the steps ---- */
+
+static void parse_source(Session *s, uint32_t source, const char *path, const char *real, Script *script) {
+  *script = (Script){.path = path};
   forget_script(s);
-  Running *r = arena_new(s->arena, Running);
+  ScriptRun *r = script->run = arena_new(s->arena, ScriptRun);
   r->edit = (EditContext){.s = s, .scope = scope_create(s->arena, zoo_scope(s))};
+  r->source = source;
+  r->real = real ? real : path;
   if (real) vec_push(s->arena, &r->included, real);
-  bool good = run_file(r, source, path, real ? real : path);
+  script->syntax = parse_file(s, source, path, &r->parsed);
+}
+
+static void source_missing(const char *path) { fail_environment("%s: %s", path, strerror(errno)); }
+
+bool script_parse(Session *s, const char *path, Script *script) {
+  const char *real = sources_real_path(&s->sources, path);
+  int source = sources_add_file(&s->sources, path);
+  if (source < 0) source_missing(path);
+  parse_source(s, (uint32_t)source, path, real, script);
+  return true;
+}
+
+bool script_statements(Session *s, Script *script) {
+  ScriptRun *r = script->run;
+  bool good = run_file(r, script->syntax, script->path, r->real) && r->parsed;
   if (!s->shared_defines) good = check_defines(s) && good;
-  if (!r->took && !r->edit.taken && !s->syntax_errors) good = no_take(s, source);
-  good = good && s->diags.errors == s->weight_errors && r->edit.graph;
-  if (good) good = settings_check(s, r->edit.graph, r->edit.train, r->take);
-  if (good) good = infer_shapes(s, r->edit.graph);
-  if (good) {
-    good = edit_check_expects(&r->edit);
-    good = settings_check_shapes(s, r->edit.graph, r->edit.train, r->labels) && good;
-  }
-  if (good) tell_inherited(s, r->edit.graph);
-  out->graph = r->edit.graph;
-  out->train = r->edit.train;
-  out->constants = r->edit.scope;
+  if (!r->took && !r->edit.taken && !s->syntax_errors) good = no_take(s, r->source);
+  script->graph = r->edit.graph;
+  script->train = r->edit.train;
+  script->constants = r->edit.scope;
+  return good && s->diags.errors == s->weight_errors && script->graph;
+}
+
+bool script_settings(Session *s, Script *script) {
+  return settings_check(s, script->graph, script->train, script->run->take);
+}
+
+bool script_shapes(Session *s, Script *script) { return infer_shapes(s, script->graph); }
+
+bool script_expects(Session *s, Script *script) {
+  bool good = edit_check_expects(&script->run->edit);
+  good = settings_check_shapes(s, script->graph, script->train, script->run->labels) && good;
+  if (good) tell_inherited(s, script->graph);
+  return good;
+}
+
+static bool run_steps(Session *s, Script *script) {
+  bool good = script_statements(s, script) && script_settings(s, script) && script_shapes(s, script) &&
+              script_expects(s, script);
   return good && s->diags.errors == 0;
 }
 
-bool run_script(Session *s, const char *path, Script *out) {
-  const char *real = sources_real_path(&s->sources, path);
-  int source = sources_add_file(&s->sources, path);
-  if (source < 0) fail_environment("%s: %s", path, strerror(errno));
-  return run_source(s, (uint32_t)source, path, real, out);
-}
+bool run_script(Session *s, const char *path, Script *out) { return script_parse(s, path, out) && run_steps(s, out); }
 
 bool run_script_text(Session *s, const char *name, const char *text, Script *out) {
   int source = sources_add_text(&s->sources, name, text, strlen(text));
-  if (source < 0) fail_environment("%s: %s", name, strerror(errno));
-  return run_source(s, (uint32_t)source, name, NULL, out);
+  if (source < 0) source_missing(name);
+  parse_source(s, (uint32_t)source, name, NULL, out);
+  return run_steps(s, out);
 }

@@ -106,7 +106,7 @@ err "error\[E04"
 
 # wrong usage is status 2, one line, and nothing on stdout
 for words in '' '--nonsense' '--emit=exee x' 'check' 'fmt' 'plan' 'plan a.surgery b.surgery' 'explain E0001 E0002' 'chek a.surgery' \
-  '--stop-after=link x' '--dump=nothing x' '--diagnostics=xml x' '--color=blue x' '-o' '-Wall x' 'explain E9999' '--weights'; do
+  '--stop-after=lnk x' '--dump=nothing x' '--diagnostics=xml x' '--color=blue x' '-o' '-Wall x' 'explain E9999' '--weights'; do
   run 2 "$SURGERYC" $words
   is_empty "$tmp/out"
   err .

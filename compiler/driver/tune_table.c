@@ -1,17 +1,8 @@
-/* The pass of --tune: the plan again with the kernels that are faster here; and its table, for --dump=tune. The timing
- * itself is codegen/tune.c's. */
+/* The table of --dump=tune. The timing itself is codegen/tune.c's. */
 #include "compiler/codegen/tune.h"
 #include "compiler/driver/driver.h"
 #include "compiler/driver/table.h"
 #include <unistd.h>
-
-ExitStatus run_tune(Compilation *c) {
-  if (!c->o->tune) return EXIT_DONE;
-  TuneOptions options = {.cpu = c->o->cpu, .opt_level = c->o->opt_level, .threads = c->o->threads};
-  if (!tune_kernels(c->s->arena, &c->choices, &options)) return EXIT_ENVIRONMENT;
-  c->plan = make_plan_with(c->s->arena, c->script.graph, c->script.train, &c->choices);
-  return EXIT_DONE;
-}
 
 static bool is_gradient(const KernelChoice *k) {
   return k->usual == KERNEL_conv2d_grad_weight || k->usual == KERNEL_conv2d_grad_weight_wino;
