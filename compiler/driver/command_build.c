@@ -1,6 +1,6 @@
 /* `surgeryc SCRIPT`: sets the passes up and runs them all. */
 #include "compiler/codegen/tune.h"
-#include "compiler/driver/show.h"
+#include "compiler/driver/show/show.h"
 #include "compiler/weights/weights.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -69,7 +69,7 @@ static ExitStatus build_graph(Compilation *c) {
   if (!name_depfile(c->s, c->o, output, &depfile)) return EXIT_USAGE;
   ExitStatus status = run_passes(c, "edit");
   if (status != EXIT_DONE || !c->script.graph) return status;
-  const char *text = picture_dot(c->s, &c->script, c->o->script);
+  const char *text = dot_text(c->s, &c->script, c->o->script);
   if (output) return write_drawing(c->s, text, output, depfile);
   fputs(text, stdout);
   return EXIT_DONE;

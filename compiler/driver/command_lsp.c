@@ -1,7 +1,7 @@
 /* `surgeryc lsp`: the Language Server Protocol on stdin and stdout, for editors; the work is in lsp/. */
 #include "compiler/driver/driver.h"
 #include "compiler/driver/lsp/server.h"
-#include "compiler/driver/show.h"
+#include "compiler/driver/show/show.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,7 +18,7 @@ static const char *draw(Session *s, const Script *script, const char *name, cons
   }
   bool drawn = program_installed("dot");
   const char *path = arena_printf(s->arena, "%s/%s.%s", folder, file_name(name), drawn ? "svg" : "dot");
-  const char *text = picture_dot(s, script, name);
+  const char *text = dot_text(s, script, name);
   size_t count = strlen(text);
   *why = "the picture could not be drawn or written";
   if (drawn && !(text = run_filter(s->arena, argv, text, &count, "drawing the network", "Graphviz"))) return NULL;

@@ -1,6 +1,6 @@
 /* `surgeryc zoo`: the built-in networks, each built and measured here: input, output, size, work, stages, and
  * whose design it is. */
-#include "compiler/driver/show.h"
+#include "compiler/driver/show/show.h"
 #include "compiler/model/model.h"
 #include "compiler/ops/shape.h"
 #include "compiler/weights/weights.h"

@@ -99,13 +99,21 @@ static bool wants_depfile(const Compilation *c) { return c->emit.depfile != NULL
 EMIT_DUMP(files)
 EMIT_STEP(saves)
 EMIT_DUMP(saves)
-EMIT_STEP(weights) EMIT_DUMP(weights) EMIT_STEP(manifest) EMIT_DUMP(manifest) EMIT_STEP(code) EMIT_DUMP(code)
-    EMIT_STEP(link) EMIT_DUMP(output) EMIT_STEP(header) EMIT_DUMP(header) EMIT_STEP(commit) EMIT_STEP(depfile)
-        EMIT_DUMP(depfile)
+EMIT_STEP(weights)
+EMIT_DUMP(weights)
+EMIT_STEP(manifest)
+EMIT_DUMP(manifest)
+EMIT_STEP(code)
+EMIT_DUMP(code)
+EMIT_STEP(link)
+EMIT_DUMP(output)
+EMIT_STEP(header)
+EMIT_DUMP(header)
+EMIT_STEP(commit)
+EMIT_STEP(depfile)
+EMIT_DUMP(depfile)
 
-            static void dump_commit(Compilation *c) {
-  printf("%s\n", c->emit.output);
-}
+static void dump_commit(Compilation *c) { printf("%s\n", c->emit.output); }
 
 /* ---- the table ---- */
 

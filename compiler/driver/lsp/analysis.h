@@ -3,7 +3,7 @@
 #ifndef SURGERY_LSP_ANALYSIS_H
 #define SURGERY_LSP_ANALYSIS_H
 #include "compiler/driver/lsp/text.h"
-#include "compiler/driver/show.h"
+#include "compiler/driver/show/show.h"
 #include "compiler/plan/plan.h"
 #include "compiler/script/script.h"
 #include "compiler/select/log.h"

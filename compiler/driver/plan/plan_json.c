@@ -1,5 +1,5 @@
 /* The plan as JSON, for programs: all that the text says, with every name. Called by command_plan.c. */
-#include "compiler/driver/plan_facts.h"
+#include "compiler/driver/plan/plan_info.h"
 #include "compiler/weights/weights.h"
 #include "grammar/ast.h"
 
@@ -17,7 +17,7 @@ static json_t *names_json(Arena *arena, const LogNames *names) {
   return array;
 }
 
-static json_t *params_json(const PlanFacts *f, const ParamList *params) {
+static json_t *params_json(const PlanInfo *f, const ParamList *params) {
   json_t *object = json_object();
   LogNames names = {0};
   for (size_t i = 0; i < params->count; i++) vec_push(f->s->arena, &names, f->g->params.at[params->at[i]].name);
@@ -26,7 +26,7 @@ static json_t *params_json(const PlanFacts *f, const ParamList *params) {
   return object;
 }
 
-static json_t *match_json(const PlanFacts *f, const LogMatch *m) {
+static json_t *match_json(const PlanInfo *f, const LogMatch *m) {
   json_t *object = json_object();
   set(object, "selector", name_json(f->s->arena, source_text(f, m->span, SIZE_MAX)));
   set(object, "names", names_json(f->s->arena, &m->names));
@@ -36,7 +36,7 @@ static json_t *match_json(const PlanFacts *f, const LogMatch *m) {
   return object;
 }
 
-static json_t *step_json(const PlanFacts *f, const LogStep *step) {
+static json_t *step_json(const PlanInfo *f, const LogStep *step) {
   json_t *object = json_object(), *matches = json_array();
   int line = 0;
   set(object, "file", name_json(f->s->arena, place_file(f, step->stmt->span, &line)));
@@ -67,10 +67,10 @@ static json_t *tally_json(const Tally *t) {
   return object;
 }
 
-static json_t *layers_json(const PlanFacts *f) {
+static json_t *layers_json(const PlanInfo *f) {
   json_t *array = json_array();
   for (size_t i = 0; i < f->layer.count; i++) {
-    const LayerFact *l = &f->layer.at[i];
+    const LayerInfo *l = &f->layer.at[i];
     json_t *object = json_object();
     set(object, "name", name_json(f->s->arena, l->name));
     set(object, "type", name_json(f->s->arena, l->type));
@@ -83,10 +83,10 @@ static json_t *layers_json(const PlanFacts *f) {
   return array;
 }
 
-static json_t *functions_json(const PlanFacts *f) {
+static json_t *functions_json(const PlanInfo *f) {
   json_t *all = json_object();
   for (size_t i = 0; i < f->function.count; i++) {
-    const FunctionFact *function = &f->function.at[i];
+    const FunctionInfo *function = &f->function.at[i];
     json_t *object = json_object(), *bytes = json_object();
     set(object, "per_sample", json_integer(function->per_sample));
     set(object, "fixed", json_integer(function->fixed));
@@ -102,7 +102,7 @@ static json_t *functions_json(const PlanFacts *f) {
   return all;
 }
 
-static json_t *sources_json(const PlanFacts *f) {
+static json_t *sources_json(const PlanInfo *f) {
   json_t *array = json_array();
   for (size_t i = 0; i < f->weights.count; i++) {
     json_t *object = json_object();
@@ -115,7 +115,7 @@ static json_t *sources_json(const PlanFacts *f) {
   return array;
 }
 
-static json_t *saves_json(const PlanFacts *f) {
+static json_t *saves_json(const PlanInfo *f) {
   json_t *array = json_array();
   for (size_t i = 0; i < f->g->saves.count; i++) {
     const SavedFile *file = f->g->saves.at[i];
@@ -129,10 +129,10 @@ static json_t *saves_json(const PlanFacts *f) {
   return array;
 }
 
-static json_t *phases_json(const PlanFacts *f) {
+static json_t *phases_json(const PlanInfo *f) {
   json_t *array = json_array();
   for (size_t i = 0; i < f->phase.count; i++) {
-    const PhaseFact *p = &f->phase.at[i];
+    const PhaseInfo *p = &f->phase.at[i];
     json_t *object = json_object();
     set(object, "name", name_json(f->s->arena, p->name));
     set(object, "trained", json_integer(p->trained));
@@ -143,7 +143,7 @@ static json_t *phases_json(const PlanFacts *f) {
   return array;
 }
 
-static json_t *plan_json(const PlanFacts *f) {
+static json_t *plan_json(const PlanInfo *f) {
   const Graph *g = f->g;
   json_t *root = json_object(), *outputs = json_array(), *steps = json_array();
   for (size_t i = 0; i < f->log->steps.count; i++) push(steps, step_json(f, &f->log->steps.at[i]));
@@ -162,7 +162,7 @@ static json_t *plan_json(const PlanFacts *f) {
   return root;
 }
 
-void plan_print_json(const PlanFacts *f) {
+void plan_print_json(const PlanInfo *f) {
   json_t *root = plan_json(f), *parameters = json_object(), *tallies = json_object();
   set(parameters, "total", json_integer(f->total.all));
   set(parameters, "trained", json_integer(f->total.trained));

@@ -1,6 +1,6 @@
 /* `surgeryc show`: a network as a table in forward order, its containers with their subtotals above their
  * layers, or another form of it (--tree, --json, --graph); or the tensors of a weight file. */
-#include "compiler/driver/show.h"
+#include "compiler/driver/show/show.h"
 
 enum { DEEPEST_CONTAINER = 2 }; /* layer1 and layer1.0; what is deeper shows in --tree */
 
@@ -51,8 +51,8 @@ static void layer_row(Showing *v, NodeId id) {
             shape_text(v->s->arena, &g->values.at[n->output].shape), count, "", state_name(state));
 }
 
-static void print_totals(Session *s, const Subject *subject) {
-  const Graph *g = subject->script.graph;
+static void print_totals(Session *s, const CommandOperand *operand) {
+  const Graph *g = operand->script.graph;
   Table table = {.arena = s->arena, .columns = 2};
   Totals t = module_totals(g, 0, true);
   table_row(&table, PAINT_NONE, "input", shape_text(s->arena, &g->input.shape));
@@ -69,51 +69,51 @@ static void print_totals(Session *s, const Subject *subject) {
     stages = arena_printf(s->arena, "%s%s[%zu] %s", stages, i ? ", " : "", i, g->stages.at[i].name);
   if (*stages) table_row(&table, PAINT_NONE, "stages", stages);
   table_row(&table, PAINT_NONE, "forward",
-            arena_printf(s->arena, "%s a sample", flops_text(s->arena, network_flops(s, &subject->script))));
-  if (subject->is_script) table_row(&table, PAINT_NONE, "weights", "not looked at; surgeryc check does");
+            arena_printf(s->arena, "%s a sample", flops_text(s->arena, network_flops(s, &operand->script))));
+  if (operand->is_script) table_row(&table, PAINT_NONE, "weights", "not looked at; surgeryc check does");
   putchar('\n');
   table_print(&table, stdout, false);
 }
 
-static void show_table(Session *s, const Options *o, const Subject *subject) {
-  const Graph *g = subject->script.graph;
+static void show_table(Session *s, const Options *o, const CommandOperand *operand) {
+  const Graph *g = operand->script.graph;
   Table table = {.arena = s->arena, .columns = 6, .right = 1u << 3 | 1u << 4};
   Showing v = {s, g, &table, arena_array(s->arena, bool, g->modules.count + 1)};
   table_row(&table, PAINT_HEAD, "layer", "type", "output", "parameters", "in all", "");
   for (size_t i = 0; i < g->order.count; i++)
     if (g->nodes.at[g->order.at[i]].alive) layer_row(&v, g->order.at[i]);
   table_print(&table, stdout, use_color(o, 1));
-  print_totals(s, subject);
+  print_totals(s, operand);
 }
 
-static ExitStatus show_network(Session *s, const Options *o, const Subject *subject) {
+static ExitStatus show_network(Session *s, const Options *o, const CommandOperand *operand) {
   if (o->graph) {
-    ExitStatus status = write_drawing(s, picture_dot(s, &subject->script, subject->given), o->graph, NULL);
+    ExitStatus status = write_drawing(s, dot_text(s, &operand->script, operand->given), o->graph, NULL);
     if (status != EXIT_DONE || !(o->json || o->tree)) return status;
   }
-  if (o->json) print_json(network_json(s, subject));
-  else if (o->tree) show_tree(s, subject->script.graph, use_color(o, 1));
-  else show_table(s, o, subject);
+  if (o->json) print_json(network_json(s, operand));
+  else if (o->tree) show_tree(s, operand->script.graph, use_color(o, 1));
+  else show_table(s, o, operand);
   return EXIT_DONE;
 }
 
-static ExitStatus show_file(Session *s, const Options *o, const Subject *subject) {
+static ExitStatus show_file(Session *s, const Options *o, const CommandOperand *operand) {
   if (o->graph || o->tree) {
-    fprintf(stderr, "surgeryc: %s is a weight file, which has no layers: %s shows networks\n", subject->given,
+    fprintf(stderr, "surgeryc: %s is a weight file, which has no layers: %s shows networks\n", operand->given,
             o->graph ? "--graph" : "--tree");
     return EXIT_WRONG_INPUT;
   }
-  if (o->json) print_json(weights_json(s, subject));
-  else show_weights(s, subject, use_color(o, 1));
+  if (o->json) print_json(weights_json(s, operand));
+  else show_weights(s, operand, use_color(o, 1));
   return EXIT_DONE;
 }
 
 ExitStatus command_show(Session *s, const Options *o) {
-  Subject subject;
-  ExitStatus status = subject_open(s, o->script, &subject);
+  CommandOperand operand;
+  ExitStatus status = operand_open(s, o->script, &operand);
   if (status == EXIT_DONE && !may_go_on(s, o)) status = EXIT_WRONG_INPUT;
-  if (status == EXIT_DONE) status = subject.weights ? show_file(s, o, &subject) : show_network(s, o, &subject);
+  if (status == EXIT_DONE) status = operand.weights ? show_file(s, o, &operand) : show_network(s, o, &operand);
   report(s, o);
-  subject_close(&subject);
+  operand_close(&operand);
   return status;
 }

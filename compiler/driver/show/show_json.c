@@ -1,8 +1,8 @@
-/* `surgeryc show --json`: everything about a network that the table, the tree and the picture are made from.
+/* `surgeryc show --json`: everything about a network that the table, the tree and the drawing are made from.
  * The form is a promise, documented in grammar/README.md: members may be added, none is renamed or taken
  * away. */
 #include "compiler/base/diag.h"
-#include "compiler/driver/show.h"
+#include "compiler/driver/show/show.h"
 #include <errno.h>
 
 json_t *name_json(Arena *arena, const char *text) {
@@ -111,8 +111,8 @@ static json_t *outputs_json(Arena *arena, const Graph *g) {
   return array;
 }
 
-json_t *network_json(Session *s, const Subject *subject) {
-  const Graph *g = subject->script.graph;
+json_t *network_json(Session *s, const CommandOperand *operand) {
+  const Graph *g = operand->script.graph;
   Totals t = module_totals(g, 0, true);
   json_t *stages = json_array(), *modules = json_array(), *layers = json_array(), *tensors = json_array();
   for (size_t i = 0; i < g->stages.count; i++) json_array_append_new(stages, name_json(s->arena, g->stages.at[i].name));
@@ -123,11 +123,11 @@ json_t *network_json(Session *s, const Subject *subject) {
   for (size_t i = 0; i < all.count; i++)
     json_array_append_new(tensors, tensor_json(s->arena, &g->params.at[all.at[i]]));
   return json_pack("{s:s, s:o, s:o, s:{s:s, s:o}, s:o, s:{s:I, s:I, s:I, s:I}, s:f, s:o, s:o, s:o, s:o}", "kind",
-                   "network", "given", name_json(s->arena, subject->given), "name", name_json(s->arena, g->name),
+                   "network", "given", name_json(s->arena, operand->given), "name", name_json(s->arena, g->name),
                    "input", "kind", input_kind_name(g->input.kind), "shape",
                    shape_json(g->input.shape.rank, g->input.shape.dim), "outputs", outputs_json(s->arena, g), "total",
                    "parameters", (json_int_t)t.all, "trained", (json_int_t)t.trained, "frozen",
                    (json_int_t)(t.all - t.trained), "buffers", (json_int_t)t.buffers, "gflop",
-                   network_flops(s, &subject->script) * 1e-9, "stages", stages, "modules", modules, "layers", layers,
+                   network_flops(s, &operand->script) * 1e-9, "stages", stages, "modules", modules, "layers", layers,
                    "tensors", tensors);
 }

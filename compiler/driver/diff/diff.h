@@ -1,8 +1,8 @@
-/* Two subjects side by side: what is only in one, what is in both and differs. Private to command_diff.c,
+/* Two operands side by side: what is only in one, what is in both and differs. Private to command_diff.c,
  * which prints, and diff_*.c, which compare. */
 #ifndef SURGERY_DRIVER_DIFF_H
 #define SURGERY_DRIVER_DIFF_H
-#include "compiler/driver/show.h"
+#include "compiler/driver/show/show.h"
 
 /* ---- networks: layers by name, in forward order ---- */
 
@@ -22,11 +22,12 @@ typedef VEC(LayerDiff) LayerDiffs;
 LayerDiffs diff_layers(Arena *arena, const Graph *a, const Graph *b);
 /* The input, or an output's name, shape or layer. */
 bool diff_ends(const Graph *a, const Graph *b);
-void print_layer_diffs(Session *s, const Subject *a, const Subject *b, const LayerDiffs *diffs, bool color);
+void print_layer_diffs(Session *s, const CommandOperand *a, const CommandOperand *b, const LayerDiffs *diffs,
+                       bool color);
 /* What `freeze all` or another shape far above does to many layers, in one line for each change, by the names
  * of whole containers (diff_groups.c). */
 void print_layer_groups(Arena *arena, const Graph *a, const Graph *b, const LayerDiffs *diffs, bool color);
-json_t *layer_diffs_json(Session *s, const Subject *a, const Subject *b, const LayerDiffs *diffs);
+json_t *layer_diffs_json(Session *s, const CommandOperand *a, const CommandOperand *b, const LayerDiffs *diffs);
 
 /* ---- tensors: of weight files, or of a network against a file ---- */
 
@@ -44,7 +45,8 @@ typedef struct TensorDiff {
 } TensorDiff;
 typedef VEC(TensorDiff) TensorDiffs;
 /* False with one line on stderr: a file cannot be read. */
-bool diff_tensors(Session *s, const Subject *a, const Subject *b, TensorDiffs *out);
-void print_tensor_diffs(Session *s, const Subject *a, const Subject *b, const TensorDiffs *diffs, bool color);
-json_t *tensor_diffs_json(Session *s, const Subject *a, const Subject *b, const TensorDiffs *diffs);
+bool diff_tensors(Session *s, const CommandOperand *a, const CommandOperand *b, TensorDiffs *out);
+void print_tensor_diffs(Session *s, const CommandOperand *a, const CommandOperand *b, const TensorDiffs *diffs,
+                        bool color);
+json_t *tensor_diffs_json(Session *s, const CommandOperand *a, const CommandOperand *b, const TensorDiffs *diffs);
 #endif

@@ -1,7 +1,7 @@
 /* What the words NAME|SCRIPT|FILE of a command line mean: a network or a weight file. The name of a built-in
  * network comes first, since a program that was built from one often has its name; ./NAME is the file. A file
  * is judged by its content. Weights of networks are not looked at. Called by show and diff. */
-#include "compiler/driver/show.h"
+#include "compiler/driver/show/show.h"
 #include "compiler/weights/weights.h"
 #include "runtime/weights/formats.h"
 #include <errno.h>
@@ -24,7 +24,7 @@ static bool is_text_file(const char *path) {
   return true;
 }
 
-static ExitStatus open_network(Session *s, const char *given, const char *text, Subject *out) {
+static ExitStatus open_network(Session *s, const char *given, const char *text, CommandOperand *out) {
   size_t errors = s->diags.errors;
   bool good = text ? run_script_text(s, "<argument>", text, &out->script) : run_script(s, given, &out->script);
   if (out->script.graph) weights_close(out->script.graph); /* of an ONNX file */
@@ -32,7 +32,7 @@ static ExitStatus open_network(Session *s, const char *given, const char *text, 
 }
 
 /* The network of an ONNX file where it can be taken, else its tensors. */
-static ExitStatus open_onnx(Session *s, const char *given, Subject *out) {
+static ExitStatus open_onnx(Session *s, const char *given, CommandOperand *out) {
   size_t count = s->diags.all.count, errors = s->diags.errors, warnings = s->diags.warnings;
   if (!strpbrk(given, "\"\\\n") &&
       open_network(s, given, arena_printf(s->arena, "take \"%s\"", given), out) == EXIT_DONE) {
@@ -55,7 +55,7 @@ static ExitStatus open_onnx(Session *s, const char *given, Subject *out) {
   return EXIT_DONE;
 }
 
-static ExitStatus open_file(Session *s, const char *given, Subject *out) {
+static ExitStatus open_file(Session *s, const char *given, CommandOperand *out) {
   surgery_error err = {0};
   if (!ends_with(given, ".surgery")) {
     out->weights = surgery_weights_open(given, &err);
@@ -73,8 +73,8 @@ static ExitStatus open_file(Session *s, const char *given, Subject *out) {
 
 static bool is_built_in(Session *s, const char *name) { return scope_get(zoo_scope(s), name) != NULL; }
 
-ExitStatus subject_open(Session *s, const char *given, Subject *out) {
-  *out = (Subject){.given = given};
+ExitStatus operand_open(Session *s, const char *given, CommandOperand *out) {
+  *out = (CommandOperand){.given = given};
   s->no_weights = true;
   struct stat st;
   bool built_in = is_built_in(s, given);
@@ -90,7 +90,7 @@ ExitStatus subject_open(Session *s, const char *given, Subject *out) {
   return open_network(s, given, arena_printf(s->arena, "take %s", given), out);
 }
 
-void subject_close(Subject *subject) {
-  if (subject->weights) surgery_weights_close(subject->weights);
-  subject->weights = NULL;
+void operand_close(CommandOperand *operand) {
+  if (operand->weights) surgery_weights_close(operand->weights);
+  operand->weights = NULL;
 }

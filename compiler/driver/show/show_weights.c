@@ -1,6 +1,6 @@
 /* `surgeryc show FILE` for a weight file: its tensors in the order of the file, read from the headers alone,
  * as a table and as JSON. */
-#include "compiler/driver/show.h"
+#include "compiler/driver/show/show.h"
 #include "compiler/weights/weights.h"
 #include "runtime/base/error.h"
 
@@ -20,8 +20,8 @@ static FileTotals file_totals(const surgery_weights *w) {
   return sum;
 }
 
-void show_weights(Session *s, const Subject *subject, bool color) {
-  const surgery_weights *w = subject->weights;
+void show_weights(Session *s, const CommandOperand *operand, bool color) {
+  const surgery_weights *w = operand->weights;
   Arena *a = s->arena;
   Table table = {.arena = a, .columns = 4, .right = 1u << 3};
   table_row(&table, PAINT_HEAD, "tensor", "dtype", "shape", "numbers");
@@ -33,7 +33,7 @@ void show_weights(Session *s, const Subject *subject, bool color) {
   table_print(&table, stdout, color);
   FileTotals sum = file_totals(w);
   Table totals = {.arena = a, .columns = 2};
-  table_row(&totals, PAINT_NONE, "file", subject->given);
+  table_row(&totals, PAINT_NONE, "file", operand->given);
   table_row(&totals, PAINT_NONE, "format", surgery_weights_note(w));
   table_row(&totals, PAINT_NONE, "tensors",
             arena_printf(a, "%zu: %s numbers, %s bytes", surgery_weights_count(w), grouped(a, sum.numbers),
@@ -45,14 +45,14 @@ void show_weights(Session *s, const Subject *subject, bool color) {
               tensors ? arena_printf(a, "under \"%s\": %zu tensors%s", name, tensors, shown)
                       : arena_printf(a, "under \"%s\": cannot be read", name));
   }
-  const char *model = weights_guess_model(s, subject->weights);
-  if (model) table_row(&totals, PAINT_NONE, "fits", arena_printf(a, "take %s from \"%s\"", model, subject->given));
+  const char *model = weights_guess_model(s, operand->weights);
+  if (model) table_row(&totals, PAINT_NONE, "fits", arena_printf(a, "take %s from \"%s\"", model, operand->given));
   putchar('\n');
   table_print(&totals, stdout, false);
 }
 
-json_t *weights_json(Session *s, const Subject *subject) {
-  const surgery_weights *w = subject->weights;
+json_t *weights_json(Session *s, const CommandOperand *operand) {
+  const surgery_weights *w = operand->weights;
   json_t *tensors = json_array();
   for (size_t i = 0; i < surgery_weights_count(w); i++) {
     const surgery_tensor *t = surgery_weights_at(w, i);
@@ -68,8 +68,8 @@ json_t *weights_json(Session *s, const Subject *subject) {
   }
   FileTotals sum = file_totals(w);
   return json_pack("{s:s, s:o, s:o, s:o, s:{s:I, s:I, s:I}, s:o, s:o}", "kind", "weights", "file",
-                   name_json(s->arena, subject->given), "format", name_json(s->arena, surgery_weights_note(w)), "fits",
-                   name_json(s->arena, weights_guess_model(s, subject->weights)), "total", "tensors",
+                   name_json(s->arena, operand->given), "format", name_json(s->arena, surgery_weights_note(w)), "fits",
+                   name_json(s->arena, weights_guess_model(s, operand->weights)), "total", "tensors",
                    (json_int_t)surgery_weights_count(w), "numbers", (json_int_t)sum.numbers, "bytes",
                    (json_int_t)sum.bytes, "sets", sets, "tensors", tensors);
 }

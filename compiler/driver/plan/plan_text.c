@@ -1,5 +1,5 @@
 /* The plan as text, for people: statements, layers, totals. Called by command_plan.c. */
-#include "compiler/driver/plan_facts.h"
+#include "compiler/driver/plan/plan_info.h"
 #include "compiler/weights/weights.h"
 
 enum { MOST_NAMES = 8, STATEMENT_WIDTH = 90 };
@@ -18,7 +18,7 @@ static const char *names_text(Arena *arena, const LogNames *names) {
 
 /* ---- statements ---- */
 
-static void print_match(const PlanFacts *f, const LogMatch *m) {
+static void print_match(const PlanInfo *f, const LogMatch *m) {
   Arena *arena = f->s->arena;
   const char *parameters = counted(arena, count_params(f->g, &m->params), "parameter");
   printf("         %s: %s (%s", source_text(f, m->span, STATEMENT_WIDTH), names_text(arena, &m->names),
@@ -27,18 +27,18 @@ static void print_match(const PlanFacts *f, const LogMatch *m) {
          m->cut ? ", cut off by the take" : "");
 }
 
-static void print_names(const PlanFacts *f, const char *verb, const LogNames *names) {
+static void print_names(const PlanInfo *f, const char *verb, const LogNames *names) {
   if (names->count == 0) return;
   printf("         %s %zu: %s\n", verb, names->count, names_text(f->s->arena, names));
 }
 
-static void print_params(const PlanFacts *f, const char *verb, const ParamList *params) {
+static void print_params(const PlanInfo *f, const char *verb, const ParamList *params) {
   if (params->count == 0) return;
   printf("         %s %s, %s\n", verb, counted(f->s->arena, (int64_t)params->count, "tensor"),
          counted(f->s->arena, count_params(f->g, params), "parameter"));
 }
 
-static void print_step(const PlanFacts *f, const LogStep *step, const char *script) {
+static void print_step(const PlanInfo *f, const LogStep *step, const char *script) {
   const Stmt *stmt = step->stmt;
   bool setting = stmt->kind == STMT_INPUT || stmt->kind == STMT_LABELS || stmt->kind == STMT_TRAIN;
   if (setting && step->matches.count == 0) return;
@@ -62,7 +62,7 @@ static void print_step(const PlanFacts *f, const LogStep *step, const char *scri
   if (stmt->kind == STMT_EXPECT) printf("         holds\n");
 }
 
-static void print_statements(const PlanFacts *f) {
+static void print_statements(const PlanInfo *f) {
   int line;
   const char *script = f->log->steps.count ? place_file(f, f->log->steps.at[0].stmt->span, &line) : NULL;
   printf("   line  statement, what its selectors picked, what it did\n");
@@ -72,18 +72,18 @@ static void print_statements(const PlanFacts *f) {
 
 /* ---- the network ---- */
 
-static void print_layers(const PlanFacts *f) {
+static void print_layers(const PlanInfo *f) {
   Table table = {.arena = f->s->arena, .columns = 5, .right = 1u << 3};
   table_row(&table, PAINT_NONE, "layer", "type", "output", "parameters", "");
   for (size_t i = 0; i < f->layer.count; i++) {
-    const LayerFact *l = &f->layer.at[i];
+    const LayerInfo *l = &f->layer.at[i];
     table_row(&table, PAINT_NONE, l->name, l->type, shape_text(f->s->arena, l->shape),
               l->parameters.all ? grouped(f->s->arena, l->parameters.all) : "", l->state);
   }
   table_print(&table, stdout, false);
 }
 
-static void print_tally(const PlanFacts *f, const char *what, const Tally *t) {
+static void print_tally(const PlanInfo *f, const char *what, const Tally *t) {
   Arena *arena = f->s->arena;
   printf("%-11s ", what);
   if (*what) printf("%s: ", grouped(arena, t->kept + t->added));
@@ -93,10 +93,10 @@ static void print_tally(const PlanFacts *f, const char *what, const Tally *t) {
   putchar('\n');
 }
 
-static void print_work(const PlanFacts *f) {
+static void print_work(const PlanInfo *f) {
   double prefix = 0, step = 0, forward = 0;
   for (size_t i = 0; i < f->function.count; i++) {
-    const FunctionFact *function = &f->function.at[i];
+    const FunctionInfo *function = &f->function.at[i];
     if (streq(function->name, "forward")) forward = function->flops;
     if (streq(function->name, "prefix")) prefix = function->flops;
     if (streq(function->name, "step")) step = function->flops;
@@ -107,13 +107,13 @@ static void print_work(const PlanFacts *f) {
   putchar('\n');
 }
 
-static void print_memory(const PlanFacts *f) {
+static void print_memory(const PlanInfo *f) {
   Arena *arena = f->s->arena;
   printf("memory      weights %s bytes, packed %s, gradients %s\n", grouped(arena, f->plan->weights_bytes),
          grouped(arena, f->plan->packed_bytes), grouped(arena, f->plan->grads_bytes));
   printf("            bytes for n samples on t threads%30s %14s   (t = %d)\n", "n = 1", "n = 16", f->threads);
   for (size_t i = 0; i < f->function.count; i++) {
-    const FunctionFact *function = &f->function.at[i];
+    const FunctionInfo *function = &f->function.at[i];
     const char *n = function->samples ? arena_printf(arena, "min(n, %lld)", (long long)function->samples) : "n";
     const char *formula = arena_printf(arena, "%s %s + %s + %s t", grouped(arena, function->per_sample), n,
                                        grouped(arena, function->fixed), grouped(arena, function->scratch));
@@ -122,9 +122,9 @@ static void print_memory(const PlanFacts *f) {
   }
 }
 
-static void print_weights(const PlanFacts *f) {
+static void print_weights(const PlanInfo *f) {
   for (size_t i = 0; i < f->weights.count; i++) {
-    const WeightFact *w = &f->weights.at[i];
+    const WeightInfo *w = &f->weights.at[i];
     printf("%-11s %s: %s", i ? "" : "weights", w->path ? w->path : "fresh values",
            counted(f->s->arena, (int64_t)w->tensors.count, "tensor"));
     printf(", %s%s\n", counted(f->s->arena, w->parameters, "parameter"), w->missing ? "; the file is not there" : "");
@@ -134,10 +134,10 @@ static void print_weights(const PlanFacts *f) {
            counted(f->s->arena, (int64_t)f->g->saves.at[i]->tensors.count, "tensor"));
 }
 
-static void print_phases(const PlanFacts *f) {
+static void print_phases(const PlanInfo *f) {
   Arena *arena = f->s->arena;
   for (size_t i = 0; i < f->phase.count; i++) {
-    const PhaseFact *p = &f->phase.at[i];
+    const PhaseInfo *p = &f->phase.at[i];
     printf("phase       %s: %s trained, %s bytes of gradients", p->name, counted(arena, p->trained, "parameter"),
            grouped(arena, p->gradients_bytes));
     if (p->prefix_end)
@@ -146,7 +146,7 @@ static void print_phases(const PlanFacts *f) {
   }
 }
 
-void plan_print_text(const PlanFacts *f) {
+void plan_print_text(const PlanInfo *f) {
   Arena *arena = f->s->arena;
   const Graph *g = f->g;
   print_statements(f);

@@ -7,21 +7,21 @@
 #include "runtime/surgery.h"
 #include <jansson.h>
 
-/* ---- subject.c: NAME|SCRIPT|FILE ---- */
+/* ---- operand.c: NAME|SCRIPT|FILE ---- */
 
-typedef struct Subject {
+typedef struct CommandOperand {
   const char *given;        /* as on the command line */
   bool is_script;           /* a file of statements, so that there may be weights that were not looked at */
   Script script;            /* its graph is NULL for a weight file; shapes are known, weights are not looked at */
   surgery_weights *weights; /* of a weight file, headers only; else NULL */
-} Subject;
+} CommandOperand;
 /* A built-in network by name (with arguments, a slice, edits: what may stand behind `take`), a script, an
  * ONNX file's network, or a weight file, by content. Not EXIT_DONE: with diagnostics, or one line on stderr.
  */
-ExitStatus subject_open(Session *s, const char *given, Subject *out);
-void subject_close(Subject *subject);
+ExitStatus operand_open(Session *s, const char *given, CommandOperand *out);
+void operand_close(CommandOperand *operand);
 
-/* ---- facts.c: what is said about layers ---- */
+/* ---- info.c: what is said about layers ---- */
 
 typedef enum TrainState {
   STATE_NONE, /* no parameters, nothing that freezing would change */
@@ -45,16 +45,16 @@ const char *flops_text(Arena *arena, double flops); /* "3.63 GFLOP" */
 
 void show_tree(Session *s, const Graph *g, bool color);
 /* The forms are documented in grammar/README.md. */
-json_t *network_json(Session *s, const Subject *subject);
-json_t *weights_json(Session *s, const Subject *subject);
+json_t *network_json(Session *s, const CommandOperand *operand);
+json_t *weights_json(Session *s, const CommandOperand *operand);
 json_t *shape_json(int rank, const int64_t *dim);
 json_t *inputs_json(Arena *arena, const Graph *g, NodeId node); /* the names of what computes its inputs */
 json_t *name_json(Arena *arena, const char *text);              /* valid UTF-8 whatever a file says; NULL → null */
 void print_json(json_t *json);                                  /* takes it; on stdout */
-void show_weights(Session *s, const Subject *subject, bool color);
+void show_weights(Session *s, const CommandOperand *operand, bool color);
 
-/* ---- picture.c: Graphviz ---- */
+/* ---- dot.c: Graphviz ---- */
 
-/* The picture as Graphviz's text, in the arena. */
-const char *picture_dot(Session *s, const Script *script, const char *given);
+/* The network's drawing as Graphviz's text, in the arena. */
+const char *dot_text(Session *s, const Script *script, const char *given);
 #endif

@@ -1,9 +1,9 @@
 /* A network as Graphviz's text: units as boxes in forward order, blocks and stages as clusters, what is
- * frozen and what is trained in different colours. What belongs together is decided in picture_cut.c. Called
+ * frozen and what is trained in different colours. What belongs together is decided in dot_cut.c. Called
  * by show --graph and
  * --emit=graph. */
 #include "compiler/base/diag.h"
-#include "compiler/driver/picture.h"
+#include "compiler/driver/dot/dot.h"
 #include <stdlib.h>
 
 typedef struct Colors {
@@ -33,7 +33,7 @@ static const char *pair_text(Arena *arena, const int64_t *pair) {
   return arena_printf(arena, "%lld×%lld", (long long)pair[0], (long long)pair[1]);
 }
 
-/* "Conv2d 3×3, 64 → 128, stride 2": what one looks for in a picture; other layers as in a script. */
+/* "Conv2d 3×3, 64 → 128, stride 2": what one looks for in a drawing; other layers as in a script. */
 static const char *conv_text(Arena *arena, const OpArgs *a) {
   bool depthwise = a->groups > 1 && a->groups == a->in_channels && a->groups == a->out_channels;
   const char *text = arena_printf(arena, "Conv2d %s, %lld → %lld", pair_text(arena, a->kernel_size),
@@ -45,7 +45,7 @@ static const char *conv_text(Arena *arena, const OpArgs *a) {
   return a->groups > 1 ? arena_printf(arena, "%s, %lld groups", text, (long long)a->groups) : text;
 }
 
-static const char *unit_type(const Picture *p, const PictureUnit *unit) {
+static const char *unit_type(const Dot *p, const DotUnit *unit) {
   NodeId head = unit->nodes.at[0];
   const char *text = p->g->nodes.at[head].op == OP_Conv2d ? conv_text(p->arena, node_args(p->g, head))
                                                           : node_text(p->g, p->arena, head);
@@ -55,7 +55,7 @@ static const char *unit_type(const Picture *p, const PictureUnit *unit) {
 }
 
 /* Without the name of the cluster that it is drawn in. */
-static const char *short_name(const Picture *p, const PictureUnit *unit, NodeId node) {
+static const char *short_name(const Dot *p, const DotUnit *unit, NodeId node) {
   const char *name = p->g->nodes.at[node].name;
   if (unit->block == NO_ID || p->blocks.at[unit->block].units < 2) return name;
   const char *block = p->g->modules.at[p->blocks.at[unit->block].module].name;
@@ -63,7 +63,7 @@ static const char *short_name(const Picture *p, const PictureUnit *unit, NodeId 
   return strncmp(name, block, length) == 0 && name[length] == '.' ? name + length + 1 : name;
 }
 
-static const char *unit_names(const Picture *p, const PictureUnit *unit) {
+static const char *unit_names(const Dot *p, const DotUnit *unit) {
   const char *text = arena_printf(p->arena, "<b>%s</b>", html(p->arena, short_name(p, unit, unit->nodes.at[0])));
   const char *before = short_name(p, unit, unit->nodes.at[0]);
   for (size_t i = 1; i < unit->nodes.count; i++) {
@@ -75,18 +75,18 @@ static const char *unit_names(const Picture *p, const PictureUnit *unit) {
   return text;
 }
 
-static int unit_of_value(const Picture *p, ValueId value) {
+static int unit_of_value(const Dot *p, ValueId value) {
   NodeId producer = p->g->values.at[value].producer;
   return producer == NO_ID ? NO_ID : p->unit_of[producer];
 }
 
-static bool is_hidden(const Picture *p, size_t unit) {
+static bool is_hidden(const Dot *p, size_t unit) {
   int block = p->units.at[unit].block;
   return block != NO_ID && p->blocks.at[block].hidden;
 }
 
 /* The longest way from the input to the first output, which Graphviz is asked to draw straight. */
-static bool *main_way(const Picture *p) {
+static bool *main_way(const Dot *p) {
   bool *on = arena_array(p->arena, bool, p->units.count + 1);
   int unit = unit_of_value(p, p->g->outputs.at[0].value);
   while (unit != NO_ID && !on[unit]) {
@@ -102,8 +102,8 @@ static bool *main_way(const Picture *p) {
   return on;
 }
 
-static void print_unit(const Picture *p, size_t index, bool straight, FILE *out) {
-  const PictureUnit *unit = &p->units.at[index];
+static void print_unit(const Dot *p, size_t index, bool straight, FILE *out) {
+  const DotUnit *unit = &p->units.at[index];
   const Colors *c = &colors[unit->state];
   int64_t count = 0;
   for (size_t i = 0; i < unit->nodes.count; i++) count += node_totals(p->g, unit->nodes.at[i]).all;
@@ -116,7 +116,7 @@ static void print_unit(const Picture *p, size_t index, bool straight, FILE *out)
   fputs("</font>>]\n", out);
 }
 
-static const char *block_label(const Picture *p, const PictureBlock *block) {
+static const char *block_label(const Dot *p, const DotBlock *block) {
   const Module *m = &p->g->modules.at[block->module];
   Arena *a = p->arena;
   int64_t count = module_totals(p->g, block->module, true).all;
@@ -127,7 +127,7 @@ static const char *block_label(const Picture *p, const PictureBlock *block) {
                       html(a, p->g->modules.at[block->last].name), block->repeats, html(a, m->type), each);
 }
 
-static const char *group_label(const Picture *p, const PictureGroup *group) {
+static const char *group_label(const Dot *p, const DotGroup *group) {
   Arena *a = p->arena;
   if (group->stage == NO_ID)
     return arena_printf(a, "<b>%s</b>  %s", html(a, p->g->modules.at[group->module].name),
@@ -141,7 +141,7 @@ static void print_name_plate(char kind, int index, const char *label, FILE *out)
   fprintf(out, "t%c%d [shape=plain style=\"\" margin=0 label=<%s>]\n", kind, index, label);
 }
 
-static void open_group(const Picture *p, int group, FILE *out) {
+static void open_group(const Dot *p, int group, FILE *out) {
   if (group == NO_ID) return;
   fprintf(out, "subgraph cluster_g%d {\nlabel=\"\" style=\"rounded,filled\" fillcolor=\"#f1f5f9\" color=\"#cbd5e1\"\n",
           group);
@@ -149,9 +149,9 @@ static void open_group(const Picture *p, int group, FILE *out) {
   p->groups.at[group].opened = true;
 }
 
-static void open_block(const Picture *p, int index, FILE *out) {
+static void open_block(const Dot *p, int index, FILE *out) {
   if (index == NO_ID) return;
-  PictureBlock *block = &p->blocks.at[index];
+  DotBlock *block = &p->blocks.at[index];
   bool repeats = block->repeats > 1;
   fprintf(out,
           "subgraph cluster_b%d {\nlabel=\"\" style=\"rounded,filled\" fillcolor=\"#ffffff\" color=\"%s\" "
@@ -161,20 +161,20 @@ static void open_block(const Picture *p, int index, FILE *out) {
   block->opened = true;
 }
 
-static int frame_of(const Picture *p, const PictureUnit *unit) {
+static int frame_of(const Dot *p, const DotUnit *unit) {
   return unit->block != NO_ID && p->blocks.at[unit->block].units > 1 ? unit->block : NO_ID;
 }
 
 /* Titles stand above what enters their cluster from outside, and below where it comes from. */
-static void print_rows(const Picture *p, FILE *out) {
+static void print_rows(const Dot *p, FILE *out) {
   for (size_t i = 0; i < p->units.count; i++) {
-    const PictureUnit *unit = &p->units.at[i];
+    const DotUnit *unit = &p->units.at[i];
     const Node *head = &p->g->nodes.at[unit->nodes.at[0]];
     int frame = frame_of(p, unit);
     for (size_t k = 0; k < head->inputs.count && !is_hidden(p, i); k++) {
       int from = unit_of_value(p, head->inputs.at[k]);
       const char *above = from == NO_ID ? "input" : arena_printf(p->arena, "u%d", from);
-      const PictureUnit *other = from == NO_ID ? NULL : &p->units.at[from];
+      const DotUnit *other = from == NO_ID ? NULL : &p->units.at[from];
       const char *at = arena_printf(p->arena, "u%zu", i), *invisible = "[style=invis weight=0]";
       if (frame != NO_ID && (!other || frame_of(p, other) != frame)) {
         fprintf(out, "tb%d -> %s %s\n", frame, at, invisible);
@@ -188,11 +188,11 @@ static void print_rows(const Picture *p, FILE *out) {
 }
 
 /* Clusters are closed when the forward order leaves them; one that is opened again goes on where it was. */
-static void print_units(const Picture *p, FILE *out) {
+static void print_units(const Dot *p, FILE *out) {
   bool *straight = main_way(p);
   int group = NO_ID, block = NO_ID;
   for (size_t i = 0; i < p->units.count; i++) {
-    const PictureUnit *unit = &p->units.at[i];
+    const DotUnit *unit = &p->units.at[i];
     if (is_hidden(p, i)) continue;
     int framed = frame_of(p, unit);
     if (block != NO_ID && framed != block) fputs("}\n", out);
@@ -207,7 +207,7 @@ static void print_units(const Picture *p, FILE *out) {
 }
 
 /* Of a sum's inputs the one behind the most layers is the main way; the others are shortcuts around it. */
-static bool is_shortcut(const Picture *p, const Node *sum, size_t input) {
+static bool is_shortcut(const Dot *p, const Node *sum, size_t input) {
   if (!streq(op_info(sum->op)->name, "add")) return false;
   int most = 0, from = unit_of_value(p, sum->inputs.at[input]), depth = from == NO_ID ? 0 : p->units.at[from].depth;
   for (size_t k = 0; k < sum->inputs.count; k++) {
@@ -218,7 +218,7 @@ static bool is_shortcut(const Picture *p, const Node *sum, size_t input) {
 }
 
 /* Units that stand on a shortcut: their only user is a sum that takes them as such, or another unit on it. */
-static bool *shortcut_units(const Picture *p) {
+static bool *shortcut_units(const Dot *p) {
   bool *on = arena_array(p->arena, bool, p->units.count + 1);
   for (size_t i = p->units.count; i-- > 0;) {
     if (is_hidden(p, i)) continue;
@@ -232,7 +232,7 @@ static bool *shortcut_units(const Picture *p) {
   return on;
 }
 
-static void print_edges(const Picture *p, FILE *out) {
+static void print_edges(const Dot *p, FILE *out) {
   bool *on_shortcut = shortcut_units(p);
   for (size_t i = 0; i < p->units.count; i++) {
     if (is_hidden(p, i)) continue;
@@ -247,7 +247,7 @@ static void print_edges(const Picture *p, FILE *out) {
   }
 }
 
-static void print_ends(const Picture *p, FILE *out) {
+static void print_ends(const Dot *p, FILE *out) {
   const Graph *g = p->g;
   Arena *a = p->arena;
   fprintf(out,
@@ -271,11 +271,11 @@ static void legend_cell(const char *fill, const char *line, const char *words, F
 }
 
 /* The title, and under it the colours that occur. */
-static void print_title(const Picture *p, const char *title, FILE *out) {
+static void print_title(const Dot *p, const char *title, FILE *out) {
   Totals t = module_totals(p->g, 0, true);
   bool used[STATE_STATISTICS + 1] = {0};
   for (size_t i = 0; i < p->units.count; i++) used[p->units.at[i].state] = true;
-  used[STATE_TRAINED] = used[STATE_FROZEN] = true; /* always explained, so that pictures can be compared */
+  used[STATE_TRAINED] = used[STATE_FROZEN] = true; /* always explained, so that drawings can be compared */
   fprintf(out,
           "label=<<table border=\"0\" cellspacing=\"6\"><tr><td colspan=\"4\"><font "
           "point-size=\"16\"><b>%s</b></font></td></tr>"
@@ -294,8 +294,8 @@ static const char *title_of(Arena *arena, const char *given) {
   return streq(end, ".surgery") && end != base ? arena_strndup(arena, base, (size_t)(end - base)) : given;
 }
 
-const char *picture_dot(Session *s, const Script *script, const char *given) {
-  Picture p = picture_cut(s->arena, script->graph);
+const char *dot_text(Session *s, const Script *script, const char *given) {
+  Dot p = dot_cut(s->arena, script->graph);
   char *text = NULL;
   size_t size = 0;
   FILE *out = open_memstream(&text, &size);

@@ -1,7 +1,7 @@
 /* `surgeryc plan`: what each statement of a script did, and what the network comes to: layers with shapes and
  * parameters, totals, FLOPs, the exact memory of each generated function. Gathers; plan_text.c and plan_json.c print.
  */
-#include "compiler/driver/plan_facts.h"
+#include "compiler/driver/plan/plan_info.h"
 #include "compiler/base/diag.h"
 #include "compiler/weights/weights.h"
 #include "runtime/abi.h"
@@ -13,14 +13,14 @@ int64_t count_params(const Graph *g, const ParamList *params) {
   return count;
 }
 
-int64_t function_bytes(const PlanFacts *f, const FunctionFact *function, int64_t n) {
+int64_t function_bytes(const PlanInfo *f, const FunctionInfo *function, int64_t n) {
   if (function->samples && function->samples < n) n = function->samples;
   return function->per_sample * n + function->fixed + function->scratch * f->threads;
 }
 
 /* ---- places ---- */
 
-const char *place_file(const PlanFacts *f, Span span, int *line) {
+const char *place_file(const PlanInfo *f, Span span, int *line) {
   int column;
   if (span.source == SPAN_NO_SOURCE) return NULL;
   const Source *source = &f->s->sources.files.at[span.source];
@@ -33,7 +33,7 @@ static bool opens_block(const char *at) {
   return *at == '{' && (at[1] == ' ' || at[1] == '\r' || at[1] == '\n' || at[1] == '\t');
 }
 
-const char *source_text(const PlanFacts *f, Span span, size_t most) {
+const char *source_text(const PlanInfo *f, Span span, size_t most) {
   if (span.source == SPAN_NO_SOURCE) return "";
   const char *text = f->s->sources.files.at[span.source].text + span.begin;
   size_t length = span.end - span.begin, shown = 0;
@@ -48,7 +48,7 @@ const char *source_text(const PlanFacts *f, Span span, size_t most) {
                                      : " …");
 }
 
-const struct SavedFile *saved_by(const PlanFacts *f, const Stmt *stmt) {
+const struct SavedFile *saved_by(const PlanInfo *f, const Stmt *stmt) {
   for (size_t i = 0; stmt->kind == STMT_SAVE && i < f->g->saves.count; i++) {
     const SavedFile *file = f->g->saves.at[i];
     if (streq(file->path, stmt->file)) return file;
@@ -58,7 +58,7 @@ const struct SavedFile *saved_by(const PlanFacts *f, const Stmt *stmt) {
 
 /* ---- layers and parameters ---- */
 
-static void list_layers(PlanFacts *f) {
+static void list_layers(PlanInfo *f) {
   const Graph *g = f->g;
   bool *seen = arena_array(f->s->arena, bool, g->modules.count + 1);
   for (size_t i = 0; i < g->order.count; i++) {
@@ -67,7 +67,7 @@ static void list_layers(PlanFacts *f) {
     bool first = n->module != NO_ID && !seen[n->module];
     if (first) seen[n->module] = true;
     vec_push(f->s->arena, &f->layer,
-             (LayerFact){.name = n->name,
+             (LayerInfo){.name = n->name,
                          .type = node_type(g, g->order.at[i]),
                          .state = state_name(node_state(g, g->order.at[i])),
                          .shape = &g->values.at[n->output].shape,
@@ -80,7 +80,7 @@ static void tally(Tally *t, int64_t count, bool donor, bool alive, bool cut) {
   else if (donor) *(cut ? &t->cut : &t->removed) += count;
 }
 
-static void tally_all(PlanFacts *f) {
+static void tally_all(PlanInfo *f) {
   const Graph *g = f->g;
   for (size_t i = 0; i < g->modules.count; i++) {
     const Module *m = &g->modules.at[i];
@@ -100,10 +100,10 @@ static void tally_all(PlanFacts *f) {
 
 /* ---- functions and weights ---- */
 
-static void add_function(PlanFacts *f, const Program *s) {
+static void add_function(PlanInfo *f, const Program *s) {
   if (!s->present) return;
   vec_push(f->s->arena, &f->function,
-           (FunctionFact){.name = s->name,
+           (FunctionInfo){.name = s->name,
                           .per_sample = s->per_sample_bytes,
                           .fixed = s->fixed_bytes,
                           .scratch = s->scratch_bytes,
@@ -112,21 +112,21 @@ static void add_function(PlanFacts *f, const Program *s) {
                           .calls = s->calls.count});
 }
 
-static WeightFact *source_of(PlanFacts *f, const char *path, bool missing) {
+static WeightInfo *source_of(PlanInfo *f, const char *path, bool missing) {
   for (size_t i = 0; i < f->weights.count; i++)
     if (streq(f->weights.at[i].path, path)) return &f->weights.at[i];
-  vec_push(f->s->arena, &f->weights, (WeightFact){.path = path, .missing = missing});
+  vec_push(f->s->arena, &f->weights, (WeightInfo){.path = path, .missing = missing});
   return &f->weights.at[f->weights.count - 1];
 }
 
-static void add_weights(PlanFacts *f, const Param *p) {
+static void add_weights(PlanInfo *f, const Param *p) {
   const DonorFile *donor = p->donor == NO_ID ? NULL : &f->g->donors.at[p->donor];
-  WeightFact *from = source_of(f, donor ? donor->path : NULL, donor && donor->missing);
+  WeightInfo *from = source_of(f, donor ? donor->path : NULL, donor && donor->missing);
   vec_push(f->s->arena, &from->tensors, p->name);
   from->parameters += p->is_buffer ? 0 : shape_count(&p->shape);
 }
 
-static void list_weights(PlanFacts *f) {
+static void list_weights(PlanInfo *f) {
   ParamList all = graph_state_dict(f->g, f->s->arena, true);
   for (size_t i = 0; i < all.count; i++) add_weights(f, &f->g->params.at[all.at[i]]);
 }
@@ -136,11 +136,11 @@ static const char *prefix_end(const Plan *p) {
   return p->graph->nodes.at[p->graph->order.at[p->trainability.boundary_position]].name;
 }
 
-static void list_phases(PlanFacts *f) {
+static void list_phases(PlanInfo *f) {
   for (size_t i = 0; f->plan->train && i < f->plan->train->phases.count; i++) {
     const Plan *p = i ? f->plan->later.at[i - 1] : f->plan;
     vec_push(f->s->arena, &f->phase,
-             (PhaseFact){.name = f->plan->train->phases.at[i].recipe.name,
+             (PhaseInfo){.name = f->plan->train->phases.at[i].recipe.name,
                          .trained = module_totals(p->trained, 0, true).trained,
                          .gradients_bytes = p->grads_bytes,
                          .prefix_end = prefix_end(p),
@@ -148,9 +148,9 @@ static void list_phases(PlanFacts *f) {
   }
 }
 
-PlanFacts plan_facts(const Compilation *c) {
+PlanInfo plan_info(const Compilation *c) {
   const Plan *p = c->plan;
-  PlanFacts f = {.g = c->script.graph, .plan = p, .log = c->s->log, .s = c->s, .threads = surgery_threads()};
+  PlanInfo f = {.g = c->script.graph, .plan = p, .log = c->s->log, .s = c->s, .threads = surgery_threads()};
   ProgramList all = plan_programs(c->s->arena, p);
   for (size_t i = 0; i < all.count; i++) add_function(&f, all.at[i]);
   list_layers(&f);
@@ -166,8 +166,8 @@ ExitStatus command_plan(Session *s, const Options *o) {
   s->log = log_create(s->arena);
   ExitStatus status = run_passes(&c, "plan");
   if (status != EXIT_DONE || !c.plan) return status; /* no plan: --stop-after */
-  PlanFacts facts = plan_facts(&c);
-  if (o->json) plan_print_json(&facts);
-  else plan_print_text(&facts);
+  PlanInfo info = plan_info(&c);
+  if (o->json) plan_print_json(&info);
+  else plan_print_text(&info);
   return s->diags.errors == 0 ? EXIT_DONE : EXIT_WRONG_INPUT; /* a weight file is missing */
 }

@@ -1,6 +1,6 @@
 /* What there is to say about a layer or a container: its state, its type, FLOPs. Asks the
  * graph, changes nothing. Called by the commands that show networks. */
-#include "compiler/driver/show.h"
+#include "compiler/driver/show/show.h"
 
 /* Layers whose training differs from evaluation, and that are not frozen: batch statistics move, dropout
  * drops. */

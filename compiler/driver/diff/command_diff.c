@@ -1,9 +1,10 @@
 /* `surgeryc diff A B`: two networks, scripts or weight files; a network against a weight file is compared by
  * its tensors. Prints nothing where there is no difference, as diff does. Its exit status is diff's, too: 1
  * is "they differ", so that whatever is wrong with an input is 3. */
-#include "compiler/driver/diff.h"
+#include "compiler/driver/diff/diff.h"
 
-static ExitStatus print_networks(Session *s, const Options *o, const Subject *a, const Subject *b, json_t **json) {
+static ExitStatus print_networks(Session *s, const Options *o, const CommandOperand *a, const CommandOperand *b,
+                                 json_t **json) {
   LayerDiffs diffs = diff_layers(s->arena, a->script.graph, b->script.graph);
   Totals ta = module_totals(a->script.graph, 0, true), tb = module_totals(b->script.graph, 0, true);
   bool differ = diffs.count > 0 || diff_ends(a->script.graph, b->script.graph) || ta.all != tb.all ||
@@ -13,7 +14,8 @@ static ExitStatus print_networks(Session *s, const Options *o, const Subject *a,
   return differ ? EXIT_DIFFERENT : EXIT_DONE;
 }
 
-static ExitStatus print_tensors(Session *s, const Options *o, const Subject *a, const Subject *b, json_t **json) {
+static ExitStatus print_tensors(Session *s, const Options *o, const CommandOperand *a, const CommandOperand *b,
+                                json_t **json) {
   TensorDiffs diffs;
   if (!diff_tensors(s, a, b, &diffs)) return EXIT_ENVIRONMENT;
   if (o->json) *json = tensor_diffs_json(s, a, b, &diffs);
@@ -21,7 +23,7 @@ static ExitStatus print_tensors(Session *s, const Options *o, const Subject *a, 
   return diffs.count > 0 ? EXIT_DIFFERENT : EXIT_DONE;
 }
 
-static ExitStatus compare(Session *s, const Options *o, const Subject *a, const Subject *b) {
+static ExitStatus compare(Session *s, const Options *o, const CommandOperand *a, const CommandOperand *b) {
   bool networks = !a->weights && !b->weights;
   json_t *json = NULL;
   ExitStatus status = networks ? print_networks(s, o, a, b, &json) : print_tensors(s, o, a, b, &json);
@@ -48,14 +50,14 @@ static bool defines_known(const Session *s) {
 }
 
 ExitStatus command_diff(Session *s, const Options *o) {
-  Subject a = {0}, b = {0};
+  CommandOperand a = {0}, b = {0};
   s->shared_defines = true;
-  ExitStatus status = subject_open(s, o->script, &a), second = subject_open(s, o->rest.at[0], &b);
+  ExitStatus status = operand_open(s, o->script, &a), second = operand_open(s, o->rest.at[0], &b);
   bool good = status == EXIT_DONE && second == EXIT_DONE && may_go_on(s, o);
   if (good && !defines_known(s)) status = EXIT_USAGE;
   else status = good ? compare(s, o, &a, &b) : EXIT_ENVIRONMENT;
   report(s, o);
-  subject_close(&a);
-  subject_close(&b);
+  operand_close(&a);
+  operand_close(&b);
   return status;
 }

@@ -1,6 +1,6 @@
 /* `surgeryc show --tree`: the modules as PyTorch's print(model) shows them, in the spelling of the language
  * (so that a layer can be copied into a script), behind each its output's shape and its parameters. */
-#include "compiler/driver/show.h"
+#include "compiler/driver/show/show.h"
 
 typedef struct Tree {
   Arena *arena;
@@ -9,7 +9,7 @@ typedef struct Tree {
   NodeId *last_call; /* by ModuleId: of a layer; NO_ID: it is never called */
 } Tree;
 
-static void print_facts(const Tree *t, ModuleId module, bool container) {
+static void print_info(const Tree *t, ModuleId module, bool container) {
   const Graph *g = t->g;
   Totals totals = module_totals(g, module, container);
   NodeId call = t->last_call[module];
@@ -32,7 +32,7 @@ static void print_module(const Tree *t, ModuleId module, int depth) {
   if (module != 0) printf("(%s): ", m->local);
   fputs(module == 0 && !*m->type ? g->name : module_text(g, t->arena, module), stdout);
   if (container) fputs("(", stdout);
-  print_facts(t, module, container);
+  print_info(t, module, container);
   fputs(paint_end(paint, t->color), stdout);
   putchar('\n');
   if (!container) return;
