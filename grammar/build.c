@@ -130,7 +130,7 @@ ArgList args_checked(Lexer *lx, ArgList list, bool mixed) {
   for (const Arg *arg = list.first; arg; arg = arg->next) {
     if (!arg->name) {
       if (count == 0 || mixed) continue;
-      Diag *diag = build_report(lx, DIAG_E0015, arg->value->span, "a positional argument behind a named one");
+      Diag *diag = build_report(lx, DIAG_E0015, arg->value->span, "a positional argument after a named one");
       if (diag) {
         diag_label(lx->diags, diag, named[0]->name_span, "named here");
         diag_help(lx->diags, diag, "give it its name too, or put it in front");
@@ -319,7 +319,7 @@ const char *file_word(Lexer *lx, Span span, const char *word) {
   bool network = lx->statement != TOK_SAVE && lx->statement != TOK_LOAD;
   Diag *diag = build_report(
       lx, DIAG_E0011, span,
-      arena_printf(lx->arena, "behind '%s' stands a file between quotes%s", join, network ? ", or random" : ""));
+      arena_printf(lx->arena, "'%s' must be followed by a file in quotes%s", join, network ? ", or random" : ""));
   Span path = {span.source, span.begin, end};
   if (diag && cure_statement(lx, diag)) return "";
   if (diag) diag_help(lx->diags, diag, "%s \"%s\"", join, lexer_show(lx, path));

@@ -162,7 +162,7 @@ bool cure_settings(Lexer *lx, Diag *diag) {
   }
   if (found < 2) return false;
   if (other) {
-    diag_help(lx->diags, diag, "%s stands in another block: %s { %s … }", other, migration_block_of(other), other);
+    diag_help(lx->diags, diag, "%s belongs in another block: %s { %s … }", other, migration_block_of(other), other);
     if (kept < whole.end && kept > lx->first.end)
       diag_fix(lx->diags, diag, (Span){whole.source, kept, whole.end}, "%s", "");
     return true;

@@ -87,7 +87,7 @@ static bool cure_block(Lexer *lx, Diag *diag, Span whole) {
   lx->skip_until = whole.end;
   const char *braces = block_in_braces(lx, whole);
   const char *instead, *help = migration_of(text_of(lx, lx->first), &instead);
-  diag_help(lx->diags, diag, "%s", help ? help : "a block stands in braces, not below a colon: { … }");
+  diag_help(lx->diags, diag, "%s", help ? help : "a block is written in braces, not after a colon: { … }");
   if (braces) diag_fix(lx->diags, diag, whole, "%s", braces);
   return true;
 }
@@ -115,10 +115,10 @@ static void help_first_word(Lexer *lx, Diag *diag, const char *word, const char 
     if (migration_is_line_to_drop(word)) diag_fix(lx->diags, diag, whole, "%s", "");
     cure_declaration(lx, diag, word);
   } else if (block) {
-    diag_help(lx->diags, diag, "it stands in a block: %s { %s … }", block, word);
+    diag_help(lx->diags, diag, "it belongs in a block: %s { %s … }", block, word);
     diag_fix(lx->diags, diag, whole, "%s { %s }", block, text_of(lx, whole));
   } else if (near && streq(near, word)) { /* group and phase outside a train block */
-    diag_help(lx->diags, diag, "it stands in a block: train { %s … }", word);
+    diag_help(lx->diags, diag, "it belongs in a block: train { %s … }", word);
   } else if (near) {
     diag_suggest(lx->diags, diag, lx->first, near);
   } else {
@@ -224,7 +224,7 @@ static bool cure_colon(const Misfit *m) {
   Lexer *lx = m->lx;
   if (wants(m, "'{'")) {
     Span rest = rest_of_statement(lx, m->span.end);
-    diag_help(lx->diags, m->diag, "a block stands in braces: { … }");
+    diag_help(lx->diags, m->diag, "a block is written in braces: { … }");
     uint32_t from = rest.begin;
     while (from < rest.end && lx->text[from] == ' ') from++;
     if (from < rest.end)
@@ -257,7 +257,7 @@ static bool cure_statements(const Misfit *m) {
     return true;
   }
   if (gap.begin == gap.end || !is_keyword(word) || !wants(m, "the end of the statement")) return false;
-  diag_help(lx->diags, m->diag, "statements are separated by ';' or stand on lines of their own");
+  diag_help(lx->diags, m->diag, "statements are separated by ';' or a newline");
   diag_fix(lx->diags, m->diag, (Span){gap.source, gap.begin, gap.begin}, ";");
   return true;
 }
@@ -290,7 +290,7 @@ static bool cure_operator(const Misfit *m) {
     return true;
   }
   if (first == '*' && at > 0 && lx->text[at - 1] == '*') {
-    diag_help(lx->diags, m->diag, "there is no power; multiply: 2 * 2 * 2");
+    diag_help(lx->diags, m->diag, "there is no power operator; multiply: 2 * 2 * 2");
     return true;
   }
   return cure_chain(m);
@@ -374,7 +374,7 @@ void report_syntax(Lexer *lx, int found_end, Span span, const char *const *expec
   const char *wanted = expectation(lx, expected, count);
   const char *found = found_end ? "the end of the statement" : arena_printf(lx->arena, "'%s'", lexer_show(lx, span));
   Diag *diag = wanted ? lexer_report(lx, DIAG_E0002, span, "expected %s, found %s", wanted, found)
-                      : lexer_report(lx, DIAG_E0002, span, "%s cannot stand here", found);
+                      : lexer_report(lx, DIAG_E0002, span, "%s is not allowed here", found);
   if (diag) cure(&(Misfit){lx, diag, span, expected, count}, found_end);
   lexer_unread(lx, found_end, span);
 }

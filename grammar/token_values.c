@@ -128,7 +128,7 @@ bool string_value(Lexer *lx, Span span, TokenValue *value) {
     case '\\': *out++ = *at; break;
     default: {
       Span escape = {span.source, offset, offset + 2};
-      Diag *diag = lexer_report(lx, DIAG_E0013, escape, "'%s' is no escape", lexer_show(lx, escape));
+      Diag *diag = lexer_report(lx, DIAG_E0013, escape, "'%s' is not an escape", lexer_show(lx, escape));
       if (diag) diag_help(lx->diags, diag, "there are \\\" \\\\ \\n \\t; a backslash itself is written \\\\");
       if (diag) fix_backslashes(lx, diag, span);
       return false;
@@ -212,7 +212,7 @@ bool cure_unquoted_name(Lexer *lx, Diag *diag, Span span) {
   if (!(lx->selector || is_declared(lx, name) || called) || name.end - name.begin > 200 ||
       strchr("-.", lx->text[name.begin]) || (dash && (name.begin == span.begin || name.end == span.end)))
     return false;
-  diag_help(lx->diags, diag, "a name with other characters stands between quotes: \"%s\"", lexer_show(lx, name));
+  diag_help(lx->diags, diag, "a name with other characters is written in quotes: \"%s\"", lexer_show(lx, name));
   diag_fix(lx->diags, diag, name, "\"%s\"", arena_strndup(lx->arena, lx->text + name.begin, name.end - name.begin));
   return true;
 }
@@ -246,11 +246,11 @@ void report_bad_character(Lexer *lx, Span span) {
   static const struct {
     const char *bytes, *what, *help;
     const char *instead; /* what is meant; NULL: nothing that can be told */
-  } known[] = {{"\xE2\x80\x9C", "a typographic quote", "strings stand between \" and \"", "\""},
-               {"\xE2\x80\x9D", "a typographic quote", "strings stand between \" and \"", "\""},
-               {"\xE2\x80\x98", "a typographic quote", "strings stand between \" and \"", "\""},
-               {"\xE2\x80\x99", "a typographic quote", "strings stand between \" and \"", "\""},
-               {"'", "a single quote", "strings stand between \" and \"", "\""},
+  } known[] = {{"\xE2\x80\x9C", "a typographic quote", "strings are written between \" and \"", "\""},
+               {"\xE2\x80\x9D", "a typographic quote", "strings are written between \" and \"", "\""},
+               {"\xE2\x80\x98", "a typographic quote", "strings are written between \" and \"", "\""},
+               {"\xE2\x80\x99", "a typographic quote", "strings are written between \" and \"", "\""},
+               {"'", "a single quote", "strings are written between \" and \"", "\""},
                {"\xE2\x80\x93", "a dash", "write -", "-"},
                {"\xE2\x88\x92", "a minus sign of typography", "write -", "-"},
                {"\xE2\x80\xA6", "an ellipsis", "a range is written with two dots, conv1..layer2", ".."},

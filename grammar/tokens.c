@@ -249,7 +249,7 @@ static int classify(Lexer *lx, int raw, Span span, TokenValue *value) {
   if (token == TOK_MEMBER) value->text = arena_strndup(lx->arena, lx->text + span.begin + 1, span.end - span.begin - 1);
   lx->prefixes = token == TOK_NOT || (token == '-' && !lx->operand) ? lx->prefixes + 1 : 0;
   if (lx->prefixes > AST_MAX_DEPTH) {
-    lexer_report(lx, DIAG_E0008, span, "more than %d signs one behind the other", AST_MAX_DEPTH);
+    lexer_report(lx, DIAG_E0008, span, "more than %d signs in a row", AST_MAX_DEPTH);
     fine = false;
   }
   return fine ? token : TOK_SURGERY_YYerror;

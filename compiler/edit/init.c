@@ -44,10 +44,10 @@ static const InitRow *find_row(EditContext *e, const Expr *value) {
   }
   const char *text = name->text ? name->text : "this", *near = nearest_name(text, names, ROW_COUNT);
   if (!near) {
-    wrong_init(e, name->span, arena_printf(e->s->arena, "'%s' is no initialisation", text));
+    wrong_init(e, name->span, arena_printf(e->s->arena, "'%s' is not an initialisation", text));
     return NULL;
   }
-  Diag *d = diag_report(&e->s->diags, DIAG_E0226, name->span, "'%s' is no initialisation", text);
+  Diag *d = diag_report(&e->s->diags, DIAG_E0226, name->span, "'%s' is not an initialisation", text);
   diag_suggest(&e->s->diags, d, name->span, near);
   return NULL;
 }

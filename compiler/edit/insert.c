@@ -102,9 +102,9 @@ static void note_fresh(EditContext *e, const Stmt *stmt) {
   const Const *built_in = model->kind == EXPR_NAME ? scope_get(zoo_scope(e->s), model->text) : NULL;
   const Const *mine = built_in ? scope_get(e->scope, model->text) : NULL;
   if (!built_in || !mine || mine->model != built_in->model) return;
-  Diag *d = diag_report(&e->s->diags, DIAG_N0402, model->span, "%s starts with fresh values: no weight file was given",
-                        model->text);
-  diag_help(&e->s->diags, d, "%s from \"FILE\" has weights, and from random says that this is meant", model->text);
+  Diag *d = diag_report(&e->s->diags, DIAG_N0402, model->span,
+                        "%s starts with newly initialised weights: no weight file was given", model->text);
+  diag_help(&e->s->diags, d, "write %s from \"FILE\" for its weights, or from random if this is meant", model->text);
 }
 
 bool edit_append(EditContext *e, const Stmt *stmt) {

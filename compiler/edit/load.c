@@ -34,14 +34,14 @@ static bool name_source(Load *l) {
   if (region) left = b->left;
   const char *name = file_name_of(left);
   if (!name)
-    return edit_wrong(e, DIAG_E0407, b->span, "behind '=' stands one name in the file",
+    return edit_wrong(e, DIAG_E0407, b->span, "'=' must be followed by one name in the file",
                       "as in: load head.weight = fc.weight[:10] from \"w.pth\"");
   if (l->stmt->under)
-    return edit_wrong(e, DIAG_E0407, l->stmt->under_span, "`=` says already where the weights are in the file",
-                      "leave `under` out, and write the whole name behind '='");
+    return edit_wrong(e, DIAG_E0407, l->stmt->under_span, "`=` already says where the weights are in the file",
+                      "leave `under` out, and write the whole name after '='");
   const char *layer = l->items.count == 1 && l->items.at[0].to ? NULL : load_one_layer(l);
   if (!layer && l->items.count != 1)
-    return edit_wrong(e, DIAG_E0407, l->stmt->selector->span, "before '=' stands one layer or one tensor",
+    return edit_wrong(e, DIAG_E0407, l->stmt->selector->span, "'=' needs one layer or one tensor on its left",
                       "write a statement for each; `under` gives a prefix for several");
   if (layer && region)
     return edit_wrong(e, DIAG_E0407, b->span, "a region is a part of one tensor",

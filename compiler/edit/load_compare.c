@@ -240,7 +240,7 @@ static bool report(Load *l, const Mismatches *m) {
   for (size_t i = 0; i < m->lines.count && i < MAX_LINES; i++) diag_note(diags, d, "%s", m->lines.at[i]);
   if (m->lines.count > MAX_LINES) diag_note(diags, d, "and %zu more", m->lines.count - MAX_LINES);
   if (m->missing)
-    diag_note(diags, d, "%zu of the %zu tensors that are wanted are there; the file has %zu%s%s", fit, l->items.count,
+    diag_note(diags, d, "%zu of the %zu tensors that are needed are there; the file has %zu%s%s", fit, l->items.count,
               count, count ? ", the first is " : "", count ? donor_at(&l->file, 0)->name : "");
   if (m->missing) help_missing(l, d);
   if (m->unexpected)
@@ -264,8 +264,8 @@ bool load_compare(Load *l) {
     if (a->excused) continue;
     Diag *d = diag_report(&l->e->s->diags, DIAG_W0204, a->stmt->selector->span, "this allow excuses nothing");
     if (!a->param && !all)
-      diag_help(&l->e->s->diags, d, "only `load all` asks for all of the file: other loads leave the rest alone");
-    else diag_help(&l->e->s->diags, d, "leave it out, so that a file which really lacks something is noticed");
+      diag_help(&l->e->s->diags, d, "only `load all` asks for all of the file: other loads ignore the rest");
+    else diag_help(&l->e->s->diags, d, "leave it out, so that a file in which something is really missing is noticed");
   }
   return true;
 }

@@ -203,7 +203,7 @@ void edit_outputs_trained(EditContext *e) {
   if (names.count > 0) check_phases(e);
   if (names.count > 0 && e->train && g->outputs.count == 1) {
     Diag *d = diag_report(&e->s->diags, DIAG_W0205, e->train->span,
-                          "no gradient reaches %s: what follows makes whole numbers of it, such as positions",
+                          "no gradient reaches %s: what follows makes integers of it, such as positions",
                           edit_list_names(scratch, names.at, names.count));
     diag_help(&e->s->diags, d, "freeze it, so that the script says the same");
   } else if (names.count > 0 && e->train) {

@@ -24,7 +24,7 @@ static bool check_sites(EditContext *e, const Stmt *stmt, const Unit *u, const C
   const Graph *g = e->graph;
   if (sites->count == 0) {
     diag_report(&e->s->diags, DIAG_E0216, stmt->selector->span,
-                "forward never runs through '%s', so nothing can stand in its place", u->name);
+                "forward never runs through '%s', so nothing can take its place", u->name);
     return false;
   }
   for (size_t i = 0; i < sites->count; i++) {

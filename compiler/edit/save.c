@@ -51,7 +51,7 @@ bool save_snapshot(EditContext *e, ParamId id, Span span) {
 static bool check_target(EditContext *e, const Stmt *stmt, const char *real) {
   const Graph *g = e->graph;
   if (!surgery_weights_can_write(stmt->file))
-    return edit_wrong(e, DIAG_E0409, stmt->file_span, "the suffix of the file does not say in which format to save",
+    return edit_wrong(e, DIAG_E0409, stmt->file_span, "the file's suffix is not that of a format that can be written",
                       "end its name with .safetensors, .npz or .pth");
   for (size_t i = 0; i < g->saves.count; i++) {
     if (!streq(g->saves.at[i]->real, real)) continue;
@@ -95,7 +95,7 @@ bool edit_save(EditContext *e, const Stmt *stmt) {
     bytes += head->count * (int64_t)surgery_dtype_size(head->dtype);
   }
   vec_push(g->arena, &g->saves, file);
-  diag_report(&e->s->diags, DIAG_N0405, stmt->span, "a build writes %zu tensor%s, %" PRId64 " bytes of numbers, to %s",
+  diag_report(&e->s->diags, DIAG_N0405, stmt->span, "a build writes %zu tensor%s, %" PRId64 " bytes of values, to %s",
               picks.count, picks.count == 1 ? "" : "s", bytes, stmt->file);
   return true;
 }

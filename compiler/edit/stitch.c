@@ -190,7 +190,7 @@ bool edit_stitch(EditContext *e, const Stmt *stmt) {
   Graph *g = e->graph, *from = NULL;
   const Donor *donor = stmt->donor;
   bool front = stmt->kind == STMT_PREPEND;
-  if (!front && !edit_one_output(e, stmt, "one output alone can be gone on from")) return false;
+  if (!front && !edit_one_output(e, stmt, "append continues from a single output")) return false;
   ModuleId parent;
   const char *local = edit_new_name(e, stmt, 0, &parent);
   bool ok = edit_donor(e, donor, &from) && local;

@@ -39,9 +39,9 @@ static void help_clean_cuts(EditContext *e, const Graph *g, Diag *d, size_t plac
   for (size_t i = place + 1; i + 1 < g->order.count && !after; i++)
     if (live_after(g, i, arena) == 1) after = name_of_end(g, g->order.at[i]);
   if (before && after)
-    diag_help(&e->s->diags, d, "%s behind %s or behind %s, where one value goes on alone", verb, before, after);
+    diag_help(&e->s->diags, d, "%s after %s or after %s, where only one value goes on", verb, before, after);
   else if (before || after)
-    diag_help(&e->s->diags, d, "%s behind %s, where one value goes on alone", verb, before ? before : after);
+    diag_help(&e->s->diags, d, "%s after %s, where only one value goes on", verb, before ? before : after);
 }
 
 static const char *user_of(const Graph *g, ValueId value, const bool *slice, bool inside) {

@@ -71,7 +71,7 @@ bool region_read(EditContext *e, const Index *index, Span span, const char *name
 bool region_unknown_shape(EditContext *e, Span span, const char *name) {
   return edit_wrong(e, DIAG_E0407, span,
                     arena_printf(e->s->arena, "the shape of %s is not known at this statement", name),
-                    "write the statement behind the edits that make the network whole again");
+                    "write the statement after the edits that make the network whole again");
 }
 
 /* *is_region: the brackets behind a tensor, and not those that count children. */

@@ -41,7 +41,7 @@ static bool other_name(Session *s, Diag *d, const Arg *arg, const char *const *n
       }
   if (!streq(arg->name, "pretrained") && !streq(arg->name, "weights")) return false;
   diag_help(&s->diags, d,
-            "weights are named after the network: from \"FILE\", or from random for fresh ones; without either, "
+            "weights are named after the network: from \"FILE\", or from random for initial ones; without either, "
             "torchvision's own file is looked for");
   return true;
 }
@@ -98,7 +98,7 @@ static bool missing_arguments(Session *s, const char *callee, const Formal *form
     if (formals[i].required && !bound[i])
       text = arena_printf(s->arena, "%s%s'%s'", text, missing++ ? ", " : "", formals[i].name);
   if (!missing) return true;
-  Diag *d = front_error(s, DIAG_E0110, call, "%s lacks the argument%s %s", callee, missing > 1 ? "s" : "", text);
+  Diag *d = front_error(s, DIAG_E0110, call, "%s is missing the argument%s %s", callee, missing > 1 ? "s" : "", text);
   diag_note(&s->diags, d, "%s takes %s", callee, formal_list(s->arena, formals, count));
   if (streq(callee, "Linear") && bound[0] && !bound[0]->name && !bound[0]->next) { /* as LazyLinear(10) */
     Span at = bound[0]->value->span;
@@ -124,8 +124,7 @@ bool bind_arguments(Session *s, const char *callee, const Formal *formals, size_
         continue;
       }
     } else if (named) {
-      front_error(s, DIAG_E0109, arg->value->span, "%s: an argument without a name stands behind one with a name",
-                  callee);
+      front_error(s, DIAG_E0109, arg->value->span, "%s: a positional argument follows a named one", callee);
       return false;
     } else if (position++ >= count) {
       size_t given = 0;

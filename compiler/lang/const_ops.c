@@ -105,7 +105,7 @@ static bool scale_value(Eval *e, const Expr *expr, const Const *a, const Const *
   if (divides && number == 0) return divides_by_zero(e, expr, a);
   double factor = divides ? 1 / number : number;
   if (!(fabs(factor) <= FLT_MAX)) {
-    front_error(e->s, DIAG_E0105, expr->span, "%s by %g gives more than the 32-bit numbers of a network hold",
+    front_error(e->s, DIAG_E0105, expr->span, "%s by %g exceeds the 32-bit floats of a network",
                 divides ? "dividing" : "multiplying", number);
     return false;
   }
@@ -153,7 +153,7 @@ static bool int_arithmetic(Eval *e, const Expr *expr, const Const *a, const Cons
     if (y != -1) result = x % y;
     if (result != 0 && (result < 0) != (y < 0)) result += y; /* the divisor's sign */
     break;
-  default: BUG("'%s' is no arithmetic", operator_name(expr->op));
+  default: BUG("'%s' is not arithmetic", operator_name(expr->op));
   }
   if (too_large) return overflow(e, expr, a, b);
   *out = const_int(result);
@@ -172,7 +172,7 @@ static bool arithmetic(Eval *e, const Expr *expr, const Const *a, const Const *b
   case OP_DIVIDE: result = x / y; break;
   case OP_FLOOR_DIVIDE: result = floor(x / y); break;
   case OP_REMAINDER: result = x - y * floor(x / y); break;
-  default: BUG("'%s' is no arithmetic", operator_name(expr->op));
+  default: BUG("'%s' is not arithmetic", operator_name(expr->op));
   }
   if (!isfinite(result)) {
     front_error(e->s, DIAG_E0105, expr->span, "%s %s %s is not a finite number", const_text(e->s->arena, a),

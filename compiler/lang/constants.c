@@ -103,7 +103,7 @@ static bool unknown_size(Eval *e, const Expr *expr) {
   for (size_t i = 0; i < sizeof inward / sizeof *inward; i++) in = in || streq(inward[i], expr->text);
   for (size_t i = 0; i < sizeof outward / sizeof *outward; i++) out = out || streq(outward[i], expr->text);
   if (e->trace || !(in || out) || root->kind != EXPR_NAME || scope_get(e->scope, root->text)) return false;
-  Diag *d = front_error(e->s, DIAG_E0101, expr->span, "the size of a layer of the network is no value: %s",
+  Diag *d = front_error(e->s, DIAG_E0101, expr->span, "the size of a layer of the network is not a value: %s",
                         front_text(e->s, expr->span));
   if (in) {
     diag_help(&e->s->diags, d, "`_` is inferred from what flows in");
@@ -185,7 +185,7 @@ static bool eval_kind(Eval *e, const Expr *expr, Const *out) {
     if (expr->op == OP_AND || expr->op == OP_OR) return eval_logic(e, expr, out);
     return both_known(e, expr, &a, &b) && const_binary(e, expr, &a, &b, out);
   case EXPR_RANGE:
-    front_error(e->s, DIAG_E0104, expr->span, "a range stands only in a loop: for i in 0..4");
+    front_error(e->s, DIAG_E0104, expr->span, "a range is only allowed in a loop: for i in 0..4");
     return false;
   }
   return false;

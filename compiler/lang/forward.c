@@ -39,7 +39,7 @@ static bool push_value(Eval *e, const Expr *expr, ValueList *out) {
     vec_push(e->s->arena, out, c.id);
     return true;
   }
-  Diag *d = front_error(e->s, DIAG_E0122, expr->span, "a value of the network is wanted here, not %s", const_kind(&c));
+  Diag *d = front_error(e->s, DIAG_E0122, expr->span, "expected a value of the network, not %s", const_kind(&c));
   if (c.kind == CONST_LAYER) diag_help(&e->s->diags, d, "call the layer: %s(x)", e->graph->modules.at[c.id].local);
   return false;
 }
@@ -50,7 +50,7 @@ static bool call_layer(Eval *e, const Expr *call, ModuleId module, Const *out) {
   for (const Arg *arg = call->args; arg; arg = arg->next) {
     if (arg->name) {
       front_error(e->s, DIAG_E0108, arg->name_span,
-                  "a layer is called with values alone; '%s' belongs to its declaration", arg->name);
+                  "a layer is called with values only; '%s' belongs to its declaration", arg->name);
       return false;
     }
     if (push_value(e, arg->value, &values)) continue;
@@ -83,7 +83,7 @@ static bool add_call(Eval *e, OpId op, const char *name, const OpArgs *args, con
 static bool push_list(Eval *e, const Expr *call, const Arg *arg, const char *name, ValueList *out) {
   Const list;
   if (!arg || arg->name) {
-    front_error(e->s, DIAG_E0110, call->span, "%s lacks its list of values: %s([a, b], 1)", name, name);
+    front_error(e->s, DIAG_E0110, call->span, "%s is missing its list of values: %s([a, b], 1)", name, name);
     return false;
   }
   if (!eval_expr(e, arg->value, &list)) return false;
@@ -93,7 +93,7 @@ static bool push_list(Eval *e, const Expr *call, const Arg *arg, const char *nam
     vec_push(e->s->arena, out, list.list.at[i].id);
   }
   if (!good)
-    front_error(e->s, DIAG_E0122, arg->value->span, "%s wants a list of values, as in %s([a, b], 1)", name, name);
+    front_error(e->s, DIAG_E0122, arg->value->span, "%s takes a list of values, as in %s([a, b], 1)", name, name);
   return good;
 }
 
@@ -162,8 +162,7 @@ static bool not_callable(Eval *e, const Expr *callee, const Const *c) {
     diag_help(&e->s->diags, d, "declare it above the forward, `name = %s(…)`, and call name(x)",
               const_text(e->s->arena, c));
   } else if (c->kind == CONST_NONE && c->text) {
-    d = front_error(e->s, DIAG_E0122, callee->span, "'%s' was not built here: it stands in an `if` that does not hold",
-                    c->text);
+    d = front_error(e->s, DIAG_E0122, callee->span, "'%s' was not built here: its `if` did not hold", c->text);
     diag_help(&e->s->diags, d, "`if %s { … }` asks whether it is there", c->text);
   } else {
     d = front_error(e->s, DIAG_E0122, callee->span, "%s cannot be called", const_kind(c));
@@ -267,7 +266,7 @@ static bool forward_statement(Block *b, const Stmt *stmt) {
     return false;
   }
   default: {
-    Diag *d = front_error(s, DIAG_E0121, stmt->span, "'%s' does not stand in a forward", stmt_title(stmt));
+    Diag *d = front_error(s, DIAG_E0121, stmt->span, "'%s' is not allowed in a forward", stmt_title(stmt));
     diag_help(&s->diags, d, "a forward has assignments, let, if, for and return; layers are declared above it");
     return false;
   }

@@ -118,7 +118,7 @@ bool help_needs_model(Session *s, Scope *scope, Diag *d, const Stmt *stmt) {
   bool take = !help && model && model->kind == CONST_MODEL && model->model;
   const char *fix, *form = migration_statement(s->arena, front_text(s, stmt->span), &fix);
   if (form) {
-    d->message = "this is no statement of a script";
+    d->message = "this is not a statement of a script";
     diag_help(&s->diags, d, "%s", form);
     if (fix) diag_fix(&s->diags, d, stmt->span, "%s", fix);
   } else if (help) {

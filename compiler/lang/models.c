@@ -69,7 +69,7 @@ static bool body_statement(Block *b, const Stmt *stmt) {
   case STMT_STAGES: return keep_once(b, stmt, &body->stages);
   case STMT_INPUT: return keep_once(b, stmt, &body->input);
   default: {
-    Diag *d = front_error(b->eval.s, DIAG_E0121, stmt->span, "'%s' does not stand in a model", stmt_title(stmt));
+    Diag *d = front_error(b->eval.s, DIAG_E0121, stmt->span, "'%s' is not allowed in a model", stmt_title(stmt));
     diag_help(&b->eval.s->diags, d, "a model has layers, let, for, if, forward, stages and input");
     return false;
   }
@@ -179,7 +179,7 @@ static bool unknown_layer(Eval *e, const Expr *callee, const Expr *layer) {
   scope_names(e->s->arena, e->scope, &names);
   if (front_suggest(e->s, d, callee->span, callee->text, names.at, names.count)) return false;
   if (op_find(callee->text, false) != OP_NONE)
-    diag_help(&e->s->diags, d, "the function '%s' stands in a forward, where values flow", callee->text);
+    diag_help(&e->s->diags, d, "the function '%s' belongs in a forward, where values flow", callee->text);
   return false;
 }
 
@@ -259,8 +259,7 @@ Scope *zoo_scope(Session *s) {
       BUG("%s cannot be read", zoo->path);
     }
     for (const Stmt *stmt = first; stmt; stmt = stmt->next)
-      if (stmt->kind != STMT_MODEL || !declare_model(s, s->zoo, stmt))
-        BUG("%s: only models stand in the zoo", zoo->path);
+      if (stmt->kind != STMT_MODEL || !declare_model(s, s->zoo, stmt)) BUG("%s: the zoo holds only models", zoo->path);
   }
   return s->zoo;
 }

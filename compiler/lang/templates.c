@@ -35,8 +35,8 @@ static bool eval_brace(Eval *e, Span span, const char *text, Const *out) {
 }
 
 static bool brace_missing(Session *s, Span span) {
-  Diag *d = front_error(s, DIAG_E0124, span, "the name lacks a '}'");
-  diag_help(&s->diags, d, "what stands in braces is filled in: \"block{i}\"; a brace itself is written {{");
+  Diag *d = front_error(s, DIAG_E0124, span, "a '}' is missing in the name");
+  diag_help(&s->diags, d, "what is in braces is filled in: \"block{i}\"; a brace itself is written {{");
   return false;
 }
 
@@ -151,7 +151,7 @@ static bool fill_selector(Eval *e, Selector **selector) {
 static bool has_brace(const char *text) { return text && strchr(text, '{'); }
 
 static void help_quotes(Session *s, Diag *d, Span span, const char *word) {
-  diag_help(&s->diags, d, "a file's name stands between quotes: \"%s\"", word);
+  diag_help(&s->diags, d, "a file's name is written in quotes: \"%s\"", word);
   diag_fix(&s->diags, d, span, "\"%s\"", word);
 }
 

@@ -42,7 +42,7 @@ static bool assign_stages(Session *s, Graph *g, Scope *scope, const Stmt *stmt) 
     if (last <= done) {
       Diag *d = front_error(
           s, DIAG_E0125, item->span,
-          last < 0 ? "the stage '%s' is called nowhere" : "the stage '%s' does not lie behind the one before it", name);
+          last < 0 ? "the stage '%s' is never called" : "the stage '%s' does not end after the one before it", name);
       diag_help(&s->diags, d, "stages are listed in forward order, and each ends later than the one before");
       return false;
     }

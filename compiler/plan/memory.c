@@ -122,7 +122,7 @@ void program_check(const Plan *plan, const Program *s) {
       bool arena = call->buf[k] != NO_ID && s->buffers.at[call->buf[k]].space == SPACE_ARENA;
       const Operand *operand = &info->operands[k];
       if (call->buf[k] == NO_ID && operand->required)
-        BUG("%s: call %zu (%s) lacks its operand %s", s->name, c, info->name, operand->name);
+        BUG("%s: call %zu (%s) is missing its operand %s", s->name, c, info->name, operand->name);
       if (arena && operand->access == OPERAND_IN && !written[call->buf[k]])
         BUG("%s: call %zu (%s) reads %s before it is written", s->name, c, info->name,
             s->buffers.at[call->buf[k]].name);

@@ -188,9 +188,9 @@ static bool check_defines(Session *s) {
 static bool needs_model(ScriptRun *r, Block *b, const Stmt *stmt) {
   Session *s = r->edit.s;
   bool layer = stmt->kind == STMT_ASSIGN || stmt->kind == STMT_EXPR;
-  Diag *d =
-      layer ? front_error(s, DIAG_E0121, stmt->span, "this is no statement of a script; in a model it declares a layer")
-            : front_error(s, DIAG_E0121, stmt->span, "'%s' stands only in a model", stmt_title(stmt));
+  Diag *d = layer ? front_error(s, DIAG_E0121, stmt->span,
+                                "this is not a statement of a script; in a model it declares a layer")
+                  : front_error(s, DIAG_E0121, stmt->span, "'%s' stands only in a model", stmt_title(stmt));
   if (!layer) return false;
   if (stmt->kind == STMT_ASSIGN && r->edit.graph &&
       graph_find_module(r->edit.graph, stmt->name) > 0) { /* fc = Identity() */

@@ -70,9 +70,9 @@ static bool put_steps(Eval *e, const char *callee, const TrainArg *arg, const Co
   for (size_t i = 0; i < c->list.count; i++) {
     if (!put_count(e, callee, arg, &c->list.at[i], span, &at[i])) return false;
     if (i == 0 || at[i] > at[i - 1]) continue;
-    Diag *d = front_error(s, DIAG_E0515, span, "%s: milestone %lld stands behind %lld", callee, (long long)at[i],
+    Diag *d = front_error(s, DIAG_E0515, span, "%s: milestone %lld follows %lld", callee, (long long)at[i],
                           (long long)at[i - 1]);
-    diag_help(&s->diags, d, "%s go upwards: %s([10, 20])", arg->name, callee);
+    diag_help(&s->diags, d, "%s must increase: %s([10, 20])", arg->name, callee);
     return false;
   }
   *out = (StepList){at, (int64_t)c->list.count};
@@ -112,7 +112,7 @@ bool put_value(Eval *e, const char *callee, const TrainArg *arg, const Expr *val
   case TYPE_SIZE: return put_size(e, callee, arg, &c, value->span, to);
   case TYPE_NUMBERS: return put_numbers(e, callee, arg, &c, value->span, to);
   case TYPE_STEPS: return put_steps(e, callee, arg, &c, value->span, to);
-  default: BUG("'%s' is no argument with a value", arg->name);
+  default: BUG("'%s' is not an argument with a value", arg->name);
   }
 }
 

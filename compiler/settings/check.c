@@ -16,7 +16,7 @@ static bool check_stage_augment(Session *s, const Graph *g, const PhaseConfig *s
     const int64_t *made = train_value(augment_rows, &step->config, "size");
     if (!made || (made[0] == g->input.shape.dim[1] && made[1] == g->input.shape.dim[2])) continue;
     const char *name = augment_name(&step->config);
-    Diag *d = front_error(s, DIAG_E0506, step->size_span, "%s makes pictures of %lld x %lld, but the input is %s", name,
+    Diag *d = front_error(s, DIAG_E0506, step->size_span, "%s makes images of %lld x %lld, but the input is %s", name,
                           (long long)made[0], (long long)made[1], shape_text(s->arena, &g->input.shape));
     const char *size = size_text(s, g->input.shape.dim + 1);
     diag_help(&s->diags, d, "it makes what the network takes: %s(%s)", name, size);
@@ -72,7 +72,7 @@ static bool check_momentum(Session *s, const PhaseConfig *stage) {
   for (size_t i = 0; i < stage->groups.count; i++) {
     const GroupConfig *group = &stage->groups.at[i];
     if (isnan(group->args.momentum) || train_value(optimizer_rows, &stage->recipe.optimizer, "momentum")) continue;
-    front_error(s, DIAG_E0509, group->span, "momentum is an argument of %s alone", optimizers_with(s, "momentum"));
+    front_error(s, DIAG_E0509, group->span, "momentum is an argument of %s only", optimizers_with(s, "momentum"));
     return false;
   }
   return true;
@@ -107,7 +107,7 @@ static bool check_schedule(Session *s, const PhaseConfig *stage) {
     Diag *d = front_error(s, DIAG_E0515, stage->said[SETTING_schedule],
                           "the warm-up takes %lld epochs, but there are %lld in all", (long long)warmup,
                           (long long)stage->recipe.epochs);
-    diag_help(&s->diags, d, "with interval=\"step\" warmup and all else counts the optimizer's steps");
+    diag_help(&s->diags, d, "with interval=\"step\" the whole schedule, warmup too, counts the optimizer's steps");
     return false;
   }
   if (warmup > 0) return true; /* which changes it */
@@ -122,8 +122,8 @@ static bool check_mixup(Session *s, const Graph *g, const TrainConfig *train) {
   Span span = train->said[SETTING_mixup];
   int64_t loss = train->recipe.loss.kind;
   if (train->recipe.mixup > 0 && g->input.kind == INPUT_TOKENS) {
-    Diag *d = front_error(s, DIAG_E0517, span,
-                          "mixup mixes the numbers of two samples, but token numbers are names of words");
+    Diag *d =
+        front_error(s, DIAG_E0517, span, "mixup mixes the values of two samples, but token numbers are names of words");
     diag_help(&s->diags, d, "leave mixup out");
     return false;
   }

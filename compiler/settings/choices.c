@@ -145,7 +145,7 @@ static bool read_step(Block *b, const Arg *arg, AugmentStep *out) {
   if (!read_choice(&b->eval, FAMILY_AUGMENT, arg->value, &choice)) return false;
   if (streq(choice.name->text, "mixup")) {
     Diag *d = front_error(b->eval.s, DIAG_E0502, arg->value->span, "mixup is a setting of its own");
-    diag_help(&b->eval.s->diags, d, "write it beside augment: mixup 0.2");
+    diag_help(&b->eval.s->diags, d, "write it next to augment: mixup 0.2");
     return false;
   }
   if (!bind_choice(&b->eval, FAMILY_AUGMENT, arg->value, &choice, &bound, &out->config)) return false;
@@ -162,7 +162,7 @@ static bool is_there(Block *b, const PhaseConfig *stage, const AugmentStep *step
     bool same = other->kind == step->config.kind;
     if (!same && !(augment_place(other) == PLACE_CROP && augment_place(&step->config) == PLACE_CROP)) continue;
     front_error(b->eval.s, DIAG_E0505, arg->value->span,
-                same ? "%s is given twice" : "%s stands beside another crop: one of the two makes the size",
+                same ? "%s is given twice" : "%s follows another crop: only one of them can make the size",
                 augment_name(&step->config));
     return true;
   }
@@ -174,7 +174,7 @@ bool read_augment(Block *b, const Stmt *stmt) {
   PhaseConfig *stage = to->stage;
   if (!stmt->args) {
     front_error(b->eval.s, DIAG_E0504, stmt->span,
-                "augment lacks its steps: augment random_resized_crop(224), horizontal_flip");
+                "augment is missing its steps: augment random_resized_crop(224), horizontal_flip");
     return false;
   }
   stage->augment.count = 0; /* a phase's own in place of the block's */

@@ -118,8 +118,8 @@ void tell_inherited(Session *s, const Graph *g) {
   const char *stay = steps_text(s, &what->from, what->kept, true),
              *gone = steps_text(s, &what->from, what->kept, false);
   Diag *d = front_error(s, DIAG_N0540, what->span,
-                        *stay ? "pictures go through the network's own steps: %s"
-                              : "pictures become numbers from 0 to 1, and nothing else is done to them%s",
+                        *stay ? "images go through the network's own steps: %s"
+                              : "images become values from 0 to 1, and nothing else is done to them%s",
                         stay);
   if (*gone) diag_note(&s->diags, d, "left out, as made for %s: %s", shape_text(s->arena, &what->from.shape), gone);
   diag_help(&s->diags, d, "to choose, give a block: input image(%lld, %lld, %lld) { %s }", (long long)to[0],

@@ -105,7 +105,7 @@ static bool input_statement(Block *b, const Stmt *stmt) {
   Session *s = b->eval.s;
   Preprocess step = {.span = stmt->span, .value = SPAN_NONE};
   if (stmt->kind != STMT_SETTING) {
-    front_error(s, DIAG_E0121, stmt->span, "'%s' does not stand in an input block", stmt_title(stmt));
+    front_error(s, DIAG_E0121, stmt->span, "'%s' is not allowed in an input block", stmt_title(stmt));
     return false;
   }
   if (!known_name(s, DIAG_E0501, "preprocessing step", stmt->name, stmt->name_span, known, LENGTH(known), later,
@@ -114,13 +114,13 @@ static bool input_statement(Block *b, const Stmt *stmt) {
   if (!read_preprocess(b, stmt, &step)) return false;
   size_t count = to->input->preprocess.count;
   if (count > 0 && to->input->preprocess.at[count - 1].kind == PRE_NORMALIZE) {
-    Diag *d = front_error(s, DIAG_E0506, stmt->span, "%s stands behind normalize", stmt->name);
-    diag_help(&s->diags, d, "the other steps work on the picture; normalize is the last");
+    Diag *d = front_error(s, DIAG_E0506, stmt->span, "%s comes after normalize", stmt->name);
+    diag_help(&s->diags, d, "the other steps work on the image; normalize is the last");
     return false;
   }
   if (count > 0 && step.kind == PRE_EXIF_TRANSPOSE) {
     Diag *d = front_error(s, DIAG_E0506, stmt->span, "exif_transpose comes after another step");
-    diag_help(&s->diags, d, "it turns the picture before anything else happens to it: write it first");
+    diag_help(&s->diags, d, "it turns the image before anything else happens to it: write it first");
     return false;
   }
   vec_push(to->g->arena, &to->input->preprocess, step);
@@ -147,7 +147,7 @@ static bool wrong_size(Session *s, const Input *input, const Preprocess *step) {
     return false;
   }
   Diag *d =
-      front_error(s, DIAG_E0506, step->value, "the preprocessing makes pictures of %lld x %lld, but the input is %s",
+      front_error(s, DIAG_E0506, step->value, "the preprocessing makes images of %lld x %lld, but the input is %s",
                   (long long)step->size[0], (long long)step->size[1], shape_text(s->arena, &input->shape));
   diag_help(&s->diags, d, "the last resize or crop gives the input's height and width: %s", size_text(s, wanted));
   diag_fix(&s->diags, d, step->value, "%s", size_text(s, wanted));
@@ -256,7 +256,7 @@ static bool read_tensor(Eval *e, const Stmt *stmt, Input *out) {
     product *= (double)out->shape.dim[out->shape.rank - 1];
   }
   if (out->shape.rank == 0) {
-    Diag *d = front_error(e->s, DIAG_E0110, stmt->span, "tensor lacks its sizes");
+    Diag *d = front_error(e->s, DIAG_E0110, stmt->span, "tensor is missing its sizes");
     diag_help(&e->s->diags, d, "the batch is left out: tensor(784) takes (N, 784)");
     return false;
   }
@@ -267,7 +267,7 @@ static bool read_tensor(Eval *e, const Stmt *stmt, Input *out) {
     return false;
   }
   if (product <= 4294967296.0) return true;
-  front_error(e->s, DIAG_E0113, stmt->span, "one sample would have %.3g numbers: at most 2^32", product);
+  front_error(e->s, DIAG_E0113, stmt->span, "one sample would have %.3g elements: at most 2^32", product);
   return false;
 }
 
@@ -295,7 +295,7 @@ bool eval_input(Session *s, Scope *scope, Graph *g, const Stmt *stmt) {
   if (!(image ? read_image : tokens ? read_tokens : read_tensor)(&e, stmt, &input)) return false;
   if (!image && stmt->body) {
     front_error(s, DIAG_E0506, stmt->body->span, "preprocessing is for images; %s as they are",
-                tokens ? "tokens come" : "the numbers of a tensor come");
+                tokens ? "tokens come" : "the elements of a tensor come");
     return false;
   }
   InputBlock to = {g, &input};
@@ -344,6 +344,6 @@ bool eval_labels(Session *s, Scope *scope, Graph *g, const Stmt *stmt) {
       if (!push_label(s, g, seen, &c.list.at[i], arg->value->span)) return false;
   }
   if (g->labels.count > 0 || !good) return good;
-  front_error(s, DIAG_E0507, stmt->span, "labels lacks its names: labels \"ants\", \"bees\"");
+  front_error(s, DIAG_E0507, stmt->span, "labels is missing its names: labels \"ants\", \"bees\"");
   return false;
 }

@@ -29,7 +29,7 @@ bool read_train_save(Block *b, const Stmt *stmt) {
   Session *s = b->eval.s;
   if (!surgery_weights_can_write(stmt->file)) {
     Diag *d = front_error(s, DIAG_E0519, stmt->file_span, "weights cannot be written to \"%s\"", stmt->file);
-    diag_help(&s->diags, d, "the suffix says the format: .safetensors, .pth or .npz");
+    diag_help(&s->diags, d, "the suffix chooses the format: .safetensors, .pth or .npz");
     return false;
   }
   for (size_t i = 0; i < to->train->saves.count; i++)
@@ -145,7 +145,7 @@ static bool trains_nothing(Session *s, const Graph *g, const PhaseConfig *phase)
     if (phase->trainable[i] && g->modules.at[g->params.at[i].module].alive && !g->params.at[i].is_buffer) return false;
   Diag *d = front_error(s, DIAG_E0518, phase->span, "the phase '%s' has nothing to train: all of it is frozen",
                         phase->recipe.name);
-  diag_help(&s->diags, d, "unfreeze what it shall train: phase %s { unfreeze head; … }", phase->recipe.name);
+  diag_help(&s->diags, d, "unfreeze what it is to train: phase %s { unfreeze head; … }", phase->recipe.name);
   return true;
 }
 

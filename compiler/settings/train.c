@@ -47,7 +47,7 @@ static bool read_value(Block *b, const Stmt *stmt, const TrainArg *arg, void *to
   if (!value || !put_value(&b->eval, "train", arg, value, to)) return false;
   if (arg->type != TYPE_POSITIVE || *(const double *)to > 0) return true;
   Diag *d = front_error(b->eval.s, DIAG_E0504, stmt->span, "%s must be above 0", stmt->name);
-  diag_help(&b->eval.s->diags, d, "leave it out where it is not wanted");
+  diag_help(&b->eval.s->diags, d, "leave it out where it is not needed");
   return false;
 }
 
@@ -117,14 +117,14 @@ static bool other_setting(Block *b, const Stmt *stmt) {
                {"mixed_precision", NULL, "training computes in f32"},
                {"device", NULL, "everything is computed on the CPU"},
                {"gpus", NULL, "everything is computed on the CPU"},
-               {"num_workers", NULL, "the program is told: --threads N"},
-               {"workers", NULL, "the program is told: --threads N"},
+               {"num_workers", NULL, "it is an option of the program: --threads N"},
+               {"workers", NULL, "it is an option of the program: --threads N"},
                {"pin_memory", NULL, "everything is computed on the CPU"},
                {"shuffle", NULL, "each epoch has an order of its own, which `seed` fixes"},
-               {"data", NULL, "the program is told: train --data DIR"},
-               {"dataset", NULL, "the program is told: train --data DIR"},
-               {"val", NULL, "the program is told: train --val DIR"},
-               {"validation", NULL, "the program is told: train --val DIR"},
+               {"data", NULL, "it is an option of the program: train --data DIR"},
+               {"dataset", NULL, "it is an option of the program: train --data DIR"},
+               {"val", NULL, "it is an option of the program: train --val DIR"},
+               {"validation", NULL, "it is an option of the program: train --val DIR"},
                {"metrics", NULL, "the program prints them"},
                {"verbose", NULL, "the program prints its progress"}};
   Session *s = b->eval.s;
@@ -145,11 +145,11 @@ static bool other_setting(Block *b, const Stmt *stmt) {
 static bool misplaced(Block *b, const Stmt *stmt, bool phase) {
   if (phase) {
     Diag *d = front_error(b->eval.s, DIAG_E0516, stmt->span, "'%s' holds for the whole training", stmt->name);
-    diag_help(&b->eval.s->diags, d, "write it in the train block, beside the phases");
+    diag_help(&b->eval.s->diags, d, "write it in the train block, outside the phases");
     return false;
   }
   Diag *d = front_error(b->eval.s, DIAG_E0501, stmt->name_span, "there is no train setting '%s'", stmt->name);
-  diag_help(&b->eval.s->diags, d, "the rate is the optimizer's: optimizer Adam(lr=1e-3); a phase may set %s alone",
+  diag_help(&b->eval.s->diags, d, "the rate is the optimizer's: optimizer Adam(lr=1e-3); only a phase may set %s",
             stmt->name);
   TrainBlock *to = b->data;
   bool other = !streq(stmt->name, "lr") || !stmt->args || stmt->args->next;
@@ -181,7 +181,7 @@ static bool train_setting(Block *b, const Stmt *stmt) {
 
 static bool freeze_outside(Block *b, const Stmt *stmt) {
   Session *s = b->eval.s;
-  Diag *d = front_error(s, DIAG_E0520, stmt->span, "'%s' in a train block stands in a phase", stmt_title(stmt));
+  Diag *d = front_error(s, DIAG_E0520, stmt->span, "'%s' in a train block belongs in a phase", stmt_title(stmt));
   diag_help(&s->diags, d,
             "for the whole training, write it before the train block; for a part of it: phase NAME { epochs 3; %s … }",
             stmt_title(stmt));
@@ -202,10 +202,10 @@ static bool train_statement(Block *b, const Stmt *stmt) {
     if (scope) vec_push(s->arena, &to->phases, (PendingPhase){stmt, scope});
     return scope != NULL;
   }
-  Diag *d = front_error(s, DIAG_E0121, stmt->span, "'%s' does not stand in a %s", stmt_title(stmt),
+  Diag *d = front_error(s, DIAG_E0121, stmt->span, "'%s' is not allowed in a %s", stmt_title(stmt),
                         phase ? "phase" : "train block");
   if (stmt->kind == STMT_SAVE)
-    diag_help(&s->diags, d, "write it in the train block, beside the phases: it runs behind the last of them");
+    diag_help(&s->diags, d, "write it in the train block, outside the phases: it runs after the last of them");
   return false;
 }
 

@@ -124,7 +124,7 @@ static void report_mismatch(Session *s, const Graph *g, DonorFile *donor, const 
   if (!donor->model) { /* found behind the last edit only; load.c tells the rest */
     Diag *d = diag_report(&s->diags, DIAG_E0406, donor->span, "%s does not fit: %s", donor->path, mismatch_text(s, m));
     note_lines(s, d, m);
-    diag_help(&s->diags, d, "the network has changed behind this statement: load later");
+    diag_help(&s->diags, d, "the network is changed after this statement: load later");
     return;
   }
   Diag *d = diag_report(&s->diags, DIAG_E0405, donor->span, "%s does not fit %s: %s", donor->path, donor->model,
@@ -132,7 +132,7 @@ static void report_mismatch(Session *s, const Graph *g, DonorFile *donor, const 
   if (m->missing > 0 && help_under(s, d, g, donor, params, m->matched)) return;
   note_lines(s, d, m);
   size_t count = donor_count(donor);
-  diag_note(&s->diags, d, "%zu of the %zu tensors that are wanted fit; the file has %zu%s%s", m->matched, wanted, count,
+  diag_note(&s->diags, d, "%zu of the %zu tensors that are needed fit; the file has %zu%s%s", m->matched, wanted, count,
             count ? ", the first is " : "", count ? donor_at(donor, 0)->name : "");
   const char *guess = m->matched < wanted && donor->open ? weights_guess_model(s, donor->open) : NULL;
   if (guess && !streq(guess, donor->model)) help_other_model(s, d, donor, guess);
@@ -219,9 +219,9 @@ static bool check_patches(Session *s, const Graph *g, const ParamList *params) {
     for (size_t k = 0; k < p->patches.count; k++) {
       if (p->shape.rank < 0 || region_within(p->patches.at[k].to, &p->shape)) continue;
       Diag *d = diag_report(&s->diags, DIAG_E0406, g->donors.at[p->patches.at[k].donor].span,
-                            "%s lies outside the tensor, which is %s behind the last edit",
+                            "%s is outside the tensor, which is %s after the last edit",
                             region_text(s->arena, p->name, p->patches.at[k].to), shape_text_plain(s->arena, &p->shape));
-      diag_help(&s->diags, d, "the network has changed behind this statement: load later");
+      diag_help(&s->diags, d, "the network is changed after this statement: load later");
       ok = false;
     }
   }

@@ -105,7 +105,7 @@ static bool read_numbers(const Fill *f, DonorFile *donor, const surgery_tensor *
   for (int64_t i = 0; ok && !direct && i < t->count; i++) {
     if (dtype == DTYPE_F32) ((float *)to)[i] = (float)((int64_t *)raw)[i];
     else if (fabsf(((float *)raw)[i]) < 0x1p63f) /* not so for NaN */ ((int64_t *)to)[i] = (int64_t)((float *)raw)[i];
-    else ok = fail(f, SURGERY_BAD_INPUT, donor->path, t->name, "it holds numbers that no integer can be");
+    else ok = fail(f, SURGERY_BAD_INPUT, donor->path, t->name, "it holds values that are no integers of 64 bits");
   }
   if (!direct) free(raw);
   return ok;

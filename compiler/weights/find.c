@@ -206,9 +206,9 @@ static bool find_canonical(Search *q, const Donor *donor, bool built_in) {
   if (q->found) return true;
   Span span = donor->model->span;
   if (!built_in) {
-    Diag *d =
-        diag_report(&q->s->diags, DIAG_N0402, span, "%s starts with fresh values: no weight file was given", q->model);
-    diag_help(&q->s->diags, d, "take %s from \"FILE\", or from random to say so", q->model);
+    Diag *d = diag_report(&q->s->diags, DIAG_N0402, span,
+                          "%s starts with newly initialised weights: no weight file was given", q->model);
+    diag_help(&q->s->diags, d, "write take %s from \"FILE\", or from random if this is meant", q->model);
     return true;
   }
   const char *file = weights_usual_file(q->s, q->model);
@@ -221,7 +221,7 @@ static bool find_canonical(Search *q, const Donor *donor, bool built_in) {
   else if (q->places.count)
     diag_note(&q->s->diags, d, "looked for %s.pth and its like in %s", q->model, list_places(q));
   diag_help(&q->s->diags, d, "--weights %s=FILE, or in the script: take %s from \"FILE\"", q->model, q->model);
-  diag_help(&q->s->diags, d, "to start with fresh values: take %s from random", q->model);
+  diag_help(&q->s->diags, d, "to start with newly initialised weights: take %s from random", q->model);
   diag_fix(&q->s->diags, d, (Span){donor->span.source, donor->span.end, donor->span.end}, " from random");
   return false;
 }

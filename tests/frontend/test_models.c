@@ -99,9 +99,9 @@ static void refusals(void **state) {
       {"model Net() { a = ReLU(); a = ReLU() }\ntake Net from random", "E0114", "'a' is declared twice"},
       {"model Net() { a = ReLU() }\nmodel Net() { a = ReLU() }", "E0114", "the model 'Net' is declared twice"},
       {"model Net() { \"a.{1}\" = ReLU() }\ntake Net from random", "E0124", "'a.1' cannot name a layer"},
-      {"model Net() { \"a{1\" = ReLU() }\ntake Net from random", "E0124", "lacks a '}'"},
+      {"model Net() { \"a{1\" = ReLU() }\ntake Net from random", "E0124", "a '}' is missing"},
       {"model Net() { \"a{[1]}\" = ReLU() }\ntake Net from random", "E0124", "made of a list"},
-      {"model Net() { a = ReLU(); freeze all }\ntake Net from random", "E0121", "'freeze' does not stand in a model"},
+      {"model Net() { a = ReLU(); freeze all }\ntake Net from random", "E0121", "'freeze' is not allowed in a model"},
       {"model Net() { forward x { return x + 1 } }\ntake Net from random", "E0104",
        "a value of the network and an integer"},
       {"model Net() { forward x { return x - x } }\ntake Net from random", "E0104",
@@ -150,7 +150,7 @@ static void refusals(void **state) {
       {"model B() { a = Conv2d(4, 0, 1) }\nmodel Net() { b = B() }\ntake Net from random", "E0113",
        "while building 'B' here"},
       {"model Net() { a = ReLU(); b = Tanh(); stages b, a }\ntake Net from random" INPUT, "E0125",
-       "does not lie behind"},
+       "does not end after"},
       {"model Net() { a = ReLU(); b = Tanh(); stages c }\ntake Net from random" INPUT, "E02", "c"},
   };
   REFUSE_ALL(table);

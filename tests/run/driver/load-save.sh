@@ -10,7 +10,7 @@ save **.conv* to "conv.pth"
 save fc.weight[:, :10], fc.bias to "subset.npz"
 save all to "all.safetensors"'
 run 0 "$SURGERYC" check script.surgery
-err 'N0405.*a build writes 3 tensors, 1328 bytes of numbers, to conv.pth'
+err 'N0405.*a build writes 3 tensors, 1328 bytes of values, to conv.pth'
 run 0 "$SURGERYC" plan script.surgery
 run 0 "$SURGERYC" script.surgery --emit=graph -o graph.dot
 run 0 "$SURGERYC" -O0 script.surgery -o x --stop-after=plan
@@ -96,7 +96,7 @@ TEXT
 run 0 "$SURGERYC" -c -O0 large.surgery -o seven.o
 { cat counted.surgery; echo 'load bn.num_batches_tracked = fc.bias[0] from "large.pth" allow dtype bn'; } >counted-large.surgery
 run 1 "$SURGERYC" -c -O0 counted-large.surgery -o eight.o
-err 'large\.pth: .*numbers that no integer can be'
+err 'large\.pth: .*values that are no integers of 64 bits'
 absent eight.o
 equals "no temporaries at the end" "$(ls -A | grep -c '^\.')" 0
 
