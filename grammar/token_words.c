@@ -5,6 +5,7 @@
  *  - Words like `with` and `from` are keywords only behind a value or a selector.
  *  - Behind a keyword that takes a selector, words are paths and globs until `with`, `to` …
  */
+#include "grammar/words.h"
 #include "grammar/parse_internal.h"
 
 typedef struct Word {
@@ -32,10 +33,21 @@ static const Word selector_words[] = {{"with", TOK_WITH},   {"to", TOK_TO},     
                                       {"allow", TOK_ALLOW}, {"before", TOK_BEFORE}, {"after", TOK_AFTER}};
 static const Word value_words[] = {{"and", TOK_AND},     {"or", TOK_OR},     {"before", TOK_BEFORE},
                                    {"after", TOK_AFTER}, {"with", TOK_WITH}, {"to", TOK_TO}};
-/* Where a value may stand. */
+/* Where a value may stand; the last one is no constant. */
 static const Word constant_words[] = {{"true", TOK_TRUE},   {"True", TOK_TRUE}, {"false", TOK_FALSE},
                                       {"False", TOK_FALSE}, {"none", TOK_NONE}, {"None", TOK_NONE},
                                       {"_", TOK_HOLE},      {"not", TOK_NOT}};
+
+const char *joining_word(size_t i) {
+  static const char *const others[] = {"else", "every", "parameters", "of", "not"}; /* known by their place */
+  size_t joining = LENGTH(joining_words), selecting = LENGTH(selector_words);
+  if (i < joining) return joining_words[i].text;
+  if (i < joining + selecting) return selector_words[i - joining].text;
+  if ((i -= joining + selecting) < 2) return value_words[i].text; /* the others are among them: and, or */
+  return (i -= 2) < LENGTH(others) ? others[i] : NULL;
+}
+
+const char *constant_word(size_t i) { return i + 1 < LENGTH(constant_words) ? constant_words[i].text : NULL; }
 
 bool keyword_has(int token, unsigned flag) {
   for (size_t i = 0; i < STMT_KINDS; i++)

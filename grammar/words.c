@@ -43,6 +43,7 @@ static ScriptWordKind kind_of_name(const Reading *r, size_t i, int before, bool 
   if (before == TOK_TAKE || before == TOK_MODEL || before == TOK_EVERY) return WORD_TYPE;
   if (before == TOK_INSERT || ((before == TOK_APPEND || before == TOK_PREPEND) && after == '=')) return WORD_LAYER;
   if (after == '=' && (brackets > 0 || keyword_has(r->statement, STMT_NAMED_VALUES))) return WORD_ARGUMENT;
+  if (spells(r, span, "N")) return WORD_CONSTANT; /* the batch, in a shape */
   if (after == '(') return upper ? WORD_TYPE : WORD_FUNCTION;
   if (first && after == '=') return WORD_LAYER;
   return upper && !first ? WORD_TYPE : WORD_VARIABLE;
@@ -64,8 +65,8 @@ static ScriptWordKind kind_of(const Reading *r, size_t i, int before, bool first
   case TOK_MEMBER: return WORD_LAYER;
   case TOK_PATH:
     if (before == TOK_EVERY) return WORD_TYPE;
-    if (before == TOK_ALLOW) return WORD_KEYWORD;
-    return spells(r, t->span, "all") ? WORD_CONSTANT : WORD_LAYER;
+    if (before == TOK_ALLOW || spells(r, t->span, "parameters")) return WORD_KEYWORD;
+    return spells(r, t->span, "all") || spells(r, t->span, "N") ? WORD_CONSTANT : WORD_LAYER;
   case TOK_NAME: return kind_of_name(r, i, before, first, brackets);
   default: break;
   }

@@ -31,6 +31,9 @@ typedef struct ScriptWord {
 } ScriptWord;
 typedef VEC(ScriptWord) ScriptWords;
 
+/* The words that join the parts of a statement, and the constants: the i-th, NULL after the last. (token_words.c) */
+const char *joining_word(size_t i);
+const char *constant_word(size_t i);
 /* Parses the source; the tree is as parse() gives it, with the mistakes in `diags`. */
 ScriptWords script_words(Arena *arena, Diags *diags, Sources *sources, uint32_t source, Stmt **tree);
 #endif
