@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SG_ABI 6
+#define SG_ABI 7
 #define SG_MAX_OUTPUTS 16
 #define SG_SAMPLES_THREADS 4 /* a function's "samples" are for each so many threads */
 
@@ -46,6 +46,7 @@ typedef struct sg_network {
   sg_function *pack, *forward, *prefix, *tail,
       *step;              /* NULL where the network has none; the last three: of the first phase */
   sg_function *inspect;   /* programs alone: the forward with every value left in the arena, at the manifest's places */
+  sg_function *loss;      /* programs alone: outputs (as x) and target → loss */
   uint64_t later_phases;  /* phases after the first */
   const sg_phase *phases; /* [later_phases] */
   const char *cpu;        /* what the functions are compiled for: "x86-64-v3", "sapphirerapids" */
@@ -72,12 +73,12 @@ typedef struct sg_network {
  * its name}
  * ], "weights_bytes": .., "packed_bytes": .., "grads_bytes": .., "functions": { "forward": {"per_sample": bytes,
  * "fixed": bytes, "scratch": bytes a thread, "samples": that are given to it at a time, missing: all}, "prefix": …,
- * "tail": …, "step": …, "pack": … (may be missing: needs none), "inspect": … }, "repack": false (optional, true where
- * missing; false promises that nothing in packed comes from a trainable tensor or a buffer that step() moves, so that
- * pack() need not run again after a step), "features": {"bytes": for one sample, "shape": [512], "key": 32 hexadecimal
- * digits of what decides on them besides the weights} or null, "pack_reads": [ [0, 1], … ] (of programs: which tensors
- * each call of pack reads), "eval_reads": [ 2, … ] (those that forward, prefix or tail of the first phase read
- * themselves), "parameters": {"total": .., "trainable": .., "frozen": ..}, "flops": for one sample, "layers": [
+ * "tail": …, "step": …, "pack": … (may be missing: needs none), "inspect": …, "loss": … }, "repack": false (optional,
+ * true where missing; false promises that nothing in packed comes from a trainable tensor or a buffer that step()
+ * moves, so that pack() need not run again after a step), "features": {"bytes": for one sample, "shape": [512], "key":
+ * 32 hexadecimal digits of what decides on them besides the weights} or null, "pack_reads": [ [0, 1], … ] (of programs:
+ * which tensors each call of pack reads), "eval_reads": [ 2, … ] (those that forward, prefix or tail of the first phase
+ * read themselves), "parameters": {"total": .., "trainable": .., "frozen": ..}, "flops": for one sample, "layers": [
  * {"name": "conv1", "type": "Conv2d", "shape": [64, 112, 112], "parameters": 9408, "frozen": true} ],
  * "modules": [ ["", "ResNet"], ["conv1", "Conv2d", 0], … ] (name, type, parent: the tree, depth first), "calls": [
  * ["conv1", null, 1, 0], ["layer1.0.add", "add", 7, 1], … ] (in forward order: name; of a function its type; its layer,

@@ -66,8 +66,8 @@ const Task *task_for_call(Codegen *cg, const Call *call);
 LLVMValueRef schedule_function(Codegen *cg, const Program *schedule);
 
 /* exports.c: NAME_network and what else the object shows. functions: of plan_programs(), NULL where absent: pack,
- * forward, prefix, tail, step and inspect, then prefix, tail and step of each phase behind the first. */
-#define FUNCTIONS 6
+ * forward, prefix, tail, step, inspect and loss, then prefix, tail and step of each phase behind the first. */
+#define FUNCTIONS 7
 void export_network(Codegen *cg, const LLVMValueRef *functions, size_t count);
 #define NETWORK_FIELDS (FUNCTIONS + 11)
 /* recipe.c: the constant, or a null pointer. */

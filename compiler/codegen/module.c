@@ -21,10 +21,11 @@ _Static_assert(offsetof(sg_network, abi) == 0 && offsetof(sg_network, size) == 4
                    offsetof(sg_network, embedded_bytes) == 24 && offsetof(sg_network, pack) == 32 &&
                    offsetof(sg_network, forward) == 40 && offsetof(sg_network, prefix) == 48 &&
                    offsetof(sg_network, tail) == 56 && offsetof(sg_network, step) == 64 &&
-                   offsetof(sg_network, inspect) == 72 && offsetof(sg_network, later_phases) == 80 &&
-                   offsetof(sg_network, phases) == 88 && offsetof(sg_network, cpu) == 96 &&
-                   offsetof(sg_network, needs) == 104 && offsetof(sg_network, lesser) == 112 &&
-                   offsetof(sg_network, train) == 120 && sizeof(sg_network) == 128 && sizeof(sg_phase) == 24,
+                   offsetof(sg_network, inspect) == 72 && offsetof(sg_network, loss) == 80 &&
+                   offsetof(sg_network, later_phases) == 88 && offsetof(sg_network, phases) == 96 &&
+                   offsetof(sg_network, cpu) == 104 && offsetof(sg_network, needs) == 112 &&
+                   offsetof(sg_network, lesser) == 120 && offsetof(sg_network, train) == 128 &&
+                   sizeof(sg_network) == 136 && sizeof(sg_phase) == 24,
                "sg_network is not what codegen builds");
 
 static void make_types(Codegen *cg) {

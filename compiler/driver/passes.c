@@ -48,6 +48,7 @@ static ExitStatus run_tune(Compilation *c) {
 static bool wants_inspect(const Compilation *c) { return c->emit.kind == EMIT_EXE; }
 static ExitStatus run_inspect(Compilation *c) {
   plan_inspect(c->plan);
+  plan_loss(c->plan);
   return EXIT_DONE;
 }
 
@@ -71,8 +72,7 @@ static void dump_calls(Compilation *c) {
 
 static void dump_plan(Compilation *c) {
   ProgramList all = plan_programs(c->s->arena, c->plan);
-  for (size_t i = 0; i < all.count; i++)
-    if (all.at[i] != &c->plan->inspect) program_dump(c->plan, all.at[i], stdout);
+  for (size_t i = 0; i < all.count; i++) program_dump(c->plan, all.at[i], stdout);
 }
 static void dump_inspect(Compilation *c) { program_dump(c->plan, &c->plan->inspect, stdout); }
 

@@ -138,8 +138,9 @@ static json_t *parameters_json(const Graph *g) {
 }
 
 json_t *manifest_functions(const Plan *plan) {
-  static const char *const names[] = {"pack", "forward", "prefix", "tail", "step", "inspect"};
-  const Program *schedules[] = {&plan->pack, &plan->forward, &plan->prefix, &plan->tail, &plan->step, &plan->inspect};
+  static const char *const names[] = {"pack", "forward", "prefix", "tail", "step", "inspect", "loss"};
+  const Program *schedules[] = {&plan->pack, &plan->forward, &plan->prefix, &plan->tail,
+                                &plan->step, &plan->inspect, &plan->loss};
   json_t *functions = json_object();
   for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++) {
     const Program *s = schedules[i];

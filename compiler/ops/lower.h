@@ -59,6 +59,16 @@ typedef struct Lower {
 } Lower;
 
 typedef void LowerFn(Lower *l, NodeId n);
+/* What a loss is lowered from: x and target as the row of train.def says, both row-major. */
+typedef struct LossCall {
+  const struct LossConfig *own;          /* its arguments */
+  int64_t classes, count;                /* of a sample: of dimension 1; elements */
+  bool soft;                             /* a probability for each class takes the place of classes */
+  BufferId x, target, loss, weights, dx; /* weights: one a class; dx: the gradient; NO_ID: none */
+} LossCall;
+typedef void LossFn(Lower *l, const LossCall *call);
+#define LOSS(name, ...) LossFn lower_loss_##name;
+#include "grammar/train.def"
 typedef void GradParamFn(Lower *l, NodeId n, ParamId p);
 
 /* ---- rules.c: what the rows of ops.def name ---- */

@@ -49,7 +49,7 @@ typedef struct Call {
  * per_sample lie at base + offset * n, the others at base + per_sample_bytes * n + offset, a thread's scratch
  * behind them. All sizes and offsets are multiples of 64. */
 typedef struct Program {
-  const char *name; /* "pack", "forward", "prefix", "tail", "step", "inspect" */
+  const char *name; /* "pack", "forward", "prefix", "tail", "step", "inspect", "loss" */
   bool present;
   VEC(Buffer) buffers;
   Map places; /* the buffers outside of the arena, by space, index and offset */
@@ -111,6 +111,7 @@ typedef struct Plan {
   Program step;    /* features (or x) and target → loss, outputs, grads; absent when nothing is trainable */
   Program inspect; /* x → every value of the network, kept in the arena; only where plan_inspect() was called */
   VEC(Kept) kept;  /* by ValueId: of inspect */
+  Program loss;    /* the first output and target → loss; only where plan_loss() was called */
   int64_t weights_bytes, packed_bytes, grads_bytes; /* grads_bytes = 4 × trainable numbers, 64-aligned tensors */
   VEC(int64_t) weight_offset;                       /* by ParamId: bytes into the weights, 64-aligned */
   VEC(int64_t) grad_offset;                         /* by ParamId: bytes into grads, or -1 */

@@ -115,42 +115,31 @@ static void write_outputs(Lower *l) {
   for (size_t i = 0; i < l->g->outputs.count; i++) write_output(l, l->g->outputs.at[i].value, (int)i, LAYOUT_NCHW);
 }
 
+static LossFn *const loss_rule[] = {
+#define LOSS(name, ...) [LOSS_##name] = lower_loss_##name,
+#include "grammar/train.def"
+};
+
+/* Of the first output; in training with its gradient. */
 static void lower_loss(Lower *l, const TrainConfig *train) {
-  ValueId logits = l->g->outputs.at[0].value;
-  const Shape *shape = value_shape(l, logits);
-  BufferId x = value_in(l, logits, LAYOUT_NCHW), loss = place_buffer(l, SPACE_LOSS, 0, 0, "loss");
-  BufferId target = place_buffer(l, SPACE_TARGET, 0, 0, "target");
-  GradOut dx = {NO_ID, false, logits, LAYOUT_NCHW};
-  if (wants_grad(l, logits)) dx = grad_begin(l, logits, LAYOUT_NCHW);
-  int64_t classes = shape->rank ? shape->dim[0] : 1, positions = shape_count(shape) / classes;
-  const LossConfig *own = train ? &train->recipe.loss : &recipe_unsaid.loss;
-  bool weighted = loss_weights(own) && loss_weights(own)->count > 0;
-  BufferId weights = weighted ? place_buffer(l, SPACE_CLASS_WEIGHTS, 0, 0, "class weights") : NO_ID;
-  RegressionParams regression = {.count = shape_count(shape)};
-  switch ((LossKind)own->kind) {
-  case LOSS_MSE:
-    EMIT(l, mse, &regression, NO_ID, "loss", .x = x, .target = target, .loss = loss, .dx = dx.buffer);
-    break;
-  case LOSS_L1: EMIT(l, l1, &regression, NO_ID, "loss", .x = x, .target = target, .loss = loss, .dx = dx.buffer); break;
-  case LOSS_BCEWithLogits: {
-    BinaryParams k = {.classes = classes, .positions = positions, .has_weights = weighted};
-    EMIT(l, bce_with_logits, &k, NO_ID, "loss", .x = x, .target = target, .weights = weights, .loss = loss,
-         .dx = dx.buffer);
-    break;
-  }
-  case LOSS_CrossEntropy: {
-    CrossEntropyParams k = {.classes = classes,
-                            .positions = positions,
-                            .has_weights = weighted,
-                            .smoothing = own->CrossEntropy.label_smoothing,
-                            .soft = train && train->recipe.mixup > 0,
-                            .ignore = own->CrossEntropy.ignore_index};
-    EMIT(l, cross_entropy, &k, NO_ID, "loss", .logits = x, .target = target, .weights = weights, .loss = loss,
-         .dlogits = dx.buffer);
-    break;
-  }
-  case LOSS_KINDS: BUG("a loss that is none");
-  }
+  ValueId output = l->g->outputs.at[0].value;
+  const Shape *shape = value_shape(l, output);
+  const TrainRecipe *recipe = train ? &train->recipe : &recipe_unsaid;
+  const NumberList *weights = loss_weights(&recipe->loss);
+  GradOut dx = {NO_ID, false, output, LAYOUT_NCHW};
+  LossCall call = {.own = &recipe->loss,
+                   .classes = shape->rank ? shape->dim[0] : 1,
+                   .count = shape_count(shape),
+                   .soft = l->training && recipe->mixup > 0,
+                   .x = value_in(l, output, LAYOUT_NCHW),
+                   .loss = place_buffer(l, SPACE_LOSS, 0, 0, "loss"),
+                   .target = place_buffer(l, SPACE_TARGET, 0, 0, "target"),
+                   .weights = NO_ID,
+                   .dx = NO_ID};
+  if (l->training && wants_grad(l, output)) dx = grad_begin(l, output, LAYOUT_NCHW);
+  call.dx = dx.buffer;
+  if (weights && weights->count > 0) call.weights = place_buffer(l, SPACE_CLASS_WEIGHTS, 0, 0, "class weights");
+  loss_rule[recipe->loss.kind](l, &call);
   if (dx.buffer != NO_ID) grad_end(l, NO_ID, &dx);
 }
 
@@ -368,6 +357,22 @@ static Kept keep(Lower *l, ValueId v) {
   return kept;
 }
 
+void plan_loss(Plan *plan) {
+  const Graph *g = plan->graph;
+  Trainability t = plan->trainability;
+  t.frozen_boundary = NO_ID;
+  VEC(PackRecord) packs = {0};
+  ValueId output = g->outputs.at[0].value;
+  Part nothing = {(int)g->order.count, (int)g->order.count, output, false};
+  plan->loss.name = "loss";
+  Lower l = start_lower(plan, &t, &plan->loss, &packs, &nothing);
+  l.value[output].at[LAYOUT_NCHW16C] = NO_ID; /* an output is returned as NCHW */
+  l.value[output].at[LAYOUT_NCHW] = place_buffer(&l, SPACE_INPUT, 0, 0, "x");
+  lower_loss(&l, plan->train);
+  plan_memory(g->arena, &plan->loss);
+  program_check(plan, &plan->loss);
+}
+
 void plan_inspect(Plan *plan) {
   Graph *g = plan->graph;
   Trainability t = analyse_trainability(g);
@@ -392,7 +397,9 @@ ProgramList plan_programs(Arena *arena, const Plan *plan) {
     vec_push(arena, &list, &phase->prefix);
     vec_push(arena, &list, &phase->tail);
     vec_push(arena, &list, &phase->step);
-    if (i == 0) vec_push(arena, &list, &plan->inspect);
+    if (i > 0) continue;
+    vec_push(arena, &list, &plan->inspect);
+    vec_push(arena, &list, &plan->loss);
   }
   return list;
 }

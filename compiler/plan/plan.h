@@ -26,6 +26,8 @@ Plan *make_plan(Arena *arena, Graph *g, const TrainConfig *train);
 
 /* Adds inspect: the network in evaluation, each node a call of its own, every value kept. For programs alone. */
 void plan_inspect(Plan *plan);
+/* Adds loss: the loss of outputs that are there. For programs, which evaluate. */
+void plan_loss(Plan *plan);
 /* Gives every arena buffer its place (called for each program). */
 void plan_memory(Arena *arena, Program *schedule);
 /* Checks a planned schedule: no two buffers that live at once overlap, every read is of something written. BUG(). */

@@ -120,14 +120,13 @@ static bool check_schedule(Session *s, const PhaseConfig *stage) {
 
 static bool check_mixup(Session *s, const Graph *g, const TrainConfig *train) {
   Span span = train->said[SETTING_mixup];
-  int64_t loss = train->recipe.loss.kind;
   if (train->recipe.mixup > 0 && g->input.kind == INPUT_TOKENS) {
     Diag *d =
         front_error(s, DIAG_E0517, span, "mixup mixes the values of two samples, but token numbers are names of words");
     diag_help(&s->diags, d, "leave mixup out");
     return false;
   }
-  if (train->recipe.mixup == 0 || loss == LOSS_CrossEntropy || loss == LOSS_BCEWithLogits) return true;
+  if (train->recipe.mixup == 0 || loss_target(&train->recipe.loss) != LOSS_VALUES) return true;
   Diag *d = front_error(s, DIAG_E0517, span, "mixup mixes classes, but %s has none", loss_name(&train->recipe.loss));
   diag_help(&s->diags, d, "leave mixup out, or choose the loss CrossEntropy or BCEWithLogits");
   return false;
@@ -214,10 +213,10 @@ bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span 
   const Shape *out = &g->values.at[g->outputs.at[0].value].shape;
   int64_t classes = out->rank >= 1 ? out->dim[0] : 0;
   if (train) settings_doubts(s, g, train);
-  bool good = true, binary = train && train->recipe.loss.kind == LOSS_BCEWithLogits;
-  int64_t named = binary && classes == 1 ? 2 : classes; /* one logit tells two classes apart */
-  bool classifies = out->rank == 1 ||
-                    (out->rank > 1 && (!train || train->recipe.loss.kind == LOSS_CrossEntropy)); /* (N, classes, …) */
+  LossTarget target = loss_target(train ? &train->recipe.loss : &recipe_unsaid.loss);
+  bool good = true, binary = target == LOSS_LABELS;
+  int64_t named = binary && classes == 1 ? 2 : classes;                          /* one logit tells two classes apart */
+  bool classifies = out->rank == 1 || (out->rank > 1 && target == LOSS_CLASSES); /* (N, classes, …) */
   if (g->labels.count > 0 && (!classifies || named != (int64_t)g->labels.count)) {
     Diag *d = front_error(s, DIAG_E0508, labels, "there are %zu labels, but the output is %s", g->labels.count,
                           shape_text(s->arena, out));
@@ -229,7 +228,7 @@ bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span 
               classifies ? arena_printf(s->arena, "%lld classes", (long long)named) : "what it puts out");
     good = false;
   }
-  if (train && train->recipe.loss.kind == LOSS_CrossEntropy && out->rank == 2 && made_by_linear(g)) {
+  if (train && target == LOSS_CLASSES && out->rank == 2 && made_by_linear(g)) {
     Diag *d = diag_report(&s->diags, DIAG_W0555, train->span,
                           "CrossEntropy takes the %lld places of dimension 1 of %s for the classes", (long long)classes,
                           shape_text(s->arena, out));

@@ -19,10 +19,11 @@ static void doubt_loss(Session *s, const Graph *g, const TrainConfig *train) {
   const Node *last = last_node(g);
   const Shape *out = &g->values.at[g->outputs.at[0].value].shape;
   Span span = is_said(train->said[SETTING_loss]) ? train->said[SETTING_loss] : train->span;
-  if (loss->kind != LOSS_CrossEntropy && loss->kind != LOSS_BCEWithLogits) return;
+  LossTarget target = loss_target(loss);
+  if (target == LOSS_VALUES) return;
   if (last && (last->op == OP_Softmax || last->op == OP_Sigmoid)) {
     const char *op = last->op == OP_Softmax ? "Softmax" : "Sigmoid";
-    const char *own = loss->kind == LOSS_CrossEntropy ? "a softmax" : "a sigmoid";
+    const char *own = target == LOSS_CLASSES ? "a softmax" : "a sigmoid";
     Diag *d =
         diag_report(&s->diags, DIAG_W0565, span, "%s takes logits and has %s of its own, but the network ends in %s",
                     loss_name(loss), own, op);
@@ -31,9 +32,9 @@ static void doubt_loss(Session *s, const Graph *g, const TrainConfig *train) {
     else
       diag_help(&s->diags, d, "remove %s; predict makes probabilities of logits itself",
                 g->modules.at[last->module].name);
-  } else if (loss->kind == LOSS_CrossEntropy && out->rank >= 1 && out->dim[0] == 1) {
+  } else if (target == LOSS_CLASSES && out->rank >= 1 && out->dim[0] == 1) {
     Diag *d = diag_report(&s->diags, DIAG_W0565, span,
-                          "CrossEntropy chooses among the outputs, but there is one: %s; its loss is always 0",
+                          "%s chooses among the outputs, but there is one: %s; its loss is always 0", loss_name(loss),
                           shape_text(s->arena, out));
     diag_help(&s->diags, d, "for two classes: two outputs, or loss BCEWithLogits; for a number: loss MSE");
   }

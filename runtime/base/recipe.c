@@ -31,7 +31,7 @@ static const TrainRow optimizers[] = {
 #include "grammar/train.def"
 };
 static const TrainRow losses[] = {
-#define LOSS(name, args, checks, torch, doc) {#name, torch, doc, args_of_##name},
+#define LOSS(name, args, checks, target, torch, doc) {#name, torch, doc, args_of_##name},
 #include "grammar/train.def"
 };
 static const TrainArg *no_args(void) {
@@ -101,6 +101,14 @@ AugmentPlace augment_place(const AugmentConfig *a) {
 }
 
 bool schedule_counts_steps(const ScheduleConfig *s) { return train_count(schedule_rows, s, "interval", 1) == 1; }
+
+LossTarget loss_target(const LossConfig *loss) {
+  static const LossTarget targets[] = {
+#define LOSS(name, args, checks, target, ...) LOSS_##target,
+#include "grammar/train.def"
+  };
+  return targets[loss->kind];
+}
 
 int64_t loss_ignored(const LossConfig *loss) { return train_count(loss_rows, loss, "ignore_index", -100); }
 

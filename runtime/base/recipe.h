@@ -220,6 +220,8 @@ const char *train_word(const TrainArg *arg, int64_t value, char to[32]);
 
 const char *optimizer_name(const OptimizerConfig *optimizer);
 const char *loss_name(const LossConfig *loss);
+typedef enum LossTarget { LOSS_CLASSES, LOSS_LABELS, LOSS_VALUES } LossTarget; /* as train.def's head says */
+LossTarget loss_target(const LossConfig *loss);
 const char *schedule_name(const ScheduleConfig *schedule);
 const char *augment_name(const AugmentConfig *augment);
 typedef enum AugmentPlace { PLACE_PIXELS, PLACE_CROP, PLACE_INPUT } AugmentPlace; /* as train.def's head says */

@@ -56,7 +56,7 @@ DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets
   if (!with_targets) return spec;
   spec.target = net_classes(m) ? TARGET_CLASSES : TARGET_VALUES;
   spec.target_count = spec.target == TARGET_VALUES ? m->outputs[0].shape.count : net_positions(m);
-  spec.values_too = m->train->loss.kind == LOSS_BCEWithLogits ? m->outputs[0].shape.count : 0;
+  spec.values_too = loss_target(&m->train->loss) == LOSS_LABELS ? m->outputs[0].shape.count : 0;
   if (role == ROLE_TRAIN) spec.augment = net_first_phase(net)->recipe->augment;
   return spec;
 }

@@ -270,7 +270,7 @@ static ExitStatus run(Cli *cli) {
   /* Values that the script names are features, unless it also names classes. */
   bool named = m->output_count > 1 || strcmp(m->outputs[0].name, "output") != 0;
   p.classes = net_classes(m);
-  p.sigmoid = m->train->loss.kind == LOSS_BCEWithLogits;
+  p.sigmoid = loss_target(&m->train->loss) == LOSS_LABELS;
   p.classifier = m->outputs[0].shape.rank == 1 && (m->outputs[0].shape.count > 1 || p.sigmoid) && p.classes > 1 &&
                  (!named || (m->label_count > 0 && m->labels_of == LABELS_OF_SCRIPT));
   p.softmax = !ends_in_softmax(m);

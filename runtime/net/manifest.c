@@ -239,7 +239,7 @@ static void read_reads(Reader *r, json_t *root, Manifest *m) {
 }
 
 void manifest_read_functions(Reader *r, json_t *root, ManifestFunction to[NET_FUNCTIONS]) {
-  static const char *const names[NET_FUNCTIONS] = {"forward", "prefix", "tail", "step", "pack", "inspect"};
+  static const char *const names[NET_FUNCTIONS] = {"forward", "prefix", "tail", "step", "pack", "inspect", "loss"};
   json_t *functions = json_object_get(root, "functions");
   for (int i = 0; i < NET_FUNCTIONS; i++) {
     json_t *json = json_object_get(functions, names[i]);

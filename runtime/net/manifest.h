@@ -104,6 +104,7 @@ typedef enum NetFunction {
   NET_STEP,
   NET_PACK,
   NET_INSPECT,
+  NET_LOSS,
   NET_FUNCTIONS
 } NetFunction;
 

@@ -16,9 +16,13 @@ static sg_function *function_of(const surgery_net *net, const ManifestPhase *pha
   const sg_network *network = net->network;
   sg_phase own = {network->prefix, network->tail, network->step};
   if (phase && phase != net_first_phase(net)) own = network->phases[phase - net_first_phase(net) - 1];
-  sg_function *const table[NET_FUNCTIONS] = {
-      [NET_FORWARD] = network->forward, [NET_PREFIX] = own.prefix,       [NET_TAIL] = own.tail, [NET_STEP] = own.step,
-      [NET_PACK] = network->pack,       [NET_INSPECT] = network->inspect};
+  sg_function *const table[NET_FUNCTIONS] = {[NET_FORWARD] = network->forward,
+                                             [NET_PREFIX] = own.prefix,
+                                             [NET_TAIL] = own.tail,
+                                             [NET_STEP] = own.step,
+                                             [NET_PACK] = network->pack,
+                                             [NET_INSPECT] = network->inspect,
+                                             [NET_LOSS] = network->loss};
   return table[function];
 }
 
@@ -178,6 +182,10 @@ int net_forward(surgery_net *net, int64_t n, const void *x, const int32_t *mask,
   return 0;
 }
 
+int net_loss(surgery_net *net, int64_t n, const void *target, float *loss, surgery_error *err) {
+  return net_run(net, &(NetRun){NET_LOSS, .n = n, .x = net->outputs[0], .target = target, .loss = loss}, err);
+}
+
 int net_features(surgery_net *net, const ManifestPhase *phase, int64_t n, const void *x, const int32_t *mask,
                  surgery_error *err) {
   if (n == 0) return 0;
@@ -191,16 +199,17 @@ int net_features(surgery_net *net, const ManifestPhase *phase, int64_t n, const 
 
 int64_t net_classes(const Manifest *m) {
   const ManifestShape *shape = &m->outputs[0].shape;
-  if (m->train->loss.kind == LOSS_MSE || m->train->loss.kind == LOSS_L1 || shape->rank < 1) return 0;
-  if (m->train->loss.kind != LOSS_BCEWithLogits) return shape->dim[0];
+  LossTarget target = loss_target(&m->train->loss);
+  if (target == LOSS_VALUES || shape->rank < 1) return 0;
+  if (target == LOSS_CLASSES) return shape->dim[0];
   return shape->rank > 1 ? 0 : shape->dim[0] == 1 ? 2 : shape->dim[0];
 }
 
-bool net_takes_floats(const Manifest *m) { return m->train->loss.kind != LOSS_CrossEntropy || m->train->mixup > 0; }
+bool net_takes_floats(const Manifest *m) { return loss_target(&m->train->loss) != LOSS_CLASSES || m->train->mixup > 0; }
 
 void net_one_hot(const Manifest *m, int64_t n, const int32_t *target, float *to) {
   int64_t values = m->outputs[0].shape.count, positions = net_positions(m);
-  if (m->train->loss.kind == LOSS_BCEWithLogits && values == 1) {
+  if (loss_target(&m->train->loss) == LOSS_LABELS && values == 1) {
     for (int64_t i = 0; i < n; i++) to[i] = (float)target[i];
     return;
   }
@@ -227,8 +236,7 @@ const char *net_lonely_batchnorm(const Manifest *m, const ManifestPhase *phase, 
 }
 
 bool net_ignores(const Manifest *m, int64_t target) {
-  return m->train->loss.kind == LOSS_CrossEntropy && !net_takes_floats(m) &&
-         target == m->train->loss.CrossEntropy.ignore_index;
+  return !net_takes_floats(m) && target == loss_ignored(&m->train->loss);
 }
 
 /* A kernel indexes by the class: one outside would read past the logits. */

@@ -65,6 +65,8 @@ typedef struct sg_owner {
 int net_forward(surgery_net *net, int64_t n, const void *x, const int32_t *mask, float *y, surgery_error *err);
 /* x itself, or a copy of it on a 64-byte boundary; NULL: no memory. */
 const void *net_stage(surgery_net *net, int64_t n, const void *x, surgery_error *err);
+/* The loss of the first output of the n samples that ran last. target: as the loss function takes it (train.def). */
+int net_loss(surgery_net *net, int64_t n, const void *target, float *loss, surgery_error *err);
 /* The prefix on n samples into net->features. */
 int net_features(surgery_net *net, const ManifestPhase *phase, int64_t n, const void *x, const int32_t *mask,
                  surgery_error *err);

@@ -7,14 +7,14 @@
 
 int metrics_init(Metrics *m, const Manifest *manifest, bool classes_given, surgery_error *err) {
   const LossConfig *loss = &manifest->train->loss;
-  *m = (Metrics){.loss = (LossKind)loss->kind,
+  *m = (Metrics){.target = loss_target(loss),
                  .classes = classes_given ? net_classes(manifest) : 0,
                  .positions = net_positions(manifest),
                  .values = manifest->outputs[0].shape.count,
-                 .label_smoothing = train_number(loss_rows, loss, "label_smoothing", 0),
                  .ignores = net_ignores(manifest, loss_ignored(loss)),
                  .ignore_index = loss_ignored(loss),
-                 .class_weights = loss_weights(loss) ? loss_weights(loss)->at : NULL};
+                 .class_weights =
+                     loss_target(loss) == LOSS_CLASSES && loss_weights(loss) ? loss_weights(loss)->at : NULL};
   size_t classes = (size_t)m->classes;
   m->seen = calloc(classes + 1, sizeof *m->seen);
   m->right = calloc(classes + 1, sizeof *m->right);
@@ -34,20 +34,6 @@ void metrics_free(Metrics *m) {
   metrics_values_free(m);
 }
 
-/* torch.nn.functional.cross_entropy: the target's part and, smoothed, all classes' part, each weighted. */
-static void add_cross_entropy(Metrics *m, const float *logit, int64_t stride, int64_t target) {
-  double largest = -INFINITY, sum = 0, all = 0;
-  for (int64_t c = 0; c < m->classes; c++) largest = fmax(largest, logit[c * stride]);
-  for (int64_t c = 0; c < m->classes; c++) sum += exp(logit[c * stride] - largest);
-  double log_sum = log(sum) + largest, weight = m->class_weights ? m->class_weights[target] : 1;
-  if (m->label_smoothing > 0)
-    for (int64_t c = 0; c < m->classes; c++)
-      all += (m->class_weights ? m->class_weights[c] : 1) * (log_sum - logit[c * stride]);
-  m->loss_sum += (1 - m->label_smoothing) * weight * (log_sum - logit[target * stride]) +
-                 m->label_smoothing / (double)m->classes * all;
-  m->weight_sum += weight;
-}
-
 static void add_rank(Metrics *m, const float *logit, int64_t stride, int64_t target) {
   int64_t best = 0, above = 0;
   float own = logit[target * stride];
@@ -63,49 +49,37 @@ static void add_rank(Metrics *m, const float *logit, int64_t stride, int64_t tar
   if (above < 5) m->top5++;
 }
 
-/* torch.nn.functional.binary_cross_entropy_with_logits. */
-static double binary_loss(const Metrics *m, double x, double target, int64_t output) {
-  double weight = m->class_weights ? m->class_weights[output / m->positions] : 1;
-  double softplus = log1p(exp(-fabs(x))) + fmax(-x, 0);
-  return (1 - target) * x + (1 + (weight - 1) * target) * softplus;
-}
-
-static void add_values(Metrics *m, int64_t n, const float *y, const float *value) {
-  for (int64_t i = 0; i < n * m->values; i++) {
-    double d = (double)y[i] - value[i];
-    m->loss_sum += m->loss == LOSS_MSE  ? d * d
-                   : m->loss == LOSS_L1 ? fabs(d)
-                                        : binary_loss(m, y[i], value[i], i % m->values);
-  }
-  m->weight_sum += (double)(n * m->values);
-}
-
-/* One sample under BCEWithLogits whose target is a class. */
-static void add_binary(Metrics *m, const float *y, int32_t class) {
-  for (int64_t c = 0; c < m->values; c++) m->loss_sum += binary_loss(m, y[c], m->values == 1 ? class : c == class, c);
-  m->weight_sum += (double)m->values;
+/* One sample of labels whose target is a class. */
+static void add_label(Metrics *m, const float *y, int32_t class) {
   float both[2] = {0, m->values == 1 ? y[0] : 0}; /* the logit against 0 */
   add_rank(m, m->values == 1 ? both : y, 1, class);
 }
 
+static bool counts(const Metrics *m, int32_t class) { return !m->ignores || class != m->ignore_index; }
+
 void metrics_add(Metrics *m, int64_t n, const float *y, const void *target) {
-  m->samples += n;
   const int32_t *class = target;
-  if (!m->classes) {
-    add_values(m, n, y, target);
-    metrics_values_add(m, n, y, target);
-    return;
-  }
-  if (m->loss == LOSS_BCEWithLogits) {
-    for (int64_t i = 0; i < n; i++) add_binary(m, y + i * m->values, class[i]);
-    return;
-  }
-  for (int64_t i = 0; i < n * m->positions; i++) {
-    if (m->ignores && class[i] == m->ignore_index) continue;
-    const float *logit = y + i / m->positions * m->values + i % m->positions;
-    add_cross_entropy(m, logit, m->positions, class[i]);
-    add_rank(m, logit, m->positions, class[i]);
-  }
+  m->samples += n;
+  if (!m->classes) metrics_values_add(m, n, y, target);
+  for (int64_t i = 0; m->classes && m->target == LOSS_LABELS && i < n; i++) add_label(m, y + i * m->values, class[i]);
+  for (int64_t i = 0; m->classes && m->target == LOSS_CLASSES && i < n * m->positions; i++)
+    if (counts(m, class[i])) add_rank(m, y + i / m->positions * m->values + i % m->positions, m->positions, class[i]);
+}
+
+/* What the mean divides by: the weights of the classes that count, or how many values there are. */
+static double divisor(const Metrics *m, int64_t n, const int32_t *class) {
+  if (!m->classes || m->target != LOSS_CLASSES) return (double)(n * m->values);
+  double sum = 0;
+  for (int64_t i = 0; i < n * m->positions; i++)
+    if (counts(m, class[i])) sum += m->class_weights ? m->class_weights[class[i]] : 1;
+  return sum;
+}
+
+void metrics_add_loss(Metrics *m, int64_t n, const void *target, double mean) {
+  double weight = divisor(m, n, target);
+  if (weight == 0) return; /* nothing counts, and the mean is not a number */
+  m->loss_sum += mean * weight;
+  m->weight_sum += weight;
 }
 
 double metrics_loss(const Metrics *m) { return m->loss_sum / m->weight_sum; }

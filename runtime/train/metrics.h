@@ -24,11 +24,10 @@ typedef struct MetricsSummary {
 } MetricsSummary;
 
 typedef struct Metrics {
-  LossKind loss;
+  LossTarget target;
   int64_t classes, positions; /* 0 classes: no classifier */
   int64_t values;             /* numbers in the output of one sample */
-  double label_smoothing;
-  bool ignores; /* positions of this class count for nothing */
+  bool ignores;               /* positions of this class count for nothing */
   int64_t ignore_index;
   const float *class_weights; /* the manifest's */
   int64_t samples;
@@ -52,6 +51,8 @@ void metrics_free(Metrics *metrics);
 /* y: (n, classes, positions) logits and int32 targets, or (n, …) values and float targets. One logit of BCEWithLogits
  * is one of two classes. */
 void metrics_add(Metrics *metrics, int64_t n, const float *y, const void *target);
+/* The mean loss of the same batch, as the network's loss function returns it. */
+void metrics_add_loss(Metrics *metrics, int64_t n, const void *target, double mean);
 double metrics_loss(const Metrics *metrics); /* NAN before the first sample */
 double metrics_top1(const Metrics *metrics); /* 0..1; NAN where it is no classifier */
 double metrics_top5(const Metrics *metrics);

@@ -10,7 +10,7 @@
 #define MOST_SCORES ((int64_t)1 << 28) /* kept for the average precision, five bytes each */
 
 int metrics_values_init(Metrics *m, surgery_error *err) {
-  m->labels = m->loss == LOSS_BCEWithLogits ? m->values / m->positions : 0;
+  m->labels = m->target == LOSS_LABELS ? m->values / m->positions : 0;
   if (m->labels) m->label = calloc((size_t)m->labels, sizeof *m->label);
   else m->value = calloc((size_t)m->values + 1, sizeof *m->value);
   return m->label || m->value

@@ -15,7 +15,7 @@ static Optimizer *optimizer_of(surgery_net *net) {
 }
 
 static bool has_classes(const Manifest *m) { /* targets are classes even where the step takes floats */
-  return !net_takes_floats(m) || (m->train->loss.kind == LOSS_CrossEntropy && m->train->mixup > 0);
+  return !net_takes_floats(m) || (loss_target(&m->train->loss) == LOSS_CLASSES && m->train->mixup > 0);
 }
 
 static int check_step(const surgery_net *net, size_t n, const void *x, const int32_t *target) {

@@ -104,6 +104,17 @@ static void step_head(const sg_run *run) {
     head_gradients(run, n, floats(run->x, n * 4 * H), floats(run->grads, 0), floats(run->grads, 4 * H * C), dh);
 }
 
+static void loss(const sg_run *run) { /* softmax and cross entropy */
+  *run->loss = 0;
+  for (int64_t n = 0; n < run->n; n++) {
+    const float *y = floats(run->x, n * 4 * C);
+    float largest = -INFINITY, sum = 0;
+    for (int c = 0; c < C; c++) largest = fmaxf(largest, y[c]);
+    for (int c = 0; c < C; c++) sum += expf(y[c] - largest);
+    *run->loss += (logf(sum) + largest - y[((const int32_t *)run->target)[n]]) / (float)run->n;
+  }
+}
+
 static char *manifest(const FakeOptions *o) {
   bool full = o->kind == FAKE_FULL, head = full || o->kind == FAKE_HEAD;
   int at = full ? 0 : -1, w2 = full ? W2 : head ? 0 : -1, b2 = full ? B2 : head ? 4 * H * C : -1;
@@ -174,6 +185,7 @@ sg_network fake_network(const FakeOptions *o) {
                       .forward = forward,
                       .prefix = head ? prefix : NULL,
                       .tail = head ? tail : NULL,
+                      .loss = loss,
                       .step = o->kind == FAKE_FULL ? step_full
                               : head               ? step_head
                                                    : NULL};

@@ -153,7 +153,7 @@ void manual_language(FILE *out) {
 #define OPTIMIZER(name, args, checks, states, least, most, usual, doc) put_row(out, #name, doc);
 #include "grammar/train.def"
   fputs(".SS Losses\n", out);
-#define LOSS(name, args, checks, torch, doc) put_row(out, #name, doc);
+#define LOSS(name, args, checks, target, torch, doc) put_row(out, #name, doc);
 #include "grammar/train.def"
   fputs(".SS Schedules\n", out);
 #define SCHEDULE(name, args, torch, doc) put_row(out, #name, doc);
