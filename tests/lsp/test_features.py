@@ -150,6 +150,8 @@ def test_hover():
     assert "samples of a step" in hover(c, RESNET.replace("batch", "ba|tch"))
     assert "default 1e-3" in hover(c, RESNET.replace("lr=", "l|r="))
     assert "`width = 4`" in hover(c, BLOCK.replace("Net(width", "Net(wi|dth"))
+    # what is wrong has changed nothing: FLOPs are known all the same
+    assert "MFLOP" in hover(c, RESNET.replace("freeze all", "freeze laye9").replace("layer4", "la|yer4"))
     # a script with two mistakes, one of them of syntax
     broken = RESNET.replace("freeze all", "freeze\nfreeze laye9")
     assert "(N, 512, 7, 7)" in hover(c, broken.replace("layer4", "la|yer4"))

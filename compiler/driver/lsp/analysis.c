@@ -122,7 +122,7 @@ static void fill_shapes(void *user) {
   Analysis *a = user;
   Diags kept = a->s.diags;
   a->s.diags = (Diags){.arena = a->arena, .sources = &a->s.sources};
-  infer_shapes(&a->s, a->script.graph);
+  a->shaped = infer_shapes(&a->s, a->script.graph);
   a->s.diags = kept;
 }
 
@@ -212,13 +212,13 @@ const Moment *analysis_moment(const Analysis *a, uint32_t source, uint32_t offse
 
 static void make(void *user) {
   Analysis *a = user;
-  a->plan = make_plan(a->arena, a->script.graph, a->script.train);
+  a->plan = make_plan(a->arena, a->script.graph, a->good ? a->script.train : NULL);
 }
 
 const Plan *analysis_plan(Analysis *a) {
   const char *why;
-  bool judged = a->script.graph && a->s.diags.errors == a->s.missing_weights && a->s.diags.errors == a->s.weight_errors;
-  if (!a->planned && judged && !guarded(make, a, &why)) a->plan = NULL;
+  bool whole = a->script.graph && (a->good || a->shaped); /* what is wrong changed nothing in the network */
+  if (!a->planned && whole && !guarded(make, a, &why)) a->plan = NULL;
   a->planned = true;
   return a->plan;
 }

@@ -38,6 +38,7 @@ typedef struct Analysis {
   uint32_t root; /* the document's source */
   Script script;
   bool good, finished; /* no errors; the run was not ended by a failure */
+  bool shaped;         /* not good, but every shape is known */
   char *failure;       /* what that said; malloc */
   EditLog *log;
   VEC(Moment) moments;
@@ -60,7 +61,8 @@ const SourceView *analysis_view(Analysis *a, uint32_t source);
 uint32_t analysis_source(const Analysis *a, const char *path);
 /* The moment before the statement in which the place is (after it, where it is behind it); NULL: before the first. */
 const Moment *analysis_moment(const Analysis *a, uint32_t source, uint32_t offset);
-/* The kernels and the memory of the network; NULL while the script has mistakes. */
+/* The kernels and the memory of the network, without the training while the script has mistakes; NULL where shapes are
+ * not known. */
 const Plan *analysis_plan(Analysis *a);
 bool span_holds(Span span, uint32_t source, uint32_t offset); /* its end too */
 

@@ -170,7 +170,7 @@ json_t *answer_code_lenses(Request *r) {
     const char *memory =
         arena_printf(r->arena, "%s a sample · %s of memory", flops_text(r->arena, program_flops(&plan->forward)),
                      bytes_text(r->arena, forward));
-    if (plan->step.present && r->a->script.train) {
+    if (plan->step.present && plan->batch > 0) {
       int64_t training = plan->weights_bytes + plan->packed_bytes + plan->grads_bytes +
                          program_bytes(&plan->step, plan->batch, threads) +
                          program_bytes(&plan->prefix, plan->batch, threads);
