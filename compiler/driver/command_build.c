@@ -70,7 +70,7 @@ static ExitStatus build_graph(Compilation *c) {
   ExitStatus status = run_passes(c, "edit");
   if (status != EXIT_DONE || !c->script.graph) return status;
   const char *text = dot_text(c->s, &c->script, c->o->script);
-  if (output) return write_drawing(c->s, text, output, depfile);
+  if (output) return write_drawing(c->s, text, output, depfile, c->o->depfile_target);
   fputs(text, stdout);
   return EXIT_DONE;
 }
@@ -89,6 +89,8 @@ ExitStatus command_build(Session *s, const Options *o) {
                          .time_passes = o->time_passes,
                          .script_name = file_name(o->script),
                          .weights_path = o->weights_path,
+                         .depfile_target = o->depfile_target,
+                         .keep_unchanged = o->keep_unchanged,
                          .embed_weights = o->embed_weights};
   if (o->embed_weights && o->weights_path) {
     fputs(

@@ -12,9 +12,10 @@ typedef struct Options {
   const char *script;     /* the first argument behind the command */
   VEC(const char *) rest; /* further arguments */
   const char *output, *emit, *cpu, *depfile, *stop_after, *dump, *diagnostics, *color, *graph, *name;
-  const char *weights_path; /* where the output is to look for its weights, after its own folder */
+  const char *depfile_target; /* -MQ */
+  const char *weights_path;   /* where the output is to look for its weights, after its own folder */
   bool compile_only, embed_weights, write_depfile, werror, time_passes, tune;
-  bool in_place, check_only, tree, json, clear_cache;
+  bool in_place, check_only, tree, json, clear_cache, keep_unchanged, inference_only;
   int before_dashes; /* how many arguments stand before `--`, or all */
   int opt_level, threads;
 } Options;

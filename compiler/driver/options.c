@@ -40,6 +40,18 @@ static const OptionRow rows[] = {
     {{"MF", OPTION_TEXT, offsetof(Options, depfile), "FILE", "its name (default: the output's with .d)"},
      0,
      FOR(BUILD)},
+    {{"MQ", OPTION_TEXT, offsetof(Options, depfile_target), "NAME",
+      "what the rule in it is for (default: all that is written)"},
+     0,
+     FOR(BUILD)},
+    {{"keep-unchanged", OPTION_FLAG, offsetof(Options, keep_unchanged), NULL,
+      "leave files alone that have these bytes already, with their time"},
+     0,
+     FOR(BUILD)},
+    {{"inference-only", OPTION_FLAG, offsetof(Options, inference_only), NULL,
+      "freeze all that the script has left trainable, and leave out what trains"},
+     0,
+     FOR(BUILD) | FOR(PLAN)},
     {{"cpu", OPTION_TEXT, offsetof(Options, cpu), "NAME[,…]",
       "native (default), x86-64-v2, -v3, -v4 or a name that LLVM knows; of several the output chooses at start"},
      0,
@@ -100,7 +112,7 @@ const OptionRow *option_rows(size_t *count) {
 
 /* gcc spells these with one dash, and so do the build systems that call it. */
 bool is_single_dash(const char *name) {
-  static const char *const names[] = {"MD", "MF", "Werror", "Wno-weights"};
+  static const char *const names[] = {"MD", "MF", "MQ", "Werror", "Wno-weights"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (streq(name, names[i])) return true;
   return false;
@@ -215,7 +227,7 @@ static void check_value(Session *s, Options *o, const char *name, const char *va
   const char *const *values = option_values(name, &count);
   if (values) one_of(arena_printf(s->arena, "--%s", name), value, values, count);
   else if (streq(name, "weights-path") && !*value) usage("--weights-path wants a file");
-  else if (streq(name, "MF")) o->write_depfile = true;
+  else if (streq(name, "MF") || streq(name, "MQ")) o->write_depfile = true;
   else if (streq(name, "name") && !streq(codegen_identifier(s->arena, value), value))
     usage("--name=%s cannot be the beginning of a name in C; one that can: %s", value,
           codegen_identifier(s->arena, value));

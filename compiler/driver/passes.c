@@ -13,7 +13,18 @@ static ExitStatus run_parse(Compilation *c) { return input_status(script_parse(c
 static ExitStatus run_statements(Compilation *c) { return input_status(script_statements(c->s, &c->script)); }
 static ExitStatus run_settings(Compilation *c) { return input_status(script_settings(c->s, &c->script)); }
 static ExitStatus run_shapes(Compilation *c) { return input_status(script_shapes(c->s, &c->script)); }
-static ExitStatus run_expects(Compilation *c) { return input_status(script_expects(c->s, &c->script)); }
+
+/* --inference-only, as `freeze all` after the last statement. */
+static void freeze_whole(Graph *g) {
+  for (size_t i = 0; i < g->params.count; i++) g->params.at[i].trainable = false;
+  for (size_t i = 0; i < g->modules.count; i++) g->modules.at[i].frozen = true;
+}
+
+static ExitStatus run_expects(Compilation *c) {
+  bool good = script_expects(c->s, &c->script);
+  if (c->o->inference_only && c->script.graph) freeze_whole(c->script.graph);
+  return input_status(good);
+}
 
 static void dump_parse(Compilation *c) { ast_dump(c->script.syntax, stdout); }
 static void dump_graph(Compilation *c) { graph_dump(c->script.graph, stdout); }
@@ -21,9 +32,12 @@ static void check_graph(Compilation *c) { graph_check(c->script.graph); }
 
 /* ---- the plan ---- */
 
+/* The train block, as far as it is compiled; NULL: the output does not train. */
+static const TrainConfig *compiled_train(const Compilation *c) { return c->o->inference_only ? NULL : c->script.train; }
+
 static ExitStatus run_phases(Compilation *c) {
   c->choices.arena = c->s->arena;
-  c->plan = plan_phases(c->s->arena, c->script.graph, c->script.train, &c->choices);
+  c->plan = plan_phases(c->s->arena, c->script.graph, compiled_train(c), &c->choices);
   return EXIT_DONE;
 }
 
@@ -41,7 +55,7 @@ static bool wants_tune(const Compilation *c) { return c->o->tune; }
 static ExitStatus run_tune(Compilation *c) {
   TuneOptions options = {.cpu = c->o->cpu, .opt_level = c->o->opt_level, .threads = c->o->threads};
   if (!tune_kernels(c->s->arena, &c->choices, &options)) return EXIT_ENVIRONMENT;
-  c->plan = make_plan_with(c->s->arena, c->script.graph, c->script.train, &c->choices);
+  c->plan = make_plan_with(c->s->arena, c->script.graph, compiled_train(c), &c->choices);
   return EXIT_DONE;
 }
 

@@ -27,7 +27,7 @@ static bool write_dependencies(Session *s, OutFile *file, const char *target) {
   return outfile_write(file, text, strlen(text)) && outfile_commit(file);
 }
 
-ExitStatus write_drawing(Session *s, const char *text, const char *path, const char *depfile) {
+ExitStatus write_drawing(Session *s, const char *text, const char *path, const char *depfile, const char *target) {
   const char *kind = drawing_kind(path);
   if (!kind) {
     emit_complain("%s: a picture's name ends in .svg, .dot, .png or .pdf", path);
@@ -38,7 +38,8 @@ ExitStatus write_drawing(Session *s, const char *text, const char *path, const c
   outfile_watch_signals(true);
   bool ready = !depfile || outfile_create(s->arena, &dependencies, depfile);
   ExitStatus status = ready ? draw(s, kind, text, path) : EXIT_ENVIRONMENT;
-  if (status == EXIT_DONE && depfile && !write_dependencies(s, &dependencies, path)) status = EXIT_ENVIRONMENT;
+  if (status == EXIT_DONE && depfile && !write_dependencies(s, &dependencies, target ? target : path))
+    status = EXIT_ENVIRONMENT;
   outfile_discard(&dependencies);
   outfile_watch_signals(false);
   return status;

@@ -212,6 +212,8 @@ ExitStatus emit_header(Emission *e) {
 /* ---- the end ---- */
 
 ExitStatus emit_commit(Emission *e) {
+  e->out.keep_unchanged = e->header.keep_unchanged = e->weights.keep_unchanged = e->o.keep_unchanged;
+  for (size_t i = 0; i < e->saves.count; i++) e->saves.at[i].keep_unchanged = e->o.keep_unchanged;
   bool done = !e->out_whole || (outfile_commit(&e->out) && outfile_commit(&e->header));
   if (done && e->weights_whole && !e->o.embed_weights) done = outfile_commit(&e->weights);
   for (size_t i = 0; done && i < e->saves_whole; i++) done = outfile_commit(&e->saves.at[i]);
@@ -233,6 +235,7 @@ static Names written_files(Emission *e) {
 
 static const char *dependencies(Emission *e) {
   Names targets = written_files(e);
+  if (e->o.depfile_target) return depfile_text(e->s, &e->o.depfile_target, 1);
   return depfile_text(e->s, targets.at, targets.count);
 }
 

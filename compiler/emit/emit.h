@@ -22,10 +22,12 @@ typedef struct EmitOptions {
   const char *weights_path; /* where else the output looks for them; NULL: nowhere */
   const void *embedded;     /* a safetensors image to put into the output, or NULL */
   size_t embedded_bytes;
-  const char *embedded_file; /* with the same bytes */
-  bool embed_weights;        /* into the output, and no file beside it */
-  const char *depfile;       /* NULL: none is written */
-  const char *runtime_dir;   /* where libsurgery.a is; NULL: found from the compiler's own place */
+  const char *embedded_file;  /* with the same bytes */
+  bool embed_weights;         /* into the output, and no file beside it */
+  const char *depfile;        /* NULL: none is written */
+  const char *depfile_target; /* what its rule is for; NULL: all that is written */
+  bool keep_unchanged;        /* outputs whose bytes do not change keep their time */
+  const char *runtime_dir;    /* where libsurgery.a is; NULL: found from the compiler's own place */
 } EmitOptions;
 
 /* The steps, in this order. Not EXIT_DONE: the environment failed (folder, disk, cc), or an input is wrong; one line on
@@ -71,8 +73,9 @@ bool would_overwrite_input(const Session *s, const char *path);
 ExitStatus weights_failed(const surgery_error *err);
 /* drawing.c: "svg", "dot", "png" or "pdf" where the name says so, else NULL. */
 const char *drawing_kind(const char *path);
-/* The text of a graph in Graphviz's language through its program to a file, and a dependency file (NULL: none). */
-ExitStatus write_drawing(Session *s, const char *text, const char *path, const char *depfile);
+/* The text of a graph in Graphviz's language through its program to a file, and a dependency file (NULL: none) for the
+ * target (NULL: that file). */
+ExitStatus write_drawing(Session *s, const char *text, const char *path, const char *depfile, const char *target);
 /* The text of the dependency file of -MD for make and ninja: "targets: every file that was read". */
 const char *depfile_text(Session *s, const char *const *targets, size_t count);
 
@@ -85,10 +88,11 @@ const char *header_text(Arena *arena, const Plan *plan, const char *name, const 
 
 /* output.c: files that are not there until they are whole, and temporaries that never stay. */
 typedef struct OutFile {
-  const char *target; /* where it goes; NULL: an intermediate file or folder, removed at the end */
-  const char *path;   /* the temporary, or the target itself where that is a device or a pipe */
-  int fd;             /* -1: closed, or written by another program */
-  int slot;           /* in the list of what a signal must remove; -1: none */
+  const char *target;  /* where it goes; NULL: an intermediate file or folder, removed at the end */
+  const char *path;    /* the temporary, or the target itself where that is a device or a pipe */
+  int fd;              /* -1: closed, or written by another program */
+  bool keep_unchanged; /* where the target has these bytes it is left alone */
+  int slot;            /* in the list of what a signal must remove; -1: none */
 } OutFile;
 #define OUTFILE_NONE ((OutFile){.fd = -1, .slot = -1})
 /* Creates a temporary beside `target`. False, here and below: one line on stderr. */

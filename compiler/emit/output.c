@@ -194,9 +194,27 @@ bool outfile_close(OutFile *f) {
   return true;
 }
 
+static bool same_bytes(const char *a, const char *b) {
+  FILE *one = fopen(a, "rb"), *other = fopen(b, "rb");
+  static char block[2][1 << 16];
+  bool same = one && other;
+  for (size_t n = 1; same && n;) {
+    n = fread(block[0], 1, sizeof block[0], one);
+    same = fread(block[1], 1, sizeof block[1], other) == n && memcmp(block[0], block[1], n) == 0 && !ferror(one) &&
+           !ferror(other);
+  }
+  if (one) fclose(one);
+  if (other) fclose(other);
+  return same;
+}
+
 bool outfile_commit(OutFile *f) {
   if (!outfile_close(f)) return false;
   if (f->slot < 0) return true;
+  if (f->keep_unchanged && same_bytes(f->path, f->target)) {
+    outfile_discard(f);
+    return true;
+  }
   if (rename(f->path, f->target)) return emit_complain("cannot write '%s': %s", f->target, strerror(errno));
   free_slot(f);
   f->path = NULL;

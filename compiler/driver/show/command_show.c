@@ -88,7 +88,7 @@ static void show_table(Session *s, const Options *o, const CommandOperand *opera
 
 static ExitStatus show_network(Session *s, const Options *o, const CommandOperand *operand) {
   if (o->graph) {
-    ExitStatus status = write_drawing(s, dot_text(s, &operand->script, operand->given), o->graph, NULL);
+    ExitStatus status = write_drawing(s, dot_text(s, &operand->script, operand->given), o->graph, NULL, NULL);
     if (status != EXIT_DONE || !(o->json || o->tree)) return status;
   }
   if (o->json) print_json(network_json(s, operand));
