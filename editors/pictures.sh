@@ -148,7 +148,6 @@ syntax on
 let g:ale_completion_enabled = 1
 let g:ale_set_balloons = 0
 let g:ale_virtualtext_cursor = 1
-let g:ale_hover_to_preview = 1
 runtime plugin/ale.vim
 packadd! ale
 call ale#linter#Define('surgery', {'name': 'surgeryc', 'lsp': 'stdio', 'executable': 'surgeryc', 'command': '%e lsp', 'project_root': {b -> '$work'}})
@@ -158,9 +157,6 @@ VIM
   text 'G'
   sleep 2
   shot vim-ale-diagnostics
-  text '/er4'
-  keys Return
-  sleep 1
   stop
 }
 

@@ -1,4 +1,4 @@
-/* The words of a script by what they are, in their order, comments included: what editors colour, and what stands
+/* The words of a script by what they are, in their order, comments included: what editors colour, and what is
  * around a cursor. Works for any text, also one that is half written. */
 #ifndef SURGERY_GRAMMAR_WORDS_H
 #define SURGERY_GRAMMAR_WORDS_H
@@ -27,7 +27,7 @@ typedef struct ScriptWord {
   ScriptWordKind kind;
   Span span;
   bool first;    /* it begins a statement */
-  bool selector; /* it stands where words are paths */
+  bool selector; /* where words are paths */
 } ScriptWord;
 typedef VEC(ScriptWord) ScriptWords;
 

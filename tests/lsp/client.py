@@ -53,7 +53,7 @@ CAPABILITIES = {
     "general": {"positionEncodings": ["utf-16"]},
     "textDocument": {"publishDiagnostics": {"relatedInformation": True},
                      "completion": {"completionItem": {"snippetSupport": True}}},
-    "workspace": {"didChangeWatchedFiles": {"dynamicRegistration": True}},
+    "workspace": {"didChangeWatchedFiles": {"dynamicRegistration": True}, "inlayHint": {"refreshSupport": True}},
 }
 
 

@@ -95,7 +95,7 @@ def test_encodings():
         [d] = [d for d in client.settle(uri) if d["code"] == "E0201"]
         begin, end = (index_of(script + "\n", d["range"][k], encoding) for k in ("start", "end"))
         assert script[begin:end] == "laye4", (encoding, d)
-        at = script.index("🧠") + 1  # an edit behind a pair of surrogates
+        at = script.index("🧠") + 1  # an edit after a pair of surrogates
         client.change(uri, None, (at, at, "x"))
         client.settle(uri)
         formatted = client.texts[uri]
@@ -130,6 +130,7 @@ def test_includes():
         disk.write_text("model Head(n) { fc = Linear(99, n) }\n")
         client.tell("workspace/didChangeWatchedFiles", {"changes": [{"uri": uri_of(disk), "type": 2}]})
         until(client, lambda: "E0301" in codes(client, uri_of(disk)) + codes(client, main))
+        until(client, lambda: any(n["method"] == "workspace/inlayHint/refresh" for n in client.notes))
         # and is opened, with another text than on disk
         client.open(uri_of(disk), "model Head(n) { fc = Linear(512, n) }\n")
         until(client, lambda: codes(client, uri_of(disk)) == [] and codes(client, main) == [])

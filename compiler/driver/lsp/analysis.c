@@ -203,7 +203,7 @@ const Moment *analysis_moment(const Analysis *a, uint32_t source, uint32_t offse
     uint32_t begin, end;
     if (place_in(a, m->span, source, &begin, &end)) {
       met = true;
-      if (end >= offset) continue; /* behind the place, or around it */
+      if (end >= offset) continue; /* after the place, or around it */
       best = m;
     } else if (!met) best = m; /* of the file that includes this one, before it did */
   }

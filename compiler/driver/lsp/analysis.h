@@ -59,7 +59,8 @@ void analysis_free(Analysis *a); /* NULL is fine */
 const SourceView *analysis_view(Analysis *a, uint32_t source);
 /* The source with this plain path; SPAN_NO_SOURCE. */
 uint32_t analysis_source(const Analysis *a, const char *path);
-/* The moment before the statement in which the place is (after it, where it is behind it); NULL: before the first. */
+/* The moment before the statement in which the place is (after it, where the place is after it); NULL: before the
+ * first. */
 const Moment *analysis_moment(const Analysis *a, uint32_t source, uint32_t offset);
 /* The kernels and the memory of the network, without the training while the script has mistakes; NULL where shapes are
  * not known. */

@@ -188,7 +188,7 @@ static void add_types_there(Completion *c) {
     if (!m->layers->at[i].cut) add_item(c, ITEM_CLASS, m->layers->at[i].type, NULL, NULL, NULL);
 }
 
-/* ---- by what stands in front of the cursor ---- */
+/* ---- by what is in front of the cursor ---- */
 
 static void complete_start(Completion *c) {
   switch (c->cursor.block) {

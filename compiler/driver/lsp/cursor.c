@@ -1,4 +1,4 @@
-/* Around a place: by the words alone, so that it works where the parser gives up. Called by whatever has a cursor. */
+/* Around a place: by the words only, so that it works where the parser gives up. Called by whatever has a cursor. */
 #include "compiler/driver/lsp/cursor.h"
 
 const char *word_text(Arena *arena, const SourceView *view, int word) {

@@ -166,7 +166,7 @@ static uint32_t offset_at(const Request *r, const json_t *position) {
                                json_integer_value(json_object_get(position, "character")));
 }
 
-static bool wants_kind(const json_t *only) {
+static bool kind_is_asked(const json_t *only) {
   size_t i;
   json_t *kind;
   if (!json_is_array(only)) return true;
@@ -181,7 +181,7 @@ json_t *answer_code_action(Request *r) {
   const json_t *range = json_object_get(r->params, "range");
   json_t *list = json_array();
   uint32_t begin = offset_at(r, json_object_get(range, "start")), end = offset_at(r, json_object_get(range, "end"));
-  if (!wants_kind(json_object_get(json_object_get(r->params, "context"), "only"))) return list;
+  if (!kind_is_asked(json_object_get(json_object_get(r->params, "context"), "only"))) return list;
   for (size_t i = 0; i < r->a->s.diags.all.count; i++) {
     const Diag *d = r->a->s.diags.all.at[i];
     Span place = place_of(r, d);

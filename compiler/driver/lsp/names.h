@@ -1,5 +1,5 @@
 /* The names that a script gives itself, and where each is used: constants, models with their arguments and layers,
- * values of a forward, layers that edits bring. Works on the trees alone, so also in a script with mistakes. */
+ * values of a forward, layers that edits bring. Works on the trees only, so also in a script with mistakes. */
 #ifndef SURGERY_LSP_NAMES_H
 #define SURGERY_LSP_NAMES_H
 #include "compiler/driver/lsp/cursor.h"

@@ -72,7 +72,7 @@ static json_t *outline_of(Request *r, const Stmt *first, int depth) {
   json_t *list = json_array();
   for (const Stmt *s = first; s && depth < AST_MAX_DEPTH; s = s->next) {
     OutlineKind kind;
-    if (s->kind == STMT_IF || s->kind == STMT_FOR) { /* what stands in them belongs to what is around */
+    if (s->kind == STMT_IF || s->kind == STMT_FOR) { /* what is in them belongs to what is around */
       json_t *inner = outline_of(r, s->body, depth + 1), *other = outline_of(r, s->other, depth + 1);
       json_array_extend(list, inner);
       json_array_extend(list, other);

@@ -32,7 +32,7 @@ typedef struct Rpc {
 void rpc_read(Rpc *rpc, bool wait);
 /* The next message, which the caller releases; NULL: none is waiting. */
 json_t *rpc_next(Rpc *rpc);
-/* Those that wait: rpc_waiting(rpc, 0) is the next one; NULL behind the last. */
+/* Those that wait: rpc_waiting(rpc, 0) is the next one; NULL after the last. */
 const json_t *rpc_waiting(const Rpc *rpc, size_t i);
 /* These take over the references that they are given. */
 void rpc_notify(Rpc *rpc, const char *method, json_t *params);

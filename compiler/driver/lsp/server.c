@@ -58,12 +58,16 @@ Document *server_root(Server *server, Document *document) {
 }
 
 static void drop_all(Server *server) {
+  server->elsewhere = true;
   for (Document *d = server->documents; d; d = d->next) drop_analysis(d);
 }
 
 static void drop_those_with(Server *server, const Document *changed) {
-  for (Document *d = server->documents; d; d = d->next)
-    if (d == changed || (d->now && analysis_source(d->now, changed->path) != SPAN_NO_SOURCE)) drop_analysis(d);
+  for (Document *d = server->documents; d; d = d->next) {
+    if (d != changed && !(d->now && analysis_source(d->now, changed->path) != SPAN_NO_SOURCE)) continue;
+    server->elsewhere = server->elsewhere || d != changed;
+    drop_analysis(d);
+  }
 }
 
 static void close_document(Server *server, Document *d) {
@@ -261,6 +265,7 @@ static json_t *initialize(Server *server, const json_t *params) {
   server->snippets = json_is_true(at_path(document, "completion", "completionItem", "snippetSupport"));
   server->watches = json_is_true(at_path(workspace, "didChangeWatchedFiles", "dynamicRegistration", NULL));
   server->refreshes_hints = json_is_true(at_path(workspace, "inlayHint", "refreshSupport", NULL));
+  server->refreshes_lenses = json_is_true(at_path(workspace, "codeLens", "refreshSupport", NULL));
   server->shows_documents = json_is_true(at_path(client, "window", "showDocument", "support"));
   server->initialized = true;
   return json_pack("{s:o, s:{s:s, s:s}}", "capabilities", capabilities(encoding), "serverInfo", "name", "surgeryc",
@@ -363,6 +368,17 @@ static void publish_one(void *user) {
     }
 }
 
+static void refresh(Server *server) {
+  Arena *arena = arena_create();
+  const char *const methods[] = {server->refreshes_hints ? "workspace/inlayHint/refresh" : NULL,
+                                 server->refreshes_lenses ? "workspace/codeLens/refresh" : NULL};
+  for (size_t i = 0; i < LENGTH(methods); i++)
+    if (methods[i])
+      rpc_request(&server->rpc, arena_printf(arena, "surgery-refresh-%u", ++server->asked), methods[i], json_null());
+  server->elsewhere = false;
+  arena_destroy(arena);
+}
+
 static bool is_unpublished(const Server *server) {
   for (const Document *d = server->documents; d; d = d->next)
     if (!d->published) return true;
@@ -380,6 +396,7 @@ ExitStatus lsp_serve(int in, int out, const Session *options, DrawGraph *draw) {
       dispatch(&server, message);
       json_decref(message);
     } else if (is_unpublished(&server)) guarded(publish_one, &server, &why); /* nobody asks: the messages */
+    else if (server.elsewhere) refresh(&server);
     else if (server.rpc.ended) break;
     else rpc_read(&server.rpc, true);
   }

@@ -12,8 +12,11 @@ typedef struct Server {
   Rpc rpc;
   Encoding encoding;
   bool initialized, shut_down, exited;
-  bool related_places, snippets, watches, refreshes_hints, shows_documents; /* what the client can do */
-  Document *documents;                                                      /* in the order in which they were opened */
+  bool related_places, snippets, watches, refreshes_hints, refreshes_lenses,
+      shows_documents; /* what the client can do */
+  bool elsewhere; /* something changed that is not in the document which shows it: hints and lenses are to be asked anew
+                   */
+  Document *documents; /* in the order in which they were opened */
   AnalysisSetup setup;
   DrawGraph *draw; /* NULL: there are no pictures */
   unsigned asked;  /* requests to the client, for their ids */

@@ -103,7 +103,7 @@ static int hex(char c) {
 
 char *uri_to_path(const char *uri) {
   if (strncmp(uri, "file://", 7) != 0) return strdup(uri);
-  const char *at = strchr(uri + 7, '/'); /* behind the host, which is empty or localhost */
+  const char *at = strchr(uri + 7, '/'); /* after the host, which is empty or localhost */
   char *path = strdup(at ? at : "/"), *to = path;
   for (const char *from = path; *from; from++)
     if (*from == '%' && hex(from[1]) >= 0 && hex(from[2]) >= 0 && (from[1] != '0' || from[2] != '0')) {
