@@ -150,6 +150,9 @@ def test_hover():
     assert "samples of a step" in hover(c, RESNET.replace("batch", "ba|tch"))
     assert "default 1e-3" in hover(c, RESNET.replace("lr=", "l|r="))
     assert "`width = 4`" in hover(c, BLOCK.replace("Net(width", "Net(wi|dth"))
+    text = hover(c, BLOCK.replace("relu(bn(conv1", "relu(bn(co|nv1"))  # a call of a layer, in each of its places
+    assert "**stem.conv1**" in text and "**layer0.conv1**" in text and "(N, 3, 32, 32) → (N, 4, 30, 30)" in text, text
+    assert "**stem.bn** `BatchNorm2d(4)`" in hover(c, BLOCK.replace("bn    =", "b|n    ="))
     # what is wrong has changed nothing: FLOPs are known all the same
     assert "MFLOP" in hover(c, RESNET.replace("freeze all", "freeze laye9").replace("layer4", "la|yer4"))
     # a script with two mistakes, one of them of syntax

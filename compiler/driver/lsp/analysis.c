@@ -18,8 +18,8 @@ bool span_holds(Span span, uint32_t source, uint32_t offset) {
 
 /* ---- what is remembered of each statement ---- */
 
-static const LayerNames *layers_of(Arena *arena, const Graph *g) {
-  LayerNames *list = arena_new(arena, LayerNames);
+static void list_layers(Arena *arena, const Graph *g, LayerNames *list) {
+  list->count = 0;
   vec_reserve(arena, list, g->modules.count + 16);
   for (size_t i = 1; i < g->modules.count; i++) {
     const Module *m = &g->modules.at[i];
@@ -30,7 +30,6 @@ static const LayerNames *layers_of(Arena *arena, const Graph *g) {
     if (n->module == NO_ID && n->alive)
       vec_push(arena, list, (LayerName){n->name, op_info(n->op)->name, (int32_t)i, true, false});
   }
-  return list;
 }
 
 /* Shapes between two statements, without a word: as edit_shapes_now() does it, but the edits do not learn of it. */
@@ -38,9 +37,7 @@ static Shape output_now(Analysis *a, Graph *g) {
   Shape unknown = {.rank = -1};
   Diags kept = a->s.diags;
   a->s.diags = (Diags){.arena = a->arena, .sources = &a->s.sources};
-  double start = now();
   look_at_shapes(&a->s, g);
-  a->looking += now() - start;
   a->s.diags = kept;
   return g->outputs.count ? value_at(g, g->outputs.at[0].value)->shape : unknown;
 }
@@ -51,26 +48,33 @@ static Moment *moment_of(Analysis *a, Span span) {
   return NULL;
 }
 
+/* The network has changed. A long loop is not looked at after each of its steps: then the end of the run counts. */
+static void look(Analysis *a, Graph *g, bool layers, LayerNames **own) {
+  static const double longest = 0.02; /* seconds, of a whole run */
+  double start = now();
+  bool in_time = a->looking < longest;
+  if (layers && in_time && !*own) *own = arena_new(a->arena, LayerNames);
+  if (layers && in_time) list_layers(a->arena, g, *own);
+  if (layers) a->layers = in_time ? *own : &a->layers_at_end;
+  a->output = in_time ? output_now(a, g) : (Shape){.rank = -1};
+  a->looking += now() - start;
+}
+
 static void watch(void *user, Graph *g, const LogStep *step) {
   enum { MOST_MOMENTS = 2000 };
-  static const double longest_looking = 0.02; /* seconds: a long loop is not looked at after each of its steps */
   Analysis *a = user;
   const Stmt *stmt = step->stmt;
-  if (a->moments.count >= MOST_MOMENTS) return;
-  const Moment *before = a->moments.count ? &a->moments.at[a->moments.count - 1] : NULL;
-  bool changed = stmt->kind == STMT_TAKE || step->added.count || step->removed.count || step->replaced.count ||
-                 step->renamed.count || step->restored.count;
-  Moment moment = {.span = stmt->span, .kind = stmt->kind, .step = a->log->steps.count - 1};
-  moment.layers = g && (changed || !before || !before->layers) ? layers_of(a->arena, g)
-                  : before                                     ? before->layers
-                                                               : NULL;
-  moment.output = before ? before->output : (Shape){.rank = -1};
-  bool shapes = changed || !(keywords[stmt->kind].flags & STMT_KEEPS_SHAPES);
-  if (g && shapes && a->looking < longest_looking) {
-    moment.output = output_now(a, g);
-    moment.reshaped = !before || !shape_equal(&before->output, &moment.output);
-  }
   Moment *same = moment_of(a, stmt->span);
+  if (!same && a->moments.count >= MOST_MOMENTS) return;
+  bool changed = stmt->kind == STMT_TAKE || step->added.count || step->removed.count || step->replaced.count ||
+                 step->renamed.count || step->restored.count || !a->layers;
+  Moment moment = {.span = stmt->span, .kind = stmt->kind, .step = a->log->steps.count - 1};
+  if (same) moment.own = same->own;
+  Shape before = a->layers ? a->output : (Shape){.rank = -1};
+  if (g && (changed || !(keywords[stmt->kind].flags & STMT_KEEPS_SHAPES))) look(a, g, changed, &moment.own);
+  moment.layers = a->layers;
+  moment.output = a->layers ? a->output : before;
+  moment.reshaped = !shape_equal(&before, &moment.output);
   if (same) *same = moment;
   else vec_push(a->arena, &a->moments, moment);
 }
@@ -114,6 +118,7 @@ static void run(void *user) {
   a->log->watch = watch;
   a->log->user = a;
   a->good = run_script(s, r->path, &a->script);
+  if (a->script.graph) list_layers(a->arena, a->script.graph, &a->layers_at_end);
   a->finished = true;
 }
 
@@ -134,13 +139,11 @@ Analysis *analysis_new(const AnalysisSetup *setup, const char *path) {
   a->arena = arena_create();
   Running running = {a, setup, path};
   const char *why;
-  double start = now();
   if (!guarded(run, &running, &why)) {
     a->failure = strdup(why);
     a->good = false;
     a->script = (Script){0};
   }
-  a->seconds = now() - start;
   if (a->script.graph && !a->good) {
     Diags diags = a->s.diags;
     if (!guarded(fill_shapes, a, &why)) a->s.diags = diags;

@@ -19,10 +19,11 @@ typedef VEC(LayerName) LayerNames;
 typedef struct Moment { /* the network after a statement that ran; of one in a loop after its last run */
   Span span;
   StmtKind kind;
-  size_t step; /* in log->steps */
-  const LayerNames *layers;
-  Shape output;  /* of the network; rank -1: not known */
-  bool reshaped; /* by this statement, or it is the first */
+  size_t step;              /* in log->steps */
+  const LayerNames *layers; /* NULL: there is no network yet */
+  LayerNames *own;          /* the same, where this statement changed the names; of one in a loop it is filled again */
+  Shape output;             /* of the network; rank -1: not known */
+  bool reshaped;            /* by this statement, or it is the first */
 } Moment;
 
 typedef struct SourceView { /* a source of the script as one reads it */
@@ -45,7 +46,11 @@ typedef struct Analysis {
   VEC(SourceView) views; /* by source; filled in by analysis_view() */
   Plan *plan;            /* of a good script, once somebody has asked */
   bool planned;
-  double seconds, looking; /* that the run took; that shapes between statements took */
+  double looking; /* seconds that were spent on what is remembered */
+  /* While it runs: of the network as it is; and the names when all statements have run. */
+  const LayerNames *layers;
+  Shape output;
+  LayerNames layers_at_end;
 } Analysis;
 
 typedef struct AnalysisSetup { /* of the server, for all */

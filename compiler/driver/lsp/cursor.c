@@ -8,7 +8,7 @@ const char *word_text(Arena *arena, const SourceView *view, int word) {
 }
 
 bool word_is(const SourceView *view, int word, const char *text) {
-  if (word < 0) return false;
+  if (word < 0 || (size_t)word >= view->words.count) return false;
   Span span = view->words.at[word].span;
   return span.end - span.begin == strlen(text) && memcmp(view->text.at + span.begin, text, strlen(text)) == 0;
 }

@@ -187,6 +187,35 @@ static const char *hover_hole(Request *r) {
   return NULL;
 }
 
+/* ---- models: what a declaration makes, what a forward calls ---- */
+
+/* Those that begin at `begin`, with their shapes: the modules whose arguments are there, or the calls. */
+static const char *describe_made(Request *r, uint32_t begin, bool calls) {
+  enum { MOST = 3 };
+  const Graph *g = r->a->script.graph;
+  const char *text = NULL;
+  size_t count = 0;
+  for (size_t i = 0; g && i < (calls ? g->nodes.count : g->modules.count); i++) {
+    const Node *n = calls ? node_at(g, (NodeId)i) : NULL;
+    ModuleId module = calls ? n->module : (ModuleId)i;
+    Span span = calls ? n->place : module_at(g, module)->args_span;
+    bool alive = calls ? n->alive : module_at(g, module)->alive;
+    if (!alive || span.source != r->source || span.begin != begin || span.end <= begin || ++count > MOST) continue;
+    LayerName layer = {.function = module == NO_ID, .id = module == NO_ID ? (int32_t)i : module};
+    layer.name = module == NO_ID ? n->name : module_at(g, module)->name;
+    const char *one = describe_layer(r, r->a, &layer);
+    text = text ? arena_printf(r->arena, "%s\n\n%s", text, one) : one;
+  }
+  return count > MOST ? arena_printf(r->arena, "%s\n\n… and %zu more", text, count - MOST) : text;
+}
+
+/* On the name of `conv1 = Conv2d(3, 64, 7)` in a model. */
+static const char *hover_declaration(Request *r, const Cursor *c) {
+  size_t value = (size_t)c->word + 2;
+  bool declares = r->view->words.at[c->word].first && word_is(r->view, c->word + 1, "=");
+  return declares && value < r->view->words.count ? describe_made(r, r->view->words.at[value].span.begin, false) : NULL;
+}
+
 /* ---- words of the tables ---- */
 
 static const char *hover_callable(Request *r, const Cursor *c, const char *name) {
@@ -195,18 +224,8 @@ static const char *hover_callable(Request *r, const Cursor *c, const char *name)
   const char *text = arena_printf(r->arena, "```surgery\n%s\n```", callable_text(r->arena, &call, NULL, NULL));
   if (call.doc && *call.doc) text = arena_printf(r->arena, "%s\n%s", text, call.doc);
   if (call.torch && *call.torch) text = arena_printf(r->arena, "%s (torch: `%s`)", text, call.torch);
-  /* The layers that are made here. */
-  const Graph *g = r->a->script.graph;
-  int shown = 0;
-  for (size_t i = 1; g && i < g->modules.count && shown < 3; i++) {
-    const Module *m = &g->modules.at[i];
-    if (!m->alive || m->args_span.source != r->source || m->args_span.begin != r->view->words.at[c->word].span.begin)
-      continue;
-    LayerName layer = {m->name, m->type, (int32_t)i, false, false};
-    text = arena_printf(r->arena, "%s\n\n%s", text, describe_layer(r, r->a, &layer));
-    shown++;
-  }
-  return text;
+  const char *made = describe_made(r, r->view->words.at[c->word].span.begin, false);
+  return made ? arena_printf(r->arena, "%s\n\n%s", text, made) : text;
 }
 
 static const char *hover_setting(Request *r, const Cursor *c, const char *name) {
@@ -281,14 +300,22 @@ static const char *hover_text(Request *r, const Cursor *c, Span *span) {
   switch (r->view->words.at[c->word].kind) {
   case WORD_KEYWORD: return hover_keyword(r, c, word);
   case WORD_TYPE:
-  case WORD_FUNCTION: text = hover_callable(r, c, word); break;
+  case WORD_FUNCTION: {
+    const char *call = describe_made(r, r->view->words.at[c->word].span.begin, true);
+    text = hover_callable(r, c, word);
+    if (call) text = text ? arena_printf(r->arena, "%s\n\n%s", text, call) : call;
+    break;
+  }
   case WORD_SETTING: text = hover_setting(r, c, word); break;
   case WORD_ARGUMENT: text = hover_argument(r, c, word); break;
   case WORD_VARIABLE:
     text = hover_variable(r, word);
     if (!text) text = hover_callable(r, c, word);
     break;
-  case WORD_LAYER: text = hover_path(r, c, false); break;
+  case WORD_LAYER:
+    text = hover_declaration(r, c);
+    if (!text) text = hover_path(r, c, false);
+    break;
   case WORD_REGEX: text = hover_path(r, c, true); break;
   case WORD_STRING: text = hover_path(r, c, false); break;
   case WORD_CONSTANT:
