@@ -8,8 +8,8 @@ prefix="$INSTALL_WORK/a préfix"
 mkdir -p "$INSTALL_WORK"
 work=$(mktemp -d "$INSTALL_WORK/wörk dir.XXXXXX")
 finished=no
-leave() {
-  status=$?
+leave() { # [STATUS]
+  status=${1:-$?}
   [ "$status" != 0 ] || [ $finished = yes ] || { echo "FAILED: ended before its end"; status=1; }
   case $status in 0 | 77) rm -rf "$work" ;; *) echo "files are left in $work" ;; esac
   exit $status
