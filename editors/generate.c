@@ -7,7 +7,7 @@
  * The lists: keywords (statements), settings (of train, input and phase blocks), joining, constants, types (layers),
  * functions, choices (optimizers, losses, schedules, augmentations), networks (of the zoo), version. All are of the
  * tables that the compiler has. Run by the build: generate TEMPLATE OUT. */
-#include "compiler/lang/lang.h"
+#include "compiler/settings/settings.h"
 #include "grammar/words.h"
 #include "runtime/base/recipe.h"
 #include <errno.h>
@@ -26,9 +26,8 @@ static void add_keywords(Arena *arena, NameList *out) {
 }
 
 static void add_settings(Arena *arena, NameList *out) {
-  static const char *const steps[] = {"resize", "center_crop", "normalize", "grayscale", "exif_transpose"};
   for (int i = 0; i < SETTING_KINDS; i++) vec_push(arena, out, train_settings[i].arg.name);
-  for (size_t i = 0; i < LENGTH(steps); i++) vec_push(arena, out, steps[i]);
+  for (int i = 0; i < PREPROCESS_STEPS; i++) vec_push(arena, out, preprocess_steps[i].name);
 }
 
 static void add_choices(Arena *arena, NameList *out) {

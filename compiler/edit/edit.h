@@ -25,6 +25,8 @@ bool edit_take(EditContext *e, const Stmt *stmt);
 #define IN_TRAIN(...)
 #include "grammar/keywords.def"
 
+/* The i-th of the functions that init knows; NULL after the last. (init.c) */
+const char *init_name(size_t i);
 /* append and prepend of another donor's slice. */
 bool edit_stitch(EditContext *e, const Stmt *stmt);
 /* Builds a donor, infers its shapes and cuts its slice out; no weights yet. *out may be there even when it fails, NULL

@@ -27,6 +27,8 @@ static const InitRow rows[] = {
 };
 enum { ROW_COUNT = sizeof rows / sizeof *rows };
 
+const char *init_name(size_t i) { return i < ROW_COUNT ? rows[i].name : NULL; }
+
 static bool wrong_init(EditContext *e, Span span, const char *why) {
   Diag *d = diag_report(&e->s->diags, DIAG_E0226, span, "%s", why);
   diag_help(&e->s->diags, d,

@@ -81,6 +81,14 @@ static bool read_normalize(Block *b, const Stmt *stmt, Preprocess *out) {
   return true;
 }
 
+const PreprocessStep preprocess_steps[PREPROCESS_STEPS] = {
+    [PRE_RESIZE] = {"resize", "size", "the shorter side, or (height, width), as torchvision's Resize"},
+    [PRE_CENTER_CROP] = {"center_crop", "size", "the middle of the image"},
+    [PRE_NORMALIZE] = {"normalize", "imagenet", "imagenet, or mean=… std=…: the last step"},
+    [PRE_GRAYSCALE] = {"grayscale", "", "one channel, as PIL's L"},
+    [PRE_EXIF_TRANSPOSE] = {"exif_transpose", "", "turned as the camera was: the first step"},
+};
+
 static bool read_preprocess(Block *b, const Stmt *stmt, Preprocess *out) {
   if (streq(stmt->name, "resize")) {
     out->kind = PRE_RESIZE;
@@ -99,7 +107,8 @@ static bool read_preprocess(Block *b, const Stmt *stmt, Preprocess *out) {
 }
 
 static bool input_statement(Block *b, const Stmt *stmt) {
-  static const char *const known[] = {"resize", "center_crop", "normalize", "grayscale", "exif_transpose"};
+  const char *known[PREPROCESS_STEPS];
+  for (int i = 0; i < PREPROCESS_STEPS; i++) known[i] = preprocess_steps[i].name;
   static const char *const later[] = {"crop", "pad", "to_tensor", "rescale"};
   InputBlock *to = b->data;
   Session *s = b->eval.s;

@@ -5,6 +5,12 @@
 #include "compiler/settings/config.h"
 
 /* Each is false with diagnostics. */
+/* The steps of its block, by PreprocessKind: how each is written, and what it does. */
+enum { PREPROCESS_STEPS = PRE_EXIF_TRANSPOSE + 1 };
+typedef struct PreprocessStep {
+  const char *name, *value, *doc;
+} PreprocessStep;
+extern const PreprocessStep preprocess_steps[PREPROCESS_STEPS];
 bool eval_input(Session *s, Scope *scope, Graph *g, const Stmt *stmt);
 bool eval_labels(Session *s, Scope *scope, Graph *g, const Stmt *stmt);
 /* Fills `train` from its defaults (Adam(lr=1e-3), CrossEntropy, batch 32, epochs 10, seed 0) and the block. */

@@ -200,8 +200,8 @@ static void complete_start(Completion *c) {
     KEYWORDS(c, STMT_GROUP, STMT_PHASE, STMT_FREEZE, STMT_UNFREEZE, STMT_SAVE, STMT_LET, STMT_FOR, STMT_IF);
     return;
   case BLOCK_INPUT:
-    for (const CallArg *p = preprocess_steps; p->name; p++)
-      add_item(c, ITEM_PROPERTY, p->name, p->fallback, NULL, NULL);
+    for (int i = 0; i < PREPROCESS_STEPS; i++)
+      add_item(c, ITEM_PROPERTY, preprocess_steps[i].name, preprocess_steps[i].doc, NULL, NULL);
     return;
   case BLOCK_MODEL:
     KEYWORDS(c, STMT_FORWARD, STMT_LET, STMT_FOR, STMT_IF, STMT_STAGES, STMT_INPUT);
@@ -292,8 +292,6 @@ static void complete_setting(Completion *c) {
 }
 
 static void complete_words(Completion *c) {
-  static const char *const inits[] = {"zeros",           "ones",           "constant",       "uniform",       "normal",
-                                      "kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal", NULL};
   bool settings = c->cursor.block == BLOCK_TRAIN || c->cursor.block == BLOCK_PHASE || c->cursor.block == BLOCK_INPUT;
   StmtKind stmt = c->cursor.stmt;
   bool directly = c->cursor.before == c->cursor.first;
@@ -301,8 +299,8 @@ static void complete_words(Completion *c) {
   else if (stmt == STMT_KINDS && settings) complete_setting(c);
   else if (before_is(c, "from")) WORDS(c, "random");
   else if (before_is(c, "with") && stmt == STMT_INIT)
-    for (const char *const *name = inits; *name; name++)
-      add_item(c, ITEM_FUNCTION, *name, "torch.nn.init", arena_printf(c->r->arena, "%s()", *name), NULL);
+    for (size_t i = 0; init_name(i); i++)
+      add_item(c, ITEM_FUNCTION, init_name(i), "torch.nn.init", arena_printf(c->r->arena, "%s()", init_name(i)), NULL);
   else if (before_is(c, "with") ||
            (before_is(c, "=") && (stmt == STMT_INSERT || stmt == STMT_APPEND || stmt == STMT_PREPEND)))
     add_layer_types(c);

@@ -49,7 +49,6 @@ const char *callable_text(Arena *arena, const Callable *callable, size_t *at, si
 /* The family of train.def's names that the setting takes; NULL. */
 const TrainRows *setting_rows(const char *setting);
 const Stmt *find_model(Request *r, const char *name, const char **origin); /* of the script, or built in; NULL */
-extern const CallArg preprocess_steps[]; /* name, and in `fallback` what it does; ended by a name NULL */
 
 /* ---- hover.c ---- */
 /* As module_totals() with what lies below, of the parameters whose shape is known: in the middle of a script some are

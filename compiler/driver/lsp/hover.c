@@ -229,8 +229,10 @@ static const char *hover_callable(Request *r, const Cursor *c, const char *name)
 }
 
 static const char *hover_setting(Request *r, const Cursor *c, const char *name) {
-  for (const CallArg *p = preprocess_steps; c->block == BLOCK_INPUT && p->name; p++)
-    if (streq(p->name, name)) return arena_printf(r->arena, "```surgery\n%s %s\n```\n%s", name, p->type, p->fallback);
+  for (int i = 0; c->block == BLOCK_INPUT && i < PREPROCESS_STEPS; i++) {
+    const PreprocessStep *p = &preprocess_steps[i];
+    if (streq(p->name, name)) return arena_printf(r->arena, "```surgery\n%s %s\n```\n%s", name, p->value, p->doc);
+  }
   for (int i = 0; i < SETTING_KINDS; i++) {
     const TrainSetting *s = &train_settings[i];
     if (!streq(s->arg.name, name)) continue;

@@ -2,15 +2,6 @@
  * models of the script and the zoo. Called by hover, signature help and completion. */
 #include "compiler/driver/lsp/cursor.h"
 
-/* The steps of an input's preprocessing, which compiler/settings/input.c reads. */
-const CallArg preprocess_steps[] = {
-    {"resize", "the shorter side, or (height, width), as torchvision's Resize", "size", {0}, false},
-    {"center_crop", "the middle of the picture", "size", {0}, false},
-    {"normalize", "imagenet, or (mean, std)", "statistics", {0}, false},
-    {"grayscale", "one channel, as PIL's L", "", {0}, false},
-    {"exif_transpose", "turned as the camera was", "", {0}, false},
-    {NULL, NULL, NULL, {0}, false}};
-
 static const char *op_type(const ArgInfo *info) {
   static const char *const names[] = {[ARG_INT] = "integer",  [ARG_PAIR] = "integer or (height, width)",
                                       [ARG_FLOAT] = "number", [ARG_BOOL] = "true or false",
