@@ -7,7 +7,7 @@ anew, as the language says it.
 One tensor for each case, of its parts one behind the other: the outputs for n samples in evaluation mode; then, where
 anything is trainable, the loss of a step in training mode, and in the state dict's order every trainable parameter's
 gradient and every running statistic as the step left it."""
-import os, sys
+import os, re, sys
 import numpy as np
 import torch
 from torch import nn
@@ -53,20 +53,20 @@ FUNCTIONS = {"gelu": nn.functional.gelu, "tanh": torch.tanh, "softmax": torch.so
              "adaptive_avg_pool2d": nn.functional.adaptive_avg_pool2d}
 
 
-def CrossEntropy(weight=None, label_smoothing=0.0, ignore_index=-100):
-    weight = None if weight is None else torch.tensor(weight, dtype=torch.float64)
-    return lambda y, target: nn.functional.cross_entropy(y, target, weight, ignore_index=ignore_index, label_smoothing=label_smoothing)
+def loss_named(torch_name):
+    """The loss of grammar/train.def that is called so in torch.nn; a list of weights is one a class, dimension 1 of the output."""
+    def with_arguments(**arguments):
+        def of(y, target):
+            lists = {name: torch.tensor(value, dtype=torch.float64) for name, value in arguments.items() if isinstance(value, list)}
+            if "pos_weight" in lists:
+                lists["pos_weight"] = lists["pos_weight"].reshape([-1] + [1] * (y.dim() - 2))
+            return getattr(nn, torch_name)(**{**arguments, **lists})(y, target)
+        return of
+    return with_arguments
 
 
-def BCEWithLogits(pos_weight=None):
-    def loss(y, target):
-        weight = None if pos_weight is None else torch.tensor(pos_weight, dtype=torch.float64).reshape([-1] + [1] * (y.dim() - 2))
-        return nn.functional.binary_cross_entropy_with_logits(y, target, pos_weight=weight)
-    return loss
-
-
-LOSSES = {"CrossEntropy": CrossEntropy, "BCEWithLogits": BCEWithLogits, "L1": lambda: nn.functional.l1_loss,
-          "MSE": lambda: nn.functional.mse_loss}
+with open(os.path.join(here, "../../grammar/train.def")) as table:
+    LOSSES = {name: loss_named(torch_name) for name, torch_name in re.findall(r'^LOSS\((\w+),.*?"(\w+Loss)"', table.read(), re.S | re.M)}
 
 
 class Case:
