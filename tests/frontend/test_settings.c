@@ -61,7 +61,7 @@ static void train_refusals(void **state) {
   static const Refusal table[] = {
       {TRAIN("epoch 25"), "E0501", "did you mean 'epochs'"},
       {TRAIN("optimizer LBFGS(lr=0.1)"), "E0503", "optimizer 'LBFGS' is not supported yet by this version"},
-      {TRAIN("loss Huber"), "E0503", "loss 'Huber'"},
+      {TRAIN("loss KLDiv"), "E0503", "loss 'KLDiv'"},
       {TRAIN("augment cutmix"), "E0503", "augmentation 'cutmix'"},
       {TRAIN("schedule plateau"), "E0503", "schedule 'plateau'"},
       {TRAIN("optimizer Adm(lr=0.1)"), "E0502", "did you mean 'Adam'"},

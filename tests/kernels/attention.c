@@ -2,9 +2,6 @@
 #include "tests/kernels/support.h"
 #include <stdbool.h>
 
-TEST_KERNEL(attention);
-TEST_KERNEL(attention_grad);
-
 typedef struct Attend {
   int64_t n;
   AttentionParams k;

@@ -1,10 +1,7 @@
-/* Calling kernels by their names.
- * TEST_KERNEL(name): at file scope, above the tests of that row of kernels.def. tests/kernels/coverage.c looks for
- * these marks and fails for a row that has none. */
+/* Calling kernels by their names. */
 #ifndef SURGERY_TESTS_KERNELS_CALL_H
 #define SURGERY_TESTS_KERNELS_CALL_H
 #include "runtime/kernels/kernels.h"
-#define TEST_KERNEL(name) _Static_assert(KERNEL_##name >= 0, "a row of kernels.def")
 /* OPERANDS(add, .a = x, .b = x, .y = y): those that are not named are NULL. */
 #define OPERANDS(kernel, ...) (&(kernel##_operands){__VA_ARGS__})
 /* The work items [begin, end) of a template. operands: of this kernel, or of one that has the same. */

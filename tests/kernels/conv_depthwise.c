@@ -4,11 +4,6 @@
 #include <stdlib.h>
 #include "tests/kernels/call.h"
 
-TEST_KERNEL(depthwise);
-TEST_KERNEL(depthwise_pack);
-TEST_KERNEL(depthwise_grad_input);
-TEST_KERNEL(depthwise_grad_weight);
-
 static const Shape shapes[] = {
     /* name, groups (= c), ic, ih, iw, oc, kernel, stride, padding, dilation */
     {"one pixel", 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 0},

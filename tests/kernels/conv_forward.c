@@ -5,12 +5,6 @@
 #include <stdlib.h>
 #include "tests/kernels/call.h"
 
-TEST_KERNEL(conv2d);
-TEST_KERNEL(conv2d_wino);
-TEST_KERNEL(conv2d_stem);
-TEST_KERNEL(conv2d_pack);
-TEST_KERNEL(conv2d_generic);
-
 /* What is added to a convolution. */
 typedef struct Epilogue {
   int activation, bias, residual, accumulate, fold_bn;

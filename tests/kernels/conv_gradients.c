@@ -5,14 +5,6 @@
 #include <stdlib.h>
 #include "tests/kernels/call.h"
 
-TEST_KERNEL(conv2d_pack_transposed);
-TEST_KERNEL(conv2d_grad_weight);
-TEST_KERNEL(conv2d_grad_weight_wino);
-TEST_KERNEL(conv2d_grad_weight_sum);
-TEST_KERNEL(channel_sum);
-TEST_KERNEL(conv2d_generic_grad_input);
-TEST_KERNEL(conv2d_generic_grad_weight);
-
 typedef struct Tensors {
   float *x, *w, *dy, *x_in, *dy_in;
 } Tensors;

@@ -6,8 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-TEST_KERNEL(conv2d_im2col);
-
 static void check_product(const Shape *row, int64_t n, int has_bias) {
   Shape s = *row;
   shape_finish(&s);

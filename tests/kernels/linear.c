@@ -13,11 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-TEST_KERNEL(linear);
-TEST_KERNEL(linear_grad_input);
-TEST_KERNEL(linear_grad_weight);
-TEST_KERNEL(linear_grad_bias);
-
 /* ---- linear ---- */
 
 typedef struct Layer {

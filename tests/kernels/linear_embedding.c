@@ -2,11 +2,6 @@
 #include "tests/kernels/support.h"
 #include <stdbool.h>
 
-TEST_KERNEL(embedding);
-TEST_KERNEL(embedding_grad_weight);
-TEST_KERNEL(positions);
-TEST_KERNEL(select_grad);
-
 typedef struct Table {
   int64_t n;
   EmbeddingParams k;

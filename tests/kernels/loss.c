@@ -1,11 +1,6 @@
 /* Losses and their gradients. */
 #include "tests/kernels/support.h"
 
-TEST_KERNEL(cross_entropy);
-TEST_KERNEL(mse);
-TEST_KERNEL(l1);
-TEST_KERNEL(bce_with_logits);
-
 typedef struct Entropy {
   int64_t n;
   CrossEntropyParams k;
@@ -99,7 +94,7 @@ static void test_mse(void **state) {
     int64_t n = sizes[i][0], count = n * sizes[i][1];
     double *x = new_random(count, -1, 1), *target = new_random(count, -1, 1.5), want;
     Squares t = {count, target};
-    RegressionParams k = {sizes[i][1]};
+    RegressionParams k = {.count = sizes[i][1]};
     float *loss = new_floats(1), *dx = new_floats(count);
     run_kernel(KERNEL_mse,
                OPERANDS(mse, .x = as_floats(x, count), .target = as_floats(target, count), .loss = loss, .dx = dx), n,
@@ -122,7 +117,7 @@ static void test_l1(void **state) {
     double *x = new_random(count, -1, 1), *target = new_random(count, 1.5, 2), want;
     for (int64_t j = 0; j < count; j += 2) target[j] -= 3; /* both signs, and far from the kink */
     Squares t = {count, target};
-    RegressionParams k = {sizes[i][1]};
+    RegressionParams k = {.count = sizes[i][1]};
     float *loss = new_floats(1), *dx = new_floats(count);
     run_kernel(KERNEL_l1,
                OPERANDS(l1, .x = as_floats(x, count), .target = as_floats(target, count), .loss = loss, .dx = dx), n,
@@ -133,7 +128,7 @@ static void test_l1(void **state) {
   }
   /* equal: no gradient; NaN goes through; an infinite difference has a sign too */
   float x[4] = {1, 2, NAN, 0}, target[4] = {1, 3, 0, INFINITY}, loss, dx[4];
-  RegressionParams k = {4};
+  RegressionParams k = {.count = 4};
   run_kernel(KERNEL_l1, OPERANDS(l1, .x = x, .target = target, .loss = &loss, .dx = dx), 1, &k,
              (Out[]){{&loss, 4}, {dx, sizeof dx}, {0}});
   assert_true(dx[0] == 0 && dx[1] == -0.25f && isnan(dx[2]) && dx[3] == -0.25f && isnan(loss));

@@ -2,12 +2,6 @@
  * differences through the batch's mean and variance. */
 #include "tests/kernels/support.h"
 
-TEST_KERNEL(batchnorm_stats);
-TEST_KERNEL(batchnorm_apply);
-TEST_KERNEL(batchnorm_grad_sums);
-TEST_KERNEL(batchnorm_grad_params);
-TEST_KERNEL(batchnorm_grad_input);
-
 typedef struct Size {
   int64_t n, c, hw, plain;
 } Size;

@@ -1,10 +1,6 @@
 /* Group normalisation of both layouts and its gradients. */
 #include "tests/kernels/support.h"
 
-TEST_KERNEL(groupnorm);
-TEST_KERNEL(groupnorm_grad_input);
-TEST_KERNEL(groupnorm_grad_params);
-
 typedef struct Norm {
   int64_t n;
   GroupNormParams k;

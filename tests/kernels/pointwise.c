@@ -1,13 +1,6 @@
 /* activation, its gradient, add, copy, scale, dropout. */
 #include "tests/kernels/support.h"
 
-TEST_KERNEL(activation);
-TEST_KERNEL(activation_grad);
-TEST_KERNEL(add);
-TEST_KERNEL(copy);
-TEST_KERNEL(scale);
-TEST_KERNEL(dropout);
-
 typedef struct Act {
   int64_t activation;
   double slope;

@@ -1,13 +1,6 @@
 /* Pooling against loops over PyTorch's definition of each window. */
 #include "tests/kernels/support.h"
 
-TEST_KERNEL(maxpool2d);
-TEST_KERNEL(maxpool2d_grad);
-TEST_KERNEL(avgpool2d);
-TEST_KERNEL(avgpool2d_grad);
-TEST_KERNEL(adaptive_avgpool2d);
-TEST_KERNEL(adaptive_avgpool2d_grad);
-
 typedef struct Case {
   int64_t n;
   Pool2dParams k;

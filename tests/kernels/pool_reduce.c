@@ -1,11 +1,6 @@
 /* mean and softmax over the middle of (N, outer, reduce, inner). */
 #include "tests/kernels/support.h"
 
-TEST_KERNEL(mean);
-TEST_KERNEL(mean_grad);
-TEST_KERNEL(softmax);
-TEST_KERNEL(softmax_grad);
-
 typedef struct Reduce {
   int64_t n;
   MeanParams k;

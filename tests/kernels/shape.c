@@ -1,11 +1,6 @@
 /* NCHW ↔ NCHW16c, and the parts of a concatenation. Values only move: no error is allowed. */
 #include "tests/kernels/support.h"
 
-TEST_KERNEL(to_nchw16c);
-TEST_KERNEL(to_nchw);
-TEST_KERNEL(cat_copy);
-TEST_KERNEL(cat_grad);
-
 static void test_layouts(void **state) {
   static const struct {
     int64_t n, c, h, w;

@@ -209,35 +209,52 @@ TEMPLATE(cross_entropy) {
   *b->loss = (float)(loss / l.divisor);
 }
 
-/* ---- mean squared and mean absolute error ---- */
+/* ---- of the difference of each element, d = x - target ---- */
 
-/* x, target: (n, count) → loss: one float, the mean of d d or of |d| with d = x - target; dx */
-SIMD void regression(const float *x, const float *target, float *loss, float *dx, int64_t n, const RegressionParams *k,
-                     int squared) {
+/* Of 16 differences: what each adds to the sum, and the slope there. NaN goes through. */
+typedef v16d difference_loss(v16 d, v16 *slope, const RegressionParams *k);
+
+/* x, target: (n, count) → loss: one float, the mean; dx */
+SIMD void regression(difference_loss *of, const float *x, const float *target, float *loss, float *dx, int64_t n,
+                     const RegressionParams *k) {
   int64_t count = n * k->count;
-  v16 scale = v16_set((float)((squared ? 2.0 : 1.0) / (double)count));
+  float share = (float)(1 / (double)count);
   v16d sum = {0};
   for (int64_t i = 0; i < count; i += 16) {
-    v16 d = v16_load_lanes(x + i, count - i) - v16_load_lanes(target + i, count - i);
-    v16d wide = v16_widen(squared ? d : v16_abs(d));
-    if (squared) wide *= wide;
-    sum += wide;
-    if (!dx) continue;
-    /* of |d|: its sign; 0 where both are equal, and NaN goes through */
-    v16 slope = d * scale;
-    if (!squared) slope = v16_select(d > 0.0f, scale, v16_select(d < 0.0f, -scale, d));
-    v16_store_lanes(dx + i, slope, count - i);
+    v16 slope, d = v16_load_lanes(x + i, count - i) - v16_load_lanes(target + i, count - i);
+    sum += of(d, &slope, k);
+    if (dx) v16_store_lanes(dx + i, slope * share, count - i);
   }
   *loss = (float)(v16d_sum(sum) / (double)count);
 }
-PLAN(mse) { per_call(plan, 1, 4.0 * (double)k->count); }
-TEMPLATE(mse) {
-  if (begin < end) regression(b->x, b->target, b->loss, b->dx, n, k, 1);
+#define REGRESSION(name, of)                                                                                           \
+  PLAN(name) { per_call(plan, 1, 4.0 * (double)k->count); }                                                            \
+  TEMPLATE(name) {                                                                                                     \
+    if (begin < end) regression(of, b->x, b->target, b->loss, b->dx, n, k);                                            \
+  }
+
+SIMD v16d square(v16 d, v16 *slope, const RegressionParams *k) {
+  v16d wide = v16_widen(d);
+  *slope = 2.0f * d;
+  return wide * wide;
 }
-PLAN(l1) { per_call(plan, 1, 4.0 * (double)k->count); }
-TEMPLATE(l1) {
-  if (begin < end) regression(b->x, b->target, b->loss, b->dx, n, k, 0);
+REGRESSION(mse, square)
+
+/* The slope is the sign of d, 0 where both are equal. */
+SIMD v16d size(v16 d, v16 *slope, const RegressionParams *k) {
+  *slope = v16_select(d > 0.0f, v16_set(1), v16_select(d < 0.0f, v16_set(-1), d));
+  return v16_widen(v16_abs(d));
 }
+REGRESSION(l1, size)
+
+/* factor times d^2 / 2 within delta of 0, and the tangents of that beyond (torch.nn.HuberLoss). With c = d cut to
+ * ±delta both are c (d - c / 2), whose slope is c. */
+SIMD v16d huber(v16 d, v16 *slope, const RegressionParams *k) {
+  v16 delta = v16_set((float)k->delta), cut = v16_select(d > delta, delta, v16_select(d < -delta, -delta, d));
+  *slope = cut * (float)k->factor;
+  return v16_widen(cut) * (v16_widen(d) - 0.5 * v16_widen(cut)) * k->factor;
+}
+REGRESSION(huber, huber)
 
 /* ---- binary cross entropy of logits ----
  * loss = (1 - t) x + a (log(1 + exp(-|x|)) + max(-x, 0)),  a = 1 + (pos_weight - 1) t, so that nothing overflows
