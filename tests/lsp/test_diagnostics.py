@@ -107,6 +107,27 @@ def test_encodings():
     client.quit()
 
 
+def test_line_ends():
+    """The same messages at the same lines and characters, however lines end."""
+    script = 'take resnet18 from random\nfreeze laye4\n# x\nreplace fc with Linear(_, 2)\nfreeze\n'
+    seen = []
+    for end in ("\n", "\r\n"):
+        client, uri = Client(surgeryc), "file:///nowhere/ends.surgery"
+        text = script.replace("\n", end)
+        client.open(uri, text)
+        seen.append([(d["code"], d["range"]) for d in client.settle(uri)])
+        whole = {"start": {"line": 0, "character": 0}, "end": {"line": 9, "character": 0}}
+        seen[-1] += [(h["label"], h["position"]) for h in client.request("inlayHint", uri, range=whole)]
+        line = {"line": 1, "character": 99}  # beyond the end is the end
+        client.tell("textDocument/didChange", {"textDocument": {"uri": uri, "version": 2},
+                                               "contentChanges": [{"range": {"start": line, "end": line}, "text": "x"}]})
+        client.versions[uri], client.texts[uri] = 2, text.replace("laye4", "laye4x")
+        seen[-1] += [(d["code"], d["range"]) for d in client.settle(uri)]
+        client.quit()
+    assert seen[0] == seen[1], seen
+    assert ("E0201", {"start": {"line": 1, "character": 7}, "end": {"line": 1, "character": 13}}) in seen[1], seen[1]
+
+
 def test_includes():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder).resolve()
