@@ -4,8 +4,10 @@
 #include "runtime/train/optimizer.h"
 
 typedef struct InfoArguments {
-  bool layers;
+  bool layers, json;
 } InfoArguments;
+
+int info_json(const surgery_net *net); /* info_json.c; -1: no memory, or stdout cannot be written */
 
 static void print_shapes(const Manifest *m) {
   static const char *const kinds[] = {"image", "tensor", "tokens"};
@@ -120,13 +122,7 @@ static void print_processor(const surgery_net *net) {
   cli_print(stdout, "; %d threads\n", surgery_threads());
 }
 
-static ExitStatus run(Cli *cli) {
-  InfoArguments arguments = {false};
-  ExitStatus status;
-  surgery_error err;
-  if (!cli_parse(cli, &arguments, &status)) return status;
-  surgery_net *net = cli_open(cli, &err);
-  if (!net) return cli_error(cli, &err);
+static void print_all(const surgery_net *net, bool layers) {
   const Manifest *m = net->manifest;
   char frozen[32], trainable[32];
   print_shapes(m);
@@ -138,12 +134,25 @@ static ExitStatus run(Cli *cli) {
   print_memory(m);
   print_training(m->train);
   print_processor(net);
-  if (arguments.layers) print_layers(m);
+  if (layers) print_layers(m);
+}
+
+static ExitStatus run(Cli *cli) {
+  InfoArguments arguments = {false, false};
+  ExitStatus status;
+  surgery_error err;
+  if (!cli_parse(cli, &arguments, &status)) return status;
+  surgery_net *net = cli_open(cli, &err);
+  if (!net) return cli_error(cli, &err);
+  int failed = 0;
+  if (arguments.json) failed = info_json(net);
+  else print_all(net, arguments.layers);
   surgery_close(net);
-  return EXIT_DONE;
+  return failed ? EXIT_ENVIRONMENT : EXIT_DONE;
 }
 
 static const Option options[] = {
+    {"json", OPTION_FLAG, offsetof(InfoArguments, json), NULL, "everything, and all of the training's recipe, as JSON"},
     {"layers", OPTION_FLAG, offsetof(InfoArguments, layers), NULL, "every layer with its type, output and parameters"},
     {NULL, OPTION_FLAG, 0, NULL, NULL}};
 const CliCommand command_info = {
