@@ -57,6 +57,7 @@ const char *depfile_text(Session *s, const char *const *targets, size_t count) {
     if (!is_written(s, i)) continue;
     put_name(a, &text, s->dependencies.at[i], true);
     put(a, &text, ':');
+    put(a, &text, ' '); /* CMake 3.21 misreads a rule that ends with its colon */
     put(a, &text, '\n');
   }
   put(a, &text, '\0');

@@ -261,7 +261,7 @@ void test_depfile(void **state) {
   assert_string_equal(
       depfile_text(&f->session, (const char *[]){"out dir/net", "net:h"}, 2),
       "out\\ dir/net net\\:h: \\\n a\\ b.surgery \\\n c$$d.surgery \\\n e\\#f.surgery \\\n g\\\\\\ h.surgery\n"
-      "a\\ b.surgery:\nc$$d.surgery:\ne\\#f.surgery:\ng\\\\\\ h.surgery:\n");
+      "a\\ b.surgery: \nc$$d.surgery: \ne\\#f.surgery: \ng\\\\\\ h.surgery: \n");
   /* make agrees: with all of them there the target is up to date; a newer one or one that is gone makes it old. */
   write_text("Makefile", "target: ; @touch target\ninclude make.d\n");
   f->session.dependencies.count = 4;
