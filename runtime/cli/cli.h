@@ -58,8 +58,8 @@ DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets
 void cli_note(const Cli *cli, const Dataset *set); /* what is odd about the data, once */
 #define CLI_DATA_SETS "{data sets}"                /* in a command's `more`: the kinds of data sets */
 #define CLI_RAW_HELP "pictures as their bytes, 0 to 255, without the script's preprocessing"
-/* A class's name: the script's label, else the data set's, else its number. Returns `to` or the name. */
-const char *cli_label(const Manifest *manifest, const Dataset *set, int64_t class, char to[24]);
+/* A class's name: the network's, else the data set's, else its number. Returns `to` or the name. */
+const char *cli_label(const ClassNames *names, const Dataset *set, int64_t class, char to[24]);
 const char *cli_bytes(double bytes, char to[32]); /* 44.7 MB */
 void cli_cpu(char *to, size_t size);              /* the machine's processor */
 void cli_broken(void *cli, const char *message);  /* "left out: …" on stderr */

@@ -35,23 +35,23 @@ void cli_tell_names(const Cli *cli, const surgery_net *net, const char *path) {
   if (cli->quiet || net_metadata(net, &metadata, &ignored)) return;
   if (metadata.names && !surgery_weights_keeps(path, metadata.pairs))
     cli_message(cli, "%s: the names of %zu classes do not fit into this kind of file; .safetensors keeps them", path,
-                net->manifest->label_count);
+                net->classes.count);
   net_free_metadata(&metadata);
 }
 
 DatasetSpec cli_spec(const surgery_net *net, DatasetRole role, bool with_targets) {
-  static const char *const labels_of[] = {[LABELS_OF_SCRIPT] = "labels of the script",
-                                          [LABELS_OF_WEIGHTS] = "classes of the weights",
-                                          [LABELS_OF_DATA] = "classes of the training set"};
+  static const char *const names_of[] = {[NAMES_OF_SCRIPT] = "labels of the script",
+                                         [NAMES_OF_WEIGHTS] = "classes of the weights",
+                                         [NAMES_OF_DATA] = "classes of the training set"};
   const Manifest *m = net->manifest;
   DatasetSpec spec = {.input = &m->input,
                       .role = role,
                       .classes = net_classes(m),
                       .ignores = net_ignores(m, loss_ignored(&m->train->loss)),
                       .ignore_index = loss_ignored(&m->train->loss),
-                      .labels = m->labels,
-                      .label_count = m->label_count,
-                      .labels_of = labels_of[m->labels_of],
+                      .labels = net->classes.at,
+                      .label_count = net->classes.count,
+                      .labels_of = names_of[net->classes.of],
                       .loss = loss_name(&m->train->loss)};
   if (!with_targets) return spec;
   spec.target = net_classes(m) ? TARGET_CLASSES : TARGET_VALUES;
@@ -65,8 +65,8 @@ void cli_note(const Cli *cli, const Dataset *set) {
   if (set && set->note && !cli->quiet) cli_message(cli, "note: %s", set->note);
 }
 
-const char *cli_label(const Manifest *m, const Dataset *set, int64_t class, char to[24]) {
-  if (class >= 0 && (size_t)class < m->label_count) return m->labels[class];
+const char *cli_label(const ClassNames *names, const Dataset *set, int64_t class, char to[24]) {
+  if (class >= 0 && (size_t)class < names->count) return names->at[class];
   if (set && set->names_classes && class >= 0 && (size_t)class < set->class_count) return set->class_names[class];
   snprintf(to, 24, "%lld", (long long)class);
   return to;

@@ -34,28 +34,28 @@ static void tell_progress(void *context, int64_t done, int64_t total) {
     fprintf(stderr, "\r%lld of %lld%s", (long long)done, (long long)total, done == total ? "\r\033[K" : "");
 }
 
-static void print_classes(const Metrics *m, const Manifest *manifest, const Dataset *set) {
+static void print_classes(const Metrics *m, const ClassNames *names, const Dataset *set) {
   char number[24];
   cli_print(stdout, "\nclass                   right    of   share\n");
   for (int64_t c = 0; c < m->classes; c++)
     if (m->seen[c])
-      cli_print(stdout, "%-20s  %7lld %5lld  %.4f\n", cli_label(manifest, set, c, number), (long long)m->right[c],
+      cli_print(stdout, "%-20s  %7lld %5lld  %.4f\n", cli_label(names, set, c, number), (long long)m->right[c],
                 (long long)m->seen[c], (double)m->right[c] / (double)m->seen[c]);
 }
 
-static void print_matrix(const Metrics *m, const Manifest *manifest, const Dataset *set) {
+static void print_matrix(const Metrics *m, const ClassNames *names, const Dataset *set) {
   char number[24];
   cli_print(stdout, "\nconfusion (rows: true, columns: predicted)\n%-14s", "");
-  for (int64_t c = 0; c < m->classes; c++) cli_print(stdout, " %7.7s", cli_label(manifest, set, c, number));
+  for (int64_t c = 0; c < m->classes; c++) cli_print(stdout, " %7.7s", cli_label(names, set, c, number));
   putchar('\n');
   for (int64_t t = 0; t < m->classes; t++) {
-    cli_print(stdout, "%-14.14s", cli_label(manifest, set, t, number));
+    cli_print(stdout, "%-14.14s", cli_label(names, set, t, number));
     for (int64_t c = 0; c < m->classes; c++) cli_print(stdout, " %7lld", (long long)m->confusion[t * m->classes + c]);
     putchar('\n');
   }
 }
 
-static void print_confusions(const Metrics *m, const Manifest *manifest, const Dataset *set) {
+static void print_confusions(const Metrics *m, const ClassNames *names, const Dataset *set) {
   char a[24], b[24];
   cli_print(stdout, "\nmost frequent confusions\n");
   int64_t last = INT64_MAX, last_at = -1;
@@ -66,21 +66,21 @@ static void print_confusions(const Metrics *m, const Manifest *manifest, const D
       if (count > best && (count < last || (count == last && i > last_at))) best = count, at = i;
     }
     if (at < 0) return;
-    cli_print(stdout, "%7lld  %s taken for %s\n", (long long)best, cli_label(manifest, set, at / m->classes, a),
-              cli_label(manifest, set, at % m->classes, b));
+    cli_print(stdout, "%7lld  %s taken for %s\n", (long long)best, cli_label(names, set, at / m->classes, a),
+              cli_label(names, set, at % m->classes, b));
     last = best, last_at = at;
   }
 }
 
 /* One label a line; the mean above is of those that occur. */
-static void print_labels(const Metrics *m, const Manifest *manifest, const Dataset *set) {
+static void print_labels(const Metrics *m, const ClassNames *names, const Dataset *set) {
   char number[24];
   cli_print(stdout, "mean AP  %.4f\nF1       %.4f  (micro %.4f)\n", metrics_summary(m).value[0],
             metrics_summary(m).value[1], metrics_micro_f1(m));
   cli_print(stdout, "\nlabel                      AP      F1    hits   wrong      of\n");
   for (int64_t i = 0; i < m->labels; i++) {
     const LabelSums *l = &m->label[i];
-    cli_print(stdout, "%-20s  %.4f  %.4f %7lld %7lld %7lld\n", cli_label(manifest, set, i, number),
+    cli_print(stdout, "%-20s  %.4f  %.4f %7lld %7lld %7lld\n", cli_label(names, set, i, number),
               metrics_average_precision(m, i), metrics_f1(l), (long long)l->hits, (long long)l->wrong,
               (long long)l->positive);
   }
@@ -94,16 +94,16 @@ static void print_values(const Metrics *m) {
     cli_print(stdout, "%-6lld  %10.6g  %10.4f\n", (long long)i, metrics_mae(m, i), metrics_r2(m, i));
 }
 
-static void print_metrics(const Metrics *m, const Manifest *manifest, const Dataset *set) {
+static void print_metrics(const Metrics *m, const ClassNames *names, const Dataset *set) {
   cli_print(stdout, "samples  %lld\nloss     %.6f\n", (long long)m->samples, metrics_loss(m));
-  if (m->label) print_labels(m, manifest, set);
+  if (m->label) print_labels(m, names, set);
   if (m->value) print_values(m);
   if (!m->classes) return;
   cli_print(stdout, "top-1    %.4f  (%lld of %lld)\n", metrics_top1(m), (long long)m->top1, (long long)m->targets);
   if (m->classes > 5) cli_print(stdout, "top-5    %.4f\n", metrics_top5(m));
-  print_classes(m, manifest, set);
-  if (m->confusion && m->classes <= WIDEST_MATRIX) print_matrix(m, manifest, set);
-  else if (m->confusion) print_confusions(m, manifest, set);
+  print_classes(m, names, set);
+  if (m->confusion && m->classes <= WIDEST_MATRIX) print_matrix(m, names, set);
+  else if (m->confusion) print_confusions(m, names, set);
 }
 
 static int eval(Cli *cli, const EvalArguments *a, surgery_net *net, surgery_error *err) {
@@ -119,7 +119,7 @@ static int eval(Cli *cli, const EvalArguments *a, surgery_net *net, surgery_erro
   int status = -1;
   if (feed && metrics_init(&metrics, net->manifest, set->spec.target == TARGET_CLASSES, err) == 0) {
     status = evaluate(net, feed, a->batch, &metrics, NULL, tell_progress, &watch, err);
-    if (status == 0) print_metrics(&metrics, net->manifest, set);
+    if (status == 0) print_metrics(&metrics, &net->classes, set);
     if (status == 0 && !isfinite(metrics_loss(&metrics)) &&
         (finite_blame_data(set, NULL, 0, set->count, cause, sizeof cause) ||
          finite_blame_weights(net, cause, sizeof cause)))

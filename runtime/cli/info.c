@@ -9,7 +9,9 @@ typedef struct InfoArguments {
 
 int info_json(const surgery_net *net); /* info_json.c; -1: no memory, or stdout cannot be written */
 
-static void print_shapes(const Manifest *m) {
+static void print_shapes(const surgery_net *net) {
+  const Manifest *m = net->manifest;
+  const ClassNames *classes = &net->classes;
   static const char *const kinds[] = {"image", "tensor", "tokens"};
   char shape[SHAPE_TEXT];
   cli_print(stdout, "network     %s", m->name);
@@ -22,11 +24,11 @@ static void print_shapes(const Manifest *m) {
     if (m->output_count > 1) cli_print(stdout, " %s", m->outputs[i].name);
     putchar('\n');
   }
-  if (m->label_count == 0) return;
+  if (classes->count == 0) return;
   cli_print(stdout, "labels      ");
-  for (size_t i = 0; i < m->label_count && i < 10; i++) cli_print(stdout, "%s%s", i ? ", " : "", m->labels[i]);
-  if (m->label_count > 10) cli_print(stdout, ", … (%zu)", m->label_count);
-  cli_print(stdout, m->labels_of == LABELS_OF_WEIGHTS ? " (of the weights)\n" : "\n");
+  for (size_t i = 0; i < classes->count && i < 10; i++) cli_print(stdout, "%s%s", i ? ", " : "", classes->at[i]);
+  if (classes->count > 10) cli_print(stdout, ", … (%zu)", classes->count);
+  cli_print(stdout, classes->of == NAMES_OF_WEIGHTS ? " (of the weights)\n" : "\n");
 }
 
 static void print_preprocess(const ManifestInput *input) {
@@ -125,7 +127,7 @@ static void print_processor(const surgery_net *net) {
 static void print_all(const surgery_net *net, bool layers) {
   const Manifest *m = net->manifest;
   char frozen[32], trainable[32];
-  print_shapes(m);
+  print_shapes(net);
   print_preprocess(&m->input);
   cli_print(stdout, "parameters  %s frozen, %s trainable\n", text_thousands(m->parameters_frozen, frozen),
             text_thousands(m->parameters_trainable, trainable));

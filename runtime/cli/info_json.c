@@ -101,6 +101,9 @@ int info_json(const surgery_net *net) {
   json_t *json = json_loads(net->network->manifest, 0, NULL);
   if (!json) return -1; /* it was read when the network was opened: only memory can be missing */
   const TrainRecipe *train = net->manifest->train;
+  json_t *labels = json_array();
+  for (size_t i = 0; i < net->classes.count; i++) json_array_append_new(labels, json_string(net->classes.at[i]));
+  json_object_set_new(json, "labels", labels); /* the weights' where the script has none */
   json_object_set_new(json, "train", train == &recipe_unsaid ? json_null() : recipe_json(train, net->manifest));
   json_object_set_new(json, "weights", json_pack("{s:s?, s:s}", "path", net->weights_path, "why", net->weights_why));
   json_object_set_new(json, "cpu", json_string(net->network->cpu));

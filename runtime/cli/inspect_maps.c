@@ -201,10 +201,11 @@ static int bar_y(const Bars *b, double value) {
   return b->top + (int)((b->high - value) / (b->high - b->low) * b->height + 0.5);
 }
 
-static const char *name_of(const Manifest *m, const ManifestValue *v, int64_t index, char to[24]) {
+static const char *name_of(const surgery_net *net, const ManifestValue *v, int64_t index, char to[24]) {
+  const Manifest *m = net->manifest;
   bool output =
       m->output_count == 1 && v->shape.count == m->outputs[0].shape.count && v == &m->values[m->value_count - 1];
-  if (output) return cli_label(m, NULL, index, to);
+  if (output) return cli_label(&net->classes, NULL, index, to);
   snprintf(to, 24, "%lld", (long long)index);
   return to;
 }
@@ -225,7 +226,7 @@ static void draw_largest(Canvas *c, const MapPicture *p, const Bars *b) {
     }
     if (best < 0) break;
     used += (size_t)snprintf(text + used, sizeof text - used, "%s %.40s (%.4g)", k ? "," : "",
-                             name_of(p->net->manifest, v, best, number), (double)p->values[best]);
+                             name_of(p->net, v, best, number), (double)p->values[best]);
     last = p->values[best], last_at = best;
   }
   canvas_text(c, MARGIN, MARGIN + 36, 1, pale, text);
@@ -247,7 +248,7 @@ static void draw_numbers(Canvas *c, const MapPicture *p, const Bars *b) {
   while (k < 5 && every[k] * b->step < 40) k++;
   for (int64_t i = 0; i < b->shown; i += every[k]) {
     char text[40];
-    const char *name = every[k] == 1 ? name_of(p->net->manifest, &p->net->manifest->values[p->value], i, number) : NULL;
+    const char *name = every[k] == 1 ? name_of(p->net, &p->net->manifest->values[p->value], i, number) : NULL;
     if (name) snprintf(text, sizeof text, "%.*s", b->step / 6, name);
     else snprintf(text, sizeof text, "%lld", (long long)i);
     canvas_fill(c, b->left + (int)i * b->step, b->top + b->height + 2, 1, 4, line);

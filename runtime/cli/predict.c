@@ -76,7 +76,7 @@ static json_t *json_classes(const Prediction *p, const double *value, int64_t co
     class = next_best(value, count, class);
     json_t *one = json_object();
     json_object_set_new(one, "class", json_integer(class));
-    json_object_set_new(one, "label", json_text(cli_label(p->net->manifest, NULL, class, number)));
+    json_object_set_new(one, "label", json_text(cli_label(&p->net->classes, NULL, class, number)));
     json_object_set_new(one, "probability", isfinite(value[class]) ? json_real(value[class]) : json_null());
     json_array_append_new(list, one);
   }
@@ -108,7 +108,7 @@ static void print_classes(const Prediction *p, const char *name, const double *v
   putchar(':');
   for (int64_t k = 0; k < p->a->top && k < count; k++) {
     class = next_best(value, count, class);
-    cli_print(stdout, "%s %s %.4f", k ? " " : "", cli_label(p->net->manifest, NULL, class, number), value[class]);
+    cli_print(stdout, "%s %s %.4f", k ? " " : "", cli_label(&p->net->classes, NULL, class, number), value[class]);
   }
   putchar('\n');
 }
@@ -272,7 +272,7 @@ static ExitStatus run(Cli *cli) {
   p.classes = net_classes(m);
   p.sigmoid = loss_target(&m->train->loss) == LOSS_LABELS;
   p.classifier = m->outputs[0].shape.rank == 1 && (m->outputs[0].shape.count > 1 || p.sigmoid) && p.classes > 1 &&
-                 (!named || (m->label_count > 0 && m->labels_of == LABELS_OF_SCRIPT));
+                 (!named || (p.net->classes.count > 0 && p.net->classes.of == NAMES_OF_SCRIPT));
   p.softmax = !ends_in_softmax(m);
   if (!may_write(&p)) {
     surgery_close(p.net);

@@ -258,7 +258,7 @@ static void put_classes(json_t *to, const ReportFacts *f) {
   for (int64_t c = 0; c < m->classes; c++) {
     if (!m->seen[c]) continue;
     json_t *row = add_object(rows);
-    put_text(row, "class", cli_label(f->manifest, f->val ? f->val : f->train, c, number));
+    put_text(row, "class", cli_label(f->classes, f->val ? f->val : f->train, c, number));
     put_count(row, "right", m->right[c]);
     put_count(row, "seen", m->seen[c]);
     put_number(row, "percent", 100 * ((double)m->right[c] / (double)m->seen[c]));
@@ -274,7 +274,7 @@ static void put_confusion(json_t *to, const ReportFacts *f) {
   json_t *confusion = json_object(), *columns = put_list(confusion, "columns"), *rows = put_list(confusion, "rows");
   put(to, "confusion", confusion);
   for (int64_t t = 0; t < m->classes; t++) {
-    const char *label = cli_label(f->manifest, set, t, number);
+    const char *label = cli_label(f->classes, set, t, number);
     json_array_append_new(columns, json_string_nocheck(label));
     json_t *row = add_object(rows), *cells = put_list(row, "cells");
     put_text(row, "class", label);

@@ -30,6 +30,7 @@ typedef struct Report {
 /* What a report tells besides its curves. */
 typedef struct ReportFacts {
   const Manifest *manifest;
+  const ClassNames *classes;
   const TrainOptions *options;
   const TrainResult *result;
   const Dataset *train, *val; /* val may be NULL */

@@ -143,14 +143,15 @@ static int choose_options(Job *job, surgery_error *err) {
 
 static int open_data(Job *job, surgery_error *err) {
   DatasetSpec spec = cli_spec(job->net, ROLE_TRAIN, true);
-  const Manifest *m = job->net->manifest;
+  const ClassNames *classes = &job->net->classes;
   spec.raw = job->a->raw;
-  spec.may_rename = m->labels_of == LABELS_OF_WEIGHTS && !job->a->resume;
+  spec.may_rename = classes->of == NAMES_OF_WEIGHTS && !job->a->resume;
   if (!(job->train = dataset_open(job->a->data, &spec, err))) return -1;
   cli_note(job->cli, job->train);
-  if (job->train->names_classes && net_name_classes(job->net, job->train->class_names, job->train->class_count, err))
+  const Dataset *set = job->train;
+  if (set->names_classes && net_name_classes(job->net, set->class_names, set->class_count, NAMES_OF_DATA, err))
     return -1;
-  job->train->spec.labels = m->labels, job->train->spec.label_count = m->label_count;
+  job->train->spec.labels = classes->at, job->train->spec.label_count = classes->count;
   const char *val = job->a->val;
   if (!val && dataset_has_test_part(job->a->data)) {
     val = job->a->data;
@@ -237,6 +238,7 @@ static int write_report(Job *job, surgery_error *err) {
   if (!job->a->report) return 0;
   int status = job->result.interrupted ? 0 : evaluate_result(job, &metrics, err);
   ReportFacts facts = {.manifest = job->net->manifest,
+                       .classes = &job->net->classes,
                        .options = &job->o,
                        .result = &job->result,
                        .train = job->train,

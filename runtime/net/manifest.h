@@ -122,17 +122,13 @@ typedef struct ManifestPhase {
   bool repack; /* a trained tensor or a moving buffer is part of `packed`: pack() runs again after a step */
 } ManifestPhase;
 
-/* Who names the classes. The manifest itself has the script's; net_names.c puts others there where it has none. */
-typedef enum LabelsOf { LABELS_OF_SCRIPT, LABELS_OF_WEIGHTS, LABELS_OF_DATA } LabelsOf;
-
 typedef struct Manifest {
   char *name, *script, *compiler, *weights_file, *weights_path; /* the last two may be NULL */
   ManifestInput input;
   ManifestOutput *outputs;
   size_t output_count;
-  char **labels;
+  char **labels; /* of the script; net->classes has those that hold */
   size_t label_count;
-  LabelsOf labels_of;
   ManifestTensor *tensors;
   size_t tensor_count;
   int64_t weights_bytes, packed_bytes, grads_bytes; /* grads_bytes: the most that a phase needs */

@@ -340,9 +340,10 @@ static surgery_net *open_net(const sg_network *network, const char *weights, boo
   }
   net->network = chosen;
   net->levels = network;
-  net->manifest = manifest_parse(network->manifest, network->train, err);
-  if (!net->manifest || check_functions(net, err) || open_memory(net, err) ||
-      open_weights(net, weights, to_eval, err)) {
+  Manifest *manifest = manifest_parse(network->manifest, network->train, err);
+  net->manifest = manifest;
+  if (manifest) net->classes = (ClassNames){manifest->labels, manifest->label_count, NAMES_OF_SCRIPT};
+  if (!manifest || check_functions(net, err) || open_memory(net, err) || open_weights(net, weights, to_eval, err)) {
     surgery_close(net);
     return NULL;
   }
@@ -365,7 +366,8 @@ void surgery_close(surgery_net *net) {
   sg_pages_free(net->features), sg_pages_free(net->staging), free(net->weights_path), free(net->note);
   weights_paths_free(net->weights_files), net_free_untrained(net);
   if (net->stepping) net->end_stepping(net->stepping);
-  manifest_free(net->manifest);
+  net_free_names(net);
+  manifest_free((Manifest *)net->manifest);
   free(net);
 }
 

@@ -6,10 +6,18 @@
 #include "runtime/abi.h"
 #include "runtime/net/manifest.h"
 
+/* The names of the classes, as the script, the weights or a training set gives them. */
+typedef enum NamesOf { NAMES_OF_SCRIPT, NAMES_OF_WEIGHTS, NAMES_OF_DATA } NamesOf;
+typedef struct ClassNames {
+  char *const *at;
+  size_t count; /* 0: none is known */
+  NamesOf of;
+} ClassNames;
+
 struct surgery_net {
   const sg_network *network; /* the one that was chosen for this CPU */
   const sg_network *levels;  /* all of them: the one that was opened */
-  Manifest *manifest;
+  const Manifest *manifest;
   unsigned char *weights, *packed, *grads; /* 64-byte aligned, sizes in the manifest */
   unsigned char *arena;
   int64_t arena_bytes;           /* the most that a call needed so far; it is kept */
@@ -21,6 +29,8 @@ struct surgery_net {
   bool packed_stale;
   uint64_t rng[2];                /* seed; batches trained on */
   char *weights_path;             /* a file, or "embedded" */
+  ClassNames classes;             /* the manifest's labels, or own_names */
+  char **own_names;               /* by net_name_classes; NULL: none */
   char **weights_files;           /* what was read for it, with the shards of an index; ended by NULL; NULL: embedded */
   char **untrained;               /* names of layers, ended by NULL (net_untrained.c); NULL: not read */
   const ManifestPhase *taken_off; /* whose layers are off that list already; NULL: nothing was trained yet */
@@ -114,7 +124,8 @@ int net_load_to_eval(surgery_net *net, surgery_weights *file, const char *path, 
  * since then every name would be wrong; other names are told in net->note. */
 int net_read_names(surgery_net *net, const surgery_weights *file, const char *path, surgery_error *err);
 /* From now on class i is called names[i]. */
-int net_name_classes(surgery_net *net, char *const *names, size_t count, surgery_error *err);
+int net_name_classes(surgery_net *net, char *const *names, size_t count, NamesOf of, surgery_error *err);
+void net_free_names(surgery_net *net);
 #define NET_NAMES_KEY "class_names" /* a JSON list of texts */
 /* What is written beside weights, ended by NULL; to be freed by net_free_metadata. */
 typedef struct NetMetadata {

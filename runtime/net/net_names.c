@@ -14,8 +14,12 @@ static void free_names(char **names, size_t count) {
   free(names);
 }
 
-int net_name_classes(surgery_net *net, char *const *names, size_t count, surgery_error *err) {
-  Manifest *m = net->manifest;
+void net_free_names(surgery_net *net) {
+  if (net->own_names) free_names(net->own_names, net->classes.count);
+  net->own_names = NULL;
+}
+
+int net_name_classes(surgery_net *net, char *const *names, size_t count, NamesOf of, surgery_error *err) {
   char **own = calloc(count + 1, sizeof *own);
   bool good = own != NULL;
   for (size_t i = 0; i < count && good; i++) good = (own[i] = text_clean_name(names[i])) != NULL;
@@ -23,8 +27,8 @@ int net_name_classes(surgery_net *net, char *const *names, size_t count, surgery
     free_names(own, count);
     return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the names of %zu classes", count);
   }
-  free_names(m->labels, m->label_count);
-  m->labels = own, m->label_count = count, m->labels_of = LABELS_OF_DATA;
+  net_free_names(net);
+  net->own_names = own, net->classes = (ClassNames){own, count, of};
   return 0;
 }
 
@@ -58,16 +62,16 @@ static void list_names(const char *const *names, size_t count, char *to, size_t 
 }
 
 static int compare(surgery_net *net, const char *const *names, size_t count, const char *path, surgery_error *err) {
-  const Manifest *m = net->manifest;
+  const ClassNames *own = &net->classes;
   size_t same = 0, known = 0;
   for (size_t i = 0; i < count; i++) {
-    same += i < m->label_count && strcmp(m->labels[i], names[i]) == 0;
-    known += same_name_somewhere(m->labels, m->label_count, names[i]);
+    same += i < own->count && strcmp(own->at[i], names[i]) == 0;
+    known += same_name_somewhere(own->at, own->count, names[i]);
   }
   if (same == count) return 0;
   char theirs[420], ours[420];
   list_names(names, count, theirs, sizeof theirs);
-  list_names((const char *const *)m->labels, m->label_count, ours, sizeof ours);
+  list_names((const char *const *)own->at, own->count, ours, sizeof ours);
   if (known == count)
     return sg_fail(err, SURGERY_BAD_INPUT,
                    "%s: its classes are those of the script in another order\n  weights: %s\n  labels of the "
@@ -81,14 +85,12 @@ static int compare(surgery_net *net, const char *const *names, size_t count, con
 }
 
 int net_read_names(surgery_net *net, const surgery_weights *file, const char *path, surgery_error *err) {
-  Manifest *m = net->manifest;
   json_t *root;
   size_t count;
-  const char **names = read_names(m, file, &root, &count);
+  const char **names = read_names(net->manifest, file, &root, &count);
   int status = 0;
-  if (names && m->label_count > 0) status = compare(net, names, count, path, err);
-  else if (names && (status = net_name_classes(net, (char *const *)names, count, err)) == 0)
-    m->labels_of = LABELS_OF_WEIGHTS;
+  if (names && net->classes.count > 0) status = compare(net, names, count, path, err);
+  else if (names) status = net_name_classes(net, (char *const *)names, count, NAMES_OF_WEIGHTS, err);
   free(names);
   json_decref(root);
   return status;
@@ -96,17 +98,17 @@ int net_read_names(surgery_net *net, const surgery_weights *file, const char *pa
 
 /* Labels are UTF-8: they come out of JSON, or classes.c has seen to it. */
 int net_metadata(const surgery_net *net, NetMetadata *to, surgery_error *err) {
-  const Manifest *m = net->manifest;
+  const ClassNames *classes = &net->classes;
   size_t count = 4;
-  *to = (NetMetadata){.pairs = {"format", "pt", "network", m->name}, .untrained = net_untrained_json(net)};
+  *to = (NetMetadata){.pairs = {"format", "pt", "network", net->manifest->name}, .untrained = net_untrained_json(net)};
   if (to->untrained) to->pairs[count++] = NET_UNTRAINED_KEY, to->pairs[count++] = to->untrained;
-  if (m->label_count == 0) return 0;
+  if (classes->count == 0) return 0;
   json_t *list = json_array();
-  for (size_t i = 0; i < m->label_count; i++) json_array_append_new(list, json_string(m->labels[i]));
+  for (size_t i = 0; i < classes->count; i++) json_array_append_new(list, json_string(classes->at[i]));
   to->names = json_dumps(list, JSON_COMPACT);
   json_decref(list);
   if (!to->names) net_free_metadata(to);
-  if (!to->names) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the names of %zu classes", m->label_count);
+  if (!to->names) return sg_fail(err, SURGERY_ENVIRONMENT, "no memory for the names of %zu classes", classes->count);
   to->pairs[count++] = NET_NAMES_KEY, to->pairs[count++] = to->names;
   return 0;
 }

@@ -29,6 +29,9 @@ for file in t.safetensors t.pth t.npz; do
   out ': right [01]\.'
   run 0 ./bare info --weights $file
   out '^labels +left, middle, right \(of the weights\)$'
+  run 0 ./bare info --json --weights $file
+  tr -d ' \n' <"$tmp/out" >json
+  check "their names in JSON" grep -q '"labels":\["left","middle","right"\]' json
 done
 check "the tensors are the same" "$RUNTOOL" same t.safetensors t.pth
 run 0 ./bare export --weights t.pth --out again.safetensors
