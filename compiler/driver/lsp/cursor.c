@@ -48,66 +48,75 @@ static bool line_ended(const SourceView *view, int word, uint32_t offset, bool o
   return memchr(from, '\n', (size_t)(to - from)) != NULL;
 }
 
+typedef struct OpenCall {
+  int word, argument, named; /* as in Cursor */
+} OpenCall;
+
+typedef struct Scan { /* the words from the beginning up to the place */
+  const SourceView *view;
+  BlockKind block[AST_MAX_DEPTH];
+  int block_word[AST_MAX_DEPTH], depth; /* blocks that are open; 0 is the script */
+  OpenCall calls[AST_MAX_DEPTH];
+  int open;        /* round and square brackets of the statement */
+  int first, last; /* the statement's first word, -1: none; the last word that was passed */
+} Scan;
+
+static void pass_brace(Scan *s, bool opens) {
+  if (opens && s->depth + 1 < AST_MAX_DEPTH) {
+    s->depth++;
+    s->block[s->depth] = block_kind(s->view, s->first, s->block[s->depth - 1]);
+    s->block_word[s->depth] = s->first;
+  } else if (!opens && s->depth > 0) s->depth--;
+  s->first = -1;
+  s->open = 0;
+}
+
+static void pass_word(Scan *s, int word) {
+  const ScriptWord *w = &s->view->words.at[word];
+  char bracket = bracket_of(s->view, word);
+  OpenCall *call = s->open > 0 ? &s->calls[s->open - 1] : NULL;
+  if (w->first) s->first = word, s->open = 0;
+  if (bracket == '{' || bracket == '}') pass_brace(s, bracket == '{');
+  else if ((bracket == '(' || bracket == '[') && s->open < AST_MAX_DEPTH) s->calls[s->open++] = (OpenCall){word, 0, -1};
+  else if ((bracket == ')' || bracket == ']') && s->open > 0) s->open--;
+  else if (w->kind == WORD_COMMA && call) *call = (OpenCall){call->word, call->argument + 1, -1};
+  else if (w->kind == WORD_OPERATOR && word_is(s->view, word, "=") && call) call->named = s->last;
+  s->last = word;
+}
+
+/* The statement around the place, from what was passed. */
+static void settle(const Scan *s, Cursor *c) {
+  int first = s->first;
+  if (c->word >= 0 && s->view->words.at[c->word].first) first = -1;
+  if (first >= 0 && s->last >= 0 && c->word < 0 && line_ended(s->view, s->last, c->offset, s->open > 0)) first = -1;
+  c->block = s->block[s->depth];
+  c->block_word = s->block_word[s->depth];
+  c->first = first;
+  if (first < 0) return;
+  c->before = s->last;
+  c->stmt = word_keyword(s->view, first);
+  for (int i = s->open; i-- > 0 && c->call < 0;)
+    if (bracket_of(s->view, s->calls[i].word) == '(')
+      c->call = s->calls[i].word, c->argument = s->calls[i].argument, c->named = s->calls[i].named;
+}
+
 Cursor cursor_at(const SourceView *view, uint32_t offset) {
   Cursor c = {view, offset, -1, -1, -1, STMT_KINDS, BLOCK_SCRIPT, -1, false, -1, 0, -1};
-  enum { MOST = AST_MAX_DEPTH };
-  struct {
-    BlockKind kind;
-    int word;
-  } blocks[MOST];
-  struct {
-    int word, argument, named;
-  } calls[MOST];
-  int depth = 0, open = 0, first = -1, last = -1;
-  blocks[0].kind = BLOCK_SCRIPT, blocks[0].word = -1;
+  Scan s = {.view = view, .block_word = {-1}, .first = -1, .last = -1};
   for (size_t i = 0; i < view->words.count; i++) {
     const ScriptWord *w = &view->words.at[i];
     if (w->span.begin > offset || (w->span.begin == offset && !is_name(w->kind))) break;
-    bool inside = w->span.end > offset || (w->span.end == offset && is_name(w->kind));
     if (w->kind == WORD_COMMENT) {
-      if (offset > w->span.begin && inside) c.in_comment = true;
-      if (offset == w->span.end && offset > w->span.begin) c.in_comment = true;
+      c.in_comment = c.in_comment || (offset > w->span.begin && offset <= w->span.end);
       continue;
     }
-    if (w->first) first = (int)i, open = 0;
-    if (inside) {
+    if (w->span.end > offset || (w->span.end == offset && is_name(w->kind))) {
       c.word = (int)i;
-      if (w->span.begin < offset || w->span.end > offset) break;
+      if (w->first) s.first = (int)i, s.open = 0;
+      break;
     }
-    char bracket = bracket_of(view, (int)i);
-    if (bracket == '{') {
-      if (depth + 1 < MOST) {
-        depth++;
-        blocks[depth].kind = block_kind(view, first, blocks[depth - 1].kind), blocks[depth].word = first;
-      }
-      first = -1, open = 0;
-    } else if (bracket == '}') {
-      if (depth > 0) depth--;
-      first = -1, open = 0;
-    } else if (bracket == '(' || bracket == '[') {
-      if (open < MOST) calls[open].word = (int)i, calls[open].argument = 0, calls[open].named = -1, open++;
-    } else if (bracket) {
-      if (open > 0) open--;
-    } else if (w->kind == WORD_COMMA && open > 0) {
-      calls[open - 1].argument++;
-      calls[open - 1].named = -1;
-    } else if (w->kind == WORD_OPERATOR && view->text.at[w->span.begin] == '=' && w->span.end == w->span.begin + 1 &&
-               open > 0 && last >= 0) {
-      calls[open - 1].named = last;
-    }
-    last = (int)i;
+    pass_word(&s, (int)i);
   }
-  if (c.word >= 0 && view->words.at[c.word].first) first = -1;
-  if (first >= 0 && last >= 0 && c.word < 0 && line_ended(view, last, offset, open > 0)) first = -1;
-  c.first = first;
-  if (first >= 0) {
-    c.before = last;
-    c.stmt = word_keyword(view, first);
-    for (int i = open; i-- > 0 && c.call < 0;)
-      if (bracket_of(view, calls[i].word) == '(')
-        c.call = calls[i].word, c.argument = calls[i].argument, c.named = calls[i].named;
-  }
-  c.block = blocks[depth].kind;
-  c.block_word = blocks[depth].word;
+  settle(&s, &c);
   return c;
 }
