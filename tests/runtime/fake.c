@@ -9,7 +9,8 @@
 enum { I = FAKE_INPUT, H = FAKE_HIDDEN, C = FAKE_CLASSES };
 enum { W1 = 0, B1 = 4 * I * H, W2 = B1 + 4 * H, B2 = W2 + 4 * H * C, TRACKED = B2 + 64, WEIGHTS = TRACKED + 64 };
 
-int fake_packs, fake_prefixes, fake_pack_call;
+_Atomic int fake_packs, fake_prefixes;
+int fake_pack_call;
 
 static float *floats(const void *base, int64_t bytes) { return (float *)((char *)base + bytes); }
 

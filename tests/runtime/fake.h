@@ -43,8 +43,8 @@ sg_network fake_network(const FakeOptions *options);
 /* Writes first weights for it, drawn from `seed`. */
 void fake_write_weights(const char *path, uint64_t seed);
 
-extern int fake_packs, fake_prefixes; /* how often pack ran; samples that went through prefix */
-extern int fake_pack_call;            /* what pack calls its only call: 0, but for mischief */
+extern _Atomic int fake_packs, fake_prefixes; /* how often pack ran; samples that went through prefix */
+extern int fake_pack_call;                    /* what pack calls its only call: 0, but for mischief */
 #define FAKE_INPUT 64
 #define FAKE_HIDDEN 32
 #define FAKE_CLASSES 10
