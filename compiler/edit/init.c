@@ -200,12 +200,12 @@ static bool adapt_module(EditContext *e, const Stmt *stmt, ModuleId id, int64_t 
     return wrong_adapt(e, stmt->selector->span,
                        arena_printf(e->s->arena, "adapt works on a Conv2d, and '%s' is a %s", m->name, m->type),
                        "name the first convolution, as in: adapt conv1 to channels 1");
-  if (m->args.groups != 1)
-    return wrong_adapt(
-        e, stmt->selector->span,
-        arena_printf(e->s->arena, "'%s' has %" PRId64 " groups, whose channels are not alike", m->name, m->args.groups),
-        "replace it instead");
-  int64_t old = m->args.in_channels;
+  if (m->args.Conv2d.groups != 1)
+    return wrong_adapt(e, stmt->selector->span,
+                       arena_printf(e->s->arena, "'%s' has %" PRId64 " groups, whose channels are not alike", m->name,
+                                    m->args.Conv2d.groups),
+                       "replace it instead");
+  int64_t old = m->args.Conv2d.in_channels;
   for (size_t i = 0; i < m->params.count; i++) {
     Param *p = &g->params.at[m->params.at[i]];
     if (!is_matrix(g, p) || old == channels) continue;
@@ -214,7 +214,7 @@ static bool adapt_module(EditContext *e, const Stmt *stmt, ModuleId id, int64_t 
     if (!whole && !save_snapshot(e, m->params.at[i], stmt->span)) return false;
     p->adapt_from = old;
   }
-  m->args.in_channels = channels;
+  m->args.Conv2d.in_channels = channels;
   for (size_t i = 0; i < g->nodes.count; i++) /* when it no longer fits, this statement is to blame */
     if (g->nodes.at[i].module == id) g->nodes.at[i].origin = stmt->span;
   adapt_input(g, id, channels, stmt->span);

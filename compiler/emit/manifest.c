@@ -73,7 +73,7 @@ static int64_t vocabulary(const Graph *g) {
     ValueId from = n->inputs.at[0];
     while (g->values.at[from].producer != NO_ID && g->nodes.at[g->values.at[from].producer].op == OP_Identity)
       from = g->nodes.at[g->values.at[from].producer].inputs.at[0];
-    int64_t rows = node_args(g, (NodeId)i)->num_embeddings;
+    int64_t rows = node_args(g, (NodeId)i)->Embedding.num_embeddings;
     if (from == g->input_value && rows < least) least = rows;
   }
   return least;

@@ -31,16 +31,35 @@ typedef struct IntList {
   int count;
 } IntList;
 
-/* The union of all operators' arguments; each is named as in torch.nn. */
+/* The arguments of each row of ops.def, named as in torch.nn: Conv2dArgs, meanArgs … Pairs are (height, width). */
+#define ARG_FIELD_INT(name) int64_t name;
+#define ARG_FIELD_PAIR(name) int64_t name[2];
+#define ARG_FIELD_FLOAT(name) double name;
+#define ARG_FIELD_BOOL(name) bool name;
+#define ARG_FIELD_TEXT(name) const char *name;
+#define ARG_FIELD_INTS(name) IntList name;
+#define ARG(name, type, ...) ARG_FIELD_##type(name)
+#define CHECK(function)
+#define ARGS(...) __VA_ARGS__
+#define OP(NAME, KIND, inputs, args, ...)                                                                              \
+  typedef struct NAME##Args {                                                                                          \
+    args                                                                                                               \
+  } NAME##Args;
+#include "grammar/ops.def"
+#undef OP
+#undef ARG
+#undef CHECK
+#undef ARGS
+
+/* Those of one layer or call: the member that its operator is called by. Rows whose lists begin alike share what they
+ * have in common: BatchNorm1d and 2d, a layer and its function (Flatten, flatten), the windows of both poolings. */
 typedef struct OpArgs {
-  int64_t in_channels, out_channels, in_features, out_features, num_features, groups, dim, start_dim, end_dim;
-  int64_t num_embeddings, embedding_dim, padding_idx, embed_dim, num_heads, heads, index, num_groups, num_channels;
-  int64_t kernel_size[2], stride[2], padding[2], dilation[2], output_size[2]; /* (height, width) */
-  double eps, momentum, negative_slope, p, dropout, dropout_p, other;
-  bool bias, affine, elementwise_affine, batch_first, inplace, ceil_mode, count_include_pad, keepdim;
-  const char *approximate;
-  IntList dims, normalized_shapes; /* ARG(dim, INTS) of mean is stored in the first */
-  Span arg_span[8];                /* where each argument stands, in the row's order; end 0: it was left out */
+  union {
+#define OP(NAME, ...) NAME##Args NAME;
+#include "grammar/ops.def"
+#undef OP
+  };
+  Span arg_span[8]; /* where each argument stands, in the row's order; end 0: it was left out */
 } OpArgs;
 
 typedef enum ArgType { ARG_INT, ARG_PAIR, ARG_FLOAT, ARG_BOOL, ARG_TEXT, ARG_INTS } ArgType;
@@ -83,6 +102,8 @@ typedef struct OpInfo {
 } OpInfo;
 
 const OpInfo *op_info(OpId op);
+/* The same values for all arguments; where they are written may differ. */
+bool op_same_args(OpId op, const OpArgs *a, const OpArgs *b);
 /* By name; OP_NONE when there is none. */
 OpId op_find(const char *name, bool layer);
 

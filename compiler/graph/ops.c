@@ -8,16 +8,10 @@
 #define REQUIRED .fallback = NULL
 #define HOLE .fallback = NULL, .hole = true
 #define NONE .fallback = "none"
-#define OFFSET_INT(name) offsetof(OpArgs, name)
-#define OFFSET_PAIR(name) offsetof(OpArgs, name)
-#define OFFSET_FLOAT(name) offsetof(OpArgs, name)
-#define OFFSET_BOOL(name) offsetof(OpArgs, name)
-#define OFFSET_TEXT(name) offsetof(OpArgs, name)
-#define OFFSET_INTS(name) offsetof(OpArgs, name##s) /* `dim` as a list is the field dims */
 #define RANGE(from, to) .min = from, .max = to
 #define ONE_OF(...) .words = {__VA_ARGS__}
 #define ARG(name, type, fallback, ...)                                                                                 \
-  {#name, ARG_##type, OFFSET_##type(name), fallback, RANGE(1, INT32_MAX), __VA_ARGS__},
+  {#name, ARG_##type, offsetof(Row, name), fallback, RANGE(1, INT32_MAX), __VA_ARGS__},
 #define CHECK(function)
 #define ARGS(...) __VA_ARGS__
 #define DTYPE_f32 DTYPE_F32
@@ -25,18 +19,12 @@
 #define ROLE_PARAMETER false
 #define ROLE_BUFFER true
 #define ALWAYS SIZE_MAX
-#define IF(argument) offsetof(OpArgs, argument)
+#define IF(argument) offsetof(Row, argument)
 #define PARAM(name, dtype, role, value, grad, present) {#name, DTYPE_##dtype, ROLE_##role, present},
 #define PARAMS(...) __VA_ARGS__
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #pragma GCC diagnostic ignored "-Woverride-init" /* a RANGE in the row replaces the usual one */
-#define OP(NAME, kind, inputs, args, params, ...)                                                                      \
-  static const ArgInfo args_##NAME[] = {args{0}};                                                                      \
-  static const ParamInfo params_##NAME[] = {params{0}};
-#include "grammar/ops.def"
-#undef OP
-
 #define KIND_LAYER true
 #define KIND_FUNCTION false
 #define INPUTS_1 1, 1
@@ -47,23 +35,60 @@
 #define MANY MANY_
 #define CONCAT(a, b) a##b
 #define INPUTS(n) CONCAT(INPUTS_, n)
-#define OP(NAME, kind, inputs, args, params, shape, lower, grad, batch, doc)                                           \
-  [OP_##NAME] = {#NAME, KIND_##kind, INPUTS(inputs), args_##NAME, params_##NAME, BATCH_##batch, doc},
-static const ArgInfo no_args[] = {{0}};
-static const ParamInfo no_params[] = {{0}};
-static const OpInfo table[OP_COUNT] = {
-    [OP_NONE] = {"", false, 0, 0, no_args, no_params, BATCH_SAME, "a container"},
-#include "grammar/ops.def"
-};
-#undef OP
+#define OP(NAME, kind, inputs, arg_list, param_list, shape, lower, grad, batch, doc)                                   \
+  case OP_##NAME: {                                                                                                    \
+    typedef NAME##Args Row;                                                                                            \
+    static const ArgInfo args[] = {arg_list{0}};                                                                       \
+    static const ParamInfo params[] = {param_list{0}};                                                                 \
+    static const OpInfo info = {#NAME, KIND_##kind, INPUTS(inputs), args, params, BATCH_##batch, doc};                 \
+    _Static_assert(sizeof(Row) <= offsetof(OpArgs, arg_span), "in the union");                                         \
+    return &info;                                                                                                      \
+  }
 
 const OpInfo *op_info(OpId op) {
-  ASSERT(op >= OP_NONE && op < OP_COUNT);
-  return &table[op];
+  static const ArgInfo no_args[] = {{0}};
+  static const ParamInfo no_params[] = {{0}};
+  static const OpInfo container = {"", false, 0, 0, no_args, no_params, BATCH_SAME, "a container"};
+  switch (op) {
+#include "grammar/ops.def"
+  case OP_NONE: return &container;
+  case OP_COUNT: break;
+  }
+  BUG("operator %d is none", (int)op);
 }
+#undef OP
 
 OpId op_find(const char *name, bool layer) {
-  for (int op = OP_NONE + 1; op < OP_COUNT; op++)
-    if (table[op].is_layer == layer && streq(table[op].name, name)) return (OpId)op;
+  for (int op = OP_NONE + 1; op < OP_COUNT; op++) {
+    const OpInfo *info = op_info((OpId)op);
+    if (info->is_layer == layer && streq(info->name, name)) return (OpId)op;
+  }
   return OP_NONE;
+}
+
+/* The rows that share what their lists have in common. */
+#define ALIKE(a, b, field)                                                                                             \
+  _Static_assert(offsetof(OpArgs, a.field) == offsetof(OpArgs, b.field), #a " and " #b " share " #field)
+ALIKE(BatchNorm1d, BatchNorm2d, affine);
+ALIKE(MaxPool2d, AvgPool2d, padding);
+ALIKE(AdaptiveAvgPool2d, adaptive_avg_pool2d, output_size);
+ALIKE(Flatten, flatten, end_dim);
+ALIKE(Softmax, softmax, dim);
+ALIKE(GELU, gelu, approximate);
+
+bool op_same_args(OpId op, const OpArgs *a, const OpArgs *b) {
+  for (const ArgInfo *arg = op_info(op)->args; arg->name; arg++) {
+    const char *x = (const char *)a + arg->offset, *y = (const char *)b + arg->offset;
+    bool same = true;
+    switch (arg->type) {
+    case ARG_INT: same = memcmp(x, y, sizeof(int64_t)) == 0; break;
+    case ARG_PAIR: same = memcmp(x, y, 2 * sizeof(int64_t)) == 0; break;
+    case ARG_FLOAT: same = memcmp(x, y, sizeof(double)) == 0; break;
+    case ARG_BOOL: same = *(const bool *)x == *(const bool *)y; break;
+    case ARG_TEXT: same = streq(*(const char *const *)x, *(const char *const *)y); break;
+    case ARG_INTS: same = memcmp(x, y, sizeof(IntList)) == 0; break;
+    }
+    if (!same) return false;
+  }
+  return true;
 }

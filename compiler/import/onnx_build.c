@@ -138,7 +138,7 @@ static ModuleId called_before(OnnxImport *o, const OnnxItem *item, const Place *
   int known = names_find(&o->paths, arena_strndup(o->arena, place->path, length - digits - 1));
   if (known < 0) return NO_ID;
   const Module *m = &o->g->modules.at[known];
-  bool same = m->op == item->layer && m->params.count == 0 && onnx_same_args(m->op, &m->args, &item->args);
+  bool same = m->op == item->layer && m->params.count == 0 && op_same_args(m->op, &m->args, &item->args);
   return same ? known : NO_ID;
 }
 

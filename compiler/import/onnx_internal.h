@@ -143,7 +143,6 @@ OnnxItem *item_add(OnnxImport *o, int node, OpId layer, OpId function, int input
 void item_param(OnnxImport *o, OnnxItem *item, const char *role, OnnxValue *v, DonorForm form);
 /* The node's first output is the newest item's result. */
 void item_done(OnnxImport *o, int node, int rank);
-bool onnx_same_args(OpId op, const OpArgs *a, const OpArgs *b);
 /* A number of the node within a range, as torch.nn's argument has it. */
 bool in_range(OnnxImport *o, int node, const char *name, int64_t value, int64_t min, int64_t max);
 double onnx_tidy(double value); /* the shortest decimal that is the same f32: 1e-05, not 9.99999975e-06 */

@@ -7,8 +7,12 @@ enum { MAX_SIDE = 65535 };
 
 /* ---- windows ---- */
 
+typedef struct Window { /* of Conv and the pools */
+  int64_t kernel_size[2], stride[2], padding[2], dilation[2];
+} Window;
+
 /* SAME_UPPER and SAME_LOWER depend on the input's size; with a stride of 1 and an odd span they do not. */
-static bool read_auto_pad(OnnxImport *o, int node, OpArgs *a, bool *given) {
+static bool read_auto_pad(OnnxImport *o, int node, Window *a, bool *given) {
   const char *mode = "NOTSET";
   if (!attribute_text(o, node, "auto_pad", &mode)) return false;
   *given = !streq(mode, "NOTSET") && *mode;
@@ -31,7 +35,7 @@ static bool read_auto_pad(OnnxImport *o, int node, OpArgs *a, bool *given) {
   return true;
 }
 
-static bool read_pads(OnnxImport *o, int node, OpArgs *a) {
+static bool read_pads(OnnxImport *o, int node, Window *a) {
   int64_t pads[4] = {0};
   size_t count = 4;
   if (!attribute_ints(o, node, "pads", pads, &count, 8)) return false;
@@ -54,7 +58,7 @@ static bool read_pair(OnnxImport *o, int node, const char *name, int64_t out[2],
 }
 
 /* strides, dilations, pads; kernel_size stands in `a` already. */
-static bool read_window(OnnxImport *o, int node, OpArgs *a) {
+static bool read_window(OnnxImport *o, int node, Window *a) {
   bool automatic;
   for (int i = 0; i < 2; i++) a->stride[i] = a->dilation[i] = 1;
   if (!read_pair(o, node, "strides", a->stride, 1) || !read_pair(o, node, "dilations", a->dilation, 1)) return false;
@@ -121,7 +125,8 @@ static bool read_bias(OnnxImport *o, int node, int64_t size, size_t behind, Onnx
 /* ---- layers ---- */
 
 bool convert_conv(OnnxImport *o, int node) {
-  OpArgs a = {0};
+  Conv2dArgs a = {0};
+  Window window = {0};
   OnnxValue *weight, *bias;
   int64_t dims[8], pad[2];
   int in, rank, last;
@@ -134,12 +139,12 @@ bool convert_conv(OnnxImport *o, int node) {
   if (kernel[0] != dims[2] || kernel[1] != dims[3])
     return onnx_refuse(o, node, "the attribute kernel_shape=[%lld, %lld] differs from its weight's %lld x %lld",
                        (long long)kernel[0], (long long)kernel[1], (long long)dims[2], (long long)dims[3]);
-  memcpy(a.kernel_size, kernel, sizeof kernel);
+  memcpy(window.kernel_size, kernel, sizeof kernel);
   if (!in_range(o, node, "kernel_shape", kernel[0], 1, MAX_SIDE) ||
-      !in_range(o, node, "kernel_shape", kernel[1], 1, MAX_SIDE) || !read_window(o, node, &a))
+      !in_range(o, node, "kernel_shape", kernel[1], 1, MAX_SIDE) || !read_window(o, node, &window))
     return false;
   for (int i = 0; i < 2; i++)
-    if (!in_range(o, node, "pads", a.padding[i] += pad[i], 0, MAX_SIDE)) return false;
+    if (!in_range(o, node, "pads", window.padding[i] += pad[i], 0, MAX_SIDE)) return false;
   a.out_channels = dims[0];
   if (!in_range(o, node, "group", a.groups, 1, dims[0]) ||
       !in_range(o, node, "in_channels", dims[1], 1, INT32_MAX / a.groups))
@@ -151,7 +156,11 @@ bool convert_conv(OnnxImport *o, int node) {
   if (!read_bias(o, node, a.out_channels, 2, &bias, &last)) return false;
   a.bias = bias != NULL;
   OnnxItem *item = item_add(o, node, OP_Conv2d, OP_NONE, in);
-  item->args = a;
+  memcpy(a.kernel_size, window.kernel_size, sizeof a.kernel_size);
+  memcpy(a.stride, window.stride, sizeof a.stride);
+  memcpy(a.padding, window.padding, sizeof a.padding);
+  memcpy(a.dilation, window.dilation, sizeof a.dilation);
+  item->args.Conv2d = a;
   item_param(o, item, "weight", weight, DONOR_AS_IS);
   if (bias) item_param(o, item, "bias", bias, bias_form(bias));
   item_done(o, last, 4);
@@ -161,7 +170,7 @@ bool convert_conv(OnnxImport *o, int node) {
 bool convert_batchnorm(OnnxImport *o, int node) {
   static const char *const roles[4] = {"weight", "bias", "running_mean", "running_var"};
   OnnxValue *v[4];
-  OpArgs a = {.affine = true};
+  BatchNorm2dArgs a = {.affine = true};
   int64_t dims[8], spatial = 1, training = 0;
   double eps = 1e-5, momentum = 0.9;
   int in, rank;
@@ -183,7 +192,7 @@ bool convert_batchnorm(OnnxImport *o, int node) {
   a.eps = onnx_tidy(eps);
   a.momentum = onnx_tidy((double)(float)(1 - onnx_tidy(momentum))); /* ONNX keeps that much, PyTorch takes that much */
   OnnxItem *item = item_add(o, node, rank == 2 ? OP_BatchNorm1d : OP_BatchNorm2d, OP_NONE, in);
-  item->args = a;
+  item->args.BatchNorm2d = a;
   for (int i = 0; i < 4; i++) item_param(o, item, roles[i], v[i], DONOR_AS_IS);
   item_done(o, node, rank);
   return true;
@@ -192,13 +201,13 @@ bool convert_batchnorm(OnnxImport *o, int node) {
 /* x W^T + b. `transposed`: the file holds W as (in, out). */
 static bool add_linear(OnnxImport *o, int node, int in, int rank, OnnxValue *weight, const int64_t dims[8],
                        bool transposed) {
-  OpArgs a = {.in_features = dims[transposed ? 0 : 1], .out_features = dims[transposed ? 1 : 0]};
+  LinearArgs a = {.in_features = dims[transposed ? 0 : 1], .out_features = dims[transposed ? 1 : 0]};
   OnnxValue *bias;
   int last;
   if (!read_bias(o, node, a.out_features, 0, &bias, &last)) return false;
   a.bias = bias != NULL;
   OnnxItem *item = item_add(o, node, OP_Linear, OP_NONE, in);
-  item->args = a;
+  item->args.Linear = a;
   /* dims are what the node sees; the file's own order is another once there was a Transpose between. */
   item_param(o, item, "weight", weight, transposed != weight->transposed ? DONOR_TRANSPOSED : DONOR_AS_IS);
   if (bias) item_param(o, item, "bias", bias, bias_form(bias));
@@ -233,44 +242,51 @@ bool convert_matmul(OnnxImport *o, int node) {
 
 /* ---- pools ---- */
 
-static bool read_pool(OnnxImport *o, int node, OpArgs *a, int *in, int64_t pad[2]) {
+static bool read_pool(OnnxImport *o, int node, Window *a, bool *ceil, int *in, int64_t pad[2]) {
   int rank;
   int64_t ceil_mode = 0;
   if (!flow_input(o, node, 0, in, &rank, pad) || !wants_map(o, node, rank)) return false;
   if (!attribute_there(o, node, "kernel_shape")) return onnx_refuse(o, node, "it lacks the attribute kernel_shape");
   if (!read_pair(o, node, "kernel_shape", a->kernel_size, 1) || !read_window(o, node, a)) return false;
   if (!attribute_int(o, node, "ceil_mode", &ceil_mode)) return false;
-  a->ceil_mode = ceil_mode != 0;
+  *ceil = ceil_mode != 0;
   return true;
 }
 
 bool convert_maxpool(OnnxImport *o, int node) {
-  OpArgs a = {0};
+  Window w = {0};
+  bool ceil = false;
   int64_t order = 0;
   int in;
-  if (!read_pool(o, node, &a, &in, NULL) || !attribute_int(o, node, "storage_order", &order)) return false;
+  if (!read_pool(o, node, &w, &ceil, &in, NULL) || !attribute_int(o, node, "storage_order", &order)) return false;
   if (order != 0) return onnx_refuse(o, node, "the attribute storage_order=%lld is not supported", (long long)order);
-  item_add(o, node, OP_MaxPool2d, OP_NONE, in)->args = a;
+  MaxPool2dArgs *a = &item_add(o, node, OP_MaxPool2d, OP_NONE, in)->args.MaxPool2d;
+  *a = (MaxPool2dArgs){.ceil_mode = ceil};
+  memcpy(a->kernel_size, w.kernel_size, sizeof a->kernel_size);
+  memcpy(a->stride, w.stride, sizeof a->stride);
+  memcpy(a->padding, w.padding, sizeof a->padding);
+  memcpy(a->dilation, w.dilation, sizeof a->dilation);
   item_done(o, node, 4);
   return true;
 }
 
 bool convert_averagepool(OnnxImport *o, int node) {
-  OpArgs a = {0};
+  Window w = {0};
+  bool ceil = false;
   int64_t include = 0, pad[2];
   int in;
-  if (!read_pool(o, node, &a, &in, pad) || !attribute_int(o, node, "count_include_pad", &include)) return false;
-  if (a.dilation[0] != 1 || a.dilation[1] != 1)
+  if (!read_pool(o, node, &w, &ceil, &in, pad) || !attribute_int(o, node, "count_include_pad", &include)) return false;
+  if (w.dilation[0] != 1 || w.dilation[1] != 1)
     return onnx_refuse(o, node, "the attribute dilations is supported for MaxPool only");
-  bool padded = pad[0] || pad[1], own = a.padding[0] || a.padding[1];
+  bool padded = pad[0] || pad[1], own = w.padding[0] || w.padding[1];
   if (padded && own && include == 0)
     return onnx_refuse(o, node, "the attribute count_include_pad=0 is not supported behind a Pad that adds zeros too");
-  for (int i = 0; i < 2; i++) {
-    a.padding[i] += pad[i];
-    a.dilation[i] = 0; /* AvgPool2d has none */
-  }
-  a.count_include_pad = include != 0 || padded || !own;
-  item_add(o, node, OP_AvgPool2d, OP_NONE, in)->args = a;
+  AvgPool2dArgs *a = &item_add(o, node, OP_AvgPool2d, OP_NONE, in)->args.AvgPool2d;
+  *a = (AvgPool2dArgs){.ceil_mode = ceil, .count_include_pad = include != 0 || padded || !own};
+  for (int i = 0; i < 2; i++) w.padding[i] += pad[i];
+  memcpy(a->kernel_size, w.kernel_size, sizeof a->kernel_size);
+  memcpy(a->stride, w.stride, sizeof a->stride);
+  memcpy(a->padding, w.padding, sizeof a->padding);
   item_done(o, node, 4);
   return true;
 }
@@ -278,7 +294,8 @@ bool convert_averagepool(OnnxImport *o, int node) {
 bool convert_global_pool(OnnxImport *o, int node) {
   int in, rank;
   if (!flow_input(o, node, 0, &in, &rank, NULL) || !wants_map(o, node, rank)) return false;
-  item_add(o, node, OP_AdaptiveAvgPool2d, OP_adaptive_avg_pool2d, in)->args = (OpArgs){.output_size = {1, 1}};
+  item_add(o, node, OP_AdaptiveAvgPool2d, OP_adaptive_avg_pool2d, in)->args =
+      (OpArgs){.AdaptiveAvgPool2d = {.output_size = {1, 1}}};
   item_done(o, node, 4);
   return true;
 }

@@ -5,7 +5,7 @@
 
 static bool add_flatten(OnnxImport *o, int node, int in, int64_t features) {
   OnnxItem *item = item_add(o, node, OP_Flatten, OP_flatten, in);
-  item->args = (OpArgs){.start_dim = 1, .end_dim = -1};
+  item->args = (OpArgs){.Flatten = {.start_dim = 1, .end_dim = -1}};
   item->features = features;
   item_done(o, node, 2);
   return true;
@@ -198,7 +198,7 @@ bool convert_concat(OnnxImport *o, int node) {
   if (axis == 0) return onnx_refuse(o, node, "the attribute axis=0 joins samples; the batch cannot be changed");
   in = inputs[0];
   OnnxItem *item = item_add(o, node, OP_NONE, OP_cat, in);
-  item->args.dim = axis;
+  item->args.cat.dim = axis;
   item->more = inputs;
   item->input_count = (int)n->n_input;
   item_done(o, node, rank);
@@ -214,14 +214,14 @@ bool convert_mean(OnnxImport *o, int node) {
     return false;
   if (count == 0 && empty) return pass_on(o, node, in, rank);
   if (count == 0) return onnx_refuse(o, node, "a mean over all dimensions, the batch too, is not supported");
-  OpArgs a = {.keepdim = keep != 0};
+  meanArgs a = {.keepdim = keep != 0};
   for (size_t i = 0; i < count; i++) {
     if (axes[i] == 0) return onnx_refuse(o, node, "a mean over the batch is not supported");
     for (size_t k = 0; k < i; k++)
       if (axes[k] == axes[i]) return onnx_refuse(o, node, "axis %lld stands there twice", (long long)axes[i]);
-    a.dims.at[a.dims.count++] = axes[i];
+    a.dim.at[a.dim.count++] = axes[i];
   }
-  item_add(o, node, OP_NONE, OP_mean, in)->args = a;
+  item_add(o, node, OP_NONE, OP_mean, in)->args.mean = a;
   item_done(o, node, keep ? rank : rank - (int)count);
   return true;
 }

@@ -21,7 +21,7 @@ bool convert_leaky_relu(OnnxImport *o, int node) {
   double alpha = 0.01;
   if (!attribute_float(o, node, "alpha", &alpha)) return false;
   if (!(fabs(alpha) <= 1e30)) return onnx_refuse(o, node, "the attribute alpha=%g is out of range", alpha);
-  return add_layer(o, node, OP_LeakyReLU, OP_NONE, (OpArgs){.negative_slope = onnx_tidy(alpha)});
+  return add_layer(o, node, OP_LeakyReLU, OP_NONE, (OpArgs){.LeakyReLU = {.negative_slope = onnx_tidy(alpha)}});
 }
 
 static bool clip_bound(OnnxImport *o, int node, size_t index, const char *name, double *out) {
@@ -46,7 +46,8 @@ bool convert_gelu_node(OnnxImport *o, int node) {
   if (!attribute_text(o, node, "approximate", &approximate)) return false;
   if (!streq(approximate, "none") && !streq(approximate, "tanh"))
     return onnx_refuse(o, node, "the attribute approximate=%s is not known", SG_Q(approximate));
-  return add_layer(o, node, OP_GELU, OP_NONE, (OpArgs){.approximate = streq(approximate, "none") ? "none" : "tanh"});
+  return add_layer(o, node, OP_GELU, OP_NONE,
+                   (OpArgs){.GELU = {.approximate = streq(approximate, "none") ? "none" : "tanh"}});
 }
 
 bool convert_softmax(OnnxImport *o, int node) {
@@ -60,7 +61,7 @@ bool convert_softmax(OnnxImport *o, int node) {
     return onnx_refuse(o, node,
                        "the attribute axis=%lld flattens before opset 13; only the last dimension is supported",
                        (long long)axis);
-  return add_layer(o, node, OP_Softmax, OP_NONE, (OpArgs){.dim = axis});
+  return add_layer(o, node, OP_Softmax, OP_NONE, (OpArgs){.Softmax = {.dim = axis}});
 }
 
 bool convert_dropout(OnnxImport *o, int node) {
@@ -70,7 +71,7 @@ bool convert_dropout(OnnxImport *o, int node) {
   if (v && v->kind == VALUE_NONE) return false;
   if (v && !scalar_value(v, &p)) return onnx_refuse(o, node, "its ratio is not a constant");
   if (!(p >= 0 && p <= 1)) return onnx_refuse(o, node, "its ratio %g does not lie between 0 and 1", p);
-  return add_layer(o, node, OP_Dropout, OP_NONE, (OpArgs){.p = onnx_tidy(p)});
+  return add_layer(o, node, OP_Dropout, OP_NONE, (OpArgs){.Dropout = {.p = onnx_tidy(p)}});
 }
 
 bool convert_identity(OnnxImport *o, int node) { return add_layer(o, node, OP_Identity, OP_NONE, (OpArgs){0}); }
@@ -164,7 +165,7 @@ bool convert_gelu(OnnxImport *o, int node) {
   if (x->kind == VALUE_NONE) return false;
   if (x->kind != VALUE_FLOW || x->pad[0] || x->pad[1])
     return onnx_refuse(o, node, "a GELU of a constant or of padded values");
-  item_add(o, node, OP_GELU, OP_NONE, x->item)->args.approximate = "none";
+  item_add(o, node, OP_GELU, OP_NONE, x->item)->args.GELU.approximate = "none";
   item_done(o, node, x->rank);
   return true;
 }

@@ -149,27 +149,8 @@ OnnxItem *item_add(OnnxImport *o, int node, OpId layer, OpId function, int input
   return &o->items.at[o->items.count - 1];
 }
 
-bool onnx_same_args(OpId op, const OpArgs *a, const OpArgs *b) {
-  for (const ArgInfo *arg = op_info(op)->args; arg->name; arg++) {
-    const char *x = (const char *)a + arg->offset, *y = (const char *)b + arg->offset;
-    bool same = true;
-    switch (arg->type) {
-    case ARG_INT: same = memcmp(x, y, sizeof(int64_t)) == 0; break;
-    case ARG_PAIR: same = memcmp(x, y, 2 * sizeof(int64_t)) == 0; break;
-    case ARG_FLOAT: same = memcmp(x, y, sizeof(double)) == 0; break;
-    case ARG_BOOL: same = *(const bool *)x == *(const bool *)y; break;
-    case ARG_TEXT: same = streq(*(const char *const *)x, *(const char *const *)y); break;
-    case ARG_INTS:
-      same = a->dims.count == b->dims.count && memcmp(a->dims.at, b->dims.at, sizeof a->dims.at) == 0;
-      break;
-    }
-    if (!same) return false;
-  }
-  return true;
-}
-
 static bool same_params(const OnnxItem *a, const OnnxItem *b) {
-  if (a->layer != b->layer || a->param_count != b->param_count || !onnx_same_args(a->layer, &a->args, &b->args))
+  if (a->layer != b->layer || a->param_count != b->param_count || !op_same_args(a->layer, &a->args, &b->args))
     return false;
   for (int i = 0; i < a->param_count; i++)
     if (!streq(a->params[i].name, b->params[i].name) || a->params[i].form != b->params[i].form) return false;

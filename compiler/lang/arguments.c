@@ -325,7 +325,7 @@ void put_fallback(Arena *arena, const ArgInfo *info, void *at) {
 }
 
 /* padding="same" keeps the size where the stride is 1; "valid" is none at all. */
-static bool named_padding(const OpArg *a, const Const *c, OpArgs *out) {
+static bool named_padding(const OpArg *a, const Const *c, Conv2dArgs *out) {
   if (streq(c->text, "valid")) {
     out->padding[0] = out->padding[1] = 0;
     return true;
@@ -384,6 +384,6 @@ bool bind_op(Eval *e, OpId op, const Arg *args, Span call, OpArgs *out) {
       good = false;
     }
   }
-  if (good && padding.s) good = named_padding(&padding, &padding_text, out);
+  if (good && padding.s) good = named_padding(&padding, &padding_text, &out->Conv2d);
   return good && op_check(e->s, op, out, call);
 }

@@ -137,7 +137,7 @@ bool trace_add(Eval *e, const Expr *expr, const Const *a, const Const *b, Const 
 
 bool trace_mul(Eval *e, const Expr *expr, const char *name, const Const *value, double factor, Const *out) {
   ValueList values = {0};
-  OpArgs args = {.other = factor};
+  OpArgs args = {.mul = {.other = factor}};
   vec_push(e->s->arena, &values, value->id);
   return add_call(e, OP_mul, name, &args, &values, expr->span, out);
 }

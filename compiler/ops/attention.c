@@ -8,7 +8,7 @@
 /* ---- arguments, parameters, shapes ---- */
 
 bool check_multihead(Session *s, OpArgs *a, Span call) {
-  if (a->batch_first) return true;
+  if (a->MultiheadAttention.batch_first) return true;
   Diag *d = front_error(s, DIAG_E0113, call,
                         "MultiheadAttention: batch_first=false, (T, N, C), is not a layout of this language");
   diag_help(&s->diags, d,
@@ -17,18 +17,23 @@ bool check_multihead(Session *s, OpArgs *a, Span call) {
 }
 
 /* As PyTorch begins: in_proj_weight by xavier_uniform, out_proj as a Linear, both biases 0. */
-ParamValue value_multihead_in_weight(const OpArgs *a) {
+ParamValue value_multihead_in_weight(const OpArgs *args) {
+  const MultiheadAttentionArgs *a = &args->MultiheadAttention;
   double rows = 3 * (double)a->embed_dim, width = (double)a->embed_dim;
   return (ParamValue){{.rank = 2, .dim = {a->embed_dim > 0 ? 3 * a->embed_dim : a->embed_dim, a->embed_dim}},
                       {.kind = INIT_UNIFORM, .value = width > 0 ? __builtin_sqrt(6 / (rows + width)) : 0}};
 }
-ParamValue value_multihead_in_bias(const OpArgs *a) {
+ParamValue value_multihead_in_bias(const OpArgs *args) {
+  const MultiheadAttentionArgs *a = &args->MultiheadAttention;
   return value_constant(shape_vector(a->embed_dim > 0 ? 3 * a->embed_dim : a->embed_dim), 0);
 }
-ParamValue value_multihead_out_weight(const OpArgs *a) {
+ParamValue value_multihead_out_weight(const OpArgs *args) {
+  const MultiheadAttentionArgs *a = &args->MultiheadAttention;
   return value_uniform_fan_in((Shape){.rank = 2, .dim = {a->embed_dim, a->embed_dim}}, (double)a->embed_dim);
 }
-ParamValue value_multihead_out_bias(const OpArgs *a) { return value_constant(shape_vector(a->embed_dim), 0); }
+ParamValue value_multihead_out_bias(const OpArgs *a) {
+  return value_constant(shape_vector(a->MultiheadAttention.embed_dim), 0);
+}
 
 static bool wrong_attention(ShapeContext *c, size_t values, const char *rule) {
   Arena *arena = c->g->arena;
@@ -82,7 +87,7 @@ bool shape_attention(ShapeContext *c) {
   if (c->in_count == 4 && !shape_is_mask(c, 3))
     return wrong_attention(c, 3, "the fourth value is the mask: input tensor(…, mask=true) and forward x, mask");
   if (!values_meet(c, 3)) return false;
-  int64_t heads = c->args->heads;
+  int64_t heads = c->args->scaled_dot_product_attention.heads;
   if (!divides(c, "the width of q and k,", "heads", c->in[0].dim[1], heads)) return false;
   if (!divides(c, "the width of v,", "heads", c->in[2].dim[1], heads)) return false;
   *c->out = (Shape){.rank = 2, .dim = {c->in[0].dim[0], c->in[2].dim[1]}};
@@ -96,12 +101,12 @@ bool shape_multihead(ShapeContext *c) {
     return wrong_attention(c, values,
                            "call it with x, with x and the mask, with q, k, v, or with q, k, v and the mask");
   if (!values_meet(c, values)) return false;
-  if (c->args->embed_dim == HOLE_VALUE) c->args->embed_dim = c->in[0].dim[1];
-  int64_t width = c->args->embed_dim;
+  if (c->args->MultiheadAttention.embed_dim == HOLE_VALUE) c->args->MultiheadAttention.embed_dim = c->in[0].dim[1];
+  int64_t width = c->args->MultiheadAttention.embed_dim;
   if (c->in[0].dim[1] != width) return shape_wants_features(c, "features", width, c->in[0].dim[1]);
   if (values == 3 && c->in[2].dim[1] != width)
     return wrong_attention(c, values, "q, k and v all have embed_dim features; kdim and vdim are not there");
-  if (!divides(c, "embed_dim", "num_heads", width, c->args->num_heads)) return false;
+  if (!divides(c, "embed_dim", "num_heads", width, c->args->MultiheadAttention.num_heads)) return false;
   *c->out = (Shape){.rank = 2, .dim = {c->in[0].dim[0], width}};
   return true;
 }
@@ -152,7 +157,7 @@ static void emit_attention(Lower *l, NodeId n, const AttentionParams *k, const B
 }
 
 void lower_attention(Lower *l, NodeId n) {
-  const OpArgs *a = node_args(l->g, n);
+  const scaled_dot_product_attentionArgs *a = &node_args(l->g, n)->scaled_dot_product_attention;
   AttentionParams k = constants(l, n, a->heads, a->dropout_p);
   BufferId qkv[3];
   for (int i = 0; i < 3; i++) qkv[i] = value_in(l, operand(l, n, i), LAYOUT_NCHW);
@@ -163,7 +168,7 @@ void lower_attention(Lower *l, NodeId n) {
 /* One call makes the gradients that are wanted. A value that is two of q, k, v gets the second one by way of a buffer.
  */
 void grad_attention(Lower *l, NodeId n) {
-  const OpArgs *a = node_args(l->g, n);
+  const scaled_dot_product_attentionArgs *a = &node_args(l->g, n)->scaled_dot_product_attention;
   AttentionParams k = constants(l, n, a->heads, a->dropout_p);
   int64_t *accumulate[3] = {&k.accumulate_q, &k.accumulate_k, &k.accumulate_v};
   BufferId dy = grad_of_group(l, n, LAYOUT_NCHW), qkv[3], d[3];
@@ -195,14 +200,15 @@ void grad_attention(Lower *l, NodeId n) {
 
 /* The projection that makes q, k or v (0, 1, 2), or the one behind the attention (3). */
 static LinearParams projection(const Lower *l, NodeId n, int which) {
-  int64_t width = node_args(l->g, n)->embed_dim;
+  int64_t width = node_args(l->g, n)->MultiheadAttention.embed_dim;
   int64_t rows = value_shape(l, which < 3 ? operand(l, n, which) : output_value(l, n))->dim[0];
-  return (LinearParams){.rows = rows, .in = width, .out = width, .has_bias = node_args(l->g, n)->bias};
+  return (LinearParams){
+      .rows = rows, .in = width, .out = width, .has_bias = node_args(l->g, n)->MultiheadAttention.bias};
 }
 
 /* Its share of the weight (or, with bias, of the bias): in the weights, or in the gradients. */
 static int64_t share_offset(const Lower *l, NodeId n, int which, bool bias) {
-  int64_t width = node_args(l->g, n)->embed_dim;
+  int64_t width = node_args(l->g, n)->MultiheadAttention.embed_dim;
   return which < 3 ? which * width * (bias ? 1 : width) * 4 : 0;
 }
 
@@ -221,7 +227,7 @@ static BufferId weight_share(Lower *l, NodeId n, int which, bool bias) {
 }
 
 void lower_multihead(Lower *l, NodeId n) {
-  const OpArgs *a = node_args(l->g, n);
+  const MultiheadAttentionArgs *a = &node_args(l->g, n)->MultiheadAttention;
   NodeState *state = &l->node[n];
   AttentionParams k = constants(l, n, a->num_heads, a->dropout);
   static const char *const names[] = {"q", "k", "v"};
@@ -242,7 +248,7 @@ void lower_multihead(Lower *l, NodeId n) {
 
 /* The gradients of the projected q, k and v, once. */
 static const BufferId *projected_gradients(Lower *l, NodeId n) {
-  const OpArgs *a = node_args(l->g, n);
+  const MultiheadAttentionArgs *a = &node_args(l->g, n)->MultiheadAttention;
   NodeState *state = &l->node[n];
   if (state->d_qkv[0] != NO_ID) return state->d_qkv;
   AttentionParams k = constants(l, n, a->num_heads, a->dropout);

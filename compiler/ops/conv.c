@@ -15,12 +15,13 @@ static int64_t conv_size(int64_t in, int64_t kernel, int64_t stride, int64_t pad
 }
 
 /* Do the groups divide the channels, those that are known? */
-static bool groups_fit(Session *s, const OpArgs *a, Span call) {
+static bool groups_fit(Session *s, const OpArgs *args, Span call) {
+  const Conv2dArgs *a = &args->Conv2d;
   enum { GROUPS = 6 }; /* its place in the row */
   bool out = a->out_channels % a->groups != 0, in = a->in_channels != HOLE_VALUE && a->in_channels % a->groups != 0;
   if (!out && !in) return true;
   int64_t channels = out ? a->out_channels : a->in_channels;
-  Diag *d = front_error(s, DIAG_E0113, a->arg_span[GROUPS].end ? a->arg_span[GROUPS] : call,
+  Diag *d = front_error(s, DIAG_E0113, args->arg_span[GROUPS].end ? args->arg_span[GROUPS] : call,
                         "Conv2d: groups=%" PRId64 " does not divide %s=%" PRId64, a->groups,
                         out ? "out_channels" : "in_channels", channels);
   const char *list = "1";
@@ -38,25 +39,27 @@ static bool groups_fit(Session *s, const OpArgs *a, Span call) {
 
 bool check_conv2d(Session *s, OpArgs *a, Span call) { return groups_fit(s, a, call); }
 
-static double conv_fan_in(const OpArgs *a) {
+static double conv_fan_in(const Conv2dArgs *a) {
   return (double)(a->in_channels / a->groups) * (double)a->kernel_size[0] * (double)a->kernel_size[1];
 }
 
-ParamValue value_conv2d_weight(const OpArgs *a) {
+ParamValue value_conv2d_weight(const OpArgs *args) {
+  const Conv2dArgs *a = &args->Conv2d;
   Shape shape = {.rank = 4, .dim = {a->out_channels, a->in_channels / a->groups, a->kernel_size[0], a->kernel_size[1]}};
   return value_uniform_fan_in(shape, conv_fan_in(a));
 }
-ParamValue value_conv2d_bias(const OpArgs *a) {
+ParamValue value_conv2d_bias(const OpArgs *args) {
+  const Conv2dArgs *a = &args->Conv2d;
   return value_uniform_fan_in(shape_vector(a->out_channels), conv_fan_in(a));
 }
 
 bool shape_conv2d(ShapeContext *c) {
-  const OpArgs *a = c->args;
+  Conv2dArgs *a = &c->args->Conv2d;
   if (c->in[0].rank != 3)
     return shape_wants_rank(c, "(N, C, H, W)", "a convolution needs a map: put it before the flatten");
-  bool hole = c->args->in_channels == HOLE_VALUE;
-  bool fits = shape_match_features(c, "input channels", &c->args->in_channels, c->in[0].dim[0]);
-  if (hole && !groups_fit(c->s, a, c->node->origin)) return false;
+  bool hole = a->in_channels == HOLE_VALUE;
+  bool fits = shape_match_features(c, "input channels", &a->in_channels, c->in[0].dim[0]);
+  if (hole && !groups_fit(c->s, c->args, c->node->origin)) return false;
   Shape out = {.rank = 3, .dim = {a->out_channels}};
   for (int i = 0; i < 2; i++) {
     out.dim[1 + i] = conv_size(c->in[0].dim[1 + i], a->kernel_size[i], a->stride[i], a->padding[i], a->dilation[i]);
@@ -72,7 +75,7 @@ bool shape_conv2d(ShapeContext *c) {
 
 typedef enum ConvKind { CONV_DIRECT, CONV_DEPTHWISE, CONV_ANY } ConvKind;
 
-static ConvKind conv_kind(const OpArgs *a) {
+static ConvKind conv_kind(const Conv2dArgs *a) {
   if (a->groups == 1) return CONV_DIRECT;
   if (a->groups == a->in_channels && a->groups == a->out_channels) return CONV_DEPTHWISE;
   bool whole = (a->in_channels / a->groups) % LANES == 0 && (a->out_channels / a->groups) % LANES == 0;
@@ -81,7 +84,7 @@ static ConvKind conv_kind(const OpArgs *a) {
 
 /* An image of few channels stays as it is; padding 3 channels to 16 would waste most of the work. */
 static bool takes_plain(const Lower *l, NodeId n) {
-  const OpArgs *a = node_args(l->g, n);
+  const Conv2dArgs *a = &node_args(l->g, n)->Conv2d;
   const ValueState *in = &l->value[input_value(l, n)];
   return conv_kind(a) == CONV_DIRECT && a->groups == 1 && a->in_channels < LANES && in->at[LAYOUT_NCHW] != NO_ID &&
          in->at[LAYOUT_NCHW16C] == NO_ID;
@@ -94,7 +97,7 @@ static bool params_frozen(const Graph *g, NodeId n) {
   return true;
 }
 
-static int64_t packed_floats(const OpArgs *a, bool plain, bool transposed) {
+static int64_t packed_floats(const Conv2dArgs *a, bool plain, bool transposed) {
   int64_t taps = a->kernel_size[0] * a->kernel_size[1];
   if (conv_kind(a) == CONV_DEPTHWISE) return BLOCKS(a->out_channels) * taps * LANES;
   int64_t in = a->in_channels / a->groups, out = a->out_channels / a->groups;
@@ -107,15 +110,19 @@ static int64_t packed_floats(const OpArgs *a, bool plain, bool transposed) {
 static bool same_weights(const Lower *l, ModuleId a, ModuleId b) {
   if (a == b || a == NO_ID || b == NO_ID) return a == b;
   const Module *ma = module_at(l->g, a), *mb = module_at(l->g, b);
-  bool same = ma->op == mb->op && ma->params.count == mb->params.count && ma->args.groups == mb->args.groups &&
-              ma->args.in_channels == mb->args.in_channels && ma->args.eps == mb->args.eps;
+  const OpArgs *x = &ma->args, *y = &mb->args;
+  bool same = ma->op == mb->op && ma->params.count == mb->params.count;
+  if (same && ma->op == OP_Conv2d)
+    same = x->Conv2d.groups == y->Conv2d.groups && x->Conv2d.in_channels == y->Conv2d.in_channels;
+  else if (same) same = x->BatchNorm2d.eps == y->BatchNorm2d.eps;
   for (size_t i = 0; same && i < ma->params.count; i++)
     same = l->plan->weight_offset.at[ma->params.at[i]] == l->plan->weight_offset.at[mb->params.at[i]];
   return same;
 }
 
 static Conv2dPackParams pack_constants(const Lower *l, NodeId conv, NodeId bn, bool plain) {
-  const OpArgs *a = node_args(l->g, conv), *b = bn == NO_ID ? NULL : node_args(l->g, bn);
+  const Conv2dArgs *a = &node_args(l->g, conv)->Conv2d;
+  const BatchNorm2dArgs *b = bn == NO_ID ? NULL : &node_args(l->g, bn)->BatchNorm2d;
   return (Conv2dPackParams){.groups = a->groups,
                             .ic = a->in_channels,
                             .oc = a->out_channels,
@@ -142,7 +149,7 @@ static void emit_pack(Lower *l, NodeId conv, NodeId bn, bool plain, bool transpo
     mean = param_buffer(l, bn, "running_mean");
     var = param_buffer(l, bn, "running_var");
   }
-  if (conv_kind(node_args(l->g, conv)) == CONV_DEPTHWISE)
+  if (conv_kind(&node_args(l->g, conv)->Conv2d) == CONV_DEPTHWISE)
     EMIT(l, depthwise_pack, &k, conv, "pack", .w = w, .bias = b, .bn_weight = bn_w, .bn_bias = bn_b, .bn_mean = mean,
          .bn_var = var, .packed = packed, .packed_bias = bias);
   else
@@ -154,7 +161,7 @@ static void emit_pack(Lower *l, NodeId conv, NodeId bn, bool plain, bool transpo
  * frozen or this is evaluation; else a buffer of the step. */
 static BufferId packed_weights(Lower *l, NodeId conv, NodeId bn, bool plain, bool transposed, BufferId *bias) {
   const Graph *g = l->g;
-  const OpArgs *a = node_args(g, conv);
+  const Conv2dArgs *a = &node_args(g, conv)->Conv2d;
   const char *name = arena_printf(l->arena, "packed %s", node_at(g, conv)->name);
   int64_t bytes = round_up_64(packed_floats(a, plain, transposed) * 4);
   int64_t bias_bytes = transposed ? 0 : BLOCKS(a->out_channels) * LANES * 4;
@@ -188,7 +195,7 @@ static BufferId packed_weights(Lower *l, NodeId conv, NodeId bn, bool plain, boo
 }
 
 static Conv2dParams conv_constants(const Lower *l, NodeId n, bool plain) {
-  const OpArgs *a = node_args(l->g, n);
+  const Conv2dArgs *a = &node_args(l->g, n)->Conv2d;
   const Node *node = node_at(l->g, n);
   const Shape *in = value_shape(l, node->inputs.at[0]), *out = value_shape(l, node->output);
   return (Conv2dParams){.groups = a->groups,
@@ -307,7 +314,7 @@ void lower_conv2d(Lower *l, NodeId n) {
   }
   NodeState *state = &l->node[n];
   const Node *node = node_at(l->g, n);
-  const OpArgs *a = node_args(l->g, n);
+  const Conv2dArgs *a = &node_args(l->g, n)->Conv2d;
   ConvKind kind = conv_kind(a);
   bool plain = takes_plain(l, n);
   if (kind != CONV_ANY) {
@@ -367,7 +374,7 @@ void grad_conv2d_weight(Lower *l, NodeId n, ParamId p) {
   BufferId x = value_in(l, input_value(l, n), plain ? LAYOUT_NCHW : LAYOUT_NCHW16C);
   BufferId dw = grad_param(l, p, &accumulate);
   Conv2dGradWeightParams k = grad_constants(l, n, plain, accumulate);
-  switch (conv_kind(node_args(l->g, n))) {
+  switch (conv_kind(&node_args(l->g, n)->Conv2d)) {
   case CONV_DIRECT: emit_grad_weight(l, &k, n, x, dy, dw); break;
   case CONV_DEPTHWISE: EMIT(l, depthwise_grad_weight, &k, n, "grad_weight", .x = x, .dy = dy, .dw = dw); break;
   case CONV_ANY: EMIT(l, conv2d_generic_grad_weight, &k, n, "grad_weight", .x = x, .dy = dy, .dw = dw); break;
@@ -401,7 +408,7 @@ void grad_conv2d_input(Lower *l, NodeId n) {
   BufferId dy = grad_before_activation(l, n, LAYOUT_NCHW16C);
   GradOut dx = grad_begin(l, input_value(l, n), LAYOUT_NCHW16C);
   Conv2dGradWeightParams k = grad_constants(l, n, false, dx.accumulate);
-  const OpArgs *a = node_args(l->g, n);
+  const Conv2dArgs *a = &node_args(l->g, n)->Conv2d;
   ConvKind kind = conv_kind(a);
   /* More padding than the window reaches would be a negative padding here; the general kernel takes it. */
   bool wide = a->padding[0] > a->dilation[0] * (a->kernel_size[0] - 1) ||

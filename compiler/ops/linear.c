@@ -5,10 +5,12 @@
 
 /* ---- Linear ---- */
 
-ParamValue value_linear_weight(const OpArgs *a) {
+ParamValue value_linear_weight(const OpArgs *args) {
+  const LinearArgs *a = &args->Linear;
   return value_uniform_fan_in((Shape){.rank = 2, .dim = {a->out_features, a->in_features}}, (double)a->in_features);
 }
-ParamValue value_linear_bias(const OpArgs *a) {
+ParamValue value_linear_bias(const OpArgs *args) {
+  const LinearArgs *a = &args->Linear;
   return value_uniform_fan_in(shape_vector(a->out_features), (double)a->in_features);
 }
 
@@ -16,17 +18,17 @@ bool shape_linear(ShapeContext *c) {
   const Shape *in = &c->in[0];
   if (in->rank < 1) return shape_wants_rank(c, "(N, features)", "there is nothing to multiply with");
   int64_t features = in->dim[in->rank - 1];
-  int64_t declared = c->args->in_features;
+  int64_t declared = c->args->Linear.in_features;
   bool map = in->rank == 3; /* almost always a forgotten Flatten; PyTorch would take the width for the features */
   if (map && (declared == HOLE_VALUE || declared != features)) return shape_wants_rank(c, "(N, features)", NULL);
-  bool fits = shape_match_features(c, "input features", &c->args->in_features, features);
+  bool fits = shape_match_features(c, "input features", &c->args->Linear.in_features, features);
   *c->out = *in;
-  c->out->dim[in->rank - 1] = c->args->out_features;
+  c->out->dim[in->rank - 1] = c->args->Linear.out_features;
   return fits;
 }
 
 static LinearParams linear_constants(const Lower *l, NodeId n) {
-  const OpArgs *a = node_args(l->g, n);
+  const LinearArgs *a = &node_args(l->g, n)->Linear;
   return (LinearParams){.rows = shape_count(value_shape(l, output_value(l, n))) / a->out_features,
                         .in = a->in_features,
                         .out = a->out_features,
@@ -73,7 +75,8 @@ void grad_linear_input(Lower *l, NodeId n) {
 /* ---- Embedding: tokens are NCHW, four bytes each as everything else ---- */
 
 /* A negative padding_idx counts from the end, as in PyTorch. */
-bool check_embedding(Session *s, OpArgs *a, Span call) {
+bool check_embedding(Session *s, OpArgs *args, Span call) {
+  EmbeddingArgs *a = &args->Embedding;
   if (a->padding_idx == NONE_VALUE) return true;
   if (a->padding_idx < -a->num_embeddings || a->padding_idx >= a->num_embeddings) {
     front_error(s, DIAG_E0113, call, "Embedding: padding_idx=%" PRId64 " is not one of its %" PRId64 " rows",
@@ -84,7 +87,8 @@ bool check_embedding(Session *s, OpArgs *a, Span call) {
   return true;
 }
 
-ParamValue value_embedding_weight(const OpArgs *a) {
+ParamValue value_embedding_weight(const OpArgs *args) {
+  const EmbeddingArgs *a = &args->Embedding;
   return (ParamValue){{.rank = 2, .dim = {a->num_embeddings, a->embedding_dim}},
                       {.kind = INIT_NORMAL, .value = 1, .zero_row = a->padding_idx != NONE_VALUE}};
 }
@@ -109,7 +113,7 @@ static bool no_tokens(ShapeContext *c) {
 }
 
 static bool too_many_positions(ShapeContext *c) {
-  int64_t tokens = c->in[0].dim[0], rows = c->args->num_embeddings;
+  int64_t tokens = c->in[0].dim[0], rows = c->args->Embedding.num_embeddings;
   const Input *input = &c->g->input;
   Diag *d =
       diag_report(&c->s->diags, DIAG_E0315, input->span.source != SPAN_NO_SOURCE ? input->span : shape_blame(c),
@@ -123,13 +127,13 @@ bool shape_embedding(ShapeContext *c) {
   if (in->dtype != DTYPE_I64 || in->rank != 1) return no_tokens(c);
   NodeId producer = value_at(c->g, c->node->inputs.at[0])->producer;
   bool counted = producer != NO_ID && node_at(c->g, producer)->op == OP_positions;
-  if (counted && in->dim[0] > c->args->num_embeddings) return too_many_positions(c);
-  *c->out = (Shape){.rank = 2, .dim = {in->dim[0], c->args->embedding_dim}};
+  if (counted && in->dim[0] > c->args->Embedding.num_embeddings) return too_many_positions(c);
+  *c->out = (Shape){.rank = 2, .dim = {in->dim[0], c->args->Embedding.embedding_dim}};
   return true;
 }
 
 static EmbeddingParams embedding_constants(const Lower *l, NodeId n) {
-  const OpArgs *a = node_args(l->g, n);
+  const EmbeddingArgs *a = &node_args(l->g, n)->Embedding;
   return (EmbeddingParams){.rows = shape_count(value_shape(l, input_value(l, n))),
                            .count = a->num_embeddings,
                            .dim = a->embedding_dim,

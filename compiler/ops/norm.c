@@ -6,28 +6,32 @@
 
 /* ---- batch normalisation ---- */
 
-ParamValue value_batchnorm_ones(const OpArgs *a) { return value_constant(shape_vector(a->num_features), 1); }
-ParamValue value_batchnorm_zeros(const OpArgs *a) { return value_constant(shape_vector(a->num_features), 0); }
+ParamValue value_batchnorm_ones(const OpArgs *a) {
+  return value_constant(shape_vector(a->BatchNorm2d.num_features), 1);
+}
+ParamValue value_batchnorm_zeros(const OpArgs *a) {
+  return value_constant(shape_vector(a->BatchNorm2d.num_features), 0);
+}
 ParamValue value_batchnorm_count(const OpArgs *a) { return value_constant((Shape){.rank = 0, .dtype = DTYPE_I64}, 0); }
 
 bool shape_batchnorm1d(ShapeContext *c) {
   if (c->in[0].rank != 1) return shape_wants_rank(c, "(N, C)", "BatchNorm2d is the one for maps");
-  bool fits = shape_match_features(c, "features", &c->args->num_features, c->in[0].dim[0]);
+  bool fits = shape_match_features(c, "features", &c->args->BatchNorm2d.num_features, c->in[0].dim[0]);
   *c->out = c->in[0];
-  c->out->dim[0] = c->args->num_features;
+  c->out->dim[0] = c->args->BatchNorm2d.num_features;
   return fits;
 }
 
 bool shape_batchnorm2d(ShapeContext *c) {
   if (c->in[0].rank != 3) return shape_wants_rank(c, "(N, C, H, W)", "BatchNorm1d is the one behind a flatten");
-  bool fits = shape_match_features(c, "channels", &c->args->num_features, c->in[0].dim[0]);
+  bool fits = shape_match_features(c, "channels", &c->args->BatchNorm2d.num_features, c->in[0].dim[0]);
   *c->out = c->in[0];
-  c->out->dim[0] = c->args->num_features;
+  c->out->dim[0] = c->args->BatchNorm2d.num_features;
   return fits;
 }
 
 static BatchNormParams norm_constants(const Lower *l, NodeId n) {
-  const OpArgs *a = node_args(l->g, n);
+  const BatchNorm2dArgs *a = &node_args(l->g, n)->BatchNorm2d;
   const Shape *shape = value_shape(l, output_value(l, n));
   const NodeState *state = &l->node[n];
   bool plain = shape->rank != 3, use_running = !l->training || !l->t->varies[n];
@@ -141,20 +145,21 @@ void grad_batchnorm_input(Lower *l, NodeId n) {
 /* ---- layer normalisation ---- */
 
 /* Its weight has the shape that it normalises, which need not be any value's where the layer is never called. */
-bool check_layernorm(Session *s, OpArgs *a, Span call) {
-  if (a->normalized_shapes.count <= MAX_SHAPE_RANK) return true;
-  front_error(s, DIAG_E0113, call, "LayerNorm: normalized_shape has %d sizes: at most %d", a->normalized_shapes.count,
+bool check_layernorm(Session *s, OpArgs *args, Span call) {
+  const LayerNormArgs *a = &args->LayerNorm;
+  if (a->normalized_shape.count <= MAX_SHAPE_RANK) return true;
+  front_error(s, DIAG_E0113, call, "LayerNorm: normalized_shape has %d sizes: at most %d", a->normalized_shape.count,
               MAX_SHAPE_RANK);
   return false;
 }
 
-static Shape normalised(const OpArgs *a) {
-  Shape shape = {.rank = a->normalized_shapes.count};
-  memcpy(shape.dim, a->normalized_shapes.at, (size_t)shape.rank * sizeof *shape.dim);
+static Shape normalised(const LayerNormArgs *a) {
+  Shape shape = {.rank = a->normalized_shape.count};
+  memcpy(shape.dim, a->normalized_shape.at, (size_t)shape.rank * sizeof *shape.dim);
   return shape;
 }
-ParamValue value_layernorm_weight(const OpArgs *a) { return value_constant(normalised(a), 1); }
-ParamValue value_layernorm_bias(const OpArgs *a) { return value_constant(normalised(a), 0); }
+ParamValue value_layernorm_weight(const OpArgs *a) { return value_constant(normalised(&a->LayerNorm), 1); }
+ParamValue value_layernorm_bias(const OpArgs *a) { return value_constant(normalised(&a->LayerNorm), 0); }
 
 static const char *norm_text(Arena *arena, const int64_t *dim, int count) {
   const char *text = "";
@@ -164,7 +169,7 @@ static const char *norm_text(Arena *arena, const int64_t *dim, int count) {
 
 bool shape_layernorm(ShapeContext *c) {
   const Shape *in = &c->in[0];
-  IntList *list = &c->args->normalized_shapes;
+  IntList *list = &c->args->LayerNorm.normalized_shape;
   if (in->rank < 1) return shape_wants_rank(c, "(N, …, features)", "there is nothing to normalise");
   if (list->at[0] == HOLE_VALUE) list->at[0] = in->dim[in->rank - 1];
   bool fits = list->count <= in->rank;
@@ -184,9 +189,9 @@ bool shape_layernorm(ShapeContext *c) {
 }
 
 static LayerNormParams layernorm_constants(const Lower *l, NodeId n) {
-  const OpArgs *a = node_args(l->g, n);
+  const LayerNormArgs *a = &node_args(l->g, n)->LayerNorm;
   LayerNormParams k = {.c = 1, .eps = a->eps};
-  for (int i = 0; i < a->normalized_shapes.count; i++) k.c *= a->normalized_shapes.at[i];
+  for (int i = 0; i < a->normalized_shape.count; i++) k.c *= a->normalized_shape.at[i];
   k.rows = shape_count(value_shape(l, input_value(l, n))) / k.c;
   return k;
 }
@@ -231,13 +236,16 @@ void grad_layernorm_input(Lower *l, NodeId n) {
 
 /* ---- group normalisation ---- */
 
-ParamValue value_groupnorm_weight(const OpArgs *a) { return value_constant(shape_vector(a->num_channels), 1); }
-ParamValue value_groupnorm_bias(const OpArgs *a) { return value_constant(shape_vector(a->num_channels), 0); }
+ParamValue value_groupnorm_weight(const OpArgs *a) {
+  return value_constant(shape_vector(a->GroupNorm.num_channels), 1);
+}
+ParamValue value_groupnorm_bias(const OpArgs *a) { return value_constant(shape_vector(a->GroupNorm.num_channels), 0); }
 
 /* Do the groups divide the channels, where those are known? */
-bool check_groupnorm(Session *s, OpArgs *a, Span call) {
+bool check_groupnorm(Session *s, OpArgs *args, Span call) {
+  const GroupNormArgs *a = &args->GroupNorm;
   if (a->num_channels == HOLE_VALUE || a->num_channels % a->num_groups == 0) return true;
-  front_error(s, DIAG_E0113, a->arg_span[0].end ? a->arg_span[0] : call,
+  front_error(s, DIAG_E0113, args->arg_span[0].end ? args->arg_span[0] : call,
               "GroupNorm: num_groups=%" PRId64 " does not divide num_channels=%" PRId64, a->num_groups,
               a->num_channels);
   return false;
@@ -245,15 +253,15 @@ bool check_groupnorm(Session *s, OpArgs *a, Span call) {
 
 bool shape_groupnorm(ShapeContext *c) {
   if (c->in[0].rank < 1) return shape_wants_rank(c, "(N, C, …)", "there is nothing to normalise");
-  bool hole = c->args->num_channels == HOLE_VALUE,
-       fits = shape_match_features(c, "channels", &c->args->num_channels, c->in[0].dim[0]);
+  bool hole = c->args->GroupNorm.num_channels == HOLE_VALUE,
+       fits = shape_match_features(c, "channels", &c->args->GroupNorm.num_channels, c->in[0].dim[0]);
   *c->out = c->in[0];
-  c->out->dim[0] = c->args->num_channels;
+  c->out->dim[0] = c->args->GroupNorm.num_channels;
   return fits && (!hole || check_groupnorm(c->s, c->args, c->node->origin));
 }
 
 static GroupNormParams groupnorm_constants(const Lower *l, NodeId n) {
-  const OpArgs *a = node_args(l->g, n);
+  const GroupNormArgs *a = &node_args(l->g, n)->GroupNorm;
   const Shape *shape = value_shape(l, output_value(l, n));
   return (GroupNormParams){.groups = a->num_groups,
                            .c = shape->dim[0],

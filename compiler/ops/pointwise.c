@@ -9,12 +9,12 @@ Activation node_activation(const Graph *g, NodeId n, double *slope) {
   case OP_ReLU:
   case OP_relu: return ACT_RELU;
   case OP_ReLU6: return ACT_RELU6;
-  case OP_LeakyReLU: *slope = node_args(g, n)->negative_slope; return ACT_LEAKY_RELU;
+  case OP_LeakyReLU: *slope = node_args(g, n)->LeakyReLU.negative_slope; return ACT_LEAKY_RELU;
   case OP_Sigmoid: return ACT_SIGMOID;
   case OP_Tanh:
   case OP_tanh: return ACT_TANH;
   case OP_gelu:
-  case OP_GELU: return streq(node_args(g, n)->approximate, "tanh") ? ACT_GELU_TANH : ACT_GELU;
+  case OP_GELU: return streq(node_args(g, n)->GELU.approximate, "tanh") ? ACT_GELU_TANH : ACT_GELU;
   default: return ACT_NONE;
   }
 }
@@ -77,7 +77,7 @@ void grad_add(Lower *l, NodeId n) {
 void lower_mul(Lower *l, NodeId n) {
   Layout layout = default_layout(value_shape(l, output_value(l, n)));
   ElementwiseParams k = elementwise_constants(value_shape(l, output_value(l, n)));
-  k.slope = node_args(l->g, n)->other;
+  k.slope = node_args(l->g, n)->mul.other;
   BufferId x = value_in_default(l, input_value(l, n));
   node_out(l, n, layout);
   EMIT(l, scale, &k, n, "forward", .x = x, .y = l->node[n].y);
@@ -87,7 +87,7 @@ void grad_mul(Lower *l, NodeId n) {
   ValueId in = input_value(l, n);
   Layout layout = default_layout(value_shape(l, in));
   ElementwiseParams k = elementwise_constants(value_shape(l, in));
-  k.slope = node_args(l->g, n)->other;
+  k.slope = node_args(l->g, n)->mul.other;
   BufferId dy = grad_of_group(l, n, layout);
   GradOut dx = grad_begin(l, in, layout);
   k.accumulate = dx.accumulate;
@@ -99,7 +99,7 @@ void grad_mul(Lower *l, NodeId n) {
 
 static DropoutParams dropout_constants(const Lower *l, NodeId n) {
   ElementwiseParams e = elementwise_constants(value_shape(l, output_value(l, n)));
-  return (DropoutParams){.count = e.count, .layer = n, .p = node_args(l->g, n)->p};
+  return (DropoutParams){.count = e.count, .layer = n, .p = node_args(l->g, n)->Dropout.p};
 }
 
 void lower_dropout(Lower *l, NodeId n) {
@@ -130,12 +130,13 @@ void grad_dropout(Lower *l, NodeId n) {
 /* ---- softmax ---- */
 
 bool shape_softmax(ShapeContext *c) {
-  if (shape_inner_dimension(&c->in[0], c->args->dim) < 0) return shape_bad_dimension(c, 0, c->args->dim, false);
+  if (shape_inner_dimension(&c->in[0], c->args->Softmax.dim) < 0)
+    return shape_bad_dimension(c, 0, c->args->Softmax.dim, false);
   return shape_same(c);
 }
 
 static MeanParams softmax_constants(const Lower *l, NodeId n) {
-  Around a = shape_around(value_shape(l, output_value(l, n)), node_args(l->g, n)->dim);
+  Around a = shape_around(value_shape(l, output_value(l, n)), node_args(l->g, n)->Softmax.dim);
   return (MeanParams){.outer = a.outer, .reduce = a.size, .inner = a.inner};
 }
 

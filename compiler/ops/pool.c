@@ -14,15 +14,21 @@ static int64_t pool_size(int64_t in, int64_t kernel, int64_t stride, int64_t pad
   return out;
 }
 
+/* What both poolings have; the rest lies elsewhere in each. */
+static bool pool_ceil_mode(OpId op, const OpArgs *a) {
+  return op == OP_MaxPool2d ? a->MaxPool2d.ceil_mode : a->AvgPool2d.ceil_mode;
+}
+
 bool shape_pool2d(ShapeContext *c) {
-  OpArgs *a = c->args;
+  MaxPool2dArgs *a = &c->args->MaxPool2d; /* the window's first three are AvgPool2d's, too */
+  bool ceil_mode = pool_ceil_mode(c->op, c->args);
   if (c->in[0].rank != 3) return shape_wants_rank(c, "(N, C, H, W)", "pooling needs a map: put it before the flatten");
   Shape out = c->in[0];
   for (int i = 0; i < 2; i++) {
     if (a->stride[i] == NONE_VALUE) a->stride[i] = a->kernel_size[i];
     int64_t dilation = c->op == OP_MaxPool2d ? a->dilation[i] : 1;
     if (a->padding[i] > a->kernel_size[i] / 2) {
-      Span own = a->arg_span[2]; /* padding, in both rows */
+      Span own = c->args->arg_span[2]; /* padding, in both rows */
       bool there = shape_in_script(c, own);
       Diag *d = diag_report(&c->s->diags, DIAG_E0306, there ? own : c->node->origin,
                             "%s: padding %lld is more than half of the window %lld", c->node->name,
@@ -33,7 +39,7 @@ bool shape_pool2d(ShapeContext *c) {
       return false;
     }
     out.dim[1 + i] =
-        pool_size(c->in[0].dim[1 + i], a->kernel_size[i], a->stride[i], a->padding[i], dilation, a->ceil_mode);
+        pool_size(c->in[0].dim[1 + i], a->kernel_size[i], a->stride[i], a->padding[i], dilation, ceil_mode);
     if (out.dim[1 + i] <= 0)
       return shape_window_too_large(c, i, dilation * (a->kernel_size[i] - 1) + 1,
                                     c->in[0].dim[1 + i] + 2 * a->padding[i]);
@@ -46,12 +52,14 @@ bool shape_adaptive_avgpool2d(ShapeContext *c) {
   if (c->in[0].rank != 3) return shape_wants_rank(c, "(N, C, H, W)", "pooling needs a map: put it before the flatten");
   *c->out = c->in[0];
   for (int i = 0; i < 2; i++)
-    if (c->args->output_size[i] != NONE_VALUE) c->out->dim[1 + i] = c->args->output_size[i];
+    if (c->args->AdaptiveAvgPool2d.output_size[i] != NONE_VALUE)
+      c->out->dim[1 + i] = c->args->AdaptiveAvgPool2d.output_size[i];
   return true;
 }
 
 static Pool2dParams pool_constants(const Lower *l, NodeId n) {
-  const OpArgs *a = node_args(l->g, n);
+  const OpArgs *args = node_args(l->g, n);
+  const MaxPool2dArgs *a = &args->MaxPool2d;
   const Node *node = node_at(l->g, n);
   const Shape *in = value_shape(l, node->inputs.at[0]), *out = value_shape(l, node->output);
   bool max = node->op == OP_MaxPool2d;
@@ -68,7 +76,7 @@ static Pool2dParams pool_constants(const Lower *l, NodeId n) {
                         .pad_w = a->padding[1],
                         .dil_h = max ? a->dilation[0] : 1,
                         .dil_w = max ? a->dilation[1] : 1,
-                        .count_include_pad = a->count_include_pad};
+                        .count_include_pad = !max && args->AvgPool2d.count_include_pad};
 }
 
 static AdaptivePoolParams adaptive_constants(const Lower *l, NodeId n) {
@@ -129,15 +137,15 @@ void grad_adaptive_avgpool2d(Lower *l, NodeId n) {
 bool shape_mean(ShapeContext *c) {
   const Shape *in = &c->in[0];
   bool gone[MAX_SHAPE_RANK] = {false};
-  for (int i = 0; i < c->args->dims.count; i++) {
-    int dim = shape_inner_dimension(in, c->args->dims.at[i]);
-    if (dim < 0 || gone[dim]) return shape_bad_dimension(c, 0, c->args->dims.at[i], dim >= 0);
+  for (int i = 0; i < c->args->mean.dim.count; i++) {
+    int dim = shape_inner_dimension(in, c->args->mean.dim.at[i]);
+    if (dim < 0 || gone[dim]) return shape_bad_dimension(c, 0, c->args->mean.dim.at[i], dim >= 0);
     gone[dim] = true;
   }
   *c->out = (Shape){.rank = 0, .dtype = in->dtype};
   for (int i = 0; i < in->rank; i++) {
     if (!gone[i]) c->out->dim[c->out->rank++] = in->dim[i];
-    else if (c->args->keepdim) c->out->dim[c->out->rank++] = 1;
+    else if (c->args->mean.keepdim) c->out->dim[c->out->rank++] = 1;
   }
   return true;
 }
@@ -149,9 +157,9 @@ typedef struct MeanStep {
 
 static int mean_steps(const Lower *l, NodeId n, MeanStep *steps) {
   Shape shape = *value_shape(l, input_value(l, n));
-  const OpArgs *a = node_args(l->g, n);
+  const meanArgs *a = &node_args(l->g, n)->mean;
   bool gone[MAX_SHAPE_RANK] = {false};
-  for (int i = 0; i < a->dims.count; i++) gone[shape_around(&shape, a->dims.at[i]).at] = true;
+  for (int i = 0; i < a->dim.count; i++) gone[shape_around(&shape, a->dim.at[i]).at] = true;
   int count = 0;
   for (int end = shape.rank; end > 0; end--) {
     if (!gone[end - 1]) continue;

@@ -8,9 +8,10 @@
 
 bool shape_flatten(ShapeContext *c) {
   const Shape *in = &c->in[0];
-  int first = shape_inner_dimension(in, c->args->start_dim), last = shape_inner_dimension(in, c->args->end_dim);
-  if (first < 0) return shape_bad_dimension(c, 0, c->args->start_dim, false);
-  if (last < first) return shape_bad_dimension(c, 1, c->args->end_dim, false);
+  int first = shape_inner_dimension(in, c->args->Flatten.start_dim),
+      last = shape_inner_dimension(in, c->args->Flatten.end_dim);
+  if (first < 0) return shape_bad_dimension(c, 0, c->args->Flatten.start_dim, false);
+  if (last < first) return shape_bad_dimension(c, 1, c->args->Flatten.end_dim, false);
   int64_t merged = 1;
   for (int i = first; i <= last; i++) merged *= in->dim[i];
   *c->out = (Shape){.rank = in->rank - (last - first), .dtype = in->dtype};
@@ -35,8 +36,8 @@ void grad_flatten(Lower *l, NodeId n) {
 /* ---- cat ---- */
 
 bool shape_cat(ShapeContext *c) {
-  int dim = shape_inner_dimension(&c->in[0], c->args->dim);
-  if (dim < 0) return shape_bad_dimension(c, 0, c->args->dim, false);
+  int dim = shape_inner_dimension(&c->in[0], c->args->cat.dim);
+  if (dim < 0) return shape_bad_dimension(c, 0, c->args->cat.dim, false);
   Shape out = c->in[0];
   for (size_t i = 1; i < c->in_count; i++) {
     Shape other = c->in[i];
@@ -52,7 +53,7 @@ bool shape_cat(ShapeContext *c) {
 
 static CatParams cat_constants(const Lower *l, NodeId n, size_t input, int64_t to) {
   const Shape *in = value_shape(l, node_at(l->g, n)->inputs.at[input]), *out = value_shape(l, output_value(l, n));
-  Around a = shape_around(out, node_args(l->g, n)->dim);
+  Around a = shape_around(out, node_args(l->g, n)->cat.dim);
   bool blocked = out->rank == 3 && a.at == 0;
   return (CatParams){.c = in->dim[a.at],
                      .to = to,
@@ -97,9 +98,9 @@ void grad_cat(Lower *l, NodeId n) {
 
 bool shape_select(ShapeContext *c) {
   const Shape *in = &c->in[0];
-  int dim = shape_inner_dimension(in, c->args->dim);
-  if (dim < 0) return shape_bad_dimension(c, 0, c->args->dim, false);
-  int64_t size = in->dim[dim], index = c->args->index;
+  int dim = shape_inner_dimension(in, c->args->select.dim);
+  if (dim < 0) return shape_bad_dimension(c, 0, c->args->select.dim, false);
+  int64_t size = in->dim[dim], index = c->args->select.index;
   if (index < -size || index >= size) {
     Diag *d = diag_report(&c->s->diags, DIAG_E0317, shape_blame(c), "%s: dimension %d of %s has no place %" PRId64,
                           c->node->name, dim + 1, shape_input_text(c, 0), index);
@@ -114,7 +115,7 @@ bool shape_select(ShapeContext *c) {
 }
 
 static CatParams select_constants(const Lower *l, NodeId n) {
-  const OpArgs *args = node_args(l->g, n);
+  const selectArgs *args = &node_args(l->g, n)->select;
   Around a = shape_around(value_shape(l, input_value(l, n)), args->dim);
   return (CatParams){.c = 1,
                      .to = args->index < 0 ? args->index + a.size : args->index,

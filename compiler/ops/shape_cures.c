@@ -30,14 +30,14 @@ typedef struct Missing {
 
 static Missing what_is_missing(const ShapeContext *c, Span args) {
   const Shape *in = &c->in[0];
-  int64_t channels = in->dim[0], flat = channels * in->dim[1] * in->dim[2], declared = c->args->in_features;
+  int64_t channels = in->dim[0], flat = channels * in->dim[1] * in->dim[2], declared = c->args->Linear.in_features;
   bool pool = flat != channels && declared != flat;
   int64_t wants = pool ? channels : flat;
   Missing m = {pool ? "AdaptiveAvgPool2d(1), Flatten()" : "Flatten()", NULL,
                declared == wants || declared == HOLE_VALUE, pool};
-  m.linear = m.fits && shape_in_script(c, args)
-                 ? shape_source_text(c, args)
-                 : arena_printf(c->s->arena, "Linear(%lld, %lld)", (long long)wants, (long long)c->args->out_features);
+  m.linear = m.fits && shape_in_script(c, args) ? shape_source_text(c, args)
+                                                : arena_printf(c->s->arena, "Linear(%lld, %lld)", (long long)wants,
+                                                               (long long)c->args->Linear.out_features);
   return m;
 }
 
@@ -99,9 +99,9 @@ static bool is_attention(OpId op) { return op == OP_MultiheadAttention || op == 
 /* How many features the layer wants; 0: that does not say. */
 static int64_t wanted_width(const ShapeContext *c) {
   const OpArgs *a = c->args;
-  int64_t width = c->op == OP_Linear               ? a->in_features
-                  : c->op == OP_MultiheadAttention ? a->embed_dim
-                  : c->op == OP_LayerNorm          ? a->normalized_shapes.at[0]
+  int64_t width = c->op == OP_Linear               ? a->Linear.in_features
+                  : c->op == OP_MultiheadAttention ? a->MultiheadAttention.embed_dim
+                  : c->op == OP_LayerNorm          ? a->LayerNorm.normalized_shape.at[0]
                                                    : 0;
   return width > 0 ? width : 0;
 }

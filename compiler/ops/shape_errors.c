@@ -162,9 +162,9 @@ static void cure_other_input(ShapeContext *c, Diag *d) {
   const Graph *g = c->g;
   const Input *input = &g->input;
   const Node *n = c->node;
-  int64_t channels = c->args->in_channels;
+  int64_t channels = c->op == OP_Conv2d ? c->args->Conv2d.in_channels : 0;
   Span edit = n->origin;
-  if (c->op != OP_Conv2d || channels < 1 || channels > 4 || input->kind != INPUT_IMAGE || input->shape.rank != 3 ||
+  if (channels < 1 || channels > 4 || input->kind != INPUT_IMAGE || input->shape.rank != 3 ||
       value_at(g, n->inputs.at[0])->producer != NO_ID || shape_in_script(c, input->span) || !shape_in_script(c, edit) ||
       same_span(edit, module_at(g, 0)->origin))
     return;
@@ -182,9 +182,10 @@ static void cure_own_argument(ShapeContext *c, Diag *d, Span argument, int64_t g
   Arena *arena = c->s->arena;
   cure_other_input(c, d);
   const char *type = op_info(c->op)->name, *rest = "";
-  if (c->op == OP_Linear) rest = arena_printf(arena, ", %lld", (long long)c->args->out_features);
+  if (c->op == OP_Linear) rest = arena_printf(arena, ", %lld", (long long)c->args->Linear.out_features);
   if (c->op == OP_Conv2d) rest = ", …";
-  if (c->op == OP_MultiheadAttention) rest = arena_printf(arena, ", %lld", (long long)c->args->num_heads);
+  if (c->op == OP_MultiheadAttention)
+    rest = arena_printf(arena, ", %lld", (long long)c->args->MultiheadAttention.num_heads);
   const char *number = features_text(c, argument, got);
   if (is_built_once(c, argument)) {
     diag_help(&c->s->diags, d, "%s(%s%s), or %s(_%s) to have it inferred", type, number, rest, type, rest);
@@ -209,16 +210,17 @@ static void cure_other(ShapeContext *c, Diag *d, int64_t got) {
   const char *name = c->node->name, *type = op_info(c->op)->name;
   Diags *diags = &c->s->diags;
   bool first = value_at(c->g, c->node->inputs.at[0])->producer == NO_ID;
-  if (c->op == OP_Conv2d && first && c->args->groups == 1) {
+  if (c->op == OP_Conv2d && first && c->args->Conv2d.groups == 1) {
     diag_help(diags, d, "`adapt %s to channels %lld` keeps what it has learnt", name, (long long)got);
     shape_fix_behind(c, d, d->span, "adapt %s to channels %lld", name, (long long)got);
   } else if (c->op == OP_Linear) {
-    diag_help(diags, d, "replace %s with Linear(%lld, %lld)", name, (long long)got, (long long)c->args->out_features);
+    diag_help(diags, d, "replace %s with Linear(%lld, %lld)", name, (long long)got,
+              (long long)c->args->Linear.out_features);
     shape_fix_behind(c, d, d->span, "replace %s with Linear(%lld, %lld)", name, (long long)got,
-                     (long long)c->args->out_features);
+                     (long long)c->args->Linear.out_features);
   } else if (c->op == OP_Conv2d) {
     diag_help(diags, d, "replace %s with %s(%lld, %lld, …)", name, type, (long long)got,
-              (long long)c->args->out_channels);
+              (long long)c->args->Conv2d.out_channels);
   } else {
     diag_help(diags, d, "replace %s with %s(%lld) too", name, type, (long long)got);
   }

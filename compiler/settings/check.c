@@ -194,7 +194,7 @@ static void blame_last_layer(Session *s, Graph *g, Diag *d, int64_t wanted) {
       const Module *m = &g->modules.at[n->module];
       Span out = m->args.arg_span[1];
       if (out.end <= out.begin || !source_is_users(&s->sources, out)) return;
-      diag_label(&s->diags, d, out, "%s makes %lld", m->name, (long long)m->args.out_features);
+      diag_label(&s->diags, d, out, "%s makes %lld", m->name, (long long)m->args.Linear.out_features);
       diag_fix(&s->diags, d, out, "%lld", (long long)wanted);
       return;
     }

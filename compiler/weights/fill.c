@@ -32,7 +32,7 @@ static Initializer fresh_of(const Graph *g, const Param *p) {
 Initializer param_initializer(const Graph *g, ParamId id) { return fresh_of(g, &g->params.at[id]); }
 
 static int64_t zero_row(const Graph *g, const Param *p) {
-  return fresh_of(g, p).zero_row ? g->modules.at[p->module].args.padding_idx : -1;
+  return fresh_of(g, p).zero_row ? g->modules.at[p->module].args.Embedding.padding_idx : -1;
 }
 
 int64_t param_zero_row(const Graph *g, ParamId id) { return zero_row(g, &g->params.at[id]); }

@@ -67,23 +67,23 @@ static void values(void **state) {
                    "  f = GELU()\n"
                    "}\ntake Net() from random\ninput image(4, 32, 32)\n");
   const OpArgs *a = args_of(&r, "a");
-  assert_int_equal(a->kernel_size[0], 3);
-  assert_int_equal(a->kernel_size[1], 5);
-  assert_int_equal(a->padding[0], 2);
-  assert_int_equal(a->padding[1], 4);
-  assert_int_equal(a->stride[1], 1);
-  assert_false(a->bias);
+  assert_int_equal(a->Conv2d.kernel_size[0], 3);
+  assert_int_equal(a->Conv2d.kernel_size[1], 5);
+  assert_int_equal(a->Conv2d.padding[0], 2);
+  assert_int_equal(a->Conv2d.padding[1], 4);
+  assert_int_equal(a->Conv2d.stride[1], 1);
+  assert_false(a->Conv2d.bias);
   assert_true(a->arg_span[1].end > a->arg_span[1].begin); /* where out_channels stands */
   assert_int_equal(a->arg_span[3].end, 0);                /* stride was left out */
-  assert_int_equal(args_of(&r, "b")->groups, 2);
-  assert_true(args_of(&r, "b")->bias);
-  assert_int_equal(args_of(&r, "b")->in_channels, 8); /* inferred */
-  assert_int_equal(args_of(&r, "d")->kernel_size[1], 4);
-  assert_int_equal(args_of(&r, "d")->stride[0], 1);
-  assert_true(args_of(&r, "d")->ceil_mode);
-  assert_true(args_of(&r, "d")->count_include_pad);
-  assert_true(args_of(&r, "e")->negative_slope == 0.25);
-  assert_string_equal(args_of(&r, "f")->approximate, "none");
+  assert_int_equal(args_of(&r, "b")->Conv2d.groups, 2);
+  assert_true(args_of(&r, "b")->Conv2d.bias);
+  assert_int_equal(args_of(&r, "b")->Conv2d.in_channels, 8); /* inferred */
+  assert_int_equal(args_of(&r, "d")->AvgPool2d.kernel_size[1], 4);
+  assert_int_equal(args_of(&r, "d")->AvgPool2d.stride[0], 1);
+  assert_true(args_of(&r, "d")->AvgPool2d.ceil_mode);
+  assert_true(args_of(&r, "d")->AvgPool2d.count_include_pad);
+  assert_true(args_of(&r, "e")->LeakyReLU.negative_slope == 0.25);
+  assert_string_equal(args_of(&r, "f")->GELU.approximate, "none");
   run_end(&r);
 }
 

@@ -16,8 +16,8 @@ static void table(void **state) {
   assert_true(!arg_of(OP_Conv2d, "kernel_size")->hole && !arg_of(OP_Conv2d, "kernel_size")->fallback);
   assert_string_equal(arg_of(OP_MaxPool2d, "stride")->fallback, "none");
   assert_string_equal(arg_of(OP_GELU, "approximate")->fallback, "\"none\"");
-  assert_int_equal(arg_of(OP_mean, "dim")->offset, offsetof(OpArgs, dims));
-  assert_int_equal(arg_of(OP_Softmax, "dim")->offset, offsetof(OpArgs, dim));
+  assert_int_equal(arg_of(OP_mean, "dim")->offset, offsetof(OpArgs, mean.dim));
+  assert_int_equal(arg_of(OP_Softmax, "dim")->offset, offsetof(OpArgs, Softmax.dim));
   assert_int_equal(op_info(OP_cat)->inputs, INPUTS_MANY);
   assert_int_equal(op_info(OP_add)->inputs, 2);
   assert_int_equal(op_info(OP_Dropout)->batch, BATCH_NOISE);
@@ -25,7 +25,7 @@ static void table(void **state) {
   const ParamInfo *bn = op_info(OP_BatchNorm2d)->params;
   assert_string_equal(bn[4].name, "num_batches_tracked");
   assert_true(bn[4].is_buffer && bn[4].dtype == DTYPE_I64 && bn[4].present_offset == SIZE_MAX);
-  assert_int_equal(bn[0].present_offset, offsetof(OpArgs, affine));
+  assert_int_equal(bn[0].present_offset, offsetof(OpArgs, BatchNorm2d.affine));
   assert_null(bn[5].name);
 }
 
@@ -34,7 +34,7 @@ static void names(void **state) {
   Graph *g = graph_create(arena, "test");
   ModuleId layer = graph_add_module(g, 0, "layer", "Block", OP_NONE, SPAN_NONE);
   ModuleId conv = graph_add_module(g, layer, "conv", "Conv2d", OP_Conv2d, SPAN_NONE);
-  g->modules.at[conv].args.bias = false;
+  g->modules.at[conv].args.Conv2d.bias = false;
   graph_add_params(g, conv);
   assert_string_equal(g->modules.at[conv].name, "layer.conv");
   assert_int_equal(g->params.count, 1); /* without bias */

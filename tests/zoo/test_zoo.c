@@ -148,15 +148,15 @@ static void arguments(void **state) {
   Graph *g = build(s, "resnet50(classes=7)");
   assert_string_equal(shape_text(s->arena, &g->values.at[g->outputs.at[0].value].shape), "(N, 7)");
   assert_string_equal(g->name, "resnet50");
-  assert_int_equal(g->modules.at[graph_find_module(g, "layer2.0.conv2")].args.stride[0], 2); /* not conv1 */
-  assert_int_equal(g->modules.at[graph_find_module(g, "layer2.0.conv1")].args.stride[0], 1);
+  assert_int_equal(g->modules.at[graph_find_module(g, "layer2.0.conv2")].args.Conv2d.stride[0], 2); /* not conv1 */
+  assert_int_equal(g->modules.at[graph_find_module(g, "layer2.0.conv1")].args.Conv2d.stride[0], 1);
   assert_int_equal(g->input.preprocess.count, 3);
   assert_int_equal(g->input.preprocess.at[0].size[0], 256);
-  assert_true(g->modules.at[graph_find_module(g, "relu")].args.inplace);
+  assert_true(g->modules.at[graph_find_module(g, "relu")].args.ReLU.inplace);
   g = build(s, "mobilenet_v2(classes=5, dropout=0.1)");
-  assert_true(g->modules.at[graph_find_module(g, "classifier.0")].args.p == 0.1);
+  assert_true(g->modules.at[graph_find_module(g, "classifier.0")].args.Dropout.p == 0.1);
   g = build(s, "squeezenet1_1");
-  assert_true(g->modules.at[graph_find_module(g, "features.2")].args.ceil_mode);
+  assert_true(g->modules.at[graph_find_module(g, "features.2")].args.MaxPool2d.ceil_mode);
   arena_destroy(s->arena);
 }
 

@@ -34,7 +34,7 @@ static const char *pair_text(Arena *arena, const int64_t *pair) {
 }
 
 /* "Conv2d 3×3, 64 → 128, stride 2": what one looks for in a drawing; other layers as in a script. */
-static const char *conv_text(Arena *arena, const OpArgs *a) {
+static const char *conv_text(Arena *arena, const Conv2dArgs *a) {
   bool depthwise = a->groups > 1 && a->groups == a->in_channels && a->groups == a->out_channels;
   const char *text = arena_printf(arena, "Conv2d %s, %lld → %lld", pair_text(arena, a->kernel_size),
                                   (long long)a->in_channels, (long long)a->out_channels);
@@ -47,7 +47,7 @@ static const char *conv_text(Arena *arena, const OpArgs *a) {
 
 static const char *unit_type(const Dot *p, const DotUnit *unit) {
   NodeId head = unit->nodes.at[0];
-  const char *text = p->g->nodes.at[head].op == OP_Conv2d ? conv_text(p->arena, node_args(p->g, head))
+  const char *text = p->g->nodes.at[head].op == OP_Conv2d ? conv_text(p->arena, &node_args(p->g, head)->Conv2d)
                                                           : node_text(p->g, p->arena, head);
   for (size_t i = 1; i < unit->nodes.count; i++)
     text = arena_printf(p->arena, "%s, %s", text, node_type(p->g, unit->nodes.at[i]));

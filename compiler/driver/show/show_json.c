@@ -39,7 +39,10 @@ static json_t *arg_json(Arena *arena, const ArgInfo *info, const OpArgs *args) {
     const int64_t *pair = (const int64_t *)at;
     return pair[0] == NONE_VALUE ? json_null() : json_pack("[o, o]", int_json(pair[0]), int_json(pair[1]));
   }
-  case ARG_INTS: return shape_json(args->dims.count, args->dims.at);
+  case ARG_INTS: {
+    const IntList *list = (const IntList *)at;
+    return shape_json(list->count, list->at);
+  }
   }
   return json_null();
 }
