@@ -3,6 +3,8 @@ built-in networks, by the semantic
 tokens of `surgeryc lsp`, against what each editor's own engine says of it. An engine that is not installed is skipped.
 
     test_highlighting.py SURGERYC SOURCE EDITORS [ENGINE…]      EDITORS: the build's folder with what was made"""
+import atexit
+import functools
 import html
 import json
 import os
@@ -194,23 +196,35 @@ COLOURS = {name: f"#{i + 1:02x}0000" for i, name in enumerate(
      "entity.name.type", "entity.name.function", "variable.parameter"))}
 
 
-def by_bat(path, text):
+@functools.cache
+def bat_cache():
+    """bat with the syntax built in: its program, and the environment in which it finds that."""
     bat = program("batcat", "bat")
     settings = "".join(f"<dict><key>scope</key><string>{scope}</string><key>settings</key><dict><key>foreground</key><string>{colour}"
                        "</string></dict></dict>" for scope, colour in COLOURS.items())
     theme = ('<?xml version="1.0" encoding="UTF-8"?><plist version="1.0"><dict><key>name</key><string>T</string><key>settings</key><array>'
              '<dict><key>settings</key><dict><key>foreground</key><string>#ffffff</string></dict></dict>' + settings + "</array></dict></plist>")
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        for part in ("syntaxes", "themes"):
-            (folder / part).mkdir()
-        shutil.copy(made / "bat/surgery.sublime-syntax", folder / "syntaxes")
-        (folder / "themes/T.tmTheme").write_text(theme)
-        env = {**os.environ, "BAT_CONFIG_PATH": "/dev/null", "BAT_CACHE_PATH": str(folder / "cache"), "COLORTERM": "truecolor"}
-        built = subprocess.run([bat, "cache", "--build", "--source", str(folder), "--target", str(folder / "cache")], env=env, capture_output=True)
-        assert built.returncode == 0, built.stderr.decode()
-        run = subprocess.run([bat, "--color=always", "--theme=T", "--style=plain", "--paging=never", "--tabs=0", str(path)], env=env, capture_output=True)
-        assert run.returncode == 0, run.stderr.decode()
+    folder = pathlib.Path(atexit_folder())
+    for part in ("syntaxes", "themes"):
+        (folder / part).mkdir()
+    shutil.copy(made / "bat/surgery.sublime-syntax", folder / "syntaxes")
+    (folder / "themes/T.tmTheme").write_text(theme)
+    env = {**os.environ, "BAT_CONFIG_PATH": "/dev/null", "BAT_CACHE_PATH": str(folder / "cache"), "COLORTERM": "truecolor"}
+    built = subprocess.run([bat, "cache", "--build", "--source", str(folder), "--target", str(folder / "cache")], env=env, capture_output=True)
+    assert built.returncode == 0, built.stderr.decode()
+    return bat, env
+
+
+def atexit_folder():
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    return folder
+
+
+def by_bat(path, text):
+    bat, env = bat_cache()
+    run = subprocess.run([bat, "--color=always", "--theme=T", "--style=plain", "--paging=never", "--tabs=0", str(path)], env=env, capture_output=True)
+    assert run.returncode == 0, run.stderr.decode()
     names = {int(colour[1:3], 16): scope for scope, colour in COLOURS.items()}
     out, current = [], None
     for part in re.split("(\x1b\\[[0-9;]*m)", run.stdout.decode()):
@@ -253,23 +267,33 @@ def by_kate(path, text):
     return out
 
 
-def by_highlight_js(path, text):
+@functools.cache
+def highlighted():
+    """Every script as highlight.js marks it up: one process, since it takes a while to load its languages."""
     node = program("node", "nodejs")
-    script = """const path = process.argv[1], fs = require("fs"); let hljs;
+    script = """const fs = require("fs"), [grammar, ...paths] = process.argv.slice(1); let hljs;
       for (const at of ["highlight.js", "/usr/share/nodejs/highlight.js", "/usr/share/javascript/highlight.js/highlight.js"])
         try { hljs = require(at); break; } catch {}
       if (!hljs) process.exit(9);
-      hljs.registerLanguage("surgery", require(process.argv[2]));
-      const text = fs.readFileSync(path, "utf8"), old = parseInt(hljs.versionString || "9") < 11;
-      console.log(JSON.stringify((old ? hljs.highlight("surgery", text) : hljs.highlight(text, { language: "surgery" })).value));"""
-    run = subprocess.run([node, "-e", script, str(path), str(made / "highlight.js/surgery.js")], capture_output=True, timeout=60)
+      hljs.registerLanguage("surgery", require(grammar));
+      const old = parseInt(hljs.versionString || "9") < 11, all = {};
+      for (const path of paths) {
+        const text = fs.readFileSync(path, "utf8");
+        all[path] = (old ? hljs.highlight("surgery", text) : hljs.highlight(text, { language: "surgery" })).value;
+      }
+      console.log(JSON.stringify(all));"""
+    run = subprocess.run([node, "-e", script, str(made / "highlight.js/surgery.js"), *map(str, words)], capture_output=True, timeout=120)
     if run.returncode == 9:
         raise Skipped("highlight.js is not installed")
     assert run.returncode == 0, run.stderr.decode()
+    return json.loads(run.stdout.decode().strip().split("\n")[-1])  # above it: that version 9 is old
+
+
+def by_highlight_js(path, text):
     kinds = {"comment": "comment", "string": "string", "subst": "string", "regexp": "string", "title": "type", "keyword": "keyword",
              "built_in": "setting", "literal": "constant", "attr": "argument", "type": "type", "number": "number"}
     out, stack = [], [OTHER]
-    for part in re.split("(<[^>]*>)", json.loads(run.stdout.decode().strip().split("\n")[-1])):  # above it: that version 9 is old
+    for part in re.split("(<[^>]*>)", highlighted()[str(path)]):
         opened = re.match('<span class="hljs-(\\w+)', part)
         if opened:
             stack.append(kinds[opened[1]])
