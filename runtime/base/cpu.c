@@ -10,21 +10,22 @@
 #include "runtime/base/error.h"
 
 /* LLVM's names and how to ask for each: by the compiler's own test, which also asks whether the operating system keeps
- * the registers; what GCC 12 has no name for, by the words of cpuid's leaf 7, subleaf 1. The order is that of the bits
- * in sg_network.needs: a change of it is one of SG_ABI. */
+ * the registers; what GCC 12 has no name for, or Clang 19 always denies (cmpxchg16b, osxsave, lahf_lm), by the words of
+ * cpuid's leaves, of leaf 7 those of subleaf 1. The order is that of the bits in sg_network.needs: a change of it is
+ * one of SG_ABI. */
 #define CPU_FEATURES(X)                                                                                                \
   X("sse3", has("sse3"))                                                                                               \
   X("ssse3", has("ssse3"))                                                                                             \
-  X("cx16", has("cmpxchg16b"))                                                                                         \
+  X("cx16", bit(leaf_1.c, 13))                                                                                         \
   X("sse4.1", has("sse4.1"))                                                                                           \
   X("sse4.2", has("sse4.2"))                                                                                           \
   X("movbe", has("movbe"))                                                                                             \
   X("popcnt", has("popcnt"))                                                                                           \
-  X("xsave", has("osxsave"))                                                                                           \
+  X("xsave", bit(leaf_1.c, XSAVE_BY_SYSTEM))                                                                           \
   X("avx", has("avx"))                                                                                                 \
   X("f16c", has("f16c"))                                                                                               \
   X("fma", has("fma"))                                                                                                 \
-  X("sahf", has("lahf_lm"))                                                                                            \
+  X("sahf", bit(leaf_extended.c, 0))                                                                                   \
   X("lzcnt", has("lzcnt"))                                                                                             \
   X("sse4a", has("sse4a"))                                                                                             \
   X("tbm", has("tbm"))                                                                                                 \
@@ -49,12 +50,12 @@
   X("avx512vp2intersect", has("avx512vp2intersect"))                                                                   \
   X("avx512fp16", has("avx512fp16"))                                                                                   \
   X("avxvnni", has("avxvnni"))                                                                                         \
-  X("avxifma", has("avx") && bit(word.a, 23))                                                                          \
-  X("avxvnniint8", has("avx") && bit(word.d, 4))                                                                       \
-  X("avxneconvert", has("avx") && bit(word.d, 5))                                                                      \
-  X("avxvnniint16", has("avx") && bit(word.d, 10))                                                                     \
+  X("avxifma", has("avx") && bit(leaf_7.a, 23))                                                                        \
+  X("avxvnniint8", has("avx") && bit(leaf_7.d, 4))                                                                     \
+  X("avxneconvert", has("avx") && bit(leaf_7.d, 5))                                                                    \
+  X("avxvnniint16", has("avx") && bit(leaf_7.d, 10))                                                                   \
   X("avx512bf16", has("avx512bf16"))                                                                                   \
-  X("egpr", bit(word.d, 21) && kept_by_system(19))
+  X("egpr", bit(leaf_7.d, 21) && bit(leaf_1.c, XSAVE_BY_SYSTEM) && kept_by_system(19))
 
 #define NAME(name, present) name,
 static const char *const features[] = {CPU_FEATURES(NAME)};
@@ -82,10 +83,10 @@ uint64_t cpu_features(const char *list) {
 #define has(name) __builtin_cpu_supports(name)
 static bool bit(unsigned word, int number) { return word >> number & 1; }
 
+#define XSAVE_BY_SYSTEM 27 /* of leaf 1: the operating system uses it, and XCR0 can be read */
 /* The registers that the operating system keeps when it switches threads: bits of XCR0. */
 static bool kept_by_system(int number) {
   unsigned a, d;
-  if (!has("osxsave")) return false;
   __asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
   return bit(a, number);
 }
@@ -93,11 +94,13 @@ static bool kept_by_system(int number) {
 static uint64_t ask_cpu(void) {
   struct {
     unsigned a, b, c, d;
-  } word = {0};
+  } leaf_1 = {0}, leaf_7 = {0}, leaf_extended = {0};
   uint64_t present = 0;
   int i = 0;
   __builtin_cpu_init();
-  __get_cpuid_count(7, 1, &word.a, &word.b, &word.c, &word.d);
+  __get_cpuid(1, &leaf_1.a, &leaf_1.b, &leaf_1.c, &leaf_1.d);
+  __get_cpuid_count(7, 1, &leaf_7.a, &leaf_7.b, &leaf_7.c, &leaf_7.d);
+  __get_cpuid(0x80000001, &leaf_extended.a, &leaf_extended.b, &leaf_extended.c, &leaf_extended.d);
 #define ASK(name, test) present |= (uint64_t)((test) != 0) << i++;
   CPU_FEATURES(ASK)
   return present;
