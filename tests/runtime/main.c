@@ -1,9 +1,11 @@
 /* The runtime without the compiler: networks, data, training, commands. */
 #include "tests/runtime/fake.h"
 
-/* The sanitizer's own limit on allocations would hide how the runtime answers when there is no memory. */
+/* The sanitizers' own limit on allocations would hide how the runtime answers when there is no memory. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void) { return "allocator_may_return_null=1"; }
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void) { return "allocator_may_return_null=1"; }
 
 /* With arguments it is the program of the commands' tests, in a process of its own: a command may end it. */
 int main(int argc, char **argv) {
