@@ -84,8 +84,8 @@ static void help_other_model(Session *s, Diag *d, const DonorFile *donor, const 
 
 /* resnet18(classes=10) from the file of 1000 classes: the head is taken as it is and replaced. */
 static void help_other_head(Session *s, Diag *d, const DonorFile *donor, const Module *layer) {
-  const char *replace =
-      arena_printf(s->arena, "replace %s with Linear(_, %lld)", layer->name, (long long)layer->args.Linear.out_features);
+  const char *replace = arena_printf(s->arena, "replace %s with Linear(_, %lld)", layer->name,
+                                     (long long)layer->args.Linear.out_features);
   diag_help(&s->diags, d, "the file is %s's own: take it without arguments, then %s", donor->model, replace);
   Span name = name_before_from(s, donor);
   if (name.source == SPAN_NO_SOURCE) return;
