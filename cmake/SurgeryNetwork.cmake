@@ -133,10 +133,9 @@ endmacro()
 
 # The library itself, whose only source is the object that surgeryc makes.
 macro(_surgery_library)
-  get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
-  if("C" IN_LIST languages)
+  if(CMAKE_C_COMPILER_LOADED) # here: a project within this one may have C while this one has not
     set(language C)
-  elseif("CXX" IN_LIST languages)
+  elseif(CMAKE_CXX_COMPILER_LOADED)
     set(language CXX)
   else()
     message(FATAL_ERROR "surgery_add_network(${target}): the project has neither C nor CXX")
