@@ -145,6 +145,19 @@ wrong 'OUTPUTS does not know OBJ' net SCRIPT digits.surgery OUTPUTS OBJ x
 wrong 'EXPECT_MEMORY is a number' net SCRIPT digits.surgery EXPECT_MEMORY 3MB
 wrong 'nothing stands after CPU' net SCRIPT digits.surgery CPU
 
+# TEST is for programs with a selftest.
+if grep -q '^COMMAND(selftest' "$SURGERY_SOURCE/runtime/cli/commands.def"; then
+  printf 'cmake_minimum_required(VERSION 3.21)\nproject(tests LANGUAGES C)\nenable_testing()\nfind_package(Surgery REQUIRED)\n%s\n' \
+    "surgery_add_network(net SCRIPT digits.surgery CPU x86-64-v2 TEST)" >project/CMakeLists.txt
+  rm -rf build
+  configure || { cat log; fail "configuring TEST"; }
+  quietly "$CMAKE" --build build
+  (cd build && ctest -V) >log 2>&1 || { cat log; fail "selftest"; }
+  has log 'net\.selftest .*Passed'
+else
+  wrong "TEST runs a program's selftest, which this version" net SCRIPT digits.surgery TEST
+fi
+
 # What is wrong is said when it is built.
 fails() { # PATTERN, then arguments of surgery_add_network
   pattern=$1; shift
