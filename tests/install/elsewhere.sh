@@ -26,7 +26,7 @@ target_link_libraries(app PRIVATE digits)
 L
 configure() {
   quietly "$CMAKE" -G Ninja -S project -B "$@" -DTYPE="$(cached CMAKE_BUILD_TYPE)" -DSCRIPT="$work/source/examples/build-systems/digits.surgery" \
-    -DCMAKE_C_COMPILER_LAUNCHER="$(cached CMAKE_C_COMPILER_LAUNCHER)" -DCMAKE_C_FLAGS="$(cached CMAKE_C_FLAGS)"
+    -DCMAKE_C_COMPILER="$(cached CMAKE_C_COMPILER)" -DCMAKE_C_COMPILER_LAUNCHER="$(cached CMAKE_C_COMPILER_LAUNCHER)" -DCMAKE_C_FLAGS="$(cached CMAKE_C_FLAGS)"
 }
 
 # That the compiler is built before the network is seen without building it a second time.
