@@ -1,5 +1,6 @@
-# cpack: three Debian packages, of the components that are installed, and a .tar.gz that may be unpacked anywhere. The same
-# source makes the same bytes: set SOURCE_DATE_EPOCH, or it is the time of the last commit (1980 outside of a clone).
+# cpack: three Debian packages, of the components that are installed, and a .tar.gz that may be unpacked anywhere. The
+# same source makes the same bytes: set SOURCE_DATE_EPOCH, or it is the time of the last commit (1980 outside of a
+# clone).
 set(CPACK_PACKAGE_NAME surgery)
 set(CPACK_PACKAGE_VENDOR "Surgery")
 # Who makes the packages, as Debian's own tools have it.

@@ -1,5 +1,6 @@
-# Compares what `surgeryc plan --json` says a network needs with EXPECT_MEMORY of surgery_add_network: weights, what is derived
-# from them, and a forward of one sample by one thread. Run with PLAN (the file), LIMIT (64M) and SCRIPT (for the message).
+# Compares what `surgeryc plan --json` says a network needs with EXPECT_MEMORY of surgery_add_network: weights, what
+# is derived from them, and a forward of one sample by one thread. Run with PLAN (the file), LIMIT (64M) and SCRIPT
+# (for the message).
 file(READ "${PLAN}" plan)
 string(REGEX MATCH "^([0-9]+)([kMG]?)$" ignored "${LIMIT}")
 set(factor_k 1024)

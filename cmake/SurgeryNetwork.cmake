@@ -1,6 +1,6 @@
 # surgery_add_network(): a script as a library, an object or a program of a build. Included by the package Surgery
-# (SurgeryConfig.cmake) and by this project's own CMakeLists.txt, for add_subdirectory and FetchContent. It needs the targets
-# Surgery::surgeryc, Surgery::surgery and Surgery::surgery_static. CMake 3.21 or newer.
+# (SurgeryConfig.cmake) and by this project's own CMakeLists.txt, for add_subdirectory and FetchContent. It needs the
+# targets Surgery::surgeryc, Surgery::surgery and Surgery::surgery_static. CMake 3.21 or newer.
 #
 #   surgery_add_network(TARGET SCRIPT ants.surgery
 #     [STATIC | SHARED | OBJECT | PROGRAM]          the kind; STATIC where none is given
@@ -14,9 +14,9 @@
 #     [EXPECT_MEMORY 64M]                           the build fails where weights and a forward of one sample need more
 #     [TEST] [BENCHMARK])                           the ctest TARGET.selftest; the target TARGET_benchmark
 #
-# Links with TARGET: header NAME.h (in the binary folder), the runtime and its libraries come along. Paths are relative to the
-# source folder. Rebuilt when the script, an include, a weight file or the compiler changes; outputs whose bytes do not change
-# keep their time, and what depends on them is not rebuilt.
+# Links with TARGET: header NAME.h (in the binary folder), the runtime and its libraries come along. Paths are
+# relative to the source folder. Rebuilt when the script, an include, a weight file or the compiler changes; outputs
+# whose bytes do not change keep their time, and what depends on them is not rebuilt.
 cmake_policy(PUSH)
 cmake_policy(VERSION 3.21...3.31)
 

@@ -1,6 +1,6 @@
-# Sourced by the scripts of this folder: a folder of its own to work in ($work, whose path has a space and more than ASCII),
-# removed when the test passes, and the installed prefix ($prefix). From CMakeLists.txt: SURGERY_SOURCE, SURGERY_BUILD,
-# INSTALL_SOURCE, INSTALL_WORK, SURGERY_SANITIZE, CMAKE, VERSION.
+# Sourced by the scripts of this folder: a folder of its own to work in ($work, whose path has a space and more than
+# ASCII), removed when the test passes, and the installed prefix ($prefix). From CMakeLists.txt: SURGERY_SOURCE,
+# SURGERY_BUILD, INSTALL_SOURCE, INSTALL_WORK, SURGERY_SANITIZE, CMAKE, VERSION.
 set -eu
 export LC_ALL=C.UTF-8 OMP_WAIT_POLICY=passive SURGERY_WEIGHTS= TORCH_HOME=/nonexistent
 unset DESTDIR CMAKE_PREFIX_PATH PKG_CONFIG_PATH CFLAGS CXXFLAGS LDFLAGS MAKEFLAGS MAKELEVEL

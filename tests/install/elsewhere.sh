@@ -1,5 +1,5 @@
-# Surgery within another project, by FetchContent from a local folder and by add_subdirectory, in a path with spaces and more
-# than ASCII; and what is built there has the same bytes as what is built here.
+# Surgery within another project, by FetchContent from a local folder and by add_subdirectory, in a path with spaces
+# and more than ASCII; and what is built there has the same bytes as what is built here.
 . "$INSTALL_SOURCE/common.sh"
 no_sanitizers
 need ninja

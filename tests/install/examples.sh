@@ -1,6 +1,6 @@
-# Each project of examples/build-systems against the installed prefix, by the commands of its README: built, run, built again
-# without any work, and the network made anew when one of its weight files changes. The installed copies are built, so that
-# nothing of the repository is needed.
+# Each project of examples/build-systems against the installed prefix, by the commands of its README: built, run,
+# built again without any work, and the network made anew when one of its weight files changes. The installed copies
+# are built, so that nothing of the repository is needed.
 . "$INSTALL_SOURCE/common.sh"
 no_sanitizers
 need pkg-config

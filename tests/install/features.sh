@@ -1,5 +1,5 @@
-# surgery_add_network: each of its arguments, kinds of libraries together in one program, a library that is opened by dlopen,
-# projects with C only and with C++ only, and what is said where an argument is wrong.
+# surgery_add_network: each of its arguments, kinds of libraries together in one program, a library that is opened by
+# dlopen, projects with C only and with C++ only, and what is said where an argument is wrong.
 . "$INSTALL_SOURCE/common.sh"
 no_sanitizers
 digits=$SURGERY_SOURCE/examples/digits

@@ -1,5 +1,5 @@
-# cpack: the same bytes twice; lintian has no errors; the .deb packages are installed to a root of their own, used and removed;
-# the .tar.gz works where it is unpacked.
+# cpack: the same bytes twice; lintian has no errors; the .deb packages are installed to a root of their own, used and
+# removed; the .tar.gz works where it is unpacked.
 . "$INSTALL_SOURCE/common.sh"
 no_sanitizers
 need dpkg-deb dpkg-shlibdeps

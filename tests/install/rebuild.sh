@@ -1,5 +1,5 @@
-# Exactly what an input concerns is made anew, with Ninja and with Make: each input of a network is touched, then changed, and
-# what the build then does is counted; the second time it does nothing.
+# Exactly what an input concerns is made anew, with Ninja and with Make: each input of a network is touched, then
+# changed, and what the build then does is counted; the second time it does nothing.
 . "$INSTALL_SOURCE/common.sh"
 no_sanitizers
 need ninja make
