@@ -71,7 +71,7 @@ zmodload zsh/zpty
 zpty shell zsh -f -i
 zpty -w shell "PS1=READY; fpath=('$1' \$fpath); autoload -U compinit; compinit -D -u; setopt no_list_beep; bindkey '^I' complete-word"
 zpty -w shell "echo STARTED"
-zpty -r shell out '*STARTED*STARTED*'
+zpty -r shell out '*STARTED*STARTED*READY*' # the prompt: from here on keys are the line editor's
 zpty -w -n shell "surgeryc $2"$'\t'
 zpty -w -n shell ' END'
 zpty -r shell out '*END*'
