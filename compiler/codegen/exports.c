@@ -211,7 +211,7 @@ static void export_forward_raw(Codegen *cg, LLVMValueRef network) {
     LLVMValueRef at = LLVMConstInt(cg->i64, count, false);
     LLVMBuildStore(cg->builder, offset_by(cg, y, bytes),
                    LLVMBuildInBoundsGEP2(cg->builder, cg->ptr, outputs, &at, 1, ""));
-    floats += shape_count(&cg->plan->graph->values.at[cg->plan->graph->outputs.at[count].value].shape);
+    floats += shape_count(&value_at(cg->plan->graph, cg->plan->graph->outputs.at[count].value)->shape);
   }
   call_chosen(cg, network, NETWORK_FORWARD, run, LLVMGetParam(function, 2), &cg->plan->forward, count);
 }

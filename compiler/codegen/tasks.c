@@ -16,7 +16,7 @@ static const char *task_name(Codegen *cg, const Call *call) {
   if (call->shared) return arena_printf(cg->arena, "sg_%s.shared%s", kernel, cg->suffix);
   const char *name = call->node == NO_ID ? arena_printf(cg->arena, "sg_%s.%s%s", kernel, role, cg->suffix)
                                          : arena_printf(cg->arena, "sg_%s.%s.%s%s", kernel,
-                                                        cg->plan->graph->nodes.at[call->node].name, role, cg->suffix);
+                                                        node_at(cg->plan->graph, call->node)->name, role, cg->suffix);
   const char *unique = name;
   for (size_t i = 0, number = 1; i < cg->tasks.count; i++)
     if (streq(cg->tasks.at[i].name, unique)) {

@@ -29,14 +29,14 @@ static const char *stages_text(Session *s, const Graph *g) {
 static void model_row(Session *s, Table *table, const ZooModel *m) {
   const Graph *g = m->script.graph;
   table_row(table, PAINT_NONE, m->name, shape_text(s->arena, &g->input.shape),
-            shape_text(s->arena, &g->values.at[g->outputs.at[0].value].shape),
+            shape_text(s->arena, &value_at(g, g->outputs.at[0].value)->shape),
             grouped(s->arena, module_totals(g, 0, true).all),
             arena_printf(s->arena, "%.3f", network_flops(s, &m->script) * 1e-9), stages_text(s, g), m->from);
 }
 
 static json_t *model_json(Session *s, const ZooModel *m) {
   const Graph *g = m->script.graph;
-  const Shape *out = &g->values.at[g->outputs.at[0].value].shape;
+  const Shape *out = &value_at(g, g->outputs.at[0].value)->shape;
   json_t *stages = json_array();
   for (size_t i = 0; i < g->stages.count; i++) json_array_append_new(stages, json_string(g->stages.at[i].name));
   return json_pack("{s:s, s:o, s:o, s:I, s:f, s:o, s:s, s:o}", "name", m->name, "input",

@@ -16,8 +16,8 @@ static ExitStatus run_shapes(Compilation *c) { return input_status(script_shapes
 
 /* --inference-only, as `freeze all` after the last statement. */
 static void freeze_whole(Graph *g) {
-  for (size_t i = 0; i < g->params.count; i++) g->params.at[i].trainable = false;
-  for (size_t i = 0; i < g->modules.count; i++) g->modules.at[i].frozen = true;
+  for (size_t i = 0; i < g->params.count; i++) param_at(g, i)->trainable = false;
+  for (size_t i = 0; i < g->modules.count; i++) module_at(g, i)->frozen = true;
 }
 
 static ExitStatus run_expects(Compilation *c) {

@@ -24,11 +24,11 @@ static void set_module(Module *m, bool frozen, Effect *effect) {
 
 /* A function's noise is its container's to stop. */
 static void set_function(Graph *g, NodeId n, bool frozen, Effect *effect) {
-  ModuleId home = g->nodes.at[n].module == NO_ID ? node_varies(g, n) : NO_ID;
+  ModuleId home = node_at(g, n)->module == NO_ID ? node_varies(g, n) : NO_ID;
   if (home == NO_ID) return;
   effect->subjects++;
-  effect->changed += g->modules.at[home].frozen != frozen;
-  g->modules.at[home].frozen = frozen;
+  effect->changed += module_at(g, home)->frozen != frozen;
+  module_at(g, home)->frozen = frozen;
 }
 
 static void report_no_effect(EditContext *e, const Stmt *stmt, const Effect *effect, bool freeze) {
@@ -50,11 +50,11 @@ static bool set_frozen(EditContext *e, const Stmt *stmt, bool freeze) {
   if (ok) {
     Effect effect = {0};
     for (size_t i = 0; i < g->params.count; i++)
-      if (picked.param[i] && g->modules.at[g->params.at[i].module].alive) set_param(&g->params.at[i], !freeze, &effect);
+      if (picked.param[i] && module_at(g, param_at(g, i)->module)->alive) set_param(param_at(g, i), !freeze, &effect);
     for (size_t i = 1; i < g->modules.count && !stmt->selector->parameters_of; i++)
-      if (picked.module[i] && g->modules.at[i].alive) set_module(&g->modules.at[i], freeze, &effect);
+      if (picked.module[i] && module_at(g, i)->alive) set_module(module_at(g, i), freeze, &effect);
     for (size_t i = 0; i < g->nodes.count && !stmt->selector->parameters_of; i++)
-      if (picked.node[i] && g->nodes.at[i].alive) set_function(g, (NodeId)i, freeze, &effect);
+      if (picked.node[i] && node_at(g, i)->alive) set_function(g, (NodeId)i, freeze, &effect);
     report_no_effect(e, stmt, &effect, freeze);
   }
   arena_destroy(scratch);

@@ -139,7 +139,7 @@ static bool make_init(EditContext *e, const InitRow *row, const Expr *value, con
 
 /* A weight that begins with random values: those of normalisations are factors, which begin at 1. */
 static bool is_matrix(const Graph *g, const Param *p) {
-  const Module *m = &g->modules.at[p->module];
+  const Module *m = module_at(g, p->module);
   return streq(op_info(m->op)->params[p->role].name, "weight") &&
          op_param_value(m->op, &m->args, p->role).initial.kind != INIT_CONSTANT;
 }
@@ -155,8 +155,8 @@ bool edit_init(EditContext *e, const Stmt *stmt) {
   bool ok = select_units(e->s, g, e->scope, stmt->selector, false, scratch, &picked);
   size_t changed = 0;
   for (size_t i = 0; ok && i < g->params.count; i++) {
-    Param *p = &g->params.at[i];
-    if (!picked.param[i] || p->is_buffer || !g->modules.at[p->module].alive || (row->matrices && !is_matrix(g, p)))
+    Param *p = param_at(g, i);
+    if (!picked.param[i] || p->is_buffer || !module_at(g, p->module)->alive || (row->matrices && !is_matrix(g, p)))
       continue;
     weights_forget(p);
     p->has_init = true;
@@ -176,7 +176,7 @@ bool edit_init(EditContext *e, const Stmt *stmt) {
 static void adapt_input(Graph *g, ModuleId conv, int64_t channels, Span span) {
   if (g->input.span.source != SPAN_NO_SOURCE || g->input.shape.rank != 3) return;
   for (size_t i = 0; i < g->nodes.count; i++) {
-    const Node *n = &g->nodes.at[i];
+    const Node *n = node_at(g, i);
     if (!n->alive || n->module != conv || n->inputs.at[0] != g->input_value) continue;
     g->input.shape.dim[0] = channels;
     g->input.adapted = span; /* its steps are settled after all statements: an input statement may come */
@@ -195,7 +195,7 @@ static bool wrong_adapt(EditContext *e, Span span, const char *why, const char *
 
 static bool adapt_module(EditContext *e, const Stmt *stmt, ModuleId id, int64_t channels) {
   Graph *g = e->graph;
-  Module *m = &g->modules.at[id];
+  Module *m = module_at(g, id);
   if (m->op != OP_Conv2d)
     return wrong_adapt(e, stmt->selector->span,
                        arena_printf(e->s->arena, "adapt works on a Conv2d, and '%s' is a %s", m->name, m->type),
@@ -207,7 +207,7 @@ static bool adapt_module(EditContext *e, const Stmt *stmt, ModuleId id, int64_t 
                        "replace it instead");
   int64_t old = m->args.Conv2d.in_channels;
   for (size_t i = 0; i < m->params.count; i++) {
-    Param *p = &g->params.at[m->params.at[i]];
+    Param *p = param_at(g, m->params.at[i]);
     if (!is_matrix(g, p) || old == channels) continue;
     bool whole = p->patches.count == 0 && !p->donor_region;
     if (whole && (p->donor == NO_ID || p->adapt_from)) continue; /* fresh; or from the file's own channels again */
@@ -216,7 +216,7 @@ static bool adapt_module(EditContext *e, const Stmt *stmt, ModuleId id, int64_t 
   }
   m->args.Conv2d.in_channels = channels;
   for (size_t i = 0; i < g->nodes.count; i++) /* when it no longer fits, this statement is to blame */
-    if (g->nodes.at[i].module == id) g->nodes.at[i].origin = stmt->span;
+    if (node_at(g, i)->module == id) node_at(g, i)->origin = stmt->span;
   adapt_input(g, id, channels, stmt->span);
   return true;
 }

@@ -46,7 +46,7 @@ static bool insert_at_unit(EditContext *e, const Stmt *stmt, const Unit *u, size
   for (size_t i = 0; i < sites.count; i++) {
     CallSite *site = &sites.at[i];
     ValueId value = stmt->after ? site->out.at[0] : NO_ID;
-    const Node *first = &g->nodes.at[site->nodes.at[0]];
+    const Node *first = node_at(g, site->nodes.at[0]);
     int stage = first->stage;
     if (stmt->after) {
       stage = edit_stage_of(g, value);
@@ -126,7 +126,7 @@ bool edit_prepend(EditContext *e, const Stmt *stmt) {
   ValueId out;
   int stage = NO_ID;
   for (size_t i = 0; i < end && stage == NO_ID; i++) /* it belongs to what it feeds */
-    if (g->nodes.at[g->order.at[i]].alive) stage = g->nodes.at[g->order.at[i]].stage;
+    if (node_at(g, g->order.at[i])->alive) stage = node_at(g, g->order.at[i])->stage;
   if (!add_at(e, stmt, g->input_value, stage, &out)) return false;
   edit_move_order(g, end, 0);
   edit_redirect(g, g->input_value, out, before, stmt->span);

@@ -12,7 +12,7 @@ const char *load_one_layer(Load *l) {
   Picked picked;
   if (!plain || !select_look(e->s, e->graph, e->scope, sel, false, l->scratch, &picked)) return NULL;
   bool one = picked.units.count == 1 && !picked.tensors && picked.units.at[0].module > 0;
-  return one ? e->graph->modules.at[picked.units.at[0].module].name : NULL;
+  return one ? module_at(e->graph, picked.units.at[0].module)->name : NULL;
 }
 
 /* The text of a name behind `=`: the file's own, which may be one of the language's words. */
@@ -48,7 +48,7 @@ static bool name_source(Load *l) {
                       "name the tensor on both sides, as in: load head.weight = fc.weight[:10] from \"w.pth\"");
   for (size_t i = 0; i < l->items.count; i++) {
     LoadItem *item = &l->items.at[i];
-    item->key = layer ? moved_key(e->s->arena, e->graph->params.at[item->param].name, layer, name) : name;
+    item->key = layer ? moved_key(e->s->arena, param_at(e->graph, item->param)->name, layer, name) : name;
     item->index = region ? b->index : NULL;
     item->index_span = b->span;
   }
@@ -63,7 +63,7 @@ static bool make_items(Load *l) {
     vec_push(l->scratch, &l->items,
              (LoadItem){.param = picks.at[i].param,
                         .to = picks.at[i].region,
-                        .key = e->graph->params.at[picks.at[i].param].name});
+                        .key = param_at(e->graph, picks.at[i].param)->name});
   return !l->stmt->source || name_source(l);
 }
 
@@ -99,7 +99,7 @@ static bool find_tensors(Load *l) {
   for (size_t i = 0; i < l->items.count; i++) {
     LoadItem *item = &l->items.at[i];
     bool plain = !l->stmt->source && !(l->stmt->under && layer); /* no other name is asked for */
-    const char *name = e->graph->params.at[item->param].name;
+    const char *name = param_at(e->graph, item->param)->name;
     item->tensor = plain ? donor_find_named(e->s->arena, &l->file, name) : donor_find(&l->file, item->key);
     if (item->tensor && plain && !streq(item->tensor->name, item->key))
       item->key = arena_strdup(e->graph->arena, item->tensor->name);
@@ -125,7 +125,7 @@ static void bind(Load *l) { /* with a file that is not there: all that was asked
   for (size_t i = 0; i < l->items.count; i++) {
     const LoadItem *item = &l->items.at[i];
     if ((!item->tensor && !l->file.missing) || item->skip) continue;
-    Param *p = &g->params.at[item->param];
+    Param *p = param_at(g, item->param);
     donor_conversion_note(l->e->s, &l->file, item->tensor, &said);
     if (plain && item->tensor) donor_names_note(l->e->s, &l->file, p->name, item->tensor, named);
     if (item->to) {

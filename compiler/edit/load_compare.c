@@ -115,7 +115,7 @@ static bool item_fits(const Param *p, const LoadItem *item) {
 static void compare_item(Load *l, LoadItem *item, Mismatches *m) {
   EditContext *e = l->e;
   Arena *arena = e->s->arena;
-  const Param *p = &e->graph->params.at[item->param];
+  const Param *p = param_at(e->graph, item->param);
   const char *name = region_text(arena, p->name, item->to);
   const char *as = streq(item->key, p->name) && !item->from
                        ? ""
@@ -191,7 +191,7 @@ static bool help_under(Load *l, Diag *d, size_t fit) {
   WantedList wanted = {0};
   FoundList found = {0};
   for (size_t i = 0; i < l->items.count; i++) {
-    const Param *p = &l->e->graph->params.at[l->items.at[i].param];
+    const Param *p = param_at(l->e->graph, l->items.at[i].param);
     vec_push(l->scratch, &wanted, (WantedTensor){p->name, &p->shape, donor_may_lack(l->e->graph, p)});
   }
   weights_find_under(l->e->s, &l->file, &wanted, fit, &found);
@@ -201,7 +201,7 @@ static bool help_under(Load *l, Diag *d, size_t fit) {
 /* Does the file have the first that is missing under the network's own name? */
 static bool there_without_under(Load *l) {
   for (size_t i = 0; i < l->items.count; i++)
-    if (!l->items.at[i].tensor) return donor_find(&l->file, l->e->graph->params.at[l->items.at[i].param].name) != NULL;
+    if (!l->items.at[i].tensor) return donor_find(&l->file, param_at(l->e->graph, l->items.at[i].param)->name) != NULL;
   return false;
 }
 

@@ -85,7 +85,7 @@ static void drop_unused(Graph *g, Arena *scratch, bool *dropped) {
   for (size_t i = 0; i < g->outputs.count; i++) wanted[g->outputs.at[i].value] = true;
   for (size_t i = g->order.count; i-- > 0;) {
     NodeId id = g->order.at[i];
-    Node *n = &g->nodes.at[id];
+    Node *n = node_at(g, id);
     if (!n->alive) continue;
     if (!wanted[n->output]) {
       dropped[id] = n->cut = true;
@@ -96,10 +96,10 @@ static void drop_unused(Graph *g, Arena *scratch, bool *dropped) {
     for (size_t k = 0; k < n->inputs.count; k++) wanted[n->inputs.at[k]] = true;
   }
   bool *was_alive = arena_array(scratch, bool, g->modules.count + 1);
-  for (size_t i = 1; i < g->modules.count; i++) was_alive[i] = g->modules.at[i].alive;
+  for (size_t i = 1; i < g->modules.count; i++) was_alive[i] = module_at(g, i)->alive;
   edit_update_alive(g);
   for (size_t i = 1; i < g->modules.count; i++)
-    if (was_alive[i] && !g->modules.at[i].alive) g->modules.at[i].cut = true;
+    if (was_alive[i] && !module_at(g, i)->alive) module_at(g, i)->cut = true;
 }
 
 /* The outermost containers that went as a whole, layers and functions. */
@@ -108,9 +108,9 @@ static void report_dropped(EditContext *e, const Stmt *stmt, const bool *dropped
   VEC(const char *) names = {0};
   for (size_t i = 0; i < g->order.count; i++) {
     if (!dropped[g->order.at[i]]) continue;
-    const char *name = g->nodes.at[g->order.at[i]].name;
-    for (ModuleId m = node_home(g, g->order.at[i]); m > 0 && !g->modules.at[m].alive; m = g->modules.at[m].parent)
-      name = g->modules.at[m].name;
+    const char *name = node_at(g, g->order.at[i])->name;
+    for (ModuleId m = node_home(g, g->order.at[i]); m > 0 && !module_at(g, m)->alive; m = module_at(g, m)->parent)
+      name = module_at(g, m)->name;
     bool known = false;
     for (size_t k = 0; k < names.count && !known; k++) known = streq(names.at[k], name);
     if (!known) vec_push(scratch, &names, name);
@@ -160,7 +160,7 @@ static void check_phases(EditContext *e) {
     const PhaseConfig *phase = &e->train->phases.at[k];
     bool any = false;
     for (size_t i = 0; i < g->params.count && !any; i++)
-      any = phase->trainable[i] && g->modules.at[g->params.at[i].module].alive;
+      any = phase->trainable[i] && module_at(g, param_at(g, i)->module)->alive;
     if (any) continue;
     Diag *d = diag_report(&e->s->diags, DIAG_E0518, phase->span,
                           "the phase '%s' has nothing to train that the first output, '%s', depends on",
@@ -174,7 +174,7 @@ static void mark_before(const Graph *g, ValueId value, bool gradient, Arena *scr
   bool *wanted = arena_array(scratch, bool, g->values.count + 1);
   wanted[value] = true;
   for (size_t i = g->order.count; i-- > 0;) {
-    const Node *n = &g->nodes.at[g->order.at[i]];
+    const Node *n = node_at(g, g->order.at[i]);
     if (!n->alive || !wanted[n->output]) continue;
     if (n->module != NO_ID) module[n->module] = true;
     for (size_t k = 0; k < n->inputs.count && (!gradient || op_passes_gradient(n->op)); k++)
@@ -192,12 +192,12 @@ void edit_outputs_trained(EditContext *e) {
   mark_before(g, g->outputs.at[0].value, true, scratch, learns);
   VEC(const char *) names = {0};
   for (size_t i = 0; i < g->params.count; i++) {
-    Param *p = &g->params.at[i];
-    if (!p->trainable || learns[p->module] || !g->modules.at[p->module].alive) continue;
+    Param *p = param_at(g, i);
+    if (!p->trainable || learns[p->module] || !module_at(g, p->module)->alive) continue;
     if (g->outputs.count == 1 && !called[p->module]) continue;
     p->trainable = false;
     for (size_t k = 0; e->train && k < e->train->phases.count; k++) e->train->phases.at[k].trainable[i] = false;
-    const char *name = g->modules.at[p->module].name;
+    const char *name = module_at(g, p->module)->name;
     if (names.count == 0 || !streq(names.at[names.count - 1], name)) vec_push(scratch, &names, name);
   }
   if (names.count > 0) check_phases(e);

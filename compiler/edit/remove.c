@@ -9,7 +9,7 @@ static bool plan_bypass(EditContext *e, const Stmt *stmt, const Picked *picked, 
   for (size_t i = 0; i < g->values.count; i++) flows[i] = (ValueId)i;
   for (size_t i = 0; i < g->order.count; i++) {
     NodeId id = g->order.at[i];
-    const Node *n = &g->nodes.at[id];
+    const Node *n = node_at(g, id);
     if (!n->alive || !picked->node[id]) continue;
     ValueId through = n->inputs.count ? flows[n->inputs.at[0]] : NO_ID;
     for (size_t k = 1; k < n->inputs.count; k++) {
@@ -28,7 +28,7 @@ static bool plan_bypass(EditContext *e, const Stmt *stmt, const Picked *picked, 
 
 static bool anything_left(const Graph *g, const Picked *picked) {
   for (size_t i = 0; i < g->nodes.count; i++)
-    if (g->nodes.at[i].alive && !picked->node[i]) return true;
+    if (node_at(g, i)->alive && !picked->node[i]) return true;
   return false;
 }
 
@@ -44,16 +44,16 @@ static bool shapes_stay(const EditContext *e, const Picked *picked, const ValueI
   const Graph *g = e->graph;
   for (size_t i = 0; i < picked->units.count; i++)
     for (size_t k = 0; k < picked->units.at[i].nodes.count; k++) {
-      ValueId out = g->nodes.at[picked->units.at[i].nodes.at[k]].output;
-      if (!shape_equal(&g->values.at[out].shape, &g->values.at[flows[out]].shape)) return false;
+      ValueId out = node_at(g, picked->units.at[i].nodes.at[k])->output;
+      if (!shape_equal(&value_at(g, out)->shape, &value_at(g, flows[out])->shape)) return false;
     }
   return e->shapes_fit;
 }
 
 static Before shapes_before(const Graph *g, Arena *scratch) {
   Before before = {.value = arena_array(scratch, Shape, g->values.count + 1)};
-  for (size_t i = 0; i < g->values.count; i++) before.value[i] = g->values.at[i].shape;
-  before.output = g->values.at[g->outputs.at[0].value].shape;
+  for (size_t i = 0; i < g->values.count; i++) before.value[i] = value_at(g, i)->shape;
+  before.output = value_at(g, g->outputs.at[0].value)->shape;
   return before;
 }
 
@@ -74,25 +74,25 @@ static void report_changes(EditContext *e, const Stmt *stmt, const Before *befor
   const Node *first = NULL, *last = NULL;
   size_t count = 0;
   for (size_t i = 0; i < g->order.count; i++) {
-    const Node *n = &g->nodes.at[g->order.at[i]];
-    if (!n->alive || !changed(&before->value[n->output], &g->values.at[n->output].shape)) continue;
+    const Node *n = node_at(g, g->order.at[i]);
+    if (!n->alive || !changed(&before->value[n->output], &value_at(g, n->output)->shape)) continue;
     if (!first) first = n;
     last = n;
     count++;
   }
-  const Shape *output = &g->values.at[g->outputs.at[0].value].shape;
+  const Shape *output = &value_at(g, g->outputs.at[0].value)->shape;
   bool other_output = changed(&before->output, output);
   if (!first && !other_output) return;
   Diag *d;
   if (first)
     d = diag_report(&e->s->diags, DIAG_N0205, stmt->span, "this changes shapes: %s returns %s", first->name,
-                    instead(arena, &before->value[first->output], &g->values.at[first->output].shape));
+                    instead(arena, &before->value[first->output], &value_at(g, first->output)->shape));
   else
     d = diag_report(&e->s->diags, DIAG_N0205, stmt->span, "this changes the output: it is %s",
                     instead(arena, &before->output, output));
   if (count > 1)
     diag_note(&e->s->diags, d, "and %zu more, up to %s: %s", count - 1, last->name,
-              instead(arena, &before->value[last->output], &g->values.at[last->output].shape));
+              instead(arena, &before->value[last->output], &value_at(g, last->output)->shape));
   if (first && output->rank >= 0)
     diag_note(&e->s->diags, d, other_output ? "the output is %s" : "the output stays %s",
               other_output ? instead(arena, &before->output, output) : shape_text(arena, output));
@@ -116,14 +116,14 @@ bool edit_remove(EditContext *e, const Stmt *stmt) {
     Before before = {0};
     if (!same) before = shapes_before(g, scratch);
     for (size_t i = 0; i < g->nodes.count; i++) {
-      const Node *n = &g->nodes.at[i];
+      const Node *n = node_at(g, i);
       for (size_t k = 0; k < n->inputs.count; k++)
         if (flows[n->inputs.at[k]] != n->inputs.at[k])
           edit_redirect_node(g, (NodeId)i, n->inputs.at[k], flows[n->inputs.at[k]], stmt->span);
     }
     for (size_t i = 0; i < g->outputs.count; i++) g->outputs.at[i].value = flows[g->outputs.at[i].value];
     for (size_t i = 0; i < g->nodes.count; i++)
-      if (picked.node[i] && g->nodes.at[i].alive) edit_retire_node(g, (NodeId)i);
+      if (picked.node[i] && node_at(g, i)->alive) edit_retire_node(g, (NodeId)i);
     for (size_t i = 1; i < g->modules.count; i++) /* those that forward never called */
       if (picked.module[i]) edit_retire_module(g, (ModuleId)i);
     edit_update_alive(g);

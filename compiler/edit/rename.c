@@ -48,21 +48,21 @@ bool edit_rename(EditContext *e, const Stmt *stmt) {
     ok = wrong(e, stmt->selector->span, "rename takes one layer or container", "write one statement for each");
   if (ok) {
     id = picked.units.at[0].module;
-    ok = check_names(e, stmt, &g->modules.at[id], &local);
+    ok = check_names(e, stmt, module_at(g, id), &local);
   }
   if (ok) {
-    const char *old = g->modules.at[id].name;
+    const char *old = module_at(g, id)->name;
     const char *new =
-        arena_printf(g->arena, "%.*s%s", (int)(strlen(old) - strlen(g->modules.at[id].local)), old, local);
+        arena_printf(g->arena, "%.*s%s", (int)(strlen(old) - strlen(module_at(g, id)->local)), old, local);
     for (size_t i = 0; i < g->params.count; i++)
-      if (module_within(g, g->params.at[i].module, id))
-        graph_rename_param(g, (ParamId)i, moved(g, g->params.at[i].name, old, new));
+      if (module_within(g, param_at(g, i)->module, id))
+        graph_rename_param(g, (ParamId)i, moved(g, param_at(g, i)->name, old, new));
     for (size_t i = 0; i < g->nodes.count; i++)
-      if (node_within(g, (NodeId)i, id)) graph_rename_node(g, (NodeId)i, moved_call(g, &g->nodes.at[i], id, old, new));
+      if (node_within(g, (NodeId)i, id)) graph_rename_node(g, (NodeId)i, moved_call(g, node_at(g, i), id, old, new));
     for (size_t i = 0; i < g->modules.count; i++)
       if (module_within(g, (ModuleId)i, id))
-        graph_rename_module(g, (ModuleId)i, moved(g, g->modules.at[i].name, old, new));
-    g->modules.at[id].local = local;
+        graph_rename_module(g, (ModuleId)i, moved(g, module_at(g, i)->name, old, new));
+    module_at(g, id)->local = local;
   }
   arena_destroy(scratch);
   return ok;

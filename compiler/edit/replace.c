@@ -8,8 +8,8 @@ static bool report_several(EditContext *e, const Stmt *stmt, const Unit *u) {
   Arena *scratch = arena_create();
   VEC(const char *) names = {0};
   for (size_t i = 0; i < u->nodes.count; i++) {
-    ModuleId m = g->nodes.at[u->nodes.at[i]].module;
-    const char *name = m == NO_ID ? g->nodes.at[u->nodes.at[i]].name : g->modules.at[m].name;
+    ModuleId m = node_at(g, u->nodes.at[i])->module;
+    const char *name = m == NO_ID ? node_at(g, u->nodes.at[i])->name : module_at(g, m)->name;
     if (names.count == 0 || !streq(names.at[names.count - 1], name)) vec_push(scratch, &names, name);
   }
   Diag *d = diag_report(&e->s->diags, DIAG_E0215, stmt->selector->span, "%s is not one layer but several", u->name);
@@ -47,11 +47,11 @@ static bool check_sites(EditContext *e, const Stmt *stmt, const Unit *u, const C
 /* Where the new module hangs, and its last name: those of the old one, or of the call. */
 static void name_place(const Graph *g, const Unit *u, ModuleId *parent, const char **local) {
   if (u->module != NO_ID) {
-    *parent = g->modules.at[u->module].parent;
-    *local = g->modules.at[u->module].local;
+    *parent = module_at(g, u->module)->parent;
+    *local = module_at(g, u->module)->local;
     return;
   }
-  const Node *n = &g->nodes.at[u->nodes.at[0]];
+  const Node *n = node_at(g, u->nodes.at[0]);
   const char *dot = strrchr(n->name, '.');
   *local = dot ? dot + 1 : n->name;
   *parent = 0;
@@ -64,8 +64,8 @@ static void name_place(const Graph *g, const Unit *u, ModuleId *parent, const ch
 
 /* The new module, which stands last among its parent's children, takes the old one's place among them. */
 static void take_place(Graph *g, ModuleId old, ModuleId new) {
-  Module *parent = &g->modules.at[g->modules.at[new].parent];
-  if (old == NO_ID || g->modules.at[old].parent != g->modules.at[new].parent) return;
+  Module *parent = module_at(g, module_at(g, new)->parent);
+  if (old == NO_ID || module_at(g, old)->parent != module_at(g, new)->parent) return;
   for (size_t i = 0; i < parent->children.count; i++)
     if (parent->children.at[i] == old) {
       parent->children.at[i] = new;
@@ -81,9 +81,9 @@ typedef struct Kept { /* what must be put back when the new layer turns out to b
 
 static Kept retire_unit(Graph *g, const Unit *u, Arena *arena) {
   Kept kept = {arena_array(arena, bool, g->modules.count + 1), arena_array(arena, const char *, u->nodes.count + 1)};
-  for (size_t i = 0; i < g->modules.count; i++) kept.module_alive[i] = g->modules.at[i].alive;
+  for (size_t i = 0; i < g->modules.count; i++) kept.module_alive[i] = module_at(g, i)->alive;
   for (size_t i = 0; i < u->nodes.count; i++) {
-    kept.node_name[i] = g->nodes.at[u->nodes.at[i]].name;
+    kept.node_name[i] = node_at(g, u->nodes.at[i])->name;
     edit_retire_node(g, u->nodes.at[i]);
   }
   if (u->module != NO_ID) edit_retire_module(g, u->module);
@@ -92,10 +92,10 @@ static Kept retire_unit(Graph *g, const Unit *u, Arena *arena) {
 
 static void restore_unit(Graph *g, const Unit *u, const Kept *kept, size_t modules) {
   for (size_t i = 0; i < modules; i++)
-    if (kept->module_alive[i] && !g->modules.at[i].alive) graph_revive_module(g, (ModuleId)i);
-    else g->modules.at[i].alive = kept->module_alive[i];
+    if (kept->module_alive[i] && !module_at(g, i)->alive) graph_revive_module(g, (ModuleId)i);
+    else module_at(g, i)->alive = kept->module_alive[i];
   for (size_t i = 0; i < u->nodes.count; i++) {
-    g->nodes.at[u->nodes.at[i]].alive = true;
+    node_at(g, u->nodes.at[i])->alive = true;
     graph_rename_node(g, u->nodes.at[i], kept->node_name[i]);
   }
 }
@@ -128,7 +128,7 @@ static bool replace_unit(EditContext *e, const Stmt *stmt, const Unit *u, Arena 
   for (size_t i = 0; i < sites.count; i++) {
     NodeId first = sites.at[i].nodes.at[0];
     size_t end = g->order.count, before = g->nodes.count;
-    ValueId out = edit_call(e, new, entry_of(g, &sites.at[i], arena), g->nodes.at[first].stage, stmt->span);
+    ValueId out = edit_call(e, new, entry_of(g, &sites.at[i], arena), node_at(g, first)->stage, stmt->span);
     if (out == NO_ID) { /* the first call already shows whether it can be called */
       edit_undo(g, modules, nodes);
       restore_unit(g, u, &kept, modules);
@@ -149,21 +149,21 @@ static bool replace_unit(EditContext *e, const Stmt *stmt, const Unit *u, Arena 
 
 /* The direct child of the root in which a module lies; NO_ID for the root itself. */
 static ModuleId top_unit(const Graph *g, ModuleId module) {
-  while (module > 0 && g->modules.at[module].parent > 0) module = g->modules.at[module].parent;
+  while (module > 0 && module_at(g, module)->parent > 0) module = module_at(g, module)->parent;
   return module > 0 ? module : NO_ID;
 }
 
 static bool holds_params(const Graph *g, ModuleId unit) {
   for (size_t i = 0; i < g->modules.count; i++)
-    if (g->modules.at[i].params.count > 0 && module_within(g, (ModuleId)i, unit)) return true;
+    if (module_at(g, i)->params.count > 0 && module_within(g, (ModuleId)i, unit)) return true;
   return false;
 }
 
 /* May the node come back on the way to a layer in `home`? */
 static bool may_return(const Graph *g, NodeId id, ModuleId home) {
-  const Node *n = &g->nodes.at[id];
+  const Node *n = node_at(g, id);
   if (n->alive || !n->cut || n->inputs.count != 1 || n->stage != NO_ID) return false;
-  if (n->module != NO_ID && g->modules.at[n->module].params.count > 0) return false;
+  if (n->module != NO_ID && module_at(g, n->module)->params.count > 0) return false;
   ModuleId unit = top_unit(g, node_home(g, id));
   return unit == NO_ID || unit == home || !holds_params(g, unit);
 }
@@ -173,9 +173,9 @@ static bool report_lost_way(EditContext *e, const Stmt *stmt, const Unit *u, Nod
   ModuleId unit = top_unit(g, u->module);
   Diag *d =
       diag_report(&e->s->diags, DIAG_E0219, stmt->selector->span,
-                  "'%s' cannot be put back: '%s', which led to it, was cut off too", u->name, g->nodes.at[stop].name);
-  diag_label(&e->s->diags, d, g->modules.at[0].origin, "the take leaves out all of %s", g->modules.at[unit].name);
-  diag_help(&e->s->diags, d, "replace %s as a whole, or take a longer slice", g->modules.at[unit].name);
+                  "'%s' cannot be put back: '%s', which led to it, was cut off too", u->name, node_at(g, stop)->name);
+  diag_label(&e->s->diags, d, module_at(g, 0)->origin, "the take leaves out all of %s", module_at(g, unit)->name);
+  diag_help(&e->s->diags, d, "replace %s as a whole, or take a longer slice", module_at(g, unit)->name);
   return false;
 }
 
@@ -187,7 +187,7 @@ static bool report_cannot(EditContext *e, const Stmt *stmt, const Unit *u, const
 
 static size_t first_alive_place(const Graph *g) {
   for (size_t i = 0; i < g->order.count; i++)
-    if (g->nodes.at[g->order.at[i]].alive) return i;
+    if (node_at(g, g->order.at[i])->alive) return i;
   return 0;
 }
 
@@ -206,11 +206,11 @@ static bool find_way(EditContext *e, const Stmt *stmt, const Unit *u, Arena *are
   ModuleId home = top_unit(g, u->module);
   ValueId value = in.at[0];
   for (;;) {
-    NodeId id = g->values.at[value].producer;
-    if (id == NO_ID || g->nodes.at[id].alive) return true;
+    NodeId id = value_at(g, value)->producer;
+    if (id == NO_ID || node_at(g, id)->alive) return true;
     if (!may_return(g, id, home)) return top_unit(g, node_home(g, id)) != home || report_lost_way(e, stmt, u, id);
     vec_push(arena, way, id);
-    value = g->nodes.at[id].inputs.at[0];
+    value = node_at(g, id)->inputs.at[0];
   }
 }
 
@@ -223,14 +223,14 @@ static void move_to_end(Graph *g, NodeId id) {
 static void report_way(EditContext *e, const Stmt *stmt, const Unit *u, const NodeList *way, Arena *arena) {
   if (way->count == 0) return;
   VEC(const char *) names = {0};
-  for (size_t i = way->count; i-- > 0;) vec_push(arena, &names, e->graph->nodes.at[way->at[i]].name);
+  for (size_t i = way->count; i-- > 0;) vec_push(arena, &names, node_at(e->graph, way->at[i])->name);
   diag_report(&e->s->diags, DIAG_N0201, stmt->selector->span, "re-attached %s before the new %s",
               edit_list_names(arena, names.at, names.count), u->name);
 }
 
 /* The new module stands where the old one stood among its parent's children. */
 static void take_child_place(Graph *g, ModuleId old, ModuleId new) {
-  Module *parent = &g->modules.at[g->modules.at[new].parent];
+  Module *parent = module_at(g, module_at(g, new)->parent);
   for (size_t i = 0; i < parent->children.count; i++)
     if (parent->children.at[i] == old) {
       parent->children.at[i] = new;
@@ -240,8 +240,8 @@ static void take_child_place(Graph *g, ModuleId old, ModuleId new) {
 }
 
 static void revive_parents(Graph *g, ModuleId module) {
-  for (; module > 0; module = g->modules.at[module].parent)
-    if (!g->modules.at[module].alive) graph_revive_module(g, module);
+  for (; module > 0; module = module_at(g, module)->parent)
+    if (!module_at(g, module)->alive) graph_revive_module(g, module);
 }
 
 static bool reattach(EditContext *e, const Stmt *stmt, const Unit *u) {
@@ -254,12 +254,12 @@ static bool reattach(EditContext *e, const Stmt *stmt, const Unit *u) {
   size_t modules = g->modules.count, nodes = g->nodes.count;
   bool ok = find_way(e, stmt, u, scratch, &way);
   if (ok) {
-    const Module *old = &g->modules.at[u->module];
+    const Module *old = module_at(g, u->module);
     new = edit_build(e, stmt, old->parent, old->local); /* frees the old one's name, too */
     ok = new != NO_ID;
   }
   for (size_t i = way.count; ok && i-- > 0;) {
-    Node *n = &g->nodes.at[way.at[i]];
+    Node *n = node_at(g, way.at[i]);
     n->alive = true;
     n->cut = false;
     n->inputs.at[0] = value;
@@ -268,7 +268,7 @@ static bool reattach(EditContext *e, const Stmt *stmt, const Unit *u) {
     if (n->module != NO_ID) revive_parents(g, n->module);
   }
   if (ok) {
-    revive_parents(g, g->modules.at[new].parent);
+    revive_parents(g, module_at(g, new)->parent);
     ValueId out = edit_call(e, new, value, NO_ID, stmt->span);
     ok = out != NO_ID;
     g->outputs.at[0].value = ok ? out : value;

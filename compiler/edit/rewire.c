@@ -16,10 +16,10 @@ static void add_once(Arena *arena, ValueList *list, ValueId value) {
 void edit_boundary(const Graph *g, const bool *set, Arena *arena, ValueList *in, ValueList *out) {
   bool *inside = arena_array(arena, bool, g->values.count + 1);
   for (size_t i = 0; i < g->nodes.count; i++)
-    if (set[i]) inside[g->nodes.at[i].output] = true;
+    if (set[i]) inside[node_at(g, i)->output] = true;
   for (size_t i = 0; i < g->order.count; i++) {
     NodeId id = g->order.at[i];
-    const Node *n = &g->nodes.at[id];
+    const Node *n = node_at(g, id);
     if (!set[id] && !n->alive) continue;
     for (size_t k = 0; k < n->inputs.count; k++) {
       ValueId value = n->inputs.at[k];
@@ -37,17 +37,17 @@ static void site_boundary(const Graph *g, Arena *arena, CallSite *site) {
   for (size_t i = 0; i < site->nodes.count; i++) set[site->nodes.at[i]] = true;
   edit_boundary(g, set, arena, &site->in, &site->out);
   if (site->out.count == 0 && site->nodes.count > 0) /* nobody uses it */
-    vec_push(arena, &site->out, g->nodes.at[site->nodes.at[site->nodes.count - 1]].output);
+    vec_push(arena, &site->out, node_at(g, site->nodes.at[site->nodes.count - 1])->output);
 }
 
 /* How often forward runs through a container: as often as it calls the layer that it calls least. */
 static size_t container_calls(const Graph *g, const Unit *unit) {
   size_t least = 0;
   for (size_t i = 0; i < unit->nodes.count; i++) {
-    ModuleId layer = g->nodes.at[unit->nodes.at[i]].module;
+    ModuleId layer = node_at(g, unit->nodes.at[i])->module;
     if (layer == NO_ID) continue;
     size_t calls = 0;
-    for (size_t k = 0; k < unit->nodes.count; k++) calls += g->nodes.at[unit->nodes.at[k]].module == layer;
+    for (size_t k = 0; k < unit->nodes.count; k++) calls += node_at(g, unit->nodes.at[k])->module == layer;
     if (least == 0 || calls < least) least = calls;
   }
   return least;
@@ -60,7 +60,7 @@ static void split_runs(const Graph *g, const Unit *unit, Arena *arena, CallSites
   for (size_t i = 0; i < g->order.count && next < unit->nodes.count; i++) {
     NodeId id = g->order.at[i];
     if (id != unit->nodes.at[next]) {
-      if (g->nodes.at[id].alive) open = false;
+      if (node_at(g, id)->alive) open = false;
       continue;
     }
     if (!open) vec_push(arena, out, (CallSite){0});
@@ -72,7 +72,7 @@ static void split_runs(const Graph *g, const Unit *unit, Arena *arena, CallSites
 
 bool edit_call_sites(EditContext *e, const Unit *unit, Span span, Arena *arena, CallSites *out) {
   const Graph *g = e->graph;
-  bool layer = unit->module != NO_ID && g->modules.at[unit->module].op != OP_NONE;
+  bool layer = unit->module != NO_ID && module_at(g, unit->module)->op != OP_NONE;
   size_t calls = unit->module == NO_ID || layer ? 1 : container_calls(g, unit);
   if (layer) {
     for (size_t i = 0; i < unit->nodes.count; i++) {
@@ -97,7 +97,7 @@ bool edit_call_sites(EditContext *e, const Unit *unit, Span span, Arena *arena, 
 /* ---- rewiring ---- */
 
 void edit_redirect_node(Graph *g, NodeId node, ValueId from, ValueId to, Span by) {
-  Node *n = &g->nodes.at[node];
+  Node *n = node_at(g, node);
   for (size_t k = 0; k < n->inputs.count; k++) {
     if (n->inputs.at[k] != from) continue;
     n->inputs.at[k] = to;
@@ -125,30 +125,30 @@ void edit_move_order(Graph *g, size_t first, size_t to) {
 size_t edit_order_place(const Graph *g, NodeId node) {
   for (size_t i = 0; i < g->order.count; i++)
     if (g->order.at[i] == node) return i;
-  BUG("node '%s' is not in the order", g->nodes.at[node].name);
+  BUG("node '%s' is not in the order", node_at(g, node)->name);
 }
 
 size_t edit_place_after(const Graph *g, ValueId value) {
-  NodeId producer = g->values.at[value].producer;
+  NodeId producer = value_at(g, value)->producer;
   return producer == NO_ID ? 0 : edit_order_place(g, producer) + 1;
 }
 
 int edit_stage_of(const Graph *g, ValueId value) {
-  NodeId producer = g->values.at[value].producer;
-  return producer == NO_ID ? NO_ID : g->nodes.at[producer].stage;
+  NodeId producer = value_at(g, value)->producer;
+  return producer == NO_ID ? NO_ID : node_at(g, producer)->stage;
 }
 
 /* ---- life and death ---- */
 
 void edit_retire_node(Graph *g, NodeId node) {
-  Node *n = &g->nodes.at[node];
+  Node *n = node_at(g, node);
   n->alive = n->cut = false;
   n->name = arena_printf(g->arena, "%s~%d", n->name, node); /* no name in the language has a ~ */
   graph_names_freed(g);
 }
 
 void edit_retire_module(Graph *g, ModuleId module) {
-  Module *m = &g->modules.at[module];
+  Module *m = module_at(g, module);
   m->alive = m->cut = false;
   graph_names_freed(g);
   for (size_t i = 0; i < m->children.count; i++) edit_retire_module(g, m->children.at[i]);
@@ -159,24 +159,24 @@ void edit_update_alive(Graph *g) {
   Arena *scratch = arena_create();
   bool *called = arena_array(scratch, bool, count), *live = arena_array(scratch, bool, count);
   for (size_t i = 0; i < g->nodes.count; i++) {
-    const Node *n = &g->nodes.at[i];
+    const Node *n = node_at(g, i);
     if (n->module == NO_ID) continue;
     called[n->module] = true;
     live[n->module] |= n->alive;
   }
   for (size_t i = count; i-- > 1;) { /* children have higher ids than their parents */
-    Module *m = &g->modules.at[i];
+    Module *m = module_at(g, i);
     bool was = m->alive, is = called[i] ? live[i] : m->alive;
     if (m->op == OP_NONE && m->children.count > 0) {
       is = false;
-      for (size_t k = 0; k < m->children.count && !is; k++) is = g->modules.at[m->children.at[k]].alive;
+      for (size_t k = 0; k < m->children.count && !is; k++) is = module_at(g, m->children.at[k])->alive;
     }
     m->alive = is;
     if (is && !was) graph_revive_module(g, (ModuleId)i);
     if (was && !is) graph_names_freed(g);
   }
   for (size_t i = 1; i < count; i++)
-    if (g->modules.at[i].alive) g->modules.at[i].cut = false;
+    if (module_at(g, i)->alive) module_at(g, i)->cut = false;
   arena_destroy(scratch);
 }
 
@@ -184,10 +184,10 @@ void edit_update_alive(Graph *g) {
 
 void edit_undo(Graph *g, size_t modules, size_t nodes) {
   for (size_t i = nodes; i < g->nodes.count; i++)
-    if (g->nodes.at[i].alive) edit_retire_node(g, (NodeId)i);
+    if (node_at(g, i)->alive) edit_retire_node(g, (NodeId)i);
   for (size_t i = modules; i < g->modules.count; i++) {
-    Module *parent = &g->modules.at[g->modules.at[i].parent];
-    g->modules.at[i].alive = false;
+    Module *parent = module_at(g, module_at(g, i)->parent);
+    module_at(g, i)->alive = false;
     graph_names_freed(g);
     size_t kept = 0;
     for (size_t k = 0; k < parent->children.count; k++)
@@ -200,12 +200,12 @@ void edit_undo(Graph *g, size_t modules, size_t nodes) {
 static void free_name(Graph *g, const char *name) {
   size_t length = strlen(name);
   for (size_t i = 0; i < g->nodes.count; i++) {
-    const Node *n = &g->nodes.at[i];
+    const Node *n = node_at(g, i);
     if (!n->alive && n->cut && strncmp(n->name, name, length) == 0 && (n->name[length] == 0 || n->name[length] == '.'))
       edit_retire_node(g, (NodeId)i);
   }
   for (size_t i = 1; i < g->modules.count; i++)
-    if (!g->modules.at[i].alive && g->modules.at[i].cut && streq(g->modules.at[i].name, name))
+    if (!module_at(g, i)->alive && module_at(g, i)->cut && streq(module_at(g, i)->name, name))
       edit_retire_module(g, (ModuleId)i);
 }
 
@@ -217,7 +217,7 @@ ModuleId edit_build(EditContext *e, const Stmt *stmt, ModuleId parent, const cha
     edit_undo(g, modules, nodes);
     return NO_ID;
   }
-  free_name(g, g->modules.at[module].name);
+  free_name(g, module_at(g, module)->name);
   return module;
 }
 
@@ -226,8 +226,8 @@ ValueId edit_call(EditContext *e, ModuleId module, ValueId in, int stage, Span o
   size_t nodes = g->nodes.count;
   ValueId out = call_module(e->s, g, module, &in, 1, origin);
   for (size_t i = nodes; i < g->nodes.count; i++) {
-    g->nodes.at[i].stage = stage;
-    g->nodes.at[i].origin = origin;
+    node_at(g, i)->stage = stage;
+    node_at(g, i)->origin = origin;
   }
   return out;
 }
@@ -256,7 +256,7 @@ const char *edit_new_name(EditContext *e, const Stmt *stmt, size_t nth, ModuleId
   if (graph_name_taken(g, stmt->name)) {
     Diag *d = diag_report(&e->s->diags, DIAG_E0218, stmt->name_span, "there is already a layer '%s'", stmt->name);
     ModuleId old = graph_find_module(g, stmt->name);
-    if (old != NO_ID) diag_label(&e->s->diags, d, g->modules.at[old].origin, "it came here");
+    if (old != NO_ID) diag_label(&e->s->diags, d, module_at(g, old)->origin, "it came here");
     diag_help(&e->s->diags, d, "choose another name, or: replace %s with …", stmt->name);
     return NULL;
   }
@@ -264,7 +264,7 @@ const char *edit_new_name(EditContext *e, const Stmt *stmt, size_t nth, ModuleId
   if (!dot) return stmt->name;
   const char *above = arena_strndup(e->s->arena, stmt->name, (size_t)(dot - stmt->name));
   *parent = graph_find_module(g, above);
-  if (*parent != NO_ID && g->modules.at[*parent].op == OP_NONE) return dot + 1;
+  if (*parent != NO_ID && module_at(g, *parent)->op == OP_NONE) return dot + 1;
   Diag *d =
       diag_report(&e->s->diags, DIAG_E0201, stmt->name_span, "there is no container '%s' for '%s'", above, stmt->name);
   diag_help(&e->s->diags, d, "give the new layer a name without dots");
@@ -278,8 +278,8 @@ const char *edit_list_names(Arena *arena, const char *const *names, size_t count
 }
 
 const char *edit_value_name(const Graph *g, ValueId value) {
-  NodeId producer = g->values.at[value].producer;
-  return producer == NO_ID ? "the network's input" : g->nodes.at[producer].name;
+  NodeId producer = value_at(g, value)->producer;
+  return producer == NO_ID ? "the network's input" : node_at(g, producer)->name;
 }
 
 bool edit_wrong(EditContext *e, DiagCode code, Span span, const char *why, const char *help) {
@@ -293,9 +293,9 @@ bool edit_reject_tensors(EditContext *e, const Stmt *stmt, const Picked *picked,
   const Graph *g = e->graph;
   const char *name = "it", *layer = NULL;
   for (size_t i = 0; i < g->params.count; i++)
-    if (picked->param[i] && !picked->module[g->params.at[i].module]) {
-      name = g->params.at[i].name;
-      layer = g->modules.at[g->params.at[i].module].name;
+    if (picked->param[i] && !picked->module[param_at(g, i)->module]) {
+      name = param_at(g, i)->name;
+      layer = module_at(g, param_at(g, i)->module)->name;
       break;
     }
   Diag *d = diag_report(&e->s->diags, DIAG_E0221, stmt->selector->span, "%s acts on layers, and '%s' is a parameter",
@@ -304,9 +304,9 @@ bool edit_reject_tensors(EditContext *e, const Stmt *stmt, const Picked *picked,
   ModuleId last = NO_ID;
   size_t layers = 0;
   for (size_t i = 0; i < g->params.count; i++) {
-    if (!picked->param[i] || g->params.at[i].module == last || g->params.at[i].is_buffer) continue;
-    last = g->params.at[i].module;
-    if (layers++ < 12) list = arena_printf(e->s->arena, "%s%s%s", list, *list ? ", " : "", g->modules.at[last].name);
+    if (!picked->param[i] || param_at(g, i)->module == last || param_at(g, i)->is_buffer) continue;
+    last = param_at(g, i)->module;
+    if (layers++ < 12) list = arena_printf(e->s->arena, "%s%s%s", list, *list ? ", " : "", module_at(g, last)->name);
   }
   if (layers > 1 && layers <= 12) diag_help(&e->s->diags, d, "what is picked are tensors; their layers are %s", list);
   else if (layer && *layer) diag_help(&e->s->diags, d, "name its layer: %s %s", verb, layer);

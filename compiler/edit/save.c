@@ -11,7 +11,7 @@ enum { MAX_SAVES = 100 }; /* the files are written beside each other before any 
 /* The record of a parameter whose value no later statement changes. Fresh numbers are keyed by the name that
  * the parameter has now, in the file and, whatever `rename` does, in the network. */
 static Param freeze_value(Graph *g, ParamId id) {
-  Param *p = &g->params.at[id];
+  Param *p = param_at(g, id);
   if (p->donor == NO_ID && !p->stream) p->stream = p->name;
   Param value = *p;
   if (p->donor == NO_ID) {
@@ -22,7 +22,7 @@ static Param freeze_value(Graph *g, ParamId id) {
 }
 
 static SavedTensor saved_tensor(EditContext *e, const TensorPick *pick) {
-  const Param *p = &e->graph->params.at[pick->param];
+  const Param *p = param_at(e->graph, pick->param);
   Shape shape = pick->region ? region_shape(pick->region, p->shape.dtype) : p->shape;
   SavedTensor t = {.value = freeze_value(e->graph, pick->param), .region = pick->region};
   t.head = (surgery_tensor){.name = p->name,
@@ -36,12 +36,12 @@ static SavedTensor saved_tensor(EditContext *e, const TensorPick *pick) {
 bool save_snapshot(EditContext *e, ParamId id, Span span) {
   Graph *g = e->graph;
   edit_shapes_now(e);
-  if (g->params.at[id].shape.rank < 0) return region_unknown_shape(e, span, g->params.at[id].name);
+  if (param_at(g, id)->shape.rank < 0) return region_unknown_shape(e, span, param_at(g, id)->name);
   SavedFile *file = arena_new(g->arena, SavedFile);
   file->span = span;
   vec_push(g->arena, &file->tensors, saved_tensor(e, &(TensorPick){id, NULL}));
   vec_push(g->arena, &g->donors, (DonorFile){.path = "the values so far", .span = span, .saved = file});
-  Param *p = &g->params.at[id];
+  Param *p = param_at(g, id);
   weights_forget(p);
   p->donor = (int)g->donors.count - 1;
   p->donor_key = p->name;
@@ -67,7 +67,7 @@ static bool check_target(EditContext *e, const Stmt *stmt, const char *real) {
 static bool check_picks(EditContext *e, const Stmt *stmt, const TensorPicks *picks) {
   const Graph *g = e->graph;
   for (size_t i = 0; i < picks->count; i++) {
-    const Param *p = &g->params.at[picks->at[i].param];
+    const Param *p = param_at(g, picks->at[i].param);
     if (p->shape.rank < 0) return region_unknown_shape(e, stmt->selector->span, p->name);
     for (size_t k = 0; k < i; k++)
       if (picks->at[k].param == picks->at[i].param)

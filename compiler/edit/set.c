@@ -50,26 +50,26 @@ static bool refuse(EditContext *e, const Stmt *stmt, const Module *m, const char
 static bool set_layer(EditContext *e, const Stmt *stmt, ModuleId id) {
   Graph *g = e->graph;
   Arena *a = e->s->arena;
-  Module *m = &g->modules.at[id];
+  Module *m = module_at(g, id);
   Eval eval = {.s = e->s, .scope = e->scope};
   OpArgs args;
   if (!bind_op(&eval, m->op, merged_arguments(e, stmt, m), stmt->span, &args)) return false;
   if (!same_params(m, &args)) return refuse(e, stmt, m, "it would have other parameters");
   edit_shapes_now(e);
   Shape *was = arena_array(a, Shape, m->params.count + 1);
-  for (size_t i = 0; i < m->params.count; i++) was[i] = g->params.at[m->params.at[i]].shape;
+  for (size_t i = 0; i < m->params.count; i++) was[i] = param_at(g, m->params.at[i])->shape;
   m->args = args;
   e->shapes_known = false;
   edit_shapes_now(e);
   for (size_t i = 0; i < m->params.count; i++) {
-    const Param *p = &g->params.at[m->params.at[i]];
+    const Param *p = param_at(g, m->params.at[i]);
     if (was[i].rank >= 0 && p->shape.rank >= 0 && !shape_equal(&was[i], &p->shape))
       return refuse(e, stmt, m,
                     arena_printf(a, "%s would be %s instead of %s", p->name, shape_text_plain(a, &p->shape),
                                  shape_text_plain(a, &was[i])));
   }
   for (size_t i = 0; i < g->nodes.count; i++) /* when it no longer fits, this statement is to blame */
-    if (g->nodes.at[i].module == id) g->nodes.at[i].origin = stmt->span;
+    if (node_at(g, i)->module == id) node_at(g, i)->origin = stmt->span;
   return true;
 }
 
@@ -82,11 +82,11 @@ bool edit_set(EditContext *e, const Stmt *stmt) {
   OpArgs *old = arena_array(scratch, OpArgs, picked.units.count + 1);
   for (size_t i = 0; ok && i < picked.units.count; i++) {
     ModuleId id = picked.units.at[i].module;
-    if (id != NO_ID) old[i] = g->modules.at[id].args;
-    if (id == NO_ID || g->modules.at[id].op == OP_NONE) {
+    if (id != NO_ID) old[i] = module_at(g, id)->args;
+    if (id == NO_ID || module_at(g, id)->op == OP_NONE) {
       Diag *d =
           diag_report(&e->s->diags, DIAG_E0221, stmt->selector->span, "set changes arguments of layers, and '%s' is %s",
-                      id == NO_ID ? g->nodes.at[picked.units.at[i].nodes.at[0]].name : g->modules.at[id].name,
+                      id == NO_ID ? node_at(g, picked.units.at[i].nodes.at[0])->name : module_at(g, id)->name,
                       id == NO_ID ? "a function" : "a container");
       diag_help(&e->s->diags, d, "name the layers in it, as in: set every Conv2d in layer4 stride=1");
       ok = false;
@@ -94,7 +94,7 @@ bool edit_set(EditContext *e, const Stmt *stmt) {
       ok = set_layer(e, stmt, id);
     }
     for (size_t k = i + 1; !ok && k-- > 0;) /* the network is as it was */
-      if (picked.units.at[k].module != NO_ID) g->modules.at[picked.units.at[k].module].args = old[k];
+      if (picked.units.at[k].module != NO_ID) module_at(g, picked.units.at[k].module)->args = old[k];
   }
   e->shapes_known = e->shapes_known && ok;
   arena_destroy(scratch);

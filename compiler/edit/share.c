@@ -18,11 +18,11 @@ static int file_of(const Graph *g, int donor) {
 /* Nothing but the tensor as it is in the file. */
 static bool is_plain(const Graph *g, const Param *p) {
   return p->donor != NO_ID && p->donor_form == DONOR_AS_IS && !p->donor_region && p->adapt_from == 0 &&
-         p->patches.count == 0 && g->modules.at[p->module].alive && p->shape.rank >= 0;
+         p->patches.count == 0 && module_at(g, p->module)->alive && p->shape.rank >= 0;
 }
 
 static bool is_fixed(const Graph *g, const Param *p) {
-  return p->is_buffer ? g->modules.at[p->module].frozen : !p->trainable;
+  return p->is_buffer ? module_at(g, p->module)->frozen : !p->trainable;
 }
 
 static int compare(const void *pa, const void *pb) {
@@ -48,7 +48,7 @@ typedef VEC(Twice) TwiceList;
 
 static void note_pair(const Graph *g, Arena *scratch, TwiceList *list, const Param *first, const Param *again,
                       bool shared) {
-  Span span = g->modules.at[again->module].origin, old = g->modules.at[first->module].origin;
+  Span span = module_at(g, again->module)->origin, old = module_at(g, first->module)->origin;
   if (again->is_buffer || (span.source == old.source && span.begin == old.begin)) return;
   size_t i = 0;
   while (i < list->count && (list->at[i].span.source != span.source || list->at[i].span.begin != span.begin)) i++;
@@ -77,17 +77,17 @@ void edit_share_weights(EditContext *e) {
   ParamList state = graph_state_dict(g, scratch, true);
   VEC(ParamId) plain = {0};
   TwiceList list = {0};
-  for (size_t i = 0; i < g->params.count; i++) g->params.at[i].shares = NO_ID;
+  for (size_t i = 0; i < g->params.count; i++) param_at(g, i)->shares = NO_ID;
   for (size_t i = 0; i < state.count; i++)
-    if (is_plain(g, &g->params.at[state.at[i]])) vec_push(scratch, &plain, state.at[i]);
+    if (is_plain(g, param_at(g, state.at[i]))) vec_push(scratch, &plain, state.at[i]);
   sorted = g;
   if (plain.count > 1) qsort(plain.at, plain.count, sizeof *plain.at, compare);
   for (size_t i = 0; i < plain.count;) {
-    const Param *first = &g->params.at[plain.at[i]];
+    const Param *first = param_at(g, plain.at[i]);
     ParamId fixed = is_fixed(g, first) ? plain.at[i] : NO_ID;
     size_t k = i + 1;
-    for (; k < plain.count && same_tensor(g, first, &g->params.at[plain.at[k]]); k++) {
-      Param *p = &g->params.at[plain.at[k]];
+    for (; k < plain.count && same_tensor(g, first, param_at(g, plain.at[k])); k++) {
+      Param *p = param_at(g, plain.at[k]);
       bool shared = is_fixed(g, p) && fixed != NO_ID;
       note_pair(g, scratch, &list, first, p, shared);
       if (shared) p->shares = fixed;

@@ -16,7 +16,7 @@ typedef struct Stitch {
 } Stitch;
 
 static const char *inside(const Stitch *t, const char *name) {
-  return arena_printf(t->g->arena, "%s.%s", t->g->modules.at[t->container].name, name);
+  return arena_printf(t->g->arena, "%s.%s", module_at(t->g, t->container)->name, name);
 }
 
 /* ---- weight files ---- */
@@ -51,7 +51,7 @@ static void move_params(Stitch *t, ModuleId old, ModuleId new) {
     p.module = new;
     if (p.donor != NO_ID) p.donor = t->donor[p.donor];
     vec_push(t->g->arena, &t->g->params, p);
-    vec_push(t->g->arena, &t->g->modules.at[new].params, (ParamId)(t->g->params.count - 1));
+    vec_push(t->g->arena, &module_at(t->g, new)->params, (ParamId)(t->g->params.count - 1));
   }
 }
 
@@ -62,7 +62,7 @@ static void move_modules(Stitch *t) {
     const Module *m = &t->from->modules.at[i];
     if (!m->alive) continue;
     ModuleId id = graph_add_module(g, t->module[m->parent], m->local, m->type, m->op, t->span);
-    Module *new = &g->modules.at[id];
+    Module *new = module_at(g, id);
     new->args = m->args;
     new->args_span = m->args_span;
     new->body = m->body;
@@ -87,13 +87,13 @@ static void move_stages(Stitch *t) {
     t->stage[s] = (int)names.count;
     vec_push(g->arena, &names, inside(t, t->from->stages.at[s].name));
   }
-  if (!has) vec_push(g->arena, &names, g->modules.at[t->container].name);
+  if (!has) vec_push(g->arena, &names, module_at(g, t->container)->name);
   size_t old = g->stages.count, shift = t->front ? names.count : 0, base = t->front ? 0 : old;
   for (size_t i = 0; i < names.count; i++) vec_push(g->arena, &g->stages, (Stage){NULL});
   if (t->front) {
     memmove(g->stages.at + shift, g->stages.at, old * sizeof *g->stages.at);
     for (size_t i = 0; i < g->nodes.count; i++)
-      if (g->nodes.at[i].stage != NO_ID) g->nodes.at[i].stage += (int)shift;
+      if (node_at(g, i)->stage != NO_ID) node_at(g, i)->stage += (int)shift;
   }
   for (size_t i = 0; i < names.count; i++) g->stages.at[base + i] = (Stage){names.at[i]};
   for (size_t s = 0; s < t->from->stages.count; s++)
@@ -111,7 +111,7 @@ static void move_nodes(Stitch *t) {
     if (!n->alive) continue;
     NodeId id = graph_add_node(g, n->op, n->module == NO_ID ? NO_ID : t->module[n->module],
                                n->scope == NO_ID ? t->container : t->module[n->scope], inside(t, n->name), t->span);
-    Node *new = &g->nodes.at[id];
+    Node *new = node_at(g, id);
     new->args = n->args;
     new->stage = t->stage[n->stage == NO_ID ? (int)from->stages.count : n->stage];
     for (size_t k = 0; k < n->inputs.count; k++) vec_push(g->arena, &new->inputs, t->value[n->inputs.at[k]]);

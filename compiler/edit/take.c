@@ -9,11 +9,11 @@
 
 /* The outermost container that ends with this node, for "after layer1.0"; else the node's own name. */
 static const char *name_of_end(const Graph *g, NodeId end) {
-  const char *name = g->nodes.at[end].name;
-  for (ModuleId m = node_home(g, end); m != NO_ID && m != 0; m = g->modules.at[m].parent) {
+  const char *name = node_at(g, end)->name;
+  for (ModuleId m = node_home(g, end); m != NO_ID && m != 0; m = module_at(g, m)->parent) {
     for (size_t i = edit_order_place(g, end) + 1; i < g->order.count; i++)
       if (node_within(g, g->order.at[i], m)) return name;
-    name = g->modules.at[m].name;
+    name = module_at(g, m)->name;
   }
   return name;
 }
@@ -23,12 +23,12 @@ static size_t live_after(const Graph *g, size_t place, Arena *arena) {
   bool *wanted = arena_array(arena, bool, g->values.count + 1);
   size_t count = 0;
   for (size_t i = place + 1; i < g->order.count; i++) {
-    const Node *n = &g->nodes.at[g->order.at[i]];
+    const Node *n = node_at(g, g->order.at[i]);
     for (size_t k = 0; n->alive && k < n->inputs.count; k++) wanted[n->inputs.at[k]] = true;
   }
   for (size_t i = 0; i < g->outputs.count; i++) wanted[g->outputs.at[i].value] = true;
   count += wanted[g->input_value];
-  for (size_t i = 0; i <= place; i++) count += wanted[g->nodes.at[g->order.at[i]].output];
+  for (size_t i = 0; i <= place; i++) count += wanted[node_at(g, g->order.at[i])->output];
   return count;
 }
 
@@ -47,7 +47,7 @@ static void help_clean_cuts(EditContext *e, const Graph *g, Diag *d, size_t plac
 static const char *user_of(const Graph *g, ValueId value, const bool *slice, bool inside) {
   for (size_t i = 0; i < g->order.count; i++) {
     NodeId id = g->order.at[i];
-    const Node *n = &g->nodes.at[id];
+    const Node *n = node_at(g, id);
     if (!n->alive || slice[id] != inside) continue;
     for (size_t k = 0; k < n->inputs.count; k++)
       if (n->inputs.at[k] == value) return n->name;
@@ -68,7 +68,7 @@ static bool report_cut(EditContext *e, const Graph *g, const bool *slice, const 
   size_t place = 0;
   for (size_t i = 0; i < values->count; i++) {
     ValueId v = values->at[i];
-    const Shape *shape = &g->values.at[v].shape;
+    const Shape *shape = &value_at(g, v)->shape;
     if (i < 6)
       diag_note(&e->s->diags, d, "%s%s%s goes on to %s", edit_value_name(g, v), shape->rank < 0 ? "" : " ",
                 shape->rank < 0 ? "" : shape_text(arena, shape), user_of(g, v, slice, !leaving));
@@ -82,11 +82,11 @@ static bool report_cut(EditContext *e, const Graph *g, const bool *slice, const 
 /* ---- the cut ---- */
 
 static void new_input(Graph *g, const Picked *slice, ValueId entering) {
-  Shape shape = g->values.at[entering].shape;
+  Shape shape = value_at(g, entering)->shape;
   ValueId input = graph_add_value(g, NO_ID);
-  g->values.at[input].shape = shape;
+  value_at(g, input)->shape = shape;
   for (size_t i = 0; i < g->nodes.count; i++) {
-    Node *n = &g->nodes.at[i];
+    Node *n = node_at(g, i);
     for (size_t k = 0; slice->node[i] && k < n->inputs.count; k++)
       if (n->inputs.at[k] == entering) n->inputs.at[k] = input;
   }
@@ -106,7 +106,7 @@ static bool cut_graph(EditContext *e, Graph *g, const Picked *slice, Span span) 
   bool *called = arena_array(arena, bool, g->modules.count + 1),
        *was_alive = arena_array(arena, bool, g->modules.count + 1);
   for (size_t i = 0; i < g->nodes.count; i++) {
-    Node *n = &g->nodes.at[i];
+    Node *n = node_at(g, i);
     if (n->module != NO_ID) called[n->module] = true;
     if (!n->alive || slice->node[i]) continue;
     n->alive = false;
@@ -114,7 +114,7 @@ static bool cut_graph(EditContext *e, Graph *g, const Picked *slice, Span span) 
     graph_names_freed(g);
   }
   for (size_t i = 1; i < g->modules.count; i++) {
-    Module *m = &g->modules.at[i];
+    Module *m = module_at(g, i);
     was_alive[i] = m->alive;
     if (m->op != OP_NONE && !called[i] && !slice->module[i]) m->alive = false; /* forward never calls it */
   }
@@ -123,7 +123,7 @@ static bool cut_graph(EditContext *e, Graph *g, const Picked *slice, Span span) 
   vec_push(g->arena, &g->outputs, (Output){"output", out.at[0]});
   edit_update_alive(g);
   for (size_t i = 1; i < g->modules.count; i++)
-    if (was_alive[i] && !g->modules.at[i].alive) g->modules.at[i].cut = true;
+    if (was_alive[i] && !module_at(g, i)->alive) module_at(g, i)->cut = true;
   return true;
 }
 
@@ -134,14 +134,14 @@ static void close_over_functions(const Graph *g, Picked *slice, Arena *arena) {
   bool *from = arena_array(arena, bool, g->values.count + 1); /* an input of it, chosen or joined, lies above */
   bool *to = arena_array(arena, bool, g->values.count + 1);   /* leads to a chosen node over functions alone */
   for (size_t i = 0; i < g->order.count; i++) {
-    const Node *n = &g->nodes.at[g->order.at[i]];
+    const Node *n = node_at(g, g->order.at[i]);
     bool above = slice->node[g->order.at[i]];
     for (size_t k = 0; k < n->inputs.count && !above; k++) above = n->module == NO_ID && from[n->inputs.at[k]];
     from[n->output] = above;
   }
   for (size_t i = g->order.count; i-- > 0;) {
     NodeId id = g->order.at[i];
-    const Node *n = &g->nodes.at[id];
+    const Node *n = node_at(g, id);
     bool joins = !slice->node[id] && n->module == NO_ID && from[n->output] && to[n->output];
     if (joins) slice->node[id] = true;
     if (!slice->node[id]) continue;
@@ -184,7 +184,7 @@ bool edit_donor(EditContext *e, const Donor *donor, Graph **out) {
   Span origin = donor->slice ? span_join(donor->model->span, donor->slice->span) : donor->model->span;
   Graph *g = *out = build_donor(e->s, e->scope, donor->model, origin);
   if (!g) return false;
-  g->modules.at[0].origin = origin;
+  module_at(g, 0)->origin = origin;
   bool ok = early_input(e, g) && infer_shapes(e->s, g);
   return ok && (!donor->slice || cut_slice(e, g, donor));
 }
@@ -193,7 +193,7 @@ bool edit_take(EditContext *e, const Stmt *stmt) {
   const Donor *donor = stmt->donor;
   if (e->taken && e->graph) {
     Diag *d = diag_report(&e->s->diags, DIAG_E0212, stmt->span, "a second take: a script operates on one network");
-    diag_label(&e->s->diags, d, e->graph->modules.at[0].origin, "the first");
+    diag_label(&e->s->diags, d, module_at(e->graph, 0)->origin, "the first");
     diag_help(&e->s->diags, d, "remove one of them, or write two scripts");
     return false;
   }

@@ -86,7 +86,7 @@ static bool pick_region(EditContext *e, const Selector *sel, Arena *scratch, boo
   for (size_t i = 0; i < g->params.count; i++)
     if (picked.param[i] && count++ == 0) found = (ParamId)i;
   if (!picked.layers && count == 1) {
-    const Param *p = &g->params.at[found];
+    const Param *p = param_at(g, found);
     Region *kept = arena_new(e->s->arena, Region);
     *is_region = true;
     log_match(e->s, g, sel->left, &picked);
@@ -98,7 +98,7 @@ static bool pick_region(EditContext *e, const Selector *sel, Arena *scratch, boo
   if (sel->kind == SELECT_STAGES && picked.layers) return true;
   Diag *d = diag_report(&e->s->diags, DIAG_E0407, sel->left->span, "a region is a part of one tensor");
   if (picked.layers && found != NO_ID)
-    diag_help(&e->s->diags, d, "name the tensor, as in %s[:10]", g->params.at[found].name);
+    diag_help(&e->s->diags, d, "name the tensor, as in %s[:10]", param_at(g, found)->name);
   else diag_help(&e->s->diags, d, "write each tensor with its own brackets");
   return false;
 }

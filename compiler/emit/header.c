@@ -49,7 +49,7 @@ static bool has_tokens(const Plan *plan) { return plan->graph->input.kind == INP
 /* The type of a number of x. */
 static const char *number(const Plan *plan) { return has_tokens(plan) ? "int32_t" : "float"; }
 
-static const Shape *output_shape(const Graph *g, size_t i) { return &g->values.at[g->outputs.at[i].value].shape; }
+static const Shape *output_shape(const Graph *g, size_t i) { return &value_at(g, g->outputs.at[i].value)->shape; }
 
 static void put_top(Writer *w, const Plan *plan, const EmitOptions *o) {
   const Graph *g = plan->graph;
@@ -254,7 +254,7 @@ static void put_tensors(Writer *w, const Plan *plan) {
       "*/\n#define %s_TENSORS(TENSOR)",
       w->upper);
   for (size_t i = 0; i < state.count; i++) {
-    const Param *p = &g->params.at[state.at[i]];
+    const Param *p = param_at(g, state.at[i]);
     put(w, " \\\n  TENSOR(\"%s\", %s, %lld, %lld)", quoted(w->arena, p->name), dtype_name(p->shape.dtype),
         (long long)plan->weight_offset.at[state.at[i]], (long long)shape_count(&p->shape));
   }

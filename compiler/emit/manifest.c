@@ -68,11 +68,11 @@ static json_t *preprocess_json(const Preprocess *p) {
 static int64_t vocabulary(const Graph *g) {
   int64_t least = INT32_MAX;
   for (size_t i = 0; i < g->nodes.count; i++) {
-    const Node *n = &g->nodes.at[i];
+    const Node *n = node_at(g, i);
     if (!n->alive || n->op != OP_Embedding) continue;
     ValueId from = n->inputs.at[0];
-    while (g->values.at[from].producer != NO_ID && g->nodes.at[g->values.at[from].producer].op == OP_Identity)
-      from = g->nodes.at[g->values.at[from].producer].inputs.at[0];
+    while (value_at(g, from)->producer != NO_ID && node_at(g, value_at(g, from)->producer)->op == OP_Identity)
+      from = node_at(g, value_at(g, from)->producer)->inputs.at[0];
     int64_t rows = node_args(g, (NodeId)i)->Embedding.num_embeddings;
     if (from == g->input_value && rows < least) least = rows;
   }
@@ -95,7 +95,7 @@ static json_t *outputs_json(const Graph *g) {
   json_t *list = json_array();
   for (size_t i = 0; i < g->outputs.count; i++)
     json_array_append_new(list, json_pack("{s:o, s:o}", "name", manifest_string(g->outputs.at[i].name), "shape",
-                                          manifest_shape(&g->values.at[g->outputs.at[i].value].shape)));
+                                          manifest_shape(&value_at(g, g->outputs.at[i].value)->shape)));
   return list;
 }
 
@@ -103,13 +103,13 @@ static json_t *fresh_json(const Graph *g, ParamId id) {
   static const char *const kinds[][2] = {[INIT_CONSTANT] = {"constant", "value"},
                                          [INIT_UNIFORM] = {"uniform", "bound"},
                                          [INIT_NORMAL] = {"normal", "deviation"}};
-  if (g->params.at[id].donor != NO_ID || g->params.at[id].patches.count > 0) return json_null();
+  if (param_at(g, id)->donor != NO_ID || param_at(g, id)->patches.count > 0) return json_null();
   Initializer fresh = param_initializer(g, id);
   json_t *json = json_pack("{s:s, s:f}", "kind", kinds[fresh.kind][0], kinds[fresh.kind][1], fresh.value);
   int64_t row = param_zero_row(g, id);
   if (fresh.shift != 0) json_object_set_new(json, "shift", json_real(fresh.shift));
   if (row >= 0) json_object_set_new(json, "zero_row", json_integer(row));
-  if (g->params.at[id].stream) json_object_set_new(json, "stream", manifest_string(g->params.at[id].stream));
+  if (param_at(g, id)->stream) json_object_set_new(json, "stream", manifest_string(param_at(g, id)->stream));
   return json;
 }
 
@@ -156,14 +156,14 @@ json_t *manifest_functions(const Plan *plan) {
 /* A layer counts as frozen when it was frozen whole, or when nothing of what it has can be learnt. */
 static bool layer_frozen(const Graph *g, NodeId call) {
   Totals t = node_totals(g, call);
-  return t.all ? t.trained == 0 : g->modules.at[g->nodes.at[call].module].frozen;
+  return t.all ? t.trained == 0 : module_at(g, node_at(g, call)->module)->frozen;
 }
 
 static json_t *layer_json(const Graph *g, NodeId call) {
-  const Node *n = &g->nodes.at[call];
-  const Module *m = &g->modules.at[n->module];
+  const Node *n = node_at(g, call);
+  const Module *m = module_at(g, n->module);
   return json_pack("{s:o, s:o, s:o, s:I, s:b}", "name", manifest_string(m->name), "type", manifest_string(m->type),
-                   "shape", manifest_shape(&g->values.at[n->output].shape), "parameters",
+                   "shape", manifest_shape(&value_at(g, n->output)->shape), "parameters",
                    (json_int_t)node_totals(g, call).all, "frozen", layer_frozen(g, call));
 }
 
@@ -174,7 +174,7 @@ static LayerList layer_order(Arena *arena, const Graph *g) {
   LayerList list = {0};
   bool *seen = arena_array(arena, bool, g->modules.count + 1);
   for (size_t i = 0; i < g->order.count; i++) {
-    const Node *node = &g->nodes.at[g->order.at[i]];
+    const Node *node = node_at(g, g->order.at[i]);
     if (!node->alive || node->module == NO_ID || seen[node->module]) continue;
     seen[node->module] = true;
     vec_push(arena, &list, g->order.at[i]);
@@ -208,9 +208,9 @@ bool manifest_repack(const Plan *plan, const ParamList *state) {
       const Buffer *buffer = call->buf[b] == NO_ID ? NULL : &pack->buffers.at[call->buf[b]];
       if (!buffer || buffer->space != SPACE_WEIGHTS) continue;
       for (size_t k = 0; k < state->count; k++) {
-        const Param *p = &g->params.at[state->at[k]];
+        const Param *p = param_at(g, state->at[k]);
         if (plan->weight_offset.at[state->at[k]] != buffer->offset) continue;
-        if (p->is_buffer ? !g->modules.at[p->module].frozen : p->trainable) return true;
+        if (p->is_buffer ? !module_at(g, p->module)->frozen : p->trainable) return true;
       }
     }
   }
@@ -313,7 +313,7 @@ typedef struct Listing {
 
 /* Depth first, so that children are in their declared order. */
 static void list_modules(Listing *l, ModuleId id) {
-  const Module *m = &l->g->modules.at[id];
+  const Module *m = module_at(l->g, id);
   if (!m->alive) return;
   l->index[id] = (int)json_array_size(l->modules);
   json_t *json = json_pack("[o, o]", manifest_string(m->name), manifest_string(m->type ? m->type : ""));
@@ -327,7 +327,7 @@ static void set_layout(Arena *arena, const Graph *g, json_t *root) {
   json_t *calls = json_array(), *stages = json_array();
   list_modules(&l, 0);
   for (size_t i = 0; i < g->order.count; i++) {
-    const Node *n = &g->nodes.at[g->order.at[i]];
+    const Node *n = node_at(g, g->order.at[i]);
     if (!n->alive) continue;
     ModuleId home = n->module != NO_ID ? n->module : n->scope;
     json_array_append_new(calls, json_pack("[o, o, i, i]", manifest_string(n->name),

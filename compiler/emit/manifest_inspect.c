@@ -18,12 +18,12 @@ static json_t *indices(const Inspection *in, const ValueId *value, size_t count)
 }
 
 static json_t *value_json(const Inspection *in, NodeId id) {
-  const Node *n = &in->g->nodes.at[id];
-  const Module *layer = n->module == NO_ID ? NULL : &in->g->modules.at[n->module];
+  const Node *n = node_at(in->g, id);
+  const Module *layer = n->module == NO_ID ? NULL : module_at(in->g, n->module);
   json_t *json = json_pack("{s:o, s:o, s:o, s:o}", "name", manifest_string(n->name), "type",
                            manifest_string(layer ? layer->type : op_info(n->op)->name), "inputs",
                            indices(in, n->inputs.at, n->inputs.count), "shape",
-                           manifest_shape(&in->g->values.at[n->output].shape));
+                           manifest_shape(&value_at(in->g, n->output)->shape));
   if (layer) json_object_set_new(json, "layer", manifest_string(layer->name));
   Kept kept = in->plan->kept.at[n->output];
   const Buffer *buffer = &in->plan->inspect.buffers.at[kept.buffer];
@@ -45,7 +45,7 @@ static bool leaves(const Inspection *in, const bool *inside, ValueId value) {
     if (in->g->outputs.at[i].value == value) return true;
   for (size_t i = 0; i < in->g->order.count; i++) {
     NodeId id = in->g->order.at[i];
-    const Node *n = &in->g->nodes.at[id];
+    const Node *n = node_at(in->g, id);
     if (inside[id] || in->index[n->output] < 0) continue;
     for (size_t k = 0; k < n->inputs.count; k++)
       if (n->inputs.at[k] == value) return true;
@@ -62,7 +62,7 @@ static bool find_bypass(const Inspection *in, ModuleId module, Bypass *b) {
   for (size_t i = 0; i < g->values.count; i++) flows[i] = (ValueId)i;
   for (size_t i = 0; i < g->order.count; i++) {
     NodeId id = g->order.at[i];
-    const Node *n = &g->nodes.at[id];
+    const Node *n = node_at(g, id);
     if (in->index[n->output] < 0 || !node_within(g, id, module)) continue;
     if (n->inputs.count == 0) return false;
     for (size_t k = 1; k < n->inputs.count; k++)
@@ -79,7 +79,7 @@ static bool find_bypass(const Inspection *in, ModuleId module, Bypass *b) {
   }
   if (b->out == NO_ID) return false;
   b->in = flows[b->out];
-  const Shape *from = &g->values.at[b->in].shape, *to = &g->values.at[b->out].shape;
+  const Shape *from = &value_at(g, b->in)->shape, *to = &value_at(g, b->out)->shape;
   return shape_equal(from, to) && from->dtype == to->dtype;
 }
 
@@ -91,11 +91,11 @@ static json_t *blocks_json(const Inspection *in) {
   for (size_t i = 0; i < g->values.count; i++) known[i] = NO_ID;
   for (size_t m = 1; m < g->modules.count; m++) {
     Bypass b = {0};
-    if (!g->modules.at[m].alive || !find_bypass(in, (ModuleId)m, &b) || known[b.out] == b.in) continue;
+    if (!module_at(g, m)->alive || !find_bypass(in, (ModuleId)m, &b) || known[b.out] == b.in) continue;
     known[b.out] = b.in;
     json_array_append_new(list,
-                          json_pack("{s:o, s:o, s:i, s:i, s:o, s:I}", "name", manifest_string(g->modules.at[m].name),
-                                    "type", manifest_string(g->modules.at[m].type), "in", in->index[b.in], "out",
+                          json_pack("{s:o, s:o, s:i, s:i, s:o, s:I}", "name", manifest_string(module_at(g, m)->name),
+                                    "type", manifest_string(module_at(g, m)->type), "in", in->index[b.in], "out",
                                     in->index[b.out], "values", indices(in, b.inside.at, b.inside.count), "parameters",
                                     (json_int_t)module_totals(g, (ModuleId)m, true).all));
   }
@@ -108,15 +108,15 @@ void manifest_inspect(Arena *arena, const Plan *plan, json_t *root) {
   for (size_t i = 0; i < g->values.count; i++) in.index[i] = -1;
   json_t *values = json_array(), *calls = json_array();
   for (size_t i = 0; i < g->order.count; i++) {
-    const Node *n = &g->nodes.at[g->order.at[i]];
+    const Node *n = node_at(g, g->order.at[i]);
     if (!n->alive || plan->kept.at[n->output].buffer == NO_ID) continue;
-    if (g->values.at[n->output].shape.dtype != DTYPE_F32) continue; /* token numbers: nothing to measure */
+    if (value_at(g, n->output)->shape.dtype != DTYPE_F32) continue; /* token numbers: nothing to measure */
     in.index[n->output] = (int)json_array_size(values);
     json_array_append_new(values, value_json(&in, g->order.at[i]));
   }
   for (size_t c = 0; c < plan->forward.calls.count; c++) {
     NodeId node = plan->forward.calls.at[c].node;
-    json_array_append_new(calls, json_integer(node == NO_ID ? -1 : in.index[g->nodes.at[node].output]));
+    json_array_append_new(calls, json_integer(node == NO_ID ? -1 : in.index[node_at(g, node)->output]));
   }
   json_object_set_new(root, "values", values);
   json_object_set_new(root, "blocks", blocks_json(&in));

@@ -30,7 +30,7 @@ ExitStatus weights_failed(const surgery_error *err) {
 static ExitStatus fill_all(Emission *e, char *weights, surgery_tensor_out *out, const ParamList *all, size_t *count) {
   const Graph *g = e->script->graph;
   for (size_t i = 0; i < all->count; i++) {
-    const Param *p = &g->params.at[all->at[i]];
+    const Param *p = param_at(g, all->at[i]);
     if (p->shares != NO_ID) continue;
     void *to = weights + e->compile.plan->weight_offset.at[all->at[i]];
     surgery_error err = {0};
@@ -45,7 +45,7 @@ static ExitStatus fill_all(Emission *e, char *weights, surgery_tensor_out *out, 
 }
 
 static bool is_random(const Graph *g, ParamId id) {
-  const Param *p = &g->params.at[id];
+  const Param *p = param_at(g, id);
   if (p->donor != NO_ID || p->patches.count > 0 || p->is_buffer) return false;
   Initializer init = param_initializer(g, id);
   return init.kind != INIT_CONSTANT && init.value != 0;
@@ -56,7 +56,7 @@ static const char *untrained_layers(Emission *e) {
   const Graph *g = e->script->graph;
   json_t *list = json_array();
   for (size_t i = 0; i < g->modules.count; i++) {
-    const Module *m = &g->modules.at[i];
+    const Module *m = module_at(g, i);
     bool random = false;
     for (size_t k = 0; m->alive && k < m->params.count; k++) random |= is_random(g, m->params.at[k]);
     if (random) json_array_append_new(list, json_string(m->name));
@@ -141,11 +141,11 @@ void emit_dump_weights(Emission *e, FILE *to) {
   const Graph *g = e->script->graph;
   ParamList all = graph_state_dict(g, e->arena, true);
   for (size_t i = 0; i < all.count; i++) {
-    const Param *p = &g->params.at[all.at[i]];
+    const Param *p = param_at(g, all.at[i]);
     const char *from = p->donor != NO_ID ? g->donors.at[p->donor].path : NULL;
     fprintf(to, "%-40s %-4s %-22s %s", p->name, dtype_name(p->shape.dtype), shape_text_plain(e->arena, &p->shape),
             from ? from : "fresh");
-    if (p->shares != NO_ID) fprintf(to, ", one with %s", g->params.at[p->shares].name);
+    if (p->shares != NO_ID) fprintf(to, ", one with %s", param_at(g, p->shares)->name);
     for (size_t k = 0; k < p->patches.count; k++)
       fprintf(to, ", %s from %s", region_text(e->arena, "", p->patches.at[k].to),
               g->donors.at[p->patches.at[k].donor].path);

@@ -171,7 +171,7 @@ static bool read_input(OnnxImport *o) {
 /* The output as the file states it against what its nodes give. */
 static bool check_output(OnnxImport *o) {
   const Onnx__TensorShapeProto *stated = shape_of(o->graph->output[0]);
-  const Shape *got = &o->g->values.at[o->g->outputs.at[0].value].shape;
+  const Shape *got = &value_at(o->g, o->g->outputs.at[0].value)->shape;
   if (!stated || got->rank < 0) return true;
   bool same = stated->n_dim == (size_t)got->rank + 1;
   for (int i = 0; same && i < got->rank; i++) {
@@ -191,7 +191,7 @@ static bool check_features(OnnxImport *o) {
   for (size_t i = 0; i < o->items.count; i++) {
     const OnnxItem *item = &o->items.at[i];
     if (!item->features) continue;
-    const Shape *shape = &o->g->values.at[item->output].shape;
+    const Shape *shape = &value_at(o->g, item->output)->shape;
     if (shape->rank == 1 && shape->dim[0] == item->features) continue;
     return onnx_broken(o, DIAG_E0603, "node '%s' (%s): a reshape to (-1, %lld) of (N, …) with %s is no flatten",
                        SG_Q(item->name), item->type, (long long)item->features,
@@ -287,7 +287,7 @@ static void report_tensors(OnnxImport *o) {
   }
   for (size_t i = 0; i < o->g->params.count && !converted; i++) {
     const surgery_tensor *t =
-        o->g->params.at[i].donor == NO_ID ? NULL : surgery_weights_find(o->weights, o->g->params.at[i].donor_key);
+        param_at(o->g, i)->donor == NO_ID ? NULL : surgery_weights_find(o->weights, param_at(o->g, i)->donor_key);
     if (t && t->dtype != SURGERY_F32) converted = surgery_dtype_name(t->dtype);
   }
   if (converted)

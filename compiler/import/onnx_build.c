@@ -29,7 +29,7 @@ static ModuleId container(OnnxImport *o, const char *path) {
     end = strchrnul(*end == '.' ? end + 1 : end, '.');
     const char *part = arena_strndup(o->arena, path, (size_t)(end - path));
     int known = names_find(&o->paths, part);
-    if (known >= 0 && o->g->modules.at[known].op != OP_NONE) return NO_ID;
+    if (known >= 0 && module_at(o->g, known)->op != OP_NONE) return NO_ID;
     at = known >= 0 ? known : add_module(o, at, part, "", OP_NONE);
   }
   return at;
@@ -49,11 +49,11 @@ static ModuleId add_layer(OnnxImport *o, const char *path, OpId op) {
  * the file. */
 static void name_containers(Graph *g) {
   for (size_t i = 1; i < g->modules.count; i++) {
-    Module *m = &g->modules.at[i];
+    Module *m = module_at(g, i);
     if (m->op != OP_NONE) continue;
     bool numbers = true;
     for (size_t k = 0; k < m->children.count; k++) {
-      const char *local = g->modules.at[m->children.at[k]].local;
+      const char *local = module_at(g, m->children.at[k])->local;
       numbers = numbers && local[strspn(local, "0123456789")] == '\0';
     }
     m->type = numbers ? "Sequential" : "Module";
@@ -137,7 +137,7 @@ static ModuleId called_before(OnnxImport *o, const OnnxItem *item, const Place *
   if (digits == 0 || length < digits + 2 || place->path[length - digits - 1] != '_') return NO_ID;
   int known = names_find(&o->paths, arena_strndup(o->arena, place->path, length - digits - 1));
   if (known < 0) return NO_ID;
-  const Module *m = &o->g->modules.at[known];
+  const Module *m = module_at(o->g, known);
   bool same = m->op == item->layer && m->params.count == 0 && op_same_args(m->op, &m->args, &item->args);
   return same ? known : NO_ID;
 }
@@ -145,9 +145,9 @@ static ModuleId called_before(OnnxImport *o, const OnnxItem *item, const Place *
 static void bind_params(OnnxImport *o, ModuleId module, const OnnxItem *item) {
   Graph *g = o->g;
   graph_add_params(g, module);
-  const Module *m = &g->modules.at[module];
+  const Module *m = module_at(g, module);
   for (size_t i = 0; i < m->params.count; i++) {
-    Param *p = &g->params.at[m->params.at[i]];
+    Param *p = param_at(g, m->params.at[i]);
     const char *role = op_info(m->op)->params[p->role].name;
     for (int k = 0; k < item->param_count; k++) { /* num_batches_tracked is in no ONNX file and begins at 0 */
       if (!streq(item->params[k].role, role)) continue;
@@ -163,7 +163,7 @@ static ModuleId layer_of(OnnxImport *o, const OnnxItem *item, const Place *place
   ModuleId module = called_before(o, item, place);
   if (module != NO_ID) return module;
   module = add_layer(o, place->path, item->layer);
-  o->g->modules.at[module].args = item->args;
+  module_at(o->g, module)->args = item->args;
   bind_params(o, module, item);
   return module;
 }
@@ -184,14 +184,14 @@ static void add_call(OnnxImport *o, Scopes *scopes, OnnxItem *item) {
     name = arena_strdup(o->s->arena, place.path);
   } else {
     item->module = layer_of(o, item, &place);
-    scope = g->modules.at[item->module].parent;
-    name = g->modules.at[item->module].name;
+    scope = module_at(g, item->module)->parent;
+    name = module_at(g, item->module)->name;
   }
   NodeId node = graph_add_node(g, place.function ? item->function : item->layer, item->module, scope, name, o->span);
-  if (place.function) g->nodes.at[node].args = item->args;
+  if (place.function) node_at(g, node)->args = item->args;
   const int *inputs = item->more ? item->more : item->inputs;
-  for (int i = 0; i < item->input_count; i++) vec_push(g->arena, &g->nodes.at[node].inputs, value_of(o, inputs[i]));
-  item->output = g->nodes.at[node].output;
+  for (int i = 0; i < item->input_count; i++) vec_push(g->arena, &node_at(g, node)->inputs, value_of(o, inputs[i]));
+  item->output = node_at(g, node)->output;
 }
 
 bool onnx_build(OnnxImport *o) {

@@ -80,7 +80,7 @@ static bool eval_index(Eval *e, const Expr *expr, Const *out) {
     return false;
   }
   int64_t count =
-      from.kind == CONST_LIST ? (int64_t)from.list.count : (int64_t)e->graph->modules.at[from.id].children.count;
+      from.kind == CONST_LIST ? (int64_t)from.list.count : (int64_t)module_at(e->graph, from.id)->children.count;
   int64_t index = at.integer < 0 && at.integer >= -count ? at.integer + count : at.integer;
   if (index < 0 || index >= count) {
     front_error(e->s, DIAG_E0107, expr->right->span, "there is no element %lld of %lld", (long long)at.integer,
@@ -88,7 +88,7 @@ static bool eval_index(Eval *e, const Expr *expr, Const *out) {
     return false;
   }
   *out = from.kind == CONST_LIST ? from.list.at[index]
-                                 : (Const){.kind = CONST_LAYER, .id = e->graph->modules.at[from.id].children.at[index]};
+                                 : (Const){.kind = CONST_LAYER, .id = module_at(e->graph, from.id)->children.at[index]};
   return true;
 }
 

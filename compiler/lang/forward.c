@@ -6,15 +6,15 @@ static ValueId call_at(Session *s, Graph *g, ModuleId module, const ValueId *inp
                        Span place);
 
 static const char *shown_name(const Graph *g, ModuleId module) {
-  const Module *m = &g->modules.at[module];
+  const Module *m = module_at(g, module);
   return *m->name ? m->name : m->type;
 }
 
 bool child_of(Eval *e, const Expr *place, const Const *layer, const char *name, Const *out) {
-  const Module *module = &e->graph->modules.at[layer->id];
+  const Module *module = module_at(e->graph, layer->id);
   NameList names = {0};
   for (size_t i = 0; i < module->children.count; i++) {
-    const Module *child = &e->graph->modules.at[module->children.at[i]];
+    const Module *child = module_at(e->graph, module->children.at[i]);
     vec_push(e->s->arena, &names, child->local);
     if (!streq(child->local, name)) continue;
     *out = (Const){.kind = CONST_LAYER, .id = module->children.at[i]};
@@ -40,7 +40,7 @@ static bool push_value(Eval *e, const Expr *expr, ValueList *out) {
     return true;
   }
   Diag *d = front_error(e->s, DIAG_E0122, expr->span, "expected a value of the network, not %s", const_kind(&c));
-  if (c.kind == CONST_LAYER) diag_help(&e->s->diags, d, "call the layer: %s(x)", e->graph->modules.at[c.id].local);
+  if (c.kind == CONST_LAYER) diag_help(&e->s->diags, d, "call the layer: %s(x)", module_at(e->graph, c.id)->local);
   return false;
 }
 
@@ -63,7 +63,7 @@ static bool call_layer(Eval *e, const Expr *call, ModuleId module, Const *out) {
 }
 
 static const char *name_in_scope(Eval *e, const char *name) {
-  const char *scope = e->graph->modules.at[e->trace->module].name;
+  const char *scope = module_at(e->graph, e->trace->module)->name;
   return *scope ? arena_printf(e->s->arena, "%s.%s", scope, name) : name;
 }
 
@@ -72,10 +72,10 @@ static bool add_call(Eval *e, OpId op, const char *name, const OpArgs *args, con
                      Const *out) {
   if (!front_charge(e->s, place, 10) || !front_room(e->s, e->graph, place)) return false;
   NodeId node = graph_add_node(e->graph, op, NO_ID, e->trace->module, name_in_scope(e, name), e->trace->origin);
-  e->graph->nodes.at[node].args = *args;
-  e->graph->nodes.at[node].place = place;
-  for (size_t i = 0; i < values->count; i++) vec_push(e->graph->arena, &e->graph->nodes.at[node].inputs, values->at[i]);
-  *out = (Const){.kind = CONST_VALUE, .id = e->graph->nodes.at[node].output};
+  node_at(e->graph, node)->args = *args;
+  node_at(e->graph, node)->place = place;
+  for (size_t i = 0; i < values->count; i++) vec_push(e->graph->arena, &node_at(e->graph, node)->inputs, values->at[i]);
+  *out = (Const){.kind = CONST_VALUE, .id = node_at(e->graph, node)->output};
   return true;
 }
 
@@ -275,7 +275,7 @@ static bool forward_statement(Block *b, const Stmt *stmt) {
 
 static ValueId run_forward(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin,
                            Span place) {
-  const ModelBody *body = g->modules.at[module].body;
+  const ModelBody *body = module_at(g, module)->body;
   size_t wanted = 0;
   for (const Arg *p = body->forward->params; p; p = p->next) wanted++;
   if (count != wanted) {
@@ -300,7 +300,7 @@ static ValueId run_forward(Session *s, Graph *g, ModuleId module, const ValueId 
 }
 
 void probe_forward(Eval *e, ModuleId module, Span origin) {
-  const ModelBody *body = e->graph->modules.at[module].body;
+  const ModelBody *body = module_at(e->graph, module)->body;
   ValueList values = {0};
   for (const Arg *p = body->forward->params; p; p = p->next)
     vec_push(e->s->arena, &values, graph_add_value(e->graph, NO_ID));
@@ -312,11 +312,11 @@ void probe_forward(Eval *e, ModuleId module, Span origin) {
 static ValueId call_op(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin,
                        Span place) {
   if (!front_charge(s, place, 10) || !front_room(s, g, place)) return NO_ID;
-  const Module *m = &g->modules.at[module];
+  const Module *m = module_at(g, module);
   NodeId node = graph_add_node(g, m->op, module, m->parent, m->name, origin);
-  g->nodes.at[node].place = place;
-  for (size_t i = 0; i < count; i++) vec_push(g->arena, &g->nodes.at[node].inputs, inputs[i]);
-  return g->nodes.at[node].output;
+  node_at(g, node)->place = place;
+  for (size_t i = 0; i < count; i++) vec_push(g->arena, &node_at(g, node)->inputs, inputs[i]);
+  return node_at(g, node)->output;
 }
 
 /* A statement of the model could not be read: how values flow through it is not known. */
@@ -330,7 +330,7 @@ static bool model_unread(const Session *s, const ModelBody *body) {
 
 static ValueId call_inside(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin,
                            Span place) {
-  const Module *m = &g->modules.at[module];
+  const Module *m = module_at(g, module);
   if (m->body && model_unread(s, m->body)) return NO_ID;
   if (m->body && m->body->forward) return run_forward(s, g, module, inputs, count, origin, place);
   int most = m->op == OP_NONE ? 1 : op_info(m->op)->most_inputs;
@@ -341,9 +341,9 @@ static ValueId call_inside(Session *s, Graph *g, ModuleId module, const ValueId 
   }
   if (m->op != OP_NONE) return call_op(s, g, module, inputs, count, origin, place);
   ValueId value = inputs[0]; /* the layers in order */
-  for (size_t i = 0; i < g->modules.at[module].children.count && value != NO_ID; i++) {
-    ModuleId child = g->modules.at[module].children.at[i];
-    if (g->modules.at[child].alive) value = call_at(s, g, child, &value, 1, origin, place);
+  for (size_t i = 0; i < module_at(g, module)->children.count && value != NO_ID; i++) {
+    ModuleId child = module_at(g, module)->children.at[i];
+    if (module_at(g, child)->alive) value = call_at(s, g, child, &value, 1, origin, place);
   }
   return value;
 }
@@ -351,7 +351,7 @@ static ValueId call_inside(Session *s, Graph *g, ModuleId module, const ValueId 
 static ValueId call_at(Session *s, Graph *g, ModuleId module, const ValueId *inputs, size_t count, Span origin,
                        Span place) {
   if (!front_enter(s, place)) return NO_ID;
-  bool framed = g->modules.at[module].body != NULL;
+  bool framed = module_at(g, module)->body != NULL;
   CallFrame frame = {s->calls, place, NULL, false, s->calls ? s->calls->models : 0};
   if (framed) {
     frame.what = arena_printf(s->arena, "while calling '%s' here", shown_name(g, module));

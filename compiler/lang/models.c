@@ -24,12 +24,12 @@ typedef struct Building { /* what the handler of a body's statements needs */
 static bool add_named_child(Block *b, const Stmt *stmt, const char *local) {
   Building *to = b->data;
   Const known = {.kind = CONST_LAYER, .id = NO_ID};
-  const Module *module = &b->eval.graph->modules.at[to->module];
+  const Module *module = module_at(b->eval.graph, to->module);
   for (size_t i = 0; i < module->children.count; i++)
-    if (streq(b->eval.graph->modules.at[module->children.at[i]].local, local)) {
+    if (streq(module_at(b->eval.graph, module->children.at[i])->local, local)) {
       Diag *d = front_error(b->eval.s, DIAG_E0114, stmt->name ? stmt->name_span : stmt->span,
                             "the layer '%s' is declared twice", local);
-      Span first = b->eval.graph->modules.at[module->children.at[i]].args_span;
+      Span first = module_at(b->eval.graph, module->children.at[i])->args_span;
       if (first.end > first.begin) diag_label(&b->eval.s->diags, d, first, "first here");
       return false;
     }
@@ -44,7 +44,7 @@ static bool add_layer(Block *b, const Stmt *stmt) {
   if (stmt->kind == STMT_ASSIGN) {
     if (!expand_name(&b->eval, stmt, &local)) return false;
   } else {
-    size_t position = b->eval.graph->modules.at[to->module].children.count;
+    size_t position = module_at(b->eval.graph, to->module)->children.count;
     local = arena_printf(b->eval.s->arena, "%zu", position);
   }
   return add_named_child(b, stmt, local);
@@ -100,8 +100,8 @@ static bool bind_model(Eval *e, const Const *model, const Arg *args, Span call, 
 static bool run_body(Eval *e, const Const *model, Scope *scope, ModuleId module, Span origin) {
   ModelBody *body = arena_new(e->s->arena, ModelBody);
   *body = (ModelBody){.model = model->model, .scope = scope};
-  e->graph->modules.at[module].type = model->model->name;
-  e->graph->modules.at[module].body = body;
+  module_at(e->graph, module)->type = model->model->name;
+  module_at(e->graph, module)->body = body;
   Building to = {module, body, origin};
   Block block = {.eval = {.s = e->s, .scope = scope, .graph = e->graph, .model = model->model},
                  .other = body_statement,
@@ -138,7 +138,7 @@ static bool build_model(Eval *e, const Const *model, const Expr *layer, ModuleId
 
 static bool build_sequential(Eval *e, const Arg *args, ModuleId module, Span origin) {
   size_t position = 0;
-  e->graph->modules.at[module].type = "Sequential";
+  module_at(e->graph, module)->type = "Sequential";
   for (const Arg *arg = args; arg; arg = arg->next, position++) {
     const char *local = arg->name ? arg->name : arena_printf(e->s->arena, "%zu", position);
     for (const Arg *before = args; arg->name && before != arg; before = before->next)
@@ -160,7 +160,7 @@ static bool build_op(Eval *e, OpId op, const Expr *layer, ModuleId module) {
     return false;
   }
   if (!bind_op(e, op, layer->kind == EXPR_CALL ? layer->args : NULL, layer->span, &args)) return false;
-  Module *m = &e->graph->modules.at[module];
+  Module *m = module_at(e->graph, module);
   m->op = op;
   m->type = op_info(op)->name;
   m->args = args;

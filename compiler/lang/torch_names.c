@@ -230,7 +230,7 @@ static const char *free_name(Eval *e, const char *function) {
 /* `forward x { return F.max_pool2d(x, 2) }`: the layer is declared in front of the forward, and called. */
 static void fix_layer(Eval *e, Diag *d, const Expr *call, const char *name, const char *layer, const char *value) {
   Session *s = e->s;
-  const ModelBody *body = e->graph && e->trace ? e->graph->modules.at[e->trace->module].body : NULL;
+  const ModelBody *body = e->graph && e->trace ? module_at(e->graph, e->trace->module)->body : NULL;
   if (!body || !body->forward || !value) return;
   Span forward = body->forward->span;
   if (forward.source != call->span.source || forward.begin > call->span.begin) return;

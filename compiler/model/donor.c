@@ -46,7 +46,7 @@ static bool assign_stages(Session *s, Graph *g, Scope *scope, const Stmt *stmt) 
       diag_help(&s->diags, d, "stages are listed in forward order, and each ends later than the one before");
       return false;
     }
-    for (int64_t at = done + 1; at <= last; at++) g->nodes.at[g->order.at[at]].stage = (int)g->stages.count;
+    for (int64_t at = done + 1; at <= last; at++) node_at(g, g->order.at[at])->stage = (int)g->stages.count;
     vec_push(g->arena, &g->stages, (Stage){name});
     done = last;
   }
@@ -105,7 +105,7 @@ static bool says_mask(const Stmt *input) {
 /* Is the second value of the forward read by anything but attention? */
 static bool read_as_value(const Graph *g) {
   for (size_t i = 0; i < g->nodes.count; i++) {
-    const Node *n = &g->nodes.at[i];
+    const Node *n = node_at(g, i);
     bool attention = n->op == OP_MultiheadAttention || n->op == OP_scaled_dot_product_attention;
     for (size_t k = 0; k < n->inputs.count; k++)
       if (n->inputs.at[k] == g->mask_value && !attention) return true;
@@ -146,7 +146,7 @@ static bool several_inputs(Session *s, const ModelBody *body) {
 
 /* One value in, with a mask beside it where the forward names a second; one value out. */
 static bool trace_network(Session *s, Graph *g, const Expr *model, Span origin) {
-  const ModelBody *body = g->modules.at[0].body;
+  const ModelBody *body = module_at(g, 0)->body;
   const Arg *formals = body && body->forward ? body->forward->params : NULL, *mask = formals ? formals->next : NULL;
   if (mask && mask->next) return several_inputs(s, body);
   g->input_value = graph_add_value(g, NO_ID);
@@ -168,7 +168,7 @@ Graph *build_donor(Session *s, Scope *scope, const Expr *model, Span origin) {
   if (!is_network(s, scope, model)) return NULL;
   Graph *g = graph_create(s->arena, network_name(model));
   if (!build_root(s, g, scope, model, origin) || !trace_network(s, g, model, origin)) return NULL;
-  const ModelBody *body = g->modules.at[0].body;
+  const ModelBody *body = module_at(g, 0)->body;
   if (body && body->stages && !assign_stages(s, g, body->scope, body->stages)) return NULL;
   if (body && body->input && !eval_input(s, body->scope, g, body->input)) return NULL;
   g->made_for = g->input.shape;
@@ -196,7 +196,7 @@ static bool has_all(Session *s, const char *model, surgery_weights *file, size_t
   *needed = params.count;
   bool all = params.count > 0;
   for (size_t i = 0; i < params.count && all; i++) {
-    const Param *p = &g->params.at[params.at[i]];
+    const Param *p = param_at(g, params.at[i]);
     const surgery_tensor *t = surgery_weights_find(file, p->name);
     all = t && donor_has_shape(t, &p->shape);
   }

@@ -44,7 +44,7 @@ static bool check_count(EditContext *e, const Stmt *stmt, Arena *scratch) {
   if (stmt->selector && !select_units(e->s, g, e->scope, stmt->selector, false, scratch, &picked)) return false;
   ParamList params = graph_state_dict(g, scratch, false);
   for (size_t i = 0; i < params.count; i++) {
-    const Param *p = &g->params.at[params.at[i]];
+    const Param *p = param_at(g, params.at[i]);
     if (stmt->selector && !picked.param[params.at[i]]) continue;
     if (p->shape.rank < 0) return true; /* a layer that is never called: the shape pass has said so */
     got += shape_count(&p->shape);
@@ -128,7 +128,7 @@ static bool report_shape(EditContext *e, const Stmt *stmt, const char *name, con
 static bool check_tensor(EditContext *e, const Stmt *stmt, const Picked *picked, const Wanted *w, Arena *scratch) {
   const Graph *g = e->graph;
   for (size_t i = 0; i < g->params.count; i++) {
-    const Param *p = &g->params.at[i];
+    const Param *p = param_at(g, i);
     if (!picked->param[i] || p->shape.rank < 0 || (!w->batch && shape_fits(w, &p->shape))) continue;
     return report_shape(e, stmt, p->name, wanted_text(scratch, w), shape_text_plain(scratch, &p->shape));
   }
@@ -161,7 +161,7 @@ static bool check_shape(EditContext *e, const Stmt *stmt, Arena *scratch) {
     diag_fix(&e->s->diags, d, stmt->value->span, "(N, %s", text + 1);
     return false;
   }
-  const Shape *shape = &g->values.at[value].shape;
+  const Shape *shape = &value_at(g, value)->shape;
   if (shape->rank < 0 || shape_fits(&w, shape)) return true;
   return report_shape(e, stmt, name, wanted_text(scratch, &w), shape_text(scratch, shape));
 }
@@ -172,7 +172,7 @@ static void check_training(EditContext *e) {
   const Graph *g = e->graph;
   if (!e->train) return;
   for (size_t i = 0; i < g->params.count; i++)
-    if (g->params.at[i].trainable && g->modules.at[g->params.at[i].module].alive) return;
+    if (param_at(g, i)->trainable && module_at(g, param_at(g, i)->module)->alive) return;
   Diag *d =
       diag_report(&e->s->diags, DIAG_W0203, e->train->span, "there is nothing to train: every parameter is frozen");
   diag_help(&e->s->diags, d, "replace or unfreeze a layer, or remove the train block");

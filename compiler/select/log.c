@@ -23,8 +23,8 @@ EditLog *log_create(Arena *arena) {
 static LogStep *current(EditLog *log) { return log && log->current >= 0 ? &log->steps.at[log->current] : NULL; }
 
 /* A layer, or a function that is called: what counts as one thing in the lists. */
-static bool is_layer(const Graph *g, size_t module) { return g->modules.at[module].op != OP_NONE; }
-static bool is_function(const Graph *g, size_t node) { return g->nodes.at[node].module == NO_ID; }
+static bool is_layer(const Graph *g, size_t module) { return module_at(g, module)->op != OP_NONE; }
+static bool is_function(const Graph *g, size_t node) { return node_at(g, node)->module == NO_ID; }
 
 /* Into the memory of an earlier state; NULL: of none. */
 static LogState *state_of(Arena *arena, LogState *state, const Graph *g) {
@@ -35,10 +35,10 @@ static LogState *state_of(Arena *arena, LogState *state, const Graph *g) {
   WITH_ROOM(arena, state->node, const char *, state->node_room, state->nodes);
   WITH_ROOM(arena, state->trainable, bool, state->param_room, state->params);
   for (size_t i = 0; i < state->modules; i++)
-    state->module[i] = g->modules.at[i].alive && is_layer(g, i) ? g->modules.at[i].name : NULL;
+    state->module[i] = module_at(g, i)->alive && is_layer(g, i) ? module_at(g, i)->name : NULL;
   for (size_t i = 0; i < state->nodes; i++)
-    state->node[i] = g->nodes.at[i].alive && is_function(g, i) ? g->nodes.at[i].name : NULL;
-  for (size_t i = 0; i < state->params; i++) state->trainable[i] = g->params.at[i].trainable;
+    state->node[i] = node_at(g, i)->alive && is_function(g, i) ? node_at(g, i)->name : NULL;
+  for (size_t i = 0; i < state->params; i++) state->trainable[i] = param_at(g, i)->trainable;
   return state;
 }
 
@@ -103,8 +103,8 @@ static void find_replaced(EditLog *log, LogStep *step) {
 
 static void compare_params(EditLog *log, LogStep *step, const LogState *before, const Graph *g) {
   for (size_t i = 0; i < before->params; i++) {
-    const Param *p = &g->params.at[i];
-    if (p->is_buffer || p->trainable == before->trainable[i] || !g->modules.at[p->module].alive) continue;
+    const Param *p = param_at(g, i);
+    if (p->is_buffer || p->trainable == before->trainable[i] || !module_at(g, p->module)->alive) continue;
     if (p->trainable) vec_push(log->arena, &step->unfrozen, (ParamId)i);
     else vec_push(log->arena, &step->frozen, (ParamId)i);
   }
@@ -117,13 +117,13 @@ static void note_take(EditLog *log, LogStep *step, const Graph *g) {
   log->donor_params = g->params.count;
   for (size_t i = 0; i < g->modules.count; i++) {
     if (!is_layer(g, i)) continue;
-    step->kept += g->modules.at[i].alive;
-    if (!g->modules.at[i].alive) vec_push(log->arena, &step->cut, g->modules.at[i].name);
+    step->kept += module_at(g, i)->alive;
+    if (!module_at(g, i)->alive) vec_push(log->arena, &step->cut, module_at(g, i)->name);
   }
   for (size_t i = 0; i < g->nodes.count; i++) {
     if (!is_function(g, i)) continue;
-    step->kept += g->nodes.at[i].alive;
-    if (!g->nodes.at[i].alive) vec_push(log->arena, &step->cut, g->nodes.at[i].name);
+    step->kept += node_at(g, i)->alive;
+    if (!node_at(g, i)->alive) vec_push(log->arena, &step->cut, node_at(g, i)->name);
   }
 }
 
@@ -168,18 +168,18 @@ void log_match(Session *s, const Graph *g, const Selector *selector, const Picke
   for (size_t i = 1; i < g->modules.count; i++) {
     if (!p->module[i]) continue;
     match.layers += is_layer(g, i);
-    match.cut = match.cut || !g->modules.at[i].alive;
-    if (!within_picked(g, p, g->modules.at[i].parent)) vec_push(log->arena, &match.names, g->modules.at[i].name);
+    match.cut = match.cut || !module_at(g, i)->alive;
+    if (!within_picked(g, p, module_at(g, i)->parent)) vec_push(log->arena, &match.names, module_at(g, i)->name);
   }
   for (size_t i = 0; i < g->nodes.count; i++) {
-    const Node *n = &g->nodes.at[i];
+    const Node *n = node_at(g, i);
     if (!p->node[i]) continue;
     match.layers += n->module == NO_ID;
     match.cut = match.cut || !n->alive;
     if (!within_picked(g, p, n->module) && !within_picked(g, p, n->scope)) vec_push(log->arena, &match.names, n->name);
   }
   for (size_t i = 0; i < g->params.count; i++) {
-    const Param *param = &g->params.at[i];
+    const Param *param = param_at(g, i);
     if (!p->param[i]) continue;
     if (!within_picked(g, p, param->module)) vec_push(log->arena, &match.names, param->name);
     if (!param->is_buffer) vec_push(log->arena, &match.params, (ParamId)i);

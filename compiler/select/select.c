@@ -62,7 +62,7 @@ static SelectNet lay_out(const Graph *g, Arena *arena) {
   vec_reserve(arena, &net.nodes, g->nodes.count);
   vec_reserve(arena, &net.params, g->params.count);
   for (size_t i = 0; i < g->modules.count; i++) {
-    const Module *m = &g->modules.at[i];
+    const Module *m = module_at(g, i);
     vec_push(arena, &net.modules,
              (SelectModule){.name = m->name,
                             .local = m->local,
@@ -74,7 +74,7 @@ static SelectNet lay_out(const Graph *g, Arena *arena) {
                             .cut = m->cut});
   }
   for (size_t i = 0; i < g->nodes.count; i++) {
-    const Node *n = &g->nodes.at[i];
+    const Node *n = node_at(g, i);
     vec_push(arena, &net.nodes,
              (SelectNode){.name = n->name,
                           .type = n->module == NO_ID ? op_info(n->op)->name : NULL,
@@ -85,7 +85,7 @@ static SelectNet lay_out(const Graph *g, Arena *arena) {
                           .cut = n->cut});
   }
   for (size_t i = 0; i < g->params.count; i++)
-    vec_push(arena, &net.params, (SelectParam){g->params.at[i].name, g->params.at[i].module});
+    vec_push(arena, &net.params, (SelectParam){param_at(g, i)->name, param_at(g, i)->module});
   for (size_t i = 0; i < g->stages.count; i++) vec_push(arena, &net.stages, g->stages.at[i].name);
   return net;
 }

@@ -24,7 +24,7 @@ bool select_look(Session *s, const Graph *g, Scope *scope, const Selector *selec
 
 /* The layer that the node calls, or the container in whose forward the function is. */
 static inline ModuleId node_home(const Graph *g, NodeId node) {
-  const Node *n = &g->nodes.at[node];
+  const Node *n = node_at(g, node);
   return n->module != NO_ID ? n->module : n->scope;
 }
 /* The node is a call of the module, or is in its forward or below. */

@@ -31,7 +31,7 @@ static bool check_stage_augment(Session *s, const Graph *g, const PhaseConfig *s
 static bool any_trainable(const Graph *g, const PhaseConfig *stage, const GroupConfig *group) {
   for (size_t k = 0; k < group->params.count; k++) {
     ParamId p = group->params.at[k];
-    if (stage->trainable ? stage->trainable[p] : g->params.at[p].trainable) return true;
+    if (stage->trainable ? stage->trainable[p] : param_at(g, p)->trainable) return true;
   }
   return false;
 }
@@ -159,8 +159,8 @@ static bool check_train(Session *s, Graph *g, TrainConfig *train) {
 static bool check_mask(Session *s, Graph *g) {
   bool used = false;
   for (size_t i = 0; i < g->nodes.count; i++)
-    for (size_t k = 0; g->nodes.at[i].alive && k < g->nodes.at[i].inputs.count; k++)
-      used |= g->mask_value != NO_ID && g->nodes.at[i].inputs.at[k] == g->mask_value;
+    for (size_t k = 0; node_at(g, i)->alive && k < node_at(g, i)->inputs.count; k++)
+      used |= g->mask_value != NO_ID && node_at(g, i)->inputs.at[k] == g->mask_value;
   if (!g->input.mask || used) return true;
   if (g->input.span.source == SPAN_NO_SOURCE) {
     g->input.mask = false;
@@ -188,10 +188,10 @@ bool settings_check(Session *s, Graph *g, TrainConfig *train, Span take) {
 /* The last layer that says how many outputs there are, where it stands in the script: labelled, and with the fix. */
 static void blame_last_layer(Session *s, Graph *g, Diag *d, int64_t wanted) {
   ValueId value = g->outputs.at[0].value;
-  for (NodeId id = g->values.at[value].producer; id != NO_ID; id = g->values.at[value].producer) {
-    const Node *n = &g->nodes.at[id];
-    if (n->module != NO_ID && g->modules.at[n->module].op == OP_Linear) {
-      const Module *m = &g->modules.at[n->module];
+  for (NodeId id = value_at(g, value)->producer; id != NO_ID; id = value_at(g, value)->producer) {
+    const Node *n = node_at(g, id);
+    if (n->module != NO_ID && module_at(g, n->module)->op == OP_Linear) {
+      const Module *m = module_at(g, n->module);
       Span out = m->args.arg_span[1];
       if (out.end <= out.begin || !source_is_users(&s->sources, out)) return;
       diag_label(&s->diags, d, out, "%s makes %lld", m->name, (long long)m->args.Linear.out_features);
@@ -205,12 +205,12 @@ static void blame_last_layer(Session *s, Graph *g, Diag *d, int64_t wanted) {
 
 /* Whose outputs are the last dimension: of (N, T, V) the V. */
 static bool made_by_linear(const Graph *g) {
-  NodeId id = g->values.at[g->outputs.at[0].value].producer;
-  return id != NO_ID && g->nodes.at[id].op == OP_Linear;
+  NodeId id = value_at(g, g->outputs.at[0].value)->producer;
+  return id != NO_ID && node_at(g, id)->op == OP_Linear;
 }
 
 bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span labels) {
-  const Shape *out = &g->values.at[g->outputs.at[0].value].shape;
+  const Shape *out = &value_at(g, g->outputs.at[0].value)->shape;
   int64_t classes = out->rank >= 1 ? out->dim[0] : 0;
   if (train) settings_doubts(s, g, train);
   LossTarget target = loss_target(train ? &train->recipe.loss : &recipe_unsaid.loss);

@@ -55,9 +55,9 @@ static bool pick_group(Block *b, const Stmt *stmt, GroupConfig *group) {
   if (!select_resolve(s, to->g, b->eval.scope, stmt->selector, false, &selection)) return false;
   for (size_t i = 0; i < selection.params.count; i++) {
     ParamId param = selection.params.at[i];
-    if (to->g->params.at[param].is_buffer) continue;
+    if (param_at(to->g, param)->is_buffer) continue;
     if (to->owner[param]) {
-      Diag *d = front_error(s, DIAG_E0509, stmt->span, "'%s' is in two groups", to->g->params.at[param].name);
+      Diag *d = front_error(s, DIAG_E0509, stmt->span, "'%s' is in two groups", param_at(to->g, param)->name);
       diag_label(&s->diags, d, to->stage->groups.at[to->owner[param] - 1].span, "the other group");
       diag_help(&s->diags, d, "`except` takes it out of one: group backbone except layer4 lr=1e-5");
       return false;

@@ -6,8 +6,8 @@
 /* The node that makes the first output, before what leaves its numbers as they are. */
 static const Node *last_node(const Graph *g) {
   ValueId value = g->outputs.at[0].value;
-  for (NodeId id = g->values.at[value].producer; id != NO_ID; id = g->values.at[value].producer) {
-    const Node *n = &g->nodes.at[id];
+  for (NodeId id = value_at(g, value)->producer; id != NO_ID; id = value_at(g, value)->producer) {
+    const Node *n = node_at(g, id);
     if (n->op != OP_Identity && n->op != OP_Flatten && n->op != OP_Dropout) return n;
     value = n->inputs.at[0];
   }
@@ -17,7 +17,7 @@ static const Node *last_node(const Graph *g) {
 static void doubt_loss(Session *s, const Graph *g, const TrainConfig *train) {
   const LossConfig *loss = &train->recipe.loss;
   const Node *last = last_node(g);
-  const Shape *out = &g->values.at[g->outputs.at[0].value].shape;
+  const Shape *out = &value_at(g, g->outputs.at[0].value)->shape;
   Span span = is_said(train->said[SETTING_loss]) ? train->said[SETTING_loss] : train->span;
   LossTarget target = loss_target(loss);
   if (target == LOSS_VALUES) return;
@@ -31,7 +31,7 @@ static void doubt_loss(Session *s, const Graph *g, const TrainConfig *train) {
       diag_help(&s->diags, d, "return the values before it: predict makes probabilities of logits itself");
     else
       diag_help(&s->diags, d, "remove %s; predict makes probabilities of logits itself",
-                g->modules.at[last->module].name);
+                module_at(g, last->module)->name);
   } else if (target == LOSS_CLASSES && out->rank >= 1 && out->dim[0] == 1) {
     Diag *d = diag_report(&s->diags, DIAG_W0565, span,
                           "%s chooses among the outputs, but there is one: %s; its loss is always 0", loss_name(loss),

@@ -12,12 +12,12 @@ bool read_phase_freeze(Block *b, const Stmt *stmt) {
   if (!select_resolve(b->eval.s, to->g, b->eval.scope, stmt->selector, false, &picked)) return false;
   FreezeConfig freeze = {.freeze = stmt->kind == STMT_FREEZE, .span = stmt->span};
   for (size_t i = 0; i < picked.params.count; i++)
-    if (!to->g->params.at[picked.params.at[i]].is_buffer) vec_push(arena, &freeze.params, picked.params.at[i]);
+    if (!param_at(to->g, picked.params.at[i])->is_buffer) vec_push(arena, &freeze.params, picked.params.at[i]);
   for (size_t i = 0; i < picked.modules.count && !stmt->selector->parameters_of; i++)
-    if (to->g->modules.at[picked.modules.at[i]].op != OP_NONE) vec_push(arena, &freeze.modules, picked.modules.at[i]);
+    if (module_at(to->g, picked.modules.at[i])->op != OP_NONE) vec_push(arena, &freeze.modules, picked.modules.at[i]);
   for (size_t i = 0; i < picked.nodes.count && !stmt->selector->parameters_of; i++) {
     NodeId id = picked.nodes.at[i]; /* a function's noise is its container's to stop */
-    if (to->g->nodes.at[id].module == NO_ID && node_varies(to->g, id) != NO_ID)
+    if (node_at(to->g, id)->module == NO_ID && node_varies(to->g, id) != NO_ID)
       vec_push(arena, &freeze.modules, node_varies(to->g, id));
   }
   vec_push(arena, &to->stage->freezes, freeze);
@@ -130,7 +130,7 @@ static size_t apply_freeze(const Graph *g, PhaseConfig *phase, const FreezeConfi
     phase->trainable[f->params.at[i]] = !f->freeze;
   }
   for (size_t i = 0; i < f->modules.count; i++) {
-    const Module *m = &g->modules.at[f->modules.at[i]];
+    const Module *m = module_at(g, f->modules.at[i]);
     /* else its parameters are all there is; a container is in the list for the noise of its functions */
     bool matters = m->op == OP_NONE || op_info(m->op)->batch != BATCH_SAME;
     *subjects += matters;
@@ -142,7 +142,7 @@ static size_t apply_freeze(const Graph *g, PhaseConfig *phase, const FreezeConfi
 
 static bool trains_nothing(Session *s, const Graph *g, const PhaseConfig *phase) {
   for (size_t i = 0; i < g->params.count; i++)
-    if (phase->trainable[i] && g->modules.at[g->params.at[i].module].alive && !g->params.at[i].is_buffer) return false;
+    if (phase->trainable[i] && module_at(g, param_at(g, i)->module)->alive && !param_at(g, i)->is_buffer) return false;
   Diag *d = front_error(s, DIAG_E0518, phase->span, "the phase '%s' has nothing to train: all of it is frozen",
                         phase->recipe.name);
   diag_help(&s->diags, d, "unfreeze what it is to train: phase %s { unfreeze head; … }", phase->recipe.name);
@@ -153,8 +153,8 @@ static bool resolve_phase(Session *s, Graph *g, PhaseConfig *phase, const PhaseC
   phase->trainable = arena_array(g->arena, bool, g->params.count + 1);
   phase->frozen = arena_array(g->arena, bool, g->modules.count + 1);
   for (size_t i = 0; i < g->params.count; i++)
-    phase->trainable[i] = before ? before->trainable[i] : g->params.at[i].trainable;
-  for (size_t i = 0; i < g->modules.count; i++) phase->frozen[i] = before ? before->frozen[i] : g->modules.at[i].frozen;
+    phase->trainable[i] = before ? before->trainable[i] : param_at(g, i)->trainable;
+  for (size_t i = 0; i < g->modules.count; i++) phase->frozen[i] = before ? before->frozen[i] : module_at(g, i)->frozen;
   for (size_t i = 0; i < phase->freezes.count; i++) {
     const FreezeConfig *f = &phase->freezes.at[i];
     size_t subjects;
@@ -173,12 +173,12 @@ bool settings_phases(Session *s, Graph *g, TrainConfig *train) {
   for (size_t i = 0; i < count; i++)
     good = resolve_phase(s, g, &train->phases.at[i], i ? &train->phases.at[i - 1] : NULL) && good;
   for (size_t p = 0; count && p < g->params.count; p++) {
-    g->params.at[p].trainable = false;
-    for (size_t i = 0; i < count; i++) g->params.at[p].trainable |= train->phases.at[i].trainable[p];
+    param_at(g, p)->trainable = false;
+    for (size_t i = 0; i < count; i++) param_at(g, p)->trainable |= train->phases.at[i].trainable[p];
   }
   for (size_t m = 0; count && m < g->modules.count; m++) {
-    g->modules.at[m].frozen = true;
-    for (size_t i = 0; i < count; i++) g->modules.at[m].frozen &= train->phases.at[i].frozen[m];
+    module_at(g, m)->frozen = true;
+    for (size_t i = 0; i < count; i++) module_at(g, m)->frozen &= train->phases.at[i].frozen[m];
   }
   return good;
 }

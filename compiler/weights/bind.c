@@ -23,7 +23,7 @@ typedef struct Mismatch {
 
 static void compare_all(Session *s, const Graph *g, DonorFile *donor, const ParamList *params, Mismatch *m) {
   for (size_t i = 0; i < params->count; i++) {
-    const Param *p = &g->params.at[params->at[i]];
+    const Param *p = param_at(g, params->at[i]);
     const surgery_tensor *t =
         p->donor_key ? donor_find(donor, p->donor_key) : donor_find_named(s->arena, donor, p->name);
     if (!t && donor_may_lack(g, p)) continue;
@@ -32,7 +32,7 @@ static void compare_all(Session *s, const Graph *g, DonorFile *donor, const Para
       vec_push(s->arena, &m->lines,
                arena_printf(s->arena, "missing: %s %s", p->name, shape_text_plain(s->arena, &p->shape)));
     } else if (p->shape.rank >= 0 && !p->adapt_from && !shape_fits(p, t)) {
-      const Module *layer = &g->modules.at[p->module];
+      const Module *layer = module_at(g, p->module);
       m->layer = m->shapes == 0 || m->layer == layer ? layer : NULL;
       m->shapes++;
       vec_push(s->arena, &m->lines,
@@ -107,7 +107,7 @@ static bool help_under(Session *s, Diag *d, const Graph *g, const DonorFile *don
   WantedList wanted = {0};
   FoundList found = {0};
   for (size_t i = 0; i < params->count; i++) {
-    const Param *p = &g->params.at[params->at[i]];
+    const Param *p = param_at(g, params->at[i]);
     vec_push(s->arena, &wanted, (WantedTensor){p->name, &p->shape, donor_may_lack(g, p)});
   }
   weights_find_under(s, donor, &wanted, fit, &found);
@@ -147,14 +147,14 @@ static void report_mismatch(Session *s, const Graph *g, DonorFile *donor, const 
 static void forget_source(Graph *g) {
   weights_close(g);
   g->donors.count = 0;
-  for (size_t i = 0; i < g->params.count; i++) weights_forget(&g->params.at[i]);
+  for (size_t i = 0; i < g->params.count; i++) weights_forget(param_at(g, i));
 }
 
 /* The file is not there: all else is checked by shapes, and `plan` says what would be read. */
 static void bind_missing(Graph *g, const ParamList *params) {
   g->donors.at[g->donors.count - 1].missing = true;
   for (size_t i = 0; i < params->count; i++) {
-    Param *p = &g->params.at[params->at[i]];
+    Param *p = param_at(g, params->at[i]);
     p->donor = (int)g->donors.count - 1;
     p->donor_key = p->name;
   }
@@ -162,7 +162,7 @@ static void bind_missing(Graph *g, const ParamList *params) {
 
 static void place_names(Session *s, const Graph *g, DonorFile *file, const ParamList *params) {
   const char **names = arena_array(s->arena, const char *, params->count + 1);
-  for (size_t i = 0; i < params->count; i++) names[i] = g->params.at[params->at[i]].name;
+  for (size_t i = 0; i < params->count; i++) names[i] = param_at(g, params->at[i])->name;
   donor_place(s->arena, file, names, params->count);
 }
 
@@ -194,7 +194,7 @@ static bool bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
   donor_notes(s, file);
   bool said = false, named[2] = {false};
   for (size_t i = 0; i < params.count; i++) {
-    Param *p = &g->params.at[params.at[i]];
+    Param *p = param_at(g, params.at[i]);
     const surgery_tensor *t = donor_find_named(s->arena, file, p->name);
     if (!t) continue; /* num_batches_tracked begins at 0 */
     donor_conversion_note(s, file, t, &said);
@@ -215,7 +215,7 @@ void weights_bind(Session *s, Scope *scope, Graph *g, const Donor *donor) {
 static bool check_patches(Session *s, const Graph *g, const ParamList *params) {
   bool ok = true;
   for (size_t i = 0; i < params->count; i++) {
-    const Param *p = &g->params.at[params->at[i]];
+    const Param *p = param_at(g, params->at[i]);
     for (size_t k = 0; k < p->patches.count; k++) {
       if (p->shape.rank < 0 || region_within(p->patches.at[k].to, &p->shape)) continue;
       Diag *d = diag_report(&s->diags, DIAG_E0406, g->donors.at[p->patches.at[k].donor].span,
@@ -237,7 +237,7 @@ bool weights_check(Session *s, Graph *g) {
     ParamList params = {0};
     Mismatch m = {0};
     for (size_t i = 0; i < all.count; i++)
-      if (g->params.at[all.at[i]].donor == (int)k) vec_push(s->arena, &params, all.at[i]);
+      if (param_at(g, all.at[i])->donor == (int)k) vec_push(s->arena, &params, all.at[i]);
     compare_all(s, g, file, &params, &m);
     if (m.lines.count == 0) continue;
     report_mismatch(s, g, file, &m, &params);

@@ -101,7 +101,7 @@ void donor_conversion_note(Session *s, const DonorFile *donor, const surgery_ten
 
 /* Files from before PyTorch 0.4.1 lack it, and nothing but the average over all batches would need it. */
 bool donor_may_lack(const Graph *g, const Param *p) {
-  return streq(op_info(g->modules.at[p->module].op)->params[p->role].name, "num_batches_tracked");
+  return streq(op_info(module_at(g, p->module)->op)->params[p->role].name, "num_batches_tracked");
 }
 
 bool donor_is_float(const surgery_tensor *t) {

@@ -17,7 +17,7 @@ static int64_t fan_of(const Shape *weight, InitializerFan fan) {
 }
 
 static Initializer fresh_of(const Graph *g, const Param *p) {
-  const Module *m = &g->modules.at[p->module];
+  const Module *m = module_at(g, p->module);
   if (!p->has_init) return op_param_value(m->op, &m->args, p->role).initial;
   Initializer init = p->init;
   if (init.fan != FAN_NONE) {
@@ -29,13 +29,13 @@ static Initializer fresh_of(const Graph *g, const Param *p) {
   return init;
 }
 
-Initializer param_initializer(const Graph *g, ParamId id) { return fresh_of(g, &g->params.at[id]); }
+Initializer param_initializer(const Graph *g, ParamId id) { return fresh_of(g, param_at(g, id)); }
 
 static int64_t zero_row(const Graph *g, const Param *p) {
-  return fresh_of(g, p).zero_row ? g->modules.at[p->module].args.Embedding.padding_idx : -1;
+  return fresh_of(g, p).zero_row ? module_at(g, p->module)->args.Embedding.padding_idx : -1;
 }
 
-int64_t param_zero_row(const Graph *g, ParamId id) { return zero_row(g, &g->params.at[id]); }
+int64_t param_zero_row(const Graph *g, ParamId id) { return zero_row(g, param_at(g, id)); }
 
 static void fill_fresh(const Graph *g, const Param *p, uint64_t seed, void *to) {
   Initializer init = fresh_of(g, p);
@@ -203,7 +203,7 @@ static bool fill_param(const Fill *f, const Param *p, void *to) {
 
 bool weights_fill(Session *s, const Graph *g, const TrainConfig *train, ParamId id, void *to, surgery_error *err) {
   const Fill f = {s, g, train, err};
-  return fill_param(&f, &g->params.at[id], to);
+  return fill_param(&f, param_at(g, id), to);
 }
 
 bool weights_fill_saved(Session *s, const Graph *g, const TrainConfig *train, const SavedTensor *tensor, void *to,

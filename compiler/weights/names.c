@@ -160,9 +160,9 @@ static const char *labels_text(Session *s, const Graph *g) {
 /* The last layer with parameters before the first output. */
 static const Module *last_layer(const Graph *g) {
   ValueId value = g->outputs.at[0].value;
-  for (NodeId id = g->values.at[value].producer; id != NO_ID; id = g->values.at[value].producer) {
-    const Node *n = &g->nodes.at[id];
-    if (n->module != NO_ID && g->modules.at[n->module].params.count > 0) return &g->modules.at[n->module];
+  for (NodeId id = value_at(g, value)->producer; id != NO_ID; id = value_at(g, value)->producer) {
+    const Node *n = node_at(g, id);
+    if (n->module != NO_ID && module_at(g, n->module)->params.count > 0) return module_at(g, n->module);
     if (n->inputs.count != 1) return NULL;
     value = n->inputs.at[0];
   }
@@ -174,7 +174,7 @@ const char *weights_class_names(Session *s, Graph *g) {
   const Module *m = last_layer(g);
   int donor = NO_ID;
   for (size_t i = 0; m && i < m->params.count; i++) {
-    const Param *p = &g->params.at[m->params.at[i]];
+    const Param *p = param_at(g, m->params.at[i]);
     if (p->donor == NO_ID || p->donor_region || p->patches.count > 0 || (donor != NO_ID && p->donor != donor))
       return NULL;
     donor = p->donor;

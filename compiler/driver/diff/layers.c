@@ -17,8 +17,8 @@ static int compare_named(const void *a, const void *b) {
 static Names layers_of(Arena *arena, const Graph *g) {
   Names names = {0};
   for (size_t i = 0; i < g->order.count; i++)
-    if (g->nodes.at[g->order.at[i]].alive)
-      vec_push(arena, &names, (Named){g->nodes.at[g->order.at[i]].name, g->order.at[i]});
+    if (node_at(g, g->order.at[i])->alive)
+      vec_push(arena, &names, (Named){node_at(g, g->order.at[i])->name, g->order.at[i]});
   return names;
 }
 
@@ -43,11 +43,11 @@ static bool same_inputs(const Graph *a, const Node *na, const Graph *b, const No
 }
 
 static unsigned differences(Arena *scratch, const Graph *a, NodeId ia, const Graph *b, NodeId ib) {
-  const Node *na = &a->nodes.at[ia], *nb = &b->nodes.at[ib];
+  const Node *na = node_at(a, ia), *nb = node_at(b, ib);
   unsigned what = 0;
   if (!streq(node_text(a, scratch, ia), node_text(b, scratch, ib))) what |= DIFF_LAYER;
   if (node_totals(a, ia).all != node_totals(b, ib).all) what |= DIFF_PARAMETERS;
-  if (!shape_equal(&a->values.at[na->output].shape, &b->values.at[nb->output].shape)) what |= DIFF_OUTPUT;
+  if (!shape_equal(&value_at(a, na->output)->shape, &value_at(b, nb->output)->shape)) what |= DIFF_OUTPUT;
   if (node_state(a, ia) != node_state(b, ib)) what |= DIFF_STATE;
   if (!same_inputs(a, na, b, nb)) what |= DIFF_INPUTS;
   return what;
@@ -85,7 +85,7 @@ bool diff_ends(const Graph *a, const Graph *b) {
   for (size_t i = 0; i < a->outputs.count; i++) {
     const Output *oa = &a->outputs.at[i], *ob = &b->outputs.at[i];
     if (!streq(oa->name, ob->name) || !streq(layer_name(a, oa->value), layer_name(b, ob->value)) ||
-        !shape_equal(&a->values.at[oa->value].shape, &b->values.at[ob->value].shape))
+        !shape_equal(&value_at(a, oa->value)->shape, &value_at(b, ob->value)->shape))
       return true;
   }
   return false;
@@ -95,7 +95,7 @@ bool diff_ends(const Graph *a, const Graph *b) {
 
 static json_t *side_json(Arena *arena, const Graph *g, NodeId id) {
   if (id == NO_ID) return json_null();
-  const Shape *shape = &g->values.at[g->nodes.at[id].output].shape;
+  const Shape *shape = &value_at(g, node_at(g, id)->output)->shape;
   Totals t = node_totals(g, id);
   return json_pack("{s:s, s:o, s:o, s:o, s:I, s:I, s:s}", "type", node_type(g, id), "layer",
                    name_json(arena, node_text(g, arena, id)), "inputs", inputs_json(arena, g, id), "output",
@@ -115,7 +115,7 @@ static json_t *total_json(const Graph *g) {
   Totals t = module_totals(g, 0, true);
   return json_pack(
       "{s:o, s:o, s:I, s:I, s:I}", "input", shape_json(g->input.shape.rank, g->input.shape.dim), "output",
-      shape_json(g->values.at[g->outputs.at[0].value].shape.rank, g->values.at[g->outputs.at[0].value].shape.dim),
+      shape_json(value_at(g, g->outputs.at[0].value)->shape.rank, value_at(g, g->outputs.at[0].value)->shape.dim),
       "parameters", (json_int_t)t.all, "trained", (json_int_t)t.trained, "frozen", (json_int_t)(t.all - t.trained));
 }
 

@@ -25,15 +25,15 @@ static const char *count_text(Arena *arena, const Graph *g, NodeId id) {
 }
 
 static void whole_row(Printing *v, const char *mark, Paint paint, const Graph *g, NodeId id) {
-  const Node *n = &g->nodes.at[id];
+  const Node *n = node_at(g, id);
   table_row(v->table, paint, mark, n->name, node_text(g, v->arena, id),
-            shape_text(v->arena, &g->values.at[n->output].shape), count_text(v->arena, g, id),
+            shape_text(v->arena, &value_at(g, n->output)->shape), count_text(v->arena, g, id),
             state_name(node_state(g, id)), "");
 }
 
 /* Shapes and states that differ as well are told in the groups. */
 static void changed_row(Printing *v, const LayerDiff *d) {
-  const Node *na = &v->a->nodes.at[d->a], *nb = &v->b->nodes.at[d->b];
+  const Node *na = node_at(v->a, d->a), *nb = node_at(v->b, d->b);
   const char *inputs = "";
   if (d->what & DIFF_INPUTS)
     inputs = arena_printf(v->arena, "input %s",
@@ -46,7 +46,7 @@ static void changed_row(Printing *v, const LayerDiff *d) {
   }
   if (*inputs)
     table_row(v->table, PAINT_PARTLY, "~", nb->name, node_text(v->b, v->arena, d->b),
-              shape_text(v->arena, &v->b->values.at[nb->output].shape), count_text(v->arena, v->b, d->b),
+              shape_text(v->arena, &value_at(v->b, nb->output)->shape), count_text(v->arena, v->b, d->b),
               state_name(node_state(v->b, d->b)), inputs);
 }
 
@@ -116,8 +116,8 @@ static void add_diff(Arena *arena, Groups *groups, const Graph *a, const Graph *
   if (d->a == NO_ID || d->b == NO_ID || d->what & (DIFF_LAYER | DIFF_PARAMETERS)) return;
   if (d->what & DIFF_OUTPUT)
     add_to(arena, groups, b, d->b,
-           arena_printf(arena, "%s → %s", shape_text(arena, &a->values.at[a->nodes.at[d->a].output].shape),
-                        shape_text(arena, &b->values.at[b->nodes.at[d->b].output].shape)),
+           arena_printf(arena, "%s → %s", shape_text(arena, &value_at(a, node_at(a, d->a)->output)->shape),
+                        shape_text(arena, &value_at(b, node_at(b, d->b)->output)->shape)),
            PAINT_PARTLY, false);
   if (!(d->what & DIFF_STATE)) return;
   TrainState from = node_state(a, d->a), to = node_state(b, d->b);
@@ -134,9 +134,9 @@ static bool *complete_containers(Arena *arena, const Graph *g, const Group *grou
   for (size_t i = 0; i < g->modules.count; i++) complete[i] = true;
   for (size_t i = 0; i < g->order.count; i++) {
     NodeId id = g->order.at[i];
-    if (!g->nodes.at[id].alive || group->has[id]) continue;
+    if (!node_at(g, id)->alive || group->has[id]) continue;
     if (group->state && node_state(g, id) == STATE_NONE) continue;
-    for (ModuleId m = node_container(g, id); m != NO_ID; m = g->modules.at[m].parent) complete[m] = false;
+    for (ModuleId m = node_container(g, id); m != NO_ID; m = module_at(g, m)->parent) complete[m] = false;
   }
   return complete;
 }
@@ -148,15 +148,15 @@ static void print_group(Arena *arena, const Graph *g, const Group *group, bool c
          group->layers == 1 ? "" : "s");
   for (size_t i = 0; i < g->order.count; i++) {
     NodeId id = g->order.at[i];
-    if (!g->nodes.at[id].alive || !group->has[id]) continue;
+    if (!node_at(g, id)->alive || !group->has[id]) continue;
     ModuleId outermost = NO_ID;
-    for (ModuleId m = node_container(g, id); m != NO_ID; m = g->modules.at[m].parent)
+    for (ModuleId m = node_container(g, id); m != NO_ID; m = module_at(g, m)->parent)
       if (complete[m]) outermost = m;
     if (outermost != NO_ID && named[outermost]) continue;
     if (outermost != NO_ID) named[outermost] = true;
-    const char *name = outermost == NO_ID ? g->nodes.at[id].name
+    const char *name = outermost == NO_ID ? node_at(g, id)->name
                        : outermost == 0   ? "all"
-                                          : g->modules.at[outermost].name;
+                                          : module_at(g, outermost)->name;
     if (names++ < MOST_NAMES) printf("%s%s", names > 1 ? ", " : "", name);
   }
   if (names > MOST_NAMES) printf(" and %zu more", names - MOST_NAMES);

@@ -20,7 +20,7 @@ static TensorList tensors_of(Session *s, const CommandOperand *operand) {
     const Graph *g = operand->script.graph;
     ParamList all = graph_state_dict(g, s->arena, true);
     for (size_t i = 0; i < all.count; i++) {
-      const Param *p = &g->params.at[all.at[i]];
+      const Param *p = param_at(g, all.at[i]);
       vec_push(s->arena, &list.tensors,
                (DiffTensor){p->name, dtype_name(p->shape.dtype), p->shape.rank, p->shape.dim, NULL});
     }

@@ -47,7 +47,7 @@ static const char *conv_text(Arena *arena, const Conv2dArgs *a) {
 
 static const char *unit_type(const Dot *p, const DotUnit *unit) {
   NodeId head = unit->nodes.at[0];
-  const char *text = p->g->nodes.at[head].op == OP_Conv2d ? conv_text(p->arena, &node_args(p->g, head)->Conv2d)
+  const char *text = node_at(p->g, head)->op == OP_Conv2d ? conv_text(p->arena, &node_args(p->g, head)->Conv2d)
                                                           : node_text(p->g, p->arena, head);
   for (size_t i = 1; i < unit->nodes.count; i++)
     text = arena_printf(p->arena, "%s, %s", text, node_type(p->g, unit->nodes.at[i]));
@@ -56,9 +56,9 @@ static const char *unit_type(const Dot *p, const DotUnit *unit) {
 
 /* Without the name of the cluster that it is drawn in. */
 static const char *short_name(const Dot *p, const DotUnit *unit, NodeId node) {
-  const char *name = p->g->nodes.at[node].name;
+  const char *name = node_at(p->g, node)->name;
   if (unit->block == NO_ID || p->blocks.at[unit->block].units < 2) return name;
-  const char *block = p->g->modules.at[p->blocks.at[unit->block].module].name;
+  const char *block = module_at(p->g, p->blocks.at[unit->block].module)->name;
   size_t length = strlen(block);
   return strncmp(name, block, length) == 0 && name[length] == '.' ? name + length + 1 : name;
 }
@@ -76,7 +76,7 @@ static const char *unit_names(const Dot *p, const DotUnit *unit) {
 }
 
 static int unit_of_value(const Dot *p, ValueId value) {
-  NodeId producer = p->g->values.at[value].producer;
+  NodeId producer = value_at(p->g, value)->producer;
   return producer == NO_ID ? NO_ID : p->unit_of[producer];
 }
 
@@ -90,7 +90,7 @@ static bool *main_way(const Dot *p) {
   bool *on = arena_array(p->arena, bool, p->units.count + 1);
   int unit = unit_of_value(p, p->g->outputs.at[0].value);
   while (unit != NO_ID && !on[unit]) {
-    const Node *head = &p->g->nodes.at[p->units.at[unit].nodes.at[0]];
+    const Node *head = node_at(p->g, p->units.at[unit].nodes.at[0]);
     on[unit] = true;
     int best = NO_ID;
     for (size_t k = 0; k < head->inputs.count; k++) {
@@ -107,31 +107,31 @@ static void print_unit(const Dot *p, size_t index, bool straight, FILE *out) {
   const Colors *c = &colors[unit->state];
   int64_t count = 0;
   for (size_t i = 0; i < unit->nodes.count; i++) count += node_totals(p->g, unit->nodes.at[i]).all;
-  const Node *last = &p->g->nodes.at[unit->nodes.at[unit->nodes.count - 1]];
-  bool join = p->g->nodes.at[unit->nodes.at[0]].inputs.count > 1;
+  const Node *last = node_at(p->g, unit->nodes.at[unit->nodes.count - 1]);
+  bool join = node_at(p->g, unit->nodes.at[0])->inputs.count > 1;
   fprintf(out, "u%zu [%sfillcolor=\"%s\" color=\"%s\"%s label=<%s<br/><font point-size=\"9\">%s<br/>%s", index,
           straight ? "group=main " : "", c->fill, c->line, join ? " penwidth=2" : "", unit_names(p, unit),
-          html(p->arena, unit_type(p, unit)), shape_text(p->arena, &p->g->values.at[last->output].shape));
+          html(p->arena, unit_type(p, unit)), shape_text(p->arena, &value_at(p->g, last->output)->shape));
   if (count) fprintf(out, ", %s parameter%s", grouped(p->arena, count), count == 1 ? "" : "s");
   fputs("</font>>]\n", out);
 }
 
 static const char *block_label(const Dot *p, const DotBlock *block) {
-  const Module *m = &p->g->modules.at[block->module];
+  const Module *m = module_at(p->g, block->module);
   Arena *a = p->arena;
   int64_t count = module_totals(p->g, block->module, true).all;
   const char *each =
       count ? arena_printf(a, ", %s parameters%s", grouped(a, count), block->repeats > 1 ? " each" : "") : "";
   if (block->repeats == 1) return arena_printf(a, "<b>%s</b>  %s%s", html(a, m->name), html(a, m->type), each);
   return arena_printf(a, "<b>%s … %s</b>  <font color=\"#0f766e\"><b>%zu times</b></font>  %s%s", html(a, m->name),
-                      html(a, p->g->modules.at[block->last].name), block->repeats, html(a, m->type), each);
+                      html(a, module_at(p->g, block->last)->name), block->repeats, html(a, m->type), each);
 }
 
 static const char *group_label(const Dot *p, const DotGroup *group) {
   Arena *a = p->arena;
   if (group->stage == NO_ID)
-    return arena_printf(a, "<b>%s</b>  %s", html(a, p->g->modules.at[group->module].name),
-                        html(a, p->g->modules.at[group->module].type));
+    return arena_printf(a, "<b>%s</b>  %s", html(a, module_at(p->g, group->module)->name),
+                        html(a, module_at(p->g, group->module)->type));
   return arena_printf(a, "<b>%s</b>  stage [%d]", html(a, p->g->stages.at[group->stage].name), group->stage);
 }
 
@@ -169,7 +169,7 @@ static int frame_of(const Dot *p, const DotUnit *unit) {
 static void print_rows(const Dot *p, FILE *out) {
   for (size_t i = 0; i < p->units.count; i++) {
     const DotUnit *unit = &p->units.at[i];
-    const Node *head = &p->g->nodes.at[unit->nodes.at[0]];
+    const Node *head = node_at(p->g, unit->nodes.at[0]);
     int frame = frame_of(p, unit);
     for (size_t k = 0; k < head->inputs.count && !is_hidden(p, i); k++) {
       int from = unit_of_value(p, head->inputs.at[k]);
@@ -222,7 +222,7 @@ static bool *shortcut_units(const Dot *p) {
   bool *on = arena_array(p->arena, bool, p->units.count + 1);
   for (size_t i = p->units.count; i-- > 0;) {
     if (is_hidden(p, i)) continue;
-    const Node *head = &p->g->nodes.at[p->units.at[i].nodes.at[0]];
+    const Node *head = node_at(p->g, p->units.at[i].nodes.at[0]);
     for (size_t k = 0; k < head->inputs.count; k++) {
       int from = unit_of_value(p, head->inputs.at[k]);
       bool alone = from != NO_ID && p->uses[head->inputs.at[k]] == 1;
@@ -236,7 +236,7 @@ static void print_edges(const Dot *p, FILE *out) {
   bool *on_shortcut = shortcut_units(p);
   for (size_t i = 0; i < p->units.count; i++) {
     if (is_hidden(p, i)) continue;
-    const Node *head = &p->g->nodes.at[p->units.at[i].nodes.at[0]];
+    const Node *head = node_at(p->g, p->units.at[i].nodes.at[0]);
     for (size_t k = 0; k < head->inputs.count; k++) {
       int from = unit_of_value(p, head->inputs.at[k]);
       fprintf(out, "%s -> u%zu%s\n", from == NO_ID ? "input" : arena_printf(p->arena, "u%d", from), i,
@@ -261,7 +261,7 @@ static void print_ends(const Dot *p, FILE *out) {
             "output%zu [group=main shape=ellipse fillcolor=\"#ffffff\" color=\"#334155\" "
             "label=<<b>%s</b><br/><font "
             "point-size=\"9\">%s</font>>]\n",
-            i, html(a, o->name), shape_text(a, &g->values.at[o->value].shape));
+            i, html(a, o->name), shape_text(a, &value_at(g, o->value)->shape));
     fprintf(out, "%s -> output%zu [weight=9]\n", from == NO_ID ? "input" : arena_printf(a, "u%d", from), i);
   }
 }

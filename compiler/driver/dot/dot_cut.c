@@ -6,7 +6,7 @@
 
 static ModuleId outermost(const Graph *g, ModuleId module) {
   if (module <= 0) return NO_ID;
-  while (g->modules.at[module].parent > 0) module = g->modules.at[module].parent;
+  while (module_at(g, module)->parent > 0) module = module_at(g, module)->parent;
   return module;
 }
 
@@ -18,7 +18,7 @@ static int find_group(Dot *p, int stage, ModuleId module) {
 }
 
 static int group_of(Dot *p, NodeId node) {
-  int stage = p->g->nodes.at[node].stage;
+  int stage = node_at(p->g, node)->stage;
   ModuleId top = stage == NO_ID ? outermost(p->g, node_container(p->g, node)) : NO_ID;
   return stage == NO_ID && top == NO_ID ? NO_ID : find_group(p, stage, top);
 }
@@ -36,8 +36,8 @@ static Extent *container_extents(Dot *p, const int *group) {
   Extent *extent = arena_array(p->arena, Extent, g->modules.count + 1);
   for (size_t i = 0; i < g->order.count; i++) {
     NodeId id = g->order.at[i];
-    if (!g->nodes.at[id].alive) continue;
-    for (ModuleId m = node_container(g, id); m > 0; m = g->modules.at[m].parent) {
+    if (!node_at(g, id)->alive) continue;
+    for (ModuleId m = node_container(g, id); m > 0; m = module_at(g, m)->parent) {
       if (extent[m].nodes++ == 0) extent[m].group = group[id];
       if (extent[m].group != group[id]) extent[m].group = SEVERAL;
     }
@@ -48,7 +48,7 @@ static Extent *container_extents(Dot *p, const int *group) {
 static ModuleId block_module(const Dot *p, const Extent *extent, NodeId node, int group) {
   ModuleId found = NO_ID;
   if (group == NO_ID) return NO_ID;
-  for (ModuleId m = node_container(p->g, node); m > 0; m = p->g->modules.at[m].parent)
+  for (ModuleId m = node_container(p->g, node); m > 0; m = module_at(p->g, m)->parent)
     if (extent[m].group == group && extent[m].nodes < p->groups.at[group].nodes) found = m;
   return found;
 }
@@ -67,36 +67,36 @@ static int find_block(Dot *p, int *block_of, ModuleId module) {
 /* Batch normalisation, activations, dropout, flattening: what works on each number or merely turns the shape.
  */
 static bool may_follow(const Graph *g, NodeId node) {
-  const Node *n = &g->nodes.at[node];
+  const Node *n = node_at(g, node);
   if (n->inputs.count != 1) return false;
   if (n->module != NO_ID) {
-    const Module *m = &g->modules.at[n->module];
+    const Module *m = module_at(g, n->module);
     for (size_t i = 0; i < m->params.count; i++)
-      if (g->params.at[m->params.at[i]].shape.rank > 1) return false;
+      if (param_at(g, m->params.at[i])->shape.rank > 1) return false;
   }
   bool flatten = streq(op_info(n->op)->name, "flatten") || streq(op_info(n->op)->name, "Flatten");
-  return flatten || shape_equal(&g->values.at[n->inputs.at[0]].shape, &g->values.at[n->output].shape);
+  return flatten || shape_equal(&value_at(g, n->inputs.at[0])->shape, &value_at(g, n->output)->shape);
 }
 
 static bool joins(const Dot *p, const DotUnit *unit, NodeId node, int group, int block, TrainState state) {
-  const Node *n = &p->g->nodes.at[node];
-  ValueId out = p->g->nodes.at[unit->nodes.at[unit->nodes.count - 1]].output;
+  const Node *n = node_at(p->g, node);
+  ValueId out = node_at(p->g, unit->nodes.at[unit->nodes.count - 1])->output;
   return may_follow(p->g, node) && n->inputs.at[0] == out && p->uses[out] == 1 && unit->group == group &&
          unit->block == block && (state == STATE_NONE || state == unit->state);
 }
 
 static void add_node(Dot *p, NodeId node, int group, int block) {
-  const Node *n = &p->g->nodes.at[node];
+  const Node *n = node_at(p->g, node);
   TrainState state = node_state(p->g, node);
   if (state == STATE_STATISTICS) state = STATE_PARTLY;
   if (n->module != NO_ID && module_totals(p->g, n->module, false).all == 0) state = STATE_NONE;
-  NodeId above = n->inputs.count == 1 ? p->g->values.at[n->inputs.at[0]].producer : NO_ID;
+  NodeId above = n->inputs.count == 1 ? value_at(p->g, n->inputs.at[0])->producer : NO_ID;
   int unit = above == NO_ID ? NO_ID : p->unit_of[above];
   if (unit == NO_ID || !joins(p, &p->units.at[unit], node, group, block, state)) {
     unit = (int)p->units.count;
     int depth = 0;
     for (size_t k = 0; k < n->inputs.count; k++) {
-      NodeId producer = p->g->values.at[n->inputs.at[k]].producer;
+      NodeId producer = value_at(p->g, n->inputs.at[k])->producer;
       int before = producer == NO_ID ? 0 : p->units.at[p->unit_of[producer]].depth;
       if (before >= depth) depth = before + 1;
     }
@@ -111,7 +111,7 @@ static void add_node(Dot *p, NodeId node, int group, int block) {
 static void count_uses(Dot *p) {
   const Graph *g = p->g;
   for (size_t i = 0; i < g->order.count; i++) {
-    const Node *n = &g->nodes.at[g->order.at[i]];
+    const Node *n = node_at(g, g->order.at[i]);
     for (size_t k = 0; n->alive && k < n->inputs.count; k++) p->uses[n->inputs.at[k]]++;
   }
   for (size_t i = 0; i < g->outputs.count; i++) p->uses[g->outputs.at[i].value]++;
@@ -128,14 +128,14 @@ Dot dot_cut(Arena *arena, const Graph *g) {
   count_uses(&p);
   for (size_t i = 0; i < g->order.count; i++) {
     NodeId id = g->order.at[i];
-    if (!g->nodes.at[id].alive) continue;
+    if (!node_at(g, id)->alive) continue;
     group[id] = group_of(&p, id);
     if (group[id] != NO_ID) p.groups.at[group[id]].nodes++;
   }
   Extent *extent = container_extents(&p, group);
   for (size_t i = 0; i < g->order.count; i++) {
     NodeId id = g->order.at[i];
-    if (g->nodes.at[id].alive)
+    if (node_at(g, id)->alive)
       add_node(&p, id, group[id], find_block(&p, block_of, block_module(&p, extent, id, group[id])));
   }
   dot_collapse(&p);
@@ -163,9 +163,9 @@ static void set_once(ValueId *slot, ValueId value, bool *several) {
 static int *inner_uses(const Dot *p) {
   int *inner = arena_array(p->arena, int, p->g->values.count + 1);
   for (size_t i = 0; i < p->g->order.count; i++) {
-    const Node *n = &p->g->nodes.at[p->g->order.at[i]];
+    const Node *n = node_at(p->g, p->g->order.at[i]);
     for (size_t k = 0; n->alive && k < n->inputs.count; k++) {
-      NodeId producer = p->g->values.at[n->inputs.at[k]].producer;
+      NodeId producer = value_at(p->g, n->inputs.at[k])->producer;
       if (producer != NO_ID && node_block(p, producer) == node_block(p, p->g->order.at[i])) inner[n->inputs.at[k]]++;
     }
   }
@@ -181,11 +181,11 @@ static void sign(const Dot *p, BlockView *view, const int *inner, const size_t *
   FILE *out = open_memstream(&text, &size);
   if (!out) fail_environment("no memory");
   for (size_t i = 0; i < view->nodes.count; i++) {
-    const Node *n = &g->nodes.at[view->nodes.at[i]];
+    const Node *n = node_at(g, view->nodes.at[i]);
     fprintf(out, "%s %s %d", node_text(g, p->arena, view->nodes.at[i]),
-            shape_text(p->arena, &g->values.at[n->output].shape), (int)node_state(g, view->nodes.at[i]));
+            shape_text(p->arena, &value_at(g, n->output)->shape), (int)node_state(g, view->nodes.at[i]));
     for (size_t k = 0; k < n->inputs.count; k++) {
-      NodeId producer = g->values.at[n->inputs.at[k]].producer;
+      NodeId producer = value_at(g, n->inputs.at[k])->producer;
       bool inside = producer != NO_ID && node_block(p, producer) == node_block(p, view->nodes.at[i]);
       fprintf(out, " %d", inside ? (int)place[producer] : -1);
       if (!inside) set_once(&view->in, n->inputs.at[k], &several);
@@ -203,7 +203,7 @@ static bool follows(const Dot *p, const BlockView *before, const BlockView *view
   if (view->in != before->out) return false;
   int uses = 0;
   for (size_t i = 0; i < view->nodes.count; i++) {
-    const Node *n = &p->g->nodes.at[view->nodes.at[i]];
+    const Node *n = node_at(p->g, view->nodes.at[i]);
     for (size_t k = 0; k < n->inputs.count; k++) uses += n->inputs.at[k] == before->out;
   }
   return uses == p->uses[before->out];
@@ -216,7 +216,7 @@ void dot_collapse(Dot *p) {
   for (size_t b = 0; b < p->blocks.count; b++) views[b].in = views[b].out = NO_ID;
   for (size_t i = 0; i < p->g->order.count; i++) {
     NodeId id = p->g->order.at[i];
-    int block = p->g->nodes.at[id].alive ? node_block(p, id) : NO_ID;
+    int block = node_at(p->g, id)->alive ? node_block(p, id) : NO_ID;
     if (block == NO_ID) continue;
     place[id] = views[block].nodes.count;
     vec_push(p->arena, &views[block].nodes, id);

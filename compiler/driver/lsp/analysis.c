@@ -22,11 +22,11 @@ static void list_layers(Arena *arena, const Graph *g, LayerNames *list) {
   list->count = 0;
   vec_reserve(arena, list, g->modules.count + 16);
   for (size_t i = 1; i < g->modules.count; i++) {
-    const Module *m = &g->modules.at[i];
+    const Module *m = module_at(g, i);
     if (m->alive || m->cut) vec_push(arena, list, (LayerName){m->name, m->type, (int32_t)i, false, !m->alive});
   }
   for (size_t i = 0; i < g->nodes.count; i++) {
-    const Node *n = &g->nodes.at[i];
+    const Node *n = node_at(g, i);
     if (n->module == NO_ID && n->alive)
       vec_push(arena, list, (LayerName){n->name, op_info(n->op)->name, (int32_t)i, true, false});
   }

@@ -173,7 +173,7 @@ static const char *hover_hole(Request *r) {
   const Graph *g = r->a->script.graph;
   if (!g) return NULL;
   for (size_t i = 0; i < g->modules.count; i++) {
-    const Module *m = &g->modules.at[i];
+    const Module *m = module_at(g, i);
     if (m->op == OP_NONE) continue;
     const ArgInfo *info = op_info(m->op)->args;
     for (size_t k = 0; info[k].name && k < LENGTH(m->args.arg_span); k++) {

@@ -9,7 +9,7 @@
 
 int64_t count_params(const Graph *g, const ParamList *params) {
   int64_t count = 0;
-  for (size_t i = 0; i < params->count; i++) count += shape_count(&g->params.at[params->at[i]].shape);
+  for (size_t i = 0; i < params->count; i++) count += shape_count(&param_at(g, params->at[i])->shape);
   return count;
 }
 
@@ -62,7 +62,7 @@ static void list_layers(PlanInfo *f) {
   const Graph *g = f->g;
   bool *seen = arena_array(f->s->arena, bool, g->modules.count + 1);
   for (size_t i = 0; i < g->order.count; i++) {
-    const Node *n = &g->nodes.at[g->order.at[i]];
+    const Node *n = node_at(g, g->order.at[i]);
     if (!n->alive) continue;
     bool first = n->module != NO_ID && !seen[n->module];
     if (first) seen[n->module] = true;
@@ -70,7 +70,7 @@ static void list_layers(PlanInfo *f) {
              (LayerInfo){.name = n->name,
                          .type = node_type(g, g->order.at[i]),
                          .state = state_name(node_state(g, g->order.at[i])),
-                         .shape = &g->values.at[n->output].shape,
+                         .shape = &value_at(g, n->output)->shape,
                          .parameters = first ? node_totals(g, g->order.at[i]) : (Totals){0}});
   }
 }
@@ -83,16 +83,16 @@ static void tally(Tally *t, int64_t count, bool donor, bool alive, bool cut) {
 static void tally_all(PlanInfo *f) {
   const Graph *g = f->g;
   for (size_t i = 0; i < g->modules.count; i++) {
-    const Module *m = &g->modules.at[i];
+    const Module *m = module_at(g, i);
     if (m->op != OP_NONE) tally(&f->layers, 1, i < f->log->donor_modules, m->alive, m->cut);
   }
   for (size_t i = 0; i < g->nodes.count; i++) {
-    const Node *n = &g->nodes.at[i];
+    const Node *n = node_at(g, i);
     if (n->module == NO_ID) tally(&f->layers, 1, i < f->log->donor_nodes, n->alive, n->cut);
   }
   for (size_t i = 0; i < g->params.count; i++) {
-    const Param *p = &g->params.at[i];
-    const Module *m = &g->modules.at[p->module];
+    const Param *p = param_at(g, i);
+    const Module *m = module_at(g, p->module);
     if (!p->is_buffer) tally(&f->parameters, shape_count(&p->shape), i < f->log->donor_params, m->alive, m->cut);
   }
   f->total = module_totals(g, 0, true);
@@ -128,12 +128,12 @@ static void add_weights(PlanInfo *f, const Param *p) {
 
 static void list_weights(PlanInfo *f) {
   ParamList all = graph_state_dict(f->g, f->s->arena, true);
-  for (size_t i = 0; i < all.count; i++) add_weights(f, &f->g->params.at[all.at[i]]);
+  for (size_t i = 0; i < all.count; i++) add_weights(f, param_at(f->g, all.at[i]));
 }
 
 static const char *prefix_end(const Plan *p) {
   if (!p->prefix.present) return NULL;
-  return p->graph->nodes.at[p->graph->order.at[p->trainability.boundary_position]].name;
+  return node_at(p->graph, p->graph->order.at[p->trainability.boundary_position])->name;
 }
 
 static void list_phases(PlanInfo *f) {

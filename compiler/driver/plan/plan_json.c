@@ -20,7 +20,7 @@ static json_t *names_json(Arena *arena, const LogNames *names) {
 static json_t *params_json(const PlanInfo *f, const ParamList *params) {
   json_t *object = json_object();
   LogNames names = {0};
-  for (size_t i = 0; i < params->count; i++) vec_push(f->s->arena, &names, f->g->params.at[params->at[i]].name);
+  for (size_t i = 0; i < params->count; i++) vec_push(f->s->arena, &names, param_at(f->g, params->at[i])->name);
   set(object, "tensors", names_json(f->s->arena, &names));
   set(object, "parameters", json_integer(count_params(f->g, params)));
   return object;
@@ -154,7 +154,7 @@ static json_t *plan_json(const PlanInfo *f) {
   for (size_t i = 0; i < g->outputs.count; i++) {
     json_t *output = json_object();
     set(output, "name", name_json(f->s->arena, g->outputs.at[i].name));
-    const Shape *shape = &g->values.at[g->outputs.at[i].value].shape;
+    const Shape *shape = &value_at(g, g->outputs.at[i].value)->shape;
     set(output, "shape", shape_json(shape->rank, shape->dim));
     push(outputs, output);
   }

@@ -153,7 +153,7 @@ void plan_print_text(const PlanInfo *f) {
   print_layers(f);
   printf("\ninput       %s\n", shape_text(arena, &g->input.shape));
   for (size_t i = 0; i < g->outputs.count; i++)
-    printf("%-11s %s\n", g->outputs.at[i].name, shape_text(arena, &g->values.at[g->outputs.at[i].value].shape));
+    printf("%-11s %s\n", g->outputs.at[i].name, shape_text(arena, &value_at(g, g->outputs.at[i].value)->shape));
   print_tally(f, "layers", &f->layers);
   printf("parameters  %s: %s trained, %s frozen\n", grouped(arena, f->total.all), grouped(arena, f->total.trained),
          grouped(arena, f->total.all - f->total.trained));

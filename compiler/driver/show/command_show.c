@@ -13,7 +13,7 @@ typedef struct Showing {
 
 static int module_depth(const Graph *g, ModuleId module) {
   int depth = 0;
-  for (ModuleId m = module; m > 0; m = g->modules.at[m].parent) depth++;
+  for (ModuleId m = module; m > 0; m = module_at(g, m)->parent) depth++;
   return depth;
 }
 
@@ -25,8 +25,8 @@ static const char *indented(Arena *arena, int depth, const char *name) {
 static void container_rows(Showing *v, ModuleId module) {
   const Graph *g = v->g;
   if (module <= 0) return;
-  container_rows(v, g->modules.at[module].parent);
-  const Module *m = &g->modules.at[module];
+  container_rows(v, module_at(g, module)->parent);
+  const Module *m = module_at(g, module);
   int depth = module_depth(g, module);
   if (v->seen[module] || m->op != OP_NONE || depth > DEEPEST_CONTAINER) return;
   v->seen[module] = true;
@@ -37,7 +37,7 @@ static void container_rows(Showing *v, ModuleId module) {
 
 static void layer_row(Showing *v, NodeId id) {
   const Graph *g = v->g;
-  const Node *n = &g->nodes.at[id];
+  const Node *n = node_at(g, id);
   ModuleId home = node_container(g, id);
   container_rows(v, home);
   int depth = home == NO_ID ? 0 : module_depth(g, home);
@@ -48,7 +48,7 @@ static void layer_row(Showing *v, NodeId id) {
   const char *count = own == 0 ? "" : first ? grouped(v->s->arena, own) : "(again)";
   table_row(v->table, state_paint(state),
             indented(v->s->arena, depth < DEEPEST_CONTAINER ? depth : DEEPEST_CONTAINER, n->name), node_type(g, id),
-            shape_text(v->s->arena, &g->values.at[n->output].shape), count, "", state_name(state));
+            shape_text(v->s->arena, &value_at(g, n->output)->shape), count, "", state_name(state));
 }
 
 static void print_totals(Session *s, const CommandOperand *operand) {
@@ -58,7 +58,7 @@ static void print_totals(Session *s, const CommandOperand *operand) {
   table_row(&table, PAINT_NONE, "input", shape_text(s->arena, &g->input.shape));
   for (size_t i = 0; i < g->outputs.count; i++)
     table_row(&table, PAINT_NONE, g->outputs.at[i].name,
-              shape_text(s->arena, &g->values.at[g->outputs.at[i].value].shape));
+              shape_text(s->arena, &value_at(g, g->outputs.at[i].value)->shape));
   table_row(&table, PAINT_NONE, "parameters",
             arena_printf(s->arena, "%s: %s trained, %s frozen", grouped(s->arena, t.all), grouped(s->arena, t.trained),
                          grouped(s->arena, t.all - t.trained)));
@@ -81,7 +81,7 @@ static void show_table(Session *s, const Options *o, const CommandOperand *opera
   Showing v = {s, g, &table, arena_array(s->arena, bool, g->modules.count + 1)};
   table_row(&table, PAINT_HEAD, "layer", "type", "output", "parameters", "in all", "");
   for (size_t i = 0; i < g->order.count; i++)
-    if (g->nodes.at[g->order.at[i]].alive) layer_row(&v, g->order.at[i]);
+    if (node_at(g, g->order.at[i])->alive) layer_row(&v, g->order.at[i]);
   table_print(&table, stdout, use_color(o, 1));
   print_totals(s, operand);
 }

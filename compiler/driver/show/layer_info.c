@@ -5,7 +5,7 @@
 /* Layers whose training differs from evaluation, and that are not frozen: batch statistics move, dropout
  * drops. */
 static bool varies(const Graph *g, ModuleId module, bool below, OpBatch how) {
-  const Module *m = &g->modules.at[module];
+  const Module *m = module_at(g, module);
   if (!m->alive) return false;
   if (m->op != OP_NONE && op_info(m->op)->batch == how && !m->frozen) return true;
   for (size_t i = 0; below && i < m->children.count; i++)
@@ -14,7 +14,7 @@ static bool varies(const Graph *g, ModuleId module, bool below, OpBatch how) {
 }
 
 TrainState module_state(const Graph *g, ModuleId module, bool below) {
-  const Module *m = &g->modules.at[module];
+  const Module *m = module_at(g, module);
   Totals t = module_totals(g, module, below);
   if (t.all == 0)
     return m->frozen && m->op != OP_NONE && op_info(m->op)->batch != BATCH_SAME ? STATE_FROZEN : STATE_NONE;
@@ -24,7 +24,7 @@ TrainState module_state(const Graph *g, ModuleId module, bool below) {
 }
 
 TrainState node_state(const Graph *g, NodeId node) {
-  ModuleId module = g->nodes.at[node].module;
+  ModuleId module = node_at(g, node)->module;
   return module == NO_ID ? STATE_NONE : module_state(g, module, false);
 }
 
@@ -44,13 +44,13 @@ const char *state_name(TrainState state) { return states[state].name; }
 Paint state_paint(TrainState state) { return states[state].paint; }
 
 const char *node_type(const Graph *g, NodeId node) {
-  const Node *n = &g->nodes.at[node];
-  return n->module != NO_ID ? g->modules.at[n->module].type : op_info(n->op)->name;
+  const Node *n = node_at(g, node);
+  return n->module != NO_ID ? module_at(g, n->module)->type : op_info(n->op)->name;
 }
 
 const char *layer_name(const Graph *g, ValueId value) {
-  NodeId producer = g->values.at[value].producer;
-  return producer == NO_ID ? "input" : g->nodes.at[producer].name;
+  NodeId producer = value_at(g, value)->producer;
+  return producer == NO_ID ? "input" : node_at(g, producer)->name;
 }
 
 double network_flops(Session *s, const Script *script) {

@@ -55,11 +55,11 @@ static json_t *args_json(Arena *arena, OpId op, const OpArgs *args) {
 }
 
 static json_t *module_json(Arena *arena, const Graph *g, ModuleId id) {
-  const Module *m = &g->modules.at[id];
+  const Module *m = module_at(g, id);
   Totals t = module_totals(g, id, true);
   json_t *children = json_array();
   for (size_t i = 0; i < m->children.count; i++) {
-    const Module *child = &g->modules.at[m->children.at[i]];
+    const Module *child = module_at(g, m->children.at[i]);
     if (child->alive) json_array_append_new(children, name_json(arena, child->name));
   }
   return json_pack("{s:o, s:o, s:b, s:o, s:o, s:I, s:I, s:I, s:b}", "name", name_json(arena, m->name), "type",
@@ -70,14 +70,14 @@ static json_t *module_json(Arena *arena, const Graph *g, ModuleId id) {
 
 /* Depth first, in declared order: a module stands behind the one it is in. */
 static void add_modules(Arena *arena, const Graph *g, ModuleId id, json_t *array) {
-  if (!g->modules.at[id].alive) return;
+  if (!module_at(g, id)->alive) return;
   json_array_append_new(array, module_json(arena, g, id));
-  for (size_t i = 0; i < g->modules.at[id].children.count; i++)
-    add_modules(arena, g, g->modules.at[id].children.at[i], array);
+  for (size_t i = 0; i < module_at(g, id)->children.count; i++)
+    add_modules(arena, g, module_at(g, id)->children.at[i], array);
 }
 
 json_t *inputs_json(Arena *arena, const Graph *g, NodeId node) {
-  const Node *n = &g->nodes.at[node];
+  const Node *n = node_at(g, node);
   json_t *inputs = json_array();
   for (size_t i = 0; i < n->inputs.count; i++)
     json_array_append_new(inputs, name_json(arena, layer_name(g, n->inputs.at[i])));
@@ -85,12 +85,12 @@ json_t *inputs_json(Arena *arena, const Graph *g, NodeId node) {
 }
 
 static json_t *layer_json(Arena *arena, const Graph *g, NodeId id) {
-  const Node *n = &g->nodes.at[id];
-  const Shape *shape = &g->values.at[n->output].shape;
+  const Node *n = node_at(g, id);
+  const Shape *shape = &value_at(g, n->output)->shape;
   Totals t = node_totals(g, id);
   return json_pack(
       "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:s}", "name", name_json(arena, n->name), "type", node_type(g, id),
-      "module", name_json(arena, n->module == NO_ID ? NULL : g->modules.at[n->module].name), "stage",
+      "module", name_json(arena, n->module == NO_ID ? NULL : module_at(g, n->module)->name), "stage",
       name_json(arena, n->stage == NO_ID ? NULL : g->stages.at[n->stage].name), "inputs", inputs_json(arena, g, id),
       "arguments", args_json(arena, n->op, node_args(g, id)), "output", shape_json(shape->rank, shape->dim),
       "parameters", (json_int_t)t.all, "trained", (json_int_t)t.trained, "state", state_name(node_state(g, id)));
@@ -106,7 +106,7 @@ static json_t *outputs_json(Arena *arena, const Graph *g) {
   json_t *array = json_array();
   for (size_t i = 0; i < g->outputs.count; i++) {
     const Output *out = &g->outputs.at[i];
-    const Shape *shape = &g->values.at[out->value].shape;
+    const Shape *shape = &value_at(g, out->value)->shape;
     json_array_append_new(array, json_pack("{s:o, s:o, s:o}", "name", name_json(arena, out->name), "layer",
                                            name_json(arena, layer_name(g, out->value)), "shape",
                                            shape_json(shape->rank, shape->dim)));
@@ -121,10 +121,9 @@ json_t *network_json(Session *s, const CommandOperand *operand) {
   for (size_t i = 0; i < g->stages.count; i++) json_array_append_new(stages, name_json(s->arena, g->stages.at[i].name));
   add_modules(s->arena, g, 0, modules);
   for (size_t i = 0; i < g->order.count; i++)
-    if (g->nodes.at[g->order.at[i]].alive) json_array_append_new(layers, layer_json(s->arena, g, g->order.at[i]));
+    if (node_at(g, g->order.at[i])->alive) json_array_append_new(layers, layer_json(s->arena, g, g->order.at[i]));
   ParamList all = graph_state_dict(g, s->arena, true);
-  for (size_t i = 0; i < all.count; i++)
-    json_array_append_new(tensors, tensor_json(s->arena, &g->params.at[all.at[i]]));
+  for (size_t i = 0; i < all.count; i++) json_array_append_new(tensors, tensor_json(s->arena, param_at(g, all.at[i])));
   return json_pack("{s:s, s:o, s:o, s:{s:s, s:o}, s:o, s:{s:I, s:I, s:I, s:I}, s:f, s:o, s:o, s:o, s:o}", "kind",
                    "network", "given", name_json(s->arena, operand->given), "name", name_json(s->arena, g->name),
                    "input", "kind", input_kind_name(g->input.kind), "shape",

@@ -13,7 +13,7 @@ static void print_info(const Tree *t, ModuleId module, bool container) {
   const Graph *g = t->g;
   Totals totals = module_totals(g, module, container);
   NodeId call = t->last_call[module];
-  const char *shape = call == NO_ID ? NULL : shape_text(t->arena, &g->values.at[g->nodes.at[call].output].shape);
+  const char *shape = call == NO_ID ? NULL : shape_text(t->arena, &value_at(g, node_at(g, call)->output)->shape);
   const char *state = state_name(module_state(g, module, container));
   if (!shape && !totals.all) return;
   fputs("  # ", stdout);
@@ -25,7 +25,7 @@ static void print_info(const Tree *t, ModuleId module, bool container) {
 
 static void print_module(const Tree *t, ModuleId module, int depth) {
   const Graph *g = t->g;
-  const Module *m = &g->modules.at[module];
+  const Module *m = module_at(g, module);
   bool container = m->op == OP_NONE;
   Paint paint = container ? PAINT_NONE : state_paint(module_state(g, module, false));
   printf("%*s%s", 2 * depth, "", paint_begin(paint, t->color));
@@ -37,7 +37,7 @@ static void print_module(const Tree *t, ModuleId module, int depth) {
   putchar('\n');
   if (!container) return;
   for (size_t i = 0; i < m->children.count; i++)
-    if (g->modules.at[m->children.at[i]].alive) print_module(t, m->children.at[i], depth + 1);
+    if (module_at(g, m->children.at[i])->alive) print_module(t, m->children.at[i], depth + 1);
   printf("%*s)\n", 2 * depth, "");
 }
 
@@ -45,13 +45,13 @@ void show_tree(Session *s, const Graph *g, bool color) {
   Tree t = {s->arena, g, color, arena_array(s->arena, NodeId, g->modules.count + 1)};
   for (size_t i = 0; i < g->modules.count; i++) t.last_call[i] = NO_ID;
   for (size_t i = 0; i < g->order.count; i++) {
-    const Node *n = &g->nodes.at[g->order.at[i]];
+    const Node *n = node_at(g, g->order.at[i]);
     if (n->alive && n->module != NO_ID) t.last_call[n->module] = g->order.at[i];
   }
   /* A container returns what its last node computes. */
   for (size_t i = 0; i < g->order.count; i++) {
-    if (!g->nodes.at[g->order.at[i]].alive) continue;
-    for (ModuleId home = node_container(g, g->order.at[i]); home != NO_ID; home = g->modules.at[home].parent)
+    if (!node_at(g, g->order.at[i])->alive) continue;
+    for (ModuleId home = node_container(g, g->order.at[i]); home != NO_ID; home = module_at(g, home)->parent)
       t.last_call[home] = g->order.at[i];
   }
   print_module(&t, 0, 0);
