@@ -17,8 +17,8 @@ typedef struct sg_run {
   void *grads;   /* written by step() */
   void *arena;   /* at least the manifest's bytes for n */
   int64_t n;     /* samples */
-  const void *x; /* (n, …) plain f32, of tokens int32; features for tail and step where the network has a prefix */
-  void *y[SG_MAX_OUTPUTS]; /* outputs, plain f32; prefix writes features to y[0] */
+  const void *x; /* (n, …) f32 in NCHW, of tokens int32; features for tail and step where the network has a prefix */
+  void *y[SG_MAX_OUTPUTS]; /* outputs, f32 in NCHW; prefix writes features to y[0] */
   const void *target;      /* int32 classes, or f32 */
   float *loss;             /* one float, the batch's mean */
   const uint64_t *rng;     /* {seed, step} */
@@ -35,9 +35,9 @@ typedef struct sg_phase {
   sg_function *prefix, *tail, *step; /* NULL where it has none */
 } sg_phase;
 
-/* The one object that a compiled network exports: NAME_network. A network for several kinds of CPU has one for each,
- * the best first; sg_choose() finds that of this machine. They differ in their functions alone: the manifest, and with
- * it every size, is the same. */
+/* The one object that a compiled network exports: NAME_network. A network for several kinds of CPU has one for each ISA
+ * variant, the best first; sg_choose() finds that of this machine. They differ only in their functions: the manifest,
+ * and with it every size, is the same. */
 typedef struct sg_network {
   uint32_t abi, size;   /* SG_ABI, sizeof(sg_network) */
   const char *manifest; /* JSON, NUL-terminated; see below */
@@ -45,14 +45,14 @@ typedef struct sg_network {
   uint64_t embedded_bytes;
   sg_function *pack, *forward, *prefix, *tail,
       *step;              /* NULL where the network has none; the last three: of the first phase */
-  sg_function *inspect;   /* programs alone: the forward with every value left in the arena, at the manifest's places */
-  sg_function *loss;      /* programs alone: outputs (as x) and target → loss */
+  sg_function *inspect;   /* programs only: the forward with every value left in the arena, at the manifest's places */
+  sg_function *loss;      /* programs only: outputs (as x) and target → loss */
   uint64_t later_phases;  /* phases after the first */
   const sg_phase *phases; /* [later_phases] */
   const char *cpu;        /* what the functions are compiled for: "x86-64-v3", "sapphirerapids" */
   uint64_t needs;         /* the features that they may use, bits as in runtime/base/cpu.c */
-  const struct sg_network *lesser; /* for a lesser CPU; NULL: this is the last */
-  const struct TrainRecipe *train; /* base/recipe.h, as the train block says it; NULL: there is none */
+  const struct sg_network *next_lower; /* the variant for the next lower ISA; NULL: this is the last */
+  const struct TrainRecipe *train;     /* base/recipe.h, as the train block says it; NULL: there is none */
 } sg_network;
 
 /* The manifest:
@@ -82,7 +82,7 @@ typedef struct sg_network {
  * {"name": "conv1", "type": "Conv2d", "shape": [64, 112, 112], "parameters": 9408, "frozen": true} ],
  * "modules": [ ["", "ResNet"], ["conv1", "Conv2d", 0], … ] (name, type, parent: the tree, depth first), "calls": [
  * ["conv1", null, 1, 0], ["layer1.0.add", "add", 7, 1], … ] (in forward order: name; of a function its type; its layer,
- * or the container in whose forward it is; stage or -1), "stages": [ "stem", … ], with inspect alone, what the nodes of
+ * or the container in whose forward it is; stage or -1), "stages": [ "stem", … ], with inspect only, what the nodes of
  * the network are, in forward order, and which parts of it can be removed: "values": [
  * {"name": "layer1.0.conv1", "type": "Conv2d", "layer": "layer1.0.conv1" (missing: a function), "inputs": [3] (into
  * this list; -1: the network's input), "shape": [64, 56, 56], "offset": bytes in the arena for one sample, "blocked":
@@ -122,7 +122,7 @@ SG_API int sg_cpus(void);
  * 0, or a surgery_failure. */
 SG_API int32_t sg_raw_begin(sg_run *run, int64_t bytes, int64_t per_sample, int64_t fixed, int64_t scratch,
                             int32_t outputs);
-/* c (m, n) = alpha op(a) op(b) + beta c, row-major, by OpenBLAS on the calling thread alone: for tasks. transpose_a: a
+/* c (m, n) = alpha op(a) op(b) + beta c, row-major, by OpenBLAS on the calling thread only: for tasks. transpose_a: a
  * is (k, m) in memory, else (m, k); b alike. lda, ldb, ldc: floats from a row to the next. No size is above INT_MAX. */
 SG_API void sg_gemm(int64_t transpose_a, int64_t transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
                     const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);

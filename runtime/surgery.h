@@ -1,5 +1,5 @@
 /* The public interface of Surgery's runtime: weight files, data sets, and compiled networks. Usable from C
- * and C++ alone. Functions return 0 (or a pointer) when done, and -1 (or NULL) with *err filled when not;
+ * and C++ only. Functions return 0 (or a pointer) when done, and -1 (or NULL) with *err filled when not;
  * nothing here exits, prints or changes the locale. `err` may be NULL. */
 #ifndef SURGERY_H
 #define SURGERY_H
@@ -154,7 +154,7 @@ typedef struct surgery_net surgery_net; /* for one thread of use at a time; weig
  * that surgeryc's --weights-path named. */
 SURGERY_API surgery_net *surgery_open(const struct sg_network *network, const char *weights, surgery_error *err);
 SURGERY_API void surgery_close(surgery_net *net);
-/* x: (n, …) f32 plain; y: (n, …) of the first output. Returns 0 or a surgery_failure. */
+/* x: (n, …) f32, NCHW; y: (n, …) of the first output. Returns 0 or a surgery_failure. */
 SURGERY_API int surgery_forward(surgery_net *net, size_t n, const float *x, float *y);
 /* All outputs, y[i] being (n, …) of output i, or NULL where it is not wanted. */
 SURGERY_API int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y);
@@ -165,7 +165,7 @@ SURGERY_API int surgery_forward_outputs(surgery_net *net, size_t n, const float 
  * nothing was trained. */
 SURGERY_API int surgery_train_step(surgery_net *net, size_t n, const float *x, const int32_t *target, float *loss);
 /* The same with a mask (n, T) beside x: 1 where a token is attended to, else 0; NULL: all are. x: floats, or, where the
- * input is tokens, int32, as for the two functions above behind a cast; one outside the vocabulary is refused. */
+ * input is tokens, int32, as for the two functions above after a cast; one outside the vocabulary is refused. */
 SURGERY_API int surgery_forward_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask, float *y);
 SURGERY_API int surgery_train_step_masked(surgery_net *net, size_t n, const void *x, const int32_t *mask,
                                           const int32_t *target, float *loss);

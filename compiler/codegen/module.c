@@ -24,7 +24,7 @@ _Static_assert(offsetof(sg_network, abi) == 0 && offsetof(sg_network, size) == 4
                    offsetof(sg_network, inspect) == 72 && offsetof(sg_network, loss) == 80 &&
                    offsetof(sg_network, later_phases) == 88 && offsetof(sg_network, phases) == 96 &&
                    offsetof(sg_network, cpu) == 104 && offsetof(sg_network, needs) == 112 &&
-                   offsetof(sg_network, lesser) == 120 && offsetof(sg_network, train) == 128 &&
+                   offsetof(sg_network, next_lower) == 120 && offsetof(sg_network, train) == 128 &&
                    sizeof(sg_network) == 136 && sizeof(sg_phase) == 24,
                "sg_network is not what codegen builds");
 

@@ -9,7 +9,7 @@ enum { ALIGNMENT = 16, FIRST_CHUNK = 16 << 10, LARGEST_CHUNK = 1 << 20 };
 typedef struct Chunk Chunk;
 struct Chunk {
   Chunk *next;
-  size_t used, size; /* of the bytes behind this header */
+  size_t used, size; /* of the bytes after this header */
 };
 #define HEADER ((sizeof(Chunk) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT)
 
@@ -45,7 +45,7 @@ static char *chunk_bytes(Chunk *chunk) { return (char *)chunk + HEADER; }
 
 static Chunk *add_chunk(Arena *arena, size_t size) {
   if (size > PTRDIFF_MAX / 2) no_memory(arena, size);
-  /* What is larger than half a chunk gets one of its own, behind the one being filled. */
+  /* What is larger than half a chunk gets one of its own, after the one being filled. */
   bool own = arena->chunks && size > arena->next_size / 2;
   size_t bytes = own ? size : arena->next_size;
   while (bytes < size) bytes *= 2;

@@ -127,7 +127,7 @@ uint64_t cpu_present(void) {
 static bool runs(const sg_network *level, uint64_t present) { return (level->needs & ~present) == 0; }
 
 const sg_network *cpu_choose(const sg_network *network, uint64_t present, const char *wanted) {
-  for (; network; network = network->lesser)
+  for (; network; network = network->next_lower)
     if (runs(network, present) && (!wanted || strcmp(network->cpu, wanted) == 0)) return network;
   return NULL;
 }
@@ -140,11 +140,11 @@ const sg_network *sg_choose(const sg_network *network) {
 const char *cpu_levels(const sg_network *network, char *to, size_t size) {
   size_t used = 0;
   to[0] = 0;
-  for (const sg_network *level = network; level && used < size; level = level->lesser)
+  for (const sg_network *level = network; level && used < size; level = level->next_lower)
     used += (size_t)snprintf(to + used, size - used, "%s%s",
-                             level == network ? ""
-                             : level->lesser  ? ", "
-                                              : " and ",
+                             level == network    ? ""
+                             : level->next_lower ? ", "
+                                                 : " and ",
                              level->cpu);
   return to;
 }
@@ -172,12 +172,12 @@ int cpu_refuse(const sg_network *network, surgery_error *err) {
   uint64_t present = cpu_present();
   const sg_network *level = network;
   cpu_levels(network, levels, sizeof levels);
-  while (wanted_level && level && strcmp(level->cpu, wanted_level) != 0) level = level->lesser;
+  while (wanted_level && level && strcmp(level->cpu, wanted_level) != 0) level = level->next_lower;
   if (!level)
     return sg_fail(err, SURGERY_BAD_INPUT,
                    "SURGERY_CPU=%s: the network is compiled for %s; give one of these, or unset it", SG_Q(wanted_level),
                    levels);
-  while (!wanted_level && level->lesser) level = level->lesser;
+  while (!wanted_level && level->next_lower) level = level->next_lower;
   list_features(level->needs & ~present, lacking, sizeof lacking);
   return sg_fail(
       err, SURGERY_ENVIRONMENT,

@@ -1,6 +1,6 @@
-/* What this processor can do, and which of a network's levels it runs: a network may hold its functions several
- * times, each for another kind of CPU. Called by net.c, by generated code (sg_choose of abi.h), and by the compiler,
- * which writes down what a level needs. Features have LLVM's names; on what is no x86-64 there are none. */
+/* What this processor can do, and which of a network's ISA variants it runs: a network may hold its functions
+ * several times, each for another kind of CPU. Called by net.c, by generated code (sg_choose of abi.h), and by the
+ * compiler, which writes down what a variant needs. Features have LLVM's names; only x86-64 has any. */
 #ifndef SURGERY_CPU_H
 #define SURGERY_CPU_H
 #include "runtime/abi.h"
@@ -16,11 +16,11 @@
 uint64_t cpu_features(const char *list);
 /* Of this processor, as far as the operating system keeps its registers. */
 uint64_t cpu_present(void);
-/* The level called `wanted`, or, where that is NULL, the first that a CPU with the features `present` runs. NULL: there
- * is none. */
+/* The variant called `wanted`, or, where that is NULL, the first that a CPU with the features `present` runs. NULL:
+ * there is none. */
 const sg_network *cpu_choose(const sg_network *network, uint64_t present, const char *wanted);
 /* Why sg_choose() found nothing, as an error. Returns -1. */
 int cpu_refuse(const sg_network *network, surgery_error *err);
-/* "x86-64-v4, x86-64-v3 and x86-64-v2": every level of the network, cut to `size`. Returns `to`. */
+/* "x86-64-v4, x86-64-v3 and x86-64-v2": every variant of the network, cut to `size`. Returns `to`. */
 const char *cpu_levels(const sg_network *network, char *to, size_t size);
 #endif

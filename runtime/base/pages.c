@@ -14,12 +14,12 @@ typedef struct Head {
   size_t mapped; /* bytes from start; 0: it came from malloc */
 } Head;
 
-static void *behind(Head head, char *memory) {
+static void *after_head(Head head, char *memory) {
   *((Head *)(void *)memory - 1) = head;
   return memory;
 }
 
-/* The kernel aligns mappings to huge pages by itself in newer versions alone. */
+/* The kernel aligns mappings to huge pages by itself in newer versions only. */
 static void *map(size_t size) {
   size_t whole = size + HUGE_PAGE + PAGE;
   char *start = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -29,7 +29,7 @@ static void *map(size_t size) {
   start += before, whole -= before;
   if (whole > PAGE + size) munmap(start + PAGE + size, whole - PAGE - size);
   madvise(start + PAGE, size, MADV_HUGEPAGE); /* a wish */
-  return behind((Head){start, PAGE + size}, start + PAGE);
+  return after_head((Head){start, PAGE + size}, start + PAGE);
 }
 
 void *sg_pages_new(int64_t bytes) {
@@ -39,7 +39,7 @@ void *sg_pages_new(int64_t bytes) {
   void *start = NULL;
   if (posix_memalign(&start, 64, sizeof(Head) + size)) return NULL;
   memset(start, 0, sizeof(Head) + size);
-  return behind((Head){start, 0}, (char *)start + sizeof(Head));
+  return after_head((Head){start, 0}, (char *)start + sizeof(Head));
 }
 
 void sg_pages_free(void *memory) {

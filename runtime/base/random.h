@@ -1,5 +1,5 @@
 /* Random numbers by counter: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as
- * 1, 2, 3", SC 2011). A number depends on (seed, stream, position) alone, never on what was drawn before
+ * 1, 2, 3", SC 2011). A number depends on (seed, stream, position) only, never on what was drawn before
  * elsewhere: so a shuffle, an augmentation, an initial value is the same on any number of threads and after a
  * resume. Used by the training loop, the loader, the augmentations and, for fresh weights, by the compiler
  * too. */

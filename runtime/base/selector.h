@@ -1,5 +1,5 @@
 /* Selectors: which layers, calls and parameters of a network a text such as `layer1, every Conv2d in layer2` means.
- * Scripts have them in their statements, compiled programs behind --layers and --only. Here are the tree, its reader
+ * Scripts have them in their statements, compiled programs after --layers and --only. Here are the tree, its reader
  * for texts that are no script, and its evaluation on any network that is laid out as a SelectNet. Nothing here prints,
  * and nothing is changed. Called by compiler/select, whose tree the grammar builds, and by runtime/net. */
 #ifndef SURGERY_BASE_SELECTOR_H

@@ -56,7 +56,7 @@ const char *select_written(Arena *arena, const char *name) {
   return text;
 }
 
-/* "did you mean", with the name as it is written; of a template the help alone. */
+/* "did you mean", with the name as it is written; of a template only the help. */
 static void suggest_selector(SelectContext *c, const Selector *sel, const char *name) {
   const char *written = select_written(c->lasting, name);
   if (sel->is_template) select_help(c, "the nearest is '%s'", name);

@@ -9,7 +9,7 @@
 
 typedef struct BenchArguments {
   int64_t batch, runs;
-  bool step; /* alone */
+  bool step; /* only that */
 } BenchArguments;
 
 typedef struct Bench {

@@ -115,12 +115,12 @@ static void print_processor(const surgery_net *net) {
   char cpu[128];
   cli_cpu(cpu, sizeof cpu);
   cli_print(stdout, "processor   %s; compiled for ", cpu);
-  for (const sg_network *level = net->levels; level; level = level->lesser)
+  for (const sg_network *level = net->levels; level; level = level->next_lower)
     cli_print(stdout, "%s%s%s",
               level == net->levels ? ""
-              : level->lesser      ? ", "
+              : level->next_lower  ? ", "
                                    : " and ",
-              level->cpu, level == net->network && net->levels->lesser ? " (used)" : "");
+              level->cpu, level == net->network && net->levels->next_lower ? " (used)" : "");
   cli_print(stdout, "; %d threads\n", surgery_threads());
 }
 

@@ -63,7 +63,7 @@ static void safe_name(const char *name, char *to, size_t size) {
 }
 
 /* Where a sample's pictures go: DIR itself for a single one, else a folder of its own: the file's name, with a number
- * behind it where another has it too. */
+ * after it where another has it too. */
 static int sample_folder(const Inspect *in, const char *sample, bool single, char *to, size_t size,
                          surgery_error *err) {
   if (single) {

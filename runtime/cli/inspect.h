@@ -8,7 +8,7 @@
 /* Of one value over all samples. */
 typedef struct ValueStats {
   double count, sum, squares, least, most;
-  double zeros, not_finite; /* how many; numbers that are not finite count for nothing else */
+  double zeros, not_finite; /* how many; values that are not finite count for nothing else */
   int64_t channels;
   uint8_t *alive; /* [channels]: some number of it was not zero */
   double cosine,
@@ -33,12 +33,12 @@ typedef struct Stats {
 } Stats;
 int stats_init(Stats *stats, const surgery_net *net, surgery_error *err);
 void stats_free(Stats *stats);
-/* Behind net_run(NET_INSPECT) of n samples x. */
+/* After net_run(NET_INSPECT) of n samples x. */
 void stats_add(Stats *stats, int64_t n, const float *x);
 double stats_mean(const ValueStats *v);
 double stats_deviation(const ValueStats *v); /* of the whole population */
 int64_t stats_dead(const ValueStats *v);     /* channels that were zero in every sample */
-/* One sample of a value (-1: the input) as a plain tensor: in place, or written to `to`, which has room for it. */
+/* One sample of a value (-1: the input) in NCHW: in place, or written to `to`, which has room for it. */
 const float *value_plain(const surgery_net *net, int value, int64_t n, int64_t sample, const float *x, float *to);
 
 /* Seconds that forward takes for one sample, all and for each value's calls. */
@@ -49,11 +49,11 @@ typedef struct Times {
 int times_measure(Times *times, surgery_net *net, const float *x, surgery_error *err);
 void times_free(Times *times);
 
-/* A tensor, a layer or a block, and the gradient of its trainable numbers. */
+/* A tensor, a layer or a block, and the gradient of its trainable values. */
 typedef struct GradientNorm {
   char *name;
   bool tensor, block;
-  int64_t count;  /* trainable numbers; 0: none, it is frozen */
+  int64_t count;  /* trainable values; 0: none, it is frozen */
   double norm;    /* mean over the batches of the L2 norm */
   double weights; /* the L2 norm of these weights */
 } GradientNorm;
@@ -72,7 +72,7 @@ void spread_samples(int64_t *order, int64_t count, int64_t all);
 
 /* Samples that are kept, for trying what happens without a block. */
 typedef struct Kept {
-  float *x; /* plain, 64-byte aligned */
+  float *x; /* NCHW, 64-byte aligned */
   int64_t count, batch;
 } Kept;
 
@@ -94,7 +94,7 @@ void rank_blocks(Suggestion *list, int64_t count);
 
 typedef struct Findings {
   const surgery_net *net;
-  const bool *picked; /* values to be told of */
+  const bool *picked; /* values to be reported */
   const Stats *stats;
   const Times *times;
   const Gradients *gradients; /* NULL: no data set, or nothing trainable */
@@ -109,8 +109,8 @@ int print_findings_json(const Findings *findings);
 typedef struct MapPicture {
   const surgery_net *net;
   int value;
-  const float *values; /* plain */
-  const float *input;  /* the network's, plain */
+  const float *values; /* NCHW */
+  const float *input;  /* the network's, NCHW */
   const char *file;    /* which sample, for the caption */
 } MapPicture;
 bool map_possible(const ManifestValue *value);

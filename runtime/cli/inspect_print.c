@@ -90,7 +90,7 @@ static void print_gradients(const Findings *f) {
               (long long)g->batches, (long long)g->samples, g->loss, widest, "layer or tensor", "|gradient|",
               "|weights|", "ratio");
     for (size_t i = 0; i < g->blocks; i++) {
-      if (g->at[i].tensor && strrchr(g->at[i].name, '.')) continue; /* comes behind its layer */
+      if (g->at[i].tensor && strrchr(g->at[i].name, '.')) continue; /* comes after its layer */
       print_norm(&g->at[i], widest);
       for (size_t k = 0; k < g->blocks && !g->at[i].tensor; k++)
         if (g->at[k].tensor && is_of_layer(g->at[k].name, g->at[i].name)) print_norm(&g->at[k], widest);

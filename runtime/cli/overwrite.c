@@ -1,4 +1,4 @@
-/* The check of overwrite.h, before a command works for hours. Reads no file; looks at names and inodes alone. */
+/* The check of overwrite.h, before a command works for hours. Reads no file; looks only at names and inodes. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The augmentations of grammar/train.def, a function each, on a picture on its way to the network's input:
- * torchvision's transforms. Randomness comes from the given stream alone. Called by image_input.c. */
+ * torchvision's transforms. Randomness comes from the given stream only. Called by image_input.c. */
 #include <math.h>
 #include "runtime/base/error.h"
 #include "runtime/data/image_work.h"

@@ -60,7 +60,7 @@ static int32_t find_exact(const DatasetSpec *spec, const char *name) {
   return UNKNOWN;
 }
 
-/* The one label that differs from the name in case alone; not where several do. */
+/* The one label that differs from the name only in case; not where several do. */
 static int32_t find_by_case(const DatasetSpec *spec, const char *name) {
   int32_t found = UNKNOWN;
   for (size_t i = 0; i < spec->label_count; i++) {

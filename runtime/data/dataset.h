@@ -11,7 +11,7 @@
 #include "runtime/base/random.h"
 
 typedef enum TargetKind {
-  TARGET_NONE,    /* inputs alone: predict */
+  TARGET_NONE,    /* only inputs: predict */
   TARGET_CLASSES, /* int32 each, in [0, classes) */
   TARGET_VALUES   /* float32 each */
 } TargetKind;
@@ -58,7 +58,7 @@ struct Dataset {
 
   /* Fills x: the preprocessed sample, plain, spec.input->shape.count floats (of tokens: int32 in their place); and
    * target (int32 or float, target_count of them; NULL: not wanted). With a seed other than DATASET_NO_AUGMENT
-   * spec.augment is applied, the randomness drawn from that seed alone. Several threads may call it at once. 0: done.
+   * spec.augment is applied, the randomness drawn from that seed only. Several threads may call it at once. 0: done.
    * 1: this sample is unusable (a broken picture) and to be left out, *err says which and why. -1: stop. */
   int (*load)(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err);
   /* The sample will soon be loaded: what it is read from may be fetched meanwhile. NULL: nothing is. */
@@ -128,7 +128,7 @@ Dataset *dataset_open_files(const char *format, const char *path, const char *co
 void dataset_use_file_targets(Dataset *set, float *targets);
 /* folder.c: all pictures under a folder, at any depth, sorted. Caller frees each and the list. */
 int picture_list(const char *folder, char ***files, size_t *count, surgery_error *err);
-bool picture_suffix(const char *path); /* by name alone */
+bool picture_suffix(const char *path); /* by its name only */
 
 /* ---- samples of an array (array_samples.c), for arrays.c and npy.c ---- */
 typedef struct ArrayLayout {
@@ -195,7 +195,7 @@ void *dataset_targets_from_i64(const Dataset *set, const int64_t *values, int64_
                                surgery_error *err);
 
 /* ---- gzip.c ---- */
-/* The whole file, unpacked where it is gzipped, and one zero byte behind it (not counted). A truncated or
+/* The whole file, unpacked where it is gzipped, and one zero byte after it (not counted). A truncated or
  * damaged one is an error; so is one that unpacks to more than `limit` bytes. Free *to. */
 int gzip_read(const char *path, size_t limit, uint8_t **to, size_t *size, surgery_error *err);
 

@@ -220,7 +220,7 @@ Dataset *dataset_open_files(const char *format, const char *path, const char *co
   return set;
 }
 
-/* Every class folder's pictures behind one another; *of[i]: the class of picture i. */
+/* The images of every class folder, one folder after the other; *of[i]: the class of image i. */
 /* Not a picture to torchvision's ImageFolder, whose samples these are to be. Returns how many there were. */
 static size_t leave_out_gifs(Names *paths, size_t from) {
   size_t kept = from;

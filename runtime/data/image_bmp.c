@@ -1,4 +1,4 @@
-/* BMP, by a reader of our own: Debian has no library that reads this format alone. Headers from OS/2's 12 bytes to
+/* BMP, by a reader of our own: Debian has no library that reads only this format. Headers from OS/2's 12 bytes to
  * version 5, 1 to 32 bits a pixel, run lengths (RLE4, RLE8), masks. What comes out are RGB or RGBA bytes, as PIL has
  * them. */
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* From a file to pixels: the decoder is chosen by the first bytes. The values are those of PIL's Image.open; EXIF's
  * orientation is applied where the input's steps say so. Broken and hostile files end in an error. Called by folder.c
- * alone. */
+ * only. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* From pixels to a network's input: colours, the manifest's steps, the augmentations, normalisation;
- * torchvision's arithmetic and rounding. Randomness comes from the given seed alone. Called by the sources of
+ * torchvision's arithmetic and rounding. Randomness comes from the given seed only. Called by the sources of
  * data sets. */
 #include <math.h>
 #include <stdlib.h>
@@ -157,7 +157,7 @@ static const AugmentConfig *find_step(const DatasetSpec *spec, AugmentKind kind)
   return NULL;
 }
 
-/* random_resized_crop stands in place of all sizing steps, random_crop of center_crop alone. */
+/* random_resized_crop replaces all sizing steps, random_crop only center_crop. */
 typedef enum Sizing { SIZE_ALL, SIZE_RESIZE_ALONE, SIZE_NONE } Sizing;
 
 static Sizing sizing_of(const DatasetSpec *spec, bool augmented) {
@@ -184,7 +184,7 @@ static int run_steps(Work *w, const DatasetSpec *spec, Sizing sizing, surgery_er
   return 0;
 }
 
-/* random_crop comes behind the preprocessing and all else before it. */
+/* random_crop comes after the preprocessing, everything else before it. */
 static int size_and_augment(Work *w, const DatasetSpec *spec, Random *random, surgery_error *err) {
   Sizing sizing = sizing_of(spec, random != NULL);
   if (!random) return run_steps(w, spec, sizing, err);

@@ -116,7 +116,7 @@ AVX2 static inline __m128i four_ints(const uint8_t *at) {
   return _mm_cvtepu8_epi32(_mm_cvtsi32_si128(bytes));
 }
 
-/* Three channels of a pixel at once, with a byte of the next: not of the last one, behind which there may be nothing.
+/* Three channels of a pixel at once, with a byte of the next: not of the last one, after which there may be nothing.
  * Packing cuts off what is not in 0 … 255. */
 AVX2 static void across_row_rgb(const Pass *p, const uint8_t *from, uint8_t *to) {
   const Filter *f = p->filter;

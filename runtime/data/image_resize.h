@@ -15,7 +15,7 @@ typedef struct Area { /* in pixels, whole ones or not */
  * that the area touches is looked at. Of the result `part` alone is made, which lies inside of it. A new picture in *to
  * (free its pixels). -1: no memory. */
 int picture_resize(const Picture *from, Area area, int width, int height, Box part, Picture *to, surgery_error *err);
-extern bool image_resize_plainly; /* leave vector instructions alone: for the tests alone */
+extern bool image_resize_plainly; /* use no vector instructions: for the tests only */
 /* A cut-out; what lies outside the picture is black, as torchvision pads. */
 int picture_crop(const Picture *from, Box box, Picture *to, surgery_error *err);
 

@@ -1,5 +1,5 @@
 /* Batches of a data set, made ahead by threads of its own while the caller computes, or by the caller's when it asks
- * for them. What a batch holds depends on (seed, epoch, order) alone, never on timing: samples go to fixed places of a
+ * for them. What a batch holds depends on (seed, epoch, order) only, never on timing: samples go to fixed places of a
  * slot, and slots are handed out in order. Broken samples are left out of their batch. Called by train/ and the
  * commands. */
 #include <pthread.h>

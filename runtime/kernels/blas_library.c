@@ -40,7 +40,7 @@ static bool has_room(size_t bytes) {
 
 /* ---- which of its kernels ---- */
 
-/* OpenBLAS takes CPUs younger than itself for lesser ones, at half the speed where there is AVX-512. */
+/* OpenBLAS takes CPUs newer than itself for older ones, at half the speed where there is AVX-512. */
 static bool is_less_than_avx512(const char *core) {
   static const char *const less[] = {"Haswell",    "Zen",       "Sandybridge", "Nehalem",  "Excavator", "Steamroller",
                                      "Piledriver", "Bulldozer", "Barcelona",   "Prescott", "Core2"};

@@ -1,6 +1,6 @@
 /* Parses the manifest that a compiled network carries (runtime/abi.h) into the structs of manifest.h. The
  * text comes from our own compiler, yet nothing in it is trusted: kinds, ranges and the agreement of sizes
- * are checked, because pointers are made of them. Called by net.c alone. */
+ * are checked, because pointers are made of them. Called by net.c only. */
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>

@@ -47,7 +47,7 @@ int64_t net_arena_bytes(const Manifest *manifest, const ManifestPhase *phase, Ne
  * and the commands without a training run. */
 const ManifestPhase *net_first_phase(const surgery_net *net);
 bool net_has(const surgery_net *net, const ManifestPhase *phase, NetFunction function);
-/* surgery_open for forward, prefix and tail alone: a tensor that nothing but pack() reads comes to memory for that call
+/* surgery_open for forward, prefix and tail only: a tensor that nothing but pack() reads comes to memory for that call
  * and leaves it again, so that no network is in memory twice. net->weights does not have it: nothing else may be done
  * with it. */
 surgery_net *net_open_to_eval(const sg_network *network, const char *weights, surgery_error *err);

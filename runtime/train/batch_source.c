@@ -297,7 +297,7 @@ static int make_step_target(BatchSource *f, FeedBatch *batch, surgery_error *err
   return 0;
 }
 
-/* The proportion and the partners follow from the seed and the batch's place alone. */
+/* The proportion and the partners depend only on the seed and the batch's place. */
 static int mix(BatchSource *f, FeedBatch *batch, int64_t first, surgery_error *err) {
   const Manifest *m = f->net->manifest;
   if (batch->n == 0) return 0;

@@ -1,4 +1,4 @@
-/* A data set as a network's tail and step take it: the samples themselves, or, behind a frozen prefix, their
+/* A data set as a network's tail and step take it: the samples themselves, or, after a frozen prefix, their
  * features. Where the samples are always the same (no augmentation) the prefix runs once for each and the
  * features are kept: the feature cache. Used by loop.c and evaluate.c. */
 #ifndef SURGERY_FEED_H
@@ -27,7 +27,7 @@ typedef struct FeedOptions {
 typedef struct FeedBatch {
   int64_t n;               /* usable samples, may be 0 */
   int64_t taken;           /* positions of the order done with, broken ones too */
-  const void *x;           /* 64-byte aligned: features behind a prefix, else samples */
+  const void *x;           /* 64-byte aligned: features after a prefix, else samples */
   const void *target;      /* as the set has them; with mixup of the sample that has the larger share */
   const void *step_target; /* as step() takes them; NULL: not for training */
   const int32_t *mask;     /* NULL: the input has none */

@@ -222,7 +222,7 @@ static int read_state(surgery_net *net, Optimizer *optimizer, surgery_weights *f
   return 0;
 }
 
-/* The averaged weights; what the average leaves alone is the weights' own. */
+/* The averaged weights; what has no average is taken from the weights. */
 static int read_average(surgery_net *net, surgery_weights *file, unsigned char *average, const char *path,
                         surgery_error *err) {
   const Manifest *m = net->manifest;

@@ -32,7 +32,7 @@ typedef struct EpochRow {
 /* average: the averaged copy of the weights, or NULL. rows: [position->epoch] */
 int checkpoint_write(surgery_net *net, const Optimizer *optimizer, const TrainPosition *position,
                      const unsigned char *average, const EpochRow *rows, const char *path, surgery_error *err);
-/* The position alone. */
+/* Only the position. */
 int checkpoint_peek(const char *path, TrainPosition *position, surgery_error *err);
 /* Weights, optimizer state, seed and step into the network and the optimizer, which is of the right phase already.
  * same_phase: the state in the file is of that phase; else the phase begins, with an optimizer and an average of its

@@ -7,7 +7,7 @@
 #include "runtime/net/manifest.h"
 
 typedef struct Chunk {
-  int64_t weight, grad; /* bytes; grad counts for trained numbers alone */
+  int64_t weight, grad; /* bytes; grad counts only for trained values */
   int32_t count, group;
 } Chunk;
 

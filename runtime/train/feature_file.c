@@ -51,7 +51,7 @@ static ContentHash program_hash(const surgery_net *net, const ManifestPhase *pha
   return content_hash_text(d, *phase->features_key ? phase->features_key : net->network->manifest);
 }
 
-/* Statistics of a layer that learns move with it, so they are behind the prefix. */
+/* The statistics of a trainable layer change with it, so they belong after the prefix. */
 static bool moves(const Manifest *m, const ManifestPhase *phase, const ManifestTensor *t) {
   const char *dot = strrchr(t->name, '.');
   for (size_t i = 0; t->buffer && dot && i < m->layer_count; i++)

@@ -1,5 +1,5 @@
 /* Where NaN and infinity come from, once a loss or an output is one: the data, the weights as they were read, or
- * neither. Reads samples and weights again, so it is for the way out alone. */
+ * neither. Reads samples and weights again, so it is for the way out only. */
 #ifndef SURGERY_FINITE_H
 #define SURGERY_FINITE_H
 #include "runtime/data/dataset.h"

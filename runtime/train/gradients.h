@@ -1,5 +1,5 @@
 /* What happens to gradients between backward and the optimizer's step: several batches' are added up, long ones are
- * clipped; and the averaged copy of the weights behind the step. Each on the threads of sg_parallel, with the same
+ * clipped; and the averaged copy of the weights after the step. Each on the threads of sg_parallel, with the same
  * result for any number of them. Used by loop.c. */
 #ifndef SURGERY_GRADIENTS_H
 #define SURGERY_GRADIENTS_H

@@ -1,4 +1,4 @@
-/* The loop of loop.h. What it does at a step follows from the seed and the position alone; that is what makes
+/* The loop of loop.h. What it does at a step depends only on the seed and the position; that is what makes
  * a resumed run equal to an uninterrupted one. Must not print, and must not know how commands are spelt. */
 #include <math.h>
 #include <stdlib.h>
@@ -175,7 +175,7 @@ static int validate(Loop *l, TrainEvent *event) {
   return status;
 }
 
-/* early_stop watches the last phase: what the ones before freeze follows from the script alone. */
+/* early_stop watches the last phase: what the ones before freeze follows from the script only. */
 static void watch(Loop *l, const TrainEvent *event) {
   const TrainRecipe *t = l->net->manifest->train;
   if (t->early_stop.patience == 0 || l->phase + 1 < (size_t)t->stage_count) return;

@@ -124,7 +124,7 @@ int64_t train_epochs(const Manifest *m) {
   return sum;
 }
 
-/* The phase of an epoch follows from the script alone; the last one also takes what --epochs adds. */
+/* The phase of an epoch follows from the script only; the last one also takes what --epochs adds. */
 size_t loop_phase_of(const Manifest *m, int64_t epoch, int64_t *start) {
   size_t i = 0;
   *start = 0;

@@ -2,7 +2,7 @@
 #include <math.h>
 #include "runtime/train/mixup.h"
 
-static double normal(Random *random) { /* Box and Muller, the second one left alone */
+static double normal(Random *random) { /* Box and Muller, the second one unused */
   double radius = sqrt(-2 * log(1 - random_uniform(random)));
   return radius * cos(2 * M_PI * random_uniform(random));
 }

@@ -1,5 +1,5 @@
 /* SGD, Adam, AdamW and RMSprop with the arithmetic of torch.optim (1.13), over the flat tensors of an opened network.
- * State is kept for trainable tensors alone, in arrays laid out as the gradients are. Owned by the training loop and by
+ * State is kept for trainable tensors only, in arrays laid out as the gradients are. Owned by the training loop and by
  * step.c; checkpoints read and write the state. */
 #ifndef SURGERY_OPTIMIZER_H
 #define SURGERY_OPTIMIZER_H

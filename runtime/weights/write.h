@@ -1,4 +1,4 @@
-/* The writers behind surgery_weights_write, and the text they build headers in. Private to
+/* The writers that surgery_weights_write calls, and the text they build headers in. Private to
  * runtime/weights/. */
 #ifndef SURGERY_WEIGHTS_WRITE_H
 #define SURGERY_WEIGHTS_WRITE_H

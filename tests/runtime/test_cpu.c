@@ -91,8 +91,8 @@ static void test_choice(void **state) {
   (void)state;
   uint64_t v2 = cpu_features(CPU_LEVEL2), v3 = cpu_features(CPU_LEVEL3), v4 = cpu_features(CPU_LEVEL4);
   sg_network low = {.cpu = "x86-64-v2", .needs = v2};
-  sg_network middle = {.cpu = "x86-64-v3", .needs = v3, .lesser = &low},
-             high = {.cpu = "x86-64-v4", .needs = v4, .lesser = &middle};
+  sg_network middle = {.cpu = "x86-64-v3", .needs = v3, .next_lower = &low},
+             high = {.cpu = "x86-64-v4", .needs = v4, .next_lower = &middle};
   assert_ptr_equal(cpu_choose(&high, v4, NULL), &high);
   assert_ptr_equal(cpu_choose(&high, ~UINT64_C(0), NULL), &high);
   /* one feature short */
@@ -124,10 +124,10 @@ static void test_refused(void **state) {
   assert_int_equal(err.status, SURGERY_ENVIRONMENT);
   assert_non_null(strstr(err.message, "is compiled for toaster, and this processor lacks what toaster needs: "));
   assert_non_null(strstr(err.message, "--cpu=x86-64"));
-  /* with a lesser one it opens, by that one's functions and the first one's manifest */
-  sg_network lesser = network;
-  lesser.needs = 0, lesser.cpu = "abacus", lesser.manifest = NULL;
-  network.forward = NULL, network.lesser = &lesser;
+  /* with a lower one it opens, by that one's functions and the first one's manifest */
+  sg_network lower = network;
+  lower.needs = 0, lower.cpu = "abacus", lower.manifest = NULL;
+  network.forward = NULL, network.next_lower = &lower;
   surgery_net *net = surgery_open(&network, test_path("cpu.safetensors"), &err);
   if (!net) fail_msg("%s", err.message);
   float x[FAKE_INPUT] = {1}, y[FAKE_CLASSES];
