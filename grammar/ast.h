@@ -1,5 +1,5 @@
 /* The syntax tree: what the parser builds, nothing resolved. Names, shapes, files and constants get a
- * meaning in compiler/frontend and compiler/edit. All memory belongs to the arena given to parse().
+ * meaning in compiler/lang, compiler/settings and compiler/edit. All memory belongs to the arena given to parse().
  * Lists are singly linked through `next`, in source order. */
 #ifndef SURGERY_GRAMMAR_AST_H
 #define SURGERY_GRAMMAR_AST_H
@@ -163,8 +163,8 @@ void ast_dump(const Stmt *first, FILE *out);
 const char *migration_of(const char *word, const char **instead);
 /* Such a word's line stands for nothing (import, print): it may go. */
 bool migration_is_line_to_drop(const char *word);
-/* habits_statements.c: how a whole statement of PyTorch, Keras or YAML is written here, or NULL; `*fix` is what takes
- * its place ("" where the line may go), or NULL. */
+/* migration_statements.c: how a whole statement of PyTorch, Keras or YAML is written here, or NULL; `*fix` is what
+ * takes its place ("" where the line may go), or NULL. */
 const char *migration_statement(Arena *arena, const char *text, const char **fix);
 
 /* For `surgeryc fmt`, by the rules of README.md: the text of `source` laid out anew, NUL-terminated, in the arena;

@@ -1,6 +1,6 @@
 /* The grammar. Actions only build nodes (build.h): no name, shape or file is looked up here, and any statement
- * may stand in any block; compiler/frontend and compiler/edit judge. tokens.c ends every statement with END,
- * which is also where the parser recovers. The language is told in README.md, in the order of the rules. */
+ * may be in any block; compiler/lang, compiler/settings and compiler/edit judge. tokens.c ends every statement with
+ * END, which is also where the parser recovers. README.md explains the language, in the order of the rules. */
 %require "3.8"
 %define api.pure full
 %define api.prefix {surgery_yy}

@@ -16,7 +16,7 @@ typedef struct EditContext {
   VEC(const Stmt *) expects;     /* checked after shapes */
   VEC(const Stmt *) early;       /* input, labels and train that stand before the take: they run after it */
   bool taken;                    /* there was a take, perhaps a wrong one */
-  bool shapes_known, shapes_fit; /* of the last look at the shapes, until a statement changes the network (edit.c) */
+  bool shapes_known, shapes_fit; /* of the last look at the shapes, until a statement changes the network */
 } EditContext;
 
 bool edit_take(EditContext *e, const Stmt *stmt);
@@ -36,7 +36,7 @@ bool edit_donor(EditContext *e, const Donor *donor, Graph **out);
 void edit_share_weights(EditContext *e);
 
 /* The shapes as far as they can be told between two edits, where the network may be broken: quietly, and each `_`
- * stays one. False when something is not known. (shapes_now.c) */
+ * stays one. False when something is not known. (rewire.c) */
 bool edit_shapes_now(EditContext *e);
 /* From here on the parameter's value is the one that it has now, kept aside, so that it may be changed as a whole
  * (save.c). False with a diagnostic. */

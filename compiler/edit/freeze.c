@@ -1,5 +1,5 @@
 /* freeze and unfreeze. Freezing a layer stops its gradient, its batch statistics and its noise; freezing
- * tensors, or `parameters of`, stops the gradient alone, as requires_grad = False does. Called by edit.c. */
+ * tensors, or `parameters of`, stops the gradient alone, as requires_grad = False does. Called by compiler/script. */
 #include "compiler/edit/edit.h"
 
 typedef struct Effect {

@@ -1,5 +1,5 @@
 /* init (fresh values other than PyTorch's defaults) and adapt (another number of input channels). Neither
- * touches a value: both leave word at the parameter, for weights_fill.c. Called by edit.c. */
+ * touches a value: both leave word at the parameter, for weights/fill.c. Called by compiler/script. */
 #include "compiler/edit/edit.h"
 #include "compiler/ops/shape.h"
 #include "compiler/weights/weights.h"

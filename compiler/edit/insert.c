@@ -1,6 +1,6 @@
 /* insert, append, prepend: a new layer on an edge of the data flow. `after X` changes what all users of X's
  * value see, as wrapping X in Sequential(X, new) would; `before X` changes what X alone sees. Called by
- * edit.c. */
+ * compiler/script. */
 #include "compiler/edit/edit.h"
 
 static bool report_edge(EditContext *e, const Stmt *stmt, const Unit *u, const ValueList *many) {

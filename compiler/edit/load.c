@@ -1,6 +1,6 @@
 /* load SEL from FILE: other values for layers that are there. Strict: what was asked for must be in the file with
  * the same shape, all that does not fit is listed in one message, and then nothing is bound. Reads headers
- * only; weights_fill.c reads values. Called by edit.c. */
+ * only; weights/fill.c reads values. Called by compiler/script. */
 #include "compiler/edit/load.h"
 
 /* ---- what is asked for ---- */

@@ -1,5 +1,5 @@
 /* output a = SEL, b = SEL: the network returns these values instead of its last one, and what none of them needs
- * is dropped, as if the take had cut it off. Called by edit.c. */
+ * is dropped, as if the take had cut it off. Called by compiler/script. */
 #include "compiler/ops/lower.h"
 #include "compiler/edit/edit.h"
 #include "runtime/abi.h"

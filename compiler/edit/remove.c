@@ -1,6 +1,6 @@
 /* remove SEL: each picked layer is bypassed, its input flows on. A function of two inputs can be bypassed
  * when both are the same value once the rest of what was picked is gone, as in a whole residual block. Called
- * by edit.c. */
+ * by compiler/script. */
 #include "compiler/edit/edit.h"
 
 /* Where each value comes from once the picked nodes are gone. False and reported when that is not clear. */

@@ -1,5 +1,5 @@
 /* rename A to B: a layer's or container's last name, and with it the names and keys below. Where the weights
- * come from does not change. Called by edit.c. */
+ * come from does not change. Called by compiler/script. */
 #include "compiler/edit/edit.h"
 
 static const char *moved(const Graph *g, const char *name, const char *old, const char *new) {

@@ -1,6 +1,6 @@
 /* save SEL to FILE at the top of a script: keeps what the file will hold, as records of the parameters as they are at
  * this statement. Writes nothing: the driver does, when the script is built, and a `load` of the same file
- * further down reads the records. Called by edit.c. */
+ * further down reads the records. Called by compiler/script. */
 #include "compiler/edit/edit.h"
 #include "compiler/weights/weights.h"
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* Regions of tensors: reading, describing and copying them; and which tensors and regions the selector of a load
- * or save means. Opens no file and changes no network. Called by load.c, save.c and weights_fill.c. */
+ * or save means. Opens no file and changes no network. Called by load.c, save.c and weights/fill.c. */
 #include "compiler/edit/edit.h"
 #include "compiler/select/log.h"
 #include <inttypes.h>

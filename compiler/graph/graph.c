@@ -1,5 +1,5 @@
 /* Building and asking the network graph: modules, parameters, nodes, values, shapes as text.
- * It knows nothing of the language; the frontend and the edits call it. */
+ * It knows nothing of the language; compiler/lang, compiler/import and the edits call it. */
 #include "compiler/graph/graph.h"
 #include "runtime/base/text.h"
 #include "compiler/graph/graph_names.h"

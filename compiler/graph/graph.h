@@ -3,8 +3,8 @@
  * A module is a layer or a container, as in PyTorch's module tree. A node is one call of a layer or of a
  * function in the data flow; a layer that is called twice has two nodes, named as
  * torchvision.models.feature_extraction names them (relu, relu_1). A value is what a node returns.
- * The frontend builds the graph, edits change it, analysis only reads it (shapes and trainability are
- * filled in by analysis/shape.c, after which nothing may change it). */
+ * compiler/lang and compiler/import build the graph, edits change it, analysis only reads it (shapes and trainability
+ * are filled in by analysis/shape.c, after which nothing may change it). */
 #ifndef SURGERY_GRAPH_H
 #define SURGERY_GRAPH_H
 #include "compiler/base/diag.h"
@@ -178,7 +178,7 @@ typedef struct Module {
   bool cut;    /* the take cut it off: `replace` can put a layer back in its place */
   Span origin; /* the statement that brought it here (take, replace, …) */
   const struct ModelBody
-      *body; /* the frontend's: the declaration a call follows; NULL: a layer, or children in order */
+      *body; /* compiler/lang's: the declaration a call follows; NULL: a layer, or children in order */
 } Module;
 
 typedef struct Node {

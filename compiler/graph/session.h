@@ -25,7 +25,7 @@ typedef struct Session {
   size_t missing_weights;         /* of those: the file is not there */
   bool shared_defines;            /* of several scripts: one that has no such param leaves a -D to the others */
   VEC(const char *) all_params;   /* with it: the params of all scripts */
-  /* the frontend's own state */
+  /* compiler/lang's own state */
   struct Scope *zoo;             /* the built-in models; zoo_scope() fills it */
   VEC(const char *) params;      /* every `param` seen, for -D */
   struct Scope *param_names;     /* the same by name, each with its statement and scope */

@@ -1,7 +1,7 @@
 /* `take "model.onnx"`: finds and reads the file, checks its frame (version, input, output), has its nodes
  * turned into a graph, and compares the shapes with what the file states. The file is not trusted: protobuf-c
  * decodes it within a bound of memory, and every field is checked where it is used. Called by
- * frontend/donor.c. */
+ * compiler/model. */
 #include "compiler/ops/shape.h"
 #include "compiler/import/onnx_internal.h"
 #include "runtime/base/io.h"

@@ -32,7 +32,7 @@ struct Const { /* what an expression is at compile time */
   const Expr *expr;    /* CONST_MODEL: a layer with its arguments, `let act = ReLU(inplace=true)`; else NULL */
   int32_t id;          /* CONST_VALUE: ValueId; CONST_LAYER: ModuleId */
 };
-typedef struct Scope Scope; /* names → Const, with a parent; frontend/constants.c */
+typedef struct Scope Scope; /* names → Const, with a parent; scope.c */
 Scope *scope_create(Arena *arena, Scope *parent);
 void scope_set(Scope *scope, const char *name, Const value);
 const Const *scope_get(const Scope *scope, const char *name); /* parents too; NULL */
@@ -114,7 +114,7 @@ bool const_binary(Eval *e, const Expr *expr, const Const *a, const Const *b, Con
 bool const_function(Eval *e, const Expr *call, const char *name, bool *known, Const *out);
 bool unknown_name(Eval *e, const Expr *name);
 bool name_known(Eval *e, const Expr *name, Const *out); /* reports nothing */
-/* habits.c: `nn.Linear`, `torch.relu`, `self.conv1`: said, with the fix, and the plain name returned to go on with.
+/* migration.c: `nn.Linear`, `torch.relu`, `self.conv1`: said, with the fix, and the plain name returned to go on with.
  * Where the plain name is not known either, nothing is said, and its span holds the module too. NULL for every other
  * expression. */
 const Expr *without_module(Eval *e, const Expr *callee);

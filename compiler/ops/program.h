@@ -103,7 +103,7 @@ typedef struct Plan {
   later; /* of the phases behind the first: prefix, tail and step, gradients, features; all else is the first's */
   const struct TrainConfig *train; /* NULL without a train block */
   int64_t batch;                   /* of the phase; 0 without a train block */
-  struct KernelChoices *choices;   /* of analysis.h, asked while it is made; NULL: each call has its usual kernel */
+  struct KernelChoices *choices;   /* asked while it is made; NULL: each call has its usual kernel */
   Program pack;                    /* weights → packed */
   Program forward;                 /* x → outputs, evaluation */
   Program prefix;  /* x → features: all that is frozen before the first trainable layer; absent when empty */

@@ -1,6 +1,6 @@
 /* expect: what the script states about shapes and parameter counts, checked when the last edit has run and
  * every shape is known; and the other thing that is only known then, whether a train block has anything to
- * train. Called by frontend/ through edit_check_expects. */
+ * train. Called by script.c through edit_check_expects. */
 #include "compiler/script/script.h"
 #include "compiler/weights/weights.h"
 #include "compiler/select/log.h"

@@ -1,5 +1,5 @@
 /* The door to the edits: which function runs a statement, and the statements that wait for the take. Decides
- * nothing about the network itself. Called by frontend/ for every statement of a script, in order. */
+ * nothing about the network itself. Called by script.c for every statement of a script, in order. */
 #include "compiler/script/script.h"
 #include "compiler/select/log.h"
 

@@ -1,5 +1,5 @@
 /* What a train block may say and nearly never means: a loss on outputs that it is not for, a rate that no network
- * learns with. Warnings only. Called by settings_check.c when all shapes are known. */
+ * learns with. Warnings only. Called by check.c when all shapes are known. */
 #include "compiler/settings/binder.h"
 #include <math.h>
 

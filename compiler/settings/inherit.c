@@ -1,6 +1,6 @@
 /* `input image(…)` without a block: the steps that the network brings along and that still make sense stay,
  * and a note says what the pictures go through. The same where adapt gives the network's own input other
- * channels. Called by settings_input.c and settings_check.c. */
+ * channels. Called by input.c and check.c. */
 #include "compiler/settings/settings.h"
 
 static const char *numbers_text(Session *s, const double *values, int count) {

@@ -1,6 +1,6 @@
 /* The phases of a training: what each sets in place of the block, what it freezes and unfreezes, and, when the whole
  * script has run, what each of them trains. Each begins with what the one before left frozen. And the files that are
- * saved behind the last one. Called by settings_train.c and, at the end, by settings_check.c. */
+ * saved behind the last one. Called by train.c and, at the end, by check.c. */
 #include "compiler/settings/binder.h"
 #include "compiler/select/select.h"
 #include "runtime/surgery.h"

@@ -16,14 +16,14 @@ bool eval_labels(Session *s, Scope *scope, Graph *g, const Stmt *stmt);
 /* Fills `train` from its defaults (Adam(lr=1e-3), CrossEntropy, batch 32, epochs 10, seed 0) and the block. */
 bool eval_train(Session *s, Scope *scope, Graph *g, const Stmt *stmt, TrainConfig *train);
 
-/* settings_inherit.c: the network's own preprocessing for an image input without a block. */
+/* inherit.c: the network's own preprocessing for an image input without a block. */
 void inherit_preprocess(Session *s, Graph *g, Input *input);
 void tell_inherited(Session *s, const Graph *g); /* the note; in the end, where nothing is wrong */
 /* Settles what adapt means for the network's own preprocessing; after all statements. */
 void settle_adapted(Session *s, Graph *g);
 const char *size_text(Session *s, const int64_t dim[2]);
 
-/* ---- after all statements (settings_check.c) ---- */
+/* ---- after all statements (check.c) ---- */
 /* Before the shape pass and behind it; `take` and `labels` are where those statements stand. */
 bool settings_check(Session *s, Graph *g, TrainConfig *train, Span take);
 bool settings_check_shapes(Session *s, Graph *g, const TrainConfig *train, Span labels);

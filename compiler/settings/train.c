@@ -1,6 +1,6 @@
 /* The train block → TrainConfig: which setting is read where, the plain numbers, and values of the kinds that settings
  * have. Names, order and defaults of arguments are torch.optim's, torch.nn's and torchvision's. Called by compiler/edit
- * where the block stands; its phases are in settings_phase.c. */
+ * where the block stands; its phases are in phase.c. */
 #include "compiler/settings/binder.h"
 
 /* ---- names and values ---- */

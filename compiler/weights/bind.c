@@ -1,5 +1,5 @@
 /* Binding the donor's parameters to the tensors of its weight file, strictly: all that is missing or has
- * another shape is listed in one message, and nothing is half bound. Reads headers only; weights_fill.c reads
+ * another shape is listed in one message, and nothing is half bound. Reads headers only; weights/fill.c reads
  * values. Called by take.c. */
 #include "compiler/weights/weights.h"
 

@@ -1,5 +1,5 @@
 /* A donor's tensors, whether they lie in a file or are those that a `save` of the same script will write, and what
- * is noted about a file. Reads headers only. Called by weights.c, load.c and weights_fill.c. */
+ * is noted about a file. Reads headers only. Called by weights.c, load.c and weights/fill.c. */
 #include "compiler/weights/weights.h"
 
 bool donor_reopen(Session *s, DonorFile *donor, surgery_error *err) {

@@ -25,7 +25,7 @@ bool diff_ends(const Graph *a, const Graph *b);
 void print_layer_diffs(Session *s, const CommandOperand *a, const CommandOperand *b, const LayerDiffs *diffs,
                        bool color);
 /* What `freeze all` or another shape far above does to many layers, in one line for each change, by the names
- * of whole containers (diff_groups.c). */
+ * of whole containers (layers_print.c). */
 void print_layer_groups(Arena *arena, const Graph *a, const Graph *b, const LayerDiffs *diffs, bool color);
 json_t *layer_diffs_json(Session *s, const CommandOperand *a, const CommandOperand *b, const LayerDiffs *diffs);
 
