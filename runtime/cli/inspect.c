@@ -89,11 +89,11 @@ static int draw_sample(Inspect *in, int64_t n, int64_t sample, int64_t index, co
   if (sample_folder(in, name, single, folder, sizeof folder, err)) return -1;
   for (size_t i = 0; i < m->value_count; i++) {
     if (!in->drawn[i] || !map_possible(&m->values[i])) continue;
-    MapPicture p = {.net = in->net, .value = (int)i, .input = x + sample * m->input.shape.count, .file = name};
+    Heatmap p = {.net = in->net, .value = (int)i, .input = x + sample * m->input.shape.count, .file = name};
     p.values = value_plain(in->net, (int)i, n, sample, x, in->scratch);
     safe_name(m->values[i].name, safe, sizeof safe);
     snprintf(path, sizeof path, "%s/%s.png", folder, safe);
-    if (map_write(&p, path, err)) return -1;
+    if (heatmap_write(&p, path, err)) return -1;
     in->pictures++;
   }
   return 0;

@@ -106,15 +106,15 @@ void print_findings(const Findings *findings);
 int print_findings_json(const Findings *findings);
 
 /* A picture of one value of one sample: DIR/NAME.png. */
-typedef struct MapPicture {
+typedef struct Heatmap {
   const surgery_net *net;
   int value;
   const float *values; /* NCHW */
   const float *input;  /* the network's, NCHW */
   const char *file;    /* which sample, for the caption */
-} MapPicture;
+} Heatmap;
 bool map_possible(const ManifestValue *value);
-int map_write(const MapPicture *picture, const char *path, surgery_error *err);
+int heatmap_write(const Heatmap *picture, const char *path, surgery_error *err);
 /* A sensible choice: the first convolution, the last value of each size of map, the outputs. picked: [value_count] */
 void map_choice(const surgery_net *net, bool *picked);
 #endif

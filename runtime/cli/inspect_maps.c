@@ -39,7 +39,7 @@ static Range range_of(const float *at, int64_t count) {
 
 /* ---- the parts ---- */
 
-static void draw_title(Canvas *c, const MapPicture *p, const char *which) {
+static void draw_title(Canvas *c, const Heatmap *p, const char *which) {
   const ManifestValue *v = &p->net->manifest->values[p->value];
   char text[400], shape[SHAPE_TEXT];
   Range r = range_of(p->values, v->shape.count);
@@ -60,13 +60,13 @@ static float denormalised(const Manifest *m, int64_t channel, float value) {
   return value;
 }
 
-static bool input_is_picture(const Manifest *m) {
+static bool input_is_image(const Manifest *m) {
   const ManifestShape *s = &m->input.shape;
   return m->input.kind == INPUT_IMAGE && s->rank == 3 && (s->dim[0] == 1 || s->dim[0] == 3);
 }
 
 /* A pixel of the drawing: the mean of those of the input that it stands for. */
-static uint8_t brightness(const MapPicture *p, int64_t channel, int64_t row, int64_t col, int shrink, const Range *r) {
+static uint8_t brightness(const Heatmap *p, int64_t channel, int64_t row, int64_t col, int shrink, const Range *r) {
   const ManifestShape *s = &p->net->manifest->input.shape;
   const float *at = p->input + channel * s->dim[1] * s->dim[2];
   double sum = 0;
@@ -79,7 +79,7 @@ static uint8_t brightness(const MapPicture *p, int64_t channel, int64_t row, int
   return (uint8_t)(255 * fmin(1, fmax(0, level)) + 0.5);
 }
 
-static Range input_range(const MapPicture *p) {
+static Range input_range(const Heatmap *p) {
   const ManifestShape *s = &p->net->manifest->input.shape;
   int64_t hw = s->count / s->dim[0];
   Range r = {INFINITY, -INFINITY, 0};
@@ -91,7 +91,7 @@ static Range input_range(const MapPicture *p) {
 }
 
 /* The input as the network sees it; returns its height. */
-static int draw_input(Canvas *c, const MapPicture *p, int x, int y) {
+static int draw_input(Canvas *c, const Heatmap *p, int x, int y) {
   const ManifestShape *s = &p->net->manifest->input.shape;
   int64_t h = s->dim[1], w = s->dim[2];
   MapScale scale = map_scale(h, w, INPUT);
@@ -122,9 +122,9 @@ static void draw_scale(Canvas *c, int x, int y, const char *low, const char *hig
 }
 
 /* The column on the left: input, its name, what the colours mean. */
-static void draw_left(Canvas *c, const MapPicture *p, bool colours) {
+static void draw_left(Canvas *c, const Heatmap *p, bool colours) {
   int y = TITLE;
-  if (p->input && input_is_picture(p->net->manifest)) {
+  if (p->input && input_is_image(p->net->manifest)) {
     y += draw_input(c, p, MARGIN, y) + 6;
     canvas_text(c, MARGIN, y, 1, ink, fitting_end(p->file, INPUT));
     y += 24;
@@ -166,7 +166,7 @@ static void tile_caption(const Grid *g, int64_t channel, const Range *r, char *t
   if (text_width(to, 1) > g->cell_w) snprintf(to, size, "%lld", (long long)channel);
 }
 
-static int draw_tiles(const MapPicture *p, Canvas *c, surgery_error *err) {
+static int draw_tiles(const Heatmap *p, Canvas *c, surgery_error *err) {
   Grid g = grid_of(&p->net->manifest->values[p->value].shape);
   int left = MARGIN + INPUT + 2 * GAP, least = TITLE + INPUT + 80, width = left + g.columns * (g.cell_w + GAP) + MARGIN;
   int height = TITLE + g.rows * (g.cell_h + GAP) + MARGIN;
@@ -211,7 +211,7 @@ static const char *name_of(const surgery_net *net, const ManifestValue *v, int64
 }
 
 /* "largest: 310 (12.4), 309 (8.81), …" below the title. */
-static void draw_largest(Canvas *c, const MapPicture *p, const Bars *b) {
+static void draw_largest(Canvas *c, const Heatmap *p, const Bars *b) {
   const ManifestValue *v = &p->net->manifest->values[p->value];
   char text[400], number[24];
   size_t used = (size_t)snprintf(text, sizeof text, "largest:");
@@ -241,7 +241,7 @@ static void draw_axis(Canvas *c, const Bars *b, double value, Colour colour) {
 }
 
 /* Numbers below the axis: each, or as many as have room. */
-static void draw_numbers(Canvas *c, const MapPicture *p, const Bars *b) {
+static void draw_numbers(Canvas *c, const Heatmap *p, const Bars *b) {
   static const int64_t every[] = {1, 5, 10, 50, 100, 500};
   size_t k = 0;
   char number[24];
@@ -256,7 +256,7 @@ static void draw_numbers(Canvas *c, const MapPicture *p, const Bars *b) {
   }
 }
 
-static int draw_bars(const MapPicture *p, Canvas *c, surgery_error *err) {
+static int draw_bars(const Heatmap *p, Canvas *c, surgery_error *err) {
   const ManifestValue *v = &p->net->manifest->values[p->value];
   Bars b = {.count = v->shape.count, .left = MARGIN + INPUT + 2 * GAP + 56, .top = TITLE + GAP, .height = 260};
   b.shown = b.count < MOST_BARS ? b.count : MOST_BARS;
@@ -285,7 +285,7 @@ static int draw_bars(const MapPicture *p, Canvas *c, surgery_error *err) {
   return 0;
 }
 
-int map_write(const MapPicture *p, const char *path, surgery_error *err) {
+int heatmap_write(const Heatmap *p, const char *path, surgery_error *err) {
   const ManifestShape *s = &p->net->manifest->values[p->value].shape;
   Canvas canvas = {0};
   bool vector = s->rank == 1 || (s->rank == 3 && s->dim[1] * s->dim[2] == 1);

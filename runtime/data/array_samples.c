@@ -15,7 +15,7 @@ static bool few(int64_t size) { /* so many channels a picture may have */
   return size >= 1 && size <= PICTURE_MAX_CHANNELS;
 }
 
-bool array_holds_pictures(const DatasetSpec *spec, const surgery_tensor *x) {
+bool array_holds_images(const DatasetSpec *spec, const surgery_tensor *x) {
   return spec->input->kind == INPUT_IMAGE && x->dtype == SURGERY_U8;
 }
 
@@ -35,8 +35,8 @@ static void find_channels(const ManifestShape *want, const int64_t *dim, ArrayLa
   to->height = first ? dim[1] : dim[0], to->width = first ? dim[2] : dim[1];
 }
 
-static int find_pictures(const DatasetSpec *spec, const char *path, int rank, const int64_t *dim, ArrayLayout *to,
-                         surgery_error *err) {
+static int find_images(const DatasetSpec *spec, const char *path, int rank, const int64_t *dim, ArrayLayout *to,
+                       surgery_error *err) {
   const ManifestShape *want = &spec->input->shape;
   char shape[SHAPE_TEXT];
   *to = (ArrayLayout){.pictures = true, .planar = true, .channels = 1};
@@ -57,7 +57,7 @@ int array_find_layout(const DatasetSpec *spec, const char *path, const surgery_t
   int rank = x->rank - batch;
   const int64_t *dim = x->shape + batch;
   *to = (ArrayLayout){.channels_last = false};
-  if (array_holds_pictures(spec, x)) return find_pictures(spec, path, rank, dim, to, err);
+  if (array_holds_images(spec, x)) return find_images(spec, path, rank, dim, to, err);
   if (dataset_check_sample(spec, path, rank, dim, err) == 0) return 0;
   to->channels_last = is_channels_last(spec, rank, dim);
   return to->channels_last ? 0 : -1;
@@ -67,7 +67,7 @@ int array_find_layout(const DatasetSpec *spec, const char *path, const surgery_t
 bool array_is_one(const DatasetSpec *spec, const surgery_tensor *x) {
   const ManifestShape *want = &spec->input->shape;
   ArrayLayout layout;
-  if (!array_holds_pictures(spec, x))
+  if (!array_holds_images(spec, x))
     return x->rank > 0 && x->rank <= want->rank && x->count == want->count &&
            array_find_layout(spec, "", x, 0, &layout, NULL) == 0;
   if (x->rank != 3) return x->rank == 2 || (x->rank == 1 && x->count == want->count);

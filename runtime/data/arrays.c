@@ -164,7 +164,7 @@ PathMatch arrays_probe(const PathHead *head) {
   if (head->have >= 4 && memcmp(head->bytes, "PK", 2) == 0) return PATH_LIKELY;
   if (path_ends(head->path, ".npz") || path_ends(head->path, ".safetensors")) return PATH_WEAK;
   bool header = head->have >= 9 && memchr(head->bytes + 8, '{', head->have - 8) != NULL;
-  return header && !picture_suffix(head->path) ? PATH_WEAK : PATH_NOT;
+  return header && !image_suffix(head->path) ? PATH_WEAK : PATH_NOT;
 }
 
 Dataset *dataset_open_arrays(const char *path, const DatasetSpec *spec, surgery_error *err) {

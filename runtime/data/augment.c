@@ -4,7 +4,7 @@
 #include "runtime/base/error.h"
 #include "runtime/data/image_work.h"
 
-Box picture_random_box(Random *random, const Args_random_resized_crop *a, int width, int height) {
+Box image_random_box(Random *random, const Args_random_resized_crop *a, int width, int height) {
   double area = (double)width * height, low = log(a->ratio[0]), high = log(a->ratio[1]);
   for (int attempt = 0; attempt < 10; attempt++) {
     double target = area * (a->scale[0] + (a->scale[1] - a->scale[0]) * random_uniform(random));
@@ -22,7 +22,7 @@ Box picture_random_box(Random *random, const Args_random_resized_crop *a, int wi
   return (Box){(width - w) / 2, (height - h) / 2, w, h};
 }
 
-Box picture_erased_box(Random *random, const Args_erasing *a, int width, int height) {
+Box image_erased_box(Random *random, const Args_erasing *a, int width, int height) {
   double area = (double)width * height, low = log(a->ratio[0]), high = log(a->ratio[1]);
   for (int attempt = 0; attempt < 10; attempt++) {
     double target = area * (a->scale[0] + (a->scale[1] - a->scale[0]) * random_uniform(random));
@@ -44,7 +44,7 @@ static void swap_bytes(uint8_t *a, uint8_t *b, size_t count) {
 }
 
 static int augment_horizontal_flip(Work *w, const Args_horizontal_flip *a, Random *random, surgery_error *err) {
-  const Picture *p = &w->now;
+  const Image *p = &w->now;
   size_t size = (size_t)p->channels;
   if (!(random_uniform(random) < a->p)) return 0;
   for (int y = 0; y < p->height; y++) {
@@ -57,7 +57,7 @@ static int augment_horizontal_flip(Work *w, const Args_horizontal_flip *a, Rando
 }
 
 static int augment_vertical_flip(Work *w, const Args_vertical_flip *a, Random *random, surgery_error *err) {
-  const Picture *p = &w->now;
+  const Image *p = &w->now;
   size_t bytes = (size_t)p->width * (size_t)p->channels;
   if (!(random_uniform(random) < a->p)) return 0;
   for (int y = 0; y < p->height / 2; y++)
@@ -68,7 +68,7 @@ static int augment_vertical_flip(Work *w, const Args_vertical_flip *a, Random *r
 
 /* The padded picture is not made: outside of the picture a crop is black. */
 static int augment_random_crop(Work *w, const Args_random_crop *a, Random *random, surgery_error *err) {
-  const Picture *p = &w->now;
+  const Image *p = &w->now;
   int64_t height = p->height + 2 * a->padding, width = p->width + 2 * a->padding;
   if (a->size[0] > height || a->size[1] > width)
     return sg_fail(err, SURGERY_BAD_INPUT,
@@ -77,8 +77,8 @@ static int augment_random_crop(Work *w, const Args_random_crop *a, Random *rando
                    p->width, p->height, (long long)a->size[0]);
   int top = (int)((int64_t)random_below(random, (uint64_t)(height - a->size[0] + 1)) - a->padding);
   int left = (int)((int64_t)random_below(random, (uint64_t)(width - a->size[1] + 1)) - a->padding);
-  Picture out;
-  int failed = picture_crop(p, (Box){left, top, (int)a->size[1], (int)a->size[0]}, &out, err);
+  Image out;
+  int failed = image_crop(p, (Box){left, top, (int)a->size[1], (int)a->size[0]}, &out, err);
   return work_replace(w, out, failed);
 }
 
@@ -100,17 +100,17 @@ static int augment_color_jitter(Work *w, const Args_color_jitter *a, Random *ran
   for (int i = 0; i < 4; i++) {
     const double *range = ranges[order[i]], neutral = order[i] == COLOR_HUE ? 0 : 1;
     if (range[0] == neutral && range[1] == neutral) continue;
-    picture_adjust(&w->now, (ColorChange)order[i], between(random, range));
+    image_adjust(&w->now, (ColorChange)order[i], between(random, range));
   }
   return 0;
 }
 
 static int augment_rotation(Work *w, const Args_rotation *a, Random *random, surgery_error *err) {
-  return picture_rotate(&w->now, between(random, a->degrees), err);
+  return image_rotate(&w->now, between(random, a->degrees), err);
 }
 
 static int augment_random_resized_crop(Work *w, const Args_random_resized_crop *a, Random *random, surgery_error *err) {
-  Box box = picture_random_box(random, a, w->whole_width, w->whole_height);
+  Box box = image_random_box(random, a, w->whole_width, w->whole_height);
   double x = w->area.width / w->whole_width, y = w->area.height / w->whole_height;
   Area area = {w->area.left + box.left * x, w->area.top + box.top * y, box.width * x, box.height * y};
   int width = (int)a->size[1], height = (int)a->size[0];
@@ -118,11 +118,11 @@ static int augment_random_resized_crop(Work *w, const Args_random_resized_crop *
 }
 
 static int augment_gray(Work *w, const Args_gray *a, Random *random, surgery_error *err) {
-  const Picture *p = &w->now;
+  const Image *p = &w->now;
   if (!(random_uniform(random) < a->p) || p->channels < 3) return 0;
   for (size_t i = 0; i < (size_t)p->width * (size_t)p->height; i++) {
     uint8_t *rgb = p->pixels + i * (size_t)p->channels;
-    rgb[0] = rgb[1] = rgb[2] = picture_luma(rgb);
+    rgb[0] = rgb[1] = rgb[2] = image_luma(rgb);
   }
   return 0;
 }
@@ -131,7 +131,7 @@ static int augment_gray(Work *w, const Args_gray *a, Random *random, surgery_err
 static void augment_erasing(const ManifestShape *shape, float *x, const Args_erasing *a, Random *random) {
   int height = (int)shape->dim[1], width = (int)shape->dim[2];
   if (!(random_uniform(random) < a->p)) return;
-  Box box = picture_erased_box(random, a, width, height);
+  Box box = image_erased_box(random, a, width, height);
   for (int64_t c = 0; c < shape->dim[0]; c++)
     for (int y = box.top; y < box.top + box.height; y++)
       for (int k = box.left; k < box.left + box.width; k++) x[(c * height + y) * width + k] = (float)a->value;

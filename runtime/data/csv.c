@@ -1,6 +1,6 @@
 /* CSV of numbers: a row a sample, the label last or in the column that the header names label, class or
  * target; labels may be numbers or names. Values go to the network as they are. Tables that name picture
- * files go to csv_pictures.c. Called by dataset.c. Our own: a library would split the rows, which is the smaller part;
+ * files go to csv_images.c. Called by dataset.c. Our own: a library would split the rows, which is the smaller part;
  * types, labels and messages with line and column are the rest. */
 #include <math.h>
 #include <stdio.h>
@@ -139,8 +139,8 @@ Dataset *dataset_open_csv(const char *path, const DatasetSpec *spec, surgery_err
   bool header;
   int status = csv_open(&csv.table, path, err);
   if (status == 0) status = csv_next_row(&csv.table);
-  int pictures = status > 0 ? csv_picture_column(&csv.table, &header) : -1;
-  if (pictures >= 0) set = csv_open_pictures(&csv.table, pictures, header, spec);
+  int pictures = status > 0 ? csv_image_column(&csv.table, &header) : -1;
+  if (pictures >= 0) set = csv_open_images(&csv.table, pictures, header, spec);
   else if (status >= 0 && (status == 0 || read_rows(&csv) == 0)) set = make_set(&csv);
   csv_close(&csv.table);
   free(csv.values), free(csv.names), free(csv.reals);

@@ -30,9 +30,9 @@ bool csv_names_label(const char *cell); /* "label", "class" or "target" */
 /* set->count cells as classes: numbers, or names; fills targets, and the names of the classes. */
 int csv_class_targets(const CsvTable *csv, Dataset *set, char **names, int32_t *targets);
 
-/* csv_pictures.c: the column of picture files; -1: there is none, so that the cells are numbers. `first`: the
+/* csv_images.c: the column of picture files; -1: there is none, so that the cells are numbers. `first`: the
  * first row was just read; *header: it names the columns. */
-int csv_picture_column(const CsvTable *first, bool *header);
+int csv_image_column(const CsvTable *first, bool *header);
 /* With the first row just read; path and spec as dataset_open has them. */
-Dataset *csv_open_pictures(CsvTable *csv, int column, bool header, const DatasetSpec *spec);
+Dataset *csv_open_images(CsvTable *csv, int column, bool header, const DatasetSpec *spec);
 #endif

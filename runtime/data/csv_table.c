@@ -1,5 +1,5 @@
 /* Tables as text, for the two kinds of CSV: a row at a time, its cells ended in place; and columns of
- * classes. Commas, semicolons or tabs; quotes; gzipped or not. Called by csv.c and csv_pictures.c. */
+ * classes. Commas, semicolons or tabs; quotes; gzipped or not. Called by csv.c and csv_images.c. */
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>

@@ -116,9 +116,9 @@ static PathFound find_source(const char *path) {
     PathMatch match = sources[i].probe(&head);
     if (match >= least) best = &sources[i], least = match + 1;
   }
-  if (!head.folder && least <= PATH_LIKELY && picture_begins(head.bytes, head.have))
+  if (!head.folder && least <= PATH_LIKELY && image_begins(head.bytes, head.have))
     return (PathFound){KIND_PICTURE, NULL};
-  if (!head.folder && !best && picture_suffix(path)) return (PathFound){KIND_PICTURE, NULL};
+  if (!head.folder && !best && image_suffix(path)) return (PathFound){KIND_PICTURE, NULL};
   return (PathFound){head.folder ? KIND_FOLDER : best ? KIND_SOURCE : KIND_OTHER, best};
 }
 
@@ -196,21 +196,21 @@ static void parts_close(Dataset *set) {
   free(parts->part), free(parts);
 }
 
-static Dataset *open_folder_of_pictures(const char *path, const DatasetSpec *spec, surgery_error *err) {
+static Dataset *open_folder_of_images(const char *path, const DatasetSpec *spec, surgery_error *err) {
   char **files = NULL;
   size_t count = 0;
   Dataset *set = NULL;
-  if (picture_list(path, &files, &count, err)) return NULL;
+  if (image_list(path, &files, &count, err)) return NULL;
   if (count == 0) sg_fail(err, SURGERY_BAD_INPUT, "%s: no pictures in this folder", path);
-  else set = dataset_open_pictures((const char *const *)files, count, spec, err);
+  else set = dataset_open_images((const char *const *)files, count, spec, err);
   for (size_t i = 0; i < count; i++) free(files[i]);
   free(files);
   return set;
 }
 
 /* A picture that is not there is a broken picture: named, and the others are still predicted. */
-static bool is_picture(const PathFound *found, const char *path) {
-  return found->kind == KIND_PICTURE || (found->kind == KIND_MISSING && picture_suffix(path));
+static bool is_image(const PathFound *found, const char *path) {
+  return found->kind == KIND_PICTURE || (found->kind == KIND_MISSING && image_suffix(path));
 }
 
 /* One part, from paths[0 …]; *taken: how many paths it took. */
@@ -220,11 +220,11 @@ static Dataset *open_part(const char *const *paths, size_t count, size_t *taken,
   int reason = errno;
   *taken = 1;
   if (!holds_tokens(&found, paths[0], spec, err)) return NULL;
-  if (is_picture(&found, paths[0])) {
-    while (*taken < count && (found = find_source(paths[*taken]), is_picture(&found, paths[*taken]))) ++*taken;
-    return dataset_open_pictures(paths, *taken, spec, err);
+  if (is_image(&found, paths[0])) {
+    while (*taken < count && (found = find_source(paths[*taken]), is_image(&found, paths[*taken]))) ++*taken;
+    return dataset_open_images(paths, *taken, spec, err);
   }
-  if (found.source && found.source->open == dataset_open_folder) return open_folder_of_pictures(paths[0], spec, err);
+  if (found.source && found.source->open == dataset_open_folder) return open_folder_of_images(paths[0], spec, err);
   if (found.source) return found.source->open(paths[0], spec, err);
   if (found.kind == KIND_MISSING) fail_missing(err, paths[0], reason);
   else sg_fail(err, SURGERY_BAD_INPUT, "%s: neither a picture nor an array (.npy, IDX, .npz)", paths[0]);

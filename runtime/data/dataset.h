@@ -120,15 +120,15 @@ bool cifar_folder_has(const char *folder, DatasetRole role);
 /* npy.c: writes (rank, dim) floats as version 1.0, little-endian, C order; whole or not at all. */
 int npy_write(const char *path, int rank, const int64_t *dim, const float *values, surgery_error *err);
 /* folder.c: single pictures, without targets. */
-Dataset *dataset_open_pictures(const char *const *files, size_t count, const DatasetSpec *spec, surgery_error *err);
+Dataset *dataset_open_images(const char *const *files, size_t count, const DatasetSpec *spec, surgery_error *err);
 /* The same, with a name and a path of its own for messages. */
 Dataset *dataset_open_files(const char *format, const char *path, const char *const *files, size_t count,
                             const DatasetSpec *spec, surgery_error *err);
 /* Takes ownership of (count, target_count) floats, the targets of a set of dataset_open_files. */
 void dataset_use_file_targets(Dataset *set, float *targets);
 /* folder.c: all pictures under a folder, at any depth, sorted. Caller frees each and the list. */
-int picture_list(const char *folder, char ***files, size_t *count, surgery_error *err);
-bool picture_suffix(const char *path); /* by its name only */
+int image_list(const char *folder, char ***files, size_t *count, surgery_error *err);
+bool image_suffix(const char *path); /* by its name only */
 
 /* ---- samples of an array (array_samples.c), for arrays.c and npy.c ---- */
 typedef struct ArrayLayout {
@@ -137,7 +137,7 @@ typedef struct ArrayLayout {
   bool planar;                     /* of pictures: (C, H, W), not (H, W, C) */
   bool channels_last;              /* of floats: (H, W, C), and the input is (C, H, W) */
 } ArrayLayout;
-bool array_holds_pictures(const DatasetSpec *spec, const surgery_tensor *x);
+bool array_holds_images(const DatasetSpec *spec, const surgery_tensor *x);
 bool array_is_one(const DatasetSpec *spec, const surgery_tensor *x); /* one sample, without a dimension for the batch */
 /* `batch`: the dimensions before those of a sample, 0 or 1. -1: these are no samples for the input. */
 int array_find_layout(const DatasetSpec *spec, const char *path, const surgery_tensor *x, int batch, ArrayLayout *to,
@@ -148,26 +148,26 @@ int array_use(Dataset *set, surgery_weights *file, const surgery_tensor *x, cons
 
 /* ---- pictures (image*.c) ---- */
 #define PICTURE_MAX_CHANNELS 4
-typedef struct Picture {
+typedef struct Image {
   int width, height, channels;   /* 1: gray, 2: gray and alpha, 3: RGB, 4: RGB and alpha or another fourth channel */
   uint8_t *pixels;               /* height × width × channels, interleaved; malloc */
   int reduced;                   /* 2, 4 or 8: decoded so many times smaller than it is in the file; else 0 */
   int whole_width, whole_height; /* in the file, where it is reduced */
   bool alpha; /* the last of 2 or 4 channels says how much of the colours is to be seen: a resize weighs them with it */
-} Picture;
+} Image;
 /* JPEG, PNG, WebP, GIF (the first frame), BMP and TIFF by content, 1 or 3 channels; EXIF orientation is not applied (as
  * PIL's open does not). */
-int picture_decode(const char *path, Picture *picture, surgery_error *err);
-bool picture_begins(const uint8_t *head, size_t size);
-/* The same for picture_to_input with `spec`, with a seed (augmented) or without: of a JPEG much larger than what is
+int image_decode(const char *path, Image *picture, surgery_error *err);
+bool image_begins(const uint8_t *head, size_t size);
+/* The same for image_to_input with `spec`, with a seed (augmented) or without: of a JPEG much larger than what is
  * made of it, fewer pixels are decoded; alpha is kept where the input has 2 or 4 channels; turned where its steps say
  * exif_transpose. */
-int picture_decode_for(const DatasetSpec *spec, bool augmented, const char *path, Picture *picture, surgery_error *err);
+int image_decode_for(const DatasetSpec *spec, bool augmented, const char *path, Image *picture, surgery_error *err);
 /* The whole way from pixels to the network's input: colours to the input's channels (PIL's "L", "LA", "RGB", "RGBA"),
  * the manifest's steps in order, / 255, normalise; x: (C, H, W). With a seed: spec->augment first,
  * random_resized_crop in place of the resize and center_crop steps. `picture` is not changed. Draws from
  * random_stream(seed, 0). -1: the result has another size than the input wants, or no memory. */
-int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t seed, float *x, surgery_error *err);
+int image_to_input(const Image *picture, const DatasetSpec *spec, uint64_t seed, float *x, surgery_error *err);
 
 /* ---- samples in memory (memory.c), for the sources ---- */
 /* Takes ownership of values: (count, input count) floats, or int32 tokens, that are inputs already. -1: both are freed.
@@ -180,7 +180,7 @@ void dataset_use_masks(Dataset *set, int32_t *masks);
 int32_t *dataset_tokens_from_i64(const Dataset *set, const int64_t *values, int64_t count, const char *what,
                                  surgery_error *err);
 /* Takes ownership of bytes: (count, height, width, channels), or (count, channels, height, width) when
- * planar. As an image input they go through picture_to_input; as a tensor input they become bytes / 255 in
+ * planar. As an image input they go through image_to_input; as a tensor input they become bytes / 255 in
  * the file's order. */
 int dataset_use_bytes(Dataset *set, uint8_t *bytes, int height, int width, int channels, bool planar, void *targets,
                       surgery_error *err);

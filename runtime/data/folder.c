@@ -1,4 +1,4 @@
-/* Pictures on disk as data sets: DIR/class/picture as torchvision's ImageFolder reads it, and lists of single
+/* Images on disk as data sets: DIR/class/picture as torchvision's ImageFolder reads it, and lists of single
  * pictures. A picture that cannot be decoded is an unusable sample: named by the loader, left out and
  * counted. */
 #include <dirent.h>
@@ -14,7 +14,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/io.h"
 
-bool picture_suffix(const char *path) {
+bool image_suffix(const char *path) {
   static const char *const known[] = {".jpg", ".jpeg", ".png",  ".ppm",  ".bmp",
                                       ".pgm", ".tif",  ".tiff", ".webp", ".gif"};
   const char *dot = strrchr(path, '.');
@@ -70,7 +70,7 @@ static int read_folder(const char *folder, Names *folders, Names *pictures, surg
     bool there = path && stat(path, &st) == 0;
     free(path);
     if (there && S_ISDIR(st.st_mode) && folders) failed = names_add(folders, strdup(e->d_name), err);
-    else if (there && S_ISREG(st.st_mode) && pictures && picture_suffix(e->d_name))
+    else if (there && S_ISREG(st.st_mode) && pictures && image_suffix(e->d_name))
       failed = names_add(pictures, strdup(e->d_name), err);
   }
   closedir(dir);
@@ -111,7 +111,7 @@ static int walk(const char *folder, const Trail *above, Names *out, surgery_erro
   return failed;
 }
 
-int picture_list(const char *folder, char ***files, size_t *count, surgery_error *err) {
+int image_list(const char *folder, char ***files, size_t *count, surgery_error *err) {
   Names out = {0};
   int failed = walk(folder, NULL, &out, err);
   if (failed) names_free(&out);
@@ -130,13 +130,13 @@ typedef struct Files {
 static int files_load(Dataset *set, int64_t index, uint64_t seed, float *x, void *target, surgery_error *err) {
   const Files *files = set->source;
   const char *path = files->paths.at[index];
-  Picture picture;
+  Image picture;
   surgery_error why = {0};
-  if (picture_decode_for(&set->spec, seed != DATASET_NO_AUGMENT, path, &picture, &why)) {
+  if (image_decode_for(&set->spec, seed != DATASET_NO_AUGMENT, path, &picture, &why)) {
     if (err) *err = why;
     return 1;
   }
-  int failed = picture_to_input(&picture, &set->spec, seed, x, &why);
+  int failed = image_to_input(&picture, &set->spec, seed, x, &why);
   free(picture.pixels);
   if (failed) {
     sg_fail(err, why.status, "%s: %s", path, why.message);
@@ -202,7 +202,7 @@ void dataset_use_file_targets(Dataset *set, float *targets) {
   set->targets = ((Files *)set->source)->targets = targets;
 }
 
-Dataset *dataset_open_pictures(const char *const *paths, size_t count, const DatasetSpec *spec, surgery_error *err) {
+Dataset *dataset_open_images(const char *const *paths, size_t count, const DatasetSpec *spec, surgery_error *err) {
   return dataset_open_files("pictures", count ? paths[0] : "", paths, count, spec, err);
 }
 

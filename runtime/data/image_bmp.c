@@ -90,11 +90,11 @@ static int read_header(Bmp *b, surgery_error *err) {
   return b->offset <= b->size ? 0 : broken(b, "its pixels lie behind its end", err);
 }
 
-static uint8_t *row_of(const Bmp *b, const Picture *p, int64_t row) {
+static uint8_t *row_of(const Bmp *b, const Image *p, int64_t row) {
   return p->pixels + (size_t)(b->top_down ? row : b->height - 1 - row) * (size_t)p->width * (size_t)p->channels;
 }
 
-static void put_index(const Bmp *b, const Picture *p, int64_t row, int64_t x, int index) {
+static void put_index(const Bmp *b, const Image *p, int64_t row, int64_t x, int index) {
   memcpy(row_of(b, p, row) + (size_t)x * (size_t)p->channels, b->color[index], 3);
 }
 
@@ -102,7 +102,7 @@ static uint8_t masked(const Mask *m, uint32_t pixel, uint8_t none) {
   return m->most ? (uint8_t)((uint64_t)((pixel & m->bits) >> m->shift) * 255 / m->most) : none;
 }
 
-static int read_plain(const Bmp *b, Picture *p, surgery_error *err) {
+static int read_plain(const Bmp *b, Image *p, surgery_error *err) {
   size_t stride = ((size_t)b->width * (size_t)b->bits + 31) / 32 * 4;
   size_t least = ((size_t)b->width * (size_t)b->bits + 7) / 8; /* the last row may lack its padding */
   if (stride * (size_t)(b->height - 1) + least > b->size - b->offset) return broken(b, "it ends in its pixels", err);
@@ -124,7 +124,7 @@ static int read_plain(const Bmp *b, Picture *p, surgery_error *err) {
 
 /* Bytes in pairs: a run; or 0 and: the end of the row, the end of all, a step to another place, so many indices as they
  * are. */
-static int read_runs(const Bmp *b, Picture *p, surgery_error *err) {
+static int read_runs(const Bmp *b, Image *p, surgery_error *err) {
   int64_t x = 0, y = 0;
   size_t at = b->offset;
   int half = b->bits == 4;
@@ -157,7 +157,7 @@ static int read_runs(const Bmp *b, Picture *p, surgery_error *err) {
   return 0;
 }
 
-int image_bmp(FILE *file, const ImageUse *use, Picture *p, surgery_error *err) {
+int image_bmp(FILE *file, const ImageUse *use, Image *p, surgery_error *err) {
   uint8_t *bytes;
   Bmp b = {.path = use->path};
   if (image_read_file(file, use->path, &bytes, &b.size, err)) return -1;

@@ -6,7 +6,7 @@
 #include "runtime/data/image_resize.h"
 #include "runtime/base/error.h"
 
-static size_t pixels_of(const Picture *p) { return (size_t)p->width * (size_t)p->height; }
+static size_t pixels_of(const Image *p) { return (size_t)p->width * (size_t)p->height; }
 
 /* Between `from` (0) and the picture's own value (1), or beyond; truncated as in Blend.c. */
 static uint8_t blend(int from, int own, float factor) {
@@ -15,27 +15,27 @@ static uint8_t blend(int from, int own, float factor) {
 }
 
 /* A second or fourth channel is no colour. */
-static void blend_all(Picture *p, int from, double factor) {
+static void blend_all(Image *p, int from, double factor) {
   size_t size = (size_t)p->channels, colors = size % 2 ? size : size - 1;
   for (size_t i = 0; i < pixels_of(p); i++)
     for (size_t c = 0; c < colors; c++) p->pixels[i * size + c] = blend(from, p->pixels[i * size + c], (float)factor);
 }
 
-static void brightness(Picture *p, double factor) { blend_all(p, 0, factor); }
+static void brightness(Image *p, double factor) { blend_all(p, 0, factor); }
 
-static int gray_of(const Picture *p, size_t i) {
+static int gray_of(const Image *p, size_t i) {
   const uint8_t *at = p->pixels + i * (size_t)p->channels;
-  return p->channels >= 3 ? picture_luma(at) : at[0];
+  return p->channels >= 3 ? image_luma(at) : at[0];
 }
 
-static void contrast(Picture *p, double factor) {
+static void contrast(Image *p, double factor) {
   uint64_t sum = 0;
   for (size_t i = 0; i < pixels_of(p); i++) sum += (uint64_t)gray_of(p, i);
   int mean = (int)((double)sum / (double)pixels_of(p) + 0.5);
   blend_all(p, mean, factor);
 }
 
-static void saturation(Picture *p, double factor) {
+static void saturation(Image *p, double factor) {
   if (p->channels < 3) return;
   for (size_t i = 0; i < pixels_of(p); i++) {
     int gray = gray_of(p, i);
@@ -69,7 +69,7 @@ static void from_hsv(const uint8_t *hsv, uint8_t *rgb) {
   memcpy(rgb, s == 0 ? gray : turn[i % 6], 3);
 }
 
-static void hue(Picture *p, double factor) {
+static void hue(Image *p, double factor) {
   uint8_t shift = (uint8_t)(int)(factor * 255);
   if (p->channels < 3) return;
   for (size_t i = 0; i < pixels_of(p); i++) {
@@ -80,8 +80,8 @@ static void hue(Picture *p, double factor) {
   }
 }
 
-void picture_adjust(Picture *p, ColorChange change, double factor) {
-  static void (*const how[])(Picture *p, double factor) = {brightness, contrast, saturation, hue};
+void image_adjust(Image *p, ColorChange change, double factor) {
+  static void (*const how[])(Image *p, double factor) = {brightness, contrast, saturation, hue};
   how[change](p, factor);
 }
 
@@ -91,7 +91,7 @@ void picture_adjust(Picture *p, ColorChange change, double factor) {
 static double rounded(double value) { return nearbyint(value * 1e15) / 1e15; }
 static int64_t fixed(double value) { return (int64_t)floor(value * 65536 + 0.5); }
 
-static void turn_around(Picture *p) {
+static void turn_around(Image *p) {
   size_t count = pixels_of(p), size = (size_t)p->channels;
   for (size_t i = 0; i < count / 2; i++)
     for (size_t c = 0; c < size; c++) {
@@ -100,7 +100,7 @@ static void turn_around(Picture *p) {
     }
 }
 
-int picture_rotate(Picture *p, double degrees, surgery_error *err) {
+int image_rotate(Image *p, double degrees, surgery_error *err) {
   double turn = fmod(degrees, 360);
   if (turn < 0) turn += 360;
   if (turn == 0) return 0;

@@ -19,14 +19,14 @@ int image_check_size(uint64_t width, uint64_t height, const char *path, surgery_
   return 0;
 }
 
-int image_reserve(Picture *p, uint64_t width, uint64_t height, int channels, const char *path, surgery_error *err) {
+int image_reserve(Image *p, uint64_t width, uint64_t height, int channels, const char *path, surgery_error *err) {
   if (image_check_size(width, height, path, err)) return -1;
   size_t bytes = (size_t)width * (size_t)height * (size_t)channels;
-  *p = (Picture){.width = (int)width, .height = (int)height, .channels = channels, .pixels = calloc(bytes, 1)};
+  *p = (Image){.width = (int)width, .height = (int)height, .channels = channels, .pixels = calloc(bytes, 1)};
   return p->pixels ? 0 : sg_fail_memory(err, path, bytes);
 }
 
-void image_fill(Picture *p, const uint8_t *pixel) {
+void image_fill(Image *p, const uint8_t *pixel) {
   size_t bytes = (size_t)p->width * (size_t)p->height * (size_t)p->channels, done = (size_t)p->channels;
   memcpy(p->pixels, pixel, done);
   for (size_t more; done < bytes; done += more) {
@@ -62,7 +62,7 @@ int image_read_file(FILE *file, const char *path, uint8_t **bytes, size_t *size,
 typedef struct Format {
   const char *begin, *then; /* what a file begins with; what follows `gap` bytes later, or NULL */
   size_t length, gap;
-  int (*decode)(FILE *file, const ImageUse *use, Picture *p, surgery_error *err);
+  int (*decode)(FILE *file, const ImageUse *use, Image *p, surgery_error *err);
 } Format;
 
 static const Format formats[] = {
@@ -84,11 +84,11 @@ static const Format *find_format(const uint8_t *head, size_t size) {
   return NULL;
 }
 
-bool picture_begins(const uint8_t *head, size_t size) { return find_format(head, size) != NULL; }
+bool image_begins(const uint8_t *head, size_t size) { return find_format(head, size) != NULL; }
 
-static int decode(const ImageUse *use, Picture *picture, surgery_error *err) {
+static int decode(const ImageUse *use, Image *picture, surgery_error *err) {
   const char *path = use->path;
-  *picture = (Picture){0};
+  *picture = (Image){0};
   FILE *file = fopen(path, "rbe");
   if (!file) return sg_fail_system(err, errno, "%s", path);
   uint8_t head[16] = {0};
@@ -106,17 +106,16 @@ static int decode(const ImageUse *use, Picture *picture, surgery_error *err) {
   fclose(file);
   if (result) {
     free(picture->pixels);
-    *picture = (Picture){0};
+    *picture = (Image){0};
   }
   return result;
 }
 
-int picture_decode(const char *path, Picture *picture, surgery_error *err) {
+int image_decode(const char *path, Image *picture, surgery_error *err) {
   return decode(&(ImageUse){.path = path}, picture, err);
 }
 
-int picture_decode_for(const DatasetSpec *spec, bool augmented, const char *path, Picture *picture,
-                       surgery_error *err) {
+int image_decode_for(const DatasetSpec *spec, bool augmented, const char *path, Image *picture, surgery_error *err) {
   const ManifestInput *input = spec->input;
   ImageUse use = {.path = path, .spec = spec, .augmented = augmented};
   use.alpha = input->shape.rank == 3 && input->shape.dim[0] % 2 == 0;

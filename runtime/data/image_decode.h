@@ -14,20 +14,20 @@ typedef struct ImageUse {
 } ImageUse;
 
 /* Each fills *p, whose pixels are the caller's also after an error. The file is at its begin. */
-int image_jpeg(FILE *file, const ImageUse *use, Picture *p, surgery_error *err);
-int image_png(FILE *file, const ImageUse *use, Picture *p, surgery_error *err);
-int image_webp(FILE *file, const ImageUse *use, Picture *p, surgery_error *err);
-int image_gif(FILE *file, const ImageUse *use, Picture *p, surgery_error *err);
-int image_bmp(FILE *file, const ImageUse *use, Picture *p, surgery_error *err);
-int image_tiff(FILE *file, const ImageUse *use, Picture *p, surgery_error *err);
+int image_jpeg(FILE *file, const ImageUse *use, Image *p, surgery_error *err);
+int image_png(FILE *file, const ImageUse *use, Image *p, surgery_error *err);
+int image_webp(FILE *file, const ImageUse *use, Image *p, surgery_error *err);
+int image_gif(FILE *file, const ImageUse *use, Image *p, surgery_error *err);
+int image_bmp(FILE *file, const ImageUse *use, Image *p, surgery_error *err);
+int image_tiff(FILE *file, const ImageUse *use, Image *p, surgery_error *err);
 
 /* ---- image_decode.c ---- */
 /* -1: no pixels, or more than PIL's limit against decompression bombs. */
 int image_check_size(uint64_t width, uint64_t height, const char *path, surgery_error *err);
 /* A new picture, all black. */
-int image_reserve(Picture *p, uint64_t width, uint64_t height, int channels, const char *path, surgery_error *err);
+int image_reserve(Image *p, uint64_t width, uint64_t height, int channels, const char *path, surgery_error *err);
 /* Every pixel becomes this one. A small file may announce many: no loop over them. */
-void image_fill(Picture *p, const uint8_t *pixel);
+void image_fill(Image *p, const uint8_t *pixel);
 int image_read_file(FILE *file, const char *path, uint8_t **bytes, size_t *size, surgery_error *err);
 
 /* ---- image_orient.c ---- */
@@ -35,7 +35,7 @@ int image_read_file(FILE *file, const char *path, uint8_t **bytes, size_t *size,
  * where there is none. */
 int exif_orientation(const uint8_t *bytes, size_t size);
 /* Turns and mirrors the picture so that it is upright. */
-int picture_orient(Picture *p, int orientation, const char *path, surgery_error *err);
+int image_orient(Image *p, int orientation, const char *path, surgery_error *err);
 
 /* ---- image_library.c ---- */
 /* A decoder's library, loaded when the first file of its format arrives: programs start as fast as without, and run

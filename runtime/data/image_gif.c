@@ -64,7 +64,7 @@ static void put(const ColorMapObject *colors, int index, int clear, int channels
   if (channels == 4) to[3] = index == clear ? 0 : 255;
 }
 
-static int read_rows(GifFileType *file, const ColorMapObject *colors, int clear, uint8_t *line, Picture *p,
+static int read_rows(GifFileType *file, const ColorMapObject *colors, int clear, uint8_t *line, Image *p,
                      const char *path, surgery_error *err) {
   static const int first[] = {0, 4, 2, 1}, step[] = {8, 8, 4, 2};
   const GifImageDesc *frame = &file->Image;
@@ -78,7 +78,7 @@ static int read_rows(GifFileType *file, const ColorMapObject *colors, int clear,
   return 0;
 }
 
-static int read_frame(GifFileType *file, const ImageUse *use, Picture *p, surgery_error *err) {
+static int read_frame(GifFileType *file, const ImageUse *use, Image *p, surgery_error *err) {
   int clear;
   if (find_frame(file, &clear, use->path, err)) return -1;
   const GifImageDesc *frame = &file->Image;
@@ -101,7 +101,7 @@ static int read_frame(GifFileType *file, const ImageUse *use, Picture *p, surger
   return status;
 }
 
-int image_gif(FILE *stream, const ImageUse *use, Picture *p, surgery_error *err) {
+int image_gif(FILE *stream, const ImageUse *use, Image *p, surgery_error *err) {
   uint8_t *bytes;
   size_t size;
   int why;

@@ -8,11 +8,11 @@
 #include "runtime/base/error.h"
 
 /* ITU-R 601-2 luma in PIL's fixed point. */
-uint8_t picture_luma(const uint8_t *rgb) {
+uint8_t image_luma(const uint8_t *rgb) {
   return (uint8_t)((rgb[0] * 19595u + rgb[1] * 38470u + rgb[2] * 7471u + 0x8000u) >> 16);
 }
 
-static Work start(const Picture *picture) {
+static Work start(const Image *picture) {
   Work w = {.now = *picture, .whole_width = picture->width, .whole_height = picture->height};
   double reduced = picture->reduced > 1 ? picture->reduced : 1;
   if (picture->reduced > 1) w.whole_width = picture->whole_width, w.whole_height = picture->whole_height;
@@ -20,7 +20,7 @@ static Work start(const Picture *picture) {
   return w;
 }
 
-int work_replace(Work *w, Picture with, int failed) {
+int work_replace(Work *w, Image with, int failed) {
   if (failed) return failed;
   with.alpha = w->now.alpha;
   if (w->own) free(w->now.pixels);
@@ -29,12 +29,12 @@ int work_replace(Work *w, Picture with, int failed) {
   return 0;
 }
 
-static void convert_pixels(const Picture *from, int channels, uint8_t *to) {
+static void convert_pixels(const Image *from, int channels, uint8_t *to) {
   size_t count = (size_t)from->width * (size_t)from->height;
   for (size_t i = 0; i < count; i++) {
     const uint8_t *p = from->pixels + i * (size_t)from->channels;
     uint8_t *q = to + i * (size_t)channels;
-    if (channels < 3) q[0] = from->channels < 3 ? p[0] : picture_luma(p);
+    if (channels < 3) q[0] = from->channels < 3 ? p[0] : image_luma(p);
     else if (from->channels < 3) q[0] = q[1] = q[2] = p[0];
     else memcpy(q, p, 3);
     if (channels % 2 == 0) q[channels - 1] = from->channels % 2 == 0 ? p[from->channels - 1] : 255;
@@ -43,7 +43,7 @@ static void convert_pixels(const Picture *from, int channels, uint8_t *to) {
 
 int work_own(Work *w, int channels, surgery_error *err) {
   if (w->own && w->now.channels == channels) return 0;
-  Picture copy = w->now;
+  Image copy = w->now;
   size_t bytes = (size_t)copy.width * (size_t)copy.height * (size_t)channels;
   copy.channels = channels, copy.alpha = w->now.alpha && channels % 2 == 0;
   if (!(copy.pixels = malloc(bytes + 1))) return sg_fail_memory(err, "a picture", bytes);
@@ -55,12 +55,12 @@ int work_own(Work *w, int channels, surgery_error *err) {
 }
 
 static int make_gray(Work *w, surgery_error *err) {
-  Picture *p = &w->now;
+  Image *p = &w->now;
   if (p->channels != 3) return 0;
   if (work_own(w, 3, err)) return -1;
   for (size_t i = 0; i < (size_t)p->width * (size_t)p->height; i++) {
     uint8_t *rgb = p->pixels + 3 * i;
-    rgb[0] = rgb[1] = rgb[2] = picture_luma(rgb);
+    rgb[0] = rgb[1] = rgb[2] = image_luma(rgb);
   }
   return 0;
 }
@@ -69,7 +69,7 @@ static int make_gray(Work *w, surgery_error *err) {
 #define MAX_RESIZED (1 << 26)
 
 /* PIL's conversion to "RGBa" and back: what is not to be seen does not shine through to its neighbours. */
-static void weigh_colors(Picture *p) {
+static void weigh_colors(Image *p) {
   for (size_t i = 0, size = (size_t)p->channels; i < (size_t)p->width * (size_t)p->height; i++) {
     uint8_t *at = p->pixels + i * size, alpha = at[size - 1];
     for (size_t c = 0; c + 1 < size; c++) {
@@ -78,7 +78,7 @@ static void weigh_colors(Picture *p) {
     }
   }
 }
-static void unweigh_colors(Picture *p) {
+static void unweigh_colors(Image *p) {
   for (size_t i = 0, size = (size_t)p->channels; i < (size_t)p->width * (size_t)p->height; i++) {
     uint8_t *at = p->pixels + i * size, alpha = at[size - 1];
     for (size_t c = 0; c + 1 < size && alpha != 0 && alpha != 255; c++) {
@@ -89,12 +89,12 @@ static void unweigh_colors(Picture *p) {
 }
 
 int work_resize(Work *w, Area area, int width, int height, Box part, surgery_error *err) {
-  Picture out;
+  Image out;
   if (w->now.alpha) {
     if (work_own(w, w->now.channels, err)) return -1;
     weigh_colors(&w->now);
   }
-  int failed = picture_resize(&w->now, area, width, height, part, &out, err);
+  int failed = image_resize(&w->now, area, width, height, part, &out, err);
   if (!failed && w->now.alpha) unweigh_colors(&out);
   return work_replace(w, out, failed);
 }
@@ -140,8 +140,8 @@ static int center_crop_step(Work *w, const int64_t size[2], surgery_error *err) 
   if (size[0] > MAX_RESIZED / size[1])
     return sg_fail(err, SURGERY_BAD_INPUT, "a crop of %lld x %lld pixels is too large", (long long)size[0],
                    (long long)size[1]);
-  Picture out;
-  int failed = picture_crop(&w->now, center_box(w->now.width, w->now.height, size), &out, err);
+  Image out;
+  int failed = image_crop(&w->now, center_box(w->now.width, w->now.height, size), &out, err);
   return work_replace(w, out, failed);
 }
 
@@ -221,7 +221,7 @@ static double shrinkage(const DatasetSpec *spec, bool augmented, int width, int 
 #define LEFT_TIMES 5
 #define LEFT_PIXELS 512
 
-int picture_reduction(const DatasetSpec *spec, bool augmented, int width, int height) {
+int image_reduction(const DatasetSpec *spec, bool augmented, int width, int height) {
   double times = shrinkage(spec, augmented, width, height);
   for (int reduced = 8; reduced > 1; reduced /= 2)
     if (times >= LEFT_TIMES * reduced && width >= LEFT_PIXELS * reduced && height >= LEFT_PIXELS * reduced)
@@ -230,7 +230,7 @@ int picture_reduction(const DatasetSpec *spec, bool augmented, int width, int he
 }
 
 /* (H, W, C) bytes → (C, H, W) floats: / 255, then minus mean, over std, in float as torch does; raw: the bytes. */
-static void to_floats(const Picture *p, const PreprocessStep *normalize, bool raw, float *x) {
+static void to_floats(const Image *p, const PreprocessStep *normalize, bool raw, float *x) {
   size_t count = (size_t)p->width * (size_t)p->height;
   for (int c = 0; c < p->channels; c++) {
     int k = normalize ? (normalize->channels == 1 ? 0 : c) : 0;
@@ -243,7 +243,7 @@ static void to_floats(const Picture *p, const PreprocessStep *normalize, bool ra
   }
 }
 
-int picture_to_input(const Picture *picture, const DatasetSpec *spec, uint64_t seed, float *x, surgery_error *err) {
+int image_to_input(const Image *picture, const DatasetSpec *spec, uint64_t seed, float *x, surgery_error *err) {
   const ManifestShape *want = &spec->input->shape;
   int channels = want->rank == 3 ? (int)want->dim[0] : 1;
   if (channels < 1 || channels > PICTURE_MAX_CHANNELS)

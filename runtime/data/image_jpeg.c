@@ -56,7 +56,7 @@ static void cmyk_to_rgb(const uint8_t *from, uint8_t *to, int width) {
 /* libjpeg leaves out the high frequencies of each block, which the resize would average away. */
 static int jpeg_reduce(struct jpeg_decompress_struct *info, const ImageUse *use, bool turned) {
   int width = (int)info->image_width, height = (int)info->image_height;
-  int reduced = use->spec && !turned ? picture_reduction(use->spec, use->augmented, width, height) : 1;
+  int reduced = use->spec && !turned ? image_reduction(use->spec, use->augmented, width, height) : 1;
   info->scale_num = (unsigned)(8 / reduced), info->scale_denom = 8;
   jpeg_calc_output_dimensions(info);
   return reduced;
@@ -69,7 +69,7 @@ static int jpeg_orientation(const struct jpeg_decompress_struct *info) {
   return 1;
 }
 
-static int jpeg_rows(JpegState *s, Picture *p, const ImageUse *use, surgery_error *err) {
+static int jpeg_rows(JpegState *s, Image *p, const ImageUse *use, surgery_error *err) {
   const char *path = use->path;
   jpeg_read_header(&s->info, TRUE);
   bool four = s->info.num_components == 4;
@@ -90,10 +90,10 @@ static int jpeg_rows(JpegState *s, Picture *p, const ImageUse *use, surgery_erro
     if (four) cmyk_to_rgb(row, to, p->width);
   }
   jpeg_finish_decompress(&s->info);
-  return picture_orient(p, orientation, path, err);
+  return image_orient(p, orientation, path, err);
 }
 
-int image_jpeg(FILE *file, const ImageUse *use, Picture *p, surgery_error *err) {
+int image_jpeg(FILE *file, const ImageUse *use, Image *p, surgery_error *err) {
   const char *path = use->path;
   JpegState *s = calloc(1, sizeof *s);
   if (!s) return sg_fail_memory(err, path, sizeof *s);

@@ -26,7 +26,7 @@ int exif_orientation(const uint8_t *bytes, size_t size) {
   return 1;
 }
 
-int picture_orient(Picture *p, int orientation, const char *path, surgery_error *err) {
+int image_orient(Image *p, int orientation, const char *path, surgery_error *err) {
   if (orientation <= 1 || orientation > 8) return 0;
   int width = p->width, height = p->height, channels = p->channels;
   bool turned = orientation >= 5; /* rows become columns */

@@ -30,7 +30,7 @@ static int png_orientation(png_structp png, png_infop info) {
 /* Eight bits, gray or RGB; palettes are looked up, alpha is dropped unless the input has a channel for it, as PIL's
  * convert() does. Of 16 bits the upper eight are taken; PIL does so with RGB, but cuts gray off at 255, which leaves
  * nothing of a picture. What comes after the pixels is not read, as in PIL. */
-static int png_rows(png_structp png, png_infop info, PngState *s, const ImageUse *use, Picture *p, surgery_error *err) {
+static int png_rows(png_structp png, png_infop info, PngState *s, const ImageUse *use, Image *p, surgery_error *err) {
   const char *path = use->path;
   png_read_info(png, info);
   png_set_expand(png);
@@ -48,7 +48,7 @@ static int png_rows(png_structp png, png_infop info, PngState *s, const ImageUse
   return 0;
 }
 
-int image_png(FILE *file, const ImageUse *use, Picture *p, surgery_error *err) {
+int image_png(FILE *file, const ImageUse *use, Image *p, surgery_error *err) {
   const char *path = use->path;
   PngState s = {{0}, NULL};
   PngState *volatile state = &s;
@@ -56,7 +56,7 @@ int image_png(FILE *file, const ImageUse *use, Picture *p, surgery_error *err) {
   png_infop info = png ? png_create_info_struct(png) : NULL;
   volatile int result, orientation = 1;
   if (!info) {
-    result = sg_fail_memory(err, path, sizeof(Picture));
+    result = sg_fail_memory(err, path, sizeof(Image));
   } else if (setjmp(png_jmpbuf(png)) == 0) {
     png_init_io(png, file);
     result = png_rows(png, info, state, use, p, err);
@@ -66,5 +66,5 @@ int image_png(FILE *file, const ImageUse *use, Picture *p, surgery_error *err) {
   }
   png_destroy_read_struct(&png, &info, NULL);
   free(state->rows);
-  return result ? result : picture_orient(p, orientation, path, err);
+  return result ? result : image_orient(p, orientation, path, err);
 }

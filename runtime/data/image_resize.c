@@ -187,14 +187,14 @@ static void run_down(const Pass *p) {
 
 /* ---- pictures ---- */
 
-static int picture_new(Picture *to, int width, int height, int channels, surgery_error *err) {
+static int image_new(Image *to, int width, int height, int channels, surgery_error *err) {
   size_t bytes = (size_t)width * (size_t)height * (size_t)channels;
-  *to = (Picture){.width = width, .height = height, .channels = channels, .pixels = malloc(bytes + 1)};
+  *to = (Image){.width = width, .height = height, .channels = channels, .pixels = malloc(bytes + 1)};
   return to->pixels ? 0 : sg_fail_memory(err, "a picture", bytes);
 }
 
-int picture_crop(const Picture *from, Box box, Picture *to, surgery_error *err) {
-  if (picture_new(to, box.width, box.height, from->channels, err)) return -1;
+int image_crop(const Image *from, Box box, Image *to, surgery_error *err) {
+  if (image_new(to, box.width, box.height, from->channels, err)) return -1;
   size_t size = (size_t)from->channels, row_bytes = (size_t)box.width * size;
   int left = box.left < 0 ? 0 : box.left;
   int right = box.left + box.width < from->width ? box.left + box.width : from->width;
@@ -210,7 +210,7 @@ int picture_crop(const Picture *from, Box box, Picture *to, surgery_error *err) 
 }
 
 /* The whole pixels that an area touches. */
-static Box touched(const Picture *p, Area a) {
+static Box touched(const Image *p, Area a) {
   int left = (int)floor(a.left), top = (int)floor(a.top), right = (int)ceil(a.left + a.width),
       bottom = (int)ceil(a.top + a.height);
   if (right > p->width) right = p->width;
@@ -222,11 +222,11 @@ static Box touched(const Picture *p, Area a) {
 static bool changes(const Line *l) { return l->in != l->out || l->from != 0 || l->extent != l->out; }
 
 /* Rows [first, first + rows) of `from` into `middle`. */
-static int resize_across(const Picture *from, const Line *line, int left, int first, int rows, Picture *middle,
+static int resize_across(const Image *from, const Line *line, int left, int first, int rows, Image *middle,
                          surgery_error *err) {
   Filter f = {0};
   size_t stride = (size_t)from->width * (size_t)from->channels;
-  if (picture_new(middle, line->count, rows, from->channels, err)) return -1;
+  if (image_new(middle, line->count, rows, from->channels, err)) return -1;
   if (filter_make(&f, line)) {
     filter_free(&f);
     return sg_fail(err, SURGERY_ENVIRONMENT, "no memory to resize a picture");
@@ -243,13 +243,13 @@ static int resize_across(const Picture *from, const Line *line, int left, int fi
   return 0;
 }
 
-int picture_resize(const Picture *from, Area area, int width, int height, Box part, Picture *to, surgery_error *err) {
+int image_resize(const Image *from, Area area, int width, int height, Box part, Image *to, surgery_error *err) {
   Box in = touched(from, area);
   Line across = {in.width, area.left - in.left, area.width, width, part.left, part.width};
   Line down = {in.height, area.top - in.top, area.height, height, part.top, part.height};
   Filter f = {0};
-  Picture middle = {0};
-  *to = (Picture){0};
+  Image middle = {0};
+  *to = (Image){0};
   int first = part.top, rows = part.height; /* of the touched ones, that are needed */
   int failed =
       changes(&down) && filter_make(&f, &down) ? sg_fail(err, SURGERY_ENVIRONMENT, "no memory to resize a picture") : 0;
@@ -258,12 +258,12 @@ int picture_resize(const Picture *from, Area area, int width, int height, Box pa
   if (!failed)
     failed = changes(&across)
                  ? resize_across(from, &across, in.left, in.top + first, rows, &middle, err)
-                 : picture_crop(from, (Box){in.left + part.left, in.top + first, part.width, rows}, &middle, err);
+                 : image_crop(from, (Box){in.left + part.left, in.top + first, part.width, rows}, &middle, err);
   if (!failed && !changes(&down)) *to = middle;
   if (!failed && changes(&down)) {
     size_t stride = (size_t)part.width * (size_t)from->channels;
     for (int i = 0; i < part.height; i++) f.taps[i].first -= first;
-    failed = picture_new(to, part.width, part.height, from->channels, err);
+    failed = image_new(to, part.width, part.height, from->channels, err);
     if (!failed)
       run_down(&(Pass){.filter = &f,
                        .count = part.height,

@@ -94,7 +94,7 @@ static void find_layout(TIFF *file, Layout *l) {
 /* Samples from a row or a tile of `wide` × `high` pixels into the picture; `plane`: only this channel is in it, -1:
  * all. */
 static void put(const Layout *l, const uint8_t *from, int64_t wide, int64_t high, int64_t left, int64_t top, int plane,
-                Picture *p) {
+                Image *p) {
   int64_t bytes = l->bits / 8, samples = plane < 0 ? l->samples : 1;
   uint8_t flip = l->photometric == PHOTOMETRIC_MINISWHITE ? 255 : 0;
   for (int64_t y = 0; y < high && top + y < p->height; y++)
@@ -108,7 +108,7 @@ static void put(const Layout *l, const uint8_t *from, int64_t wide, int64_t high
     }
 }
 
-static int read_rows(TIFF *file, const Layout *l, uint8_t *buffer, Picture *p) {
+static int read_rows(TIFF *file, const Layout *l, uint8_t *buffer, Image *p) {
   int planes = l->planar == PLANARCONFIG_SEPARATE ? p->channels : 1;
   for (int plane = 0; plane < planes; plane++)
     for (uint32_t y = 0; y < l->height; y++) {
@@ -118,7 +118,7 @@ static int read_rows(TIFF *file, const Layout *l, uint8_t *buffer, Picture *p) {
   return 0;
 }
 
-static int read_tiles(TIFF *file, const Layout *l, uint32_t wide, uint32_t high, uint8_t *buffer, Picture *p) {
+static int read_tiles(TIFF *file, const Layout *l, uint32_t wide, uint32_t high, uint8_t *buffer, Image *p) {
   int planes = l->planar == PLANARCONFIG_SEPARATE ? p->channels : 1;
   for (int plane = 0; plane < planes; plane++)
     for (uint64_t y = 0; y < l->height; y += high)
@@ -130,7 +130,7 @@ static int read_tiles(TIFF *file, const Layout *l, uint32_t wide, uint32_t high,
 }
 
 /* As in PIL's conversion from "RGBa". */
-static void divide_by_alpha(Picture *p, int color, const Layout *l) {
+static void divide_by_alpha(Image *p, int color, const Layout *l) {
   if (!l->premultiplied || p->channels == color) return;
   for (size_t i = 0; i < (size_t)p->width * (size_t)p->height; i++) {
     uint8_t *at = p->pixels + i * (size_t)p->channels, alpha = at[color];
@@ -146,7 +146,7 @@ static int broken(const ImageUse *use, const Memory *m, surgery_error *err) {
                  SG_Q(m->message));
 }
 
-static int read_direct(TIFF *file, const Layout *l, const Memory *m, const ImageUse *use, Picture *p,
+static int read_direct(TIFF *file, const Layout *l, const Memory *m, const ImageUse *use, Image *p,
                        surgery_error *err) {
   int keep = l->extra && (use->alpha || l->premultiplied) ? 1 : 0;
   if (image_reserve(p, l->width, l->height, l->color + keep, use->path, err)) return -1;
@@ -170,7 +170,7 @@ static int read_direct(TIFF *file, const Layout *l, const Memory *m, const Image
   return 0;
 }
 
-static int read_converted(TIFF *file, const Layout *l, const Memory *m, const ImageUse *use, Picture *p,
+static int read_converted(TIFF *file, const Layout *l, const Memory *m, const ImageUse *use, Image *p,
                           surgery_error *err) {
   size_t count = (size_t)l->width * l->height;
   if (image_reserve(p, l->width, l->height, 3, use->path, err)) return -1;
@@ -186,7 +186,7 @@ static int read_converted(TIFF *file, const Layout *l, const Memory *m, const Im
   return status;
 }
 
-static int read_page(TIFF *file, const Memory *m, const ImageUse *use, Picture *p, surgery_error *err) {
+static int read_page(TIFF *file, const Memory *m, const ImageUse *use, Image *p, surgery_error *err) {
   Layout l = {.width = 0};
   if (!tiff.TIFFGetField(file, TIFFTAG_IMAGEWIDTH, &l.width) ||
       !tiff.TIFFGetField(file, TIFFTAG_IMAGELENGTH, &l.height))
@@ -194,10 +194,10 @@ static int read_page(TIFF *file, const Memory *m, const ImageUse *use, Picture *
   if (image_check_size(l.width, l.height, use->path, err)) return -1;
   find_layout(file, &l);
   int status = l.direct ? read_direct(file, &l, m, use, p, err) : read_converted(file, &l, m, use, p, err);
-  return status ? status : picture_orient(p, l.orientation, use->path, err);
+  return status ? status : image_orient(p, l.orientation, use->path, err);
 }
 
-int image_tiff(FILE *stream, const ImageUse *use, Picture *p, surgery_error *err) {
+int image_tiff(FILE *stream, const ImageUse *use, Image *p, surgery_error *err) {
   Memory m = {.at = 0};
   if (image_library(&library, use->path, err) || image_read_file(stream, use->path, &m.bytes, &m.size, err)) return -1;
   TIFFOpenOptions *options = tiff.TIFFOpenOptionsAlloc();

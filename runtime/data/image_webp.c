@@ -40,7 +40,7 @@ static int orientation_of(WebPAnimDecoder *decoder) {
   return orientation;
 }
 
-static int read_frame(WebPAnimDecoder *decoder, bool alpha, const ImageUse *use, Picture *p, surgery_error *err) {
+static int read_frame(WebPAnimDecoder *decoder, bool alpha, const ImageUse *use, Image *p, surgery_error *err) {
   WebPAnimInfo info;
   uint8_t *rgba;
   int time;
@@ -50,10 +50,10 @@ static int read_frame(WebPAnimDecoder *decoder, bool alpha, const ImageUse *use,
   p->alpha = alpha;
   size_t count = (size_t)p->width * (size_t)p->height, channels = (size_t)p->channels;
   for (size_t i = 0; i < count; i++) memcpy(p->pixels + i * channels, rgba + i * 4, channels);
-  return use->upright ? picture_orient(p, orientation_of(decoder), use->path, err) : 0;
+  return use->upright ? image_orient(p, orientation_of(decoder), use->path, err) : 0;
 }
 
-int image_webp(FILE *stream, const ImageUse *use, Picture *p, surgery_error *err) {
+int image_webp(FILE *stream, const ImageUse *use, Image *p, surgery_error *err) {
   uint8_t *bytes;
   size_t size;
   if (image_library(&library, use->path, err) || image_read_file(stream, use->path, &bytes, &size, err)) return -1;

@@ -36,7 +36,7 @@ PathMatch list_probe(const PathHead *head) {
   bool read = file && fgets(line, sizeof line, file);
   if (file) fclose(file);
   if (read) line[strcspn(line, "\r\n")] = 0;
-  return read && split(line) && picture_suffix(line) ? PATH_SURE : PATH_NOT;
+  return read && split(line) && image_suffix(line) ? PATH_SURE : PATH_NOT;
 }
 
 static int make_room(List *l) {

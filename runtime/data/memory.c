@@ -33,18 +33,18 @@ static void interleave(const uint8_t *from, int64_t pixels, int channels, uint8_
     for (int c = 0; c < channels; c++) to[p * channels + c] = from[c * pixels + p];
 }
 
-static int load_picture(Dataset *set, const uint8_t *bytes, uint64_t seed, float *x, surgery_error *err) {
+static int load_image(Dataset *set, const uint8_t *bytes, uint64_t seed, float *x, surgery_error *err) {
   const Memory *memory = set->source;
   int64_t pixels = (int64_t)memory->height * memory->width;
-  Picture picture = {.width = memory->width, .height = memory->height, .channels = memory->channels};
+  Image picture = {.width = memory->width, .height = memory->height, .channels = memory->channels};
   if (!memory->planar || memory->channels == 1) {
-    picture.pixels = (uint8_t *)bytes; /* picture_to_input does not change it */
-    return picture_to_input(&picture, &set->spec, seed, x, err);
+    picture.pixels = (uint8_t *)bytes; /* image_to_input does not change it */
+    return image_to_input(&picture, &set->spec, seed, x, err);
   }
   picture.pixels = malloc((size_t)(pixels * memory->channels) + 1);
   if (!picture.pixels) return sg_fail(err, SURGERY_ENVIRONMENT, "%s: no memory for a picture", set->path);
   interleave(bytes, pixels, memory->channels, picture.pixels);
-  int status = picture_to_input(&picture, &set->spec, seed, x, err);
+  int status = image_to_input(&picture, &set->spec, seed, x, err);
   free(picture.pixels);
   return status;
 }
@@ -61,7 +61,7 @@ static int memory_load(Dataset *set, int64_t index, uint64_t seed, float *x, voi
   }
   int64_t size = (int64_t)memory->height * memory->width * memory->channels;
   const uint8_t *bytes = memory->bytes + index * size;
-  if (set->spec.input->kind == INPUT_IMAGE) return load_picture(set, bytes, seed, x, err);
+  if (set->spec.input->kind == INPUT_IMAGE) return load_image(set, bytes, seed, x, err);
   for (int64_t i = 0; i < count; i++) x[i] = set->spec.raw ? (float)bytes[i] : (float)bytes[i] / 255.0f;
   return 0;
 }
@@ -76,7 +76,7 @@ static Memory *attach(Dataset *set, void *targets) {
 }
 
 /* What preprocessing makes of the darkest and the brightest pixel. */
-static void picture_range(const ManifestInput *input, double range[2]) {
+static void image_range(const ManifestInput *input, double range[2]) {
   range[0] = 0, range[1] = 1;
   for (size_t i = 0; i < input->step_count; i++) {
     const PreprocessStep *s = &input->steps[i];
@@ -97,7 +97,7 @@ static void picture_range(const ManifestInput *input, double range[2]) {
 static void note_range(Dataset *set, const float *values) {
   double range[2], least = INFINITY, most = -INFINITY;
   if (set->spec.raw) return;
-  picture_range(set->spec.input, range);
+  image_range(set->spec.input, range);
   for (int64_t i = 0; i < set->count * set->spec.input->shape.count; i++) {
     if (values[i] < least) least = values[i];
     if (values[i] > most) most = values[i];

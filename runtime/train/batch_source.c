@@ -117,15 +117,15 @@ static int compute_missing(BatchSource *f, const int64_t *order, int64_t count, 
   return status;
 }
 
-static void remark(const BatchSource *f, const char *text) {
-  if (text && f->o.remark) f->o.remark(f->o.context, text);
+static void tell_note(const BatchSource *f, const char *text) {
+  if (text && f->o.note) f->o.note(f->o.context, text);
 }
 
 static int open_file(BatchSource *f, surgery_error *err) {
   char *note;
   FeaturePlaces to = places(f);
   f->file = feature_file_open(f->net, f->o.phase, f->set, f->o.folder, CACHE_BATCH, &to, &note, err);
-  remark(f, note);
+  tell_note(f, note);
   free(note);
   return f->file ? 0 : -1;
 }
@@ -134,7 +134,7 @@ static int open_file(BatchSource *f, surgery_error *err) {
 static void write_file(BatchSource *f) {
   surgery_error why;
   FeaturePlaces from = places(f);
-  if (feature_file_write(f->file, &from, &why)) remark(f, why.message);
+  if (feature_file_write(f->file, &from, &why)) tell_note(f, why.message);
 }
 
 static int fill_cache(BatchSource *f, surgery_error *err) {
@@ -142,7 +142,7 @@ static int fill_cache(BatchSource *f, surgery_error *err) {
   surgery_error why;
   if (f->o.folder && open_file(f, &why)) {
     if (!f->o.under_way) return sg_fail(err, why.status, "%s", why.message);
-    remark(f, why.message);
+    tell_note(f, why.message);
   }
   int64_t *order = malloc((size_t)f->set->count * sizeof *order + 1);
   int64_t missing = order ? list_missing(f, order) : 0;

@@ -12,14 +12,14 @@ typedef struct FeedOptions {
   bool augment;               /* the set's augmentations apply: nothing can be cached */
   bool cache;
   const char *folder;  /* for files of features (feature_file.h), where there is a cache; NULL: none */
-  bool under_way;      /* something is trained already: where that folder cannot be used, this is a remark */
+  bool under_way;      /* something is trained already: where that folder cannot be used, this is a note */
   bool training;       /* batches carry what step() takes as targets */
   double mixup;        /* 0: none; else nothing can be cached either */
   int64_t cache_limit; /* bytes; more are not kept, and the prefix runs each time */
   uint64_t seed;
   const volatile sig_atomic_t *stop; /* may be NULL; set: batch_source_open gives up with SURGERY_INTERRUPTED */
   void (*broken)(void *context, const char *message);                           /* once for each unusable sample */
-  void (*remark)(void *context, const char *text);                              /* about the files of features */
+  void (*note)(void *context, const char *text);                                /* about the files of features */
   void (*progress)(void *context, int64_t done, int64_t total, double seconds); /* while the cache is filled */
   void *context;
 } FeedOptions;

@@ -74,7 +74,7 @@ static void tell_features(void *context, int64_t done, int64_t total, double sec
   loop_observe(context, &(TrainEvent){.kind = TRAIN_FEATURES, .done = done, .total = total, .seconds = seconds});
 }
 
-static void tell_remark(void *context, const char *text) {
+static void tell_note(void *context, const char *text) {
   loop_observe(context, &(TrainEvent){.kind = TRAIN_REMARK, .text = text});
 }
 
@@ -92,7 +92,7 @@ static void tell_cache(Loop *l, const Dataset *set, const BatchSource *feed) {
                                   .seconds = batch_source_seconds(feed)});
   else if (l->o->feature_folder && batch_source_uncached(feed)) {
     snprintf(text, sizeof text, "%.400s: no features are kept: %s", set->path, batch_source_uncached(feed));
-    tell_remark(l, text);
+    tell_note(l, text);
   }
 }
 
@@ -108,7 +108,7 @@ static BatchSource *open_feed(Loop *l, Dataset *set, bool augment, int64_t limit
                    .seed = l->at.seed,
                    .stop = l->o->stop,
                    .broken = tell_broken,
-                   .remark = tell_remark,
+                   .note = tell_note,
                    .progress = tell_features,
                    .context = l};
   BatchSource *feed = batch_source_open(l->net, set, &o, l->err);
@@ -247,13 +247,13 @@ static void tell_differences(Loop *l, const TrainPosition *was) {
   if (was->rate >= 0 && was->phase == (int64_t)l->phase && was->rate != rate_of(l)) {
     snprintf(text, sizeof text, "the checkpoint was made with a learning rate of %g; this run goes on with %g",
              was->rate, rate_of(l));
-    tell_remark(l, text);
+    tell_note(l, text);
   }
   if (was->threads > 0 && was->threads != sg_threads()) {
     snprintf(text, sizeof text,
              "the checkpoint was made with %lld threads and this run has %d: its last bits may differ",
              (long long)was->threads, sg_threads());
-    tell_remark(l, text);
+    tell_note(l, text);
   }
 }
 

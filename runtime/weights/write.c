@@ -71,10 +71,10 @@ int surgery_weights_write_as(const char *path, const surgery_tensor_out *tensors
   if (dtype != SURGERY_F16 && dtype != SURGERY_BF16)
     return sg_fail(err, SURGERY_BAD_INPUT, "%s: weights are written as f32, f16 or bf16, not %s", path,
                    surgery_dtype_name(dtype));
-  Narrowed narrowed;
-  if (narrow_tensors(path, tensors, count, dtype, &narrowed, rounded, err)) return -1;
-  int status = write_by_suffix(path, narrowed.tensors, count, metadata, err);
-  narrowed_free(&narrowed);
+  CastTensors cast;
+  if (cast_tensors(path, tensors, count, dtype, &cast, rounded, err)) return -1;
+  int status = write_by_suffix(path, cast.tensors, count, metadata, err);
+  cast_free(&cast);
   return status;
 }
 

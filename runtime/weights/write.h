@@ -16,17 +16,17 @@ int write_torch_limit(const char *path, const surgery_tensor_out *tensors, size_
 
 size_t out_bytes(const surgery_tensor_out *tensor);
 
-/* narrow.c. Numbers as f16 or bf16, nearest, ties to even; how many finite ones became infinite. */
+/* cast.c. Numbers as f16 or bf16, nearest, ties to even; how many finite ones became infinite. */
 int64_t dtype_from_f32(surgery_dtype dtype, const float *from, uint16_t *to, size_t count);
 /* A copy of a list of tensors whose f32 ones are f16 or bf16. */
-typedef struct Narrowed {
+typedef struct CastTensors {
   surgery_tensor_out *tensors;
   uint16_t *values;
-} Narrowed;
+} CastTensors;
 /* Adds to *rounded. -1: no memory, nothing to free. */
-int narrow_tensors(const char *path, const surgery_tensor_out *tensors, size_t count, surgery_dtype dtype, Narrowed *to,
-                   surgery_rounded *rounded, surgery_error *err);
-void narrowed_free(Narrowed *narrowed);
+int cast_tensors(const char *path, const surgery_tensor_out *tensors, size_t count, surgery_dtype dtype,
+                 CastTensors *to, surgery_rounded *rounded, surgery_error *err);
+void cast_free(CastTensors *cast);
 
 /* Growing bytes; once memory has run out, `failed` stays set and nothing more is added. */
 typedef struct Bytes {

@@ -37,23 +37,22 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
   if (fd < 0 || ftruncate(fd, 0) || pwrite(fd, data, size, 0) != (ssize_t)size) abort();
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   surgery_error err = {0};
-  Picture picture;
+  Image picture;
   DatasetSpec spec = {.input = &input, .augment = {augment, sizeof augment / sizeof *augment}};
-  if (picture_decode(path, &picture, &err)) return err.message[0] && !picture.pixels ? 0 : (abort(), 0);
+  if (image_decode(path, &picture, &err)) return err.message[0] && !picture.pixels ? 0 : (abort(), 0);
   free(picture.pixels);
-  if (picture_decode_for(&spec, size % 2, path, &picture, &err)) abort();
+  if (image_decode_for(&spec, size % 2, path, &picture, &err)) abort();
   if ((int64_t)picture.width * picture.height < 1 << 20) { /* resizing has a time of its own */
-    (void)!picture_to_input(&picture, &spec, DATASET_NO_AUGMENT, x, &err);
-    (void)!picture_to_input(&picture, &spec, size, x, &err);
+    (void)!image_to_input(&picture, &spec, DATASET_NO_AUGMENT, x, &err);
+    (void)!image_to_input(&picture, &spec, size, x, &err);
     spec.augment = (AugmentList){padded, 1};
-    (void)!picture_to_input(&picture, &spec, size, x, &err);
+    (void)!image_to_input(&picture, &spec, size, x, &err);
   }
   free(picture.pixels);
   spec = (DatasetSpec){.input = &with_alpha[size / 2 % 2]};
-  if (picture_decode_for(&spec, false, path, &picture, &err))
-    return err.message[0] && !picture.pixels ? 0 : (abort(), 0);
+  if (image_decode_for(&spec, false, path, &picture, &err)) return err.message[0] && !picture.pixels ? 0 : (abort(), 0);
   if ((int64_t)picture.width * picture.height < 1 << 20)
-    (void)!picture_to_input(&picture, &spec, DATASET_NO_AUGMENT, x, &err);
+    (void)!image_to_input(&picture, &spec, DATASET_NO_AUGMENT, x, &err);
   free(picture.pixels);
   return 0;
 }

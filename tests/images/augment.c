@@ -40,7 +40,7 @@ static void same_distribution(const char *name, double *values, int count) {
 
 static Box draw(const Args_random_resized_crop *step, uint64_t seed, int width, int height) {
   Random random = random_stream(seed, 0);
-  Box b = picture_random_box(&random, step, width, height);
+  Box b = image_random_box(&random, step, width, height);
   if (b.width < 1 || b.height < 1 || b.left < 0 || b.top < 0 || b.left + b.width > width || b.top + b.height > height)
     fail_msg("seed %llu: a box of %d x %d at %d, %d in %d x %d pixels", (unsigned long long)seed, b.width, b.height,
              b.left, b.top, width, height);
@@ -97,17 +97,17 @@ static void augmented(Preprocess *p, int height, int width, const char *steps, s
 
 /* Cutting and resizing give what torchvision's resized_crop gives: crop, then resize what was cut out. */
 static void test_crop_is_a_resized_box(void **state) {
-  Picture picture = formula(50, 40);
+  Image picture = formula(50, 40);
   Preprocess p;
   augmented(&p, 24, 32, "resize 20;center_crop 9 9", 1, &crop); /* which it replaces */
   for (uint64_t seed = 0; seed < 20; seed++) {
     float *x = input_of(&picture, &p, seed);
-    Picture cut, small;
+    Image cut, small;
     surgery_error err;
     Box box = draw(&crop.random_resized_crop, seed, 50, 40);
-    assert_int_equal(picture_crop(&picture, box, &cut, &err), 0);
-    assert_int_equal(
-        picture_resize(&cut, (Area){0, 0, cut.width, cut.height}, 32, 24, (Box){0, 0, 32, 24}, &small, &err), 0);
+    assert_int_equal(image_crop(&picture, box, &cut, &err), 0);
+    assert_int_equal(image_resize(&cut, (Area){0, 0, cut.width, cut.height}, 32, 24, (Box){0, 0, 32, 24}, &small, &err),
+                     0);
     for (int i = 0; i < 24 * 32; i++)
       for (int c = 0; c < 3; c++) assert_true(x[c * 24 * 32 + i] == (float)small.pixels[3 * i + c] / 255.0f);
     free(x), free(cut.pixels), free(small.pixels);
@@ -116,7 +116,7 @@ static void test_crop_is_a_resized_box(void **state) {
 }
 
 static void test_the_seed_decides(void **state) {
-  Picture picture = formula(50, 40);
+  Image picture = formula(50, 40);
   Preprocess p;
   AugmentConfig both[] = {crop, {AUGMENT_horizontal_flip, {.horizontal_flip = {.p = 0.5}}}};
   augmented(&p, 24, 32, "", 2, both);
@@ -135,7 +135,7 @@ static void test_the_seed_decides(void **state) {
 }
 
 static void test_flip(void **state) {
-  Picture picture = formula(7, 3); /* an odd width: the middle stays */
+  Image picture = formula(7, 3); /* an odd width: the middle stays */
   Preprocess p, plain;
   preprocess_make(&plain, 3, 3, 7, "");
   float *straight = input_of(&picture, &plain, DATASET_NO_AUGMENT);

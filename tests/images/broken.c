@@ -11,9 +11,9 @@
 
 /* 0: decoded; -1: refused, with a message that names the file, and nothing handed out. */
 static int decode(const char *path, const char *part) {
-  Picture picture;
+  Image picture;
   surgery_error err = {0};
-  int status = picture_decode(path, &picture, &err);
+  int status = image_decode(path, &picture, &err);
   if (status == 0) {
     assert_true(picture.width >= 1 && picture.height >= 1 && (picture.channels == 1 || picture.channels == 3));
     free(picture.pixels);
@@ -31,7 +31,7 @@ static void refused(const char *name, const void *bytes, size_t size, const char
   if (decode(write_bytes(name, bytes, size), part) == 0) fail_msg("%s is taken for a picture", name);
 }
 
-static void each_picture(void (*each)(const char *name, uint8_t *bytes, size_t size)) {
+static void each_image(void (*each)(const char *name, uint8_t *bytes, size_t size)) {
   static const char *const names[] = {"png/rgb.png",
                                       "png/gray.png",
                                       "png/palette.png",
@@ -112,7 +112,7 @@ static void cut_everywhere(const char *name, uint8_t *bytes, size_t size) {
   }
 }
 
-static void test_truncated(void **state) { each_picture(cut_everywhere); }
+static void test_truncated(void **state) { each_image(cut_everywhere); }
 
 static void damage(const char *name, uint8_t *bytes, size_t size) {
   uint8_t *copy = malloc(size);
@@ -125,7 +125,7 @@ static void damage(const char *name, uint8_t *bytes, size_t size) {
   free(copy);
 }
 
-static void test_damaged(void **state) { each_picture(damage); }
+static void test_damaged(void **state) { each_image(damage); }
 
 static void test_garbage(void **state) {
   uint8_t noise[4096];

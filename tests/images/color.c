@@ -23,10 +23,10 @@ static float *golden_of(const char *name, int64_t *count) {
 }
 
 /* The formula's picture, as one channel too. */
-static Picture picture_of(int channels, int width, int height) {
-  Picture p = formula(width, height);
+static Image image_of(int channels, int width, int height) {
+  Image p = formula(width, height);
   if (channels == 3) return p;
-  for (int i = 0; i < width * height; i++) p.pixels[i] = picture_luma(p.pixels + 3 * i);
+  for (int i = 0; i < width * height; i++) p.pixels[i] = image_luma(p.pixels + 3 * i);
   p.channels = 1;
   return p;
 }
@@ -45,10 +45,10 @@ static void test_against_pil(void **state) {
     for (int k = 0; k < 5; k++)
       if (strcmp(names[k], word) == 0) which = k;
     assert_true(which >= 0);
-    Picture p = picture_of(channels, 17, 13);
+    Image p = image_of(channels, 17, 13);
     surgery_error err;
-    if (which == 4) assert_int_equal(picture_rotate(&p, factor, &err), 0);
-    else picture_adjust(&p, (ColorChange)which, factor);
+    if (which == 4) assert_int_equal(image_rotate(&p, factor, &err), 0);
+    else image_adjust(&p, (ColorChange)which, factor);
     float *want = golden_of(name, &count);
     for (int64_t k = 0; k < count; k++)
       if (p.pixels[k] != want[k])
@@ -66,7 +66,7 @@ static void augmented(Preprocess *p, int height, int width, const char *steps, c
 }
 
 static void test_vertical_flip(void **state) {
-  Picture picture = formula(5, 7);
+  Image picture = formula(5, 7);
   AugmentConfig step = {AUGMENT_vertical_flip, {.vertical_flip = {.p = 1}}};
   Preprocess plain, p;
   preprocess_make(&plain, 3, 7, 5, "");
@@ -81,7 +81,7 @@ static void test_vertical_flip(void **state) {
 /* Every place of an 8 x 8 crop in 8 x 8 pixels with 2 around them, each as likely: 25 of them. */
 static void test_random_crop(void **state) {
   enum { DRAWS = 5000 };
-  Picture picture = formula(8, 8);
+  Image picture = formula(8, 8);
   for (int i = 0; i < 64 * 3; i++) picture.pixels[i] |= 1; /* black is outside */
   AugmentConfig step = {AUGMENT_random_crop, {.random_crop = {.size = {8, 8}, .padding = 2}}};
   Preprocess p;
@@ -110,10 +110,10 @@ static void test_random_crop(void **state) {
   float *x = malloc(3 * 20 * 20 * sizeof *x);
   step.random_crop.size[0] = step.random_crop.size[1] = 20;
   augmented(&p, 20, 20, "", &step);
-  assert_int_equal(picture_to_input(&picture, &p.spec, 1, x, &err), -1);
+  assert_int_equal(image_to_input(&picture, &p.spec, 1, x, &err), -1);
   assert_non_null(strstr(err.message, "too small for random_crop(20)"));
   augmented(&p, 20, 20, "resize 20 20", &step); /* behind the resize it is not */
-  assert_int_equal(picture_to_input(&picture, &p.spec, 1, x, &err), 0);
+  assert_int_equal(image_to_input(&picture, &p.spec, 1, x, &err), 0);
   free(x), free(picture.pixels);
 }
 
@@ -147,7 +147,7 @@ static void test_erasing(void **state) {
   double *area = calloc(DRAWS, sizeof *area), *ratio = calloc(DRAWS, sizeof *ratio);
   for (int i = 0; i < DRAWS; i++) {
     Random random = random_stream((uint64_t)i, 0);
-    Box b = picture_erased_box(&random, &step.erasing, 50, 40);
+    Box b = image_erased_box(&random, &step.erasing, 50, 40);
     assert_true(b.width >= 1 && b.height >= 1 && b.left >= 0 && b.top >= 0 && b.left + b.width <= 50 &&
                 b.top + b.height <= 40);
     area[i] = b.width * b.height, ratio[i] = log((double)b.height / b.width);
@@ -155,7 +155,7 @@ static void test_erasing(void **state) {
   same_distribution("erasing/area", area, DRAWS);
   same_distribution("erasing/ratio", ratio, DRAWS);
   free(area), free(ratio);
-  Picture picture = formula(20, 20);
+  Image picture = formula(20, 20);
   Preprocess p;
   augmented(&p, 20, 20, "", &step);
   float *x = input_of(&picture, &p, 3);
@@ -169,7 +169,7 @@ static void test_erasing(void **state) {
 }
 
 static void test_jitter_and_rotation(void **state) {
-  Picture picture = formula(12, 12);
+  Image picture = formula(12, 12);
   AugmentConfig jitter = {AUGMENT_color_jitter,
                           {.color_jitter = {.brightness = {0.5, 1.5}, .contrast = {1, 1}, .saturation = {1, 1}}}};
   AugmentConfig turn = {AUGMENT_rotation, {.rotation = {.degrees = {-20, 20}}}};
@@ -199,7 +199,7 @@ static void test_golden_of_row(void *config, void *golden) {
              *pixels = json_string_value(json_object_get(golden, "pixels"));
   double share = json_number_value(json_object_get(golden, "share"));
   enum { WIDTH = 17, HEIGHT = 13, DRAWS = 20000 };
-  Picture picture = formula(WIDTH, HEIGHT);
+  Image picture = formula(WIDTH, HEIGHT);
   Preprocess p, plain;
   preprocess_make(&plain, 3, HEIGHT, WIDTH, "");
   augmented(&p, HEIGHT, WIDTH, "", config);

@@ -33,7 +33,7 @@ static void refused(const char *path, const char *part) {
   if (!strstr(err.message, part)) fail_msg("'%s' does not say '%s'", err.message, part);
 }
 
-static void copy_picture(const char *from, const char *to) {
+static void copy_image(const char *from, const char *to) {
   size_t size;
   char path[1000];
   snprintf(path, sizeof path, "%s/%s", PICTURES, from);
@@ -99,17 +99,17 @@ static void test_wrong_folders(void **state) {
   folder("none");
   refused(work_path("none"), "no class folders in it");
   folder("none/one");
-  copy_picture("png/rgb.png", "none/one/a.png");
+  copy_image("png/rgb.png", "none/one/a.png");
   refused(work_path("none"), "one class folder alone, 'one'");
   folder("none/two");
   refused(work_path("none"), "none/two: no pictures");
   folder("none/two/deeper");
-  copy_picture("png/rgb.png", "none/two/deeper/a.png");
+  copy_image("png/rgb.png", "none/two/deeper/a.png");
   Dataset *set = open_good(work_path("none"));
   assert_int_equal(set->count, 2);
   dataset_close(set);
   folder("none/three");
-  copy_picture("png/rgb.png", "none/three/a.png");
+  copy_image("png/rgb.png", "none/three/a.png");
   refused(work_path("none"), "3 classes, but the network has 2");
 }
 
@@ -120,8 +120,8 @@ static void test_links_that_lead_back(void **state) {
   folder("links");
   folder("links/a");
   folder("links/b");
-  copy_picture("png/rgb.png", "links/a/1.png");
-  copy_picture("png/rgb.png", "links/b/2.png");
+  copy_image("png/rgb.png", "links/a/1.png");
+  copy_image("png/rgb.png", "links/b/2.png");
   for (const char *const *l = (const char *const[]){"links/a/x", "links/a/y", "links/b/x", "links/b/y", NULL}; *l; l++)
     assert_int_equal(symlink("..", work_path(*l)), 0);
   Dataset *set = open_good(work_path("links"));
@@ -177,9 +177,9 @@ static void test_broken_among_good(void **state) {
   folder("mixed");
   folder("mixed/a");
   folder("mixed/b");
-  copy_picture("png/rgb.png", "mixed/a/1.png");
-  copy_picture("jpeg/rgb.jpg", "mixed/b/1.jpg");
-  copy_picture("jpeg/gray.jpg", "mixed/b/3.jpeg");
+  copy_image("png/rgb.png", "mixed/a/1.png");
+  copy_image("jpeg/rgb.jpg", "mixed/b/1.jpg");
+  copy_image("jpeg/gray.jpg", "mixed/b/3.jpeg");
   size_t size;
   uint8_t *bytes = read_bytes(PICTURES "/jpeg/rgb.jpg", &size);
   write_bytes("mixed/b/2-broken.jpg", bytes, size / 2);

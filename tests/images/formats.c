@@ -1,4 +1,4 @@
-/* Pictures of every format, with 1 to 4 channels, turned or not, against what PIL makes of them
+/* Images of every format, with 1 to 4 channels, turned or not, against what PIL makes of them
  * (make_format_goldens.py). */
 #include <math.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ static double tolerance_of(const char *file) {
 static void compare(const surgery_tensor *t, int channels, const char *file, const char *steps, bool upright) {
   char path[1000];
   Preprocess p;
-  Picture picture;
+  Image picture;
   surgery_error err = {0};
   float *want = malloc((size_t)t->count * sizeof *want);
   assert_int_equal(surgery_weights_read(goldens, t, want, t->count, &err), 0);
@@ -29,7 +29,7 @@ static void compare(const surgery_tensor *t, int channels, const char *file, con
   snprintf(path, sizeof path, "%s/%s", strncmp(file, "png/", 4) == 0 ? PICTURES : FORMATS, file);
   preprocess_make(&p, channels, height, width, steps);
   if (upright) p.steps[p.input.step_count++] = (PreprocessStep){.op = PREPROCESS_EXIF_TRANSPOSE};
-  if (picture_decode_for(&p.spec, false, path, &picture, &err)) fail_msg("%s", err.message);
+  if (image_decode_for(&p.spec, false, path, &picture, &err)) fail_msg("%s", err.message);
   float *x = input_of(&picture, &p, DATASET_NO_AUGMENT);
   int64_t count = (int64_t)height * width;
   double most = 0;
@@ -71,10 +71,10 @@ static void test_plain(void **state) {
   static const char *const names[] = {"webp/alpha.webp", "tiff/rgba.tif", "bmp/alpha.bmp", "gif/transparent.gif"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     char path[1000];
-    Picture picture;
+    Image picture;
     surgery_error err;
     snprintf(path, sizeof path, "%s/%s", FORMATS, names[i]);
-    if (picture_decode(path, &picture, &err)) fail_msg("%s", err.message);
+    if (image_decode(path, &picture, &err)) fail_msg("%s", err.message);
     assert_true(picture.channels == 3 && !picture.alpha);
     free(picture.pixels);
   }

@@ -17,7 +17,7 @@ float *golden(const char *name, int64_t dim[SURGERY_MAX_RANK]);
  * how many. */
 int each_golden(const char *prefix, void (*each)(const char *rest));
 /* The picture of make_goldens.py's formula(); free its pixels. */
-Picture formula(int width, int height);
+Image formula(int width, int height);
 
 /* An image input of (channels, height, width) with steps such as "resize 256;center_crop 224 224". */
 typedef struct Preprocess {
@@ -29,8 +29,8 @@ typedef struct Preprocess {
 /* The pointers within lead to *p: it must stay where it is. */
 void preprocess_make(Preprocess *p, int channels, int height, int width, const char *steps);
 void preprocess_imagenet(Preprocess *p, bool normalize); /* resize 256, center_crop 224 */
-/* picture_to_input; free the result. */
-float *input_of(const Picture *picture, const Preprocess *p, uint64_t seed);
+/* image_to_input; free the result. */
+float *input_of(const Image *picture, const Preprocess *p, uint64_t seed);
 /* The whole file, malloc'ed. */
 uint8_t *read_bytes(const char *path, size_t *size);
 /* In a folder of the tests' own, which is removed at the end; returns its path, which lives until the next

@@ -70,11 +70,11 @@ static void check_file(const char *rest) {
   if (strcmp(end, "/samples") != 0) return;
   snprintf(file, sizeof file, "%.*s", (int)(end - rest), rest);
   snprintf(path, sizeof path, "%s/%s", SHARED_PICTURES, file);
-  Picture picture;
+  Image picture;
   surgery_error err;
   Preprocess plain, whole;
   preprocess_imagenet(&plain, false);
-  if (picture_decode_for(&plain.spec, false, path, &picture, &err)) fail_msg("%s", err.message);
+  if (image_decode_for(&plain.spec, false, path, &picture, &err)) fail_msg("%s", err.message);
   preprocess_imagenet(&whole, true);
   float *x = input_of(&picture, &plain, DATASET_NO_AUGMENT),
         *normalized = input_of(&picture, &whole, DATASET_NO_AUGMENT);
@@ -97,12 +97,12 @@ static void test_ten_photographs(void **state) {
 /* Those that are decoded smaller, against all of their pixels. Measured: see LEFT_TIMES in image_input.c. */
 static void reduces(const char *file, const char *steps, int side, int reduced) {
   char path[1000];
-  Picture all, fewer;
+  Image all, fewer;
   surgery_error err;
   Preprocess p;
   preprocess_make(&p, 3, side, side, steps);
   snprintf(path, sizeof path, "%s/%s", SHARED_PICTURES, file);
-  if (picture_decode(path, &all, &err) || picture_decode_for(&p.spec, false, path, &fewer, &err))
+  if (image_decode(path, &all, &err) || image_decode_for(&p.spec, false, path, &fewer, &err))
     fail_msg("%s", err.message);
   assert_int_equal(fewer.reduced, reduced);
   float *want = input_of(&all, &p, DATASET_NO_AUGMENT), *got = input_of(&fewer, &p, DATASET_NO_AUGMENT);

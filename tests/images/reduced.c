@@ -48,44 +48,44 @@ static const AugmentConfig
 static void test_when(void **state) {
   Preprocess p;
   preprocess_make(&p, 3, 224, 224, "resize 256;center_crop 224 224");
-  assert_int_equal(picture_reduction(&p.spec, false, 500, 375), 1);
-  assert_int_equal(picture_reduction(&p.spec, false, 2559, 4000), 1);
-  assert_int_equal(picture_reduction(&p.spec, false, 4000, 2560), 2);
-  assert_int_equal(picture_reduction(&p.spec, false, 5120, 5120), 4);
-  assert_int_equal(picture_reduction(&p.spec, false, 20000, 10240), 8);
-  assert_int_equal(picture_reduction(&p.spec, false, 60000, 50000), 8);
+  assert_int_equal(image_reduction(&p.spec, false, 500, 375), 1);
+  assert_int_equal(image_reduction(&p.spec, false, 2559, 4000), 1);
+  assert_int_equal(image_reduction(&p.spec, false, 4000, 2560), 2);
+  assert_int_equal(image_reduction(&p.spec, false, 5120, 5120), 4);
+  assert_int_equal(image_reduction(&p.spec, false, 20000, 10240), 8);
+  assert_int_equal(image_reduction(&p.spec, false, 60000, 50000), 8);
   preprocess_make(&p, 3, 8, 8, "resize 8 8"); /* small, but only large pictures are smooth enough */
-  assert_int_equal(picture_reduction(&p.spec, false, 1023, 5000), 1);
-  assert_int_equal(picture_reduction(&p.spec, false, 1024, 5000), 2);
+  assert_int_equal(image_reduction(&p.spec, false, 1023, 5000), 1);
+  assert_int_equal(image_reduction(&p.spec, false, 1024, 5000), 2);
   preprocess_make(&p, 3, 8, 400, "resize 8 400"); /* the side that shrinks less */
-  assert_int_equal(picture_reduction(&p.spec, false, 3999, 4000), 1);
-  assert_int_equal(picture_reduction(&p.spec, false, 4000, 4000), 2);
+  assert_int_equal(image_reduction(&p.spec, false, 3999, 4000), 1);
+  assert_int_equal(image_reduction(&p.spec, false, 4000, 4000), 2);
   preprocess_make(&p, 3, 8, 8, "center_crop 100 100;resize 8 8"); /* the crop is of the file's pixels */
-  assert_int_equal(picture_reduction(&p.spec, false, 9000, 9000), 1);
+  assert_int_equal(image_reduction(&p.spec, false, 9000, 9000), 1);
   preprocess_make(&p, 3, 8, 8, "");
-  assert_int_equal(picture_reduction(&p.spec, false, 9000, 9000), 1);
+  assert_int_equal(image_reduction(&p.spec, false, 9000, 9000), 1);
 }
 
 static void test_when_augmented(void **state) {
   Preprocess p;
   preprocess_make(&p, 3, 24, 32, "resize 64;center_crop 24 32");
   p.augment[0] = whole_crop, p.spec.augment.count = 1;
-  assert_int_equal(picture_reduction(&p.spec, true, 4000, 3000),
+  assert_int_equal(image_reduction(&p.spec, true, 4000, 3000),
                    4);       /* the smallest crop: 2,121 x 2,121 pixels, 66 times 32 */
   p.augment[0] = small_crop; /* 95 x 95: nothing of it may be lost */
-  assert_int_equal(picture_reduction(&p.spec, true, 4000, 3000), 1);
-  assert_int_equal(picture_reduction(&p.spec, false, 4000, 3000), 4); /* as for validation */
+  assert_int_equal(image_reduction(&p.spec, true, 4000, 3000), 1);
+  assert_int_equal(image_reduction(&p.spec, false, 4000, 3000), 4); /* as for validation */
   p.augment[0] = (AugmentConfig){AUGMENT_random_crop, {.random_crop = {.size = {24, 32}}}};
-  assert_int_equal(picture_reduction(&p.spec, true, 4000, 3000), 4); /* behind the resize */
+  assert_int_equal(image_reduction(&p.spec, true, 4000, 3000), 4); /* behind the resize */
   preprocess_make(&p, 3, 24, 32, "");
   p.augment[0] = (AugmentConfig){AUGMENT_random_crop, {.random_crop = {.size = {24, 32}}}}, p.spec.augment.count = 1;
-  assert_int_equal(picture_reduction(&p.spec, true, 4000, 3000), 1); /* of the picture as it is */
+  assert_int_equal(image_reduction(&p.spec, true, 4000, 3000), 1); /* of the picture as it is */
 }
 
 static void same(const char *path, const Preprocess *p, uint64_t seed, int reduced) {
-  Picture all, fewer;
+  Image all, fewer;
   surgery_error err;
-  if (picture_decode(path, &all, &err) || picture_decode_for(&p->spec, seed != DATASET_NO_AUGMENT, path, &fewer, &err))
+  if (image_decode(path, &all, &err) || image_decode_for(&p->spec, seed != DATASET_NO_AUGMENT, path, &fewer, &err))
     fail_msg("%s", err.message);
   assert_int_equal(all.reduced, 0);
   assert_int_equal(fewer.reduced, reduced);
@@ -115,7 +115,7 @@ static void test_places(void **state) {
     p.augment[2] = whole_crop;
     p.spec.augment.count = 3;
     for (uint64_t seed = 0; seed < 6; seed++)
-      same(path, &p, seed, picture_reduction(&p.spec, true, sizes[i][0], sizes[i][1]));
+      same(path, &p, seed, image_reduction(&p.spec, true, sizes[i][0], sizes[i][1]));
   }
 }
 

@@ -14,9 +14,9 @@ static void check_decoded(const char *rest) {
   snprintf(path, sizeof path, "%s/%s", PICTURES, rest + 2);
   snprintf(name, sizeof name, "decode/%s", rest);
   float *want = golden(name, dim);
-  Picture picture;
+  Image picture;
   surgery_error err;
-  if (picture_decode(path, &picture, &err)) fail_msg("%s", err.message);
+  if (image_decode(path, &picture, &err)) fail_msg("%s", err.message);
   assert_int_equal(picture.height, dim[0]);
   assert_int_equal(picture.width, dim[1]);
   Preprocess p;
@@ -43,7 +43,7 @@ static void check_case(const char *rest) {
   assert_int_equal(sscanf(rest, "%d/%dx%d/%n", &channels, &width, &height, &at), 3);
   snprintf(name, sizeof name, "case/%s", rest);
   float *want = golden(name, dim);
-  Picture picture = formula(width, height);
+  Image picture = formula(width, height);
   Preprocess p;
   preprocess_make(&p, channels, (int)dim[1], (int)dim[2], rest + at);
   float *x = input_of(&picture, &p, DATASET_NO_AUGMENT);
@@ -61,7 +61,7 @@ static void test_steps(void **state) {
 }
 
 static void test_normalize(void **state) {
-  Picture picture = formula(5, 4);
+  Image picture = formula(5, 4);
   Preprocess p;
   preprocess_make(&p, 3, 4, 5, "");
   p.steps[p.input.step_count++] =
@@ -80,16 +80,16 @@ static void test_normalize(void **state) {
   free(x), free(picture.pixels);
 }
 
-static void refuses(const Picture *picture, const Preprocess *p, const char *part) {
+static void refuses(const Image *picture, const Preprocess *p, const char *part) {
   surgery_error err = {0};
   float *x = calloc((size_t)p->input.shape.count, sizeof *x);
-  assert_int_equal(picture_to_input(picture, &p->spec, DATASET_NO_AUGMENT, x, &err), -1);
+  assert_int_equal(image_to_input(picture, &p->spec, DATASET_NO_AUGMENT, x, &err), -1);
   if (!strstr(err.message, part)) fail_msg("'%s' does not say '%s'", err.message, part);
   free(x);
 }
 
 static void test_wrong_sizes(void **state) {
-  Picture picture = formula(17, 13), line = formula(4000, 1);
+  Image picture = formula(17, 13), line = formula(4000, 1);
   Preprocess p;
   preprocess_make(&p, 3, 8, 8, "");
   refuses(&picture, &p, "17 x 13 pixels after preprocessing, but the input is (N, 3, 8, 8)");
@@ -106,7 +106,7 @@ static void test_wrong_sizes(void **state) {
 
 /* Elongated, but not that much: torchvision does these, and so do we. */
 static void test_elongated(void **state) {
-  Picture line = formula(300, 1), column = formula(1, 300);
+  Image line = formula(300, 1), column = formula(1, 300);
   Preprocess p;
   preprocess_make(&p, 3, 224, 224, "resize 256;center_crop 224 224");
   float *x = input_of(&line, &p, DATASET_NO_AUGMENT), *y = input_of(&column, &p, DATASET_NO_AUGMENT);

@@ -37,8 +37,8 @@ int each_golden(const char *prefix, void (*each)(const char *rest)) {
   return count;
 }
 
-Picture formula(int width, int height) {
-  Picture p = {.width = width, .height = height, .channels = 3, .pixels = malloc((size_t)width * (size_t)height * 3)};
+Image formula(int width, int height) {
+  Image p = {.width = width, .height = height, .channels = 3, .pixels = malloc((size_t)width * (size_t)height * 3)};
   assert_non_null(p.pixels);
   for (uint32_t y = 0; y < (uint32_t)height; y++)
     for (uint32_t x = 0; x < (uint32_t)width; x++) {
@@ -79,11 +79,11 @@ void preprocess_imagenet(Preprocess *p, bool normalize) {
         .op = PREPROCESS_NORMALIZE, .channels = 3, .mean = {0.485, 0.456, 0.406}, .std = {0.229, 0.224, 0.225}};
 }
 
-float *input_of(const Picture *picture, const Preprocess *p, uint64_t seed) {
+float *input_of(const Image *picture, const Preprocess *p, uint64_t seed) {
   surgery_error err;
   float *x = malloc((size_t)p->input.shape.count * sizeof *x);
   assert_non_null(x);
-  if (picture_to_input(picture, &p->spec, seed, x, &err)) fail_msg("%s", err.message);
+  if (image_to_input(picture, &p->spec, seed, x, &err)) fail_msg("%s", err.message);
   return x;
 }
 

@@ -45,8 +45,8 @@ static void test_canvas(void **state) {
   canvas_fill(&c, -5, 18, 100, 100, (Colour){1, 2, 3});
   canvas_map(&c, 10, 8, ramp, 2, 3, (MapScale){4, 1}, 0, 5);
   assert_int_equal(canvas_write(&c, test_path("canvas.png"), &err), 0);
-  Picture p;
-  assert_int_equal(picture_decode(test_path("canvas.png"), &p, &err), 0);
+  Image p;
+  assert_int_equal(image_decode(test_path("canvas.png"), &p, &err), 0);
   assert_true(p.width == 40 && p.height == 20 && p.channels == 3);
   assert_memory_equal(p.pixels, c.pixels, 40 * 20 * 3);
   assert_memory_equal(p.pixels + 3 * (19 * 40 + 39), ((uint8_t[]){1, 2, 3}), 3);

@@ -309,7 +309,7 @@ def crc_of(t):
 
 def rounding():
     """What PyTorch rounds f32 numbers to: 2^20 bit patterns of all kinds, and for each f16 and bf16 the middle between it and the next
-    one, and the f32 numbers on both sides of that; and what it reads all 16-bit patterns as. narrow.c makes the same numbers."""
+    one, and the f32 numbers on both sides of that; and what it reads all 16-bit patterns as. cast.c makes the same numbers."""
     i = np.arange(1 << 20, dtype="<u4") * np.uint32(2654435761)
     i ^= i >> np.uint32(15)
     i *= np.uint32(2246822519)

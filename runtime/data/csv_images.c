@@ -24,19 +24,19 @@ typedef struct Listing {
   int64_t rows, room;
 } Listing;
 
-static int find_picture(const CsvTable *t) {
+static int find_image(const CsvTable *t) {
   for (int i = 0; i < t->columns; i++)
-    if (picture_suffix(t->cells[i])) return i;
+    if (image_suffix(t->cells[i])) return i;
   return -1;
 }
 
-int csv_picture_column(const CsvTable *first, bool *header) {
-  int column = find_picture(first);
+int csv_image_column(const CsvTable *first, bool *header) {
+  int column = find_image(first);
   *header = column < 0;
   if (column >= 0) return column;
   CsvTable second;
   surgery_error ignored;
-  if (csv_peek(first, &second, &ignored) > 0) column = find_picture(&second);
+  if (csv_peek(first, &second, &ignored) > 0) column = find_image(&second);
   csv_close(&second);
   return column;
 }
@@ -219,7 +219,7 @@ static int read_rows(Listing *l, bool header) {
   return status;
 }
 
-Dataset *csv_open_pictures(CsvTable *table, int column, bool header, const DatasetSpec *spec) {
+Dataset *csv_open_images(CsvTable *table, int column, bool header, const DatasetSpec *spec) {
   Listing l = {.table = table, .spec = *spec, .column = column};
   Dataset *set = read_rows(&l, header) == 0 ? make_set(&l) : NULL;
   for (int64_t i = 0; i < l.rows; i++) free(l.files[i]);

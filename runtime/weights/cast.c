@@ -40,14 +40,14 @@ int64_t dtype_from_f32(surgery_dtype dtype, const float *from, uint16_t *to, siz
   return infinite;
 }
 
-int narrow_tensors(const char *path, const surgery_tensor_out *tensors, size_t count, surgery_dtype dtype, Narrowed *to,
-                   surgery_rounded *rounded, surgery_error *err) {
+int cast_tensors(const char *path, const surgery_tensor_out *tensors, size_t count, surgery_dtype dtype,
+                 CastTensors *to, surgery_rounded *rounded, surgery_error *err) {
   size_t total = 0, at = 0;
   for (size_t i = 0; i < count; i++)
     if (tensors[i].dtype == SURGERY_F32) total += out_bytes(&tensors[i]) / 4;
-  *to = (Narrowed){malloc(count * sizeof *to->tensors + 1), malloc(total * sizeof *to->values + 1)};
+  *to = (CastTensors){malloc(count * sizeof *to->tensors + 1), malloc(total * sizeof *to->values + 1)};
   if (!to->tensors || !to->values) {
-    narrowed_free(to);
+    cast_free(to);
     return sg_fail_memory(err, path, count * sizeof *to->tensors + total * sizeof *to->values);
   }
   for (size_t i = 0; i < count; i++) {
@@ -64,7 +64,7 @@ int narrow_tensors(const char *path, const surgery_tensor_out *tensors, size_t c
   return 0;
 }
 
-void narrowed_free(Narrowed *narrowed) {
-  free(narrowed->tensors);
-  free(narrowed->values);
+void cast_free(CastTensors *cast) {
+  free(cast->tensors);
+  free(cast->values);
 }
