@@ -17,8 +17,8 @@ typedef struct sg_run {
   void *grads;   /* written by step() */
   void *arena;   /* at least the manifest's bytes for n */
   int64_t n;     /* samples */
-  const void *x; /* (n, …) f32 in NCHW, of tokens int32; features for tail and step where the network has a prefix */
-  void *y[SG_MAX_OUTPUTS]; /* outputs, f32 in NCHW; prefix writes features to y[0] */
+  const void *x; /* (n, …) f32, row-major; of tokens int32; features for tail and step where the network has a prefix */
+  void *y[SG_MAX_OUTPUTS]; /* outputs, f32, row-major; prefix writes features to y[0] */
   const void *target;      /* int32 classes, or f32 */
   float *loss;             /* one float, the batch's mean */
   const uint64_t *rng;     /* {seed, step} */

@@ -154,7 +154,7 @@ typedef struct surgery_net surgery_net; /* for one thread of use at a time; weig
  * that surgeryc's --weights-path named. */
 SURGERY_API surgery_net *surgery_open(const struct sg_network *network, const char *weights, surgery_error *err);
 SURGERY_API void surgery_close(surgery_net *net);
-/* x: (n, …) f32, NCHW; y: (n, …) of the first output. Returns 0 or a surgery_failure. */
+/* x: (n, …) f32, row-major; y: (n, …) of the first output. Returns 0 or a surgery_failure. */
 SURGERY_API int surgery_forward(surgery_net *net, size_t n, const float *x, float *y);
 /* All outputs, y[i] being (n, …) of output i, or NULL where it is not wanted. */
 SURGERY_API int surgery_forward_outputs(surgery_net *net, size_t n, const float *x, float *const *y);
